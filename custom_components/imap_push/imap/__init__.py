@@ -1,0 +1,75 @@
+"""The engine: knows IMAP, knows nothing of Home Assistant.
+
+What stands here is all that the layer above may use.
+"""
+
+from .check import check_account
+from .errors import (
+    CannotConnect,
+    CertificateError,
+    CertificateProblem,
+    CommandRefused,
+    ConnectionLost,
+    ConnectTimeout,
+    FolderNotFound,
+    HostNotFound,
+    ImapError,
+    LoginDisabled,
+    LoginRefused,
+    NotImap,
+    PortRefused,
+    ProtocolError,
+    ServerSilent,
+    StartTlsMissing,
+    TlsError,
+    TlsExpected,
+    TlsNotSpoken,
+)
+from .models import (
+    Account,
+    AccountState,
+    Arrival,
+    Attachment,
+    FolderState,
+    Mail,
+    Mark,
+    PushMode,
+    Security,
+    WatchOptions,
+)
+from .watcher import Listener, Watcher
+
+__all__ = [
+    "Account",
+    "AccountState",
+    "Arrival",
+    "Attachment",
+    "CannotConnect",
+    "CertificateError",
+    "CertificateProblem",
+    "CommandRefused",
+    "ConnectTimeout",
+    "ConnectionLost",
+    "FolderNotFound",
+    "FolderState",
+    "HostNotFound",
+    "ImapError",
+    "Listener",
+    "LoginDisabled",
+    "LoginRefused",
+    "Mail",
+    "Mark",
+    "NotImap",
+    "PortRefused",
+    "ProtocolError",
+    "PushMode",
+    "Security",
+    "ServerSilent",
+    "StartTlsMissing",
+    "TlsError",
+    "TlsExpected",
+    "TlsNotSpoken",
+    "WatchOptions",
+    "Watcher",
+    "check_account",
+]

@@ -1,0 +1,123 @@
+"""Logging in: LOGIN, PLAIN and XOAUTH2, with challenges answered (RFC 3501 6.2, RFC 4616)."""
+
+from base64 import b64decode, b64encode
+from collections.abc import Iterator
+import json
+import re
+from typing import Final
+
+from .connection import Connection
+from .errors import CommandRefused, LoginDisabled, LoginRefused
+from .models import Account
+from .names import quote
+from .protocol import Command
+
+# Response codes (RFC 5530) and words of refusals that are not about the password.
+_PASSING_CODES: Final = frozenset(
+    {"UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG", "THROTTLED"}
+)
+_PASSING_WORDS: Final = re.compile(
+    r"too many|try again|temporar|throttl|unavailable|rate.?limit|simultaneous|connection limit",
+    re.IGNORECASE,
+)
+
+
+async def log_in(connection: Connection, account: Account) -> None:
+    """Log in with the account's password and learn what the server offers then.
+
+    Raises LoginRefused for wrong credentials, LoginDisabled where TLS is wanted first, and
+    CommandRefused for every refusal that passes by itself.
+    """
+    if "LOGINDISABLED" in connection.capabilities:
+        raise LoginDisabled("the server takes passwords over TLS only")
+    if f"{account.username}{account.password}".isascii():
+        command = _login(account)
+    elif "AUTH=PLAIN" in connection.capabilities:
+        command = _plain(account)
+    else:
+        command = _login_with_literals(account)
+    await _authenticate(connection, command)
+
+
+async def log_in_with_token(connection: Connection, username: str, token: str) -> None:
+    """Log in with an access token by XOAUTH2; raises as `log_in` does.
+
+    LoginRefused carries the server's reason out of its challenge.
+    """
+    response = _base64(f"user={username}\1auth=Bearer {token}\1\1")
+    challenges: list[bytes] = []
+
+    def answer(challenge: bytes) -> bytes:
+        challenges.append(challenge)
+        return b""
+
+    command = Command(
+        "AUTHENTICATE",
+        f"XOAUTH2 {response}",
+        continuation=answer,
+        secrets=(token, response),
+    )
+    try:
+        await _authenticate(connection, command)
+    except LoginRefused as error:
+        raise LoginRefused(f"{error} {_reason(challenges)}".rstrip()) from error
+
+
+async def _authenticate(connection: Connection, command: Command) -> None:
+    connection.forget_capabilities()
+    try:
+        await connection.run(command)
+    except CommandRefused as error:
+        if _is_about_credentials(error):
+            raise LoginRefused(error.text) from error
+        raise
+    await connection.ask_capabilities()
+
+
+def _is_about_credentials(error: CommandRefused) -> bool:
+    passing = error.code in _PASSING_CODES or _PASSING_WORDS.search(error.text)
+    return error.status == "NO" and not passing
+
+
+def _login(account: Account) -> Command:
+    password = quote(account.password)
+    return Command(
+        "LOGIN",
+        f"{quote(account.username)} {password}",
+        secrets=(password, password[1:-1], account.password),
+    )
+
+
+def _plain(account: Account) -> Command:
+    response = _base64(f"\0{account.username}\0{account.password}")
+    return Command(
+        "AUTHENTICATE",
+        "PLAIN",
+        continuation=lambda _: response.encode(),
+        secrets=(response, account.password),
+    )
+
+
+def _login_with_literals(account: Account) -> Command:
+    """Return LOGIN with strings that are not ASCII, each sent when the server asks for it."""
+    username, password = account.username.encode(), account.password.encode()
+    pieces: Iterator[bytes] = iter((b"%b {%d}" % (username, len(password)), password))
+    return Command(
+        "LOGIN",
+        f"{{{len(username)}}}",
+        continuation=lambda _: next(pieces, b""),
+        secrets=(account.password,),
+    )
+
+
+def _base64(text: str) -> str:
+    return b64encode(text.encode()).decode()
+
+
+def _reason(challenges: list[bytes]) -> str:
+    """Return the status in an XOAUTH2 error challenge, base64 of JSON."""
+    try:
+        status = json.loads(b64decode(challenges[-1]))["status"]
+    except IndexError, KeyError, TypeError, ValueError:
+        return ""
+    return f"(status {str(status)[:40]})"

@@ -1,0 +1,67 @@
+"""Trying an account once, with the most telling error that can be had."""
+
+import asyncio
+import dataclasses
+from typing import Final
+
+from .connection import Connection
+from .errors import (
+    CertificateError,
+    ImapError,
+    NotImap,
+    ServerSilent,
+    TlsExpected,
+    TlsNotSpoken,
+)
+from .models import Account, Security
+from .session import Session
+
+_SECOND_LOOK: Final = 5.0  # seconds
+
+
+async def check_account(account: Account, folder: str = "INBOX") -> frozenset[str]:
+    """Connect, log in, open the folder and log out; return the server's capabilities.
+
+    Raises what is wrong. Where the first failure explains little, it takes a second look at
+    the port, without sending anything secret: another protocol, TLS where none was expected.
+    """
+    try:
+        session = await Session.open(account, folder)
+    except TlsNotSpoken as error:
+        raise await _without_tls(account) or error from error
+    except ServerSilent as error:
+        raise await _with_tls(account) or error from error
+    capabilities = session.capabilities
+    await session.close()
+    return capabilities
+
+
+async def _without_tls(account: Account) -> ImapError | None:
+    """Return an error that names the protocol that greets without TLS, if it is not IMAP."""
+    error = await _open_error(account, Security.NONE)
+    return error if isinstance(error, NotImap) else None
+
+
+async def _with_tls(account: Account) -> ImapError | None:
+    """Return an error if a server that was silent without TLS speaks it."""
+    if account.security is Security.TLS or account.ssl_context is None:
+        return None
+    error = await _open_error(account, Security.TLS)
+    if error is None or isinstance(error, CertificateError):
+        return TlsExpected("the server speaks TLS at this port")
+    return error if isinstance(error, NotImap) else None
+
+
+async def _open_error(account: Account, security: Security) -> ImapError | None:
+    """Return why no connection comes about with this security; None if one does."""
+    try:
+        async with asyncio.timeout(_SECOND_LOOK):
+            connection = await Connection.open(
+                dataclasses.replace(account, security=security)
+            )
+    except ImapError as error:
+        return error
+    except TimeoutError:
+        return ServerSilent("no greeting")
+    await connection.close()
+    return None

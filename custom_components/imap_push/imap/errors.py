@@ -1,0 +1,107 @@
+"""What can go wrong between us and a mail server: all that the layer above may catch."""
+
+from enum import StrEnum
+
+
+class ImapError(Exception):
+    """Anything that goes wrong between us and a mail server."""
+
+
+class CannotConnect(ImapError):
+    """No connection came about."""
+
+
+class HostNotFound(CannotConnect):
+    """The server's name has no address."""
+
+
+class PortRefused(CannotConnect):
+    """Nothing listens at the port."""
+
+
+class ConnectTimeout(CannotConnect):
+    """Nothing answered in time."""
+
+
+class NotImap(CannotConnect):
+    """Something answers at the port, and it does not speak IMAP.
+
+    `protocol` names what does answer ("POP3", "SMTP", "HTTP"), as far as it is known.
+    """
+
+    def __init__(self, protocol: str | None = None) -> None:
+        """Name what answers instead."""
+        super().__init__(f"this port speaks {protocol or 'something that is not IMAP'}")
+        self.protocol = protocol
+
+
+class TlsError(CannotConnect):
+    """The connection could not be encrypted."""
+
+
+class TlsNotSpoken(TlsError):
+    """IMAP without TLS answers at a port where TLS was expected."""
+
+
+class TlsExpected(TlsError):
+    """The port speaks TLS from the first byte, and plain text was expected."""
+
+
+class StartTlsMissing(TlsError):
+    """The server does not offer STARTTLS (RFC 3501 6.2.1)."""
+
+
+class CertificateProblem(StrEnum):
+    """Why a certificate is not accepted."""
+
+    UNTRUSTED = "untrusted"
+    EXPIRED = "expired"
+    WRONG_HOST = "wrong_host"
+
+
+class CertificateError(TlsError):
+    """The server's certificate is not accepted."""
+
+    def __init__(self, problem: CertificateProblem, reason: str) -> None:
+        """Keep what is wrong with the certificate."""
+        super().__init__(reason)
+        self.problem = problem
+
+
+class LoginRefused(ImapError):
+    """The server says that user name or password are wrong."""
+
+
+class LoginDisabled(ImapError):
+    """The server takes no password on this connection: it wants TLS first (LOGINDISABLED)."""
+
+
+class CommandRefused(ImapError):
+    """The server answered NO or BAD.
+
+    `status` is "NO" or "BAD", `code` the response code without its arguments (RFC 5530),
+    upper case, or None.
+    """
+
+    def __init__(self, command: str, status: str, code: str | None, text: str) -> None:
+        """Keep what was refused and the server's own words."""
+        super().__init__(f"{command}: {status} {text}")
+        self.status = status
+        self.code = code
+        self.text = text
+
+
+class FolderNotFound(ImapError):
+    """The folder does not exist or cannot be opened."""
+
+
+class ConnectionLost(ImapError):
+    """The connection ended; all that waited on it ended with it."""
+
+
+class ServerSilent(ConnectionLost):
+    """A deadline passed without the answer it was for."""
+
+
+class ProtocolError(ConnectionLost):
+    """The server sent what is not IMAP, or more than we are ready to hold."""

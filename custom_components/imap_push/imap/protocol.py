@@ -1,0 +1,337 @@
+"""aioimaplib's protocol with a sound receive path: the only module that knows aioimaplib.
+
+Each override names the defect of aioimaplib 2.0.3 that it answers; when upstream mends one,
+its override can go. The library's client class is not used: it starts to connect in its
+constructor in a task that nobody awaits, and its timeouts leave commands pending.
+"""
+
+import asyncio
+from collections.abc import Callable
+import contextlib
+from dataclasses import dataclass, field
+import logging
+from typing import Final, override
+
+from aioimaplib import AUTH, LOGOUT, NONAUTH, IMAP4ClientProtocol
+
+from .errors import (
+    CommandRefused,
+    ConnectionLost,
+    ImapError,
+    NotImap,
+    ProtocolError,
+    ServerSilent,
+)
+from .framing import Framer, Parts
+from .responses import Continuation, Data, Status, parse_response
+
+_LOGGER = logging.getLogger(__name__)
+
+# Seconds without a byte after which a command counts as unanswered.
+COMMAND_DEADLINE: Final = 30.0
+# Seconds after which a command is given up even if bytes keep dripping in.
+COMMAND_LIMIT: Final = 300.0
+# Octets of untagged data that one command may collect.
+MAX_COLLECTED: Final = 64 * 1024 * 1024
+
+# What a client can be told at any time and that changes what a mailbox holds.
+_CHANGES: Final = frozenset({"EXISTS", "EXPUNGE", "FETCH", "VANISHED"})
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A command's tagged OK and the untagged data that it collected."""
+
+    status: Status
+    data: list[Data]
+
+
+@dataclass(eq=False, slots=True)
+class Command:
+    """One command on its way; `await wait()` gives its completion.
+
+    `collects` names the untagged responses that belong to it. `continuation` answers a
+    `+ text` with the octets of the next line; IDLE answers None, which sends nothing.
+    `secrets` never reach a log.
+    """
+
+    name: str
+    arguments: str = ""
+    collects: frozenset[str] = frozenset()
+    continuation: Callable[[bytes], bytes | None] | None = None
+    deadline: float | None = COMMAND_DEADLINE
+    secrets: tuple[str, ...] = ()
+    tag: bytes = b""
+    started: float = 0.0
+    data: list[Data] = field(default_factory=list)
+    collected: int = 0
+    completed: asyncio.Future[Completion] = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+
+    def line(self) -> bytes:
+        """Return the command as it is sent; refuse what would be more than one line."""
+        text = f"{self.name} {self.arguments}".rstrip(" ")
+        if any(character in text for character in "\0\r\n"):
+            raise ValueError(f"NUL, CR or LF in a {self.name} command")
+        return self.tag + b" " + text.encode() + b"\r\n"
+
+    def complete(self, status: Status) -> None:
+        """End the command with its tagged response."""
+        if self.completed.done():
+            return
+        if status.status == "OK":
+            self.completed.set_result(Completion(status, self.data))
+        else:
+            self.fail(
+                CommandRefused(self.name, status.status, status.code, status.text)
+            )
+
+    def fail(self, error: Exception) -> None:
+        """End the command without its tagged OK."""
+        if not self.completed.done():
+            self.completed.set_exception(error)
+            # Of several commands in one write, the first failure is the one that is raised.
+            self.completed.exception()
+
+    async def wait(self) -> Completion:
+        """Wait for the tagged OK; raise CommandRefused or what ended the connection."""
+        return await self.completed
+
+
+class PushProtocol(IMAP4ClientProtocol):
+    """One connection's receive path and command execution.
+
+    Any number of commands may be under way: only tags tell which one a server answers.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Start unconnected."""
+        super().__init__(loop)
+        self.greeting: asyncio.Future[Status] = loop.create_future()
+        self.error: ImapError | None = None
+        self.changed = False
+        self.last_byte = loop.time()
+        self._activity: asyncio.Future[None] | None = None
+        self._framer = Framer()
+        self._commands: dict[bytes, Command] = {}
+        self._watchdog: asyncio.TimerHandle | None = None
+        self._secrets: set[str] = set()
+        self._sealed = False
+
+    @override
+    def data_received(self, d: bytes) -> None:
+        """Take a chunk.
+
+        The library recurses for each line, cuts every "* " out of it, counts parentheses in
+        strings, formats each chunk for a log that is off, and lets exceptions out.
+        """
+        self.last_byte = self.loop.time()
+        try:
+            for parts in self._framer.feed(d):
+                if parts != [b""] and self.error is None:
+                    self._receive_parts(parts)
+        except ImapError as error:
+            self.fail(error)
+        except Exception as error:  # noqa: BLE001
+            self.fail(ProtocolError(f"cannot understand the server: {error!r}"))
+
+    @override
+    def eof_received(self) -> None:
+        """Take the server's end of the stream; it ends the connection."""
+        self.fail(ConnectionLost("the server closed the connection"))
+
+    @override
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End every waiting call. The library leaves all of them waiting."""
+        self.fail(ConnectionLost(str(exc) if exc else "the connection was closed"))
+
+    def fail(self, error: ImapError) -> None:
+        """End the connection, and everything that waits on it, with this error."""
+        if self.error is not None:
+            return
+        self.error = error
+        if self._watchdog is not None:
+            self._watchdog.cancel()
+        if not self.greeting.done():
+            self.greeting.set_exception(error)
+            self.greeting.exception()
+        for command in self._commands.values():
+            command.fail(error)
+        self._commands.clear()
+        self.wake()
+        # An unset transport means that TLS failed before the connection was handed over.
+        if self.transport is not None:
+            self.transport.abort()
+
+    def start(self, *commands: Command, before: bytes = b"") -> None:
+        """Send commands in one write, after the octets `before`.
+
+        The library allows one command of a kind at a time, waits behind those that were
+        cancelled, and knows a fixed table of commands.
+        """
+        if self.error is not None:
+            raise self.error
+        for command in commands:
+            command.tag = self.new_tag().encode()
+            self._secrets.update(filter(None, command.secrets))
+        octets = before + b"".join(command.line() for command in commands)
+        now = self.loop.time()
+        for command in commands:
+            command.started = now
+            self._commands[command.tag] = command
+        if _LOGGER.isEnabledFor(logging.DEBUG):
+            _LOGGER.debug("> %s", ascii(self.scrub(octets.decode())))
+        self.transport.write(octets)
+        self._watch()
+
+    def leaving(self) -> None:
+        """Take a BYE from now on as what LOGOUT brings."""
+        self.state = LOGOUT
+
+    def scrub(self, text: str) -> str:
+        """Return a text without the secrets that were sent on this connection."""
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text
+
+    async def wait_for_change(self, seconds: float) -> None:
+        """Wait until the server tells of a change or the time is over.
+
+        Raises what ended the connection. The library's idle queue is never woken by that.
+        """
+        if self.error is None and not self.changed:
+            self._activity = self.loop.create_future()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._activity
+        if self.error is not None:
+            raise self.error
+
+    def wake(self) -> None:
+        """End `wait_for_change` now."""
+        if self._activity is not None and not self._activity.done():
+            self._activity.set_result(None)
+
+    def _receive_parts(self, parts: Parts) -> None:
+        if self._sealed:
+            raise ProtocolError("plain text after STARTTLS")
+        if _LOGGER.isEnabledFor(logging.DEBUG):
+            text = parts[0][:500].decode(errors="replace")
+            _LOGGER.debug("< %s", ascii(self.scrub(text)))
+        if not self.greeting.done() and not parts[0].startswith(b"* "):
+            raise NotImap(_name_of_protocol(parts[0]))
+        match parse_response(parts):
+            case Status(tag=None) as status:
+                self._receive_untagged_status(status)
+            case Status() as status:
+                self._receive_tagged(status)
+            case Data() as data:
+                self._receive_data(data)
+            case Continuation() as continuation:
+                self._receive_continuation(continuation)
+
+    def _receive_untagged_status(self, status: Status) -> None:
+        if status.code == "CAPABILITY":
+            self._learn_capabilities(status.code_args)
+        if not self.greeting.done():
+            self._receive_greeting(status)
+        elif status.status == "BYE" and self.state != LOGOUT:
+            self.fail(ConnectionLost(f"the server says bye: {self.scrub(status.text)}"))
+        elif status.code:
+            data = Data(status.code, None, [status.code_args])
+            self._collect(data)
+
+    def _receive_greeting(self, status: Status) -> None:
+        if status.status == "BYE":
+            self.fail(ConnectionLost(f"the server says bye: {status.text}"))
+            return
+        self.state = AUTH if status.status == "PREAUTH" else NONAUTH
+        self.greeting.set_result(status)
+
+    def _receive_tagged(self, status: Status) -> None:
+        command = self._commands.pop(status.tag or b"", None)
+        if command is None:
+            raise ProtocolError(f"an answer to no command of ours: {status.status}")
+        if status.code == "CAPABILITY":
+            self._learn_capabilities(status.code_args)
+        # Until TLS is up nothing more may come: it could be injected (RFC 9051 11.1).
+        self._sealed = command.name == "STARTTLS" and status.status == "OK"
+        command.complete(status)
+        self._watch()
+
+    def secured(self, transport: asyncio.Transport) -> None:
+        """Go on over TLS and forget what was told without it."""
+        self.transport = transport
+        self.capabilities = set()
+        self._framer = Framer()
+        self._sealed = False
+
+    def _receive_data(self, data: Data) -> None:
+        if data.name == "CAPABILITY":
+            self._learn_capabilities(data.parts[0])
+        # Data for a command is an answer; all other data is news, and the library drops it.
+        elif not self._collect(data) and data.name in _CHANGES:
+            self.changed = True
+            self.wake()
+
+    def _collect(self, data: Data) -> bool:
+        for command in self._commands.values():
+            if data.name not in command.collects:
+                continue
+            command.data.append(data)
+            command.collected += sum(map(len, data.parts))
+            if command.collected > MAX_COLLECTED:
+                raise ProtocolError(f"{command.name}: too much data")
+            return True
+        return False
+
+    def _receive_continuation(self, continuation: Continuation) -> None:
+        """Answer `+`. The library leaves a challenge unanswered, and the call hangs."""
+        for command in self._commands.values():
+            if command.continuation is None:
+                continue
+            answer = command.continuation(continuation.text)
+            if answer is not None:
+                self.transport.write(answer + b"\r\n")
+            return
+
+    def _learn_capabilities(self, words: bytes) -> None:
+        """Take the capabilities wherever they are told.
+
+        The library reads them before login only, or reads `IDLE]` for IDLE.
+        """
+        self.capabilities = set(words.decode("ascii", "replace").upper().split())
+
+    def _watch(self) -> None:
+        """Let the next deadline of the commands under way end the connection."""
+        if self._watchdog is not None:
+            self._watchdog.cancel()
+            self._watchdog = None
+        deadlines = [
+            self._deadline(command)
+            for command in self._commands.values()
+            if command.deadline
+        ]
+        if deadlines and self.error is None:
+            self._watchdog = self.loop.call_at(min(deadlines), self._check_deadlines)
+
+    def _deadline(self, command: Command) -> float:
+        silence = max(self.last_byte, command.started) + (command.deadline or 0)
+        return min(silence, command.started + COMMAND_LIMIT)
+
+    def _check_deadlines(self) -> None:
+        now = self.loop.time()
+        for command in self._commands.values():
+            if command.deadline and self._deadline(command) <= now:
+                self.fail(ServerSilent(f"no answer to {command.name}"))
+                return
+        self._watch()
+
+
+def _name_of_protocol(first_line: bytes) -> str | None:
+    """Tell what a server speaks whose greeting is not IMAP's."""
+    for start, name in ((b"+OK", "POP3"), (b"220", "SMTP"), (b"HTTP/", "HTTP")):
+        if first_line.startswith(start):
+            return name
+    return None
