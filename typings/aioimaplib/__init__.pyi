@@ -14,9 +14,4 @@ class IMAP4ClientProtocol(asyncio.Protocol):
     ) -> None: ...
     def new_tag(self) -> str: ...
 
-STARTED: str
-CONNECTED: str
-NONAUTH: str
-AUTH: str
-SELECTED: str
 LOGOUT: str

@@ -16,7 +16,7 @@ from .errors import (
 from .models import Account, Security
 from .session import Session
 
-_SECOND_LOOK: Final = 5.0  # seconds
+SECOND_LOOK: Final = 5.0  # seconds
 
 
 async def check_account(account: Account, folder: str = "INBOX") -> frozenset[str]:
@@ -55,7 +55,7 @@ async def _with_tls(account: Account) -> ImapError | None:
 async def _open_error(account: Account, security: Security) -> ImapError | None:
     """Return why no connection comes about with this security; None if one does."""
     try:
-        async with asyncio.timeout(_SECOND_LOOK):
+        async with asyncio.timeout(SECOND_LOOK):
             connection = await Connection.open(
                 dataclasses.replace(account, security=security)
             )
@@ -63,5 +63,5 @@ async def _open_error(account: Account, security: Security) -> ImapError | None:
         return error
     except TimeoutError:
         return ServerSilent("no greeting")
-    await connection.close()
+    connection.abort()
     return None

@@ -143,7 +143,13 @@ class Connection:
                 await self._protocol.greeting
         except TimeoutError as error:
             raise ServerSilent("no greeting") from error
+        self._raise_error()
         await self.ask_capabilities()
+
+    def _raise_error(self) -> None:
+        """Raise what ended the connection, if anything did."""
+        if self._protocol.error is not None:
+            raise self._protocol.error
 
     async def _start_tls(self, account: Account) -> None:
         if "STARTTLS" not in self.capabilities:
@@ -152,6 +158,7 @@ class Connection:
         if account.ssl_context is None:
             raise TlsError("no TLS context")
         protocol = self._protocol
+        self._raise_error()
         with _connect_errors():
             async with asyncio.timeout(CONNECT_DEADLINE):
                 transport = await protocol.loop.start_tls(
@@ -160,8 +167,7 @@ class Connection:
                     account.ssl_context,
                     server_hostname=account.host,
                 )
-        if protocol.error is not None:
-            raise protocol.error
+        self._raise_error()
         if transport is None:
             raise ConnectionLost("the connection was closed")
         protocol.secured(transport)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import logging
 from typing import Final, override
 
-from aioimaplib import AUTH, LOGOUT, NONAUTH, IMAP4ClientProtocol
+from aioimaplib import LOGOUT, IMAP4ClientProtocol
 
 from .errors import (
     CommandRefused,
@@ -219,8 +219,9 @@ class PushProtocol(IMAP4ClientProtocol):
         if _LOGGER.isEnabledFor(logging.DEBUG):
             text = parts[0][:500].decode(errors="replace")
             _LOGGER.debug("< %s", ascii(self.scrub(text)))
-        if not self.greeting.done() and not parts[0].startswith(b"* "):
-            raise NotImap(_name_of_protocol(parts[0]))
+        if not self.greeting.done():
+            self._receive_greeting(parts)
+            return
         match parse_response(parts):
             case Status(tag=None) as status:
                 self._receive_untagged_status(status)
@@ -234,20 +235,18 @@ class PushProtocol(IMAP4ClientProtocol):
     def _receive_untagged_status(self, status: Status) -> None:
         if status.code == "CAPABILITY":
             self._learn_capabilities(status.code_args)
-        if not self.greeting.done():
-            self._receive_greeting(status)
-        elif status.status == "BYE" and self.state != LOGOUT:
+        if status.status == "BYE" and self.state != LOGOUT:
             self.fail(ConnectionLost(f"the server says bye: {self.scrub(status.text)}"))
         elif status.code:
             data = Data(status.code, None, [status.code_args])
             self._collect(data)
 
-    def _receive_greeting(self, status: Status) -> None:
-        if status.status == "BYE":
-            self.fail(ConnectionLost(f"the server says bye: {status.text}"))
-            return
-        self.state = AUTH if status.status == "PREAUTH" else NONAUTH
-        self.greeting.set_result(status)
+    def _receive_greeting(self, parts: Parts) -> None:
+        greeting = parse_response(parts) if parts[0].startswith(b"* ") else None
+        if not isinstance(greeting, Status):
+            raise NotImap(_name_of_protocol(parts[0]))
+        self.greeting.set_result(greeting)
+        self._receive_untagged_status(greeting)
 
     def _receive_tagged(self, status: Status) -> None:
         command = self._commands.pop(status.tag or b"", None)

@@ -1,0 +1,22 @@
+"""What all tests of the engine share."""
+
+import pytest
+
+from custom_components.imap_push.imap import Account, Security
+
+
+@pytest.fixture(autouse=True)
+def _sockets(socket_enabled: None) -> None:
+    """Let the engine talk to servers on loopback: the harness forbids it."""
+
+
+def account(port: int, **changes: object) -> Account:
+    """Return an account at this port of loopback, without TLS unless told otherwise."""
+    settings: dict[str, object] = {
+        "host": "127.0.0.1",
+        "port": port,
+        "username": "user",
+        "password": "secret",
+        "security": Security.NONE,
+    }
+    return Account(**settings | changes)  # type: ignore[arg-type]

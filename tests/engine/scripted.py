@@ -1,0 +1,181 @@
+"""A server on a real socket that says what a test makes it say."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+import contextlib
+import re
+import ssl
+from types import TracebackType
+from typing import Self
+
+from tests.rig.reset import reset
+
+CAPABILITIES = b"IMAP4rev1 IDLE ESEARCH SASL-IR"
+
+
+class Peer:
+    """The server's side of one connection."""
+
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        """Use an accepted connection."""
+        self._reader = reader
+        self._writer = writer
+        self.received: list[bytes] = []
+
+    async def line(self) -> bytes:
+        """Return the next line the client sends, without CRLF."""
+        line = await self._reader.readuntil(b"\r\n")
+        self.received.append(line[:-2])
+        return line[:-2]
+
+    async def expect(self, command: str) -> bytes:
+        """Return the tag of the next command, which must match this pattern."""
+        line = await self.line()
+        tag, _, rest = line.partition(b" ")
+        assert re.match(command, rest.decode()), f"expected {command}, got {rest!r}"
+        return tag
+
+    def say(self, *lines: bytes) -> None:
+        """Send lines in one write."""
+        self._writer.write(b"".join(line + b"\r\n" for line in lines))
+
+    def say_raw(self, octets: bytes) -> None:
+        """Send octets as they are."""
+        self._writer.write(octets)
+
+    async def answer(
+        self, command: str, *lines: bytes, ok: bytes = b"OK done"
+    ) -> bytes:
+        """Expect a command, answer it with untagged lines and its tagged one; return its tag."""
+        tag = await self.expect(command)
+        self.say(*lines, tag + b" " + ok)
+        return tag
+
+    async def log_in(self, capabilities: bytes = CAPABILITIES) -> None:
+        """Greet and accept a login."""
+        self.say(b"* OK [CAPABILITY %s] ready" % capabilities)
+        await self.answer("LOGIN", ok=b"OK [CAPABILITY %s] in" % capabilities)
+
+    async def examine(
+        self, exists: int = 0, uid_validity: int = 1, uid_next: int = 1
+    ) -> None:
+        """Answer EXAMINE."""
+        await self.answer(
+            "EXAMINE",
+            b"* %d EXISTS" % exists,
+            b"* OK [UIDVALIDITY %d] valid" % uid_validity,
+            b"* OK [UIDNEXT %d] next" % uid_next,
+            ok=b"OK [READ-ONLY] opened",
+        )
+
+    async def sweep(self, *uids: int, unread: int = 0) -> bytes:
+        """Answer a sweep with a mail for each UID; return what was asked for."""
+        tag = await self.expect("UID FETCH")
+        asked = self.received[-1]
+        count = await self.expect("UID SEARCH")
+        for number, uid in enumerate(uids, 1):
+            self.say_raw(mail(number, uid))
+        self.say(tag + b" OK fetched", b"* ESEARCH (TAG x) UID COUNT %d" % unread)
+        self.say(count + b" OK counted")
+        return asked
+
+    async def idle(self) -> bytes:
+        """Accept IDLE; return its tag."""
+        tag = await self.expect("IDLE")
+        self.say(b"+ idling")
+        return tag
+
+    async def done(self, tag: bytes) -> None:
+        """End an IDLE at the client's DONE."""
+        assert await self.line() == b"DONE"
+        self.say(tag + b" OK idle over")
+
+    async def until_closed(self) -> bytes:
+        """Return all that the client still sends until it closes."""
+        with contextlib.suppress(ConnectionError):
+            return await self._reader.read()
+        return b""
+
+    async def start_tls(self, context: ssl.SSLContext) -> None:
+        """Go on over TLS."""
+        await self._writer.start_tls(context)
+
+    def close(self) -> None:
+        """End the stream (FIN)."""
+        self._writer.close()
+
+    def reset(self) -> None:
+        """Reset the connection (RST)."""
+        reset(self._writer)
+
+
+type Script = Callable[[Peer], Awaitable[None]]
+
+
+class ScriptedServer:
+    """Plays one script for each connection, in order; an error in a script is the test's."""
+
+    def __init__(self, *scripts: Script, context: ssl.SSLContext | None = None) -> None:
+        """Play these scripts."""
+        self._scripts = list(scripts)
+        self._context = context
+        self._tasks: list[asyncio.Task[None]] = []
+        self.peers: list[Peer] = []
+        self.port = 0
+
+    async def __aenter__(self) -> Self:
+        """Listen on a free port of loopback."""
+        self._server = await asyncio.start_server(
+            self._accept, "127.0.0.1", 0, ssl=self._context
+        )
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """End all connections; raise what went wrong in a script unless the test failed already."""
+        self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        results = await asyncio.gather(*self._tasks, return_exceptions=True)
+        for peer in self.peers:
+            peer.close()
+        await self._server.wait_closed()
+        for result in results:
+            if exc is None and isinstance(result, Exception):
+                raise result
+
+    async def _accept(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        peer = Peer(reader, writer)
+        self.peers.append(peer)
+        if not self._scripts:
+            peer.reset()
+            return
+        self._tasks.append(
+            asyncio.ensure_future(self._play(self._scripts.pop(0), peer))
+        )
+
+    async def _play(self, script: Script, peer: Peer) -> None:
+        try:
+            await script(peer)
+        except Exception:
+            peer.reset()
+            raise
+
+
+def mail(number: int, uid: int, subject: str | None = None) -> bytes:
+    """Return a FETCH response for a mail with this sequence number and UID."""
+    header = f"From: Ann <ann@example.org>\r\nSubject: {subject or f'mail {uid}'}\r\n\r\n".encode()
+    return (
+        b"* %d FETCH (UID %d FLAGS () INTERNALDATE "
+        b'"23-Nov-2026 09:00:00 +0000" RFC822.SIZE 100 BODY[HEADER.FIELDS (FROM)] {%d}\r\n%b '
+        b'BODYSTRUCTURE ("text" "plain" NIL NIL NIL "7bit" 10 1))\r\n'
+    ) % (number, uid, len(header), header)

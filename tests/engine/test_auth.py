@@ -1,0 +1,149 @@
+"""Logging in, and what a refusal means."""
+
+from base64 import b64encode
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from custom_components.imap_push.imap import (
+    CommandRefused,
+    ImapError,
+    LoginDisabled,
+    LoginRefused,
+)
+from custom_components.imap_push.imap.auth import log_in, log_in_with_token
+from custom_components.imap_push.imap.connection import Connection
+
+from .conftest import account
+from .scripted import Peer, ScriptedServer
+
+
+async def try_login(
+    serve: Callable[[Peer], Awaitable[None]],
+    capabilities: bytes = b"",
+    **credentials: str,
+) -> list[bytes]:
+    """Log in and return the lines that the server received, without tags."""
+
+    async def script(peer: Peer) -> None:
+        peer.say(b"* OK [CAPABILITY IMAP4rev1 %b] ready" % capabilities)
+        await serve(peer)
+
+    async with ScriptedServer(script) as server:
+        connection = await Connection.open(account(server.port))
+        try:
+            await log_in(connection, account(server.port, **credentials))
+        finally:
+            connection.abort()
+        return server.peers[0].received
+
+
+OK = b"OK [CAPABILITY IMAP4rev1] in"
+
+
+async def test_login() -> None:
+    """See LOGIN with both strings quoted."""
+
+    async def serve(peer: Peer) -> None:
+        await peer.answer("LOGIN", ok=OK)
+
+    [line] = await try_login(serve, username='a"b', password="c d")
+    assert line.endswith(b'LOGIN "a\\"b" "c d"')
+
+
+async def test_password_beyond_ascii_goes_by_plain() -> None:
+    """See AUTHENTICATE PLAIN where the server has it."""
+
+    async def serve(peer: Peer) -> None:
+        tag = await peer.expect("AUTHENTICATE PLAIN$")
+        peer.say(b"+ ")
+        await peer.line()
+        peer.say(tag + b" " + OK)
+
+    lines = await try_login(serve, b"AUTH=PLAIN", password="pässwort")
+    assert lines[-1] == b64encode("\0user\0pässwort".encode())
+
+
+async def test_password_beyond_ascii_goes_by_literals() -> None:
+    """See LOGIN with literals where the server has no PLAIN."""
+
+    async def serve(peer: Peer) -> None:
+        tag = await peer.expect(r"LOGIN \{4}$")
+        peer.say(b"+ go on")
+        assert await peer.line() == b"user {9}"
+        peer.say(b"+ go on")
+        await peer.line()
+        peer.say(tag + b" " + OK)
+
+    lines = await try_login(serve, password="pässwort")
+    assert lines[-1] == "pässwort".encode()
+
+
+@pytest.mark.parametrize("password", ["line\r\nend", "nul\0"])
+async def test_password_that_cannot_be_sent(password: str) -> None:
+    """See a clear error before a byte is sent."""
+
+    async def serve(peer: Peer) -> None:
+        await peer.until_closed()
+
+    with pytest.raises(ImapError, match="cannot be sent"):
+        await try_login(serve, password=password)
+
+
+async def test_login_is_not_tried_where_it_is_disabled() -> None:
+    """See no password sent to a server that wants TLS first."""
+
+    async def serve(peer: Peer) -> None:
+        assert b"secret" not in await peer.until_closed()
+
+    with pytest.raises(LoginDisabled):
+        await try_login(serve, b"LOGINDISABLED")
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (b"NO [AUTHENTICATIONFAILED] Invalid credentials (Failure)", LoginRefused),
+        (b"NO LOGIN failed.", LoginRefused),
+        (b"NO [AUTHORIZATIONFAILED] not allowed", LoginRefused),
+        (b"NO [UNAVAILABLE] Temporary authentication failure", CommandRefused),
+        (b"NO [INUSE] locked", CommandRefused),
+        (b"NO [LIMIT] too much", CommandRefused),
+        (b"NO [ALERT] Too many simultaneous connections. (Failure)", CommandRefused),
+        (
+            b"NO [AUTHENTICATIONFAILED] Too many simultaneous connections",
+            CommandRefused,
+        ),
+        (b"NO Request is throttled. Try again later", CommandRefused),
+        (b"BAD what", CommandRefused),
+    ],
+)
+async def test_what_a_refusal_means(answer: bytes, error: type[ImapError]) -> None:
+    """See wrong credentials told apart from what passes by itself."""
+
+    async def serve(peer: Peer) -> None:
+        await peer.answer("LOGIN", ok=answer)
+
+    with pytest.raises(ImapError) as caught:
+        await try_login(serve)
+    assert type(caught.value) is error
+
+
+@pytest.mark.parametrize("challenge", [b"", b"bm90IGpzb24=", b"!", b"W10="])
+async def test_token_refused_with_a_challenge_that_tells_nothing(
+    challenge: bytes,
+) -> None:
+    """See the refusal whatever the challenge holds."""
+
+    async def serve(peer: Peer) -> None:
+        peer.say(b"* OK [CAPABILITY IMAP4rev1] ready")
+        tag = await peer.expect("AUTHENTICATE XOAUTH2")
+        peer.say(b"+ " + challenge)
+        await peer.line()
+        peer.say(tag + b" NO refused")
+
+    async with ScriptedServer(serve) as server:
+        connection = await Connection.open(account(server.port))
+        with pytest.raises(LoginRefused, match="^refused$"):
+            await log_in_with_token(connection, "user", "token")
+        connection.abort()

@@ -1,0 +1,127 @@
+"""A headless Chromium that is logged in to a Home Assistant."""
+
+import json
+from pathlib import Path
+import shutil
+from types import TracebackType
+from typing import Final, Self
+
+from playwright.async_api import Browser as Chromium, Page, Playwright, async_playwright
+
+PROGRAMS: Final = ("chromium", "google-chrome", "chromium-browser")
+ARGUMENTS: Final = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+TIMEOUT_MILLISECONDS: Final = 60_000
+# How long the frontend's own animations go on after its data has arrived.
+SETTLE_MILLISECONDS: Final = 1000
+
+
+class Browser:
+    """A Chromium with one page, logged in with a long-lived token."""
+
+    def __init__(
+        self,
+        url: str,
+        token: str,
+        screenshots: Path,
+        *,
+        width: int = 1280,
+        height: int = 800,
+        dark: bool = False,
+    ) -> None:
+        """Log in to the Home Assistant at `url`; put screenshots into a folder."""
+        self._url = url
+        self._token = token
+        self._screenshots = screenshots
+        self._width = width
+        self._height = height
+        self._dark = dark
+
+    @staticmethod
+    def available() -> bool:
+        """Say whether a Chromium is installed."""
+        return _program() is not None
+
+    async def __aenter__(self) -> Self:
+        """Start."""
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Stop."""
+        await self.stop()
+
+    @property
+    def page(self) -> Page:
+        """Return the page, for everything that Playwright can do with it."""
+        return self._page
+
+    async def start(self) -> None:
+        """Start Chromium with an empty profile and a page that has the token."""
+        self._playwright: Playwright = await async_playwright().start()
+        self._chromium: Chromium = await self._playwright.chromium.launch(
+            executable_path=_program(), args=ARGUMENTS
+        )
+        context = await self._chromium.new_context(
+            viewport={"width": self._width, "height": self._height},
+            color_scheme="dark" if self._dark else "light",
+            locale="en-GB",
+        )
+        context.set_default_timeout(TIMEOUT_MILLISECONDS)
+        await context.add_init_script(_login_script(self._url, self._token))
+        self._page = await context.new_page()
+
+    async def stop(self) -> None:
+        """End Chromium."""
+        await self._chromium.close()
+        await self._playwright.stop()
+
+    async def open(self, path: str) -> None:
+        """Show a page of the frontend, such as `/config/integrations`."""
+        await self._page.goto(f"{self._url}{path}")
+        await self._page.locator("home-assistant-main").wait_for()
+        await self.settle()
+
+    async def settle(self) -> None:
+        """Wait until the page has loaded and stopped moving."""
+        # The websocket does not count as a load.
+        await self._page.wait_for_load_state("networkidle")
+        await self._page.wait_for_timeout(SETTLE_MILLISECONDS)
+
+    async def screenshot(self, name: str) -> Path:
+        """Save what is seen as NAME.png and return where."""
+        self._screenshots.mkdir(parents=True, exist_ok=True)
+        path = self._screenshots / f"{name}.png"
+        await self._page.screenshot(path=path)
+        return path
+
+
+def _program() -> str | None:
+    """Return where Chromium is."""
+    return next(filter(None, map(shutil.which, PROGRAMS)), None)
+
+
+def _login_script(url: str, token: str) -> str:
+    """Return a script that stores the token where the frontend looks for it."""
+    tokens = {
+        "access_token": token,
+        "token_type": "Bearer",
+        "expires_in": 31_536_000,
+        "expires": 4_102_444_800_000,
+        "hassUrl": url,
+        "clientId": f"{url}/",
+        "refresh_token": "",
+    }
+    return f"localStorage.setItem('hassTokens', {json.dumps(json.dumps(tokens))});"

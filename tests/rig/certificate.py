@@ -1,0 +1,138 @@
+"""A private CA and a server certificate signed by it."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+import ssl
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from .ports import LOOPBACK
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """PEM files of a server certificate, its key and the CA that signed it."""
+
+    ca: Path
+    cert: Path
+    key: Path
+
+    def client_context(self) -> ssl.SSLContext:
+        """Return a context that trusts this CA and nothing else."""
+        return ssl.create_default_context(cafile=self.ca)
+
+    def server_context(self) -> ssl.SSLContext:
+        """Return a context for a server that shows this certificate."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.cert, self.key)
+        return context
+
+
+def make_certificate(
+    folder: Path, *, host: str = "localhost", expired: bool = False
+) -> Certificate:
+    """Write a new CA and a certificate for `host` into `folder`.
+
+    A certificate for localhost also holds for 127.0.0.1; one for another host
+    holds for that host only, so a client that connects to loopback refuses it.
+    """
+    end = datetime.now(UTC) + timedelta(days=-1 if expired else 30)
+    ca_key = ec.generate_private_key(ec.SECP256R1())
+    key = ec.generate_private_key(ec.SECP256R1())
+    ca = _sign_ca(ca_key)
+    cert = (
+        _builder(_name(host), ca.subject, key.public_key(), end)
+        .add_extension(_alternative_names(host), critical=False)
+        .add_extension(_authority_key_id(ca_key), critical=False)
+        .sign(ca_key, hashes.SHA256())
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = Certificate(folder / "ca.pem", folder / "cert.pem", folder / "key.pem")
+    paths.ca.write_bytes(ca.public_bytes(serialization.Encoding.PEM))
+    paths.cert.write_bytes(cert.public_bytes(serialization.Encoding.PEM))
+    paths.key.write_bytes(_private_pem(key))
+    return paths
+
+
+def _sign_ca(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
+    """Return a CA's certificate, signed by itself."""
+    name = _name("IMAP Push test CA")
+    return (
+        _builder(name, name, key.public_key(), datetime.now(UTC) + timedelta(days=30))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_ca_usage(), critical=True)
+        .add_extension(_key_id(key), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+
+
+def _name(common_name: str) -> x509.Name:
+    """Return a distinguished name with nothing but a common name."""
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+
+
+def _builder(
+    subject: x509.Name,
+    issuer: x509.Name,
+    public_key: ec.EllipticCurvePublicKey,
+    end: datetime,
+) -> x509.CertificateBuilder:
+    """Return a certificate that began 60 days before its end."""
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(public_key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(end - timedelta(days=60))
+        .not_valid_after(end)
+    )
+
+
+def _alternative_names(host: str) -> x509.SubjectAlternativeName:
+    """Return the names that the certificate of `host` holds for."""
+    names: list[x509.GeneralName] = [x509.DNSName(host)]
+    if host == "localhost":
+        names.append(x509.IPAddress(ip_address(LOOPBACK)))
+    return x509.SubjectAlternativeName(names)
+
+
+def _ca_usage() -> x509.KeyUsage:
+    """Return the key usage that Python 3.13 and later ask of a CA."""
+    return x509.KeyUsage(
+        key_cert_sign=True,
+        crl_sign=True,
+        digital_signature=False,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _key_id(ca_key: ec.EllipticCurvePrivateKey) -> x509.SubjectKeyIdentifier:
+    """Return the CA's name for its own key."""
+    return x509.SubjectKeyIdentifier.from_public_key(ca_key.public_key())
+
+
+def _authority_key_id(
+    ca_key: ec.EllipticCurvePrivateKey,
+) -> x509.AuthorityKeyIdentifier:
+    """Return the pointer from a certificate to the CA's key."""
+    return x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key())
+
+
+def _private_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    """Return a private key as unencrypted PEM."""
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )

@@ -1,0 +1,258 @@
+"""A private Dovecot 2.3 on loopback ports."""
+
+import contextlib
+from dataclasses import dataclass
+import getpass
+import grp
+import os
+from pathlib import Path
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from types import TracebackType
+from typing import Final, Self
+
+from .certificate import Certificate
+from .ports import LOOPBACK, free_port
+
+USER: Final = "user@example.org"
+PASSWORD: Final = "secret"
+START_SECONDS: Final = 20.0
+STOP_SECONDS: Final = 10.0
+
+# What Dovecot 2.3 offers by itself. `imap_capability` takes only a whole list
+# where something is to be left out.
+CAPABILITIES: Final = (
+    "IMAP4rev1 SASL-IR LOGIN-REFERRALS ID ENABLE IDLE SORT SORT=DISPLAY "
+    "THREAD=REFERENCES THREAD=REFS THREAD=ORDEREDSUBJECT MULTIAPPEND URL-PARTIAL "
+    "CATENATE UNSELECT CHILDREN NAMESPACE UIDPLUS LIST-EXTENDED I18NLEVEL=1 CONDSTORE "
+    "QRESYNC ESEARCH ESORT SEARCHRES WITHIN CONTEXT=SEARCH LIST-STATUS BINARY MOVE "
+    "SNIPPET=FUZZY PREVIEW=FUZZY PREVIEW STATUS=SIZE SAVEDATE LITERAL+ NOTIFY"
+)
+
+CONFIG: Final = """\
+base_dir = {folder}/run
+state_dir = {folder}/run
+log_path = {folder}/dovecot.log
+protocols = imap lmtp
+listen = {host}
+ssl = yes
+ssl_cert = <{cert}
+ssl_key = <{key}
+disable_plaintext_auth = no
+auth_mechanisms = plain login
+default_internal_user = {internal_user}
+default_internal_group = {internal_group}
+default_login_user = {login_user}
+mail_location = maildir:{folder}/mail/%u
+mail_uid = {mail_user}
+mail_gid = {mail_group}
+first_valid_uid = 1
+first_valid_gid = 1
+mailbox_list_index = yes
+mail_max_userip_connections = 1000
+lmtp_save_to_detail_mailbox = yes
+lda_mailbox_autocreate = yes
+lda_mailbox_autosubscribe = yes
+{capability}
+# A refused login must not slow down the logins that follow it.
+service anvil {{
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
+}}
+passdb {{
+  driver = passwd-file
+  args = scheme=PLAIN username_format=%u {folder}/users
+}}
+userdb {{
+  driver = static
+  args = home={folder}/mail/%u
+}}
+namespace inbox {{
+  inbox = yes
+  separator = /
+}}
+service imap-login {{
+  {chroot}
+  inet_listener imap {{
+    port = {imap_port}
+  }}
+  inet_listener imaps {{
+    port = {imaps_port}
+    ssl = yes
+  }}
+}}
+service lmtp {{
+  inet_listener lmtp {{
+    address = {host}
+    port = {lmtp_port}
+  }}
+}}
+service anvil {{
+  {chroot}
+}}
+service stats {{
+  {chroot}
+}}
+"""
+
+
+class Dovecot:
+    """A Dovecot with a folder and ports of its own, which survive a restart.
+
+    The folder is a short temporary one: Unix sockets allow only 107 characters,
+    and a Dovecot started by root reads mail as another user, who has to get in.
+    Mail to user+Work@example.org goes to the folder Work, made when first needed.
+    """
+
+    def __init__(
+        self,
+        certificate: Certificate,
+        *,
+        users: dict[str, str] | None = None,
+        without: tuple[str, ...] = (),
+    ) -> None:
+        """Serve `users` (name to password), leaving out the capabilities `without`."""
+        self.imap_port = free_port()
+        self.imaps_port = free_port()
+        self.lmtp_port = free_port()
+        self.folder = Path(tempfile.mkdtemp(prefix="dovecot-"))
+        self._process: subprocess.Popen[bytes] | None = None
+        self._write_files(certificate, users or {USER: PASSWORD}, without)
+
+    @staticmethod
+    def available() -> bool:
+        """Say whether a Dovecot 2.3 with LMTP is installed."""
+        program = _program()
+        if program is None:
+            return False
+        return subprocess.check_output([program, "--version"]).startswith(b"2.3.")
+
+    def __enter__(self) -> Self:
+        """Start."""
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Stop and remove the folder with all its mail."""
+        self.close()
+
+    @property
+    def log(self) -> str:
+        """Everything that Dovecot has logged."""
+        path = self.folder / "dovecot.log"
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def start(self) -> None:
+        """Start, and return as soon as IMAP greets and LMTP accepts."""
+        program = _program()
+        assert program, "Dovecot is not installed"
+        self._process = subprocess.Popen(
+            [program, "-F", "-c", self.folder / "dovecot.conf"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        deadline = time.monotonic() + START_SECONDS
+        while not (_greets(self.imap_port) and _greets(self.lmtp_port)):
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self.kill()
+                raise RuntimeError(f"Dovecot did not start:\n{self.log}")
+            time.sleep(0.02)
+
+    def stop(self) -> None:
+        """End Dovecot and every connection in an orderly way."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(STOP_SECONDS)
+        self.kill()
+
+    def kill(self) -> None:
+        """Kill every process of this Dovecot at once, without a word to clients."""
+        if self._process is None:
+            return
+        # All children stay in the process group that start() made.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        self._process = None
+
+    def close(self) -> None:
+        """Stop and remove the folder with all its mail."""
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _write_files(
+        self, certificate: Certificate, users: dict[str, str], without: tuple[str, ...]
+    ) -> None:
+        """Write the configuration, the list of users and an empty mail store."""
+        owner = _Owner.of_this_process()
+        mail = self.folder / "mail"
+        mail.mkdir()
+        self.folder.chmod(0o711)
+        shutil.chown(mail, owner.mail_user, owner.mail_group)
+        (self.folder / "users").write_text(
+            "".join(f"{name}:{password}\n" for name, password in users.items())
+        )
+        (self.folder / "users").chmod(0o644)
+        kept = " ".join(word for word in CAPABILITIES.split() if word not in without)
+        (self.folder / "dovecot.conf").write_text(
+            CONFIG.format(
+                folder=self.folder,
+                host=LOOPBACK,
+                cert=certificate.cert,
+                key=certificate.key,
+                capability=f"imap_capability = {kept}" if without else "",
+                imap_port=self.imap_port,
+                imaps_port=self.imaps_port,
+                lmtp_port=self.lmtp_port,
+                **vars(owner),
+            )
+        )
+
+
+@dataclass(frozen=True)
+class _Owner:
+    """Who runs what. Root gives every part its own user; others have only themselves."""
+
+    internal_user: str
+    internal_group: str
+    login_user: str
+    mail_user: str
+    mail_group: str
+    chroot: str
+
+    @classmethod
+    def of_this_process(cls) -> Self:
+        """Return what fits the user that runs this process."""
+        if os.geteuid() == 0:
+            return cls("dovecot", "dovecot", "dovenull", "mail", "mail", "")
+        user, group = getpass.getuser(), grp.getgrgid(os.getegid()).gr_name
+        return cls(user, group, user, user, group, "chroot =")
+
+
+def _program() -> str | None:
+    """Return where Dovecot is; sbin is not on every user's PATH."""
+    return shutil.which("dovecot", path=f"{os.environ['PATH']}:/usr/sbin")
+
+
+def _greets(port: int) -> bool:
+    """Say whether a server on this port accepts and sends a greeting."""
+    try:
+        with socket.create_connection((LOOPBACK, port), timeout=1) as connection:
+            connection.settimeout(5)
+            return bool(connection.recv(1))
+    except OSError:
+        return False

@@ -1,0 +1,13 @@
+"""Free ports on the loopback interface."""
+
+import socket
+from typing import Final
+
+LOOPBACK: Final = "127.0.0.1"
+
+
+def free_port() -> int:
+    """Return a TCP port that nothing listened on a moment ago."""
+    with socket.create_server((LOOPBACK, 0)) as server:
+        port: int = server.getsockname()[1]
+        return port

@@ -1,0 +1,169 @@
+"""An in-memory IMAP server inside this process: pymap."""
+
+from argparse import Namespace
+import asyncio
+from asyncio import StreamReader, StreamWriter
+from datetime import UTC, datetime
+from email.message import EmailMessage
+import time
+from types import TracebackType
+from typing import Final, Self, override
+
+from proxyprotocol.sock import SocketInfo
+from pymap.backend.dict import Config, Login
+from pymap.concurrent import Subsystem
+from pymap.config import BackendCapability
+from pymap.imap import IMAPServer
+from pymap.parsing.message import AppendMessage
+from pymap.parsing.specials.flag import Flag
+from pymap.user import Passwords, UserMetadata
+from pysasl.hashing import Cleartext
+
+from .certificate import Certificate
+from .ports import LOOPBACK
+from .reset import reset
+
+USER: Final = "demo@example.org"
+PASSWORD: Final = "demo"
+
+
+class PymapServer:
+    """pymap on two ports of its own, one with TLS if there is a certificate.
+
+    The mail lives in memory and outlasts stop() and start(), and so do the ports.
+    """
+
+    def __init__(
+        self,
+        certificate: Certificate | None = None,
+        *,
+        user: str = USER,
+        password: str = PASSWORD,
+        idle: bool = True,
+    ) -> None:
+        """Serve one user; where `idle` is false, IDLE is not advertised."""
+        self.port = 0
+        self.tls_port = 0
+        self._certificate = certificate
+        self._config = _Config(user, password, idle=idle)
+        self._login = Login(self._config)
+        self._servers: list[asyncio.Server] = []
+        self._connections: dict[asyncio.Task[None], StreamWriter] = {}
+
+    async def __aenter__(self) -> Self:
+        """Start."""
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Stop."""
+        await self.stop()
+
+    @property
+    def connections(self) -> int:
+        """Return how many clients are connected."""
+        return len(self._connections)
+
+    async def start(self) -> None:
+        """Listen, on the same ports as before if there was a before."""
+        self._config.apply_context()
+        if not self._login.users_dict:
+            await self._add_user()
+        plain = await asyncio.start_server(self._accept, LOOPBACK, self.port)
+        self._servers = [plain]
+        self.port = plain.sockets[0].getsockname()[1]
+        if self._certificate is not None:
+            tls = await asyncio.start_server(
+                self._accept,
+                LOOPBACK,
+                self.tls_port,
+                ssl=self._certificate.server_context(),
+            )
+            self._servers.append(tls)
+            self.tls_port = tls.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        """Reset every client and listen no more."""
+        for server in self._servers:
+            server.close()
+        await self.drop_clients()
+        for server in self._servers:
+            await server.wait_closed()
+        self._servers = []
+
+    async def drop_clients(self) -> None:
+        """Send RST on every open connection and wait until all have ended."""
+        tasks = set(self._connections)
+        for writer in self._connections.values():
+            reset(writer)
+        if tasks:
+            await asyncio.wait(tasks)
+
+    async def append(
+        self, message: EmailMessage | bytes, folder: str = "INBOX"
+    ) -> float:
+        """Put a message in as another client does; return `time.time()` of it."""
+        arrived = AppendMessage(bytes(message), datetime.now(UTC), frozenset[Flag]())
+        async with self._login.demo_user_identity.new_session() as session:
+            await session.append_messages(folder, [arrived])
+        return time.time()
+
+    async def create_folder(self, folder: str) -> None:
+        """Make a folder."""
+        async with self._login.demo_user_identity.new_session() as session:
+            await session.create_mailbox(folder)
+
+    async def _add_user(self) -> None:
+        """Make the user known."""
+        password = await Passwords(self._config).hash_password(
+            self._config.demo_password
+        )
+        await self._login.demo_user_identity.set(
+            UserMetadata(self._config, self._config.demo_user, password=password)
+        )
+
+    async def _accept(self, reader: StreamReader, writer: StreamWriter) -> None:
+        """Serve one client and hold on to its task.
+
+        pymap's own listener leaves the task to nobody, and on Python 3.14 the
+        garbage collector then ends connections at random.
+        """
+        task = asyncio.current_task()
+        assert task is not None
+        self._connections[task] = writer
+        try:
+            server = IMAPServer(self._login, self._config)
+            await server(reader, writer, SocketInfo.get(writer, None))
+        finally:
+            del self._connections[task]
+
+
+class _Config(Config):
+    """pymap's settings without a command line."""
+
+    def __init__(self, user: str, password: str, *, idle: bool) -> None:
+        """Take passwords in the clear: who needs TLS connects to the TLS port."""
+        self._idle = idle
+        super().__init__(
+            Namespace(passlib_cfg=None, proxy_protocol=None),
+            host=None,
+            port=0,
+            demo_data=False,
+            demo_user=user,
+            demo_password=password,
+            tls_enabled=False,
+            # No hashing and no threads: both would only make the tests slower.
+            hash_context=Cleartext(),
+            cpu_subsystem=Subsystem.for_asyncio(),
+        )
+
+    @property
+    @override
+    def backend_capability(self) -> BackendCapability:
+        """Return what is advertised after login."""
+        return BackendCapability(idle=self._idle, object_id=True, multi_append=True)
