@@ -2,12 +2,18 @@
 
 import pytest
 
-from custom_components.imap_push.imap import Account, Security
+from custom_components.imap_push.imap import Account, Security, connection
 
 
 @pytest.fixture(autouse=True)
 def _sockets(socket_enabled: None) -> None:
     """Let the engine talk to servers on loopback: the harness forbids it."""
+
+
+@pytest.fixture(autouse=True)
+def _impatient_logout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave servers whose script has no LOGOUT quickly."""
+    monkeypatch.setattr(connection, "LOGOUT_DEADLINE", 0.1)
 
 
 def account(port: int, **changes: object) -> Account:

@@ -92,6 +92,10 @@ class Peer:
         assert await self.line() == b"DONE"
         self.say(tag + b" OK idle over")
 
+    async def leave(self) -> None:
+        """Answer LOGOUT."""
+        await self.answer("LOGOUT", b"* BYE see you")
+
     async def until_closed(self) -> bytes:
         """Return all that the client still sends until it closes."""
         with contextlib.suppress(ConnectionError):

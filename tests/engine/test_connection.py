@@ -26,6 +26,7 @@ from custom_components.imap_push.imap import (
     TlsError,
     TlsExpected,
     TlsNotSpoken,
+    check,
     check_account,
     connection as connection_module,
     protocol,
@@ -295,6 +296,7 @@ async def test_wrong_security_for_the_port(
 ) -> None:
     """See the second look tell what the port speaks."""
     monkeypatch.setattr(connection_module, "GREETING_DEADLINE", 0.2)
+    monkeypatch.setattr(check, "SECOND_LOOK", 0.5)
     context = certificate.server_context() if server_tls else None
     scripts = scripts[1:] if server_tls and security is not Security.TLS else scripts
     async with ScriptedServer(*scripts, context=context) as server:

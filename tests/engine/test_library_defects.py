@@ -300,7 +300,7 @@ DEFECTS = {
 }
 
 
-@pytest.fixture(params=DEFECTS.values(), ids=DEFECTS.keys())
+@pytest.fixture(params=DEFECTS.values(), ids=list(DEFECTS))
 def defect(request: pytest.FixtureRequest) -> Defect:
     """Return one row."""
     row: Defect = request.param

@@ -53,6 +53,7 @@ class Connection:
     def __init__(self, protocol: PushProtocol) -> None:
         """Use a protocol that is connected."""
         self._protocol = protocol
+        self._idle: _Idle | None = None  # sent, and not ended by us
 
     @classmethod
     async def open(cls, account: Account) -> Connection:
@@ -101,28 +102,24 @@ class Connection:
 
     async def idle(self, seconds: float) -> None:
         """IDLE until the server tells of a change, or the time is over (RFC 2177)."""
-        waiting = asyncio.get_running_loop().create_future()
-        command = Command("IDLE")
-
-        def accepted(_text: bytes) -> None:
-            command.deadline = None
-            if not waiting.done():
-                waiting.set_result(None)
-
-        command.continuation = accepted
+        self._idle = idle = _Idle()
         # A server that refuses IDLE, or ends it by itself, must not leave us waiting.
-        command.completed.add_done_callback(lambda _: self._protocol.wake())
-        self._protocol.start(command)
-        await asyncio.wait(
-            (waiting, command.completed), return_when=asyncio.FIRST_COMPLETED
-        )
-        if not command.completed.done():
+        idle.command.completed.add_done_callback(lambda _: self._protocol.wake())
+        self._protocol.start(idle.command)
+        await idle.settled()
+        if not idle.command.completed.done():
             await self._protocol.wait_for_change(seconds)
-        if not command.completed.done():
-            command.started = self._protocol.loop.time()
-            command.deadline = DONE_DEADLINE
-            self._protocol.start(before=b"DONE\r\n")
-        await command.wait()
+        self._protocol.start(before=self._end_of_idle())
+        await idle.command.wait()
+
+    def _end_of_idle(self) -> bytes:
+        """Return the DONE that has to come first if IDLE is under way; it is sent only once."""
+        idle, self._idle = self._idle, None
+        if idle is None or idle.command.completed.done():
+            return b""
+        idle.command.started = self._protocol.loop.time()
+        idle.command.deadline = DONE_DEADLINE
+        return b"DONE\r\n"
 
     async def close(self) -> None:
         """Log out and close; a server that does not answer is left at once."""
@@ -130,8 +127,15 @@ class Connection:
             self._protocol.leaving()
             with contextlib.suppress(ImapError, TimeoutError):
                 async with asyncio.timeout(LOGOUT_DEADLINE):
-                    await self.run(Command("LOGOUT"))
+                    await self._log_out()
         self.abort()
+
+    async def _log_out(self) -> None:
+        if self._idle is not None:
+            await self._idle.settled()
+        command = Command("LOGOUT")
+        self._protocol.start(command, before=self._end_of_idle())
+        await command.wait()
 
     def abort(self) -> None:
         """Close without a word."""
@@ -172,6 +176,23 @@ class Connection:
             raise ConnectionLost("the connection was closed")
         protocol.secured(transport)
         await self.ask_capabilities()
+
+
+class _Idle:
+    """An IDLE command, and whether the server has answered it yet with `+` or a refusal."""
+
+    def __init__(self) -> None:
+        self.command = Command("IDLE", continuation=self._accept)
+        self._settled = asyncio.Event()
+        self.command.completed.add_done_callback(lambda _: self._settled.set())
+
+    async def settled(self) -> None:
+        """Wait for the server's first answer; DONE may be sent only after it."""
+        await self._settled.wait()
+
+    def _accept(self, _text: bytes) -> None:
+        self.command.deadline = None
+        self._settled.set()
 
 
 async def _connect(account: Account) -> PushProtocol:

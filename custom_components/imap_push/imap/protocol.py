@@ -182,7 +182,8 @@ class PushProtocol(IMAP4ClientProtocol):
             self._commands[command.tag] = command
         if _LOGGER.isEnabledFor(logging.DEBUG):
             _LOGGER.debug("> %s", ascii(self.scrub(octets.decode())))
-        self.transport.write(octets)
+        if octets:
+            self.transport.write(octets)
         self._watch()
 
     def leaving(self) -> None:
