@@ -19,6 +19,7 @@ from .ports import LOOPBACK, free_port
 
 START_SECONDS: Final = 300
 STOP_SECONDS: Final = 60
+INSTALL_SECONDS: Final = 20
 USERNAME: Final = "demo"
 PASSWORD: Final = "demo"
 INTEGRATION: Final = Path(__file__).parents[2] / "custom_components" / "imap_push"
@@ -50,6 +51,10 @@ KNOWN_WARNINGS: Final = (
     ),
 )
 PROBLEM: Final = re.compile(r"^\S+ \S+ (WARNING|ERROR|CRITICAL) \(")
+
+
+class StartError(Exception):
+    """Home Assistant ended before it had started."""
 
 
 class HomeAssistant:
@@ -105,9 +110,14 @@ class HomeAssistant:
         return self._token_path.read_text()
 
     @property
+    def log_path(self) -> Path:
+        """Return where the console output goes, traces of crashes included."""
+        return self.folder / "console.log"
+
+    @property
     def log(self) -> str:
         """Return all that was logged, by every run in this folder."""
-        return self._log_path.read_text(errors="replace")
+        return self.log_path.read_text(errors="replace")
 
     def warnings(self) -> list[str]:
         """Return the logged warnings and errors that are not known ones."""
@@ -131,11 +141,12 @@ class HomeAssistant:
                 await self._until_it_answers()
                 if not self._token_path.exists():
                     await self._create_user()
-                self._client = Client(self.url, self.token)
-                await self._client.connect()
+                client = Client(self.url, self.token)
+                await client.connect()
+                self._client = client
                 await self._until_it_runs()
         except BaseException:
-            await self.kill()
+            await self._give_up()
             raise
 
     async def stop(self) -> int:
@@ -164,11 +175,6 @@ class HomeAssistant:
         await self._disconnect()
 
     @property
-    def _log_path(self) -> Path:
-        """Return where the console output goes, traces of crashes included."""
-        return self.folder / "console.log"
-
-    @property
     def _token_path(self) -> Path:
         """Return where the token is kept for the next start."""
         return self.folder / ".rig_token"
@@ -192,7 +198,7 @@ class HomeAssistant:
 
     async def _run(self) -> None:
         """Start the process in a process group of its own."""
-        with self._log_path.open("ab") as log:
+        with self.log_path.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 self._python,
                 *("-m", "homeassistant", "--config", self.folder, "--log-no-color"),
@@ -244,7 +250,21 @@ class HomeAssistant:
         """Raise where the process has ended by itself."""
         assert self._process is not None
         if self._process.returncode is not None:
-            raise RuntimeError(f"Home Assistant did not start:\n{self.log}")
+            raise StartError(f"Home Assistant did not start:\n{self.log}")
+
+    async def _give_up(self) -> None:
+        """End a start-up, but let it finish a package that it is just installing.
+
+        Half a package in the environment would be taken for a whole one for ever.
+        """
+        assert self._process is not None
+        with contextlib.suppress(ProcessLookupError, TimeoutError):
+            self._process.terminate()
+            async with asyncio.timeout(INSTALL_SECONDS):
+                while True:
+                    os.killpg(self._process.pid, 0)
+                    await asyncio.sleep(0.1)
+        await self.kill()
 
     async def _disconnect(self) -> None:
         """Close the client."""

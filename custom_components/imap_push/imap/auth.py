@@ -8,7 +8,7 @@ from typing import Final
 
 from .connection import Connection
 from .errors import CommandRefused, LoginDisabled, LoginRefused
-from .models import Account
+from .models import Account, Security
 from .names import quote
 from .protocol import Command
 
@@ -28,15 +28,18 @@ async def log_in(connection: Connection, account: Account) -> None:
     Raises LoginRefused for wrong credentials, LoginDisabled where TLS is wanted first, and
     CommandRefused for every refusal that passes by itself.
     """
-    if "LOGINDISABLED" in connection.capabilities:
+    await _authenticate(connection, _login_command(connection, account))
+
+
+def _login_command(connection: Connection, account: Account) -> Command:
+    login_disabled = "LOGINDISABLED" in connection.capabilities
+    plain_offered = "AUTH=PLAIN" in connection.capabilities
+    if login_disabled and (account.security is Security.NONE or not plain_offered):
         raise LoginDisabled("the server takes passwords over TLS only")
-    if f"{account.username}{account.password}".isascii():
-        command = _login(account)
-    elif "AUTH=PLAIN" in connection.capabilities:
-        command = _plain(account)
-    else:
-        command = _login_with_literals(account)
-    await _authenticate(connection, command)
+    is_ascii = f"{account.username}{account.password}".isascii()
+    if is_ascii and not login_disabled:
+        return _login(account)
+    return _plain(account) if plain_offered else _login_with_literals(account)
 
 
 async def log_in_with_token(connection: Connection, username: str, token: str) -> None:

@@ -8,6 +8,7 @@ from .errors import ProtocolError
 
 # A response may hold a bounded piece of a mail or a list of 200,000 UIDs, never more.
 MAX_RESPONSE_SIZE: Final = 16 * 1024 * 1024  # octets
+_PART_OVERHEAD: Final = 40  # octets that a part takes in memory besides its own
 
 # A framed response: line, literal, line, literal, ..., line; lines without their CRLF.
 type Parts = list[bytes]
@@ -34,7 +35,7 @@ class Framer:
         self._buffer = bytearray()
         self._scanned = 0  # how far the buffer holds no end of line
         self._parts: Parts = []
-        self._size = 0  # octets of the parts so far
+        self._size = 0  # octets that the parts so far take
         self._literal: int | None = None  # size of the literal that comes next
 
     @property
@@ -45,8 +46,9 @@ class Framer:
     def feed(self, data: bytes) -> Iterator[Parts]:
         """Take a chunk and yield each response that it completes.
 
-        Raises ProtocolError when a response outgrows MAX_RESPONSE_SIZE.
+        Raises ProtocolError when a response outgrows MAX_RESPONSE_SIZE, and ever after.
         """
+        self._check_size(0)
         self._buffer += data
         position = 0
         try:
@@ -72,20 +74,25 @@ class Framer:
             end = start + self._literal
             return end if end <= len(self._buffer) else None
         end = self._buffer.find(b"\r\n", max(start, self._scanned))
-        self._check_size((end if end >= 0 else len(self._buffer)) - start)
         if end >= 0:
+            self._check_size(end - start)
             return end
         # A lone CR at the end may be the first half of a CRLF.
         self._scanned = max(start, len(self._buffer) - 1)
+        self._check_size(self._scanned - start)
         return None
 
     def _take(self, start: int, end: int) -> bytes:
         with memoryview(self._buffer) as view, view[start:end] as octets:
             part = bytes(octets)
         self._parts.append(part)
-        self._size += len(part)
+        self._size += len(part) + _PART_OVERHEAD
         return part
 
     def _check_size(self, more: int) -> None:
         if self._size + more > MAX_RESPONSE_SIZE:
+            # There is no telling where the next response begins.
+            self._size = MAX_RESPONSE_SIZE + 1
+            self._parts.clear()
+            self._buffer.clear()
             raise ProtocolError(f"a response of more than {MAX_RESPONSE_SIZE} octets")

@@ -1,10 +1,10 @@
 """Header fields and BODYSTRUCTURE -> `Mail`: total on any bytes, bounded in size."""
 
+import binascii
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from email.errors import HeaderParseError
-from email.header import decode_header
-from email.utils import getaddresses, parsedate_to_datetime
+from email.utils import parsedate_to_datetime
+from itertools import groupby, takewhile
 import json
 import re
 from typing import Final
@@ -23,21 +23,44 @@ FETCH_ITEMS: Final = (
 )
 
 # Octets of JSON that a field may take; together they keep an event far below 32 KB.
-_SUBJECT: Final = 2_000
-_NAME: Final = 500
-_ADDRESS: Final = 400
-_ADDRESSES: Final = 4_000
-_MESSAGE_ID: Final = 1_000
-_FLAGS: Final = 2_000
-_ATTACHMENTS: Final = 6_000
+_MAX_SUBJECT: Final = 2_000
+_MAX_NAME: Final = 500
+_MAX_ADDRESS: Final = 400
+_MAX_ADDRESSES: Final = 4_000
+_MAX_MESSAGE_ID: Final = 1_000
+_MAX_FLAGS: Final = 2_000
+_MAX_ATTACHMENTS: Final = 6_000
 # Octets of the header, and of one field of it, that are looked at.
-_MAX_HEADER: Final = 65_536
+_MAX_HEADER: Final = 262_144
 _MAX_FIELD: Final = 6_000
-_MAX_DEPTH: Final = 20
 
 _BULK_PRECEDENCE: Final = frozenset({"bulk", "list", "junk"})
 _FOLD: Final = re.compile(rb"\r?\n[ \t]+")
 _SPACES: Final = re.compile(r"[\s\0-\x1f\x7f\u2028\u2029]+")
+_LAST_CHARACTER: Final = re.compile(rb"[\xc0-\xff][\x80-\xbf]*$")
+
+# An encoded word, its charset perhaps with a language (RFC 2047, RFC 2231 5), and a run of them.
+_WORD: Final = re.compile(
+    r"=\?([^?*\s]+)(?:\*[^?\s]*)?\?([bq])\?(.*?)\?=", re.IGNORECASE
+)
+_WORDS: Final = re.compile(rf"{_WORD.pattern}(?:\s*{_WORD.pattern})*+", re.IGNORECASE)
+
+# Each alternative ends where it stops matching, so that no octet is looked at again and again.
+_LEXEME: Final = re.compile(
+    r"""
+      (?P<quoted>"(?:[^"\\]|\\.)*+"?)
+    | (?P<comment>\()
+    | <(?P<angle>(?:"(?:[^"\\]|\\.)*+"?|[^<>"])*+)>?
+    | (?P<group>:)
+    | (?P<end>[,;])
+    | (?P<text>=\?[^?\s]*\?[bqBQ]\?[^?\s]*\?=|\[[^][<>"(]*\]|\\.|[^]["(<:,;=\\]+|.)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_PARENTHESIS: Final = re.compile(r"\\.|[()]")
+_ESCAPED: Final = re.compile(r"\\(.)")
+_ADDRESS: Final = re.compile(r'(?:"(?:[^"\\]|\\.)*+"|[^\s"@<>]+)@[^\s"@<>]+')
+_PARAMETER: Final = re.compile(rb"([^*]*)(?:\*(\d{1,3}))?(\*)?")
 
 
 def parse_mail(
@@ -45,23 +68,23 @@ def parse_mail(
 ) -> Mail:
     """Return the mail that the items of a FETCH response tell of."""
     cut = _Cutter()
-    header = _fields(items.get("BODY"), cut)
+    header = _Header(items.get("BODY"), cut)
     sender_name, sender = _sender(header)
     return Mail(
         folder=folder,
         uid_validity=uid_validity,
         uid=uid,
-        message_id=cut.text(_decoded(header, "message-id"), _MESSAGE_ID) or None,
-        sender=cut.text(sender, _ADDRESS),
-        sender_name=cut.text(sender_name, _NAME),
-        to=cut.items(_addresses(header, "to"), _ADDRESSES),
-        cc=cut.items(_addresses(header, "cc"), _ADDRESSES),
-        reply_to=cut.items(_addresses(header, "reply-to"), _ADDRESSES),
-        subject=cut.text(_decoded(header, "subject"), _SUBJECT),
+        message_id=cut.text(header.text(b"message-id"), _MAX_MESSAGE_ID) or None,
+        sender=cut.text(sender, _MAX_ADDRESS),
+        sender_name=cut.text(sender_name, _MAX_NAME),
+        to=cut.items(_addresses(header, b"to"), _MAX_ADDRESSES),
+        cc=cut.items(_addresses(header, b"cc"), _MAX_ADDRESSES),
+        reply_to=cut.items(_addresses(header, b"reply-to"), _MAX_ADDRESSES),
+        subject=cut.text(_decode_words(header.text(b"subject")), _MAX_SUBJECT),
         date=_date(header),
         received=parse_internal_date(items.get("INTERNALDATE")),
         size=parse_number(items.get("RFC822.SIZE")),
-        flags=cut.items(parse_strings(items.get("FLAGS")), _FLAGS),
+        flags=cut.items(parse_strings(items.get("FLAGS")), _MAX_FLAGS),
         attachments=_attachments(items.get("BODYSTRUCTURE"), cut),
         bulk=_is_bulk(header),
         truncated=cut.truncated,
@@ -73,6 +96,14 @@ class _Cutter:
 
     def __init__(self) -> None:
         self.truncated = False
+
+    def octets(self, octets: bytes, limit: int, separator: bytes) -> bytes:
+        """Return as much as fits, up to a separator: half an address is worse than none."""
+        if len(octets) <= limit:
+            return octets
+        self.truncated = True
+        head, found, tail = octets[:limit].rpartition(separator)
+        return head if found else _LAST_CHARACTER.sub(b"", tail)
 
     def text(self, text: str, limit: int) -> str:
         """Return as much of a text as fits."""
@@ -108,17 +139,25 @@ def _json_size(text: str) -> int:
     return len(json.dumps(text, ensure_ascii=False).encode())
 
 
-def _fields(raw: Value, cut: _Cutter) -> dict[str, str]:
-    """Return the fields of a header, unfolded, by lower-case name; the first of a name counts."""
-    header = raw[:_MAX_HEADER] if isinstance(raw, bytes) else b""
-    fields: dict[str, str] = {}
-    for line in _FOLD.sub(b" ", header).splitlines():
-        name, colon, value = line.partition(b":")
-        if colon:
-            cut.truncated |= len(value) > _MAX_FIELD
-            text = _SPACES.sub(" ", _to_text(value[:_MAX_FIELD])).strip()
-            fields.setdefault(name.decode("latin-1").strip().lower(), text)
-    return fields
+class _Header:
+    """The fields of a header by lower-case name; the first of a name counts."""
+
+    def __init__(self, raw: Value, cut: _Cutter) -> None:
+        self._cut = cut
+        self._fields: dict[bytes, bytes] = {}
+        header = raw if isinstance(raw, bytes) else b""
+        unfolded = _FOLD.sub(b" ", cut.octets(header, _MAX_HEADER, b"\n"))
+        # A lone CR ends no line: a subject could bring a From with it.
+        for line in unfolded.split(b"\n"):
+            name, colon, value = line.partition(b":")
+            if colon:
+                self._fields.setdefault(name.strip().lower(), value.strip())
+
+    def text(self, name: bytes, separator: bytes = b" ") -> str:
+        """Return a field as one line; where it is cut, only what a separator ends is kept."""
+        octets = self._fields.get(name, b"")
+        text = _to_text(self._cut.octets(octets, _MAX_FIELD, separator))
+        return _SPACES.sub(" ", text).strip()
 
 
 def _to_text(octets: bytes, charset: str = "utf-8") -> str:
@@ -133,61 +172,97 @@ def _to_text(octets: bytes, charset: str = "utf-8") -> str:
 
 def _decode_words(text: str) -> str:
     """Return a text with its encoded words decoded (RFC 2047); what cannot be stays as it is."""
-    if "=?" not in text:
-        return text
-    try:
-        chunks = decode_header(text)
-    except HeaderParseError, ValueError:
-        return text
-    decoded = "".join(
-        # The library hands the text between encoded words over in this escape.
-        chunk
-        if isinstance(chunk, str)
-        else _to_text(chunk, charset or "raw-unicode-escape")
-        for chunk, charset in chunks
+    return _SPACES.sub(" ", _WORDS.sub(_decode_run, text)).strip()
+
+
+def _decode_run(run: re.Match[str]) -> str:
+    """Return adjacent words as text: one may end within a character that the next completes."""
+    words = _WORD.finditer(run[0])
+    return "".join(
+        _to_text(b"".join(map(_word_octets, group)), charset)
+        for charset, group in groupby(words, key=lambda word: word[1].lower())
     )
-    return _SPACES.sub(" ", decoded).strip()
 
 
-def _decoded(header: Mapping[str, str], name: str) -> str:
-    return _decode_words(header.get(name, ""))
-
-
-def _pairs(header: Mapping[str, str], name: str) -> Iterator[tuple[str, str]]:
-    """Yield (display name, address) for each address of a field."""
-    for display_name, address in _split_addresses(header.get(name, "")):
-        if address:
-            yield _decode_words(display_name), _decode_words(address)
-
-
-def _split_addresses(field: str) -> list[tuple[str, str]]:
-    # Strict parsing gives nothing at all for a field with one bad address in it.
-    for strict in (True, False):
-        try:
-            pairs = getaddresses([field], strict=strict) if field else []
-        except IndexError, RecursionError, ValueError:
-            continue
-        if any(address for _, address in pairs):
-            return pairs
-    return []
-
-
-def _addresses(header: Mapping[str, str], name: str) -> Iterator[str]:
-    return (address for _, address in _pairs(header, name))
-
-
-def _sender(header: Mapping[str, str]) -> tuple[str, str]:
-    """Return display name and address of From, or its text as the name if it has no address."""
-    pairs = list(_pairs(header, "from"))
-    for display_name, address in pairs:
-        if "@" in address:
-            return display_name, address
-    return _decoded(header, "from"), ""
-
-
-def _date(header: Mapping[str, str]) -> datetime | None:
+def _word_octets(word: re.Match[str]) -> bytes:
+    payload = word[3].encode()
+    if word[2] in "qQ":
+        return binascii.a2b_qp(payload, header=True)
     try:
-        date = parsedate_to_datetime(header.get("date", ""))
+        return binascii.a2b_base64(payload + b"==")
+    except binascii.Error:
+        return word[0].encode()
+
+
+def _addresses(header: _Header, name: bytes) -> Iterator[str]:
+    return (address for _, address in _mailboxes(header.text(name, b",")))
+
+
+def _sender(header: _Header) -> tuple[str, str]:
+    """Return display name and address of From, or its text as the name if it has no address."""
+    field = header.text(b"from", b",")
+    name, address = next(_mailboxes(field), (field, ""))
+    return _decode_words(name), address
+
+
+def _mailboxes(field: str) -> Iterator[tuple[str, str]]:
+    """Yield display name, its words not decoded, and address of each mailbox (RFC 5322 3.4).
+
+    The library takes `a@b` in `a@b <c@d>` for the address or, strict, refuses the whole field.
+    """
+    name = bare = comment = angle = ""
+    for kind, text in _lexemes(field):
+        match kind:
+            case "comment":
+                comment = text
+            case "angle":
+                angle = text.strip()
+            case "group":
+                name = bare = ""
+            case "end":
+                address = angle or bare.strip()
+                if _ADDRESS.fullmatch(address):
+                    yield (name.strip() if angle else "") or comment, address
+                # The comma of an unquoted `Doe, John <john@example.com>`.
+                goes_on = text == "," and not angle and "@" not in bare
+                name = f"{name.strip()}, " if goes_on and name.strip() else ""
+                bare = comment = angle = ""
+            case "quoted":
+                name += _ESCAPED.sub(r"\1", text[1:].removesuffix('"'))
+                bare += text
+            case _:
+                name += text
+                bare += text
+
+
+def _lexemes(field: str) -> Iterator[tuple[str, str]]:
+    """Cut an address field into lexemes; the last one is an "end"."""
+    position = 0
+    while match := _LEXEME.match(field, position):
+        kind = match.lastgroup or "text"
+        start, position = match.span(kind)
+        position = match.end()
+        if kind == "comment":
+            position = _end_of_comment(field, position)
+            yield kind, field[start + 1 : position - 1]
+        else:
+            yield kind, match[kind]
+    yield "end", ""
+
+
+def _end_of_comment(field: str, position: int) -> int:
+    """Return where the comment ends that is open here; comments nest."""
+    depth = 1
+    for match in _PARENTHESIS.finditer(field, position):
+        depth += {"(": 1, ")": -1}.get(match[0], 0)
+        if depth == 0:
+            return match.end()
+    return len(field)
+
+
+def _date(header: _Header) -> datetime | None:
+    try:
+        date = parsedate_to_datetime(header.text(b"date"))
         # -0000 is a time whose zone is not known (RFC 5322 3.3).
         date = date if date.tzinfo else date.replace(tzinfo=UTC)
         date.astimezone(UTC)
@@ -196,12 +271,12 @@ def _date(header: Mapping[str, str]) -> datetime | None:
     return date
 
 
-def _is_bulk(header: Mapping[str, str]) -> bool:
+def _is_bulk(header: _Header) -> bool:
     """Return if a list or a machine sent it (RFC 2919, RFC 3834)."""
-    automatic = header.get("auto-submitted", "").lower()
+    automatic = header.text(b"auto-submitted").partition(";")[0].strip().lower()
     return (
-        bool(header.get("list-id"))
-        or header.get("precedence", "").lower() in _BULK_PRECEDENCE
+        bool(header.text(b"list-id"))
+        or header.text(b"precedence").lower() in _BULK_PRECEDENCE
         or automatic not in {"", "no"}
     )
 
@@ -209,7 +284,7 @@ def _is_bulk(header: Mapping[str, str]) -> bool:
 def _attachments(structure: Value, cut: _Cutter) -> tuple[Attachment, ...]:
     """Return the files among the parts of a BODYSTRUCTURE (RFC 3501 7.4.2)."""
     attachments: list[Attachment] = []
-    limit = _ATTACHMENTS
+    limit = _MAX_ATTACHMENTS
     for number, part in _parts(structure):
         attachment = _attachment(number, part, cut)
         if attachment is None:
@@ -225,29 +300,24 @@ def _attachments(structure: Value, cut: _Cutter) -> tuple[Attachment, ...]:
 
 
 def _parts(structure: Value) -> Iterator[tuple[str, tuple[Value, ...]]]:
-    """Yield part number and structure of each part that is no multipart, in order."""
-    pending: list[tuple[str, Value, int]] = [("", structure, 0)]
+    """Yield part number and structure of each part that is no multipart, in order.
+
+    A message/rfc822 is one part: those inside it belong to another mail.
+    """
+    pending: list[tuple[str, Value]] = [("", structure)]
     while pending:
-        number, part, depth = pending.pop()
-        if not isinstance(part, tuple) or not part or depth > _MAX_DEPTH:
+        number, part = pending.pop()
+        if not isinstance(part, tuple) or not part:
             continue
         if not isinstance(part[0], tuple):
             yield number or "1", part
             continue
         prefix = f"{number}." if number else ""
-        children = [
-            child for child in part if isinstance(child, tuple) and _is_body(child)
-        ]
+        children = takewhile(lambda value: isinstance(value, tuple), part)
         numbered = [
-            (f"{prefix}{index}", child, depth + 1)
-            for index, child in enumerate(children, 1)
+            (f"{prefix}{index}", child) for index, child in enumerate(children, 1)
         ]
         pending.extend(reversed(numbered))
-
-
-def _is_body(part: tuple[Value, ...]) -> bool:
-    """Return if a list in a multipart is one of its parts, and not a parameter or disposition."""
-    return bool(part) and (isinstance(part[0], tuple) or len(part) >= 7)
 
 
 def _attachment(
@@ -257,53 +327,59 @@ def _attachment(
     fields = (*part, *(None,) * 7)
     media_type = f"{_string(fields[0])}/{_string(fields[1])}".lower()
     kind, disposition = _disposition(part)
-    parameters = _parameters(fields[2])
-    filename = disposition.get("filename") or parameters.get("name")
+    filename = _parameter(disposition, b"filename", cut) or _parameter(
+        fields[2], b"name", cut
+    )
     if kind != "attachment" and not filename and media_type != "message/rfc822":
         return None
     return Attachment(
         part=number,
-        filename=cut.text(filename, _NAME) if filename else None,
-        content_type=cut.text(media_type, _NAME),
+        filename=cut.text(filename, _MAX_NAME) if filename else None,
+        content_type=cut.text(media_type, _MAX_NAME),
         size=parse_number(fields[6]),
     )
 
 
-def _disposition(part: tuple[Value, ...]) -> tuple[str, dict[str, str]]:
+def _disposition(part: tuple[Value, ...]) -> tuple[str, Value]:
     """Return kind and parameters of a part's Content-Disposition (RFC 2183)."""
     for value in part[7:]:
         if isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], bytes):
             kind, parameters = value
             if isinstance(parameters, tuple) or parameters is None:
-                return _string(kind).lower(), _parameters(parameters)
-    return "", {}
+                return _string(kind).lower(), parameters
+    return "", None
 
 
-def _parameters(value: Value) -> dict[str, str]:
-    """Return parameters by lower-case name, with continuations joined (RFC 2231)."""
-    if not isinstance(value, tuple):
-        return {}
-    pieces: dict[str, list[tuple[int, bool, bytes]]] = {}
-    for key, octets in zip(value[::2], value[1::2], strict=False):
-        name = _string(key).lower()
-        base, _, order = name.rstrip("*").partition("*")
-        if isinstance(octets, bytes):
-            number = int(order) if order.isdecimal() and len(order) < 4 else 0
-            piece = (number, name.endswith("*"), octets)
-            pieces.setdefault(base, []).append(piece)
-    return {name: _join(sorted(parts)) for name, parts in pieces.items()}
+def _parameter(parameters: Value, name: bytes, cut: _Cutter) -> str:
+    """Return a parameter: the one with a charset, else its continuations, else the plain one.
+
+    Some mailers send several forms of one for the sake of old clients (RFC 2231).
+    """
+    if not isinstance(parameters, tuple):
+        return ""
+    forms: tuple[dict[int, tuple[bool, bytes]], ...] = ({}, {}, {})
+    for key, octets in zip(parameters[::2], parameters[1::2], strict=False):
+        match = _PARAMETER.fullmatch(key) if isinstance(key, bytes) else None
+        if match and match[1].lower() == name and isinstance(octets, bytes):
+            _, order, encoded = match.groups()
+            form = forms[1 if order else 0 if encoded else 2]
+            form.setdefault(int(order or 0), (bool(encoded), octets))
+    pieces: dict[int, tuple[bool, bytes]] = next(filter(None, forms), {})
+    return _join([pieces[order] for order in sorted(pieces)], cut)
 
 
-def _join(pieces: list[tuple[int, bool, bytes]]) -> str:
-    """Join (order, encoded, octets) to a text; encoded is `charset'language'percent-encoded`."""
+def _join(pieces: list[tuple[bool, bytes]], cut: _Cutter) -> str:
+    """Join (encoded, octets) to a text; encoded is `charset'language'percent-encoded`."""
     charset, joined = "utf-8", b""
-    for index, (_, encoded, octets) in enumerate(pieces):
+    for index, (encoded, octets) in enumerate(pieces):
         if encoded and index == 0 and octets.count(b"'") >= 2:
             name, _, octets = octets.split(b"'", 2)
             charset = name.decode("ascii", "replace") or charset
+        octets = cut.octets(octets, _MAX_FIELD, b" ")
         joined += unquote_to_bytes(octets) if encoded else octets
-    text = _decode_words(_to_text(joined[:_MAX_FIELD], charset))
-    return _SPACES.sub(" ", text).strip()
+        if len(joined) > _MAX_FIELD:
+            break
+    return _decode_words(_to_text(cut.octets(joined, _MAX_FIELD, b" "), charset))
 
 
 def _string(value: Value) -> str:

@@ -77,15 +77,9 @@ class Command:
         return self.tag + b" " + text.encode() + b"\r\n"
 
     def complete(self, status: Status) -> None:
-        """End the command with its tagged response."""
-        if self.completed.done():
-            return
-        if status.status == "OK":
+        """End the command with its tagged OK."""
+        if not self.completed.done():
             self.completed.set_result(Completion(status, self.data))
-        else:
-            self.fail(
-                CommandRefused(self.name, status.status, status.code, status.text)
-            )
 
     def fail(self, error: Exception) -> None:
         """End the command without its tagged OK."""
@@ -257,7 +251,11 @@ class PushProtocol(IMAP4ClientProtocol):
             self._learn_capabilities(status.code_args)
         # Until TLS is up nothing more may come: it could be injected (RFC 9051 11.1).
         self._sealed = command.name == "STARTTLS" and status.status == "OK"
-        command.complete(status)
+        if status.status == "OK":
+            command.complete(status)
+        else:
+            text = self.scrub(status.text)
+            command.fail(CommandRefused(command.name, status.status, status.code, text))
         self._watch()
 
     def secured(self, transport: asyncio.Transport) -> None:

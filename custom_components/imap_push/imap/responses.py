@@ -7,7 +7,7 @@ INTERNALDATE. This parser never raises on what a mail can make a server say.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import pairwise
 import re
 from typing import Final
@@ -23,15 +23,15 @@ _MAX_DEPTH: Final = 100
 _MAX_VALUES: Final = 50_000
 
 _TOKEN: Final = re.compile(
-    rb"""[ ]*(?:
+    rb"""
       (?P<open>\() | (?P<close>\))
-    | "(?P<quoted>[^"\\]*(?:\\.[^"\\]*)*)"
-    | (?P<literal>\{\d{1,10}\+?\})$
-    | (?P<atom>(?:BODY|BINARY)(?:\.PEEK)?\[[^\]]*\](?:<\d+>)? | [^ ()"]+ | ")
-    )""",
-    re.VERBOSE | re.IGNORECASE,
+    | "(?P<quoted>[^"\\]*+(?:\\.[^"\\]*+)*+)(?:"|\\?\Z)
+    | (?P<literal>\{\d{1,10}\+?\})\Z
+    | (?P<atom>(?:BODY|BINARY)(?:\.PEEK)?\[[^][]*\](?:<\d+>)? | [^ ()"]+)
+    """,
+    re.VERBOSE | re.IGNORECASE | re.DOTALL,
 )
-_ESCAPED: Final = re.compile(rb"\\(.)")
+_ESCAPED: Final = re.compile(rb"\\(.)", re.DOTALL)
 _STATUS: Final = re.compile(
     rb"(OK|NO|BAD|BYE|PREAUTH)(?: (?:\[([A-Z0-9.\-]+)(?: ([^\]]*))?\] ?)?(.*))?$",
     re.IGNORECASE | re.DOTALL,
@@ -208,11 +208,14 @@ def parse_internal_date(value: Value) -> datetime | None:
     number = _MONTHS.index(month) + 1
     day, year, clock = match[1].decode(), match[3].decode(), value[-14:].decode()
     try:
-        return datetime.fromisoformat(
+        date = datetime.fromisoformat(
             f"{year}-{number:02}-{int(day):02}T{clock.replace(' ', '')}"
         )
-    except ValueError:
+        # What UTC has no year for is no use to anyone.
+        date.astimezone(UTC)
+    except OverflowError, ValueError:
         return None
+    return date
 
 
 def parse_search_count(data: Data) -> int:
