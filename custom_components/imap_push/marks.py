@@ -1,0 +1,113 @@
+"""The marks of an account's folders, kept on disk."""
+
+from collections.abc import Iterable
+from dataclasses import asdict
+import logging
+from typing import Final, TypedDict
+
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers.storage import Store
+
+from .const import DOMAIN
+from .imap import Mark
+
+_LOGGER = logging.getLogger(__name__)
+
+STORAGE_VERSION: Final = 1
+
+# Seconds. A power cut repeats at most what was delivered within this time.
+SAVE_DELAY: Final = 0.5
+
+
+class _StoredMarks(TypedDict):
+    """What the file holds: the marks by folder, and the login whose marks they are."""
+
+    username: str
+    folders: dict[str, dict[str, int]]
+
+
+def _store(hass: HomeAssistant, entry_id: str) -> Store[_StoredMarks]:
+    """Return the store of a config entry's marks."""
+    return Store(hass, STORAGE_VERSION, f"{DOMAIN}.{entry_id}", private=True)
+
+
+async def async_remove_marks(hass: HomeAssistant, entry_id: str) -> None:
+    """Remove the marks of a config entry from disk."""
+    await _store(hass, entry_id).async_remove()
+
+
+class MarkStore:
+    """Keeps the marks of one account; what it is told is on disk within a second."""
+
+    def __init__(self, hass: HomeAssistant, entry_id: str, username: str) -> None:
+        """Keep the marks of this login."""
+        self._store = _store(hass, entry_id)
+        self._username = username
+        self._marks: dict[str, Mark] = {}
+        self._save_is_due = False
+
+    @property
+    def marks(self) -> dict[str, Mark]:
+        """Return a copy of the marks by folder."""
+        return dict(self._marks)
+
+    async def async_load(self, folders: Iterable[str]) -> dict[str, Mark | None]:
+        """Return the mark of each of these folders, None without one; drop all others.
+
+        A folder that is watched no more loses its mark: should it come back, what
+        arrived in between is not new.
+        """
+        stored = await self._async_load_all()
+        found = {folder: stored.get(folder) for folder in folders}
+        self._marks = {folder: mark for folder, mark in found.items() if mark}
+        return found
+
+    async def _async_load_all(self) -> dict[str, Mark]:
+        """Return all marks on disk; a damaged file has none."""
+        try:
+            stored = await self._store.async_load()
+            # Another login has other mailboxes, and servers exist where all of them
+            # have the same UIDVALIDITY.
+            if stored is None or stored["username"] != self._username:
+                return {}
+            return {
+                folder: Mark(int(mark["uid_validity"]), int(mark["next_uid"]))
+                for folder, mark in stored["folders"].items()
+            }
+        except (
+            AttributeError,
+            HomeAssistantError,
+            KeyError,
+            TypeError,
+            ValueError,
+        ) as err:
+            _LOGGER.error(
+                "What was delivered so far cannot be read from %s, so that mail which "
+                "arrived since Home Assistant was last running gives no event: %r",
+                self._store.key,
+                err,
+            )
+            return {}
+
+    @callback
+    def async_move(self, folder: str, mark: Mark) -> None:
+        """Take a folder's new mark."""
+        self._marks[folder] = mark
+        # Asking again would put the pending save off, a steady stream for ever.
+        if not self._save_is_due:
+            self._save_is_due = True
+            self._store.async_delay_save(self._data_to_save, SAVE_DELAY)
+
+    async def async_save(self) -> None:
+        """Write the marks now."""
+        await self._store.async_save(self._data_to_save())
+
+    @callback
+    def _data_to_save(self) -> _StoredMarks:
+        """Return what the file is to hold; asked for at the moment of writing."""
+        self._save_is_due = False
+        return {
+            "username": self._username,
+            "folders": {folder: asdict(mark) for folder, mark in self._marks.items()},
+        }

@@ -1,0 +1,81 @@
+"""The integration inside Home Assistant, with a stand-in for the engine where a case needs one."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from custom_components.imap_push.const import CONF_SECURITY
+from custom_components.imap_push.imap import (
+    AccountState,
+    Arrival,
+    FolderState,
+    Mail,
+    PushMode,
+)
+from homeassistant.const import (
+    CONF_HOST,
+    CONF_PASSWORD,
+    CONF_PORT,
+    CONF_USERNAME,
+    CONF_VERIFY_SSL,
+)
+from homeassistant.core import HomeAssistant, State
+
+USERNAME = "jane@example.com"
+HOST = "imap.example.com"
+PASSWORD = "correct horse"
+
+ENTRY_DATA = {
+    CONF_USERNAME: USERNAME,
+    CONF_PASSWORD: PASSWORD,
+    CONF_HOST: HOST,
+    CONF_PORT: 993,
+    CONF_SECURITY: "tls",
+    CONF_VERIFY_SSL: True,
+}
+
+UNREAD = "sensor.jane_example_com_inbox_unread"
+LAST_MAIL = "sensor.jane_example_com_inbox_last_mail"
+NEW_MAIL = "event.jane_example_com_inbox_new_mail"
+PUSH_MODE = "sensor.jane_example_com_push_mode"
+CONNECTIVITY = "binary_sensor.jane_example_com_connectivity"
+
+
+def get_state(hass: HomeAssistant, entity_id: str) -> State:
+    """Return the state of an entity that exists."""
+    state = hass.states.get(entity_id)
+    assert state is not None
+    return state
+
+
+def make_mail(uid: int = 7, **changes: Any) -> Mail:
+    """Return a mail in INBOX."""
+    fields: dict[str, Any] = {
+        "folder": "INBOX",
+        "uid_validity": 3,
+        "uid": uid,
+        "sender": "shop@example.org",
+        "sender_name": "The Shop",
+        "subject": "Your order",
+        "received": datetime(2026, 11, 3, 12, 30, tzinfo=UTC),
+    }
+    return Mail(**fields | changes)
+
+
+def make_arrival(uid: int = 7, **changes: Any) -> Arrival:
+    """Return the arrival of a mail in INBOX."""
+    return Arrival(mail=make_mail(uid, **changes), push=PushMode.IDLE, catch_up=False)
+
+
+def make_state(
+    folders: Mapping[str, FolderState] | None = None, **changes: Any
+) -> AccountState:
+    """Return the state of a connected account."""
+    fields: dict[str, Any] = {
+        "connected": True,
+        "push_mode": PushMode.IDLE,
+        "capabilities": frozenset({"IMAP4REV1", "IDLE"}),
+        "folders": folders
+        or {"INBOX": FolderState(available=True, unread=2, last_mail=make_mail())},
+    }
+    return AccountState(**fields | changes)

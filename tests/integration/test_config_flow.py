@@ -1,0 +1,480 @@
+"""What the user sees while an account is set up and changed."""
+
+import ssl
+from typing import Any
+from unittest.mock import AsyncMock
+
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.imap_push.const import CONF_SECURITY, DOMAIN
+from custom_components.imap_push.imap import (
+    CannotConnect,
+    CertificateError,
+    CertificateProblem,
+    CommandRefused,
+    ConnectionLost,
+    ConnectTimeout,
+    FolderNotFound,
+    HostNotFound,
+    ImapError,
+    LoginDisabled,
+    LoginRefused,
+    NotImap,
+    PortRefused,
+    ProtocolError,
+    Security,
+    ServerSilent,
+    StartTlsMissing,
+    TlsError,
+    TlsExpected,
+    TlsNotSpoken,
+)
+from homeassistant.config_entries import SOURCE_USER, ConfigEntryState
+from homeassistant.const import (
+    CONF_BASE,
+    CONF_HOST,
+    CONF_PASSWORD,
+    CONF_PORT,
+    CONF_USERNAME,
+    CONF_VERIFY_SSL,
+)
+from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import FlowResultType
+
+from . import ENTRY_DATA, HOST, PASSWORD, USERNAME
+from .conftest import FakeWatcher
+
+pytestmark = pytest.mark.usefixtures("watchers")
+
+
+def _case(error: Exception, field: str, key: str, **placeholders: str) -> Any:
+    """Return one row of the table, named by the text that the user sees."""
+    return pytest.param(error, field, key, placeholders, id=key)
+
+
+ERRORS = [
+    _case(HostNotFound(), CONF_HOST, "host_not_found"),
+    _case(PortRefused(), CONF_PORT, "port_refused"),
+    _case(ConnectTimeout(), CONF_HOST, "connect_timeout"),
+    _case(NotImap(), CONF_PORT, "not_imap"),
+    _case(NotImap("POP3"), CONF_PORT, "other_protocol", protocol="POP3"),
+    _case(NotImap("SMTP"), CONF_PORT, "other_protocol", protocol="SMTP"),
+    _case(
+        CertificateError(CertificateProblem.UNTRUSTED, "self-signed"),
+        CONF_VERIFY_SSL,
+        "certificate_untrusted",
+    ),
+    _case(
+        CertificateError(CertificateProblem.EXPIRED, "expired"),
+        CONF_VERIFY_SSL,
+        "certificate_expired",
+    ),
+    _case(
+        CertificateError(CertificateProblem.WRONG_HOST, "other name"),
+        CONF_HOST,
+        "certificate_wrong_host",
+    ),
+    _case(TlsNotSpoken(), CONF_SECURITY, "tls_not_spoken"),
+    _case(TlsExpected(), CONF_SECURITY, "tls_expected"),
+    _case(StartTlsMissing(), CONF_SECURITY, "starttls_missing"),
+    _case(TlsError(), CONF_SECURITY, "tls_failed"),
+    _case(LoginRefused(), CONF_BASE, "login_refused"),
+    _case(LoginDisabled(), CONF_SECURITY, "login_disabled"),
+    _case(FolderNotFound(), CONF_BASE, "folder_not_found", folder="INBOX"),
+    _case(
+        CommandRefused("LOGIN", "NO", "LIMIT", "Too many connections"),
+        CONF_BASE,
+        "command_refused",
+        answer="Too many connections",
+    ),
+    _case(ServerSilent(), CONF_BASE, "server_silent"),
+    _case(ProtocolError(), CONF_BASE, "unexpected_answer"),
+    _case(ConnectionLost(), CONF_BASE, "connection_lost"),
+    _case(CannotConnect(), CONF_BASE, "cannot_connect"),
+    _case(ImapError(), CONF_BASE, "cannot_connect"),
+    _case(RuntimeError("a bug"), CONF_BASE, "unknown"),
+]
+
+
+def _suggested(result: Any) -> dict[str, Any]:
+    """Return the values that a form shows."""
+    return {
+        str(marker): marker.description["suggested_value"]
+        for marker in result["data_schema"].schema
+        if marker.description
+    }
+
+
+async def _start(hass: HomeAssistant) -> str:
+    """Open the form for a new account."""
+    result = await hass.config_entries.flow.async_init(
+        DOMAIN, context={"source": SOURCE_USER}
+    )
+    assert result["type"] is FlowResultType.FORM
+    assert result["step_id"] == "user"
+    assert not result["errors"]
+    return result["flow_id"]
+
+
+async def test_account_is_added_and_its_inbox_is_watched(
+    hass: HomeAssistant, check_account: AsyncMock, watchers: list[FakeWatcher]
+) -> None:
+    """The defaults of the form are those of most providers."""
+    flow_id = await _start(hass)
+    result = await hass.config_entries.flow.async_configure(
+        flow_id,
+        {CONF_USERNAME: USERNAME, CONF_PASSWORD: PASSWORD, CONF_HOST: HOST},
+    )
+    await hass.async_block_till_done()
+
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert result["title"] == USERNAME
+    assert result["data"] == ENTRY_DATA
+    entry = result["result"]
+    assert entry.state is ConfigEntryState.LOADED
+    assert entry.unique_id == "jane@example.com@imap.example.com"
+    (subentry,) = entry.subentries.values()
+    assert subentry.subentry_type == "folder"
+    assert subentry.title == subentry.unique_id == "INBOX"
+    assert subentry.data == {"folder": "INBOX"}
+    assert watchers[0].folders == {"INBOX": None}
+    assert watchers[0].running
+    check_account.assert_awaited_once_with(watchers[0].account, "INBOX")
+
+
+@pytest.mark.parametrize(("error", "field", "key", "placeholders"), ERRORS)
+async def test_error_is_told_at_its_field_and_the_flow_goes_on(
+    hass: HomeAssistant,
+    check_account: AsyncMock,
+    error: Exception,
+    field: str,
+    key: str,
+    placeholders: dict[str, str],
+) -> None:
+    """The form keeps what was typed; once mended, the account is added."""
+    flow_id = await _start(hass)
+    check_account.side_effect = error
+    result = await hass.config_entries.flow.async_configure(flow_id, ENTRY_DATA)
+
+    assert result["type"] is FlowResultType.FORM
+    assert result["errors"] == {field: key}
+    assert (result["description_placeholders"] or {}) == placeholders
+    assert _suggested(result) == ENTRY_DATA
+
+    check_account.side_effect = None
+    result = await hass.config_entries.flow.async_configure(flow_id, ENTRY_DATA)
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+
+
+async def test_a_bug_is_logged(
+    hass: HomeAssistant, check_account: AsyncMock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Only what is no error of the engine is logged with its traceback."""
+    flow_id = await _start(hass)
+    check_account.side_effect = LoginRefused()
+    await hass.config_entries.flow.async_configure(flow_id, ENTRY_DATA)
+    assert "Unexpected exception" not in caplog.text
+
+    check_account.side_effect = RuntimeError("a bug")
+    await hass.config_entries.flow.async_configure(flow_id, ENTRY_DATA)
+    assert "RuntimeError: a bug" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("typed", "security", "verify_mode"),
+    [
+        pytest.param({}, Security.TLS, ssl.CERT_REQUIRED, id="tls"),
+        pytest.param(
+            {CONF_SECURITY: "starttls"},
+            Security.STARTTLS,
+            ssl.CERT_REQUIRED,
+            id="starttls",
+        ),
+        pytest.param(
+            {CONF_VERIFY_SSL: False}, Security.TLS, ssl.CERT_NONE, id="not verified"
+        ),
+        pytest.param(
+            {CONF_USERNAME: f" {USERNAME} ", CONF_HOST: f"{HOST}\n"},
+            Security.TLS,
+            ssl.CERT_REQUIRED,
+            id="pasted with blanks",
+        ),
+    ],
+)
+async def test_account_is_tried_as_typed(
+    hass: HomeAssistant,
+    check_account: AsyncMock,
+    typed: dict[str, Any],
+    security: Security,
+    verify_mode: ssl.VerifyMode,
+) -> None:
+    """What is typed reaches the server, except for blanks around it."""
+    flow_id = await _start(hass)
+    await hass.config_entries.flow.async_configure(flow_id, ENTRY_DATA | typed)
+    account = check_account.await_args_list[0].args[0]
+    assert (account.username, account.password) == (USERNAME, PASSWORD)
+    assert (account.host, account.port) == (HOST, 993)
+    assert account.security is security
+    assert account.ssl_context.verify_mode is verify_mode
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        pytest.param({}, id="same"),
+        pytest.param({CONF_USERNAME: "Jane@Example.com"}, id="other case"),
+        pytest.param({CONF_HOST: " IMAP.example.com"}, id="other case of host"),
+        pytest.param({CONF_PORT: 143, CONF_SECURITY: "starttls"}, id="other port"),
+    ],
+)
+async def test_the_same_account_twice_is_refused(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    check_account: AsyncMock,
+    again: dict[str, Any],
+) -> None:
+    """An account is a login at a host."""
+    flow_id = await _start(hass)
+    result = await hass.config_entries.flow.async_configure(flow_id, ENTRY_DATA | again)
+    assert result["type"] is FlowResultType.ABORT
+    assert result["reason"] == "already_configured"
+    check_account.assert_not_awaited()
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param({CONF_USERNAME: "joe@example.com"}, id="other login"),
+        pytest.param({CONF_HOST: "imap.example.org"}, id="other host"),
+    ],
+)
+async def test_another_account_is_added(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    check_account: AsyncMock,
+    other: dict[str, Any],
+) -> None:
+    """Several logins at a host, and a login at several hosts, are several accounts."""
+    flow_id = await _start(hass)
+    result = await hass.config_entries.flow.async_configure(flow_id, ENTRY_DATA | other)
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        pytest.param("battery staple", id="new password"),
+        pytest.param(PASSWORD, id="the provider unlocked the old password"),
+    ],
+)
+async def test_password_is_renewed_and_watching_goes_on(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    watcher: FakeWatcher,
+    watchers: list[FakeWatcher],
+    check_account: AsyncMock,
+    password: str,
+) -> None:
+    """A refused login asks for the password; a new watcher starts with it."""
+    watcher.listener.login_refused()
+    watcher.listener.login_refused()
+    await hass.async_block_till_done()
+    (flow,) = hass.config_entries.flow.async_progress()
+    assert flow["step_id"] == "reauth_confirm"
+    assert flow["context"]["title_placeholders"] == {"name": USERNAME}
+
+    result = await hass.config_entries.flow.async_configure(
+        flow["flow_id"], {CONF_PASSWORD: password}
+    )
+    await hass.async_block_till_done()
+    assert result["type"] is FlowResultType.ABORT
+    assert result["reason"] == "reauth_successful"
+    assert entry.data == ENTRY_DATA | {CONF_PASSWORD: password}
+    assert [watcher.running for watcher in watchers] == [False, True]
+    assert watchers[1].account.password == password
+
+
+@pytest.mark.parametrize(
+    ("error", "key"),
+    [
+        pytest.param(LoginRefused(), "login_refused", id="still refused"),
+        pytest.param(
+            HostNotFound(), "host_not_found", id="about a field of another form"
+        ),
+        pytest.param(RuntimeError(), "unknown", id="bug"),
+    ],
+)
+async def test_renewing_the_password_survives_an_error(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    watcher: FakeWatcher,
+    check_account: AsyncMock,
+    error: Exception,
+    key: str,
+) -> None:
+    """An error shows in the form, wherever its field is, and the flow goes on."""
+    result = await entry.start_reauth_flow(hass)
+    check_account.side_effect = error
+    result = await hass.config_entries.flow.async_configure(
+        result["flow_id"], {CONF_PASSWORD: "battery staple"}
+    )
+    assert result["errors"] == {CONF_BASE: key}
+    assert entry.data == ENTRY_DATA
+
+    check_account.side_effect = None
+    result = await hass.config_entries.flow.async_configure(
+        result["flow_id"], {CONF_PASSWORD: "battery staple"}
+    )
+    assert result["reason"] == "reauth_successful"
+    await hass.async_block_till_done()
+
+
+def _without_password(**changes: Any) -> dict[str, Any]:
+    """Return what is typed into the form for changes if the password is left empty."""
+    typed = ENTRY_DATA | changes
+    return {key: typed[key] for key in typed if key != CONF_PASSWORD}
+
+
+@pytest.mark.parametrize(
+    ("typed", "changed", "unique_id", "title"),
+    [
+        pytest.param(
+            _without_password(host="10.0.0.5", port=143, security="starttls"),
+            {CONF_HOST: "10.0.0.5", CONF_PORT: 143, CONF_SECURITY: "starttls"},
+            "jane@example.com@10.0.0.5",
+            USERNAME,
+            id="the server moved",
+        ),
+        pytest.param(
+            _without_password(username="Jane2@example.com"),
+            {CONF_USERNAME: "Jane2@example.com"},
+            "jane2@example.com@imap.example.com",
+            "Jane2@example.com",
+            id="the login changed",
+        ),
+        pytest.param(
+            ENTRY_DATA | {CONF_PASSWORD: "battery staple"},
+            {CONF_PASSWORD: "battery staple"},
+            "jane@example.com@imap.example.com",
+            USERNAME,
+            id="the password changed",
+        ),
+        pytest.param(
+            _without_password() | {CONF_PASSWORD: ""},
+            {},
+            "jane@example.com@imap.example.com",
+            USERNAME,
+            id="nothing changed",
+        ),
+    ],
+)
+async def test_account_is_changed_and_watching_goes_on(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    watcher: FakeWatcher,
+    watchers: list[FakeWatcher],
+    check_account: AsyncMock,
+    typed: dict[str, Any],
+    changed: dict[str, Any],
+    unique_id: str,
+    title: str,
+) -> None:
+    """All can be changed; the form shows what is known, but never the password."""
+    result = await entry.start_reconfigure_flow(hass)
+    assert result["step_id"] == "reconfigure"
+    assert _suggested(result) == _without_password()
+
+    result = await hass.config_entries.flow.async_configure(result["flow_id"], typed)
+    await hass.async_block_till_done()
+    assert result["type"] is FlowResultType.ABORT
+    assert result["reason"] == "reconfigure_successful"
+    assert entry.data == ENTRY_DATA | changed
+    assert entry.unique_id == unique_id
+    assert entry.title == title
+    assert [watcher.running for watcher in watchers] == [False, True]
+    assert watchers[1].account.host == entry.data[CONF_HOST]
+
+
+async def test_a_name_that_the_user_gave_is_kept(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    watcher: FakeWatcher,
+    check_account: AsyncMock,
+) -> None:
+    """Only a title that is the login follows the login."""
+    hass.config_entries.async_update_entry(entry, title="Work")
+    await hass.async_block_till_done()
+    result = await entry.start_reconfigure_flow(hass)
+    await hass.config_entries.flow.async_configure(
+        result["flow_id"], _without_password(username="jane2@example.com")
+    )
+    await hass.async_block_till_done()
+    assert entry.title == "Work"
+
+
+async def test_an_account_cannot_become_another_one_that_is_there(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    watcher: FakeWatcher,
+    check_account: AsyncMock,
+) -> None:
+    """Two entries never watch the same account."""
+    MockConfigEntry(
+        domain=DOMAIN,
+        data=ENTRY_DATA | {CONF_USERNAME: "joe@example.com"},
+        unique_id="joe@example.com@imap.example.com",
+    ).add_to_hass(hass)
+    result = await entry.start_reconfigure_flow(hass)
+    result = await hass.config_entries.flow.async_configure(
+        result["flow_id"], _without_password(username="Joe@example.com")
+    )
+    assert result["type"] is FlowResultType.ABORT
+    assert result["reason"] == "already_configured"
+    assert entry.data == ENTRY_DATA
+
+
+async def test_changing_the_account_survives_an_error(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    watcher: FakeWatcher,
+    check_account: AsyncMock,
+) -> None:
+    """The form keeps what was typed, and the flow goes on."""
+    result = await entry.start_reconfigure_flow(hass)
+    typed = _without_password(host="imap.exmaple.com")
+    check_account.side_effect = HostNotFound()
+    result = await hass.config_entries.flow.async_configure(result["flow_id"], typed)
+    assert result["errors"] == {CONF_HOST: "host_not_found"}
+    assert _suggested(result) == typed
+    assert entry.data == ENTRY_DATA
+
+    check_account.side_effect = None
+    result = await hass.config_entries.flow.async_configure(
+        result["flow_id"], _without_password(host="imap2.example.com")
+    )
+    assert result["reason"] == "reconfigure_successful"
+    await hass.async_block_till_done()
+
+
+async def test_options_are_changed_and_watching_goes_on(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    watcher: FakeWatcher,
+    watchers: list[FakeWatcher],
+) -> None:
+    """Push is on at first, and polling is every minute."""
+    assert (watcher.options.push, watcher.options.poll_interval) == (True, 60)
+    result = await hass.config_entries.options.async_init(entry.entry_id)
+    assert result["step_id"] == "init"
+    result = await hass.config_entries.options.async_configure(
+        result["flow_id"], {"push": False, "poll_interval": 300}
+    )
+    await hass.async_block_till_done()
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert entry.options == {"push": False, "poll_interval": 300}
+    assert [watcher.running for watcher in watchers] == [False, True]
+    assert (watchers[1].options.push, watchers[1].options.poll_interval) == (False, 300)
+
+    result = await hass.config_entries.options.async_init(entry.entry_id)
+    assert _suggested(result) == {"push": False, "poll_interval": 300}

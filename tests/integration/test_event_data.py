@@ -1,0 +1,148 @@
+"""Every field of `new_mail`."""
+
+from datetime import UTC, datetime, timedelta, timezone
+import json
+from typing import Any
+
+import pytest
+
+from custom_components.imap_push.event_data import new_mail_from_arrival
+from custom_components.imap_push.imap import Arrival, Attachment, Mail, PushMode
+
+BARE = {
+    "entry_id": "01ENTRY",
+    "device_id": "device",
+    "account": "Work",
+    "folder": "INBOX",
+    "uid": 7,
+    "uid_validity": 3,
+    "message_id": None,
+    "sender": "",
+    "sender_name": "",
+    "to": [],
+    "cc": [],
+    "reply_to": [],
+    "subject": "",
+    "date": None,
+    "received": None,
+    "size": 0,
+    "flags": [],
+    "attachments": [],
+    "bulk": False,
+    "truncated": False,
+    "push": "idle",
+    "catch_up": False,
+}
+
+
+def _new_mail(
+    push: PushMode = PushMode.IDLE, *, catch_up: bool = False, **fields: Any
+) -> dict[str, Any]:
+    """Return the event of a mail that has these fields."""
+    mail = Mail(folder="INBOX", uid_validity=3, uid=7, **fields)
+    return new_mail_from_arrival(
+        Arrival(mail=mail, push=push, catch_up=catch_up),
+        entry_id="01ENTRY",
+        device_id="device",
+        account="Work",
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        pytest.param({}, {}, id="all fields are always there"),
+        pytest.param(
+            {
+                "message_id": "<1@example.org>",
+                "sender": "shop@example.org",
+                "sender_name": "Größe & Co",
+                "subject": "Ihre Bestellung 🎉",
+                "size": 18_000_000,
+            },
+            {
+                "message_id": "<1@example.org>",
+                "sender": "shop@example.org",
+                "sender_name": "Größe & Co",
+                "subject": "Ihre Bestellung 🎉",
+                "size": 18_000_000,
+            },
+            id="text and numbers stay",
+        ),
+        pytest.param(
+            {
+                "to": ("a@example.org", "b@example.org"),
+                "cc": ("c@example.org",),
+                "reply_to": ("d@example.org",),
+                "flags": ("\\Seen", "$Important"),
+            },
+            {
+                "to": ["a@example.org", "b@example.org"],
+                "cc": ["c@example.org"],
+                "reply_to": ["d@example.org"],
+                "flags": ["\\Seen", "$Important"],
+            },
+            id="lists",
+        ),
+        pytest.param(
+            {
+                "date": datetime(
+                    2026, 11, 3, 13, 30, tzinfo=timezone(timedelta(hours=1))
+                ),
+                "received": datetime(2026, 11, 3, 12, 30, 1, tzinfo=UTC),
+            },
+            {
+                "date": "2026-11-03T13:30:00+01:00",
+                "received": "2026-11-03T12:30:01+00:00",
+            },
+            id="dates",
+        ),
+        pytest.param(
+            {
+                "attachments": (
+                    Attachment(
+                        part="2",
+                        filename="invoice.pdf",
+                        content_type="application/pdf",
+                        size=4,
+                    ),
+                    Attachment(
+                        part="3.1", filename=None, content_type="image/png", size=5
+                    ),
+                )
+            },
+            {
+                "attachments": [
+                    {
+                        "part": "2",
+                        "filename": "invoice.pdf",
+                        "content_type": "application/pdf",
+                        "size": 4,
+                    },
+                    {
+                        "part": "3.1",
+                        "filename": None,
+                        "content_type": "image/png",
+                        "size": 5,
+                    },
+                ]
+            },
+            id="attachments without their content",
+        ),
+        pytest.param(
+            {"bulk": True, "truncated": True},
+            {"bulk": True, "truncated": True},
+            id="bulk and truncated",
+        ),
+        pytest.param(
+            {"push": PushMode.POLL, "catch_up": True},
+            {"push": "poll", "catch_up": True},
+            id="how it came",
+        ),
+    ],
+)
+def test_fields_of_new_mail(given: dict[str, Any], expected: dict[str, Any]) -> None:
+    """All fields are there, and JSON knows all values as they are."""
+    new_mail = _new_mail(**given)
+    assert new_mail == BARE | expected
+    assert json.loads(json.dumps(new_mail)) == new_mail
