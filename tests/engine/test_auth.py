@@ -145,5 +145,5 @@ async def test_token_refused_with_a_challenge_that_tells_nothing(
     async with ScriptedServer(serve) as server:
         connection = await Connection.open(account(server.port))
         with pytest.raises(LoginRefused, match="^refused$"):
-            await log_in_with_token(connection, "user", "token")
+            await log_in_with_token(connection, "user", "ya29.x")
         connection.abort()

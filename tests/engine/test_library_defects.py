@@ -166,7 +166,7 @@ async def library_hangs_on_the_challenge(client: Any) -> None:
 
 async def we_answer_the_challenge(connection: Connection) -> None:
     with pytest.raises(LoginRefused, match="invalid token.*401"):
-        await log_in_with_token(connection, "user", "token")
+        await log_in_with_token(connection, "user", "ya29.x")
 
 
 async def take_login(peer: Peer) -> None:
@@ -200,7 +200,7 @@ async def library_never_asks_again(client: Any) -> None:
 
 
 async def we_ask_again(connection: Connection) -> None:
-    await log_in_with_token(connection, "user", "token")
+    await log_in_with_token(connection, "user", "ya29.x")
     assert "NOTIFY" in connection.capabilities
 
 

@@ -11,7 +11,10 @@ CHUNK: Final = 65536
 
 
 class Proxy:
-    """Forward every connection on `port` to the loopback port of a server."""
+    """Forward every connection on `port` to the loopback port of a server.
+
+    A new `target_port` holds for the connections to come.
+    """
 
     def __init__(self, target_port: int, *, delay: float = 0.0) -> None:
         """Hold back every chunk, both ways, for `delay` seconds."""
@@ -19,7 +22,7 @@ class Proxy:
         self.bytes_down = 0
         self.bytes_up = 0
         self.connections = 0
-        self._target_port = target_port
+        self.target_port = target_port
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
@@ -44,6 +47,11 @@ class Proxy:
         assert self._server is not None, "not started"
         port: int = self._server.sockets[0].getsockname()[1]
         return port
+
+    @property
+    def open_connections(self) -> int:
+        """Return how many clients are connected."""
+        return len(self._tasks)
 
     async def start(self) -> None:
         """Accept connections on a port of the proxy's own choice."""
@@ -88,7 +96,7 @@ class Proxy:
         self._writers.add(writer)
         try:
             server_reader, server_writer = await asyncio.open_connection(
-                LOOPBACK, self._target_port
+                LOOPBACK, self.target_port
             )
             self._writers.add(server_writer)
             try:
