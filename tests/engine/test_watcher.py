@@ -268,8 +268,8 @@ async def test_polling(capabilities: bytes, options: WatchOptions) -> None:
 
 
 async def test_idle_is_refreshed_with_a_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
-    """See mail found that IDLE did not announce."""
-    monkeypatch.setattr(push, "IDLE_REFRESH", 0.05)
+    """See mail found soon that came before IDLE and that the server did not announce."""
+    monkeypatch.setattr(push, "IDLE_FIRST", 0.05)
 
     async def serve(peer: Peer) -> None:
         await peer.log_in()
@@ -404,6 +404,29 @@ async def test_cancelling_logs_out() -> None:
     async with watching(serve) as recorder:
         await recorder.until(lambda: recorder.states)
     assert left.is_set()
+
+
+class Quiet:
+    """A session that keeps how long each IDLE was to last."""
+
+    def __init__(self, *news: bool) -> None:
+        """Have news, or none, at the end of each IDLE."""
+        self._news = list(news)
+        self.seconds: list[float] = []
+
+    async def idle(self, seconds: float) -> bool:
+        """Return at once."""
+        self.seconds.append(seconds)
+        return self._news.pop(0)
+
+
+async def test_idle_grows_while_nothing_happens() -> None:
+    """See doubt shrink with each IDLE that was followed by a sweep, and begin anew with news."""
+    session = Quiet(False, False, False, False, False, True, False)
+    idle = push.Idle()
+    for _ in range(7):
+        await idle.wait(session)  # type: ignore[arg-type]
+    assert session.seconds == [2, 8, 32, 128, 285, 285, 2]
 
 
 def test_backoff() -> None:

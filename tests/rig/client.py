@@ -106,7 +106,7 @@ class Client:
             target=target or {},
             return_response=return_response,
         )
-        response: Json | None = result["response"]
+        response: Json | None = result.get("response")
         return response
 
     async def config_entries(self, domain: str) -> list[Json]:

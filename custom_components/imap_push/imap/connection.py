@@ -100,8 +100,8 @@ class Connection:
         """Wait until the server tells of a change by itself, or the time is over."""
         await self._protocol.wait_for_change(seconds)
 
-    async def idle(self, seconds: float) -> None:
-        """IDLE until the server tells of a change, or the time is over (RFC 2177)."""
+    async def idle(self, seconds: float) -> bool:
+        """IDLE for news, at most so long; return if there was any (RFC 2177)."""
         self._idle = idle = _Idle()
         # A server that refuses IDLE, or ends it by itself, must not leave us waiting.
         idle.command.completed.add_done_callback(lambda _: self._protocol.wake())
@@ -111,6 +111,7 @@ class Connection:
             await self._protocol.wait_for_change(seconds)
         self._protocol.start(before=self._end_of_idle())
         await idle.command.wait()
+        return self._protocol.changed
 
     def _end_of_idle(self) -> bytes:
         """Return the DONE that has to come first if IDLE is under way; it is sent only once."""

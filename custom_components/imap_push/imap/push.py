@@ -9,6 +9,10 @@ from .session import Session
 # Seconds after which IDLE is left and begun again, with a sweep between: it bounds how long
 # a link that died unseen stays unnoticed (RFC 2177 asks for 29 minutes at the most).
 IDLE_REFRESH: Final = 285.0
+# Seconds of the first IDLE after news. Some servers (pymap is one) never announce what came
+# between the last command and IDLE; each IDLE without news makes the next one longer.
+IDLE_FIRST: Final = 2.0
+IDLE_GROWTH: Final = 4.0
 
 
 class Push(Protocol):
@@ -25,10 +29,17 @@ class Idle(Push):
 
     mode = PushMode.IDLE
 
+    def __init__(self) -> None:
+        """Start with a short IDLE."""
+        self._seconds = IDLE_FIRST
+
     @override
     async def wait(self, session: Session) -> None:
         """Wait until the server announces something, or a refresh is due."""
-        await session.idle(IDLE_REFRESH)
+        if await session.idle(self._seconds):
+            self._seconds = IDLE_FIRST
+        else:
+            self._seconds = min(self._seconds * IDLE_GROWTH, IDLE_REFRESH)
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,9 +115,9 @@ class Session:
             complete=last is None,
         )
 
-    async def idle(self, seconds: float) -> None:
-        """Wait by IDLE until the server tells of a change, at most so long."""
-        await self._connection.idle(seconds)
+    async def idle(self, seconds: float) -> bool:
+        """Wait by IDLE for news, at most so long; return if there was any."""
+        return await self._connection.idle(seconds)
 
     async def pause(self, seconds: float) -> None:
         """Wait so long, or until the server tells of a change unasked."""
