@@ -74,9 +74,10 @@ async def test_sweep(
 
     async with Opened(serve, uid_next=5) as session:
         sweep = await session.sweep(Mark(1, 5))
-    assert [mail.uid for mail in sweep.mails] == new
+    assert [mail.uid for mail in sweep.mails()] == new
     assert sweep.mark == Mark(1, next_uid)
-    assert (sweep.newest and sweep.newest.uid) == newest
+    last = sweep.newest()
+    assert (last and last.uid) == newest
     assert (sweep.unread, sweep.complete) == (3, True)
 
 
@@ -92,7 +93,7 @@ async def test_flags_that_changed_are_no_mail() -> None:
 
     async with Opened(serve) as session:
         sweep = await session.sweep(Mark(1, 5))
-    assert [mail.uid for mail in sweep.mails] == [5]
+    assert [mail.uid for mail in sweep.mails()] == [5]
     assert sweep.mark == Mark(1, 6)
     assert sweep.unread == 0
 
@@ -193,11 +194,11 @@ async def test_long_absence_is_caught_up_in_batches(
         mark, uids, complete = Mark(1, 10), [], False
         while not complete:
             sweep = await session.sweep(mark)
-            uids += [mail.uid for mail in sweep.mails]
+            uids += [mail.uid for mail in sweep.mails()]
             mark, complete = sweep.mark, sweep.complete
         assert uids == [10, 20, 30, 40, 50]
         assert mark == Mark(1, 51)
-        assert (await session.sweep(mark)).mails == ()
+        assert list((await session.sweep(mark)).mails()) == []
 
 
 async def test_news_during_a_sweep_ends_the_next_wait_at_once() -> None:

@@ -1,5 +1,7 @@
 """A session: logged in, one folder open for reading, what is new in it, how many are unread."""
 
+import asyncio
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,23 +16,37 @@ from .responses import Value, parse_fetch, parse_number, parse_search_count
 
 # Messages that one FETCH asks for at the most, as far as the server tells how many there are.
 BATCH: Final = 500
+# Responses that are parsed in one go, before the event loop gets its turn.
+SLICE: Final = 64
 
 _EXAMINED: Final = frozenset({"EXISTS", "RECENT", "FLAGS", "UIDVALIDITY", "UIDNEXT"})
 
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """What a sweep found at or above its mark.
+    """What a sweep found: `mark` is where the next one starts, not before all is delivered.
 
-    `mails` are in the order of their UIDs; `newest` is the folder's newest mail, new or not;
-    `mark` is where the next sweep starts; `complete` is false if more is waiting there.
+    `complete` is false if more is waiting above the mark.
     """
 
-    mails: tuple[Mail, ...]
-    newest: Mail | None
+    folder: str
+    start: Mark
     mark: Mark
     unread: int
     complete: bool
+    messages: dict[int, dict[str, Value]]  # FETCH items by UID, ascending
+
+    def mails(self) -> Iterator[Mail]:
+        """Yield the new mails in the order of their UIDs, each parsed when its turn comes."""
+        # `n:*` gives the last message even if its UID is below n (RFC 3501 6.4.8).
+        return (self._mail(uid) for uid in self.messages if uid >= self.start.next_uid)
+
+    def newest(self) -> Mail | None:
+        """Return the folder's newest mail, new or not."""
+        return self._mail(max(self.messages)) if self.messages else None
+
+    def _mail(self, uid: int) -> Mail:
+        return parse_mail(self.folder, self.start.uid_validity, uid, self.messages[uid])
 
 
 class Session:
@@ -85,10 +101,6 @@ class Session:
         backwards = self._uid_next is not None and self._uid_next < mark.next_uid
         return mark.uid_validity == self._uid_validity and not backwards
 
-    def nothing_new(self, mark: Mark) -> bool:
-        """Return if the last EXAMINE said that there is nothing at or above the mark."""
-        return self._uid_next == mark.next_uid
-
     async def sweep(self, mark: Mark) -> Sweep:
         """Fetch everything at or above the mark, and count the unread.
 
@@ -99,20 +111,22 @@ class Session:
         fetch = self._fetch_command(f"{mark.next_uid}:{last or '*'}", FETCH_ITEMS)
         count = self._count_command()
         fetched, counted = await self._connection.run(fetch, count)
-        mails = self._mails(fetched)
-        # `n:*` gives the last message even if its UID is below n (RFC 3501 6.4.8).
-        new = tuple(mail for mail in mails if mail.uid >= mark.next_uid)
+        # A FETCH without the header tells of changed flags.
+        messages = {
+            uid: items
+            for uid, items in sorted((await _by_uid(fetched)).items())
+            if "BODY" in items
+        }
         if last is None:
             self._uid_next = None  # What EXAMINE told of is dealt with.
-        next_uid = max(
-            [mark.next_uid, (last or 0) + 1, *(mail.uid + 1 for mail in new)]
-        )
+        next_uid = max(mark.next_uid, (last or 0) + 1, max(messages, default=0) + 1)
         return Sweep(
-            mails=new,
-            newest=mails[-1] if mails else None,
-            mark=Mark(self._uid_validity, next_uid),
+            folder=self._folder,
+            start=mark,
+            mark=Mark(mark.uid_validity, next_uid),
             unread=sum(parse_search_count(data) for data in counted.data),
             complete=last is None,
+            messages=messages,
         )
 
     async def idle(self, seconds: float) -> bool:
@@ -151,23 +165,16 @@ class Session:
 
     async def _fetch(self, uids: str, items: str) -> dict[int, dict[str, Value]]:
         [completion] = await self._connection.run(self._fetch_command(uids, items))
-        return _by_uid(completion)
-
-    def _mails(self, completion: Completion) -> list[Mail]:
-        """Return the mails in the order of their UIDs."""
-        return [
-            parse_mail(self._folder, self._uid_validity, uid, items)
-            for uid, items in sorted(_by_uid(completion).items())
-            # A FETCH without the header tells of changed flags.
-            if "BODY" in items
-        ]
+        return await _by_uid(completion)
 
 
-def _by_uid(completion: Completion) -> dict[int, dict[str, Value]]:
+async def _by_uid(completion: Completion) -> dict[int, dict[str, Value]]:
     """Return the items of each message; a message may be told of in several responses."""
     messages: dict[int, dict[str, Value]] = {}
-    for data in completion.data:
+    for index, data in enumerate(completion.data, 1):
         items = parse_fetch(data)
         if uid := parse_number(items.get("UID")):
             messages.setdefault(uid, {}).update(items)
+        if index % SLICE == 0:
+            await asyncio.sleep(0)
     return messages

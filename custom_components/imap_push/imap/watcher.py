@@ -7,7 +7,7 @@ import logging
 import random
 from typing import Final, Protocol
 
-from .errors import ConnectionLost, ImapError, LoginRefused
+from .errors import ImapError, LoginRefused
 from .models import (
     Account,
     AccountState,
@@ -136,13 +136,13 @@ class _FolderWatch:
         self._options = options
         self._listener = listener
         self._publish = publish
+        self._refusals = 0  # of the login, in a row
         # Mail above a mark of an earlier life came while nobody watched.
         self._catch_up = mark is not None
 
     async def run(self) -> None:
         """Live one connection after another."""
         backoff = Backoff()
-        refusals = 0
         loop = asyncio.get_running_loop()
         while True:
             started = loop.time()
@@ -150,24 +150,23 @@ class _FolderWatch:
                 await self._live()
             except LoginRefused as error:
                 self._disconnected(error)
-                refusals += 1
+                self._refusals += 1
             except ImapError as error:
                 self._disconnected(error)
-                # A session that came about shows that the credentials are right.
-                refusals = 0 if isinstance(error, ConnectionLost) else refusals
             except Exception as error:
                 _LOGGER.exception("Unexpected error while watching a folder")
                 self._disconnected(ImapError(repr(error)))
-            if refusals == MAX_REFUSALS:
+            if self._refusals == MAX_REFUSALS:
                 self._listener.login_refused()
                 await loop.create_future()
             delay = backoff.delay(loop.time() - started)
-            await asyncio.sleep(max(delay, REFUSAL_PAUSE if refusals else 0.0))
+            await asyncio.sleep(max(delay, REFUSAL_PAUSE if self._refusals else 0.0))
 
     async def _live(self) -> None:
         """Open a session and watch until something ends it."""
         session = await Session.open(self._account, self.folder)
         try:
+            self._refusals = 0
             push = choose_push(session.capabilities, self._options)
             self.capabilities = session.capabilities
             while True:
@@ -182,14 +181,15 @@ class _FolderWatch:
         complete = False
         while not complete:
             sweep = await session.sweep(mark)
-            for mail in sweep.mails:
+            for mail in sweep.mails():
                 await self._deliver(mail, mode)
+                await asyncio.sleep(0)  # A burst must not hold up the event loop.
             mark, complete = sweep.mark, sweep.complete
             self._move_mark(mark)
         self._catch_up = False
         self.mode, self.error = mode, None
         self.state = FolderState(
-            available=True, unread=sweep.unread, last_mail=sweep.newest
+            available=True, unread=sweep.unread, last_mail=sweep.newest()
         )
         self._publish()
 
