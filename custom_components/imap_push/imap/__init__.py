@@ -21,23 +21,28 @@ from .errors import (
     ProtocolError,
     ServerSilent,
     StartTlsMissing,
+    Throttled,
     TlsError,
     TlsExpected,
     TlsNotSpoken,
+    TooManyConnections,
+    Unavailable,
 )
+from .listener import Listener
+from .mark import Mark
 from .models import (
     Account,
     AccountState,
     Arrival,
     Attachment,
+    CatchUp,
     FolderState,
     Mail,
-    Mark,
     PushMode,
     Security,
     WatchOptions,
 )
-from .watcher import Listener, Watcher
+from .watcher import Watcher
 
 __all__ = [
     "Account",
@@ -45,6 +50,7 @@ __all__ = [
     "Arrival",
     "Attachment",
     "CannotConnect",
+    "CatchUp",
     "CertificateError",
     "CertificateProblem",
     "CommandRefused",
@@ -66,9 +72,12 @@ __all__ = [
     "Security",
     "ServerSilent",
     "StartTlsMissing",
+    "Throttled",
     "TlsError",
     "TlsExpected",
     "TlsNotSpoken",
+    "TooManyConnections",
+    "Unavailable",
     "WatchOptions",
     "Watcher",
     "check_account",

@@ -3,30 +3,20 @@
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
 import json
-import re
-from typing import Final
 
 from .connection import Connection
 from .errors import CommandRefused, LoginDisabled, LoginRefused
 from .models import Account, Security
 from .names import quote
 from .protocol import Command
-
-# Response codes (RFC 5530) and words of refusals that are not about the password.
-_PASSING_CODES: Final = frozenset(
-    {"UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG", "THROTTLED"}
-)
-_PASSING_WORDS: Final = re.compile(
-    r"too many|try again|temporar|throttl|unavailable|rate.?limit|simultaneous|connection limit",
-    re.IGNORECASE,
-)
+from .refusals import passing_refusal
 
 
 async def log_in(connection: Connection, account: Account) -> None:
     """Log in with the account's password and learn what the server offers then.
 
     Raises LoginRefused for wrong credentials, LoginDisabled where TLS is wanted first, and
-    CommandRefused for every refusal that passes by itself.
+    Unavailable for every refusal that passes by itself.
     """
     await _authenticate(connection, _login_command(connection, account))
 
@@ -71,15 +61,12 @@ async def _authenticate(connection: Connection, command: Command) -> None:
     try:
         await connection.run(command)
     except CommandRefused as error:
-        if _is_about_credentials(error):
+        if passing := passing_refusal(error):
+            raise passing from error
+        if error.status == "NO":
             raise LoginRefused(error.text) from error
         raise
     await connection.ask_capabilities()
-
-
-def _is_about_credentials(error: CommandRefused) -> bool:
-    passing = error.code in _PASSING_CODES or _PASSING_WORDS.search(error.text)
-    return error.status == "NO" and not passing
 
 
 def _login(account: Account) -> Command:

@@ -1,7 +1,7 @@
 """One connection: opened, encrypted, used with deadlines, and left politely."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 import contextlib
 import logging
 import socket
@@ -12,6 +12,7 @@ from .errors import (
     CannotConnect,
     CertificateError,
     CertificateProblem,
+    CommandRefused,
     ConnectionLost,
     ConnectTimeout,
     HostNotFound,
@@ -56,9 +57,12 @@ class Connection:
         self._idle: _Idle | None = None  # sent, and not ended by us
 
     @classmethod
-    async def open(cls, account: Account) -> Connection:
+    async def open(
+        cls, account: Account, on_alert: Callable[[str], None] | None = None
+    ) -> Connection:
         """Connect, take the greeting and encrypt; raise a CannotConnect."""
         protocol = await _connect(account)
+        protocol.on_alert = on_alert
         connection = cls(protocol)
         try:
             await connection._greet()
@@ -110,7 +114,12 @@ class Connection:
         if not idle.command.completed.done():
             await self._protocol.wait_for_change(seconds)
         self._protocol.start(before=self._end_of_idle())
-        await idle.command.wait()
+        try:
+            await idle.command.wait()
+        except CommandRefused:
+            # A server that ends an IDLE of its own accord has not refused it.
+            if not idle.accepted:
+                raise
         return self._protocol.changed
 
     def _end_of_idle(self) -> bytes:
@@ -184,6 +193,7 @@ class _Idle:
 
     def __init__(self) -> None:
         self.command = Command("IDLE", continuation=self._accept)
+        self.accepted = False
         self._settled = asyncio.Event()
         self.command.completed.add_done_callback(lambda _: self._settled.set())
 
@@ -193,6 +203,7 @@ class _Idle:
 
     def _accept(self, _text: bytes) -> None:
         self.command.deadline = None
+        self.accepted = True
         self._settled.set()
 
 

@@ -4,7 +4,12 @@ from enum import StrEnum
 
 
 class ImapError(Exception):
-    """Anything that goes wrong between us and a mail server."""
+    """Anything that goes wrong between us and a mail server.
+
+    `retry_after` is how many seconds the server asks to be left alone, if it says so.
+    """
+
+    retry_after: float | None = None
 
 
 class CannotConnect(ImapError):
@@ -70,6 +75,18 @@ class CertificateError(TlsError):
 
 class LoginRefused(ImapError):
     """The server says that user name or password are wrong."""
+
+
+class Unavailable(ImapError):
+    """The server refuses for now, for a reason that passes by itself (RFC 5530)."""
+
+
+class TooManyConnections(Unavailable):
+    """The account has as many connections as the server allows."""
+
+
+class Throttled(Unavailable):
+    """The server wants less work from us; `retry_after` says for how long, if it does."""
 
 
 class LoginDisabled(ImapError):

@@ -42,20 +42,21 @@ class Account:
     ssl_context: ssl.SSLContext | None = None
 
 
+class CatchUp(StrEnum):
+    """Which of the mails that arrived while nobody watched are delivered."""
+
+    ALL = "all"
+    LAST_DAY = "last_day"
+    NONE = "none"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchOptions:
     """How an account is watched. `poll_interval` is in seconds."""
 
     push: bool = True
     poll_interval: float = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """The next UID of a folder that is not delivered yet, with its UIDVALIDITY (RFC 3501 2.3.1.1)."""
-
-    uid_validity: int
-    next_uid: int
+    catch_up: CatchUp = CatchUp.ALL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,9 +112,15 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FolderState:
-    """What is known of a watched folder; None is unknown. `last_mail` is the newest one in it."""
+    """What is known of a watched folder; None is unknown. `last_mail` is the newest one in it.
+
+    `missing`: the server says that there is no such folder. `idle_is_silent`: IDLE is offered,
+    but did not announce mail, so that the folder is polled for now.
+    """
 
     available: bool = False
+    missing: bool = False
+    idle_is_silent: bool = False
     unread: int | None = None
     last_mail: Mail | None = None
 

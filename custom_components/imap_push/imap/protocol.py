@@ -23,6 +23,7 @@ from .errors import (
     ServerSilent,
 )
 from .framing import Framer, Parts
+from .refusals import passing_text
 from .responses import Continuation, Data, Status, parse_response
 
 _LOGGER = logging.getLogger(__name__)
@@ -33,6 +34,9 @@ COMMAND_DEADLINE: Final = 30.0
 COMMAND_LIMIT: Final = 300.0
 # Octets of untagged data that one command may collect.
 MAX_COLLECTED: Final = 64 * 1024 * 1024
+
+# Characters of an alert that are handed on.
+MAX_ALERT: Final = 500
 
 # What a client can be told at any time and that changes what a mailbox holds.
 _CHANGES: Final = frozenset({"EXISTS", "EXPUNGE", "FETCH", "VANISHED"})
@@ -104,6 +108,7 @@ class PushProtocol(IMAP4ClientProtocol):
         super().__init__(loop)
         self.greeting: asyncio.Future[Status] = loop.create_future()
         self.error: ImapError | None = None
+        self.on_alert: Callable[[str], None] | None = None
         self.changed = False
         self.last_byte = loop.time()
         self._activity: asyncio.Future[None] | None = None
@@ -230,8 +235,9 @@ class PushProtocol(IMAP4ClientProtocol):
     def _receive_untagged_status(self, status: Status) -> None:
         if status.code == "CAPABILITY":
             self._learn_capabilities(status.code_args)
+        self._receive_alert(status)
         if status.status == "BYE" and self.state != LOGOUT:
-            self.fail(ConnectionLost(f"the server says bye: {self.scrub(status.text)}"))
+            self._receive_bye(self.scrub(status.text))
         elif status.code:
             data = Data(status.code, None, [status.code_args])
             self._collect(data)
@@ -243,12 +249,22 @@ class PushProtocol(IMAP4ClientProtocol):
         self.greeting.set_result(greeting)
         self._receive_untagged_status(greeting)
 
+    def _receive_alert(self, status: Status) -> None:
+        """Hand on what the server wants the user to be told (RFC 3501 7.1)."""
+        if status.code == "ALERT" and self.on_alert is not None:
+            self.on_alert(self.scrub(status.text)[:MAX_ALERT])
+
+    def _receive_bye(self, text: str) -> None:
+        """End the connection for the reason the server gives, if it gives one that passes."""
+        self.fail(passing_text(text) or ConnectionLost(f"the server says bye: {text}"))
+
     def _receive_tagged(self, status: Status) -> None:
         command = self._commands.pop(status.tag or b"", None)
         if command is None:
             raise ProtocolError(f"an answer to no command of ours: {status.status}")
         if status.code == "CAPABILITY":
             self._learn_capabilities(status.code_args)
+        self._receive_alert(status)
         # Until TLS is up nothing more may come: it could be injected (RFC 9051 11.1).
         self._sealed = command.name == "STARTTLS" and status.status == "OK"
         if status.status == "OK":

@@ -36,8 +36,9 @@ _STATUS: Final = re.compile(
     rb"(OK|NO|BAD|BYE|PREAUTH)(?: (?:\[([A-Z0-9.\-]+)(?: ([^\]]*))?\] ?)?(.*))?$",
     re.IGNORECASE | re.DOTALL,
 )
-_MONTHS: Final = (
-    b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep", b"oct", b"nov", b"dec",
+# As dates name them (RFC 3501 date-month).
+MONTHS: Final = (
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
 )  # fmt: skip
 _INTERNALDATE: Final = re.compile(
     rb" ?(\d{1,2})-([A-Za-z]{3})-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)$"
@@ -203,9 +204,10 @@ def parse_internal_date(value: Value) -> datetime | None:
     """Return INTERNALDATE (RFC 3501 date-time) with its zone, or None if it is none."""
     if not isinstance(value, bytes) or not (match := _INTERNALDATE.match(value)):
         return None
-    if (month := match[2].lower()) not in _MONTHS:
+    month = match[2].decode().capitalize()
+    if month not in MONTHS:
         return None
-    number = _MONTHS.index(month) + 1
+    number = MONTHS.index(month) + 1
     day, year, clock = match[1].decode(), match[3].decode(), value[-14:].decode()
     try:
         date = datetime.fromisoformat(

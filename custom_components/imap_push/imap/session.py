@@ -1,21 +1,26 @@
 """A session: logged in, one folder open for reading, what is new in it, how many are unread."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final
 
 from .auth import log_in
 from .connection import Connection
 from .errors import CommandRefused, FolderNotFound
+from .mark import Mark
 from .message import FETCH_ITEMS, parse_mail
-from .models import Account, Mail, Mark
+from .models import Account, Mail
 from .names import encode_folder, quote
 from .protocol import Command, Completion
-from .responses import Value, parse_fetch, parse_number, parse_search_count
+from .refusals import is_missing_folder, passing_refusal
+from .responses import MONTHS, Value, parse_fetch, parse_number, parse_search_count
 
 # Messages that one FETCH asks for at the most, as far as the server tells how many there are.
 BATCH: Final = 500
+# Mails that may be new after a folder was numbered anew.
+RECOVERY: Final = 500
 # Responses that are parsed in one go, before the event loop gets its turn.
 SLICE: Final = 64
 
@@ -24,14 +29,14 @@ _EXAMINED: Final = frozenset({"EXISTS", "RECENT", "FLAGS", "UIDVALIDITY", "UIDNE
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """What a sweep found: `mark` is where the next one starts, not before all is delivered.
+    """What a sweep found: `next_uid` is where the next one starts, once all is delivered.
 
-    `complete` is false if more is waiting above the mark.
+    `complete` is false if more is waiting there.
     """
 
     folder: str
     start: Mark
-    mark: Mark
+    next_uid: int
     unread: int
     complete: bool
     messages: dict[int, dict[str, Value]]  # FETCH items by UID, ascending
@@ -60,9 +65,14 @@ class Session:
         self._uid_next: int | None = None
 
     @classmethod
-    async def open(cls, account: Account, folder: str) -> Session:
-        """Connect, log in and open the folder."""
-        connection = await Connection.open(account)
+    async def open(
+        cls,
+        account: Account,
+        folder: str,
+        on_alert: Callable[[str], None] | None = None,
+    ) -> Session:
+        """Connect, log in and open the folder; `on_alert` gets what the user has to be told."""
+        connection = await Connection.open(account, on_alert)
         try:
             await log_in(connection, account)
             session = cls(connection, folder)
@@ -83,7 +93,9 @@ class Session:
         try:
             [completion] = await self._connection.run(command)
         except CommandRefused as error:
-            raise FolderNotFound(error.text) from error
+            if is_missing_folder(error):
+                raise FolderNotFound(error.text) from error
+            raise passing_refusal(error) or error from error
         told = {data.name: data.parts[0] for data in completion.data}
         self._uid_validity = parse_number(told.get("UIDVALIDITY"))
         self._uid_next = parse_number(told.get("UIDNEXT")) or None
@@ -100,6 +112,26 @@ class Session:
         """Return if the mark's UIDs still mean what they meant (RFC 3501 2.3.1.1)."""
         backwards = self._uid_next is not None and self._uid_next < mark.next_uid
         return mark.uid_validity == self._uid_validity and not backwards
+
+    async def received_since(self, moment: datetime) -> list[Mail]:
+        """Return the mails received since a moment, oldest first, at most RECOVERY of them.
+
+        Nothing is returned if there are more: a mailbox that was restored as a whole would
+        otherwise look like so much new mail.
+        """
+        # SINCE knows days only, and not those of our time zone (RFC 3501 6.4.4).
+        day = moment - timedelta(days=1)
+        since = f"{day.day}-{MONTHS[day.month - 1]}-{day.year}"
+        uids = await self._search(f"SINCE {since}")
+        mails: list[Mail] = []
+        if not uids or len(uids) > RECOVERY:
+            return mails
+        numbers = ",".join(map(str, uids))
+        for uid, items in (await self._fetch(numbers, FETCH_ITEMS)).items():
+            mails.append(parse_mail(self._folder, self._uid_validity, uid, items))
+            await asyncio.sleep(0)
+        received = [mail for mail in mails if mail.received and mail.received >= moment]
+        return sorted(received, key=lambda mail: (mail.received, mail.uid))
 
     async def sweep(self, mark: Mark) -> Sweep:
         """Fetch everything at or above the mark, and count the unread.
@@ -123,7 +155,7 @@ class Session:
         return Sweep(
             folder=self._folder,
             start=mark,
-            mark=Mark(mark.uid_validity, next_uid),
+            next_uid=next_uid,
             unread=sum(parse_search_count(data) for data in counted.data),
             complete=last is None,
             messages=messages,
@@ -145,13 +177,16 @@ class Session:
         """Return the UID that ends the next batch, or None if all that is there is one batch."""
         if (self._uid_next or 0) - mark.next_uid <= BATCH:
             return None
-        search = Command("UID SEARCH", f"UID {mark.next_uid}:*", frozenset({"SEARCH"}))
+        uids = await self._search(f"UID {mark.next_uid}:*")
+        new = [uid for uid in uids if uid >= mark.next_uid]
+        return new[BATCH - 1] if len(new) > BATCH else None
+
+    async def _search(self, criteria: str) -> list[int]:
+        """Return the UIDs that a search finds, ascending."""
+        search = Command("UID SEARCH", criteria, frozenset({"SEARCH"}))
         [found] = await self._connection.run(search)
         words = (word for data in found.data for word in data.parts[0].split())
-        uids = sorted(
-            uid for word in words if (uid := parse_number(word)) >= mark.next_uid
-        )
-        return uids[BATCH - 1] if len(uids) > BATCH else None
+        return sorted(filter(None, map(parse_number, words)))
 
     def _fetch_command(self, uids: str, items: str) -> Command:
         return Command("UID FETCH", f"{uids} {items}", frozenset({"FETCH"}))

@@ -1,0 +1,66 @@
+"""The logins of one account: how many, how often, and what refusals mean."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from .errors import LoginRefused
+
+BURST: Final = 3
+# Seconds
+INTERVAL: Final = 60.0  # until one more login is allowed
+REFUSAL_PAUSE: Final = 31.0  # after a refusal
+
+# Refusals in a row after which the user is asked: a server's hiccup can look like one, and a
+# login that is tried again and again gets an account locked.
+MAX_REFUSALS: Final = 3
+
+
+class Logins:
+    """Lets one login at a time pass: three at once, then one a minute, none after refusals.
+
+    An account with several connections gets its first logins on top.
+    """
+
+    def __init__(self, connections: int) -> None:
+        """Start with a full bucket of tokens."""
+        self._capacity = BURST + max(0, connections - 1)
+        self._tokens = float(self._capacity)
+        self._filled = asyncio.get_running_loop().time()
+        self._refusals = 0
+        self._lock = asyncio.Lock()
+
+    @property
+    def are_refused(self) -> bool:
+        """Return if no login makes sense before the user has acted."""
+        return self._refusals >= MAX_REFUSALS
+
+    @asynccontextmanager
+    async def attempt(self) -> AsyncIterator[None]:
+        """Wait until a login is allowed and learn from how it ends; wait for ever if refused."""
+        async with self._lock:
+            if self.are_refused:
+                await asyncio.get_running_loop().create_future()
+            await self._take_token()
+            if self._refusals:
+                await asyncio.sleep(REFUSAL_PAUSE)
+            try:
+                yield
+            except LoginRefused:
+                self._refusals += 1
+                raise
+            self._refusals = 0
+
+    async def _take_token(self) -> None:
+        self._fill()
+        if self._tokens < 1:
+            await asyncio.sleep((1 - self._tokens) * INTERVAL)
+            self._fill()
+        self._tokens -= 1
+
+    def _fill(self) -> None:
+        now = asyncio.get_running_loop().time()
+        self._tokens += (now - self._filled) / INTERVAL
+        self._tokens = min(self._tokens, self._capacity)
+        self._filled = now

@@ -1,0 +1,62 @@
+"""What a server means by NO, BAD and BYE: what passes by itself is told from what does not."""
+
+import re
+from typing import Final
+
+from .errors import CommandRefused, Throttled, TooManyConnections, Unavailable
+
+# Response codes of RFC 5530 and what servers write where they send none.
+_UNAVAILABLE: Final = frozenset(
+    {"UNAVAILABLE", "INUSE", "SERVERBUG", "THROTTLED", "LIMIT"}
+)
+_PASSING: Final = re.compile(
+    r"try again|temporar|unavailable|not connected|shutting down|restart|maintenance|in use",
+    re.IGNORECASE,
+)
+_TOO_MANY: Final = re.compile(
+    r"too many|simultaneous|maximum number of connections", re.IGNORECASE
+)
+_THROTTLED: Final = re.compile(
+    r"throttl|rate.?limit|bandwidth|backoff time", re.IGNORECASE
+)
+# Exchange: "Request is throttled. Suggested Backoff Time: 299989 milliseconds".
+_BACKOFF_TIME: Final = re.compile(
+    r"backoff time: *(\d{1,9}) *milliseconds", re.IGNORECASE
+)
+_NO_FOLDER: Final = re.compile(
+    r"exist|unknown|no such|not found|invalid mailbox|no mailbox|can't access|permission",
+    re.IGNORECASE,
+)
+_NO_FOLDER_CODES: Final = frozenset(
+    {"NONEXISTENT", "TRYCREATE", "NOPERM", "CANNOT", "ACL"}
+)
+
+
+def passing_refusal(refusal: CommandRefused) -> Unavailable | None:
+    """Return the refusal as one that passes by itself, or None if it does not."""
+    return passing_text(refusal.text, refusal.code)
+
+
+def passing_text(text: str, code: str | None = None) -> Unavailable | None:
+    """Return what a server's words mean if that passes by itself, or None."""
+    if _THROTTLED.search(text) or code == "THROTTLED":
+        error: Unavailable = Throttled(text)
+        if wait := _BACKOFF_TIME.search(text):
+            error.retry_after = int(wait[1]) / 1000
+        return error
+    if _TOO_MANY.search(text) or code == "LIMIT":
+        return TooManyConnections(text)
+    if _PASSING.search(text) or code in _UNAVAILABLE:
+        return Unavailable(text)
+    return None
+
+
+def is_missing_folder(refusal: CommandRefused) -> bool:
+    """Return if an EXAMINE was refused because there is no such folder for us."""
+    if refusal.code in _NO_FOLDER_CODES:
+        return True
+    return (
+        refusal.status == "NO"
+        and not refusal.code
+        and bool(_NO_FOLDER.search(refusal.text))
+    )
