@@ -154,7 +154,8 @@ class HomeAssistant:
         if self._process is None:
             return 0
         await self._disconnect()
-        self._process.terminate()
+        with contextlib.suppress(ProcessLookupError):
+            self._process.terminate()
         try:
             async with asyncio.timeout(STOP_SECONDS):
                 code = await self._process.wait()

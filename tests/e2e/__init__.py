@@ -1,0 +1,1 @@
+"""The main job, end to end: real Home Assistants, real mail servers, a real browser."""

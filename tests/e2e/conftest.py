@@ -1,0 +1,132 @@
+"""Fixtures for the tests end to end: two Home Assistants, one after the other, and servers."""
+
+from collections.abc import AsyncIterator, Iterator
+import itertools
+from pathlib import Path
+from typing import Final
+
+import pytest
+import pytest_asyncio
+
+from .home import Account, Home
+from .mailbox import Mailbox
+
+from tests.required import require
+from tests.rig.certificate import Certificate, make_certificate
+from tests.rig.dovecot import PASSWORD, Dovecot
+from tests.rig.proxy import Proxy
+
+ROOT: Final = Path(__file__).parents[2]
+ARTIFACTS: Final = ROOT / ".artifacts" / "e2e"
+VENVS: Final = {"2026.10.4": ".venv", "2026.11.0": ".venv-2026.11.0"}
+# What has a browser in it runs on this one only.
+NEWEST: Final = "2026.11.0"
+
+# Every test has a mailbox of its own.
+USERS: Final = [f"user{number}@example.org" for number in range(1, 100)]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse to run where sockets are forbidden and every task is watched."""
+    if config.pluginmanager.hasplugin("homeassistant"):
+        raise pytest.UsageError(
+            "tests/e2e runs without the harness of the other tests: "
+            "pytest -p no:homeassistant -p no:socket tests/e2e"
+        )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests, and run all on the loop that the servers run on."""
+    here = Path(__file__).parent
+    mine = [item for item in items if here in item.path.parents]
+    for item in mine:
+        item.add_marker(pytest.mark.e2e)
+        item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+        if "dovecot" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.dovecot)
+        if item.get_closest_marker("browser") and NEWEST not in item.name:
+            items.remove(item)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what was measured."""
+    reports = terminalreporter.getreports("passed") + terminalreporter.getreports(
+        "failed"
+    )
+    for report in reports:
+        for name, value in report.user_properties:
+            terminalreporter.line(f"{report.nodeid}: {name}: {value}")
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    """Return a certificate of a CA that every Home Assistant here trusts."""
+    return make_certificate(tmp_path_factory.mktemp("certificate"))
+
+
+@pytest.fixture(scope="session", params=VENVS)
+def version(request: pytest.FixtureRequest) -> str:
+    """Return the version of Home Assistant."""
+    version: str = request.param
+    return version
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def home(
+    version: str, certificate: Certificate, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Home]:
+    """Run a Home Assistant, which in the end has logged nothing unexpected."""
+    python = ROOT / VENVS[version] / "bin" / "python"
+    require(python.exists(), f"Home Assistant {version}")
+    folder = tmp_path_factory.mktemp("home")
+    home = Home(folder, python=python, certificate=certificate)
+    async with home:
+        assert (await home.client.call("get_config"))["version"] == version
+        yield home
+        assert await home.stop() == 0
+    assert home.warnings() == []
+
+
+@pytest.fixture(autouse=True)
+def _quiet_log(home: Home) -> Iterator[None]:
+    """Fail the test during which Home Assistant logs something unexpected."""
+    before = len(home.warnings())
+    yield
+    assert home.warnings()[before:] == []
+
+
+@pytest.fixture(scope="session")
+def dovecot(certificate: Certificate) -> Iterator[Dovecot]:
+    """Run a Dovecot."""
+    require(Dovecot.available(), "Dovecot 2.3 with LMTP")
+    with Dovecot(certificate, users=dict.fromkeys(USERS, PASSWORD)) as dovecot:
+        yield dovecot
+
+
+@pytest.fixture(scope="session")
+def users() -> Iterator[str]:
+    """Return the users whose mailboxes are still unused."""
+    return itertools.chain(USERS)
+
+
+@pytest.fixture
+def mailbox(
+    dovecot: Dovecot, certificate: Certificate, users: Iterator[str]
+) -> Mailbox:
+    """Return an empty mailbox."""
+    return Mailbox(dovecot, certificate, next(users))
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def proxy(dovecot: Dovecot) -> AsyncIterator[Proxy]:
+    """Run a proxy in front of Dovecot."""
+    async with Proxy(dovecot.imaps_port) as proxy:
+        yield proxy
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def account(home: Home, mailbox: Mailbox, proxy: Proxy) -> AsyncIterator[Account]:
+    """Watch the mailbox through the proxy."""
+    account = await home.add_account(mailbox.user, proxy.port)
+    yield account
+    await account.remove()

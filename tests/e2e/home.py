@@ -1,0 +1,180 @@
+"""The Home Assistant of a user: automations of their own, a lamp, accounts to watch."""
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, override
+
+from custom_components.imap_push.const import DOMAIN, EVENT_NEW_MAIL
+
+from .waiting import PATIENCE_SECONDS, Json, until_equal
+
+from tests.rig.certificate import Certificate
+from tests.rig.dovecot import PASSWORD
+from tests.rig.home_assistant import HomeAssistant
+from tests.rig.ports import LOOPBACK
+
+BLUEPRINTS: Final = Path(__file__).parents[2] / "blueprints" / "automation"
+
+# The automations take no mail but what they are meant for, by its subject.
+DIARY_SUBJECT: Final = "For the diary"
+FLASH_SUBJECT: Final = "For the lamp"
+DIARY: Final = "input_text.diary"
+LAMP: Final = "light.lamp"
+CONFIGURATION: Final = f"""
+input_text:
+  diary:
+    max: 255
+template:
+  - light:
+      - name: Lamp
+        turn_on: []
+        turn_off: []
+        set_level: []
+        set_rgb: []
+automation:
+  - alias: Keep a diary of mail
+    mode: queued
+    max: 100
+    triggers:
+      - trigger: event
+        event_type: {EVENT_NEW_MAIL}
+    conditions: >-
+      {{{{ trigger.event.data.subject == "{DIARY_SUBJECT}" }}}}
+    actions:
+      - action: input_text.set_value
+        target:
+          entity_id: {DIARY}
+        data:
+          value: >-
+            {{{{ states("{DIARY}") | replace("unknown", "") }}}}
+            {{{{ trigger.event.data.uid }}}}
+            {{{{ "caught up" if trigger.event.data.catch_up else "at once" }}}},
+  - alias: Flash the lamp
+    use_blueprint:
+      path: imap_push/flash_light.yaml
+      input:
+        lights: {LAMP}
+        color: [255, 0, 0]
+        times: 2
+        subject: {FLASH_SUBJECT}
+"""
+
+
+class Home(HomeAssistant):
+    """A Home Assistant that is not to log anything a user would worry about."""
+
+    def __init__(self, folder: Path, *, python: Path, certificate: Certificate) -> None:
+        """Run in a folder of its own with a Python that has Home Assistant."""
+        super().__init__(
+            folder, python=python, configuration=CONFIGURATION, ca=certificate.ca
+        )
+        self._expected: list[str] = []
+        automations = folder / "blueprints" / "automation"
+        automations.mkdir(parents=True)
+        for blueprints in BLUEPRINTS.iterdir():
+            (automations / blueprints.name).symlink_to(blueprints)
+
+    def expect_warnings(self, part: str) -> None:
+        """Take warnings with this text for right: the test provokes them."""
+        self._expected.append(part)
+
+    @override
+    def warnings(self) -> list[str]:
+        """Return what nobody expected."""
+        return [
+            line
+            for line in super().warnings()
+            if not any(part in line for part in self._expected)
+        ]
+
+    async def new_mail(self) -> asyncio.Queue[Json]:
+        """Return a queue of the `new_mail` events to come."""
+        return await self.client.subscribe_events(EVENT_NEW_MAIL)
+
+    async def state(self, entity_id: str) -> str | None:
+        """Return the state of an entity, None where there is no such entity."""
+        state = await self.client.get_state(entity_id)
+        return str(state["state"]) if state else None
+
+    async def add_account(self, user: str, port: int, **changes: Any) -> Account:
+        """Add an account as the UI does, and wait until it is watched."""
+        form = await self.client.start_flow(DOMAIN)
+        result = await self.client.configure_flow(
+            form["flow_id"], credentials(user, port, **changes)
+        )
+        assert result["type"] == "create_entry", result
+        account = Account(self, user, result["result"]["entry_id"])
+        await account.until_state("connectivity", "on")
+        return account
+
+
+@dataclass(frozen=True)
+class Account:
+    """An account that a Home Assistant watches."""
+
+    home: Home
+    user: str
+    entry_id: str
+
+    @property
+    def entities(self) -> dict[str, str]:
+        """Return the IDs of the entities by what they tell."""
+        return entities(self.user)
+
+    async def states(self) -> dict[str, str]:
+        """Return the states by what they tell; those without an entity are left out."""
+        states = await self.home.client.states()
+        return {
+            key: states[entity_id]["state"]
+            for key, entity_id in self.entities.items()
+            if entity_id in states
+        }
+
+    async def state(self, key: str) -> str | None:
+        """Return one state, None where there is no such entity."""
+        return (await self.states()).get(key)
+
+    async def until_state(
+        self, key: str, wanted: str, *, seconds: float = PATIENCE_SECONDS
+    ) -> None:
+        """Wait until a state is the wanted one."""
+        await until_equal(lambda: self.state(key), wanted, seconds=seconds)
+
+    async def set_options(self, **options: Any) -> None:
+        """Change the options as the UI does; the others keep what the form offers."""
+        client = self.home.client
+        form = await client.start_options_flow(self.entry_id)
+        result = await client.configure_options_flow(form["flow_id"], options)
+        assert result["type"] == "create_entry", result
+
+    async def remove(self) -> None:
+        """Remove the account, if it is still there."""
+        entries = await self.home.client.config_entries(DOMAIN)
+        if self.entry_id in [entry["entry_id"] for entry in entries]:
+            await self.home.client.delete_entry(self.entry_id)
+
+
+def credentials(user: str, port: int, **changes: Any) -> Json:
+    """Return what a user types into the form."""
+    return {
+        "username": user,
+        "password": PASSWORD,
+        "host": LOOPBACK,
+        "port": port,
+        "security": "tls",
+        "verify_ssl": True,
+        **changes,
+    }
+
+
+def entities(user: str) -> dict[str, str]:
+    """Return the IDs of an account's entities by what they tell."""
+    name = user.replace("@", "_").replace(".", "_")
+    return {
+        "connectivity": f"binary_sensor.{name}_connectivity",
+        "push_mode": f"sensor.{name}_push_mode",
+        "unread": f"sensor.{name}_inbox_unread",
+        "last_mail": f"sensor.{name}_inbox_last_mail",
+        "new_mail": f"event.{name}_inbox_new_mail",
+    }

@@ -1,0 +1,76 @@
+"""A mailbox at a Dovecot: mail comes in by LMTP, another client looks at it and deletes."""
+
+import asyncio
+from collections.abc import Iterator
+import contextlib
+from dataclasses import dataclass
+from email import message_from_bytes
+from email.message import EmailMessage
+from imaplib import IMAP4_SSL
+
+from tests.rig.certificate import Certificate
+from tests.rig.dovecot import PASSWORD, Dovecot
+from tests.rig.lmtp import LmtpSender, deliver
+from tests.rig.mails import plain
+from tests.rig.ports import LOOPBACK
+
+
+@dataclass(frozen=True)
+class Mailbox:
+    """One user's mailbox."""
+
+    server: Dovecot
+    certificate: Certificate
+    user: str
+
+    async def deliver(self, mail: str | EmailMessage) -> float:
+        """Deliver a mail, or a plain one with this subject; return when it was accepted."""
+        message = plain(mail) if isinstance(mail, str) else mail
+        return await deliver(self.server.lmtp_port, self.user, message)
+
+    async def deliver_all(self, subjects: list[str]) -> None:
+        """Deliver mails as fast as they are accepted."""
+        async with LmtpSender(self.server.lmtp_port) as sender:
+            await sender.send_all(self.user, [plain(subject) for subject in subjects])
+
+    async def listing(self) -> list[tuple[int, str]]:
+        """Return UID and subject of every mail as another client sees them."""
+        return await asyncio.to_thread(self._listing)
+
+    async def delete_newest(self) -> None:
+        """Delete the newest mail from another client."""
+        await asyncio.to_thread(self._delete_newest)
+
+    def _listing(self) -> list[tuple[int, str]]:
+        with self._client() as client:
+            return list_inbox(client)
+
+    def _delete_newest(self) -> None:
+        with self._client() as client:
+            client.select()
+            client.store("*", "+FLAGS", r"(\Deleted)")
+            client.expunge()
+
+    @contextlib.contextmanager
+    def _client(self) -> Iterator[IMAP4_SSL]:
+        """Log in with a client that has nothing in common with ours."""
+        context = self.certificate.client_context()
+        with IMAP4_SSL(LOOPBACK, self.server.imaps_port, ssl_context=context) as client:
+            client.login(self.user, PASSWORD)
+            yield client
+
+
+def list_inbox(client: IMAP4_SSL) -> list[tuple[int, str]]:
+    """Return UID and subject of every mail in the inbox of a client that is logged in."""
+    client.select(readonly=True)
+    _, answers = client.uid("FETCH", "1:*", "(UID BODY.PEEK[HEADER.FIELDS (SUBJECT)])")
+    return [
+        (_uid(answer[0]), message_from_bytes(answer[1])["Subject"])
+        for answer in answers
+        if isinstance(answer, tuple)
+    ]
+
+
+def _uid(line: bytes) -> int:
+    """Return the UID out of `1 (UID 7 BODY[...] {20}`."""
+    return int(line.split(b"UID ")[1].split()[0])

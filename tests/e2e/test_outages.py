@@ -1,0 +1,140 @@
+"""Connections break, servers die, Home Assistant restarts: every mail is told of once."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+import time
+from typing import Final
+
+import pytest_asyncio
+
+from .home import DIARY, DIARY_SUBJECT, Account, Home
+from .mailbox import Mailbox
+from .waiting import take, until, until_equal
+
+from tests.rig.dovecot import Dovecot
+from tests.rig.ports import LOOPBACK
+from tests.rig.proxy import Proxy
+
+RECONNECT_SECONDS: Final = 1.0
+# How much longer than another one a start may take by chance; waiting for a silent
+# server would add ten seconds and more.
+START_SPREAD_SECONDS: Final = 5.0
+# The watcher stays away for up to this long after the failures of a start-up.
+BACKOFF_SECONDS: Final = 60.0
+
+
+async def test_a_reset_connection_is_back_within_a_second(
+    account: Account,
+    mailbox: Mailbox,
+    proxy: Proxy,
+    record_property: Callable[[str, object], None],
+) -> None:
+    """Mail that arrives while the connection is away is told of once."""
+    lost = f"{mailbox.user}: not connected (ConnectionLost)"
+    account.home.expect_warnings(lost)
+    arrivals = await account.home.new_mail()
+    await mailbox.deliver("Before")
+    await take(arrivals)
+
+    seconds = await _reset(proxy)
+    record_property("seconds until reconnected", round(seconds, 3))
+    assert seconds < RECONNECT_SECONDS
+    await mailbox.deliver("At the first reset")
+    await account.until_state("connectivity", "on")
+
+    # The second time the watcher waits a moment, which leaves time for a mail.
+    reconnected = asyncio.create_task(_reset(proxy))
+    await mailbox.deliver("At the second reset")
+    await reconnected
+    await mailbox.deliver("Afterwards")
+    mails = await take(arrivals, 3)
+    assert [(mail["uid"], mail["subject"]) for mail in mails] == (
+        await mailbox.listing()
+    )[1:]
+    await account.until_state("unread", "4")
+    assert account.home.log.count(lost) == 2
+
+
+async def test_a_restart_neither_repeats_nor_loses_mail(
+    account: Account, mailbox: Mailbox
+) -> None:
+    """An automation hears of mail that arrived meanwhile, as caught up."""
+    home = account.home
+    await mailbox.deliver(DIARY_SUBJECT)
+    await until_equal(lambda: home.state(DIARY), "1 at once,")
+
+    assert await home.stop() == 0
+    await mailbox.deliver(DIARY_SUBJECT)
+    await mailbox.deliver(DIARY_SUBJECT)
+    await home.start()
+    await until_equal(lambda: home.state(DIARY), "1 at once, 2 caught up, 3 caught up,")
+
+    await mailbox.deliver(DIARY_SUBJECT)
+    await until_equal(
+        lambda: home.state(DIARY), "1 at once, 2 caught up, 3 caught up, 4 at once,"
+    )
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def silent_port() -> AsyncIterator[int]:
+    """Run a server that accepts and never says a word."""
+    server = await asyncio.start_server(lambda _reader, _writer: None, LOOPBACK, 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+        server.abort_clients()
+
+
+async def test_dead_servers_do_not_delay_the_start(
+    account: Account,
+    dovecot: Dovecot,
+    mailbox: Mailbox,
+    proxy: Proxy,
+    silent_port: int,
+    users: Iterator[str],
+    record_property: Callable[[str, object], None],
+) -> None:
+    """One refuses, one is silent; each account comes alive as soon as its server does."""
+    home = account.home
+    refused = await home.add_account(next(users), dovecot.imaps_port)
+    usual = await _restart(home)
+    await refused.until_state("connectivity", "on")
+
+    for user in (account.user, refused.user):
+        home.expect_warnings(f"{user}: not connected")
+    dovecot.stop()
+    proxy.target_port = silent_port
+    record_property("seconds of a usual start", round(usual, 1))
+    start = await _restart(home)
+    record_property("seconds of a start with dead servers", round(start, 1))
+    assert start < usual + START_SPREAD_SECONDS
+    dead = {"connectivity": "off", "push_mode": "off", "unread": "unavailable"}
+    for states in (await account.states(), await refused.states()):
+        assert dead.items() <= states.items()
+
+    dovecot.start()
+    proxy.target_port = dovecot.imaps_port
+    proxy.reset_all()
+    arrivals = await home.new_mail()
+    for alive in (account, refused):
+        await alive.until_state("connectivity", "on", seconds=BACKOFF_SECONDS)
+    await mailbox.deliver("Alive")
+    [mail] = await take(arrivals)
+    assert mail["subject"] == "Alive"
+    await refused.remove()
+
+
+async def _reset(proxy: Proxy) -> float:
+    """Reset every connection; return the seconds until there is a new one."""
+    connections = proxy.connections
+    started = time.monotonic()
+    proxy.reset_all()
+    await until(lambda: proxy.connections > connections)
+    return time.monotonic() - started
+
+
+async def _restart(home: Home) -> float:
+    """Stop in an orderly way and start again; return the seconds that the start took."""
+    assert await home.stop() == 0
+    started = time.monotonic()
+    await home.start()
+    return time.monotonic() - started

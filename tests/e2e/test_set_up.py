@@ -1,0 +1,111 @@
+"""Adding, reloading and removing an account."""
+
+from custom_components.imap_push.const import DOMAIN
+
+from .home import Account, Home, credentials
+from .mailbox import Mailbox
+from .waiting import take, until, until_equal
+
+from tests.rig.dovecot import Dovecot
+from tests.rig.proxy import Proxy
+
+
+async def test_a_wrong_password_is_mended_in_the_same_form(
+    home: Home, mailbox: Mailbox
+) -> None:
+    """The form says what is wrong and goes on; the account can be added only once."""
+    port = mailbox.server.imaps_port
+    form = await home.client.start_flow(DOMAIN)
+    assert (form["type"], form["step_id"]) == ("form", "user")
+
+    wrong = credentials(mailbox.user, port, password="wrong")
+    refused = await home.client.configure_flow(form["flow_id"], wrong)
+    assert (refused["type"], refused["errors"]) == ("form", {"base": "login_refused"})
+    kept = {
+        field["name"]: field["description"]["suggested_value"]
+        for field in refused["data_schema"]
+    }
+    assert kept == wrong
+
+    right = credentials(mailbox.user, port)
+    added = await home.client.configure_flow(form["flow_id"], right)
+    assert (added["type"], added["title"]) == ("create_entry", mailbox.user)
+
+    form = await home.client.start_flow(DOMAIN)
+    again = await home.client.configure_flow(form["flow_id"], right)
+    assert (again["type"], again["reason"]) == ("abort", "already_configured")
+
+    account = Account(home, mailbox.user, added["result"]["entry_id"])
+    await account.until_state("connectivity", "on")
+    await account.remove()
+
+
+async def test_an_empty_mailbox_shows_what_is_known(account: Account) -> None:
+    """Every entity is there from the start."""
+    assert await account.states() == {
+        "connectivity": "on",
+        "push_mode": "idle",
+        "unread": "0",
+        "last_mail": "unknown",
+        "new_mail": "unknown",
+    }
+
+
+async def test_mail_that_was_there_before_gives_no_event(
+    home: Home, mailbox: Mailbox
+) -> None:
+    """It is counted and shown; the first event is of the first mail that comes."""
+    await mailbox.deliver_all(["Old", "Older"])
+    arrivals = await home.new_mail()
+    account = await home.add_account(mailbox.user, mailbox.server.imaps_port)
+    await account.until_state("unread", "2")
+    assert await account.state("last_mail") != "unknown"
+
+    await mailbox.deliver("New")
+    [mail] = await take(arrivals)
+    assert mail["subject"] == "New"
+    await account.remove()
+
+
+async def test_a_reload_leaves_no_connection_behind(
+    account: Account, mailbox: Mailbox, proxy: Proxy
+) -> None:
+    """The old connection is closed, a new one is made, and no mail is told of twice."""
+    arrivals = await account.home.new_mail()
+    await mailbox.deliver("Before")
+    await take(arrivals)
+    connections = proxy.connections
+
+    await account.home.client.reload_entry(account.entry_id)
+    await until(lambda: proxy.connections == connections + 1)
+    await until(lambda: proxy.open_connections == 1)
+    await account.until_state("connectivity", "on")
+
+    await mailbox.deliver("After")
+    [mail] = await take(arrivals)
+    assert mail["subject"] == "After"
+
+
+async def test_a_removed_account_leaves_nothing_behind(
+    account: Account, dovecot: Dovecot, proxy: Proxy
+) -> None:
+    """No connection, no entity, no device and no file."""
+    home = account.home
+    marks = home.folder / ".storage" / f"{DOMAIN}.{account.entry_id}"
+    await until(marks.exists)
+    assert proxy.open_connections == 1
+
+    await account.remove()
+    await until(lambda: proxy.open_connections == 0)
+    assert _last_word(dovecot, account.user) == "Logged out"
+    nothing: dict[str, str] = {}
+    await until_equal(account.states, nothing)
+    devices = await home.client.call("config/device_registry/list")
+    assert not [d for d in devices if account.entry_id in d["config_entries"]]
+    assert not marks.exists()
+
+
+def _last_word(dovecot: Dovecot, user: str) -> str:
+    """Return how the user's last session ended, in the server's words."""
+    lines = [line for line in dovecot.log.splitlines() if f"imap({user})" in line]
+    return lines[-1].split("Disconnected: ")[1].split(" in=")[0]
