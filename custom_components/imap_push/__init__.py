@@ -4,6 +4,7 @@ from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant
 
 from .coordinator import AccountCoordinator, ImapPushConfigEntry
+from .issues import async_delete_issues
 from .marks import async_remove_marks
 
 PLATFORMS = [Platform.BINARY_SENSOR, Platform.EVENT, Platform.SENSOR]
@@ -32,4 +33,5 @@ async def async_unload_entry(hass: HomeAssistant, entry: ImapPushConfigEntry) ->
 
 async def async_remove_entry(hass: HomeAssistant, entry: ImapPushConfigEntry) -> None:
     """Forget what was delivered."""
+    async_delete_issues(hass, entry)
     await async_remove_marks(hass, entry.entry_id)

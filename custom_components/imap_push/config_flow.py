@@ -36,6 +36,7 @@ from homeassistant.helpers.selector import (
 )
 
 from .const import (
+    CONF_CATCH_UP,
     CONF_FOLDER,
     CONF_POLL_INTERVAL,
     CONF_PUSH,
@@ -52,6 +53,7 @@ from .const import (
 from .coordinator import ImapPushConfigEntry
 from .helpers import account_from_entry_data
 from .imap import (
+    CatchUp,
     CertificateError,
     CertificateProblem,
     CommandRefused,
@@ -71,6 +73,7 @@ from .imap import (
     TlsError,
     TlsExpected,
     TlsNotSpoken,
+    Unavailable,
     check_account,
 )
 
@@ -127,6 +130,13 @@ OPTIONS_SCHEMA = vol.Schema(
             ),
             vol.Coerce(int),
         ),
+        vol.Required(CONF_CATCH_UP, default=CatchUp.ALL.value): SelectSelector(
+            SelectSelectorConfig(
+                options=[choice.value for choice in CatchUp],
+                mode=SelectSelectorMode.DROPDOWN,
+                translation_key=CONF_CATCH_UP,
+            )
+        ),
     }
 )
 
@@ -142,6 +152,7 @@ FORM_ERRORS: Final[dict[type[BaseException], tuple[str, str]]] = {
     TlsError: (CONF_SECURITY, "tls_failed"),
     LoginRefused: (CONF_BASE, "login_refused"),
     LoginDisabled: (CONF_SECURITY, "login_disabled"),
+    Unavailable: (CONF_BASE, "unavailable"),
     ServerSilent: (CONF_BASE, "server_silent"),
     ProtocolError: (CONF_BASE, "unexpected_answer"),
     ConnectionLost: (CONF_BASE, "connection_lost"),

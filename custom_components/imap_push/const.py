@@ -6,6 +6,7 @@ DOMAIN: Final = "imap_push"
 
 EVENT_NEW_MAIL: Final = "new_mail"
 
+CONF_CATCH_UP: Final = "catch_up"
 CONF_FOLDER: Final = "folder"
 CONF_POLL_INTERVAL: Final = "poll_interval"
 CONF_PUSH: Final = "push"

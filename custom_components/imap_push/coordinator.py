@@ -16,6 +16,7 @@ from .devices import async_register_devices
 from .event_data import NewMail, new_mail_from_arrival
 from .helpers import account_from_entry_data, watch_options_from_entry_options
 from .imap import AccountState, Arrival, Mark, Watcher
+from .issues import async_create_alert_issue, async_update_folder_issues
 from .marks import MarkStore
 
 _LOGGER = logging.getLogger(__name__)
@@ -111,6 +112,7 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
     def state_changed(self, state: AccountState) -> None:
         """Take the account's new state."""
         self._async_log_connection(state)
+        async_update_folder_issues(self.hass, self.config_entry, state)
         self.async_set_updated_data(state)
 
     @callback
@@ -150,6 +152,13 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
     def mark_moved(self, folder: str, mark: Mark) -> None:
         """Keep a folder's mark."""
         self.mark_store.async_move(folder, mark)
+
+    @callback
+    def alerted(self, text: str) -> None:
+        """Show the user what the server wants them to know."""
+        account = self.config_entry.title
+        _LOGGER.warning("%s: the server says: %s", account, text)
+        async_create_alert_issue(self.hass, self.config_entry, text)
 
     @callback
     def login_refused(self) -> None:

@@ -1,6 +1,5 @@
 """Diagnostics that may be shown in public."""
 
-from dataclasses import asdict
 from typing import Any
 
 from homeassistant.components.diagnostics import async_redact_data
@@ -30,7 +29,10 @@ async def async_get_config_entry_diagnostics(
         "folders": {
             name: _describe_folder(folder) for name, folder in state.folders.items()
         },
-        "marks": {name: asdict(mark) for name, mark in marks.items()},
+        "marks": {
+            name: {"uid_validity": mark.uid_validity, "next_uid": mark.next_uid}
+            for name, mark in marks.items()
+        },
     }
 
 
@@ -38,6 +40,8 @@ def _describe_folder(folder: FolderState) -> dict[str, Any]:
     """Return what is known of a folder."""
     return {
         "available": folder.available,
+        "missing": folder.missing,
+        "idle_is_silent": folder.idle_is_silent,
         "unread": folder.unread,
         "last_mail": folder.last_mail and _describe_mail(folder.last_mail),
     }

@@ -13,13 +13,14 @@ from homeassistant.const import (
 from homeassistant.util.ssl import client_context, client_context_no_verify
 
 from .const import (
+    CONF_CATCH_UP,
     CONF_POLL_INTERVAL,
     CONF_PUSH,
     CONF_SECURITY,
     DEFAULT_POLL_INTERVAL,
     DEFAULT_PUSH,
 )
-from .imap import Account, Security, WatchOptions
+from .imap import Account, CatchUp, Security, WatchOptions
 
 
 def account_from_entry_data(data: Mapping[str, Any]) -> Account:
@@ -40,5 +41,6 @@ def watch_options_from_entry_options(options: Mapping[str, Any]) -> WatchOptions
     """Return how the account is to be watched."""
     return WatchOptions(
         push=options.get(CONF_PUSH, DEFAULT_PUSH),
+        catch_up=CatchUp(options.get(CONF_CATCH_UP, CatchUp.ALL)),
         poll_interval=options.get(CONF_POLL_INTERVAL, DEFAULT_POLL_INTERVAL),
     )

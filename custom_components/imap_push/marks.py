@@ -1,7 +1,7 @@
 """The marks of an account's folders, kept on disk."""
 
 from collections.abc import Iterable
-from dataclasses import asdict
+from datetime import datetime
 import logging
 from typing import Final, TypedDict
 
@@ -24,7 +24,38 @@ class _StoredMarks(TypedDict):
     """What the file holds: the marks by folder, and the login whose marks they are."""
 
     username: str
-    folders: dict[str, dict[str, int]]
+    folders: dict[str, _StoredMark]
+
+
+class _StoredMark(TypedDict):
+    """What the file holds of a folder's mark; see `imap.Mark`."""
+
+    uid_validity: int
+    next_uid: int
+    last_received: str | None
+    remembered: list[str]
+
+
+def _mark_to_dict(mark: Mark) -> _StoredMark:
+    """Return a mark as JSON knows it."""
+    received = mark.last_received
+    return {
+        "uid_validity": mark.uid_validity,
+        "next_uid": mark.next_uid,
+        "last_received": received.isoformat() if received else None,
+        "remembered": list(mark.remembered),
+    }
+
+
+def _mark_from_dict(stored: _StoredMark) -> Mark:
+    """Return the mark that was stored; one of version 0.1 remembers nothing."""
+    received = stored.get("last_received")
+    return Mark(
+        int(stored["uid_validity"]),
+        int(stored["next_uid"]),
+        datetime.fromisoformat(received) if received else None,
+        tuple(stored.get("remembered", ())),
+    )
 
 
 def _store(hass: HomeAssistant, entry_id: str) -> Store[_StoredMarks]:
@@ -72,7 +103,7 @@ class MarkStore:
             if stored is None or stored["username"] != self._username:
                 return {}
             return {
-                folder: Mark(int(mark["uid_validity"]), int(mark["next_uid"]))
+                folder: _mark_from_dict(mark)
                 for folder, mark in stored["folders"].items()
             }
         except (
@@ -109,5 +140,7 @@ class MarkStore:
         self._save_is_due = False
         return {
             "username": self._username,
-            "folders": {folder: asdict(mark) for folder, mark in self._marks.items()},
+            "folders": {
+                folder: _mark_to_dict(mark) for folder, mark in self._marks.items()
+            },
         }

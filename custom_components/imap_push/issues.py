@@ -1,0 +1,63 @@
+"""Repair issues: what only the user can mend."""
+
+from typing import TYPE_CHECKING
+
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers.issue_registry import (
+    IssueSeverity,
+    async_create_issue,
+    async_delete_issue,
+)
+
+from .const import CONF_FOLDER, DOMAIN, SUBENTRY_TYPE_FOLDER
+from .imap import AccountState
+
+if TYPE_CHECKING:
+    from .coordinator import ImapPushConfigEntry
+
+
+@callback
+def async_create_alert_issue(
+    hass: HomeAssistant, entry: ImapPushConfigEntry, text: str
+) -> None:
+    """Show an alert of the server; a newer one takes its place."""
+    async_create_issue(
+        hass,
+        DOMAIN,
+        f"alert_{entry.entry_id}",
+        is_fixable=False,
+        severity=IssueSeverity.WARNING,
+        translation_key="alert",
+        translation_placeholders={"account": entry.title, "text": text},
+    )
+
+
+@callback
+def async_update_folder_issues(
+    hass: HomeAssistant, entry: ImapPushConfigEntry, state: AccountState
+) -> None:
+    """Show which folders are missing, and no more those that are back."""
+    for subentry in entry.get_subentries_of_type(SUBENTRY_TYPE_FOLDER):
+        name = subentry.data[CONF_FOLDER]
+        issue_id = f"folder_missing_{subentry.subentry_id}"
+        folder = state.folders.get(name)
+        if folder is None or not folder.missing:
+            async_delete_issue(hass, DOMAIN, issue_id)
+            continue
+        async_create_issue(
+            hass,
+            DOMAIN,
+            issue_id,
+            is_fixable=False,
+            severity=IssueSeverity.ERROR,
+            translation_key="folder_missing",
+            translation_placeholders={"account": entry.title, "folder": name},
+        )
+
+
+@callback
+def async_delete_issues(hass: HomeAssistant, entry: ImapPushConfigEntry) -> None:
+    """Take back all issues of an account."""
+    async_delete_issue(hass, DOMAIN, f"alert_{entry.entry_id}")
+    for subentry in entry.get_subentries_of_type(SUBENTRY_TYPE_FOLDER):
+        async_delete_issue(hass, DOMAIN, f"folder_missing_{subentry.subentry_id}")
