@@ -10,6 +10,9 @@ from custom_components.imap_push.imap import (
     ImapError,
     LoginDisabled,
     LoginRefused,
+    Throttled,
+    TooManyConnections,
+    Unavailable,
 )
 from custom_components.imap_push.imap.auth import log_in, log_in_with_token
 from custom_components.imap_push.imap.connection import Connection
@@ -106,15 +109,18 @@ async def test_login_is_not_tried_where_it_is_disabled() -> None:
         (b"NO [AUTHENTICATIONFAILED] Invalid credentials (Failure)", LoginRefused),
         (b"NO LOGIN failed.", LoginRefused),
         (b"NO [AUTHORIZATIONFAILED] not allowed", LoginRefused),
-        (b"NO [UNAVAILABLE] Temporary authentication failure", CommandRefused),
-        (b"NO [INUSE] locked", CommandRefused),
-        (b"NO [LIMIT] too much", CommandRefused),
-        (b"NO [ALERT] Too many simultaneous connections. (Failure)", CommandRefused),
+        (b"NO [UNAVAILABLE] Temporary authentication failure", Unavailable),
+        (b"NO [INUSE] locked", Unavailable),
+        (b"NO [LIMIT] enough", TooManyConnections),
+        (
+            b"NO [ALERT] Too many simultaneous connections. (Failure)",
+            TooManyConnections,
+        ),
         (
             b"NO [AUTHENTICATIONFAILED] Too many simultaneous connections",
-            CommandRefused,
+            TooManyConnections,
         ),
-        (b"NO Request is throttled. Try again later", CommandRefused),
+        (b"NO Request is throttled. Try again later", Throttled),
         (b"BAD what", CommandRefused),
     ],
 )

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+import contextlib
 from pathlib import Path
 import socket
 import ssl
@@ -26,6 +27,7 @@ from custom_components.imap_push.imap import (
     TlsError,
     TlsExpected,
     TlsNotSpoken,
+    TooManyConnections,
     check,
     check_account,
     connection as connection_module,
@@ -66,10 +68,11 @@ async def refused(port: int, **changes: object) -> ImapError:
         (b"220 mail ESMTP", NotImap, "SMTP"),
         (b"HTTP/1.1 400 Bad Request", NotImap, "HTTP"),
         (b"SSH-2.0-OpenSSH_9", NotImap, "not IMAP"),
-        (b"* BYE too many connections", ConnectionLost, "too many connections"),
+        (b"* BYE too many connections", TooManyConnections, "too many connections"),
+        (b"* BYE see you", ConnectionLost, "see you"),
         (b"* 3 EXISTS", NotImap, "not IMAP"),
     ],
-    ids=["POP3", "SMTP", "HTTP", "SSH", "bye", "no greeting"],
+    ids=["POP3", "SMTP", "HTTP", "SSH", "full", "bye", "no greeting"],
 )
 async def test_what_greets_is_not_ready_imap(
     greeting: bytes, error: type[ImapError], told: str
@@ -375,11 +378,19 @@ async def idle_ended_by_the_server(peer: Peer) -> None:
     peer.say(tag + b" NO idle timed out")
 
 
-@pytest.mark.parametrize("script", [idle_refused, idle_ended_by_the_server])
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        (idle_refused, pytest.raises(CommandRefused)),
+        (idle_ended_by_the_server, contextlib.nullcontext()),
+    ],
+    ids=["refused", "ended by the server"],
+)
 async def test_idle_that_the_server_does_not_keep(
     script: Callable[[Peer], Awaitable[None]],
+    expected: contextlib.AbstractContextManager[object],
 ) -> None:
-    """See the refusal at once, and no DONE sent to nobody."""
+    """See a refusal or an end at once, and no DONE sent to nobody."""
 
     async def serve(peer: Peer) -> None:
         peer.say(b"* OK [CAPABILITY IMAP4rev1 IDLE] ready")
@@ -388,7 +399,7 @@ async def test_idle_that_the_server_does_not_keep(
 
     async with ScriptedServer(serve) as server:
         connection = await Connection.open(account(server.port))
-        with pytest.raises(CommandRefused):
+        with expected:
             await asyncio.wait_for(connection.idle(60), 1)
         await connection.run(Command("NOOP"))
         connection.abort()

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 import contextlib
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import pytest
 
@@ -14,15 +15,26 @@ from custom_components.imap_push.imap import (
     PushMode,
     Watcher,
     WatchOptions,
+    folder as folder_module,
+    logins,
     push,
-    watcher as watcher_module,
 )
-from custom_components.imap_push.imap.watcher import Backoff
+from custom_components.imap_push.imap.backoff import Backoff
+from custom_components.imap_push.imap.quirks import Quirks, quirks_of
 
 from .conftest import account
 from .scripted import CAPABILITIES, Peer, Script, ScriptedServer, mail
 
 DEADLINE = 5.0
+
+
+RECEIVED = datetime(2026, 11, 23, 9, tzinfo=UTC)
+
+
+def places(marks: list[Mark]) -> list[tuple[int, int]]:
+    """Return where the marks stood, without doublets."""
+    found = [(mark.uid_validity, mark.next_uid) for mark in marks]
+    return list(dict.fromkeys(found))
 
 
 @dataclass
@@ -32,6 +44,7 @@ class Recorder:
     arrivals: list[Arrival] = field(default_factory=list)
     states: list[AccountState] = field(default_factory=list)
     marks: list[Mark] = field(default_factory=list)
+    alerts: list[str] = field(default_factory=list)
     refused: int = 0
     errors: int = 0  # how many of the next calls are to fail
 
@@ -49,6 +62,10 @@ class Recorder:
         """Keep."""
         assert folder == "INBOX"
         self.marks.append(mark)
+
+    def alerted(self, text: str) -> None:
+        """Keep."""
+        self.alerts.append(text)
 
     def login_refused(self) -> None:
         """Count."""
@@ -116,7 +133,8 @@ async def test_nothing_that_was_there_fires_when_a_folder_is_added() -> None:
     async with watching(serve) as recorder:
         await recorder.until(lambda: recorder.states)
     assert recorder.arrivals == []
-    assert recorder.marks == [Mark(1, 5)]
+    assert places(recorder.marks) == [(1, 5)]
+    assert recorder.marks[-1].last_received == RECEIVED
     state = recorder.states[0]
     assert (state.connected, state.push_mode) == (True, PushMode.IDLE)
     assert "IDLE" in state.capabilities
@@ -145,7 +163,7 @@ async def test_mail_that_came_while_away_is_caught_up() -> None:
         (6, True, PushMode.IDLE),
         (7, False, PushMode.IDLE),
     ]
-    assert recorder.marks == [Mark(1, 6), Mark(1, 7), Mark(1, 8)]
+    assert places(recorder.marks) == [(1, 6), (1, 7), (1, 8)]
 
 
 async def test_burst() -> None:
@@ -212,13 +230,36 @@ async def test_reset_during_idle() -> None:
 
     loop = asyncio.get_running_loop()
     async with watching(reset, again) as recorder:
-        await recorder.until(lambda: len(recorder.states) >= 2)
+        await recorder.until(lambda: recorder.states)
         lost = loop.time()
-        await recorder.until(lambda: len(recorder.states) == 3)
+        await recorder.until(lambda: len(recorder.states) == 2)
         assert loop.time() - lost < 1
-    assert [state.connected for state in recorder.states] == [True, False, True]
+    # An outage that is over at once changes no entity.
+    assert [state.connected for state in recorder.states] == [True, True]
     assert [(a.mail.uid, a.catch_up) for a in recorder.arrivals] == [(5, False)]
-    assert str(recorder.states[1].error)
+
+
+async def test_outage_that_lasts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """See a longer outage told once, with its reason, and its end."""
+    monkeypatch.setattr(folder_module, "GRACE", 0.05)
+    monkeypatch.setattr(Backoff, "delay", lambda *_: 0.1)
+
+    async def reset(peer: Peer) -> None:
+        await peer.log_in()
+        await peer.examine(uid_next=5)
+        await peer.sweep()
+        await peer.idle()
+        peer.reset()
+
+    async with watching(reset, unavailable, quiet) as recorder:
+        await recorder.until(lambda: len(recorder.states) >= 3)
+        await recorder.until(lambda: recorder.states[-1].connected)
+    told = [
+        (state.connected, state.folders["INBOX"].available) for state in recorder.states
+    ]
+    assert told[0] == told[-1] == (True, True)
+    assert set(told[1:-1]) == {(False, False)}
+    assert recorder.states[1].error is not None
 
 
 async def test_mail_is_not_lost_with_a_sweep_that_breaks() -> None:
@@ -309,7 +350,7 @@ async def test_folder_numbered_anew(
     assert [
         (a.mail.uid_validity, a.mail.uid, a.catch_up) for a in recorder.arrivals
     ] == [(uid_validity, 9, False)]
-    assert recorder.marks[0] == Mark(uid_validity, uid_next)
+    assert places(recorder.marks)[0] == (uid_validity, uid_next)
     assert caplog.text.count("numbered a folder anew") == 1
 
 
@@ -330,22 +371,21 @@ async def test_errors_of_the_listener_are_its_own(
         await recorder.until(lambda: recorder.states)
     assert recorder.uids == [5, 6]
     assert caplog.text.count("a listener's own error") >= 3
-    assert recorder.marks[-1] == Mark(1, 7)
+    assert places(recorder.marks)[-1] == (1, 7)
 
 
 async def test_defect_of_ours_costs_a_log_line_and_a_reconnect(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """See the watcher survive any exception."""
-    real = push.choose_push
     failures = [KeyError("ours")]
 
-    def choose(*args: object) -> push.Push:
+    def fail_once(host: str) -> Quirks:
         if failures:
             raise failures.pop()
-        return real(*args)  # type: ignore[arg-type]
+        return quirks_of(host)
 
-    monkeypatch.setattr(watcher_module, "choose_push", choose)
+    monkeypatch.setattr(folder_module, "quirks_of", fail_once)
 
     async def opened(peer: Peer) -> None:
         await peer.log_in()
@@ -366,7 +406,7 @@ async def refuse(peer: Peer) -> None:
 
 async def test_wrong_password(monkeypatch: pytest.MonkeyPatch) -> None:
     """See the user asked after three refusals, and no further login tried."""
-    monkeypatch.setattr(watcher_module, "REFUSAL_PAUSE", 0.01)
+    monkeypatch.setattr(logins, "REFUSAL_PAUSE", 0.01)
     monkeypatch.setattr(Backoff, "delay", lambda *_: 0.0)
     async with watching(refuse, refuse, refuse, refuse) as recorder:
         await recorder.until(lambda: recorder.refused)
@@ -388,6 +428,7 @@ async def test_outage_never_asks_for_a_password(
 ) -> None:
     """See passing refusals lead to further tries, and a good end."""
     monkeypatch.setattr(Backoff, "delay", lambda *_: 0.0)
+    monkeypatch.setattr(logins, "INTERVAL", 0.01)
     async with watching(*[unavailable] * 5, quiet) as recorder:
         await recorder.until(lambda: recorder.states and recorder.states[-1].connected)
     assert recorder.refused == 0
@@ -423,7 +464,7 @@ class Quiet:
 async def test_idle_grows_while_nothing_happens() -> None:
     """See doubt shrink with each IDLE that was followed by a sweep, and begin anew with news."""
     session = Quiet(False, False, False, False, False, True, False)
-    idle = push.Idle()
+    idle = push.Idle(285)
     for _ in range(7):
         await idle.wait(session)  # type: ignore[arg-type]
     assert session.seconds == [2, 8, 32, 128, 285, 285, 2]
@@ -436,6 +477,6 @@ def test_backoff() -> None:
     limits = [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300]
     assert all(0 <= backoff.delay(lived=10) <= limit for limit in limits)
     draws = [backoff.delay(lived=10) for _ in range(200)]
-    assert max(draws) <= 300
+    assert 150 <= min(draws) < max(draws) <= 300
     assert max(draws) - min(draws) > 100
     assert backoff.delay(lived=300) == 0

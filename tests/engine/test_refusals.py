@@ -1,0 +1,76 @@
+"""What servers mean by their refusals."""
+
+import pytest
+
+from custom_components.imap_push.imap import Throttled, TooManyConnections, Unavailable
+from custom_components.imap_push.imap.errors import CommandRefused
+from custom_components.imap_push.imap.quirks import quirks_of
+from custom_components.imap_push.imap.refusals import is_missing_folder, passing_text
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "seconds"),
+    [
+        (
+            "Request is throttled. Suggested Backoff Time: 299989 milliseconds",
+            Throttled,
+            299.989,
+        ),
+        ("[OVERQUOTA] Account exceeded command or bandwidth limits", Throttled, None),
+        ("Too many simultaneous connections. (Failure)", TooManyConnections, None),
+        (
+            "Maximum number of connections from user+IP exceeded",
+            TooManyConnections,
+            None,
+        ),
+        ("User is authenticated but not connected.", Unavailable, None),
+        ("Server shutting down.", Unavailable, None),
+        ("Mailbox is in use", Unavailable, None),
+        ("Invalid credentials (Failure)", None, None),
+        ("LOGIN failed.", None, None),
+    ],
+)
+def test_text(
+    text: str, error: type[Unavailable] | None, seconds: float | None
+) -> None:
+    """See what passes by itself, and for how long the server wants to be left alone."""
+    meant = passing_text(text)
+    assert type(meant) is (error or type(None))
+    assert getattr(meant, "retry_after", None) == seconds
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "text", "missing"),
+    [
+        ("NO", "NONEXISTENT", "Unknown Mailbox: Work (Failure)", True),
+        ("NO", None, "Mailbox doesn't exist: Work", True),
+        ("NO", "NOPERM", "no", True),
+        ("NO", "SERVERBUG", "Internal error, mailbox exists", False),
+        ("NO", None, "Internal error", False),
+        ("BAD", None, "unknown command", False),
+    ],
+)
+def test_missing_folder(
+    status: str, code: str | None, text: str, missing: bool
+) -> None:
+    """See a folder that is gone told from a server that is unwell."""
+    assert is_missing_folder(CommandRefused("EXAMINE", status, code, text)) is missing
+
+
+@pytest.mark.parametrize(
+    ("host", "refresh", "deaf"),
+    [
+        ("imap.example.com", 285, False),
+        ("imap.mail.yahoo.com", 120, False),
+        ("outlook.office365.com", 240, False),
+        ("IMAP.RAMBLER.RU.", 55, False),
+        ("imap.163.com", 55, True),
+        ("notyahoo.com", 285, False),
+        ("localhost", 285, False),
+        ("127.0.0.1", 285, False),
+    ],
+)
+def test_quirks(host: str, refresh: float, deaf: bool) -> None:
+    """See a provider known by the end of its host's name."""
+    quirks = quirks_of(host)
+    assert (quirks.idle_refresh, quirks.idle_is_deaf) == (refresh, deaf)
