@@ -1,142 +1,246 @@
-"""A byte stream cut into responses, however it arrives."""
+"""However a server's octets arrive, the same responses come out."""
 
+from collections.abc import Iterable, Iterator
+import itertools
+from typing import Final, SupportsIndex, override
+
+from hypothesis import given, settings, strategies as st
 import pytest
 
 from custom_components.imap_push.imap import ProtocolError, framing
 from custom_components.imap_push.imap.framing import Framer, Parts, literal_size
 
-# A conversation as Dovecot has it, its literals full of what looks like responses.
-CONVERSATION = (
-    b"* OK [CAPABILITY IMAP4rev1 IDLE] ready\r\n"
-    b"A1 OK in\r\n"
-    b"* 1 FETCH (UID 7 BODY[HEADER] {31}\r\nSubject: a\r\n* 2 EXISTS\r\n{9}\r\n\r\n"
-    b" BODY[TEXT] {0}\r\n"
-    b" FLAGS ())\r\n"
-    b"* LIST () {1+}\r\n/ {5}\r\na\r\nb\n\r\n"
-    b"* OK a lone \r and a lone \n and {3} end no line\r\n"
-    b"\r\n"
-    b"+ idling\r\n"
-    b"* 1 EXPUNGE\r\n"
-)
-RESPONSES: list[Parts] = [
-    [b"* OK [CAPABILITY IMAP4rev1 IDLE] ready"],
-    [b"A1 OK in"],
-    [
-        b"* 1 FETCH (UID 7 BODY[HEADER] {31}",
-        b"Subject: a\r\n* 2 EXISTS\r\n{9}\r\n\r\n",
-        b" BODY[TEXT] {0}",
-        b"",
-        b" FLAGS ())",
-    ],
-    [b"* LIST () {1+}", b"/", b" {5}", b"a\r\nb\n", b""],
-    [b"* OK a lone \r and a lone \n and {3} end no line"],
-    [b""],
-    [b"+ idling"],
-    [b"* 1 EXPUNGE"],
-]
+LIMIT: Final = 1_000
+
+# What Dovecot 2.3 sent to a client, and what it is made of.
+CONVERSATION: Final[list[tuple[bytes, Parts]]] = [
+    (
+        b"* OK [CAPABILITY IMAP4rev1 IDLE LITERAL+ AUTH=PLAIN] Dovecot ready.\r\n",
+        [b"* OK [CAPABILITY IMAP4rev1 IDLE LITERAL+ AUTH=PLAIN] Dovecot ready."],
+    ),
+    (b"A1 OK Logged in\r\n", [b"A1 OK Logged in"]),
+    (b"+ idling\r\n", [b"+ idling"]),
+    (b"* 7 EXISTS\r\n", [b"* 7 EXISTS"]),
+    (
+        b"* 7 FETCH (UID 7 BODY[HEADER.FIELDS (FROM)] {23}\r\n"
+        b"From: a@example.com\r\n\r\n"
+        b' BODYSTRUCTURE ("application" "d" NIL NIL NIL "7bit" 1 NIL'
+        b' ("attachment" ("filename" {10}\r\n\xc3\x84rger.pdf)) NIL NIL))\r\n',
+        [
+            b"* 7 FETCH (UID 7 BODY[HEADER.FIELDS (FROM)] {23}",
+            b"From: a@example.com\r\n\r\n",
+            b' BODYSTRUCTURE ("application" "d" NIL NIL NIL "7bit" 1 NIL'
+            b' ("attachment" ("filename" {10}',
+            b"\xc3\x84rger.pdf",
+            b")) NIL NIL))",
+        ],
+    ),
+    (
+        b"* 8 FETCH (UID 8 BODY[] {47}\r\n"
+        b"A2 OK done\r\n* 9 EXISTS\r\nsize {5}\r\n+ \r\nA2 BAD\r\n\r)\r\n",
+        [
+            b"* 8 FETCH (UID 8 BODY[] {47}",
+            b"A2 OK done\r\n* 9 EXISTS\r\nsize {5}\r\n+ \r\nA2 BAD\r\n\r",
+            b")",
+        ],
+    ),
+    (
+        b"* 9 FETCH (BODY[] {0}\r\n UID 9 X {3+}\r\n{1} Y {2}\r\n\r\n)\r\n",
+        [b"* 9 FETCH (BODY[] {0}", b"", b" UID 9 X {3+}", b"{1}", b" Y {2}", b"\r\n", b")"],
+    ),
+    (b"\r\n", [b""]),
+    (b"* OK \rlone\n ends\r\n", [b"* OK \rlone\n ends"]),
+    (b"A2 OK Fetch completed\r\n", [b"A2 OK Fetch completed"]),
+]  # fmt: skip
+WIRE: Final = b"".join(wire for wire, _ in CONVERSATION)
+RESPONSES: Final = [parts for _, parts in CONVERSATION]
 
 
-def frame(*chunks: bytes) -> list[Parts]:
-    """Return the responses that the chunks hold."""
-    framer = Framer()
+def feed(framer: Framer, chunks: Iterable[bytes]) -> list[Parts]:
+    """Return the responses that these chunks complete."""
     return [parts for chunk in chunks for parts in framer.feed(chunk)]
 
 
-@pytest.mark.parametrize("size", [1, 2, 3, 5, 7, 64, 10_000])
-def test_chunks_of_any_size(size: int) -> None:
-    """See the same responses whatever the size of the chunks."""
-    starts = range(0, len(CONVERSATION), size)
-    assert frame(*(CONVERSATION[at : at + size] for at in starts)) == RESPONSES
+def cut(wire: bytes, places: Iterable[int]) -> Iterator[bytes]:
+    """Cut octets at these places."""
+    for start, end in itertools.pairwise([0, *places, len(wire)]):
+        yield wire[start:end]
 
 
-@pytest.mark.parametrize("at", range(len(CONVERSATION) + 1))
-def test_split_anywhere(at: int) -> None:
-    """See the same responses whichever octet a chunk ends with."""
-    assert frame(CONVERSATION[:at], CONVERSATION[at:]) == RESPONSES
+@pytest.fixture
+def _small_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(framing, "MAX_RESPONSE_SIZE", LIMIT)
 
 
-def test_response_is_told_as_soon_as_it_is_whole() -> None:
-    """See nothing before the last octet of a response."""
+def test_conversation_in_one_chunk() -> None:
+    """See every response of a conversation that arrives at once."""
+    assert feed(Framer(), [WIRE]) == RESPONSES
+
+
+def test_conversation_cut_in_two_anywhere() -> None:
+    """See the same responses for every place at which the network may cut."""
+    for place in range(len(WIRE) + 1):
+        assert feed(Framer(), cut(WIRE, [place])) == RESPONSES, place
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 64])
+def test_conversation_in_small_chunks(size: int) -> None:
+    """See the same responses from chunks of few octets."""
+    assert feed(Framer(), cut(WIRE, range(size, len(WIRE), size))) == RESPONSES
+
+
+@settings(max_examples=100, deadline=None, database=None)
+@given(st.lists(st.integers(0, len(WIRE))).map(sorted))
+def test_conversation_cut_at_random(places: list[int]) -> None:
+    """See the same responses however the network cuts."""
+    assert feed(Framer(), cut(WIRE, places)) == RESPONSES
+
+
+@settings(max_examples=150, deadline=None, database=None)
+@given(
+    st.lists(st.sampled_from([b"{3}", b"{0}", b"\r", b"\n", b"\r\n", b"a}", b"{9+}"])),
+    st.lists(st.integers(0, 100)).map(sorted),
+)
+def test_garbage_cut_at_random(words: list[bytes], places: list[int]) -> None:
+    """See that not even what is no IMAP depends on how it is cut."""
+    wire = b"".join(words)
+    assert feed(Framer(), cut(wire, places)) == feed(Framer(), [wire])
+
+
+def test_response_is_there_with_its_last_octet() -> None:
+    """See each response as soon as it is complete, and not before."""
     framer = Framer()
-    told = [list(framer.feed(bytes([octet]))) for octet in b"* X {2}\r\nab y\r\n"]
-    assert told == [*([[]] * 14), [[b"* X {2}", b"ab", b" y"]]]
+    for wire, parts in CONVERSATION:
+        assert feed(framer, [wire[:-1]]) == []
+        assert framer._buffer or framer._parts
+        assert feed(framer, [wire[-1:]]) == [parts]
+        assert not framer._buffer and not framer._parts
 
 
-def test_many_lines_in_one_chunk() -> None:
-    """See each of 10,000 lines."""
-    lines = [b"* %d EXISTS" % number for number in range(10_000)]
-    assert frame(b"".join(line + b"\r\n" for line in lines)) == [[ln] for ln in lines]
-
-
-def test_what_was_not_asked_for_stays() -> None:
-    """See the rest of a chunk with the next one if the reader stopped in between."""
+def test_reader_that_stops_early_loses_nothing() -> None:
+    """See that what follows a response is kept when the reader turns away from it."""
     framer = Framer()
-    responses = framer.feed(b"* one\r\n* two\r\n* th")
-    assert next(responses) == [b"* one"]
-    responses.close()  # type: ignore[attr-defined]
-    assert list(framer.feed(b"ree\r\n")) == [[b"* two"], [b"* three"]]
+    responses = framer.feed(b"* 1 EXISTS\r\n* 2 EXISTS\r\n* 3 EX")
+    assert next(responses) == [b"* 1 EXISTS"]
+    del responses
+    assert feed(framer, [b"ISTS\r\n"]) == [[b"* 2 EXISTS"], [b"* 3 EXISTS"]]
 
 
 @pytest.mark.parametrize(
     ("line", "size"),
     [
-        pytest.param(b"{0}", 0, id="empty"),
-        pytest.param(b"* X {12}", 12, id="plain"),
-        pytest.param(b"* X {12+}", 12, id="non-synchronizing"),
-        pytest.param(b"* X ~{12}", 12, id="binary"),
-        pytest.param(b"{9999999999}", 9_999_999_999, id="ten digits"),
-        pytest.param(b"{99999999999}", None, id="eleven digits"),
-        pytest.param(b"{12} ", None, id="not at the end"),
-        pytest.param(b"{}", None, id="no number"),
-        pytest.param(b"{-1}", None, id="negative"),
-        pytest.param(b"{1++}", None, id="two pluses"),
-        pytest.param(b"12}", None, id="not opened"),
-        pytest.param(b"", None, id="empty line"),
+        pytest.param(b"* 1 FETCH (BODY[] {12}", 12, id="literal"),
+        pytest.param(b"x {0}", 0, id="empty"),
+        pytest.param(b"x {12+}", 12, id="literal+"),
+        pytest.param(b"BINARY[1] ~{12}", 12, id="literal8"),
+        pytest.param(b"x {9999999999}", 9_999_999_999, id="huge"),
+        pytest.param(b"x {12} ", None, id="not at the end"),
+        pytest.param(b'x "{12}"', None, id="quoted"),
+        pytest.param(b"x {12}\n", None, id="before a lone LF"),
+        pytest.param(b"x {}", None, id="no number"),
+        pytest.param(b"x {-1}", None, id="negative"),
+        pytest.param(b"x {1 2}", None, id="two numbers"),
+        pytest.param(b"x {12345678901}", None, id="absurd"),
+        pytest.param("x {٣}".encode(), None, id="other digits"),
+        pytest.param(b"}", None, id="brace alone"),
+        pytest.param(b"", None, id="nothing"),
     ],
 )
-def test_announced_literals(line: bytes, size: int | None) -> None:
-    """See which lines announce a literal, and how large."""
+def test_announced_literal(line: bytes, size: int | None) -> None:
+    """See which lines announce a literal, and of what size."""
     assert literal_size(line) == size
 
 
+@pytest.mark.usefixtures("_small_limit")
 @pytest.mark.parametrize(
-    "chunks",
+    "wire",
     [
-        pytest.param([b"* " + b"x" * 200], id="line without end"),
-        pytest.param([b"x" * 10] * 20, id="line without end, in pieces"),
-        pytest.param([b"* " + b"x" * 200 + b"\r\n"], id="line"),
-        pytest.param([b"* {101}\r\n"], id="literal announced"),
-        pytest.param([b"* {9999999999}\r\n"], id="huge literal announced"),
-        pytest.param([b"* {30}\r\n" + b"x" * 30, b" {30}\r\n"], id="literals together"),
-        pytest.param([b"{0}\r\n" * 10], id="many empty literals"),
+        pytest.param(b"x" * (LIMIT + 2), id="line without an end"),
+        pytest.param(b"x" * (LIMIT + 1) + b"\r\n", id="line"),
+        pytest.param(b"* X {%d}\r\n" % LIMIT, id="announced literal"),
+        pytest.param(b"* X {9999999999}\r\n", id="absurd literal"),
+        pytest.param(b"{300}\r\n" + b"x" * 300, id="many literals"),
+        pytest.param(b"{0}\r\n", id="many empty literals"),
     ],
 )
-def test_size_limit(chunks: list[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
-    """See an error for a response beyond the limit, and nothing after it."""
-    monkeypatch.setattr(framing, "MAX_RESPONSE_SIZE", 100)
+@pytest.mark.parametrize("size", [1, 5, 100_000], ids=lambda size: f"by {size}")
+def test_response_beyond_the_limit(wire: bytes, size: int) -> None:
+    """See one typed error, then nothing more, and no memory held."""
     framer = Framer()
-    assert list(framer.feed(b"* 1 EXISTS\r\n")) == [[b"* 1 EXISTS"]]
-    with pytest.raises(ProtocolError, match="more than 100 octets"):
-        for chunk in chunks:
-            assert not list(framer.feed(chunk))
-    for chunk in (b"", b"\r\n* 2 EXISTS\r\n"):
-        with pytest.raises(ProtocolError, match="more than 100 octets"):
-            next(framer.feed(chunk))
+    assert feed(framer, [b"* 1 EXISTS\r\n"]) == [[b"* 1 EXISTS"]]
+    stream = wire * (LIMIT // len(wire) + 1)
+    with pytest.raises(ProtocolError, match="more than 1000 octets"):
+        feed(framer, cut(stream, range(size, len(stream), size)))
+    for chunk in (b"\n", b"\r\n* OK fine\r\n", b"x" * 5 * LIMIT, b"A1 OK\r\n"):
+        with pytest.raises(ProtocolError):
+            feed(framer, [chunk])
+        assert not framer._buffer and not framer._parts
 
 
-def test_size_limit_is_for_one_response(monkeypatch: pytest.MonkeyPatch) -> None:
-    """See any number of responses within the limit."""
-    monkeypatch.setattr(framing, "MAX_RESPONSE_SIZE", 100)
-    responses = frame(b"* {5}\r\nabcde\r\n" * 1_000)
-    assert responses == [[b"* {5}", b"abcde", b""]] * 1_000
-
-
-def test_whole_responses_before_one_that_is_too_large(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """See what came before the error in the same chunk."""
-    monkeypatch.setattr(framing, "MAX_RESPONSE_SIZE", 100)
-    responses = Framer().feed(b"* 1 EXISTS\r\n" + b"x" * 200)
+@pytest.mark.usefixtures("_small_limit")
+def test_responses_before_the_one_that_is_too_large_count() -> None:
+    """See that what came whole before the error is handed over."""
+    responses = Framer().feed(b"* 1 EXISTS\r\n* X {9999999999}\r\n* 2 EXISTS\r\n")
     assert next(responses) == [b"* 1 EXISTS"]
     with pytest.raises(ProtocolError):
         next(responses)
+    assert list(responses) == []
+
+
+@pytest.mark.usefixtures("_small_limit")
+def test_line_at_the_limit_cut_in_two_anywhere() -> None:
+    """See that the largest line passes, even when only its CR has come."""
+    line = b"x" * LIMIT
+    for place in range(LIMIT + 3):
+        assert feed(Framer(), cut(line + b"\r\n", [place])) == [[line]], place
+
+
+@pytest.mark.usefixtures("_small_limit")
+def test_responses_within_the_limit_go_on_for_ever() -> None:
+    """See that the limit is one response's and not the connection's."""
+    wire = b"* X {400}\r\n" + b"x" * 400 + b"\r\n"
+    assert len(feed(Framer(), [wire] * 100)) == 100
+
+
+class CountingBuffer(bytearray):
+    """A buffer that counts the octets that are searched and how often its front is cut off."""
+
+    searched = 0
+    cuts = 0
+
+    @override
+    def find(self, sub, start=None, end=None, /) -> int:  # type: ignore[no-untyped-def]
+        """Search as ever."""
+        found = super().find(sub, start, end)
+        self.searched += (found if found >= 0 else len(self)) - (start or 0)
+        return found
+
+    @override
+    def __delitem__(self, key: SupportsIndex | slice, /) -> None:
+        """Delete as ever."""
+        self.cuts += 1
+        super().__delitem__(key)
+
+
+@pytest.mark.parametrize(
+    ("wire", "size", "responses"),
+    [
+        pytest.param(b"* 1 EXISTS\r\n" * 10_000, 1_000_000, 10_000, id="10,000 lines"),
+        pytest.param(b"* 1 EXISTS\r\n" * 10_000, 100, 10_000, id="lines in pieces"),
+        pytest.param(b"x" * 50_000 + b"\r\n", 1, 1, id="long line, octet by octet"),
+        pytest.param(
+            b"{50000}\r\n" + b"\r\n" * 25_000 + b"\r\n", 1, 1, id="literal, octet by octet"
+        ),
+        pytest.param(b"\r" * 50_000 + b"\r\n", 10, 1, id="only CR"),
+        pytest.param(b"{1}\r\nx" * 10_000 + b"\r\n", 7, 1, id="many literals"),
+    ],
+)  # fmt: skip
+def test_work_grows_with_what_arrives(wire: bytes, size: int, responses: int) -> None:
+    """See that no octet is searched again and again, and that the front goes once a chunk."""
+    framer = Framer()
+    framer._buffer = buffer = CountingBuffer()
+    chunks = list(cut(wire, range(size, len(wire), size)))
+    assert len(feed(framer, chunks)) == responses
+    # The octet that may be half of a CRLF is looked at once more with each chunk.
+    assert buffer.searched <= len(wire) + 2 * len(chunks)
+    assert buffer.cuts == len(chunks)

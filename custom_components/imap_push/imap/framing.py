@@ -38,11 +38,6 @@ class Framer:
         self._size = 0  # octets that the parts so far take
         self._literal: int | None = None  # size of the literal that comes next
 
-    @property
-    def pending(self) -> bool:
-        """Return if something was received that is not a whole response yet."""
-        return bool(self._buffer or self._parts)
-
     def feed(self, data: bytes) -> Iterator[Parts]:
         """Take a chunk and yield each response that it completes.
 
