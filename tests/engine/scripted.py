@@ -13,6 +13,10 @@ from tests.rig.reset import reset
 CAPABILITIES = b"IMAP4rev1 IDLE ESEARCH SASL-IR"
 
 
+class LoggedOut(ConnectionError):
+    """The client left before the script was over."""
+
+
 class Peer:
     """The server's side of one connection."""
 
@@ -34,6 +38,8 @@ class Peer:
         """Return the tag of the next command, which must match this pattern."""
         line = await self.line()
         tag, _, rest = line.partition(b" ")
+        if rest == b"LOGOUT" and command != "LOGOUT":
+            raise LoggedOut(f"expected {command}")
         assert re.match(command, rest.decode()), f"expected {command}, got {rest!r}"
         return tag
 

@@ -10,6 +10,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.imap_push.const import CONF_SECURITY, DOMAIN
 from custom_components.imap_push.imap import (
     CannotConnect,
+    CatchUp,
     CertificateError,
     CertificateProblem,
     CommandRefused,
@@ -29,6 +30,7 @@ from custom_components.imap_push.imap import (
     TlsError,
     TlsExpected,
     TlsNotSpoken,
+    WatchOptions,
 )
 from homeassistant.config_entries import SOURCE_USER, ConfigEntryState
 from homeassistant.const import (
@@ -464,17 +466,21 @@ async def test_options_are_changed_and_watching_goes_on(
     watchers: list[FakeWatcher],
 ) -> None:
     """Push is on at first, and polling is every minute."""
-    assert (watcher.options.push, watcher.options.poll_interval) == (True, 60)
+    assert watcher.options == WatchOptions(push=True, poll_interval=60)
     result = await hass.config_entries.options.async_init(entry.entry_id)
     assert result["step_id"] == "init"
     result = await hass.config_entries.options.async_configure(
-        result["flow_id"], {"push": False, "poll_interval": 300}
+        result["flow_id"],
+        {"push": False, "poll_interval": 300, "catch_up": "last_day"},
     )
     await hass.async_block_till_done()
     assert result["type"] is FlowResultType.CREATE_ENTRY
-    assert entry.options == {"push": False, "poll_interval": 300}
+    wanted = {"push": False, "poll_interval": 300, "catch_up": "last_day"}
+    assert entry.options == wanted
     assert [watcher.running for watcher in watchers] == [False, True]
-    assert (watchers[1].options.push, watchers[1].options.poll_interval) == (False, 300)
+    assert watchers[1].options == WatchOptions(
+        push=False, poll_interval=300, catch_up=CatchUp.LAST_DAY
+    )
 
     result = await hass.config_entries.options.async_init(entry.entry_id)
-    assert _suggested(result) == {"push": False, "poll_interval": 300}
+    assert _suggested(result) == wanted

@@ -109,6 +109,8 @@ async def test_diagnostics_tell_the_state_and_nothing_private(
         "folders": {
             "INBOX": {
                 "available": state.connected,
+                "missing": False,
+                "idle_is_silent": False,
                 "unread": state.folders["INBOX"].unread,
                 "last_mail": last_mail,
             }

@@ -94,7 +94,12 @@ async def test_the_last_mark_of_a_watcher_is_kept(
     assert await hass.config_entries.async_reload(entry.entry_id)
     await hass.async_block_till_done()
     assert hass_storage[STORAGE_KEY]["data"]["folders"] == {
-        "INBOX": {"uid_validity": 3, "next_uid": 9}
+        "INBOX": {
+            "uid_validity": 3,
+            "next_uid": 9,
+            "last_received": None,
+            "remembered": [],
+        }
     }
     assert watchers[1].folders == {"INBOX": Mark(3, 9)}
 
@@ -111,7 +116,12 @@ async def test_stopping_home_assistant_keeps_the_marks(
     await hass.async_stop(force=True)
     assert not watcher.running
     assert hass_storage[STORAGE_KEY]["data"]["folders"] == {
-        "INBOX": {"uid_validity": 3, "next_uid": 9}
+        "INBOX": {
+            "uid_validity": 3,
+            "next_uid": 9,
+            "last_received": None,
+            "remembered": [],
+        }
     }
 
 

@@ -1,6 +1,7 @@
 """What was delivered is remembered, whatever happens to the file."""
 
 import asyncio
+from datetime import UTC, datetime
 import json
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,16 @@ async def test_a_mark_survives(hass: HomeAssistant) -> None:
         "Größe": Mark(4, 1),
         "New": None,
     }
+
+
+async def test_what_a_mark_remembers_survives(hass: HomeAssistant) -> None:
+    """It tells what is new on the day the folder is numbered anew."""
+    mark = Mark(3, 8, datetime(2026, 11, 3, 12, tzinfo=UTC), ("a", "b"))
+    store = _store(hass)
+    await store.async_load(["INBOX"])
+    store.async_move("INBOX", mark)
+    await store.async_save()
+    assert await _store(hass).async_load(["INBOX"]) == {"INBOX": mark}
 
 
 async def test_a_folder_that_comes_back_begins_anew(hass: HomeAssistant) -> None:

@@ -7,12 +7,12 @@ from typing import Final
 BASE: Final = 1.0
 LIMIT: Final = 300.0
 STABLE_LIFE: Final = 300.0
-# From this limit on the wait is at least half of it, so that luck cannot make a storm.
+# Above this limit the wait is at least three quarters of it: luck must not make a storm.
 CALM: Final = 60.0
 
 
 class Backoff:
-    """How long to stay away: 0, then up to 1 s, doubling to 5 minutes, with full jitter.
+    """How long to stay away: 0, then up to 1 s, doubling to 5 minutes, with jitter.
 
     Only a connection that survived resets it: a server that takes logins and drops them at
     once would otherwise be stormed.
@@ -30,4 +30,4 @@ class Backoff:
         if self._failures == 1:
             return 0.0
         limit = min(LIMIT, BASE * 2 ** min(self._failures - 2, 16))
-        return random.uniform(limit / 2 if limit > CALM else 0, limit)
+        return random.uniform(limit * 0.75 if limit > CALM else 0, limit)

@@ -179,9 +179,9 @@ class PushProtocol(IMAP4ClientProtocol):
         for command in commands:
             command.started = now
             self._commands[command.tag] = command
-        if _LOGGER.isEnabledFor(logging.DEBUG):
-            _LOGGER.debug("> %s", ascii(self.scrub(octets.decode())))
         if octets:
+            if _LOGGER.isEnabledFor(logging.DEBUG):
+                _LOGGER.debug("> %s", ascii(self.scrub(octets.decode())))
             self.transport.write(octets)
         self._watch()
 

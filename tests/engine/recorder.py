@@ -1,0 +1,60 @@
+"""A listener that keeps all it is told."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from custom_components.imap_push.imap import AccountState, Arrival, Mark
+
+DEADLINE = 5.0  # seconds
+
+
+@dataclass
+class Recorder:
+    """A listener that keeps all it is told."""
+
+    arrivals: list[Arrival] = field(default_factory=list)
+    states: list[AccountState] = field(default_factory=list)
+    marks: list[Mark] = field(default_factory=list)
+    alerts: list[str] = field(default_factory=list)
+    refused: int = 0
+    errors: int = 0  # how many of the next calls are to fail
+
+    def state_changed(self, state: AccountState) -> None:
+        """Keep."""
+        self.states.append(state)
+        self._fail()
+
+    async def mail_arrived(self, arrival: Arrival) -> None:
+        """Keep."""
+        self.arrivals.append(arrival)
+        self._fail()
+
+    def mark_moved(self, folder: str, mark: Mark) -> None:
+        """Keep."""
+        assert folder == "INBOX"
+        self.marks.append(mark)
+
+    def alerted(self, text: str) -> None:
+        """Keep."""
+        self.alerts.append(text)
+
+    def login_refused(self) -> None:
+        """Count."""
+        self.refused += 1
+
+    @property
+    def uids(self) -> list[int]:
+        """Return the UIDs that arrived, in order."""
+        return [arrival.mail.uid for arrival in self.arrivals]
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        """Wait until a condition holds."""
+        async with asyncio.timeout(DEADLINE):
+            while not condition():
+                await asyncio.sleep(0.005)
+
+    def _fail(self) -> None:
+        if self.errors:
+            self.errors -= 1
+            raise RuntimeError("a listener's own error")
