@@ -306,7 +306,9 @@ def test_alert() -> None:
     async def alert(peer: Peer) -> None:
         await peer.log_in()
         peer.say(b"* OK [ALERT] secret is no good password")
-        await peer.answer("EXAMINE", ok=b"NO [ALERT] Please log in via your web browser")
+        await peer.answer(
+            "EXAMINE", ok=b"NO [ALERT] Please log in via your web browser"
+        )
         await peer.until_closed()
 
     async def main(loop: VirtualLoop) -> None:
@@ -464,7 +466,7 @@ def length_of_the_conversation() -> int:
             said += len(octets)
             write(octets)
 
-        peer._writer.write = count  # type: ignore[method-assign]
+        peer._writer.write = count  # type: ignore[assignment, method-assign]
         await a_conversation(peer)
 
     async def main(loop: VirtualLoop) -> None:

@@ -317,9 +317,7 @@ def test_hostile_line_costs_its_length(line: bytes) -> None:
         pytest.param(b"* 1 FETCH\r\n", {}, id="nothing"),
         pytest.param(b"* 1 FETCH UID 7\r\n", {}, id="no list"),
         pytest.param(b"* 1 FETCH (UID 7 FLAGS)\r\n", {"UID": b"7"}, id="odd"),
-        pytest.param(
-            b"* 1 FETCH ((x) y NIL z UID 7)\r\n", {"UID": b"7"}, id="nameless"
-        ),
+        pytest.param(b"* 1 FETCH ((x) y NIL z UID 7)\r\n", {"UID": b"7"}, id="nameless"),
         pytest.param(b"* 1 FETCH (UID 7 UID 8)\r\n", {"UID": b"8"}, id="twice"),
     ],
 )
@@ -423,12 +421,8 @@ def test_internal_date(value: Value, date: str | None) -> None:
         pytest.param(b"* SEARCH 2 84 \r\n", 2, id="SEARCH, trailing space"),
         pytest.param(b'* ESEARCH (TAG "A1") UID COUNT 17\r\n', 17, id="ESEARCH"),
         pytest.param(b'* ESEARCH (TAG "A1") count 0\r\n', 0, id="ESEARCH, none"),
-        pytest.param(
-            b'* ESEARCH (TAG "A1") ALL 1:5 COUNT 5\r\n', 5, id="ESEARCH, more"
-        ),
-        pytest.param(
-            b'* ESEARCH (TAG "COUNT") UID ALL 1:5\r\n', 0, id="ESEARCH, no COUNT"
-        ),
+        pytest.param(b'* ESEARCH (TAG "A1") ALL 1:5 COUNT 5\r\n', 5, id="ESEARCH, more"),
+        pytest.param(b'* ESEARCH (TAG "COUNT") UID ALL 1:5\r\n', 0, id="ESEARCH, no COUNT"),
         pytest.param(b'* ESEARCH (TAG "A1") COUNT\r\n', 0, id="ESEARCH, cut"),
         pytest.param(b"* ESEARCH\r\n", 0, id="ESEARCH, empty"),
         pytest.param(b"* ESEARCH COUNT 9%s\r\n" % (b"9" * 99), 0, id="ESEARCH, absurd"),
