@@ -87,11 +87,14 @@ async def home(
     assert home.warnings() == []
 
 
-@pytest.fixture(autouse=True)
-def _quiet_log(home: Home) -> Iterator[None]:
-    """Fail the test during which Home Assistant logs something unexpected."""
+@pytest_asyncio.fixture(autouse=True, loop_scope="session")
+async def _clean_home(home: Home) -> AsyncIterator[None]:
+    """Leave it as it was; fail if anything unexpected was logged meanwhile."""
     before = len(home.warnings())
     yield
+    if not home.is_running:
+        await home.start()
+    await home.remove_accounts()
     assert home.warnings()[before:] == []
 
 

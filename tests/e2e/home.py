@@ -2,7 +2,9 @@
 
 import asyncio
 from dataclasses import dataclass
+import json
 from pathlib import Path
+import shutil
 from typing import Any, Final, override
 
 from custom_components.imap_push.const import DOMAIN, EVENT_NEW_MAIL
@@ -70,10 +72,7 @@ class Home(HomeAssistant):
             folder, python=python, configuration=CONFIGURATION, ca=certificate.ca
         )
         self._expected: list[str] = []
-        automations = folder / "blueprints" / "automation"
-        automations.mkdir(parents=True)
-        for blueprints in BLUEPRINTS.iterdir():
-            (automations / blueprints.name).symlink_to(blueprints)
+        shutil.copytree(BLUEPRINTS, folder / "blueprints" / "automation")
 
     def expect_warnings(self, part: str) -> None:
         """Take warnings with this text for right: the test provokes them."""
@@ -88,6 +87,14 @@ class Home(HomeAssistant):
             if not any(part in line for part in self._expected)
         ]
 
+    def stored(self, key: str) -> Json:
+        """Return what is on disk under a key of the storage; nothing is empty."""
+        path = self.folder / ".storage" / key
+        if not path.exists():
+            return {}
+        data: Json = json.loads(path.read_text())["data"]
+        return data
+
     async def new_mail(self) -> asyncio.Queue[Json]:
         """Return a queue of the `new_mail` events to come."""
         return await self.client.subscribe_events(EVENT_NEW_MAIL)
@@ -96,6 +103,17 @@ class Home(HomeAssistant):
         """Return the state of an entity, None where there is no such entity."""
         state = await self.client.get_state(entity_id)
         return str(state["state"]) if state else None
+
+    async def empty_diary(self) -> None:
+        """Forget the mail that the automation has written down."""
+        await self.client.call_service(
+            "input_text", "set_value", {"value": ""}, target={"entity_id": DIARY}
+        )
+
+    async def remove_accounts(self) -> None:
+        """Remove every account that is left."""
+        for entry in await self.client.config_entries(DOMAIN):
+            await self.client.delete_entry(entry["entry_id"])
 
     async def add_account(self, user: str, port: int, **changes: Any) -> Account:
         """Add an account as the UI does, and wait until it is watched."""

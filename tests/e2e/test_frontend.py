@@ -59,7 +59,6 @@ async def test_from_clicking_to_the_first_mail(
     await mailbox.deliver("Hello")
     await expect(page.get_by_text("1 mails")).to_be_visible()
     await browser.screenshot("5_mail_has_come")
-    await account.remove()
 
 
 async def _fill_in(browser: Browser, mailbox: Mailbox, *, password: str) -> None:

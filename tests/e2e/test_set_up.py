@@ -37,7 +37,6 @@ async def test_a_wrong_password_is_mended_in_the_same_form(
 
     account = Account(home, mailbox.user, added["result"]["entry_id"])
     await account.until_state("connectivity", "on")
-    await account.remove()
 
 
 async def test_an_empty_mailbox_shows_what_is_known(account: Account) -> None:
@@ -64,7 +63,6 @@ async def test_mail_that_was_there_before_gives_no_event(
     await mailbox.deliver("New")
     [mail] = await take(arrivals)
     assert mail["subject"] == "New"
-    await account.remove()
 
 
 async def test_a_reload_leaves_no_connection_behind(

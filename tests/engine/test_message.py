@@ -1,298 +1,849 @@
-"""Headers and structures as mails, whatever stands in them."""
+"""What a mail tells of itself, whatever its sender and its server put there."""
 
-from dataclasses import asdict
-from datetime import UTC, datetime, timedelta, timezone
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from datetime import datetime
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import SMTP
 import json
-import random
+import re
+from typing import Final
 
+from hypothesis import given, settings, strategies as st
+import orjson
 import pytest
 
-from custom_components.imap_push.imap import Mail
-from custom_components.imap_push.imap.message import parse_mail
-from custom_components.imap_push.imap.responses import Value, parse_values
-
-
-def read(header: str | bytes = b"", structure: bytes = b"", **items: Value) -> Mail:
-    """Return the mail with this header and this BODYSTRUCTURE."""
-    raw = header.encode() if isinstance(header, str) else header
-    if structure:
-        items["BODYSTRUCTURE"] = parse_values([structure])[0]
-    return parse_mail("INBOX", 3, 7, {"BODY": raw, **items})
-
-
-@pytest.mark.parametrize(
-    ("raw", "subject"),
-    [
-        (b"Hello", "Hello"),
-        (b"=?utf-8?Q?Caf=C3=A9_=F0=9F=93=A7?=", "Café 📧"),
-        (b"=?utf-8?B?w6Q=?=\r\n =?utf-8?B?w7Y=?=", "äö"),
-        (b"=?utf-8?Q?=C3?= =?utf-8?Q?=A4?=", "ä"),
-        (b"=?iso-8859-1?q?=E9t=E9?= 2026", "été 2026"),
-        (b"=?x-nonsense?q?abc?=", "abc"),
-        (b"=?utf-8?B?!!!?=", ""),
-        (b"=?utf-8?Q?=FF=FE?=", "ÿþ"),
-        ("Käse".encode(), "Käse"),
-        (b"K\xe4se", "Käse"),
-        (b"** SALE * now :-(", "** SALE * now :-("),
-        (b"one\r\n two\r\n\tthree", "one two three"),
-        (b"=?utf-8?Q?a=0D=0Ab=00c?=", "a b c"),
-        (b"=?utf-7?Q?+2AA-?=", "?"),
-        ("日本 =?utf-8?Q?=C3=A4?=".encode(), "日本 ä"),
-        (b"", ""),
-    ],
+from custom_components.imap_push.imap import Mail, message
+from custom_components.imap_push.imap.framing import Framer
+from custom_components.imap_push.imap.message import HEADER_FIELDS, parse_mail
+from custom_components.imap_push.imap.responses import (
+    Data,
+    Value,
+    parse_fetch,
+    parse_response,
+    parse_values,
 )
-def test_subject(raw: bytes, subject: str) -> None:
-    """See the subject decoded on one line."""
-    assert read(b"Subject: " + raw + b"\r\n\r\n").subject == subject
+
+# A part as a server tells of it, with what is peculiar to each case put in.
+PART: Final = '("application" "pdf" {} NIL NIL "base64" 9 NIL {} NIL NIL)'
+TEXT: Final = '("text" "plain" ("charset" "utf-8") NIL NIL "7bit" 8 1 NIL NIL NIL NIL)'
 
 
-@pytest.mark.parametrize(
-    ("raw", "sender", "name"),
-    [
-        ("a@b.c", "a@b.c", ""),
-        ("Ann <a@b.c>", "a@b.c", "Ann"),
-        ('"Doe, John" <j@d.e>', "j@d.e", "Doe, John"),
-        ("Doe, John <j@d.e>", "j@d.e", "Doe, John"),
-        ("=?utf-8?Q?J=C3=B6rg?= <j@d.e>", "j@d.e", "Jörg"),
-        ("one@a.b, two@c.d", "one@a.b", ""),
-        ("undisclosed", "", "undisclosed"),
-        ("Team: a@b.c, d@e.f;", "a@b.c", ""),
-        ("", "", ""),
-        ("(" * 5000, "", "(" * 5000),
-    ],
-)
-def test_sender(raw: str, sender: str, name: str) -> None:
-    """See address and name of From, or its text where it has no address."""
-    mail = read(f"From: {raw}\r\n\r\n")
-    assert mail.sender == sender
-    assert name.startswith(mail.sender_name)
-    assert mail.truncated == (name != mail.sender_name)
+def mail(
+    header: str | bytes = b"", structure: str | bytes = b"", **items: Value
+) -> Mail:
+    """Return the mail with this header and BODYSTRUCTURE; a line may end with LF alone."""
+    header = header.encode() if isinstance(header, str) else header
+    structure = structure.encode() if isinstance(structure, str) else structure
+    [parts] = Framer().feed(structure + b"\r\n")
+    values = parse_values(parts)
+    items |= {"BODY": header, "BODYSTRUCTURE": values[0] if values else None}
+    return parse_mail("INBOX", 1, 7, items)
 
 
-def test_addresses() -> None:
-    """See every address of To, Cc and Reply-To."""
-    mail = read('To: A <a@b>, "B, C" <c@d>\r\ncc: e@f\r\nReply-To: g@h\r\n\r\n')
-    assert (mail.to, mail.cc, mail.reply_to) == (("a@b", "c@d"), ("e@f",), ("g@h",))
+def files(found: Mail) -> list[tuple[str, str | None]]:
+    """Return part number and file name of each attachment."""
+    return [(item.part, item.filename) for item in found.attachments]
 
 
-@pytest.mark.parametrize(
-    ("raw", "date"),
-    [
-        ("Mon, 23 Nov 2026 09:00:00 +0000", datetime(2026, 11, 23, 9, tzinfo=UTC)),
-        (
-            "23 Nov 2026 09:00 -0500",
-            datetime(2026, 11, 23, 9, tzinfo=timezone(-timedelta(hours=5))),
+def test_everything_that_a_server_tells() -> None:
+    """See all fields of a mail, from the octets of a FETCH response."""
+    wire = (
+        b'* 1 FETCH (UID 7 FLAGS (\\Recent $Work) INTERNALDATE "23-Nov-2026 09:58:43 +0100"'
+        b" RFC822.SIZE 740 BODY[HEADER.FIELDS (%s)] {289}\r\n"
+        b"From: =?utf-8?q?Ada_L=C3=B6vel?= <ada@example.com>\r\n"
+        b"To: user@example.org,\r\n\tBob <bob@example.org>\r\n"
+        b"Cc: carol@example.org\r\nReply-To: list@example.com\r\n"
+        b"Subject: Hello,\r\n world\r\nDate: Mon, 23 Nov 2026 09:58:40 +0100\r\n"
+        b"Message-ID: <1@example.com>\r\nList-Id: <list.example.com>\r\n\r\n"
+        b' BODYSTRUCTURE ("application" "pdf" ("name" "a.pdf") NIL NIL "base64" 9))\r\n'
+    )
+    wire = wire.replace(
+        b"{289}", b"{%d}" % (wire.index(b" BODYSTR") - wire.index(b"From:"))
+    )
+    [parts] = Framer().feed(wire % HEADER_FIELDS.encode())
+    response = parse_response(parts)
+    assert isinstance(response, Data)
+    found = parse_mail("Work", 3, 7, parse_fetch(response))
+    assert asdict(found) == {
+        "folder": "Work",
+        "uid_validity": 3,
+        "uid": 7,
+        "message_id": "<1@example.com>",
+        "sender": "ada@example.com",
+        "sender_name": "Ada Lövel",
+        "to": ("user@example.org", "bob@example.org"),
+        "cc": ("carol@example.org",),
+        "reply_to": ("list@example.com",),
+        "subject": "Hello, world",
+        "date": datetime.fromisoformat("2026-11-23T09:58:40+01:00"),
+        "received": datetime.fromisoformat("2026-11-23T09:58:43+01:00"),
+        "size": 740,
+        "flags": ("\\Recent", "$Work"),
+        "attachments": (
+            {
+                "part": "1",
+                "filename": "a.pdf",
+                "content_type": "application/pdf",
+                "size": 9,
+            },
         ),
-        ("Mon, 23 Nov 2026 09:00:00 -0000", datetime(2026, 11, 23, 9, tzinfo=UTC)),
-        ("Mon, 23 Nov 2026 09:00:00 +9999", None),
-        ("Mon, 23 Nov 99999 09:00:00 +0000", None),
-        ("soon", None),
-        ("", None),
+        "bulk": True,
+        "truncated": False,
+    }
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        pytest.param({}, id="nothing"),
+        pytest.param(
+            dict.fromkeys(
+                ("BODY", "BODYSTRUCTURE", "FLAGS", "INTERNALDATE", "RFC822.SIZE")
+            ),
+            id="NIL",
+        ),
+        pytest.param({"BODY": b"\r\n"}, id="empty header"),
+        pytest.param({"BODY": b"no colon\r\nFrom\r\n: x\r\n"}, id="no fields"),
+        pytest.param(
+            {"BODY": (b"x",), "FLAGS": b"x", "BODYSTRUCTURE": b"x"}, id="wrong types"
+        ),
+        pytest.param({"BODYSTRUCTURE": ()}, id="empty structure"),
+        pytest.param({"BODYSTRUCTURE": ((),)}, id="empty part"),
     ],
 )
-def test_date(raw: str, date: datetime | None) -> None:
-    """See the moment with a zone, or nothing."""
-    assert read(f"Date: {raw}\r\n\r\n").date == date
+def test_mail_of_which_nothing_is_known(items: dict[str, Value]) -> None:
+    """See a mail all the same."""
+    assert parse_mail("INBOX", 1, 7, items) == Mail(
+        folder="INBOX", uid_validity=1, uid=7
+    )
+
+
+@pytest.mark.parametrize(
+    ("field", "subject"),
+    [
+        pytest.param("plain", "plain", id="plain"),
+        pytest.param("", "", id="empty"),
+        pytest.param("one\r\n two\n\tthree\r\n  \r\n four", "one two three four", id="folded"),
+        pytest.param("=?utf-8?q?a=C3=A4_b?=", "aä b", id="Q"),
+        pytest.param("=?UTF-8?B?YcOk?=", "aä", id="B"),
+        pytest.param("=?utf-8?B?YcOkYg?=", "aäb", id="B without its padding"),
+        pytest.param("=?iso-8859-1?Q?a=E4?= end", "aä end", id="text behind"),
+        pytest.param("Re: =?utf-8?Q?=C3=A4?= and =?utf-8?Q?=C3=B6?=", "Re: ä and ö", id="between"),
+        pytest.param("=?utf-8?Q?a?= =?utf-8?Q?b?=", "ab", id="adjacent"),
+        pytest.param("=?utf-8?Q?a?=\r\n  =?utf-8?Q?b?=", "ab", id="adjacent, folded"),
+        pytest.param("=?utf-8?Q?a?==?utf-8?Q?b?=", "ab", id="adjacent without space"),
+        pytest.param("=?utf-8?B?w?= =?utf-8?Q?=A4?=", "=?utf-8?B?w?=¤", id="first half broken"),
+        pytest.param("=?utf-8?B?4pc=?= =?UTF-8?B?jw==?=", "●", id="character in two words"),
+        pytest.param("=?utf-8?Q?=E2=97?= =?utf-8?B?jw==?=", "●", id="in two encodings"),
+        pytest.param("=?utf-8?Q?=C3=A4?= =?iso-8859-1?Q?=E4?=", "ää", id="two charsets"),
+        pytest.param("=?iso-2022-jp?B?GyRCRnxLXBsoQg==?=", "日本", id="ISO-2022-JP"),
+        pytest.param("=?gb2312?B?1tDOxA==?=", "中文", id="GB2312"),
+        pytest.param("=?utf-7?Q?+AOQ-?=", "ä", id="UTF-7"),
+        pytest.param("=?utf-7?Q?+2D0-?=", "?", id="UTF-7 with half a surrogate pair"),
+        pytest.param("=?us-ascii*en?Q?a?= =?iso-8859-15*de?Q?=A4?=", "a€", id="language"),
+        pytest.param("=?x-unknown?Q?=C3=A4?=", "ä", id="unknown charset, UTF-8"),
+        pytest.param("=?x-unknown?Q?=E4?=", "ä", id="unknown charset, Latin-1"),
+        pytest.param("=?us-ascii?Q?=E4?=", "ä", id="wrong charset"),
+        pytest.param("=?hex?Q?41?=", "41", id="no charset but a codec"),
+        pytest.param("=?\u0430?Q?a?=", "a", id="charset that is no ASCII"),
+        pytest.param("=?utf-8?Q?why??=", "why?", id="raw question mark"),
+        pytest.param("=?utf-8?Q?two words?=", "two words", id="raw space"),
+        pytest.param("=?utf-8?Q?=ZZ=?=", "=ZZ", id="no hexadecimal"),
+        pytest.param("=?utf-8?B?A?=", "=?utf-8?B?A?=", id="invalid base64"),
+        pytest.param("=?utf-8?B?A?= =?utf-8?Q?fine?=", "=?utf-8?B?A?=fine", id="invalid and valid"),
+        pytest.param("=?utf-8?B?YQ=!=?=", "a", id="stray characters in base64"),
+        pytest.param("=?utf-8?X?a?=", "=?utf-8?X?a?=", id="unknown encoding"),
+        pytest.param("=?utf-8?Q?open", "=?utf-8?Q?open", id="open word"),
+        pytest.param("=?utf-8?Q??=", "", id="empty word"),
+        pytest.param("=?utf-8?Q?a=0D=0AFrom:_b=00?=", "a From: b", id="line breaks within"),
+        pytest.param("日本 ä", "日本 ä", id="raw UTF-8"),
+        pytest.param("ä €".encode("cp1252").replace(b"\x80", b""), "ä", id="raw Latin-1"),
+        pytest.param("日 C:\\users =?utf-8?Q?x?= \\u0041", "日 C:\\users x \\u0041", id="backslashes"),
+        pytest.param("a\0b\x1bc\u2028d\x7fe", "a b c d e", id="control characters"),
+        pytest.param("a\rFrom: x@example.com", "a From: x@example.com", id="lone CR"),
+    ],
+)  # fmt: skip
+def test_subject(field: str | bytes, subject: str) -> None:
+    """See one readable line."""
+    field = field.encode() if isinstance(field, str) else field
+    found = mail(b"Subject: " + field + b"\r\n")
+    assert (found.subject, found.sender, found.truncated) == (subject, "", False)
+
+
+@pytest.mark.parametrize(
+    ("field", "name", "address"),
+    [
+        pytest.param("ada@example.com", "", "ada@example.com", id="bare"),
+        pytest.param("<ada@example.com>", "", "ada@example.com", id="brackets"),
+        pytest.param("Ada L. <ada@example.com>", "Ada L.", "ada@example.com", id="name"),
+        pytest.param('"L, \\"Ada\\"" <ada@example.com>', 'L, "Ada"', "ada@example.com", id="quoted name"),
+        pytest.param("Lovelace, Ada <ada@example.com>", "Lovelace, Ada", "ada@example.com", id="unquoted comma"),
+        pytest.param("ada@example.com (Ada (L) \\))", "Ada (L) \\)", "ada@example.com", id="comment"),
+        pytest.param("Ada (at work) <ada@example.com>", "Ada", "ada@example.com", id="name and comment"),
+        pytest.param("=?utf-8?Q?=C3=84da?= <ada@example.com>", "Äda", "ada@example.com", id="encoded name"),
+        pytest.param('"=?utf-8?Q?=C3=84da?=" <ada@example.com>', "Äda", "ada@example.com", id="encoded and quoted"),
+        pytest.param("=?utf-8?Q?L,_(Ada):?= <ada@example.com>", "L, (Ada):", "ada@example.com", id="raw specials"),
+        pytest.param("Äda <ada@example.com>", "Äda", "ada@example.com", id="raw UTF-8"),
+        pytest.param("Ada <ädä@exämple.com>", "Ada", "ädä@exämple.com", id="RFC 6532"),
+        pytest.param("Äda <ada@example.com>".encode("latin-1"), "Äda", "ada@example.com", id="raw Latin-1"),
+        pytest.param("Ada\r\n <ada@example.com>", "Ada", "ada@example.com", id="folded"),
+        pytest.param("[Ext] Ada <ada@example.com>", "[Ext] Ada", "ada@example.com", id="square brackets"),
+        pytest.param("[Ada <ada@example.com>", "[Ada", "ada@example.com", id="open square bracket"),
+        pytest.param("ada@[IPv6:::1]", "", "ada@[IPv6:::1]", id="address literal"),
+        pytest.param('<"a>\\"b"@example.com>', "", '"a>\\"b"@example.com', id="quoted local part"),
+        pytest.param("Team: ada@example.com, bob@example.com;", "", "ada@example.com", id="group"),
+        pytest.param("ada@example.com, bob@example.com", "", "ada@example.com", id="several"),
+        pytest.param("Ada <ada@example.com", "Ada", "ada@example.com", id="open bracket"),
+        pytest.param("<<ada@example.com>>", ">", "ada@example.com", id="two brackets"),
+        pytest.param("Foo <bar> <ada@example.com>", "Foo", "ada@example.com", id="brackets in the name"),
+        pytest.param("boss@example.org <ada@example.com>", "boss@example.org", "ada@example.com", id="name like an address"),
+        pytest.param('"boss@example.org" <ada@example.com>', "boss@example.org", "ada@example.com", id="quoted name like an address"),
+        pytest.param("=?utf-8?Q?boss=40example.org?=, ada@example.com", "", "ada@example.com", id="encoded address"),
+        pytest.param("(a (b), boss@example.org,) ada@example.com", "a (b), boss@example.org,", "ada@example.com", id="address in a comment"),
+        pytest.param("boss@example.org: ada@example.com;", "", "ada@example.com", id="group like an address"),
+        pytest.param("=?utf-8?Q?Ada_=3Cada=40example.com=3E?=", "Ada <ada@example.com>", "", id="wholly encoded"),
+        pytest.param("Ada ada@example.com", "Ada ada@example.com", "", id="no brackets"),
+        pytest.param('"ada@example.com"', '"ada@example.com"', "", id="quoted address"),
+        pytest.param("a@b@example.com", "a@b@example.com", "", id="two ats"),
+        pytest.param("Ada", "Ada", "", id="no address"),
+        pytest.param("MAILER-DAEMON", "MAILER-DAEMON", "", id="no domain"),
+        pytest.param("<>", "<>", "", id="empty brackets"),
+        pytest.param("Ada <>", "Ada <>", "", id="name and empty brackets"),
+        pytest.param("Foo :( <ada@example.com>", "Foo :( <ada@example.com>", "", id="open comment"),
+        pytest.param('"Ada <ada@example.com>', '"Ada <ada@example.com>', "", id="open quote"),
+        pytest.param("", "", "", id="empty"),
+        pytest.param(",;:,", ",;:,", "", id="only separators"),
+    ],
+)  # fmt: skip
+def test_sender(field: str | bytes, name: str, address: str) -> None:
+    """See who wrote; what is no address is not taken for one, and is still shown."""
+    field = field.encode() if isinstance(field, str) else field
+    found = mail(b"From: " + field + b"\r\n")
+    assert (found.sender_name, found.sender) == (name, address)
+
+
+@pytest.mark.parametrize(
+    ("field", "addresses"),
+    [
+        pytest.param("a@x.org, B <b@x.org>", ("a@x.org", "b@x.org"), id="several"),
+        pytest.param("a@x.org; b@x.org", ("a@x.org", "b@x.org"), id="semicolons"),
+        pytest.param("a@x.org,, ,b@x.org,", ("a@x.org", "b@x.org"), id="empty ones"),
+        pytest.param('"B, c" <b@x.org>, D, E <d@x.org>', ("b@x.org", "d@x.org"), id="commas"),
+        pytest.param("T: a@x.org, b@x.org;, c@x.org", ("a@x.org", "b@x.org", "c@x.org"), id="group"),
+        pytest.param("a@x.org, <broken, b@x.org", ("a@x.org",), id="open bracket"),
+        pytest.param("a@x.org, nobody, <>, b@x.org", ("a@x.org", "b@x.org"), id="no addresses"),
+        pytest.param("undisclosed-recipients:;", (), id="undisclosed"),
+        pytest.param("Undisclosed recipients <>", (), id="undisclosed, otherwise"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("name", ["To", "CC", "reply-to"])
+def test_recipients(name: str, field: str, addresses: tuple[str, ...]) -> None:
+    """See all addresses of a field, and nothing that is none."""
+    found = mail(f"{name}: {field}\r\n")
+    expected: dict[str, tuple[str, ...]] = {"to": (), "cc": (), "reply_to": ()}
+    expected[name.lower().replace("-", "_")] = addresses
+    assert expected == {key: getattr(found, key) for key in expected}
+
+
+@pytest.mark.parametrize(
+    ("field", "date"),
+    [
+        pytest.param("Mon, 23 Nov 2026 09:58:40 +0100", "2026-11-23T09:58:40+01:00", id="RFC 5322"),
+        pytest.param("23 Nov 2026 09:58 -0330 (NST)", "2026-11-23T09:58:00-03:30", id="no seconds, comment"),
+        pytest.param("Mon, 23 Nov 2026 09:58:40 GMT", "2026-11-23T09:58:40+00:00", id="GMT"),
+        pytest.param("Mon, 23 Nov 2026 09:58:40 EST", "2026-11-23T09:58:40-05:00", id="EST"),
+        pytest.param("Mon, 23 Nov 2026 09:58:40 -0000", "2026-11-23T09:58:40+00:00", id="-0000"),
+        pytest.param("Mon, 23 Nov 2026 09:58:40", "2026-11-23T09:58:40+00:00", id="no zone"),
+        pytest.param("Mon, 23 Nov 26 09:58:40 +0000", "2026-11-23T09:58:40+00:00", id="two digits"),
+        pytest.param("Mon, 23 Nov 2026 09:58:40 +9999", None, id="zone +9999"),
+        pytest.param("Mon, 23 Nov 2026 09:58:40 +99999999999999999999", None, id="absurd zone"),
+        pytest.param("Mon, 23 Nov 2026 25:61:61 +0000", None, id="absurd time"),
+        pytest.param("Fri, 31 Feb 2026 00:00:00 +0000", None, id="31 February"),
+        pytest.param("Mon, 23 Nov 0 09:58:40 +0000", "2000-11-23T09:58:40+00:00", id="year 0"),
+        pytest.param("Mon, 23 Nov 99999 09:58:40 +0000", None, id="year 99999"),
+        pytest.param("Mon, 23 Nov " + "9" * 5_000 + " 09:58:40 +0000", None, id="year of 5,000 digits"),
+        pytest.param("Fri, 31 Dec 9999 23:59:59 -1200", None, id="after the last year in UTC"),
+        pytest.param("2026-11-23T09:58:40Z", None, id="ISO 8601"),
+        pytest.param("yesterday", None, id="word"),
+        pytest.param("Mon,", None, id="day of the week"),
+        pytest.param(", , : : +", None, id="punctuation"),
+        pytest.param("1 Jan : 0 0", None, id="misplaced colon"),
+        pytest.param("\u0661 Jan 2026 00:00:00 +0000", "2026-01-01T00:00:00+00:00", id="other digits"),
+        pytest.param("", None, id="empty"),
+    ],
+)  # fmt: skip
+def test_date(field: str, date: str | None) -> None:
+    """See the date with its zone, or nothing."""
+    found = mail(f"Date: {field}\r\n")
+    assert (found.date and found.date.isoformat()) == date
 
 
 @pytest.mark.parametrize(
     ("header", "bulk"),
     [
-        ("List-Id: <x.example>", True),
-        ("Precedence: Bulk", True),
-        ("Auto-Submitted: auto-replied", True),
-        ("Auto-Submitted: no", False),
-        ("Precedence: first-class", False),
-        ("Subject: x", False),
+        pytest.param("Subject: x", False, id="personal"),
+        pytest.param("List-Id: <list.example.com>", True, id="list"),
+        pytest.param("List-Id: ", False, id="empty List-Id"),
+        pytest.param("Precedence: Bulk", True, id="bulk"),
+        pytest.param("Precedence: list", True, id="precedence list"),
+        pytest.param("precedence: junk ", True, id="junk"),
+        pytest.param("Precedence: first-class", False, id="other precedence"),
+        pytest.param("Auto-Submitted: auto-replied; x=y", True, id="automatic reply"),
+        pytest.param("Auto-Submitted: auto-generated", True, id="generated"),
+        pytest.param("Auto-Submitted: No", False, id="not automatic"),
+        pytest.param(
+            "Auto-Submitted: no; x=y", False, id="not automatic, with a parameter"
+        ),
     ],
 )
 def test_bulk(header: str, bulk: bool) -> None:
-    """See lists and machines told from people."""
-    assert read(f"{header}\r\n\r\n").bulk is bulk
+    """See whether a person wrote it."""
+    assert mail(header + "\r\n").bulk is bulk
 
 
-def test_what_the_server_tells() -> None:
-    """See size, flags and date as FETCH gives them, and nulls where there is nothing."""
-    date = b"23-Nov-2026 09:00:00 +0000"
-    mail = read(
-        b"Message-ID: <a@b>\r\n",
-        FLAGS=(b"\\Seen",),
-        INTERNALDATE=date,
-        **{"RFC822.SIZE": b"1234"},
-    )
-    assert (mail.folder, mail.uid_validity, mail.uid) == ("INBOX", 3, 7)
-    assert (mail.message_id, mail.flags, mail.size) == ("<a@b>", ("\\Seen",), 1234)
-    assert mail.received == datetime(2026, 11, 23, 9, tzinfo=UTC)
-    assert parse_mail("INBOX", 3, 7, {}) == Mail(folder="INBOX", uid_validity=3, uid=7)
-
-
-PLAIN = b'("text" "plain" ("charset" "utf-8") NIL NIL "7bit" 100 3 NIL NIL NIL NIL)'
-HTML = b'("text" "html" ("charset" "utf-8") NIL NIL "7bit" 200 5 NIL NIL NIL NIL)'
-ALTERNATIVE = b"(" + PLAIN + HTML + b' "alternative" ("boundary" "x") NIL NIL NIL)'
-
-
-def pdf(parameters: bytes, disposition: bytes) -> bytes:
-    """Return the structure of a PDF."""
-    return b'("application" "pdf" %b NIL NIL "base64" 5000 NIL %b NIL NIL)' % (
-        parameters,
-        disposition,
-    )
-
-
-NAMED = pdf(b'("name" "a.pdf")', b'("attachment" ("filename" "b.pdf"))')
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        pytest.param("Subject: a\nSubject: b\n", {"subject": "a"}, id="first of two counts"),
+        pytest.param("SUBJECT : a\n", {"subject": "a"}, id="space before the colon"),
+        pytest.param("Subject:a:b\n", {"subject": "a:b"}, id="colons"),
+        pytest.param("From\nFrom: a@x.org\n", {"sender": "a@x.org"}, id="line without a colon"),
+        pytest.param(" lost\nSubject: a\n", {"subject": "a"}, id="folded line first"),
+        pytest.param("Subject: a\n\nSubject: b", {"subject": "a"}, id="behind the empty line"),
+        pytest.param("Message-ID: <=?utf-8?Q?a?=@x>\n", {"message_id": "<=?utf-8?Q?a?=@x>"}, id="odd Message-ID"),
+        pytest.param("Message-ID:\n", {"message_id": None}, id="empty Message-ID"),
+    ],
+)  # fmt: skip
+def test_header(header: str, expected: dict[str, object]) -> None:
+    """See fields where a header is out of order."""
+    found = mail(header)
+    assert {name: getattr(found, name) for name in expected} == expected
 
 
 @pytest.mark.parametrize(
     ("structure", "found"),
     [
-        (PLAIN, []),
-        (ALTERNATIVE, []),
-        (NAMED, [("1", "b.pdf", "application/pdf", 5000)]),
-        (
-            b"(" + ALTERNATIVE + NAMED + b' "mixed" ("boundary" "y") NIL NIL NIL)',
-            [("2", "b.pdf", "application/pdf", 5000)],
+        pytest.param(TEXT, [], id="text"),
+        pytest.param(
+            '("TEXT" "PLAIN" ("CHARSET" "UTF-8") NIL NIL "QUOTED-PRINTABLE" 42 2 NIL NIL NIL)', [], id="text, Gmail"
         ),
-        (
-            b"((" + PLAIN + NAMED + b' "mixed" NIL NIL NIL NIL)' + NAMED + b' "mixed")',
-            [
-                ("1.2", "b.pdf", "application/pdf", 5000),
-                ("2", "b.pdf", "application/pdf", 5000),
-            ],
+        pytest.param(f'({TEXT}{TEXT} "alternative" ("boundary" "b") NIL NIL NIL)', [], id="alternative"),
+        pytest.param(
+            f'({TEXT}("APPLICATION" "PDF" ("NAME" "a.pdf") "<id>" NIL "BASE64" 9 NIL'
+            ' ("ATTACHMENT" ("FILENAME" "a.pdf")) NIL) "MIXED" ("BOUNDARY" "b") NIL NIL)',
+            [("2", "a.pdf")],
+            id="mixed, Gmail",
         ),
-        (
-            pdf(b'("NAME" "only.pdf")', b"NIL"),
-            [("1", "only.pdf", "application/pdf", 5000)],
+        pytest.param(
+            f'({TEXT}("application" "pdf" ("name" "a.pdf") NIL "a.pdf" "base64" 9 NIL ("attachment"'
+            ' ("filename" "a.pdf" "size" "6" "creation-date" "Mon, 23 Nov 2026 09:58:40 GMT"'
+            ' "modification-date" "Mon, 23 Nov 2026 09:58:40 GMT")) NIL NIL) "mixed"'
+            ' ("boundary" "b") NIL ("en-US"))',
+            [("2", "a.pdf")],
+            id="mixed, Exchange",
         ),
-        (pdf(b"NIL", b'("attachment" NIL)'), [("1", None, "application/pdf", 5000)]),
-        (pdf(b"NIL", b"NIL"), []),
-        (pdf(b"NIL", b'"attachment"'), []),
-        (
-            pdf(b"NIL", b'("attachment" ("filename*" "utf-8\'\'%e2%82%ac%20x.pdf"))'),
-            [("1", "€ x.pdf", "application/pdf", 5000)],
+        pytest.param(
+            f'((({TEXT}{TEXT} "ALTERNATIVE" ("BOUNDARY" "c") NIL NIL NIL)("IMAGE" "PNG" ("NAME" "l.png")'
+            ' "<l>" NIL "BASE64" 6 NIL ("INLINE" ("FILENAME" "l.png")) NIL NIL) "RELATED" ("BOUNDARY" "b"'
+            ' "TYPE" "multipart/alternative") NIL NIL NIL)("APPLICATION" "ZIP" NIL NIL NIL "BASE64" 6 NIL'
+            ' ("ATTACHMENT" ("FILENAME" "a.zip")) NIL NIL) "MIXED" ("BOUNDARY" "a") NIL NIL NIL)',
+            [("1.2", "l.png"), ("2", "a.zip")],
+            id="related in mixed, Cyrus",
         ),
-        (
-            pdf(
-                b"NIL",
-                b'("attachment" ("filename*1" "port.pdf"'
-                b' "filename*0*" "iso-8859-1\'fr\'R%E9"))',
-            ),
-            [("1", "Réport.pdf", "application/pdf", 5000)],
+        pytest.param(
+            f'({TEXT}("text" "plain" ("name" "=?utf-8?B?w6QudHh0?=") NIL NIL "7bit" 3 1 NIL'
+            ' ("attachment" NIL) NIL NIL) "mixed")',
+            [("2", "ä.txt")],
+            id="text as a file",
         ),
-        (
-            pdf(b"NIL", b'("attachment" ("filename" "it\'s bob\'s 100%41.pdf"))'),
-            [("1", "it's bob's 100%41.pdf", "application/pdf", 5000)],
+        pytest.param(
+            '("text" "calendar" ("method" "REQUEST" "name" "meet.ics") NIL NIL "base64" 3 1)',
+            [("1", "meet.ics")],
+            id="invitation",
         ),
-        (
-            pdf(b"NIL", b'("attachment" ("filename" "=?utf-8?Q?=C3=A4.pdf?="))'),
-            [("1", "ä.pdf", "application/pdf", 5000)],
+        pytest.param('("text" "calendar" ("method" "REQUEST") NIL NIL "7bit" 3 1)', [], id="invitation without a name"),
+        pytest.param('("image" "png" NIL "<x>" NIL "base64" 3 NIL ("inline" NIL) NIL NIL)', [], id="nameless image"),
+        pytest.param(PART.format("NIL", '("attachment" NIL)'), [("1", None)], id="nameless file"),
+        pytest.param(PART.format("NIL", '"attachment"'), [], id="disposition that is no list"),
+        pytest.param(PART.format("NIL", '("attachment" "x")'), [], id="parameters that are no list"),
+        pytest.param(PART.format("NIL", "NIL").replace("NIL NIL)", '("de" "en") NIL)'), [], id="two languages"),
+        pytest.param('("application" "pdf" ("name" "a.pdf"))', [("1", "a.pdf")], id="cut short"),
+        pytest.param(f'({TEXT}() NIL {TEXT} "mixed")', [], id="holes"),
+        pytest.param(f'({TEXT}()("a" "b" ("name" "c")) "mixed")', [("3", "c")], id="empty part counts"),
+        pytest.param(
+            f'({TEXT} "mixed" ("message" "rfc822" "a" "b" "c" "d" "e" "f") ("attachment" ("filename" "x")))',
+            [],
+            id="parameters like a part",
         ),
-        (
-            b"("
-            + PLAIN
-            + b'("message" "rfc822" NIL NIL NIL "7bit" 900 (NIL NIL) '
-            + NAMED
-            + b' 20 NIL NIL NIL NIL) "mixed")',
-            [("2", None, "message/rfc822", 900)],
+        pytest.param(
+            '("message" "delivery-status" ("name" "d.txt") NIL NIL "7bit" 9 NIL NIL NIL NIL)',
+            [("1", "d.txt")],
+            id="delivery status",
         ),
-        (
-            b'("image" "png" ("name" "x.png") "<cid>" NIL "base64" 10 NIL ("inline" NIL))',
-            [("1", "x.png", "image/png", 10)],
+        pytest.param(
+            f'({TEXT}("message" "rfc822" ("name" "fwd.eml") NIL NIL "7bit" 99 (NIL "s" NIL NIL NIL NIL NIL NIL NIL NIL)'
+            f' ({TEXT}("a" "b" ("name" "in")) "mixed") 3 NIL ("inline" ("filename" "f.eml")) NIL NIL)'
+            '("a" "b" ("name" "out")) "digest")',
+            [("2", "f.eml"), ("3", "out")],
+            id="forwarded",
         ),
-        (b'("image" "png" NIL "<cid>" NIL "base64" 10 NIL ("inline" NIL))', []),
-        (b"(" * 50 + PLAIN + b")" * 50, []),
-        (b"()", []),
-        (b'("x")', []),
+        pytest.param(
+            f'("message" "rfc822" NIL NIL NIL "7bit" 99 (NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL) ({TEXT} "mixed") 3)',
+            [("1", None)],
+            id="nothing but forwarded",
+        ),
+        pytest.param("(" * 60 + '"a" "b" ("name" "deep")' + ")" * 60, [(".".join(["1"] * 59), "deep")], id="60 deep"),
     ],
-)
-def test_attachments(
-    structure: bytes, found: list[tuple[str, str | None, str, int]]
-) -> None:
-    """See the files of a mail, with part numbers as FETCH takes them."""
-    mail = read(structure=structure)
-    assert [
-        (a.part, a.filename, a.content_type, a.size) for a in mail.attachments
-    ] == found
-
-
-WORST = '"\\é' * 20_000
+)  # fmt: skip
+def test_structure(structure: str, found: list[tuple[str, str | None]]) -> None:
+    """See which parts are files and what their numbers are, as servers tell it."""
+    assert files(mail(structure=structure)) == found
 
 
 @pytest.mark.parametrize(
-    "header",
+    ("parameters", "name"),
     [
-        f"Subject: {WORST}",
-        f"From: =?utf-8?Q?{'=22=C3=A4' * 2000}?= <a@b>",
-        f"From: {'a' * 6000}@b",
-        "To: " + ", ".join(f"address-{number}@example.org" for number in range(2000)),
-        f"Message-ID: <{'x' * 5000}>",
-        "Cc: " + "<" * 60_000,
+        pytest.param('"filename" "a.pdf"', "a.pdf", id="plain"),
+        pytest.param('"FILENAME" "Bob\'s \\"best\\" \\\\ file"', "Bob's \"best\" \\ file", id="apostrophe, quotes"),
+        pytest.param("\"filename*\" \"utf-8''%C3%84%20b.pdf\"", "Ä b.pdf", id="RFC 2231"),
+        pytest.param("\"filename*\" \"iso-8859-15'de'%A4.pdf\"", "€.pdf", id="charset and language"),
+        pytest.param("\"filename*\" \"''%C3%84.pdf\"", "Ä.pdf", id="no charset"),
+        pytest.param("\"filename*\" \"x-none''%C4.pdf\"", "Ä.pdf", id="unknown charset"),
+        pytest.param("\"filename*\" \"\xff''a\"".encode("latin-1"), "a", id="charset that is no ASCII"),
+        pytest.param('"filename*" "%C3%84.pdf"', "Ä.pdf", id="nothing but percents"),
+        pytest.param("\"filename*\" \"utf-8''Bob's%ZZ.pdf\"", "Bob's%ZZ.pdf", id="apostrophe within"),
+        pytest.param('"filename*0" "a-" "filename*1" "b-" "filename*2" "c"', "a-b-c", id="continued"),
+        pytest.param('"filename*1" "b" "filename*10" "d" "filename*2" "c" "filename*0" "a"', "abcd", id="any order"),
+        pytest.param(
+            "\"filename*0*\" \"utf-8''%C3\" \"filename*1*\" \"%84\" \"filename*2\" \"%41'b'\"", "Ä%41'b'", id="mixed"
+        ),
+        pytest.param("\"filename\" \"a.pdf\" \"filename*\" \"utf-8''%C3%84.pdf\"", "Ä.pdf", id="two forms"),
+        pytest.param("\"filename*\" \"utf-8''%C3%84.pdf\" \"filename\" \"a.pdf\"", "Ä.pdf", id="two forms, reversed"),
+        pytest.param('"filename" "a.pdf" "filename*0" "b." "filename*1" "pdf"', "b.pdf", id="plain and continued"),
+        pytest.param('"filename" "a.pdf" "filename" "b.pdf"', "a.pdf", id="twice"),
+        pytest.param('"filename" "=?iso-8859-1?Q?=C4.pdf?="', "Ä.pdf", id="RFC 2047"),
+        pytest.param('"filename" "=?utf-8?Q?=C3?= =?utf-8?Q?=84.pdf?="', "Ä.pdf", id="RFC 2047, split"),
+        pytest.param('"filename" "Ä.pdf"', "Ä.pdf", id="raw UTF-8"),
+        pytest.param('"filename" "Ä.pdf"'.encode("latin-1"), "Ä.pdf", id="raw Latin-1"),
+        pytest.param(b'"filename" {9}\r\nA\r\n\tB.pdf', "A B.pdf", id="folded, in a literal"),
+        pytest.param('"filename" NIL "name" "x"', None, id="NIL"),
+        pytest.param('"filename*x" "a" "filename**" "b" "filename*0000" "c"', None, id="not a form of it"),
+        pytest.param('"filename"', None, id="no value"),
+        pytest.param('("filename") "a" "filename" ("b")', None, id="lists"),
     ],
-    ids=[
-        "subject",
-        "name",
-        "address",
-        "recipients",
-        "message id",
-        "hostile",
+)  # fmt: skip
+def test_file_name(parameters: str | bytes, name: str | None) -> None:
+    """See file names in every form that mailers send and servers pass on."""
+    parameters = parameters.encode() if isinstance(parameters, str) else parameters
+    structure = PART.encode().replace(b"{}", b"NIL", 1)
+    structure = structure.replace(b"{}", b'("attachment" (' + parameters + b"))")
+    assert files(mail(structure=structure)) == [("1", name)]
+
+
+# Messages, and what Dovecot 2.3 tells of their structure.
+
+
+def with_boundaries(message: EmailMessage) -> bytes:
+    """Return a message as it is sent, the same each time."""
+    for number, part in enumerate(message.walk()):
+        if part.get_content_maintype() == "multipart":
+            part.set_boundary(f"b{number}")
+    return message.as_bytes(policy=SMTP)
+
+
+def everything() -> bytes:
+    """Return a message with alternatives, an inline image and files of all sorts."""
+    message = EmailMessage()
+    message["Subject"] = "everything"
+    message.set_content("Hello.\n")
+    message.add_alternative("<img src=cid:x>", subtype="html")
+    html = message.get_body()
+    assert isinstance(html, EmailMessage)
+    html.add_related(
+        b"PNG", "image", "png", cid="<x>", filename="logo.png", disposition="inline"
+    )
+    message.add_attachment(b"%PDF", "application", "pdf", filename="report.pdf")
+    message.add_attachment(b"BEGIN:", "text", "calendar", filename="invite.ics")
+    for filename in ("Résumé – très long nom de fichier " * 3, 'Bob\'s "best" file'):
+        message.add_attachment(b"x", "application", "x", filename=filename.strip())
+    return with_boundaries(message)
+
+
+def forwarded() -> bytes:
+    """Return a message that holds a message with a file and another message, and a file."""
+    innermost = EmailMessage()
+    innermost["Subject"] = "innermost"
+    innermost.set_content("innermost\n")
+    inner = EmailMessage()
+    inner["Subject"] = "inner"
+    inner.set_content("inner\n")
+    inner.add_attachment(b"inner", "application", "zip", filename="inner.zip")
+    inner.add_attachment(innermost)
+    message = EmailMessage()
+    message.set_content("See below.\n")
+    message.add_attachment(inner)
+    message.add_attachment(b"outer", "application", "pdf", filename="outer.pdf")
+    return with_boundaries(message)
+
+
+def nested() -> bytes:
+    """Return a message whose file is two multiparts deep, with files around it."""
+    deep = EmailMessage()
+    deep.set_content("deep\n")
+    deep.add_attachment(b"one", "application", "x", filename="one")
+    deep.add_attachment(b"two", "application", "x", filename="two")
+    message = EmailMessage()
+    message.make_mixed()
+    message.add_attachment(b"first", "application", "x", filename="first")
+    message.attach(deep)
+    message.add_attachment(b"last", "application", "x", filename="last")
+    return with_boundaries(message)
+
+
+def single() -> bytes:
+    """Return a message that is a file and nothing else."""
+    message = EmailMessage()
+    message.set_content(
+        b"%PDF", "application", "pdf", disposition="attachment", filename="scan.pdf"
+    )
+    return with_boundaries(message)
+
+
+EVERYTHING: Final = (
+    '((("text" "plain" ("charset" "utf-8") NIL NIL "7bit" 8 1 NIL NIL NIL NIL)(("text" "html"'
+    ' ("charset" "utf-8") NIL NIL "7bit" 17 1 NIL NIL NIL NIL)("image" "png" NIL "<x>" NIL'
+    ' "base64" 6 NIL ("inline" ("filename" "logo.png")) NIL NIL) "related" ("boundary" "b3")'
+    ' NIL NIL NIL) "alternative" ("boundary" "b1") NIL NIL NIL)("application" "pdf" NIL NIL NIL'
+    ' "base64" 10 NIL ("attachment" ("filename" "report.pdf")) NIL NIL)("text" "calendar"'
+    ' ("charset" "us-ascii") NIL NIL "base64" 10 1 NIL ("attachment" ("filename" "invite.ics"))'
+    ' NIL NIL)("application" "x" NIL NIL NIL "base64" 6 NIL ("attachment" ("filename*"'
+    " \"utf-8''R%C3%A9sum%C3%A9%20%E2%80%93%20tr%C3%A8s%20long%20nom%20de%20fichier%20"
+    "R%C3%A9sum%C3%A9%20%E2%80%93%20tr%C3%A8s%20long%20nom%20de%20fichier%20"
+    'R%C3%A9sum%C3%A9%20%E2%80%93%20tr%C3%A8s%20long%20nom%20de%20fichier")) NIL NIL)'
+    '("application" "x" NIL NIL NIL "base64" 6 NIL ("attachment" ("filename"'
+    ' "Bob\'s \\"best\\" file")) NIL NIL) "mixed" ("boundary" "b0") NIL NIL NIL)'
+)
+FORWARDED: Final = (
+    '(("text" "plain" ("charset" "utf-8") NIL NIL "7bit" 12 1 NIL NIL NIL NIL)("message" "rfc822"'
+    ' NIL NIL NIL "8bit" 597 (NIL "inner" NIL NIL NIL NIL NIL NIL NIL NIL) (("text" "plain"'
+    ' ("charset" "utf-8") NIL NIL "7bit" 7 1 NIL NIL NIL NIL)("application" "zip" NIL NIL NIL'
+    ' "base64" 10 NIL ("attachment" ("filename" "inner.zip")) NIL NIL)("message" "rfc822" NIL NIL'
+    ' NIL "8bit" 128 (NIL "innermost" NIL NIL NIL NIL NIL NIL NIL NIL) ("text" "plain" ("charset"'
+    ' "utf-8") NIL NIL "7bit" 11 1 NIL NIL NIL NIL) 6 NIL ("attachment" NIL) NIL NIL) "mixed"'
+    ' ("boundary" "b3") NIL NIL NIL) 32 NIL ("attachment" NIL) NIL NIL)("application" "pdf" NIL'
+    ' NIL NIL "base64" 10 NIL ("attachment" ("filename" "outer.pdf")) NIL NIL) "mixed"'
+    ' ("boundary" "b0") NIL NIL NIL)'
+)
+NESTED: Final = (
+    '(("application" "x" NIL NIL NIL "base64" 10 NIL ("attachment" ("filename" "first")) NIL NIL)'
+    '(("text" "plain" ("charset" "utf-8") NIL NIL "7bit" 6 1 NIL NIL NIL NIL)("application" "x"'
+    ' NIL NIL NIL "base64" 6 NIL ("attachment" ("filename" "one")) NIL NIL)("application" "x" NIL'
+    ' NIL NIL "base64" 6 NIL ("attachment" ("filename" "two")) NIL NIL) "mixed" ("boundary" "b2")'
+    ' NIL NIL NIL)("application" "x" NIL NIL NIL "base64" 10 NIL ("attachment" ("filename"'
+    ' "last")) NIL NIL) "mixed" ("boundary" "b0") NIL NIL NIL)'
+)
+SINGLE: Final = (
+    '("application" "pdf" NIL NIL NIL "base64" 10 NIL ("attachment" ("filename" "scan.pdf"))'
+    " NIL NIL)"
+)
+
+
+def numbered(
+    part: EmailMessage, number: str = ""
+) -> Iterator[tuple[str, EmailMessage]]:
+    """Yield each part that is no multipart with its number (RFC 3501 6.4.5)."""
+    if part.get_content_maintype() != "multipart":
+        yield number or "1", part
+        return
+    for index, child in enumerate(part.iter_parts(), 1):
+        assert isinstance(child, EmailMessage)
+        yield from numbered(child, f"{number}.{index}" if number else f"{index}")
+
+
+def size_of(part: EmailMessage) -> int:
+    """Return the octets of a part's body as it is sent."""
+    if part.get_content_type() == "message/rfc822":
+        return len(part.get_content().as_bytes(policy=SMTP))
+    return len(str(part.get_payload()).encode())
+
+
+@pytest.mark.parametrize(
+    ("wire", "structure"),
+    [
+        pytest.param(everything(), EVERYTHING, id="everything"),
+        pytest.param(forwarded(), FORWARDED, id="forwarded"),
+        pytest.param(nested(), NESTED, id="nested"),
+        pytest.param(single(), SINGLE, id="single"),
     ],
 )
-def test_long_header(header: str) -> None:
-    """See what is long cut and said so."""
-    mail = read(header + "\r\n\r\n")
-    assert mail.truncated
-    assert (
-        len(json.dumps(asdict(mail), default=str, ensure_ascii=False).encode()) < 9_000
+def test_attachments_are_those_that_python_finds(wire: bytes, structure: str) -> None:
+    """See number, name, type and size of every file, as the email package has them."""
+    parsed = message_from_bytes(wire, policy=SMTP)
+    assert isinstance(parsed, EmailMessage)
+    expected = [
+        (number, part.get_filename(), part.get_content_type(), size_of(part))
+        for number, part in numbered(parsed)
+        if part.get_filename() or part.is_attachment()
+    ]
+    assert expected == [
+        (item.part, item.filename, item.content_type, item.size)
+        for item in mail(structure=structure).attachments
+    ]
+
+
+def test_files_of_a_forwarded_mail_are_not_files_of_this_one() -> None:
+    """See a forwarded mail as one file, and the number of what stands behind it."""
+    found = mail(structure=FORWARDED)
+    assert files(found) == [("2", None), ("3", "outer.pdf")]
+
+
+# Fields at their worst.
+WIDE: Final = "😀"
+WORST: Final = {
+    "quotes": '"\\',
+    "controls": "\x01",
+    "emoji": WIDE,
+    "letters": "x",
+    "Latin-1": "ä",
+}
+
+
+def worst_header(character: str, count: int) -> bytes:
+    """Return a header in which each field is as long as `count` characters make it."""
+    text = character * count
+    people = ", ".join(f'"{index}{WIDE * 9}" <{index}@x.org>' for index in range(count))
+    lines = [f"{name}: {people}" for name in ("To", "Cc", "Reply-To")]
+    lines += [f"From: {json.dumps(text)} <{'a' * count}@x.org>"]
+    lines += [
+        f"Subject: {text}",
+        f"Message-ID: <{text}>",
+        "Date: 1 Jan 2026 00:00:00 +0000",
+    ]
+    return "\r\n".join(lines).encode()
+
+
+def worst_structure(character: str, count: int) -> Value:
+    """Return a multipart of `count` files whose names and types are as long as that."""
+    name = (character * count).encode()
+    file = (name, b"x" * count, (b"name", name), None, None, b"7bit", b"9" * 18)
+    return (*[file] * max(count, 1), b"mixed")
+
+
+def as_event(found: Mail) -> dict[str, object]:
+    """Return what an automation gets of a mail."""
+    fields = asdict(found)
+    for name in ("date", "received"):
+        fields[name] = fields[name] and fields[name].isoformat()
+    return fields
+
+
+@pytest.mark.parametrize("count", [1, 50, 400, 2_000, 20_000])
+@pytest.mark.parametrize("character", WORST.values(), ids=WORST)
+def test_event_is_never_too_large(character: str, count: int) -> None:
+    """See that all fields at their worst stay below 24 KB, and that the loss is told."""
+    found = parse_mail(
+        "INBOX",
+        4_294_967_295,
+        4_294_967_295,
+        {
+            "BODY": worst_header(character, count),
+            "FLAGS": (f"${character}".encode(),) * count,
+            "INTERNALDATE": b"23-Nov-2026 09:58:43 +0100",
+            "RFC822.SIZE": b"9" * 18,
+            "BODYSTRUCTURE": worst_structure(character, min(count, 2_000)),
+        },
     )
+    event = as_event(found)
+    assert len(orjson.dumps(event)) < 24 * 1024
+    assert len(json.dumps(event, ensure_ascii=False).encode()) < 24 * 1024
+    assert found.truncated or count < 400
+    assert not found.truncated or count > 1
 
 
-def test_everything_at_its_worst_stays_below_the_limit() -> None:
-    """See all fields together far below the 32 KB of an event."""
-    header = "".join(
-        f"{field}: {value}\r\n"
-        for field, value in {
-            "Subject": WORST,
-            "From": f'"{WORST[:5000]}" <{"a" * 300}@b>',
-            "To": ", ".join(f'<{n}"@b>' for n in range(9999)),
-            "Cc": ", ".join(f"{n}@b" for n in range(9999)),
-            "Reply-To": ", ".join(f"{n}@b" for n in range(9999)),
-            "Message-ID": WORST,
-        }.items()
-    )
-    structure = b"(" + NAMED * 3000 + b' "mixed")'
-    flags = tuple(b"flag%d" % number for number in range(9999))
-    mail = read(header, structure, FLAGS=flags)
-    assert mail.truncated
-    assert len(mail.attachments) > 20
-    assert (
-        len(json.dumps(asdict(mail), default=str, ensure_ascii=False).encode()) < 26_000
-    )
+LIMITS: Final = [
+    pytest.param("subject", b"Subject: %s\r\n", b"", 1_998, id="subject"),
+    pytest.param("message_id", b"Message-ID: %s\r\n", b"", 998, id="Message-ID"),
+    pytest.param(
+        "sender_name", b'From: "%s" <a@x.org>\r\n', b"", 498, id="sender's name"
+    ),
+    pytest.param("sender", b"From: <%s@x.org>\r\n", b"@x.org", 392, id="sender"),
+]
 
 
-TOKENS = [
-    b"=?", b"?=", b"utf-8", b"?q?", b"?b?", b"(", b")", b"<", b">", b"@", b",", b";", b":",
-    b'"', b"\\", b"\r\n", b" ", b"\t", b"From:", b"To:", b"Date:", b"Subject:", b"a", b"\xff",
-    b"\x00", b"=C3", b"Message-ID:", b"1 Jan 2026", b"+9999", b"''", b"*0*", b"filename",
-    b"NIL", b"{3}", b'"attachment"', b"[", b"]", b"idna", b"utf-7", b"\xe4\xb8\xad",
-    b"\\ud800", b"unicode_escape", b"99999999999999999999",
+@pytest.mark.parametrize(("name", "header", "end", "size"), LIMITS)
+def test_field_is_cut_where_it_is_too_long(
+    name: str, header: bytes, end: bytes, size: int
+) -> None:
+    """See that `truncated` is told when a field is cut, and only then."""
+    whole = mail(header % (b"x" * size))
+    assert getattr(whole, name) == "x" * size + end.decode()
+    assert not whole.truncated
+    longer = mail(header % (b"x" * (size + 1)))
+    assert 0 < len(getattr(longer, name)) < size
+    assert longer.truncated
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        pytest.param(mail("Subject: a" + "ä" * 4_000), {"subject": "a" + "ä" * 842}, id="no half character"),
+        pytest.param(mail("Subject: " + "ä" * 4_000), {"subject": "ä" * 843}, id="none, otherwise"),
+        pytest.param(
+            mail("Subject: " + " ".join(["=?utf-8?Q?=F0=9F=98=80_?="] * 300)),
+            {"subject": " ".join([WIDE] * 230)},
+            id="no half encoded word",
+        ),
+        pytest.param(
+            mail("To: " + ", ".join([f'"{"x" * 300}" <ada@example.com>'] * 30)),
+            {"to": ("ada@example.com",) * 18},
+            id="no half address",
+        ),
+        pytest.param(
+            mail("To: " + ", ".join(["ada@example.com"] * 300)),
+            {"to": ("ada@example.com",) * 210},
+            id="many addresses",
+        ),
+        pytest.param(
+            mail("To: " + ",\r\n ".join(["ada@example.com"] * 5_000) + "\r\nSubject: x\r\nFrom: a@x.org"),
+            {"to": ("ada@example.com",) * 210, "subject": "x", "sender": "a@x.org"},
+            id="fields behind a long one",
+        ),
+        pytest.param(
+            mail("Subject: x\r\n" + "X: y\r\n" * 50_000 + "From: a@x.org"),
+            {"subject": "x", "sender": ""},
+            id="header beyond all measure",
+        ),
+        pytest.param(
+            mail(FLAGS=(b"$" + b"x" * 95,) * 30), {"flags": ("$" + "x" * 95,) * 20}, id="many flags"
+        ),
+        pytest.param(
+            mail(structure=PART.format(f'("name" "a{" " * 7_000}.exe")', "NIL")),
+            {"attachments": mail(structure=PART.format('("name" "a")', "NIL")).attachments},
+            id="file name that hides its end",
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_left_of_a_long_field(found: Mail, expected: dict[str, object]) -> None:
+    """See that what is kept is right, and that something is missing."""
+    assert {name: getattr(found, name) for name in expected} == expected
+    assert found.truncated
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        pytest.param(
+            mail("Subject: a\r\nSubject: " + "b" * 9_000), id="second of a field"
+        ),
+        pytest.param(mail("X-Other: " + "b" * 9_000), id="field nobody asked for"),
+        pytest.param(
+            mail("Subject: " + "=?utf-8?Q?=C3=A4?= " * 250), id="long until decoded"
+        ),
+        pytest.param(
+            mail(structure=PART.format(f'("other" "{"x" * 9_000}")', "NIL")),
+            id="other parameter",
+        ),
+    ],
+)
+def test_what_is_left_out_without_loss(found: Mail) -> None:
+    """See that `truncated` is not told where no field is the shorter for it."""
+    assert not found.truncated
+
+
+@pytest.mark.parametrize("pieces", [1, 10, 1_000])
+def test_file_name_in_pieces_is_bounded(pieces: int) -> None:
+    """See that a name of many long pieces is cut, and that it is told."""
+    name = " ".join(f'"name*{index}*" "{"%41" * 3_000}"' for index in range(pieces))
+    found = mail(structure=PART.format(f"({name})", "NIL"))
+    [attachment] = found.attachments
+    assert attachment.filename
+    assert set(attachment.filename) == {"A"}
+    assert found.truncated
+
+
+class CountingPattern:
+    """A pattern that counts how often it is asked."""
+
+    def __init__(self, pattern: re.Pattern[str]) -> None:
+        """Ask this pattern."""
+        self._pattern = pattern
+        self.asked = 0
+
+    def match(self, text: str, position: int) -> re.Match[str] | None:
+        """Match as ever."""
+        self.asked += 1
+        return self._pattern.match(text, position)
+
+
+HOSTILE: Final = [
+    "(", "()", "\\(", "<", "<>", '"', '\\"', '"\\', ",", ":", ";", "a@", "@,", "a:", "a,", "[", "[]", "=?",
+    "=?a?q?x", "=?a?q?x?=", "=?a?b?A?= ", " ", "\r\n ", "\r\n\t\r\n ", "\r", "\0", "\xff", WIDE, "a b ",
 ]  # fmt: skip
 
 
-def test_no_bytes_are_too_strange() -> None:
-    """See every mail turn into text that can be written, and never an exception."""
-    dice = random.Random(1)
-    for _ in range(3000):
-        nonsense = b"".join(dice.choices(TOKENS, k=dice.randint(1, 60)))
-        values = parse_values([nonsense, nonsense, nonsense])
-        mail = parse_mail(
-            "INBOX",
-            1,
-            1,
-            {
-                "BODY": nonsense,
-                "BODYSTRUCTURE": values,
-                "FLAGS": values,
-                "INTERNALDATE": nonsense,
-                "RFC822.SIZE": nonsense,
-            },
-        )
-        json.dumps(asdict(mail), default=str, ensure_ascii=False).encode()
+@pytest.mark.parametrize("pattern", HOSTILE, ids=ascii)
+def test_hostile_header_costs_little(
+    pattern: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """See how little of 60 KB in every field is looked at."""
+    lexemes = CountingPattern(message._LEXEME)
+    octets = 0
+
+    def counted(text: bytes, charset: str = "utf-8") -> str:
+        nonlocal octets
+        octets += len(text)
+        return to_text(text, charset)
+
+    to_text = message._to_text
+    monkeypatch.setattr(message, "_to_text", counted)
+    monkeypatch.setattr(message, "_LEXEME", lexemes)
+    text = pattern * (60_000 // len(pattern.encode()))
+    fields = HEADER_FIELDS.split()
+    mail("\r\n".join(f"{name}: {text}" for name in fields))
+    # Four fields hold addresses; an encoded word is looked at again when it is decoded.
+    assert lexemes.asked <= 4 * 6_001
+    assert octets <= 2 * len(fields) * 6_000
+
+
+HEADERS: Final = st.lists(
+    st.tuples(
+        st.sampled_from(HEADER_FIELDS.split()).map(str.encode),
+        st.binary(max_size=60)
+        | st.lists(st.sampled_from(HOSTILE)).map(lambda texts: "".join(texts).encode())
+        | st.text(max_size=30).map(lambda text: text.encode(errors="surrogatepass")),
+    ).map(b": ".join),
+    max_size=12,
+).map(b"\r\n".join)
+LEAVES: Final = st.none() | st.binary(max_size=20) | st.sampled_from(
+    [b"attachment", b"filename", b"filename*", b"name*0*", b"name", b"message", b"rfc822", b"utf-7''+2D0-"]
+)  # fmt: skip
+VALUES: Final = st.recursive(
+    LEAVES, lambda children: st.lists(children, max_size=9).map(tuple), max_leaves=40
+)
+
+
+@settings(max_examples=250, deadline=None, database=None)
+@given(
+    header=HEADERS | st.binary(max_size=300),
+    structure=VALUES,
+    flags=VALUES,
+    date=LEAVES,
+    size=LEAVES,
+)
+def test_any_octets_are_some_mail(
+    header: bytes, structure: Value, flags: Value, date: Value, size: Value
+) -> None:
+    """See that nothing that a mail holds raises, and that all of it can be an event."""
+    items = {"BODY": header, "FLAGS": flags, "INTERNALDATE": date, "RFC822.SIZE": size}
+    found = parse_mail("INBOX", 1, 7, items | {"BODYSTRUCTURE": structure})
+    assert len(orjson.dumps(as_event(found))) < 24 * 1024
+    assert replace(found) == found
+
+
+@pytest.mark.parametrize("depth", [50, 1_000, 100_000])
+def test_structure_of_any_depth(depth: int) -> None:
+    """See no RecursionError."""
+    mail(structure="(" * depth + TEXT + ")" * depth)
+    mail("From: " + "(" * depth + ")" * depth + "\r\nTo: " + "a:" * depth)

@@ -72,7 +72,10 @@ def test_name_that_is_not_modified_utf7(encoded: bytes, name: str) -> None:
 
 
 @settings(max_examples=300, deadline=None, database=None)
-@given(st.binary() | st.lists(st.sampled_from([b"&", b"-", b"AP", b"w", b","])).map(b"".join))
+@given(
+    st.binary()
+    | st.lists(st.sampled_from([b"&", b"-", b"AP", b"w", b","])).map(b"".join)
+)
 def test_every_octet_string_is_some_name(encoded: bytes) -> None:
     """See that no name from a server raises, and that each can be shown."""
     decode_folder(encoded).encode()

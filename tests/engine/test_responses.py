@@ -24,7 +24,7 @@ from custom_components.imap_push.imap.responses import (
 )
 
 # A line this long shows quadratic work without a clock: it would take hours.
-LONG: Final = 300_000
+LONG: Final = 200_000
 
 # Pieces that IMAP is made of, for nonsense that comes close to it.
 WORDS: Final = st.sampled_from(
@@ -317,7 +317,9 @@ def test_hostile_line_costs_its_length(line: bytes) -> None:
         pytest.param(b"* 1 FETCH\r\n", {}, id="nothing"),
         pytest.param(b"* 1 FETCH UID 7\r\n", {}, id="no list"),
         pytest.param(b"* 1 FETCH (UID 7 FLAGS)\r\n", {"UID": b"7"}, id="odd"),
-        pytest.param(b"* 1 FETCH ((x) y NIL z UID 7)\r\n", {"UID": b"7"}, id="nameless"),
+        pytest.param(
+            b"* 1 FETCH ((x) y NIL z UID 7)\r\n", {"UID": b"7"}, id="nameless"
+        ),
         pytest.param(b"* 1 FETCH (UID 7 UID 8)\r\n", {"UID": b"8"}, id="twice"),
     ],
 )
@@ -421,8 +423,12 @@ def test_internal_date(value: Value, date: str | None) -> None:
         pytest.param(b"* SEARCH 2 84 \r\n", 2, id="SEARCH, trailing space"),
         pytest.param(b'* ESEARCH (TAG "A1") UID COUNT 17\r\n', 17, id="ESEARCH"),
         pytest.param(b'* ESEARCH (TAG "A1") count 0\r\n', 0, id="ESEARCH, none"),
-        pytest.param(b'* ESEARCH (TAG "A1") ALL 1:5 COUNT 5\r\n', 5, id="ESEARCH, more"),
-        pytest.param(b'* ESEARCH (TAG "COUNT") UID ALL 1:5\r\n', 0, id="ESEARCH, no COUNT"),
+        pytest.param(
+            b'* ESEARCH (TAG "A1") ALL 1:5 COUNT 5\r\n', 5, id="ESEARCH, more"
+        ),
+        pytest.param(
+            b'* ESEARCH (TAG "COUNT") UID ALL 1:5\r\n', 0, id="ESEARCH, no COUNT"
+        ),
         pytest.param(b'* ESEARCH (TAG "A1") COUNT\r\n', 0, id="ESEARCH, cut"),
         pytest.param(b"* ESEARCH\r\n", 0, id="ESEARCH, empty"),
         pytest.param(b"* ESEARCH COUNT 9%s\r\n" % (b"9" * 99), 0, id="ESEARCH, absurd"),

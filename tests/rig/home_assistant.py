@@ -105,6 +105,11 @@ class HomeAssistant:
         return self._client
 
     @property
+    def is_running(self) -> bool:
+        """Return whether start() has done its work, and nobody stopped it since."""
+        return self._client is not None
+
+    @property
     def token(self) -> str:
         """Return the long-lived access token of the user."""
         return self._token_path.read_text()
