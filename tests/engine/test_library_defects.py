@@ -26,7 +26,7 @@ from .conftest import account
 from .scripted import Peer, ScriptedServer
 
 FETCH = frozenset({"FETCH"})
-WOKEN_WITHIN = 0.3  # seconds after which a call counts as never ending
+WOKEN_WITHIN = 0.15  # seconds after which a call counts as never ending
 
 library: Any = aioimaplib
 

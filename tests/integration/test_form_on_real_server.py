@@ -52,6 +52,14 @@ async def server(
 
 
 @pytest.fixture(autouse=True)
+def _impatience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take a server that does not greet for a silent one sooner."""
+    monkeypatch.setattr(
+        "custom_components.imap_push.imap.connection.GREETING_DEADLINE", 0.5
+    )
+
+
+@pytest.fixture(autouse=True)
 def _failed_handshakes(hass: HomeAssistant) -> None:
     """Let the server's side of a refused certificate be no failure of the test."""
     handle = hass.loop.get_exception_handler()
