@@ -48,9 +48,11 @@ class Recorder:
         """Return the UIDs that arrived, in order."""
         return [arrival.mail.uid for arrival in self.arrivals]
 
-    async def until(self, condition: Callable[[], object]) -> None:
+    async def until(
+        self, condition: Callable[[], object], seconds: float = DEADLINE
+    ) -> None:
         """Wait until a condition holds."""
-        async with asyncio.timeout(DEADLINE):
+        async with asyncio.timeout(seconds):
             while not condition():
                 await asyncio.sleep(0.005)
 
