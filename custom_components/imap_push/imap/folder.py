@@ -5,6 +5,7 @@ from collections.abc import Callable
 import dataclasses
 from datetime import UTC, datetime, timedelta
 import logging
+import math
 from typing import Final, Never
 
 from .backoff import Backoff
@@ -55,6 +56,7 @@ class FolderWatch:
         self._publish = publish
         # Mail above a mark of an earlier life came while nobody watched.
         self._catch_up = mark is not None
+        self._opened = math.inf  # the loop's time at which the session came about
         self._idle_after = 0.0  # the loop's time from which IDLE may be tried
         self._outage: asyncio.TimerHandle | None = None
 
@@ -64,12 +66,12 @@ class FolderWatch:
         loop = asyncio.get_running_loop()
         try:
             while True:
-                started = loop.time()
+                self._opened = math.inf
                 error = await self._live()
                 self._lost(error)
                 if isinstance(error, LoginRefused) and self._logins.are_refused:
                     self._listener.login_refused()
-                delay = backoff.delay(loop.time() - started)
+                delay = backoff.delay(loop.time() - self._opened)
                 await asyncio.sleep(max(delay, error.retry_after or 0.0))
         finally:
             self._end_outage()
@@ -81,6 +83,7 @@ class FolderWatch:
                 session = await Session.open(
                     self._account, self.folder, self._listener.alerted
                 )
+            self._opened = asyncio.get_running_loop().time()
             try:
                 await self._watch(session)
             finally:
