@@ -50,6 +50,7 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
         self._marks: dict[str, Mark | None] = {}
         self._subscribers: list[Callable[[NewMail], None]] = []
         self._is_lost = False
+        self._last_alert: str | None = None
         self._is_started = asyncio.Event()
         entry.async_on_unload(async_at_started(hass, self._async_set_started))
 
@@ -156,6 +157,9 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
     @callback
     def alerted(self, text: str) -> None:
         """Show the user what the server wants them to know."""
+        if text == self._last_alert:
+            return
+        self._last_alert = text
         account = self.config_entry.title
         _LOGGER.warning("%s: the server says: %s", account, text)
         async_create_alert_issue(self.hass, self.config_entry, text)

@@ -1,34 +1,25 @@
 """The devices: a service for the account, and one below it for each folder."""
 
-from typing import TYPE_CHECKING
-
-from homeassistant.config_entries import ConfigSubentry
+from homeassistant.config_entries import ConfigEntry, ConfigSubentry
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.device_registry import DeviceEntryType
 
 from .const import CONF_FOLDER, DOMAIN, SUBENTRY_TYPE_FOLDER
 
-if TYPE_CHECKING:
-    from .coordinator import ImapPushConfigEntry
 
-
-def account_identifier(entry: ImapPushConfigEntry) -> tuple[str, str]:
+def account_identifier(entry: ConfigEntry) -> tuple[str, str]:
     """Return the identifier of the account's device."""
     return (DOMAIN, entry.entry_id)
 
 
-def folder_identifier(
-    entry: ImapPushConfigEntry, subentry: ConfigSubentry
-) -> tuple[str, str]:
+def folder_identifier(entry: ConfigEntry, subentry: ConfigSubentry) -> tuple[str, str]:
     """Return the identifier of a folder's device."""
     return (DOMAIN, f"{entry.entry_id}_{subentry.subentry_id}")
 
 
 @callback
-def async_register_devices(
-    hass: HomeAssistant, entry: ImapPushConfigEntry
-) -> dict[str, str]:
+def async_register_devices(hass: HomeAssistant, entry: ConfigEntry) -> dict[str, str]:
     """Register all devices of an account; return the device id of each folder."""
     registry = dr.async_get(hass)
     account = registry.async_get_or_create(

@@ -1,7 +1,6 @@
 """Repair issues: what only the user can mend."""
 
-from typing import TYPE_CHECKING
-
+from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.issue_registry import (
     IssueSeverity,
@@ -12,13 +11,10 @@ from homeassistant.helpers.issue_registry import (
 from .const import CONF_FOLDER, DOMAIN, SUBENTRY_TYPE_FOLDER
 from .imap import AccountState
 
-if TYPE_CHECKING:
-    from .coordinator import ImapPushConfigEntry
-
 
 @callback
 def async_create_alert_issue(
-    hass: HomeAssistant, entry: ImapPushConfigEntry, text: str
+    hass: HomeAssistant, entry: ConfigEntry, text: str
 ) -> None:
     """Show an alert of the server; a newer one takes its place."""
     async_create_issue(
@@ -34,7 +30,7 @@ def async_create_alert_issue(
 
 @callback
 def async_update_folder_issues(
-    hass: HomeAssistant, entry: ImapPushConfigEntry, state: AccountState
+    hass: HomeAssistant, entry: ConfigEntry, state: AccountState
 ) -> None:
     """Show which folders are missing, and no more those that are back."""
     for subentry in entry.get_subentries_of_type(SUBENTRY_TYPE_FOLDER):
@@ -56,7 +52,7 @@ def async_update_folder_issues(
 
 
 @callback
-def async_delete_issues(hass: HomeAssistant, entry: ImapPushConfigEntry) -> None:
+def async_delete_issues(hass: HomeAssistant, entry: ConfigEntry) -> None:
     """Take back all issues of an account."""
     async_delete_issue(hass, DOMAIN, f"alert_{entry.entry_id}")
     for subentry in entry.get_subentries_of_type(SUBENTRY_TYPE_FOLDER):

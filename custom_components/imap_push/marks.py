@@ -1,7 +1,7 @@
 """The marks of an account's folders, kept on disk."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 import logging
 from typing import Final, TypedDict
 
@@ -53,7 +53,7 @@ def _mark_from_dict(stored: _StoredMark) -> Mark:
     return Mark(
         int(stored["uid_validity"]),
         int(stored["next_uid"]),
-        datetime.fromisoformat(received) if received else None,
+        datetime.fromisoformat(received).astimezone(UTC) if received else None,
         tuple(stored.get("remembered", ())),
     )
 

@@ -29,12 +29,15 @@ async def test_a_burst_of_mail_is_one_event_each(
     """50 mails as fast as they are accepted: in order, none twice, the right UIDs."""
     arrivals = await account.home.new_mail()
     await mailbox.deliver_all(BURST)
-    await mailbox.deliver("The last one")
-    mails = await take(arrivals, 51)
-    assert _identities(mails) == await mailbox.listing()
-    assert [mail["subject"] for mail in mails] == [*BURST, "The last one"]
+    mails = await take(arrivals, len(BURST))
+    assert [mail["subject"] for mail in mails] == BURST
     assert {mail["catch_up"] for mail in mails} == {False}
-    await account.until_state("unread", "51")
+    await account.until_state("unread", "50")
+
+    # Its own sweep comes after any that could repeat something.
+    await mailbox.deliver("The last one")
+    mails += await take(arrivals)
+    assert _identities(mails) == await mailbox.listing()
 
 
 @pytest.mark.pymap
@@ -45,13 +48,16 @@ async def test_a_burst_of_mail_is_one_event_each_with_pymap(
     async with PymapServer(certificate) as server:
         account = await home.add_account(USER, server.tls_port, password=PASSWORD)
         arrivals = await home.new_mail()
-        for subject in [*BURST, "The last one"]:
+        for subject in BURST:
             await server.append(plain(subject))
-        mails = await take(arrivals, 51)
+        mails = await take(arrivals, len(BURST))
+        assert [mail["subject"] for mail in mails] == BURST
+        await account.until_state("unread", "50")
+
+        await server.append(plain("The last one"))
+        mails += await take(arrivals)
         listing = await asyncio.to_thread(_pymap_listing, server, certificate)
         assert _identities(mails) == listing
-        assert [mail["subject"] for mail in mails] == [*BURST, "The last one"]
-        await account.until_state("unread", "51")
         await account.remove()
 
 

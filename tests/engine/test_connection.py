@@ -239,22 +239,16 @@ async def test_starttls_that_fails(
         assert not [line for line in server.peers[0].received if b"LOGIN" in line]
 
 
-async def test_starttls_without_a_context() -> None:
+@pytest.mark.parametrize("security", [Security.TLS, Security.STARTTLS])
+async def test_tls_without_a_context(security: Security) -> None:
     """See that TLS is never left out because a context is missing."""
-    async with ScriptedServer(refuse_starttls) as server:
-        assert isinstance(
-            await refused(server.port, security=Security.STARTTLS), CommandRefused
-        )
 
-    async def accept(peer: Peer) -> None:
+    async def serve(peer: Peer) -> None:
         peer.say(b"* OK [CAPABILITY IMAP4rev1 STARTTLS] ready")
-        await peer.answer("STARTTLS")
-        await peer.until_closed()
+        assert b"LOGIN" not in await peer.until_closed()
 
-    async with ScriptedServer(accept) as server:
-        assert isinstance(
-            await refused(server.port, security=Security.STARTTLS), TlsError
-        )
+    async with ScriptedServer(serve) as server:
+        assert isinstance(await refused(server.port, security=security), TlsError)
 
 
 async def silent(peer: Peer) -> None:

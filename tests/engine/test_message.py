@@ -47,6 +47,14 @@ def files(found: Mail) -> list[tuple[str, str | None]]:
     return [(item.part, item.filename) for item in found.attachments]
 
 
+def test_codec_that_raises_what_it_likes() -> None:
+    """See a word in punycode, whose codec raises OverflowError, take nothing else along."""
+    header = b"Subject: =?punycode?q?99999999999999999999a?=\r\nFrom: a@b.c\r\n\r\n"
+    mail = parse_mail("INBOX", 1, 1, {"BODY": header})
+    assert mail.sender == "a@b.c"
+    assert mail.subject
+
+
 def test_everything_that_a_server_tells() -> None:
     """See all fields of a mail, from the octets of a FETCH response."""
     wire = (
@@ -706,7 +714,7 @@ def test_field_is_cut_where_it_is_too_long(
             id="many addresses",
         ),
         pytest.param(
-            mail("To: " + ",\r\n ".join(["ada@example.com"] * 5_000) + "\r\nSubject: x\r\nFrom: a@x.org"),
+            mail("To: " + ",\r\n ".join(["ada@example.com"] * 3_000) + "\r\nSubject: x\r\nFrom: a@x.org"),
             {"to": ("ada@example.com",) * 210, "subject": "x", "sender": "a@x.org"},
             id="fields behind a long one",
         ),

@@ -27,6 +27,8 @@ from custom_components.imap_push.imap.refusals import is_missing_folder, passing
         ("Server shutting down.", Unavailable, None),
         ("Mailbox is in use", Unavailable, None),
         ("Invalid credentials (Failure)", None, None),
+        ("Error in username or password", None, None),
+        ("Request is throttled. Backoff Time: 999999999 milliseconds", Throttled, 3600),
         ("LOGIN failed.", None, None),
     ],
 )
@@ -37,6 +39,15 @@ def test_text(
     meant = passing_text(text)
     assert type(meant) is (error or type(None))
     assert getattr(meant, "retry_after", None) == seconds
+
+
+def test_code_beats_friendly_words() -> None:
+    """See a wrong password that asks to try again taken for a wrong password."""
+    text = "Invalid credentials, please try again"
+    assert passing_text(text, "AUTHENTICATIONFAILED") is None
+    assert isinstance(
+        passing_text("Too many connections", "EXPIRED"), TooManyConnections
+    )
 
 
 @pytest.mark.parametrize(

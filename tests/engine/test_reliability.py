@@ -268,6 +268,31 @@ def test_idle_that_is_refused() -> None:
     run(main)
 
 
+def test_server_that_always_has_news() -> None:
+    """See no storm of sweeps when EXISTS comes in each IDLE, and nothing new with it."""
+
+    async def chatty(peer: Peer) -> None:
+        await peer.log_in()
+        await peer.examine(uid_next=1)
+        await peer.sweep()
+        while True:
+            tag = await peer.expect("IDLE")
+            peer.say(b"+ idling", b"* 1 EXISTS")
+            await peer.done(tag)
+            await peer.sweep()
+            sweeps.append(asyncio.get_running_loop().time())
+
+    sweeps: list[float] = []
+
+    async def main(loop: VirtualLoop) -> None:
+        loop.scripts = [chatty]
+        async with watched():
+            await asyncio.sleep(MINUTE)
+
+    run(main)
+    assert 60 < len(sweeps) <= 130
+
+
 def test_folder_that_vanishes_and_comes_back() -> None:
     """See it told at once, tried again, and mail of the new folder fire."""
 

@@ -117,6 +117,40 @@ async def test_a_sweep_without_its_ok_is_no_sweep(cut: bytes) -> None:
             await session.sweep(Mark(1, 5))
 
 
+async def test_count_that_is_refused_holds_no_mail_back() -> None:
+    """See the mail, and an unknown number."""
+
+    async def serve(peer: Peer) -> None:
+        tag = await peer.expect("UID FETCH")
+        count = await peer.expect("UID SEARCH")
+        peer.say_raw(mail(1, 5))
+        peer.say(count + b" NO [SERVERBUG] no", tag + b" OK")
+
+    async with Opened(serve) as session:
+        sweep = await session.sweep(Mark(1, 5))
+    assert [mail.uid for mail in sweep.mails()] == [5]
+    assert sweep.unread is None
+
+
+async def test_mail_that_cannot_be_read_is_told_of_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """See a defect of ours cost a log line, never a mail or the watcher."""
+
+    def broken(*_args: object) -> None:
+        raise OverflowError("ours")
+
+    monkeypatch.setattr(session_module, "parse_mail", broken)
+
+    async def serve(peer: Peer) -> None:
+        await peer.sweep(5)
+
+    async with Opened(serve) as session:
+        sweep = await session.sweep(Mark(1, 5))
+        assert [(mail.uid, mail.subject) for mail in sweep.mails()] == [(5, "")]
+    assert "cannot be read" in caplog.text
+
+
 async def test_count_without_esearch() -> None:
     """See SEARCH UNSEEN counted where the server has no ESEARCH."""
 

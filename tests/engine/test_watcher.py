@@ -150,7 +150,7 @@ async def test_newest_mail_deleted_by_another_client() -> None:
         peer.say(b"* 2 EXPUNGE")
         await peer.done(tag)
         await peer.sweep(3, unread=0)
-        await idle_forever(peer)
+        await peer.leave()
 
     async with watching(serve) as recorder:
         await recorder.until(lambda: len(recorder.states) == 2)

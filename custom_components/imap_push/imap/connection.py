@@ -133,12 +133,14 @@ class Connection:
 
     async def close(self) -> None:
         """Log out and close; a server that does not answer is left at once."""
-        if self._protocol.error is None:
-            self._protocol.leaving()
-            with contextlib.suppress(ImapError, TimeoutError):
-                async with asyncio.timeout(LOGOUT_DEADLINE):
-                    await self._log_out()
-        self.abort()
+        try:
+            if self._protocol.error is None:
+                self._protocol.leaving()
+                with contextlib.suppress(ImapError, TimeoutError):
+                    async with asyncio.timeout(LOGOUT_DEADLINE):
+                        await self._log_out()
+        finally:
+            self.abort()
 
     async def _log_out(self) -> None:
         if self._idle is not None:
@@ -166,11 +168,10 @@ class Connection:
             raise self._protocol.error
 
     async def _start_tls(self, account: Account) -> None:
+        context = _tls_context(account)
         if "STARTTLS" not in self.capabilities:
             raise StartTlsMissing("the server does not offer STARTTLS")
         await self.run(Command("STARTTLS"))
-        if account.ssl_context is None:
-            raise TlsError("no TLS context")
         protocol = self._protocol
         self._raise_error()
         with _connect_errors():
@@ -178,7 +179,7 @@ class Connection:
                 transport = await protocol.loop.start_tls(
                     protocol.transport,
                     protocol,
-                    account.ssl_context,
+                    context,
                     server_hostname=account.host,
                 )
         self._raise_error()
@@ -210,7 +211,7 @@ class _Idle:
 async def _connect(account: Account) -> PushProtocol:
     # `all_errors` is missing in the type of the abstract loop.
     loop = cast(asyncio.BaseEventLoop, asyncio.get_running_loop())
-    context = account.ssl_context if account.security is Security.TLS else None
+    context = _tls_context(account) if account.security is Security.TLS else None
     with _connect_errors():
         async with asyncio.timeout(CONNECT_DEADLINE):
             _, protocol = await loop.create_connection(
@@ -225,6 +226,13 @@ async def _connect(account: Account) -> PushProtocol:
     return protocol
 
 
+def _tls_context(account: Account) -> ssl.SSLContext:
+    """Return the account's TLS context: without one there is no connection, not one in plain."""
+    if account.ssl_context is None:
+        raise TlsError("no TLS context")
+    return account.ssl_context
+
+
 @contextlib.contextmanager
 def _connect_errors() -> Iterator[None]:
     """Turn what connecting can raise into our errors."""
@@ -233,7 +241,7 @@ def _connect_errors() -> Iterator[None]:
     except ExceptionGroup as group:
         error = group.exceptions[0]
         raise _connect_error(error) from error
-    except (OSError, UnicodeError) as error:
+    except (OSError, ValueError) as error:
         raise _connect_error(error) from error
 
 
@@ -247,7 +255,7 @@ def _connect_error(error: Exception) -> CannotConnect:
             return TlsNotSpoken("the server does not speak TLS at this port")
         case ssl.SSLError():
             return TlsError(error.reason or str(error))
-        case socket.gaierror() | UnicodeError():
+        case socket.gaierror() | ValueError():
             return HostNotFound("the name has no address")
         case ConnectionRefusedError():
             return PortRefused("nothing listens at the port")

@@ -23,6 +23,9 @@ _LOGGER = logging.getLogger(__name__)
 # Seconds that an outage may last before it is told: most are over by then.
 GRACE: Final = 30.0
 
+# Seconds between sweeps that find no mail.
+PACE: Final = 0.5
+
 _A_DAY: Final = timedelta(days=1)
 
 
@@ -98,11 +101,18 @@ class FolderWatch:
         """Sweep and wait, for ever."""
         self.capabilities = session.capabilities
         push = self._choose_push()
+        loop = asyncio.get_running_loop()
+        waited = math.inf
         while True:
             found = await self._sweep(session, push.mode)
             push = self._learn(push, found)
             self._watching(push.mode)
+            if not found and waited < PACE:
+                # A server that always has news, and never new mail, must not be stormed.
+                await asyncio.sleep(PACE)
+            started = loop.time()
             await push.wait(session)
+            waited = loop.time() - started
 
     def _choose_push(self) -> Idle | Poll:
         """Return the best way to wait that the server offers and the user wants."""

@@ -16,10 +16,13 @@ from .responses import Value, parse_internal_date, parse_number, parse_strings
 HEADER_FIELDS: Final = (
     "FROM TO CC REPLY-TO SUBJECT DATE MESSAGE-ID LIST-ID PRECEDENCE AUTO-SUBMITTED"
 )
+# Octets of the header that are asked for, and of one field of it that are looked at.
+MAX_HEADER: Final = 65_536
+_MAX_FIELD: Final = 6_000
 # What FETCH asks for; UID first, so that it is known whatever the rest looks like.
 FETCH_ITEMS: Final = (
     "(UID FLAGS INTERNALDATE RFC822.SIZE"
-    f" BODY.PEEK[HEADER.FIELDS ({HEADER_FIELDS})] BODYSTRUCTURE)"
+    f" BODY.PEEK[HEADER.FIELDS ({HEADER_FIELDS})]<0.{MAX_HEADER}> BODYSTRUCTURE)"
 )
 
 # Octets of JSON that a field may take; together they keep an event far below 32 KB.
@@ -30,9 +33,6 @@ _MAX_ADDRESSES: Final = 4_000
 _MAX_MESSAGE_ID: Final = 1_000
 _MAX_FLAGS: Final = 2_000
 _MAX_ATTACHMENTS: Final = 6_000
-# Octets of the header, and of one field of it, that are looked at.
-_MAX_HEADER: Final = 262_144
-_MAX_FIELD: Final = 6_000
 
 _BULK_PRECEDENCE: Final = frozenset({"bulk", "list", "junk"})
 _FOLD: Final = re.compile(rb"\r?\n[ \t]+")
@@ -146,7 +146,8 @@ class _Header:
         self._cut = cut
         self._fields: dict[bytes, bytes] = {}
         header = raw if isinstance(raw, bytes) else b""
-        unfolded = _FOLD.sub(b" ", cut.octets(header, _MAX_HEADER, b"\n"))
+        # What is as long as was asked for at the most may go on.
+        unfolded = _FOLD.sub(b" ", cut.octets(header, MAX_HEADER - 1, b"\n"))
         # A lone CR ends no line: a subject could bring a From with it.
         for line in unfolded.split(b"\n"):
             name, colon, value = line.partition(b":")
@@ -165,7 +166,8 @@ def _to_text(octets: bytes, charset: str = "utf-8") -> str:
     for candidate in (charset, "utf-8"):
         try:
             return octets.decode(candidate)
-        except LookupError, ValueError:
+        except Exception:  # noqa: BLE001
+            # Not all codecs keep to ValueError: punycode raises OverflowError.
             continue
     return octets.decode("latin-1")
 

@@ -217,8 +217,8 @@ class PushProtocol(IMAP4ClientProtocol):
         if self._sealed:
             raise ProtocolError("plain text after STARTTLS")
         if _LOGGER.isEnabledFor(logging.DEBUG):
-            text = parts[0][:500].decode(errors="replace")
-            _LOGGER.debug("< %s", ascii(self.scrub(text)))
+            text = self.scrub(parts[0].decode(errors="replace"))
+            _LOGGER.debug("< %s", ascii(text[:500]))
         if not self.greeting.done():
             self._receive_greeting(parts)
             return
@@ -251,8 +251,12 @@ class PushProtocol(IMAP4ClientProtocol):
 
     def _receive_alert(self, status: Status) -> None:
         """Hand on what the server wants the user to be told (RFC 3501 7.1)."""
-        if status.code == "ALERT" and self.on_alert is not None:
+        if status.code != "ALERT" or self.on_alert is None:
+            return
+        try:
             self.on_alert(self.scrub(status.text)[:MAX_ALERT])
+        except Exception:
+            _LOGGER.exception("Error while handing on an alert")
 
     def _receive_bye(self, text: str) -> None:
         """End the connection for the reason the server gives, if it gives one that passes."""
@@ -264,7 +268,6 @@ class PushProtocol(IMAP4ClientProtocol):
             raise ProtocolError(f"an answer to no command of ours: {status.status}")
         if status.code == "CAPABILITY":
             self._learn_capabilities(status.code_args)
-        self._receive_alert(status)
         # Until TLS is up nothing more may come: it could be injected (RFC 9051 11.1).
         self._sealed = command.name == "STARTTLS" and status.status == "OK"
         if status.status == "OK":
@@ -273,6 +276,7 @@ class PushProtocol(IMAP4ClientProtocol):
             text = self.scrub(status.text)
             command.fail(CommandRefused(command.name, status.status, status.code, text))
         self._watch()
+        self._receive_alert(status)
 
     def secured(self, transport: asyncio.Transport) -> None:
         """Go on over TLS and forget what was told without it."""

@@ -10,7 +10,7 @@ _UNAVAILABLE: Final = frozenset(
     {"UNAVAILABLE", "INUSE", "SERVERBUG", "THROTTLED", "LIMIT"}
 )
 _PASSING: Final = re.compile(
-    r"try again|temporar|unavailable|not connected|shutting down|restart|maintenance|in use",
+    r"try again|temporar|unavailable|not connected|shutting down|restart|maintenance|\bin use\b",
     re.IGNORECASE,
 )
 _TOO_MANY: Final = re.compile(
@@ -23,6 +23,10 @@ _THROTTLED: Final = re.compile(
 _BACKOFF_TIME: Final = re.compile(
     r"backoff time: *(\d{1,9}) *milliseconds", re.IGNORECASE
 )
+# Codes that no friendly "please try again" makes passing.
+_FINAL: Final = frozenset({"AUTHENTICATIONFAILED", "AUTHORIZATIONFAILED", "EXPIRED"})
+# Seconds that a server can ask for at the most.
+LONGEST_WAIT: Final = 3600.0
 _NO_FOLDER: Final = re.compile(
     r"exist|unknown|no such|not found|invalid mailbox|no mailbox|can't access|permission",
     re.IGNORECASE,
@@ -42,10 +46,12 @@ def passing_text(text: str, code: str | None = None) -> Unavailable | None:
     if _THROTTLED.search(text) or code == "THROTTLED":
         error: Unavailable = Throttled(text)
         if wait := _BACKOFF_TIME.search(text):
-            error.retry_after = int(wait[1]) / 1000
+            error.retry_after = min(int(wait[1]) / 1000, LONGEST_WAIT)
         return error
     if _TOO_MANY.search(text) or code == "LIMIT":
         return TooManyConnections(text)
+    if code in _FINAL:
+        return None
     if _PASSING.search(text) or code in _UNAVAILABLE:
         return Unavailable(text)
     return None

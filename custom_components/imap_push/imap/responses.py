@@ -91,7 +91,8 @@ def parse_response(parts: Parts) -> Response:
     tag, _, rest = line.partition(b" ")
     if tag.isalnum() and (status := _parse_status(tag, rest)):
         return status
-    raise ProtocolError(f"not an IMAP response: {line[:80]!r}")
+    # What a server sends may repeat a password, and an error gets into logs.
+    raise ProtocolError("something that is not an IMAP response")
 
 
 def _parse_untagged(line: bytes, parts: Parts) -> Response:

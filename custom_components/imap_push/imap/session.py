@@ -1,9 +1,10 @@
 """A session: logged in, one folder open for reading, what is new in it, how many are unread."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+import logging
 from typing import Final
 
 from .auth import log_in
@@ -17,12 +18,14 @@ from .protocol import Command, Completion
 from .refusals import is_missing_folder, passing_refusal
 from .responses import MONTHS, Value, parse_fetch, parse_number, parse_search_count
 
+_LOGGER = logging.getLogger(__name__)
+
 # Messages that one FETCH asks for at the most, as far as the server tells how many there are.
 BATCH: Final = 500
 # Mails that may be new after a folder was numbered anew.
 RECOVERY: Final = 500
-# Responses that are parsed in one go, before the event loop gets its turn.
-SLICE: Final = 64
+# Octets that are parsed in one go, before the event loop gets its turn.
+SLICE: Final = 65_536
 
 _EXAMINED: Final = frozenset({"EXISTS", "RECENT", "FLAGS", "UIDVALIDITY", "UIDNEXT"})
 
@@ -37,7 +40,7 @@ class Sweep:
     folder: str
     start: Mark
     next_uid: int
-    unread: int
+    unread: int | None
     complete: bool
     messages: dict[int, dict[str, Value]]  # FETCH items by UID, ascending
 
@@ -51,7 +54,7 @@ class Sweep:
         return self._mail(max(self.messages)) if self.messages else None
 
     def _mail(self, uid: int) -> Mail:
-        return parse_mail(self.folder, self.start.uid_validity, uid, self.messages[uid])
+        return _mail(self.folder, self.start.uid_validity, uid, self.messages[uid])
 
 
 class Session:
@@ -128,7 +131,7 @@ class Session:
             return mails
         numbers = ",".join(map(str, uids))
         for uid, items in (await self._fetch(numbers, FETCH_ITEMS)).items():
-            mails.append(parse_mail(self._folder, self._uid_validity, uid, items))
+            mails.append(_mail(self._folder, self._uid_validity, uid, items))
             await asyncio.sleep(0)
         received = [mail for mail in mails if mail.received and mail.received >= moment]
         return sorted(received, key=lambda mail: (mail.received, mail.uid))
@@ -142,7 +145,9 @@ class Session:
         last = await self._end_of_batch(mark)
         fetch = self._fetch_command(f"{mark.next_uid}:{last or '*'}", FETCH_ITEMS)
         count = self._count_command()
-        fetched, counted = await self._connection.run(fetch, count)
+        self._connection.start(fetch, count)
+        fetched = await fetch.wait()
+        unread = await self._unread(count)
         # A FETCH without the header tells of changed flags.
         messages = {
             uid: items
@@ -156,10 +161,18 @@ class Session:
             folder=self._folder,
             start=mark,
             next_uid=next_uid,
-            unread=sum(parse_search_count(data) for data in counted.data),
+            unread=unread,
             complete=last is None,
             messages=messages,
         )
+
+    async def _unread(self, count: Command) -> int | None:
+        """Return the count, or None if the server refuses it: mail does not wait for that."""
+        try:
+            counted = await count.wait()
+        except CommandRefused:
+            return None
+        return sum(parse_search_count(data) for data in counted.data)
 
     async def idle(self, seconds: float) -> bool:
         """Wait by IDLE for news, at most so long; return if there was any."""
@@ -203,13 +216,25 @@ class Session:
         return await _by_uid(completion)
 
 
+def _mail(folder: str, uid_validity: int, uid: int, items: Mapping[str, Value]) -> Mail:
+    """Return a mail; one that we cannot read is told without its fields, not held back."""
+    try:
+        return parse_mail(folder, uid_validity, uid, items)
+    except Exception:
+        _LOGGER.exception("A mail cannot be read; it is told of without its fields")
+        return Mail(folder=folder, uid_validity=uid_validity, uid=uid)
+
+
 async def _by_uid(completion: Completion) -> dict[int, dict[str, Value]]:
     """Return the items of each message; a message may be told of in several responses."""
     messages: dict[int, dict[str, Value]] = {}
-    for index, data in enumerate(completion.data, 1):
+    parsed = 0
+    for data in completion.data:
         items = parse_fetch(data)
         if uid := parse_number(items.get("UID")):
             messages.setdefault(uid, {}).update(items)
-        if index % SLICE == 0:
+        parsed += sum(map(len, data.parts))
+        if parsed > SLICE:
+            parsed = 0
             await asyncio.sleep(0)
     return messages
