@@ -446,6 +446,33 @@ def test_folder_numbered_anew_loses_nothing_and_floods_nothing() -> None:
     run(main)
 
 
+def test_uidnext_that_goes_back_repeats_nothing() -> None:
+    """See a server that lags behind itself tell of a delivered mail again, in vain."""
+
+    async def ahead(peer: Peer) -> None:
+        await peer.log_in()
+        await peer.examine(uid_next=10)
+        await peer.sweep(10)
+        await peer.idle()
+        peer.close()
+
+    async def behind(peer: Peer) -> None:
+        await peer.log_in()
+        await peer.examine(uid_next=10)
+        await peer.answer("UID SEARCH SINCE", b"* SEARCH")
+        await peer.sweep(10, 11)
+        await peer.done(await peer.idle())
+
+    async def main(loop: VirtualLoop) -> None:
+        loop.scripts = [ahead, behind]
+        async with watched(Mark(1, 10)) as recorder:
+            await asyncio.sleep(3)
+            assert recorder.uids == [10, 11]
+            assert recorder.marks[-1].next_uid == 12
+
+    run(main)
+
+
 async def a_conversation(peer: Peer) -> None:
     """Play the greater part of what a server can say: catch-up, IDLE, a burst, an expunge."""
     await peer.log_in()

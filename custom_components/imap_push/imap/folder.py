@@ -59,6 +59,9 @@ class FolderWatch:
         self._publish = publish
         # Mail above a mark of an earlier life came while nobody watched.
         self._catch_up = mark is not None
+        self._renumbered = (
+            False  # UIDs above the mark may be of mail that was delivered
+        )
         self._opened = math.inf  # the loop's time at which the session came about
         self._idle_after = 0.0  # the loop's time from which IDLE may be tried
         self._outage: asyncio.TimerHandle | None = None
@@ -142,13 +145,14 @@ class FolderWatch:
         while not complete:
             sweep = await session.sweep(mark)
             for mail in sweep.mails():
-                await self._deliver(mail, mode)
+                if not (self._renumbered and mark.knows(mail)):
+                    await self._deliver(mail, mode)
+                    found += 1
                 mark = self._move(mark.passed(mail))
-                found += 1
                 await asyncio.sleep(0)  # A burst must not hold up the event loop.
             mark = self._move(mark.at(sweep.next_uid))
             complete = sweep.complete
-        self._catch_up = False
+        self._catch_up = self._renumbered = False
         newest = sweep.newest()
         self._move(mark.seeing(newest))
         self.state = FolderState(available=True, unread=sweep.unread, last_mail=newest)
@@ -177,6 +181,7 @@ class FolderWatch:
         _LOGGER.warning("The server numbered a folder anew; going by dates for once")
         if mark.last_received is None:
             return mark
+        self._renumbered = True
         for mail in await session.received_since(mark.last_received):
             if mail.uid < first.next_uid and not mark.knows(mail):
                 await self._deliver(mail, mode)
