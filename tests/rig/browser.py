@@ -3,10 +3,11 @@
 import json
 from pathlib import Path
 import shutil
-from types import TracebackType
-from typing import Final, Self
+from typing import Final, override
 
 from playwright.async_api import Browser as Chromium, Page, Playwright, async_playwright
+
+from .running import Running
 
 PROGRAMS: Final = ("chromium", "google-chrome", "chromium-browser")
 ARGUMENTS: Final = (
@@ -23,7 +24,7 @@ TIMEOUT_MILLISECONDS: Final = 60_000
 SETTLE_MILLISECONDS: Final = 1000
 
 
-class Browser:
+class Browser(Running):
     """A Chromium with one page, logged in with a long-lived token."""
 
     def __init__(
@@ -49,25 +50,12 @@ class Browser:
         """Say whether a Chromium is installed."""
         return _program() is not None
 
-    async def __aenter__(self) -> Self:
-        """Start."""
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Stop."""
-        await self.stop()
-
     @property
     def page(self) -> Page:
         """Return the page, for everything that Playwright can do with it."""
         return self._page
 
+    @override
     async def start(self) -> None:
         """Start Chromium with an empty profile and a page that has the token."""
         self._playwright: Playwright = await async_playwright().start()
@@ -83,6 +71,7 @@ class Browser:
         await context.add_init_script(_login_script(self._url, self._token))
         self._page = await context.new_page()
 
+    @override
     async def stop(self) -> None:
         """End Chromium."""
         await self._chromium.close()

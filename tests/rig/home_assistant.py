@@ -9,13 +9,13 @@ import re
 import signal
 import sys
 import sysconfig
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, override
 
 from aiohttp import ClientError, ClientSession
 
 from .client import Client
 from .ports import LOOPBACK, free_port
+from .running import Running
 
 START_SECONDS: Final = 300
 STOP_SECONDS: Final = 60
@@ -57,7 +57,7 @@ class StartError(Exception):
     """Home Assistant ended before it had started."""
 
 
-class HomeAssistant:
+class HomeAssistant(Running):
     """A Home Assistant whose folder, port and user outlast stop() and start()."""
 
     def __init__(
@@ -83,20 +83,6 @@ class HomeAssistant:
             self._environment["REQUESTS_CA_BUNDLE"] = str(ca)
         self._process: asyncio.subprocess.Process | None = None
         self._client: Client | None = None
-
-    async def __aenter__(self) -> Self:
-        """Start."""
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Stop."""
-        await self.stop()
 
     @property
     def client(self) -> Client:
@@ -133,6 +119,7 @@ class HomeAssistant:
             and not any(part in line for part, _ in KNOWN_WARNINGS)
         ]
 
+    @override
     async def start(self) -> None:
         """Start, and return when all is set up and the client is connected.
 
@@ -154,6 +141,7 @@ class HomeAssistant:
             await self._give_up()
             raise
 
+    @override
     async def stop(self) -> int:
         """Ask Home Assistant to end, wait for it and return its exit code."""
         if self._process is None:

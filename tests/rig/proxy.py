@@ -1,16 +1,16 @@
 """A TCP proxy in front of a server: counts, delays and breaks connections."""
 
 import asyncio
-from types import TracebackType
-from typing import Final, Self
+from typing import Final, override
 
 from .ports import LOOPBACK
 from .reset import reset
+from .running import Running
 
 CHUNK: Final = 65536
 
 
-class Proxy:
+class Proxy(Running):
     """Forward every connection on `port` to the loopback port of a server.
 
     A new `target_port` holds for the connections to come.
@@ -27,20 +27,6 @@ class Proxy:
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
 
-    async def __aenter__(self) -> Self:
-        """Start."""
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Stop."""
-        await self.stop()
-
     @property
     def port(self) -> int:
         """Return the port that clients connect to."""
@@ -53,10 +39,12 @@ class Proxy:
         """Return how many clients are connected."""
         return len(self._tasks)
 
+    @override
     async def start(self) -> None:
         """Accept connections on a port of the proxy's own choice."""
         self._server = await asyncio.start_server(self._accept, LOOPBACK, 0)
 
+    @override
     async def stop(self) -> None:
         """Reset every connection and accept no more."""
         if self._server is None:

@@ -6,8 +6,7 @@ from asyncio import StreamReader, StreamWriter
 from datetime import UTC, datetime
 from email.message import EmailMessage
 import time
-from types import TracebackType
-from typing import Final, Self, override
+from typing import Final, override
 
 from proxyprotocol.sock import SocketInfo
 from pymap.backend.dict import Config, Login
@@ -22,12 +21,13 @@ from pysasl.hashing import Cleartext
 from .certificate import Certificate
 from .ports import LOOPBACK
 from .reset import reset
+from .running import Running
 
 USER: Final = "demo@example.org"
 PASSWORD: Final = "demo"
 
 
-class PymapServer:
+class PymapServer(Running):
     """pymap on two ports of its own, one with TLS if there is a certificate.
 
     The mail lives in memory and outlasts stop() and start(), and so do the ports.
@@ -50,25 +50,12 @@ class PymapServer:
         self._servers: list[asyncio.Server] = []
         self._connections: dict[asyncio.Task[None], StreamWriter] = {}
 
-    async def __aenter__(self) -> Self:
-        """Start."""
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Stop."""
-        await self.stop()
-
     @property
     def connections(self) -> int:
         """Return how many clients are connected."""
         return len(self._connections)
 
+    @override
     async def start(self) -> None:
         """Listen, on the same ports as before if there was a before."""
         self._config.apply_context()
@@ -87,6 +74,7 @@ class PymapServer:
             self._servers.append(tls)
             self.tls_port = tls.sockets[0].getsockname()[1]
 
+    @override
     async def stop(self) -> None:
         """Reset every client and listen no more."""
         for server in self._servers:

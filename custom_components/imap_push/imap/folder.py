@@ -59,9 +59,8 @@ class FolderWatch:
         self._publish = publish
         # Mail above a mark of an earlier life came while nobody watched.
         self._catch_up = mark is not None
-        self._renumbered = (
-            False  # UIDs above the mark may be of mail that was delivered
-        )
+        # After a renumbering, UIDs above the mark may be of mail that was delivered.
+        self._renumbered = False
         self._opened = math.inf  # the loop's time at which the session came about
         self._idle_after = 0.0  # the loop's time from which IDLE may be tried
         self._outage: asyncio.TimerHandle | None = None

@@ -1,0 +1,31 @@
+"""What runs as long as its context."""
+
+from abc import ABC, abstractmethod
+from types import TracebackType
+from typing import Self
+
+
+class Running(ABC):
+    """Something that is started at the beginning of an `async with` and stopped at its end."""
+
+    async def __aenter__(self) -> Self:
+        """Start."""
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Stop."""
+        await self.stop()
+
+    @abstractmethod
+    async def start(self) -> None:
+        """Start."""
+
+    @abstractmethod
+    async def stop(self) -> object:
+        """Stop."""
