@@ -38,10 +38,12 @@ from homeassistant.helpers.selector import (
 from .const import (
     CONF_CATCH_UP,
     CONF_FOLDER,
+    CONF_NOTIFY,
     CONF_POLL_INTERVAL,
     CONF_PUSH,
     CONF_SECURITY,
     DEFAULT_FOLDER,
+    DEFAULT_NOTIFY,
     DEFAULT_POLL_INTERVAL,
     DEFAULT_PORT,
     DEFAULT_PUSH,
@@ -58,7 +60,6 @@ from .imap import (
     CertificateProblem,
     CommandRefused,
     ConnectionLost,
-    ConnectTimeout,
     FolderNotFound,
     HostNotFound,
     ImapError,
@@ -74,6 +75,7 @@ from .imap import (
     TlsExpected,
     TlsNotSpoken,
     Unavailable,
+    Unreachable,
     check_account,
 )
 
@@ -119,6 +121,7 @@ REAUTH_SCHEMA = vol.Schema({vol.Required(CONF_PASSWORD): PASSWORD_SELECTOR})
 OPTIONS_SCHEMA = vol.Schema(
     {
         vol.Required(CONF_PUSH, default=DEFAULT_PUSH): BooleanSelector(),
+        vol.Required(CONF_NOTIFY, default=DEFAULT_NOTIFY): BooleanSelector(),
         vol.Required(CONF_POLL_INTERVAL, default=DEFAULT_POLL_INTERVAL): vol.All(
             NumberSelector(
                 NumberSelectorConfig(
@@ -144,7 +147,7 @@ OPTIONS_SCHEMA = vol.Schema(
 FORM_ERRORS: Final[dict[type[BaseException], tuple[str, str]]] = {
     HostNotFound: (CONF_HOST, "host_not_found"),
     PortRefused: (CONF_PORT, "port_refused"),
-    ConnectTimeout: (CONF_HOST, "connect_timeout"),
+    Unreachable: (CONF_HOST, "connect_timeout"),
     NotImap: (CONF_PORT, "not_imap"),
     TlsNotSpoken: (CONF_SECURITY, "tls_not_spoken"),
     TlsExpected: (CONF_SECURITY, "tls_expected"),

@@ -8,6 +8,7 @@ EVENT_NEW_MAIL: Final = "new_mail"
 
 CONF_CATCH_UP: Final = "catch_up"
 CONF_FOLDER: Final = "folder"
+CONF_NOTIFY: Final = "notify"
 CONF_POLL_INTERVAL: Final = "poll_interval"
 CONF_PUSH: Final = "push"
 CONF_SECURITY: Final = "security"
@@ -15,6 +16,7 @@ CONF_SECURITY: Final = "security"
 SUBENTRY_TYPE_FOLDER: Final = "folder"
 
 DEFAULT_FOLDER: Final = "INBOX"
+DEFAULT_NOTIFY: Final = True
 DEFAULT_PORT: Final = 993
 DEFAULT_PUSH: Final = True
 

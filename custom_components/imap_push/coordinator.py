@@ -75,7 +75,9 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
         watcher = Watcher(
             account_from_entry_data(entry.data),
             self._marks,
-            watch_options_from_entry_options(entry.options),
+            watch_options_from_entry_options(
+                entry.options, pipelining=self.mark_store.pipelining
+            ),
             self,
         )
         self._watch_task = entry.async_create_background_task(
@@ -168,3 +170,11 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
     def login_refused(self) -> None:
         """Ask the user for new credentials."""
         self.config_entry.async_start_reauth(self.hass)
+
+    @callback
+    def pipelining_failed(self) -> None:
+        """Do without several commands in one write at this server, for ever."""
+        _LOGGER.info(
+            "%s: the server takes only one command at a time", self.config_entry.title
+        )
+        self.mark_store.async_do_without_pipelining()

@@ -24,6 +24,8 @@ async def async_get_config_entry_diagnostics(
         "options": dict(entry.options),
         "connected": state.connected,
         "push_mode": state.push_mode.value,
+        "connections": state.connections,
+        "pipelining": coordinator.mark_store.pipelining,
         "error": state.error and type(state.error).__name__,
         "capabilities": sorted(state.capabilities),
         "folders": {
@@ -41,7 +43,8 @@ def _describe_folder(folder: FolderState) -> dict[str, Any]:
     return {
         "available": folder.available,
         "missing": folder.missing,
-        "idle_is_silent": folder.idle_is_silent,
+        "push_mode": folder.push_mode.value,
+        "push_is_silent": folder.push_is_silent,
         "unread": folder.unread,
         "last_mail": folder.last_mail and _describe_mail(folder.last_mail),
     }

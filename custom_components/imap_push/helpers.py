@@ -14,9 +14,11 @@ from homeassistant.util.ssl import client_context, client_context_no_verify
 
 from .const import (
     CONF_CATCH_UP,
+    CONF_NOTIFY,
     CONF_POLL_INTERVAL,
     CONF_PUSH,
     CONF_SECURITY,
+    DEFAULT_NOTIFY,
     DEFAULT_POLL_INTERVAL,
     DEFAULT_PUSH,
 )
@@ -37,10 +39,14 @@ def account_from_entry_data(data: Mapping[str, Any]) -> Account:
     )
 
 
-def watch_options_from_entry_options(options: Mapping[str, Any]) -> WatchOptions:
+def watch_options_from_entry_options(
+    options: Mapping[str, Any], *, pipelining: bool
+) -> WatchOptions:
     """Return how the account is to be watched."""
     return WatchOptions(
         push=options.get(CONF_PUSH, DEFAULT_PUSH),
+        notify=options.get(CONF_NOTIFY, DEFAULT_NOTIFY),
+        pipeline=pipelining,
         catch_up=CatchUp(options.get(CONF_CATCH_UP, CatchUp.ALL)),
         poll_interval=options.get(CONF_POLL_INTERVAL, DEFAULT_POLL_INTERVAL),
     )

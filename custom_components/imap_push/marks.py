@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime
 import logging
-from typing import Final, TypedDict
+from typing import Final, NotRequired, TypedDict
 
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
@@ -21,9 +21,13 @@ SAVE_DELAY: Final = 0.5
 
 
 class _StoredMarks(TypedDict):
-    """What the file holds: the marks by folder, and the login whose marks they are."""
+    """What the file holds: the marks by folder, and the login whose marks they are.
+
+    `pipelining` is false where the server does not stand several commands in one write.
+    """
 
     username: str
+    pipelining: NotRequired[bool]
     folders: dict[str, _StoredMark]
 
 
@@ -77,6 +81,7 @@ class MarkStore:
         self._username = username
         self._marks: dict[str, Mark] = {}
         self._save_is_due = False
+        self.pipelining = True
 
     @property
     def marks(self) -> dict[str, Mark]:
@@ -102,6 +107,7 @@ class MarkStore:
             # have the same UIDVALIDITY.
             if stored is None or stored["username"] != self._username:
                 return {}
+            self.pipelining = stored.get("pipelining", True) is not False
             return {
                 folder: _mark_from_dict(mark)
                 for folder, mark in stored["folders"].items()
@@ -125,6 +131,17 @@ class MarkStore:
     def async_move(self, folder: str, mark: Mark) -> None:
         """Take a folder's new mark."""
         self._marks[folder] = mark
+        self._async_schedule_save()
+
+    @callback
+    def async_do_without_pipelining(self) -> None:
+        """Remember that the server does not stand several commands in one write."""
+        self.pipelining = False
+        self._async_schedule_save()
+
+    @callback
+    def _async_schedule_save(self) -> None:
+        """Write in a moment, unless that is about to happen anyway."""
         # Asking again would put the pending save off, a steady stream for ever.
         if not self._save_is_due:
             self._save_is_due = True
@@ -140,6 +157,7 @@ class MarkStore:
         self._save_is_due = False
         return {
             "username": self._username,
+            "pipelining": self.pipelining,
             "folders": {
                 folder: _mark_to_dict(mark) for folder, mark in self._marks.items()
             },

@@ -18,6 +18,7 @@ class Recorder:
     marks: list[Mark] = field(default_factory=list)
     alerts: list[str] = field(default_factory=list)
     refused: int = 0
+    serial: int = 0
     errors: int = 0  # how many of the next calls are to fail
 
     def state_changed(self, state: AccountState) -> None:
@@ -38,6 +39,10 @@ class Recorder:
     def alerted(self, text: str) -> None:
         """Keep."""
         self.alerts.append(text)
+
+    def pipelining_failed(self) -> None:
+        """Count."""
+        self.serial += 1
 
     def login_refused(self) -> None:
         """Count."""

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-import contextlib
 from pathlib import Path
 import socket
 import ssl
@@ -10,7 +9,6 @@ import ssl
 import pytest
 
 from custom_components.imap_push.imap import (
-    CannotConnect,
     CertificateError,
     CertificateProblem,
     CommandRefused,
@@ -28,12 +26,15 @@ from custom_components.imap_push.imap import (
     TlsExpected,
     TlsNotSpoken,
     TooManyConnections,
+    Unreachable,
     check,
     check_account,
     connection as connection_module,
+    dial,
     protocol,
 )
 from custom_components.imap_push.imap.connection import Connection
+from custom_components.imap_push.imap.pipelining import Pipelining
 from custom_components.imap_push.imap.protocol import Command
 
 from .conftest import account
@@ -100,6 +101,9 @@ async def test_names_and_ports_that_lead_nowhere(
     async def unknown(*_args: object, **_kwargs: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
+    async def no_resolver(*_args: object, **_kwargs: object) -> None:
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
     async def not_a_name(*_args: object, **_kwargs: object) -> None:
         "a..b".encode("idna")
 
@@ -107,17 +111,18 @@ async def test_names_and_ports_that_lead_nowhere(
         await asyncio.sleep(60)
 
     async def unreachable(*_args: object, **_kwargs: object) -> None:
-        raise ExceptionGroup("failed", [OSError(113, "No route to host")])
+        raise OSError(113, "No route to host")
 
     loop = asyncio.get_running_loop()
     for connects, error in (
         (unknown, HostNotFound),
         (not_a_name, HostNotFound),
         (hangs, ConnectTimeout),
-        (unreachable, CannotConnect),
+        (no_resolver, Unreachable),
+        (unreachable, Unreachable),
     ):
-        monkeypatch.setattr(loop, "create_connection", connects)
-        monkeypatch.setattr(connection_module, "CONNECT_DEADLINE", 0.05)
+        monkeypatch.setattr(loop, "getaddrinfo", connects)
+        monkeypatch.setattr(dial, "DEADLINE", 0.05)
         assert type(await refused(993)) is error
 
 
@@ -357,8 +362,10 @@ async def test_done_that_is_not_answered() -> None:
 
     async with ScriptedServer(serve) as server:
         connection = await Connection.open(account(server.port))
+        await connection.send(idle=True)
+        await connection.wait_for_news(0.05)
         with pytest.raises(ServerSilent, match="IDLE"):
-            await connection.idle(0.05)
+            await connection.run(Command("NOOP"))
 
 
 async def idle_refused(peer: Peer) -> None:
@@ -373,16 +380,12 @@ async def idle_ended_by_the_server(peer: Peer) -> None:
 
 
 @pytest.mark.parametrize(
-    ("script", "expected"),
-    [
-        (idle_refused, pytest.raises(CommandRefused)),
-        (idle_ended_by_the_server, contextlib.nullcontext()),
-    ],
+    ("script", "refused"),
+    [(idle_refused, True), (idle_ended_by_the_server, False)],
     ids=["refused", "ended by the server"],
 )
 async def test_idle_that_the_server_does_not_keep(
-    script: Callable[[Peer], Awaitable[None]],
-    expected: contextlib.AbstractContextManager[object],
+    script: Callable[[Peer], Awaitable[None]], refused: bool
 ) -> None:
     """See a refusal or an end at once, and no DONE sent to nobody."""
 
@@ -393,8 +396,10 @@ async def test_idle_that_the_server_does_not_keep(
 
     async with ScriptedServer(serve) as server:
         connection = await Connection.open(account(server.port))
-        with expected:
-            await asyncio.wait_for(connection.idle(60), 1)
+        await connection.send(idle=True)
+        await asyncio.wait_for(connection.wait_for_news(60), 1)
+        assert connection.idle_is_over
+        assert connection.idle_is_refused is refused
         await connection.run(Command("NOOP"))
         connection.abort()
 
@@ -421,24 +426,33 @@ async def after_done(peer: Peer) -> bytes:
     return tag
 
 
+@pytest.mark.parametrize("pipelines", [True, False], ids=["pipelined", "serial"])
 @pytest.mark.parametrize("announce", [before_plus, after_plus, after_done])
-async def test_idle_wakes(announce: Callable[[Peer], Awaitable[bytes]]) -> None:
+async def test_idle_wakes(
+    announce: Callable[[Peer], Awaitable[bytes]], pipelines: bool
+) -> None:
     """See DONE sent once, only after `+`, whenever the server announces."""
 
     async def serve(peer: Peer) -> None:
         peer.say(b"* OK [CAPABILITY IMAP4rev1 IDLE] ready")
         tag = await announce(peer)
         assert await peer.line() == b"DONE"
+        if pipelines:
+            assert b"NOOP" in await peer.line()
         peer.say(b"* 4 EXISTS", tag + b" OK over")
-        await peer.answer("NOOP")
+        noop = peer.received[-1] if pipelines else await peer.line()
+        peer.say(noop.partition(b" ")[0] + b" OK")
 
     async with ScriptedServer(serve) as server:
-        connection = await Connection.open(account(server.port))
-        connection.expect_news()
-        await asyncio.wait_for(connection.idle(60), 1)
-        # What was told after DONE is news as well.
+        connection = await Connection.open(
+            account(server.port), pipelining=Pipelining(pipelines)
+        )
+        await connection.send(idle=True)
         await asyncio.wait_for(connection.wait_for_news(60), 1)
+        assert connection.news.take().changed
         await connection.run(Command("NOOP"))
+        # What was told after DONE is news as well.
+        assert connection.news.take().grown
         connection.abort()
 
 

@@ -87,8 +87,9 @@ async def library_waits_for_the_dead(client: Any) -> None:
 
 
 async def we_notice_the_dead(connection: Connection) -> None:
+    await connection.send(idle=True)
     with pytest.raises(ConnectionLost):
-        await asyncio.wait_for(connection.idle(60), WOKEN_WITHIN)
+        await asyncio.wait_for(connection.wait_for_news(60), WOKEN_WITHIN)
 
 
 async def bye_instead_of_idling(peer: Peer) -> None:
@@ -101,8 +102,9 @@ async def library_waits_after_bye(client: Any) -> None:
 
 
 async def we_keep_the_bye(connection: Connection) -> None:
+    await connection.send(idle=True)
     with pytest.raises(ConnectionLost, match="too idle"):
-        await asyncio.wait_for(connection.idle(60), WOKEN_WITHIN)
+        await asyncio.wait_for(connection.wait_for_news(60), WOKEN_WITHIN)
 
 
 async def news_between_commands(peer: Peer) -> None:
@@ -433,7 +435,8 @@ async def test_folder_names(folder: str, sent: bytes) -> None:
         client.protocol.state = "AUTH"
         await client.select(folder)
         client.protocol.transport.abort()
-        session = await Session.open(account(server.port), folder)
+        session = await Session.open(account(server.port))
+        await session.examine(folder)
         raw, ours = server.peers[0].received[-1], server.peers[1].received[-1]
         await session.close()
     assert raw.endswith(f"SELECT {folder}".encode())

@@ -10,13 +10,14 @@ from custom_components.imap_push.imap import (
     Mark,
     session as session_module,
 )
-from custom_components.imap_push.imap.session import Session
+from custom_components.imap_push.imap.responses import parse_status
+from custom_components.imap_push.imap.session import Opened, Session, Sweep
 
 from .conftest import account
 from .scripted import Peer, ScriptedServer, mail
 
 
-class Opened:
+class OnServer:
     """A session on a server that plays one script after EXAMINE."""
 
     def __init__(
@@ -36,13 +37,21 @@ class Opened:
 
         self._server = ScriptedServer(script)
         await self._server.__aenter__()
-        self._session = await Session.open(account(self._server.port), "INBOX")
+        self._session = await Session.open(account(self._server.port))
+        await self._session.examine("INBOX")
         return self._session
 
     async def __aexit__(self, *args: object) -> None:
         """Log out."""
         await self._session.close()
         await self._server.__aexit__(*args)  # type: ignore[arg-type]
+
+
+async def sweep(session: Session, mark: Mark) -> tuple[Sweep, int | None]:
+    """Sweep the open folder and count."""
+    look = session.look("INBOX", mark, opens=False)
+    await session.send(look.commands)
+    return await session.swept(look), await session.counted(look)
 
 
 @pytest.mark.parametrize(
@@ -69,33 +78,34 @@ async def test_sweep(
 
     async def serve(peer: Peer) -> None:
         asked = await peer.sweep(*found, unread=3)
-        assert b"UID FETCH 5:* " in asked
+        assert b"UID FETCH 5:504,* " in asked
         assert b"BODY.PEEK" in asked
 
-    async with Opened(serve, uid_next=5) as session:
-        sweep = await session.sweep(Mark(1, 5))
-    assert [mail.uid for mail in sweep.mails()] == new
-    assert sweep.next_uid == next_uid
-    last = sweep.newest()
+    async with OnServer(serve, uid_next=5) as session:
+        swept, unread = await sweep(session, Mark(1, 5))
+    assert [mail.uid for mail in swept.mails()] == new
+    assert swept.next_uid == next_uid
+    last = swept.newest()
     assert (last and last.uid) == newest
-    assert (sweep.unread, sweep.complete) == (3, True)
+    assert (unread, swept.complete) == (3, True)
 
 
 async def test_flags_that_changed_are_no_mail() -> None:
-    """See an unasked FETCH of flags between the answers passed over."""
+    """See an unasked FETCH of flags tell of no mail, though perhaps of one to come."""
 
     async def serve(peer: Peer) -> None:
         tag = await peer.expect("UID FETCH")
         count = await peer.expect("UID SEARCH")
-        peer.say(b"* 9 FETCH (FLAGS ())", b"* 3 FETCH (UID 30 FLAGS (\\Seen))")
+        peer.say(b"* 9 FETCH (FLAGS ())", b"* 1 FETCH (UID 3 FLAGS (\\Seen))")
+        peer.say(b"* 3 FETCH (UID 30 FLAGS (\\Seen))")
         peer.say_raw(mail(1, 5))
         peer.say(tag + b" OK", b"* ESEARCH UID", count + b" OK")
 
-    async with Opened(serve) as session:
-        sweep = await session.sweep(Mark(1, 5))
-    assert [mail.uid for mail in sweep.mails()] == [5]
-    assert sweep.next_uid == 6
-    assert sweep.unread == 0
+    async with OnServer(serve) as session:
+        swept, unread = await sweep(session, Mark(1, 5))
+    assert [mail.uid for mail in swept.mails()] == [5]
+    assert (swept.next_uid, swept.held_back) == (30, 30)
+    assert unread == 0
 
 
 @pytest.mark.parametrize(
@@ -112,9 +122,9 @@ async def test_a_sweep_without_its_ok_is_no_sweep(cut: bytes) -> None:
             peer.say(tag + b" NO failed")
         peer.close()
 
-    async with Opened(serve) as session:
+    async with OnServer(serve) as session:
         with pytest.raises(Exception, match="failed|closed"):
-            await session.sweep(Mark(1, 5))
+            await sweep(session, Mark(1, 5))
 
 
 async def test_count_that_is_refused_holds_no_mail_back() -> None:
@@ -126,10 +136,10 @@ async def test_count_that_is_refused_holds_no_mail_back() -> None:
         peer.say_raw(mail(1, 5))
         peer.say(count + b" NO [SERVERBUG] no", tag + b" OK")
 
-    async with Opened(serve) as session:
-        sweep = await session.sweep(Mark(1, 5))
-    assert [mail.uid for mail in sweep.mails()] == [5]
-    assert sweep.unread is None
+    async with OnServer(serve) as session:
+        swept, unread = await sweep(session, Mark(1, 5))
+    assert [mail.uid for mail in swept.mails()] == [5]
+    assert unread is None
 
 
 async def test_mail_that_cannot_be_read_is_told_of_all_the_same(
@@ -145,25 +155,38 @@ async def test_mail_that_cannot_be_read_is_told_of_all_the_same(
     async def serve(peer: Peer) -> None:
         await peer.sweep(5)
 
-    async with Opened(serve) as session:
-        sweep = await session.sweep(Mark(1, 5))
-        assert [(mail.uid, mail.subject) for mail in sweep.mails()] == [(5, "")]
+    async with OnServer(serve) as session:
+        swept, _ = await sweep(session, Mark(1, 5))
+        assert [(mail.uid, mail.subject) for mail in swept.mails()] == [(5, "")]
     assert "cannot be read" in caplog.text
 
 
-async def test_count_without_esearch() -> None:
-    """See SEARCH UNSEEN counted where the server has no ESEARCH."""
+@pytest.mark.parametrize("refused", [False, True], ids=["STATUS", "SEARCH"])
+async def test_count_without_esearch(refused: bool) -> None:
+    """See STATUS asked where the server has no ESEARCH, and a list only where it has neither."""
 
     async def serve(peer: Peer) -> None:
         await peer.log_in(b"IMAP4rev1")
         await peer.examine()
-        tag = await peer.expect("UID FETCH")
-        count = await peer.expect("UID SEARCH UNSEEN$")
-        peer.say(b"* SEARCH 3 4 9", count + b" OK", tag + b" OK")
+        fetch = await peer.expect("UID FETCH")
+        count = await peer.expect(r'STATUS "INBOX" \(UNSEEN\)')
+        answer = b" NO not while it is open" if refused else b" OK"
+        peer.say(b"* STATUS INBOX (UNSEEN 3)", fetch + b" OK", count + answer)
+        fetch = await peer.expect("UID FETCH")
+        if refused:
+            count = await peer.expect("UID SEARCH UNSEEN$")
+            peer.say(b"* SEARCH 3 4 9", fetch + b" OK", count + b" OK")
+        else:
+            count = await peer.expect("STATUS")
+            peer.say(fetch + b" OK", count + b" OK")
 
     async with ScriptedServer(serve) as server:
-        session = await Session.open(account(server.port), "INBOX")
-        assert (await session.sweep(Mark(1, 1))).unread == 3
+        session = await Session.open(account(server.port))
+        await session.examine("INBOX")
+        assert (await sweep(session, Mark(1, 1)))[1] is None
+        [status] = session.news.take().statuses
+        assert parse_status(status) == (b"INBOX", {"UNSEEN": 3})
+        assert (await sweep(session, Mark(1, 1)))[1] == (3 if refused else None)
         await session.close()
 
 
@@ -175,8 +198,10 @@ async def test_folder_that_does_not_exist() -> None:
         await peer.answer("EXAMINE", ok=b"NO [NONEXISTENT] no such folder")
 
     async with ScriptedServer(serve) as server:
+        session = await Session.open(account(server.port))
         with pytest.raises(FolderNotFound, match="no such folder"):
-            await Session.open(account(server.port), "INBOX")
+            await session.examine("INBOX")
+        await session.close()
 
 
 @pytest.mark.parametrize(
@@ -191,7 +216,7 @@ async def test_first_mark_where_uidnext_is_not_told(
         tag = await peer.expect(r"UID FETCH \* \(UID\)")
         peer.say(*(b"* 7 FETCH (UID %d)" % uid for uid in last), tag + b" OK")
 
-    async with Opened(serve, uid_next=0, uid_validity=7) as session:
+    async with OnServer(serve, uid_next=0, uid_validity=7) as session:
         assert await session.first_mark() == Mark(7, next_uid)
 
 
@@ -201,38 +226,103 @@ async def test_first_mark() -> None:
     async def serve(_peer: Peer) -> None:
         pass
 
-    async with Opened(serve, uid_next=43, uid_validity=7) as session:
+    async with OnServer(serve, uid_next=43, uid_validity=7) as session:
         assert await session.first_mark() == Mark(7, 43)
-        assert session.continues(Mark(7, 43))
-        assert session.continues(Mark(7, 40))
-        assert not session.continues(Mark(6, 43))
-        assert not session.continues(Mark(7, 44))
+
+
+@pytest.mark.parametrize(
+    ("mark", "continues"),
+    [
+        (Mark(7, 43), True),
+        (Mark(7, 40), True),
+        (Mark(6, 43), False),
+        (Mark(7, 44), False),
+    ],
+    ids=["nothing new", "something new", "numbered anew", "backwards"],
+)
+def test_continues(mark: Mark, continues: bool) -> None:
+    """See if UIDs still mean what they meant."""
+    assert Opened(7, 43).continues(mark) is continues
+    assert Opened(7, None).continues(Mark(7, 99))
 
 
 async def test_long_absence_is_caught_up_in_batches(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """See no FETCH asked for more than a batch, and nothing left out."""
+    """See no FETCH ask for more than a batch, and nothing left out."""
     monkeypatch.setattr(session_module, "BATCH", 2)
 
     async def serve(peer: Peer) -> None:
-        await peer.answer("UID SEARCH UID 10:", b"* SEARCH 30 10 20 9 40 50")
-        assert b"10:20" in await peer.sweep(10, 20)
-        await peer.answer("UID SEARCH UID 21:", b"* SEARCH 30 40 50")
-        assert b"21:40" in await peer.sweep(30, 40)
-        await peer.answer("UID SEARCH UID 41:", b"* SEARCH 50")
-        assert b"41:*" in await peer.sweep(50)
-        assert b"51:*" in await peer.sweep(50)
+        assert b" 10:11,* " in await peer.sweep(10, 11, 50)
+        assert b" 12:13,* " in await peer.sweep(13, 50)
+        assert b" 14:15,* " in await peer.sweep(50)
+        await peer.answer("UID SEARCH UID 16:", b"* SEARCH 30 20 9 40 50")
+        fetch = await peer.expect("UID FETCH 20,30 ")
+        peer.say_raw(mail(3, 20) + mail(4, 30))
+        peer.say(fetch + b" OK")
+        assert b" 31:32,* " in await peer.sweep(50)
 
-    async with Opened(serve, uid_next=51) as session:
-        mark, uids, complete = Mark(1, 10), [], False
-        while not complete:
-            sweep = await session.sweep(mark)
-            uids += [mail.uid for mail in sweep.mails()]
-            mark, complete = mark.at(sweep.next_uid), sweep.complete
-        assert uids == [10, 20, 30, 40, 50]
-        assert mark == Mark(1, 51)
-        assert list((await session.sweep(mark)).mails()) == []
+    async with OnServer(serve) as session:
+        mark, uids = Mark(1, 10), []
+        for empty in (False, False, True):
+            swept, _ = await sweep(session, mark)
+            assert (swept.is_empty, swept.complete) == (empty, False)
+            uids += [mail.uid for mail in swept.mails()]
+            mark = mark.at(swept.next_uid)
+        swept = await session.sweep_sparse("INBOX", mark)
+        assert not swept.complete
+        uids += [mail.uid for mail in swept.mails()]
+        assert uids == [10, 11, 13, 20, 30]
+        await sweep(session, mark.at(swept.next_uid))
+
+
+async def test_message_that_the_server_cannot_show() -> None:
+    """See the others whole, and what there is of that one."""
+
+    async def serve(peer: Peer) -> None:
+        await peer.answer("UID SEARCH UID 5:", b"* SEARCH 5 6 7")
+        await peer.answer("UID FETCH 5,6,7 ", ok=b"NO [SERVERBUG] cannot")
+        fetch = await peer.expect("UID FETCH 5 ")
+        peer.say_raw(mail(1, 5))
+        peer.say(fetch + b" OK")
+        await peer.answer("UID FETCH 6,7 ", ok=b"NO [SERVERBUG] cannot")
+        await peer.answer(r"UID FETCH 6 .*BODY", ok=b"NO [SERVERBUG] cannot")
+        await peer.answer(
+            r"UID FETCH 6 \(UID FLAGS INTERNALDATE RFC822.SIZE\)$",
+            b"* 2 FETCH (UID 6 FLAGS (x) RFC822.SIZE 9)",
+        )
+        await peer.answer(r"UID FETCH 7 .*BODY", ok=b"NO [SERVERBUG] cannot")
+        await peer.answer(r"UID FETCH 7 ", ok=b"NO [SERVERBUG] cannot")
+
+    async with OnServer(serve) as session:
+        swept = await session.sweep_sparse("INBOX", Mark(1, 5))
+    told = [(mail.uid, mail.subject, mail.size) for mail in swept.mails()]
+    assert told == [(5, "mail 5", 100), (6, "", 9), (7, "", 0)]
+    assert (swept.next_uid, swept.complete) == (8, True)
+
+
+@pytest.mark.parametrize(
+    ("bare", "uids", "next_uid"),
+    [(5, [], 5), (6, [5], 6), (7, [5, 6], 7)],
+    ids=["the first", "between", "the last"],
+)
+async def test_mail_that_is_announced_and_not_shown(
+    bare: int, uids: list[int], next_uid: int
+) -> None:
+    """See it held back, and all behind it, for the sake of the order."""
+
+    async def serve(peer: Peer) -> None:
+        fetch = await peer.expect("UID FETCH")
+        count = await peer.expect("UID SEARCH")
+        for uid in range(5, 8):
+            whole = mail(uid, uid)
+            peer.say_raw(whole if uid != bare else b"* 9 FETCH (UID %d)\r\n" % uid)
+        peer.say(fetch + b" OK", count + b" OK")
+
+    async with OnServer(serve) as session:
+        swept, _ = await sweep(session, Mark(1, 5))
+    assert [mail.uid for mail in swept.mails()] == uids
+    assert (swept.held_back, swept.next_uid) == (bare, next_uid)
 
 
 async def test_news_during_a_sweep_ends_the_next_wait_at_once() -> None:
@@ -243,9 +333,9 @@ async def test_news_during_a_sweep_ends_the_next_wait_at_once() -> None:
         count = await peer.expect("UID SEARCH")
         peer.say(tag + b" OK", b"* 9 EXISTS", count + b" OK")
 
-    async with Opened(serve) as session:
-        await session.sweep(Mark(1, 5))
-        await session.pause(60)
+    async with OnServer(serve) as session:
+        await sweep(session, Mark(1, 5))
+        await session.wait_for_news(60)
 
 
 async def test_connection_lost_while_pausing() -> None:
@@ -254,6 +344,6 @@ async def test_connection_lost_while_pausing() -> None:
     async def serve(peer: Peer) -> None:
         peer.close()
 
-    async with Opened(serve) as session:
+    async with OnServer(serve) as session:
         with pytest.raises(ConnectionLost):
-            await session.pause(60)
+            await session.wait_for_news(60)

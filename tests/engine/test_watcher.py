@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 import contextlib
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -12,19 +13,16 @@ from custom_components.imap_push.imap import (
     PushMode,
     Watcher,
     WatchOptions,
-    folder as folder_module,
+    link,
     logins,
     push,
 )
 from custom_components.imap_push.imap.backoff import Backoff
-from custom_components.imap_push.imap.quirks import Quirks, quirks_of
+from custom_components.imap_push.imap.watch import Watch
 
 from .conftest import account
 from .recorder import Recorder
 from .scripted import CAPABILITIES, Peer, Script, ScriptedServer, mail
-
-DEADLINE = 5.0
-
 
 RECEIVED = datetime(2026, 11, 23, 9, tzinfo=UTC)
 
@@ -74,7 +72,7 @@ async def test_nothing_that_was_there_fires_when_a_folder_is_added() -> None:
     async def serve(peer: Peer) -> None:
         await peer.log_in()
         await peer.examine(exists=4, uid_next=5)
-        assert b"UID FETCH 5:*" in await peer.sweep(4, unread=2)
+        assert b"UID FETCH 5:504,*" in await peer.sweep(4, unread=2)
         await idle_forever(peer)
 
     async with watching(serve) as recorder:
@@ -96,11 +94,11 @@ async def test_mail_that_came_while_away_is_caught_up() -> None:
     async def serve(peer: Peer) -> None:
         await peer.log_in()
         await peer.examine(uid_next=7)
-        assert b"UID FETCH 5:*" in await peer.sweep(5, 6)
+        assert b"UID FETCH 5:504,*" in await peer.sweep(5, 6)
         tag = await peer.idle()
         peer.say(b"* 7 EXISTS")
         await peer.done(tag)
-        assert b"UID FETCH 7:*" in await peer.sweep(7)
+        assert b"UID FETCH 7:506,*" in await peer.sweep(7)
         await idle_forever(peer)
 
     async with watching(serve, mark=Mark(1, 5)) as recorder:
@@ -150,7 +148,7 @@ async def test_newest_mail_deleted_by_another_client() -> None:
         peer.say(b"* 2 EXPUNGE")
         await peer.done(tag)
         await peer.sweep(3, unread=0)
-        await peer.leave()
+        await idle_forever(peer)
 
     async with watching(serve) as recorder:
         await recorder.until(lambda: len(recorder.states) == 2)
@@ -172,7 +170,7 @@ async def test_reset_during_idle() -> None:
     async def again(peer: Peer) -> None:
         await peer.log_in()
         await peer.examine(uid_next=6)
-        assert b"UID FETCH 5:*" in await peer.sweep(5)
+        assert b"UID FETCH 5:504,*" in await peer.sweep(5)
         await idle_forever(peer)
 
     loop = asyncio.get_running_loop()
@@ -188,7 +186,7 @@ async def test_reset_during_idle() -> None:
 
 async def test_outage_that_lasts(monkeypatch: pytest.MonkeyPatch) -> None:
     """See a longer outage told once, with its reason, and its end."""
-    monkeypatch.setattr(folder_module, "GRACE", 0.05)
+    monkeypatch.setattr(link, "GRACE", 0.05)
     monkeypatch.setattr(Backoff, "delay", lambda *_: 0.1)
 
     async def reset(peer: Peer) -> None:
@@ -222,7 +220,7 @@ async def test_mail_is_not_lost_with_a_sweep_that_breaks() -> None:
     async def whole(peer: Peer) -> None:
         await peer.log_in()
         await peer.examine(uid_next=7)
-        assert b"UID FETCH 5:*" in await peer.sweep(5, 6)
+        assert b"UID FETCH 5:504,*" in await peer.sweep(5, 6)
         await idle_forever(peer)
 
     async with watching(broken, whole, mark=Mark(1, 5)) as recorder:
@@ -285,7 +283,10 @@ async def test_folder_numbered_anew(
     async def serve(peer: Peer) -> None:
         await peer.log_in()
         await peer.examine(uid_validity=uid_validity, uid_next=uid_next)
+        # What was asked for before that was known.
         await peer.sweep(8)
+        await peer.done(await peer.idle())
+        assert b"UID FETCH %d:" % uid_next in await peer.sweep(8)
         tag = await peer.idle()
         peer.say(b"* 9 EXISTS")
         await peer.done(tag)
@@ -327,16 +328,15 @@ async def test_defect_of_ours_costs_a_log_line_and_a_reconnect(
     """See the watcher survive any exception."""
     failures = [KeyError("ours")]
 
-    def fail_once(host: str) -> Quirks:
+    def fail_once(*arguments: Any) -> Watch:
         if failures:
             raise failures.pop()
-        return quirks_of(host)
+        return Watch(*arguments)
 
-    monkeypatch.setattr(folder_module, "quirks_of", fail_once)
+    monkeypatch.setattr(link, "Watch", fail_once)
 
     async def opened(peer: Peer) -> None:
         await peer.log_in()
-        await peer.examine(uid_next=5)
         await peer.until_closed()
 
     async with watching(opened, quiet) as recorder:
@@ -394,27 +394,14 @@ async def test_cancelling_logs_out() -> None:
     assert left.is_set()
 
 
-class Quiet:
-    """A session that keeps how long each IDLE was to last."""
-
-    def __init__(self, *news: bool) -> None:
-        """Have news, or none, at the end of each IDLE."""
-        self._news = list(news)
-        self.seconds: list[float] = []
-
-    async def idle(self, seconds: float) -> bool:
-        """Return at once."""
-        self.seconds.append(seconds)
-        return self._news.pop(0)
-
-
-async def test_idle_grows_while_nothing_happens() -> None:
+def test_idle_grows_while_nothing_happens() -> None:
     """See doubt shrink with each IDLE that was followed by a sweep, and begin anew with news."""
-    session = Quiet(False, False, False, False, False, True, False)
     idle = push.Idle(285)
-    for _ in range(7):
-        await idle.wait(session)  # type: ignore[arg-type]
-    assert session.seconds == [2, 8, 32, 128, 285, 285, 2]
+    seconds = []
+    for announced in (False, False, False, False, False, True, False):
+        seconds.append(idle.seconds)
+        idle.learn(0, announced=announced)
+    assert seconds == [2, 8, 32, 128, 285, 285, 2]
 
 
 def test_backoff() -> None:

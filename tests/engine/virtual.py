@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 import selectors
+import socket
 from typing import Any, override
 from unittest.mock import Mock
 
@@ -27,6 +28,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     """An event loop whose time jumps, and whose connections lead to scripts.
 
     `scripts` plays one script for each connection, in order; `after_last` all further ones.
+    Where `is_blackhole` is true nobody answers, and what was sent is lost.
     """
 
     def __init__(self) -> None:
@@ -36,6 +38,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._playing: set[asyncio.Task[None]] = set()
         self.scripts: list[Script] = []
         self.after_last: Script | None = None
+        self.is_blackhole = False
         self.connected_at: list[float] = []
         self.limit: int | None = (
             None  # octets that a server sends before it falls silent
@@ -47,15 +50,27 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return self._clock.now
 
     @override
+    async def getaddrinfo(self, *_args: Any, **_options: Any) -> list[Any]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", ("192.0.2.1", 993))]
+
+    @override
+    async def sock_connect(self, *_args: Any) -> None:
+        if self.is_blackhole:
+            await asyncio.sleep(1e9)
+        if not self.scripts and self.after_last is None:
+            raise ConnectionRefusedError
+
+    @override
     async def create_connection(  # type: ignore[override]
         self,
         protocol_factory: Callable[[], asyncio.Protocol],
         *_args: Any,
+        sock: socket.socket,
         **_options: Any,
     ) -> tuple[asyncio.Transport, asyncio.Protocol]:
+        sock.close()
         script = self.scripts.pop(0) if self.scripts else self.after_last
-        if script is None:
-            raise ExceptionGroup("nobody is there", [ConnectionRefusedError()])
+        assert script is not None
         self.connected_at.append(self.time())
         protocol = protocol_factory()
         reader = asyncio.StreamReader(loop=self)
@@ -85,9 +100,7 @@ class _Pipe(asyncio.Transport):
 
     other: _Pipe
 
-    def __init__(
-        self, loop: asyncio.AbstractEventLoop, protocol: asyncio.Protocol
-    ) -> None:
+    def __init__(self, loop: VirtualLoop, protocol: asyncio.Protocol) -> None:
         super().__init__({"socket": Mock()})
         self._loop = loop
         self._protocol = protocol
@@ -100,7 +113,7 @@ class _Pipe(asyncio.Transport):
         octets = bytes(data)
         if self.limit is not None:
             octets, self.limit = octets[: self.limit], max(0, self.limit - len(octets))
-        if octets and not self._closed:
+        if octets and not self._closed and not self._loop.is_blackhole:
             self._loop.call_soon(self.other._receive, octets)
         if self.limit == 0 and self.reset_at_limit:
             self.abort()

@@ -27,6 +27,7 @@ from .errors import (
     TlsNotSpoken,
     TooManyConnections,
     Unavailable,
+    Unreachable,
 )
 from .listener import Listener
 from .mark import Mark
@@ -78,6 +79,7 @@ __all__ = [
     "TlsNotSpoken",
     "TooManyConnections",
     "Unavailable",
+    "Unreachable",
     "WatchOptions",
     "Watcher",
     "check_account",

@@ -26,14 +26,16 @@ async def check_account(account: Account, folder: str = "INBOX") -> frozenset[st
     the port, without sending anything secret: another protocol, TLS where none was expected.
     """
     try:
-        session = await Session.open(account, folder)
+        session = await Session.open(account)
     except TlsNotSpoken as error:
         raise await _without_tls(account) or error from error
     except ServerSilent as error:
         raise await _with_tls(account) or error from error
-    capabilities = session.capabilities
-    await session.close()
-    return capabilities
+    try:
+        await session.examine(folder)
+    finally:
+        await session.close()
+    return session.capabilities
 
 
 async def _without_tls(account: Account) -> ImapError | None:

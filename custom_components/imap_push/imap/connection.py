@@ -3,11 +3,10 @@
 import asyncio
 from collections.abc import Callable, Iterator
 import contextlib
-import logging
-import socket
 import ssl
-from typing import Final, cast
+from typing import Final
 
+from .dial import dial, dial_patiently
 from .errors import (
     CannotConnect,
     CertificateError,
@@ -15,29 +14,22 @@ from .errors import (
     CommandRefused,
     ConnectionLost,
     ConnectTimeout,
-    HostNotFound,
     ImapError,
-    PortRefused,
     ServerSilent,
     StartTlsMissing,
     TlsError,
     TlsNotSpoken,
 )
 from .models import Account, Security
+from .news import NewsQueue
+from .pipelining import Pipelining
 from .protocol import Command, Completion, PushProtocol
 
-_LOGGER = logging.getLogger(__name__)
-
 # Seconds
-CONNECT_DEADLINE: Final = 20.0
+TLS_DEADLINE: Final = 20.0
 GREETING_DEADLINE: Final = 10.0
 DONE_DEADLINE: Final = 15.0
 LOGOUT_DEADLINE: Final = 2.0
-HAPPY_EYEBALLS_DELAY: Final = 0.25
-
-# A dead peer is found two minutes after the last byte: probes after 60 s, every 20 s, three.
-_KEEPALIVE: Final = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 20, "TCP_KEEPCNT": 3}
-_USER_TIMEOUT: Final = 60_000  # milliseconds that sent data may stay unacknowledged
 
 # OpenSSL's verification results (X509_V_ERR_*), as SSLCertVerificationError.verify_code.
 _EXPIRED: Final = frozenset({9, 10})
@@ -51,19 +43,29 @@ _NOT_TLS: Final = frozenset(
 class Connection:
     """A connection to a server that has greeted, encrypted as the account wants it."""
 
-    def __init__(self, protocol: PushProtocol) -> None:
+    def __init__(self, protocol: PushProtocol, pipelining: Pipelining) -> None:
         """Use a protocol that is connected."""
         self._protocol = protocol
+        self._pipelining = pipelining
+        self._sent: tuple[Command, ...] = ()  # in the last write
         self._idle: _Idle | None = None  # sent, and not ended by us
 
     @classmethod
     async def open(
-        cls, account: Account, on_alert: Callable[[str], None] | None = None
+        cls,
+        account: Account,
+        on_alert: Callable[[str], None] | None = None,
+        pipelining: Pipelining | None = None,
+        *,
+        patiently: bool = False,
     ) -> Connection:
-        """Connect, take the greeting and encrypt; raise a CannotConnect."""
-        protocol = await _connect(account)
+        """Connect, take the greeting and encrypt; raise a CannotConnect.
+
+        `patiently`: as soon as anything answers, however long that takes.
+        """
+        protocol = await _connect(account, patiently=patiently)
         protocol.on_alert = on_alert
-        connection = cls(protocol)
+        connection = cls(protocol, pipelining or Pipelining())
         try:
             await connection._greet()
             if account.security is Security.STARTTLS:
@@ -87,45 +89,81 @@ class Connection:
         """Forget the capabilities: logging in changes them (RFC 3501 6.2)."""
         self._protocol.capabilities = set()
 
-    def start(self, *commands: Command) -> None:
-        """Send commands in one write."""
-        self._protocol.start(*commands)
+    @property
+    def news(self) -> NewsQueue:
+        """Return what the server tells unasked."""
+        return self._protocol.news
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Return if commands that were sent together have no answer, or one that none should have."""
+        openings = (command for command in self._sent if command.opens_folder)
+        if any(command.is_done and command.error for command in openings):
+            return False  # All that came behind it was about no folder.
+        return any(_is_in_doubt(command) for command in self._sent)
+
+    @property
+    def idle_is_refused(self) -> bool:
+        """Return if the server refused to begin the IDLE that was sent last."""
+        idle = self._idle
+        if idle is None or idle.accepted or not idle.command.is_done:
+            return False
+        return isinstance(idle.command.error, CommandRefused)
+
+    @property
+    def idle_is_over(self) -> bool:
+        """Return if the server ended the IDLE that was sent last, though we did not."""
+        return self._idle is not None and self._idle.command.is_done
+
+    async def send(self, *commands: Command, idle: bool = False) -> None:
+        """Send commands, and IDLE behind them (RFC 2177); an IDLE under way is ended first.
+
+        All goes out in one write, or one after the other where a server does not stand that.
+        """
+        ended = self._idle
+        done = await self._end_of_idle()
+        if idle:
+            self._idle = _Idle(self._protocol.news.wake)
+            commands = (*commands, self._idle.command)
+        self._sent = commands if len(commands) > 1 else ()
+        if self._pipelining.is_on:
+            self._protocol.start(*commands, before=done)
+            return
+        self._protocol.start(before=done)
+        if ended is not None:
+            await ended.command.settled()
+        await self._send_one_by_one(commands)
+
+    async def _send_one_by_one(self, commands: tuple[Command, ...]) -> None:
+        for number, command in enumerate(commands):
+            self._protocol.start(command)
+            if command.name == "IDLE":
+                return
+            await command.settled()
+            if command.opens_folder and (error := command.error):
+                # What comes next is about a folder that is not open.
+                for other in commands[number + 1 :]:
+                    other.fail(error)
+                return
 
     async def run(self, *commands: Command) -> list[Completion]:
-        """Send commands in one write and wait for all; raise the first failure."""
-        self._protocol.start(*commands)
+        """Send commands and wait for all; raise the first failure."""
+        await self.send(*commands)
         return [await command.wait() for command in commands]
 
-    def expect_news(self) -> None:
-        """Take what is told from now on as news: what came before is about to be read."""
-        self._protocol.changed = False
-
     async def wait_for_news(self, seconds: float) -> None:
-        """Wait until the server tells of a change by itself, or the time is over."""
-        await self._protocol.wait_for_change(seconds)
+        """Wait until there are news, IDLE is over, or the time is; raise what ended it all."""
+        await self.news.wait(seconds)
+        self._raise_error()
 
-    async def idle(self, seconds: float) -> bool:
-        """IDLE for news, at most so long; return if there was any (RFC 2177)."""
-        self._idle = idle = _Idle()
-        # A server that refuses IDLE, or ends it by itself, must not leave us waiting.
-        idle.command.completed.add_done_callback(lambda _: self._protocol.wake())
-        self._protocol.start(idle.command)
-        await idle.settled()
-        if not idle.command.completed.done():
-            await self._protocol.wait_for_change(seconds)
-        self._protocol.start(before=self._end_of_idle())
-        try:
-            await idle.command.wait()
-        except CommandRefused:
-            # A server that ends an IDLE of its own accord has not refused it.
-            if not idle.accepted:
-                raise
-        return self._protocol.changed
-
-    def _end_of_idle(self) -> bytes:
+    async def _end_of_idle(self) -> bytes:
         """Return the DONE that has to come first if IDLE is under way; it is sent only once."""
         idle, self._idle = self._idle, None
-        if idle is None or idle.command.completed.done():
+        if idle is None:
+            return b""
+        # DONE may be sent only after `+` (RFC 2177).
+        await idle.settled()
+        if idle.command.is_done:
             return b""
         idle.command.started = self._protocol.loop.time()
         idle.command.deadline = DONE_DEADLINE
@@ -143,10 +181,8 @@ class Connection:
             self.abort()
 
     async def _log_out(self) -> None:
-        if self._idle is not None:
-            await self._idle.settled()
         command = Command("LOGOUT")
-        self._protocol.start(command, before=self._end_of_idle())
+        self._protocol.start(command, before=await self._end_of_idle())
         await command.wait()
 
     def abort(self) -> None:
@@ -174,8 +210,8 @@ class Connection:
         await self.run(Command("STARTTLS"))
         protocol = self._protocol
         self._raise_error()
-        with _connect_errors():
-            async with asyncio.timeout(CONNECT_DEADLINE):
+        with _tls_errors():
+            async with asyncio.timeout(TLS_DEADLINE):
                 transport = await protocol.loop.start_tls(
                     protocol.transport,
                     protocol,
@@ -192,14 +228,16 @@ class Connection:
 class _Idle:
     """An IDLE command, and whether the server has answered it yet with `+` or a refusal."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_end: Callable[[], None]) -> None:
         self.command = Command("IDLE", continuation=self._accept)
         self.accepted = False
         self._settled = asyncio.Event()
         self.command.completed.add_done_callback(lambda _: self._settled.set())
+        # A server that refuses IDLE, or ends it by itself, must not leave anyone waiting.
+        self.command.completed.add_done_callback(lambda _: on_end())
 
     async def settled(self) -> None:
-        """Wait for the server's first answer; DONE may be sent only after it."""
+        """Wait for the server's first answer."""
         await self._settled.wait()
 
     def _accept(self, _text: bytes) -> None:
@@ -208,21 +246,38 @@ class _Idle:
         self._settled.set()
 
 
-async def _connect(account: Account) -> PushProtocol:
-    # `all_errors` is missing in the type of the abstract loop.
-    loop = cast(asyncio.BaseEventLoop, asyncio.get_running_loop())
-    context = _tls_context(account) if account.security is Security.TLS else None
-    with _connect_errors():
-        async with asyncio.timeout(CONNECT_DEADLINE):
-            _, protocol = await loop.create_connection(
-                lambda: PushProtocol(loop),
-                account.host,
-                account.port,
-                ssl=context,
-                happy_eyeballs_delay=HAPPY_EYEBALLS_DELAY,
-                all_errors=True,
-            )
-    _tune(protocol.transport.get_extra_info("socket"))
+def _is_in_doubt(command: Command) -> bool:
+    """Return if a command has no answer yet, or one that it should not have."""
+    if not command.is_done:
+        # IDLE is answered by its `+`, which takes its deadline away.
+        return command.deadline is not None
+    match command.error:
+        case None:
+            return False
+        case CommandRefused(status="NO"):
+            return False
+        case _:
+            return True
+
+
+async def _connect(account: Account, *, patiently: bool) -> PushProtocol:
+    loop = asyncio.get_running_loop()
+    is_tls = account.security is Security.TLS
+    context = _tls_context(account) if is_tls else None
+    connect = dial_patiently if patiently else dial
+    connected = await connect(account.host, account.port)
+    try:
+        with _tls_errors():
+            async with asyncio.timeout(TLS_DEADLINE):
+                _, protocol = await loop.create_connection(
+                    lambda: PushProtocol(loop),
+                    sock=connected,
+                    ssl=context,
+                    server_hostname=account.host if is_tls else None,
+                )
+    except BaseException:
+        connected.close()
+        raise
     return protocol
 
 
@@ -234,18 +289,15 @@ def _tls_context(account: Account) -> ssl.SSLContext:
 
 
 @contextlib.contextmanager
-def _connect_errors() -> Iterator[None]:
-    """Turn what connecting can raise into our errors."""
+def _tls_errors() -> Iterator[None]:
+    """Turn what encrypting a connection can raise into our errors."""
     try:
         yield
-    except ExceptionGroup as group:
-        error = group.exceptions[0]
-        raise _connect_error(error) from error
     except (OSError, ValueError) as error:
-        raise _connect_error(error) from error
+        raise _tls_error(error) from error
 
 
-def _connect_error(error: Exception) -> CannotConnect:
+def _tls_error(error: Exception) -> CannotConnect:
     match error:
         case ssl.SSLCertVerificationError():
             return CertificateError(
@@ -255,10 +307,6 @@ def _connect_error(error: Exception) -> CannotConnect:
             return TlsNotSpoken("the server does not speak TLS at this port")
         case ssl.SSLError():
             return TlsError(error.reason or str(error))
-        case socket.gaierror() | ValueError():
-            return HostNotFound("the name has no address")
-        case ConnectionRefusedError():
-            return PortRefused("nothing listens at the port")
         case TimeoutError():
             return ConnectTimeout("no answer")
         case _:
@@ -271,13 +319,3 @@ def _certificate_problem(verify_code: int) -> CertificateProblem:
     if verify_code in _WRONG_HOST:
         return CertificateProblem.WRONG_HOST
     return CertificateProblem.UNTRUSTED
-
-
-def _tune(sock: socket.socket) -> None:
-    """Let the system find a dead peer in minutes (RFC 9293 3.8.4), where it can."""
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    options = _KEEPALIVE | {"TCP_USER_TIMEOUT": _USER_TIMEOUT}
-    for name, value in options.items():
-        if (option := getattr(socket, name, None)) is not None:
-            with contextlib.suppress(OSError):
-                sock.setsockopt(socket.IPPROTO_TCP, option, value)

@@ -24,7 +24,11 @@ class PortRefused(CannotConnect):
     """Nothing listens at the port."""
 
 
-class ConnectTimeout(CannotConnect):
+class Unreachable(CannotConnect):
+    """The way to the server is broken: nobody answers, not even with a refusal."""
+
+
+class ConnectTimeout(Unreachable):
     """Nothing answered in time."""
 
 

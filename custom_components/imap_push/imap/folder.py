@@ -1,174 +1,155 @@
-"""The life of one watched folder, on a connection of its own."""
+"""One watched folder: what is known of it, its mark, and the delivery of its mail."""
 
 import asyncio
-from collections.abc import Callable
 import dataclasses
 from datetime import UTC, datetime, timedelta
 import logging
-import math
-from typing import Final, Never
+from typing import Final
 
-from .backoff import Backoff
-from .errors import FolderNotFound, ImapError, LoginRefused
 from .listener import Listener
-from .logins import Logins
 from .mark import Mark
-from .models import Account, Arrival, CatchUp, FolderState, Mail, PushMode, WatchOptions
-from .push import SILENCE, Idle, Poll
-from .quirks import quirks_of
-from .session import Session
+from .models import Arrival, CatchUp, FolderState, Mail, PushMode, WatchOptions
+from .session import Opened, Session, Sweep
 
 _LOGGER = logging.getLogger(__name__)
 
-# Seconds that an outage may last before it is told: most are over by then.
-GRACE: Final = 30.0
-
-# Seconds between sweeps that find no mail.
-PACE: Final = 0.5
+# Times that a mail which is announced and not there yet is asked for again, and the seconds
+# more each time: a server may take a moment to bring it from where it was delivered.
+MAX_RETRIES: Final = 3
+RETRY_PAUSE: Final = 1.0
 
 _A_DAY: Final = timedelta(days=1)
 
 
-class FolderWatch:
-    """Watches one folder: one session after another, until it is cancelled."""
+class Folder:
+    """A watched folder; whoever has it open makes it deliver.
+
+    `is_due`: something in it is not known yet.
+    """
 
     def __init__(
-        self,
-        folder: str,
-        mark: Mark | None,
-        account: Account,
-        options: WatchOptions,
-        logins: Logins,
-        listener: Listener,
-        publish: Callable[[], None],
+        self, name: str, mark: Mark | None, options: WatchOptions, listener: Listener
     ) -> None:
-        """Watch a folder from its mark on; None: from what comes next.
-
-        `publish` is called when the attributes without underscore have changed.
-        """
-        self.folder = folder
+        """Watch a folder from its mark on; None: from what comes next."""
+        self.name = name
+        self.mark = mark
         self.state = FolderState()
-        self.mode = PushMode.OFF
-        self.capabilities: frozenset[str] = frozenset()
-        self.error: ImapError | None = None
-        self._mark = mark
-        self._account = account
+        self.is_due = True
         self._options = options
-        self._logins = logins
         self._listener = listener
-        self._publish = publish
         # Mail above a mark of an earlier life came while nobody watched.
         self._catch_up = mark is not None
         # After a renumbering, UIDs above the mark may be of mail that was delivered.
         self._renumbered = False
-        self._opened = math.inf  # the loop's time at which the session came about
-        self._idle_after = 0.0  # the loop's time from which IDLE may be tried
-        self._outage: asyncio.TimerHandle | None = None
+        self._held_back = 0  # UID of a mail that is announced and not there yet
+        self._retries = 0
 
-    async def run(self) -> None:
-        """Live one session after another."""
-        backoff = Backoff()
-        loop = asyncio.get_running_loop()
-        try:
-            while True:
-                self._opened = math.inf
-                error = await self._live()
-                self._lost(error)
-                if isinstance(error, LoginRefused) and self._logins.are_refused:
-                    self._listener.login_refused()
-                delay = backoff.delay(loop.time() - self._opened)
-                await asyncio.sleep(max(delay, error.retry_after or 0.0))
-        finally:
-            self._end_outage()
+    @property
+    def needs_settling(self) -> bool:
+        """Return if there is no mark yet, or the user wants none of what is above it."""
+        return self.mark is None or self._passes_over
 
-    async def _live(self) -> ImapError:
-        """Watch until something ends it; return what."""
-        try:
-            async with self._logins.attempt():
-                session = await Session.open(
-                    self._account, self.folder, self._listener.alerted
-                )
-            self._opened = asyncio.get_running_loop().time()
-            try:
-                await self._watch(session)
-            finally:
-                await session.close()
-        except ImapError as error:
-            return error
-        except Exception as error:
-            _LOGGER.exception("Unexpected error while watching a folder")
-            return ImapError(repr(error))
+    @property
+    def _passes_over(self) -> bool:
+        return self._catch_up and self._options.catch_up is CatchUp.NONE
 
-    async def _watch(self, session: Session) -> Never:
-        """Sweep and wait, for ever."""
-        self.capabilities = session.capabilities
-        push = self._choose_push()
-        loop = asyncio.get_running_loop()
-        waited = math.inf
-        while True:
-            found = await self._sweep(session, push.mode)
-            push = self._learn(push, found)
-            self._watching(push.mode)
-            if not found and waited < PACE:
-                # A server that always has news, and never new mail, must not be stormed.
-                await asyncio.sleep(PACE)
-            started = loop.time()
-            await push.wait(session)
-            waited = loop.time() - started
+    def is_continued_by(self, opened: Opened) -> bool:
+        """Return if the mark's UIDs still mean what they meant."""
+        return self.mark is not None and opened.continues(self.mark)
 
-    def _choose_push(self) -> Idle | Poll:
-        """Return the best way to wait that the server offers and the user wants."""
-        quirks = quirks_of(self._account.host)
-        offered = "IDLE" in self.capabilities and not quirks.idle_is_deaf
-        may_try = asyncio.get_running_loop().time() >= self._idle_after
-        if self._options.push and offered and may_try:
-            return Idle(quirks.idle_refresh)
-        return Poll(self._options.poll_interval)
+    def told(self, numbers: dict[str, int], *, asked: bool) -> None:
+        """Take what a STATUS tells: how many are unread, and if there is something new.
 
-    def _learn(self, push: Idle | Poll, found: int) -> Idle | Poll:
-        """Return how to wait after a sweep that found so many mails."""
-        if isinstance(push, Poll):
-            better = self._choose_push()
-            return better if isinstance(better, Idle) else push
-        push.learn(found)
-        if not push.is_silent:
-            return push
-        _LOGGER.warning("IDLE announces no new mail; it is tried again in an hour")
-        self._idle_after = asyncio.get_running_loop().time() + SILENCE
-        return self._choose_push()
+        `asked`: it answers a question, so that what it leaves out has to be looked up.
+        """
+        if (unread := numbers.get("UNSEEN")) is not None:
+            self.state = dataclasses.replace(self.state, unread=unread)
+        if self.state.missing:
+            self.is_due = True  # It is back.
+        if self.mark is None or not (asked or "UIDNEXT" in numbers):
+            return
+        uid_validity = numbers.get("UIDVALIDITY", self.mark.uid_validity)
+        if uid_validity != self.mark.uid_validity:
+            self.is_due = True
+        if numbers.get("UIDNEXT") != self.mark.next_uid:
+            self.is_due = True
 
-    async def _sweep(self, session: Session, mode: PushMode) -> int:
-        """Deliver all that is new, then take the folder's state; return how many were new."""
-        mark = await self._settled_mark(session, mode)
-        found, complete = 0, False
-        while not complete:
-            sweep = await session.sweep(mark)
-            for mail in sweep.mails():
-                if not (self._renumbered and mark.knows(mail)):
-                    await self._deliver(mail, mode)
-                    found += 1
-                mark = self._move(mark.passed(mail))
-                await asyncio.sleep(0)  # A burst must not hold up the event loop.
-            mark = self._move(mark.at(sweep.next_uid))
-            complete = sweep.complete
-        self._catch_up = self._renumbered = False
-        newest = sweep.newest()
-        self._move(mark.seeing(newest))
-        self.state = FolderState(available=True, unread=sweep.unread, last_mail=newest)
-        return found
-
-    async def _settled_mark(self, session: Session, mode: PushMode) -> Mark:
-        """Return the mark to sweep from: ours, or a new one where ours does not serve."""
-        mark = self._mark
-        pass_over = self._catch_up and self._options.catch_up is CatchUp.NONE
-        if mark is not None and session.continues(mark) and not pass_over:
-            return mark
+    async def settle(self, session: Session, mode: PushMode) -> None:
+        """Take a new mark for the folder, which is open, where ours does not serve."""
+        mark = self.mark
         first = await session.first_mark()
         if mark is None:
-            return self._move(first)
-        if not pass_over:
+            self._move(first)
+            return
+        if not self._passes_over:
             mark = await self._recover(session, mark, first, mode)
-        return self._move(mark.renumbered(first))
+        self._move(mark.renumbered(first))
+        # What is above the mark from here on, nobody was asked about before.
+        self._catch_up = self._catch_up and not self._passes_over
+
+    def exists(self) -> None:
+        """Note that there is such a folder."""
+        if self.state.missing:
+            self.state = dataclasses.replace(self.state, missing=False)
+
+    def vanished(self) -> None:
+        """Note that there is no such folder, for now."""
+        self.state = dataclasses.replace(self.state, missing=True)
+        self.is_due = False
+
+    def counted(self, unread: int | None) -> None:
+        """Take how many are unread; None says nothing."""
+        if unread is not None:
+            self.state = dataclasses.replace(self.state, unread=unread)
+
+    async def take(self, sweep: Sweep, mode: PushMode) -> int:
+        """Deliver all that a sweep found; return how many mails were new."""
+        mark, found = sweep.start, 0
+        for mail in sweep.mails():
+            if not (self._renumbered and mark.knows(mail)):
+                await self._deliver(mail, mode)
+                found += 1
+            mark = self._move(mark.passed(mail))
+            await asyncio.sleep(0)  # A burst must not hold up the event loop.
+        mark = self._move(mark.at(sweep.next_uid))
+        if sweep.held_back is not None and await self._give_up(sweep.held_back):
+            await self._deliver(sweep.mail(sweep.held_back), mode)
+            mark = self._move(mark.at(sweep.held_back + 1))
+        newest = sweep.newest()
+        self._move(mark.seeing(newest))
+        self.is_due = not sweep.complete or mark.next_uid <= (sweep.held_back or 0)
+        if not self.is_due:
+            self._catch_up = self._renumbered = False
+            self.state = dataclasses.replace(self.state, last_mail=newest)
+        return found
+
+    async def take_pushed(self, mail: Mail) -> bool:
+        """Deliver a mail that was pushed, if it is the next one; a sweep has to bring others.
+
+        As UIDs only grow, nothing can be missing below the next one: the mark moves at once.
+        """
+        mark = self.mark
+        if mark is None or self.is_due or mail.uid != mark.next_uid:
+            return False
+        await self._deliver(mail, PushMode.NOTIFY)
+        self._move(mark.passed(mail))
+        unread = self.state.unread
+        if unread is not None and "\\Seen" not in mail.flags:
+            unread += 1
+        self.state = dataclasses.replace(self.state, last_mail=mail, unread=unread)
+        return True
+
+    async def _give_up(self, uid: int) -> bool:
+        """Return if a mail that is held back has to do as it is; wait a little longer if not."""
+        if uid != self._held_back:
+            self._held_back, self._retries = uid, 0
+        self._retries += 1
+        if self._retries <= MAX_RETRIES:
+            # The first time it may only have come a moment too late for this sweep.
+            await asyncio.sleep((self._retries - 1) * RETRY_PAUSE)
+            return False
+        _LOGGER.warning("A mail was announced and is not shown; it is told of as it is")
+        return True
 
     async def _recover(
         self, session: Session, mark: Mark, first: Mark, mode: PushMode
@@ -206,37 +187,7 @@ class FolderWatch:
 
     def _move(self, mark: Mark) -> Mark:
         """Take a mark and have it kept."""
-        if mark != self._mark:
-            self._mark = mark
-            self._listener.mark_moved(self.folder, mark)
+        if mark != self.mark:
+            self.mark = mark
+            self._listener.mark_moved(self.name, mark)
         return mark
-
-    def _watching(self, mode: PushMode) -> None:
-        """Tell that the folder is being watched, and what is in it."""
-        self._end_outage()
-        silent = asyncio.get_running_loop().time() < self._idle_after
-        self.state = dataclasses.replace(self.state, idle_is_silent=silent)
-        self.mode, self.error = mode, None
-        self._publish()
-
-    def _lost(self, error: ImapError) -> None:
-        """Tell that the folder is not watched: at once if the user can do something about it."""
-        self.error = error
-        missing = isinstance(error, FolderNotFound)
-        self.state = dataclasses.replace(self.state, missing=missing)
-        if self.mode is PushMode.OFF or missing or isinstance(error, LoginRefused):
-            self._tell_outage()
-        elif self._outage is None:
-            loop = asyncio.get_running_loop()
-            self._outage = loop.call_later(GRACE, self._tell_outage)
-
-    def _tell_outage(self) -> None:
-        self._end_outage()
-        self.mode = PushMode.OFF
-        self.state = dataclasses.replace(self.state, available=False)
-        self._publish()
-
-    def _end_outage(self) -> None:
-        if self._outage is not None:
-            self._outage.cancel()
-            self._outage = None

@@ -23,3 +23,6 @@ class Listener(Protocol):
 
     def alerted(self, text: str) -> None:
         """Tell the user what the server wants them to know (RFC 3501 ALERT)."""
+
+    def pipelining_failed(self) -> None:
+        """Keep that the server does not stand several commands in one write."""

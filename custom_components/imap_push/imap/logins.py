@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-from .errors import LoginRefused
+from .errors import CannotConnect, LoginRefused
 
 BURST: Final = 3
 # Seconds
@@ -47,6 +47,9 @@ class Logins:
                 await asyncio.sleep(REFUSAL_PAUSE)
             try:
                 yield
+            except CannotConnect:
+                self._tokens += 1  # It did not come to a login.
+                raise
             except LoginRefused:
                 self._refusals += 1
                 raise

@@ -52,9 +52,14 @@ class CatchUp(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchOptions:
-    """How an account is watched. `poll_interval` is in seconds."""
+    """How an account is watched. `poll_interval` is in seconds.
+
+    `notify` allows NOTIFY where `push` is on. `pipeline` allows several commands in one write.
+    """
 
     push: bool = True
+    notify: bool = True
+    pipeline: bool = True
     poll_interval: float = 60.0
     catch_up: CatchUp = CatchUp.ALL
 
@@ -114,13 +119,15 @@ class Arrival:
 class FolderState:
     """What is known of a watched folder; None is unknown. `last_mail` is the newest one in it.
 
-    `missing`: the server says that there is no such folder. `idle_is_silent`: IDLE is offered,
-    but did not announce mail, so that the folder is polled for now.
+    `missing`: the server says that there is no such folder. `push_mode`: how its new mail
+    becomes known. `push_is_silent`: push is offered, but did not announce mail, so that a
+    lesser way is used for now.
     """
 
     available: bool = False
     missing: bool = False
-    idle_is_silent: bool = False
+    push_mode: PushMode = PushMode.OFF
+    push_is_silent: bool = False
     unread: int | None = None
     last_mail: Mail | None = None
 
@@ -129,11 +136,14 @@ class FolderState:
 class AccountState:
     """What is known of an account.
 
-    `capabilities` are the server's after login, upper case; `error` is why it is not connected.
+    `push_mode` is that of the folder that is served worst. `capabilities` are the server's
+    after login, upper case; `error` is why it is not connected. `connections` are those that
+    are logged in.
     """
 
     connected: bool = False
     push_mode: PushMode = PushMode.OFF
+    connections: int = 0
     capabilities: frozenset[str] = frozenset()
     folders: Mapping[str, FolderState] = field(default_factory=dict)
     error: ImapError | None = None

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import contextlib
 from dataclasses import dataclass, field
 import logging
+import socket
 from typing import Final, override
 
 from aioimaplib import LOGOUT, IMAP4ClientProtocol
@@ -23,6 +24,7 @@ from .errors import (
     ServerSilent,
 )
 from .framing import Framer, Parts
+from .news import NewsQueue
 from .refusals import passing_text
 from .responses import Continuation, Data, Status, parse_response
 
@@ -38,8 +40,9 @@ MAX_COLLECTED: Final = 64 * 1024 * 1024
 # Characters of an alert that are handed on.
 MAX_ALERT: Final = 500
 
-# What a client can be told at any time and that changes what a mailbox holds.
-_CHANGES: Final = frozenset({"EXISTS", "EXPUNGE", "FETCH", "VANISHED"})
+# Linux sends the acknowledgement of what was read at once, not 40 ms later: some servers
+# (Cyrus is one) hold the next piece of an answer back until it has come.
+_QUICKACK: Final = getattr(socket, "TCP_QUICKACK", None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,8 @@ class Command:
 
     `collects` names the untagged responses that belong to it. `continuation` answers a
     `+ text` with the octets of the next line; IDLE answers None, which sends nothing.
-    `secrets` never reach a log.
+    `secrets` never reach a log. `opens_folder`: what is told before its tagged OK is of the
+    folder that was open before, and belongs to no command behind it.
     """
 
     name: str
@@ -65,6 +69,7 @@ class Command:
     continuation: Callable[[bytes], bytes | None] | None = None
     deadline: float | None = COMMAND_DEADLINE
     secrets: tuple[str, ...] = ()
+    opens_folder: bool = False
     tag: bytes = b""
     started: float = 0.0
     data: list[Data] = field(default_factory=list)
@@ -85,16 +90,31 @@ class Command:
         if not self.completed.done():
             self.completed.set_result(Completion(status, self.data))
 
-    def fail(self, error: Exception) -> None:
+    def fail(self, error: BaseException) -> None:
         """End the command without its tagged OK."""
         if not self.completed.done():
             self.completed.set_exception(error)
             # Of several commands in one write, the first failure is the one that is raised.
             self.completed.exception()
 
+    @property
+    def is_done(self) -> bool:
+        """Return if the command has ended, one way or the other."""
+        return self.completed.done()
+
+    @property
+    def error(self) -> BaseException | None:
+        """Return why a command that is done had no tagged OK."""
+        return self.completed.exception()
+
     async def wait(self) -> Completion:
         """Wait for the tagged OK; raise CommandRefused or what ended the connection."""
         return await self.completed
+
+    async def settled(self) -> None:
+        """Wait until the command is done; raise what ended the connection, but no refusal."""
+        with contextlib.suppress(CommandRefused):
+            await self.completed
 
 
 class PushProtocol(IMAP4ClientProtocol):
@@ -109,14 +129,20 @@ class PushProtocol(IMAP4ClientProtocol):
         self.greeting: asyncio.Future[Status] = loop.create_future()
         self.error: ImapError | None = None
         self.on_alert: Callable[[str], None] | None = None
-        self.changed = False
+        self.news = NewsQueue()
         self.last_byte = loop.time()
-        self._activity: asyncio.Future[None] | None = None
+        self._socket: socket.socket | None = None
         self._framer = Framer()
         self._commands: dict[bytes, Command] = {}
         self._watchdog: asyncio.TimerHandle | None = None
         self._secrets: set[str] = set()
         self._sealed = False
+
+    @override
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the transport."""
+        super().connection_made(transport)
+        self._socket = transport.get_extra_info("socket")
 
     @override
     def data_received(self, d: bytes) -> None:
@@ -134,6 +160,13 @@ class PushProtocol(IMAP4ClientProtocol):
             self.fail(error)
         except Exception as error:  # noqa: BLE001
             self.fail(ProtocolError(f"cannot understand the server: {error!r}"))
+        self._acknowledge()
+
+    def _acknowledge(self) -> None:
+        """Acknowledge what was read at once; the system forgets that wish again and again."""
+        if _QUICKACK is not None and self._socket is not None and self.error is None:
+            with contextlib.suppress(OSError):
+                self._socket.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
 
     @override
     def eof_received(self) -> None:
@@ -158,7 +191,7 @@ class PushProtocol(IMAP4ClientProtocol):
         for command in self._commands.values():
             command.fail(error)
         self._commands.clear()
-        self.wake()
+        self.news.wake()
         # An unset transport means that TLS failed before the connection was handed over.
         if self.transport is not None:
             self.transport.abort()
@@ -195,24 +228,6 @@ class PushProtocol(IMAP4ClientProtocol):
             text = text.replace(secret, "***")
         return text
 
-    async def wait_for_change(self, seconds: float) -> None:
-        """Wait until the server tells of a change or the time is over.
-
-        Raises what ended the connection. The library's idle queue is never woken by that.
-        """
-        if self.error is None and not self.changed:
-            self._activity = self.loop.create_future()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    await self._activity
-        if self.error is not None:
-            raise self.error
-
-    def wake(self) -> None:
-        """End `wait_for_change` now."""
-        if self._activity is not None and not self._activity.done():
-            self._activity.set_result(None)
-
     def _receive_parts(self, parts: Parts) -> None:
         if self._sealed:
             raise ProtocolError("plain text after STARTTLS")
@@ -238,6 +253,8 @@ class PushProtocol(IMAP4ClientProtocol):
         self._receive_alert(status)
         if status.status == "BYE" and self.state != LOGOUT:
             self._receive_bye(self.scrub(status.text))
+        elif status.code == "NOTIFICATIONOVERFLOW":
+            self.news.overflow()
         elif status.code:
             data = Data(status.code, None, [status.code_args])
             self._collect(data)
@@ -263,9 +280,14 @@ class PushProtocol(IMAP4ClientProtocol):
         self.fail(passing_text(text) or ConnectionLost(f"the server says bye: {text}"))
 
     def _receive_tagged(self, status: Status) -> None:
-        command = self._commands.pop(status.tag or b"", None)
+        command = self._commands.get(status.tag or b"")
         if command is None:
             raise ProtocolError(f"an answer to no command of ours: {status.status}")
+        if command.opens_folder and command is not self._first_collecting():
+            raise ProtocolError(
+                "a folder was opened before the work in another was done"
+            )
+        del self._commands[command.tag]
         if status.code == "CAPABILITY":
             self._learn_capabilities(status.code_args)
         # Until TLS is up nothing more may come: it could be injected (RFC 9051 11.1).
@@ -289,13 +311,14 @@ class PushProtocol(IMAP4ClientProtocol):
         if data.name == "CAPABILITY":
             self._learn_capabilities(data.parts[0])
         # Data for a command is an answer; all other data is news, and the library drops it.
-        elif not self._collect(data) and data.name in _CHANGES:
-            self.changed = True
-            self.wake()
+        elif not self._collect(data):
+            self.news.put(data)
 
     def _collect(self, data: Data) -> bool:
         for command in self._commands.values():
             if data.name not in command.collects:
+                if command.opens_folder:
+                    return False
                 continue
             command.data.append(data)
             command.collected += sum(map(len, data.parts))
@@ -303,6 +326,10 @@ class PushProtocol(IMAP4ClientProtocol):
                 raise ProtocolError(f"{command.name}: too much data")
             return True
         return False
+
+    def _first_collecting(self) -> Command | None:
+        """Return the oldest command under way that waits for untagged data."""
+        return next(filter(lambda it: it.collects, self._commands.values()), None)
 
     def _receive_continuation(self, continuation: Continuation) -> None:
         """Answer `+`. The library leaves a challenge unanswered, and the call hangs."""

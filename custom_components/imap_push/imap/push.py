@@ -1,10 +1,16 @@
-"""The ways to wait for new mail."""
+"""The ways to wait for new mail, and which one to take."""
 
-from typing import ClassVar, Final, Protocol, override
+import asyncio
+import logging
+from typing import ClassVar, Final, override
 
-from .errors import CommandRefused
-from .models import PushMode
-from .session import Session
+from .message import FETCH_ITEMS
+from .models import PushMode, WatchOptions
+from .names import encode_folder, quote
+from .protocol import Command
+from .quirks import Quirks
+
+_LOGGER = logging.getLogger(__name__)
 
 # Seconds of the first IDLE after news. Some servers (pymap is one) never announce what came
 # between the last command and IDLE; each IDLE without news makes the next one longer.
@@ -12,23 +18,49 @@ IDLE_FIRST: Final = 2.0
 IDLE_GROWTH: Final = 4.0
 # Seconds that a shortened refresh has at the least.
 IDLE_SHORTEST: Final = 30.0
-# Sweeps in a row that found mail which IDLE did not announce, until IDLE counts as silent.
+# Sweeps in a row that found mail which was not announced, until push counts as silent.
 MAX_MISSES: Final = 3
-# Seconds until a silent IDLE is tried again.
+# Seconds until a silent push is tried again.
 SILENCE: Final = 3600.0
 
 
-class Push(Protocol):
-    """A way to wait."""
+class Push:
+    """A way to wait. `seconds` is how long to wait at the most.
+
+    `idles`: IDLE is under way meanwhile. `tells_of_guests`: the server tells of the folders
+    too that are not open.
+    """
 
     mode: ClassVar[PushMode]
+    idles: ClassVar[bool] = True
+    tells_of_guests: ClassVar[bool] = False
 
-    async def wait(self, session: Session) -> None:
-        """Return when a sweep is due; raise what ended the connection."""
+    def __init__(self, seconds: float) -> None:
+        """Wait at most so long."""
+        self.seconds = seconds
+
+    @property
+    def guest_mode(self) -> PushMode:
+        """Return how new mail of a folder becomes known that is not open."""
+        return self.mode if self.tells_of_guests else PushMode.POLL
+
+    @property
+    def is_silent(self) -> bool:
+        """Return if mail keeps coming that is not announced."""
+        return False
+
+    def overflowed(self) -> None:
+        """Learn that the server had more to tell than it could."""
+
+    def refused(self) -> None:
+        """Learn that the server does not do it."""
+
+    def learn(self, found: int, *, announced: bool) -> None:
+        """Learn from how many mails a sweep found, and if there was a reason to look."""
 
 
 class Idle(Push):
-    """The server announces changes while IDLE is under way (RFC 2177).
+    """The server announces changes of the open folder while IDLE is under way (RFC 2177).
 
     IDLE is left and begun again after `refresh` seconds, with a sweep between: that bounds how
     long a link that died unseen stays unnoticed. A refresh of up to 29 minutes is allowed.
@@ -39,49 +71,133 @@ class Idle(Push):
     def __init__(self, refresh: float) -> None:
         """Start with a short IDLE."""
         self._refresh = refresh
-        self._seconds = IDLE_FIRST
-        self._announced = True
         self._misses = 0
+        super().__init__(self._first)
 
     @property
+    def _first(self) -> float:
+        return min(IDLE_FIRST, self._refresh)
+
+    @property
+    @override
     def is_silent(self) -> bool:
-        """Return if mail keeps coming that IDLE does not announce."""
         return self._misses >= MAX_MISSES
 
     @override
-    async def wait(self, session: Session) -> None:
-        """Wait until the server announces something, or a refresh is due."""
-        try:
-            self._announced = await session.idle(min(self._seconds, self._refresh))
-        except CommandRefused:
-            self._misses = MAX_MISSES
-            return
-        grown = min(self._seconds * IDLE_GROWTH, self._refresh)
-        self._seconds = IDLE_FIRST if self._announced else grown
-
-    def learn(self, found: int) -> None:
-        """Learn from how many mails the sweep after an IDLE found."""
-        if not found:
-            return
-        if self._announced:
-            self._misses = 0
-            return
+    def overflowed(self) -> None:
         self._misses += 1
-        self._refresh = max(self._refresh / 2, IDLE_SHORTEST)
+
+    @override
+    def refused(self) -> None:
+        self._misses = MAX_MISSES
+
+    @override
+    def learn(self, found: int, *, announced: bool) -> None:
+        grown = min(self.seconds * IDLE_GROWTH, self._refresh)
+        self.seconds = self._first if announced or found else grown
+        if found and announced:
+            self._misses = 0
+        elif found:
+            self._misses += 1
+            self._refresh = max(self._refresh / 2, IDLE_SHORTEST)
+
+
+class Notify(Idle):
+    """The server tells of all folders, and brings the mail of the open one (RFC 5465).
+
+    IDLE keeps a read pending on the server's side and bounds silence as it does by itself.
+    """
+
+    mode = PushMode.NOTIFY
+    tells_of_guests = True
+
+    @property
+    @override
+    def _first(self) -> float:
+        # What comes between two commands is told, too: there is no gap before IDLE.
+        return self._refresh
+
+    @staticmethod
+    def arm(guests: list[str]) -> Command:
+        """Return the command that asks for all of it, and how things are now."""
+        events = "MessageNew {}MessageExpunge FlagChange"
+        selected = events.format(f"{FETCH_ITEMS} ")
+        arguments = f"SET (selected ({selected}))"
+        if guests:
+            names = " ".join(quote(encode_folder(name)) for name in guests)
+            others = events.format("")
+            arguments = (
+                f"SET STATUS (selected ({selected})) (mailboxes ({names}) ({others}))"
+            )
+        return Command("NOTIFY", arguments)
+
+    @staticmethod
+    def disarm() -> Command:
+        """Return the command that asks for nothing any more.
+
+        Dovecot 2.3 dies (mail.c, "headers->box == mail->box") when it brings a mail of one
+        folder after it has brought one of another, unless it was armed anew in between.
+        """
+        return Command("NOTIFY", "NONE")
 
 
 class Poll(Push):
-    """The folder is looked at afresh every `interval` seconds."""
+    """The folder is looked at afresh every `seconds`."""
 
     mode = PushMode.POLL
+    idles = False
 
-    def __init__(self, interval: float) -> None:
-        """Look that often."""
-        self._interval = interval
 
-    @override
-    async def wait(self, session: Session) -> None:
-        """Wait for the interval, or until the server tells of a change unasked."""
-        await session.pause(self._interval)
-        # NOOP does not show new mail on every server; EXAMINE does.
-        await session.examine()
+_WORST_FIRST: Final = (PushMode.POLL, PushMode.IDLE, PushMode.NOTIFY)
+
+
+class PushChoice:
+    """Which way to wait: the best that server and user allow and that was not silent lately."""
+
+    def __init__(self, options: WatchOptions, quirks: Quirks) -> None:
+        """Choose for a server with these quirks."""
+        self._options = options
+        self._quirks = quirks
+        self._silent_until: dict[PushMode, float] = {}  # the loop's time
+
+    @property
+    def is_silent(self) -> bool:
+        """Return if a way that the server offers is left out because it was silent."""
+        return any(map(self._is_silent, self._silent_until))
+
+    def interval(self, push: Push) -> float:
+        """Return the seconds between questions after folders that are not open."""
+        return push.seconds if push.tells_of_guests else self._options.poll_interval
+
+    def best(self, capabilities: frozenset[str]) -> Push:
+        """Return the best way to wait."""
+        options, quirks = self._options, self._quirks
+        if not options.push or quirks.idle_is_deaf or "IDLE" not in capabilities:
+            return Poll(options.poll_interval)
+        notifies = "NOTIFY" in capabilities and options.notify
+        if notifies and not self._is_silent(PushMode.NOTIFY):
+            return Notify(quirks.idle_refresh)
+        if not self._is_silent(PushMode.IDLE):
+            return Idle(quirks.idle_refresh)
+        return Poll(options.poll_interval)
+
+    def revised(self, push: Push, capabilities: frozenset[str]) -> Push:
+        """Return how to wait from now on: by another way if this one is silent, or a better one."""
+        if push.is_silent:
+            _LOGGER.warning(
+                "%s announces no new mail; it is tried again in an hour",
+                push.mode.upper(),
+            )
+            now = asyncio.get_running_loop().time()
+            self._silent_until[push.mode] = now + SILENCE
+            return self.best(capabilities)
+        best = self.best(capabilities)
+        return best if _rank(best) > _rank(push) else push
+
+    def _is_silent(self, mode: PushMode) -> bool:
+        now = asyncio.get_running_loop().time()
+        return now < self._silent_until.get(mode, 0.0)
+
+
+def _rank(push: Push) -> int:
+    return _WORST_FIRST.index(push.mode)

@@ -185,6 +185,17 @@ def parse_fetch(data: Data) -> dict[str, Value]:
     }
 
 
+def parse_status(data: Data) -> tuple[bytes, dict[str, int]]:
+    """Return folder name, as the server writes it, and numbers of a STATUS (RFC 3501 7.2.4)."""
+    name, items = (*parse_values(data.parts), None, None)[:2]
+    numbers = items if isinstance(items, tuple) else ()
+    return name if isinstance(name, bytes) else b"", {
+        key.decode("ascii", "replace").upper(): parse_number(number)
+        for key, number in zip(numbers[::2], numbers[1::2], strict=False)
+        if isinstance(key, bytes)
+    }
+
+
 def parse_number(value: Value, default: int = 0) -> int:
     """Return a number of up to 63 bits, or the default for what is none."""
     if isinstance(value, bytes) and value.isdigit() and len(value) <= 18:

@@ -1,8 +1,8 @@
-"""A session: logged in, one folder open for reading, what is new in it, how many are unread."""
+"""A session: logged in, folders opened for reading, what is new in them, how many are unread."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 import logging
 from typing import Final
@@ -14,107 +14,222 @@ from .mark import Mark
 from .message import FETCH_ITEMS, parse_mail
 from .models import Account, Mail
 from .names import encode_folder, quote
+from .news import NewsQueue
+from .pipelining import Pipelining
 from .protocol import Command, Completion
 from .refusals import is_missing_folder, passing_refusal
-from .responses import MONTHS, Value, parse_fetch, parse_number, parse_search_count
+from .responses import (
+    MONTHS,
+    Data,
+    Value,
+    parse_fetch,
+    parse_number,
+    parse_search_count,
+)
 
 _LOGGER = logging.getLogger(__name__)
 
-# Messages that one FETCH asks for at the most, as far as the server tells how many there are.
+# UIDs that one FETCH asks for at the most.
 BATCH: Final = 500
 # Mails that may be new after a folder was numbered anew.
 RECOVERY: Final = 500
 # Octets that are parsed in one go, before the event loop gets its turn.
 SLICE: Final = 65_536
+MAX_UID: Final = 2**32 - 1
 
 _EXAMINED: Final = frozenset({"EXISTS", "RECENT", "FLAGS", "UIDVALIDITY", "UIDNEXT"})
+# What is asked for where the server cannot tell the structure or the header of a mail.
+_BARE_ITEMS: Final = "(UID FLAGS INTERNALDATE RFC822.SIZE)"
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What a folder says of itself when it is opened; `uid_next` is None if it does not tell."""
+
+    uid_validity: int
+    uid_next: int | None
+
+    def continues(self, mark: Mark) -> bool:
+        """Return if the mark's UIDs still mean what they meant (RFC 3501 2.3.1.1)."""
+        backwards = self.uid_next is not None and self.uid_next < mark.next_uid
+        return mark.uid_validity == self.uid_validity and not backwards
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What is asked of one folder in a write: to open, to fetch from the mark on, to count."""
+
+    folder: str
+    mark: Mark | None
+    examine: Command | None
+    fetch: Command | None
+    count: Command | None
+
+    @property
+    def commands(self) -> Iterator[Command]:
+        """Return the commands in the order in which they are sent."""
+        return filter(None, (self.examine, self.fetch, self.count))
 
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """What a sweep found: `next_uid` is where the next one starts, once all is delivered.
+    """What was found at or above a mark: `next_uid` is where the next sweep starts.
 
-    `complete` is false if more is waiting there.
+    `complete` is false if more is there. `unread` is None if it was not counted. `held_back`
+    is the UID of a mail that the server announces and does not show yet. `messages` are FETCH
+    items by UID, ascending.
     """
 
     folder: str
     start: Mark
     next_uid: int
-    unread: int | None
-    complete: bool
-    messages: dict[int, dict[str, Value]]  # FETCH items by UID, ascending
+    complete: bool = True
+    unread: int | None = None
+    held_back: int | None = None
+    messages: Mapping[int, dict[str, Value]] = field(default_factory=dict)
+
+    @property
+    def is_empty(self) -> bool:
+        """Return if nothing new can be told of."""
+        return self.held_back is None and not any(self._new())
 
     def mails(self) -> Iterator[Mail]:
         """Yield the new mails in the order of their UIDs, each parsed when its turn comes."""
-        # `n:*` gives the last message even if its UID is below n (RFC 3501 6.4.8).
-        return (self._mail(uid) for uid in self.messages if uid >= self.start.next_uid)
+        return map(self.mail, self._new())
+
+    def _new(self) -> Iterator[int]:
+        start, end = self.start.next_uid, self.next_uid
+        return (uid for uid in self.messages if start <= uid < end)
 
     def newest(self) -> Mail | None:
         """Return the folder's newest mail, new or not."""
-        return self._mail(max(self.messages)) if self.messages else None
+        whole = [uid for uid, items in self.messages.items() if "BODY" in items]
+        return self.mail(whole[-1]) if whole else None
 
-    def _mail(self, uid: int) -> Mail:
+    def mail(self, uid: int) -> Mail:
+        """Return one of the mails."""
         return _mail(self.folder, self.start.uid_validity, uid, self.messages[uid])
 
 
 class Session:
-    """A connection that is logged in and has one folder open, read-only."""
+    """A connection that is logged in; at most one folder is open at a time, read-only."""
 
-    def __init__(self, connection: Connection, folder: str) -> None:
-        """Use a connection that is logged in; `examine` opens the folder."""
+    def __init__(self, connection: Connection) -> None:
+        """Use a connection that is logged in."""
         self._connection = connection
-        self._folder = folder
-        self._uid_validity = 0
-        self._uid_next: int | None = None
+        self.folder: str | None = None  # the one that is open
+        self._opened = Opened(0, None)
+        self.counts_by_status = "ESEARCH" not in self.capabilities
 
     @classmethod
     async def open(
         cls,
         account: Account,
-        folder: str,
         on_alert: Callable[[str], None] | None = None,
+        pipelining: Pipelining | None = None,
+        *,
+        patiently: bool = False,
     ) -> Session:
-        """Connect, log in and open the folder; `on_alert` gets what the user has to be told."""
-        connection = await Connection.open(account, on_alert)
+        """Connect and log in; `on_alert` gets what the user has to be told."""
+        connection = await Connection.open(
+            account, on_alert, pipelining, patiently=patiently
+        )
         try:
             await log_in(connection, account)
-            session = cls(connection, folder)
-            await session.examine()
         except BaseException:
             connection.abort()
             raise
-        return session
+        return cls(connection)
 
     @property
     def capabilities(self) -> frozenset[str]:
         """Return what the server offers after login, upper case."""
         return self._connection.capabilities
 
-    async def examine(self) -> None:
-        """Open the folder, or look at it afresh; EXAMINE changes nothing (RFC 3501 6.3.2)."""
-        command = Command("EXAMINE", quote(encode_folder(self._folder)), _EXAMINED)
+    @property
+    def news(self) -> NewsQueue:
+        """Return what the server tells unasked."""
+        return self._connection.news
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Return if commands that were sent together were not all answered."""
+        return self._connection.is_in_doubt
+
+    @property
+    def idle_is_refused(self) -> bool:
+        """Return if the server refused the last IDLE."""
+        return self._connection.idle_is_refused
+
+    @property
+    def idle_is_over(self) -> bool:
+        """Return if the server ended the last IDLE by itself."""
+        return self._connection.idle_is_over
+
+    async def send(self, commands: Iterable[Command], *, idle: bool = False) -> None:
+        """Send commands, in one write if possible, and IDLE behind them."""
+        await self._connection.send(*commands, idle=idle)
+
+    async def wait_for_news(self, seconds: float) -> None:
+        """Wait so long, or until the server tells of something; raise what ended it all."""
+        await self._connection.wait_for_news(seconds)
+
+    async def close(self) -> None:
+        """Log out; never CLOSE, which would remove what other clients marked as deleted."""
+        await self._connection.close()
+
+    def look(self, folder: str, mark: Mark | None, *, opens: bool) -> Look:
+        """Return what to ask of a folder; without a mark it is only opened."""
+        examine = self._examine_command(folder) if opens else None
+        if mark is None:
+            return Look(folder, mark, examine, None, None)
+        # The last message comes too: it tells what is the newest, and if there is more.
+        fetch = _fetch_command(f"{_batch(mark.next_uid)},*", FETCH_ITEMS)
+        return Look(folder, mark, examine, fetch, self._count_command(folder))
+
+    async def opened(self, look: Look) -> Opened:
+        """Return what the folder says of itself; raise FolderNotFound if there is none."""
+        if look.examine is not None:
+            self.folder = None
+            self._opened = await _examined(look.examine)
+            self.folder = look.folder
+        return self._opened
+
+    async def swept(self, look: Look) -> Sweep:
+        """Return what a look found; raise CommandRefused if the server cannot tell."""
+        assert look.mark is not None
+        assert look.fetch is not None
+        messages = await _by_uid((await look.fetch.wait()).data)
+        return self._sweep(look.folder, look.mark, messages)
+
+    async def counted(self, look: Look) -> int | None:
+        """Return how many are unread, or None if the server does not tell it here."""
+        assert look.count is not None
         try:
-            [completion] = await self._connection.run(command)
-        except CommandRefused as error:
-            if is_missing_folder(error):
-                raise FolderNotFound(error.text) from error
-            raise passing_refusal(error) or error from error
-        told = {data.name: data.parts[0] for data in completion.data}
-        self._uid_validity = parse_number(told.get("UIDVALIDITY"))
-        self._uid_next = parse_number(told.get("UIDNEXT")) or None
+            counted = await look.count.wait()
+        except CommandRefused:
+            # Mail does not wait for a count.
+            if not self.counts_by_status:
+                return None
+            self.counts_by_status = False
+            return None
+        if look.count.name == "STATUS":
+            return None  # It comes as news.
+        return sum(map(parse_search_count, counted.data))
+
+    async def examine(self, folder: str) -> Opened:
+        """Open a folder; EXAMINE changes nothing (RFC 3501 6.3.2)."""
+        look = self.look(folder, None, opens=True)
+        await self.send(look.commands)
+        return await self.opened(look)
 
     async def first_mark(self) -> Mark:
-        """Return the mark that leaves out all that is in the folder now."""
-        if self._uid_next is None:
+        """Return the mark that leaves out all that is in the open folder now."""
+        uid_next = self._opened.uid_next
+        if uid_next is None:
             # Some servers do not tell UIDNEXT: it is above the UID of the last message.
-            fetched = await self._fetch("*", "(UID)")
-            self._uid_next = max(fetched, default=0) + 1
-        return Mark(self._uid_validity, self._uid_next)
-
-    def continues(self, mark: Mark) -> bool:
-        """Return if the mark's UIDs still mean what they meant (RFC 3501 2.3.1.1)."""
-        backwards = self._uid_next is not None and self._uid_next < mark.next_uid
-        return mark.uid_validity == self._uid_validity and not backwards
+            uid_next = max(await self._fetch("*", "(UID)"), default=0) + 1
+        return Mark(self._opened.uid_validity, uid_next)
 
     async def received_since(self, moment: datetime) -> list[Mail]:
         """Return the mails received since a moment, oldest first, at most RECOVERY of them.
@@ -127,72 +242,63 @@ class Session:
         since = f"{day.day}-{MONTHS[day.month - 1]}-{day.year}"
         uids = await self._search(f"SINCE {since}")
         mails: list[Mail] = []
-        if not uids or len(uids) > RECOVERY:
+        if not uids or len(uids) > RECOVERY or self.folder is None:
             return mails
         numbers = ",".join(map(str, uids))
         for uid, items in (await self._fetch(numbers, FETCH_ITEMS)).items():
-            mails.append(_mail(self._folder, self._uid_validity, uid, items))
+            mails.append(_mail(self.folder, self._opened.uid_validity, uid, items))
             await asyncio.sleep(0)
         received = [mail for mail in mails if mail.received and mail.received >= moment]
         return sorted(received, key=lambda mail: (mail.received, mail.uid))
 
-    async def sweep(self, mark: Mark) -> Sweep:
-        """Fetch everything at or above the mark, and count the unread.
+    async def sweep_sparse(self, folder: str, mark: Mark) -> Sweep:
+        """Sweep by what a search finds: UIDs are far apart, or a FETCH of many was refused.
 
-        Whatever the server tells while this goes on is news that asks for another sweep.
+        A message that the server refuses to show is told of without header and structure.
         """
-        self._connection.expect_news()
-        last = await self._end_of_batch(mark)
-        fetch = self._fetch_command(f"{mark.next_uid}:{last or '*'}", FETCH_ITEMS)
-        count = self._count_command()
-        self._connection.start(fetch, count)
-        fetched = await fetch.wait()
-        unread = await self._unread(count)
-        # A FETCH without the header tells of changed flags.
-        messages = {
-            uid: items
-            for uid, items in sorted((await _by_uid(fetched)).items())
-            if "BODY" in items
-        }
-        if last is None:
-            self._uid_next = None  # What EXAMINE told of is dealt with.
-        next_uid = max(mark.next_uid, (last or 0) + 1, max(messages, default=0) + 1)
+        if self.folder != folder:
+            await self.examine(folder)
+        found = await self._search(f"UID {mark.next_uid}:*")
+        uids = [uid for uid in found if uid >= mark.next_uid]
+        messages = await self._fetch_carefully(uids[:BATCH])
+        next_uid = max(uids[:BATCH], default=mark.next_uid - 1) + 1
+        complete = len(uids) <= BATCH
+        return Sweep(folder, mark, next_uid, complete, messages=messages)
+
+    def _sweep(
+        self, folder: str, mark: Mark, messages: dict[int, dict[str, Value]]
+    ) -> Sweep:
+        """Return what a FETCH of a batch, and of the last message, means."""
+        end = mark.next_uid + BATCH
+        # A FETCH response without the header tells of changed flags, or of a mail that is
+        # announced and not there yet; there is no telling which.
+        new = [uid for uid in messages if uid >= mark.next_uid]
+        held_back = next((uid for uid in new if "BODY" not in messages[uid]), None)
+        complete = max(messages, default=0) < end
+        ended = held_back or (
+            max(new, default=mark.next_uid - 1) + 1 if complete else end
+        )
         return Sweep(
-            folder=self._folder,
+            folder=folder,
             start=mark,
-            next_uid=next_uid,
-            unread=unread,
-            complete=last is None,
+            next_uid=min(ended, end),
+            complete=complete,
+            held_back=held_back if ended <= end else None,
             messages=messages,
         )
 
-    async def _unread(self, count: Command) -> int | None:
-        """Return the count, or None if the server refuses it: mail does not wait for that."""
-        try:
-            counted = await count.wait()
-        except CommandRefused:
-            return None
-        return sum(parse_search_count(data) for data in counted.data)
+    def _examine_command(self, folder: str) -> Command:
+        name = quote(encode_folder(folder))
+        return Command("EXAMINE", name, _EXAMINED, opens_folder=True)
 
-    async def idle(self, seconds: float) -> bool:
-        """Wait by IDLE for news, at most so long; return if there was any."""
-        return await self._connection.idle(seconds)
-
-    async def pause(self, seconds: float) -> None:
-        """Wait so long, or until the server tells of a change unasked."""
-        await self._connection.wait_for_news(seconds)
-
-    async def close(self) -> None:
-        """Log out; never CLOSE, which would remove what other clients marked as deleted."""
-        await self._connection.close()
-
-    async def _end_of_batch(self, mark: Mark) -> int | None:
-        """Return the UID that ends the next batch, or None if all that is there is one batch."""
-        if (self._uid_next or 0) - mark.next_uid <= BATCH:
-            return None
-        uids = await self._search(f"UID {mark.next_uid}:*")
-        new = [uid for uid in uids if uid >= mark.next_uid]
-        return new[BATCH - 1] if len(new) > BATCH else None
+    def _count_command(self, folder: str) -> Command:
+        if self.counts_by_status:
+            return status_command(folder, "UNSEEN")
+        if "ESEARCH" in self.capabilities:
+            return Command(
+                "UID SEARCH", "RETURN (COUNT) UNSEEN", frozenset({"ESEARCH"})
+            )
+        return Command("UID SEARCH", "UNSEEN", frozenset({"SEARCH"}))
 
     async def _search(self, criteria: str) -> list[int]:
         """Return the UIDs that a search finds, ascending."""
@@ -201,19 +307,65 @@ class Session:
         words = (word for data in found.data for word in data.parts[0].split())
         return sorted(filter(None, map(parse_number, words)))
 
-    def _fetch_command(self, uids: str, items: str) -> Command:
-        return Command("UID FETCH", f"{uids} {items}", frozenset({"FETCH"}))
-
-    def _count_command(self) -> Command:
-        if "ESEARCH" in self.capabilities:
-            return Command(
-                "UID SEARCH", "RETURN (COUNT) UNSEEN", frozenset({"ESEARCH"})
-            )
-        return Command("UID SEARCH", "UNSEEN", frozenset({"SEARCH"}))
-
     async def _fetch(self, uids: str, items: str) -> dict[int, dict[str, Value]]:
-        [completion] = await self._connection.run(self._fetch_command(uids, items))
-        return await _by_uid(completion)
+        [completion] = await self._connection.run(_fetch_command(uids, items))
+        return await _by_uid(completion.data)
+
+    async def _fetch_carefully(self, uids: list[int]) -> dict[int, dict[str, Value]]:
+        """Fetch messages; of one that the server refuses to show, what it does show."""
+        if not uids:
+            return {}
+        try:
+            return await self._fetch(",".join(map(str, uids)), FETCH_ITEMS)
+        except CommandRefused as error:
+            if error.status != "NO":
+                raise
+        if len(uids) > 1:
+            half = len(uids) // 2
+            return await self._fetch_carefully(
+                uids[:half]
+            ) | await self._fetch_carefully(uids[half:])
+        _LOGGER.warning(
+            "The server cannot show a mail; it is told of without its fields"
+        )
+        try:
+            return await self._fetch(str(uids[0]), _BARE_ITEMS)
+        except CommandRefused:
+            return {uids[0]: {}}
+
+
+def status_command(folder: str, items: str) -> Command:
+    """Return STATUS of a folder; its answer comes as news, as NOTIFY's does."""
+    return Command("STATUS", f"{quote(encode_folder(folder))} ({items})")
+
+
+def _fetch_command(uids: str, items: str) -> Command:
+    return Command("UID FETCH", f"{uids} {items}", frozenset({"FETCH"}))
+
+
+def _batch(start: int) -> str:
+    return f"{start}:{min(start + BATCH - 1, MAX_UID)}"
+
+
+async def _examined(command: Command) -> Opened:
+    """Return what EXAMINE tells."""
+    try:
+        completion: Completion = await command.wait()
+    except CommandRefused as error:
+        if is_missing_folder(error):
+            raise FolderNotFound(error.text) from error
+        raise passing_refusal(error) or error from error
+    told = {data.name: data.parts[0] for data in completion.data}
+    return Opened(
+        parse_number(told.get("UIDVALIDITY")), parse_number(told.get("UIDNEXT")) or None
+    )
+
+
+def pushed_mail(folder: str, uid_validity: int, data: Data) -> Mail | None:
+    """Return the mail that NOTIFY brought; None if it is not all there."""
+    items = parse_fetch(data)
+    uid = parse_number(items.get("UID"))
+    return _mail(folder, uid_validity, uid, items) if uid and "BODY" in items else None
 
 
 def _mail(folder: str, uid_validity: int, uid: int, items: Mapping[str, Value]) -> Mail:
@@ -225,11 +377,11 @@ def _mail(folder: str, uid_validity: int, uid: int, items: Mapping[str, Value]) 
         return Mail(folder=folder, uid_validity=uid_validity, uid=uid)
 
 
-async def _by_uid(completion: Completion) -> dict[int, dict[str, Value]]:
-    """Return the items of each message; a message may be told of in several responses."""
+async def _by_uid(responses: Iterable[Data]) -> dict[int, dict[str, Value]]:
+    """Return the items of each message, ascending; several responses may tell of one."""
     messages: dict[int, dict[str, Value]] = {}
     parsed = 0
-    for data in completion.data:
+    for data in responses:
         items = parse_fetch(data)
         if uid := parse_number(items.get("UID")):
             messages.setdefault(uid, {}).update(items)
@@ -237,4 +389,4 @@ async def _by_uid(completion: Completion) -> dict[int, dict[str, Value]]:
         if parsed > SLICE:
             parsed = 0
             await asyncio.sleep(0)
-    return messages
+    return dict(sorted(messages.items()))

@@ -1,0 +1,89 @@
+"""A TCP connection to a server, whichever of its addresses answers first."""
+
+import asyncio
+import contextlib
+import random
+import socket
+from typing import Final
+
+from aiohappyeyeballs import AddrInfoType, start_connection
+
+from .errors import (
+    CannotConnect,
+    ConnectTimeout,
+    HostNotFound,
+    PortRefused,
+    Unreachable,
+)
+
+# Seconds
+DEADLINE: Final = 15.0
+HAPPY_EYEBALLS_DELAY: Final = 0.25
+# A patient try is short: the system sends a lost SYN again after 1, 3, 7 and 15 seconds, and
+# mail must not wait for that once the way to the server is free again.
+TRY: Final = 3.0
+PAUSE: Final = 1.5
+
+# A dead peer is found two minutes after the last byte: probes after 60 s, every 20 s, three.
+_KEEPALIVE: Final = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 20, "TCP_KEEPCNT": 3}
+_USER_TIMEOUT: Final = 60_000  # milliseconds that sent data may stay unacknowledged
+
+
+async def dial(host: str, port: int) -> socket.socket:
+    """Connect; raise a CannotConnect."""
+    return await _try(host, port, DEADLINE)
+
+
+async def dial_patiently(host: str, port: int) -> socket.socket:
+    """Connect as soon as anything answers, however long that takes.
+
+    Raises a CannotConnect when something answers, but not as it should. A try costs a packet
+    or two and no login, so that no growing pause is needed between them.
+    """
+    while True:
+        with contextlib.suppress(Unreachable):
+            return await _try(host, port, TRY)
+        await asyncio.sleep(random.uniform(PAUSE / 2, PAUSE))
+
+
+async def _try(host: str, port: int, seconds: float) -> socket.socket:
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(seconds):
+            found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            addresses: list[AddrInfoType] = list(found)
+            connected = await start_connection(
+                addresses,
+                happy_eyeballs_delay=HAPPY_EYEBALLS_DELAY,
+                interleave=1,
+                loop=loop,
+            )
+    except (OSError, ValueError) as error:
+        raise _dial_error(error) from error
+    tune(connected)
+    return connected
+
+
+def _dial_error(error: Exception) -> CannotConnect:
+    match error:
+        case socket.gaierror(errno=socket.EAI_AGAIN):
+            return Unreachable("no name server answers")
+        case socket.gaierror() | ValueError():
+            return HostNotFound("the name has no address")
+        case ConnectionRefusedError():
+            return PortRefused("nothing listens at the port")
+        case TimeoutError():
+            return ConnectTimeout("no answer")
+        case _:
+            return Unreachable(str(error))
+
+
+def tune(connected: socket.socket) -> None:
+    """Let the system find a dead peer in minutes (RFC 9293 3.8.4), where it can."""
+    connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    options = _KEEPALIVE | {"TCP_USER_TIMEOUT": _USER_TIMEOUT}
+    for name, value in options.items():
+        if (option := getattr(socket, name, None)) is not None:
+            with contextlib.suppress(OSError):
+                connected.setsockopt(socket.IPPROTO_TCP, option, value)

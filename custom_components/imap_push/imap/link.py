@@ -1,0 +1,167 @@
+"""The life of one connection: connect, watch, notice its end, connect again."""
+
+import asyncio
+from collections.abc import Callable
+import dataclasses
+import logging
+import math
+from typing import Final
+
+from .backoff import Backoff
+from .errors import (
+    FolderNotFound,
+    ImapError,
+    LoginRefused,
+    TooManyConnections,
+    Unreachable,
+)
+from .folder import Folder
+from .models import PushMode
+from .push import Push, PushChoice
+from .quirks import quirks_of
+from .session import Session
+from .shared import Shared
+from .watch import Watch
+
+_LOGGER = logging.getLogger(__name__)
+
+# Seconds that an outage may last before it is told: most are over by then.
+GRACE: Final = 30.0
+
+
+class Link:
+    """One connection after another that watches the same folders."""
+
+    def __init__(
+        self,
+        folders: list[Folder],
+        shared: Shared,
+        publish: Callable[[], None],
+        spread: Callable[[Link], None],
+        surrender: Callable[[Link, ImapError], bool],
+    ) -> None:
+        """Watch these folders; one of them is open while we wait, the others are its guests.
+
+        `publish` is called when the attributes without underscore, or the folders' states, have
+        changed; `spread` when the guests had better have connections of their own; `surrender`
+        when the server allows no such connection, or has no such folder: it returns if the
+        folders are cared for.
+        """
+        self.folders = folders
+        self.mode = PushMode.OFF
+        self.capabilities: frozenset[str] = frozenset()
+        self.error: ImapError | None = None
+        self._shared = shared
+        self._publish = publish
+        self._spread = spread
+        self._surrender = surrender
+        self._choice = PushChoice(shared.options, quirks_of(shared.account.host))
+        self._opened_at = math.inf  # the loop's time at which the session came about
+        self._outage: asyncio.TimerHandle | None = None
+        self._session: Session | None = None
+
+    def adopt(self, folders: list[Folder]) -> None:
+        """Care for more folders, from now on."""
+        for folder in folders:
+            folder.is_due = True
+        self.folders.extend(folders)
+        if self._session is not None:
+            self._session.news.wake()
+
+    async def run(self) -> None:
+        """Live one session after another, until cancelled, or until others care for the folders."""
+        backoff = Backoff()
+        loop = asyncio.get_running_loop()
+        try:
+            while True:
+                self._opened_at = math.inf
+                error = await self._live()
+                useless = isinstance(error, TooManyConnections | FolderNotFound)
+                if useless and self._surrender(self, error):
+                    return
+                self._lost(error)
+                if isinstance(error, LoginRefused) and self._shared.logins.are_refused:
+                    self._shared.listener.login_refused()
+                # Where nobody answers dialling is patient, and asks nothing of the server.
+                if not isinstance(error, Unreachable):
+                    delay = backoff.delay(loop.time() - self._opened_at)
+                    await asyncio.sleep(max(delay, error.retry_after or 0.0))
+        finally:
+            self._end_outage()
+
+    async def _live(self) -> ImapError:
+        """Watch until something ends it; return what."""
+        shared = self._shared
+        try:
+            async with shared.logins.attempt():
+                self._session = session = await Session.open(
+                    shared.account,
+                    shared.listener.alerted,
+                    shared.pipelining,
+                    patiently=self.error is not None,
+                )
+            self._opened_at = asyncio.get_running_loop().time()
+            self.capabilities = session.capabilities
+            watch = Watch(
+                session,
+                self.folders,
+                self._choice,
+                shared.pipelining,
+                self._publish,
+                self._watching,
+            )
+            try:
+                await watch.run()
+            finally:
+                if session.is_in_doubt:
+                    shared.pipelining.failed()
+                await session.close()
+        except ImapError as error:
+            return error
+        except Exception as error:
+            _LOGGER.exception("Unexpected error while watching an account")
+            return ImapError(repr(error))
+
+    def _watching(self, push: Push) -> None:
+        """Tell that all folders are being watched, and what is in them."""
+        self._end_outage()
+        self.mode, self.error = push.mode, None
+        self._tell_folders(push)
+        self._publish()
+        if push.mode is PushMode.IDLE and len(self.folders) > 1:
+            self._spread(self)
+
+    def _lost(self, error: ImapError) -> None:
+        """Tell that nothing is watched: at once if the user can do something about it."""
+        self.error = error
+        missing = isinstance(error, FolderNotFound)
+        if self.mode is PushMode.OFF or missing or isinstance(error, LoginRefused):
+            self._tell_outage()
+        elif self._outage is None:
+            loop = asyncio.get_running_loop()
+            self._outage = loop.call_later(GRACE, self._tell_outage)
+
+    def _tell_outage(self) -> None:
+        self._end_outage()
+        self.mode = PushMode.OFF
+        self._tell_folders(None)
+        self._publish()
+
+    def _tell_folders(self, push: Push | None) -> None:
+        """Set what the folders' states have from their connection; None is without one."""
+        for folder in self.folders:
+            mode = PushMode.OFF
+            if push is not None and not folder.state.missing:
+                is_home = folder is self.folders[0]
+                mode = push.mode if is_home else push.guest_mode
+            folder.state = dataclasses.replace(
+                folder.state,
+                available=mode is not PushMode.OFF,
+                push_mode=mode,
+                push_is_silent=self._choice.is_silent,
+            )
+
+    def _end_outage(self) -> None:
+        if self._outage is not None:
+            self._outage.cancel()
+            self._outage = None

@@ -1,0 +1,102 @@
+"""What a server tells unasked, kept until somebody takes it."""
+
+import asyncio
+import contextlib
+from dataclasses import dataclass, field
+from typing import Final
+
+from .responses import Data
+
+# Octets of pushed mail that may wait; more than that is dropped, and a sweep finds it again.
+MAX_WAITING: Final = 4 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class News:
+    """What the server told unasked since the last `take`.
+
+    `changed`: the open folder changed. `grown`: it has more messages than before. `mails`:
+    FETCH responses that bring a whole mail (NOTIFY, RFC 5465 5.2). `statuses`: STATUS
+    responses. `overflowed`: there was more than the server or we are ready to hold.
+    """
+
+    changed: bool = False
+    grown: bool = False
+    overflowed: bool = False
+    mails: list[Data] = field(default_factory=list)
+    statuses: list[Data] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        """Return if there are any."""
+        return self.changed or self.overflowed or bool(self.mails or self.statuses)
+
+
+class NewsQueue:
+    """Takes news in as they come; whoever waits for them is woken."""
+
+    def __init__(self) -> None:
+        """Start without news."""
+        self._news = News()
+        self._size = 0
+        self._exists = 0
+        self._waiter: asyncio.Future[None] | None = None
+
+    def put(self, data: Data) -> None:
+        """Take one untagged response that belongs to no command."""
+        news = self._news
+        match data.name:
+            case "STATUS":
+                self._keep(data, news.statuses)
+            case "EXISTS":
+                news.changed = True
+                news.grown |= (data.number or 0) > self._exists
+                self.opened(data.number or 0)
+            case "EXPUNGE":
+                news.changed = True
+                self._exists -= 1
+            case "FETCH":
+                news.changed = True
+                # All others tell of changed flags only.
+                if b"BODY[" in data.parts[0]:
+                    self._keep(data, news.mails)
+            case "VANISHED":
+                news.changed = True
+            case _:
+                return
+        self.wake()
+
+    def opened(self, exists: int) -> None:
+        """Take how many messages the folder has that is open now."""
+        self._exists = exists
+
+    def overflow(self) -> None:
+        """Note that news were lost (RFC 5465 5.8)."""
+        self._news = News(changed=True, overflowed=True)
+        self._size = 0
+        self.wake()
+
+    def take(self) -> News:
+        """Return the news and start anew."""
+        news, self._news, self._size = self._news, News(), 0
+        return news
+
+    async def wait(self, seconds: float) -> None:
+        """Wait for news, for `wake`, or until the time is over."""
+        if self._news:
+            return
+        self._waiter = asyncio.get_running_loop().create_future()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._waiter
+
+    def wake(self) -> None:
+        """End `wait` now."""
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _keep(self, data: Data, kept: list[Data]) -> None:
+        self._size += 100 + sum(map(len, data.parts))
+        if self._size > MAX_WAITING:
+            self.overflow()
+        else:
+            kept.append(data)

@@ -1,0 +1,306 @@
+"""The work of one session: rounds of sweeps over folders, and the waiting between them."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+import math
+from typing import Final, Never
+
+from .errors import CommandRefused, FolderNotFound
+from .folder import Folder
+from .models import PushMode
+from .names import decode_folder
+from .pipelining import Pipelining
+from .protocol import Command
+from .push import Notify, Push, PushChoice
+from .refusals import is_missing_folder
+from .responses import Data, parse_status
+from .session import Look, Session, pushed_mail, status_command
+
+# Seconds between sweeps that changed flags ask for, or news that turn out to be none.
+PACE: Final = 0.5
+# Sweeps in a row that found nothing though the folder had grown, until they are paced too.
+MAX_FRUITLESS: Final = 3
+
+_STATUS_ITEMS: Final = "UIDNEXT UIDVALIDITY UNSEEN"
+
+
+class Watch:
+    """Watches folders on one session.
+
+    The first folder, the home, is open while we wait. The others are guests: the server tells
+    of them (NOTIFY), or it is asked now and then; where one has news, it is visited.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        folders: list[Folder],
+        choice: PushChoice,
+        pipelining: Pipelining,
+        publish: Callable[[], None],
+        watching: Callable[[Push], None],
+    ) -> None:
+        """Watch the folders in this list; guests may leave it and join it.
+
+        `watching` is called when all is known and a time of waiting begins, `publish` when a
+        folder's state has changed meanwhile.
+        """
+        self._session = session
+        self._folders = folders
+        self._choice = choice
+        self._pipelining = pipelining
+        self._publish = publish
+        self._watching = watching
+        self._loop = asyncio.get_running_loop()
+        self._push = choice.best(session.capabilities)
+        self._armed: Command | None = None  # the NOTIFY that is in force
+        self._asked: dict[str, Command] = {}  # the STATUS of each guest in this round
+        # What has to be done alone, once the answers of a round are all there.
+        self._afterwards: list[Callable[[], Awaitable[object]]] = []
+        # The loop's times
+        self._ask_at = self._loop.time()  # when the guests are asked for
+        self._swept_at = -math.inf
+        self._changed_at = math.inf  # of the first news since the last sweep
+        self._has_grown = False
+        self._fruitless = 0
+
+    @property
+    def _home(self) -> Folder:
+        return self._folders[0]
+
+    @property
+    def _guests(self) -> list[Folder]:
+        return self._folders[1:]
+
+    async def run(self) -> Never:
+        """Sweep and wait, for ever; raise what ends the session."""
+        if self._push.tells_of_guests:
+            # It begins with how things are.
+            self._ask_at += self._push.seconds
+        announced, restless = True, 0
+        while True:
+            self._revise_push()
+            self._home.is_due = True
+            found = await self._round()
+            self._pipelining.worked()
+            self._push.learn(found, announced=announced)
+            self._revise_push()
+            announced = True
+            if not any(folder.is_due for folder in self._folders):
+                restless = 0
+                self._watching(self._push)
+                announced = await self._wait()
+            elif not found:
+                restless += 1
+                if restless > MAX_FRUITLESS:
+                    # Whatever keeps a folder from being done with, it must not make a storm.
+                    await asyncio.sleep(PACE)
+
+    def _revise_push(self) -> None:
+        """Take another way to wait where this one fails, or a better one is to be tried."""
+        if self._session.idle_is_refused:
+            self._push.refused()
+        self._push = self._choice.revised(self._push, self._session.capabilities)
+
+    async def _round(self) -> int:
+        """Sweep home, and the guests that are due; return how many mails were new at home."""
+        await self._hear()
+        home, visited = self._home, [it for it in self._guests if it.is_due]
+        is_fresh = home.needs_settling
+        for folder in (*visited, home):
+            if folder.needs_settling and not await self._settle(folder):
+                return 0
+        grown, self._changed_at, self._has_grown = self._has_grown, math.inf, False
+        session, idles = self._session, self._push.idles
+        looks = [session.look(it.name, it.mark, opens=True) for it in visited]
+        # NOOP does not show new mail on every server, but EXAMINE does.
+        moves = bool(looks) or session.folder != home.name or not (idles or is_fresh)
+        looks.append(session.look(home.name, home.mark, opens=moves))
+        await session.send(self._commands(looks), idle=idles)
+        found = 0
+        for folder, look in zip((*visited, home), looks, strict=True):
+            found = await self._take(folder, look)
+        await self._take_answers()
+        while self._afterwards:
+            await self._afterwards.pop(0)()
+        self._swept_at = self._loop.time()
+        self._fruitless = self._fruitless + 1 if grown and not found else 0
+        return found
+
+    def _commands(self, looks: list[Look]) -> list[Command]:
+        """Return all commands of a round, in the order in which they make sense."""
+        *visits, look = looks
+        notifies = isinstance(self._push, Notify)
+        commands = []
+        if self._armed is not None and (look.examine is not None or not notifies):
+            self._armed = None
+            commands.append(Notify.disarm())
+        commands += self._questions()
+        for visit in visits:
+            commands += visit.commands
+        opening, *others = look.commands
+        if look.examine is not None:
+            commands.append(opening)
+        else:
+            others = [opening, *others]
+        if notifies and self._armed is None:
+            self._armed = Notify.arm([guest.name for guest in self._guests])
+            commands.append(self._armed)
+        return commands + others
+
+    def _questions(self) -> Iterator[Command]:
+        """Return a STATUS for each guest if it is time to ask; the answers come as news."""
+        self._asked.clear()
+        now = self._loop.time()
+        if now < self._ask_at:
+            return
+        self._ask_at = now + self._choice.interval(self._push)
+        for guest in self._guests:
+            if not guest.is_due:
+                command = status_command(guest.name, _STATUS_ITEMS)
+                self._asked[guest.name] = command
+                yield command
+
+    async def _take(self, folder: Folder, look: Look) -> int:
+        """Deliver what a look found; return how many mails were new."""
+        session = self._session
+        try:
+            opened = await session.opened(look)
+        except FolderNotFound as error:
+            self._vanished(folder, error)
+            return 0
+        folder.exists()
+        if look.examine is not None and not folder.is_continued_by(opened):
+            self._afterwards.append(lambda: self._settle(folder))
+            return 0
+        try:
+            sweep = await session.swept(look)
+        except CommandRefused as error:
+            if error.status != "NO":
+                raise
+            self._afterwards.append(lambda: self._sweep_sparse(folder))
+            return 0
+        if sweep.is_empty and not sweep.complete:
+            self._afterwards.append(lambda: self._sweep_sparse(folder))
+            return 0
+        found = await folder.take(sweep, self._mode_of(folder))
+        folder.counted(await session.counted(look))
+        return found
+
+    async def _take_answers(self) -> None:
+        """Take what the server says to all that was asked beside the sweeps."""
+        for guest in self._guests:
+            if (command := self._asked.get(guest.name)) is None:
+                continue
+            await command.settled()
+            error = command.error
+            if isinstance(error, CommandRefused) and is_missing_folder(error):
+                self._vanished(guest, FolderNotFound(error.text))
+        if self._armed is not None:
+            await self._armed.settled()
+            if self._armed.error is not None:
+                self._armed = None
+                self._push.refused()
+        await self._hear()
+
+    async def _settle(self, folder: Folder) -> bool:
+        """Give a folder the mark that it needs; return if there is such a folder."""
+        try:
+            await self._open(folder)
+        except FolderNotFound as error:
+            self._vanished(folder, error)
+            return False
+        await folder.settle(self._session, self._mode_of(folder))
+        folder.is_due = True
+        return True
+
+    async def _sweep_sparse(self, folder: Folder) -> None:
+        """Sweep a folder whose new mail a FETCH of a batch cannot bring."""
+        assert folder.mark is not None
+        await self._open(folder)
+        sweep = await self._session.sweep_sparse(folder.name, folder.mark)
+        await folder.take(sweep, self._mode_of(folder))
+
+    async def _open(self, folder: Folder) -> None:
+        """Open a folder beside the usual round, which goes home again."""
+        if self._session.folder == folder.name:
+            return
+        if self._armed is not None:
+            self._armed = None
+            await self._session.send([Notify.disarm()])
+        await self._session.examine(folder.name)
+
+    def _vanished(self, folder: Folder, error: FolderNotFound) -> None:
+        """Note that a folder is missing; raise if there is none left."""
+        folder.vanished()
+        if all(it.state.missing for it in self._folders):
+            raise error
+        if folder is self._home:
+            self._folders.append(self._folders.pop(0))
+            self._home.is_due = True
+
+    async def _wait(self) -> bool:
+        """Wait until a sweep is due, delivering what is pushed; return if there is a reason."""
+        deadline = self._loop.time() + self._push.seconds
+        while True:
+            await self._hear()
+            due = min(deadline, self._due_at())
+            seconds = due - self._loop.time()
+            if seconds <= 0:
+                return self._changed_at < math.inf
+            await self._session.wait_for_news(seconds)
+
+    def _due_at(self) -> float:
+        """Return the loop's time at which the next round is due."""
+        if any(guest.is_due for guest in self._guests):
+            return -math.inf
+        due = self._ask_at if self._guests else math.inf
+        notifies = self._push.mode is PushMode.NOTIFY
+        if self._session.idle_is_over:
+            return min(due, self._swept_at + PACE)
+        if self._changed_at == math.inf:
+            return due
+        if notifies:
+            # The mail itself has come or is about to: this is for what the server passed over.
+            return min(due, self._changed_at + PACE)
+        if self._has_grown and self._fruitless < MAX_FRUITLESS:
+            return -math.inf
+        return min(due, self._swept_at + PACE)
+
+    async def _hear(self) -> None:
+        """Take the news: deliver pushed mail, note what else there is."""
+        news = self._session.news.take()
+        if not news:
+            return
+        if news.overflowed:
+            self._armed = None
+            self._ask_at = self._loop.time()
+            self._push.overflowed()
+        if news.changed:
+            self._changed_at = min(self._changed_at, self._loop.time())
+            self._has_grown |= news.grown
+        for status in news.statuses:
+            self._tell(status)
+        pushed = [await self._take_pushed(data) for data in news.mails]
+        if news.statuses or any(pushed):
+            self._publish()
+
+    def _tell(self, data: Data) -> None:
+        """Tell a folder what STATUS says of it."""
+        name, numbers = parse_status(data)
+        decoded = decode_folder(name)
+        for folder in self._folders:
+            if folder.name == decoded or folder.name == decoded.upper() == "INBOX":
+                was_asked = folder is not self._home and not self._push.tells_of_guests
+                folder.told(numbers, asked=was_asked)
+
+    async def _take_pushed(self, data: Data) -> bool:
+        """Deliver a mail that NOTIFY brought, if it is the next one."""
+        home = self._home
+        if home.mark is None:
+            return False
+        mail = pushed_mail(home.name, home.mark.uid_validity, data)
+        return mail is not None and await home.take_pushed(mail)
+
+    def _mode_of(self, folder: Folder) -> PushMode:
+        return self._push.mode if folder is self._home else self._push.guest_mode
