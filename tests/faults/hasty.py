@@ -7,10 +7,10 @@ from typing import Final
 
 import pytest
 
-from custom_components.imap_push.imap import connection, logins, protocol, push
+from custom_components.imap_push.imap import connection, logins, protocol, push, session
 from custom_components.imap_push.imap.backoff import Backoff
 
-# All that is hurried, and the seconds that it lasts.
+# All that is hurried, and the seconds that it lasts. What moves in the engine is moved here.
 HURRIED: Final[tuple[tuple[ModuleType, str, float], ...]] = (
     (connection, "CONNECT_DEADLINE", 0.5),
     (connection, "GREETING_DEADLINE", 0.3),
@@ -23,6 +23,8 @@ HURRIED: Final[tuple[tuple[ModuleType, str, float], ...]] = (
     (push, "IDLE_FIRST", 0.6),
     (push, "IDLE_GROWTH", 1.0),
     (push, "SILENCE", 1.0),
+    # Not a time: the mails of one FETCH, so that an outage leaves more than one to be made.
+    (session, "BATCH", 3),
 )
 COMMAND_DEADLINE: Final = 0.3
 BACKOFF: Final = 0.01
@@ -30,10 +32,10 @@ BACKOFF: Final = 0.01
 
 @contextmanager
 def hasty() -> Iterator[None]:
-    """Let the engine wait for a hundredth of the usual time."""
+    """Let the engine wait for a small part of the usual time."""
     with pytest.MonkeyPatch.context() as patch:
-        for module, name, seconds in HURRIED:
-            patch.setattr(module, name, seconds)
+        for module, name, value in HURRIED:
+            patch.setattr(module, name, value)
         patch.setattr(
             protocol.Command.__init__, "__defaults__", _hurried_command_defaults()
         )
