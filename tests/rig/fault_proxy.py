@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
 import contextlib
 from enum import StrEnum
 from random import Random
@@ -15,7 +16,7 @@ MOST_OCTETS_UP: Final = 1000
 MOST_OCTETS_DOWN: Final = 8000
 MOST_SECONDS: Final = 0.8
 # Seconds that each piece may be late on a connection with jitter.
-MOST_JITTER: Final = 0.04
+MOST_JITTER: Final = 0.06
 # Seconds after which a stall is over.
 MOST_STALL: Final = 0.5
 
@@ -33,21 +34,20 @@ class Fault(StrEnum):
     MUTE = "mute"  # the server's words are lost, the client's pass
 
 
-_FAULTS: Final = tuple(Fault)
-_LATE_FAULTS: Final = _FAULTS[1:]  # what is late already cannot get late once more
-
-
 class FaultProxy(Proxy):
     """Split all that passes at any octet, and strike each connection with one fault or more.
 
     The faults of the n-th connection depend on the seed and on n only.
     """
 
-    def __init__(self, target_port: int, seed: int) -> None:
+    def __init__(
+        self, target_port: int, seed: int, faults: Sequence[Fault] = tuple(Fault)
+    ) -> None:
         """Take all decisions from a seed."""
         super().__init__(target_port)
         self.counts: Counter[Fault] = Counter()
         self.is_faulty = True
+        self.faults = faults
         self._seed = seed
 
     @override
@@ -66,7 +66,6 @@ class _Line:
         self._server = server
         self._dice = dice
         self._proxy = proxy
-        self._is_late = False
         self._up = _Flow(client.reader, server.writer, dice)
         self._down = _Flow(server.reader, client.writer, dice)
 
@@ -84,7 +83,7 @@ class _Line:
     async def _strike(self) -> None:
         """Let faults happen as long as the connection stands them."""
         while await self._next_is_due():
-            fault = self._dice.choice(_LATE_FAULTS if self._is_late else _FAULTS)
+            fault = self._dice.choice(self._proxy.faults)
             self._proxy.counts[fault] += 1
             if not await self._happen(fault):
                 break
@@ -113,8 +112,8 @@ class _Line:
         """Do what the fault is; return if the connection goes on."""
         match fault:
             case Fault.DELAY:
-                self._is_late = True
-                self._up.jitter = self._down.jitter = MOST_JITTER
+                jitter = self._dice.uniform(0, MOST_JITTER)
+                self._up.jitter = self._down.jitter = jitter
             case Fault.STALL:
                 await asyncio.sleep(self._dice.uniform(0, MOST_STALL))
             case Fault.RST:
