@@ -26,7 +26,7 @@ CLIENTS: Final = 2
 # Seconds. Each is the longest pause between two deeds.
 CLIENT_PAUSE: Final = 0.15
 RELOAD_PAUSE: Final = 1.0
-OUTAGE_PAUSE: Final = 8.0
+OUTAGE_PAUSE: Final = 4.0
 OUTAGE: Final = 0.4
 # Seconds within which all mail has to fire once the way is free.
 CATCH_UP: Final = 5.0
