@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 
-from tests.faults.storm import VARIANTS, Variant, weather
+from tests.faults.storm import VARIANTS, Outcome, Variant, weather
 from tests.rig.certificate import make_certificate
 from tests.rig.dovecot import Dovecot
 
@@ -41,9 +41,7 @@ async def run(options: argparse.Namespace, folder: Path) -> int:
         variant = variant_of(seed, options.variant)
         outcome = await weather(variant, seed, options.faults, certificate)
         if outcome.violations:
-            print(
-                f"VIOLATION\n{outcome.story()}\nAgain: {_again(outcome.variant, seed)}"
-            )
+            print(f"VIOLATION\n{outcome.story()}\nAgain: {_again(outcome)}")
             return 1
         print(outcome, flush=True)
         seed, rounds = seed + 1, rounds + 1
@@ -53,8 +51,10 @@ async def run(options: argparse.Namespace, folder: Path) -> int:
     return 0
 
 
-def _again(variant: str, seed: int) -> str:
-    return f"scripts/chaos --minutes 1 --seed {seed} --variant '{variant}'"
+def _again(outcome: Outcome) -> str:
+    return (
+        f"scripts/chaos --minutes 1 --seed {outcome.seed} --variant '{outcome.variant}'"
+    )
 
 
 def main() -> int:

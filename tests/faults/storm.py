@@ -113,10 +113,14 @@ async def weather(
     started = time.monotonic()
     outcome = Outcome(variant.name, seed)
     with hasty(), _complaints() as complaints:
-        async with variant.serve(certificate) as server:
-            port = server.port_for(variant.security)
-            async with FaultProxy(port, seed) as proxy:
-                await _Storm(variant, server, proxy, outcome).rage(faults)
+        try:
+            async with variant.serve(certificate) as server:
+                port = server.port_for(variant.security)
+                async with FaultProxy(port, seed) as proxy:
+                    await _Storm(variant, server, proxy, outcome).rage(faults)
+        except Exception as error:
+            error.add_note(f"FAULT_SEED={seed} {variant.name}")
+            raise
     outcome.seconds = time.monotonic() - started
     outcome.violations += complaints
     return outcome
