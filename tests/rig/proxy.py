@@ -1,6 +1,7 @@
 """A TCP proxy in front of a server: counts, delays and breaks connections."""
 
 import asyncio
+from dataclasses import dataclass
 from typing import Final, override
 
 from .ports import LOOPBACK
@@ -8,6 +9,14 @@ from .reset import reset
 from .running import Running
 
 CHUNK: Final = 65536
+
+
+@dataclass(frozen=True)
+class End:
+    """One of the two parties that a connection links."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
 
 
 class Proxy(Running):
@@ -88,14 +97,18 @@ class Proxy(Running):
             )
             self._writers.add(server_writer)
             try:
-                async with asyncio.TaskGroup() as group:
-                    group.create_task(self._forward_up(reader, server_writer))
-                    group.create_task(self._forward_down(server_reader, writer))
+                await self._link(End(reader, writer), End(server_reader, server_writer))
             finally:
                 self._writers.discard(server_writer)
                 server_writer.close()
         finally:
             self._writers.discard(writer)
+
+    async def _link(self, client: End, server: End) -> None:
+        """Forward both ways until both sides have ended."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._forward_up(client.reader, server.writer))
+            group.create_task(self._forward_down(server.reader, client.writer))
 
     async def _forward_up(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter

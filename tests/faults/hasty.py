@@ -1,0 +1,51 @@
+"""The engine in a hurry: what lasts minutes lasts a moment, so that a minute is a day."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Final
+
+import pytest
+
+from custom_components.imap_push.imap import connection, logins, protocol, push, session
+from custom_components.imap_push.imap.backoff import Backoff
+
+# All that is hurried, and the seconds that it lasts. What moves in the engine is moved here.
+HURRIED: Final[tuple[tuple[ModuleType, str, float], ...]] = (
+    (connection, "CONNECT_DEADLINE", 0.5),
+    (connection, "GREETING_DEADLINE", 0.3),
+    (connection, "DONE_DEADLINE", 0.3),
+    (connection, "LOGOUT_DEADLINE", 0.1),
+    (logins, "INTERVAL", 0.001),
+    (logins, "REFUSAL_PAUSE", 0.1),
+    (protocol, "COMMAND_LIMIT", 3.0),
+    # Dovecot tells of new mail half a second late: a shorter IDLE would find it silent.
+    (push, "IDLE_FIRST", 0.6),
+    (push, "IDLE_GROWTH", 1.0),
+    (push, "SILENCE", 1.0),
+    # Not a time: the mails of one FETCH, so that an outage leaves more than one to be made.
+    (session, "BATCH", 3),
+)
+COMMAND_DEADLINE: Final = 0.3
+BACKOFF: Final = 0.01
+
+
+@contextmanager
+def hasty() -> Iterator[None]:
+    """Let the engine wait for a small part of the usual time."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module, name, value in HURRIED:
+            patch.setattr(module, name, value)
+        patch.setattr(
+            protocol.Command.__init__, "__defaults__", _hurried_command_defaults()
+        )
+        patch.setattr(Backoff, "delay", lambda *_: BACKOFF)
+        yield
+
+
+def _hurried_command_defaults() -> tuple[object, ...]:
+    """Return the defaults of a command: its deadline is bound where the class is made."""
+    defaults = protocol.Command.__init__.__defaults__
+    assert defaults is not None
+    usual = protocol.COMMAND_DEADLINE
+    return tuple(COMMAND_DEADLINE if value == usual else value for value in defaults)

@@ -1,0 +1,98 @@
+"""Real servers that are killed and started again; their mail and their ports outlast it."""
+
+from abc import abstractmethod
+import asyncio
+from typing import override
+
+from custom_components.imap_push.imap import Security
+
+from tests.rig import dovecot, pymap_server
+from tests.rig.certificate import Certificate
+from tests.rig.dovecot import Dovecot
+from tests.rig.pymap_server import PymapServer
+from tests.rig.running import Running
+
+
+class MailServer(Running):
+    """A server with one user."""
+
+    user: str
+    password: str
+    certificate: Certificate
+    port: int  # without TLS, or with STARTTLS
+    tls_port: int
+    lmtp_port: int | None = None
+
+    def port_for(self, security: Security) -> int:
+        """Return the IMAP port that speaks like this."""
+        return self.tls_port if security is Security.TLS else self.port
+
+    @abstractmethod
+    async def kill(self) -> None:
+        """End without a word."""
+
+    @abstractmethod
+    async def shut_down(self) -> None:
+        """End as an administrator ends it, with a BYE where the server has the manners."""
+
+
+class DovecotServer(MailServer):
+    """Dovecot, with LMTP."""
+
+    user = dovecot.USER
+    password = dovecot.PASSWORD
+
+    def __init__(self, certificate: Certificate, *, without: tuple[str, ...]) -> None:
+        """Leave out the capabilities `without`."""
+        self.certificate = certificate
+        self._dovecot = Dovecot(certificate, without=without)
+        self.port = self._dovecot.imap_port
+        self.tls_port = self._dovecot.imaps_port
+        self.lmtp_port = self._dovecot.lmtp_port
+
+    @override
+    async def start(self) -> None:
+        await asyncio.to_thread(self._dovecot.start)
+
+    @override
+    async def stop(self) -> None:
+        # An orderly end takes Dovecot a second, and nobody is interested any more.
+        await self.kill()
+        await asyncio.to_thread(self._dovecot.close)
+
+    @override
+    async def kill(self) -> None:
+        await asyncio.to_thread(self._dovecot.kill)
+
+    @override
+    async def shut_down(self) -> None:
+        await asyncio.to_thread(self._dovecot.stop)
+
+
+class Pymap(MailServer):
+    """pymap, which has no LMTP and lives in this process: killing it resets all connections."""
+
+    user = pymap_server.USER
+    password = pymap_server.PASSWORD
+
+    def __init__(self, certificate: Certificate) -> None:
+        """Keep all mail in memory."""
+        self.certificate = certificate
+        self._pymap = PymapServer(certificate)
+
+    @override
+    async def start(self) -> None:
+        await self._pymap.start()
+        self.port, self.tls_port = self._pymap.port, self._pymap.tls_port
+
+    @override
+    async def stop(self) -> None:
+        await self._pymap.stop()
+
+    @override
+    async def kill(self) -> None:
+        await self._pymap.stop()
+
+    @override
+    async def shut_down(self) -> None:
+        await self._pymap.stop()

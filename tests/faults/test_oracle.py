@@ -1,0 +1,67 @@
+"""The oracle itself: it finds each kind of violation, and none where there is none."""
+
+import pytest
+
+from custom_components.imap_push.imap import Mail
+
+from .oracle import Ledger
+
+
+def mail(uid: int, subject: str | None = None, uid_validity: int = 7) -> Mail:
+    """Return a mail whose subject is its UID."""
+    return Mail(
+        folder="INBOX",
+        uid_validity=uid_validity,
+        uid=uid,
+        subject=subject or str(uid),
+    )
+
+
+def ledger() -> Ledger:
+    """Return a ledger of UIDs 5 to 9: 6 was removed, 7 was snatched."""
+    return Ledger(
+        first_uid=5,
+        next_uid=10,
+        uid_validity=7,
+        present={5: "5", 8: "8", 9: "9"},
+        removed={6},
+        snatched={7},
+        told={5, 7, 9},
+        accepted={"5", "9"},
+    )
+
+
+@pytest.mark.parametrize(
+    ("fired", "violations"),
+    [
+        ([5, 6, 7, 8, 9], []),
+        ([5, 6, 8, 9], []),
+        ([5, 6, 9], ["missing: 8"]),
+        ([6, 8, 9], ["missing: 5", "accepted and not fired: 5"]),
+        ([5, 6, 6, 8, 9], ["repeated: 6"]),
+        ([5, 6, 7, 8, 7, 9], ["repeated: 7", "out of order: 7"]),
+        ([5, 8, 6, 9], ["out of order: 6"]),
+        ([4, 5, 6, 8, 9], ["never assigned: 4"]),
+    ],
+    ids=str,
+)
+def test_what_fired(fired: list[int], violations: list[str]) -> None:
+    """Each UID fires once, in order; only what was snatched may be missing."""
+    assert list(ledger().violations([mail(uid) for uid in fired])) == violations
+
+
+@pytest.mark.parametrize(
+    "strange", [mail(8, "another's"), mail(8, uid_validity=8)], ids=["subject", "uid"]
+)
+def test_mail_that_is_another_one(strange: Mail) -> None:
+    """What fires under a UID is what the server holds under it."""
+    fired = [mail(5), mail(6), strange, mail(9)]
+    assert list(ledger().violations(fired)) == ["not what the server holds: 8"]
+
+
+def test_ledger_with_gaps() -> None:
+    """A UID that nobody accounts for is no proof of anything."""
+    gap = ledger()
+    gap.next_uid = 11
+    fired = [mail(uid) for uid in (5, 6, 8, 9)]
+    assert list(gap.violations(fired)) == ["unaccounted: 10"]
