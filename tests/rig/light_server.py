@@ -17,14 +17,15 @@ _STRUCTURE: Final = b'BODYSTRUCTURE ("text" "plain" NIL NIL NIL "7bit" 10 1)'
 
 
 class LightServer(Running):
-    """One mailbox; a mail is nothing but its UID, and what is told of it is made up of that.
+    """One folder; a mail is nothing but its UID, and what is told of it is made up of that.
 
     Commands are answered one after the other, however many come in one write and in whatever
     order: a client may pipeline as it likes. It is for counting, and for nothing subtle.
     """
 
-    def __init__(self) -> None:
-        """Start with an empty mailbox."""
+    def __init__(self, folder: bytes = b"INBOX") -> None:
+        """Start with this folder, empty, and no other."""
+        self.folder = folder
         self.exists = 0
         self.logins = 0
         self.commands = 0
@@ -45,7 +46,7 @@ class LightServer(Running):
 
     @property
     def is_watched(self) -> bool:
-        """Return whether somebody has the mailbox open and waits for news."""
+        """Return whether somebody has the folder open and waits for news."""
         return any(client.is_idle for client in self._clients)
 
     @override
@@ -66,7 +67,7 @@ class LightServer(Running):
             self._server = None
 
     def deliver(self, count: int) -> None:
-        """Let so many mails arrive, and tell everyone who has the mailbox open."""
+        """Let so many mails arrive, and tell everyone who has the folder open."""
         self.exists += count
         for client in self._clients:
             client.announce()
@@ -134,7 +135,7 @@ class _Client(asyncio.Protocol):
         self.transport.close()
 
     def announce(self) -> None:
-        """Tell how many mails there are, if the mailbox is open."""
+        """Tell how many mails there are, if the folder is open."""
         if self._is_open:
             self.say(b"* %d EXISTS" % self._server.exists)
 
@@ -175,8 +176,11 @@ class _Client(asyncio.Protocol):
         yield b"* CAPABILITY " + CAPABILITIES
         yield tag + b" OK CAPABILITY"
 
-    def _open(self, tag: bytes, _arguments: bytes) -> Iterator[bytes]:
-        self._is_open = True
+    def _open(self, tag: bytes, arguments: bytes) -> Iterator[bytes]:
+        self._is_open = arguments.strip(b'"') == self._server.folder
+        if not self._is_open:
+            yield tag + b" NO [NONEXISTENT] no such folder"
+            return
         yield b"* FLAGS (\\Seen \\Deleted)"
         yield b"* %d EXISTS" % self._server.exists
         yield b"* 0 RECENT"
