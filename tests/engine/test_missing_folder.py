@@ -21,12 +21,14 @@ async def test_the_others_come_back_at_once() -> None:
     async with LightServer() as server:
         watcher = Watcher(account(server.port), folders, WatchOptions(), recorder)
         task = asyncio.create_task(watcher.run())
-        await recorder.until(lambda: server.is_watched)
-        await asyncio.sleep(WHILE_SECONDS)
-        assert recorder.states[-1].folders["Nowhere"].missing
+        try:
+            await recorder.until(lambda: server.is_watched)
+            await asyncio.sleep(WHILE_SECONDS)
+            assert recorder.states[-1].folders["Nowhere"].missing
 
-        server.reset_all()
-        server.deliver(1)
-        await recorder.until(lambda: recorder.uids == [1])
-        task.cancel()
-        await asyncio.wait([task])
+            server.reset_all()
+            server.deliver(1)
+            await recorder.until(lambda: recorder.uids == [1])
+        finally:
+            task.cancel()
+            await asyncio.wait([task])

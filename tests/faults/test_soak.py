@@ -97,13 +97,15 @@ async def test_twenty_thousand_mails_and_a_thousand_reconnects_leave_nothing_beh
     counter = Counter()
     async with LightServer() as server:
         task = asyncio.create_task(_watcher(server, counter).run())
-        await counter.until(lambda: server.is_watched)
-        await _soak(server, counter, WARM_UP)
-        warm = _Memory.now()
-        await _soak(server, counter, RECONNECTS - WARM_UP)
-        worn = _Memory.now()
-        task.cancel()
-        await asyncio.wait([task])
+        try:
+            await counter.until(lambda: server.is_watched)
+            await _soak(server, counter, WARM_UP)
+            warm = _Memory.now()
+            await _soak(server, counter, RECONNECTS - WARM_UP)
+            worn = _Memory.now()
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
         await counter.until(lambda: not server.connections)
 
     record_property("mails", counter.told)
