@@ -19,7 +19,7 @@ from tests.rig.proxy import Proxy
 ROOT: Final = Path(__file__).parents[2]
 ARTIFACTS: Final = ROOT / ".artifacts" / "e2e"
 VENVS: Final = {"2026.10.4": ".venv", "2026.11.0": ".venv-2026.11.0"}
-# What has a browser in it runs on this one only.
+# What has a browser in it, or takes minutes, runs on this one only.
 NEWEST: Final = "2026.11.0"
 
 # Every test has a mailbox of its own.
@@ -44,7 +44,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
         if "dovecot" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.dovecot)
-        if item.get_closest_marker("browser") and NEWEST not in item.name:
+        marks = {mark.name for mark in item.iter_markers()}
+        if marks & {"browser", "newest"} and NEWEST not in item.name:
             items.remove(item)
 
 

@@ -11,22 +11,24 @@ from custom_components.imap_push.const import DOMAIN, EVENT_NEW_MAIL
 
 from .waiting import PATIENCE_SECONDS, Json, until_equal
 
+from tests.rig import event_log
 from tests.rig.certificate import Certificate
 from tests.rig.dovecot import PASSWORD
 from tests.rig.home_assistant import HomeAssistant
 from tests.rig.ports import LOOPBACK
 
 BLUEPRINTS: Final = Path(__file__).parents[2] / "blueprints" / "automation"
+EVENT_LOG: Final = Path(event_log.__file__).parent
 
 # The automations take no mail but what they are meant for, by its subject.
-DIARY_SUBJECT: Final = "For the diary"
+COUNT_SUBJECT: Final = "For the counter"
 FLASH_SUBJECT: Final = "For the lamp"
-DIARY: Final = "input_text.diary"
+COUNTER: Final = "counter.mails"
 LAMP: Final = "light.lamp"
 CONFIGURATION: Final = f"""
-input_text:
-  diary:
-    max: 255
+event_log:
+counter:
+  mails:
 template:
   - light:
       - name: Lamp
@@ -35,23 +37,18 @@ template:
         set_level: []
         set_rgb: []
 automation:
-  - alias: Keep a diary of mail
+  - alias: Count mail
     mode: queued
     max: 100
     triggers:
       - trigger: event
         event_type: {EVENT_NEW_MAIL}
-    conditions: >-
-      {{{{ trigger.event.data.subject == "{DIARY_SUBJECT}" }}}}
+        event_data:
+          subject: {COUNT_SUBJECT}
     actions:
-      - action: input_text.set_value
+      - action: counter.increment
         target:
-          entity_id: {DIARY}
-        data:
-          value: >-
-            {{{{ states("{DIARY}") | replace("unknown", "") }}}}
-            {{{{ trigger.event.data.uid }}}}
-            {{{{ "caught up" if trigger.event.data.catch_up else "at once" }}}},
+          entity_id: {COUNTER}
   - alias: Flash the lamp
     use_blueprint:
       path: imap_push/flash_light.yaml
@@ -71,7 +68,10 @@ class Home(HomeAssistant):
         super().__init__(
             folder, python=python, configuration=CONFIGURATION, ca=certificate.ca
         )
-        self._expected: list[str] = []
+        self._expected = [f"custom integration {event_log.DOMAIN} which has not been"]
+        components = folder / "custom_components"
+        components.mkdir()
+        (components / event_log.DOMAIN).symlink_to(EVENT_LOG)
         shutil.copytree(BLUEPRINTS, folder / "blueprints" / "automation")
 
     def expect_warnings(self, part: str) -> None:
@@ -104,10 +104,10 @@ class Home(HomeAssistant):
         state = await self.client.get_state(entity_id)
         return str(state["state"]) if state else None
 
-    async def empty_diary(self) -> None:
-        """Forget the mail that the automation has written down."""
+    async def reset_counter(self) -> None:
+        """Let the automation count from zero."""
         await self.client.call_service(
-            "input_text", "set_value", {"value": ""}, target={"entity_id": DIARY}
+            "counter", "reset", target={"entity_id": COUNTER}
         )
 
     async def remove_accounts(self) -> None:
@@ -158,6 +158,16 @@ class Account:
     ) -> None:
         """Wait until a state is the wanted one."""
         await until_equal(lambda: self.state(key), wanted, seconds=seconds)
+
+    def told(self) -> list[tuple[int, bool]]:
+        """Return the UID of every event so far, and whether it was caught up."""
+        return [(event["uid"], event["catch_up"]) for event in self.events()]
+
+    def events(self) -> list[Json]:
+        """Return every event so far, each written to disk in the moment it fired."""
+        lines = (self.home.folder / event_log.FILE).read_text().splitlines()
+        events: list[Json] = [json.loads(line) for line in lines]
+        return [event for event in events if event["entry_id"] == self.entry_id]
 
     async def set_options(self, **options: Any) -> None:
         """Change the options as the UI does; the others keep what the form offers."""

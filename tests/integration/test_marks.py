@@ -1,6 +1,7 @@
 """What was delivered is remembered, whatever happens to the file."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import UTC, datetime
 import json
 from pathlib import Path
@@ -120,6 +121,23 @@ def test_a_mark_is_on_disk_within_a_second() -> None:
 
 
 _WHOLE = {"version": 1, "minor_version": 1, "key": KEY}
+_MARK: dict[str, Any] = {
+    "uid_validity": 3,
+    "next_uid": 8,
+    "last_received": None,
+    "remembered": [],
+}
+
+
+def _stored(mark: Any, **others: Any) -> str:
+    """Return a file with this mark for INBOX."""
+    folders = {"INBOX": mark, **others}
+    return json.dumps(_WHOLE | {"data": {"username": "jane", "folders": folders}})
+
+
+def _damaged(key: str, value: Any, *, id: str) -> Any:
+    """Return one row of the table: a mark that is right but for one value."""
+    return pytest.param(_stored(_MARK | {key: value}), id=id)
 
 
 @pytest.mark.parametrize(
@@ -137,24 +155,22 @@ _WHOLE = {"version": 1, "minor_version": 1, "key": KEY}
             json.dumps(_WHOLE | {"data": {"username": "jane", "folders": []}}),
             id="folders are a list",
         ),
-        pytest.param(
-            json.dumps(
-                _WHOLE | {"data": {"username": "jane", "folders": {"INBOX": {}}}}
-            ),
-            id="mark without a number",
-        ),
-        pytest.param(
-            json.dumps(
-                _WHOLE
-                | {
-                    "data": {
-                        "username": "jane",
-                        "folders": {"INBOX": {"uid_validity": "x", "next_uid": 1}},
-                    }
-                }
-            ),
-            id="a number that is none",
-        ),
+        pytest.param(_stored({}), id="mark without a number"),
+        pytest.param(_stored(None), id="mark is null"),
+        pytest.param(_stored([3, 8]), id="mark is a list"),
+        _damaged("uid_validity", "x", id="a number that is none"),
+        _damaged("uid_validity", None, id="no UIDVALIDITY"),
+        _damaged("uid_validity", -3, id="a negative UIDVALIDITY"),
+        _damaged("next_uid", None, id="no UID"),
+        _damaged("next_uid", 0, id="a UID that no mail has"),
+        _damaged("next_uid", -8, id="a negative UID"),
+        _damaged("next_uid", 2**32 + 1, id="a UID beyond all UIDs"),
+        _damaged("next_uid", [8], id="a list of UIDs"),
+        _damaged("last_received", "yesterday", id="a date that is none"),
+        _damaged("last_received", 20261103, id="a number for a date"),
+        _damaged("remembered", "abc", id="remembers letters"),
+        _damaged("remembered", [1, 2], id="remembers numbers"),
+        _damaged("remembered", 7, id="remembers a number"),
         pytest.param(
             json.dumps(_WHOLE | {"version": 9, "data": {}}), id="from a later version"
         ),
@@ -176,6 +192,47 @@ async def test_a_damaged_file_is_told_and_begins_anew(
     store.async_move("INBOX", Mark(3, 8))
     await store.async_save()
     assert await _store(hass).async_load(["INBOX"]) == {"INBOX": Mark(3, 8)}
+
+
+async def test_a_damaged_mark_is_the_affair_of_its_folder(
+    hass: HomeAssistant, file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log names the folder; the others go on from their marks."""
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(_stored({"uid_validity": "x"}, Lists=_MARK))
+    assert await _store(hass).async_load(["INBOX", "Lists"]) == {
+        "INBOX": None,
+        "Lists": Mark(3, 8),
+    }
+    [error] = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert "INBOX" in error.getMessage()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(lambda file: file.write_bytes(b"\xff\xfe{"), id="no text"),
+        pytest.param(lambda file: file.mkdir(), id="a folder in its place"),
+        pytest.param(lambda file: file.symlink_to(file), id="a link to itself"),
+    ],
+)
+async def test_an_account_is_watched_whatever_became_of_its_file(
+    hass: HomeAssistant,
+    file: Path,
+    entry: MockConfigEntry,
+    watchers: list[FakeWatcher],
+    caplog: pytest.LogCaptureFixture,
+    damage: Callable[[Path], object],
+) -> None:
+    """It begins with what comes next, the log says so, and it can be unloaded."""
+    file.parent.mkdir(exist_ok=True)
+    damage(file)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    assert watchers[0].running
+    assert watchers[0].folders == {"INBOX": None}
+    assert KEY in caplog.text
+    watchers[0].listener.mark_moved("INBOX", Mark(3, 8))
+    assert await hass.config_entries.async_unload(entry.entry_id)
 
 
 async def test_a_watcher_goes_on_from_its_mark(

@@ -1,24 +1,33 @@
 """The main job inside Home Assistant, with the real engine, on each real server over TLS."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from email.message import EmailMessage
-from imaplib import IMAP4_SSL
+from imaplib import IMAP4_SSL, ParseFlags
+from types import MappingProxyType
 from typing import Any
 
 import pytest
 from pytest_homeassistant_custom_component.common import async_capture_events
 
+from custom_components.imap_push import helpers
 from custom_components.imap_push.const import (
+    CONF_FOLDER,
     CONF_POLL_INTERVAL,
     CONF_PUSH,
     CONF_SECURITY,
     DOMAIN,
     EVENT_NEW_MAIL,
+    SUBENTRY_TYPE_FOLDER,
 )
-from homeassistant.config_entries import SOURCE_USER, ConfigEntry
+from homeassistant.config_entries import (
+    SOURCE_USER,
+    ConfigEntry,
+    ConfigEntryState,
+    ConfigSubentry,
+)
 from homeassistant.const import (
     CONF_HOST,
     CONF_PASSWORD,
@@ -28,6 +37,7 @@ from homeassistant.const import (
 )
 from homeassistant.core import Event, HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.helpers.issue_registry import IssueRegistry
 
 from . import get_state
 
@@ -45,6 +55,14 @@ DEADLINE = 15.0  # seconds
 
 
 @dataclass(frozen=True)
+class Contents:
+    """What is in a mailbox: the answer to STATUS, and the flags of each mail."""
+
+    status: str
+    flags: list[set[bytes]]
+
+
+@dataclass(frozen=True)
 class Mailbox:
     """A mailbox on a real server, behind a proxy that counts and breaks."""
 
@@ -59,6 +77,15 @@ class Mailbox:
         """Delete the newest mail as another client does."""
         await asyncio.to_thread(self._with_client, self._delete_newest)
 
+    async def append(self, mails: Mapping[str, str]) -> None:
+        """Put mails in, subject to flags, and look at them, as another client does."""
+        await asyncio.to_thread(self._with_client, lambda c: self._append(c, mails))
+
+    async def contents(self) -> Contents:
+        """Return what another client sees that looks and does not touch."""
+        contents: Contents = await asyncio.to_thread(self._with_client, self._contents)
+        return contents
+
     async def uids(self) -> list[int]:
         """Return the UIDs that another client sees."""
         uids: list[int] = await asyncio.to_thread(self._with_client, self._uids)
@@ -68,14 +95,32 @@ class Mailbox:
         context = self.certificate.client_context()
         with IMAP4_SSL("localhost", self.port, ssl_context=context) as client:
             client.login(self.user, self.password)
-            client.select()
             return use(client)
 
+    def _append(self, client: IMAP4_SSL, mails: Mapping[str, str]) -> None:
+        for subject, flags in mails.items():
+            client.append("INBOX", flags, "", bytes(plain(subject)))
+        client.select()
+
+    def _contents(self, client: IMAP4_SSL) -> Contents:
+        _, [*_, capabilities] = client.capability()
+        items = "MESSAGES RECENT UIDNEXT UIDVALIDITY UNSEEN"
+        if b"CONDSTORE" in capabilities:
+            items += " HIGHESTMODSEQ"  # Whatever changes makes it grow.
+        _, [status] = client.status("INBOX", f"({items})")
+        client.select(readonly=True)
+        _, found = client.fetch("1:*", "(FLAGS)")
+        lines = [line for line in found if isinstance(line, bytes)]
+        flags = [{*ParseFlags(line)} - {rb"\Recent"} for line in lines]
+        return Contents(status.decode(), flags)
+
     def _delete_newest(self, client: IMAP4_SSL) -> None:
+        client.select()
         client.store("*", "+FLAGS", r"(\Deleted)")
         client.expunge()
 
     def _uids(self, client: IMAP4_SSL) -> list[int]:
+        client.select(readonly=True)
         _, [found] = client.uid("SEARCH", "ALL")
         return [int(uid) for uid in found.split()]
 
@@ -148,6 +193,7 @@ class Watched:
     """The mailbox's account in Home Assistant, set up through the config flow."""
 
     hass: HomeAssistant
+    mailbox: Mailbox
     entry: ConfigEntry
     events: list[Event[Any]]
 
@@ -165,6 +211,15 @@ class Watched:
     async def until_unread(self, count: int) -> None:
         """Wait until the unread sensor shows this number."""
         await self.until(lambda: self.state("sensor", "inbox_unread") == str(count))
+
+    async def stop(self) -> None:
+        """Unload the account, and wait until the server is left."""
+        assert await self.hass.config_entries.async_unload(self.entry.entry_id)
+        await self.until(lambda: self.mailbox.proxy.open_connections == 0)
+
+    async def start(self) -> None:
+        """Set the account up again."""
+        assert await self.hass.config_entries.async_setup(self.entry.entry_id)
 
     def state(self, platform: str, key: str) -> str:
         """Return the state of one of the account's entities."""
@@ -191,12 +246,12 @@ async def watched(hass: HomeAssistant, mailbox: Mailbox) -> AsyncIterator[Watche
         },
     )
     assert result["type"] is FlowResultType.CREATE_ENTRY, result
-    watched = Watched(hass, result["result"], events)
+    watched = Watched(hass, mailbox, result["result"], events)
     await watched.until_unread(0)
     assert watched.state("sensor", "push_mode") == "idle"
     yield watched
-    assert await hass.config_entries.async_unload(watched.entry.entry_id)
-    await watched.until(lambda: mailbox.proxy.open_connections == 0)
+    if watched.entry.state is ConfigEntryState.LOADED:
+        await watched.stop()
 
 
 async def test_burst(watched: Watched, mailbox: Mailbox) -> None:
@@ -239,10 +294,9 @@ async def test_reload(watched: Watched, mailbox: Mailbox) -> None:
     """A reload repeats nothing, and what came meanwhile is caught up."""
     await mailbox.deliver([plain("before")])
     await watched.until_unread(1)
-    assert await watched.hass.config_entries.async_unload(watched.entry.entry_id)
-    await watched.until(lambda: mailbox.proxy.open_connections == 0)
+    await watched.stop()
     await mailbox.deliver([plain("meanwhile")])
-    assert await watched.hass.config_entries.async_setup(watched.entry.entry_id)
+    await watched.start()
     await watched.until_unread(2)
     assert [(e.data["subject"], e.data["catch_up"]) for e in watched.events] == [
         ("before", False),
@@ -268,6 +322,8 @@ async def test_push_switched_off(
     watched: Watched, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Mail is found within the interval, and the push mode says so."""
+    # A user has to wait for ten seconds at the least.
+    monkeypatch.setattr(helpers, "MIN_POLL_INTERVAL", 0.1, raising=False)
     watched.hass.config_entries.async_update_entry(
         watched.entry, options={CONF_PUSH: False, CONF_POLL_INTERVAL: 0.2}
     )
@@ -277,3 +333,98 @@ async def test_push_switched_off(
     assert [(e.data["subject"], e.data["push"]) for e in watched.events] == [
         ("polled", "poll")
     ]
+
+
+async def _nothing(_watched: Watched) -> None:
+    """Let it be."""
+
+
+async def _lose_the_connection(watched: Watched) -> None:
+    proxy = watched.mailbox.proxy
+    connections = proxy.connections
+    proxy.reset_all()
+    await watched.until(lambda: proxy.connections > connections)
+
+
+async def _reload(watched: Watched) -> None:
+    await watched.stop()
+    await watched.start()
+
+
+async def _poll(watched: Watched) -> None:
+    """Look at the folder afresh again and again."""
+    watched.hass.config_entries.async_update_entry(
+        watched.entry, options={CONF_PUSH: False, CONF_POLL_INTERVAL: 0.2}
+    )
+    await watched.until(lambda: watched.state("sensor", "push_mode") == "poll")
+    octets = watched.mailbox.proxy.bytes_up
+    await watched.until(lambda: watched.mailbox.proxy.bytes_up > octets + 1000)
+
+
+@pytest.mark.parametrize(
+    "happen",
+    [
+        pytest.param(_nothing, id="caught up"),
+        pytest.param(_lose_the_connection, id="connection lost"),
+        pytest.param(_reload, id="stopped and started"),
+        pytest.param(_poll, id="polled"),
+    ],
+)
+async def test_watching_changes_nothing_in_the_mailbox(
+    watched: Watched,
+    mailbox: Mailbox,
+    monkeypatch: pytest.MonkeyPatch,
+    happen: Callable[[Watched], Awaitable[None]],
+) -> None:
+    r"""No flag comes or goes, what others marked as \Deleted stays, new mail stays \Recent."""
+    monkeypatch.setattr(helpers, "MIN_POLL_INTERVAL", 0.1, raising=False)
+    await watched.stop()
+    flags = {"seen": r"\Seen", "loved": r"\Flagged $Loved", "gone": r"\Deleted"}
+    await mailbox.append(flags)
+    await mailbox.deliver([plain("recent")])
+    before = await mailbox.contents()
+    assert "MESSAGES 4 RECENT 1 " in before.status
+    wanted = [set(words.encode().split()) for words in (*flags.values(), "")]
+    assert before.flags == wanted
+
+    await watched.start()
+    await watched.until(lambda: watched.subjects == [*flags, "recent"])
+    await happen(watched)
+    assert await mailbox.contents() == before
+
+    await mailbox.deliver([plain("more recent")])
+    await watched.until(lambda: watched.subjects[4:] == ["more recent"])
+    await watched.until_unread(4)
+    after = await mailbox.contents()
+    assert "MESSAGES 5 RECENT 2 " in after.status
+    assert after.flags == [*wanted, set()]
+    await watched.stop()
+    assert await mailbox.contents() == after
+
+
+async def test_a_folder_that_never_existed(
+    watched: Watched, mailbox: Mailbox, issue_registry: IssueRegistry
+) -> None:
+    """A repair names it, and the inbox is watched as ever."""
+    watched.hass.config_entries.async_add_subentry(
+        watched.entry,
+        ConfigSubentry(
+            data=MappingProxyType({CONF_FOLDER: "Nowhere"}),
+            subentry_type=SUBENTRY_TYPE_FOLDER,
+            title="Nowhere",
+            unique_id="Nowhere",
+        ),
+    )
+    await watched.until(lambda: issue_registry.issues)
+    [issue] = issue_registry.issues.values()
+    assert issue.translation_key == "folder_missing"
+    assert issue.translation_placeholders == {
+        "account": mailbox.user,
+        "folder": "Nowhere",
+    }
+    assert watched.state("sensor", "nowhere_unread") == "unavailable"
+    await watched.until_unread(0)
+    await mailbox.deliver([plain("first")])
+    await watched.until_unread(1)
+    assert watched.subjects == ["first"]
+    assert len(issue_registry.issues) == 1

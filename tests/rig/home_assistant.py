@@ -200,6 +200,9 @@ class HomeAssistant(Running):
                 stdout=log,
                 stderr=log,
                 env=self._environment,
+                # A folder of that name where Python starts hides this one's
+                # `custom_components`.
+                cwd=self.folder,
                 start_new_session=True,
             )
 

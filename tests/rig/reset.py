@@ -1,6 +1,6 @@
 """End a connection as a broken network does."""
 
-from asyncio import StreamWriter
+from asyncio import StreamWriter, WriteTransport
 import socket
 import struct
 from typing import Final
@@ -11,7 +11,12 @@ NO_LINGER: Final = struct.pack("ii", 1, 0)
 
 def reset(writer: StreamWriter) -> None:
     """Send RST at once; what was not yet sent is lost."""
-    connection: socket.socket = writer.get_extra_info("socket")
+    reset_transport(writer.transport)
+
+
+def reset_transport(transport: WriteTransport) -> None:
+    """Do so where there is no stream."""
+    connection: socket.socket = transport.get_extra_info("socket")
     if connection.fileno() != -1:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
-    writer.transport.abort()
+    transport.abort()

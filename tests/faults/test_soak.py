@@ -1,0 +1,178 @@
+"""Years in one process: whatever many mails and reconnects leave behind shows here."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+import gc
+import itertools
+import logging
+import os
+from pathlib import Path
+import sys
+from typing import Any, Final, Self
+
+import pytest
+
+from custom_components.imap_push.imap import (
+    Account,
+    AccountState,
+    Arrival,
+    Mark,
+    Security,
+    Watcher,
+    WatchOptions,
+    logins,
+)
+from custom_components.imap_push.imap.backoff import Backoff
+
+from tests.rig.light_server import LightServer
+from tests.rig.ports import LOOPBACK
+
+pytestmark = pytest.mark.usefixtures("socket_enabled", "hasty", "silent")
+
+MAILS: Final = 20_000
+RECONNECTS: Final = 1_000
+WARM_UP: Final = 100  # reconnects, with their mails
+MAX_GROWTH: Final = 5_000_000  # octets
+# Objects, more or less: far less than one for each mail, and than a few for each reconnect.
+MAX_KEPT: Final = 2_000
+PATIENCE_SECONDS: Final = 10.0
+LOOK_SECONDS: Final = 0.001
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a thousand reconnects take no time."""
+    monkeypatch.setattr(logins, "INTERVAL", 0.001)
+    monkeypatch.setattr(Backoff, "delay", lambda *_: 0.0)
+
+
+@pytest.fixture
+def silent() -> Iterator[None]:
+    """Log nothing: pytest would keep every line."""
+    logging.disable(logging.ERROR)
+    yield
+    logging.disable(logging.NOTSET)
+
+
+class Counter:
+    """A listener that keeps numbers, and no mail."""
+
+    def __init__(self) -> None:
+        """Start with nothing told."""
+        self.told = 0
+        self.wrong = 0
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        """Wait until a condition holds."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not condition():
+                await asyncio.sleep(LOOK_SECONDS)
+
+    def state_changed(self, state: AccountState) -> None:
+        """Forget."""
+
+    async def mail_arrived(self, arrival: Arrival) -> None:
+        """Count; at this server UIDs are the numbers of the mails."""
+        self.told += 1
+        self.wrong += arrival.mail.uid != self.told
+
+    def mark_moved(self, folder: str, mark: Mark) -> None:
+        """Forget."""
+
+    def login_refused(self) -> None:
+        """Count as wrong."""
+        self.wrong += 1
+
+    def alerted(self, text: str) -> None:
+        """Count as wrong."""
+        self.wrong += 1
+
+
+async def test_twenty_thousand_mails_and_a_thousand_reconnects_leave_nothing_behind(
+    record_property: Callable[[str, object], None],
+) -> None:
+    """After warm-up memory does not grow; in the end no task, socket or timer is left."""
+    before = _Leftovers.now()
+    counter = Counter()
+    async with LightServer() as server:
+        task = asyncio.create_task(_watcher(server, counter).run())
+        try:
+            await counter.until(lambda: server.is_watched)
+            await _soak(server, counter, WARM_UP)
+            warm = _Memory.now()
+            await _soak(server, counter, RECONNECTS - WARM_UP)
+            worn = _Memory.now()
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+        await counter.until(lambda: not server.connections)
+
+    record_property("mails", counter.told)
+    record_property("logins", server.logins)
+    record_property("octets more", worn.octets - warm.octets)
+    record_property("blocks more", worn.blocks - warm.blocks)
+    assert (counter.told, counter.wrong) == (MAILS, 0)
+    assert server.logins > RECONNECTS
+    assert worn.octets - warm.octets < MAX_GROWTH
+    assert worn.blocks - warm.blocks < MAX_KEPT
+    assert _Leftovers.now() == before
+
+
+def _watcher(server: LightServer, listener: Counter) -> Watcher:
+    """Return a watcher of the server's only folder."""
+    account = Account(
+        host=LOOPBACK,
+        port=server.port,
+        username="user",
+        password="secret",
+        security=Security.NONE,
+    )
+    return Watcher(account, {"INBOX": None}, WatchOptions(), listener)
+
+
+async def _soak(server: LightServer, counter: Counter, reconnects: int) -> None:
+    """Break the connection so often; half of the mail comes before, half while it is away."""
+    half = MAILS // RECONNECTS // 2
+    ends = itertools.cycle((server.reset_all, server.close_all, server.dismiss_all))
+    for end, _ in zip(ends, range(reconnects), strict=False):
+        server.deliver(half)
+        await counter.until(lambda: counter.told == server.exists)
+        end()
+        server.deliver(half)
+        await counter.until(lambda: counter.told == server.exists)
+
+
+@dataclass(frozen=True)
+class _Memory:
+    """What this process has in memory, garbage left aside."""
+
+    octets: int
+    blocks: int
+
+    @classmethod
+    def now(cls) -> Self:
+        """Measure; without tracemalloc, which would make a minute and a half of it."""
+        gc.collect()
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        return cls(pages * os.sysconf("SC_PAGE_SIZE"), sys.getallocatedblocks())
+
+
+@dataclass(frozen=True)
+class _Leftovers:
+    """What can be left of a watcher."""
+
+    tasks: int
+    timers: int
+    open_files: int  # sockets are files
+
+    @classmethod
+    def now(cls) -> Self:
+        """Count what there is; a timer that was cancelled fires no more."""
+        gc.collect()
+        loop: Any = asyncio.get_running_loop()
+        return cls(
+            tasks=len(asyncio.all_tasks()),
+            timers=sum(not timer.cancelled() for timer in loop._scheduled),
+            open_files=len(list(Path("/dev/fd").iterdir())),
+        )
