@@ -14,7 +14,7 @@ from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
 from .const import DOMAIN, EVENT_NEW_MAIL
 from .devices import async_register_devices
 from .event_data import NewMail, new_mail_from_arrival
-from .helpers import account_from_entry_data, watch_options_from_entry_options
+from .helpers import account_from_entry_data, watch_options_from_entry
 from .imap import AccountState, Arrival, Mark, Watcher
 from .issues import async_create_alert_issue, async_update_folder_issues
 from .marks import MarkStore
@@ -75,9 +75,7 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
         watcher = Watcher(
             account_from_entry_data(entry.data),
             self._marks,
-            watch_options_from_entry_options(
-                entry.options, pipelining=self.mark_store.pipelining
-            ),
+            watch_options_from_entry(entry, pipelining=self.mark_store.pipelining),
             self,
         )
         self._watch_task = entry.async_create_background_task(

@@ -1,8 +1,10 @@
 """What a config entry says, in the engine's words."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+import logging
+from typing import Any, Final
 
+from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import (
     CONF_HOST,
     CONF_PASSWORD,
@@ -18,11 +20,12 @@ from .const import (
     CONF_POLL_INTERVAL,
     CONF_PUSH,
     CONF_SECURITY,
-    DEFAULT_NOTIFY,
-    DEFAULT_POLL_INTERVAL,
-    DEFAULT_PUSH,
+    MAX_POLL_INTERVAL,
+    MIN_POLL_INTERVAL,
 )
 from .imap import Account, CatchUp, Security, WatchOptions
+
+_LOGGER = logging.getLogger(__name__)
 
 
 def account_from_entry_data(data: Mapping[str, Any]) -> Account:
@@ -39,14 +42,41 @@ def account_from_entry_data(data: Mapping[str, Any]) -> Account:
     )
 
 
-def watch_options_from_entry_options(
-    options: Mapping[str, Any], *, pipelining: bool
-) -> WatchOptions:
-    """Return how the account is to be watched."""
-    return WatchOptions(
-        push=options.get(CONF_PUSH, DEFAULT_PUSH),
-        notify=options.get(CONF_NOTIFY, DEFAULT_NOTIFY),
-        pipeline=pipelining,
-        catch_up=CatchUp(options.get(CONF_CATCH_UP, CatchUp.ALL)),
-        poll_interval=options.get(CONF_POLL_INTERVAL, DEFAULT_POLL_INTERVAL),
-    )
+def watch_options_from_entry(entry: ConfigEntry, *, pipelining: bool) -> WatchOptions:
+    """Return how the account is to be watched; an option that cannot be used is not set."""
+    usable: dict[str, Any] = {"pipeline": pipelining}
+    for option, read in _READ_OPTION.items():
+        if option not in entry.options:
+            continue
+        try:
+            usable[option] = read(entry.options[option])
+        except TypeError, ValueError:
+            _LOGGER.warning(
+                "%s: the option %s cannot be %r, so that its default is used",
+                entry.title,
+                option,
+                entry.options[option],
+            )
+    return WatchOptions(**usable)
+
+
+def _read_switch(value: Any) -> bool:
+    """Return what is a boolean; raise TypeError for anything else."""
+    if not isinstance(value, bool):
+        raise TypeError
+    return value
+
+
+def _read_poll_interval(value: Any) -> float:
+    """Return the seconds between two looks; raise ValueError outside of what is offered."""
+    if not MIN_POLL_INTERVAL <= (seconds := float(value)) <= MAX_POLL_INTERVAL:
+        raise ValueError
+    return seconds
+
+
+_READ_OPTION: Final[dict[str, Callable[[Any], object]]] = {
+    CONF_CATCH_UP: CatchUp,
+    CONF_NOTIFY: _read_switch,
+    CONF_POLL_INTERVAL: _read_poll_interval,
+    CONF_PUSH: _read_switch,
+}

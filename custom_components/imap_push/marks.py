@@ -20,6 +20,17 @@ STORAGE_VERSION: Final = 1
 SAVE_DELAY: Final = 0.5
 
 
+# What reading a damaged file can raise.
+_DAMAGE: Final = (
+    AttributeError,
+    HomeAssistantError,
+    KeyError,
+    OverflowError,
+    TypeError,
+    ValueError,
+)
+
+
 class _StoredMarks(TypedDict):
     """What the file holds: the marks by folder, and the login whose marks they are.
 
@@ -52,13 +63,24 @@ def _mark_to_dict(mark: Mark) -> _StoredMark:
 
 
 def _mark_from_dict(stored: _StoredMark) -> Mark:
-    """Return the mark that was stored; one of version 0.1 remembers nothing."""
+    """Return the mark that was stored; one of version 0.1 remembers nothing.
+
+    Raises ValueError or TypeError for what no mark can be (RFC 3501 2.3.1.1: 32 bits).
+    """
+    uid_validity, next_uid = int(stored["uid_validity"]), int(stored["next_uid"])
+    if not (0 <= uid_validity < 2**32 and 0 < next_uid <= 2**32):
+        raise ValueError("a number that no server can have given")
+    remembered = stored.get("remembered", [])
+    if not isinstance(remembered, list) or not all(
+        isinstance(digest, str) for digest in remembered
+    ):
+        raise TypeError("no list of digests")
     received = stored.get("last_received")
     return Mark(
-        int(stored["uid_validity"]),
-        int(stored["next_uid"]),
+        uid_validity,
+        next_uid,
         datetime.fromisoformat(received).astimezone(UTC) if received else None,
-        tuple(stored.get("remembered", ())),
+        tuple(remembered),
     )
 
 
@@ -100,7 +122,7 @@ class MarkStore:
         return found
 
     async def _async_load_all(self) -> dict[str, Mark]:
-        """Return all marks on disk; a damaged file has none."""
+        """Return all marks on disk that can be read."""
         try:
             stored = await self._store.async_load()
             # Another login has other mailboxes, and servers exist where all of them
@@ -108,24 +130,26 @@ class MarkStore:
             if stored is None or stored["username"] != self._username:
                 return {}
             self.pipelining = stored.get("pipelining", True) is not False
-            return {
-                folder: _mark_from_dict(mark)
-                for folder, mark in stored["folders"].items()
-            }
-        except (
-            AttributeError,
-            HomeAssistantError,
-            KeyError,
-            TypeError,
-            ValueError,
-        ) as err:
-            _LOGGER.error(
-                "What was delivered so far cannot be read from %s, so that mail which "
-                "arrived since Home Assistant was last running gives no event: %r",
-                self._store.key,
-                err,
-            )
+            folders = list(stored["folders"].items())
+        except _DAMAGE as err:
+            self._log_damage("this account", err)
             return {}
+        marks = {}
+        for folder, mark in folders:
+            try:
+                marks[folder] = _mark_from_dict(mark)
+            except _DAMAGE as err:
+                self._log_damage(f"the folder {folder}", err)
+        return marks
+
+    def _log_damage(self, what: str, err: Exception) -> None:
+        _LOGGER.error(
+            "What was delivered so far of %s cannot be read from %s, so that mail which "
+            "arrived since Home Assistant was last running gives no event: %r",
+            what,
+            self._store.key,
+            err,
+        )
 
     @callback
     def async_move(self, folder: str, mark: Mark) -> None:

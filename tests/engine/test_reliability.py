@@ -216,7 +216,9 @@ def test_idle_that_announces_nothing() -> None:
                 peer.say(b"+ idling")
                 await peer.done(tag)
             elif command.startswith(b"EXAMINE"):
-                peer.say(b"* OK [UIDVALIDITY 1] valid", b"* OK [UIDNEXT %d] next" % (uid + 1))
+                peer.say(
+                    b"* OK [UIDVALIDITY 1] valid", b"* OK [UIDNEXT %d] next" % (uid + 1)
+                )
                 peer.say(tag + b" OK [READ-ONLY] opened")
             elif command.startswith(b"UID FETCH"):
                 uid += 1

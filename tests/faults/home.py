@@ -112,6 +112,9 @@ class Home(Running):
     def alerted(self, text: str) -> None:
         """Take no interest."""
 
+    def pipelining_failed(self) -> None:
+        """Take no notice: where all breaks, it is no wonder."""
+
     def login_refused(self) -> None:
         """Count: no fault is a wrong password."""
         self.refused += 1

@@ -80,6 +80,9 @@ class Counter:
     def mark_moved(self, folder: str, mark: Mark) -> None:
         """Forget."""
 
+    def pipelining_failed(self) -> None:
+        """Take no notice."""
+
     def login_refused(self) -> None:
         """Count as wrong."""
         self.wrong += 1

@@ -17,7 +17,7 @@ from homeassistant.data_entry_flow import FlowResultType, InvalidData, UnknownFl
 from . import ENTRY_DATA
 from .conftest import FakeWatcher
 
-OPTIONS = {"push": True, "poll_interval": 60, "catch_up": "all"}
+OPTIONS = {"push": True, "notify": True, "poll_interval": 60, "catch_up": "all"}
 
 
 @pytest.mark.parametrize(
@@ -34,6 +34,7 @@ OPTIONS = {"push": True, "poll_interval": 60, "catch_up": "all"}
         pytest.param("catch_up", None, id="no choice"),
         pytest.param("catch_up", ["all"], id="a list of choices"),
         pytest.param("push", "maybe", id="neither yes nor no"),
+        pytest.param("notify", 1, id="a number for yes"),
     ],
 )
 async def test_an_option_that_cannot_be_used_counts_as_not_set(

@@ -471,15 +471,25 @@ async def test_options_are_changed_and_watching_goes_on(
     assert result["step_id"] == "init"
     result = await hass.config_entries.options.async_configure(
         result["flow_id"],
-        {"push": False, "poll_interval": 300, "catch_up": "last_day"},
+        {
+            "push": False,
+            "notify": False,
+            "poll_interval": 300,
+            "catch_up": "last_day",
+        },
     )
     await hass.async_block_till_done()
     assert result["type"] is FlowResultType.CREATE_ENTRY
-    wanted = {"push": False, "poll_interval": 300, "catch_up": "last_day"}
+    wanted = {
+        "push": False,
+        "notify": False,
+        "poll_interval": 300,
+        "catch_up": "last_day",
+    }
     assert entry.options == wanted
     assert [watcher.running for watcher in watchers] == [False, True]
     assert watchers[1].options == WatchOptions(
-        push=False, poll_interval=300, catch_up=CatchUp.LAST_DAY
+        push=False, notify=False, poll_interval=300, catch_up=CatchUp.LAST_DAY
     )
 
     result = await hass.config_entries.options.async_init(entry.entry_id)

@@ -104,13 +104,16 @@ async def test_diagnostics_tell_the_state_and_nothing_private(
         "options": {},
         "connected": state.connected,
         "push_mode": "idle",
+        "connections": state.connections,
+        "pipelining": True,
         "error": error,
         "capabilities": ["IDLE", "IMAP4REV1"],
         "folders": {
             "INBOX": {
                 "available": state.connected,
                 "missing": False,
-                "idle_is_silent": False,
+                "push_mode": state.folders["INBOX"].push_mode.value,
+                "push_is_silent": False,
                 "unread": state.folders["INBOX"].unread,
                 "last_mail": last_mail,
             }

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from email.message import EmailMessage
 from imaplib import IMAP4_SSL, ParseFlags
@@ -72,6 +72,7 @@ class Mailbox:
     proxy: Proxy
     certificate: Certificate
     deliver: Callable[[Sequence[EmailMessage]], Awaitable[None]]
+    push: str = "idle"
 
     async def delete_newest(self) -> None:
         """Delete the newest mail as another client does."""
@@ -126,7 +127,9 @@ class Mailbox:
 
 
 @asynccontextmanager
-async def on_dovecot(certificate: Certificate) -> AsyncIterator[Mailbox]:
+async def on_dovecot(
+    certificate: Certificate, *, without: tuple[str, ...] = ()
+) -> AsyncIterator[Mailbox]:
     """Run Dovecot, which gets its mail by LMTP."""
     require(dovecot.Dovecot.available(), "Dovecot 2.3")
 
@@ -134,7 +137,7 @@ async def on_dovecot(certificate: Certificate) -> AsyncIterator[Mailbox]:
         async with LmtpSender(server.lmtp_port) as sender:
             await sender.send_all(dovecot.USER, list(mails))
 
-    with dovecot.Dovecot(certificate) as server:
+    with dovecot.Dovecot(certificate, without=without) as server:
         async with Proxy(server.imaps_port) as proxy:
             yield Mailbox(
                 dovecot.USER,
@@ -143,7 +146,15 @@ async def on_dovecot(certificate: Certificate) -> AsyncIterator[Mailbox]:
                 proxy,
                 certificate,
                 deliver,
+                push="idle" if without else "notify",
             )
+
+
+def on_dovecot_without_notify(
+    certificate: Certificate,
+) -> AbstractAsyncContextManager[Mailbox]:
+    """Run a Dovecot that can push the folder only that is open."""
+    return on_dovecot(certificate, without=("NOTIFY",))
 
 
 @asynccontextmanager
@@ -177,6 +188,11 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
 @pytest.fixture(
     params=[
         pytest.param(on_dovecot, id="Dovecot", marks=pytest.mark.dovecot),
+        pytest.param(
+            on_dovecot_without_notify,
+            id="Dovecot without NOTIFY",
+            marks=pytest.mark.dovecot,
+        ),
         pytest.param(on_pymap, id="pymap", marks=pytest.mark.pymap),
     ]
 )
@@ -248,7 +264,7 @@ async def watched(hass: HomeAssistant, mailbox: Mailbox) -> AsyncIterator[Watche
     assert result["type"] is FlowResultType.CREATE_ENTRY, result
     watched = Watched(hass, mailbox, result["result"], events)
     await watched.until_unread(0)
-    assert watched.state("sensor", "push_mode") == "idle"
+    assert watched.state("sensor", "push_mode") == watched.mailbox.push
     yield watched
     if watched.entry.state is ConfigEntryState.LOADED:
         await watched.stop()
@@ -261,7 +277,7 @@ async def test_burst(watched: Watched, mailbox: Mailbox) -> None:
     await watched.until_unread(50)
     assert watched.subjects == subjects
     assert [event.data["uid"] for event in watched.events] == await mailbox.uids()
-    assert {event.data["push"] for event in watched.events} == {"idle"}
+    assert {event.data["push"] for event in watched.events} == {watched.mailbox.push}
 
 
 async def test_reset_during_idle(watched: Watched, mailbox: Mailbox) -> None:
