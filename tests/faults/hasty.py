@@ -7,22 +7,36 @@ from typing import Final
 
 import pytest
 
-from custom_components.imap_push.imap import connection, logins, protocol, push, session
+from custom_components.imap_push.imap import (
+    connection,
+    dial,
+    folder,
+    logins,
+    protocol,
+    push,
+    session,
+    watch,
+)
 from custom_components.imap_push.imap.backoff import Backoff
 
 # All that is hurried, and the seconds that it lasts. What moves in the engine is moved here.
 HURRIED: Final[tuple[tuple[ModuleType, str, float], ...]] = (
-    (connection, "CONNECT_DEADLINE", 0.5),
+    (connection, "TLS_DEADLINE", 0.5),
     (connection, "GREETING_DEADLINE", 0.3),
     (connection, "DONE_DEADLINE", 0.3),
     (connection, "LOGOUT_DEADLINE", 0.1),
     (logins, "INTERVAL", 0.001),
     (logins, "REFUSAL_PAUSE", 0.1),
+    (dial, "DEADLINE", 0.5),
+    (dial, "PAUSE", 0.02),
+    (dial, "TRY", 0.5),
+    (folder, "RETRY_PAUSE", 0.05),
     (protocol, "COMMAND_LIMIT", 3.0),
     # Dovecot tells of new mail half a second late: a shorter IDLE would find it silent.
     (push, "IDLE_FIRST", 0.6),
     (push, "IDLE_GROWTH", 1.0),
     (push, "SILENCE", 1.0),
+    (watch, "PACE", 0.05),
     # Not a time: the mails of one FETCH, so that an outage leaves more than one to be made.
     (session, "BATCH", 3),
 )
