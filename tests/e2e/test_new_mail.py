@@ -85,7 +85,7 @@ async def test_an_event_says_what_the_mail_is(
         "message_id": message["Message-ID"],
         "attachments": [],
         "bulk": True,
-        "push": "idle",
+        "push": "notify",
         "catch_up": False,
     }
     assert {key: mail[key] for key in expected} == expected

@@ -43,7 +43,7 @@ async def test_an_empty_mailbox_shows_what_is_known(account: Account) -> None:
     """Every entity is there from the start."""
     assert await account.states() == {
         "connectivity": "on",
-        "push_mode": "idle",
+        "push_mode": "notify",
         "unread": "0",
         "last_mail": "unknown",
         "new_mail": "unknown",
