@@ -96,6 +96,12 @@ class HomeAssistant(Running):
         return self._client is not None
 
     @property
+    def pid(self) -> int:
+        """Return the number of the process."""
+        assert self._process is not None, "not started"
+        return self._process.pid
+
+    @property
     def token(self) -> str:
         """Return the long-lived access token of the user."""
         return self._token_path.read_text()
