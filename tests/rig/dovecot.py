@@ -132,10 +132,14 @@ class Dovecot:
     @staticmethod
     def available() -> bool:
         """Say whether a Dovecot 2.3 with LMTP is installed."""
+        return _program() is not None and Dovecot.version().startswith("2.3.")
+
+    @staticmethod
+    def version() -> str:
+        """Return the version of the Dovecot that is installed."""
         program = _program()
-        if program is None:
-            return False
-        return subprocess.check_output([program, "--version"]).startswith(b"2.3.")
+        assert program, "Dovecot is not installed"
+        return subprocess.check_output([program, "--version"], text=True).strip()
 
     def __enter__(self) -> Self:
         """Start."""

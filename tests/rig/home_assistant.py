@@ -197,7 +197,10 @@ class HomeAssistant(Running):
         _store_once(storage, "http", 1, server)
 
     async def _run(self) -> None:
-        """Start the process in a process group of its own."""
+        """Start the process in a process group of its own.
+
+        It works in its folder: custom components in the caller's would hide its own.
+        """
         with self.log_path.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 self._python,
@@ -206,6 +209,7 @@ class HomeAssistant(Running):
                 stdout=log,
                 stderr=log,
                 env=self._environment,
+                cwd=self.folder,
                 start_new_session=True,
             )
 
