@@ -27,8 +27,7 @@ def plot_latency(table: Table, path: Path) -> None:
         places = [round_trips.index(row.round_trip) + offset for row in rows]
         color = COLORS[number % len(COLORS)]
         medians = [row.p50 for row in rows]
-        bars = axes.bar(places, medians, width * 0.9, label=client, color=color)
-        axes.bar_label(bars, fmt="%.0f", padding=3, fontsize=8)
+        axes.bar(places, medians, width * 0.9, label=client, color=color)
         _scatter(axes, places, rows)
     axes.set_xticks(range(len(round_trips)), [f"{ms} ms away" for ms in round_trips])
     axes.set_ylabel("ms from the server's announcement")
@@ -39,6 +38,8 @@ def plot_latency(table: Table, path: Path) -> None:
 
 
 def _scatter(axes: Any, places: list[float], rows: list[Any]) -> None:
-    """Draw each mail."""
+    """Draw each mail, and write the median above."""
     for place, row in zip(places, rows, strict=True):
+        label = {"xytext": (0, 5), "textcoords": "offset points", "ha": "center"}
+        axes.annotate(f"{row.p50:.0f}", (place, max(row.samples)), fontsize=8, **label)
         axes.scatter([place] * len(row.samples), row.samples, s=4, color="#00000055")

@@ -7,7 +7,7 @@ from typing import Final
 from benchmarks.clients import CORE, IDLE
 from benchmarks.entries import core_imap, imap_push
 from benchmarks.home import Home
-from benchmarks.numbers import median
+from benchmarks.numbers import median, percentile
 from benchmarks.setting import Setting
 from benchmarks.table import Column, Table, make_table
 
@@ -15,8 +15,8 @@ TITLE: Final = "Start of Home Assistant"
 MEANING: Final = (
     "From starting the process until Home Assistant says that it runs: median, quickest "
     "and slowest of several starts, none and accounts in turn; the first start of each, "
-    "which makes the entities, is left out. Noise is the difference between the slowest and "
-    "the quickest start without an account."
+    "which makes the entities, is left out. Noise is the interquartile range of the starts "
+    "without an account."
 )
 ACCOUNTS: Final = 20
 STARTS: Final = 7
@@ -39,8 +39,8 @@ class Starts:
 
     @property
     def spread(self) -> float:
-        """Return slowest less quickest."""
-        return max(self.starts) - min(self.starts)
+        """Return between which bounds the middle half of the starts lies."""
+        return percentile(self.starts, 75) - percentile(self.starts, 25)
 
 
 COLUMNS: Final = (
