@@ -115,22 +115,31 @@ class Dovecot:
         *,
         users: dict[str, str] | None = None,
         without: tuple[str, ...] = (),
+        settings: str = "",
     ) -> None:
-        """Serve `users` (name to password), leaving out the capabilities `without`."""
+        """Serve `users` (name to password), leaving out the capabilities `without`.
+
+        `settings` are added at the end of Dovecot's configuration, and win.
+        """
         self.imap_port = free_port()
         self.imaps_port = free_port()
         self.lmtp_port = free_port()
         self.folder = Path(tempfile.mkdtemp(prefix="dovecot-"))
         self._process: subprocess.Popen[bytes] | None = None
-        self._write_files(certificate, users or {USER: PASSWORD}, without)
+        self._owner = _Owner.of_this_process()
+        self._write_files(certificate, users or {USER: PASSWORD}, without, settings)
 
     @staticmethod
     def available() -> bool:
         """Say whether a Dovecot 2.3 with LMTP is installed."""
+        return _program() is not None and Dovecot.version().startswith("2.3.")
+
+    @staticmethod
+    def version() -> str:
+        """Return the version of the Dovecot that is installed."""
         program = _program()
-        if program is None:
-            return False
-        return subprocess.check_output([program, "--version"]).startswith(b"2.3.")
+        assert program, "Dovecot is not installed"
+        return subprocess.check_output([program, "--version"], text=True).strip()
 
     def __enter__(self) -> Self:
         """Start."""
@@ -189,20 +198,28 @@ class Dovecot:
         self._process.wait()
         self._process = None
 
+    def give(self, path: Path) -> None:
+        """Make a file or folder belong to the user that reads and writes mail."""
+        shutil.chown(path, self._owner.mail_user, self._owner.mail_group)
+
     def close(self) -> None:
         """Stop and remove the folder with all its mail."""
         self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _write_files(
-        self, certificate: Certificate, users: dict[str, str], without: tuple[str, ...]
+        self,
+        certificate: Certificate,
+        users: dict[str, str],
+        without: tuple[str, ...],
+        settings: str,
     ) -> None:
         """Write the configuration, the list of users and an empty mail store."""
-        owner = _Owner.of_this_process()
+        owner = self._owner
         mail = self.folder / "mail"
         mail.mkdir()
         self.folder.chmod(0o711)
-        shutil.chown(mail, owner.mail_user, owner.mail_group)
+        self.give(mail)
         (self.folder / "users").write_text(
             "".join(f"{name}:{password}\n" for name, password in users.items())
         )
@@ -220,6 +237,7 @@ class Dovecot:
                 lmtp_port=self.lmtp_port,
                 **vars(owner),
             )
+            + settings
         )
 
 

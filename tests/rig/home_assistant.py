@@ -96,6 +96,12 @@ class HomeAssistant(Running):
         return self._client is not None
 
     @property
+    def pid(self) -> int:
+        """Return the number of the process."""
+        assert self._process is not None, "not started"
+        return self._process.pid
+
+    @property
     def token(self) -> str:
         """Return the long-lived access token of the user."""
         return self._token_path.read_text()
@@ -191,7 +197,10 @@ class HomeAssistant(Running):
         _store_once(storage, "http", 1, server)
 
     async def _run(self) -> None:
-        """Start the process in a process group of its own."""
+        """Start the process in a process group of its own.
+
+        It works in its folder: custom components in the caller's would hide its own.
+        """
         with self.log_path.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 self._python,

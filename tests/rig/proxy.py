@@ -1,9 +1,12 @@
 """A TCP proxy in front of a server: counts, delays and breaks connections."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
+import ssl
 from typing import Final, override
 
+from .delay_line import DelayLine
 from .ports import LOOPBACK
 from .reset import reset
 from .running import Running
@@ -22,12 +25,23 @@ class End:
 class Proxy(Running):
     """Forward every connection on `port` to the loopback port of a server.
 
-    A new `target_port` holds for the connections to come.
+    A new `target_port` holds for the connections to come. A new `delay` holds for what
+    comes from then on. Both ends have TCP_NODELAY, which asyncio sets.
     """
 
-    def __init__(self, target_port: int, *, delay: float = 0.0) -> None:
-        """Hold back every chunk, both ways, for `delay` seconds."""
+    def __init__(
+        self,
+        target_port: int,
+        *,
+        delay: float = 0.0,
+        context: ssl.SSLContext | None = None,
+    ) -> None:
+        """Hold back every chunk, both ways, for `delay` seconds.
+
+        With `context`, clients speak TLS with the proxy, which passes plain text on.
+        """
         self.delay = delay
+        self._context = context
         self.bytes_down = 0
         self.bytes_up = 0
         self.connections = 0
@@ -51,7 +65,9 @@ class Proxy(Running):
     @override
     async def start(self) -> None:
         """Accept connections on a port of the proxy's own choice."""
-        self._server = await asyncio.start_server(self._accept, LOOPBACK, 0)
+        self._server = await asyncio.start_server(
+            self._accept, LOOPBACK, 0, ssl=self._context
+        )
 
     @override
     async def stop(self) -> None:
@@ -110,27 +126,66 @@ class Proxy(Running):
             group.create_task(self._forward_up(client.reader, server.writer))
             group.create_task(self._forward_down(server.reader, client.writer))
 
+    def _note_up(self, chunk: bytes) -> None:
+        """Count what the client has just sent."""
+        self.bytes_up += len(chunk)
+
+    def _note_down(self, chunk: bytes) -> None:
+        """Count what is just reaching the client."""
+        self.bytes_down += len(chunk)
+
     async def _forward_up(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         """Forward what the client sends."""
-        while chunk := await reader.read(CHUNK):
-            self.bytes_up += len(chunk)
-            await self._send(chunk, writer)
-        writer.write_eof()
+        await self._forward(reader, writer, came=self._note_up, leaves=_ignore)
 
     async def _forward_down(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         """Forward what the server sends."""
-        while chunk := await reader.read(CHUNK):
-            self.bytes_down += len(chunk)
-            await self._send(chunk, writer)
-        writer.write_eof()
+        await self._forward(reader, writer, came=_ignore, leaves=self._note_down)
+
+    async def _forward(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        *,
+        came: Callable[[bytes], None],
+        leaves: Callable[[bytes], None],
+    ) -> None:
+        """Forward one way by a line of its own, until its end."""
+        line = DelayLine(lambda: self.delay)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(_fill(line, reader, came))
+            while chunk := await line.get():
+                leaves(chunk)
+                await self._send(chunk, writer)
+            _end(writer)
 
     async def _send(self, chunk: bytes, writer: asyncio.StreamWriter) -> None:
-        """Pass one chunk on, late if so wished."""
-        if self.delay:
-            await asyncio.sleep(self.delay)
+        """Pass one chunk on."""
         writer.write(chunk)
         await writer.drain()
+
+
+async def _fill(
+    line: DelayLine, reader: asyncio.StreamReader, came: Callable[[bytes], None]
+) -> None:
+    """Put what comes on a line, its end too."""
+    while chunk := await reader.read(CHUNK):
+        came(chunk)
+        await line.put(chunk)
+    await line.put(b"")
+
+
+def _ignore(_chunk: bytes) -> None:
+    """Count nothing."""
+
+
+def _end(writer: asyncio.StreamWriter) -> None:
+    """Say that no more will come; TLS cannot say so without closing."""
+    if writer.can_write_eof():
+        writer.write_eof()
+    else:
+        writer.close()

@@ -1,0 +1,1 @@
+"""The benchmark: IMAP Push against the other clients, in one run."""

@@ -1,0 +1,100 @@
+"""Config entries as Home Assistant keeps them, written without its forms."""
+
+from datetime import UTC, datetime
+import json
+from pathlib import Path
+from typing import Any, Final
+from uuid import uuid4
+
+from custom_components.imap_push.const import DOMAIN
+
+from tests.rig.dovecot import PASSWORD
+from tests.rig.ports import LOOPBACK
+
+type Json = dict[str, Any]
+
+KEY: Final = "core.config_entries"
+EMPTY: Final[Json] = {"version": 1, "minor_version": 5, "key": KEY}
+INBOX: Final = "INBOX"
+
+
+def core_imap(user: str, port: int) -> Json:
+    """Return an account of core `imap`, with what its form offers."""
+    return _entry(
+        "imap",
+        user,
+        {
+            "username": user,
+            "password": PASSWORD,
+            "server": LOOPBACK,
+            "port": port,
+            "charset": "utf-8",
+            "folder": INBOX,
+            "search": "UnSeen UnDeleted",
+            "event_message_data": [],
+            "ssl_cipher_list": "python_default",
+            "verify_ssl": True,
+        },
+    )
+
+
+def imap_push(user: str, port: int, folders: tuple[str, ...] = (INBOX,)) -> Json:
+    """Return an account of `imap_push`, with what its form offers."""
+    data = {
+        "username": user,
+        "password": PASSWORD,
+        "host": LOOPBACK,
+        "port": port,
+        "security": "tls",
+        "verify_ssl": True,
+    }
+    subentries = [_folder(folder) for folder in folders]
+    return _entry(DOMAIN, user, data) | {"subentries": subentries}
+
+
+def disabled(entry: Json) -> Json:
+    """Return an entry that is not set up before somebody enables it."""
+    return entry | {"disabled_by": "user"}
+
+
+def store_entries(home: Path, entries: list[Json]) -> None:
+    """Add entries to those of a Home Assistant that does not run."""
+    path = home / ".storage" / KEY
+    content = json.loads(path.read_text()) if path.exists() else dict(EMPTY)
+    content.setdefault("data", {"entries": []})["entries"] += entries
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content))
+
+
+def _entry(domain: str, title: str, data: Json) -> Json:
+    """Return an entry without options; the server's port is part of its identity."""
+    now = datetime.now(UTC).isoformat()
+    return {
+        "created_at": now,
+        "data": data,
+        "discovery_keys": {},
+        "disabled_by": None,
+        "domain": domain,
+        "entry_id": uuid4().hex,
+        "minor_version": 1,
+        "modified_at": now,
+        "options": {},
+        "pref_disable_new_entities": False,
+        "pref_disable_polling": False,
+        "source": "user",
+        "subentries": [],
+        "title": title,
+        "unique_id": f"{title}@{LOOPBACK}:{data['port']}" if domain == DOMAIN else None,
+        "version": 1,
+    }
+
+
+def _folder(name: str) -> Json:
+    """Return the subentry of a watched folder."""
+    return {
+        "data": {"folder": name},
+        "subentry_id": uuid4().hex,
+        "subentry_type": "folder",
+        "title": name,
+        "unique_id": name,
+    }

@@ -1,0 +1,67 @@
+"""The Home Assistants that are measured, each a copy of one that has been set up once."""
+
+from collections.abc import Iterable
+from pathlib import Path
+import shutil
+from typing import Final
+
+from .entries import Json, store_entries
+
+from tests.rig.certificate import Certificate
+from tests.rig.home_assistant import HomeAssistant
+
+LOOP_METER: Final = Path(__file__).parent / "components" / "bench_loop"
+
+
+class Home(HomeAssistant):
+    """A Home Assistant with accounts that are there from its first start."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        python: Path,
+        certificate: Certificate | None = None,
+        template: Path | None = None,
+        entries: Iterable[Json] = (),
+        has_loop_meter: bool = False,
+    ) -> None:
+        """Make the folder anew, from the template where there is one."""
+        super().__init__(
+            folder,
+            python=python,
+            configuration="bench_loop:\n" if has_loop_meter else "",
+            ca=certificate.ca if certificate else None,
+        )
+        shutil.rmtree(folder, ignore_errors=True)
+        if template is not None:
+            shutil.copytree(template, folder, symlinks=True)
+            # It has the template's port in it.
+            (folder / ".storage" / "http").unlink()
+        components = folder / "custom_components"
+        components.mkdir(parents=True, exist_ok=True)
+        if has_loop_meter:
+            (components / LOOP_METER.name).symlink_to(LOOP_METER)
+        store_entries(folder, list(entries))
+
+    async def enable(self, entry: Json) -> None:
+        """Have an account set up."""
+        await self._set_disabled(entry, None)
+
+    async def disable(self, entry: Json) -> None:
+        """Have an account log out."""
+        await self._set_disabled(entry, "user")
+
+    async def start_loop_meter(self) -> None:
+        """Begin to measure how long the event loop is blocked."""
+        await self.client.call("bench_loop/start")
+
+    async def stop_loop_meter(self) -> dict[str, float]:
+        """Return what was measured, in milliseconds."""
+        figures: dict[str, float] = await self.client.call("bench_loop/stop")
+        return figures
+
+    async def _set_disabled(self, entry: Json, by: str | None) -> None:
+        await self.client.call(
+            "config_entries/disable", entry_id=entry["entry_id"], disabled_by=by
+        )

@@ -1,0 +1,80 @@
+"""ImapFlow, in a Node.js process of its own."""
+
+import asyncio
+import json
+from pathlib import Path
+import shutil
+import subprocess
+from typing import Any, Final, override
+
+from .setting import ARTIFACTS
+
+from tests.rig.certificate import Certificate
+from tests.rig.dovecot import PASSWORD
+from tests.rig.ports import LOOPBACK
+from tests.rig.running import Running
+
+SOURCE: Final = Path(__file__).parent / "imapflow"
+FOLDER: Final = ARTIFACTS / "imapflow"
+INSTALL_SECONDS: Final = 180
+START_SECONDS: Final = 30
+
+
+class ImapFlow(Running):
+    """A client that fetches envelope and structure of each new mail."""
+
+    def __init__(self, port: int, user: str, certificate: Certificate) -> None:
+        """Watch a user's inbox by TLS."""
+        self._arguments = (LOOPBACK, str(port), user, PASSWORD, str(certificate.ca))
+
+    @override
+    async def start(self) -> None:
+        """Start, and return when it waits for mail."""
+        self._process = await asyncio.create_subprocess_exec(
+            *("node", FOLDER / "listen.js", *self._arguments),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        async with asyncio.timeout(START_SECONDS):
+            await self.next()
+
+    @override
+    async def stop(self) -> None:
+        """Hang up."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        await self._process.wait()
+
+    async def next(self) -> Any:
+        """Return what it says next; raise EOFError when it has ended."""
+        assert self._process.stdout is not None
+        line = await self._process.stdout.readline()
+        if not line:
+            raise EOFError("ImapFlow has ended")
+        return json.loads(line)
+
+
+def imapflow_version() -> str:
+    """Return which version is installed."""
+    package = FOLDER / "node_modules" / "imapflow" / "package.json"
+    version: str = json.loads(package.read_text())["version"]
+    return version
+
+
+def install_imapflow() -> str | None:
+    """Install it by npm; return why that is impossible, or None."""
+    if not (shutil.which("node") and shutil.which("npm")):
+        return "Node.js with npm is not installed"
+    shutil.copytree(SOURCE, FOLDER, dirs_exist_ok=True)
+    command = ("npm", "install", "--no-package-lock", "--no-audit", "--no-fund")
+    try:
+        subprocess.run(
+            command,
+            cwd=FOLDER,
+            check=True,
+            capture_output=True,
+            timeout=INSTALL_SECONDS,
+        )
+    except subprocess.SubprocessError as err:
+        return f"npm cannot install it ({type(err).__name__})"
+    return None

@@ -1,0 +1,126 @@
+"""Many mails at once."""
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+import time
+from typing import Final
+
+from benchmarks.clients import IMAPFLOW
+from benchmarks.mail import ordinary
+from benchmarks.stage import Stage, Watched
+from benchmarks.table import Column, Table, make_table
+
+from tests.rig.lmtp import LmtpSender
+
+TITLE: Final = "Burst"
+MEANING: Final = (
+    "Mails delivered one after another as fast as the server accepts them, without a delay "
+    "on the way, to one client at a time. *Last event* is how long after the last "
+    "acceptance it came. *Loop blocked* is the longest time for which Home Assistant's "
+    "event loop kept everybody waiting meanwhile: seen by a tick every millisecond inside "
+    "Home Assistant, by the clock (other processes included) and by the processor time of "
+    "the loop's thread alone. *Quiet* is the same without any mail."
+)
+MAILS: Final = 1000
+QUICK_MAILS: Final = 50
+# So long nothing may come before the rest is given up.
+SILENCE_SECONDS: Final = 10
+QUICK_SILENCE_SECONDS: Final = 3
+QUIET_SECONDS: Final = 15
+QUICK_QUIET_SECONDS: Final = 2
+QUIET: Final = "quiet"
+
+
+@dataclass(frozen=True)
+class Burst:
+    """What a burst set off; times in milliseconds, None where they do not apply."""
+
+    client: str
+    mails: int
+    events: int
+    last_event: float | None
+    accepted_per_second: float | None
+    blocked: float | None
+    blocked_busy: float | None
+    blocks: int | None
+
+
+def _milliseconds(value: float | None) -> str:
+    """Return a time as text."""
+    return "" if value is None else f"{value:.1f} ms"
+
+
+COLUMNS: Final = (
+    Column[Burst]("client", lambda row: row.client),
+    Column[Burst]("mails", lambda row: str(row.mails)),
+    Column[Burst]("events", lambda row: str(row.events)),
+    Column[Burst]("last event", lambda row: _milliseconds(row.last_event)),
+    Column[Burst]("loop blocked", lambda row: _milliseconds(row.blocked)),
+    Column[Burst]("by itself", lambda row: _milliseconds(row.blocked_busy)),
+    Column[Burst](
+        "above 20 ms", lambda row: "" if row.blocks is None else str(row.blocks)
+    ),
+    Column[Burst](
+        "accepted",
+        lambda row: (
+            f"{row.accepted_per_second:.0f}/s" if row.accepted_per_second else ""
+        ),
+    ),
+)
+
+
+async def measure(stage: Stage) -> Table:
+    """Have a burst at each client."""
+    rows = [await _quiet(stage)]
+    rows += [await _burst(stage, watched) for watched in stage.watched]
+    return make_table(TITLE, MEANING, COLUMNS, rows)
+
+
+async def _quiet(stage: Stage) -> Burst:
+    """Measure the loop while nothing happens."""
+    is_quick = stage.setting.is_quick
+    await stage.home.start_loop_meter()
+    await asyncio.sleep(QUICK_QUIET_SECONDS if is_quick else QUIET_SECONDS)
+    loop = await stage.home.stop_loop_meter()
+    return Burst(QUIET, 0, 0, None, None, *_loop_figures(loop))
+
+
+async def _burst(stage: Stage, watched: Watched) -> Burst:
+    """Deliver as fast as possible and count what comes."""
+    is_quick = stage.setting.is_quick
+    count = QUICK_MAILS if is_quick else MAILS
+    silence = QUICK_SILENCE_SECONDS if is_quick else SILENCE_SECONDS
+    mails = [ordinary(f"Burst {number}") for number in range(count)]
+    await watched.settle()
+    await stage.home.start_loop_meter()
+    began = time.monotonic()
+    async with LmtpSender(watched.server.lmtp_port) as sender:
+        acceptances = await sender.send_all(watched.user, mails)
+    # They are given by the other clock.
+    last_acceptance = time.monotonic() - (time.time() - acceptances[-1])
+    arrivals = await _arrivals(watched, count, silence)
+    loop = await stage.home.stop_loop_meter()
+    in_home_assistant = watched.client != IMAPFLOW
+    return Burst(
+        watched.client,
+        count,
+        len(arrivals),
+        (arrivals[-1] - last_acceptance) * 1000 if arrivals else None,
+        count / (last_acceptance - began),
+        *(_loop_figures(loop) if in_home_assistant else (None, None, None)),
+    )
+
+
+async def _arrivals(watched: Watched, count: int, silence: float) -> list[float]:
+    """Return when each event came, until all are there or no more come."""
+    times: list[float] = []
+    with contextlib.suppress(TimeoutError):
+        while len(times) < count:
+            times.append((await watched.next(seconds=silence)).at)
+    return times
+
+
+def _loop_figures(loop: dict[str, float]) -> tuple[float, float, int]:
+    """Return longest block by the clock and by processor time, and how many were long."""
+    return loop["longest"], loop["longest_busy"], int(loop["blocks"])

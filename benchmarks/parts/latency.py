@@ -1,0 +1,186 @@
+"""How long after the server's own announcement the event is there."""
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+import time
+from typing import Final
+
+from benchmarks.clients import CORE
+from benchmarks.numbers import median, percentile
+from benchmarks.stage import Stage, Watched
+from benchmarks.table import Column, Table, make_table
+
+from tests.rig.dovecot import PASSWORD
+from tests.rig.ports import LOOPBACK
+from tests.rig.proxy import Proxy
+
+TITLE: Final = "Latency"
+MEANING: Final = (
+    "From the moment at which the server announces a mail to a raw connection on its own "
+    "machine, to the event on Home Assistant's websocket (ImapFlow: to the line that it "
+    "prints). Dovecot's own delay of 500 ms, which every client pays, is thus left out. "
+    "One mail at a time and client after client in turn, so that no client waits for the "
+    "processor because of another one and all see the same weather. *Own wire* is the same, "
+    "counted from the announcement on the client's own connection as it leaves the server. "
+    "A mail that the client found by looking on its own account, in the half second in which "
+    "the server had not announced it yet, says nothing of push: it is counted as *found* and "
+    "another one is delivered. Round trips are the median by the nominal round-trip time."
+)
+ROUND_TRIPS_MS: Final = (0, 50, 100)
+QUICK_ROUND_TRIPS_MS: Final = (0, 100)
+MAILS: Final = 40
+QUICK_MAILS: Final = 3
+# So often a mail is delivered again because the client found it by itself.
+TRIES: Final = 5
+# Two connections do not hear of a mail at the very same time.
+SPREAD_MS: Final = 20
+PROBES: Final = 20
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One mail: milliseconds since both announcements, and how it came."""
+
+    announced: float
+    own_wire: float
+    push: str
+    has_asked: bool
+
+    @property
+    def is_found(self) -> bool:
+        """Say whether the client looked before the server announced the mail."""
+        return self.has_asked or self.announced < -SPREAD_MS
+
+
+@dataclass(frozen=True)
+class Latency:
+    """A client at a round-trip time; all in milliseconds."""
+
+    client: str
+    round_trip: int
+    real_round_trip: float
+    mails: int
+    lost: int
+    found: int
+    p50: float
+    p99: float
+    own_wire_p50: float
+    of_core: float
+    push: str
+    samples: tuple[float, ...]
+
+    @property
+    def round_trips(self) -> float | None:
+        """Return the median in round trips."""
+        return self.p50 / self.round_trip if self.round_trip else None
+
+
+COLUMNS: Final = (
+    Column[Latency]("client", lambda row: row.client),
+    Column[Latency]("round trip", lambda row: f"{row.round_trip} ms"),
+    Column[Latency]("p50", lambda row: f"{row.p50:.1f} ms"),
+    Column[Latency]("p99", lambda row: f"{row.p99:.1f} ms"),
+    Column[Latency](
+        "in round trips",
+        lambda row: "" if row.round_trips is None else f"{row.round_trips:.2f}",
+    ),
+    Column[Latency]("of core", lambda row: f"{row.of_core:.2f}"),
+    Column[Latency]("own wire p50", lambda row: f"{row.own_wire_p50:.1f} ms"),
+    Column[Latency]("mails", lambda row: str(row.mails)),
+    Column[Latency]("lost", lambda row: str(row.lost)),
+    Column[Latency]("found", lambda row: str(row.found)),
+    Column[Latency]("push", lambda row: row.push),
+    Column[Latency]("round trip as measured", lambda row: f"{row.real_round_trip:.1f}"),
+)
+
+
+async def measure(stage: Stage) -> Table:
+    """Deliver mail to each client in turn, at each round-trip time."""
+    is_quick = stage.setting.is_quick
+    rows: list[Latency] = []
+    for round_trip in QUICK_ROUND_TRIPS_MS if is_quick else ROUND_TRIPS_MS:
+        stage.set_round_trip(round_trip / 1000)
+        real = await _real_round_trip(stage, round_trip / 1000)
+        samples = await _samples(stage, QUICK_MAILS if is_quick else MAILS)
+        rows += _rows(round_trip, real, samples)
+    stage.set_round_trip(0)
+    return make_table(TITLE, MEANING, COLUMNS, rows)
+
+
+async def _samples(stage: Stage, mails: int) -> dict[str, list[Sample | None]]:
+    """Return a sample of each mail and client; None where no event came."""
+    samples: dict[str, list[Sample | None]] = {one.client: [] for one in stage.watched}
+    for number in range(mails):
+        for watched in stage.watched:
+            for _ in range(TRIES):
+                sample = await _sample(watched, f"Mail {number}")
+                samples[watched.client].append(sample)
+                if sample is None or not sample.is_found:
+                    break
+    return samples
+
+
+async def _sample(watched: Watched, subject: str) -> Sample | None:
+    """Deliver one mail and wait for what it sets off."""
+    await watched.settle()
+    await watched.deliver(subject)
+    announced = await watched.announcements.next()
+    with contextlib.suppress(TimeoutError):
+        arrival = await watched.next()
+        assert watched.proxy.heard is not None
+        left_server = watched.proxy.heard - watched.proxy.delay
+        return Sample(
+            (arrival.at - announced) * 1000,
+            (arrival.at - left_server) * 1000,
+            str(arrival.data.get("push", "")),
+            watched.proxy.has_asked,
+        )
+    return None
+
+
+def _rows(
+    round_trip: int, real: float, samples: dict[str, list[Sample | None]]
+) -> list[Latency]:
+    """Return what the samples of a round-trip time say."""
+    came = {
+        client: [one for one in ones if one and not one.is_found]
+        for client, ones in samples.items()
+    }
+    core = median([one.announced for one in came[CORE]])
+    return [
+        Latency(
+            client,
+            round_trip,
+            real,
+            mails=len(ones),
+            lost=samples[client].count(None),
+            found=sum(one is not None and one.is_found for one in samples[client]),
+            p50=median([one.announced for one in ones]),
+            p99=percentile([one.announced for one in ones], 99),
+            own_wire_p50=median([one.own_wire for one in ones]),
+            of_core=median([one.announced for one in ones]) / core,
+            push=", ".join(sorted({one.push for one in ones})),
+            samples=tuple(one.announced for one in ones),
+        )
+        for client, ones in came.items()
+        if ones
+    ]
+
+
+async def _real_round_trip(stage: Stage, seconds: float) -> float:
+    """Return what a NOOP through such a proxy takes, in milliseconds."""
+    watched = stage.watched[0]
+    async with Proxy(watched.server.imap_port, delay=seconds / 2) as proxy:
+        reader, writer = await asyncio.open_connection(LOOPBACK, proxy.port)
+        await reader.readline()
+        writer.write(f"1 LOGIN {watched.user} {PASSWORD}\r\n".encode())
+        await reader.readline()
+        times = []
+        for _ in range(PROBES):
+            began = time.monotonic()
+            writer.write(b"2 NOOP\r\n")
+            await reader.readline()
+            times.append((time.monotonic() - began) * 1000)
+        writer.close()
+    return median(times)

@@ -1,0 +1,80 @@
+"""What every part of the benchmark is given."""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+import shutil
+from typing import Final
+
+from .entries import Json
+from .home import Home
+
+from tests.rig.certificate import Certificate, make_certificate
+from tests.rig.dovecot import PASSWORD, Dovecot
+
+ROOT: Final = Path(__file__).parents[1]
+ARTIFACTS: Final = ROOT / ".artifacts" / "bench"
+HOME_ASSISTANT: Final = "2026.11.0"
+PYTHON: Final = ROOT / f".venv-{HOME_ASSISTANT}" / "bin" / "python"
+
+# With a login process for each connection, a hundred of them would be the limit.
+DOVECOT_SETTINGS: Final = """\
+service imap-login {
+  service_count = 0
+}
+"""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Where things are, and how thorough the run is."""
+
+    folder: Path
+    template: Path
+    certificate: Certificate
+    is_quick: bool
+
+    def dovecot(self, users: Iterable[str], *, notify: bool) -> Dovecot:
+        """Return a server that is not started yet, with or without NOTIFY."""
+        return Dovecot(
+            self.certificate,
+            users=dict.fromkeys(users, PASSWORD),
+            without=() if notify else ("NOTIFY",),
+            settings=DOVECOT_SETTINGS,
+        )
+
+    def home(
+        self, name: str, entries: Iterable[Json] = (), *, has_loop_meter: bool = False
+    ) -> Home:
+        """Return a Home Assistant that is not started yet."""
+        return Home(
+            self.folder / name,
+            python=PYTHON,
+            certificate=self.certificate,
+            template=self.template,
+            entries=entries,
+            has_loop_meter=has_loop_meter,
+        )
+
+
+async def make_setting(*, is_quick: bool) -> Setting:
+    """Prepare a folder for this run, and a set-up Home Assistant to copy."""
+    folder = ARTIFACTS / "run"
+    shutil.rmtree(folder, ignore_errors=True)
+    certificate = await asyncio.to_thread(make_certificate, folder / "certificate")
+    return Setting(folder, await _make_template(), certificate, is_quick)
+
+
+async def _make_template() -> Path:
+    """Set up an empty Home Assistant once for all runs.
+
+    Its first start ever also installs packages, which would spoil a measurement.
+    """
+    template = ARTIFACTS / f"home-{HOME_ASSISTANT}"
+    if template.exists():
+        return template
+    being_made = template.with_suffix(".new")
+    async with Home(being_made, python=PYTHON):
+        pass
+    return being_made.rename(template)
