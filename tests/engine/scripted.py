@@ -27,6 +27,7 @@ class Peer:
         self._reader = reader
         self._writer = writer
         self.received: list[bytes] = []
+        self._newest = 0
 
     async def line(self) -> bytes:
         """Return the next line the client sends, without CRLF."""
@@ -77,14 +78,26 @@ class Peer:
         )
 
     async def sweep(self, *uids: int, unread: int = 0) -> bytes:
-        """Answer a sweep with a mail for each UID; return what was asked for."""
+        """Answer a sweep with a mail for each UID; return what was asked for.
+
+        One that only peeks, and finds the last mail another than before, is made again.
+        """
         tag = await self.expect("UID FETCH")
         asked = self.received[-1]
         count = await self.expect("UID SEARCH")
+        is_peek = asked.endswith(b" (UID)")
         for number, uid in enumerate(uids, 1):
-            self.say_raw(mail(number, uid))
+            whole = mail(number, uid)
+            self.say_raw(
+                b"* %d FETCH (UID %d)\r\n" % (number, uid) if is_peek else whole
+            )
         self.say(tag + b" OK fetched", b"* ESEARCH (TAG x) UID COUNT %d" % unread)
         self.say(count + b" OK counted")
+        newest = max(uids, default=0)
+        if is_peek and newest != self._newest:
+            await self.done(await self.idle())
+            return await self.sweep(*uids, unread=unread)
+        self._newest = newest
         return asked
 
     async def idle(self) -> bytes:

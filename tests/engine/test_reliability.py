@@ -216,12 +216,15 @@ def test_idle_that_announces_nothing() -> None:
                 peer.say(b"+ idling")
                 await peer.done(tag)
             elif command.startswith(b"EXAMINE"):
+                uid += 1
                 peer.say(
                     b"* OK [UIDVALIDITY 1] valid", b"* OK [UIDNEXT %d] next" % (uid + 1)
                 )
                 peer.say(tag + b" OK [READ-ONLY] opened")
-            elif command.startswith(b"UID FETCH"):
+            elif command.endswith(b" (UID)"):
                 uid += 1
+                peer.say(b"* 1 FETCH (UID %d)" % uid, tag + b" OK fetched")
+            elif command.startswith(b"UID FETCH"):
                 peer.say_raw(mail(1, uid))
                 peer.say(tag + b" OK fetched")
             else:
@@ -234,7 +237,7 @@ def test_idle_that_announces_nothing() -> None:
             state = recorder.states[-1]
             assert state.push_mode is PushMode.POLL
             assert state.folders["INBOX"].push_is_silent
-            assert recorder.uids == list(range(1, len(recorder.uids) + 1))
+            assert recorder.uids == list(range(2, len(recorder.uids) + 2))
             modes = {state.push_mode for state in recorder.states[-5:]}
             assert modes == {PushMode.POLL}
             count = len(recorder.states)

@@ -6,6 +6,7 @@ import contextlib
 import ssl
 from typing import Final
 
+from .buffers import use_small_buffers
 from .dial import dial, dial_patiently
 from .errors import (
     CannotConnect,
@@ -221,6 +222,7 @@ class Connection:
         self._raise_error()
         if transport is None:
             raise ConnectionLost("the connection was closed")
+        use_small_buffers(transport)
         protocol.secured(transport)
         await self.ask_capabilities()
 
@@ -278,6 +280,7 @@ async def _connect(account: Account, *, patiently: bool) -> PushProtocol:
     except BaseException:
         connected.close()
         raise
+    use_small_buffers(protocol.transport)
     return protocol
 
 

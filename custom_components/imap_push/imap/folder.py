@@ -9,7 +9,7 @@ from typing import Final
 from .listener import Listener
 from .mark import Mark
 from .models import Arrival, CatchUp, FolderState, Mail, PushMode, WatchOptions
-from .session import Opened, Session, Sweep
+from .session import RECOVERY, Opened, Session, Sweep
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -41,6 +41,7 @@ class Folder:
         self._catch_up = mark is not None
         # After a renumbering, UIDs above the mark may be of mail that was delivered.
         self._renumbered = False
+        self._was_missing = False
         self._held_back = 0  # UID of a mail that is announced and not there yet
         self._retries = 0
 
@@ -74,12 +75,19 @@ class Folder:
         if numbers.get("UIDNEXT") != self.mark.next_uid:
             self.is_due = True
 
+    def knows(self, last_uid: int) -> bool:
+        """Return if the folder's last message is the one that is known as the newest."""
+        newest = self.state.last_mail
+        return last_uid == (newest.uid if newest else 0)
+
     async def settle(self, session: Session, mode: PushMode) -> None:
         """Take a new mark for the folder, which is open, where ours does not serve."""
         mark = self.mark
         first = await session.first_mark()
         if mark is None:
-            self._move(first)
+            is_young = self._was_missing and first.next_uid <= RECOVERY
+            # All that is in a folder which was not there before is new.
+            self._move(first.at(1) if is_young else first)
             return
         if not self._passes_over:
             mark = await self._recover(session, mark, first, mode)
@@ -96,6 +104,7 @@ class Folder:
         """Note that there is no such folder, for now."""
         self.state = dataclasses.replace(self.state, missing=True)
         self.is_due = False
+        self._was_missing = True
 
     def counted(self, unread: int | None) -> None:
         """Take how many are unread; None says nothing."""

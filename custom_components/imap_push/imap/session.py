@@ -38,6 +38,7 @@ SLICE: Final = 65_536
 MAX_UID: Final = 2**32 - 1
 
 _EXAMINED: Final = frozenset({"EXISTS", "RECENT", "FLAGS", "UIDVALIDITY", "UIDNEXT"})
+_PEEK_ITEMS: Final = "(UID)"
 # What is asked for where the server cannot tell the structure or the header of a mail.
 _BARE_ITEMS: Final = "(UID FLAGS INTERNALDATE RFC822.SIZE)"
 
@@ -57,13 +58,17 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What is asked of one folder in a write: to open, to fetch from the mark on, to count."""
+    """What is asked of one folder in a write: to open, to fetch from the mark on, to count.
+
+    A peek asks for UIDs only: they tell if there is anything that is not known.
+    """
 
     folder: str
     mark: Mark | None
     examine: Command | None
     fetch: Command | None
     count: Command | None
+    is_peek: bool
 
     @property
     def commands(self) -> Iterator[Command]:
@@ -178,14 +183,18 @@ class Session:
         """Log out; never CLOSE, which would remove what other clients marked as deleted."""
         await self._connection.close()
 
-    def look(self, folder: str, mark: Mark | None, *, opens: bool) -> Look:
+    def look(
+        self, folder: str, mark: Mark | None, *, opens: bool, is_peek: bool = False
+    ) -> Look:
         """Return what to ask of a folder; without a mark it is only opened."""
         examine = self._examine_command(folder) if opens else None
         if mark is None:
-            return Look(folder, mark, examine, None, None)
+            return Look(folder, mark, examine, None, None, is_peek)
         # The last message comes too: it tells what is the newest, and if there is more.
-        fetch = _fetch_command(f"{_batch(mark.next_uid)},*", FETCH_ITEMS)
-        return Look(folder, mark, examine, fetch, self._count_command(folder))
+        items = _PEEK_ITEMS if is_peek else FETCH_ITEMS
+        fetch = _fetch_command(f"{_batch(mark.next_uid)},*", items)
+        count = self._count_command(folder)
+        return Look(folder, mark, examine, fetch, count, is_peek)
 
     async def opened(self, look: Look) -> Opened:
         """Return what the folder says of itself; raise FolderNotFound if there is none."""
@@ -194,6 +203,11 @@ class Session:
             self._opened = await _examined(look.examine)
             self.folder = look.folder
         return self._opened
+
+    async def peeked(self, look: Look) -> int:
+        """Return the UID of the last message in the folder, 0 if there is none."""
+        assert look.fetch is not None
+        return max(await _by_uid((await look.fetch.wait()).data), default=0)
 
     async def swept(self, look: Look) -> Sweep:
         """Return what a look found; raise CommandRefused if the server cannot tell."""
@@ -228,7 +242,7 @@ class Session:
         uid_next = self._opened.uid_next
         if uid_next is None:
             # Some servers do not tell UIDNEXT: it is above the UID of the last message.
-            uid_next = max(await self._fetch("*", "(UID)"), default=0) + 1
+            uid_next = max(await self._fetch("*", _PEEK_ITEMS), default=0) + 1
         return Mark(self._opened.uid_validity, uid_next)
 
     async def received_since(self, moment: datetime) -> list[Mail]:

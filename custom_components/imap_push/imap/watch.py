@@ -62,6 +62,8 @@ class Watch:
         self._swept_at = -math.inf
         self._changed_at = math.inf  # of the first news since the last sweep
         self._has_grown = False
+        self._was_pushed = False  # since the last sweep
+        self._must_sweep = True  # a peek is not enough
         self._fruitless = 0
 
     @property
@@ -83,6 +85,8 @@ class Watch:
             self._home.is_due = True
             found = await self._round()
             self._pipelining.worked()
+            if self._must_sweep:
+                continue
             self._push.learn(found, announced=announced)
             self._revise_push()
             announced = True
@@ -110,12 +114,16 @@ class Watch:
         for folder in (*visited, home):
             if folder.needs_settling and not await self._settle(folder):
                 return 0
-        grown, self._changed_at, self._has_grown = self._has_grown, math.inf, False
+        grown = self._has_grown
         session, idles = self._session, self._push.idles
         looks = [session.look(it.name, it.mark, opens=True) for it in visited]
         # NOOP does not show new mail on every server, but EXAMINE does.
         moves = bool(looks) or session.folder != home.name or not (idles or is_fresh)
-        looks.append(session.look(home.name, home.mark, opens=moves))
+        expects_mail = self._has_grown and not self._was_pushed
+        peek = not (moves or expects_mail or self._must_sweep)
+        self._changed_at, self._has_grown, self._was_pushed = math.inf, False, False
+        self._must_sweep = False
+        looks.append(session.look(home.name, home.mark, opens=moves, is_peek=peek))
         await session.send(self._commands(looks), idle=idles)
         found = 0
         for folder, look in zip((*visited, home), looks, strict=True):
@@ -174,6 +182,13 @@ class Watch:
             self._afterwards.append(lambda: self._settle(folder))
             return 0
         try:
+            if look.is_peek and folder.knows(await session.peeked(look)):
+                folder.is_due = False
+                folder.counted(await session.counted(look))
+                return 0
+            if look.is_peek:
+                self._must_sweep = True
+                return 0
             sweep = await session.swept(look)
         except CommandRefused as error:
             if error.status != "NO":
@@ -211,7 +226,7 @@ class Watch:
             self._vanished(folder, error)
             return False
         await folder.settle(self._session, self._mode_of(folder))
-        folder.is_due = True
+        folder.is_due = self._must_sweep = True
         return True
 
     async def _sweep_sparse(self, folder: Folder) -> None:
@@ -282,6 +297,7 @@ class Watch:
         for status in news.statuses:
             self._tell(status)
         pushed = [await self._take_pushed(data) for data in news.mails]
+        self._was_pushed |= any(pushed)
         if news.statuses or any(pushed):
             self._publish()
 
