@@ -189,8 +189,8 @@ class HomeAssistant(Running):
             CONFIGURATION + self._configuration
         )
         link = components / INTEGRATION.name
-        if not link.is_symlink():
-            link.symlink_to(INTEGRATION)
+        link.unlink(missing_ok=True)  # It may be of a checkout that was moved.
+        link.symlink_to(INTEGRATION)
         _store_once(storage, "onboarding", 4, {"done": SKIPPED_STEPS})
         # Settings out of YAML would be on trial, and taken back after five minutes.
         server = {"server_host": [LOOPBACK], "server_port": self.port}
