@@ -11,7 +11,16 @@ from typing import Final
 from .bars import judge
 from .imapflow_client import imapflow_version, install_imapflow
 from .machine import command, describe
-from .parts import accounts, burst, folders, latency, mailbox, octets, start
+from .parts import (
+    accounts,
+    burst,
+    compression,
+    folders,
+    latency,
+    mailbox,
+    octets,
+    start,
+)
 from .plot import plot_latency
 from .report import Report
 from .setting import ARTIFACTS, ROOT, Setting, make_setting
@@ -33,6 +42,7 @@ ALONE: Final[dict[str, Callable[[Setting], Awaitable[Table]]]] = {
     "accounts": accounts.measure,
     "folders": folders.measure,
     "start": start.measure,
+    "compression": compression.measure,
 }
 PARTS: Final = (*ON_STAGE, *ALONE)
 

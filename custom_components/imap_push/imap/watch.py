@@ -296,9 +296,12 @@ class Watch:
             self._has_grown |= news.grown
         for status in news.statuses:
             self._tell(status)
-        pushed = [await self._take_pushed(data) for data in news.mails]
-        self._was_pushed |= any(pushed)
-        if news.statuses or any(pushed):
+        has_pushed = False
+        for data in news.mails:
+            has_pushed |= await self._take_pushed(data)
+            await asyncio.sleep(0)  # A burst must not hold up the event loop.
+        self._was_pushed |= has_pushed
+        if news.statuses or has_pushed:
             self._publish()
 
     def _tell(self, data: Data) -> None:
