@@ -6,7 +6,6 @@ import contextlib
 import ssl
 from typing import Final
 
-from .buffers import use_small_buffers
 from .dial import dial, dial_patiently
 from .errors import (
     CannotConnect,
@@ -25,6 +24,7 @@ from .models import Account, Security
 from .news import NewsQueue
 from .pipelining import Pipelining
 from .protocol import Command, Completion, PushProtocol
+from .tls import connect_tls
 
 # Seconds
 TLS_DEADLINE: Final = 20.0
@@ -222,7 +222,6 @@ class Connection:
         self._raise_error()
         if transport is None:
             raise ConnectionLost("the connection was closed")
-        use_small_buffers(transport)
         protocol.secured(transport)
         await self.ask_capabilities()
 
@@ -268,19 +267,17 @@ async def _connect(account: Account, *, patiently: bool) -> PushProtocol:
     context = _tls_context(account) if is_tls else None
     connect = dial_patiently if patiently else dial
     connected = await connect(account.host, account.port)
+    protocol = PushProtocol(loop)
     try:
         with _tls_errors():
             async with asyncio.timeout(TLS_DEADLINE):
-                _, protocol = await loop.create_connection(
-                    lambda: PushProtocol(loop),
-                    sock=connected,
-                    ssl=context,
-                    server_hostname=account.host if is_tls else None,
-                )
+                if context is not None:
+                    await connect_tls(protocol, connected, account, context)
+                else:
+                    await loop.create_connection(lambda: protocol, sock=connected)
     except BaseException:
         connected.close()
         raise
-    use_small_buffers(protocol.transport)
     return protocol
 
 
