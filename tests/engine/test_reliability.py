@@ -1,23 +1,16 @@
 """What a year brings, in virtual time: storms, refusals, silence, and cuts at every octet."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 import contextlib
 from datetime import UTC, datetime, timedelta
 import random
 
 import pytest
 
-from custom_components.imap_push.imap import (
-    CatchUp,
-    Mail,
-    Mark,
-    PushMode,
-    Watcher,
-    WatchOptions,
-)
+from custom_components.imap_push.imap import CatchUp, Mail, Mark, PushMode, WatchOptions
 
-from .conftest import account
+from . import virtual
 from .recorder import Recorder
 from .scripted import Peer, Script, mail
 from .virtual import VirtualLoop, run
@@ -26,23 +19,13 @@ MINUTE = 60.0
 HOUR = 60 * MINUTE
 
 
-@contextlib.asynccontextmanager
-async def watched(
+def watched(
     mark: Mark | None = None,
     options: WatchOptions | None = None,
     **changes: object,
-) -> AsyncIterator[Recorder]:
+) -> contextlib.AbstractAsyncContextManager[Recorder]:
     """Watch INBOX; at the end nothing is left of the watcher."""
-    recorder = Recorder()
-    options = options or WatchOptions()
-    watcher = Watcher(account(993, **changes), {"INBOX": mark}, options, recorder)
-    task = asyncio.create_task(watcher.run(), name="imap_push watcher")
-    try:
-        yield recorder
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+    return virtual.watched({"INBOX": mark}, options, **changes)
 
 
 async def drop(peer: Peer) -> None:
