@@ -282,6 +282,8 @@ class Watch:
         for status in news.statuses:
             self._tell(status)
         pushed = [await self._take_pushed(data) for data in news.mails]
+        if any(pushed):
+            self._push.learn(sum(pushed), announced=True)
         if news.statuses or any(pushed):
             self._publish()
 
