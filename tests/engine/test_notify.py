@@ -6,23 +6,16 @@ import pytest
 
 from custom_components.imap_push.imap import PushMode
 
+from .light import HOUR, MINUTE, NOTIFY, served as served_as
 from .recorder import Recorder
 from .virtual import VirtualLoop, run, watched
 
-from tests.rig.light_client import CAPABILITIES, Habits
 from tests.rig.light_server import LightServer
-
-MINUTE = 60.0
-HOUR = 60 * MINUTE
-NOTIFY = CAPABILITIES + b" NOTIFY"
 
 
 def served(loop: VirtualLoop, *folders: str, **habits: object) -> LightServer:
     """Return a server with NOTIFY that the loop's connections lead to."""
-    settings = {"capabilities": NOTIFY} | habits
-    server = LightServer(*folders, habits=Habits(**settings))  # type: ignore[arg-type]
-    loop.accept = server.accept
-    return server
+    return served_as(loop, *folders, capabilities=NOTIFY, **habits)
 
 
 def modes(recorder: Recorder) -> set[PushMode]:

@@ -1,0 +1,20 @@
+"""What tests on the light server in virtual time share."""
+
+from .virtual import VirtualLoop
+
+from tests.rig.light_client import CAPABILITIES, Habits
+from tests.rig.light_server import LightServer
+
+MINUTE = 60.0
+HOUR = 60 * MINUTE
+
+IDLE = CAPABILITIES
+NOTIFY = CAPABILITIES + b" NOTIFY"
+POLL = CAPABILITIES.replace(b" IDLE", b"")
+
+
+def served(loop: VirtualLoop, *folders: str, **habits: object) -> LightServer:
+    """Return a server with these folders and habits that the loop's connections lead to."""
+    server = LightServer(*folders, habits=Habits(**habits))  # type: ignore[arg-type]
+    loop.accept = server.accept
+    return server
