@@ -1,5 +1,7 @@
 """What tests on the light server in virtual time share."""
 
+from collections.abc import Iterable
+
 from .virtual import VirtualLoop
 
 from tests.rig.light_client import CAPABILITIES, Habits
@@ -18,3 +20,8 @@ def served(loop: VirtualLoop, *folders: str, **habits: object) -> LightServer:
     server = LightServer(*folders, habits=Habits(**habits))  # type: ignore[arg-type]
     loop.accept = server.accept
     return server
+
+
+def each(folders: Iterable[str], uids: list[int]) -> dict[str, list[int]]:
+    """Return the same UIDs for each folder."""
+    return dict.fromkeys(folders, uids)

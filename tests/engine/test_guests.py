@@ -7,7 +7,7 @@ import pytest
 from custom_components.imap_push.imap import PushMode, WatchOptions
 from custom_components.imap_push.imap.watcher import LIMIT_MEMORY, MAX_LINKS
 
-from .light import HOUR, IDLE, MINUTE, NOTIFY, POLL, served
+from .light import HOUR, IDLE, MINUTE, NOTIFY, POLL, each, served
 from .recorder import Recorder
 from .virtual import VirtualLoop, run, watched
 
@@ -32,7 +32,7 @@ def test_every_folder_gets_a_connection() -> None:
             for name in THREE:
                 server.deliver(2, name)
             await asyncio.sleep(0.1)
-            assert recorder.told == dict.fromkeys(THREE, [1, 2])
+            assert recorder.told == each(THREE, [1, 2])
 
     run(main)
 
@@ -50,7 +50,7 @@ def test_no_more_connections_than_are_decent() -> None:
             for name in EIGHT:
                 server.deliver(2, name)
             await asyncio.sleep(MINUTE + 1)
-            assert recorder.told == dict.fromkeys(EIGHT, [1, 2])
+            assert recorder.told == each(EIGHT, [1, 2])
             await asyncio.sleep(HOUR)
             assert len(recorder.arrivals) == 2 * len(EIGHT)
 
@@ -72,7 +72,7 @@ def test_server_that_allows_few_connections(limit: int) -> None:
             for name in THREE:
                 server.deliver(1, name)
             await asyncio.sleep(MINUTE + 1)
-            assert recorder.told == dict.fromkeys(THREE, [1])
+            assert recorder.told == each(THREE, [1])
 
             logins = server.logins
             await asyncio.sleep(LIMIT_MEMORY / 2)
@@ -83,7 +83,7 @@ def test_server_that_allows_few_connections(limit: int) -> None:
             for name in THREE:
                 server.deliver(1, name)
             await asyncio.sleep(0.1)
-            assert recorder.told == dict.fromkeys(THREE, [1, 2])
+            assert recorder.told == each(THREE, [1, 2])
 
     run(main)
 
@@ -101,7 +101,7 @@ def test_polling_needs_one_connection(push: bool) -> None:
                 server.deliver(3, name)
             server.read(1, "Work")
             await asyncio.sleep(MINUTE + 1)
-            assert recorder.told == dict.fromkeys(THREE, [1, 2, 3])
+            assert recorder.told == each(THREE, [1, 2, 3])
             assert modes(recorder) == [PushMode.POLL] * 3
             unread = [state.unread for state in recorder.state.folders.values()]
             assert unread == [3, 2, 3]
@@ -130,7 +130,7 @@ class TestMissing:
                 for other in others:
                     server.deliver(1, other)
                 await asyncio.sleep(2 * MINUTE)
-                assert recorder.told == dict.fromkeys(others, [1])
+                assert recorder.told == each(others, [1])
                 assert server.logins <= 10
                 server.restore(folder)
                 await asyncio.sleep(6 * MINUTE)
@@ -138,7 +138,7 @@ class TestMissing:
                 assert recorder.state.folders[name].available
                 server.deliver(1, name)
                 await asyncio.sleep(6 * MINUTE)
-                assert recorder.told == dict.fromkeys(THREE, [1])
+                assert recorder.told == each(THREE, [1])
 
         run(main)
 
@@ -183,6 +183,6 @@ class TestMissing:
                 for name in THREE:
                     server.deliver(1, name)
                 await asyncio.sleep(2 * MINUTE)
-                assert recorder.told == dict.fromkeys(THREE, [1])
+                assert recorder.told == each(THREE, [1])
 
         run(main)

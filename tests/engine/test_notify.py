@@ -6,7 +6,7 @@ import pytest
 
 from custom_components.imap_push.imap import PushMode
 
-from .light import HOUR, MINUTE, NOTIFY, served as served_as
+from .light import HOUR, MINUTE, NOTIFY, each, served as served_as
 from .recorder import Recorder
 from .virtual import VirtualLoop, run, watched
 
@@ -80,7 +80,7 @@ def test_twenty_folders_are_one_connection() -> None:
             for name in names:
                 server.deliver(1, name)
             await asyncio.sleep(1)
-            assert recorder.told == dict.fromkeys(names, [1])
+            assert recorder.told == each(names, [1])
             await asyncio.sleep(HOUR)
             assert (server.logins, recorder.state.connections) == (1, 1)
             assert recorder.state.push_mode is PushMode.NOTIFY

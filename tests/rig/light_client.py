@@ -24,6 +24,7 @@ class Pipelining(Enum):
     ANSWERS_BAD = auto()
     HANGS_UP = auto()
     FALLS_SILENT = auto()
+    FORGETS_BEHIND_DONE = auto()
 
 
 @dataclass(kw_only=True)
@@ -160,6 +161,10 @@ class LightClient(asyncio.Protocol):
                     return
                 case Pipelining.FALLS_SILENT:
                     return
+                case Pipelining.FORGETS_BEHIND_DONE if lines[0] == b"DONE":
+                    return
+                case Pipelining.FORGETS_BEHIND_DONE:
+                    yield from self._answer(line)
 
     def _answer(self, line: bytes) -> Iterator[bytes]:
         if self._tag_of_idle:

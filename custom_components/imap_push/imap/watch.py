@@ -82,7 +82,7 @@ class Watch:
             self._revise_push()
             self._home.is_due = True
             found = await self._round()
-            self._pipelining.worked()
+            self._pipelining.worked(self._session.write)
             self._push.learn(found, announced=announced)
             self._revise_push()
             announced = True
