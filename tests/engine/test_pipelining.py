@@ -109,13 +109,13 @@ def test_network_that_breaks_all_the_time(capabilities: bytes, seed: int) -> Non
             await asyncio.sleep(1)
             end = loop.time() + HOUR
             while loop.time() < end:
-                loop.limit = chance.randrange(2000)
-                loop.reset_at_limit = chance.random() < 0.7
+                loop.limits = [chance.randrange(2000)]
+                loop.ends_at_limit = chance.random() < 0.7
                 await asyncio.sleep(chance.expovariate(1 / 20))
                 server.deliver(chance.randrange(3), chance.choice(TWO))
                 if chance.random() < 0.3:
                     chance.choice((server.reset_all, server.close_all))()
-            loop.limit = None
+            loop.limits = []
             await asyncio.sleep(10 * MINUTE)
             assert recorder.serial == 0
             assert recorder.state.connected

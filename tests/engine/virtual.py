@@ -49,9 +49,11 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self.is_nameless = False
         self.connected_at: list[float] = []
         self.written: list[bytes] = []
-        # Octets that the server of the next connection sends before it falls silent.
-        self.limit: int | None = None
-        self.reset_at_limit = False
+        # Octets that the servers of the next connections send before they fall silent, or end
+        # the stream.
+        self.limits: list[int | None] = []
+        self.ends_at_limit = False
+        self.said: list[int] = []  # octets that each server sent
         self._is_blackhole = False
         self._held: list[tuple[Callable[..., object], tuple[Any, ...]]] = []
 
@@ -105,8 +107,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         near, far = _Pipe(self, protocol), _Pipe(self, server)
         near.other, far.other = far, near
         near.written = self.written
-        far.limit, far.reset_at_limit = self.limit, self.reset_at_limit
-        self.limit = None
+        far.number = len(self.said)
+        far.limit = self.limits.pop(0) if self.limits else None
+        self.said.append(0)
         protocol.connection_made(near)
         server.connection_made(far)
         return near, protocol
@@ -143,19 +146,21 @@ class _Pipe(asyncio.Transport):
         self._protocol = protocol
         self._closed = False
         self.written: list[bytes] | None = None
+        self.number: int | None = None  # of the connection, at the server's end
         self.limit: int | None = None
-        self.reset_at_limit = False
 
     @override
     def write(self, data: bytes | bytearray | memoryview) -> None:
         octets = bytes(data)
         if self.written is not None:
             self.written.append(octets)
+        if self.number is not None:
+            self._loop.said[self.number] += len(octets)
         if self.limit is not None:
             octets, self.limit = octets[: self.limit], max(0, self.limit - len(octets))
         if octets and not self._closed:
             self._loop.carry(self.other._receive, octets)
-        if self.limit == 0 and self.reset_at_limit:
+        if self.limit == 0 and self._loop.ends_at_limit:
             self.abort()
 
     @override

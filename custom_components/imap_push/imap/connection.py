@@ -163,11 +163,12 @@ class Connection:
 
     async def _end_of_idle(self) -> bytes:
         """Return the DONE that has to come first if IDLE is under way; it is sent only once."""
-        idle, self._idle = self._idle, None
+        idle = self._idle
         if idle is None:
             return b""
-        # DONE may be sent only after `+` (RFC 2177).
+        # DONE may be sent only after `+` (RFC 2177), and nothing else before it.
         await idle.settled()
+        self._idle = None
         if idle.command.is_done:
             return b""
         idle.command.started = self._protocol.loop.time()
