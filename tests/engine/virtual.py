@@ -6,7 +6,6 @@ import contextlib
 import selectors
 import socket
 from typing import Any, override
-from unittest.mock import Mock
 
 from custom_components.imap_push.imap import Mark, Watcher, WatchOptions
 
@@ -135,13 +134,23 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             peer.close()
 
 
+class _Socket:
+    """A socket that takes every option."""
+
+    def fileno(self) -> int:
+        return 0
+
+    def setsockopt(self, *_args: Any) -> None:
+        pass
+
+
 class _Pipe(asyncio.Transport):
     """One end of a connection in memory."""
 
     other: _Pipe
 
     def __init__(self, loop: VirtualLoop, protocol: asyncio.Protocol) -> None:
-        super().__init__({"socket": Mock()})
+        super().__init__({"socket": _Socket()})
         self._loop = loop
         self._protocol = protocol
         self._closed = False
