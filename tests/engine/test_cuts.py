@@ -40,7 +40,8 @@ class Conversation:
 
     async def play(self, loop: VirtualLoop, limit: int | None) -> None:
         """Play it, cut after so many octets; see each mail told once, and in order."""
-        loop.limits = [None] * self.number + [limit]
+        unharmed: list[int | None] = [None] * self.number
+        loop.limits = [*unharmed, limit]
         server = served(loop, *self.new, capabilities=self.capabilities)
         for name in self.new:
             server.slip_in(self.old + self.waiting, name)

@@ -206,3 +206,71 @@ def test_mail_that_the_server_refuses_to_show(capabilities: bytes) -> None:
             assert recorder.told["INBOX"] == [1, 2, 3, 4]
 
     run(main)
+
+
+@EVERY_WAY
+def test_mail_far_above_the_last(capabilities: bytes) -> None:
+    """See it told where thousands of UIDs below it are of mail that is gone."""
+
+    async def main(loop: VirtualLoop) -> None:
+        server = served(loop, "INBOX", "Work", capabilities=capabilities)
+        async with watched({"INBOX": None, "Work": None}) as recorder:
+            await asyncio.sleep(MINUTE)
+            for name in ("INBOX", "Work"):
+                server.slip_in(5000, name)
+                server.folder(name).gone.update(range(2, 5001))
+                server.deliver(2, name)
+            await asyncio.sleep(MINUTE + 5)
+            uids = [1, 5001, 5002]
+            assert recorder.told == {"INBOX": uids, "Work": uids}
+            assert server.logins <= 2
+
+    run(main)
+
+
+@EVERY_WAY
+def test_long_absence(capabilities: bytes) -> None:
+    """See thousands of mails of two folders caught up in order, and live mail behind them."""
+
+    async def main(loop: VirtualLoop) -> None:
+        server = served(loop, "INBOX", "Work", capabilities=capabilities)
+        mark = Mark(UID_VALIDITY, 1)
+        server.slip_in(2000)
+        server.slip_in(1200, "Work")
+        async with watched({"INBOX": mark, "Work": mark}) as recorder:
+            await asyncio.sleep(MINUTE)
+            server.deliver(1)
+            server.deliver(1, "Work")
+            await asyncio.sleep(MINUTE + 1)
+            assert recorder.told == {
+                "INBOX": list(range(1, 2002)),
+                "Work": list(range(1, 1202)),
+            }
+            late = [it.mail.uid for it in recorder.arrivals if not it.catch_up]
+            assert late == [2001, 1201]
+
+    run(main)
+
+
+@PUSHING
+def test_folder_that_is_swapped_while_it_is_away(capabilities: bytes) -> None:
+    """See a folder that was numbered anew during an outage lose nothing and flood nothing."""
+
+    async def main(loop: VirtualLoop) -> None:
+        server = served(loop, capabilities=capabilities)
+        async with watched({"INBOX": None}) as recorder:
+            await asyncio.sleep(MINUTE)
+            server.deliver(10)
+            await asyncio.sleep(MINUTE)
+            loop.is_blackhole = True
+            await asyncio.sleep(10 * MINUTE)
+            server.slip_in(2)
+            server.folder().renumber(kept=7)
+            loop.is_blackhole = False
+            await asyncio.sleep(MINUTE)
+            server.deliver(1)
+            await asyncio.sleep(MINUTE)
+            told = [arrival.mail.message_id for arrival in recorder.arrivals]
+            assert told == [f"<{number}@example.org>" for number in range(1, 14)]
+
+    run(main)

@@ -4,12 +4,14 @@ import asyncio
 
 import pytest
 
-from custom_components.imap_push.imap import PushMode, WatchOptions
+from custom_components.imap_push.imap import Mark, PushMode, WatchOptions
 from custom_components.imap_push.imap.watcher import LIMIT_MEMORY, MAX_LINKS
 
 from .light import HOUR, IDLE, MINUTE, NOTIFY, POLL, each, served
 from .recorder import Recorder
 from .virtual import VirtualLoop, run, watched
+
+from tests.rig.light_folder import UID_VALIDITY
 
 THREE = ("INBOX", "Work", "News")
 EIGHT = ("INBOX", *(f"Folder {number}" for number in range(7)))
@@ -106,6 +108,24 @@ def test_polling_needs_one_connection(push: bool) -> None:
             unread = [state.unread for state in recorder.state.folders.values()]
             assert unread == [3, 2, 3]
             assert server.logins == 1
+
+    run(main)
+
+
+def test_missing_inbox_where_commands_go_one_by_one() -> None:
+    """See nothing asked of a folder that could not be opened."""
+
+    async def main(loop: VirtualLoop) -> None:
+        server = served(loop, *THREE, capabilities=POLL)
+        mark = Mark(UID_VALIDITY, 1)
+        server.remove("INBOX")
+        options = WatchOptions(pipeline=False)
+        async with watched(dict.fromkeys(THREE, mark), options) as recorder:
+            for name in THREE[1:]:
+                server.deliver(1, name)
+            await asyncio.sleep(5 * MINUTE)
+            assert recorder.told == each(THREE[1:], [1])
+            assert recorder.state.folders["INBOX"].missing
 
     run(main)
 
