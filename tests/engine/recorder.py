@@ -33,7 +33,6 @@ class Recorder:
 
     def mark_moved(self, folder: str, mark: Mark) -> None:
         """Keep."""
-        assert folder == "INBOX"
         self.marks.append(mark)
 
     def alerted(self, text: str) -> None:
@@ -52,6 +51,19 @@ class Recorder:
     def uids(self) -> list[int]:
         """Return the UIDs that arrived, in order."""
         return [arrival.mail.uid for arrival in self.arrivals]
+
+    @property
+    def told(self) -> dict[str, list[int]]:
+        """Return the UIDs that arrived, in order, by folder."""
+        told: dict[str, list[int]] = {}
+        for arrival in self.arrivals:
+            told.setdefault(arrival.mail.folder, []).append(arrival.mail.uid)
+        return told
+
+    @property
+    def state(self) -> AccountState:
+        """Return the last state."""
+        return self.states[-1]
 
     async def until(
         self, condition: Callable[[], object], seconds: float = DEADLINE

@@ -1,23 +1,15 @@
 """What a year brings, in virtual time: storms, refusals, silence, and cuts at every octet."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
 import contextlib
 from datetime import UTC, datetime, timedelta
 import random
 
 import pytest
 
-from custom_components.imap_push.imap import (
-    CatchUp,
-    Mail,
-    Mark,
-    PushMode,
-    Watcher,
-    WatchOptions,
-)
+from custom_components.imap_push.imap import CatchUp, Mail, Mark, PushMode, WatchOptions
 
-from .conftest import account
+from . import virtual
 from .recorder import Recorder
 from .scripted import Peer, Script, mail
 from .virtual import VirtualLoop, run
@@ -26,23 +18,13 @@ MINUTE = 60.0
 HOUR = 60 * MINUTE
 
 
-@contextlib.asynccontextmanager
-async def watched(
+def watched(
     mark: Mark | None = None,
     options: WatchOptions | None = None,
     **changes: object,
-) -> AsyncIterator[Recorder]:
+) -> contextlib.AbstractAsyncContextManager[Recorder]:
     """Watch INBOX; at the end nothing is left of the watcher."""
-    recorder = Recorder()
-    options = options or WatchOptions()
-    watcher = Watcher(account(993, **changes), {"INBOX": mark}, options, recorder)
-    task = asyncio.create_task(watcher.run(), name="imap_push watcher")
-    try:
-        yield recorder
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+    return virtual.watched({"INBOX": mark}, options, **changes)
 
 
 async def drop(peer: Peer) -> None:
@@ -479,83 +461,3 @@ def test_uidnext_that_goes_back_repeats_nothing() -> None:
             assert recorder.marks[-1].next_uid == 12
 
     run(main)
-
-
-async def a_conversation(peer: Peer) -> None:
-    """Play the greater part of what a server can say: catch-up, IDLE, a burst, an expunge."""
-    await peer.log_in()
-    await peer.examine(exists=2, uid_next=7)
-    await peer.sweep(5, 6, unread=2)
-    tag = await peer.idle()
-    peer.say(b"* 3 EXISTS", b"* 1 RECENT")
-    await peer.done(tag)
-    await peer.sweep(7, unread=3)
-    tag = await peer.idle()
-    peer.say(b"* 4 EXISTS", b"* 1 EXPUNGE", b"* OK still here")
-    await peer.done(tag)
-    await peer.sweep(8, unread=3)
-    await peer.done(await peer.idle())
-    await peer.sweep(8)
-    peer.say(b"* BYE enough")
-
-
-async def the_rest(peer: Peer) -> None:
-    """Serve whatever of UID 5 to 8 is still asked for."""
-    await peer.log_in()
-    await peer.examine(exists=4, uid_next=9)
-    while True:
-        fetch = await peer.expect("UID FETCH")
-        first = int(peer.received[-1].split(b" ")[3].split(b":")[0])
-        count = await peer.expect("UID SEARCH")
-        for uid in range(min(first, 8), 9):
-            peer.say_raw(mail(uid, uid))
-        peer.say(fetch + b" OK", count + b" OK")
-        await peer.done(await peer.idle())
-
-
-def length_of_the_conversation() -> int:
-    """Return how many octets the server says in all."""
-    said = 0
-
-    async def counted(peer: Peer) -> None:
-        nonlocal said
-        write = peer._writer.write
-
-        def count(octets: bytes) -> None:
-            nonlocal said
-            said += len(octets)
-            write(octets)
-
-        peer._writer.write = count  # type: ignore[assignment, method-assign]
-        await a_conversation(peer)
-
-    async def main(loop: VirtualLoop) -> None:
-        loop.scripts = [counted]
-        async with watched(Mark(1, 5)) as recorder:
-            await asyncio.sleep(MINUTE)
-            assert recorder.uids == [5, 6, 7, 8]
-
-    run(main)
-    return said
-
-
-@pytest.mark.parametrize("reset", [True, False], ids=["closed", "stalled"])
-def test_cut_at_every_octet(reset: bool) -> None:
-    """See each mail fire once, in order, wherever the first connection breaks."""
-
-    def cut_at(limit: int) -> Callable[[VirtualLoop], object]:
-        async def main(loop: VirtualLoop) -> None:
-            loop.limit, loop.reset_at_limit = limit, reset
-            loop.scripts = [a_conversation]
-            loop.after_last = the_rest
-            async with watched(Mark(1, 5)) as recorder:
-                await asyncio.sleep(20 * MINUTE)
-                assert recorder.uids == [5, 6, 7, 8], f"cut at {limit}"
-                assert recorder.states[-1].connected, f"cut at {limit}"
-
-        return main
-
-    length = length_of_the_conversation()
-    assert length > 1500
-    for limit in range(length + 1):
-        run(cut_at(limit))  # type: ignore[arg-type]

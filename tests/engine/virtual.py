@@ -1,12 +1,16 @@
 """Virtual time and connections in memory: a year of waiting passes in a moment."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+import contextlib
 import selectors
 import socket
 from typing import Any, override
-from unittest.mock import Mock
 
+from custom_components.imap_push.imap import Mark, Watcher, WatchOptions
+
+from .conftest import account
+from .recorder import Recorder
 from .scripted import Peer, Script
 
 
@@ -25,10 +29,12 @@ class _Selector(selectors.DefaultSelector):
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """An event loop whose time jumps, and whose connections lead to scripts.
+    """An event loop whose time jumps, and whose connections lead to a server in memory.
 
-    `scripts` plays one script for each connection, in order; `after_last` all further ones.
-    Where `is_blackhole` is true nobody answers, and what was sent is lost.
+    `accept` makes the server's side of each connection. Without it `scripts` plays one script
+    for each, in order, and `after_last` all further ones. `written` is what clients sent, write
+    by write. Where `is_blackhole` is true nobody answers, and what was sent arrives when it is
+    over; where `is_nameless` is, no name server answers.
     """
 
     def __init__(self) -> None:
@@ -36,14 +42,38 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._clock = _Selector()
         super().__init__(self._clock)
         self._playing: set[asyncio.Task[None]] = set()
+        self.accept: Callable[[], asyncio.Protocol] | None = None
         self.scripts: list[Script] = []
         self.after_last: Script | None = None
-        self.is_blackhole = False
+        self.is_nameless = False
         self.connected_at: list[float] = []
-        self.limit: int | None = (
-            None  # octets that a server sends before it falls silent
-        )
-        self.reset_at_limit = False
+        self.written: list[bytes] = []
+        # Octets that the servers of the next connections send before they fall silent, or end
+        # the stream.
+        self.limits: list[int | None] = []
+        self.ends_at_limit = False
+        self.said: list[int] = []  # octets that each server sent
+        self._is_blackhole = False
+        self._held: list[tuple[Callable[..., object], tuple[Any, ...]]] = []
+
+    @property
+    def is_blackhole(self) -> bool:
+        """Return whether nothing arrives."""
+        return self._is_blackhole
+
+    @is_blackhole.setter
+    def is_blackhole(self, is_blackhole: bool) -> None:
+        self._is_blackhole = is_blackhole
+        held, self._held = self._held, []
+        for receive, arguments in held:
+            self.carry(receive, *arguments)
+
+    def carry(self, receive: Callable[..., object], *arguments: Any) -> None:
+        """Let what one end sent arrive at the other, in order."""
+        if self._is_blackhole:
+            self._held.append((receive, arguments))
+        else:
+            self.call_soon(receive, *arguments)
 
     @override
     def time(self) -> float:
@@ -51,13 +81,15 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     @override
     async def getaddrinfo(self, *_args: Any, **_options: Any) -> list[Any]:
+        if self.is_nameless:
+            raise socket.gaierror(socket.EAI_AGAIN, "no name server answers")
         return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", ("192.0.2.1", 993))]
 
     @override
     async def sock_connect(self, *_args: Any) -> None:
         if self.is_blackhole:
             await asyncio.sleep(1e9)
-        if not self.scripts and self.after_last is None:
+        if self.accept is None and not self.scripts and self.after_last is None:
             raise ConnectionRefusedError
 
     @override
@@ -69,24 +101,31 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         **_options: Any,
     ) -> tuple[asyncio.Transport, asyncio.Protocol]:
         sock.close()
-        script = self.scripts.pop(0) if self.scripts else self.after_last
-        assert script is not None
         self.connected_at.append(self.time())
-        protocol = protocol_factory()
-        reader = asyncio.StreamReader(loop=self)
-        server = asyncio.StreamReaderProtocol(reader, loop=self)
+        protocol, server = protocol_factory(), (self.accept or self._player)()
         near, far = _Pipe(self, protocol), _Pipe(self, server)
         near.other, far.other = far, near
-        far.limit, far.reset_at_limit = self.limit, self.reset_at_limit
-        self.limit = None
+        near.written = self.written
+        far.number = len(self.said)
+        far.limit = self.limits.pop(0) if self.limits else None
+        self.said.append(0)
         protocol.connection_made(near)
         server.connection_made(far)
-        writer = asyncio.StreamWriter(far, server, reader, self)
-        task = self.create_task(self._play(script, Peer(reader, writer)))
-        # The loop itself keeps tasks by weak references only.
-        self._playing.add(task)
-        task.add_done_callback(self._playing.discard)
         return near, protocol
+
+    def _player(self) -> asyncio.Protocol:
+        """Return the server's side of a connection for which a script is played."""
+        script = self.scripts.pop(0) if self.scripts else self.after_last
+        assert script is not None
+
+        def play(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            task = self.create_task(self._play(script, Peer(reader, writer)))
+            # The loop itself keeps tasks by weak references only.
+            self._playing.add(task)
+            task.add_done_callback(self._playing.discard)
+
+        reader = asyncio.StreamReader(loop=self)
+        return asyncio.StreamReaderProtocol(reader, play, loop=self)
 
     async def _play(self, script: Script, peer: Peer) -> None:
         try:
@@ -95,27 +134,42 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             peer.close()
 
 
+class _Socket:
+    """A socket that takes every option."""
+
+    def fileno(self) -> int:
+        return 0
+
+    def setsockopt(self, *_args: Any) -> None:
+        pass
+
+
 class _Pipe(asyncio.Transport):
     """One end of a connection in memory."""
 
     other: _Pipe
 
     def __init__(self, loop: VirtualLoop, protocol: asyncio.Protocol) -> None:
-        super().__init__({"socket": Mock()})
+        super().__init__({"socket": _Socket()})
         self._loop = loop
         self._protocol = protocol
         self._closed = False
+        self.written: list[bytes] | None = None
+        self.number: int | None = None  # of the connection, at the server's end
         self.limit: int | None = None
-        self.reset_at_limit = False
 
     @override
     def write(self, data: bytes | bytearray | memoryview) -> None:
         octets = bytes(data)
+        if self.written is not None:
+            self.written.append(octets)
+        if self.number is not None:
+            self._loop.said[self.number] += len(octets)
         if self.limit is not None:
             octets, self.limit = octets[: self.limit], max(0, self.limit - len(octets))
-        if octets and not self._closed and not self._loop.is_blackhole:
-            self._loop.call_soon(self.other._receive, octets)
-        if self.limit == 0 and self.reset_at_limit:
+        if octets and not self._closed:
+            self._loop.carry(self.other._receive, octets)
+        if self.limit == 0 and self._loop.ends_at_limit:
             self.abort()
 
     @override
@@ -123,7 +177,7 @@ class _Pipe(asyncio.Transport):
         if not self._closed:
             self._closed = True
             self._loop.call_soon(self._protocol.connection_lost, None)
-            self._loop.call_soon(self.other._end)
+            self._loop.carry(self.other._end)
 
     @override
     def abort(self) -> None:
@@ -159,3 +213,22 @@ def run(main: Callable[[VirtualLoop], Coroutine[Any, Any, None]]) -> None:
 
         runner.run(all_of_it())
     assert not problems, problems
+
+
+@contextlib.asynccontextmanager
+async def watched(
+    folders: Mapping[str, Mark | None],
+    options: WatchOptions | None = None,
+    **changes: object,
+) -> AsyncIterator[Recorder]:
+    """Watch folders; at the end nothing is left of the watcher."""
+    recorder = Recorder()
+    options = options or WatchOptions()
+    watcher = Watcher(account(993, **changes), folders, options, recorder)
+    task = asyncio.create_task(watcher.run(), name="imap_push watcher")
+    try:
+        yield recorder
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task

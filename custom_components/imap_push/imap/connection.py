@@ -22,7 +22,7 @@ from .errors import (
 )
 from .models import Account, Security
 from .news import NewsQueue
-from .pipelining import Pipelining
+from .pipelining import Pipelining, Write
 from .protocol import Command, Completion, PushProtocol
 from .tls import connect_tls
 
@@ -48,7 +48,8 @@ class Connection:
         """Use a protocol that is connected."""
         self._protocol = protocol
         self._pipelining = pipelining
-        self._sent: tuple[Command, ...] = ()  # in the last write
+        self.write = Write.PLAIN  # the kind of the last write of several commands
+        self._sent: tuple[Command, ...] = ()  # in it, unless another came behind it
         self._idle: _Idle | None = None  # sent, and not ended by us
 
     @classmethod
@@ -98,10 +99,12 @@ class Connection:
     @property
     def is_in_doubt(self) -> bool:
         """Return if commands that were sent together have no answer, or one that none should have."""
-        openings = (command for command in self._sent if command.opens_folder)
-        if any(command.is_done and command.error for command in openings):
-            return False  # All that came behind it was about no folder.
-        return any(_is_in_doubt(command) for command in self._sent)
+        for command in self._sent:
+            if command.opens_folder and _is_refused(command):
+                return False  # All that came behind it was about no folder.
+            if _is_in_doubt(command):
+                return True
+        return False
 
     @property
     def idle_is_refused(self) -> bool:
@@ -126,7 +129,9 @@ class Connection:
         if idle:
             self._idle = _Idle(self._protocol.news.wake)
             commands = (*commands, self._idle.command)
-        self._sent = commands if len(commands) > 1 else ()
+        self._sent = commands if done or len(commands) > 1 else ()
+        if self._sent:
+            self.write = Write.BEHIND_DONE if done else Write.PLAIN
         if self._pipelining.is_on:
             self._protocol.start(*commands, before=done)
             return
@@ -159,11 +164,12 @@ class Connection:
 
     async def _end_of_idle(self) -> bytes:
         """Return the DONE that has to come first if IDLE is under way; it is sent only once."""
-        idle, self._idle = self._idle, None
+        idle = self._idle
         if idle is None:
             return b""
-        # DONE may be sent only after `+` (RFC 2177).
+        # DONE may be sent only after `+` (RFC 2177), and nothing else before it.
         await idle.settled()
+        self._idle = None
         if idle.command.is_done:
             return b""
         idle.command.started = self._protocol.loop.time()
@@ -247,18 +253,20 @@ class _Idle:
         self._settled.set()
 
 
+def _is_refused(command: Command) -> bool:
+    """Return if a command was answered with NO."""
+    if not command.is_done:
+        return False
+    error = command.error
+    return isinstance(error, CommandRefused) and error.status == "NO"
+
+
 def _is_in_doubt(command: Command) -> bool:
     """Return if a command has no answer yet, or one that it should not have."""
     if not command.is_done:
         # IDLE is answered by its `+`, which takes its deadline away.
         return command.deadline is not None
-    match command.error:
-        case None:
-            return False
-        case CommandRefused(status="NO"):
-            return False
-        case _:
-            return True
+    return command.error is not None and not _is_refused(command)
 
 
 async def _connect(account: Account, *, patiently: bool) -> PushProtocol:

@@ -126,7 +126,8 @@ class Folder:
             mark = self._move(mark.at(sweep.held_back + 1))
         newest = sweep.newest()
         self._move(mark.seeing(newest))
-        self.is_due = not sweep.complete or mark.next_uid <= (sweep.held_back or 0)
+        # Above a mail that was held back there may be others.
+        self.is_due = not sweep.complete or sweep.held_back is not None
         if not self.is_due:
             self._catch_up = self._renumbered = False
             self.state = dataclasses.replace(self.state, last_mail=newest)

@@ -114,7 +114,7 @@ class Link:
                 await watch.run()
             finally:
                 if session.is_in_doubt:
-                    shared.pipelining.failed()
+                    shared.pipelining.failed(session.write)
                 await session.close()
         except ImapError as error:
             return error

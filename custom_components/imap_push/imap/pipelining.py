@@ -1,10 +1,20 @@
 """Whether a server stands several commands in one write: found out, not believed."""
 
 from collections.abc import Callable
+from enum import Enum, auto
 from typing import Final
 
-# Writes in a row that ended badly, until the same is tried one command at a time.
+# Writes in a row that ended badly, until the same is tried one command at a time; and where
+# such writes were answered before.
 MAX_DOUBTS: Final = 3
+MAX_DOUBTS_OF_PROVEN: Final = 20
+
+
+class Write(Enum):
+    """A kind of write: some servers drop what comes behind DONE, and stand all else."""
+
+    PLAIN = auto()
+    BEHIND_DONE = auto()
 
 
 class Pipelining:
@@ -22,22 +32,26 @@ class Pipelining:
         """Start in good faith, unless it is known not to work."""
         self.is_on = allowed
         self._on_blame = on_blame
-        self._is_trial = False
-        self._doubts = 0
+        self._trial: Write | None = None  # what is tried one by one
+        self._doubts = dict.fromkeys(Write, 0)
+        self._proven: set[Write] = set()
 
-    def worked(self) -> None:
-        """Learn that all commands sent were answered."""
-        self._doubts = 0
-        if self._is_trial:
-            self._is_trial = False
+    def worked(self, write: Write) -> None:
+        """Learn that all commands of the last such write were answered."""
+        if self._trial is write:
+            self._trial = None
             self._on_blame()
-
-    def failed(self) -> None:
-        """Learn that the connection ended before all commands were answered."""
-        if self._is_trial:
-            # It was the network: one by one does not work either.
-            self._is_trial, self.is_on, self._doubts = False, True, 0
         elif self.is_on:
-            self._doubts += 1
-            if self._doubts >= MAX_DOUBTS:
-                self._is_trial, self.is_on = True, False
+            self._doubts[write] = 0
+            self._proven.add(write)
+
+    def failed(self, write: Write) -> None:
+        """Learn that the connection ended before all commands were answered."""
+        if self._trial is not None:
+            # It was the network: one by one does not work either.
+            self._trial, self.is_on, self._doubts = None, True, dict.fromkeys(Write, 0)
+        elif self.is_on:
+            self._doubts[write] += 1
+            proven = write in self._proven
+            if self._doubts[write] >= (MAX_DOUBTS_OF_PROVEN if proven else MAX_DOUBTS):
+                self._trial, self.is_on = write, False

@@ -15,7 +15,7 @@ from .message import FETCH_ITEMS, parse_mail
 from .models import Account, Mail
 from .names import encode_folder, quote
 from .news import NewsQueue
-from .pipelining import Pipelining
+from .pipelining import Pipelining, Write
 from .protocol import Command, Completion
 from .refusals import is_missing_folder, passing_refusal
 from .responses import (
@@ -160,6 +160,11 @@ class Session:
     def is_in_doubt(self) -> bool:
         """Return if commands that were sent together were not all answered."""
         return self._connection.is_in_doubt
+
+    @property
+    def write(self) -> Write:
+        """Return the kind of the last write of several commands."""
+        return self._connection.write
 
     @property
     def idle_is_refused(self) -> bool:

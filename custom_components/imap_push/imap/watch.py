@@ -84,7 +84,7 @@ class Watch:
             self._revise_push()
             self._home.is_due = True
             found = await self._round()
-            self._pipelining.worked()
+            self._pipelining.worked(self._session.write)
             if self._must_sweep:
                 continue
             self._push.learn(found, announced=announced)
@@ -296,12 +296,14 @@ class Watch:
             self._has_grown |= news.grown
         for status in news.statuses:
             self._tell(status)
-        has_pushed = False
+        pushed = 0
         for data in news.mails:
-            has_pushed |= await self._take_pushed(data)
+            pushed += await self._take_pushed(data)
             await asyncio.sleep(0)  # A burst must not hold up the event loop.
-        self._was_pushed |= has_pushed
-        if news.statuses or has_pushed:
+        if pushed:
+            self._was_pushed = True
+            self._push.learn(pushed, announced=True)
+        if news.statuses or pushed:
             self._publish()
 
     def _tell(self, data: Data) -> None:

@@ -1,0 +1,311 @@
+"""The light server's side of one connection."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from enum import Enum, auto
+import re
+from typing import Final, override
+
+from .light_folder import LightFolder
+
+CAPABILITIES: Final = b"IMAP4rev1 IDLE ESEARCH SASL-IR LITERAL+"
+
+_SELECTED: Final = re.compile(rb"\(selected \(MessageNew (\(.*?\)) MessageExpunge")
+_MAILBOXES: Final = re.compile(rb"\(mailboxes \(([^)]*)\)")
+_QUOTED: Final = re.compile(rb'"([^"]*)"')
+
+
+class Pipelining(Enum):
+    """What becomes of commands that come behind another in one write."""
+
+    STANDS = auto()
+    ANSWERS_BAD = auto()
+    HANGS_UP = auto()
+    FALLS_SILENT = auto()
+    FORGETS_BEHIND_DONE = auto()
+
+
+@dataclass(kw_only=True)
+class Habits:
+    """What a server offers and how it behaves; `limit` is of connections that are logged in."""
+
+    capabilities: bytes = CAPABILITIES
+    pipelining: Pipelining = Pipelining.STANDS
+    limit: int | None = None
+    refuses_idle: bool = False
+    refuses_notify: bool = False
+    is_silent_in_idle: bool = False
+    is_silent_in_notify: bool = False
+
+
+@dataclass(kw_only=True)
+class Store:
+    """What all connections of a server have in common."""
+
+    habits: Habits
+    folders: dict[bytes, LightFolder]
+    clients: set[LightClient] = field(default_factory=set)
+    asked: Counter[bytes] = field(default_factory=Counter)  # commands by name
+
+
+@dataclass(frozen=True)
+class _Wish:
+    """What a client wants to be told without asking (RFC 5465)."""
+
+    items: bytes  # of each new mail in the folder that is open
+    mailboxes: frozenset[bytes]
+
+    @classmethod
+    def parse(cls, arguments: bytes) -> _Wish:
+        """Read the arguments of NOTIFY SET."""
+        selected, mailboxes = _SELECTED.search(arguments), _MAILBOXES.search(arguments)
+        assert selected, arguments
+        names = _QUOTED.findall(mailboxes[1]) if mailboxes else ()
+        return cls(selected[1], frozenset(names))
+
+
+class LightClient(asyncio.Protocol):
+    """The server's side of one connection.
+
+    Commands are answered one after the other, however many come in one write.
+    """
+
+    def __init__(self, store: Store) -> None:
+        """Serve from this store."""
+        self._store = store
+        self._buffer = b""
+        self._open: LightFolder | None = None
+        self._told = 0  # mails that the client knows to be in it
+        self._wish: _Wish | None = None
+        self._is_leaving = False
+        self._is_logged_in = False
+        # The rest of a conversation in which the next line is no command.
+        self._tag_of_idle = b""
+        self._tag_of_login = b""
+
+    @override
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        self._store.clients.add(self)
+        self.say(b"* OK [CAPABILITY %b] light" % self._store.habits.capabilities)
+
+    @override
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._store.clients.discard(self)
+
+    @override
+    def data_received(self, data: bytes) -> None:
+        *lines, self._buffer = (self._buffer + data).split(b"\r\n")
+        answers = list(self._answers(lines))
+        if answers:
+            self.say(*answers)
+        if self._is_leaving:
+            self.close()
+
+    @property
+    def is_idle(self) -> bool:
+        """Return whether the client is in IDLE."""
+        return bool(self._tag_of_idle)
+
+    def has_open(self, folder: LightFolder) -> bool:
+        """Return whether a folder is the one that is open."""
+        return folder is self._open
+
+    def say(self, *lines: bytes) -> None:
+        """Send lines in one write."""
+        self.transport.write(b"".join(line + b"\r\n" for line in lines))
+
+    def close(self) -> None:
+        """End the stream (FIN)."""
+        self.transport.close()
+
+    def tell(
+        self, folder: LightFolder, lines: Iterable[bytes], mails: Iterable[int] = ()
+    ) -> None:
+        """Tell of a change in a folder, and of new mails, if the client is to hear of it."""
+        habits, wish = self._store.habits, self._wish
+        if wish is None:
+            is_silent = habits.is_silent_in_idle or not self.is_idle
+        else:
+            is_silent = habits.is_silent_in_notify
+        if is_silent:
+            return
+        if folder is self._open:
+            self._told = folder.exists
+            shown = [uid for uid in mails if wish and uid not in folder.hidden]
+            pushed = (folder.fetched(uid, wish.items) for uid in shown if wish)
+            self.say(*lines, *pushed)
+        elif wish is not None and folder.name in wish.mailboxes:
+            self.say(folder.status)
+
+    def overflow(self) -> None:
+        """Give up telling what the client wants to be told (RFC 5465 5.8)."""
+        if self._wish is not None:
+            self._wish = None
+            self.say(b"* OK [NOTIFICATIONOVERFLOW] too much")
+
+    def _answers(self, lines: list[bytes]) -> Iterator[bytes]:
+        """Yield what the lines of one write are answered with."""
+        for place, line in enumerate(lines):
+            habit = self._store.habits.pipelining if place else Pipelining.STANDS
+            match habit:
+                case Pipelining.STANDS:
+                    yield from self._answer(line)
+                case Pipelining.ANSWERS_BAD:
+                    yield line.split(b" ")[0] + b" BAD one at a time"
+                case Pipelining.HANGS_UP:
+                    self._is_leaving = True
+                    return
+                case Pipelining.FALLS_SILENT:
+                    return
+                case Pipelining.FORGETS_BEHIND_DONE if lines[0] == b"DONE":
+                    return
+                case Pipelining.FORGETS_BEHIND_DONE:
+                    yield from self._answer(line)
+
+    def _answer(self, line: bytes) -> Iterator[bytes]:
+        if self._tag_of_idle:
+            assert line.upper() == b"DONE", line
+            yield self._tag_of_idle + b" OK IDLE over"
+            self._tag_of_idle = b""
+        elif self._tag_of_login:
+            yield from self._admit(self._tag_of_login)
+            self._tag_of_login = b""
+        else:
+            yield from self._answer_command(line)
+
+    def _answer_command(self, line: bytes) -> Iterator[bytes]:
+        tag, _, rest = line.partition(b" ")
+        name, _, arguments = rest.partition(b" ")
+        if name.upper() == b"UID":
+            second, _, arguments = arguments.partition(b" ")
+            name += b" " + second
+        self._store.asked[name.upper()] += 1
+        answer = _ANSWERS.get(name.upper())
+        if answer is None:
+            yield tag + b" BAD what is " + name
+            return
+        yield from answer(self, tag, arguments)
+
+    def _log_in(self, tag: bytes, arguments: bytes) -> Iterator[bytes]:
+        if arguments.upper() == b"PLAIN":
+            self._tag_of_login = tag
+            yield b"+ "
+        else:
+            yield from self._admit(tag)
+
+    def _admit(self, tag: bytes) -> Iterator[bytes]:
+        habits = self._store.habits
+        others = sum(client._is_logged_in for client in self._store.clients)
+        if habits.limit is not None and others >= habits.limit:
+            yield tag + b" NO [LIMIT] Too many simultaneous connections"
+            return
+        self._is_logged_in = True
+        yield tag + b" OK [CAPABILITY %b] in" % habits.capabilities
+
+    def _tell_capabilities(self, tag: bytes, _arguments: bytes) -> Iterator[bytes]:
+        yield b"* CAPABILITY " + self._store.habits.capabilities
+        yield tag + b" OK CAPABILITY"
+
+    def _examine(self, tag: bytes, arguments: bytes) -> Iterator[bytes]:
+        self._open = folder = self._store.folders.get(arguments.strip(b'"'))
+        if folder is None:
+            yield tag + b" NO [NONEXISTENT] no such folder"
+            return
+        self._told = folder.exists
+        yield b"* %d EXISTS" % folder.exists
+        yield b"* OK [UIDVALIDITY %d] valid" % folder.uid_validity
+        yield b"* OK [UIDNEXT %d] next" % (folder.last + 1)
+        yield tag + b" OK [READ-ONLY] EXAMINE"
+
+    def _status(self, tag: bytes, arguments: bytes) -> Iterator[bytes]:
+        name, _, _ = arguments.partition(b" (")
+        folder = self._store.folders.get(name.strip(b'"'))
+        if folder is None:
+            yield tag + b" NO [NONEXISTENT] no such folder"
+            return
+        yield folder.status
+        yield tag + b" OK STATUS"
+
+    def _fetch(self, tag: bytes, arguments: bytes) -> Iterator[bytes]:
+        folder, (numbers, _, items) = self._open, arguments.partition(b" ")
+        if folder is None:
+            yield tag + b" BAD no folder is open"
+            return
+        uids = folder.uids(numbers)
+        if b"BODY" in items and folder.unshowable.intersection(uids):
+            yield tag + b" NO a mail cannot be shown"
+            return
+        for uid in uids:
+            yield folder.fetched(uid, items)
+        yield from self._news()
+        yield tag + b" OK FETCH"
+
+    def _search(self, tag: bytes, arguments: bytes) -> Iterator[bytes]:
+        """Answer with the number of unread mails, or with UIDs, whatever else is asked."""
+        folder, words = self._open, arguments.upper().split()
+        if folder is None:
+            yield tag + b" BAD no folder is open"
+            return
+        if words[0] == b"RETURN":
+            yield b'* ESEARCH (TAG "%b") UID COUNT %d' % (tag, folder.unseen)
+        else:
+            numbers = words[words.index(b"UID") + 1] if b"UID" in words else b"1:*"
+            found = set(folder.uids(numbers))
+            if b"UNSEEN" in words:
+                found -= folder.seen
+            yield b" ".join((b"* SEARCH", *(b"%d" % uid for uid in sorted(found))))
+        yield from self._news()
+        yield tag + b" OK SEARCH"
+
+    def _notify(self, tag: bytes, arguments: bytes) -> Iterator[bytes]:
+        if self._store.habits.refuses_notify:
+            yield tag + b" NO not for you"
+            return
+        self._wish = None if arguments == b"NONE" else _Wish.parse(arguments)
+        if self._wish is not None and arguments.startswith(b"SET STATUS"):
+            folders = map(self._store.folders.get, sorted(self._wish.mailboxes))
+            yield from (folder.status for folder in folders if folder)
+        yield tag + b" OK NOTIFY"
+
+    def _idle(self, tag: bytes, _arguments: bytes) -> Iterator[bytes]:
+        if self._store.habits.refuses_idle:
+            yield tag + b" NO not for you"
+            return
+        self._tag_of_idle = tag
+        yield b"+ idling"
+        if not self._store.habits.is_silent_in_idle:
+            yield from self._news()
+
+    def _log_out(self, tag: bytes, _arguments: bytes) -> Iterator[bytes]:
+        self._is_leaving = True
+        yield b"* BYE see you"
+        yield tag + b" OK LOGOUT"
+
+    def _do_nothing(self, tag: bytes, _arguments: bytes) -> Iterator[bytes]:
+        yield tag + b" OK done"
+
+    def _news(self) -> Iterator[bytes]:
+        """Yield what has come since the client was told how many mails there are."""
+        if self._open is not None and self._told != self._open.exists:
+            self._told = self._open.exists
+            yield b"* %d EXISTS" % self._told
+
+
+_ANSWERS: Final[dict[bytes, Callable[[LightClient, bytes, bytes], Iterator[bytes]]]] = {
+    b"AUTHENTICATE": LightClient._log_in,
+    b"CAPABILITY": LightClient._tell_capabilities,
+    b"EXAMINE": LightClient._examine,
+    b"ID": LightClient._do_nothing,
+    b"IDLE": LightClient._idle,
+    b"LOGIN": LightClient._log_in,
+    b"LOGOUT": LightClient._log_out,
+    b"NOOP": LightClient._do_nothing,
+    b"NOTIFY": LightClient._notify,
+    b"STATUS": LightClient._status,
+    b"UID FETCH": LightClient._fetch,
+    b"UID SEARCH": LightClient._search,
+}

@@ -1,0 +1,106 @@
+"""A folder without weight: a mail is nothing but its number, and none is kept."""
+
+from datetime import UTC, datetime, timedelta
+import re
+from typing import Final
+
+UID_VALIDITY: Final = 7
+
+_SECTION: Final = re.compile(rb"BODY\.PEEK(\[[^\]]*\])(?:<(\d+)\.\d+>)?")
+_STRUCTURE: Final = b'BODYSTRUCTURE ("text" "plain" NIL NIL NIL "7bit" 10 1)'
+_FIRST_DAY: Final = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class LightFolder:
+    """A folder; what is told of a mail is made up of the number under which it once came.
+
+    `gone`, `seen`: UIDs that were expunged, or read. `hidden`: those that are announced and not
+    shown yet. `unshowable`: those for which the server refuses a FETCH of more than flags.
+    """
+
+    def __init__(self, name: bytes) -> None:
+        """Start empty."""
+        self.name = name
+        self.uid_validity = UID_VALIDITY
+        self.last = 0  # the highest UID
+        self.gone: set[int] = set()
+        self.seen: set[int] = set()
+        self.hidden: set[int] = set()
+        self.unshowable: set[int] = set()
+        self._renumbered_by = 0
+
+    @property
+    def exists(self) -> int:
+        """Return how many mails there are."""
+        return self.last - len(self.gone)
+
+    @property
+    def unseen(self) -> int:
+        """Return how many of them are unread."""
+        return self.exists - len(self.seen - self.gone)
+
+    @property
+    def status(self) -> bytes:
+        """Return what STATUS tells."""
+        numbers = (self.exists, self.last + 1, self.uid_validity, self.unseen)
+        items = b"MESSAGES %d UIDNEXT %d UIDVALIDITY %d UNSEEN %d" % numbers
+        return b'* STATUS "%b" (%b)' % (self.name, items)
+
+    def renumber(self, kept: int) -> None:
+        """Give the last mails UIDs from 1 on, under another UIDVALIDITY; the others are gone."""
+        self._renumbered_by += self.last - kept
+        self.last = kept
+        self.uid_validity += 1
+        for uids in (self.gone, self.seen, self.hidden, self.unshowable):
+            uids.clear()
+
+    def sequence_number(self, uid: int) -> int:
+        """Return the number of a mail among those that are there."""
+        return uid - sum(gone < uid for gone in self.gone)
+
+    def uids(self, numbers: bytes) -> list[int]:
+        """Return what a sequence set selects, ascending (RFC 3501 9)."""
+        last = self.last
+        while last in self.gone:
+            last -= 1
+        uids: set[int] = set()
+        for part in numbers.split(b","):
+            ends = [last if end == b"*" else int(end) for end in part.split(b":")]
+            uids.update(range(max(1, min(ends)), min(last, max(ends)) + 1))
+        return sorted(uids - self.gone)
+
+    def fetched(self, uid: int, items: bytes) -> bytes:
+        """Return a FETCH response with the asked for items of a mail."""
+        if uid in self.hidden:
+            items = b"UID FLAGS"
+        number = self.sequence_number(uid)
+        return b"* %d FETCH (%b)" % (number, b" ".join(self._items(uid, items)))
+
+    def _items(self, uid: int, items: bytes) -> list[bytes]:
+        number = uid + self._renumbered_by
+        found = [b"UID %d" % uid]
+        if b"FLAGS" in items:
+            found.append(b"FLAGS (%b)" % (b"\\Seen" if uid in self.seen else b""))
+        if b"INTERNALDATE" in items:
+            received = _FIRST_DAY + timedelta(minutes=number)
+            text = f'INTERNALDATE "{received:%d-%b-%Y %H:%M:%S} +0000"'
+            found.append(text.encode())
+        if b"RFC822.SIZE" in items:
+            found.append(b"RFC822.SIZE %d" % (1000 + number))
+        if section := _SECTION.search(items):
+            header = _header(number)
+            offset = b"<%b>" % section[2] if section[2] else b""
+            start = b"BODY%b%b {%d}\r\n" % (section[1], offset, len(header))
+            found.append(start + header)
+        if b"BODYSTRUCTURE" in items:
+            found.append(_STRUCTURE)
+        return found
+
+
+def _header(number: int) -> bytes:
+    """Return the header fields of a mail."""
+    return (
+        b"From: Ann <ann%d@example.org>\r\n"
+        b"Subject: =?utf-8?q?Mail_n=C2=BA_%d?=\r\n"
+        b"Message-ID: <%d@example.org>\r\n\r\n" % (number % 100, number, number)
+    )
