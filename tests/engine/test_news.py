@@ -78,8 +78,8 @@ def test_what_is_too_much_is_said_to_be(responses: list[Data], most: int) -> Non
     kept = [it for it in responses if it.parts == [MAIL] or it.name == "STATUS"]
     found = taken.mails + taken.statuses
     assert sum(100 + len(it.parts[0]) for it in found) <= most
-    assert taken.overflowed == (sum(100 + len(it.parts[0]) for it in kept) > most)
-    if not taken.overflowed:
+    assert taken.dropped == (sum(100 + len(it.parts[0]) for it in kept) > most)
+    if not taken.dropped:
         assert len(found) == len(kept)
 
 

@@ -16,8 +16,12 @@ async def log_in(connection: Connection, account: Account) -> None:
     """Log in with the account's password and learn what the server offers then.
 
     Raises LoginRefused for wrong credentials, LoginDisabled where TLS is wanted first, and
-    Unavailable for every refusal that passes by itself.
+    Unavailable for every refusal that passes by itself. A server that knows us already
+    (PREAUTH, RFC 3501 7.1.4) takes no login.
     """
+    if connection.is_authenticated:
+        await connection.ask_capabilities()
+        return
     await _authenticate(connection, _login_command(connection, account))
 
 

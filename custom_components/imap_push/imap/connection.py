@@ -13,7 +13,6 @@ from .errors import (
     CertificateProblem,
     CommandRefused,
     ConnectionLost,
-    ConnectTimeout,
     ImapError,
     ServerSilent,
     StartTlsMissing,
@@ -48,6 +47,7 @@ class Connection:
         """Use a protocol that is connected."""
         self._protocol = protocol
         self._pipelining = pipelining
+        self.is_serial = False  # how the last write of several commands went out
         self.write = Write.PLAIN  # the kind of the last write of several commands
         self._sent: tuple[Command, ...] = ()  # in it, unless another came behind it
         self._idle: _Idle | None = None  # sent, and not ended by us
@@ -81,6 +81,12 @@ class Connection:
     def capabilities(self) -> frozenset[str]:
         """Return what the server offers, upper case."""
         return frozenset(self._protocol.capabilities)
+
+    @property
+    def is_authenticated(self) -> bool:
+        """Return if the server greeted with PREAUTH."""
+        greeting = self._protocol.greeting
+        return greeting.done() and greeting.result().status == "PREAUTH"
 
     async def ask_capabilities(self) -> None:
         """Ask for the capabilities unless the server told them by itself."""
@@ -132,6 +138,7 @@ class Connection:
         self._sent = commands if done or len(commands) > 1 else ()
         if self._sent:
             self.write = Write.BEHIND_DONE if done else Write.PLAIN
+            self.is_serial = not self._pipelining.is_on
         if self._pipelining.is_on:
             self._protocol.start(*commands, before=done)
             return
@@ -141,16 +148,19 @@ class Connection:
         await self._send_one_by_one(commands)
 
     async def _send_one_by_one(self, commands: tuple[Command, ...]) -> None:
-        for number, command in enumerate(commands):
+        refusal: BaseException | None = None  # of the folder that should be open
+        for command in commands:
+            if command.opens_folder:
+                refusal = None
+            if refusal is not None and command.needs_folder:
+                command.fail(refusal)
+                continue
             self._protocol.start(command)
             if command.name == "IDLE":
                 return
             await command.settled()
-            if command.opens_folder and (error := command.error):
-                # What comes next is about a folder that is not open.
-                for other in commands[number + 1 :]:
-                    other.fail(error)
-                return
+            if command.opens_folder:
+                refusal = command.error
 
     async def run(self, *commands: Command) -> list[Completion]:
         """Send commands and wait for all; raise the first failure."""
@@ -159,6 +169,7 @@ class Connection:
 
     async def wait_for_news(self, seconds: float) -> None:
         """Wait until there are news, IDLE is over, or the time is; raise what ended it all."""
+        self._raise_error()
         await self.news.wait(seconds)
         self._raise_error()
 
@@ -316,7 +327,8 @@ def _tls_error(error: Exception) -> CannotConnect:
         case ssl.SSLError():
             return TlsError(error.reason or str(error))
         case TimeoutError():
-            return ConnectTimeout("no answer")
+            # Unlike one that does not answer at all, it is not to be asked again and again.
+            return TlsError("no handshake in time")
         case _:
             return CannotConnect(str(error))
 

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import random
 import socket
-from typing import Final
+from typing import Any, Final
 
 from aiohappyeyeballs import AddrInfoType, start_connection
 
@@ -31,7 +31,8 @@ _USER_TIMEOUT: Final = 60_000  # milliseconds that sent data may stay unacknowle
 
 async def dial(host: str, port: int) -> socket.socket:
     """Connect; raise a CannotConnect."""
-    return await _try(host, port, DEADLINE)
+    with contextlib.closing(_Dialling(host, port)) as dialling:
+        return await dialling.attempt(DEADLINE)
 
 
 async def dial_patiently(host: str, port: int) -> socket.socket:
@@ -40,28 +41,55 @@ async def dial_patiently(host: str, port: int) -> socket.socket:
     Raises a CannotConnect when something answers, but not as it should. A try costs a packet
     or two and no login, so that no growing pause is needed between them.
     """
-    while True:
-        with contextlib.suppress(Unreachable):
-            return await _try(host, port, TRY)
-        await asyncio.sleep(random.uniform(PAUSE / 2, PAUSE))
+    with contextlib.closing(_Dialling(host, port)) as dialling:
+        while True:
+            with contextlib.suppress(Unreachable):
+                return await dialling.attempt(TRY)
+            await asyncio.sleep(random.uniform(PAUSE / 2, PAUSE))
 
 
-async def _try(host: str, port: int, seconds: float) -> socket.socket:
-    loop = asyncio.get_running_loop()
-    try:
-        async with asyncio.timeout(seconds):
-            found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-            addresses: list[AddrInfoType] = list(found)
-            connected = await start_connection(
-                addresses,
-                happy_eyeballs_delay=HAPPY_EYEBALLS_DELAY,
-                interleave=1,
-                loop=loop,
+class _Dialling:
+    """Tries to reach a server."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._host = host
+        self._port = port
+        self._resolving: asyncio.Future[Any] | None = None
+
+    async def attempt(self, seconds: float) -> socket.socket:
+        """Connect within so many seconds; raise a CannotConnect."""
+        try:
+            async with asyncio.timeout(seconds):
+                connected = await start_connection(
+                    await self._addresses(),
+                    happy_eyeballs_delay=HAPPY_EYEBALLS_DELAY,
+                    interleave=1,
+                    loop=asyncio.get_running_loop(),
+                )
+        except (OSError, ValueError) as error:
+            raise _dial_error(error) from error
+        tune(connected)
+        return connected
+
+    def close(self) -> None:
+        """Wait for no answer any more."""
+        if self._resolving is not None:
+            self._resolving.cancel()
+
+    async def _addresses(self) -> list[AddrInfoType]:
+        """Return the addresses of the server.
+
+        A question to a name server occupies a thread for as long as that is silent, whoever
+        gives up waiting: a later try waits for the same answer.
+        """
+        if self._resolving is None:
+            loop = asyncio.get_running_loop()
+            self._resolving = asyncio.ensure_future(
+                loop.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
             )
-    except (OSError, ValueError) as error:
-        raise _dial_error(error) from error
-    tune(connected)
-    return connected
+        await asyncio.wait([self._resolving])
+        resolved, self._resolving = self._resolving, None
+        return list(resolved.result())
 
 
 def _dial_error(error: Exception) -> CannotConnect:

@@ -6,10 +6,12 @@ from datetime import UTC, datetime, timedelta
 import logging
 from typing import Final
 
+from .errors import ConnectionLost, ProtocolError
 from .listener import Listener
 from .mark import Mark
 from .models import Arrival, CatchUp, FolderState, Mail, PushMode, WatchOptions
-from .session import RECOVERY, Opened, Session, Sweep
+from .session import BATCH, MAX_UID, RECOVERY, Session
+from .sweep import Opened, Sweep
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -17,6 +19,11 @@ _LOGGER = logging.getLogger(__name__)
 # more each time: a server may take a moment to bring it from where it was delivered.
 MAX_RETRIES: Final = 3
 RETRY_PAUSE: Final = 1.0
+
+# Times in a row that a session may end while mail is fetched, until less is asked for, and the
+# seconds for which that holds.
+MAX_STUMBLES: Final = 3
+CARE: Final = 3600.0
 
 _A_DAY: Final = timedelta(days=1)
 
@@ -39,9 +46,15 @@ class Folder:
         self._listener = listener
         # Mail above a mark of an earlier life came while nobody watched.
         self._catch_up = mark is not None
-        # After a renumbering, UIDs above the mark may be of mail that was delivered.
-        self._renumbered = False
+        # Below this UID mail may have been delivered under another number, or the same one.
+        self._doubtful_below = 0
         self._was_missing = False
+        # What STATUS told while EXAMINE knew of no such folder.
+        self._told: dict[str, int] | None = None
+        self._seen_next: int | None = None  # UIDNEXT when all was seen
+        self._stumbles = 0
+        self._batch = BATCH
+        self._careful_until = 0.0  # the loop's time
         self._held_back = 0  # UID of a mail that is announced and not there yet
         self._retries = 0
 
@@ -66,14 +79,39 @@ class Folder:
         if (unread := numbers.get("UNSEEN")) is not None:
             self.state = dataclasses.replace(self.state, unread=unread)
         if self.state.missing:
-            self.is_due = True  # It is back.
+            # Some know a folder that they cannot open: it must not be tried at every word.
+            self.is_due |= asked or numbers != self._told
+            self._told = numbers
         if self.mark is None or not (asked or "UIDNEXT" in numbers):
             return
         uid_validity = numbers.get("UIDVALIDITY", self.mark.uid_validity)
         if uid_validity != self.mark.uid_validity:
             self.is_due = True
-        if numbers.get("UIDNEXT") != self.mark.next_uid:
+        # A UIDNEXT above the mark may be of mail that was gone when we looked.
+        if numbers.get("UIDNEXT", 0) not in {self.mark.next_uid, self._seen_next}:
             self.is_due = True
+
+    @property
+    def batch(self) -> int | None:
+        """Return how many mails may be asked for at a time, None if as many as usual."""
+        is_careful = asyncio.get_running_loop().time() < self._careful_until
+        return self._batch if is_careful else None
+
+    def stumbled(self, error: ConnectionLost) -> None:
+        """Learn that the session ended while the folder's mail was fetched.
+
+        One mail may be to blame, or too many of them: less is asked for at a time, for a while.
+        """
+        self._stumbles += 1
+        if isinstance(error, ProtocolError) or self._stumbles >= MAX_STUMBLES:
+            self._batch //= 2
+            self._careful_until = asyncio.get_running_loop().time() + CARE
+
+    def is_seen(self, opened: Opened) -> bool:
+        """Return if a folder that was just opened has nothing that is not known."""
+        if self.mark is None or not opened.continues(self.mark):
+            return False
+        return opened.uid_next in {None, self.mark.next_uid, self._seen_next}
 
     def knows(self, last_uid: int) -> bool:
         """Return if the folder's last message is the one that is known as the newest."""
@@ -111,11 +149,13 @@ class Folder:
         if unread is not None:
             self.state = dataclasses.replace(self.state, unread=unread)
 
-    async def take(self, sweep: Sweep, mode: PushMode) -> int:
+    async def take(self, sweep: Sweep, mode: PushMode, opened: Opened) -> int:
         """Deliver all that a sweep found; return how many mails were new."""
+        self._stumbles = 0
+        self._batch = min(BATCH, max(1, self._batch * 2))
         mark, found = sweep.start, 0
         for mail in sweep.mails():
-            if not (self._renumbered and mark.knows(mail)):
+            if mail.uid >= self._doubtful_below or not mark.knows(mail):
                 await self._deliver(mail, mode)
                 found += 1
             mark = self._move(mark.passed(mail))
@@ -129,7 +169,10 @@ class Folder:
         # Above a mail that was held back there may be others.
         self.is_due = not sweep.complete or sweep.held_back is not None
         if not self.is_due:
-            self._catch_up = self._renumbered = False
+            self._catch_up = False
+            self._seen_next = opened.uid_next
+            if mark.next_uid >= self._doubtful_below or self._doubtful_below > MAX_UID:
+                self._doubtful_below = 0
             self.state = dataclasses.replace(self.state, last_mail=newest)
         return found
 
@@ -139,7 +182,8 @@ class Folder:
         As UIDs only grow, nothing can be missing below the next one: the mark moves at once.
         """
         mark = self.mark
-        if mark is None or self.is_due or mail.uid != mark.next_uid:
+        is_next = mark is not None and mail.uid == mark.next_uid
+        if mark is None or not is_next or self.is_due or self._doubtful_below:
             return False
         await self._deliver(mail, PushMode.NOTIFY)
         self._move(mark.passed(mail))
@@ -171,7 +215,9 @@ class Folder:
         _LOGGER.warning("The server numbered a folder anew; going by dates for once")
         if mark.last_received is None:
             return mark
-        self._renumbered = True
+        # A server may lag behind itself, and bring the same UIDs once more.
+        is_same = mark.uid_validity == first.uid_validity
+        self._doubtful_below = mark.next_uid if is_same else MAX_UID + 1
         for mail in await session.received_since(mark.last_received):
             if mail.uid < first.next_uid and not mark.knows(mail):
                 await self._deliver(mail, mode)

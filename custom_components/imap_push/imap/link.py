@@ -27,6 +27,8 @@ _LOGGER = logging.getLogger(__name__)
 
 # Seconds that an outage may last before it is told: most are over by then.
 GRACE: Final = 30.0
+# Sessions in a row that did not come to watching, until another connection takes the folders.
+MAX_FAILURES: Final = 3
 
 
 class Link:
@@ -57,6 +59,8 @@ class Link:
         self._surrender = surrender
         self._choice = PushChoice(shared.options, quirks_of(shared.account.host))
         self._opened_at = math.inf  # the loop's time at which the session came about
+        self._failures = 0  # in a row
+        self.has_watched = False
         self._outage: asyncio.TimerHandle | None = None
         self._session: Session | None = None
 
@@ -76,12 +80,12 @@ class Link:
             while True:
                 self._opened_at = math.inf
                 error = await self._live()
-                useless = isinstance(error, TooManyConnections | FolderNotFound)
-                if useless and self._surrender(self, error):
+                self._failures += 1
+                if self._is_useless(error) and self._surrender(self, error):
                     return
                 self._lost(error)
                 if isinstance(error, LoginRefused) and self._shared.logins.are_refused:
-                    self._shared.listener.login_refused()
+                    self._ask_for_login()
                 # Where nobody answers dialling is patient, and asks nothing of the server.
                 if not isinstance(error, Unreachable):
                     delay = backoff.delay(loop.time() - self._opened_at)
@@ -113,18 +117,35 @@ class Link:
             try:
                 await watch.run()
             finally:
-                if session.is_in_doubt:
-                    shared.pipelining.failed(session.write)
-                await session.close()
+                try:
+                    if session.is_in_doubt:
+                        shared.pipelining.failed(
+                            session.write, is_serial=session.is_serial
+                        )
+                finally:
+                    await session.close()
         except ImapError as error:
             return error
         except Exception as error:
             _LOGGER.exception("Unexpected error while watching an account")
-            return ImapError(repr(error))
+            return ImapError(type(error).__name__)  # Its words may hold the password.
+
+    def _is_useless(self, error: ImapError) -> bool:
+        """Return if the folders had better be watched by another connection, if there is one."""
+        if isinstance(error, TooManyConnections | FolderNotFound):
+            return True
+        return self._failures >= (MAX_FAILURES if self.has_watched else 1)
+
+    def _ask_for_login(self) -> None:
+        try:
+            self._shared.listener.login_refused()
+        except Exception:
+            _LOGGER.exception("Error while asking for a login")
 
     def _watching(self, push: Push) -> None:
         """Tell that all folders are being watched, and what is in them."""
         self._end_outage()
+        self._failures, self.has_watched = 0, True
         self.mode, self.error = push.mode, None
         self._tell_folders(push)
         self._publish()

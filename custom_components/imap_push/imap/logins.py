@@ -36,6 +36,10 @@ class Logins:
         """Return if no login makes sense before the user has acted."""
         return self._refusals >= MAX_REFUSALS
 
+    def forgive(self) -> None:
+        """Forget refusals: another connection is logged in with the same password."""
+        self._refusals = 0
+
     @asynccontextmanager
     async def attempt(self) -> AsyncIterator[None]:
         """Wait until a login is allowed and learn from how it ends; wait for ever if refused."""

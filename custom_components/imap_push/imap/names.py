@@ -45,3 +45,9 @@ def quote(text: str) -> str:
         raise ImapError("NUL, CR and LF cannot be sent in a string")
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
+
+
+def is_folder(written: bytes, name: str) -> bool:
+    """Return if a server writes of this folder; INBOX has no case (RFC 3501 5.1)."""
+    decoded = decode_folder(written)
+    return decoded == name or decoded.upper() == name == "INBOX"

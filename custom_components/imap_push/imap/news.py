@@ -17,18 +17,20 @@ class News:
 
     `changed`: the open folder changed. `grown`: it has more messages than before. `mails`:
     FETCH responses that bring a whole mail (NOTIFY, RFC 5465 5.2). `statuses`: STATUS
-    responses. `overflowed`: there was more than the server or we are ready to hold.
+    responses. `overflowed`: there was more than the server is ready to hold, and it tells of
+    nothing more (RFC 5465 5.8). `dropped`: there was more than we are ready to hold.
     """
 
     changed: bool = False
     grown: bool = False
     overflowed: bool = False
+    dropped: bool = False
     mails: list[Data] = field(default_factory=list)
     statuses: list[Data] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         """Return if there are any."""
-        return self.changed or self.overflowed or bool(self.mails or self.statuses)
+        return self.changed or bool(self.mails or self.statuses)
 
 
 class NewsQueue:
@@ -70,7 +72,7 @@ class NewsQueue:
         self._exists = exists
 
     def overflow(self) -> None:
-        """Note that news were lost (RFC 5465 5.8)."""
+        """Note that the server has lost news, and will tell of no more (RFC 5465 5.8)."""
         self._news = News(changed=True, overflowed=True)
         self._size = 0
         self.wake()
@@ -97,6 +99,8 @@ class NewsQueue:
     def _keep(self, data: Data, kept: list[Data]) -> None:
         self._size += 100 + sum(map(len, data.parts))
         if self._size > MAX_WAITING:
-            self.overflow()
+            overflowed = self._news.overflowed
+            self._news = News(changed=True, overflowed=overflowed, dropped=True)
+            self._size = 0
         else:
             kept.append(data)

@@ -4,6 +4,9 @@ from collections.abc import Callable
 from enum import Enum, auto
 from typing import Final
 
+# Times that one by one works where several at once did not, until the server is to blame: once
+# may be chance.
+MAX_EVIDENCE: Final = 2
 # Writes in a row that ended badly, until the same is tried one command at a time; and where
 # such writes were answered before.
 MAX_DOUBTS: Final = 3
@@ -33,23 +36,30 @@ class Pipelining:
         self.is_on = allowed
         self._on_blame = on_blame
         self._trial: Write | None = None  # what is tried one by one
+        self._evidence = 0
         self._doubts = dict.fromkeys(Write, 0)
         self._proven: set[Write] = set()
 
-    def worked(self, write: Write) -> None:
+    def worked(self, write: Write, *, is_serial: bool) -> None:
         """Learn that all commands of the last such write were answered."""
-        if self._trial is write:
-            self._trial = None
-            self._on_blame()
-        elif self.is_on:
-            self._doubts[write] = 0
+        if not is_serial:
+            self._doubts[write] = self._evidence = 0
             self._proven.add(write)
+        elif self._trial is write:
+            self._trial = None
+            self._evidence += 1
+            if self._evidence >= MAX_EVIDENCE:
+                self._on_blame()
+            else:
+                self.is_on, self._doubts[write] = True, MAX_DOUBTS - 1
 
-    def failed(self, write: Write) -> None:
+    def failed(self, write: Write, *, is_serial: bool) -> None:
         """Learn that the connection ended before all commands were answered."""
-        if self._trial is not None:
-            # It was the network: one by one does not work either.
-            self._trial, self.is_on, self._doubts = None, True, dict.fromkeys(Write, 0)
+        if is_serial:
+            if self._trial is not None:
+                # It was the network: one by one does not work either.
+                self._trial, self.is_on, self._evidence = None, True, 0
+                self._doubts = dict.fromkeys(Write, 0)
         elif self.is_on:
             self._doubts[write] += 1
             proven = write in self._proven

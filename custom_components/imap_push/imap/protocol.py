@@ -98,6 +98,11 @@ class Command:
             self.completed.exception()
 
     @property
+    def needs_folder(self) -> bool:
+        """Return if the command is about the messages of the folder that is open."""
+        return self.name.startswith("UID ")
+
+    @property
     def is_done(self) -> bool:
         """Return if the command has ended, one way or the other."""
         return self.completed.done()
@@ -108,13 +113,17 @@ class Command:
         return self.completed.exception()
 
     async def wait(self) -> Completion:
-        """Wait for the tagged OK; raise CommandRefused or what ended the connection."""
-        return await self.completed
+        """Wait for the tagged OK; raise CommandRefused or what ended the connection.
+
+        Whoever stops waiting leaves the command under way: its answer will come all the same.
+        """
+        await asyncio.wait([self.completed])
+        return self.completed.result()
 
     async def settled(self) -> None:
         """Wait until the command is done; raise what ended the connection, but no refusal."""
         with contextlib.suppress(CommandRefused):
-            await self.completed
+            await self.wait()
 
 
 class PushProtocol(IMAP4ClientProtocol):
@@ -320,6 +329,8 @@ class PushProtocol(IMAP4ClientProtocol):
                 if command.opens_folder:
                     return False
                 continue
+            if command.opens_folder and data.name == "EXISTS":
+                self.news.opened(data.number or 0)
             command.data.append(data)
             command.collected += sum(map(len, data.parts))
             if command.collected > MAX_COLLECTED:

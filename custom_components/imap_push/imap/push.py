@@ -49,8 +49,8 @@ class Push:
         """Return if mail keeps coming that is not announced."""
         return False
 
-    def overflowed(self) -> None:
-        """Learn that the server had more to tell than it could."""
+    def stumbled(self) -> None:
+        """Learn that the server did not keep it up: it had more to tell than it could, or left."""
 
     def refused(self) -> None:
         """Learn that the server does not do it."""
@@ -84,7 +84,7 @@ class Idle(Push):
         return self._misses >= MAX_MISSES
 
     @override
-    def overflowed(self) -> None:
+    def stumbled(self) -> None:
         self._misses += 1
 
     @override

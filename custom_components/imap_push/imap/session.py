@@ -1,8 +1,7 @@
 """A session: logged in, folders opened for reading, what is new in them, how many are unread."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 import logging
 from typing import Final
@@ -11,9 +10,9 @@ from .auth import log_in
 from .connection import Connection
 from .errors import CommandRefused, FolderNotFound
 from .mark import Mark
-from .message import FETCH_ITEMS, parse_mail
+from .message import FETCH_ITEMS
 from .models import Account, Mail
-from .names import encode_folder, quote
+from .names import encode_folder, is_folder, quote
 from .news import NewsQueue
 from .pipelining import Pipelining, Write
 from .protocol import Command, Completion
@@ -25,7 +24,9 @@ from .responses import (
     parse_fetch,
     parse_number,
     parse_search_count,
+    parse_status,
 )
+from .sweep import Look, Opened, Sweep, read_mail
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -41,79 +42,6 @@ _EXAMINED: Final = frozenset({"EXISTS", "RECENT", "FLAGS", "UIDVALIDITY", "UIDNE
 _PEEK_ITEMS: Final = "(UID)"
 # What is asked for where the server cannot tell the structure or the header of a mail.
 _BARE_ITEMS: Final = "(UID FLAGS INTERNALDATE RFC822.SIZE)"
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """What a folder says of itself when it is opened; `uid_next` is None if it does not tell."""
-
-    uid_validity: int
-    uid_next: int | None
-
-    def continues(self, mark: Mark) -> bool:
-        """Return if the mark's UIDs still mean what they meant (RFC 3501 2.3.1.1)."""
-        backwards = self.uid_next is not None and self.uid_next < mark.next_uid
-        return mark.uid_validity == self.uid_validity and not backwards
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What is asked of one folder in a write: to open, to fetch from the mark on, to count.
-
-    A peek asks for UIDs only: they tell if there is anything that is not known.
-    """
-
-    folder: str
-    mark: Mark | None
-    examine: Command | None
-    fetch: Command | None
-    count: Command | None
-    is_peek: bool
-
-    @property
-    def commands(self) -> Iterator[Command]:
-        """Return the commands in the order in which they are sent."""
-        return filter(None, (self.examine, self.fetch, self.count))
-
-
-@dataclass(frozen=True, slots=True)
-class Sweep:
-    """What was found at or above a mark: `next_uid` is where the next sweep starts.
-
-    `complete` is false if more is there. `unread` is None if it was not counted. `held_back`
-    is the UID of a mail that the server announces and does not show yet. `messages` are FETCH
-    items by UID, ascending.
-    """
-
-    folder: str
-    start: Mark
-    next_uid: int
-    complete: bool = True
-    unread: int | None = None
-    held_back: int | None = None
-    messages: Mapping[int, dict[str, Value]] = field(default_factory=dict)
-
-    @property
-    def is_empty(self) -> bool:
-        """Return if nothing new can be told of."""
-        return self.held_back is None and not any(self._new())
-
-    def mails(self) -> Iterator[Mail]:
-        """Yield the new mails in the order of their UIDs, each parsed when its turn comes."""
-        return map(self.mail, self._new())
-
-    def _new(self) -> Iterator[int]:
-        start, end = self.start.next_uid, self.next_uid
-        return (uid for uid in self.messages if start <= uid < end)
-
-    def newest(self) -> Mail | None:
-        """Return the folder's newest mail, new or not."""
-        whole = [uid for uid, items in self.messages.items() if "BODY" in items]
-        return self.mail(whole[-1]) if whole else None
-
-    def mail(self, uid: int) -> Mail:
-        """Return one of the mails."""
-        return _mail(self.folder, self.start.uid_validity, uid, self.messages[uid])
 
 
 class Session:
@@ -162,9 +90,19 @@ class Session:
         return self._connection.is_in_doubt
 
     @property
+    def last_opened(self) -> Opened:
+        """Return what the open folder said of itself."""
+        return self._opened
+
+    @property
     def write(self) -> Write:
         """Return the kind of the last write of several commands."""
         return self._connection.write
+
+    @property
+    def is_serial(self) -> bool:
+        """Return if they went out one by one."""
+        return self._connection.is_serial
 
     @property
     def idle_is_refused(self) -> bool:
@@ -228,13 +166,24 @@ class Session:
             counted = await look.count.wait()
         except CommandRefused:
             # Mail does not wait for a count.
-            if not self.counts_by_status:
-                return None
             self.counts_by_status = False
             return None
         if look.count.name == "STATUS":
-            return None  # It comes as news.
+            unseen = (await self.told(look.count, look.folder)).get("UNSEEN")
+            self.counts_by_status = unseen is not None
+            return unseen
         return sum(map(parse_search_count, counted.data))
+
+    async def told(self, status: Command, folder: str) -> dict[str, int]:
+        """Return what STATUS tells of a folder; what it tells of others is news."""
+        numbers: dict[str, int] = {}
+        for data in (await status.wait()).data:
+            name, found = parse_status(data)
+            if is_folder(name, folder):
+                numbers = found
+            else:
+                self.news.put(data)
+        return numbers
 
     async def examine(self, folder: str) -> Opened:
         """Open a folder; EXAMINE changes nothing (RFC 3501 6.3.2)."""
@@ -263,25 +212,31 @@ class Session:
         mails: list[Mail] = []
         if not uids or len(uids) > RECOVERY or self.folder is None:
             return mails
-        numbers = ",".join(map(str, uids))
-        for uid, items in (await self._fetch(numbers, FETCH_ITEMS)).items():
-            mails.append(_mail(self.folder, self._opened.uid_validity, uid, items))
+        for uid, items in (await self._fetch_carefully(uids)).items():
+            mails.append(read_mail(self.folder, self._opened.uid_validity, uid, items))
             await asyncio.sleep(0)
         received = [mail for mail in mails if mail.received and mail.received >= moment]
         return sorted(received, key=lambda mail: (mail.received, mail.uid))
 
-    async def sweep_sparse(self, folder: str, mark: Mark) -> Sweep:
-        """Sweep by what a search finds: UIDs are far apart, or a FETCH of many was refused.
+    async def sweep_sparse(
+        self, folder: str, mark: Mark, batch: int | None = None
+    ) -> Sweep:
+        """Sweep by what a search finds: UIDs are far apart, or a FETCH of many went wrong.
 
-        A message that the server refuses to show is told of without header and structure.
+        A message that the server refuses to show is told of without header and structure; a
+        batch of none is one such message that is not asked for them at all.
         """
         if self.folder != folder:
             await self.examine(folder)
         found = await self._search(f"UID {mark.next_uid}:*")
         uids = [uid for uid in found if uid >= mark.next_uid]
-        messages = await self._fetch_carefully(uids[:BATCH])
-        next_uid = max(uids[:BATCH], default=mark.next_uid - 1) + 1
-        complete = len(uids) <= BATCH
+        asked = uids[: BATCH if batch is None else max(batch, 1)]
+        if batch != 0 or not asked:
+            messages = await self._fetch_carefully(asked)
+        else:
+            messages = await self._fetch_bare(asked[0])
+        next_uid = max(asked, default=mark.next_uid - 1) + 1
+        complete = len(uids) == len(asked)
         return Sweep(folder, mark, next_uid, complete, messages=messages)
 
     def _sweep(
@@ -344,18 +299,22 @@ class Session:
             return await self._fetch_carefully(
                 uids[:half]
             ) | await self._fetch_carefully(uids[half:])
+        return await self._fetch_bare(uids[0])
+
+    async def _fetch_bare(self, uid: int) -> dict[int, dict[str, Value]]:
         _LOGGER.warning(
             "The server cannot show a mail; it is told of without its fields"
         )
         try:
-            return await self._fetch(str(uids[0]), _BARE_ITEMS)
+            return {uid: {}} | await self._fetch(str(uid), _BARE_ITEMS)
         except CommandRefused:
-            return {uids[0]: {}}
+            return {uid: {}}
 
 
 def status_command(folder: str, items: str) -> Command:
-    """Return STATUS of a folder; its answer comes as news, as NOTIFY's does."""
-    return Command("STATUS", f"{quote(encode_folder(folder))} ({items})")
+    """Return STATUS of a folder (RFC 3501 6.3.10)."""
+    name = quote(encode_folder(folder))
+    return Command("STATUS", f"{name} ({items})", frozenset({"STATUS"}))
 
 
 def _fetch_command(uids: str, items: str) -> Command:
@@ -363,7 +322,7 @@ def _fetch_command(uids: str, items: str) -> Command:
 
 
 def _batch(start: int) -> str:
-    return f"{start}:{min(start + BATCH - 1, MAX_UID)}"
+    return f"{min(start, MAX_UID)}:{min(start + BATCH - 1, MAX_UID)}"
 
 
 async def _examined(command: Command) -> Opened:
@@ -380,20 +339,13 @@ async def _examined(command: Command) -> Opened:
     )
 
 
-def pushed_mail(folder: str, uid_validity: int, data: Data) -> Mail | None:
-    """Return the mail that NOTIFY brought; None if it is not all there."""
+def pushed_mail(folder: str, mark: Mark, data: Data) -> Mail | None:
+    """Return the mail that NOTIFY brought if it is the next one, and all there."""
     items = parse_fetch(data)
     uid = parse_number(items.get("UID"))
-    return _mail(folder, uid_validity, uid, items) if uid and "BODY" in items else None
-
-
-def _mail(folder: str, uid_validity: int, uid: int, items: Mapping[str, Value]) -> Mail:
-    """Return a mail; one that we cannot read is told without its fields, not held back."""
-    try:
-        return parse_mail(folder, uid_validity, uid, items)
-    except Exception:
-        _LOGGER.exception("A mail cannot be read; it is told of without its fields")
-        return Mail(folder=folder, uid_validity=uid_validity, uid=uid)
+    if uid != mark.next_uid or "BODY" not in items:
+        return None
+    return read_mail(folder, mark.uid_validity, uid, items)
 
 
 async def _by_uid(responses: Iterable[Data]) -> dict[int, dict[str, Value]]:
@@ -402,7 +354,7 @@ async def _by_uid(responses: Iterable[Data]) -> dict[int, dict[str, Value]]:
     parsed = 0
     for data in responses:
         items = parse_fetch(data)
-        if uid := parse_number(items.get("UID")):
+        if 0 < (uid := parse_number(items.get("UID"))) <= MAX_UID:
             messages.setdefault(uid, {}).update(items)
         parsed += sum(map(len, data.parts))
         if parsed > SLICE:

@@ -5,21 +5,26 @@ from collections.abc import Awaitable, Callable, Iterator
 import math
 from typing import Final, Never
 
-from .errors import CommandRefused, FolderNotFound
+from .errors import CommandRefused, ConnectionLost, FolderNotFound, ImapError
 from .folder import Folder
 from .models import PushMode
-from .names import decode_folder
+from .names import is_folder
 from .pipelining import Pipelining
 from .protocol import Command
 from .push import Notify, Push, PushChoice
 from .refusals import is_missing_folder
 from .responses import Data, parse_status
-from .session import Look, Session, pushed_mail, status_command
+from .session import Session, pushed_mail, status_command
+from .sweep import Look, Opened
 
 # Seconds between sweeps that changed flags ask for, or news that turn out to be none.
 PACE: Final = 0.5
 # Sweeps in a row that found nothing though the folder had grown, until they are paced too.
 MAX_FRUITLESS: Final = 3
+# Times that a folder may be numbered anew between two times of waiting.
+MAX_SETTLED: Final = 3
+# Seconds that a server keeps an IDLE up at the least, unless there is something wrong with it.
+SHORTEST_IDLE: Final = 10.0
 
 _STATUS_ITEMS: Final = "UIDNEXT UIDVALIDITY UNSEEN"
 
@@ -56,7 +61,9 @@ class Watch:
         self._armed: Command | None = None  # the NOTIFY that is in force
         self._asked: dict[str, Command] = {}  # the STATUS of each guest in this round
         # What has to be done alone, once the answers of a round are all there.
-        self._afterwards: list[Callable[[], Awaitable[object]]] = []
+        self._afterwards: list[Callable[[], Awaitable[int]]] = []
+        self._fetching: set[Folder] = set()  # whose mail is under way
+        self._settled = 0
         # The loop's times
         self._ask_at = self._loop.time()  # when the guests are asked for
         self._swept_at = -math.inf
@@ -76,6 +83,14 @@ class Watch:
 
     async def run(self) -> Never:
         """Sweep and wait, for ever; raise what ends the session."""
+        try:
+            await self._run()
+        except ConnectionLost as error:
+            for folder in self._fetching:
+                folder.stumbled(error)
+            raise
+
+    async def _run(self) -> Never:
         if self._push.tells_of_guests:
             # It begins with how things are.
             self._ask_at += self._push.seconds
@@ -84,21 +99,26 @@ class Watch:
             self._revise_push()
             self._home.is_due = True
             found = await self._round()
-            self._pipelining.worked(self._session.write)
-            if self._must_sweep:
-                continue
-            self._push.learn(found, announced=announced)
-            self._revise_push()
-            announced = True
-            if not any(folder.is_due for folder in self._folders):
-                restless = 0
+            self._pipelining.worked(
+                self._session.write, is_serial=self._session.is_serial
+            )
+            if not self._must_sweep:
+                self._push.learn(found, announced=announced)
+                self._revise_push()
+                announced = True
+            restless = 0 if found else restless + 1
+            is_done = not self._must_sweep and not any(
+                folder.is_due for folder in self._folders
+            )
+            # One folder that is never done with must not keep the others from being told of.
+            if is_done or restless > MAX_FRUITLESS:
                 self._watching(self._push)
+            if is_done:
+                restless = self._settled = 0
                 announced = await self._wait()
-            elif not found:
-                restless += 1
-                if restless > MAX_FRUITLESS:
-                    # Whatever keeps a folder from being done with, it must not make a storm.
-                    await asyncio.sleep(PACE)
+            elif restless > MAX_FRUITLESS:
+                # Nor must it make a storm.
+                await asyncio.sleep(PACE)
 
     def _revise_push(self) -> None:
         """Take another way to wait where this one fails, or a better one is to be tried."""
@@ -116,45 +136,69 @@ class Watch:
                 return 0
         grown = self._has_grown
         session, idles = self._session, self._push.idles
-        looks = [session.look(it.name, it.mark, opens=True) for it in visited]
+        looks = [self._look(it, opens=True) for it in visited]
         # NOOP does not show new mail on every server, but EXAMINE does.
         moves = bool(looks) or session.folder != home.name or not (idles or is_fresh)
-        expects_mail = self._has_grown and not self._was_pushed
+        expects_mail = grown and not self._was_pushed
         peek = not (moves or expects_mail or self._must_sweep)
         self._changed_at, self._has_grown, self._was_pushed = math.inf, False, False
         self._must_sweep = False
-        looks.append(session.look(home.name, home.mark, opens=moves, is_peek=peek))
+        looks.append(self._look(home, opens=moves, is_peek=peek))
+        self._fetching = {*visited, home}
         await session.send(self._commands(looks), idle=idles)
-        found = 0
+        found = in_all = 0
         for folder, look in zip((*visited, home), looks, strict=True):
             found = await self._take(folder, look)
+            in_all += found
         await self._take_answers()
-        while self._afterwards:
-            await self._afterwards.pop(0)()
+        if self._afterwards:
+            while self._afterwards:
+                in_all += await self._afterwards.pop(0)()
+            await self._come_home()
+        self._fetching = set()
         self._swept_at = self._loop.time()
-        self._fruitless = self._fruitless + 1 if grown and not found else 0
+        self._fruitless = 0 if in_all or not (grown or visited) else self._fruitless + 1
         return found
+
+    def _look(self, folder: Folder, *, opens: bool, is_peek: bool = False) -> Look:
+        """Return what to ask of a folder; one that needs care is only opened."""
+        mark = folder.mark if folder.batch is None or is_peek else None
+        return self._session.look(folder.name, mark, opens=opens, is_peek=is_peek)
 
     def _commands(self, looks: list[Look]) -> list[Command]:
         """Return all commands of a round, in the order in which they make sense."""
         *visits, look = looks
         notifies = isinstance(self._push, Notify)
-        commands = []
+        commands: list[Command] = []
         if self._armed is not None and (look.examine is not None or not notifies):
             self._armed = None
             commands.append(Notify.disarm())
         commands += self._questions()
         for visit in visits:
             commands += visit.commands
-        opening, *others = look.commands
         if look.examine is not None:
-            commands.append(opening)
-        else:
-            others = [opening, *others]
+            commands.append(look.examine)
         if notifies and self._armed is None:
             self._armed = Notify.arm([guest.name for guest in self._guests])
             commands.append(self._armed)
-        return commands + others
+        commands += filter(None, (look.fetch, look.count))
+        return commands
+
+    async def _come_home(self) -> None:
+        """Wait as usual after what had to be done alone, unless another round does that."""
+        home = self._home
+        if self._must_sweep or any(guest.is_due for guest in self._guests):
+            return
+        opens = self._session.folder != home.name
+        look = self._session.look(home.name, None, opens=opens)
+        await self._session.send(self._commands([look]), idle=self._push.idles)
+        try:
+            opened = await self._session.opened(look)
+        except FolderNotFound as error:
+            self._vanished(home, error)
+            return
+        if opens and not home.is_seen(opened):
+            home.is_due = self._must_sweep = True
 
     def _questions(self) -> Iterator[Command]:
         """Return a STATUS for each guest if it is time to ask; the answers come as news."""
@@ -179,38 +223,44 @@ class Watch:
             return 0
         folder.exists()
         if look.examine is not None and not folder.is_continued_by(opened):
-            self._afterwards.append(lambda: self._settle(folder))
+            self._afterwards.append(lambda: self._renumber(folder))
             return 0
         try:
-            if look.is_peek and folder.knows(await session.peeked(look)):
-                folder.is_due = False
-                folder.counted(await session.counted(look))
-                return 0
             if look.is_peek:
-                self._must_sweep = True
-                return 0
-            sweep = await session.swept(look)
+                return await self._take_peek(folder, look)
+            sweep = await session.swept(look) if look.fetch else None
         except CommandRefused as error:
             if error.status != "NO":
                 raise
+            sweep = None
+        if sweep is None or (sweep.is_empty and not sweep.complete):
             self._afterwards.append(lambda: self._sweep_sparse(folder))
             return 0
-        if sweep.is_empty and not sweep.complete:
-            self._afterwards.append(lambda: self._sweep_sparse(folder))
-            return 0
-        found = await folder.take(sweep, self._mode_of(folder))
+        found = await folder.take(sweep, self._mode_of(folder), opened)
         folder.counted(await session.counted(look))
         return found
+
+    async def _take_peek(self, folder: Folder, look: Look) -> int:
+        """Take the count, or find out that a peek is not enough."""
+        if folder.knows(await self._session.peeked(look)):
+            folder.is_due = False
+            folder.counted(await self._session.counted(look))
+        else:
+            self._must_sweep = True
+        return 0
 
     async def _take_answers(self) -> None:
         """Take what the server says to all that was asked beside the sweeps."""
         for guest in self._guests:
             if (command := self._asked.get(guest.name)) is None:
                 continue
-            await command.settled()
-            error = command.error
-            if isinstance(error, CommandRefused) and is_missing_folder(error):
-                self._vanished(guest, FolderNotFound(error.text))
+            try:
+                numbers = await self._session.told(command, guest.name)
+            except CommandRefused as error:
+                if is_missing_folder(error):
+                    self._vanished(guest, FolderNotFound(error.text))
+            else:
+                guest.told(numbers, asked=True)
         if self._armed is not None:
             await self._armed.settled()
             if self._armed.error is not None:
@@ -229,21 +279,30 @@ class Watch:
         folder.is_due = self._must_sweep = True
         return True
 
-    async def _sweep_sparse(self, folder: Folder) -> None:
+    async def _renumber(self, folder: Folder) -> int:
+        """Give a folder another mark whose own means nothing any more."""
+        self._settled += 1
+        if self._settled > MAX_SETTLED:
+            raise ImapError("the server numbers a folder anew again and again")
+        await self._settle(folder)
+        return 0
+
+    async def _sweep_sparse(self, folder: Folder) -> int:
         """Sweep a folder whose new mail a FETCH of a batch cannot bring."""
         assert folder.mark is not None
-        await self._open(folder)
-        sweep = await self._session.sweep_sparse(folder.name, folder.mark)
-        await folder.take(sweep, self._mode_of(folder))
+        opened = await self._open(folder)
+        session = self._session
+        sweep = await session.sweep_sparse(folder.name, folder.mark, folder.batch)
+        return await folder.take(sweep, self._mode_of(folder), opened)
 
-    async def _open(self, folder: Folder) -> None:
-        """Open a folder beside the usual round, which goes home again."""
-        if self._session.folder == folder.name:
-            return
-        if self._armed is not None:
-            self._armed = None
-            await self._session.send([Notify.disarm()])
-        await self._session.examine(folder.name)
+    async def _open(self, folder: Folder) -> Opened:
+        """Open a folder beside the usual round."""
+        if self._session.folder != folder.name:
+            if self._armed is not None:
+                self._armed = None
+                await self._session.send([Notify.disarm()])
+            await self._session.examine(folder.name)
+        return self._session.last_opened
 
     def _vanished(self, folder: Folder, error: FolderNotFound) -> None:
         """Note that a folder is missing; raise if there is none left."""
@@ -256,19 +315,28 @@ class Watch:
 
     async def _wait(self) -> bool:
         """Wait until a sweep is due, delivering what is pushed; return if there is a reason."""
-        deadline = self._loop.time() + self._push.seconds
+        started = self._loop.time()
+        deadline = started + self._push.seconds
         while True:
             await self._hear()
             due = min(deadline, self._due_at())
             seconds = due - self._loop.time()
             if seconds <= 0:
+                self._learn_of_idle(started)
                 return self._changed_at < math.inf
             await self._session.wait_for_news(seconds)
 
+    def _learn_of_idle(self, started: float) -> None:
+        """Learn from an IDLE that the server did not keep up."""
+        was_short = self._loop.time() - started < SHORTEST_IDLE
+        if self._session.idle_is_over and was_short:
+            self._push.stumbled()
+
     def _due_at(self) -> float:
         """Return the loop's time at which the next round is due."""
+        paced = self._fruitless >= MAX_FRUITLESS
         if any(guest.is_due for guest in self._guests):
-            return -math.inf
+            return self._swept_at + PACE if paced else -math.inf
         due = self._ask_at if self._guests else math.inf
         notifies = self._push.mode is PushMode.NOTIFY
         if self._session.idle_is_over:
@@ -278,7 +346,7 @@ class Watch:
         if notifies:
             # The mail itself has come or is about to: this is for what the server passed over.
             return min(due, self._changed_at + PACE)
-        if self._has_grown and self._fruitless < MAX_FRUITLESS:
+        if self._has_grown and not paced:
             return -math.inf
         return min(due, self._swept_at + PACE)
 
@@ -289,8 +357,9 @@ class Watch:
             return
         if news.overflowed:
             self._armed = None
+            self._push.stumbled()
+        if news.overflowed or news.dropped:
             self._ask_at = self._loop.time()
-            self._push.overflowed()
         if news.changed:
             self._changed_at = min(self._changed_at, self._loop.time())
             self._has_grown |= news.grown
@@ -307,20 +376,18 @@ class Watch:
             self._publish()
 
     def _tell(self, data: Data) -> None:
-        """Tell a folder what STATUS says of it."""
+        """Tell a folder what STATUS says of it unasked."""
         name, numbers = parse_status(data)
-        decoded = decode_folder(name)
         for folder in self._folders:
-            if folder.name == decoded or folder.name == decoded.upper() == "INBOX":
-                was_asked = folder is not self._home and not self._push.tells_of_guests
-                folder.told(numbers, asked=was_asked)
+            if is_folder(name, folder.name):
+                folder.told(numbers, asked=False)
 
     async def _take_pushed(self, data: Data) -> bool:
         """Deliver a mail that NOTIFY brought, if it is the next one."""
         home = self._home
         if home.mark is None:
             return False
-        mail = pushed_mail(home.name, home.mark.uid_validity, data)
+        mail = pushed_mail(home.name, home.mark, data)
         return mail is not None and await home.take_pushed(mail)
 
     def _mode_of(self, folder: Folder) -> PushMode:

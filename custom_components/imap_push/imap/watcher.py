@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import logging
 from typing import Final
 
-from .errors import ImapError, TooManyConnections
+from .errors import FolderNotFound, ImapError
 from .folder import Folder
 from .link import Link
 from .listener import Listener
@@ -85,12 +85,14 @@ class Watcher:
     def _surrender(self, link: Link, error: ImapError) -> bool:
         """Let another link care for the folders of one that has no use for its connection."""
         others = (other for other in self._links if other is not link)
-        heir = next((other for other in others if other.mode is not PushMode.OFF), None)
-        if heir is None:
+        connected = (it for it in others if it.has_watched and it.error is None)
+        if (heir := next(connected, None)) is None:
             return False
+        # What is logged in elsewhere is not refused for its password.
+        self._shared.logins.forgive()
         self._links.remove(link)
         heir.adopt(link.folders)
-        if isinstance(error, TooManyConnections):
+        if not isinstance(error, FolderNotFound):
             _LOGGER.info("The server allows %d connections for now", len(self._links))
             self._limited_until = asyncio.get_running_loop().time() + LIMIT_MEMORY
         return True
