@@ -542,3 +542,61 @@ async def test_close_logs_out(answers: bool) -> None:
         await connection.close()
         await connection.close()
         await asyncio.wait_for(left.wait(), 1)
+
+
+@pytest.mark.usefixtures("quick")
+async def test_nothing_is_sent_while_idle_is_not_answered() -> None:
+    """See neither a command nor LOGOUT where the server may already take only DONE."""
+    sent: list[bytes] = []
+
+    async def serve(peer: Peer) -> None:
+        peer.say(b"* OK [CAPABILITY IMAP4rev1 IDLE] ready")
+        await peer.expect("IDLE")
+        sent.append(await peer.until_closed())
+
+    async with ScriptedServer(serve) as server:
+        connection = await Connection.open(account(server.port))
+        await connection.send(idle=True)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await connection.send(Command("NOOP"))
+        await connection.close()
+        async with asyncio.timeout(1):
+            while not sent:
+                await asyncio.sleep(0.005)
+    assert sent == [b""]
+
+
+@pytest.mark.parametrize(
+    ("answers", "in_doubt"),
+    [
+        ([b"OK", b"OK"], False),
+        ([b"OK", b"NO"], False),
+        ([b"NO", b"BAD"], False),
+        ([b"OK", b"BAD"], True),
+        ([b"BAD", b"BAD"], True),
+        ([b"OK"], True),
+        ([], True),
+    ],
+    ids=["answered", "no folder", "none behind it", "bad", "all bad", "half", "silent"],
+)
+async def test_what_makes_doubt(answers: list[bytes], in_doubt: bool) -> None:
+    """See commands in one write doubted unless all were answered as they should be."""
+
+    async def serve(peer: Peer) -> None:
+        peer.say(b"* OK [CAPABILITY IMAP4rev1] ready")
+        for answer in answers:
+            await peer.answer("EXAMINE", ok=answer + b" so")
+        peer.close()
+
+    async with ScriptedServer(serve) as server:
+        connection = await Connection.open(account(server.port))
+        exists = frozenset({"EXISTS"})
+        await connection.send(
+            *(Command("EXAMINE", name, exists, opens_folder=True) for name in "AB")
+        )
+        with pytest.raises(ImapError):
+            async with asyncio.timeout(1):
+                await connection.wait_for_news(1)
+        assert connection.is_in_doubt is in_doubt
+        await connection.close()

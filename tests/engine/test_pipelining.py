@@ -122,4 +122,5 @@ def test_network_that_breaks_all_the_time(capabilities: bytes, seed: int) -> Non
             expected = {it: list(range(1, server.folder(it).last + 1)) for it in TWO}
             assert recorder.told == expected
 
+    random.seed(seed)
     run(main)
