@@ -36,6 +36,8 @@ def test_server_that_does_not_stand_it(habit: Pipelining, capabilities: bytes) -
             await asyncio.sleep(2 * MINUTE)
             assert recorder.state.connected
             assert recorder.serial == 1
+            # A connection of its own that did not come about is tried again after an hour.
+            await asyncio.sleep(2 * HOUR)
             logins = server.logins
             await asyncio.sleep(10 * HOUR)
             assert server.logins == logins

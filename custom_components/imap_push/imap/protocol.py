@@ -108,6 +108,11 @@ class Command:
         return self.completed.done()
 
     @property
+    def is_complete(self) -> bool:
+        """Return if the command had its tagged OK."""
+        return self.is_done and self.error is None
+
+    @property
     def error(self) -> BaseException | None:
         """Return why a command that is done had no tagged OK."""
         return self.completed.exception()

@@ -127,7 +127,13 @@ class Session:
         await self._connection.close()
 
     def look(
-        self, folder: str, mark: Mark | None, *, opens: bool, is_peek: bool = False
+        self,
+        folder: str,
+        mark: Mark | None,
+        *,
+        opens: bool,
+        is_peek: bool = False,
+        fetches: bool = True,
     ) -> Look:
         """Return what to ask of a folder; without a mark it is only opened."""
         examine = self._examine_command(folder) if opens else None
@@ -137,7 +143,7 @@ class Session:
         items = _PEEK_ITEMS if is_peek else FETCH_ITEMS
         fetch = _fetch_command(f"{_batch(mark.next_uid)},*", items)
         count = self._count_command(folder)
-        return Look(folder, mark, examine, fetch, count, is_peek)
+        return Look(folder, mark, examine, fetch if fetches else None, count, is_peek)
 
     async def opened(self, look: Look) -> Opened:
         """Return what the folder says of itself; raise FolderNotFound if there is none."""

@@ -62,7 +62,7 @@ class Watch:
         self._asked: dict[str, Command] = {}  # the STATUS of each guest in this round
         # What has to be done alone, once the answers of a round are all there.
         self._afterwards: list[Callable[[], Awaitable[int]]] = []
-        self._fetching: set[Folder] = set()  # whose mail is under way
+        self._fetching: dict[Folder, Command] = {}  # in this round
         self._settled = 0
         # The loop's times
         self._ask_at = self._loop.time()  # when the guests are asked for
@@ -86,8 +86,10 @@ class Watch:
         try:
             await self._run()
         except ConnectionLost as error:
-            for folder in self._fetching:
-                folder.stumbled(error)
+            for folder, fetch in self._fetching.items():
+                # One that was not answered at all says nothing of the folder's mail.
+                if fetch.collected and not fetch.is_complete:
+                    folder.stumbled(error)
             raise
 
     async def _run(self) -> Never:
@@ -144,10 +146,15 @@ class Watch:
         self._changed_at, self._has_grown, self._was_pushed = math.inf, False, False
         self._must_sweep = False
         looks.append(self._look(home, opens=moves, is_peek=peek))
-        self._fetching = {*visited, home}
+        folders = (*visited, home)
+        self._fetching = {
+            folder: look.fetch
+            for folder, look in zip(folders, looks, strict=True)
+            if look.fetch is not None
+        }
         await session.send(self._commands(looks), idle=idles)
         found = in_all = 0
-        for folder, look in zip((*visited, home), looks, strict=True):
+        for folder, look in zip(folders, looks, strict=True):
             found = await self._take(folder, look)
             in_all += found
         await self._take_answers()
@@ -155,15 +162,20 @@ class Watch:
             while self._afterwards:
                 in_all += await self._afterwards.pop(0)()
             await self._come_home()
-        self._fetching = set()
+        self._fetching = {}
         self._swept_at = self._loop.time()
         self._fruitless = 0 if in_all or not (grown or visited) else self._fruitless + 1
         return found
 
     def _look(self, folder: Folder, *, opens: bool, is_peek: bool = False) -> Look:
         """Return what to ask of a folder; one that needs care is only opened."""
-        mark = folder.mark if folder.batch is None or is_peek else None
-        return self._session.look(folder.name, mark, opens=opens, is_peek=is_peek)
+        return self._session.look(
+            folder.name,
+            folder.mark,
+            opens=opens,
+            is_peek=is_peek,
+            fetches=is_peek or folder.batch is None,
+        )
 
     def _commands(self, looks: list[Look]) -> list[Command]:
         """Return all commands of a round, in the order in which they make sense."""
@@ -233,10 +245,11 @@ class Watch:
             if error.status != "NO":
                 raise
             sweep = None
+        found = 0
         if sweep is None or (sweep.is_empty and not sweep.complete):
             self._afterwards.append(lambda: self._sweep_sparse(folder))
-            return 0
-        found = await folder.take(sweep, self._mode_of(folder), opened)
+        else:
+            found = await folder.take(sweep, self._mode_of(folder), opened)
         folder.counted(await session.counted(look))
         return found
 
@@ -291,8 +304,13 @@ class Watch:
         """Sweep a folder whose new mail a FETCH of a batch cannot bring."""
         assert folder.mark is not None
         opened = await self._open(folder)
-        session = self._session
-        sweep = await session.sweep_sparse(folder.name, folder.mark, folder.batch)
+        try:
+            sweep = await self._session.sweep_sparse(
+                folder.name, folder.mark, folder.batch
+            )
+        except ConnectionLost as error:
+            folder.stumbled(error)
+            raise
         return await folder.take(sweep, self._mode_of(folder), opened)
 
     async def _open(self, folder: Folder) -> Opened:
