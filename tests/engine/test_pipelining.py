@@ -6,6 +6,7 @@ import random
 import pytest
 
 from custom_components.imap_push.imap import WatchOptions
+from custom_components.imap_push.imap.pipelining import Pipelining as Belief, Write
 
 from .light import HOUR, IDLE, MINUTE, NOTIFY, POLL, each, served
 from .virtual import VirtualLoop, run, watched
@@ -126,3 +127,42 @@ def test_network_that_breaks_all_the_time(capabilities: bytes, seed: int) -> Non
 
     random.seed(seed)
     run(main)
+
+
+@pytest.mark.parametrize(
+    ("events", "is_on", "blamed"),
+    [
+        ("fff", False, 0),
+        ("ffwff", True, 0),
+        ("fffW", True, 0),
+        ("fffWfW", True, 0),
+        ("fffWfWfW", False, 1),
+        ("fffF", True, 0),
+        ("fffWfFff", True, 0),
+        ("fffw", False, 0),
+        ("wfffff", True, 0),
+        ("w" + 20 * "f" + "W", True, 0),
+        ("w" + 20 * "f", False, 0),
+    ],
+    ids=[
+        "one by one is tried",
+        "only after failures in a row, without one that worked",
+        "it works: may be luck",
+        "twice",
+        "three times: the server is to blame",
+        "one by one fails as well: it was the network",
+        "and all begins anew",
+        "another connection's write says nothing of one by one",
+        "what was proven is trusted longer",
+        "and tried again",
+        "though not for ever",
+    ],
+)
+def test_what_is_learnt(events: str, is_on: bool, blamed: int) -> None:
+    """See f(ailures) and w(orking) writes, one by one in capitals, lead to a verdict."""
+    blames: list[bool] = []
+    pipelining = Belief(on_blame=lambda: blames.append(True))
+    for event in events:
+        learn = pipelining.failed if event in "fF" else pipelining.worked
+        learn(Write.PLAIN, is_serial=event.isupper())
+    assert (pipelining.is_on, len(blames)) == (is_on, blamed)

@@ -14,8 +14,8 @@ from custom_components.imap_push.imap import (
     logins,
     protocol,
     push,
+    reasons,
     session,
-    watch,
 )
 from custom_components.imap_push.imap.backoff import Backoff
 
@@ -36,7 +36,7 @@ HURRIED: Final[tuple[tuple[ModuleType, str, float], ...]] = (
     (push, "IDLE_FIRST", 0.6),
     (push, "IDLE_GROWTH", 1.0),
     (push, "SILENCE", 1.0),
-    (watch, "PACE", 0.05),
+    (reasons, "PACE", 0.05),
     # Not a time: the mails of one FETCH, so that an outage leaves more than one to be made.
     (session, "BATCH", 3),
 )

@@ -12,15 +12,12 @@ from .names import is_folder
 from .pipelining import Pipelining
 from .protocol import Command
 from .push import Notify, Push, PushChoice
+from .reasons import MAX_FRUITLESS, PACE, Reasons
 from .refusals import is_missing_folder
 from .responses import Data, parse_status
 from .session import Session, pushed_mail, status_command
 from .sweep import Look, Opened
 
-# Seconds between sweeps that changed flags ask for, or news that turn out to be none.
-PACE: Final = 0.5
-# Sweeps in a row that found nothing though the folder had grown, until they are paced too.
-MAX_FRUITLESS: Final = 3
 # Times that a folder may be numbered anew between two times of waiting.
 MAX_SETTLED: Final = 3
 # Seconds that a server keeps an IDLE up at the least, unless there is something wrong with it.
@@ -64,14 +61,8 @@ class Watch:
         self._afterwards: list[Callable[[], Awaitable[int]]] = []
         self._fetching: dict[Folder, Command] = {}  # in this round
         self._settled = 0
-        # The loop's times
+        self._reasons = Reasons()
         self._ask_at = self._loop.time()  # when the guests are asked for
-        self._swept_at = -math.inf
-        self._changed_at = math.inf  # of the first news since the last sweep
-        self._has_grown = False
-        self._was_pushed = False  # since the last sweep
-        self._must_sweep = True  # a peek is not enough
-        self._fruitless = 0
 
     @property
     def _home(self) -> Folder:
@@ -104,14 +95,13 @@ class Watch:
             self._pipelining.worked(
                 self._session.write, is_serial=self._session.is_serial
             )
-            if not self._must_sweep:
+            if not self._reasons.must_sweep:
                 self._push.learn(found, announced=announced)
                 self._revise_push()
                 announced = True
             restless = 0 if found else restless + 1
-            is_done = not self._must_sweep and not any(
-                folder.is_due for folder in self._folders
-            )
+            is_due = any(folder.is_due for folder in self._folders)
+            is_done = not (is_due or self._reasons.must_sweep)
             # One folder that is never done with must not keep the others from being told of.
             if is_done or restless > MAX_FRUITLESS:
                 self._watching(self._push)
@@ -136,15 +126,12 @@ class Watch:
         for folder in (*visited, home):
             if folder.needs_settling and not await self._settle(folder):
                 return 0
-        grown = self._has_grown
         session, idles = self._session, self._push.idles
         looks = [self._look(it, opens=True) for it in visited]
         # NOOP does not show new mail on every server, but EXAMINE does.
         moves = bool(looks) or session.folder != home.name or not (idles or is_fresh)
-        expects_mail = grown and not self._was_pushed
-        peek = not (moves or expects_mail or self._must_sweep)
-        self._changed_at, self._has_grown, self._was_pushed = math.inf, False, False
-        self._must_sweep = False
+        peek = not (moves or self._reasons.expects_mail)
+        has_grown = self._reasons.begin()
         looks.append(self._look(home, opens=moves, is_peek=peek))
         folders = (*visited, home)
         self._fetching = {
@@ -163,8 +150,7 @@ class Watch:
                 in_all += await self._afterwards.pop(0)()
             await self._come_home()
         self._fetching = {}
-        self._swept_at = self._loop.time()
-        self._fruitless = 0 if in_all or not (grown or visited) else self._fruitless + 1
+        self._reasons.end(found=in_all, had_reason=has_grown or bool(visited))
         return found
 
     def _look(self, folder: Folder, *, opens: bool, is_peek: bool = False) -> Look:
@@ -199,7 +185,7 @@ class Watch:
     async def _come_home(self) -> None:
         """Wait as usual after what had to be done alone, unless another round does that."""
         home = self._home
-        if self._must_sweep or any(guest.is_due for guest in self._guests):
+        if self._reasons.must_sweep or any(guest.is_due for guest in self._guests):
             return
         opens = self._session.folder != home.name
         look = self._session.look(home.name, None, opens=opens)
@@ -210,7 +196,7 @@ class Watch:
             self._vanished(home, error)
             return
         if opens and not home.is_seen(opened):
-            home.is_due = self._must_sweep = True
+            home.is_due = self._reasons.must_sweep = True
 
     def _questions(self) -> Iterator[Command]:
         """Return a STATUS for each guest if it is time to ask; the answers come as news."""
@@ -259,7 +245,7 @@ class Watch:
             folder.is_due = False
             folder.counted(await self._session.counted(look))
         else:
-            self._must_sweep = True
+            self._reasons.must_sweep = True
         return 0
 
     async def _take_answers(self) -> None:
@@ -289,7 +275,7 @@ class Watch:
             self._vanished(folder, error)
             return False
         await folder.settle(self._session, self._mode_of(folder))
-        folder.is_due = self._must_sweep = True
+        folder.is_due = self._reasons.must_sweep = True
         return True
 
     async def _renumber(self, folder: Folder) -> int:
@@ -341,7 +327,7 @@ class Watch:
             seconds = due - self._loop.time()
             if seconds <= 0:
                 self._learn_of_idle(started)
-                return self._changed_at < math.inf
+                return self._reasons.has_news
             await self._session.wait_for_news(seconds)
 
     def _learn_of_idle(self, started: float) -> None:
@@ -352,21 +338,14 @@ class Watch:
 
     def _due_at(self) -> float:
         """Return the loop's time at which the next round is due."""
-        paced = self._fruitless >= MAX_FRUITLESS
+        reasons = self._reasons
         if any(guest.is_due for guest in self._guests):
-            return self._swept_at + PACE if paced else -math.inf
-        due = self._ask_at if self._guests else math.inf
-        notifies = self._push.mode is PushMode.NOTIFY
+            return reasons.paced_at if reasons.is_paced else -math.inf
+        asks_at = self._ask_at if self._guests else math.inf
         if self._session.idle_is_over:
-            return min(due, self._swept_at + PACE)
-        if self._changed_at == math.inf:
-            return due
-        if notifies:
-            # The mail itself has come or is about to: this is for what the server passed over.
-            return min(due, self._changed_at + PACE)
-        if self._has_grown and not paced:
-            return -math.inf
-        return min(due, self._swept_at + PACE)
+            return min(asks_at, reasons.paced_at)
+        brings_mail = self._push.mode is PushMode.NOTIFY
+        return min(asks_at, reasons.due_at(brings_mail=brings_mail))
 
     async def _hear(self) -> None:
         """Take the news: deliver pushed mail, note what else there is."""
@@ -378,9 +357,7 @@ class Watch:
             self._push.stumbled()
         if news.overflowed or news.dropped:
             self._ask_at = self._loop.time()
-        if news.changed:
-            self._changed_at = min(self._changed_at, self._loop.time())
-            self._has_grown |= news.grown
+        self._reasons.hear(news)
         for status in news.statuses:
             self._tell(status)
         pushed = 0
@@ -388,7 +365,7 @@ class Watch:
             pushed += await self._take_pushed(data)
             await asyncio.sleep(0)  # A burst must not hold up the event loop.
         if pushed:
-            self._was_pushed = True
+            self._reasons.pushed()
             self._push.learn(pushed, announced=True)
         if news.statuses or pushed:
             self._publish()
