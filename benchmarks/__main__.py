@@ -20,6 +20,7 @@ from .parts import (
     mailbox,
     octets,
     start,
+    steps,
 )
 from .plot import plot_latency
 from .report import Report
@@ -43,6 +44,7 @@ ALONE: Final[dict[str, Callable[[Setting], Awaitable[Table]]]] = {
     "folders": folders.measure,
     "start": start.measure,
     "compression": compression.measure,
+    "steps": steps.measure,
 }
 PARTS: Final = (*ON_STAGE, *ALONE)
 

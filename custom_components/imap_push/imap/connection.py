@@ -23,7 +23,7 @@ from .models import Account, Security
 from .news import NewsQueue
 from .pipelining import Pipelining, Write
 from .protocol import Command, Completion, PushProtocol
-from .tls import connect_tls
+from .tls import connect_plain, connect_tls, start_tls
 
 # Seconds
 TLS_DEADLINE: Final = 20.0
@@ -230,16 +230,9 @@ class Connection:
         self._raise_error()
         with _tls_errors():
             async with asyncio.timeout(TLS_DEADLINE):
-                transport = await protocol.loop.start_tls(
-                    protocol.transport,
-                    protocol,
-                    context,
-                    server_hostname=account.host,
-                )
+                await start_tls(protocol, protocol.transport, context, account.host)
         self._raise_error()
-        if transport is None:
-            raise ConnectionLost("the connection was closed")
-        protocol.secured(transport)
+        protocol.secured()
         await self.ask_capabilities()
 
 
@@ -291,9 +284,9 @@ async def _connect(account: Account, *, patiently: bool) -> PushProtocol:
         with _tls_errors():
             async with asyncio.timeout(TLS_DEADLINE):
                 if context is not None:
-                    await connect_tls(protocol, connected, account, context)
+                    await connect_tls(protocol, connected, context, account.host)
                 else:
-                    await loop.create_connection(lambda: protocol, sock=connected)
+                    await connect_plain(protocol, connected)
     except BaseException:
         connected.close()
         raise

@@ -314,9 +314,8 @@ class PushProtocol(IMAP4ClientProtocol):
         self._watch()
         self._receive_alert(status)
 
-    def secured(self, transport: asyncio.Transport) -> None:
+    def secured(self) -> None:
         """Go on over TLS and forget what was told without it."""
-        self.transport = transport
         self.capabilities = set()
         self._framer = Framer()
         self._sealed = False

@@ -34,8 +34,10 @@ _LOGGER = logging.getLogger(__name__)
 BATCH: Final = 500
 # Mails that may be new after a folder was numbered anew.
 RECOVERY: Final = 500
-# Octets that are parsed in one go, before the event loop gets its turn.
-SLICE: Final = 65_536
+# Octets that are parsed in one go, before the event loop gets its turn, and those of one response
+# that are too many for that.
+SLICE: Final = 8_192
+LARGE: Final = 65_536
 MAX_UID: Final = 2**32 - 1
 
 _EXAMINED: Final = frozenset({"EXISTS", "RECENT", "FLAGS", "UIDVALIDITY", "UIDNEXT"})
@@ -345,13 +347,20 @@ async def _examined(command: Command) -> Opened:
     )
 
 
-def pushed_mail(folder: str, mark: Mark, data: Data) -> Mail | None:
+async def pushed_mail(folder: str, mark: Mark, data: Data) -> Mail | None:
     """Return the mail that NOTIFY brought if it is the next one, and all there."""
-    items = parse_fetch(data)
+    items = await _read(data)
     uid = parse_number(items.get("UID"))
     if uid != mark.next_uid or "BODY" not in items:
         return None
     return read_mail(folder, mark.uid_validity, uid, items)
+
+
+async def _read(data: Data) -> dict[str, Value]:
+    """Return the items of a FETCH response; a large one is read beside the event loop."""
+    if sum(map(len, data.parts)) > LARGE:
+        return await asyncio.to_thread(parse_fetch, data)
+    return parse_fetch(data)
 
 
 async def _by_uid(responses: Iterable[Data]) -> dict[int, dict[str, Value]]:
@@ -359,7 +368,7 @@ async def _by_uid(responses: Iterable[Data]) -> dict[int, dict[str, Value]]:
     messages: dict[int, dict[str, Value]] = {}
     parsed = 0
     for data in responses:
-        items = parse_fetch(data)
+        items = await _read(data)
         if 0 < (uid := parse_number(items.get("UID"))) <= MAX_UID:
             messages.setdefault(uid, {}).update(items)
         parsed += sum(map(len, data.parts))

@@ -1,35 +1,60 @@
-"""TLS over a connected socket, with buffers no larger than a TLS record."""
+"""Transports, plain and with TLS, that read no more at a time than a TLS record holds."""
 
 import asyncio
 from asyncio.sslproto import SSLProtocol
 import socket
 import ssl
+from typing import Final
 
-from .models import Account
+# Octets (RFC 8446 5.1). asyncio reads 256 KB at a time and keeps a buffer of that size for each
+# TLS connection; small reads also bound what is parsed before the event loop gets its turn.
+RECORD: Final = 16_384
 
 
 class _SmallSslProtocol(SSLProtocol):
-    """asyncio's TLS, which takes a buffer of 256 KB for each connection, with a small one.
+    """asyncio's TLS with a small buffer."""
 
-    A TLS record has 16 KB at the most (RFC 8446 5.1). Less is parsed in one go, too.
-    """
+    max_size = RECORD
 
-    max_size = 16_384
+
+async def connect_plain(protocol: asyncio.Protocol, connected: socket.socket) -> None:
+    """Give the protocol a transport without TLS."""
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_connection(lambda: protocol, sock=connected)
+    if hasattr(transport, "max_size"):
+        transport.max_size = RECORD
 
 
 async def connect_tls(
     protocol: asyncio.Protocol,
     connected: socket.socket,
-    account: Account,
     context: ssl.SSLContext,
+    host: str,
 ) -> None:
-    """Shake hands; then the protocol has its transport. Raises what asyncio's TLS raises."""
+    """Shake hands and give the protocol a transport; raises what asyncio's TLS raises."""
     loop = asyncio.get_running_loop()
     shaken = loop.create_future()
-    tls = _SmallSslProtocol(
-        loop, protocol, context, shaken, server_hostname=account.host
-    )
+    tls = _SmallSslProtocol(loop, protocol, context, shaken, server_hostname=host)
     transport, _ = await loop.create_connection(lambda: tls, sock=connected)
+    await _shaken(shaken, transport)
+
+
+async def start_tls(
+    protocol: asyncio.Protocol,
+    transport: asyncio.Transport,
+    context: ssl.SSLContext,
+    host: str,
+) -> None:
+    """Shake hands on a plain transport and give the protocol another one, as `loop.start_tls`."""
+    loop = asyncio.get_running_loop()
+    shaken = loop.create_future()
+    tls = _SmallSslProtocol(loop, protocol, context, shaken, server_hostname=host)
+    transport.set_protocol(tls)
+    tls.connection_made(transport)
+    await _shaken(shaken, transport)
+
+
+async def _shaken(shaken: asyncio.Future[None], transport: asyncio.Transport) -> None:
     try:
         await shaken
     except BaseException:

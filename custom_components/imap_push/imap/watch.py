@@ -382,7 +382,7 @@ class Watch:
         home = self._home
         if home.mark is None:
             return False
-        mail = pushed_mail(home.name, home.mark, data)
+        mail = await pushed_mail(home.name, home.mark, data)
         return mail is not None and await home.take_pushed(mail)
 
     def _mode_of(self, folder: Folder) -> PushMode:
