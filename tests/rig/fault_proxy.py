@@ -122,7 +122,9 @@ class _Line:
             case Fault.FIN:
                 self._end_politely()
             case Fault.BYE:
-                self._client.writer.write(b"\r\n* BYE for no reason\r\n")
+                # The server may have ended it by itself.
+                if not self._down.has_ended:
+                    self._client.writer.write(b"\r\n* BYE for no reason\r\n")
                 self._end_politely()
             case Fault.HALF_OPEN:
                 self._up.is_lost = self._down.is_lost = True
@@ -151,6 +153,7 @@ class _Flow:
     ) -> None:
         self.jitter = 0.0
         self.is_lost = False
+        self.has_ended = False
         self.exhausted = asyncio.Event()
         self._reader = reader
         self._writer = writer
@@ -172,6 +175,7 @@ class _Flow:
                 chunk = chunk[len(piece) :]
                 await self._pass(piece)
         if not self.is_lost:
+            self.has_ended = True
             self._writer.write_eof()
 
     async def _next_piece(self, chunk: bytes) -> bytes:
