@@ -46,6 +46,7 @@ class Recorder:
     def login_refused(self) -> None:
         """Count."""
         self.refused += 1
+        self._fail()
 
     @property
     def uids(self) -> list[int]:

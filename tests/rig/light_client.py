@@ -29,9 +29,14 @@ class Pipelining(Enum):
 
 @dataclass(kw_only=True)
 class Habits:
-    """What a server offers and how it behaves; `limit` is of connections that are logged in."""
+    """What a server offers and how it behaves; `limit` is of connections that are logged in.
+
+    `twist` gets each command, and returns what it is answered with if not as usual.
+    """
 
     capabilities: bytes = CAPABILITIES
+    greeting: bytes = b"OK"
+    twist: Callable[[bytes], Iterable[bytes] | None] | None = None
     pipelining: Pipelining = Pipelining.STANDS
     limit: int | None = None
     refuses_idle: bool = False
@@ -90,7 +95,9 @@ class LightClient(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
         self._store.clients.add(self)
-        self.say(b"* OK [CAPABILITY %b] light" % self._store.habits.capabilities)
+        habits = self._store.habits
+        greeting = (habits.greeting, habits.capabilities)
+        self.say(b"* %b [CAPABILITY %b] light" % greeting)
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
@@ -139,7 +146,7 @@ class LightClient(asyncio.Protocol):
             pushed = (folder.fetched(uid, wish.items) for uid in shown if wish)
             self.say(*lines, *pushed)
         elif wish is not None and folder.name in wish.mailboxes:
-            self.say(folder.status)
+            self.say(folder.status())
 
     def overflow(self) -> None:
         """Give up telling what the client wants to be told (RFC 5465 5.8)."""
@@ -184,6 +191,10 @@ class LightClient(asyncio.Protocol):
             second, _, arguments = arguments.partition(b" ")
             name += b" " + second
         self._store.asked[name.upper()] += 1
+        twist = self._store.habits.twist
+        if twist is not None and (twisted := twist(line)) is not None:
+            yield from twisted
+            return
         answer = _ANSWERS.get(name.upper())
         if answer is None:
             yield tag + b" BAD what is " + name
@@ -222,12 +233,12 @@ class LightClient(asyncio.Protocol):
         yield tag + b" OK [READ-ONLY] EXAMINE"
 
     def _status(self, tag: bytes, arguments: bytes) -> Iterator[bytes]:
-        name, _, _ = arguments.partition(b" (")
+        name, _, items = arguments.partition(b" (")
         folder = self._store.folders.get(name.strip(b'"'))
         if folder is None:
             yield tag + b" NO [NONEXISTENT] no such folder"
             return
-        yield folder.status
+        yield folder.status(items.rstrip(b")"))
         yield tag + b" OK STATUS"
 
     def _fetch(self, tag: bytes, arguments: bytes) -> Iterator[bytes]:
@@ -268,7 +279,7 @@ class LightClient(asyncio.Protocol):
         self._wish = None if arguments == b"NONE" else _Wish.parse(arguments)
         if self._wish is not None and arguments.startswith(b"SET STATUS"):
             folders = map(self._store.folders.get, sorted(self._wish.mailboxes))
-            yield from (folder.status for folder in folders if folder)
+            yield from (folder.status() for folder in folders if folder)
         yield tag + b" OK NOTIFY"
 
     def _idle(self, tag: bytes, _arguments: bytes) -> Iterator[bytes]:

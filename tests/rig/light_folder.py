@@ -9,6 +9,8 @@ UID_VALIDITY: Final = 7
 _SECTION: Final = re.compile(rb"BODY\.PEEK(\[[^\]]*\])(?:<(\d+)\.\d+>)?")
 _STRUCTURE: Final = b'BODYSTRUCTURE ("text" "plain" NIL NIL NIL "7bit" 10 1)'
 _FIRST_DAY: Final = datetime(2026, 1, 1, tzinfo=UTC)
+# One mail comes in each of so many minutes, then all begins anew: years have four digits.
+_MINUTES: Final = 10**9
 
 
 class LightFolder:
@@ -39,11 +41,15 @@ class LightFolder:
         """Return how many of them are unread."""
         return self.exists - len(self.seen - self.gone)
 
-    @property
-    def status(self) -> bytes:
-        """Return what STATUS tells."""
-        numbers = (self.exists, self.last + 1, self.uid_validity, self.unseen)
-        items = b"MESSAGES %d UIDNEXT %d UIDVALIDITY %d UNSEEN %d" % numbers
+    def status(self, asked: bytes = b"MESSAGES UIDNEXT UIDVALIDITY UNSEEN") -> bytes:
+        """Return what STATUS tells of what is asked for."""
+        numbers = {
+            b"MESSAGES": self.exists,
+            b"UIDNEXT": self.last + 1,
+            b"UIDVALIDITY": self.uid_validity,
+            b"UNSEEN": self.unseen,
+        }
+        items = b" ".join(b"%b %d" % (name, numbers[name]) for name in asked.split())
         return b'* STATUS "%b" (%b)' % (self.name, items)
 
     def renumber(self, kept: int) -> None:
@@ -82,7 +88,7 @@ class LightFolder:
         if b"FLAGS" in items:
             found.append(b"FLAGS (%b)" % (b"\\Seen" if uid in self.seen else b""))
         if b"INTERNALDATE" in items:
-            received = _FIRST_DAY + timedelta(minutes=number)
+            received = _FIRST_DAY + timedelta(minutes=number % _MINUTES)
             text = f'INTERNALDATE "{received:%d-%b-%Y %H:%M:%S} +0000"'
             found.append(text.encode())
         if b"RFC822.SIZE" in items:

@@ -176,8 +176,8 @@ class Connection:
     async def _end_of_idle(self) -> bytes:
         """Return the DONE that has to come first if IDLE is under way; it is sent only once."""
         idle = self._idle
-        if idle is None:
-            return b""
+        if idle is None or not idle.command.tag:
+            return b""  # None was sent: whoever sent commands one by one was cancelled.
         # DONE may be sent only after `+` (RFC 2177), and nothing else before it.
         await idle.settled()
         self._idle = None
