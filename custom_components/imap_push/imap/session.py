@@ -236,7 +236,8 @@ class Session:
         """
         if self.folder != folder:
             await self.examine(folder)
-        found = await self._search(f"UID {mark.next_uid}:*")
+        first = min(mark.next_uid, MAX_UID)
+        found = await self._search(f"UID {first}:*")
         uids = [uid for uid in found if uid >= mark.next_uid]
         asked = uids[: BATCH if batch is None else max(batch, 1)]
         if batch != 0 or not asked:
