@@ -150,8 +150,6 @@ class Connection:
     async def _send_one_by_one(self, commands: tuple[Command, ...]) -> None:
         refusal: BaseException | None = None  # of the folder that should be open
         for command in commands:
-            if command.opens_folder:
-                refusal = None
             if refusal is not None and command.needs_folder:
                 command.fail(refusal)
                 continue
