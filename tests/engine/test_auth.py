@@ -67,6 +67,17 @@ async def test_password_beyond_ascii_goes_by_plain() -> None:
     assert lines[-1] == b64encode("\0user\0pässwort".encode())
 
 
+async def test_password_beyond_ascii_goes_at_once() -> None:
+    """See no round trip more than LOGIN takes where the server has SASL-IR."""
+
+    async def serve(peer: Peer) -> None:
+        await peer.answer("AUTHENTICATE PLAIN .", ok=OK)
+
+    lines = await try_login(serve, b"AUTH=PLAIN SASL-IR", password="pässwort")
+    response = b64encode("\0user\0pässwort".encode())
+    assert lines[-1] == b"AUTHENTICATE PLAIN " + response
+
+
 async def test_password_beyond_ascii_goes_by_literals() -> None:
     """See LOGIN with literals where the server has no PLAIN."""
 

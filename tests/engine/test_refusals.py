@@ -76,6 +76,8 @@ def test_missing_folder(
         ("outlook.office365.com", 240, False),
         ("IMAP.RAMBLER.RU.", 55, False),
         ("imap.163.com", 55, True),
+        ("imap.qq.com", 285, True),
+        ("imap.gmx.net", 285, False),
         ("notyahoo.com", 285, False),
         ("localhost", 285, False),
         ("127.0.0.1", 285, False),

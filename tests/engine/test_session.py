@@ -11,6 +11,7 @@ from custom_components.imap_push.imap import (
     session as session_module,
     sweep as sweep_module,
 )
+from custom_components.imap_push.imap.quirks import Quirks
 from custom_components.imap_push.imap.session import Session
 from custom_components.imap_push.imap.sweep import Opened, Sweep
 
@@ -346,3 +347,21 @@ async def test_connection_lost_while_pausing() -> None:
     async with OnServer(serve) as session:
         with pytest.raises(ConnectionLost):
             await session.wait_for_news(60)
+
+
+async def test_provider_that_wants_to_know_who_we_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """See us named before the first folder is opened, where that is asked for."""
+    monkeypatch.setattr(session_module, "quirks_of", lambda _: Quirks(wants_id=True))
+
+    async def serve(peer: Peer) -> None:
+        await peer.log_in()
+        await peer.answer(r'ID \("name" "IMAP Push"\)$', b"* ID NIL")
+        await peer.examine()
+        await peer.leave()
+
+    async with ScriptedServer(serve) as server:
+        session = await Session.open(account(server.port))
+        await session.examine("INBOX")
+        await session.close()

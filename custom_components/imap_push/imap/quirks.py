@@ -8,19 +8,24 @@ from typing import Final
 class Quirks:
     """How a provider differs. `idle_refresh` is in seconds and counts from the last byte.
 
-    `idle_is_deaf`: IDLE is offered but announces nothing worth waiting for.
+    `idle_is_deaf`: IDLE is offered but announces nothing worth waiting for. `wants_id`: no
+    folder is opened before the client has named itself (ID, RFC 2971).
     """
 
     idle_refresh: float = 285.0
     idle_is_deaf: bool = False
+    wants_id: bool = False
 
 
 _STANDARD: Final = Quirks()
 _MICROSOFT: Final = Quirks(idle_refresh=240.0)
 _YAHOO: Final = Quirks(idle_refresh=120.0)
 _MINUTE: Final = Quirks(idle_refresh=55.0)
+# NOOP and IDLE keep nothing alive there and show no new mail.
+_COREMAIL: Final = Quirks(idle_refresh=55.0, idle_is_deaf=True, wants_id=True)
 
-# By the end of the host's name. Sources: EmailEngine (Yahoo 3 min, Rambler and 163.com 55 s),
+# By the end of the host's name. GMX, web.de and Ionos want a sign of life in 9 to 12 minutes,
+# Gmail in 10, Stalwart in 30: the standard is well within. Sources: EmailEngine (Yahoo 3 min, Rambler and 163.com 55 s),
 # FairEmail (4 min for Outlook, iCloud and o2; Yahoo every minute or two since 2024-11).
 _BY_DOMAIN: Final = {
     "outlook.com": _MICROSOFT,
@@ -36,9 +41,11 @@ _BY_DOMAIN: Final = {
     "yandex.com": Quirks(idle_refresh=180.0),
     "yandex.ru": Quirks(idle_refresh=180.0),
     "rambler.ru": _MINUTE,
-    # Coremail: NOOP and IDLE keep nothing alive and show no new mail.
-    "163.com": Quirks(idle_refresh=55.0, idle_is_deaf=True),
-    "126.com": Quirks(idle_refresh=55.0, idle_is_deaf=True),
+    "163.com": _COREMAIL,
+    "126.com": _COREMAIL,
+    "yeah.net": _COREMAIL,
+    "188.com": _COREMAIL,
+    "qq.com": Quirks(idle_is_deaf=True),
     "naver.com": Quirks(idle_is_deaf=True),
 }
 

@@ -16,6 +16,7 @@ from .names import encode_folder, is_folder, quote
 from .news import NewsQueue
 from .pipelining import Pipelining, Write
 from .protocol import Command, Completion
+from .quirks import quirks_of
 from .refusals import is_missing_folder, passing_refusal
 from .responses import (
     MONTHS,
@@ -71,6 +72,8 @@ class Session:
         )
         try:
             await log_in(connection, account)
+            if quirks_of(account.host).wants_id:
+                await connection.run(Command("ID", '("name" "IMAP Push")'))
         except BaseException:
             connection.abort()
             raise

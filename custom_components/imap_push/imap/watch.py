@@ -199,7 +199,7 @@ class Watch:
             home.is_due = self._reasons.must_sweep = True
 
     def _questions(self) -> Iterator[Command]:
-        """Return a STATUS for each guest if it is time to ask; the answers come as news."""
+        """Yield a STATUS for each guest if it is time to ask."""
         self._asked.clear()
         now = self._loop.time()
         if now < self._ask_at:
