@@ -75,7 +75,7 @@ async def test_password_beyond_ascii_goes_at_once() -> None:
 
     lines = await try_login(serve, b"AUTH=PLAIN SASL-IR", password="pässwort")
     response = b64encode("\0user\0pässwort".encode())
-    assert lines[-1] == b"AUTHENTICATE PLAIN " + response
+    assert lines[-1].endswith(b"AUTHENTICATE PLAIN " + response)
 
 
 async def test_password_beyond_ascii_goes_by_literals() -> None:
