@@ -33,8 +33,7 @@ async def connect_tls(
 ) -> None:
     """Shake hands and give the protocol a transport; raises what asyncio's TLS raises."""
     loop = asyncio.get_running_loop()
-    shaken = loop.create_future()
-    tls = _SmallSslProtocol(loop, protocol, context, shaken, server_hostname=host)
+    tls, shaken = _tls(protocol, context, host)
     transport, _ = await loop.create_connection(lambda: tls, sock=connected)
     await _shaken(shaken, transport)
 
@@ -46,12 +45,20 @@ async def start_tls(
     host: str,
 ) -> None:
     """Shake hands on a plain transport and give the protocol another one, as `loop.start_tls`."""
-    loop = asyncio.get_running_loop()
-    shaken = loop.create_future()
-    tls = _SmallSslProtocol(loop, protocol, context, shaken, server_hostname=host)
+    tls, shaken = _tls(protocol, context, host)
     transport.set_protocol(tls)
     tls.connection_made(transport)
     await _shaken(shaken, transport)
+
+
+def _tls(
+    protocol: asyncio.Protocol, context: ssl.SSLContext, host: str
+) -> tuple[SSLProtocol, asyncio.Future[None]]:
+    """Return the layer between a transport and a protocol, and its handshake."""
+    loop = asyncio.get_running_loop()
+    shaken = loop.create_future()
+    tls = _SmallSslProtocol(loop, protocol, context, shaken, server_hostname=host)
+    return tls, shaken
 
 
 async def _shaken(shaken: asyncio.Future[None], transport: asyncio.Transport) -> None:
