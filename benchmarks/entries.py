@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from custom_components.imap_push.const import DOMAIN
 
+from tests.e2e.home import credentials
 from tests.rig.dovecot import PASSWORD
 from tests.rig.ports import LOOPBACK
 
@@ -40,14 +41,7 @@ def core_imap(user: str, port: int) -> Json:
 
 def imap_push(user: str, port: int, folders: tuple[str, ...] = (INBOX,)) -> Json:
     """Return an account of `imap_push`, with what its form offers."""
-    data = {
-        "username": user,
-        "password": PASSWORD,
-        "host": LOOPBACK,
-        "port": port,
-        "security": "tls",
-        "verify_ssl": True,
-    }
+    data = credentials(user, port)
     subentries = [_folder(folder) for folder in folders]
     return _entry(DOMAIN, user, data) | {"subentries": subentries}
 

@@ -47,8 +47,8 @@ class Connection:
         """Use a protocol that is connected."""
         self._protocol = protocol
         self._pipelining = pipelining
-        self.is_serial = False  # how the last write of several commands went out
-        self.write = Write.PLAIN  # the kind of the last write of several commands
+        self._is_serial = False  # how the last write of several commands went out
+        self._write = Write.PLAIN  # the kind of the last write of several commands
         self._sent: tuple[Command, ...] = ()  # in it, unless another came behind it
         self._idle: _Idle | None = None  # sent, and not ended by us
 
@@ -137,8 +137,8 @@ class Connection:
             commands = (*commands, self._idle.command)
         self._sent = commands if done or len(commands) > 1 else ()
         if self._sent:
-            self.write = Write.BEHIND_DONE if done else Write.PLAIN
-            self.is_serial = not self._pipelining.is_on
+            self._write = Write.BEHIND_DONE if done else Write.PLAIN
+            self._is_serial = not self._pipelining.is_on
         if self._pipelining.is_on:
             self._protocol.start(*commands, before=done)
             return
@@ -185,9 +185,15 @@ class Connection:
         idle.command.deadline = DONE_DEADLINE
         return b"DONE\r\n"
 
+    def answered(self) -> None:
+        """Note that all that was sent is answered."""
+        self._pipelining.worked(self._write, is_serial=self._is_serial)
+
     async def close(self) -> None:
         """Log out and close; a server that does not answer is left at once."""
         try:
+            if self.is_in_doubt:
+                self._pipelining.failed(self._write, is_serial=self._is_serial)
             if self._protocol.error is None:
                 self._protocol.leaving()
                 with contextlib.suppress(ImapError, TimeoutError):

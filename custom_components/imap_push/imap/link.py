@@ -110,20 +110,13 @@ class Link:
                 session,
                 self.folders,
                 self._choice,
-                shared.pipelining,
                 self._publish,
                 self._watching,
             )
             try:
                 await watch.run()
             finally:
-                try:
-                    if session.is_in_doubt:
-                        shared.pipelining.failed(
-                            session.write, is_serial=session.is_serial
-                        )
-                finally:
-                    await session.close()
+                await session.close()
         except ImapError as error:
             return error
         except Exception as error:

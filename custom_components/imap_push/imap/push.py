@@ -148,7 +148,7 @@ class Poll(Push):
     idles = False
 
 
-_WORST_FIRST: Final = (PushMode.POLL, PushMode.IDLE, PushMode.NOTIFY)
+WORST_FIRST: Final = (PushMode.POLL, PushMode.IDLE, PushMode.NOTIFY)
 
 
 class PushChoice:
@@ -200,4 +200,4 @@ class PushChoice:
 
 
 def _rank(push: Push) -> int:
-    return _WORST_FIRST.index(push.mode)
+    return WORST_FIRST.index(push.mode)

@@ -14,7 +14,7 @@ from .message import FETCH_ITEMS
 from .models import Account, Mail
 from .names import encode_folder, is_folder, quote
 from .news import NewsQueue
-from .pipelining import Pipelining, Write
+from .pipelining import Pipelining
 from .protocol import Command, Completion
 from .quirks import quirks_of
 from .refusals import is_missing_folder, passing_refusal
@@ -90,24 +90,9 @@ class Session:
         return self._connection.news
 
     @property
-    def is_in_doubt(self) -> bool:
-        """Return if commands that were sent together were not all answered."""
-        return self._connection.is_in_doubt
-
-    @property
     def last_opened(self) -> Opened:
         """Return what the open folder said of itself."""
         return self._opened
-
-    @property
-    def write(self) -> Write:
-        """Return the kind of the last write of several commands."""
-        return self._connection.write
-
-    @property
-    def is_serial(self) -> bool:
-        """Return if they went out one by one."""
-        return self._connection.is_serial
 
     @property
     def idle_is_refused(self) -> bool:
@@ -126,6 +111,10 @@ class Session:
     async def wait_for_news(self, seconds: float) -> None:
         """Wait so long, or until the server tells of something; raise what ended it all."""
         await self._connection.wait_for_news(seconds)
+
+    def answered(self) -> None:
+        """Note that all that was sent is answered."""
+        self._connection.answered()
 
     async def close(self) -> None:
         """Log out; never CLOSE, which would remove what other clients marked as deleted."""
@@ -232,13 +221,11 @@ class Session:
     async def sweep_sparse(
         self, folder: str, mark: Mark, batch: int | None = None
     ) -> Sweep:
-        """Sweep by what a search finds: UIDs are far apart, or a FETCH of many went wrong.
+        """Sweep the folder that is open by what a search finds: UIDs are far apart, or a FETCH of many went wrong.
 
         A message that the server refuses to show is told of without header and structure; a
         batch of none is one such message that is not asked for them at all.
         """
-        if self.folder != folder:
-            await self.examine(folder)
         first = min(mark.next_uid, MAX_UID)
         found = await self._search(f"UID {first}:*")
         uids = [uid for uid in found if uid >= mark.next_uid]

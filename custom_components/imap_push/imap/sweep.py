@@ -50,16 +50,14 @@ class Look:
 class Sweep:
     """What was found at or above a mark: `next_uid` is where the next sweep starts.
 
-    `complete` is false if more is there. `unread` is None if it was not counted. `held_back`
-    is the UID of a mail that the server announces and does not show yet. `messages` are FETCH
-    items by UID, ascending.
+    `complete` is false if more is there. `held_back` is the UID of a mail that the server
+    announces and does not show yet. `messages` are FETCH items by UID, ascending.
     """
 
     folder: str
     start: Mark
     next_uid: int
     complete: bool = True
-    unread: int | None = None
     held_back: int | None = None
     messages: Mapping[int, dict[str, Value]] = field(default_factory=dict)
 

@@ -9,7 +9,6 @@ from .errors import CommandRefused, ConnectionLost, FolderNotFound, ImapError
 from .folder import Folder
 from .models import PushMode
 from .names import is_folder
-from .pipelining import Pipelining
 from .protocol import Command
 from .push import Notify, Push, PushChoice
 from .reasons import MAX_FRUITLESS, PACE, Reasons
@@ -38,7 +37,6 @@ class Watch:
         session: Session,
         folders: list[Folder],
         choice: PushChoice,
-        pipelining: Pipelining,
         publish: Callable[[], None],
         watching: Callable[[Push], None],
     ) -> None:
@@ -50,7 +48,6 @@ class Watch:
         self._session = session
         self._folders = folders
         self._choice = choice
-        self._pipelining = pipelining
         self._publish = publish
         self._watching = watching
         self._loop = asyncio.get_running_loop()
@@ -92,9 +89,7 @@ class Watch:
             self._revise_push()
             self._home.is_due = True
             found = await self._round()
-            self._pipelining.worked(
-                self._session.write, is_serial=self._session.is_serial
-            )
+            self._session.answered()
             if not self._reasons.must_sweep:
                 self._push.learn(found, announced=announced)
                 self._revise_push()

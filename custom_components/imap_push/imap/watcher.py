@@ -13,6 +13,7 @@ from .logins import Logins
 from .mark import Mark
 from .models import Account, AccountState, PushMode, WatchOptions
 from .pipelining import Pipelining
+from .push import WORST_FIRST
 from .shared import Shared
 
 _LOGGER = logging.getLogger(__name__)
@@ -22,8 +23,6 @@ _LOGGER = logging.getLogger(__name__)
 MAX_LINKS: Final = 5
 # Seconds for which we do with the connections that the server allowed.
 LIMIT_MEMORY: Final = 3600.0
-
-_WORST_FIRST: Final = (PushMode.POLL, PushMode.IDLE, PushMode.NOTIFY)
 
 
 class Watcher:
@@ -105,7 +104,7 @@ class Watcher:
         capabilities = (link.capabilities for link in self._links)
         state = AccountState(
             connected=bool(connected),
-            push_mode=next((it for it in _WORST_FIRST if it in modes), PushMode.OFF),
+            push_mode=next((it for it in WORST_FIRST if it in modes), PushMode.OFF),
             connections=len(connected),
             capabilities=frozenset().union(*capabilities),
             folders=states,
