@@ -5,7 +5,7 @@ from typing import override
 
 from .light_client import Habits, LightClient, Store
 from .light_folder import LightFolder
-from .ports import LOOPBACK
+from .ports import LOOPBACK, listening_port
 from .reset import reset_transport
 from .running import Running
 
@@ -31,9 +31,7 @@ class LightServer(Running):
     @property
     def port(self) -> int:
         """Return the port that clients connect to, without TLS."""
-        assert self._server is not None, "not started"
-        port: int = self._server.sockets[0].getsockname()[1]
-        return port
+        return listening_port(self._server)
 
     @property
     def exists(self) -> int:

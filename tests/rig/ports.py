@@ -1,5 +1,6 @@
 """Free ports on the loopback interface."""
 
+import asyncio
 import socket
 from typing import Final
 
@@ -11,3 +12,10 @@ def free_port() -> int:
     with socket.create_server((LOOPBACK, 0)) as server:
         port: int = server.getsockname()[1]
         return port
+
+
+def listening_port(server: asyncio.Server | None) -> int:
+    """Return the port on which a server listens that was started."""
+    assert server is not None, "not started"
+    port: int = server.sockets[0].getsockname()[1]
+    return port

@@ -7,7 +7,7 @@ import ssl
 from typing import Final, override
 
 from .delay_line import DelayLine
-from .ports import LOOPBACK
+from .ports import LOOPBACK, listening_port
 from .reset import reset
 from .running import Running
 
@@ -53,9 +53,7 @@ class Proxy(Running):
     @property
     def port(self) -> int:
         """Return the port that clients connect to."""
-        assert self._server is not None, "not started"
-        port: int = self._server.sockets[0].getsockname()[1]
-        return port
+        return listening_port(self._server)
 
     @property
     def open_connections(self) -> int:
