@@ -6,19 +6,49 @@ DOMAIN: Final = "imap_push"
 
 EVENT_NEW_MAIL: Final = "new_mail"
 
+# Of an account
+CONF_ASSISTANT: Final = "assistant"
 CONF_CATCH_UP: Final = "catch_up"
-CONF_FOLDER: Final = "folder"
 CONF_NOTIFY: Final = "notify"
 CONF_POLL_INTERVAL: Final = "poll_interval"
 CONF_PUSH: Final = "push"
+CONF_READ_ONLY: Final = "read_only"
+CONF_RECORD_MAIL: Final = "record_mail"
 CONF_SECURITY: Final = "security"
 
-SUBENTRY_TYPE_FOLDER: Final = "folder"
+# Of a folder; the filter is a section
+CONF_FILTER: Final = "filter"
+CONF_FOLDER: Final = "folder"
+CONF_TEXT_SIZE: Final = "text_size"
 
+# Of a filter
+CONF_ATTACHMENT_TYPE: Final = "attachment_type"
+CONF_HAS_ATTACHMENT: Final = "has_attachment"
+CONF_IGNORE_BULK: Final = "ignore_bulk"
+CONF_IGNORE_CATCH_UP: Final = "ignore_catch_up"
+CONF_RECIPIENT: Final = "recipient"
+CONF_SENDER: Final = "sender"
+CONF_SUBJECT: Final = "subject"
+
+# Of a search, besides sender, recipient, subject and has_attachment
+CONF_FLAGGED: Final = "flagged"
+CONF_FOLDERS: Final = "folders"
+CONF_LARGER_THAN: Final = "larger_than"
+CONF_NEWER_THAN: Final = "newer_than"
+CONF_RAW: Final = "raw"
+CONF_TEXT: Final = "text"
+CONF_UNREAD: Final = "unread"
+
+SUBENTRY_TYPE_FOLDER: Final = "folder"
+SUBENTRY_TYPE_SEARCH: Final = "search"
+
+DEFAULT_ASSISTANT: Final = False
 DEFAULT_FOLDER: Final = "INBOX"
 DEFAULT_NOTIFY: Final = True
 DEFAULT_PORT: Final = 993
 DEFAULT_PUSH: Final = True
+DEFAULT_READ_ONLY: Final = False
+DEFAULT_RECORD_MAIL: Final = False
 
 # Seconds.
 DEFAULT_POLL_INTERVAL: Final = 60

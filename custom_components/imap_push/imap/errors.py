@@ -116,6 +116,26 @@ class FolderNotFound(ImapError):
     """The folder does not exist or cannot be opened."""
 
 
+class FolderRenumbered(ImapError):
+    """The folder's UIDVALIDITY is another one: UIDs of before mean nothing (RFC 3501 2.3.1.1)."""
+
+
+class MailNotFound(ImapError):
+    """None of the mails is in the folder any more."""
+
+
+class PartNotFound(ImapError):
+    """The mail has no such part (RFC 3501 6.4.5)."""
+
+
+class CriteriaRefused(ImapError):
+    """The server does not understand what is searched for; the text is its own."""
+
+
+class Unsupported(ImapError):
+    """The server cannot do this without a risk to other mail."""
+
+
 class ConnectionLost(ImapError):
     """The connection ended; all that waited on it ended with it."""
 

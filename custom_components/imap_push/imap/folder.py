@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 import logging
 from typing import Final
@@ -26,6 +27,17 @@ MAX_STUMBLES: Final = 3
 CARE: Final = 3600.0
 
 _A_DAY: Final = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchedFolder:
+    """How a folder is watched: from a mark on, None is from what comes next.
+
+    `text_size`: how many characters of a mail's text are delivered with it, 0 is none.
+    """
+
+    mark: Mark | None = None
+    text_size: int = 0
 
 
 class Folder:

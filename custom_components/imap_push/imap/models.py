@@ -79,9 +79,10 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mail:
-    """A message as its header fields and its structure tell it; never its body.
+    """A message as its header fields and its structure tell it.
 
-    `size` is in octets. `truncated` says that a field was cut to keep the whole small.
+    `size` is in octets. `text` is the beginning of its text, None where nobody asked for it.
+    `truncated` says that a field was cut to keep the whole small.
     """
 
     folder: str
@@ -100,6 +101,7 @@ class Mail:
     flags: tuple[str, ...] = ()
     attachments: tuple[Attachment, ...] = ()
     bulk: bool = False
+    text: str | None = None
     truncated: bool = False
 
 
@@ -115,10 +117,93 @@ class Arrival:
     catch_up: bool
 
 
+class FolderRole(StrEnum):
+    """What a folder is for (RFC 6154; INBOX by its name)."""
+
+    INBOX = "inbox"
+    ALL = "all"
+    ARCHIVE = "archive"
+    DRAFTS = "drafts"
+    FLAGGED = "flagged"
+    IMPORTANT = "important"
+    JUNK = "junk"
+    SENT = "sent"
+    TRASH = "trash"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FolderInfo:
+    """A folder of the account that can be opened, by its decoded name."""
+
+    name: str
+    delimiter: str | None = None
+    role: FolderRole | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Criteria:
+    """What is searched for (RFC 3501 6.4.4): mail that is all of this.
+
+    `larger_than` is in octets, `newer_than` in days. `has_attachment` goes by the mail's
+    Content-Type, as SEARCH knows no structure. `raw` is search keys as the RFC writes them.
+    """
+
+    sender: str | None = None
+    recipient: str | None = None
+    subject: str | None = None
+    text: str | None = None
+    unread: bool | None = None
+    flagged: bool | None = None
+    larger_than: int | None = None
+    has_attachment: bool | None = None
+    newer_than: int | None = None
+    raw: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What a search found: the newest UIDs first, as many as were asked for, and how many in all."""
+
+    uid_validity: int
+    uids: tuple[int, ...]
+    total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """How many mails match a search, and which of those that were asked about do."""
+
+    total: int
+    matching: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """A mail with what is in it.
+
+    `headers` are all fields in the order of the mail, decoded. `text` is its plain text, or
+    its HTML made into text. `truncated`: more of it is there than was asked for.
+    """
+
+    mail: Mail
+    headers: tuple[tuple[str, str], ...] = ()
+    text: str = ""
+    truncated: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """The UIDs for which a request was carried out, and those that were not there any more."""
+
+    uids: tuple[int, ...]
+    missing: tuple[int, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FolderState:
     """What is known of a watched folder; None is unknown. `last_mail` is the newest one in it.
 
+    `changes` grows whenever something in the folder may have changed: mail, flags, order.
     `missing`: the server says that there is no such folder. `push_mode`: how its new mail
     becomes known. `push_is_silent`: push is offered, but did not announce mail, so that a
     lesser way is used for now.
@@ -129,7 +214,9 @@ class FolderState:
     push_mode: PushMode = PushMode.OFF
     push_is_silent: bool = False
     unread: int | None = None
+    messages: int | None = None
     last_mail: Mail | None = None
+    changes: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
