@@ -8,10 +8,11 @@ from typing import Final, override
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import CONF_USERNAME
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
+from homeassistant.helpers.dispatcher import async_dispatcher_send
 from homeassistant.helpers.start import async_at_started
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
 
-from .const import DOMAIN, EVENT_NEW_MAIL
+from .const import DOMAIN, EVENT_NEW_MAIL, SIGNAL_NEW_MAIL
 from .devices import async_register_devices
 from .event_data import NewMail, new_mail_from_arrival
 from .helpers import account_from_entry_data, watch_options_from_entry
@@ -143,6 +144,7 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
             account=self.config_entry.title,
         )
         self.hass.bus.async_fire(EVENT_NEW_MAIL, new_mail)
+        async_dispatcher_send(self.hass, SIGNAL_NEW_MAIL, new_mail)
         for subscriber in tuple(self._subscribers):
             try:
                 subscriber(new_mail)
