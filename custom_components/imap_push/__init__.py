@@ -4,7 +4,7 @@ from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant
 
 from .coordinator import AccountCoordinator, ImapPushConfigEntry
-from .issues import async_delete_issues
+from .issues import async_delete_issues, async_watch_set_up
 from .marks import async_remove_marks
 
 PLATFORMS = [Platform.BINARY_SENSOR, Platform.EVENT, Platform.SENSOR]
@@ -16,6 +16,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: ImapPushConfigEntry) -> 
     await coordinator.async_load_marks()
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     coordinator.async_start()
+    async_watch_set_up(hass, entry)
     entry.async_on_unload(entry.add_update_listener(_async_reload))
     return True
 

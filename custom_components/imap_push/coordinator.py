@@ -16,8 +16,9 @@ from .const import DOMAIN, EVENT_NEW_MAIL, SIGNAL_NEW_MAIL
 from .devices import async_register_devices
 from .event_data import NewMail, new_mail_from_arrival
 from .helpers import account_from_entry_data, watch_options_from_entry
+from .history import History
 from .imap import AccountState, Arrival, Mark, Watcher
-from .issues import async_create_alert_issue, async_update_folder_issues
+from .issues import async_create_alert_issue, async_update_issues
 from .marks import MarkStore
 
 _LOGGER = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
             update_interval=None,
         )
         self.data = AccountState()
+        self.history = History()
         self.mark_store = MarkStore(
             hass, entry.entry_id, entry.data[CONF_USERNAME].casefold()
         )
@@ -113,8 +115,9 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
     @callback
     def state_changed(self, state: AccountState) -> None:
         """Take the account's new state."""
+        self.history.state_changed(state)
         self._async_log_connection(state)
-        async_update_folder_issues(self.hass, self.config_entry, state)
+        async_update_issues(self.hass, self.config_entry, state)
         self.async_set_updated_data(state)
 
     @callback
@@ -137,6 +140,7 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
     async def mail_arrived(self, arrival: Arrival) -> None:
         """Hand over one new mail as soon as Home Assistant is fully started."""
         await self._is_started.wait()
+        self.history.mail_arrived(arrival)
         new_mail = new_mail_from_arrival(
             arrival,
             entry_id=self.config_entry.entry_id,
