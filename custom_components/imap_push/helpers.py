@@ -1,6 +1,7 @@
 """What a config entry says, in the engine's words."""
 
 from collections.abc import Callable, Mapping
+import dataclasses
 import logging
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from homeassistant.util.ssl import client_context, client_context_no_verify
 
 from .const import (
     CONF_CATCH_UP,
+    CONF_LARGER_THAN,
     CONF_NOTIFY,
     CONF_POLL_INTERVAL,
     CONF_PUSH,
@@ -30,6 +32,7 @@ from .imap import (
     CertificateError,
     CommandRefused,
     ConnectionLost,
+    Criteria,
     FolderNotFound,
     HostNotFound,
     ImapError,
@@ -53,6 +56,14 @@ from .imap import (
 )
 
 _LOGGER = logging.getLogger(__name__)
+
+CRITERIA: Final = tuple(field.name for field in dataclasses.fields(Criteria))
+OCTETS_PER_KILOBYTE: Final = 1000
+
+
+def unique_id_from_entry_data(data: Mapping[str, Any]) -> str:
+    """Return what tells this account from all others."""
+    return f"{data[CONF_USERNAME]}@{data[CONF_HOST]}".casefold()
 
 
 # The key of each error's text; an error without one has that of its nearest base.
@@ -99,6 +110,18 @@ def account_from_entry_data(data: Mapping[str, Any]) -> Account:
             client_context() if data[CONF_VERIFY_SSL] else client_context_no_verify()
         ),
     )
+
+
+def criteria_from_config(config: Mapping[str, Any]) -> Criteria:
+    """Return what is searched for; what is empty is not set, `larger_than` is in kilobytes."""
+    criteria = {
+        key: config[key] for key in CRITERIA if config.get(key) not in (None, "")
+    }
+    if CONF_LARGER_THAN in criteria:
+        criteria[CONF_LARGER_THAN] = int(
+            criteria[CONF_LARGER_THAN] * OCTETS_PER_KILOBYTE
+        )
+    return Criteria(**criteria)
 
 
 def watch_options_from_entry(entry: ConfigEntry, *, pipelining: bool) -> WatchOptions:

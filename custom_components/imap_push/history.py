@@ -66,7 +66,7 @@ class History:
             at=dt_util.utcnow(),
             connected=state.connected,
             push_mode=state.push_mode.value,
-            error=state.error and type(state.error).__name__,
+            error=type(state.error).__name__ if state.error else None,
             folders=tuple(_describe_folder(it) for it in state.folders.values()),
         )
         last = self.changes[-1] if self.changes else None

@@ -45,7 +45,15 @@ MAX_ANSWER: Final = 500  # characters of a server's words
 
 @callback
 def async_watch_set_up(hass: HomeAssistant, entry: ConfigEntry) -> None:
-    """Show what is wrong with how things are set up while the account is loaded."""
+    """Show what is wrong with how things are set up while the account is loaded.
+
+    A reload keeps the issues, as they may be ignored; an account that is disabled has none.
+    """
+
+    @callback
+    def unloaded() -> None:
+        if entry.disabled_by is not None:
+            async_delete_issues(hass, entry)
 
     @callback
     def changed(_change: ConfigEntryChange, changed_entry: ConfigEntry) -> None:
@@ -53,6 +61,7 @@ def async_watch_set_up(hass: HomeAssistant, entry: ConfigEntry) -> None:
             _update_set_up(hass, entry)
 
     _update_set_up(hass, entry)
+    entry.async_on_unload(unloaded)
     entry.async_on_unload(
         async_dispatcher_connect(hass, SIGNAL_CONFIG_ENTRY_CHANGED, changed)
     )

@@ -118,9 +118,7 @@ class AccountRepairFlow(RepairsFlow):
 class AppPasswordFlow(AccountRepairFlow):
     """Asks for the password that the provider wants."""
 
-    async def async_step_init(
-        self, _user_input: UserInput = None
-    ) -> RepairsFlowResult:
+    async def async_step_init(self, _user_input: UserInput = None) -> RepairsFlowResult:
         """Begin."""
         return await self.async_step_password()
 
@@ -144,9 +142,7 @@ class AppPasswordFlow(AccountRepairFlow):
 class CertificateFlow(AccountRepairFlow):
     """Tells what is wrong with the certificate; the step is named for the problem."""
 
-    async def async_step_init(
-        self, _user_input: UserInput = None
-    ) -> RepairsFlowResult:
+    async def async_step_init(self, _user_input: UserInput = None) -> RepairsFlowResult:
         """Offer to try again, or to trust the server for what it is."""
         return self.show_menu(self.placeholders["problem"], "retry", "do_not_verify")
 
@@ -154,7 +150,9 @@ class CertificateFlow(AccountRepairFlow):
     async_step_untrusted = async_step_init
     async_step_wrong_host = async_step_init
 
-    async def async_step_retry(self, _user_input: UserInput = None) -> RepairsFlowResult:
+    async def async_step_retry(
+        self, _user_input: UserInput = None
+    ) -> RepairsFlowResult:
         """Look at the certificate again."""
         try:
             await check_account(account_from_entry_data(self.entry.data))
@@ -178,9 +176,7 @@ class CertificateFlow(AccountRepairFlow):
 class FolderMissingFlow(AccountRepairFlow):
     """Offers to watch a folder no more that is gone."""
 
-    async def async_step_init(
-        self, _user_input: UserInput = None
-    ) -> RepairsFlowResult:
+    async def async_step_init(self, _user_input: UserInput = None) -> RepairsFlowResult:
         """Offer to stop watching, or to wait."""
         return self.show_menu("init", "remove", "wait")
 
@@ -201,9 +197,7 @@ class FolderMissingFlow(AccountRepairFlow):
 class CoreImapTooFlow(AccountRepairFlow):
     """Offers to switch core IMAP off for an account that both watch."""
 
-    async def async_step_init(
-        self, _user_input: UserInput = None
-    ) -> RepairsFlowResult:
+    async def async_step_init(self, _user_input: UserInput = None) -> RepairsFlowResult:
         """Offer to disable core IMAP's entries, or to keep both."""
         return self.show_menu("init", "disable", "keep_both")
 
@@ -227,9 +221,7 @@ class CoreImapTooFlow(AccountRepairFlow):
 class NothingWatchedFlow(AccountRepairFlow):
     """Offers to watch INBOX again."""
 
-    async def async_step_init(
-        self, _user_input: UserInput = None
-    ) -> RepairsFlowResult:
+    async def async_step_init(self, _user_input: UserInput = None) -> RepairsFlowResult:
         """Begin."""
         return await self.async_step_confirm()
 

@@ -59,6 +59,7 @@ from .models import (
     Security,
     WatchOptions,
 )
+from .names import decode_folder
 from .watcher import Watcher
 
 __all__ = [
@@ -115,4 +116,5 @@ __all__ = [
     "WatchedFolder",
     "Watcher",
     "check_account",
+    "decode_folder",
 ]
