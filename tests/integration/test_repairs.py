@@ -99,6 +99,16 @@ def check_account() -> Iterator[AsyncMock]:
         yield mock
 
 
+@pytest.fixture(autouse=True)
+def _core_imap_connects_to_nobody() -> Iterator[None]:
+    """Let entries of core IMAP be set up without a server."""
+    with (
+        patch("homeassistant.components.imap.async_setup_entry", return_value=True),
+        patch("homeassistant.components.imap.async_unload_entry", return_value=True),
+    ):
+        yield
+
+
 def _core_imap(hass: HomeAssistant, **changes: Any) -> MockConfigEntry:
     """Set an account up with core IMAP."""
     data = {
@@ -388,20 +398,17 @@ async def test_disable_core_imap(
     hass: HomeAssistant, watcher: FakeWatcher, repairs: Repairs
 ) -> None:
     """All that it has for this account, and nothing else; enabled again, both watch again."""
-    doubles = [_core_imap(hass), _core_imap(hass, folder="Work")]
     other = _core_imap(hass, server="imap.example.org")
-    await hass.config_entries.async_add(_core_imap_added())
+    doubles = [_core_imap(hass), _core_imap(hass, folder="Work")]
+    await hass.config_entries.async_setup(other.entry_id)
     step = await repairs.start("core_imap_too")
     assert (step["type"], step["menu_options"]) == ("menu", ["disable", "keep_both"])
     assert (await repairs.choose("disable"))["type"] == "create_entry"
     assert {it.disabled_by for it in doubles} == {ConfigEntryDisabler.USER}
     assert other.disabled_by is None
     assert not repairs.shown
-
-
-def _core_imap_added() -> MockConfigEntry:
-    """Return an entry that Home Assistant is to hear of."""
-    return MockConfigEntry(domain="imap", data={})
+    await hass.config_entries.async_set_disabled_by(doubles[0].entry_id, None)
+    assert list(repairs.shown) == ["core_imap_too"]
 
 
 async def test_keep_both(
