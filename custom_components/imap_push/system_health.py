@@ -24,9 +24,10 @@ async def _async_describe(hass: HomeAssistant) -> dict[str, Any]:
     states = [entry.runtime_data.data for entry in entries]
     folders = [folder for state in states for folder in state.folders.values()]
     modes = Counter(folder.push_mode.value for folder in folders)
+    told = ", ".join(f"{mode}: {modes[mode]}" for mode in sorted(modes))
     return {
         "accounts": len(hass.config_entries.async_entries(DOMAIN)),
         "connected": sum(state.connected for state in states),
         "folders": len(folders),
-        "push_modes": ", ".join(f"{mode}: {modes[mode]}" for mode in sorted(modes)),
+        "push_modes": told or "-",
     }

@@ -29,7 +29,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.issue_registry import IssueEntry, IssueRegistry
 from homeassistant.setup import async_setup_component
 
-from . import HOST, PASSWORD, USERNAME, make_state
+from . import ENTRY_DATA, HOST, PASSWORD, USERNAME, make_state
 from .conftest import FakeWatcher
 
 MISSING = AccountState(folders={"INBOX": FolderState(missing=True)})
@@ -279,10 +279,10 @@ async def test_a_certificate_is_checked_no_more(
     await repairs.start("certificate")
     step = await repairs.choose("do_not_verify")
     assert (step["type"], step["step_id"]) == ("form", "do_not_verify")
-    assert entry.data[CONF_VERIFY_SSL] is True
+    assert dict(entry.data) == ENTRY_DATA
     assert (await repairs.submit())["type"] == "create_entry"
     await hass.async_block_till_done()
-    assert entry.data[CONF_VERIFY_SSL] is False
+    assert dict(entry.data) == ENTRY_DATA | {CONF_VERIFY_SSL: False}
     assert not repairs.shown
 
 

@@ -60,6 +60,8 @@ from .models import (
     WatchOptions,
 )
 from .names import decode_folder
+from .push import explain_push
+from .quirks import Quirks, quirks_of
 from .watcher import Watcher
 
 __all__ = [
@@ -101,6 +103,7 @@ __all__ = [
     "PortRefused",
     "ProtocolError",
     "PushMode",
+    "Quirks",
     "Security",
     "ServerSilent",
     "StartTlsMissing",
@@ -117,4 +120,6 @@ __all__ = [
     "Watcher",
     "check_account",
     "decode_folder",
+    "explain_push",
+    "quirks_of",
 ]
