@@ -2,6 +2,9 @@
 
 from collections.abc import Awaitable, Callable, Iterator
 from http import HTTPStatus
+import json
+from pathlib import Path
+import re
 from typing import Any
 from unittest.mock import AsyncMock, patch
 
@@ -10,6 +13,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
+from custom_components.imap_push import issues
 from custom_components.imap_push.const import CONF_FOLDER, DOMAIN
 from custom_components.imap_push.imap import (
     AccountState,
@@ -36,30 +40,39 @@ MISSING = AccountState(folders={"INBOX": FolderState(missing=True)})
 EXPIRED = CertificateError(CertificateProblem.EXPIRED, "expired")
 NO_APP_PASSWORD = AppPasswordNeeded("Application-specific password required")
 
+TEXTS: dict[str, Any] = json.loads(
+    (Path(issues.__file__).parent / "translations/en.json").read_text()
+)["issues"]
+
 type Step = dict[str, Any]
+
+
+def _placeholders(text: str) -> set[str]:
+    return set(re.findall(r"\{(\w+)\}", text))
 
 
 class Repairs:
     """The repairs page of a browser: starts fix flows and answers them."""
 
-    def __init__(self, client: TestClient[Any, Any], issues: IssueRegistry) -> None:
+    def __init__(self, client: TestClient[Any, Any], registry: IssueRegistry) -> None:
         """Show these issues."""
         self._client = client
-        self._issues = issues
+        self._registry = registry
         self._flow_id = ""
+        self._issue: IssueEntry
 
     @property
     def shown(self) -> dict[str, IssueEntry]:
         """Return the issues of ours that are shown, by what they are about."""
         return {
             issue.translation_key or "": issue
-            for issue in self._issues.issues.values()
+            for issue in self._registry.issues.values()
             if issue.domain == DOMAIN
         }
 
     async def start(self, key: str) -> Step:
         """Click on an issue."""
-        issue = self.shown[key]
+        self._issue = issue = self.shown[key]
         assert issue.is_fixable
         step = await self._post(
             "", {"handler": issue.domain, "issue_id": issue.issue_id}
@@ -78,7 +91,32 @@ class Repairs:
     async def _post(self, path: str, body: dict[str, Any]) -> Step:
         response = await self._client.post(f"/api/repairs/issues/fix{path}", json=body)
         assert response.status == HTTPStatus.OK
-        return dict(await response.json())
+        step: Step = await response.json()
+        self._read(step)
+        return step
+
+    def _read(self, step: Step) -> None:
+        """Read what the dialog says: every text is there, and all that it needs."""
+        texts = TEXTS[self._issue.translation_key or ""]["fix_flow"]
+        known = {**(step["description_placeholders"] or {})}
+        read: list[str] = []
+        match step["type"]:
+            case "abort":
+                read = [texts["abort"][step["reason"]]]
+                known |= self._issue.translation_placeholders or {}
+            case "form" | "menu":
+                words = texts["step"][step["step_id"]]
+                read = [words["title"], words["description"]]
+                read += [
+                    words["menu_options"][it] for it in step.get("menu_options", ())
+                ]
+                read += [texts["error"][it] for it in step.get("errors", {}).values()]
+                fields = [
+                    it["name"] for it in step["data_schema"] if step["type"] == "form"
+                ]
+                read += [words["data"][it] for it in fields]
+                read += [words["data_description"][it] for it in fields]
+        assert _placeholders(" ".join(read)) <= set(known)
 
 
 @pytest.fixture
@@ -121,6 +159,24 @@ def _core_imap(hass: HomeAssistant, **changes: Any) -> MockConfigEntry:
     core_entry = MockConfigEntry(domain="imap", data=data | changes)
     core_entry.add_to_hass(hass)
     return core_entry
+
+
+def test_every_issue_is_described() -> None:
+    """One that can be fixed by its flow, and no text is for one that is not there."""
+    assert set(TEXTS) == {
+        value for name, value in vars(issues).items() if name.startswith("ISSUE_")
+    }
+    fixable = {key for key, texts in TEXTS.items() if "fix_flow" in texts}
+    assert fixable == {
+        *("app_password", "certificate", "core_imap_too"),
+        *("folder_missing", "nothing_watched"),
+    }
+    assert all(TEXTS[key]["description"] for key in TEXTS if key not in fixable)
+    for texts in TEXTS.values():
+        assert _placeholders(texts["title"]) <= {"account"}
+        assert _placeholders(texts.get("description", "")) <= {
+            *("account", "answer", "text")
+        }
 
 
 # What goes wrong with the connection
