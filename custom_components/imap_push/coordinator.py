@@ -16,7 +16,7 @@ from .const import DOMAIN, EVENT_NEW_MAIL, SIGNAL_NEW_MAIL
 from .devices import async_register_devices
 from .event_data import NewMail, new_mail_from_arrival
 from .helpers import account_from_entry_data, watch_options_from_entry
-from .imap import AccountState, Arrival, Mark, Watcher
+from .imap import AccountState, Arrival, Mark, WatchedFolder, Watcher
 from .issues import async_create_alert_issue, async_update_folder_issues
 from .marks import MarkStore
 
@@ -75,7 +75,7 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
         entry = self.config_entry
         watcher = Watcher(
             account_from_entry_data(entry.data),
-            self._marks,
+            {name: WatchedFolder(mark=mark) for name, mark in self._marks.items()},
             watch_options_from_entry(entry, pipelining=self.mark_store.pipelining),
             self,
         )

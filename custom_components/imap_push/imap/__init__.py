@@ -57,6 +57,7 @@ from .models import (
     Security,
     WatchOptions,
 )
+from .statistics import Durations, Statistics
 from .watcher import Watcher
 
 __all__ = [
@@ -77,6 +78,7 @@ __all__ = [
     "Criteria",
     "CriteriaRefused",
     "Done",
+    "Durations",
     "FolderInfo",
     "FolderNotFound",
     "FolderRenumbered",
@@ -99,6 +101,7 @@ __all__ = [
     "Security",
     "ServerSilent",
     "StartTlsMissing",
+    "Statistics",
     "Throttled",
     "TlsError",
     "TlsExpected",
