@@ -17,7 +17,7 @@ from .devices import async_register_devices
 from .event_data import NewMail, new_mail_from_arrival
 from .helpers import account_from_entry_data, watch_options_from_entry
 from .history import History
-from .imap import AccountState, Arrival, Mark, Watcher
+from .imap import AccountState, Arrival, Mark, Statistics, WatchedFolder, Watcher
 from .issues import async_create_alert_issue, async_update_issues
 from .marks import MarkStore
 
@@ -33,6 +33,7 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
     """The watcher's listener: state goes to the entities, mail to the bus and subscribers."""
 
     config_entry: ImapPushConfigEntry
+    _watcher: Watcher
     _watch_task: asyncio.Task[None]
 
     def __init__(self, hass: HomeAssistant, entry: ImapPushConfigEntry) -> None:
@@ -57,6 +58,11 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
         self._is_started = asyncio.Event()
         entry.async_on_unload(async_at_started(hass, self._async_set_started))
 
+    @property
+    def statistics(self) -> Statistics:
+        """Return what the watcher has done so far."""
+        return self._watcher.statistics
+
     @callback
     def _async_set_started(self, _hass: HomeAssistant) -> None:
         """Let mail through: all automations listen now."""
@@ -75,20 +81,20 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
     def async_start(self) -> None:
         """Watch the account until the entry is unloaded or Home Assistant stops."""
         entry = self.config_entry
-        watcher = Watcher(
+        self._watcher = Watcher(
             account_from_entry_data(entry.data),
-            self._marks,
+            {name: WatchedFolder(mark=mark) for name, mark in self._marks.items()},
             watch_options_from_entry(entry, pipelining=self.mark_store.pipelining),
             self,
         )
         self._watch_task = entry.async_create_background_task(
-            self.hass, self._async_watch(watcher), f"{self.name}_watcher"
+            self.hass, self._async_watch(), f"{self.name}_watcher"
         )
 
-    async def _async_watch(self, watcher: Watcher) -> None:
+    async def _async_watch(self) -> None:
         """Run the watcher, which ends only by being cancelled or by a bug."""
         try:
-            await watcher.run()
+            await self._watcher.run()
         except Exception:
             _LOGGER.exception("%s is watched no more", self.config_entry.title)
             self.async_set_updated_data(AccountState())

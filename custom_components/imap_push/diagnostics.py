@@ -26,7 +26,7 @@ from .const import (
 )
 from .coordinator import AccountCoordinator, ImapPushConfigEntry
 from .helpers import watch_options_from_entry
-from .imap import FolderState, Mail, WatchOptions, explain_push, quirks_of
+from .imap import FolderState, Mail, Statistics, WatchOptions, explain_push, quirks_of
 
 # What a capability looks like; a server may put its name or the login among them.
 _CAPABILITY: Final = re.compile(r"[A-Z0-9+_=/-]{1,30}")
@@ -63,6 +63,7 @@ async def async_get_config_entry_diagnostics(
                 _subentries_by_folder(coordinator).items(), start=1
             )
         },
+        "statistics": _describe_statistics(coordinator.statistics),
         "history": coordinator.history.as_dict(),
     }
 
@@ -135,6 +136,22 @@ def _describe_folder(
         "filter": sorted(wanted.get(CONF_FILTER, {})),
         "mark": mark and {"uid_validity": mark.uid_validity, "next_uid": mark.next_uid},
         "last_mail": state.last_mail and _describe_mail(state.last_mail),
+    }
+
+
+def _describe_statistics(statistics: Statistics) -> dict[str, Any]:
+    """Return what the watcher counted; times are in seconds."""
+    sweeps = statistics.sweeps
+    return {
+        "mails": statistics.mails,
+        "sessions": statistics.sessions,
+        "losses": dict(statistics.losses),
+        "sweeps": {
+            "count": sweeps.count,
+            "last": round(sweeps.last, 3),
+            "mean": round(sweeps.mean, 3),
+            "max": round(sweeps.longest, 3),
+        },
     }
 
 

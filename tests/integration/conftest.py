@@ -9,7 +9,14 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.imap_push.const import CONF_FOLDER, DOMAIN, SUBENTRY_TYPE_FOLDER
-from custom_components.imap_push.imap import Account, Listener, Mark, WatchOptions
+from custom_components.imap_push.imap import (
+    Account,
+    Listener,
+    Mark,
+    Statistics,
+    WatchedFolder,
+    WatchOptions,
+)
 from homeassistant.config_entries import ConfigSubentryDataWithId
 from homeassistant.core import HomeAssistant
 
@@ -27,7 +34,7 @@ class FakeWatcher:
     def __init__(
         self,
         account: Account,
-        folders: Mapping[str, Mark | None],
+        folders: Mapping[str, WatchedFolder],
         options: WatchOptions,
         listener: Listener,
     ) -> None:
@@ -37,6 +44,7 @@ class FakeWatcher:
         self.options = options
         self.listener = listener
         self.running = False
+        self.statistics = Statistics()
         self.last_words: Mark | None = None
         self.bug = asyncio.Event()
 

@@ -148,9 +148,9 @@ async def test_all_that_finds_a_bug_is_in_it(
     """What the server offers, what is made of it and why, and what happened."""
     hass.config_entries.async_update_entry(entry, options={CONF_NOTIFY: False})
     await hass.async_block_till_done()
-    listener = entry.runtime_data
+    coordinator = entry.runtime_data
     mail = make_mail(date=datetime(2026, 11, 3, tzinfo=UTC), size=4096)
-    listener.state_changed(
+    coordinator.state_changed(
         make_state(
             {
                 "INBOX": FolderState(
@@ -166,9 +166,20 @@ async def test_all_that_finds_a_bug_is_in_it(
             capabilities=frozenset({"IMAP4REV1", "IDLE", "NOTIFY"}),
         )
     )
-    listener.mark_moved("INBOX", Mark(3, 8))
-    await listener.mail_arrived(make_arrival())
+    coordinator.mark_moved("INBOX", Mark(3, 8))
+    await coordinator.mail_arrived(make_arrival())
+    statistics = coordinator.statistics
+    statistics.mails, statistics.sessions = 5, 2
+    statistics.losses["ConnectionLost"] += 1
+    for seconds in (0.5, 0.25):
+        statistics.sweeps.took(seconds)
     diagnostics = await async_get_config_entry_diagnostics(hass, entry)
+    assert diagnostics.pop("statistics") == {
+        "mails": 5,
+        "sessions": 2,
+        "losses": {"ConnectionLost": 1},
+        "sweeps": {"count": 2, "last": 0.25, "mean": 0.375, "max": 0.5},
+    }
     history = diagnostics.pop("history")
     assert history["mails"] == {"idle": 1}
     assert history["changes"][-1]["folders"] == ["idle"]

@@ -62,6 +62,7 @@ from .models import (
 from .names import decode_folder
 from .push import explain_push
 from .quirks import Quirks, quirks_of
+from .statistics import Durations, Statistics
 from .watcher import Watcher
 
 __all__ = [
@@ -83,6 +84,7 @@ __all__ = [
     "Criteria",
     "CriteriaRefused",
     "Done",
+    "Durations",
     "FolderInfo",
     "FolderNotFound",
     "FolderRenumbered",
@@ -107,6 +109,7 @@ __all__ = [
     "Security",
     "ServerSilent",
     "StartTlsMissing",
+    "Statistics",
     "Throttled",
     "TlsError",
     "TlsExpected",

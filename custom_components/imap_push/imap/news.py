@@ -67,6 +67,11 @@ class NewsQueue:
                 return
         self.wake()
 
+    @property
+    def exists(self) -> int:
+        """Return how many messages the folder has that is open now, as far as it was told."""
+        return self._exists
+
     def opened(self, exists: int) -> None:
         """Take how many messages the folder has that is open now."""
         self._exists = exists
