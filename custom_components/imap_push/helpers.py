@@ -23,9 +23,57 @@ from .const import (
     MAX_POLL_INTERVAL,
     MIN_POLL_INTERVAL,
 )
-from .imap import Account, CatchUp, Security, WatchOptions
+from .imap import (
+    Account,
+    CatchUp,
+    CertificateError,
+    CommandRefused,
+    ConnectionLost,
+    FolderNotFound,
+    HostNotFound,
+    ImapError,
+    LoginDisabled,
+    LoginRefused,
+    NotImap,
+    PortRefused,
+    ProtocolError,
+    Security,
+    ServerSilent,
+    Throttled,
+    TlsError,
+    TooManyConnections,
+    Unavailable,
+    Unreachable,
+    WatchOptions,
+)
 
 _LOGGER = logging.getLogger(__name__)
+
+# What an error is called where people see no more of it; the nearest kind counts.
+ERROR_KEYS: Final[dict[type[BaseException], str]] = {
+    CertificateError: "certificate",
+    CommandRefused: "command_refused",
+    ConnectionLost: "connection_lost",
+    FolderNotFound: "folder_not_found",
+    HostNotFound: "host_not_found",
+    ImapError: "other",
+    LoginDisabled: "login_disabled",
+    LoginRefused: "login_refused",
+    NotImap: "not_imap",
+    PortRefused: "port_refused",
+    ProtocolError: "unexpected_answer",
+    ServerSilent: "server_silent",
+    Throttled: "throttled",
+    TlsError: "tls_failed",
+    TooManyConnections: "too_many_connections",
+    Unavailable: "unavailable",
+    Unreachable: "unreachable",
+}
+
+
+def error_key(error: ImapError) -> str:
+    """Return the key of an error's kind."""
+    return next(ERROR_KEYS[kind] for kind in type(error).__mro__ if kind in ERROR_KEYS)
 
 
 def account_from_entry_data(data: Mapping[str, Any]) -> Account:

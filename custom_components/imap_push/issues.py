@@ -52,8 +52,33 @@ def async_update_folder_issues(
 
 
 @callback
+def async_update_watch_issue(hass: HomeAssistant, entry: ConfigEntry) -> None:
+    """Show that no folder of an account is watched, and no more once one is."""
+    issue_id = f"nothing_watched_{entry.entry_id}"
+    if entry.get_subentries_of_type(SUBENTRY_TYPE_FOLDER):
+        async_delete_issue(hass, DOMAIN, issue_id)
+        return
+    async_create_issue(
+        hass,
+        DOMAIN,
+        issue_id,
+        is_fixable=False,
+        severity=IssueSeverity.WARNING,
+        translation_key="nothing_watched",
+        translation_placeholders={"account": entry.title},
+    )
+
+
+@callback
+def async_delete_folder_issue(hass: HomeAssistant, subentry_id: str) -> None:
+    """Take back the issue of a folder that is watched no more."""
+    async_delete_issue(hass, DOMAIN, f"folder_missing_{subentry_id}")
+
+
+@callback
 def async_delete_issues(hass: HomeAssistant, entry: ConfigEntry) -> None:
     """Take back all issues of an account."""
     async_delete_issue(hass, DOMAIN, f"alert_{entry.entry_id}")
+    async_delete_issue(hass, DOMAIN, f"nothing_watched_{entry.entry_id}")
     for subentry in entry.get_subentries_of_type(SUBENTRY_TYPE_FOLDER):
-        async_delete_issue(hass, DOMAIN, f"folder_missing_{subentry.subentry_id}")
+        async_delete_folder_issue(hass, subentry.subentry_id)
