@@ -6,7 +6,7 @@ from homeassistant.helpers.device_registry import DeviceEntry
 
 from .coordinator import AccountCoordinator, ImapPushConfigEntry
 from .devices import is_in_use
-from .issues import async_delete_issues
+from .issues import async_delete_issues, async_watch_set_up
 from .marks import async_remove_marks
 
 PLATFORMS = [
@@ -24,6 +24,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: ImapPushConfigEntry) -> 
     await coordinator.async_load()
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     coordinator.async_start()
+    async_watch_set_up(hass, entry)
     return True
 
 

@@ -53,7 +53,7 @@ from .const import (
     SUBENTRY_TYPE_FOLDER,
 )
 from .coordinator import ImapPushConfigEntry
-from .helpers import account_from_entry_data
+from .helpers import account_from_entry_data, unique_id_from_entry_data
 from .imap import (
     CatchUp,
     CertificateError,
@@ -194,11 +194,6 @@ def _entry_data(user_input: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _unique_id(data: Mapping[str, Any]) -> str:
-    """Return what tells this account from all others."""
-    return f"{data[CONF_USERNAME]}@{data[CONF_HOST]}".casefold()
-
-
 class ImapPushConfigFlow(ConfigFlow, domain=DOMAIN):
     """Set up an account."""
 
@@ -219,7 +214,9 @@ class ImapPushConfigFlow(ConfigFlow, domain=DOMAIN):
         errors: dict[str, str] = {}
         if user_input is not None:
             data = _entry_data(user_input)
-            await self.async_set_unique_id(_unique_id(data), raise_on_progress=False)
+            await self.async_set_unique_id(
+                unique_id_from_entry_data(data), raise_on_progress=False
+            )
             self._abort_if_unique_id_configured()
             errors = await self._validate_input(data)
             if not errors:
@@ -268,7 +265,9 @@ class ImapPushConfigFlow(ConfigFlow, domain=DOMAIN):
         if user_input is not None:
             data = _entry_data(user_input)
             data[CONF_PASSWORD] = data.get(CONF_PASSWORD) or entry.data[CONF_PASSWORD]
-            await self.async_set_unique_id(_unique_id(data), raise_on_progress=False)
+            await self.async_set_unique_id(
+                unique_id_from_entry_data(data), raise_on_progress=False
+            )
             if self.unique_id != entry.unique_id:
                 self._abort_if_unique_id_configured()
             errors = await self._validate_input(data)
@@ -322,7 +321,7 @@ class ImapPushConfigFlow(ConfigFlow, domain=DOMAIN):
         was_named_by_login = entry.title == entry.data[CONF_USERNAME]
         return self.async_update_and_abort(
             entry,
-            unique_id=_unique_id(data),
+            unique_id=unique_id_from_entry_data(data),
             title=data[CONF_USERNAME] if was_named_by_login else entry.title,
             data=data,
         )

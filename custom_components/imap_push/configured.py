@@ -10,7 +10,6 @@ from .channel import Channel
 from .const import CONF_FILTER, CONF_FOLDER, CONF_TEXT_SIZE, SUBENTRY_TYPE_FOLDER
 from .devices import async_register_account, async_register_subentry
 from .imap import Mark, WatchedFolder, Watcher
-from .issues import async_delete_folder_issue, async_update_watch_issue
 from .mail_filter import MailFilter
 from .marks import MarkStore
 from .saved_search import search_from_subentry
@@ -66,7 +65,6 @@ class Configured:
     def async_start(self, watcher: Watcher) -> None:
         """Tell the watcher of changes from now on."""
         self._watcher = watcher
-        async_update_watch_issue(self._hass, self._entry)
 
     @callback
     def async_stop(self) -> None:
@@ -86,7 +84,6 @@ class Configured:
             self._async_change(watcher, old, new)
         for subentry in after.missing_in(before):
             self._async_add(watcher, subentry)
-        async_update_watch_issue(self._hass, self._entry)
         return True
 
     @callback
@@ -139,4 +136,3 @@ class Configured:
         del self.folders[name]
         watcher.remove(name)
         self._mark_store.async_drop(name)
-        async_delete_folder_issue(self._hass, subentry.subentry_id)

@@ -25,8 +25,9 @@ from .const import (
 )
 from .event_data import NewMail, new_mail_from_arrival
 from .helpers import account_from_entry_data, watch_options_from_entry
+from .history import History
 from .imap import AccountState, Arrival, Client, ImapError, Mark, Watcher
-from .issues import async_create_alert_issue, async_update_folder_issues
+from .issues import async_create_alert_issue, async_update_issues
 from .marks import MarkStore
 from .searches import Searches
 
@@ -60,6 +61,7 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
         )
         self.data = AccountState()
         self.last_error: ImapError | None = None
+        self.history = History()
         self.mark_store = MarkStore(
             hass, entry.entry_id, entry.data[CONF_USERNAME].casefold()
         )
@@ -161,10 +163,11 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
     @callback
     def state_changed(self, state: AccountState) -> None:
         """Take the account's new state."""
+        self.history.state_changed(state)
         self._async_log_connection(state)
         self.last_error = state.error or self.last_error
-        if _missing(state) != _missing(self.data):
-            async_update_folder_issues(self.hass, self.config_entry, state)
+        if _troubles(state) != _troubles(self.data):
+            async_update_issues(self.hass, self.config_entry, state)
         self.async_set_updated_data(state)
         self._async_update_searches()
 
@@ -198,6 +201,7 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
         await self._is_started.wait()
         if (folder := self.configured.folders.get(arrival.mail.folder)) is None:
             return
+        self.history.mail_arrived(arrival)
         new_mail = new_mail_from_arrival(
             arrival,
             entry_id=self.config_entry.entry_id,
@@ -247,6 +251,12 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
         self.mark_store.async_do_without_pipelining()
 
 
-def _missing(state: AccountState) -> set[str]:
-    """Return the folders that the server says are not there."""
-    return {name for name, folder in state.folders.items() if folder.missing}
+def _troubles(state: AccountState) -> tuple[object, ...]:
+    """Return of a state what there may be to mend."""
+    folders = state.folders.items()
+    return (
+        state.connected,
+        state.error,
+        {name for name, folder in folders if folder.missing},
+        {name for name, folder in folders if folder.available},
+    )

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final, override
 
 from homeassistant.components.event import EventEntity, EventEntityDescription
+from homeassistant.config_entries import ConfigSubentry
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
@@ -42,6 +43,26 @@ MATCHING_MAIL = MailEventDescription(
     event_types=[EVENT_MATCHING_MAIL],
 )
 
+# Never recorded: lists and text of a mail have no bound of their own, and the recorder takes
+# 16 KB; the rest is the same every time, or nothing that a history is looked at for.
+BULKY_ATTRIBUTES: Final = frozenset(
+    {
+        "account",
+        "attachments",
+        "cc",
+        "date",
+        "device_id",
+        "entry_id",
+        "flags",
+        "message_id",
+        "reply_to",
+        "size",
+        "text",
+        "to",
+        "truncated",
+    }
+)
+
 EVENTS: Final = {
     SUBENTRY_TYPE_FOLDER: NEW_MAIL,
     SUBENTRY_TYPE_SEARCH: MATCHING_MAIL,
@@ -55,14 +76,14 @@ async def async_setup_entry(
 ) -> None:
     """Set up the event entity of each folder and each search."""
     entity = RecordedMailEvent if is_mail_recorded(entry) else MailEvent
-    for subentry_type, description in EVENTS.items():
+
+    def make_entities(subentry: ConfigSubentry) -> list[RecordedMailEvent]:
+        description = EVENTS[subentry.subentry_type]
+        return [entity(entry.runtime_data, subentry, description)]
+
+    for subentry_type in EVENTS:
         async_add_subentry_entities(
-            entry,
-            async_add_entities,
-            subentry_type,
-            lambda subentry, description=description: [
-                entity(entry.runtime_data, subentry, description)
-            ],
+            entry, async_add_entities, subentry_type, make_entities
         )
 
 
@@ -71,25 +92,7 @@ class RecordedMailEvent(SubentryEntity, EventEntity):
 
     entity_description: MailEventDescription
 
-    # Lists and text of a mail have no bound of their own, and the recorder takes 16 KB; the
-    # rest is the same every time, or nothing that a history is looked at for.
-    _unrecorded_attributes = frozenset(
-        {
-            "account",
-            "attachments",
-            "cc",
-            "date",
-            "device_id",
-            "entry_id",
-            "flags",
-            "message_id",
-            "reply_to",
-            "size",
-            "text",
-            "to",
-            "truncated",
-        }
-    )
+    _unrecorded_attributes = BULKY_ATTRIBUTES
 
     @property
     @override
@@ -120,6 +123,4 @@ class RecordedMailEvent(SubentryEntity, EventEntity):
 class MailEvent(RecordedMailEvent):
     """The same, without a record of who wrote what."""
 
-    _unrecorded_attributes = (
-        RecordedMailEvent._unrecorded_attributes | PRIVATE_ATTRIBUTES
-    )
+    _unrecorded_attributes = BULKY_ATTRIBUTES | PRIVATE_ATTRIBUTES

@@ -258,7 +258,7 @@ class Searches:
         except CriteriaRefused:
             pass
         # The server does not say which of them it means.
-        found = {}
+        found: dict[Criteria, Counted] = {}
         for criteria in wanted:
             with contextlib.suppress(CriteriaRefused):
                 found |= await self._ask_at_once(name, [criteria], uids)

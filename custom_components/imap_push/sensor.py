@@ -47,13 +47,18 @@ class FolderSensorDescription(SensorEntityDescription):
 
 
 def _total_unread(state: AccountState) -> int | None:
-    """Return how many mails are unread in all folders of which it is known."""
+    """Return how many mails are unread in all folders where it is known."""
     counts = [
         folder.unread
         for folder in state.folders.values()
         if folder.available and folder.unread is not None
     ]
     return sum(counts) if counts else None
+
+
+def _last_error(coordinator: AccountCoordinator) -> str | None:
+    """Return why the account was last not connected."""
+    return error_key(error) if (error := coordinator.last_error) else None
 
 
 def _last_mail(state: FolderState) -> datetime | None:
@@ -95,10 +100,8 @@ ACCOUNT_SENSORS: tuple[AccountSensorDescription, ...] = (
         device_class=SensorDeviceClass.ENUM,
         entity_category=EntityCategory.DIAGNOSTIC,
         entity_registry_enabled_default=False,
-        options=list(ERROR_KEYS.values()),
-        value_fn=lambda coordinator: (
-            coordinator.last_error and error_key(coordinator.last_error)
-        ),
+        options=sorted(ERROR_KEYS.values()),
+        value_fn=_last_error,
     ),
 )
 

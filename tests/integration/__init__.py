@@ -34,9 +34,27 @@ ENTRY_DATA = {
     CONF_VERIFY_SSL: True,
 }
 
+# What the core integration "imap" keeps of the same account.
+CORE_IMAP_DATA = {
+    "username": USERNAME,
+    "password": PASSWORD,
+    "server": HOST,
+    "port": 993,
+    "charset": "utf-8",
+    "folder": "INBOX",
+    "search": "UnSeen UnDeleted",
+    "event_message_data": [],
+    "ssl_cipher_list": "python_default",
+    "verify_ssl": True,
+}
+
 UNREAD = "sensor.jane_example_com_inbox_unread"
 LAST_MAIL = "sensor.jane_example_com_inbox_last_mail"
 NEW_MAIL = "event.jane_example_com_inbox_new_mail"
+MESSAGES = "sensor.jane_example_com_inbox_messages"
+CHECK_NOW = "button.jane_example_com_check_now"
+LAST_ERROR = "sensor.jane_example_com_last_error"
+TOTAL_UNREAD = "sensor.jane_example_com_total_unread"
 PUSH_MODE = "sensor.jane_example_com_push_mode"
 CONNECTIVITY = "binary_sensor.jane_example_com_connectivity"
 

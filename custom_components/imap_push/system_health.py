@@ -1,0 +1,32 @@
+"""What the system information page says."""
+
+from collections import Counter
+from typing import Any
+
+from homeassistant.components.system_health import SystemHealthRegistration
+from homeassistant.core import HomeAssistant, callback
+
+from .const import DOMAIN
+from .coordinator import ImapPushConfigEntry
+
+
+@callback
+def async_register(hass: HomeAssistant, register: SystemHealthRegistration) -> None:
+    """Register what is told."""
+    register.async_register_info(_async_describe)
+
+
+async def _async_describe(hass: HomeAssistant) -> dict[str, Any]:
+    """Return how many accounts and folders there are, and how they are watched."""
+    entries: list[ImapPushConfigEntry] = hass.config_entries.async_loaded_entries(
+        DOMAIN
+    )
+    states = [entry.runtime_data.data for entry in entries]
+    folders = [folder for state in states for folder in state.folders.values()]
+    modes = Counter(folder.push_mode.value for folder in folders)
+    return {
+        "accounts": len(hass.config_entries.async_entries(DOMAIN)),
+        "connected": sum(state.connected for state in states),
+        "folders": len(folders),
+        "push_modes": ", ".join(f"{mode}: {modes[mode]}" for mode in sorted(modes)),
+    }
