@@ -51,6 +51,10 @@ CORE_IMAP_DATA = {
 UNREAD = "sensor.jane_example_com_inbox_unread"
 LAST_MAIL = "sensor.jane_example_com_inbox_last_mail"
 NEW_MAIL = "event.jane_example_com_inbox_new_mail"
+MESSAGES = "sensor.jane_example_com_inbox_messages"
+CHECK_NOW = "button.jane_example_com_check_now"
+LAST_ERROR = "sensor.jane_example_com_last_error"
+TOTAL_UNREAD = "sensor.jane_example_com_total_unread"
 PUSH_MODE = "sensor.jane_example_com_push_mode"
 CONNECTIVITY = "binary_sensor.jane_example_com_connectivity"
 

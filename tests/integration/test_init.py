@@ -48,7 +48,7 @@ async def test_account_and_folder_are_devices(
         if entity.config_subentry_id == "01INBOX"
     }
     assert set(of_inbox.values()) == {folder.id}
-    assert len(of_inbox) == 3
+    assert len(of_inbox) == 4
 
 
 async def test_unloading_leaves_nothing(

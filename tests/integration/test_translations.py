@@ -12,11 +12,13 @@ import voluptuous as vol
 from custom_components.imap_push import (
     PLATFORMS,
     binary_sensor,
+    button,
     config_flow,
     event,
     sensor,
 )
 from custom_components.imap_push.const import DOMAIN
+from custom_components.imap_push.helpers import ERROR_KEYS
 from custom_components.imap_push.imap import PushMode, Security
 from homeassistant.helpers.entity import EntityDescription
 
@@ -34,9 +36,11 @@ MANIFEST = _read("manifest.json")
 
 DESCRIPTIONS: list[tuple[str, EntityDescription]] = [
     ("binary_sensor", binary_sensor.CONNECTIVITY),
-    ("event", event.NEW_MAIL),
+    ("button", button.CHECK_NOW),
+    *(("event", description) for description in event.EVENTS.values()),
     *(("sensor", description) for description in sensor.ACCOUNT_SENSORS),
     *(("sensor", description) for description in sensor.FOLDER_SENSORS),
+    ("sensor", sensor.MATCHES),
 ]
 
 
@@ -146,7 +150,11 @@ def test_every_entity_has_a_name_and_an_icon(
 
 def test_no_text_and_no_icon_is_for_an_entity_that_is_not_there() -> None:
     """Texts and icons name the same entities."""
-    keys: dict[str, set[str | None]] = {"event": set(), "sensor": set()}
+    keys: dict[str, set[str | None]] = {
+        "button": set(),
+        "event": set(),
+        "sensor": set(),
+    }
     for platform, description in DESCRIPTIONS:
         if description.translation_key:
             keys[platform].add(description.translation_key)
@@ -160,8 +168,11 @@ def test_every_state_has_a_name() -> None:
     assert set(push_mode) == {mode.value for mode in PushMode}
     security = ENGLISH["selector"]["security"]["options"]
     assert set(security) == {security.value for security in Security}
-    new_mail = ENGLISH["entity"]["event"]["new_mail"]["state_attributes"]
-    assert set(new_mail["event_type"]["state"]) == set(event.NEW_MAIL.event_types or ())
+    for description in event.EVENTS.values():
+        texts = ENGLISH["entity"]["event"][description.key]["state_attributes"]
+        assert set(texts["event_type"]["state"]) == set(description.event_types or ())
+    last_error = ENGLISH["entity"]["sensor"]["last_error"]["state"]
+    assert set(last_error) == set(ERROR_KEYS.values())
 
 
 def test_an_icon_that_depends_on_the_state_differs_from_the_usual_one() -> None:
@@ -196,5 +207,10 @@ def test_manifest_is_what_hassfest_asks_for() -> None:
 @pytest.mark.parametrize("platform", PLATFORMS)
 def test_every_platform_is_there_and_sets_parallel_updates(platform: str) -> None:
     """Entities are pushed to; nothing is to be throttled."""
-    modules = {"binary_sensor": binary_sensor, "event": event, "sensor": sensor}
+    modules = {
+        "binary_sensor": binary_sensor,
+        "button": button,
+        "event": event,
+        "sensor": sensor,
+    }
     assert modules[platform].PARALLEL_UPDATES == 0
