@@ -11,7 +11,10 @@ from unittest.mock import AsyncMock, patch
 from aiohttp.test_utils import TestClient
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
-from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
+from pytest_homeassistant_custom_component.typing import (
+    ClientSessionGenerator,
+    WebSocketGenerator,
+)
 
 from custom_components.imap_push import issues
 from custom_components.imap_push.const import CONF_FOLDER, DOMAIN
@@ -126,7 +129,8 @@ async def repairs(
     issue_registry: IssueRegistry,
 ) -> Repairs:
     """Open the repairs page."""
-    assert await async_setup_component(hass, "repairs", {})
+    for component in ("repairs", "websocket_api"):
+        assert await async_setup_component(hass, component, {})
     return Repairs(await hass_client(), issue_registry)
 
 
@@ -246,17 +250,27 @@ async def test_sign_in_refused_is_shown_by_home_assistant(
     entry: MockConfigEntry,
     watcher: FakeWatcher,
     repairs: Repairs,
-    issue_registry: IssueRegistry,
+    hass_ws_client: WebSocketGenerator,
 ) -> None:
     """Its repair leads to the form for the password; none of ours doubles it."""
     watcher.listener.state_changed(AccountState(error=LoginRefused("no")))
     watcher.listener.login_refused()
     await hass.async_block_till_done()
     assert not repairs.shown
-    [issue] = issue_registry.issues.values()
-    assert issue.issue_id == f"config_entry_reauth_{DOMAIN}_{entry.entry_id}"
-    assert issue.data
-    flow = hass.config_entries.flow.async_get(str(issue.data["flow_id"]))
+    browser = await hass_ws_client()
+    await browser.send_json_auto_id({"type": "repairs/list_issues"})
+    [issue] = (await browser.receive_json())["result"]["issues"]
+    assert issue["issue_id"] == f"config_entry_reauth_{DOMAIN}_{entry.entry_id}"
+    assert not issue["ignored"]
+    await browser.send_json_auto_id(
+        {
+            "type": "repairs/get_issue_data",
+            "domain": issue["domain"],
+            "issue_id": issue["issue_id"],
+        }
+    )
+    data = (await browser.receive_json())["result"]["issue_data"]
+    flow = hass.config_entries.flow.async_get(data["flow_id"])
     assert flow["step_id"] == "reauth_confirm"
 
 

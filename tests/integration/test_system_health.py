@@ -21,7 +21,7 @@ POLL = FolderState(available=True, push_mode=PushMode.POLL)
     [
         pytest.param(
             AccountState(),
-            {"connected": 0, "folders": 0, "push_modes": "-"},
+            {"connected": 0, "folders": 1, "push_modes": "-"},
             id="nothing known",
         ),
         pytest.param(
@@ -30,9 +30,14 @@ POLL = FolderState(available=True, push_mode=PushMode.POLL)
             id="not connected",
         ),
         pytest.param(
-            make_state({"INBOX": IDLE, "Work": POLL, "Shop": IDLE}),
-            {"connected": 1, "folders": 3, "push_modes": "idle: 2, poll: 1"},
+            make_state({"INBOX": IDLE}),
+            {"connected": 1, "folders": 1, "push_modes": "idle: 1"},
             id="connected",
+        ),
+        pytest.param(
+            make_state({"INBOX": IDLE, "Work": POLL, "Shop": IDLE}),
+            {"connected": 1, "folders": 1, "push_modes": "idle: 2, poll: 1"},
+            id="folders that are watched in several ways",
         ),
     ],
 )
