@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 import logging
-from typing import Any, Final, override
+from typing import Any, Final
 
 import voluptuous as vol
 
@@ -169,6 +169,8 @@ def _label(info: FolderInfo, roles: Mapping[str, str]) -> str:
 class _SubentryFlow(ConfigSubentryFlow):
     """A form that asks the server."""
 
+    # The field that an error is about, by the key of its text.
+    _fields: Mapping[str, str]
     _placeholders: dict[str, str] | None = None
     _listed: list[FolderInfo] | None = None
 
@@ -212,12 +214,8 @@ class _SubentryFlow(ConfigSubentryFlow):
         except Exception:
             _LOGGER.exception("Unexpected exception")
             key = "unknown"
-        self._errors = {self._field(key): key}
+        self._errors = {self._fields.get(key, CONF_BASE): key}
         return None
-
-    def _field(self, key: str) -> str:
-        """Return the field that an error is about."""
-        return CONF_BASE
 
     async def _folder_options(
         self, first: Iterable[str], without: Iterable[str] = ()
@@ -250,6 +248,8 @@ class _SubentryFlow(ConfigSubentryFlow):
 
 class FolderFlow(_SubentryFlow):
     """Watch a folder, or change how it is watched."""
+
+    _fields = {"folder_not_found": CONF_FOLDER}
 
     async def async_step_user(
         self, user_input: dict[str, Any] | None = None
@@ -288,14 +288,11 @@ class FolderFlow(_SubentryFlow):
             "reconfigure", vol.Schema(folder_options_schema(watching)), watching
         )
 
-    @override
-    def _field(self, key: str) -> str:
-        """Return the field that an error is about."""
-        return CONF_FOLDER if key == "folder_not_found" else CONF_BASE
-
 
 class SearchFlow(_SubentryFlow):
     """Save a search, or change it."""
+
+    _fields = {"folder_not_found": CONF_FOLDERS}
 
     async def async_step_user(
         self, user_input: dict[str, Any] | None = None
@@ -330,7 +327,11 @@ class SearchFlow(_SubentryFlow):
     async def _is_usable(self, search: Mapping[str, Any]) -> bool:
         """Return whether the server finds something or nothing, but understands."""
         criteria = criteria_from_config(search)
-        self._has_raw = criteria.raw is not None
+        # The frontend shows no error inside of a section, but above it.
+        self._fields = {
+            **SearchFlow._fields,
+            "criteria_refused": SECTION_EXPERT if criteria.raw else CONF_BASE,
+        }
         self._errors = {}
         if criteria == Criteria():
             self._errors = {CONF_BASE: "no_criteria"}
@@ -351,18 +352,6 @@ class SearchFlow(_SubentryFlow):
         """Show a search; the folders that are watched come first."""
         options = await self._folder_options((*self._watched, *values[CONF_FOLDERS]))
         return self._form(step_id, search_schema(options, values), values)
-
-    @override
-    def _field(self, key: str) -> str:
-        """Return the field that an error is about.
-
-        The frontend shows no error inside of a section, but above it.
-        """
-        if key == "folder_not_found":
-            return CONF_FOLDERS
-        if key == "criteria_refused" and self._has_raw:
-            return SECTION_EXPERT
-        return CONF_BASE
 
 
 def _watching(user_input: Mapping[str, Any]) -> dict[str, Any]:
