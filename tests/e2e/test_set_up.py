@@ -20,7 +20,10 @@ async def test_a_wrong_password_is_mended_in_the_same_form(
 
     wrong = credentials(mailbox.user, port, password="wrong")
     refused = await home.client.configure_flow(form["flow_id"], wrong)
-    assert (refused["type"], refused["errors"]) == ("form", {"base": "login_refused"})
+    assert (refused["type"], refused["errors"]) == (
+        "form",
+        {"base": "login_refused_because"},
+    )
     kept = {
         field["name"]: field["description"]["suggested_value"]
         for field in refused["data_schema"]
