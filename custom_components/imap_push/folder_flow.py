@@ -98,8 +98,10 @@ class FolderFlow(SubentryFlow):
                     data={CONF_FOLDER: folder, **_watching(user_input)},
                     unique_id=folder,
                 )
+        # Without a value, the frontend would choose the first folder of the list.
+        values = user_input or {CONF_FOLDER: ""}
         options = await self._folder_options((), without=self._watched)
-        return self._form("user", folder_schema(options, user_input or {}), user_input)
+        return self._form("user", folder_schema(options, values), values)
 
     async def async_step_reconfigure(
         self, user_input: dict[str, Any] | None = None

@@ -57,7 +57,7 @@ def _label(info: FolderInfo, roles: Mapping[str, str]) -> str:
     if info.role in (None, FolderRole.INBOX):
         return path
     role = roles[f"component.{DOMAIN}.selector.folder_role.options.{info.role}"]
-    return f"{path} ({role})"
+    return path if role.casefold() in path.casefold() else f"{path} ({role})"
 
 
 class SubentryFlow(ConfigSubentryFlow):

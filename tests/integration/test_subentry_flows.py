@@ -35,6 +35,7 @@ from .conftest import FakeWatcher
 FOLDERS = [
     FolderInfo(name="INBOX", delimiter="/", role=FolderRole.INBOX),
     FolderInfo(name="Archive", delimiter="/", role=FolderRole.ARCHIVE),
+    FolderInfo(name="Gesendet", delimiter="/", role=FolderRole.SENT),
     FolderInfo(name="Entwürfe", delimiter="/", role=FolderRole.DRAFTS),
     FolderInfo(name="Work/Projects", delimiter="/"),
     FolderInfo(name="a.b", delimiter=None),
@@ -131,15 +132,20 @@ def _add(hass: HomeAssistant, entry: MockConfigEntry, **subentry: Any) -> str:
 async def test_folders_of_the_server_are_offered(
     hass: HomeAssistant, entry: MockConfigEntry, client: AsyncMock
 ) -> None:
-    """Nested names can be read, special folders are marked, watched ones are left out."""
+    """Nested names can be read, special folders are marked, watched ones are left out.
+
+    None is chosen for the user.
+    """
     form = await _start(hass, entry, "folder")
     assert not form["errors"]
     assert _options(form, "folder") == {
-        "Archive": "Archive (archive)",
+        "Archive": "Archive",
+        "Gesendet": "Gesendet (sent mail)",
         "Entwürfe": "Entwürfe (drafts)",
         "Work/Projects": "Work / Projects",
         "a.b": "a.b",
     }
+    assert suggested(form) == {"folder": "", "filter": {}}
     assert not _is_open(form, "filter")
 
 
@@ -382,7 +388,8 @@ async def test_watched_folders_are_offered_first_for_a_search(
     assert list(_options(form, "folders").items()) == [
         ("INBOX", "INBOX"),
         ("Work/Projects", "Work / Projects"),
-        ("Archive", "Archive (archive)"),
+        ("Archive", "Archive"),
+        ("Gesendet", "Gesendet (sent mail)"),
         ("Entwürfe", "Entwürfe (drafts)"),
         ("a.b", "a.b"),
     ]
