@@ -223,9 +223,8 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
 
     @callback
     def mark_moved(self, folder: str, mark: Mark) -> None:
-        """Keep the mark of a folder, unless it was just removed."""
-        if folder in self.configured.folders:
-            self.mark_store.async_move(folder, mark)
+        """Keep a folder's mark."""
+        self.mark_store.async_move(folder, mark)
 
     @callback
     def alerted(self, text: str) -> None:

@@ -30,6 +30,7 @@ from custom_components.imap_push.imap import (
     TlsError,
     TlsExpected,
     TlsNotSpoken,
+    WatchedFolder,
     WatchOptions,
 )
 from homeassistant.config_entries import SOURCE_USER, ConfigEntryState
@@ -140,7 +141,7 @@ async def test_account_is_added_and_its_inbox_is_watched(
     assert subentry.subentry_type == "folder"
     assert subentry.title == subentry.unique_id == "INBOX"
     assert subentry.data == {"folder": "INBOX"}
-    assert watchers[0].folders == {"INBOX": None}
+    assert watchers[0].folders == {"INBOX": WatchedFolder()}
     assert watchers[0].running
     check_account.assert_awaited_once_with(watchers[0].account, "INBOX")
 

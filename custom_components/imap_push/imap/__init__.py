@@ -60,6 +60,7 @@ from .models import (
     WatchOptions,
 )
 from .names import decode_folder
+from .statistics import Durations, Statistics
 from .watcher import Watcher
 
 __all__ = [
@@ -81,6 +82,7 @@ __all__ = [
     "Criteria",
     "CriteriaRefused",
     "Done",
+    "Durations",
     "FolderInfo",
     "FolderNotFound",
     "FolderRenumbered",
@@ -104,6 +106,7 @@ __all__ = [
     "Security",
     "ServerSilent",
     "StartTlsMissing",
+    "Statistics",
     "Throttled",
     "TlsError",
     "TlsExpected",

@@ -1,10 +1,11 @@
 """The ways to wait for new mail, and which one to take."""
 
 import asyncio
+from collections.abc import Iterable
 import logging
 from typing import ClassVar, Final, override
 
-from .message import FETCH_ITEMS
+from .excerpt import fetch_items
 from .models import PushMode, WatchOptions
 from .names import encode_folder, quote
 from .protocol import Command
@@ -118,18 +119,20 @@ class Notify(Idle):
         return self._refresh
 
     @staticmethod
-    def arm(guests: list[str]) -> Command:
-        """Return the command that asks for all of it, and how things are now."""
+    def wish(guests: Iterable[str], text_size: int) -> str:
+        """Return what is asked for: home's mail, with so much of its text, and its guests' news."""
         events = "MessageNew {}MessageExpunge FlagChange"
-        selected = events.format(f"{FETCH_ITEMS} ")
-        arguments = f"SET (selected ({selected}))"
-        if guests:
-            names = " ".join(quote(encode_folder(name)) for name in guests)
-            others = events.format("")
-            arguments = (
-                f"SET STATUS (selected ({selected})) (mailboxes ({names}) ({others}))"
-            )
-        return Command("NOTIFY", arguments)
+        selected = events.format(f"{fetch_items(text_size)} ")
+        names = " ".join(quote(encode_folder(name)) for name in guests)
+        if not names:
+            return f"SET (selected ({selected}))"
+        others = events.format("")
+        return f"SET STATUS (selected ({selected})) (mailboxes ({names}) ({others}))"
+
+    @staticmethod
+    def arm(wish: str) -> Command:
+        """Return the command that asks for all of it; it collects how things are now."""
+        return Command("NOTIFY", wish, frozenset({"STATUS"}))
 
     @staticmethod
     def disarm() -> Command:
