@@ -1,6 +1,6 @@
 """What is watched and searched: what the subentries of an entry say, at any moment."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from homeassistant.config_entries import ConfigEntry, ConfigSubentry
@@ -46,12 +46,17 @@ class Configured:
         self.folders: dict[str, ConfiguredFolder] = {}
         self.added = Channel[ConfigSubentry]("new subentries")
 
+    @property
+    def subentries(self) -> Iterable[ConfigSubentry]:
+        """Return the folders and searches that were taken over so far."""
+        return self._snapshot.subentries.values()
+
     @callback
     def async_load(self, searches: Searches) -> None:
         """Register all devices, and take over all folders and searches."""
         self._searches = searches
         async_register_account(self._hass, self._entry)
-        for subentry in self._snapshot.subentries.values():
+        for subentry in self.subentries:
             self._async_take(subentry)
 
     def watched(self, marks: Mapping[str, Mark | None]) -> dict[str, WatchedFolder]:

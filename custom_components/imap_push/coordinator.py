@@ -116,7 +116,7 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
     def async_start(self) -> None:
         """Watch and count until the entry is unloaded or Home Assistant stops."""
         self.configured.async_start(self._watcher)
-        self._async_update_searches()
+        self._async_update_searches(self.data)
         self._tasks = [
             self.config_entry.async_create_background_task(
                 self.hass, work, f"{self.name}_{name}"
@@ -150,7 +150,7 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
         """Take over what was changed of the entry; return false if that takes a reload."""
         if not self.configured.async_apply():
             return False
-        self._async_update_searches()
+        self._async_update_searches(self.data)
         return True
 
     @callback
@@ -173,16 +173,14 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
         self.last_error = state.error or self.last_error
         if _troubles(state) != _troubles(self.data):
             async_update_issues(self.hass, self.config_entry, state)
+        self._async_update_searches(state)
         self.async_set_updated_data(state)
-        self._async_update_searches()
 
     @callback
-    def _async_update_searches(self) -> None:
+    def _async_update_searches(self, state: AccountState) -> None:
         """Tell the searches what changed; without a folder there is nothing to wait for."""
-        self.searches.state_changed(
-            self.data.folders,
-            is_online=self.data.connected or not self.configured.folders,
-        )
+        is_online = state.connected or not self.configured.folders
+        self.searches.state_changed(state.folders, is_online=is_online)
 
     @callback
     def _async_log_connection(self, state: AccountState) -> None:
@@ -228,9 +226,8 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
 
     @callback
     def mark_moved(self, folder: str, mark: Mark) -> None:
-        """Keep the mark of a folder, unless it was just removed."""
-        if folder in self.configured.folders:
-            self.mark_store.async_move(folder, mark)
+        """Keep a folder's mark."""
+        self.mark_store.async_move(folder, mark)
 
     @callback
     def alerted(self, text: str) -> None:

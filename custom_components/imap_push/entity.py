@@ -40,10 +40,10 @@ def async_add_subentry_entities(
                 make_entities(subentry), config_subentry_id=subentry.subentry_id
             )
 
-    for subentry in entry.subentries.values():
+    configured = entry.runtime_data.configured
+    for subentry in configured.subentries:
         add(subentry)
-    added = entry.runtime_data.configured.added
-    entry.async_on_unload(added.async_subscribe(add))
+    entry.async_on_unload(configured.added.async_subscribe(add))
 
 
 class ImapPushEntity(CoordinatorEntity[AccountCoordinator]):

@@ -219,10 +219,12 @@ def run(main: Callable[[VirtualLoop], Coroutine[Any, Any, None]]) -> None:
 async def watched(
     folders: Mapping[str, Mark | WatchedFolder | None],
     options: WatchOptions | None = None,
+    *,
+    recorder: Recorder | None = None,
     **changes: object,
 ) -> AsyncIterator[Recorder]:
     """Watch folders from these marks on; at the end nothing is left of the watcher."""
-    recorder = Recorder()
+    recorder = recorder or Recorder()
     options = options or WatchOptions()
     wanted = {
         name: it if isinstance(it, WatchedFolder) else WatchedFolder(mark=it)

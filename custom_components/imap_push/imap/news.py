@@ -76,6 +76,10 @@ class NewsQueue:
         """Take how many messages the folder has that is open now."""
         self._exists = exists
 
+    def left(self) -> None:
+        """Forget mail of the folder that was open until now: it must not pass for another's."""
+        self._news.mails.clear()
+
     def overflow(self) -> None:
         """Note that the server has lost news, and will tell of no more (RFC 5465 5.8)."""
         self._news = News(changed=True, overflowed=True)

@@ -28,7 +28,7 @@ from .responses import (
     parse_search_count,
     parse_status,
 )
-from .sweep import SLICE, Look, Opened, Sweep, read_mail
+from .sweep import SLICE, Look, Opened, Sweep, read_with_text
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -221,7 +221,9 @@ class Session:
         for asked in batched(uids, batch, strict=False):
             messages = await self._fetch_carefully(list(asked), text_size)
             for uid, items in messages.items():
-                mail = await read_mail(self.folder, validity, uid, items, text_size)
+                mail = await read_with_text(
+                    self.folder, validity, uid, items, text_size
+                )
                 mails.append(mail)
                 await asyncio.sleep(0)
         received = [mail for mail in mails if mail.received and mail.received >= moment]
@@ -370,7 +372,7 @@ async def pushed_mail(
     uid = parse_number(items.get("UID"))
     if uid != mark.next_uid or "BODY" not in items:
         return None
-    return await read_mail(folder, mark.uid_validity, uid, items, text_size)
+    return await read_with_text(folder, mark.uid_validity, uid, items, text_size)
 
 
 async def _read(data: Data) -> dict[str, Value]:

@@ -1,7 +1,10 @@
 """What a watcher has done so far, in numbers: nothing of a server's or a mail's words."""
 
+import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
+
+from .protocol import Command
 
 
 @dataclass(slots=True)
@@ -17,6 +20,15 @@ class Durations:
     def mean(self) -> float:
         """Return the seconds that it took on average."""
         return self.total / self.count if self.count else 0.0
+
+    def measure(self, command: Command) -> None:
+        """Note how long it takes until a command is done well."""
+
+        def note(_: object) -> None:
+            if command.is_complete:
+                self.took(asyncio.get_running_loop().time() - command.started)
+
+        command.completed.add_done_callback(note)
 
     def took(self, seconds: float) -> None:
         """Note that it was done once more."""

@@ -95,23 +95,23 @@ class Sweep:
         if uid is None:
             return None
         validity = self.start.uid_validity
-        return _read_fields(self.folder, validity, uid, self.messages[uid])
+        return read_mail(self.folder, validity, uid, self.messages[uid])
 
     async def mail(self, uid: int) -> Mail:
         """Return one of the mails."""
         validity, items = self.start.uid_validity, self.messages[uid]
-        return await read_mail(self.folder, validity, uid, items, self.text_size)
+        return await read_with_text(self.folder, validity, uid, items, self.text_size)
 
 
-async def read_mail(
+async def read_with_text(
     folder: str,
     uid_validity: int,
     uid: int,
     items: Mapping[str, Value],
     text_size: int = 0,
 ) -> Mail:
-    """Return a mail; one that we cannot read is told without its fields, not held back."""
-    mail = _read_fields(folder, uid_validity, uid, items)
+    """Return a mail, with its text if that is wanted."""
+    mail = read_mail(folder, uid_validity, uid, items)
     if not text_size:
         return mail
     body = items.get("BODY[TEXT]")
@@ -120,9 +120,10 @@ async def read_mail(
     return _read_text(mail, items, text_size)
 
 
-def _read_fields(
+def read_mail(
     folder: str, uid_validity: int, uid: int, items: Mapping[str, Value]
 ) -> Mail:
+    """Return a mail; one that we cannot read is told without its fields, not held back."""
     try:
         return parse_mail(folder, uid_validity, uid, items)
     except Exception:

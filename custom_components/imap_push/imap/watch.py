@@ -5,7 +5,8 @@ from collections.abc import Awaitable, Callable
 import math
 from typing import Final, Never
 
-from .errors import CommandRefused, ConnectionLost, FolderNotFound, ImapError
+from .armed import Armed
+from .errors import CommandRefused, ConnectionLost, FolderNotFound
 from .folder import Folder
 from .models import PushMode
 from .names import is_folder
@@ -15,11 +16,10 @@ from .questions import Questions
 from .reasons import MAX_FRUITLESS, PACE, Reasons
 from .responses import Data, parse_status
 from .session import Session, pushed_mail
+from .settling import Settling
 from .statistics import Statistics
-from .sweep import Look, Opened
+from .sweep import Look
 
-# Times that a folder may be numbered anew between two times of waiting.
-MAX_SETTLED: Final = 3
 # Seconds that a server keeps an IDLE up at the least, unless there is something wrong with it.
 SHORTEST_IDLE: Final = 10.0
 
@@ -53,13 +53,13 @@ class Watch:
         self._watching = watching
         self._loop = asyncio.get_running_loop()
         self._push = choice.best(session.capabilities)
-        self._armed: Command | None = None  # the NOTIFY that is in force
+        self._armed = Armed()
         # What has to be done alone, once the answers of a round are all there.
         self._afterwards: list[Callable[[], Awaitable[int]]] = []
         self._fetching: dict[Folder, Command] = {}  # in this round
-        self._settled = 0
         self._reasons = Reasons()
         self._questions = Questions(session)
+        self._settling = Settling(session, self._armed, self._vanished, self._mode_of)
 
     @property
     def _home(self) -> Folder:
@@ -104,7 +104,8 @@ class Watch:
             if is_done or restless > MAX_FRUITLESS:
                 self._watching(self._push)
             if is_done:
-                restless = self._settled = 0
+                restless = 0
+                self._settling.calm()
                 announced = await self._wait()
             elif restless > MAX_FRUITLESS:
                 # Nor must it make a storm.
@@ -133,8 +134,10 @@ class Watch:
         await self._hear()
         home, visited = self._home, [it for it in self._guests if it.is_due]
         is_fresh = home.needs_settling
-        if not await self._settle_all([*visited, home]):
-            return 0
+        if unsettled := [it for it in (*visited, home) if it.needs_settling]:
+            self._reasons.must_sweep = True
+            if not await self._settling.settle_all(unsettled):
+                return 0
         session, idles = self._session, self._push.idles
         looks = [self._look(it, opens=True) for it in visited]
         # NOOP does not show new mail on every server, but EXAMINE does.
@@ -149,7 +152,7 @@ class Watch:
             if look.fetch is not None
         }
         for fetch in self._fetching.values():
-            self._measure(fetch)
+            self._statistics.sweeps.measure(fetch)
         interval = self._choice.interval(self._push)
         questions = self._questions.commands(self._guests, interval)
         await session.send(self._commands(looks, questions), idle=idles)
@@ -165,15 +168,6 @@ class Watch:
         self._fetching = {}
         self._reasons.end(found=in_all, had_reason=has_grown or bool(visited))
         return found
-
-    def _measure(self, fetch: Command) -> None:
-        """Note how long it takes until a sweep is answered."""
-
-        def note(_: object) -> None:
-            if fetch.is_complete:
-                self._statistics.sweeps.took(self._loop.time() - fetch.started)
-
-        fetch.completed.add_done_callback(note)
 
     def _look(self, folder: Folder, *, opens: bool, is_peek: bool = False) -> Look:
         """Return what to ask of a folder; one that needs care is only opened."""
@@ -191,18 +185,15 @@ class Watch:
     ) -> list[Command]:
         """Return all commands of a round, in the order in which they make sense."""
         *visits, look = looks
-        wish = self._wish()
-        commands: list[Command] = []
-        if look.examine is not None or (self._armed and self._armed.arguments != wish):
-            commands += self._disarm()
+        armed, wish = self._armed, self._wish()
+        moves = look.examine is not None
+        commands = armed.disarm() if moves else armed.disarm_unless(wish)
         commands += questions or ()
         for visit in visits:
             commands += visit.commands
         if look.examine is not None:
             commands.append(look.examine)
-        if wish and self._armed is None:
-            self._armed = Notify.arm(wish)
-            commands.append(self._armed)
+        commands += armed.arm(wish)
         commands += filter(None, (look.fetch, look.count))
         return commands
 
@@ -211,13 +202,6 @@ class Watch:
         if not isinstance(self._push, Notify):
             return ""
         return Notify.wish((it.name for it in self._guests), self._home.text_size)
-
-    def _disarm(self) -> list[Command]:
-        """Return what has to be sent before other folders are opened."""
-        if self._armed is None:
-            return []
-        self._armed = None
-        return [Notify.disarm()]
 
     async def _come_home(self) -> None:
         """Wait as usual after what had to be done alone, unless another round does that."""
@@ -277,65 +261,23 @@ class Watch:
     async def _take_answers(self) -> None:
         """Take what the server says to all that was asked beside the sweeps."""
         await self._questions.take_answers(self._vanished)
-        if self._armed is not None:
-            await self._armed.settled()
-            if self._armed.error is not None:
-                self._armed = None
-                self._push.refused()
-            else:
-                while self._armed.data:
-                    self._tell(self._armed.data.pop(0))
-        await self._hear()
-
-    async def _settle_all(self, folders: list[Folder]) -> bool:
-        """Give the mark that they need to all folders, in one write; return if all are there."""
-        session = self._session
-        folders = [folder for folder in folders if folder.needs_settling]
-        looks = [session.look(folder.name, None, opens=True) for folder in folders]
-        if looks:
-            examines = (command for look in looks for command in look.commands)
-            await session.send([*self._disarm(), *examines])
-        are_there = True
-        silent: list[Folder] = []
-        for folder, look in zip(folders, looks, strict=True):
-            try:
-                opened = await session.opened(look)
-            except FolderNotFound as error:
-                self._vanished(folder, error)
-                are_there = False
-                continue
-            if opened.uid_next is None:
-                silent.append(folder)  # It has to be asked for while it is open.
-                continue
-            await folder.settle(session, self._mode_of(folder))
-            folder.is_due = self._reasons.must_sweep = True
-        for folder in silent:
-            are_there &= await self._settle(folder)
-        return are_there
-
-    async def _settle(self, folder: Folder) -> bool:
-        """Give a folder the mark that it needs; return if there is such a folder."""
         try:
-            await self._open(folder)
-        except FolderNotFound as error:
-            self._vanished(folder, error)
-            return False
-        await folder.settle(self._session, self._mode_of(folder))
-        folder.is_due = self._reasons.must_sweep = True
-        return True
+            for data in await self._armed.told():
+                self._tell(data)
+        except CommandRefused:
+            self._push.refused()
+        await self._hear()
 
     async def _renumber(self, folder: Folder) -> int:
         """Give a folder another mark whose own means nothing any more."""
-        self._settled += 1
-        if self._settled > MAX_SETTLED:
-            raise ImapError("the server numbers a folder anew again and again")
-        await self._settle(folder)
+        self._reasons.must_sweep = True
+        await self._settling.renumber(folder)
         return 0
 
     async def _sweep_sparse(self, folder: Folder) -> int:
         """Sweep a folder whose new mail a FETCH of a batch cannot bring."""
         assert folder.mark is not None
-        opened = await self._open(folder)
+        opened = await self._settling.open(folder)
         try:
             sweep = await self._session.sweep_sparse(
                 folder.name, folder.mark, folder.batch, folder.text_size
@@ -344,13 +286,6 @@ class Watch:
             folder.stumbled(error)
             raise
         return await folder.take(sweep, self._mode_of(folder), opened)
-
-    async def _open(self, folder: Folder) -> Opened:
-        """Open a folder beside the usual round."""
-        if self._session.folder != folder.name:
-            await self._session.send(self._disarm())
-            await self._session.examine(folder.name)
-        return self._session.last_opened
 
     def _vanished(self, folder: Folder, error: FolderNotFound) -> None:
         """Note that a folder is missing; raise if there is none left."""
@@ -397,7 +332,7 @@ class Watch:
         if not news:
             return
         if news.overflowed:
-            self._armed = None
+            self._armed.lapse()
             self._push.stumbled()
         if news.overflowed or news.dropped:
             self._questions.ask_now()
@@ -435,7 +370,7 @@ class Watch:
     async def _take_pushed(self, data: Data) -> bool:
         """Deliver a mail that NOTIFY brought, if it is the next one."""
         home = self._home
-        if home.mark is None:
+        if home.mark is None or self._session.folder != home.name:
             return False
         mail = await pushed_mail(home.name, home.mark, data, home.text_size)
         return mail is not None and await home.take_pushed(mail)
