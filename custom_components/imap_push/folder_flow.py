@@ -6,7 +6,6 @@ from typing import Any, Final
 import voluptuous as vol
 
 from homeassistant.config_entries import SubentryFlowResult
-from homeassistant.data_entry_flow import section
 from homeassistant.helpers.selector import (
     BooleanSelector,
     NumberSelectorConfig,
@@ -28,7 +27,13 @@ from .const import (
     DEFAULT_TEXT_SIZE,
     MAX_TEXT_SIZE,
 )
-from .form_fields import choice, config_from_form, form_from_config, whole_number
+from .form_fields import (
+    choice,
+    config_from_form,
+    folding,
+    form_from_config,
+    whole_number,
+)
 from .imap import Criteria
 from .subentry_flow import SubentryFlow, folder_name, folder_selector
 
@@ -59,9 +64,7 @@ def folder_options_schema(watched: Mapping[str, Any]) -> dict[vol.Marker, Any]:
                 translation_key=CONF_TEXT_SIZE,
             )
         ),
-        vol.Required(CONF_FILTER): section(
-            FILTER_SCHEMA, {"collapsed": not watched.get(CONF_FILTER)}
-        ),
+        vol.Required(CONF_FILTER): folding(FILTER_SCHEMA, watched.get(CONF_FILTER, {})),
     }
 
 

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import voluptuous as vol
 
+from homeassistant.data_entry_flow import section
 from homeassistant.helpers.selector import (
     NumberSelector,
     NumberSelectorConfig,
@@ -42,6 +43,13 @@ def whole_number(config: NumberSelectorConfig) -> vol.All[int]:
     return vol.All(
         NumberSelector({**config, "mode": NumberSelectorMode.BOX}), vol.Coerce(int)
     )
+
+
+def folding(schema: vol.Schema, values: Mapping[str, Any]) -> section:
+    """Return a section that is open if something in it is set."""
+    fields = {str(marker) for marker in schema.schema}
+    config = config_from_form({key: values[key] for key in values if key in fields})
+    return section(schema, {"collapsed": not config})
 
 
 def config_from_form(values: Mapping[str, Any]) -> dict[str, Any]:

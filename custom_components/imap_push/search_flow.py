@@ -7,7 +7,6 @@ import voluptuous as vol
 
 from homeassistant.config_entries import SubentryFlowResult
 from homeassistant.const import CONF_BASE, CONF_NAME, UnitOfInformation, UnitOfTime
-from homeassistant.data_entry_flow import section
 from homeassistant.helpers.selector import (
     NumberSelectorConfig,
     SelectOptionDict,
@@ -27,41 +26,52 @@ from .const import (
     CONF_TEXT,
     CONF_UNREAD,
 )
-from .form_fields import choice, config_from_form, form_from_config, whole_number
-from .helpers import criteria_from_config
+from .form_fields import (
+    choice,
+    config_from_form,
+    folding,
+    form_from_config,
+    whole_number,
+)
+from .helpers import CRITERIA, criteria_from_config
 from .imap import Criteria
 from .subentry_flow import SubentryFlow, folder_name, folder_selector
 
+SECTION_MORE: Final = "more"
 SECTION_EXPERT: Final = "expert"
+MORE_SCHEMA: Final = vol.Schema(
+    {
+        vol.Optional(CONF_RECIPIENT): TextSelector(),
+        **choice(CONF_FLAGGED),
+        **choice(CONF_HAS_ATTACHMENT),
+        vol.Optional(CONF_LARGER_THAN): whole_number(
+            NumberSelectorConfig(min=1, unit_of_measurement=UnitOfInformation.KILOBYTES)
+        ),
+        vol.Optional(CONF_NEWER_THAN): whole_number(
+            NumberSelectorConfig(min=1, unit_of_measurement=UnitOfTime.DAYS)
+        ),
+    }
+)
 EXPERT_SCHEMA: Final = vol.Schema({vol.Optional(CONF_RAW): TextSelector()})
 
 
 def search_schema(
     options: list[SelectOptionDict], search: Mapping[str, Any]
 ) -> vol.Schema:
-    """Return the form for a search."""
+    """Return the form for a search, short enough for what is on top of it to be seen."""
     return vol.Schema(
         {
             vol.Required(CONF_NAME): TextSelector(),
             vol.Required(CONF_FOLDERS): folder_selector(options, multiple=True),
             vol.Optional(CONF_SENDER): TextSelector(),
-            vol.Optional(CONF_RECIPIENT): TextSelector(),
             vol.Optional(CONF_SUBJECT): TextSelector(),
             vol.Optional(CONF_TEXT): TextSelector(),
             **choice(CONF_UNREAD),
-            **choice(CONF_FLAGGED),
-            **choice(CONF_HAS_ATTACHMENT),
-            vol.Optional(CONF_LARGER_THAN): whole_number(
-                NumberSelectorConfig(
-                    min=1, unit_of_measurement=UnitOfInformation.KILOBYTES
-                )
+            vol.Required(SECTION_MORE): folding(
+                MORE_SCHEMA, search.get(SECTION_MORE, {})
             ),
-            vol.Optional(CONF_NEWER_THAN): whole_number(
-                NumberSelectorConfig(min=1, unit_of_measurement=UnitOfTime.DAYS)
-            ),
-            vol.Required(SECTION_EXPERT): section(
-                EXPERT_SCHEMA,
-                {"collapsed": not search.get(SECTION_EXPERT, {}).get(CONF_RAW)},
+            vol.Required(SECTION_EXPERT): folding(
+                EXPERT_SCHEMA, search.get(SECTION_EXPERT, {})
             ),
         }
     )
@@ -95,10 +105,12 @@ class SearchFlow(SubentryFlow):
                 return self.async_update_and_abort(
                     self._get_entry(), subentry, title=_name(user_input), data=search
                 )
+        search = form_from_config(subentry.data)
         known = {
+            **search,
             CONF_NAME: subentry.title,
-            **form_from_config(subentry.data),
-            SECTION_EXPERT: subentry.data,
+            SECTION_MORE: search,
+            SECTION_EXPERT: search,
         }
         return await self._search_form("reconfigure", user_input or known)
 
@@ -140,10 +152,7 @@ def _name(user_input: Mapping[str, Any]) -> str:
 
 def _search(user_input: Mapping[str, Any]) -> dict[str, Any]:
     """Return a search without its name, all criteria side by side."""
-    search = config_from_form({**user_input, **user_input[SECTION_EXPERT]})
-    search[CONF_FOLDERS] = list(
-        dict.fromkeys(map(folder_name, search.get(CONF_FOLDERS, ())))
-    )
-    del search[SECTION_EXPERT]
-    search.pop(CONF_NAME, None)
-    return search
+    values = {**user_input, **user_input[SECTION_MORE], **user_input[SECTION_EXPERT]}
+    search = config_from_form({key: values[key] for key in CRITERIA if key in values})
+    folders = dict.fromkeys(map(folder_name, user_input[CONF_FOLDERS]))
+    return {CONF_FOLDERS: [name for name in folders if name], **search}

@@ -41,7 +41,13 @@ FOLDERS = [
     FolderInfo(name="a.b", delimiter=None),
 ]
 NO_FILTER: dict[str, Any] = {"filter": {}}
-SEARCH = {"name": "Bills", "folders": ["INBOX"], "subject": "invoice", "expert": {}}
+SEARCH = {
+    "name": "Bills",
+    "folders": ["INBOX"],
+    "subject": "invoice",
+    "more": {},
+    "expert": {},
+}
 
 
 def _case(error: Exception, field: str, key: str, **placeholders: str) -> Any:
@@ -393,7 +399,8 @@ async def test_watched_folders_are_offered_first_for_a_search(
         ("Entwürfe", "Entwürfe (drafts)"),
         ("a.b", "a.b"),
     ]
-    assert suggested(form) == {"folders": ["INBOX"], "expert": {}}
+    assert suggested(form) == {"folders": ["INBOX"], "more": {}, "expert": {}}
+    assert not _is_open(form, "more")
     assert not _is_open(form, "expert")
 
 
@@ -409,16 +416,18 @@ async def test_watched_folders_are_offered_first_for_a_search(
         pytest.param(
             {
                 "name": " Everything ",
-                "folders": ["inbox", "Archive", " INBOX "],
+                "folders": ["inbox", "Archive", " INBOX ", " "],
                 "sender": " boss@example.com ",
-                "recipient": "jane@example.com",
                 "subject": "Rechnung für März",
                 "text": "overdue",
                 "unread": "yes",
-                "flagged": "no",
-                "has_attachment": "yes",
-                "larger_than": 100.0,
-                "newer_than": 7.0,
+                "more": {
+                    "recipient": "jane@example.com",
+                    "flagged": "no",
+                    "has_attachment": "yes",
+                    "larger_than": 100.0,
+                    "newer_than": 7.0,
+                },
                 "expert": {"raw": "KEYWORD $Work"},
             },
             {
@@ -454,6 +463,7 @@ async def test_watched_folders_are_offered_first_for_a_search(
                 "folders": ["INBOX"],
                 "sender": " ",
                 "unread": "no",
+                "more": {},
                 "expert": {"raw": ""},
             },
             {"folders": ["INBOX"], "unread": False},
@@ -537,8 +547,12 @@ async def test_error_with_a_search_is_told_and_the_flow_goes_on(
     assert result["type"] is FlowResultType.FORM
     assert result["errors"] == {field: key}
     assert (result["description_placeholders"] or {}) == placeholders
-    choices = dict.fromkeys(("unread", "flagged", "has_attachment"), "any")
+    choices = {
+        "unread": "any",
+        "more": {"flagged": "any", "has_attachment": "any"},
+    }
     assert suggested(result) == SEARCH | choices | changes
+    assert not _is_open(result, "more")
     assert _is_open(result, "expert") is ("expert" in changes)
 
     client.search.side_effect = None
@@ -568,6 +582,7 @@ async def test_search_is_changed(
             "folders": ["INBOX", "Gone"],
             "sender": "boss",
             "unread": False,
+            "flagged": True,
             "larger_than": 5,
             "raw": "DELETED",
         },
@@ -583,14 +598,21 @@ async def test_search_is_changed(
         "folders": ["INBOX", "Gone"],
         "sender": "boss",
         "unread": "no",
-        "larger_than": 5,
+        "more": {"flagged": "yes", "larger_than": 5},
         "expert": {"raw": "DELETED"},
     }
     assert "Gone" in _options(form, "folders")
+    assert _is_open(form, "more")
     assert _is_open(form, "expert")
 
     client.search.side_effect = CriteriaRefused("What?")
-    typed = {"name": "Bills", "folders": ["INBOX"], "text": "invoice", "expert": {}}
+    typed = {
+        "name": "Bills",
+        "folders": ["INBOX"],
+        "text": "invoice",
+        "more": {},
+        "expert": {},
+    }
     form = await _submit(hass, form, typed)
     assert form["step_id"] == "reconfigure"
     assert form["errors"] == {CONF_BASE: "criteria_refused"}
