@@ -102,7 +102,7 @@ async def _held_up(answer: bytes) -> float:
         look = session.look("INBOX", Mark(1, 1), opens=False)
         async with _pauses() as longest:
             await session.send(look.commands)
-            list((await session.swept(look)).mails())
+            [mail async for mail in (await session.swept(look)).mails()]
         await session.close()
     return await longest()
 

@@ -2,27 +2,36 @@
 
 from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers.device_registry import DeviceEntry
 
 from .coordinator import AccountCoordinator, ImapPushConfigEntry
-from .issues import async_delete_issues
+from .devices import is_in_use
+from .issues import async_delete_issues, async_watch_set_up
 from .marks import async_remove_marks
 
-PLATFORMS = [Platform.BINARY_SENSOR, Platform.EVENT, Platform.SENSOR]
+PLATFORMS = [
+    Platform.BINARY_SENSOR,
+    Platform.BUTTON,
+    Platform.EVENT,
+    Platform.SENSOR,
+]
 
 
 async def async_setup_entry(hass: HomeAssistant, entry: ImapPushConfigEntry) -> bool:
     """Watch an account; nothing here waits for its server."""
     entry.runtime_data = coordinator = AccountCoordinator(hass, entry)
-    await coordinator.async_load_marks()
+    entry.async_on_unload(entry.add_update_listener(_async_apply_changes))
+    await coordinator.async_load()
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     coordinator.async_start()
-    entry.async_on_unload(entry.add_update_listener(_async_reload))
+    async_watch_set_up(hass, entry)
     return True
 
 
-async def _async_reload(hass: HomeAssistant, entry: ImapPushConfigEntry) -> None:
-    """Start anew with changed data, options or folders."""
-    hass.config_entries.async_schedule_reload(entry.entry_id)
+async def _async_apply_changes(hass: HomeAssistant, entry: ImapPushConfigEntry) -> None:
+    """Take over changed folders and searches; start anew with changed data or options."""
+    if not entry.runtime_data.async_apply_changes():
+        hass.config_entries.async_schedule_reload(entry.entry_id)
 
 
 async def async_unload_entry(hass: HomeAssistant, entry: ImapPushConfigEntry) -> bool:
@@ -35,3 +44,10 @@ async def async_remove_entry(hass: HomeAssistant, entry: ImapPushConfigEntry) ->
     """Forget what was delivered."""
     async_delete_issues(hass, entry)
     await async_remove_marks(hass, entry.entry_id)
+
+
+async def async_remove_config_entry_device(
+    hass: HomeAssistant, entry: ImapPushConfigEntry, device: DeviceEntry
+) -> bool:
+    """Let a device be removed that stands for nothing any more."""
+    return not is_in_use(entry, device)

@@ -40,3 +40,9 @@ class ConnectivityBinarySensor(AccountEntity, BinarySensorEntity):
     def is_on(self) -> bool:
         """Return whether the server is connected."""
         return self.coordinator.data.connected
+
+    @property
+    @override
+    def shown(self) -> object:
+        """Return whether the server is connected."""
+        return self.is_on

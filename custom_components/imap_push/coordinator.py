@@ -1,7 +1,9 @@
 """Passes on what the watcher of an account sees."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable
+from functools import partial
 import logging
 from typing import Final, override
 
@@ -12,13 +14,22 @@ from homeassistant.helpers.dispatcher import async_dispatcher_send
 from homeassistant.helpers.start import async_at_started
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
 
-from .const import DOMAIN, EVENT_NEW_MAIL, SIGNAL_NEW_MAIL
-from .devices import async_register_devices
+from .channel import Channel
+from .configured import Configured
+from .const import (
+    CONF_FOLDER,
+    DOMAIN,
+    EVENT_NEW_MAIL,
+    SIGNAL_NEW_MAIL,
+    SUBENTRY_TYPE_FOLDER,
+)
 from .event_data import NewMail, new_mail_from_arrival
 from .helpers import account_from_entry_data, watch_options_from_entry
-from .imap import AccountState, Arrival, Mark, Watcher
-from .issues import async_create_alert_issue, async_update_folder_issues
+from .history import History
+from .imap import AccountState, Arrival, Client, ImapError, Mark, Statistics, Watcher
+from .issues import async_create_alert_issue, async_update_issues
 from .marks import MarkStore
+from .searches import Searches
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -29,10 +40,15 @@ STOP_TIMEOUT: Final = 10
 
 
 class AccountCoordinator(DataUpdateCoordinator[AccountState]):
-    """The watcher's listener: state goes to the entities, mail to the bus and subscribers."""
+    """The watcher's listener: state goes to the entities, mail to the bus and subscribers.
+
+    `client` does what is asked of the account. `last_error` is why it was last not connected.
+    """
 
     config_entry: ImapPushConfigEntry
-    _watch_task: asyncio.Task[None]
+    searches: Searches
+    _watcher: Watcher
+    _tasks: list[asyncio.Task[None]]
 
     def __init__(self, hass: HomeAssistant, entry: ImapPushConfigEntry) -> None:
         """Prepare to watch the account of a config entry."""
@@ -44,16 +60,26 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
             update_interval=None,
         )
         self.data = AccountState()
+        self.last_error: ImapError | None = None
+        self.history = History()
         self.mark_store = MarkStore(
             hass, entry.entry_id, entry.data[CONF_USERNAME].casefold()
         )
-        self._device_ids = async_register_devices(hass, entry)
-        self._marks: dict[str, Mark | None] = {}
-        self._subscribers: list[Callable[[NewMail], None]] = []
+        self._account = account_from_entry_data(entry.data)
+        self.client = Client(self._account, self.alerted)
+        self.configured = Configured(hass, entry, self.mark_store)
+        self._mail: defaultdict[str | None, Channel[NewMail]] = defaultdict(
+            partial(Channel, "new mail")
+        )
         self._is_lost = False
         self._last_alert: str | None = None
         self._is_started = asyncio.Event()
         entry.async_on_unload(async_at_started(hass, self._async_set_started))
+
+    @property
+    def statistics(self) -> Statistics:
+        """Return what the watcher has done so far."""
+        return self._watcher.statistics
 
     @callback
     def _async_set_started(self, _hass: HomeAssistant) -> None:
@@ -65,57 +91,96 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
         """Return what is known; only the watcher brings news."""
         return self.data
 
-    async def async_load_marks(self) -> None:
+    async def async_load(self) -> None:
         """Load from where on each folder is to be watched."""
-        self._marks = await self.mark_store.async_load(self._device_ids)
+        entry = self.config_entry
+        marks = await self.mark_store.async_load(
+            subentry.data[CONF_FOLDER]
+            for subentry in entry.get_subentries_of_type(SUBENTRY_TYPE_FOLDER)
+        )
+        options = watch_options_from_entry(entry, pipelining=self.mark_store.pipelining)
+        self.searches = Searches(
+            self.client,
+            poll_interval=options.poll_interval,
+            watched=self.configured.folders.keys(),
+            on_count=self.async_update_listeners,
+            on_match=self._async_send_match,
+            on_login_refused=self.login_refused,
+        )
+        self.configured.async_load(self.searches)
+        self._watcher = Watcher(
+            self._account, self.configured.watched(marks), options, self
+        )
 
     @callback
     def async_start(self) -> None:
-        """Watch the account until the entry is unloaded or Home Assistant stops."""
-        entry = self.config_entry
-        watcher = Watcher(
-            account_from_entry_data(entry.data),
-            self._marks,
-            watch_options_from_entry(entry, pipelining=self.mark_store.pipelining),
-            self,
-        )
-        self._watch_task = entry.async_create_background_task(
-            self.hass, self._async_watch(watcher), f"{self.name}_watcher"
-        )
+        """Watch and count until the entry is unloaded or Home Assistant stops."""
+        self.configured.async_start(self._watcher)
+        self._async_update_searches(self.data)
+        self._tasks = [
+            self.config_entry.async_create_background_task(
+                self.hass, work, f"{self.name}_{name}"
+            )
+            for name, work in (
+                ("watcher", self._async_watch()),
+                ("searches", self.searches.run()),
+            )
+        ]
 
-    async def _async_watch(self, watcher: Watcher) -> None:
+    async def _async_watch(self) -> None:
         """Run the watcher, which ends only by being cancelled or by a bug."""
         try:
-            await watcher.run()
+            await self._watcher.run()
         except Exception:
             _LOGGER.exception("%s is watched no more", self.config_entry.title)
-            self.async_set_updated_data(AccountState())
+            self.state_changed(AccountState())
+        finally:
+            await self.client.close()
 
     async def async_stop(self) -> None:
-        """Let the watcher log out, then write the last marks."""
-        self._watch_task.cancel()
-        await asyncio.wait([self._watch_task], timeout=STOP_TIMEOUT)
+        """Let watcher and client log out, then write the last marks."""
+        self.configured.async_stop()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.wait(self._tasks, timeout=STOP_TIMEOUT)
         await self.mark_store.async_save()
 
     @callback
+    def async_apply_changes(self) -> bool:
+        """Take over what was changed of the entry; return false if that takes a reload."""
+        if not self.configured.async_apply():
+            return False
+        self._async_update_searches(self.data)
+        return True
+
+    @callback
     def async_subscribe_mail(
-        self, subscriber: Callable[[NewMail], None]
+        self, subscriber: Callable[[NewMail], None], subentry_id: str | None = None
     ) -> CALLBACK_TYPE:
-        """Call the subscriber for every new mail; return how to end that."""
-        self._subscribers.append(subscriber)
+        """Call the subscriber for every new mail, or for that of a folder or search."""
+        return self._mail[subentry_id].async_subscribe(subscriber)
 
-        @callback
-        def unsubscribe() -> None:
-            self._subscribers.remove(subscriber)
-
-        return unsubscribe
+    @callback
+    def async_check_now(self) -> None:
+        """Look for new mail in all folders, whatever the server has told."""
+        self._watcher.check_now()
 
     @callback
     def state_changed(self, state: AccountState) -> None:
         """Take the account's new state."""
+        self.history.state_changed(state)
         self._async_log_connection(state)
-        async_update_folder_issues(self.hass, self.config_entry, state)
+        self.last_error = state.error or self.last_error
+        if _troubles(state) != _troubles(self.data):
+            async_update_issues(self.hass, self.config_entry, state)
+        self._async_update_searches(state)
         self.async_set_updated_data(state)
+
+    @callback
+    def _async_update_searches(self, state: AccountState) -> None:
+        """Tell the searches what changed; without a folder there is nothing to wait for."""
+        is_online = state.connected or not self.configured.folders
+        self.searches.state_changed(state.folders, is_online=is_online)
 
     @callback
     def _async_log_connection(self, state: AccountState) -> None:
@@ -137,19 +202,27 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
     async def mail_arrived(self, arrival: Arrival) -> None:
         """Hand over one new mail as soon as Home Assistant is fully started."""
         await self._is_started.wait()
+        if (folder := self.configured.folders.get(arrival.mail.folder)) is None:
+            return
+        self.history.mail_arrived(arrival)
         new_mail = new_mail_from_arrival(
             arrival,
             entry_id=self.config_entry.entry_id,
-            device_id=self._device_ids[arrival.mail.folder],
+            device_id=folder.device_id,
             account=self.config_entry.title,
         )
+        if not folder.mail_filter.matches(new_mail):
+            return
         self.hass.bus.async_fire(EVENT_NEW_MAIL, new_mail)
         async_dispatcher_send(self.hass, SIGNAL_NEW_MAIL, new_mail)
-        for subscriber in tuple(self._subscribers):
-            try:
-                subscriber(new_mail)
-            except Exception:
-                _LOGGER.exception("A subscriber to new mail failed")
+        self._mail[None].async_send(new_mail)
+        self._mail[folder.subentry_id].async_send(new_mail)
+        self.searches.mail_arrived(new_mail)
+
+    @callback
+    def _async_send_match(self, search_id: str, mail: NewMail) -> None:
+        """Tell of a new mail that matches a search."""
+        self._mail[search_id].async_send(mail)
 
     @callback
     def mark_moved(self, folder: str, mark: Mark) -> None:
@@ -178,3 +251,14 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
             "%s: the server takes only one command at a time", self.config_entry.title
         )
         self.mark_store.async_do_without_pipelining()
+
+
+def _troubles(state: AccountState) -> tuple[object, ...]:
+    """Return of a state what there may be to mend."""
+    folders = state.folders.items()
+    return (
+        state.connected,
+        state.error,
+        {name for name, folder in folders if folder.missing},
+        {name for name, folder in folders if folder.available},
+    )

@@ -1,11 +1,18 @@
-"""The devices: a service for the account, and one below it for each folder."""
+"""The devices: a service for the account, and one below it for each folder and search."""
+
+from typing import Final
 
 from homeassistant.config_entries import ConfigEntry, ConfigSubentry
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr
-from homeassistant.helpers.device_registry import DeviceEntryType
+from homeassistant.helpers.device_registry import DeviceEntry, DeviceEntryType
 
-from .const import CONF_FOLDER, DOMAIN, SUBENTRY_TYPE_FOLDER
+from .const import DOMAIN, SUBENTRY_TYPE_FOLDER, SUBENTRY_TYPE_SEARCH
+
+_MODELS: Final = {
+    SUBENTRY_TYPE_FOLDER: "IMAP folder",
+    SUBENTRY_TYPE_SEARCH: "Saved search",
+}
 
 
 def account_identifier(entry: ConfigEntry) -> tuple[str, str]:
@@ -13,31 +20,42 @@ def account_identifier(entry: ConfigEntry) -> tuple[str, str]:
     return (DOMAIN, entry.entry_id)
 
 
-def folder_identifier(entry: ConfigEntry, subentry: ConfigSubentry) -> tuple[str, str]:
-    """Return the identifier of a folder's device."""
-    return (DOMAIN, f"{entry.entry_id}_{subentry.subentry_id}")
+def subentry_identifier(entry: ConfigEntry, subentry_id: str) -> tuple[str, str]:
+    """Return the identifier of a folder's or a search's device."""
+    return (DOMAIN, f"{entry.entry_id}_{subentry_id}")
 
 
 @callback
-def async_register_devices(hass: HomeAssistant, entry: ConfigEntry) -> dict[str, str]:
-    """Register all devices of an account; return the device id of each folder."""
-    registry = dr.async_get(hass)
-    account = registry.async_get_or_create(
+def async_register_account(hass: HomeAssistant, entry: ConfigEntry) -> str:
+    """Register the device of an account, or rename it; return its id."""
+    device = dr.async_get(hass).async_get_or_create(
         config_entry_id=entry.entry_id,
         entry_type=DeviceEntryType.SERVICE,
         identifiers={account_identifier(entry)},
         model="IMAP account",
         name=entry.title,
     )
-    return {
-        subentry.data[CONF_FOLDER]: registry.async_get_or_create(
-            config_entry_id=entry.entry_id,
-            config_subentry_id=subentry.subentry_id,
-            entry_type=DeviceEntryType.SERVICE,
-            identifiers={folder_identifier(entry, subentry)},
-            model="IMAP folder",
-            name=f"{entry.title} {subentry.title}",
-            via_device_id=account.id,
-        ).id
-        for subentry in entry.get_subentries_of_type(SUBENTRY_TYPE_FOLDER)
-    }
+    return device.id
+
+
+@callback
+def async_register_subentry(
+    hass: HomeAssistant, entry: ConfigEntry, subentry: ConfigSubentry
+) -> str:
+    """Register the device of a folder or a search, or rename it; return its id."""
+    device = dr.async_get(hass).async_get_or_create(
+        config_entry_id=entry.entry_id,
+        config_subentry_id=subentry.subentry_id,
+        entry_type=DeviceEntryType.SERVICE,
+        identifiers={subentry_identifier(entry, subentry.subentry_id)},
+        model=_MODELS[subentry.subentry_type],
+        name=f"{entry.title} {subentry.title}",
+        via_device_id=async_register_account(hass, entry),
+    )
+    return device.id
+
+
+def is_in_use(entry: ConfigEntry, device: DeviceEntry) -> bool:
+    """Return whether a device stands for the account, or for what it still has."""
+    in_use = {subentry_identifier(entry, it) for it in entry.subentries}
+    return not device.identifiers.isdisjoint({account_identifier(entry), *in_use})

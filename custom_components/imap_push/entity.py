@@ -1,22 +1,82 @@
 """Base classes of all entities."""
 
-from typing import override
+from collections.abc import Callable, Iterable
+from typing import Final, override
 
 from homeassistant.config_entries import ConfigSubentry
+from homeassistant.core import callback
 from homeassistant.helpers.device_registry import DeviceInfo
-from homeassistant.helpers.entity import EntityDescription
+from homeassistant.helpers.entity import Entity, EntityDescription
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
-from .const import CONF_FOLDER
-from .coordinator import AccountCoordinator
-from .devices import account_identifier, folder_identifier
+from .const import CONF_FOLDER, CONF_RECORD_MAIL, DEFAULT_RECORD_MAIL
+from .coordinator import AccountCoordinator, ImapPushConfigEntry
+from .devices import account_identifier, subentry_identifier
 from .imap import FolderState
 
+# Who wrote what: recorded only where the user wants it.
+PRIVATE_ATTRIBUTES: Final = frozenset({"sender", "sender_name", "subject"})
 
-class AccountEntity(CoordinatorEntity[AccountCoordinator]):
-    """An entity of an account; it says what is known even without a connection."""
+
+def is_mail_recorded(entry: ImapPushConfigEntry) -> bool:
+    """Return whether the recorder is to know who wrote what."""
+    return bool(entry.options.get(CONF_RECORD_MAIL, DEFAULT_RECORD_MAIL))
+
+
+@callback
+def async_add_subentry_entities(
+    entry: ImapPushConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+    subentry_type: str,
+    make_entities: Callable[[ConfigSubentry], Iterable[Entity]],
+) -> None:
+    """Add the entities of each subentry of a type, and of those that come later."""
+
+    @callback
+    def add(subentry: ConfigSubentry) -> None:
+        if subentry.subentry_type == subentry_type:
+            async_add_entities(
+                make_entities(subentry), config_subentry_id=subentry.subentry_id
+            )
+
+    configured = entry.runtime_data.configured
+    for subentry in configured.subentries:
+        add(subentry)
+    entry.async_on_unload(configured.added.async_subscribe(add))
+
+
+class ImapPushEntity(CoordinatorEntity[AccountCoordinator]):
+    """An entity that is written only when what it shows has changed.
+
+    The state of one folder changes with every mail; the entities of all others rest.
+    """
 
     _attr_has_entity_name = True
+    _shown: object = None
+
+    @property
+    def shown(self) -> object:
+        """Return what the state is made of; None is nothing of what a watcher tells."""
+        return None
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        """Note what is shown at first."""
+        await super().async_added_to_hass()
+        self._shown = self.shown
+
+    @callback
+    @override
+    def _handle_coordinator_update(self) -> None:
+        """Write the state if it is another one."""
+        if (shown := self.shown) != self._shown:
+            self._shown = shown
+            self.async_write_ha_state()
+
+
+class AccountEntity(ImapPushEntity):
+    """An entity of an account; it says what is known even without a connection."""
 
     def __init__(
         self, coordinator: AccountCoordinator, description: EntityDescription
@@ -29,10 +89,8 @@ class AccountEntity(CoordinatorEntity[AccountCoordinator]):
         self._attr_device_info = DeviceInfo(identifiers={account_identifier(entry)})
 
 
-class FolderEntity(CoordinatorEntity[AccountCoordinator]):
-    """An entity of a watched folder."""
-
-    _attr_has_entity_name = True
+class SubentryEntity(ImapPushEntity):
+    """An entity of a folder or a saved search."""
 
     def __init__(
         self,
@@ -40,22 +98,40 @@ class FolderEntity(CoordinatorEntity[AccountCoordinator]):
         subentry: ConfigSubentry,
         description: EntityDescription,
     ) -> None:
-        """Place the entity on the folder's device."""
+        """Place the entity on the device of the folder or the search."""
         super().__init__(coordinator)
         entry = coordinator.config_entry
-        self.folder: str = subentry.data[CONF_FOLDER]
+        self.subentry_id = subentry.subentry_id
         self.entity_description = description
-        self._attr_unique_id = (
-            f"{entry.entry_id}_{subentry.subentry_id}_{description.key}"
-        )
+        self._attr_unique_id = f"{entry.entry_id}_{self.subentry_id}_{description.key}"
         self._attr_device_info = DeviceInfo(
-            identifiers={folder_identifier(entry, subentry)}
+            identifiers={subentry_identifier(entry, self.subentry_id)}
         )
+
+
+class FolderEntity(SubentryEntity):
+    """An entity of a watched folder."""
+
+    def __init__(
+        self,
+        coordinator: AccountCoordinator,
+        subentry: ConfigSubentry,
+        description: EntityDescription,
+    ) -> None:
+        """Keep which folder it is."""
+        super().__init__(coordinator, subentry, description)
+        self.folder: str = subentry.data[CONF_FOLDER]
 
     @property
     def folder_state(self) -> FolderState:
         """Return what is known of the folder."""
         return self.coordinator.data.folders.get(self.folder, FolderState())
+
+    @property
+    @override
+    def shown(self) -> object:
+        """Return what is known of the folder."""
+        return self.folder_state
 
     @property
     @override

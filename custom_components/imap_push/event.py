@@ -1,23 +1,72 @@
-"""The event entity of a folder."""
+"""The event entities of folders and saved searches."""
 
-from typing import override
+from dataclasses import dataclass
+from typing import Final, override
 
 from homeassistant.components.event import EventEntity, EventEntityDescription
+from homeassistant.config_entries import ConfigSubentry
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .const import EVENT_NEW_MAIL, SUBENTRY_TYPE_FOLDER
+from .const import EVENT_NEW_MAIL, SUBENTRY_TYPE_FOLDER, SUBENTRY_TYPE_SEARCH
 from .coordinator import ImapPushConfigEntry
-from .entity import FolderEntity
+from .entity import (
+    PRIVATE_ATTRIBUTES,
+    SubentryEntity,
+    async_add_subentry_entities,
+    is_mail_recorded,
+)
 from .event_data import NewMail
 
 PARALLEL_UPDATES = 0
 
-NEW_MAIL = EventEntityDescription(
+EVENT_MATCHING_MAIL: Final = "matching_mail"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MailEventDescription(EventEntityDescription):
+    """Describes the event entity of a type of subentry."""
+
+    event_type: str
+
+
+NEW_MAIL = MailEventDescription(
     key="new_mail",
     translation_key="new_mail",
+    event_type=EVENT_NEW_MAIL,
     event_types=[EVENT_NEW_MAIL],
 )
+MATCHING_MAIL = MailEventDescription(
+    key="matching_mail",
+    translation_key="matching_mail",
+    event_type=EVENT_MATCHING_MAIL,
+    event_types=[EVENT_MATCHING_MAIL],
+)
+
+# Never recorded: lists and text of a mail have no bound of their own, and the recorder takes
+# 16 KB; the rest is the same every time, or nothing that a history is looked at for.
+BULKY_ATTRIBUTES: Final = frozenset(
+    {
+        "account",
+        "attachments",
+        "cc",
+        "date",
+        "device_id",
+        "entry_id",
+        "flags",
+        "message_id",
+        "reply_to",
+        "size",
+        "text",
+        "to",
+        "truncated",
+    }
+)
+
+EVENTS: Final = {
+    SUBENTRY_TYPE_FOLDER: NEW_MAIL,
+    SUBENTRY_TYPE_SEARCH: MATCHING_MAIL,
+}
 
 
 async def async_setup_entry(
@@ -25,21 +74,25 @@ async def async_setup_entry(
     entry: ImapPushConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
-    """Set up the event entity of each folder."""
-    for subentry in entry.get_subentries_of_type(SUBENTRY_TYPE_FOLDER):
-        async_add_entities(
-            [NewMailEvent(entry.runtime_data, subentry, NEW_MAIL)],
-            config_subentry_id=subentry.subentry_id,
+    """Set up the event entity of each folder and each search."""
+    entity = RecordedMailEvent if is_mail_recorded(entry) else MailEvent
+
+    def make_entities(subentry: ConfigSubentry) -> list[RecordedMailEvent]:
+        description = EVENTS[subentry.subentry_type]
+        return [entity(entry.runtime_data, subentry, description)]
+
+    for subentry_type in EVENTS:
+        async_add_subentry_entities(
+            entry, async_add_entities, subentry_type, make_entities
         )
 
 
-class NewMailEvent(FolderEntity, EventEntity):
-    """The new mails of a folder, with the fields of the bus event as attributes."""
+class RecordedMailEvent(SubentryEntity, EventEntity):
+    """The new mails of a folder or a search, with the fields of the bus event as attributes."""
 
-    # The lists of a mail have no bound of their own, and the recorder takes 16 KB.
-    _unrecorded_attributes = frozenset(
-        {"attachments", "cc", "flags", "message_id", "reply_to", "to"}
-    )
+    entity_description: MailEventDescription
+
+    _unrecorded_attributes = BULKY_ATTRIBUTES
 
     @property
     @override
@@ -55,13 +108,19 @@ class NewMailEvent(FolderEntity, EventEntity):
         """Subscribe to new mail."""
         await super().async_added_to_hass()
         self.async_on_remove(
-            self.coordinator.async_subscribe_mail(self._async_handle_mail)
+            self.coordinator.async_subscribe_mail(
+                self._async_handle_mail, self.subentry_id
+            )
         )
 
     @callback
     def _async_handle_mail(self, mail: NewMail) -> None:
-        """Show a mail of this folder."""
-        if mail["folder"] != self.folder:
-            return
-        self._trigger_event(EVENT_NEW_MAIL, mail)
+        """Show a mail."""
+        self._trigger_event(self.entity_description.event_type, mail)
         self.async_write_ha_state()
+
+
+class MailEvent(RecordedMailEvent):
+    """The same, without a record of who wrote what."""
+
+    _unrecorded_attributes = BULKY_ATTRIBUTES | PRIVATE_ATTRIBUTES

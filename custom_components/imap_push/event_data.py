@@ -34,6 +34,7 @@ def new_mail_from_arrival(
         "flags": list(mail.flags),
         "attachments": [asdict(attachment) for attachment in mail.attachments],
         "bulk": mail.bulk,
+        "text": mail.text,
         "truncated": mail.truncated,
         "push": arrival.push.value,
         "catch_up": arrival.catch_up,

@@ -1,6 +1,7 @@
 """What a config entry says, in the engine's words."""
 
 from collections.abc import Callable, Mapping
+import dataclasses
 import logging
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from homeassistant.util.ssl import client_context, client_context_no_verify
 
 from .const import (
     CONF_CATCH_UP,
+    CONF_LARGER_THAN,
     CONF_NOTIFY,
     CONF_POLL_INTERVAL,
     CONF_PUSH,
@@ -23,9 +25,77 @@ from .const import (
     MAX_POLL_INTERVAL,
     MIN_POLL_INTERVAL,
 )
-from .imap import Account, CatchUp, Security, WatchOptions
+from .imap import (
+    Account,
+    AppPasswordNeeded,
+    CatchUp,
+    CertificateError,
+    CommandRefused,
+    ConnectionLost,
+    Criteria,
+    FolderNotFound,
+    HostNotFound,
+    ImapError,
+    LoginDisabled,
+    LoginRefused,
+    NotImap,
+    OAuthNeeded,
+    PortRefused,
+    ProtocolError,
+    Security,
+    ServerSilent,
+    StartTlsMissing,
+    Throttled,
+    TlsError,
+    TlsExpected,
+    TlsNotSpoken,
+    TooManyConnections,
+    Unavailable,
+    Unreachable,
+    WatchOptions,
+)
 
 _LOGGER = logging.getLogger(__name__)
+
+CRITERIA: Final = tuple(field.name for field in dataclasses.fields(Criteria))
+OCTETS_PER_KILOBYTE: Final = 1000
+
+
+def unique_id_from_entry_data(data: Mapping[str, Any]) -> str:
+    """Return what tells this account from all others."""
+    return f"{data[CONF_USERNAME]}@{data[CONF_HOST]}".casefold()
+
+
+# The key of each error's text; an error without one has that of its nearest base.
+ERROR_KEYS: Final[dict[type[BaseException], str]] = {
+    AppPasswordNeeded: "app_password_needed",
+    CertificateError: "certificate_refused",
+    CommandRefused: "command_refused",
+    ConnectionLost: "connection_lost",
+    FolderNotFound: "folder_not_found",
+    HostNotFound: "host_not_found",
+    ImapError: "cannot_connect",
+    LoginDisabled: "login_disabled",
+    LoginRefused: "login_refused",
+    NotImap: "not_imap",
+    OAuthNeeded: "oauth_needed",
+    PortRefused: "port_refused",
+    ProtocolError: "unexpected_answer",
+    ServerSilent: "server_silent",
+    StartTlsMissing: "starttls_missing",
+    Throttled: "throttled",
+    TlsError: "tls_failed",
+    TlsExpected: "tls_expected",
+    TlsNotSpoken: "tls_not_spoken",
+    TooManyConnections: "too_many_connections",
+    Unavailable: "unavailable",
+    Unreachable: "connect_timeout",
+}
+
+
+def error_key(error: ImapError) -> str:
+    """Return the key of what is said about an error, the most specific there is."""
+    return next(ERROR_KEYS[kind] for kind in type(error).__mro__ if kind in ERROR_KEYS)
 
 
 def account_from_entry_data(data: Mapping[str, Any]) -> Account:
@@ -40,6 +110,18 @@ def account_from_entry_data(data: Mapping[str, Any]) -> Account:
             client_context() if data[CONF_VERIFY_SSL] else client_context_no_verify()
         ),
     )
+
+
+def criteria_from_config(config: Mapping[str, Any]) -> Criteria:
+    """Return what is searched for; what is empty is not set, `larger_than` is in kilobytes."""
+    criteria = {
+        key: config[key] for key in CRITERIA if config.get(key) not in (None, "")
+    }
+    if CONF_LARGER_THAN in criteria:
+        criteria[CONF_LARGER_THAN] = int(
+            criteria[CONF_LARGER_THAN] * OCTETS_PER_KILOBYTE
+        )
+    return Criteria(**criteria)
 
 
 def watch_options_from_entry(entry: ConfigEntry, *, pipelining: bool) -> WatchOptions:

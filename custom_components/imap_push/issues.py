@@ -1,15 +1,88 @@
-"""Repair issues: what only the user can mend."""
+"""Repair issues: what only the user can mend.
 
-from homeassistant.config_entries import ConfigEntry
-from homeassistant.core import HomeAssistant, callback
-from homeassistant.helpers.issue_registry import (
-    IssueSeverity,
-    async_create_issue,
-    async_delete_issue,
+The id of an issue holds the id of the account's entry. Its data is what the fix flow is told:
+ids, and the placeholders of its texts.
+"""
+
+from typing import Final
+
+from homeassistant.config_entries import (
+    SIGNAL_CONFIG_ENTRY_CHANGED,
+    ConfigEntry,
+    ConfigEntryChange,
+    ConfigSubentry,
 )
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers import issue_registry as ir
+from homeassistant.helpers.dispatcher import async_dispatcher_connect
 
 from .const import CONF_FOLDER, DOMAIN, SUBENTRY_TYPE_FOLDER
-from .imap import AccountState
+from .core_imap import CORE_IMAP_DOMAIN, async_core_imap_entries, same_account
+from .imap import (
+    AccountState,
+    AppPasswordNeeded,
+    CertificateError,
+    ImapError,
+    LoginRefused,
+    OAuthNeeded,
+)
+
+ISSUE_ALERT: Final = "alert"
+ISSUE_APP_PASSWORD: Final = "app_password"
+ISSUE_CERTIFICATE: Final = "certificate"
+ISSUE_CORE_IMAP_TOO: Final = "core_imap_too"
+ISSUE_FOLDER_MISSING: Final = "folder_missing"
+ISSUE_NOTHING_WATCHED: Final = "nothing_watched"
+ISSUE_OAUTH_NEEDED: Final = "oauth_needed"
+
+# Which are over as soon as the account is connected.
+_OF_CONNECTION: Final = (ISSUE_APP_PASSWORD, ISSUE_CERTIFICATE, ISSUE_OAUTH_NEEDED)
+_NOT_FIXABLE: Final = (ISSUE_ALERT, ISSUE_OAUTH_NEEDED)
+_WARNINGS: Final = (ISSUE_ALERT, ISSUE_CORE_IMAP_TOO, ISSUE_NOTHING_WATCHED)
+
+MAX_ANSWER: Final = 500  # characters of a server's words
+
+
+@callback
+def async_watch_set_up(hass: HomeAssistant, entry: ConfigEntry) -> None:
+    """Show what is wrong with how things are set up while the account is loaded.
+
+    A reload keeps the issues, as they may be ignored; an account that is disabled has none.
+    """
+
+    @callback
+    def unloaded() -> None:
+        if entry.disabled_by is not None:
+            async_delete_issues(hass, entry)
+
+    @callback
+    def changed(_change: ConfigEntryChange, changed_entry: ConfigEntry) -> None:
+        if changed_entry is entry or changed_entry.domain == CORE_IMAP_DOMAIN:
+            _update_set_up(hass, entry)
+
+    _update_set_up(hass, entry)
+    entry.async_on_unload(unloaded)
+    entry.async_on_unload(
+        async_dispatcher_connect(hass, SIGNAL_CONFIG_ENTRY_CHANGED, changed)
+    )
+
+
+@callback
+def async_update_issues(
+    hass: HomeAssistant, entry: ConfigEntry, state: AccountState
+) -> None:
+    """Show what an account's state asks the user to mend, and no more what is mended.
+
+    Only what is seen to be mended is taken back: it may have been ignored, which an issue
+    that is made anew is not.
+    """
+    for subentry in entry.get_subentries_of_type(SUBENTRY_TYPE_FOLDER):
+        folder = state.folders.get(subentry.data[CONF_FOLDER])
+        if folder is not None and folder.missing:
+            _create_folder_issue(hass, entry, subentry)
+        elif folder is not None and folder.available:
+            _delete(hass, _folder_issue_id(entry, subentry.subentry_id))
+    _update_connection(hass, entry, state)
 
 
 @callback
@@ -17,43 +90,127 @@ def async_create_alert_issue(
     hass: HomeAssistant, entry: ConfigEntry, text: str
 ) -> None:
     """Show an alert of the server; a newer one takes its place."""
-    async_create_issue(
-        hass,
-        DOMAIN,
-        f"alert_{entry.entry_id}",
-        is_fixable=False,
-        severity=IssueSeverity.WARNING,
-        translation_key="alert",
-        translation_placeholders={"account": entry.title, "text": text},
-    )
-
-
-@callback
-def async_update_folder_issues(
-    hass: HomeAssistant, entry: ConfigEntry, state: AccountState
-) -> None:
-    """Show which folders are missing, and no more those that are back."""
-    for subentry in entry.get_subentries_of_type(SUBENTRY_TYPE_FOLDER):
-        name = subentry.data[CONF_FOLDER]
-        issue_id = f"folder_missing_{subentry.subentry_id}"
-        folder = state.folders.get(name)
-        if folder is None or not folder.missing:
-            async_delete_issue(hass, DOMAIN, issue_id)
-            continue
-        async_create_issue(
-            hass,
-            DOMAIN,
-            issue_id,
-            is_fixable=False,
-            severity=IssueSeverity.ERROR,
-            translation_key="folder_missing",
-            translation_placeholders={"account": entry.title, "folder": name},
-        )
+    _create(hass, entry, ISSUE_ALERT, text=text[:MAX_ANSWER])
 
 
 @callback
 def async_delete_issues(hass: HomeAssistant, entry: ConfigEntry) -> None:
     """Take back all issues of an account."""
-    async_delete_issue(hass, DOMAIN, f"alert_{entry.entry_id}")
-    for subentry in entry.get_subentries_of_type(SUBENTRY_TYPE_FOLDER):
-        async_delete_issue(hass, DOMAIN, f"folder_missing_{subentry.subentry_id}")
+    for issue_id in _issue_ids(hass, entry.entry_id):
+        _delete(hass, issue_id)
+
+
+@callback
+def core_imap_doubles(hass: HomeAssistant, entry: ConfigEntry) -> list[ConfigEntry]:
+    """Return the entries of core IMAP that watch the same account, and are in use."""
+    return [
+        core_entry
+        for core_entry in async_core_imap_entries(hass)
+        if core_entry.disabled_by is None and same_account(entry, core_entry)
+    ]
+
+
+def _update_set_up(hass: HomeAssistant, entry: ConfigEntry) -> None:
+    """Show what is wrong with the entries, and no more what is mended."""
+    if entry.get_subentries_of_type(SUBENTRY_TYPE_FOLDER):
+        _delete(hass, _issue_id(entry, ISSUE_NOTHING_WATCHED))
+    else:
+        _create(hass, entry, ISSUE_NOTHING_WATCHED)
+    if core_imap_doubles(hass, entry):
+        _create(hass, entry, ISSUE_CORE_IMAP_TOO)
+    else:
+        _delete(hass, _issue_id(entry, ISSUE_CORE_IMAP_TOO))
+    kept = {_folder_issue_id(entry, it) for it in entry.subentries}
+    for issue_id in _issue_ids(hass, _folder_issue_id(entry, "")):
+        if issue_id not in kept:
+            _delete(hass, issue_id)
+
+
+def _update_connection(
+    hass: HomeAssistant, entry: ConfigEntry, state: AccountState
+) -> None:
+    """Show why there is no connection, if the user can do something about it."""
+    issue = None if state.connected else _issue_of(state.error)
+    if not (state.connected or issue or isinstance(state.error, LoginRefused)):
+        return  # An outage mends nothing.
+    key, placeholders = issue or (None, {})
+    for other in _OF_CONNECTION:
+        if other != key:
+            _delete(hass, _issue_id(entry, other))
+    if key is not None:
+        _create(hass, entry, key, **placeholders)
+
+
+def _issue_of(error: ImapError | None) -> tuple[str, dict[str, str]] | None:
+    """Return the issue that an error is, and what its texts need."""
+    match error:
+        case AppPasswordNeeded():
+            return ISSUE_APP_PASSWORD, {"answer": str(error)[:MAX_ANSWER]}
+        case OAuthNeeded():
+            return ISSUE_OAUTH_NEEDED, {"answer": str(error)[:MAX_ANSWER]}
+        case CertificateError(problem=problem):
+            return ISSUE_CERTIFICATE, {"problem": problem.value}
+    return None
+
+
+def _create_folder_issue(
+    hass: HomeAssistant, entry: ConfigEntry, subentry: ConfigSubentry
+) -> None:
+    """Show that a folder is missing."""
+    _create(
+        hass,
+        entry,
+        ISSUE_FOLDER_MISSING,
+        subentry_id=subentry.subentry_id,
+        folder=subentry.data[CONF_FOLDER],
+    )
+
+
+def _create(
+    hass: HomeAssistant,
+    entry: ConfigEntry,
+    key: str,
+    *,
+    subentry_id: str | None = None,
+    **placeholders: str,
+) -> None:
+    """Show an issue; one that is shown already stays as ignored as it is."""
+    placeholders["account"] = entry.title
+    issue_id = _issue_id(entry, key)
+    if subentry_id is not None:
+        issue_id = _folder_issue_id(entry, subentry_id)
+    ir.async_create_issue(
+        hass,
+        DOMAIN,
+        issue_id,
+        data={
+            **placeholders,
+            "key": key,
+            "entry_id": entry.entry_id,
+            "subentry_id": subentry_id,
+        },
+        is_fixable=key not in _NOT_FIXABLE,
+        severity=(
+            ir.IssueSeverity.WARNING if key in _WARNINGS else ir.IssueSeverity.ERROR
+        ),
+        translation_key=key,
+        translation_placeholders=placeholders,
+    )
+
+
+def _delete(hass: HomeAssistant, issue_id: str) -> None:
+    ir.async_delete_issue(hass, DOMAIN, issue_id)
+
+
+def _issue_id(entry: ConfigEntry, key: str) -> str:
+    return f"{key}_{entry.entry_id}"
+
+
+def _folder_issue_id(entry: ConfigEntry, subentry_id: str) -> str:
+    return f"{ISSUE_FOLDER_MISSING}_{entry.entry_id}_{subentry_id}"
+
+
+def _issue_ids(hass: HomeAssistant, part: str) -> list[str]:
+    """Return the ids of our issues that have this in it."""
+    issues = ir.async_get(hass).issues
+    return [it for domain, it in issues if domain == DOMAIN and part in it]

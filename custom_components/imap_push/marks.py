@@ -158,6 +158,12 @@ class MarkStore:
         self._async_schedule_save()
 
     @callback
+    def async_drop(self, folder: str) -> None:
+        """Forget a folder that is watched no more; see `async_load`."""
+        if self._marks.pop(folder, None) is not None:
+            self._async_schedule_save()
+
+    @callback
     def async_do_without_pipelining(self) -> None:
         """Remember that the server does not stand several commands in one write."""
         self.pipelining = False

@@ -1,9 +1,9 @@
-"""Sensors of an account and of its folders."""
+"""Sensors of an account, of its folders and of its saved searches."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import override
+from typing import Any, override
 
 from homeassistant.components.sensor import (
     SensorDeviceClass,
@@ -15,9 +15,17 @@ from homeassistant.const import EntityCategory
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .const import SUBENTRY_TYPE_FOLDER
-from .coordinator import ImapPushConfigEntry
-from .entity import AccountEntity, FolderEntity
+from .const import SUBENTRY_TYPE_FOLDER, SUBENTRY_TYPE_SEARCH
+from .coordinator import AccountCoordinator, ImapPushConfigEntry
+from .entity import (
+    PRIVATE_ATTRIBUTES,
+    AccountEntity,
+    FolderEntity,
+    SubentryEntity,
+    async_add_subentry_entities,
+    is_mail_recorded,
+)
+from .helpers import ERROR_KEYS, error_key
 from .imap import AccountState, FolderState, PushMode
 
 PARALLEL_UPDATES = 0
@@ -27,7 +35,7 @@ PARALLEL_UPDATES = 0
 class AccountSensorDescription(SensorEntityDescription):
     """Describes a sensor of an account."""
 
-    value_fn: Callable[[AccountState], str]
+    value_fn: Callable[[AccountCoordinator], str | int | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +43,22 @@ class FolderSensorDescription(SensorEntityDescription):
     """Describes a sensor of a folder."""
 
     value_fn: Callable[[FolderState], int | datetime | None]
+    attributes_fn: Callable[[FolderState], dict[str, Any] | None] = lambda _: None
+
+
+def _total_unread(state: AccountState) -> int | None:
+    """Return how many mails are unread in all folders where it is known."""
+    counts = [
+        folder.unread
+        for folder in state.folders.values()
+        if folder.available and folder.unread is not None
+    ]
+    return sum(counts) if counts else None
+
+
+def _last_error(coordinator: AccountCoordinator) -> str | None:
+    """Return why the account was last not connected."""
+    return error_key(error) if (error := coordinator.last_error) else None
 
 
 def _last_mail(state: FolderState) -> datetime | None:
@@ -44,14 +68,40 @@ def _last_mail(state: FolderState) -> datetime | None:
     return mail.received or mail.date
 
 
+def _last_mail_attributes(state: FolderState) -> dict[str, Any] | None:
+    """Return of the newest mail what people want to see."""
+    if (mail := state.last_mail) is None:
+        return None
+    return {
+        "sender": mail.sender,
+        "sender_name": mail.sender_name,
+        "subject": mail.subject,
+    }
+
+
 ACCOUNT_SENSORS: tuple[AccountSensorDescription, ...] = (
+    AccountSensorDescription(
+        key="total_unread",
+        translation_key="total_unread",
+        state_class=SensorStateClass.MEASUREMENT,
+        value_fn=lambda coordinator: _total_unread(coordinator.data),
+    ),
     AccountSensorDescription(
         key="push_mode",
         translation_key="push_mode",
         device_class=SensorDeviceClass.ENUM,
         entity_category=EntityCategory.DIAGNOSTIC,
         options=[mode.value for mode in PushMode],
-        value_fn=lambda state: state.push_mode.value,
+        value_fn=lambda coordinator: coordinator.data.push_mode.value,
+    ),
+    AccountSensorDescription(
+        key="last_error",
+        translation_key="last_error",
+        device_class=SensorDeviceClass.ENUM,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        entity_registry_enabled_default=False,
+        options=sorted(ERROR_KEYS.values()),
+        value_fn=_last_error,
     ),
 )
 
@@ -63,11 +113,25 @@ FOLDER_SENSORS: tuple[FolderSensorDescription, ...] = (
         value_fn=lambda state: state.unread,
     ),
     FolderSensorDescription(
+        key="messages",
+        translation_key="messages",
+        state_class=SensorStateClass.MEASUREMENT,
+        entity_registry_enabled_default=False,
+        value_fn=lambda state: state.messages,
+    ),
+    FolderSensorDescription(
         key="last_mail",
         translation_key="last_mail",
         device_class=SensorDeviceClass.TIMESTAMP,
         value_fn=_last_mail,
+        attributes_fn=_last_mail_attributes,
     ),
+)
+
+MATCHES = SensorEntityDescription(
+    key="matches",
+    translation_key="matches",
+    state_class=SensorStateClass.MEASUREMENT,
 )
 
 
@@ -76,19 +140,27 @@ async def async_setup_entry(
     entry: ImapPushConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
-    """Set up the sensors of an account and of each of its folders."""
+    """Set up the sensors of an account, of each folder and of each search."""
     coordinator = entry.runtime_data
+    folder_sensor = RecordedFolderSensor if is_mail_recorded(entry) else FolderSensor
     async_add_entities(
         AccountSensor(coordinator, description) for description in ACCOUNT_SENSORS
     )
-    for subentry in entry.get_subentries_of_type(SUBENTRY_TYPE_FOLDER):
-        async_add_entities(
-            [
-                FolderSensor(coordinator, subentry, description)
-                for description in FOLDER_SENSORS
-            ],
-            config_subentry_id=subentry.subentry_id,
-        )
+    async_add_subentry_entities(
+        entry,
+        async_add_entities,
+        SUBENTRY_TYPE_FOLDER,
+        lambda subentry: [
+            folder_sensor(coordinator, subentry, description)
+            for description in FOLDER_SENSORS
+        ],
+    )
+    async_add_subentry_entities(
+        entry,
+        async_add_entities,
+        SUBENTRY_TYPE_SEARCH,
+        lambda subentry: [MatchesSensor(coordinator, subentry, MATCHES)],
+    )
 
 
 class AccountSensor(AccountEntity, SensorEntity):
@@ -98,12 +170,18 @@ class AccountSensor(AccountEntity, SensorEntity):
 
     @property
     @override
-    def native_value(self) -> str:
-        """Return the value for the account's state."""
-        return self.entity_description.value_fn(self.coordinator.data)
+    def native_value(self) -> str | int | None:
+        """Return the value for what is known of the account."""
+        return self.entity_description.value_fn(self.coordinator)
+
+    @property
+    @override
+    def shown(self) -> object:
+        """Return the value."""
+        return self.native_value
 
 
-class FolderSensor(FolderEntity, SensorEntity):
+class RecordedFolderSensor(FolderEntity, SensorEntity):
     """A sensor of a folder."""
 
     entity_description: FolderSensorDescription
@@ -113,3 +191,37 @@ class FolderSensor(FolderEntity, SensorEntity):
     def native_value(self) -> int | datetime | None:
         """Return the value for the folder's state."""
         return self.entity_description.value_fn(self.folder_state)
+
+    @property
+    @override
+    def extra_state_attributes(self) -> Mapping[str, Any] | None:
+        """Return what else is known."""
+        return self.entity_description.attributes_fn(self.folder_state)
+
+
+class FolderSensor(RecordedFolderSensor):
+    """The same, without a record of who wrote what."""
+
+    _unrecorded_attributes = PRIVATE_ATTRIBUTES
+
+
+class MatchesSensor(SubentryEntity, SensorEntity):
+    """How many mails a saved search finds."""
+
+    @property
+    @override
+    def available(self) -> bool:
+        """Return whether all folders of the search are counted."""
+        return self.native_value is not None
+
+    @property
+    @override
+    def native_value(self) -> int | None:
+        """Return how many mails match."""
+        return self.coordinator.searches.count(self.subentry_id)
+
+    @property
+    @override
+    def shown(self) -> object:
+        """Return the count."""
+        return self.native_value

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from custom_components.imap_push.imap import AccountState, Arrival, Mark
+from custom_components.imap_push.imap import AccountState, Arrival, Mark, Watcher
 
 DEADLINE = 5.0  # seconds
 
@@ -20,6 +20,9 @@ class Recorder:
     refused: int = 0
     serial: int = 0
     errors: int = 0  # how many of the next calls are to fail
+    moved: list[str] = field(default_factory=list)  # folders whose mark moved
+
+    watcher: Watcher = field(init=False)  # who tells it all
 
     def state_changed(self, state: AccountState) -> None:
         """Keep."""
@@ -34,6 +37,7 @@ class Recorder:
     def mark_moved(self, folder: str, mark: Mark) -> None:
         """Keep."""
         self.marks.append(mark)
+        self.moved.append(folder)
 
     def alerted(self, text: str) -> None:
         """Keep."""

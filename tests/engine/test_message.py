@@ -98,6 +98,7 @@ def test_everything_that_a_server_tells() -> None:
             },
         ),
         "bulk": True,
+        "text": None,
         "truncated": False,
     }
 

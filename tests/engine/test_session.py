@@ -85,7 +85,7 @@ async def test_sweep(
 
     async with OnServer(serve, uid_next=5) as session:
         swept, unread = await sweep(session, Mark(1, 5))
-    assert [mail.uid for mail in swept.mails()] == new
+    assert [mail.uid async for mail in swept.mails()] == new
     assert swept.next_uid == next_uid
     last = swept.newest()
     assert (last and last.uid) == newest
@@ -105,7 +105,7 @@ async def test_flags_that_changed_are_no_mail() -> None:
 
     async with OnServer(serve) as session:
         swept, unread = await sweep(session, Mark(1, 5))
-    assert [mail.uid for mail in swept.mails()] == [5]
+    assert [mail.uid async for mail in swept.mails()] == [5]
     assert (swept.next_uid, swept.held_back) == (30, 30)
     assert unread == 0
 
@@ -140,7 +140,7 @@ async def test_count_that_is_refused_holds_no_mail_back() -> None:
 
     async with OnServer(serve) as session:
         swept, unread = await sweep(session, Mark(1, 5))
-    assert [mail.uid for mail in swept.mails()] == [5]
+    assert [mail.uid async for mail in swept.mails()] == [5]
     assert unread is None
 
 
@@ -159,7 +159,7 @@ async def test_mail_that_cannot_be_read_is_told_of_all_the_same(
 
     async with OnServer(serve) as session:
         swept, _ = await sweep(session, Mark(1, 5))
-        assert [(mail.uid, mail.subject) for mail in swept.mails()] == [(5, "")]
+        assert [(mail.uid, mail.subject) async for mail in swept.mails()] == [(5, "")]
     assert "cannot be read" in caplog.text
 
 
@@ -267,11 +267,11 @@ async def test_long_absence_is_caught_up_in_batches(
         for empty in (False, False, True):
             swept, _ = await sweep(session, mark)
             assert (swept.is_empty, swept.complete) == (empty, False)
-            uids += [mail.uid for mail in swept.mails()]
+            uids += [mail.uid async for mail in swept.mails()]
             mark = mark.at(swept.next_uid)
         swept = await session.sweep_sparse("INBOX", mark)
         assert not swept.complete
-        uids += [mail.uid for mail in swept.mails()]
+        uids += [mail.uid async for mail in swept.mails()]
         assert uids == [10, 11, 13, 20, 30]
         await sweep(session, mark.at(swept.next_uid))
 
@@ -296,7 +296,7 @@ async def test_message_that_the_server_cannot_show() -> None:
 
     async with OnServer(serve) as session:
         swept = await session.sweep_sparse("INBOX", Mark(1, 5))
-    told = [(mail.uid, mail.subject, mail.size) for mail in swept.mails()]
+    told = [(mail.uid, mail.subject, mail.size) async for mail in swept.mails()]
     assert told == [(5, "mail 5", 100), (6, "", 9), (7, "", 0)]
     assert (swept.next_uid, swept.complete) == (8, True)
 
@@ -321,7 +321,7 @@ async def test_mail_that_is_announced_and_not_shown(
 
     async with OnServer(serve) as session:
         swept, _ = await sweep(session, Mark(1, 5))
-    assert [mail.uid for mail in swept.mails()] == uids
+    assert [mail.uid async for mail in swept.mails()] == uids
     assert (swept.held_back, swept.next_uid) == (bare, next_uid)
 
 

@@ -11,6 +11,7 @@ import pytest
 from custom_components.imap_push.imap import (
     Mark,
     PushMode,
+    WatchedFolder,
     Watcher,
     WatchOptions,
     link,
@@ -41,7 +42,10 @@ async def watching(
     recorder = Recorder()
     async with ScriptedServer(*scripts) as server:
         watcher = Watcher(
-            account(server.port), {"INBOX": mark}, options or WatchOptions(), recorder
+            account(server.port),
+            {"INBOX": WatchedFolder(mark=mark)},
+            options or WatchOptions(),
+            recorder,
         )
         task = asyncio.ensure_future(watcher.run())
         try:

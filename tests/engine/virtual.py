@@ -7,7 +7,7 @@ import selectors
 import socket
 from typing import Any, override
 
-from custom_components.imap_push.imap import Mark, Watcher, WatchOptions
+from custom_components.imap_push.imap import Mark, WatchedFolder, Watcher, WatchOptions
 
 from .conftest import account
 from .recorder import Recorder
@@ -217,14 +217,21 @@ def run(main: Callable[[VirtualLoop], Coroutine[Any, Any, None]]) -> None:
 
 @contextlib.asynccontextmanager
 async def watched(
-    folders: Mapping[str, Mark | None],
+    folders: Mapping[str, Mark | WatchedFolder | None],
     options: WatchOptions | None = None,
+    *,
+    recorder: Recorder | None = None,
     **changes: object,
 ) -> AsyncIterator[Recorder]:
-    """Watch folders; at the end nothing is left of the watcher."""
-    recorder = Recorder()
+    """Watch folders from these marks on; at the end nothing is left of the watcher."""
+    recorder = recorder or Recorder()
     options = options or WatchOptions()
-    watcher = Watcher(account(993, **changes), folders, options, recorder)
+    wanted = {
+        name: it if isinstance(it, WatchedFolder) else WatchedFolder(mark=it)
+        for name, it in folders.items()
+    }
+    watcher = Watcher(account(993, **changes), wanted, options, recorder)
+    recorder.watcher = watcher
     task = asyncio.create_task(watcher.run(), name="imap_push watcher")
     try:
         yield recorder

@@ -14,6 +14,7 @@ from custom_components.imap_push.imap import (
     Mail,
     Mark,
     PushMode,
+    WatchedFolder,
     Watcher,
     WatchOptions,
 )
@@ -120,7 +121,8 @@ class Home(Running):
         self.refused += 1
 
     def _load(self) -> None:
-        watcher = Watcher(self._account, dict(self._marks), self._options, self)
+        folders = {name: WatchedFolder(mark=it) for name, it in self._marks.items()}
+        watcher = Watcher(self._account, folders, self._options, self)
         self._task = asyncio.create_task(watcher.run())
 
     def _is_time_to_reload(self, moment: Moment) -> bool:

@@ -19,6 +19,7 @@ from custom_components.imap_push.imap import (
     Arrival,
     Mark,
     Security,
+    WatchedFolder,
     Watcher,
     WatchOptions,
     logins,
@@ -131,7 +132,7 @@ def _watcher(server: LightServer, listener: Counter) -> Watcher:
         password="secret",
         security=Security.NONE,
     )
-    return Watcher(account, {"INBOX": None}, WatchOptions(), listener)
+    return Watcher(account, {"INBOX": WatchedFolder()}, WatchOptions(), listener)
 
 
 async def _soak(server: LightServer, counter: Counter, reconnects: int) -> None:

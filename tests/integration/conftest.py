@@ -1,15 +1,25 @@
 """Fixtures for the integration inside Home Assistant."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
-from unittest.mock import AsyncMock, patch
+from unittest.mock import AsyncMock, Mock, create_autospec, patch
 
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.imap_push.const import CONF_FOLDER, DOMAIN, SUBENTRY_TYPE_FOLDER
-from custom_components.imap_push.imap import Account, Listener, Mark, WatchOptions
+from custom_components.imap_push.imap import (
+    Account,
+    Client,
+    Counted,
+    Criteria,
+    Listener,
+    Mark,
+    Statistics,
+    WatchedFolder,
+    WatchOptions,
+)
 from homeassistant.config_entries import ConfigSubentryDataWithId
 from homeassistant.core import HomeAssistant
 
@@ -27,16 +37,18 @@ class FakeWatcher:
     def __init__(
         self,
         account: Account,
-        folders: Mapping[str, Mark | None],
+        folders: Mapping[str, WatchedFolder],
         options: WatchOptions,
         listener: Listener,
     ) -> None:
         """Keep what the coordinator says."""
         self.account = account
-        self.folders = folders
+        self.folders = dict(folders)
+        self.calls: list[tuple[str, ...]] = []
         self.options = options
         self.listener = listener
         self.running = False
+        self.statistics = Statistics()
         self.last_words: Mark | None = None
         self.bug = asyncio.Event()
 
@@ -51,9 +63,37 @@ class FakeWatcher:
             if self.last_words is not None:
                 self.listener.mark_moved("INBOX", self.last_words)
 
+    def add(self, name: str, folder: WatchedFolder) -> None:
+        """Watch one more folder."""
+        assert name not in self.folders
+        self.folders[name] = folder
+        self.calls.append(("add", name))
+
+    def remove(self, name: str) -> None:
+        """Watch a folder no more."""
+        del self.folders[name]
+        self.calls.append(("remove", name))
+
+    def check_now(self) -> None:
+        """Look for new mail everywhere."""
+        self.calls.append(("check_now",))
+
 
 @pytest.fixture
-def watchers() -> Iterator[list[FakeWatcher]]:
+def client() -> Iterator[Mock]:
+    """Replace the engine's client; every search finds nothing unless told otherwise."""
+
+    def count(_folder: str, searches: Sequence[Criteria], *_: object) -> list[Counted]:
+        return [Counted(total=0) for _ in searches]
+
+    client = create_autospec(Client, instance=True)
+    client.count.side_effect = count
+    with patch("custom_components.imap_push.coordinator.Client", return_value=client):
+        yield client
+
+
+@pytest.fixture
+def watchers(client: Mock) -> Iterator[list[FakeWatcher]]:
     """Replace the engine's watcher; return those made so far."""
     made: list[FakeWatcher] = []
 

@@ -164,12 +164,16 @@ async def test_a_refused_login_asks_for_the_password(
 
 
 async def test_a_bug_in_the_engine_does_not_go_unseen(
-    hass: HomeAssistant, watcher: FakeWatcher, caplog: pytest.LogCaptureFixture
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    watcher: FakeWatcher,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """The account is shown as not connected, and the log says why."""
     watcher.listener.state_changed(make_state())
     watcher.bug.set()
-    await hass.async_block_till_done(wait_background_tasks=True)
+    await entry.runtime_data._tasks[0]
+    await hass.async_block_till_done()
     assert "RuntimeError: bug" in caplog.text
     assert get_state(hass, CONNECTIVITY).state == "off"
     assert get_state(hass, UNREAD).state == "unavailable"
@@ -199,7 +203,7 @@ async def test_a_server_that_does_not_let_go_does_not_hold_up_unloading(
     )
     stubborn = asyncio.create_task(_survive_one_cancellation())
     await asyncio.sleep(0)
-    entry.runtime_data._watch_task = stubborn
+    entry.runtime_data._tasks = [stubborn]
     assert await hass.config_entries.async_unload(entry.entry_id)
     assert not stubborn.done()
     stubborn.cancel()

@@ -4,26 +4,32 @@ from datetime import UTC, datetime
 import json
 from typing import Any
 
+from freezegun.api import FrozenDateTimeFactory
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.imap_push.event import NewMailEvent
 from custom_components.imap_push.imap import (
     AccountState,
     Attachment,
     ConnectionLost,
+    ConnectTimeout,
     FolderState,
     PushMode,
+    ServerSilent,
 )
 from homeassistant.const import STATE_UNAVAILABLE, STATE_UNKNOWN, EntityCategory
-from homeassistant.core import HomeAssistant
+from homeassistant.core import HomeAssistant, State
 from homeassistant.helpers import entity_registry as er
 
 from . import (
+    CHECK_NOW,
     CONNECTIVITY,
+    LAST_ERROR,
     LAST_MAIL,
+    MESSAGES,
     NEW_MAIL,
     PUSH_MODE,
+    TOTAL_UNREAD,
     UNREAD,
     get_state,
     make_arrival,
@@ -31,6 +37,9 @@ from . import (
     make_state,
 )
 from .conftest import FakeWatcher
+
+# What the recorder leaves out of every state.
+UNRECORDED = {"device_class", "event_types", "friendly_name", "icon"}
 
 
 def _inbox(**fields: Any) -> AccountState:
@@ -131,7 +140,7 @@ async def test_states_follow_the_account(
             UNREAD,
             "jane@example.com INBOX Unread",
             None,
-            {"state_class": "measurement", "unit_of_measurement": "mails"},
+            {"state_class": "measurement"},
             id="unread",
         ),
         pytest.param(
@@ -193,10 +202,14 @@ async def test_unique_ids_do_not_depend_on_what_can_be_changed(
         for entity in er.async_entries_for_config_entry(entity_registry, entry.entry_id)
     } == {
         UNREAD: "01IMAPPUSH_01INBOX_unread",
+        MESSAGES: "01IMAPPUSH_01INBOX_messages",
         LAST_MAIL: "01IMAPPUSH_01INBOX_last_mail",
         NEW_MAIL: "01IMAPPUSH_01INBOX_new_mail",
         PUSH_MODE: "01IMAPPUSH_push_mode",
         CONNECTIVITY: "01IMAPPUSH_connectivity",
+        TOTAL_UNREAD: "01IMAPPUSH_total_unread",
+        LAST_ERROR: "01IMAPPUSH_last_error",
+        CHECK_NOW: "01IMAPPUSH_check_now",
     }
 
 
@@ -239,41 +252,173 @@ async def test_event_entity_remembers_the_last_mail(
     assert (after.state, after.attributes) == (before.state, before.attributes)
 
 
-async def test_mail_of_another_folder_is_not_shown(
-    hass: HomeAssistant, entry: MockConfigEntry, watcher: FakeWatcher
+@pytest.mark.parametrize(
+    ("options", "recorded", "of_last_mail"),
+    [
+        pytest.param(
+            {},
+            {"event_type", "bulk", "catch_up", "folder", "push", "received"}
+            | {"uid", "uid_validity"},
+            set(),
+            id="as it is set up",
+        ),
+        pytest.param(
+            {"record_mail": True},
+            {"event_type", "bulk", "catch_up", "folder", "push", "received"}
+            | {"uid", "uid_validity", "sender", "sender_name", "subject"},
+            {"sender", "sender_name", "subject"},
+            id="who wrote what is wanted",
+        ),
+    ],
+)
+async def test_recorder_gets_little_of_the_largest_mail(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    watchers: list[FakeWatcher],
+    options: dict[str, bool],
+    recorded: set[str],
+    of_last_mail: set[str],
 ) -> None:
-    """Each folder has its own event entity."""
-    entry.runtime_data._device_ids["Lists"] = "device"
-    await watcher.listener.mail_arrived(make_arrival(folder="Lists"))
-    assert get_state(hass, NEW_MAIL).state == STATE_UNKNOWN
-
-
-async def test_recorder_takes_the_largest_mail(
-    hass: HomeAssistant, watcher: FakeWatcher
-) -> None:
-    """What is recorded stays below its 16 KB; the lists are left out."""
+    """Far less than its 16 KB, and who wrote what only if the user wants it."""
+    hass.config_entries.async_update_entry(entry, options=options)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
     address = "a" * 64 + "@" + "example." * 20 + "org"
     attachment = Attachment(
         part="1.2.3", filename="f" * 255, content_type="application/pdf", size=1
     )
-    await watcher.listener.mail_arrived(
-        make_arrival(
-            message_id="<" + "m" * 998 + ">",
-            sender=address,
-            sender_name="ß" * 1000,
-            subject="ß" * 1000,
-            to=(address,) * 50,
-            cc=(address,) * 50,
-            attachments=(attachment,) * 50,
-            truncated=True,
-        )
+    arrival = make_arrival(
+        message_id="<" + "m" * 998 + ">",
+        sender=address,
+        sender_name="ß" * 1000,
+        subject="ß" * 1000,
+        to=(address,) * 50,
+        cc=(address,) * 50,
+        attachments=(attachment,) * 50,
+        text="ß" * 10_000,
+        truncated=True,
     )
-    attributes = get_state(hass, NEW_MAIL).attributes
-    recorded = {
-        key: value
-        for key, value in attributes.items()
-        if key not in NewMailEvent._unrecorded_attributes
-    }
-    assert len(json.dumps(dict(attributes), ensure_ascii=False).encode()) > 16384
-    assert len(json.dumps(recorded, ensure_ascii=False).encode()) < 16384
-    assert {"subject", "sender", "sender_name", "folder", "uid"} <= recorded.keys()
+    await watchers[0].listener.mail_arrived(arrival)
+    watchers[0].listener.state_changed(_inbox(last_mail=arrival.mail))
+    attributes = _recorded(get_state(hass, NEW_MAIL))
+    assert attributes.keys() == recorded
+    assert len(json.dumps(attributes, ensure_ascii=False).encode()) < 8192
+    assert get_state(hass, LAST_MAIL).attributes["subject"] == "ß" * 1000
+    shown = {"sender", "sender_name", "subject"}
+    assert _recorded(get_state(hass, LAST_MAIL)).keys() & shown == of_last_mail
+
+
+def _recorded(state: State) -> dict[str, Any]:
+    """Return the attributes that the recorder keeps."""
+    assert state.state_info is not None
+    ignored = {*state.state_info["unrecorded_attributes"], *UNRECORDED}
+    return {key: it for key, it in state.attributes.items() if key not in ignored}
+
+
+@pytest.mark.parametrize(
+    ("entity_id", "state", "expected"),
+    [
+        pytest.param(MESSAGES, _inbox(messages=12), "12", id="messages"),
+        pytest.param(MESSAGES, _inbox(), STATE_UNKNOWN, id="messages not told"),
+        pytest.param(LAST_ERROR, make_state(), STATE_UNKNOWN, id="never an error"),
+        pytest.param(
+            LAST_ERROR,
+            AccountState(error=ServerSilent()),
+            "server_silent",
+            id="an error",
+        ),
+        pytest.param(
+            LAST_ERROR,
+            AccountState(error=ConnectTimeout()),
+            "connect_timeout",
+            id="an error of a finer kind",
+        ),
+    ],
+)
+async def test_rare_entities_can_be_enabled(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    watchers: list[FakeWatcher],
+    entity_registry: er.EntityRegistry,
+    entity_id: str,
+    state: AccountState,
+    expected: str,
+) -> None:
+    """They are there, and disabled."""
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    assert hass.states.get(entity_id) is None
+    entity_registry.async_update_entity(entity_id, disabled_by=None)
+    assert await hass.config_entries.async_reload(entry.entry_id)
+    await hass.async_block_till_done()
+    watchers[-1].listener.state_changed(state)
+    assert get_state(hass, entity_id).state == expected
+    watchers[-1].listener.state_changed(make_state())
+    if entity_id == LAST_ERROR:
+        assert get_state(hass, entity_id).state == expected
+
+
+@pytest.mark.parametrize(
+    ("state", "total"),
+    [
+        pytest.param(
+            make_state(
+                {
+                    "INBOX": FolderState(available=True, unread=2),
+                    "Lists": FolderState(available=True, unread=40),
+                }
+            ),
+            "42",
+            id="two folders",
+        ),
+        pytest.param(
+            make_state(
+                {
+                    "INBOX": FolderState(available=True, unread=2),
+                    "Lists": FolderState(unread=40),
+                }
+            ),
+            "2",
+            id="one is not watched",
+        ),
+        pytest.param(_inbox(unread=0), "0", id="all is read"),
+        pytest.param(AccountState(), STATE_UNKNOWN, id="nothing is known"),
+    ],
+)
+async def test_total_unread(
+    hass: HomeAssistant, watcher: FakeWatcher, state: AccountState, total: str
+) -> None:
+    """All folders together, as far as they are known."""
+    watcher.listener.state_changed(make_state())
+    watcher.listener.state_changed(state)
+    assert get_state(hass, TOTAL_UNREAD).state == total
+
+
+async def test_check_now_asks_the_server(
+    hass: HomeAssistant, watcher: FakeWatcher
+) -> None:
+    """In all folders, whatever was told."""
+    await hass.services.async_call(
+        "button", "press", {"entity_id": CHECK_NOW}, blocking=True
+    )
+    assert watcher.calls == [("check_now",)]
+
+
+async def test_only_what_changed_is_written(
+    hass: HomeAssistant,
+    watcher: FakeWatcher,
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    """The same again is not even reported."""
+    watcher.listener.state_changed(make_state())
+    before = {state.entity_id: state.last_reported for state in hass.states.async_all()}
+    freezer.tick(1)
+    watcher.listener.state_changed(make_state())
+    watcher.listener.state_changed(make_state(capabilities=frozenset()))
+    assert {it.entity_id: it.last_reported for it in hass.states.async_all()} == before
+    watcher.listener.state_changed(make_state(push_mode=PushMode.POLL))
+    assert [
+        state.entity_id
+        for state in hass.states.async_all()
+        if state.last_reported != before[state.entity_id]
+    ] == [PUSH_MODE]

@@ -29,6 +29,7 @@ BARE = {
     "flags": [],
     "attachments": [],
     "bulk": False,
+    "text": None,
     "truncated": False,
     "push": "idle",
     "catch_up": False,
@@ -130,9 +131,9 @@ def _new_mail(
             id="attachments without their content",
         ),
         pytest.param(
-            {"bulk": True, "truncated": True},
-            {"bulk": True, "truncated": True},
-            id="bulk and truncated",
+            {"bulk": True, "text": "Dear Jane", "truncated": True},
+            {"bulk": True, "text": "Dear Jane", "truncated": True},
+            id="bulk, text and truncated",
         ),
         pytest.param(
             {"push": PushMode.POLL, "catch_up": True},

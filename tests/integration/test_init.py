@@ -5,7 +5,7 @@ from typing import Any
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.imap_push.const import DOMAIN, EVENT_NEW_MAIL
-from custom_components.imap_push.imap import Mark
+from custom_components.imap_push.imap import Mark, WatchedFolder
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr, entity_registry as er
@@ -48,7 +48,7 @@ async def test_account_and_folder_are_devices(
         if entity.config_subentry_id == "01INBOX"
     }
     assert set(of_inbox.values()) == {folder.id}
-    assert len(of_inbox) == 3
+    assert len(of_inbox) == 4
 
 
 async def test_unloading_leaves_nothing(
@@ -101,7 +101,7 @@ async def test_the_last_mark_of_a_watcher_is_kept(
             "remembered": [],
         }
     }
-    assert watchers[1].folders == {"INBOX": Mark(3, 9)}
+    assert watchers[1].folders == {"INBOX": WatchedFolder(mark=Mark(3, 9))}
 
 
 async def test_stopping_home_assistant_keeps_the_marks(

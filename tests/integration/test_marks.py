@@ -11,7 +11,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.imap_push import marks
-from custom_components.imap_push.imap import Mark
+from custom_components.imap_push.imap import Mark, WatchedFolder
 from custom_components.imap_push.marks import MarkStore
 from homeassistant.core import HomeAssistant
 
@@ -229,7 +229,7 @@ async def test_an_account_is_watched_whatever_became_of_its_file(
     damage(file)
     assert await hass.config_entries.async_setup(entry.entry_id)
     assert watchers[0].running
-    assert watchers[0].folders == {"INBOX": None}
+    assert watchers[0].folders == {"INBOX": WatchedFolder()}
     assert KEY in caplog.text
     watchers[0].listener.mark_moved("INBOX", Mark(3, 8))
     assert await hass.config_entries.async_unload(entry.entry_id)
@@ -243,7 +243,7 @@ async def test_a_watcher_goes_on_from_its_mark(
     store.async_move("INBOX", Mark(3, 8))
     await store.async_save()
     assert await hass.config_entries.async_setup(entry.entry_id)
-    assert watchers[0].folders == {"INBOX": Mark(3, 8)}
+    assert watchers[0].folders == {"INBOX": WatchedFolder(mark=Mark(3, 8))}
 
 
 async def test_removing_the_account_removes_its_marks(

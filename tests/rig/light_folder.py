@@ -6,7 +6,7 @@ from typing import Final
 
 UID_VALIDITY: Final = 7
 
-_SECTION: Final = re.compile(rb"BODY\.PEEK(\[[^\]]*\])(?:<(\d+)\.\d+>)?")
+_SECTION: Final = re.compile(rb"BODY\.PEEK(\[[^\]]*\])(?:<(\d+)\.(\d+)>)?")
 _STRUCTURE: Final = b'BODYSTRUCTURE ("text" "plain" NIL NIL NIL "7bit" 10 1)'
 _FIRST_DAY: Final = datetime(2026, 1, 1, tzinfo=UTC)
 # One mail comes in each of so many minutes, then all begins anew: years have four digits.
@@ -18,6 +18,7 @@ class LightFolder:
 
     `gone`, `seen`: UIDs that were expunged, or read. `hidden`: those that are announced and not
     shown yet. `unshowable`: those for which the server refuses a FETCH of more than flags.
+    `text`: what is in each mail.
     """
 
     def __init__(self, name: bytes) -> None:
@@ -29,6 +30,8 @@ class LightFolder:
         self.seen: set[int] = set()
         self.hidden: set[int] = set()
         self.unshowable: set[int] = set()
+        self.flagged: set[int] = set()
+        self.text = b"Hello\r\n"
         self._renumbered_by = 0
 
     @property
@@ -41,9 +44,15 @@ class LightFolder:
         """Return how many of them are unread."""
         return self.exists - len(self.seen - self.gone)
 
+    @property
+    def modseq(self) -> int:
+        """Return a number that grows with each change (RFC 7162)."""
+        return 1 + sum(map(len, (self.gone, self.seen, self.flagged))) + self.last
+
     def status(self, asked: bytes = b"MESSAGES UIDNEXT UIDVALIDITY UNSEEN") -> bytes:
         """Return what STATUS tells of what is asked for."""
         numbers = {
+            b"HIGHESTMODSEQ": self.modseq,
             b"MESSAGES": self.exists,
             b"UIDNEXT": self.last + 1,
             b"UIDVALIDITY": self.uid_validity,
@@ -93,11 +102,12 @@ class LightFolder:
             found.append(text.encode())
         if b"RFC822.SIZE" in items:
             found.append(b"RFC822.SIZE %d" % (1000 + number))
-        if section := _SECTION.search(items):
-            header = _header(number)
-            offset = b"<%b>" % section[2] if section[2] else b""
-            start = b"BODY%b%b {%d}\r\n" % (section[1], offset, len(header))
-            found.append(start + header)
+        for section, offset, length in _SECTION.findall(items):
+            content = self.text if section == b"[TEXT]" else _header(number)
+            content = content[: int(length)] if length else content
+            origin = b"<%b>" % offset if offset else b""
+            start = b"BODY%b%b {%d}\r\n" % (section, origin, len(content))
+            found.append(start + content)
         if b"BODYSTRUCTURE" in items:
             found.append(_STRUCTURE)
         return found

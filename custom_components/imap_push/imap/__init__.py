@@ -6,6 +6,7 @@ What stands here is all that the layer above may use.
 from .check import check_account
 from .client import Client
 from .errors import (
+    AppPasswordNeeded,
     CannotConnect,
     CertificateError,
     CertificateProblem,
@@ -21,6 +22,7 @@ from .errors import (
     LoginRefused,
     MailNotFound,
     NotImap,
+    OAuthNeeded,
     PartNotFound,
     PortRefused,
     ProtocolError,
@@ -57,11 +59,16 @@ from .models import (
     Security,
     WatchOptions,
 )
+from .names import decode_folder
+from .push import explain_push
+from .quirks import Quirks, quirks_of
+from .statistics import Durations, Statistics
 from .watcher import Watcher
 
 __all__ = [
     "Account",
     "AccountState",
+    "AppPasswordNeeded",
     "Arrival",
     "Attachment",
     "CannotConnect",
@@ -77,6 +84,7 @@ __all__ = [
     "Criteria",
     "CriteriaRefused",
     "Done",
+    "Durations",
     "FolderInfo",
     "FolderNotFound",
     "FolderRenumbered",
@@ -92,13 +100,16 @@ __all__ = [
     "MailNotFound",
     "Mark",
     "NotImap",
+    "OAuthNeeded",
     "PartNotFound",
     "PortRefused",
     "ProtocolError",
     "PushMode",
+    "Quirks",
     "Security",
     "ServerSilent",
     "StartTlsMissing",
+    "Statistics",
     "Throttled",
     "TlsError",
     "TlsExpected",
@@ -111,4 +122,7 @@ __all__ = [
     "WatchedFolder",
     "Watcher",
     "check_account",
+    "decode_folder",
+    "explain_push",
+    "quirks_of",
 ]

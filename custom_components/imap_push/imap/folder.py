@@ -1,6 +1,7 @@
 """One watched folder: what is known of it, its mark, and the delivery of its mail."""
 
 import asyncio
+from collections.abc import Mapping
 import dataclasses
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -8,10 +9,10 @@ import logging
 from typing import Final
 
 from .errors import ConnectionLost, ProtocolError
-from .listener import Listener
 from .mark import Mark
-from .models import Arrival, CatchUp, FolderState, Mail, PushMode, WatchOptions
+from .models import Arrival, CatchUp, FolderState, Mail, PushMode
 from .session import BATCH, MAX_UID, RECOVERY, Session
+from .shared import Shared
 from .sweep import Opened, Sweep
 
 _LOGGER = logging.getLogger(__name__)
@@ -43,21 +44,25 @@ class WatchedFolder:
 class Folder:
     """A watched folder; whoever has it open makes it deliver.
 
-    `is_due`: something in it is not known yet.
+    `is_due`: something in it is not known yet. `is_removed`: it is watched no more; whoever has
+    it in hand lets go of it when it can, and nobody hears of it meanwhile.
     """
 
-    def __init__(
-        self, name: str, mark: Mark | None, options: WatchOptions, listener: Listener
-    ) -> None:
-        """Watch a folder from its mark on; None: from what comes next."""
+    def __init__(self, name: str, watched: WatchedFolder, shared: Shared) -> None:
+        """Watch a folder as the user wants it."""
         self.name = name
-        self.mark = mark
+        self.text_size = watched.text_size
+        self.mark = watched.mark
         self.state = FolderState()
         self.is_due = True
-        self._options = options
-        self._listener = listener
+        self.is_removed = False
+        self._options = shared.options
+        self._listener = shared.listener
+        self._statistics = shared.statistics
+        # What the server last said of it, by the names that STATUS has for it.
+        self._numbers: dict[str, int] = {}
         # Mail above a mark of an earlier life came while nobody watched.
-        self._catch_up = mark is not None
+        self._catch_up = self.mark is not None
         # Below this UID mail may have been delivered under another number, or the same one.
         self._doubtful_below = 0
         self._was_missing = False
@@ -88,8 +93,7 @@ class Folder:
 
         `asked`: it answers a question, so that what it leaves out has to be looked up.
         """
-        if (unread := numbers.get("UNSEEN")) is not None:
-            self.state = dataclasses.replace(self.state, unread=unread)
+        self.learn(numbers)
         if self.state.missing:
             # Some know a folder that they cannot open: it must not be tried at every word.
             self.is_due |= asked or numbers != self._told
@@ -102,6 +106,20 @@ class Folder:
         # A UIDNEXT above the mark may be of mail that was gone when we looked.
         if numbers.get("UIDNEXT", 0) not in {self.mark.next_uid, self._seen_next}:
             self.is_due = True
+
+    def learn(self, numbers: Mapping[str, int]) -> None:
+        """Take numbers as STATUS names them; others than before mean that something changed."""
+        known = self._numbers
+        if any(known.get(name, it) != it for name, it in numbers.items()):
+            self.changed()
+        known.update(numbers)
+        unread, messages = known.get("UNSEEN"), known.get("MESSAGES")
+        self.state = dataclasses.replace(self.state, unread=unread, messages=messages)
+
+    def changed(self) -> None:
+        """Note that something in the folder may have changed."""
+        changes = self.state.changes + 1
+        self.state = dataclasses.replace(self.state, changes=changes)
 
     @property
     def batch(self) -> int | None:
@@ -159,14 +177,14 @@ class Folder:
     def counted(self, unread: int | None) -> None:
         """Take how many are unread; None says nothing."""
         if unread is not None:
-            self.state = dataclasses.replace(self.state, unread=unread)
+            self.learn({"UNSEEN": unread})
 
     async def take(self, sweep: Sweep, mode: PushMode, opened: Opened) -> int:
         """Deliver all that a sweep found; return how many mails were new."""
         self._stumbles = 0
         self._batch = min(BATCH, max(1, self._batch * 2))
         mark, found = sweep.start, 0
-        for mail in sweep.mails():
+        async for mail in sweep.mails():
             if mail.uid >= self._doubtful_below or not mark.knows(mail):
                 await self._deliver(mail, mode)
                 found += 1
@@ -174,7 +192,7 @@ class Folder:
             await asyncio.sleep(0)  # A burst must not hold up the event loop.
         mark = self._move(mark.at(sweep.next_uid))
         if sweep.held_back is not None and await self._give_up(sweep.held_back):
-            await self._deliver(sweep.mail(sweep.held_back), mode)
+            await self._deliver(await sweep.mail(sweep.held_back), mode)
             mark = self._move(mark.at(sweep.held_back + 1))
         newest = sweep.newest()
         self._move(mark.seeing(newest))
@@ -199,10 +217,10 @@ class Folder:
             return False
         await self._deliver(mail, PushMode.NOTIFY)
         self._move(mark.passed(mail))
-        unread = self.state.unread
-        if unread is not None and "\\Seen" not in mail.flags:
-            unread += 1
-        self.state = dataclasses.replace(self.state, last_mail=mail, unread=unread)
+        if self.state.unread is not None and "\\Seen" not in mail.flags:
+            self.counted(self.state.unread + 1)
+        newest = dataclasses.replace(mail, text=None)
+        self.state = dataclasses.replace(self.state, last_mail=newest)
         return True
 
     async def _give_up(self, uid: int) -> bool:
@@ -230,7 +248,8 @@ class Folder:
         # A server may lag behind itself, and bring the same UIDs once more.
         is_same = mark.uid_validity == first.uid_validity
         self._doubtful_below = mark.next_uid if is_same else MAX_UID + 1
-        for mail in await session.received_since(mark.last_received):
+        received = session.received_since(mark.last_received, self.text_size)
+        for mail in await received:
             if mail.uid < first.next_uid and not mark.knows(mail):
                 await self._deliver(mail, mode)
                 mark = self._move(mark.remembering(mail))
@@ -239,8 +258,9 @@ class Folder:
 
     async def _deliver(self, mail: Mail, mode: PushMode) -> None:
         """Hand a mail over; a listener's error is its own."""
-        if self._catch_up and self._is_too_old(mail):
+        if self.is_removed or (self._catch_up and self._is_too_old(mail)):
             return
+        self._statistics.mails += 1
         arrival = Arrival(mail=mail, push=mode, catch_up=self._catch_up)
         try:
             await self._listener.mail_arrived(arrival)
@@ -257,5 +277,6 @@ class Folder:
         """Take a mark and have it kept."""
         if mark != self.mark:
             self.mark = mark
-            self._listener.mark_moved(self.name, mark)
+            if not self.is_removed:
+                self._listener.mark_moved(self.name, mark)
         return mark

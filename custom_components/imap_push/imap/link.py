@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+import contextlib
 import dataclasses
 import logging
 import math
@@ -63,14 +64,31 @@ class Link:
         self.has_watched = False
         self._outage: asyncio.TimerHandle | None = None
         self._session: Session | None = None
+        self._hurry = asyncio.Event()  # ends a pause between sessions
+
+    @property
+    def is_watching(self) -> bool:
+        """Return if all is well with its connection."""
+        return self.has_watched and self.error is None
 
     def adopt(self, folders: list[Folder]) -> None:
         """Care for more folders, from now on."""
         for folder in folders:
             folder.is_due = True
         self.folders.extend(folders)
+        self.wake()
+
+    def wake(self) -> None:
+        """End a time of waiting for news: there is something to do in the folders."""
         if self._session is not None:
             self._session.news.wake()
+
+    def check_now(self) -> None:
+        """Look at all folders at once, or connect at once."""
+        for folder in self.folders:
+            folder.is_due = True
+        self.wake()
+        self._hurry.set()
 
     async def run(self) -> None:
         """Live one session after another, until cancelled, or until others care for the folders."""
@@ -80,6 +98,7 @@ class Link:
             while True:
                 self._opened_at = math.inf
                 error = await self._live()
+                self._shared.statistics.losses[type(error).__name__] += 1
                 self._failures += 1
                 if self._is_useless(error) and self._surrender(self, error):
                     return
@@ -89,9 +108,17 @@ class Link:
                 # Where nobody answers dialling is patient, and asks nothing of the server.
                 if not isinstance(error, Unreachable):
                     delay = backoff.delay(loop.time() - self._opened_at)
-                    await asyncio.sleep(max(delay, error.retry_after or 0.0))
+                    await self._pause(delay, error.retry_after or 0.0)
         finally:
             self._end_outage()
+
+    async def _pause(self, seconds: float, at_least: float) -> None:
+        """Stay away; the user may end that, but for what the server asked for."""
+        await asyncio.sleep(at_least)
+        self._hurry.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, seconds - at_least)):
+                await self._hurry.wait()
 
     async def _live(self) -> ImapError:
         """Watch until something ends it; return what."""
@@ -104,12 +131,14 @@ class Link:
                     shared.pipelining,
                     patiently=self.error is not None,
                 )
+            shared.statistics.sessions += 1
             self._opened_at = asyncio.get_running_loop().time()
             self.capabilities = session.capabilities
             watch = Watch(
                 session,
                 self.folders,
                 self._choice,
+                shared.statistics,
                 self._publish,
                 self._watching,
             )

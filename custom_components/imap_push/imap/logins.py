@@ -36,6 +36,14 @@ class Logins:
         """Return if no login makes sense before the user has acted."""
         return self._refusals >= MAX_REFUSALS
 
+    def allow_for(self, connections: int) -> None:
+        """Allow the first logins of so many connections; what was allowed once is not again."""
+        capacity = BURST + max(0, connections - 1)
+        if capacity > self._capacity:
+            self._fill()
+            self._tokens += capacity - self._capacity
+            self._capacity = capacity
+
     def forgive(self) -> None:
         """Forget refusals: another connection is logged in with the same password."""
         self._refusals = 0

@@ -91,6 +91,12 @@ def parse_mail(
     )
 
 
+def fitting(text: str, limit: int) -> tuple[str, bool]:
+    """Return as much of a text as fits into so many octets of JSON, and whether it was cut."""
+    cut = _Cutter()
+    return cut.text(text, limit), cut.truncated
+
+
 class _Cutter:
     """Keeps fields within their size and remembers if one had to be cut."""
 

@@ -67,9 +67,18 @@ class NewsQueue:
                 return
         self.wake()
 
+    @property
+    def exists(self) -> int:
+        """Return how many messages the folder has that is open now, as far as it was told."""
+        return self._exists
+
     def opened(self, exists: int) -> None:
         """Take how many messages the folder has that is open now."""
         self._exists = exists
+
+    def left(self) -> None:
+        """Forget mail of the folder that was open until now: it must not pass for another's."""
+        self._news.mails.clear()
 
     def overflow(self) -> None:
         """Note that the server has lost news, and will tell of no more (RFC 5465 5.8)."""

@@ -302,6 +302,8 @@ class PushProtocol(IMAP4ClientProtocol):
                 "a folder was opened before the work in another was done"
             )
         del self._commands[command.tag]
+        if command.opens_folder:
+            self.news.left()
         if status.code == "CAPABILITY":
             self._learn_capabilities(status.code_args)
         # Until TLS is up nothing more may come: it could be injected (RFC 9051 11.1).

@@ -1,11 +1,12 @@
 """The ways to wait for new mail, and which one to take."""
 
 import asyncio
+from collections.abc import Iterable
 import logging
 from typing import ClassVar, Final, override
 
-from .message import FETCH_ITEMS
-from .models import PushMode, WatchOptions
+from .excerpt import fetch_items
+from .models import FolderState, PushMode, WatchOptions
 from .names import encode_folder, quote
 from .protocol import Command
 from .quirks import Quirks
@@ -118,18 +119,20 @@ class Notify(Idle):
         return self._refresh
 
     @staticmethod
-    def arm(guests: list[str]) -> Command:
-        """Return the command that asks for all of it, and how things are now."""
+    def wish(guests: Iterable[str], text_size: int) -> str:
+        """Return what is asked for: home's mail, with so much of its text, and its guests' news."""
         events = "MessageNew {}MessageExpunge FlagChange"
-        selected = events.format(f"{FETCH_ITEMS} ")
-        arguments = f"SET (selected ({selected}))"
-        if guests:
-            names = " ".join(quote(encode_folder(name)) for name in guests)
-            others = events.format("")
-            arguments = (
-                f"SET STATUS (selected ({selected})) (mailboxes ({names}) ({others}))"
-            )
-        return Command("NOTIFY", arguments)
+        selected = events.format(f"{fetch_items(text_size)} ")
+        names = " ".join(quote(encode_folder(name)) for name in guests)
+        if not names:
+            return f"SET (selected ({selected}))"
+        others = events.format("")
+        return f"SET STATUS (selected ({selected})) (mailboxes ({names}) ({others}))"
+
+    @staticmethod
+    def arm(wish: str) -> Command:
+        """Return the command that asks for all of it; it collects how things are now."""
+        return Command("NOTIFY", wish, frozenset({"STATUS"}))
 
     @staticmethod
     def disarm() -> Command:
@@ -201,3 +204,40 @@ class PushChoice:
 
 def _rank(push: Push) -> int:
     return WORST_FIRST.index(push.mode)
+
+
+def explain_push(
+    options: WatchOptions,
+    quirks: Quirks,
+    capabilities: frozenset[str],
+    state: FolderState,
+) -> str:
+    """Return how new mail of a folder becomes known, and why not in a better way."""
+    return f"{state.push_mode}: {_reason_for(options, quirks, capabilities, state)}"
+
+
+def _reason_for(
+    options: WatchOptions,
+    quirks: Quirks,
+    capabilities: frozenset[str],
+    state: FolderState,
+) -> str:
+    """Return what `PushChoice.best` goes by, in words."""
+    mode = state.push_mode
+    if mode is PushMode.OFF:
+        return "the folder is missing" if state.missing else "not connected"
+    if mode is PushMode.NOTIFY:
+        return "offered and allowed"
+    if not options.push:
+        return "push option off"
+    if quirks.idle_is_deaf:
+        return "quirk idle_is_deaf"
+    if "IDLE" not in capabilities:
+        return "IDLE not offered"
+    if mode is PushMode.POLL:
+        if state.push_is_silent:
+            return "IDLE offered but silent"
+        return "IDLE offered, but no connection to spare for this folder"
+    if "NOTIFY" not in capabilities:
+        return "NOTIFY not offered"
+    return "NOTIFY offered but silent" if options.notify else "NOTIFY option off"

@@ -171,18 +171,19 @@ def _value(kind: str, octets: bytes) -> Value:
 def parse_fetch(data: Data) -> dict[str, Value]:
     """Return the items of a FETCH response by name, upper case (RFC 3501 7.4.2).
 
-    `BODY[...]` stands without what is between its brackets: only one section is ever asked for.
+    `BODY[TEXT]` and `BODY`, which is any other section: only one such is ever asked for.
     """
     values = parse_values(data.parts)
     items = values[0] if values else None
     if not isinstance(items, tuple):
         return {}
     pairs = zip(items[::2], items[1::2], strict=False)
-    return {
-        name.partition(b"[")[0].decode("ascii", "replace").upper(): value
-        for name, value in pairs
-        if isinstance(name, bytes)
-    }
+    return {_item_name(name): value for name, value in pairs if isinstance(name, bytes)}
+
+
+def _item_name(name: bytes) -> str:
+    item, _, section = name.decode("ascii", "replace").upper().partition("[")
+    return "BODY[TEXT]" if section.startswith("TEXT]") else item
 
 
 def parse_status(data: Data) -> tuple[bytes, dict[str, int]]:

@@ -3,14 +3,15 @@
 import asyncio
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
+from itertools import batched
 import logging
 from typing import Final
 
 from .auth import log_in
 from .connection import Connection
 from .errors import CommandRefused, FolderNotFound
+from .excerpt import batch_size, fetch_items
 from .mark import Mark
-from .message import FETCH_ITEMS
 from .models import Account, Mail
 from .names import encode_folder, is_folder, quote
 from .news import NewsQueue
@@ -27,7 +28,7 @@ from .responses import (
     parse_search_count,
     parse_status,
 )
-from .sweep import Look, Opened, Sweep, read_mail
+from .sweep import SLICE, Look, Opened, Sweep, read_with_text
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -35,13 +36,13 @@ _LOGGER = logging.getLogger(__name__)
 BATCH: Final = 500
 # Mails that may be new after a folder was numbered anew.
 RECOVERY: Final = 500
-# Octets that are parsed in one go, before the event loop gets its turn, and those of one response
-# that are too many for that.
-SLICE: Final = 8_192
+# Octets of one response that are too many to be parsed in one go.
 LARGE: Final = 65_536
 MAX_UID: Final = 2**32 - 1
 
-_EXAMINED: Final = frozenset({"EXISTS", "RECENT", "FLAGS", "UIDVALIDITY", "UIDNEXT"})
+_EXAMINED: Final = frozenset(
+    {"EXISTS", "RECENT", "FLAGS", "UIDVALIDITY", "UIDNEXT", "HIGHESTMODSEQ"}
+)
 _PEEK_ITEMS: Final = "(UID)"
 # What is asked for where the server cannot tell the structure or the header of a mail.
 _BARE_ITEMS: Final = "(UID FLAGS INTERNALDATE RFC822.SIZE)"
@@ -128,16 +129,20 @@ class Session:
         opens: bool,
         is_peek: bool = False,
         fetches: bool = True,
+        text_size: int = 0,
     ) -> Look:
         """Return what to ask of a folder; without a mark it is only opened."""
         examine = self._examine_command(folder) if opens else None
         if mark is None:
             return Look(folder, mark, examine, None, None, is_peek)
-        # The last message comes too: it tells what is the newest, and if there is more.
-        items = _PEEK_ITEMS if is_peek else FETCH_ITEMS
-        fetch = _fetch_command(f"{_batch(mark.next_uid)},*", items)
+        fetch = None
+        if fetches:
+            # The last message comes too: it tells what is the newest, and if there is more.
+            uids = _batch(mark.next_uid, batch_size(text_size, BATCH))
+            items = _PEEK_ITEMS if is_peek else fetch_items(text_size)
+            fetch = _fetch_command(f"{uids},*", items)
         count = self._count_command(folder)
-        return Look(folder, mark, examine, fetch if fetches else None, count, is_peek)
+        return Look(folder, mark, examine, fetch, count, is_peek, text_size)
 
     async def opened(self, look: Look) -> Opened:
         """Return what the folder says of itself; raise FolderNotFound if there is none."""
@@ -157,7 +162,7 @@ class Session:
         assert look.mark is not None
         assert look.fetch is not None
         messages = await _by_uid((await look.fetch.wait()).data)
-        return self._sweep(look.folder, look.mark, messages)
+        return self._sweep(look, look.mark, messages)
 
     async def counted(self, look: Look) -> int | None:
         """Return how many are unread, or None if the server does not tell it here."""
@@ -199,7 +204,7 @@ class Session:
             uid_next = max(await self._fetch("*", _PEEK_ITEMS), default=0) + 1
         return Mark(self._opened.uid_validity, uid_next)
 
-    async def received_since(self, moment: datetime) -> list[Mail]:
+    async def received_since(self, moment: datetime, text_size: int = 0) -> list[Mail]:
         """Return the mails received since a moment, oldest first, at most RECOVERY of them.
 
         Nothing is returned if there are more: a mailbox that was restored as a whole would
@@ -212,14 +217,24 @@ class Session:
         mails: list[Mail] = []
         if not uids or len(uids) > RECOVERY or self.folder is None:
             return mails
-        for uid, items in (await self._fetch_carefully(uids)).items():
-            mails.append(read_mail(self.folder, self._opened.uid_validity, uid, items))
-            await asyncio.sleep(0)
+        validity, batch = self._opened.uid_validity, batch_size(text_size, BATCH)
+        for asked in batched(uids, batch, strict=False):
+            messages = await self._fetch_carefully(list(asked), text_size)
+            for uid, items in messages.items():
+                mail = await read_with_text(
+                    self.folder, validity, uid, items, text_size
+                )
+                mails.append(mail)
+                await asyncio.sleep(0)
         received = [mail for mail in mails if mail.received and mail.received >= moment]
         return sorted(received, key=lambda mail: (mail.received, mail.uid))
 
     async def sweep_sparse(
-        self, folder: str, mark: Mark, batch: int | None = None
+        self,
+        folder: str,
+        mark: Mark,
+        batch: int | None = None,
+        text_size: int = 0,
     ) -> Sweep:
         """Sweep the folder that is open by what a search finds: UIDs are far apart, or a FETCH of many went wrong.
 
@@ -229,20 +244,23 @@ class Session:
         first = min(mark.next_uid, MAX_UID)
         found = await self._search(f"UID {first}:*")
         uids = [uid for uid in found if uid >= mark.next_uid]
-        asked = uids[: BATCH if batch is None else max(batch, 1)]
+        most = BATCH if batch is None else max(batch, 1)
+        asked = uids[: batch_size(text_size, most)]
         if batch != 0 or not asked:
-            messages = await self._fetch_carefully(asked)
+            messages = await self._fetch_carefully(asked, text_size)
         else:
             messages = await self._fetch_bare(asked[0])
         next_uid = max(asked, default=mark.next_uid - 1) + 1
         complete = len(uids) == len(asked)
-        return Sweep(folder, mark, next_uid, complete, messages=messages)
+        return Sweep(
+            folder, mark, next_uid, complete, messages=messages, text_size=text_size
+        )
 
     def _sweep(
-        self, folder: str, mark: Mark, messages: dict[int, dict[str, Value]]
+        self, look: Look, mark: Mark, messages: dict[int, dict[str, Value]]
     ) -> Sweep:
         """Return what a FETCH of a batch, and of the last message, means."""
-        end = mark.next_uid + BATCH
+        end = mark.next_uid + batch_size(look.text_size, BATCH)
         # A FETCH response without the header tells of changed flags, or of a mail that is
         # announced and not there yet; there is no telling which.
         new = [uid for uid in messages if uid >= mark.next_uid]
@@ -252,12 +270,13 @@ class Session:
             max(new, default=mark.next_uid - 1) + 1 if complete else end
         )
         return Sweep(
-            folder=folder,
+            folder=look.folder,
             start=mark,
             next_uid=min(ended, end),
             complete=complete,
             held_back=held_back if ended <= end else None,
             messages=messages,
+            text_size=look.text_size,
         )
 
     def _examine_command(self, folder: str) -> Command:
@@ -284,20 +303,21 @@ class Session:
         [completion] = await self._connection.run(_fetch_command(uids, items))
         return await _by_uid(completion.data)
 
-    async def _fetch_carefully(self, uids: list[int]) -> dict[int, dict[str, Value]]:
+    async def _fetch_carefully(
+        self, uids: list[int], text_size: int
+    ) -> dict[int, dict[str, Value]]:
         """Fetch messages; of one that the server refuses to show, what it does show."""
         if not uids:
             return {}
         try:
-            return await self._fetch(",".join(map(str, uids)), FETCH_ITEMS)
+            return await self._fetch(",".join(map(str, uids)), fetch_items(text_size))
         except CommandRefused as error:
             if error.status != "NO":
                 raise
         if len(uids) > 1:
             half = len(uids) // 2
-            return await self._fetch_carefully(
-                uids[:half]
-            ) | await self._fetch_carefully(uids[half:])
+            first = await self._fetch_carefully(uids[:half], text_size)
+            return first | await self._fetch_carefully(uids[half:], text_size)
         return await self._fetch_bare(uids[0])
 
     async def _fetch_bare(self, uid: int) -> dict[int, dict[str, Value]]:
@@ -320,8 +340,8 @@ def _fetch_command(uids: str, items: str) -> Command:
     return Command("UID FETCH", f"{uids} {items}", frozenset({"FETCH"}))
 
 
-def _batch(start: int) -> str:
-    return f"{min(start, MAX_UID)}:{min(start + BATCH - 1, MAX_UID)}"
+def _batch(start: int, size: int) -> str:
+    return f"{min(start, MAX_UID)}:{min(start + size - 1, MAX_UID)}"
 
 
 async def _examined(command: Command) -> Opened:
@@ -332,19 +352,27 @@ async def _examined(command: Command) -> Opened:
         if is_missing_folder(error):
             raise FolderNotFound(error.text) from error
         raise passing_refusal(error) or error from error
-    told = {data.name: data.parts[0] for data in completion.data}
-    return Opened(
-        parse_number(told.get("UIDVALIDITY")), parse_number(told.get("UIDNEXT")) or None
-    )
+    told = {data.name: parse_number(data.parts[0]) for data in completion.data}
+    exists = [data.number for data in completion.data if data.name == "EXISTS"]
+    numbers = {
+        name: told[name]
+        for name in ("UIDVALIDITY", "UIDNEXT", "HIGHESTMODSEQ")
+        if told.get(name)
+    }
+    if exists:
+        numbers["MESSAGES"] = exists[-1] or 0
+    return Opened(numbers.get("UIDVALIDITY", 0), numbers.get("UIDNEXT"), numbers)
 
 
-async def pushed_mail(folder: str, mark: Mark, data: Data) -> Mail | None:
+async def pushed_mail(
+    folder: str, mark: Mark, data: Data, text_size: int
+) -> Mail | None:
     """Return the mail that NOTIFY brought if it is the next one, and all there."""
     items = await _read(data)
     uid = parse_number(items.get("UID"))
     if uid != mark.next_uid or "BODY" not in items:
         return None
-    return read_mail(folder, mark.uid_validity, uid, items)
+    return await read_with_text(folder, mark.uid_validity, uid, items, text_size)
 
 
 async def _read(data: Data) -> dict[str, Value]:

@@ -6,6 +6,7 @@ from .listener import Listener
 from .logins import Logins
 from .models import Account, WatchOptions
 from .pipelining import Pipelining
+from .statistics import Statistics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,3 +18,4 @@ class Shared:
     listener: Listener
     logins: Logins
     pipelining: Pipelining
+    statistics: Statistics

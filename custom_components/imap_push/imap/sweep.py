@@ -1,9 +1,12 @@
 """What is asked of a folder, and what a sweep of it found."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 import logging
+from typing import Final
 
+from .excerpt import with_text
 from .mark import Mark
 from .message import parse_mail
 from .models import Mail
@@ -12,13 +15,20 @@ from .responses import Value
 
 _LOGGER = logging.getLogger(__name__)
 
+# Octets that are parsed in one go, before the event loop gets its turn.
+SLICE: Final = 8_192
+
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What a folder says of itself when it is opened; `uid_next` is None if it does not tell."""
+    """What a folder says of itself when it is opened; `uid_next` is None if it does not tell.
+
+    `numbers` are all that it tells, by their names in STATUS.
+    """
 
     uid_validity: int
     uid_next: int | None
+    numbers: Mapping[str, int] = field(default_factory=dict)
 
     def continues(self, mark: Mark) -> bool:
         """Return if the mark's UIDs still mean what they meant (RFC 3501 2.3.1.1)."""
@@ -30,7 +40,8 @@ class Opened:
 class Look:
     """What is asked of one folder in a write: to open, to fetch from the mark on, to count.
 
-    A peek asks for UIDs only: they tell if there is anything that is not known.
+    A peek asks for UIDs only: they tell if there is anything that is not known. `text_size`
+    is how many characters of a mail's text are wanted.
     """
 
     folder: str
@@ -39,6 +50,7 @@ class Look:
     fetch: Command | None
     count: Command | None
     is_peek: bool
+    text_size: int = 0
 
     @property
     def commands(self) -> Iterator[Command]:
@@ -60,29 +72,52 @@ class Sweep:
     complete: bool = True
     held_back: int | None = None
     messages: Mapping[int, dict[str, Value]] = field(default_factory=dict)
+    text_size: int = 0
 
     @property
     def is_empty(self) -> bool:
         """Return if nothing new can be told of."""
         return self.held_back is None and not any(self._new())
 
-    def mails(self) -> Iterator[Mail]:
+    async def mails(self) -> AsyncIterator[Mail]:
         """Yield the new mails in the order of their UIDs, each parsed when its turn comes."""
-        return map(self.mail, self._new())
+        for uid in self._new():
+            yield await self.mail(uid)
 
     def _new(self) -> Iterator[int]:
         start, end = self.start.next_uid, self.next_uid
         return (uid for uid in self.messages if start <= uid < end)
 
     def newest(self) -> Mail | None:
-        """Return the folder's newest mail, new or not."""
+        """Return the folder's newest mail, new or not, without its text."""
         whole = [uid for uid, items in self.messages.items() if "BODY" in items]
-        known = whole or list(self.messages)
-        return self.mail(known[-1]) if known else None
+        uid = next(reversed(whole or list(self.messages)), None)
+        if uid is None:
+            return None
+        validity = self.start.uid_validity
+        return read_mail(self.folder, validity, uid, self.messages[uid])
 
-    def mail(self, uid: int) -> Mail:
+    async def mail(self, uid: int) -> Mail:
         """Return one of the mails."""
-        return read_mail(self.folder, self.start.uid_validity, uid, self.messages[uid])
+        validity, items = self.start.uid_validity, self.messages[uid]
+        return await read_with_text(self.folder, validity, uid, items, self.text_size)
+
+
+async def read_with_text(
+    folder: str,
+    uid_validity: int,
+    uid: int,
+    items: Mapping[str, Value],
+    text_size: int = 0,
+) -> Mail:
+    """Return a mail, with its text if that is wanted."""
+    mail = read_mail(folder, uid_validity, uid, items)
+    if not text_size:
+        return mail
+    body = items.get("BODY[TEXT]")
+    if isinstance(body, bytes) and len(body) > SLICE:
+        return await asyncio.to_thread(_read_text, mail, items, text_size)
+    return _read_text(mail, items, text_size)
 
 
 def read_mail(
@@ -94,3 +129,11 @@ def read_mail(
     except Exception:
         _LOGGER.exception("A mail cannot be read; it is told of without its fields")
         return Mail(folder=folder, uid_validity=uid_validity, uid=uid)
+
+
+def _read_text(mail: Mail, items: Mapping[str, Value], text_size: int) -> Mail:
+    try:
+        return with_text(mail, items, text_size)
+    except Exception:
+        _LOGGER.exception("A mail's text cannot be read; it is told of without it")
+        return replace(mail, text="", truncated=True)

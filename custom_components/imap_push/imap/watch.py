@@ -1,28 +1,27 @@
 """The work of one session: rounds of sweeps over folders, and the waiting between them."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 import math
 from typing import Final, Never
 
-from .errors import CommandRefused, ConnectionLost, FolderNotFound, ImapError
+from .armed import Armed
+from .errors import CommandRefused, ConnectionLost, FolderNotFound
 from .folder import Folder
 from .models import PushMode
 from .names import is_folder
 from .protocol import Command
 from .push import Notify, Push, PushChoice
+from .questions import Questions
 from .reasons import MAX_FRUITLESS, PACE, Reasons
-from .refusals import is_missing_folder
 from .responses import Data, parse_status
-from .session import Session, pushed_mail, status_command
-from .sweep import Look, Opened
+from .session import Session, pushed_mail
+from .settling import Settling
+from .statistics import Statistics
+from .sweep import Look
 
-# Times that a folder may be numbered anew between two times of waiting.
-MAX_SETTLED: Final = 3
 # Seconds that a server keeps an IDLE up at the least, unless there is something wrong with it.
 SHORTEST_IDLE: Final = 10.0
-
-_STATUS_ITEMS: Final = "UIDNEXT UIDVALIDITY UNSEEN"
 
 
 class Watch:
@@ -37,29 +36,30 @@ class Watch:
         session: Session,
         folders: list[Folder],
         choice: PushChoice,
+        statistics: Statistics,
         publish: Callable[[], None],
         watching: Callable[[Push], None],
     ) -> None:
         """Watch the folders in this list; guests may leave it and join it.
 
-        `watching` is called when all is known and a time of waiting begins, `publish` when a
+        Those that are removed leave it between two rounds. `watching` is called when all is known and a time of waiting begins, `publish` when a
         folder's state has changed meanwhile.
         """
         self._session = session
         self._folders = folders
         self._choice = choice
+        self._statistics = statistics
         self._publish = publish
         self._watching = watching
         self._loop = asyncio.get_running_loop()
         self._push = choice.best(session.capabilities)
-        self._armed: Command | None = None  # the NOTIFY that is in force
-        self._asked: dict[str, Command] = {}  # the STATUS of each guest in this round
+        self._armed = Armed()
         # What has to be done alone, once the answers of a round are all there.
         self._afterwards: list[Callable[[], Awaitable[int]]] = []
         self._fetching: dict[Folder, Command] = {}  # in this round
-        self._settled = 0
         self._reasons = Reasons()
-        self._ask_at = self._loop.time()  # when the guests are asked for
+        self._questions = Questions(session)
+        self._settling = Settling(session, self._armed, self._vanished, self._mode_of)
 
     @property
     def _home(self) -> Folder:
@@ -83,9 +83,13 @@ class Watch:
     async def _run(self) -> Never:
         if self._push.tells_of_guests:
             # It begins with how things are.
-            self._ask_at += self._push.seconds
+            self._questions.due_at += self._push.seconds
+        if "CONDSTORE" not in self._session.capabilities:
+            for folder in self._folders:
+                folder.changed()  # As far as anyone could tell.
         announced, restless = True, 0
         while True:
+            self._let_go()
             self._revise_push()
             self._home.is_due = True
             found = await self._round()
@@ -95,17 +99,29 @@ class Watch:
                 self._revise_push()
                 announced = True
             restless = 0 if found else restless + 1
-            is_due = any(folder.is_due for folder in self._folders)
-            is_done = not (is_due or self._reasons.must_sweep)
+            is_done = not (self._is_due(self._folders) or self._reasons.must_sweep)
             # One folder that is never done with must not keep the others from being told of.
             if is_done or restless > MAX_FRUITLESS:
                 self._watching(self._push)
             if is_done:
-                restless = self._settled = 0
+                restless = 0
+                self._settling.calm()
                 announced = await self._wait()
             elif restless > MAX_FRUITLESS:
                 # Nor must it make a storm.
                 await asyncio.sleep(PACE)
+
+    def _let_go(self) -> None:
+        """Let go of the folders that are removed, but for the last: its link ends anyway."""
+        kept = [folder for folder in self._folders if not folder.is_removed]
+        if kept and kept[0] is not self._home:
+            self._reasons.must_sweep = True
+        self._folders[:] = kept or self._folders
+
+    @staticmethod
+    def _is_due(folders: list[Folder]) -> bool:
+        """Return if there is something to do at once."""
+        return any(folder.is_due or folder.is_removed for folder in folders)
 
     def _revise_push(self) -> None:
         """Take another way to wait where this one fails, or a better one is to be tried."""
@@ -118,8 +134,9 @@ class Watch:
         await self._hear()
         home, visited = self._home, [it for it in self._guests if it.is_due]
         is_fresh = home.needs_settling
-        for folder in (*visited, home):
-            if folder.needs_settling and not await self._settle(folder):
+        if unsettled := [it for it in (*visited, home) if it.needs_settling]:
+            self._reasons.must_sweep = True
+            if not await self._settling.settle_all(unsettled):
                 return 0
         session, idles = self._session, self._push.idles
         looks = [self._look(it, opens=True) for it in visited]
@@ -134,7 +151,11 @@ class Watch:
             for folder, look in zip(folders, looks, strict=True)
             if look.fetch is not None
         }
-        await session.send(self._commands(looks), idle=idles)
+        for fetch in self._fetching.values():
+            self._statistics.sweeps.measure(fetch)
+        interval = self._choice.interval(self._push)
+        questions = self._questions.commands(self._guests, interval)
+        await session.send(self._commands(looks, questions), idle=idles)
         found = in_all = 0
         for folder, look in zip(folders, looks, strict=True):
             found = await self._take(folder, look)
@@ -156,26 +177,31 @@ class Watch:
             opens=opens,
             is_peek=is_peek,
             fetches=is_peek or folder.batch is None,
+            text_size=folder.text_size,
         )
 
-    def _commands(self, looks: list[Look]) -> list[Command]:
+    def _commands(
+        self, looks: list[Look], questions: list[Command] | None = None
+    ) -> list[Command]:
         """Return all commands of a round, in the order in which they make sense."""
         *visits, look = looks
-        notifies = isinstance(self._push, Notify)
-        commands: list[Command] = []
-        if self._armed is not None and (look.examine is not None or not notifies):
-            self._armed = None
-            commands.append(Notify.disarm())
-        commands += self._questions()
+        armed, wish = self._armed, self._wish()
+        moves = look.examine is not None
+        commands = armed.disarm() if moves else armed.disarm_unless(wish)
+        commands += questions or ()
         for visit in visits:
             commands += visit.commands
         if look.examine is not None:
             commands.append(look.examine)
-        if notifies and self._armed is None:
-            self._armed = Notify.arm([guest.name for guest in self._guests])
-            commands.append(self._armed)
+        commands += armed.arm(wish)
         commands += filter(None, (look.fetch, look.count))
         return commands
+
+    def _wish(self) -> str:
+        """Return what NOTIFY is to ask for, "" if nothing."""
+        if not isinstance(self._push, Notify):
+            return ""
+        return Notify.wish((it.name for it in self._guests), self._home.text_size)
 
     async def _come_home(self) -> None:
         """Wait as usual after what had to be done alone, unless another round does that."""
@@ -193,19 +219,6 @@ class Watch:
         if opens and not home.is_seen(opened):
             home.is_due = self._reasons.must_sweep = True
 
-    def _questions(self) -> Iterator[Command]:
-        """Yield a STATUS for each guest if it is time to ask."""
-        self._asked.clear()
-        now = self._loop.time()
-        if now < self._ask_at:
-            return
-        self._ask_at = now + self._choice.interval(self._push)
-        for guest in self._guests:
-            if not guest.is_due:
-                command = status_command(guest.name, _STATUS_ITEMS)
-                self._asked[guest.name] = command
-                yield command
-
     async def _take(self, folder: Folder, look: Look) -> int:
         """Deliver what a look found; return how many mails were new."""
         session = self._session
@@ -215,6 +228,8 @@ class Watch:
             self._vanished(folder, error)
             return 0
         folder.exists()
+        if look.examine is not None:
+            folder.learn(opened.numbers)
         if look.examine is not None and not folder.is_continued_by(opened):
             self._afterwards.append(lambda: self._renumber(folder))
             return 0
@@ -245,63 +260,32 @@ class Watch:
 
     async def _take_answers(self) -> None:
         """Take what the server says to all that was asked beside the sweeps."""
-        for guest in self._guests:
-            if (command := self._asked.get(guest.name)) is None:
-                continue
-            try:
-                numbers = await self._session.told(command, guest.name)
-            except CommandRefused as error:
-                if is_missing_folder(error):
-                    self._vanished(guest, FolderNotFound(error.text))
-            else:
-                guest.told(numbers, asked=True)
-        if self._armed is not None:
-            await self._armed.settled()
-            if self._armed.error is not None:
-                self._armed = None
-                self._push.refused()
-        await self._hear()
-
-    async def _settle(self, folder: Folder) -> bool:
-        """Give a folder the mark that it needs; return if there is such a folder."""
+        await self._questions.take_answers(self._vanished)
         try:
-            await self._open(folder)
-        except FolderNotFound as error:
-            self._vanished(folder, error)
-            return False
-        await folder.settle(self._session, self._mode_of(folder))
-        folder.is_due = self._reasons.must_sweep = True
-        return True
+            for data in await self._armed.told():
+                self._tell(data)
+        except CommandRefused:
+            self._push.refused()
+        await self._hear()
 
     async def _renumber(self, folder: Folder) -> int:
         """Give a folder another mark whose own means nothing any more."""
-        self._settled += 1
-        if self._settled > MAX_SETTLED:
-            raise ImapError("the server numbers a folder anew again and again")
-        await self._settle(folder)
+        self._reasons.must_sweep = True
+        await self._settling.renumber(folder)
         return 0
 
     async def _sweep_sparse(self, folder: Folder) -> int:
         """Sweep a folder whose new mail a FETCH of a batch cannot bring."""
         assert folder.mark is not None
-        opened = await self._open(folder)
+        opened = await self._settling.open(folder)
         try:
             sweep = await self._session.sweep_sparse(
-                folder.name, folder.mark, folder.batch
+                folder.name, folder.mark, folder.batch, folder.text_size
             )
         except ConnectionLost as error:
             folder.stumbled(error)
             raise
         return await folder.take(sweep, self._mode_of(folder), opened)
-
-    async def _open(self, folder: Folder) -> Opened:
-        """Open a folder beside the usual round."""
-        if self._session.folder != folder.name:
-            if self._armed is not None:
-                self._armed = None
-                await self._session.send([Notify.disarm()])
-            await self._session.examine(folder.name)
-        return self._session.last_opened
 
     def _vanished(self, folder: Folder, error: FolderNotFound) -> None:
         """Note that a folder is missing; raise if there is none left."""
@@ -334,9 +318,9 @@ class Watch:
     def _due_at(self) -> float:
         """Return the loop's time at which the next round is due."""
         reasons = self._reasons
-        if any(guest.is_due for guest in self._guests):
+        if self._is_due(self._folders):
             return reasons.paced_at if reasons.is_paced else -math.inf
-        asks_at = self._ask_at if self._guests else math.inf
+        asks_at = self._questions.due_at if self._guests else math.inf
         if self._session.idle_is_over:
             return min(asks_at, reasons.paced_at)
         brings_mail = self._push.mode is PushMode.NOTIFY
@@ -348,13 +332,16 @@ class Watch:
         if not news:
             return
         if news.overflowed:
-            self._armed = None
+            self._armed.lapse()
             self._push.stumbled()
         if news.overflowed or news.dropped:
-            self._ask_at = self._loop.time()
+            self._questions.ask_now()
         self._reasons.hear(news)
+        if news.changed:
+            self._home_changed()
         for status in news.statuses:
-            self._tell(status)
+            for folder in self._tell(status):
+                folder.changed()
         pushed = 0
         for data in news.mails:
             pushed += await self._take_pushed(data)
@@ -365,19 +352,27 @@ class Watch:
         if news.statuses or pushed:
             self._publish()
 
-    def _tell(self, data: Data) -> None:
-        """Tell a folder what STATUS says of it unasked."""
+    def _home_changed(self) -> None:
+        """Note that something in the home has changed, and how many mails are in it."""
+        home = self._home
+        home.changed()
+        if self._session.folder == home.name:
+            home.learn({"MESSAGES": self._session.news.exists})
+
+    def _tell(self, data: Data) -> list[Folder]:
+        """Tell a folder what STATUS says of it unasked; return whom that was about."""
         name, numbers = parse_status(data)
-        for folder in self._folders:
-            if is_folder(name, folder.name):
-                folder.told(numbers, asked=False)
+        folders = [it for it in self._folders if is_folder(name, it.name)]
+        for folder in folders:
+            folder.told(numbers, asked=False)
+        return folders
 
     async def _take_pushed(self, data: Data) -> bool:
         """Deliver a mail that NOTIFY brought, if it is the next one."""
         home = self._home
-        if home.mark is None:
+        if home.mark is None or self._session.folder != home.name:
             return False
-        mail = await pushed_mail(home.name, home.mark, data)
+        mail = await pushed_mail(home.name, home.mark, data, home.text_size)
         return mail is not None and await home.take_pushed(mail)
 
     def _mode_of(self, folder: Folder) -> PushMode:

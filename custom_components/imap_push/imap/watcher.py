@@ -6,15 +6,15 @@ import logging
 from typing import Final
 
 from .errors import FolderNotFound, ImapError
-from .folder import Folder
+from .folder import Folder, WatchedFolder
 from .link import Link
 from .listener import Listener
 from .logins import Logins
-from .mark import Mark
 from .models import Account, AccountState, PushMode, WatchOptions
 from .pipelining import Pipelining
 from .push import WORST_FIRST
 from .shared import Shared
+from .statistics import Statistics
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -32,47 +32,87 @@ class Watcher:
     connections of their own, as long as the server allows more; the rest are asked for.
     """
 
-    _tasks: asyncio.TaskGroup
-
     def __init__(
         self,
         account: Account,
-        folders: Mapping[str, Mark | None],
+        folders: Mapping[str, WatchedFolder],
         options: WatchOptions,
         listener: Listener,
     ) -> None:
-        """Watch these folders from these marks on; None: from what comes next."""
-        self._folders = [
-            Folder(name, mark, options, listener) for name, mark in folders.items()
-        ]
+        """Watch these folders, and those that are added."""
+        self.statistics = Statistics()
         self._listener = listener
         self._shared = Shared(
             account=account,
             options=options,
             listener=listener,
-            logins=Logins(connections=min(len(folders), MAX_LINKS)),
+            logins=Logins(connections=1),
             pipelining=Pipelining(options.pipeline, listener.pipelining_failed),
+            statistics=self.statistics,
         )
-        self._links: list[Link] = []
+        self._folders: dict[str, Folder] = {}
+        self._links: dict[Link, asyncio.Task[None]] = {}
+        self._tasks: asyncio.TaskGroup | None = None  # while it runs
         self._limited_until = 0.0  # the loop's time
+        for name, watched in folders.items():
+            self.add(name, watched)
 
     async def run(self) -> None:
         """Connect, deliver, wait, reconnect: ends only by being cancelled (it logs out then)."""
         async with asyncio.TaskGroup() as self._tasks:
-            if self._folders:
-                self._start(list(self._folders))
-            await asyncio.get_running_loop().create_future()
+            try:
+                if self._folders:
+                    self._start(list(self._folders.values()))
+                await asyncio.get_running_loop().create_future()
+            finally:
+                self._tasks = None
+
+    def add(self, name: str, watched: WatchedFolder) -> None:
+        """Watch one more folder; those that are watched already hear nothing of it."""
+        if name in self._folders:
+            raise ValueError("the folder is watched already")
+        folder = self._folders[name] = Folder(name, watched, self._shared)
+        self._shared.logins.allow_for(min(len(self._folders), MAX_LINKS))
+        if self._tasks is None:
+            return
+        links = sorted(self._links, key=lambda link: not link.is_watching)
+        if links:
+            links[0].adopt([folder])
+        else:
+            self._start([folder])
+        self._publish()
+
+    def remove(self, name: str) -> None:
+        """Watch a folder no more: from now on nothing of it is delivered, and no mark moves."""
+        folder = self._folders.pop(name)
+        folder.is_removed = True
+        link = next((it for it in self._links if folder in it.folders), None)
+        if link is None:
+            return
+        if all(it.is_removed for it in link.folders):
+            self._links.pop(link).cancel()  # It logs out.
+        else:
+            link.wake()
+        self._publish()
+
+    def check_now(self) -> None:
+        """Sweep all folders at once; where there is no connection, try to connect at once."""
+        for link in self._links:
+            link.check_now()
 
     def _start(self, folders: list[Folder]) -> Link:
         """Watch folders on a connection of their own."""
+        assert self._tasks is not None
         link = Link(folders, self._shared, self._publish, self._spread, self._surrender)
-        self._links.append(link)
-        self._tasks.create_task(link.run(), name=f"imap_push {folders[0].name}")
+        name = f"imap_push {folders[0].name}"
+        self._links[link] = self._tasks.create_task(link.run(), name=name)
         return link
 
     def _spread(self, link: Link) -> None:
         """Give guests of a link connections of their own."""
         if asyncio.get_running_loop().time() < self._limited_until:
+            return
+        if self._tasks is None or any(it.is_removed for it in link.folders):
             return
         for folder in [it for it in link.folders[1:] if not it.state.missing]:
             if len(self._links) >= MAX_LINKS:
@@ -84,13 +124,12 @@ class Watcher:
     def _surrender(self, link: Link, error: ImapError) -> bool:
         """Let another link care for the folders of one that has no use for its connection."""
         others = (other for other in self._links if other is not link)
-        connected = (it for it in others if it.has_watched and it.error is None)
-        if (heir := next(connected, None)) is None:
+        if (heir := next((it for it in others if it.is_watching), None)) is None:
             return False
         # What is logged in elsewhere is not refused for its password.
         self._shared.logins.forgive()
-        self._links.remove(link)
-        heir.adopt(link.folders)
+        del self._links[link]
+        heir.adopt([folder for folder in link.folders if not folder.is_removed])
         if not isinstance(error, FolderNotFound):
             _LOGGER.info("The server allows %d connections for now", len(self._links))
             self._limited_until = asyncio.get_running_loop().time() + LIMIT_MEMORY
@@ -99,7 +138,7 @@ class Watcher:
     def _publish(self) -> None:
         """Tell the listener what all folders together amount to."""
         connected = [link for link in self._links if link.mode is not PushMode.OFF]
-        states = {folder.name: folder.state for folder in self._folders}
+        states = {name: folder.state for name, folder in self._folders.items()}
         modes = {state.push_mode for state in states.values()}
         capabilities = (link.capabilities for link in self._links)
         state = AccountState(

@@ -1,0 +1,32 @@
+"""The button of an account."""
+
+from typing import override
+
+from homeassistant.components.button import ButtonEntity, ButtonEntityDescription
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+
+from .coordinator import ImapPushConfigEntry
+from .entity import AccountEntity
+
+PARALLEL_UPDATES = 0
+
+CHECK_NOW = ButtonEntityDescription(key="check_now", translation_key="check_now")
+
+
+async def async_setup_entry(
+    hass: HomeAssistant,
+    entry: ImapPushConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+) -> None:
+    """Set up the button of an account."""
+    async_add_entities([CheckNowButton(entry.runtime_data, CHECK_NOW)])
+
+
+class CheckNowButton(AccountEntity, ButtonEntity):
+    """Looks for new mail in all folders."""
+
+    @override
+    async def async_press(self) -> None:
+        """Ask the server, whatever it has told."""
+        self.coordinator.async_check_now()

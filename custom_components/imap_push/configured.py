@@ -1,0 +1,143 @@
+"""What is watched and searched: what the subentries of an entry say, at any moment."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from homeassistant.config_entries import ConfigEntry, ConfigSubentry
+from homeassistant.core import HomeAssistant, callback
+
+from .channel import Channel
+from .const import CONF_FILTER, CONF_FOLDER, CONF_TEXT_SIZE, SUBENTRY_TYPE_FOLDER
+from .devices import async_register_account, async_register_subentry
+from .imap import Mark, WatchedFolder, Watcher
+from .mail_filter import MailFilter
+from .marks import MarkStore
+from .saved_search import search_from_subentry
+from .searches import Searches
+from .snapshot import Snapshot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfiguredFolder:
+    """A watched folder as its subentry says; `text_size` is in characters."""
+
+    subentry_id: str
+    device_id: str
+    text_size: int
+    mail_filter: MailFilter
+
+
+class Configured:
+    """Keeps watcher and searches of an account to what is configured.
+
+    `folders` are those that are watched, by name. `added` passes on the subentries that come
+    while the account is watched; those that go take their devices and entities along.
+    """
+
+    def __init__(
+        self, hass: HomeAssistant, entry: ConfigEntry, mark_store: MarkStore
+    ) -> None:
+        """Take what the entry says now."""
+        self._hass = hass
+        self._entry = entry
+        self._mark_store = mark_store
+        self._snapshot = Snapshot.of(entry)
+        self._watcher: Watcher | None = None
+        self.folders: dict[str, ConfiguredFolder] = {}
+        self.added = Channel[ConfigSubentry]("new subentries")
+
+    @property
+    def subentries(self) -> Iterable[ConfigSubentry]:
+        """Return the folders and searches that were taken over so far."""
+        return self._snapshot.subentries.values()
+
+    @callback
+    def async_load(self, searches: Searches) -> None:
+        """Register all devices, and take over all folders and searches."""
+        self._searches = searches
+        async_register_account(self._hass, self._entry)
+        for subentry in self.subentries:
+            self._async_take(subentry)
+
+    def watched(self, marks: Mapping[str, Mark | None]) -> dict[str, WatchedFolder]:
+        """Return how the folders are to be watched from these marks on."""
+        return {
+            name: WatchedFolder(mark=marks.get(name), text_size=folder.text_size)
+            for name, folder in self.folders.items()
+        }
+
+    @callback
+    def async_start(self, watcher: Watcher) -> None:
+        """Tell the watcher of changes from now on."""
+        self._watcher = watcher
+
+    @callback
+    def async_stop(self) -> None:
+        """Tell the watcher of changes no more."""
+        self._watcher = None
+
+    @callback
+    def async_apply(self) -> bool:
+        """Take over what was changed since; return false if that takes a reload."""
+        before, after = self._snapshot, Snapshot.of(self._entry)
+        if (watcher := self._watcher) is None or before.needs_reload(after):
+            return False
+        self._snapshot = after
+        for subentry in before.missing_in(after):
+            self._async_remove(watcher, subentry)
+        for old, new in before.changed(after):
+            self._async_change(watcher, old, new)
+        for subentry in after.missing_in(before):
+            self._async_add(watcher, subentry)
+        return True
+
+    @callback
+    def _async_take(self, subentry: ConfigSubentry) -> None:
+        """Take over what a subentry says, and name its device."""
+        device_id = async_register_subentry(self._hass, self._entry, subentry)
+        if subentry.subentry_type != SUBENTRY_TYPE_FOLDER:
+            self._searches.put(subentry.subentry_id, search_from_subentry(subentry))
+            return
+        self.folders[subentry.data[CONF_FOLDER]] = ConfiguredFolder(
+            subentry_id=subentry.subentry_id,
+            device_id=device_id,
+            text_size=subentry.data.get(CONF_TEXT_SIZE, 0),
+            mail_filter=MailFilter.from_config(subentry.data.get(CONF_FILTER, {})),
+        )
+
+    @callback
+    def _async_add(self, watcher: Watcher, subentry: ConfigSubentry) -> None:
+        """Watch a new folder or count a new search, beside all the others."""
+        self._async_take(subentry)
+        if subentry.subentry_type == SUBENTRY_TYPE_FOLDER:
+            self._async_watch(watcher, subentry.data[CONF_FOLDER])
+        self.added.async_send(subentry)
+
+    @callback
+    def _async_change(
+        self, watcher: Watcher, old: ConfigSubentry, new: ConfigSubentry
+    ) -> None:
+        """Take over what was changed of a folder or a search."""
+        self._async_take(new)
+        # It is the engine that fetches the text; all else is done here.
+        if old.data.get(CONF_TEXT_SIZE) != new.data.get(CONF_TEXT_SIZE):
+            watcher.remove(new.data[CONF_FOLDER])
+            self._async_watch(watcher, new.data[CONF_FOLDER])
+
+    @callback
+    def _async_watch(self, watcher: Watcher, name: str) -> None:
+        """Watch a folder from its mark on; a new one has none."""
+        mark = self._mark_store.marks.get(name)
+        text_size = self.folders[name].text_size
+        watcher.add(name, WatchedFolder(mark=mark, text_size=text_size))
+
+    @callback
+    def _async_remove(self, watcher: Watcher, subentry: ConfigSubentry) -> None:
+        """Forget a folder or a search."""
+        if subentry.subentry_type != SUBENTRY_TYPE_FOLDER:
+            self._searches.remove(subentry.subentry_id)
+            return
+        name = subentry.data[CONF_FOLDER]
+        del self.folders[name]
+        watcher.remove(name)
+        self._mark_store.async_drop(name)

@@ -1,0 +1,120 @@
+"""What became of an account since it was loaded: for diagnostics, and bounded."""
+
+from collections import Counter, deque
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Final
+
+from homeassistant.util import dt as dt_util
+
+from .imap import AccountState, Arrival, FolderState
+
+MAX_CHANGES: Final = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What an account changed to, and when; its folders are in the order of the state."""
+
+    at: datetime
+    connected: bool
+    push_mode: str
+    error: str | None
+    folders: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Latencies:
+    """Seconds from the time that the server gives a mail to its delivery; servers round it."""
+
+    count: int = 0
+    last: float | None = None
+    longest: float | None = None
+    _sum: float = 0.0
+
+    def add(self, seconds: float) -> None:
+        """Take one more."""
+        self.count += 1
+        self.last = seconds
+        self.longest = seconds if self.longest is None else max(self.longest, seconds)
+        self._sum += seconds
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return how long it took."""
+        mean = self._sum / self.count if self.count else None
+        return {
+            "count": self.count,
+            "last": _rounded(self.last),
+            "mean": _rounded(mean),
+            "max": _rounded(self.longest),
+        }
+
+
+@dataclass(slots=True)
+class History:
+    """The last changes of an account's state, and counters."""
+
+    changes: deque[Change] = field(default_factory=lambda: deque(maxlen=MAX_CHANGES))
+    connects: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    mails: Counter[str] = field(default_factory=Counter)
+    latencies: Latencies = field(default_factory=Latencies)
+
+    def state_changed(self, state: AccountState) -> None:
+        """Keep a state that differs from the last one in what is kept."""
+        change = Change(
+            at=dt_util.utcnow(),
+            connected=state.connected,
+            push_mode=state.push_mode.value,
+            error=type(state.error).__name__ if state.error else None,
+            folders=tuple(_describe_folder(it) for it in state.folders.values()),
+        )
+        last = self.changes[-1] if self.changes else None
+        if last is not None and replace(change, at=last.at) == last:
+            return
+        self.changes.append(change)
+        was_connected = last is not None and last.connected
+        self.connects += change.connected and not was_connected
+        if change.error and (last is None or change.error != last.error):
+            self.reasons[change.error] += 1
+
+    def mail_arrived(self, arrival: Arrival) -> None:
+        """Count a mail, and how long it took if it came while we watched."""
+        if arrival.catch_up:
+            self.mails["catch_up"] += 1
+            return
+        self.mails[arrival.push.value] += 1
+        if (received := arrival.mail.received) is not None:
+            self.latencies.add((dt_util.utcnow() - received).total_seconds())
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return all of it, without a word that is not ours."""
+        return {
+            "reconnects": max(0, self.connects - 1),
+            "reasons": dict(self.reasons),
+            "mails": dict(self.mails),
+            "latencies_in_seconds": self.latencies.as_dict(),
+            "changes": [
+                {
+                    "at": it.at.isoformat(),
+                    "connected": it.connected,
+                    "push_mode": it.push_mode,
+                    "error": it.error,
+                    "folders": list(it.folders),
+                }
+                for it in self.changes
+            ],
+        }
+
+
+def _describe_folder(state: FolderState) -> str:
+    """Return in a word or two how a folder is watched."""
+    if state.missing:
+        return "missing"
+    mode = state.push_mode.value if state.available else "off"
+    return f"{mode}, push is silent" if state.push_is_silent else mode
+
+
+def _rounded(seconds: float | None) -> float | None:
+    """Return milliseconds' precision."""
+    return None if seconds is None else round(seconds, 3)

@@ -1,0 +1,50 @@
+"""The NOTIFY that is in force on a session."""
+
+from .errors import CommandRefused
+from .protocol import Command
+from .push import Notify
+from .responses import Data
+
+
+class Armed:
+    """What the server was asked to tell unasked, if anything: by NOTIFY, as `Notify.wish` says it."""
+
+    def __init__(self) -> None:
+        """Begin without."""
+        self._command: Command | None = None
+
+    def lapse(self) -> None:
+        """Note that the server tells of nothing any more."""
+        self._command = None
+
+    def disarm(self) -> list[Command]:
+        """Return what has to be sent before other folders are opened."""
+        if self._command is None:
+            return []
+        self._command = None
+        return [Notify.disarm()]
+
+    def disarm_unless(self, wish: str) -> list[Command]:
+        """Return what has to be sent before something else is wished, "" for nothing."""
+        is_kept = self._command is not None and self._command.arguments == wish
+        return [] if is_kept else self.disarm()
+
+    def arm(self, wish: str) -> list[Command]:
+        """Return what has to be sent to be told, nothing if that was sent already."""
+        if not wish or self._command is not None:
+            return []
+        self._command = Notify.arm(wish)
+        return [self._command]
+
+    async def told(self) -> list[Data]:
+        """Return, once, the STATUS of each folder when it was sent; raise CommandRefused."""
+        if (command := self._command) is None:
+            return []
+        try:
+            await command.wait()
+        except CommandRefused:
+            self._command = None
+            raise
+        told = command.data.copy()
+        command.data.clear()
+        return told

@@ -1,0 +1,294 @@
+"""Saved searches: how many mails match, and which of the new ones do."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
+import contextlib
+from dataclasses import dataclass, field
+import logging
+import math
+from typing import Final
+
+from .event_data import NewMail
+from .imap import (
+    Client,
+    CommandRefused,
+    Counted,
+    Criteria,
+    CriteriaRefused,
+    FolderNotFound,
+    FolderState,
+    ImapError,
+    LoginRefused,
+)
+from .saved_search import Search
+
+_LOGGER = logging.getLogger(__name__)
+
+# Seconds between two counts of a folder, so that a burst of mail is no burst of counts.
+REST: Final = 0.5
+# Seconds until a count that failed is tried again, doubled each time up to the maximum.
+RETRY: Final = 5.0
+MAX_RETRY: Final = 300.0
+MAX_FAILURES: Final = 10
+# Seconds between two counts where time alone changes what matches.
+AGING: Final = 3600.0
+# Mails of a folder that wait to be asked about; of more, the oldest are not asked about.
+MAX_WAITING: Final = 1000
+
+
+@dataclass(slots=True, kw_only=True)
+class _Folder:
+    """A folder that is searched. Times are the loop's.
+
+    `due`: when it is to be counted. `rests_until`: it is not counted before. `changes`: see
+    `imap.FolderState`. `counts`: by search. `waiting`: new mail that was not asked about yet.
+    """
+
+    due: float = 0.0
+    rests_until: float = 0.0
+    failures: int = 0
+    changes: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
+    waiting: deque[NewMail] = field(default_factory=lambda: deque(maxlen=MAX_WAITING))
+
+    def request(self) -> None:
+        """Have the folder counted as soon as it has rested."""
+        self.due = min(self.due, self.rests_until)
+
+    def counted(self, now: float, interval: float) -> None:
+        """Rest for a moment; count again after the interval, or earlier if that was asked."""
+        self.failures, self.rests_until = 0, now + REST
+        self.due = max(min(self.due, now + interval), self.rests_until)
+
+    def failed(self, now: float, pause: float) -> None:
+        """Know nothing, and try again after a while: at least the pause."""
+        self.counts.clear()
+        pause = max(pause, min(RETRY * 2**self.failures, MAX_RETRY))
+        self.failures = min(self.failures + 1, MAX_FAILURES)
+        self.rests_until = self.due = now + pause
+
+    def add(self, mail: NewMail) -> None:
+        """Let a mail wait; with another numbering, the UIDs of the others mean nothing."""
+        if self.waiting and self.waiting[-1]["uid_validity"] != mail["uid_validity"]:
+            self.waiting.clear()
+        self.waiting.append(mail)
+        self.request()
+
+    def asked(self, mails: Iterable[NewMail]) -> None:
+        """Note about which mails was asked."""
+        done = {id(mail) for mail in mails}
+        left = [mail for mail in self.waiting if id(mail) not in done]
+        self.waiting.clear()
+        self.waiting.extend(left)
+
+
+class Searches:
+    """Keeps the counts of an account's searches, one folder after another.
+
+    All searches of a folder are one request, and only one request is under way at a time: what
+    changes meanwhile makes the folder due again. `on_count` is called when a count changed,
+    `on_match` for each new mail that matches a search, oldest first.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        *,
+        poll_interval: float,
+        watched: Container[str],
+        on_count: Callable[[], None],
+        on_match: Callable[[str, NewMail], None],
+        on_login_refused: Callable[[], None],
+    ) -> None:
+        """Count by a client; folders that are not `watched` every `poll_interval` seconds."""
+        self._client = client
+        self._poll_interval = poll_interval
+        self._watched = watched
+        self._on_count = on_count
+        self._on_match = on_match
+        self._on_login_refused = on_login_refused
+        self._searches: dict[str, Search] = {}
+        self._folders: dict[str, _Folder] = {}
+        self._refused: set[str] = set()
+        self._is_online = False
+        self._wake = asyncio.Event()
+
+    def put(self, search_id: str, search: Search) -> None:
+        """Count a search from now on, or anew with what it looks for now."""
+        self._forget(search_id)
+        self._searches[search_id] = search
+        for name in search.folders:
+            self._folders.setdefault(name, _Folder()).request()
+        self._drop_folders()
+        self._wake.set()
+
+    def remove(self, search_id: str) -> None:
+        """Count a search no more."""
+        self._forget(search_id)
+        self._drop_folders()
+
+    def _forget(self, search_id: str) -> None:
+        self._searches.pop(search_id, None)
+        self._refused.discard(search_id)
+        for folder in self._folders.values():
+            folder.counts.pop(search_id, None)
+
+    def _drop_folders(self) -> None:
+        """Drop the folders of which no search is left."""
+        needed = {name for it in self._searches.values() for name in it.folders}
+        self._folders = {
+            name: folder for name, folder in self._folders.items() if name in needed
+        }
+
+    def count(self, search_id: str) -> int | None:
+        """Return how many mails match; None while that is not known."""
+        search = self._searches.get(search_id)
+        if search is None or not self._is_online:
+            return None
+        counts = [self._folders[name].counts.get(search_id) for name in search.folders]
+        known = [count for count in counts if count is not None]
+        return sum(known) if len(known) == len(counts) else None
+
+    def mail_arrived(self, mail: NewMail) -> None:
+        """Ask at once, or as soon as possible, which searches a new mail matches."""
+        if folder := self._folders.get(mail["folder"]):
+            folder.add(mail)
+            self._wake.set()
+
+    def state_changed(
+        self, folders: Mapping[str, FolderState], *, is_online: bool
+    ) -> None:
+        """Count anew where something changed, and everything after an outage."""
+        is_back = is_online and not self._is_online
+        self._is_online = is_online
+        for name, folder in self._folders.items():
+            told = folders.get(name)
+            changes = folder.changes if told is None else told.changes
+            if is_back:
+                folder.counts.clear()
+                folder.failures, folder.rests_until = 0, 0.0
+            if is_back or changes != folder.changes:
+                folder.changes = changes
+                folder.request()
+                self._wake.set()
+
+    async def run(self) -> None:
+        """Count what is due, until cancelled."""
+        while True:
+            name = await self._next_due()
+            folder = self._folders[name]
+            try:
+                await self._count(name, folder)
+            except ImapError as err:
+                _LOGGER.debug("A folder was not counted: %s", type(err).__name__)
+                self._failed(folder, err)
+            except Exception:
+                _LOGGER.exception("Error while counting a folder")
+                self._failed(folder, None)
+
+    async def _next_due(self) -> str:
+        """Wait until a folder is due; return the one that has been due longest."""
+        loop = asyncio.get_running_loop()
+        while True:
+            self._wake.clear()
+            due, name = math.inf, ""
+            if self._is_online and self._folders:
+                due, name = min((it.due, name) for name, it in self._folders.items())
+            if due <= loop.time():
+                return name
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(None if due == math.inf else due):
+                    await self._wake.wait()
+
+    async def _count(self, name: str, folder: _Folder) -> None:
+        """Count a folder for all its searches, and ask about its new mail."""
+        searches = {
+            search_id: search
+            for search_id, search in self._searches.items()
+            if name in search.folders and search_id not in self._refused
+        }
+        waiting = list(folder.waiting)
+        folder.due = math.inf
+        found = await self._ask(name, searches.values(), [it["uid"] for it in waiting])
+        folder.counted(
+            asyncio.get_running_loop().time(),
+            self._interval(name, searches.values()),
+        )
+        folder.asked(waiting)
+        # A search that was changed or removed meanwhile is not told what it was before.
+        searches = {
+            search_id: search
+            for search_id, search in searches.items()
+            if self._searches.get(search_id) is search
+        }
+        self._take_counts(folder, searches, found)
+        for mail in waiting:
+            for search_id, search in searches.items():
+                counted = found.get(search.of_new_mail)
+                if counted and mail["uid"] in counted.matching and search.fits(mail):
+                    self._on_match(search_id, mail)
+
+    def _take_counts(
+        self,
+        folder: _Folder,
+        searches: Mapping[str, Search],
+        found: Mapping[Criteria, Counted],
+    ) -> None:
+        """Keep what was counted in a folder; a search that was refused is asked no more."""
+        before = folder.counts.copy()
+        for search_id, search in searches.items():
+            if counted := found.get(search.criteria):
+                folder.counts[search_id] = counted.total
+                continue
+            self._refused.add(search_id)
+            _LOGGER.warning("The server does not understand the search %s", search.name)
+        if folder.counts != before:
+            self._on_count()
+
+    async def _ask(
+        self, name: str, searches: Collection[Search], uids: Sequence[int]
+    ) -> dict[Criteria, Counted]:
+        """Return what was counted for all criteria that the server understands."""
+        wanted = dict.fromkeys(search.criteria for search in searches)
+        if uids:
+            wanted |= dict.fromkeys(search.of_new_mail for search in searches)
+        try:
+            return await self._ask_at_once(name, [*wanted], uids)
+        except CriteriaRefused:
+            pass
+        # The server does not say which of them it means.
+        found: dict[Criteria, Counted] = {}
+        for criteria in wanted:
+            with contextlib.suppress(CriteriaRefused):
+                found |= await self._ask_at_once(name, [criteria], uids)
+        return found
+
+    async def _ask_at_once(
+        self, name: str, wanted: Sequence[Criteria], uids: Sequence[int]
+    ) -> dict[Criteria, Counted]:
+        if not wanted:
+            return {}
+        counted = await self._client.count(name, wanted, uids)
+        return dict(zip(wanted, counted, strict=True))
+
+    def _interval(self, name: str, searches: Iterable[Search]) -> float:
+        """Return the seconds after which a folder is counted even if nothing is told."""
+        if name not in self._watched:
+            return self._poll_interval
+        if any(search.ages for search in searches):
+            return AGING
+        return math.inf
+
+    def _failed(self, folder: _Folder, error: ImapError | None) -> None:
+        """Try again later: all folders, if the failure is not about this one alone."""
+        pause = (error and error.retry_after) or 0.0
+        if isinstance(error, LoginRefused):
+            # Servers lock out those who try too often.
+            pause = MAX_RETRY
+            self._on_login_refused()
+        is_alone = error is None or isinstance(error, FolderNotFound | CommandRefused)
+        now = asyncio.get_running_loop().time()
+        for it in [folder] if is_alone else self._folders.values():
+            it.failed(now, pause)
+        self._on_count()

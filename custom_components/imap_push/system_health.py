@@ -1,0 +1,36 @@
+"""What the system information page says."""
+
+from collections import Counter
+from typing import Any
+
+from homeassistant.components.system_health import SystemHealthRegistration
+from homeassistant.core import HomeAssistant, callback
+
+from .const import DOMAIN, SUBENTRY_TYPE_FOLDER
+from .coordinator import ImapPushConfigEntry
+
+
+@callback
+def async_register(hass: HomeAssistant, register: SystemHealthRegistration) -> None:
+    """Register what is told."""
+    register.async_register_info(_async_describe)
+
+
+async def _async_describe(hass: HomeAssistant) -> dict[str, Any]:
+    """Return how many accounts and folders there are, and how they are watched."""
+    entries: list[ImapPushConfigEntry] = hass.config_entries.async_loaded_entries(
+        DOMAIN
+    )
+    states = [entry.runtime_data.data for entry in entries]
+    modes = Counter(
+        folder.push_mode.value for state in states for folder in state.folders.values()
+    )
+    told = ", ".join(f"{mode}: {modes[mode]}" for mode in sorted(modes))
+    return {
+        "accounts": len(hass.config_entries.async_entries(DOMAIN)),
+        "connected": sum(state.connected for state in states),
+        "folders": sum(
+            len(entry.get_subentries_of_type(SUBENTRY_TYPE_FOLDER)) for entry in entries
+        ),
+        "push_modes": told or "-",
+    }
