@@ -1,12 +1,12 @@
 """What a form says about what went wrong: the key of the text, its field, and what fills it."""
 
-import re
 from typing import Final
 
 from homeassistant.const import CONF_BASE, CONF_HOST, CONF_PORT, CONF_VERIFY_SSL
 
 from .const import CONF_SECURITY
 from .imap import (
+    AppPasswordNeeded,
     CertificateError,
     CertificateProblem,
     CommandRefused,
@@ -18,6 +18,7 @@ from .imap import (
     LoginDisabled,
     LoginRefused,
     NotImap,
+    OAuthNeeded,
     PortRefused,
     ProtocolError,
     ServerSilent,
@@ -55,13 +56,11 @@ CERTIFICATE_ERRORS: Final[dict[CertificateProblem, tuple[str, str]]] = {
     CertificateProblem.EXPIRED: (CONF_VERIFY_SSL, "certificate_expired"),
     CertificateProblem.WRONG_HOST: (CONF_HOST, "certificate_wrong_host"),
 }
-# What a server that refuses a login asks for instead, by its words.
-REFUSED_LOGINS: Final[dict[str, re.Pattern[str]]] = {
-    "app_password_needed": re.compile(
-        r"\bapp(?:lication)?[- ]?(?:specific[- ])?password", re.IGNORECASE
-    ),
-    "oauth_needed": re.compile(r"oauth|basic ?auth|modern auth", re.IGNORECASE),
-    "login_refused_because": re.compile(""),
+# Of a refused login of which the server said why: the key of the text.
+REFUSED_LOGINS: Final[dict[type[BaseException], str]] = {
+    AppPasswordNeeded: "app_password_needed",
+    OAuthNeeded: "oauth_needed",
+    LoginRefused: "login_refused_because",
 }
 
 # Of what an account that works is asked for: the key of the text.
@@ -81,10 +80,7 @@ def account_error(err: ImapError, folder: str) -> tuple[str, str, dict[str, str]
         case NotImap(protocol=str(protocol)):
             return CONF_PORT, "other_protocol", {"protocol": protocol}
         case LoginRefused() if answer := _answer(str(err)):
-            key = next(
-                key for key, words in REFUSED_LOGINS.items() if words.search(answer)
-            )
-            return CONF_BASE, key, {"answer": answer}
+            return CONF_BASE, _most_specific(REFUSED_LOGINS, err), {"answer": answer}
         case CommandRefused(text=text):
             return CONF_BASE, "command_refused", {"answer": _answer(text)}
         case FolderNotFound():

@@ -6,10 +6,13 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from custom_components.imap_push.imap import (
+    AppPasswordNeeded,
     CommandRefused,
     ImapError,
     LoginDisabled,
     LoginRefused,
+    OAuthNeeded,
+    Security,
     Throttled,
     TooManyConnections,
     Unavailable,
@@ -114,6 +117,16 @@ async def test_login_is_not_tried_where_it_is_disabled() -> None:
         await try_login(serve, b"LOGINDISABLED")
 
 
+async def test_a_server_that_takes_only_tokens() -> None:
+    """See that no password helps, however well it is encrypted."""
+
+    async def serve(peer: Peer) -> None:
+        assert b"secret" not in await peer.until_closed()
+
+    with pytest.raises(OAuthNeeded):
+        await try_login(serve, b"LOGINDISABLED AUTH=XOAUTH2", security=Security.TLS)
+
+
 @pytest.mark.parametrize(
     ("answer", "error"),
     [
@@ -133,6 +146,25 @@ async def test_login_is_not_tried_where_it_is_disabled() -> None:
         ),
         (b"NO Request is throttled. Try again later", Throttled),
         (b"BAD what", CommandRefused),
+        (
+            b"NO [ALERT] Application-specific password required: https://x (Failure)",
+            AppPasswordNeeded,
+        ),
+        (b"NO [WEBALERT https://x] Web login required.", AppPasswordNeeded),
+        (
+            b"NO [ALERT] Please log in via your web browser: https://x (Failure)",
+            AppPasswordNeeded,
+        ),
+        (
+            b"NO [AUTHENTICATIONFAILED] Application password is REQUIRED",
+            AppPasswordNeeded,
+        ),
+        (b"NO please generate an app password and try again", AppPasswordNeeded),
+        (b"NO Login fail. Using authorized code to login.", AppPasswordNeeded),
+        (b"NO Basic authentication is disabled.", OAuthNeeded),
+        (b"NO LogonDenied-BasicAuthBlocked-Anonymous", OAuthNeeded),
+        (b"NO AADSTS50076: use multi-factor authentication", OAuthNeeded),
+        (b"BAD this server speaks XOAUTH2 only", OAuthNeeded),
     ],
 )
 async def test_what_a_refusal_means(answer: bytes, error: type[ImapError]) -> None:

@@ -10,6 +10,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.imap_push.const import CONF_SECURITY, DOMAIN
 from custom_components.imap_push.imap import (
     AccountState,
+    AppPasswordNeeded,
     CannotConnect,
     CatchUp,
     CertificateError,
@@ -23,6 +24,7 @@ from custom_components.imap_push.imap import (
     LoginDisabled,
     LoginRefused,
     NotImap,
+    OAuthNeeded,
     PortRefused,
     ProtocolError,
     Security,
@@ -90,13 +92,13 @@ ERRORS = [
         answer="Authentication failed.",
     ),
     _case(
-        LoginRefused("Application-specific password required: see our help (Failure)"),
+        AppPasswordNeeded("Application-specific\r\npassword required"),
         CONF_BASE,
         "app_password_needed",
-        answer="Application-specific password required: see our help (Failure)",
+        answer="Application-specific password required",
     ),
     _case(
-        LoginRefused("LOGIN failed: BasicAuthBlocked"),
+        OAuthNeeded("LOGIN failed: BasicAuthBlocked"),
         CONF_BASE,
         "oauth_needed",
         answer="LOGIN failed: BasicAuthBlocked",
@@ -348,7 +350,7 @@ async def test_renewing_the_password_begins_with_why(
     """The server's words say best what it wants."""
     words = "Application-specific password required"
     watcher.listener.state_changed(
-        AccountState(connected=False, error=LoginRefused(words))
+        AccountState(connected=False, error=AppPasswordNeeded(words))
     )
     result = await entry.start_reauth_flow(hass)
     assert result["errors"] == {CONF_BASE: "app_password_needed"}

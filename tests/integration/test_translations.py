@@ -178,7 +178,7 @@ REQUEST_ERRORS = {
             {
                 *(key for _, key in form_errors.ACCOUNT_ERRORS.values()),
                 *(key for _, key in form_errors.CERTIFICATE_ERRORS.values()),
-                *form_errors.REFUSED_LOGINS,
+                *form_errors.REFUSED_LOGINS.values(),
                 *("command_refused", "folder_not_found", "other_protocol", "unknown"),
             },
             id="account",

@@ -6,6 +6,7 @@ What stands here is all that the layer above may use.
 from .check import check_account
 from .client import Client
 from .errors import (
+    AppPasswordNeeded,
     CannotConnect,
     CertificateError,
     CertificateProblem,
@@ -21,6 +22,7 @@ from .errors import (
     LoginRefused,
     MailNotFound,
     NotImap,
+    OAuthNeeded,
     PartNotFound,
     PortRefused,
     ProtocolError,
@@ -63,6 +65,7 @@ from .watcher import Watcher
 __all__ = [
     "Account",
     "AccountState",
+    "AppPasswordNeeded",
     "Arrival",
     "Attachment",
     "CannotConnect",
@@ -93,6 +96,7 @@ __all__ = [
     "MailNotFound",
     "Mark",
     "NotImap",
+    "OAuthNeeded",
     "PartNotFound",
     "PortRefused",
     "ProtocolError",

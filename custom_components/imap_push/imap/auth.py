@@ -5,11 +5,11 @@ from collections.abc import Iterator
 import json
 
 from .connection import Connection
-from .errors import CommandRefused, LoginDisabled, LoginRefused
+from .errors import CommandRefused, LoginDisabled, LoginRefused, OAuthNeeded
 from .models import Account, Security
 from .names import quote
 from .protocol import Command
-from .refusals import passing_refusal
+from .refusals import login_refusal
 
 
 async def log_in(connection: Connection, account: Account) -> None:
@@ -29,6 +29,8 @@ def _login_command(connection: Connection, account: Account) -> Command:
     login_disabled = "LOGINDISABLED" in connection.capabilities
     plain_offered = "AUTH=PLAIN" in connection.capabilities
     if login_disabled and (account.security is Security.NONE or not plain_offered):
+        if account.security is not Security.NONE and _takes_tokens(connection):
+            raise OAuthNeeded("the server takes no passwords")
         raise LoginDisabled("the server takes passwords over TLS only")
     is_ascii = f"{account.username}{account.password}".isascii()
     if is_ascii and not login_disabled:
@@ -67,12 +69,14 @@ async def _authenticate(connection: Connection, command: Command) -> None:
     try:
         await connection.run(command)
     except CommandRefused as error:
-        if passing := passing_refusal(error):
-            raise passing from error
-        if error.status == "NO":
-            raise LoginRefused(error.text) from error
+        if meant := login_refusal(error):
+            raise meant from error
         raise
     await connection.ask_capabilities()
+
+
+def _takes_tokens(connection: Connection) -> bool:
+    return not connection.capabilities.isdisjoint({"AUTH=XOAUTH2", "AUTH=OAUTHBEARER"})
 
 
 def _login(account: Account) -> Command:

@@ -81,6 +81,14 @@ class LoginRefused(ImapError):
     """The server says that user name or password are wrong."""
 
 
+class AppPasswordNeeded(LoginRefused):
+    """The provider takes no usual password, but one that was made for a program like this."""
+
+
+class OAuthNeeded(LoginRefused):
+    """The provider takes no passwords at all, only tokens (OAuth)."""
+
+
 class Unavailable(ImapError):
     """The server refuses for now, for a reason that passes by itself (RFC 5530)."""
 

@@ -3,7 +3,16 @@
 import re
 from typing import Final
 
-from .errors import CommandRefused, Throttled, TooManyConnections, Unavailable
+from .errors import (
+    AppPasswordNeeded,
+    CommandRefused,
+    ImapError,
+    LoginRefused,
+    OAuthNeeded,
+    Throttled,
+    TooManyConnections,
+    Unavailable,
+)
 
 # Response codes of RFC 5530 and what servers write where they send none.
 _UNAVAILABLE: Final = frozenset(
@@ -25,6 +34,18 @@ _BACKOFF_TIME: Final = re.compile(
 )
 # Codes that no friendly "please try again" makes passing.
 _FINAL: Final = frozenset({"AUTHENTICATIONFAILED", "AUTHORIZATIONFAILED", "EXPIRED"})
+# Google (which says "web login required" of an account whose password it takes only there),
+# Yahoo, Apple, mail.ru, Fastmail; QQ and 163.com call it an authorization code.
+_APP_PASSWORD: Final = re.compile(
+    r"app(lication)?([ -]specific)? password|web login required|via your web browser"
+    r"|authori[sz](ation|ed) code",
+    re.IGNORECASE,
+)
+# Microsoft; AADSTS begins the error codes of its sign-in.
+_OAUTH: Final = re.compile(
+    r"basic ?auth(entication)? ?(is )?(disabled|blocked)|AADSTS|\bX?OAUTH",
+    re.IGNORECASE,
+)
 # Seconds that a server can ask for at the most.
 LONGEST_WAIT: Final = 3600.0
 _NO_FOLDER: Final = re.compile(
@@ -55,6 +76,21 @@ def passing_text(text: str, code: str | None = None) -> Unavailable | None:
     if _PASSING.search(text) or code in _UNAVAILABLE:
         return Unavailable(text)
     return None
+
+
+def login_refusal(refusal: CommandRefused) -> ImapError | None:
+    """Return what the NO to a login means; None if it was no NO.
+
+    What the server wants instead of the password is looked for first: it stays true however
+    kindly the server asks to try again.
+    """
+    if _APP_PASSWORD.search(refusal.text):
+        return AppPasswordNeeded(refusal.text)
+    if _OAUTH.search(refusal.text):
+        return OAuthNeeded(refusal.text)
+    if passing := passing_refusal(refusal):
+        return passing
+    return LoginRefused(refusal.text) if refusal.status == "NO" else None
 
 
 def is_missing_folder(refusal: CommandRefused) -> bool:
