@@ -56,7 +56,7 @@ CERTIFICATE_ERRORS: Final[dict[CertificateProblem, tuple[str, str]]] = {
     CertificateProblem.EXPIRED: (CONF_VERIFY_SSL, "certificate_expired"),
     CertificateProblem.WRONG_HOST: (CONF_HOST, "certificate_wrong_host"),
 }
-# Of a refused login of which the server said why: the key of the text.
+# Of a login that is refused: the key of the text that has the server's words in it.
 REFUSED_LOGINS: Final[dict[type[BaseException], str]] = {
     AppPasswordNeeded: "app_password_needed",
     OAuthNeeded: "oauth_needed",
@@ -80,7 +80,8 @@ def account_error(err: ImapError, folder: str) -> tuple[str, str, dict[str, str]
         case NotImap(protocol=str(protocol)):
             return CONF_PORT, "other_protocol", {"protocol": protocol}
         case LoginRefused() if answer := _answer(str(err)):
-            return CONF_BASE, _most_specific(REFUSED_LOGINS, err), {"answer": answer}
+            key = _most_specific(REFUSED_LOGINS, err)
+            return CONF_BASE, key, {"answer": answer}
         case CommandRefused(text=text):
             return CONF_BASE, "command_refused", {"answer": _answer(text)}
         case FolderNotFound():

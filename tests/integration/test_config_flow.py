@@ -92,10 +92,12 @@ ERRORS = [
         answer="Authentication failed.",
     ),
     _case(
-        AppPasswordNeeded("Application-specific\r\npassword required"),
+        AppPasswordNeeded(
+            "Application-specific password required: see our help (Failure)"
+        ),
         CONF_BASE,
         "app_password_needed",
-        answer="Application-specific password required",
+        answer="Application-specific password required: see our help (Failure)",
     ),
     _case(
         OAuthNeeded("LOGIN failed: BasicAuthBlocked"),
