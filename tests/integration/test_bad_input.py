@@ -11,6 +11,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.imap_push.const import DOMAIN
 from custom_components.imap_push.imap import CatchUp, WatchOptions
 from homeassistant.config_entries import SOURCE_USER, ConfigEntryState
+from homeassistant.const import CONF_BASE
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType, InvalidData, UnknownFlow
 
@@ -108,18 +109,22 @@ async def test_the_form_refuses_an_option_and_goes_on(
 ) -> None:
     """The field says why; nothing has changed, and the right value is taken then."""
     form = await hass.config_entries.options.async_init(entry.entry_id)
+    typed = {"catch_up": "all", "connection": {}}
+    wrong = typed | (
+        {option: value} if option in typed else {"connection": {option: value}}
+    )
     with pytest.raises(InvalidData) as refused:
-        await hass.config_entries.options.async_configure(
-            form["flow_id"], OPTIONS | {option: value}
-        )
-    assert list(refused.value.schema_errors) == [option]
-    assert message in str(refused.value.schema_errors[option])
+        await hass.config_entries.options.async_configure(form["flow_id"], wrong)
+    # Home Assistant tells on top of the form what is wrong inside of a section.
+    field = option if option in typed else CONF_BASE
+    assert list(refused.value.schema_errors) == [field]
+    assert message in str(refused.value.schema_errors[field])
     assert entry.options == {}
 
-    result = await hass.config_entries.options.async_configure(form["flow_id"], OPTIONS)
+    result = await hass.config_entries.options.async_configure(form["flow_id"], typed)
     await hass.async_block_till_done()
     assert result["type"] is FlowResultType.CREATE_ENTRY
-    assert entry.options == OPTIONS
+    assert entry.options == entry.options | OPTIONS
 
 
 async def test_another_account_is_not_touched(
