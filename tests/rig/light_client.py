@@ -230,6 +230,8 @@ class LightClient(asyncio.Protocol):
         yield b"* %d EXISTS" % folder.exists
         yield b"* OK [UIDVALIDITY %d] valid" % folder.uid_validity
         yield b"* OK [UIDNEXT %d] next" % (folder.last + 1)
+        if b"CONDSTORE" in self._store.habits.capabilities:
+            yield b"* OK [HIGHESTMODSEQ %d] highest" % folder.modseq
         yield tag + b" OK [READ-ONLY] EXAMINE"
 
     def _status(self, tag: bytes, arguments: bytes) -> Iterator[bytes]:
