@@ -425,3 +425,25 @@ def test_mail_that_is_pushed_while_home_changes(steps: int) -> None:
             assert recorder.told == {"Work": [1, 2]}
 
     run(main)
+
+
+@EVERY_WAY
+def test_server_that_does_not_tell_where_a_folder_ends(
+    capabilities: bytes, limit: int | None
+) -> None:
+    """See each folder asked for while it is open, and nothing that was there told."""
+
+    async def main(loop: VirtualLoop) -> None:
+        server = served(
+            loop, *THREE, capabilities=capabilities, limit=limit, hides_uidnext=True
+        )
+        for name in THREE:
+            server.slip_in(3, name)
+        async with watched(dict.fromkeys(THREE)) as recorder:
+            await asyncio.sleep(MINUTE)
+            for name in THREE:
+                server.deliver(1, name)
+            await asyncio.sleep(ASKED)
+            assert recorder.told == each(THREE, [4])
+
+    run(main)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 import json
 
 import pytest
@@ -12,6 +13,7 @@ from custom_components.imap_push.imap import (
     PushMode,
     WatchedFolder,
     WatchOptions,
+    excerpt,
     sweep,
 )
 from custom_components.imap_push.imap.excerpt import fetch_items
@@ -305,3 +307,46 @@ def test_text_without_push() -> None:
             assert (arrival.push, arrival.mail.text) == (PushMode.POLL, "Hello")
 
     run(main)
+
+
+@pytest.mark.parametrize(
+    ("header", "body", "text"),
+    [
+        (b"Content-Type: text/html\r\n", b"<b>Hi</b>", "Hi"),
+        (
+            b"content-type: text/plain;\r\n charset=latin-1\r\nTo: a\r\n b\r\n",
+            b"\xe9",
+            "é",
+        ),
+        (b"To: %b\r\nContent-Type: text/html\r\n" % (b"a" * 9000), b"<p>Hi", "Hi"),
+        (None, b"Hi", "Hi"),
+        (b"", None, ""),
+    ],
+    ids=["HTML", "folded", "behind a long field", "no header", "no text"],
+)
+async def test_how_a_text_is_read(
+    header: bytes | None, body: bytes | None, text: str
+) -> None:
+    """See the fields obeyed that tell how."""
+    items = {"BODY": header, "BODY[TEXT]": body}
+    mail = await sweep.read_with_text("INBOX", 1, 1, items, 100)
+    assert mail.text == text
+
+
+async def test_text_that_we_cannot_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """See the mail told without it, and that something is left out."""
+    monkeypatch.setattr(excerpt, "text_of", 1)
+    items = {"BODY": b"Subject: Hi\r\n", "BODY[TEXT]": b"Hi"}
+    mail = await sweep.read_with_text("INBOX", 1, 1, items, 100)
+    assert (mail.subject, mail.text, mail.truncated) == ("Hi", "", True)
+
+
+async def test_large_mail_with_text_is_still_a_small_event() -> None:
+    """See the text give way to the other fields."""
+    long = b", ".join(b"person%d@example.org" % number for number in range(500))
+    header = b"To: %b\r\nCc: %b\r\nSubject: %b\r\n" % (long, long, b"s" * 9000)
+    items = {"BODY": header, "BODY[TEXT]": b"\xc3\xa9" * 30_000}
+    mail = await sweep.read_with_text("INBOX", 1, 1, items, 30_000)
+    size = len(json.dumps(asdict(mail), default=str, ensure_ascii=False).encode())
+    assert 20_000 < size < 29_000
+    assert mail.truncated
