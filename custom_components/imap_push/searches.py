@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 import contextlib
 from dataclasses import dataclass, field
+import itertools
 import logging
 import math
 from typing import Final
@@ -15,7 +16,6 @@ from .imap import (
     CommandRefused,
     Counted,
     Criteria,
-    CriteriaRefused,
     FolderNotFound,
     FolderState,
     ImapError,
@@ -35,6 +35,8 @@ MAX_FAILURES: Final = 10
 AGING: Final = 3600.0
 # Mails of a folder that wait to be asked about; of more, the oldest are not asked about.
 MAX_WAITING: Final = 1000
+# Of them, those that are asked about at a time.
+MAX_ASKED: Final = 500
 
 
 @dataclass(slots=True, kw_only=True)
@@ -81,6 +83,8 @@ class _Folder:
         left = [mail for mail in self.waiting if id(mail) not in done]
         self.waiting.clear()
         self.waiting.extend(left)
+        if left:
+            self.request()
 
 
 class Searches:
@@ -208,7 +212,7 @@ class Searches:
             for search_id, search in self._searches.items()
             if name in search.folders and search_id not in self._refused
         }
-        waiting = list(folder.waiting)
+        waiting = list(itertools.islice(folder.waiting, MAX_ASKED))
         folder.due = math.inf
         found = await self._ask(name, searches.values(), [it["uid"] for it in waiting])
         folder.counted(
@@ -253,24 +257,14 @@ class Searches:
         wanted = dict.fromkeys(search.criteria for search in searches)
         if uids:
             wanted |= dict.fromkeys(search.of_new_mail for search in searches)
-        try:
-            return await self._ask_at_once(name, [*wanted], uids)
-        except CriteriaRefused:
-            pass
-        # The server does not say which of them it means.
-        found: dict[Criteria, Counted] = {}
-        for criteria in wanted:
-            with contextlib.suppress(CriteriaRefused):
-                found |= await self._ask_at_once(name, [criteria], uids)
-        return found
-
-    async def _ask_at_once(
-        self, name: str, wanted: Sequence[Criteria], uids: Sequence[int]
-    ) -> dict[Criteria, Counted]:
         if not wanted:
             return {}
-        counted = await self._client.count(name, wanted, uids)
-        return dict(zip(wanted, counted, strict=True))
+        answers = await self._client.count(name, [*wanted], uids)
+        return {
+            criteria: answer
+            for criteria, answer in zip(wanted, answers, strict=True)
+            if isinstance(answer, Counted)
+        }
 
     def _interval(self, name: str, searches: Iterable[Search]) -> float:
         """Return the seconds after which a folder is counted even if nothing is told."""
