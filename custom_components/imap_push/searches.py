@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 import contextlib
 from dataclasses import dataclass, field
+import itertools
 import logging
 import math
 from typing import Final
@@ -15,7 +16,6 @@ from .imap import (
     CommandRefused,
     Counted,
     Criteria,
-    CriteriaRefused,
     FolderNotFound,
     FolderState,
     ImapError,
@@ -30,24 +30,26 @@ REST: Final = 0.5
 # Seconds until a count that failed is tried again, doubled each time up to the maximum.
 RETRY: Final = 5.0
 MAX_RETRY: Final = 300.0
-MAX_FAILURES: Final = 10
 # Seconds between two counts where time alone changes what matches.
 AGING: Final = 3600.0
 # Mails of a folder that wait to be asked about; of more, the oldest are not asked about.
 MAX_WAITING: Final = 1000
+# Of them, those that are asked about at a time.
+MAX_ASKED: Final = 500
 
 
 @dataclass(slots=True, kw_only=True)
 class _Folder:
     """A folder that is searched. Times are the loop's.
 
-    `due`: when it is to be counted. `rests_until`: it is not counted before. `changes`: see
-    `imap.FolderState`. `counts`: by search. `waiting`: new mail that was not asked about yet.
+    `due`: when it is to be counted. `rests_until`: it is not counted before. `pause`: seconds
+    that it rests after the next failure. `changes`: see `imap.FolderState`. `counts`: by search.
+    `waiting`: new mail that was not asked about yet.
     """
 
     due: float = 0.0
     rests_until: float = 0.0
-    failures: int = 0
+    pause: float = RETRY
     changes: int = 0
     counts: dict[str, int] = field(default_factory=dict)
     waiting: deque[NewMail] = field(default_factory=lambda: deque(maxlen=MAX_WAITING))
@@ -58,15 +60,19 @@ class _Folder:
 
     def counted(self, now: float, interval: float) -> None:
         """Rest for a moment; count again after the interval, or earlier if that was asked."""
-        self.failures, self.rests_until = 0, now + REST
+        self.pause, self.rests_until = RETRY, now + REST
         self.due = max(min(self.due, now + interval), self.rests_until)
 
-    def failed(self, now: float, pause: float) -> None:
-        """Know nothing, and try again after a while: at least the pause."""
+    def failed(self, now: float, at_least: float) -> None:
+        """Know nothing, and rest longer each time: at least so many seconds."""
         self.counts.clear()
-        pause = max(pause, min(RETRY * 2**self.failures, MAX_RETRY))
-        self.failures = min(self.failures + 1, MAX_FAILURES)
-        self.rests_until = self.due = now + pause
+        self.rests_until = self.due = now + max(self.pause, at_least)
+        self.pause = min(2 * self.pause, MAX_RETRY)
+
+    def recovered(self) -> None:
+        """Know nothing any more, and need no rest."""
+        self.counts.clear()
+        self.pause, self.rests_until = RETRY, 0.0
 
     def add(self, mail: NewMail) -> None:
         """Let a mail wait; with another numbering, the UIDs of the others mean nothing."""
@@ -81,6 +87,8 @@ class _Folder:
         left = [mail for mail in self.waiting if id(mail) not in done]
         self.waiting.clear()
         self.waiting.extend(left)
+        if left:
+            self.request()
 
 
 class Searches:
@@ -166,8 +174,7 @@ class Searches:
             told = folders.get(name)
             changes = folder.changes if told is None else told.changes
             if is_back:
-                folder.counts.clear()
-                folder.failures, folder.rests_until = 0, 0.0
+                folder.recovered()
             if is_back or changes != folder.changes:
                 folder.changes = changes
                 folder.request()
@@ -208,7 +215,7 @@ class Searches:
             for search_id, search in self._searches.items()
             if name in search.folders and search_id not in self._refused
         }
-        waiting = list(folder.waiting)
+        waiting = list(itertools.islice(folder.waiting, MAX_ASKED))
         folder.due = math.inf
         found = await self._ask(name, searches.values(), [it["uid"] for it in waiting])
         folder.counted(
@@ -253,24 +260,14 @@ class Searches:
         wanted = dict.fromkeys(search.criteria for search in searches)
         if uids:
             wanted |= dict.fromkeys(search.of_new_mail for search in searches)
-        try:
-            return await self._ask_at_once(name, [*wanted], uids)
-        except CriteriaRefused:
-            pass
-        # The server does not say which of them it means.
-        found: dict[Criteria, Counted] = {}
-        for criteria in wanted:
-            with contextlib.suppress(CriteriaRefused):
-                found |= await self._ask_at_once(name, [criteria], uids)
-        return found
-
-    async def _ask_at_once(
-        self, name: str, wanted: Sequence[Criteria], uids: Sequence[int]
-    ) -> dict[Criteria, Counted]:
         if not wanted:
             return {}
-        counted = await self._client.count(name, wanted, uids)
-        return dict(zip(wanted, counted, strict=True))
+        answers = await self._client.count(name, [*wanted], uids)
+        return {
+            criteria: answer
+            for criteria, answer in zip(wanted, answers, strict=True)
+            if isinstance(answer, Counted)
+        }
 
     def _interval(self, name: str, searches: Iterable[Search]) -> float:
         """Return the seconds after which a folder is counted even if nothing is told."""
@@ -282,13 +279,13 @@ class Searches:
 
     def _failed(self, folder: _Folder, error: ImapError | None) -> None:
         """Try again later: all folders, if the failure is not about this one alone."""
-        pause = (error and error.retry_after) or 0.0
+        at_least = (error and error.retry_after) or 0.0
         if isinstance(error, LoginRefused):
             # Servers lock out those who try too often.
-            pause = MAX_RETRY
+            at_least = MAX_RETRY
             self._on_login_refused()
         is_alone = error is None or isinstance(error, FolderNotFound | CommandRefused)
         now = asyncio.get_running_loop().time()
         for it in [folder] if is_alone else self._folders.values():
-            it.failed(now, pause)
+            it.failed(now, at_least)
         self._on_count()

@@ -30,6 +30,7 @@ from custom_components.imap_push.imap import (
 from custom_components.imap_push.saved_search import Search
 from custom_components.imap_push.searches import (
     AGING,
+    MAX_ASKED,
     MAX_RETRY,
     MAX_WAITING,
     REST,
@@ -65,7 +66,7 @@ class Account(Client):
 
     async def count(
         self, folder: str, searches: Sequence[Criteria], among: Sequence[int] = ()
-    ) -> list[Counted]:
+    ) -> list[Counted | CriteriaRefused]:
         """Answer, or fail."""
         now = asyncio.get_running_loop().time()
         self.asked.append((now, folder, list(searches), list(among)))
@@ -77,10 +78,10 @@ class Account(Client):
             raise error
         if folder in self.broken:
             raise self.broken[folder]
-        if BAD in searches:
-            raise CriteriaRefused("no such search key")
         return [
-            Counted(
+            CriteriaRefused("no such search key")
+            if criteria == BAD
+            else Counted(
                 total=self.totals.get((folder, criteria), 0),
                 matching=frozenset(self.matching.get(criteria, set()) & {*among}),
             )
@@ -420,7 +421,7 @@ def test_a_search_that_the_server_does_not_understand(
 
     async def script(home: Home) -> None:
         home.put("invoices", INVOICES, "INBOX", "Lists")
-        home.put("bad", BAD, "INBOX", "Lists")
+        home.put("bad", BAD, "INBOX", "Lists", "Archive")
         home.account.matching = {INVOICES: {1}}
         home.connect()
         home.arrive(1)
@@ -432,6 +433,8 @@ def test_a_search_that_the_server_does_not_understand(
         assert home.matches == [("invoices", 1)]
         assert caplog.text.count("does not understand") == 1
         assert home.account.asked[-1][2] == [INVOICES]
+        await asyncio.sleep(10 * POLL_INTERVAL)
+        assert home.asked.count("Archive") == 1
 
         home.put("bad", UNREAD)
         await asyncio.sleep(10)
@@ -456,7 +459,7 @@ def test_mail_of_another_numbering_is_not_asked_about() -> None:
 
 
 def test_memory_of_what_waits_is_bounded() -> None:
-    """Of too many mails the newest are asked about."""
+    """Of too many mails the newest are asked about, not too many at a time."""
 
     async def script(home: Home) -> None:
         home.put("invoices", INVOICES)
@@ -464,7 +467,9 @@ def test_memory_of_what_waits_is_bounded() -> None:
             home.arrive(uid)
         home.connect()
         await asyncio.sleep(10)
-        assert home.account.asked[0][3] == list(range(101, MAX_WAITING + 101))
+        asked = [among for *_, among in home.account.asked]
+        assert [len(uids) for uids in asked] == [MAX_ASKED] * 2
+        assert [*asked[0], *asked[1]] == list(range(101, MAX_WAITING + 101))
 
     play(script)
 

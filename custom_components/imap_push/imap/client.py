@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 
+from .errors import CriteriaRefused
 from .models import (
     Account,
     Attachment,
@@ -46,10 +47,11 @@ class Client:
         folder: str,
         searches: Sequence[Criteria],
         among: Sequence[int] = (),
-    ) -> list[Counted]:
+    ) -> list[Counted | CriteriaRefused]:
         """Return for each search how many mails match, and which of the UIDs `among` do.
 
-        All goes out in one write; a search that the server refuses raises CriteriaRefused.
+        All goes out in one write. Of a search that is refused the refusal is returned, so that
+        it does the others no harm. Of more than 500 `among` the highest are looked at.
         """
         raise NotImplementedError
 
