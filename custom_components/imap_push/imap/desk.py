@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from itertools import batched, groupby
 from typing import Final
 
+from .command import Command, Completion
 from .connection import Connection
 from .errors import CommandRefused, FolderRenumbered, Unsupported
 from .names import encode_folder, quote
-from .protocol import Command, Completion
 from .refusals import folder_error
 from .responses import Value, parse_number, parse_strings, parse_values
 from .session import MAX_UID, by_uid

@@ -5,11 +5,11 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from .auth import open_logged_in
+from .command import Command
 from .desk import Desk
 from .errors import CommandRefused, ConnectionLost, ImapError, LoginRefused
 from .models import Account
 from .pipelining import Pipelining
-from .protocol import Command
 from .refusals import passing_refusal
 
 # Seconds

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 import re
 from typing import Final
 
+from .command import Command, Completion
 from .desk import Desk, Selection, chunks, fetch, found_by, uid_set
 from .errors import (
     CommandRefused,
@@ -15,7 +16,6 @@ from .errors import (
 from .listing import find_folder
 from .models import Done, FolderRole
 from .names import encode_folder, quote
-from .protocol import Command, Completion
 from .refusals import is_missing_folder
 from .responses import parse_ranges
 
