@@ -1,16 +1,15 @@
 """Everything a user can ask, on real servers, while another client changes the mailbox."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from email.message import EmailMessage
 from imaplib import IMAP4
-from itertools import count
+import itertools
 from pathlib import Path
 import random
 import re
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
@@ -74,7 +73,8 @@ class Server:
 
 def message_ids(other: IMAP4, folder: str) -> dict[str, set[str]]:
     """Return the flags of each mail in a folder by its Message-ID, as another client sees it."""
-    if other.select(folder, readonly=True)[0] != "OK":
+    status, [messages] = other.select(folder, readonly=True)
+    if status != "OK" or messages == b"0":
         return {}
     found: dict[str, set[str]] = {}
     for line in other.fetch("1:*", "(FLAGS BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)])")[1]:
@@ -93,45 +93,62 @@ def append(other: IMAP4, folder: str, mail: EmailMessage) -> None:
     other.append(folder, "", "", bytes(mail))
 
 
-@asynccontextmanager
-async def on_dovecot(
-    folder: Path, without: tuple[str, ...] = ()
-) -> AsyncIterator[Server]:
-    """Run Dovecot."""
-    require(dovecot.Dovecot.available(), "Dovecot 2.3")
-    certificate = make_certificate(folder)
-    with dovecot.Dovecot(certificate, without=without) as server:
-        yield Server(dovecot.USER, dovecot.PASSWORD, server.imap_port)
+class Dovecots:
+    """A Dovecot of each kind, started when first needed, and a new user for each test."""
+
+    def __init__(self, folder: Path) -> None:
+        """Start none yet."""
+        self._certificate = make_certificate(folder)
+        self._running: dict[str, dovecot.Dovecot] = {}
+        self._users = (f"user{number}@example.org" for number in itertools.count())
+
+    def server(self, without: str) -> Server:
+        """Return an empty mailbox on a Dovecot that does not offer this."""
+        require(dovecot.Dovecot.available(), "Dovecot 2.3")
+        if without not in self._running:
+            users = {f"user{number}@example.org": "secret" for number in range(500)}
+            self._running[without] = dovecot.Dovecot(
+                self._certificate, users=users, without=tuple(without.split())
+            )
+            self._running[without].start()
+        return Server(next(self._users), "secret", self._running[without].imap_port)
+
+    def close(self) -> None:
+        """Stop all."""
+        for running in self._running.values():
+            running.close()
 
 
-@asynccontextmanager
-async def on_plain_dovecot(folder: Path) -> AsyncIterator[Server]:
-    """Run a Dovecot that offers nothing beyond RFC 3501 and UIDPLUS."""
-    left_out = "MOVE ESEARCH LITERAL+ CONDSTORE QRESYNC SPECIAL-USE LIST-EXTENDED"
-    async with on_dovecot(folder, tuple(left_out.split())) as server:
-        yield server
+@pytest.fixture(scope="module")
+def dovecots(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dovecots]:
+    """Return the Dovecots of this module."""
+    dovecots = Dovecots(tmp_path_factory.mktemp("certificate"))
+    yield dovecots
+    dovecots.close()
 
 
-@asynccontextmanager
-async def on_pymap(_folder: Path) -> AsyncIterator[Server]:
-    """Run pymap."""
-    async with pymap_server.PymapServer() as server:
-        yield Server(pymap_server.USER, pymap_server.PASSWORD, server.port)
+ALL = ""
+# What is left is RFC 3501 and UIDPLUS.
+LITTLE = "MOVE ESEARCH LITERAL+ CONDSTORE QRESYNC SPECIAL-USE LIST-EXTENDED"
+ON_PYMAP = None
 
 
 @pytest.fixture(
     params=[
-        pytest.param(on_dovecot, id="Dovecot", marks=pytest.mark.dovecot),
-        pytest.param(on_plain_dovecot, id="plain Dovecot", marks=pytest.mark.dovecot),
-        pytest.param(on_pymap, id="pymap", marks=pytest.mark.pymap),
+        pytest.param(ALL, id="Dovecot", marks=pytest.mark.dovecot),
+        pytest.param(LITTLE, id="plain Dovecot", marks=pytest.mark.dovecot),
+        pytest.param(ON_PYMAP, id="pymap", marks=pytest.mark.pymap),
     ]
 )
 async def server(
-    request: pytest.FixtureRequest, tmp_path: Path, socket_enabled: None
+    request: pytest.FixtureRequest, dovecots: Dovecots, socket_enabled: None
 ) -> AsyncIterator[Server]:
-    """Return each real server."""
-    async with request.param(tmp_path) as server:
-        yield server
+    """Return an empty mailbox on each real server."""
+    if request.param is not ON_PYMAP:
+        yield dovecots.server(request.param)
+        return
+    async with pymap_server.PymapServer() as pymap:
+        yield Server(pymap_server.USER, pymap_server.PASSWORD, pymap.port)
 
 
 @pytest.fixture
@@ -374,3 +391,162 @@ async def test_folder_renumbered_while_it_is_open(
     assert len(flags) == 5
     assert not any(flags.values())
     assert await server.message_ids("Archive") == {}
+
+
+class Meddler:
+    """Another client that changes the folder all the time, and notes what it removed."""
+
+    def __init__(self, server: Server) -> None:
+        """Begin with a seed, so that a failure can be repeated more or less."""
+        self._server = server
+        self._random = random.Random(5)
+        self._numbers = itertools.count()
+        self._is_over = False
+        self.appended: set[str] = set()
+        self.removed: set[str] = set()
+        self.renumbered = 0
+
+    async def __aenter__(self) -> Self:
+        """Begin."""
+        self._task = asyncio.create_task(asyncio.to_thread(self._meddle))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stop."""
+        self._is_over = True
+        await self._task
+
+    def _meddle(self) -> None:
+        while not self._is_over:
+            try:
+                with self._server.other() as other:
+                    while not self._is_over:
+                        self._act(other)
+            except IMAP4.error, OSError:
+                continue
+
+    def _act(self, other: IMAP4) -> None:
+        match self._random.randrange(12):
+            case 0:
+                self._renumber(other)
+            case 1 | 2:
+                self._take_away(other, "move")
+            case 3 | 4:
+                self._take_away(other, "expunge")
+            case 5:
+                other.select(FOLDER_AS_WRITTEN)
+                other.store("1:*", "+FLAGS", "(\\Seen)")
+            case _:
+                self._append(other)
+
+    def _append(self, other: IMAP4) -> None:
+        mail = plain(f"mail {next(self._numbers)}")
+        self.appended.add(mail["Message-ID"])
+        append(other, FOLDER_AS_WRITTEN, mail)
+
+    def _take_away(self, other: IMAP4, way: str) -> None:
+        other.select(FOLDER_AS_WRITTEN)
+        uids = other.uid("SEARCH", "ALL")[1][0].split()
+        if not uids:
+            return
+        uid = self._random.choice(uids).decode()
+        header = "(BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)])"
+        [found, *_] = other.uid("FETCH", uid, header)[1]
+        if not isinstance(found, tuple):
+            return
+        self.removed.add(found[1].decode().partition(":")[2].strip())
+        if way == "move":
+            other.uid("COPY", uid, "Elsewhere")
+        other.uid("STORE", uid, "+FLAGS.SILENT", "(\\Deleted)")
+        other.uid("EXPUNGE", uid)
+
+    def _renumber(self, other: IMAP4) -> None:
+        self.removed.update(message_ids(other, FOLDER_AS_WRITTEN))
+        other.unselect()
+        other.delete(FOLDER_AS_WRITTEN)
+        other.create(FOLDER_AS_WRITTEN)
+        self.renumbered += 1
+        for _ in range(4):
+            self._append(other)
+
+
+ROUNDS = 40
+
+
+class User:
+    """Acts on mails that it looked up, and notes which ones it meant."""
+
+    def __init__(self, client: Client) -> None:
+        """Mean nothing yet."""
+        self._client = client
+        self._known: dict[tuple[int, int], str | None] = {}
+        self.meant: dict[str, set[str]] = {
+            way: set() for way in ("flag", "move", "trash", "remove")
+        }
+        self.done: dict[str, set[str]] = {way: set() for way in self.meant}
+        self.errors: set[type[ImapError]] = set()
+
+    async def act(self, way: str) -> None:
+        """Look up some mails, let time pass, and do something with them."""
+        try:
+            found = await self._client.search(FOLDER, Criteria(), limit=3)
+            mails = await self._client.mails(FOLDER, found.uid_validity, found.uids)
+            await asyncio.sleep(random.random() / 50)
+            for mail in mails:
+                known = self._known.setdefault(
+                    (mail.uid_validity, mail.uid), mail.message_id
+                )
+                assert known == mail.message_id
+            if mails:
+                await self._act(way, found.uid_validity, [it.uid for it in mails])
+        except ImapError as error:
+            self.errors.add(type(error))
+
+    async def _act(self, way: str, validity: int, uids: list[int]) -> None:
+        client = self._client
+        if way == "read":
+            content = await client.content(FOLDER, validity, uids[0], text_size=99)
+            assert self._known[validity, uids[0]] == content.mail.message_id
+            return
+        self.meant[way] |= self._ids(validity, uids)
+        match way:
+            case "flag":
+                add = ["\\Flagged"]
+                done = await client.set_flags(FOLDER, validity, uids, add=add)
+            case "move":
+                done = await client.move(FOLDER, validity, uids, "Archive")
+            case "trash":
+                done = await client.delete(FOLDER, validity, uids)
+            case _:
+                done = await client.delete(FOLDER, validity, uids, permanently=True)
+        assert set(done.uids) | set(done.missing) == set(uids)
+        self.done[way] |= self._ids(validity, done.uids)
+
+    def _ids(self, validity: int, uids: Iterable[int]) -> set[str]:
+        return {self._known[validity, uid] or "" for uid in uids}
+
+
+async def test_always_the_right_mail(client: Client, server: Server) -> None:
+    """Whatever another client does at the same time, no other mail than those meant is touched."""
+    folders = ("Archive", "Trash", "Elsewhere", FOLDER_AS_WRITTEN)
+    for folder in folders:
+        await server.do(lambda other, folder=folder: other.create(folder))
+    user = User(client)
+    async with Meddler(server) as meddler:
+        for number in range(ROUNDS):
+            await user.act(("flag", "move", "read", "trash", "remove")[number % 5])
+    there = {folder: await server.message_ids(folder) for folder in folders}
+    flagged = {
+        message_id
+        for mails in there.values()
+        for message_id, flags in mails.items()
+        if "\\Flagged" in flags
+    }
+    gone = meddler.appended.difference(*there.values())
+    assert flagged <= user.meant["flag"]
+    assert user.done["move"] <= there["Archive"].keys() <= user.meant["move"]
+    assert user.done["trash"] <= there["Trash"].keys() <= user.meant["trash"]
+    assert gone <= meddler.removed | user.meant["remove"]
+    assert all(user.done.values())
+    assert meddler.renumbered
+    assert meddler.removed
