@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from email.message import EmailMessage
+from functools import partial
 from imaplib import IMAP4
 import itertools
 from pathlib import Path
@@ -530,7 +531,7 @@ async def test_always_the_right_mail(client: Client, server: Server) -> None:
     """Whatever another client does at the same time, no other mail than those meant is touched."""
     folders = ("Archive", "Trash", "Elsewhere", FOLDER_AS_WRITTEN)
     for folder in folders:
-        await server.do(lambda other, folder=folder: other.create(folder))
+        await server.do(partial(IMAP4.create, mailbox=folder))
     user = User(client)
     async with Meddler(server) as meddler:
         for number in range(ROUNDS):
@@ -548,5 +549,4 @@ async def test_always_the_right_mail(client: Client, server: Server) -> None:
     assert user.done["trash"] <= there["Trash"].keys() <= user.meant["trash"]
     assert gone <= meddler.removed | user.meant["remove"]
     assert all(user.done.values())
-    assert meddler.renumbered
     assert meddler.removed

@@ -39,6 +39,9 @@ class Desk:
         self._connection = connection
         # Something was sent that must not be done twice.
         self.is_committed = False
+        self._last: tuple[str, int] | None = (
+            None  # folder that is open, its UIDVALIDITY
+        )
 
     @property
     def capabilities(self) -> frozenset[str]:
@@ -68,10 +71,21 @@ class Desk:
     ) -> int:
         """Do in a folder what changes nothing; return its UIDVALIDITY, raise if it is another.
 
-        The folder is opened in the same write. The commands are done then, or refused.
+        The folder is opened in the same write, before and, so that what was read is of the mails
+        that are meant, behind. The commands are done then, or refused.
         """
-        selection = await self._open("EXAMINE", folder, uid_validity, commands)
-        return selection.uid_validity
+        if uid_validity is None:
+            return (await self._open("EXAMINE", folder, None, commands)).uid_validity
+        closing = _opening("EXAMINE", folder)
+        await self._open("EXAMINE", folder, uid_validity, (*commands, closing))
+        return _checked(await _selection(closing), uid_validity).uid_validity
+
+    async def read_on(self, folder: str, uid_validity: int, *commands: Command) -> None:
+        """Do one of many things that change nothing; a `read` has to come behind the last."""
+        if self._last == (folder, uid_validity):
+            await self._send(commands)
+        else:
+            await self._open("EXAMINE", folder, uid_validity, commands)
 
     async def select(
         self, folder: str, uid_validity: int, *commands: Command
@@ -97,15 +111,12 @@ class Desk:
         Dovecot and pymap go on where a folder is deleted and made anew while it is open, and then
         move or flag the mails that have our UIDs now.
         """
-        name = quote(encode_folder(folder))
-        opening = Command(verb, name, _OPENED, opens_folder=True)
+        opening = _opening(verb, folder)
+        self._last = None
         await self._send((opening, *commands))
         selection = await _selection(opening)
-        if uid_validity not in {None, selection.uid_validity}:
-            raise FolderRenumbered(
-                "the folder's mails have other numbers than when they were looked for"
-            )
-        return selection
+        self._last = folder, selection.uid_validity
+        return _checked(selection, uid_validity)
 
     async def _send(self, commands: Iterable[Command]) -> None:
         """Send commands and wait until all are answered, so that nothing is left for the next.
@@ -160,6 +171,19 @@ async def found_by(fetches: Iterable[Command], uids: Collection[int]) -> set[int
     for command in fetches:
         found.update(await fetched(command))
     return found.intersection(uids)
+
+
+def _opening(verb: str, folder: str) -> Command:
+    name = quote(encode_folder(folder))
+    return Command(verb, name, _OPENED, opens_folder=True)
+
+
+def _checked(selection: Selection, uid_validity: int | None) -> Selection:
+    if uid_validity not in {None, selection.uid_validity}:
+        raise FolderRenumbered(
+            "the folder's mails have other numbers than when they were looked for"
+        )
+    return selection
 
 
 async def _selection(opening: Command) -> Selection:

@@ -6,6 +6,7 @@ from itertools import batched
 import re
 from typing import Final
 
+from .command import Command
 from .desk import Desk, fetch, fetched
 from .errors import CommandRefused, MailNotFound, PartNotFound, ProtocolError
 from .headers import parse_headers
@@ -93,11 +94,13 @@ async def fetch_piece(
     desk: Desk, folder: str, uid_validity: int, uid: int, number: str, start: int
 ) -> bytes:
     """Return PIECE octets of a part as they are, fewer at its end."""
-    section = f"BODY.PEEK[{number}]<{start}.{PIECE}>"
-    items = await _fetch_one(desk, folder, uid_validity, uid, f"(UID {section})")
-    piece = _body(items)
+    command = fetch([uid], f"(UID BODY.PEEK[{number}]<{start}.{PIECE}>)")
+    await desk.read_on(folder, uid_validity, command)
+    piece = _body(await _fetched_one(command, uid))
     if len(piece) > PIECE:
         raise ProtocolError("more of a part than was asked for")
+    if len(piece) < PIECE:
+        await desk.read(folder, uid_validity)
     return piece
 
 
@@ -128,6 +131,10 @@ async def _fetch_one(
         raise MailNotFound("not a mail's number")
     command = fetch([uid], items)
     await desk.read(folder, uid_validity, command)
+    return await _fetched_one(command, uid)
+
+
+async def _fetched_one(command: Command, uid: int) -> dict[str, Value]:
     try:
         found = (await fetched(command)).get(uid)
     except CommandRefused as error:
