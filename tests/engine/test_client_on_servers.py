@@ -89,9 +89,9 @@ def message_ids(other: IMAP4, folder: str) -> dict[str, set[str]]:
     return found
 
 
-def append(other: IMAP4, folder: str, mail: EmailMessage) -> None:
-    """Put a mail in as another client does."""
-    other.append(folder, "", "", bytes(mail))
+def append(other: IMAP4, folder: str, mail: EmailMessage) -> bool:
+    """Put a mail in as another client does; return if it is in."""
+    return other.append(folder, "", "", bytes(mail))[0] == "OK"
 
 
 class Dovecots:
@@ -442,8 +442,8 @@ class Meddler:
 
     def _append(self, other: IMAP4) -> None:
         mail = plain(f"mail {next(self._numbers)}")
-        self.appended.add(mail["Message-ID"])
-        append(other, FOLDER_AS_WRITTEN, mail)
+        if append(other, FOLDER_AS_WRITTEN, mail):
+            self.appended.add(mail["Message-ID"])
 
     def _take_away(self, other: IMAP4, way: str) -> None:
         other.select(FOLDER_AS_WRITTEN)

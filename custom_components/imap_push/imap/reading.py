@@ -1,7 +1,8 @@
 """Reading mails: header fields, text, parts, each bounded (RFC 3501 6.4.5)."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import batched
 import re
 from typing import Final
@@ -14,7 +15,7 @@ from .message import FETCH_ITEMS, MAX_HEADER
 from .models import Content, Mail
 from .refusals import passing_refusal
 from .responses import Value
-from .session import MAX_UID
+from .session import MAX_UID, SLICE
 from .structure import Part, find_part, text_part
 from .sweep import read_mail
 from .text import octets_for, readable, text_of
@@ -53,9 +54,8 @@ async def fetch_content(
     """Return a mail, its header and so many characters of its text."""
     items = await _fetch_one(desk, folder, uid_validity, uid, _WHOLE_HEADER)
     header = _body(items)
-    mail = await asyncio.to_thread(
-        read_mail, folder, uid_validity, uid, items | {"BODY": header}
-    )
+    items["BODY"] = header
+    mail = await _beside(header, partial(read_mail, folder, uid_validity, uid, items))
     part = text_part(items.get("BODYSTRUCTURE"))
     limit = octets_for(text_size)
     section = f"BODY.PEEK[{part.number if part else 'TEXT'}]<0.{limit}>"
@@ -65,16 +65,21 @@ async def fetch_content(
         octets = _body(body)[:limit]
     whole = len(octets) < limit and text_size > 0
     if part is not None:
-        read = asyncio.to_thread(readable, part.kind, octets, text_size, whole=whole)
+        read = partial(readable, part.kind, octets, text_size, whole=whole)
     else:
-        read = asyncio.to_thread(text_of, header, octets, text_size, whole=whole)
-    text, truncated = await read
+        read = partial(text_of, header, octets, text_size, whole=whole)
+    text, truncated = await _beside(octets, read)
     return Content(
         mail=mail,
-        headers=await asyncio.to_thread(parse_headers, header),
+        headers=await _beside(header, partial(parse_headers, header)),
         text=text,
         truncated=truncated,
     )
+
+
+async def _beside[T](octets: bytes, read: Callable[[], T]) -> T:
+    """Read octets; many of them beside the event loop."""
+    return await asyncio.to_thread(read) if len(octets) > SLICE else read()
 
 
 async def fetch_part(
