@@ -1,7 +1,7 @@
 """The NOTIFY that is in force on a session."""
 
+from .command import Command
 from .errors import CommandRefused
-from .protocol import Command
 from .push import Notify
 from .responses import Data
 

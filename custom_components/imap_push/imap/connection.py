@@ -6,6 +6,7 @@ import contextlib
 import ssl
 from typing import Final
 
+from .command import Command, Completion
 from .dial import dial, dial_patiently
 from .errors import (
     CannotConnect,
@@ -22,7 +23,7 @@ from .errors import (
 from .models import Account, Security
 from .news import NewsQueue
 from .pipelining import Pipelining, Write
-from .protocol import Command, Completion, PushProtocol
+from .protocol import PushProtocol
 from .tls import connect_plain, connect_tls, start_tls
 
 # Seconds
@@ -81,6 +82,11 @@ class Connection:
     def capabilities(self) -> frozenset[str]:
         """Return what the server offers, upper case."""
         return frozenset(self._protocol.capabilities)
+
+    @property
+    def is_open(self) -> bool:
+        """Return if nothing is known to have ended the connection."""
+        return self._protocol.error is None
 
     @property
     def is_authenticated(self) -> bool:

@@ -8,13 +8,13 @@ constructor in a task that nobody awaits, and its timeouts leave commands pendin
 import asyncio
 from collections.abc import Callable
 import contextlib
-from dataclasses import dataclass, field
 import logging
 import socket
 from typing import Final, override
 
 from aioimaplib import LOGOUT, IMAP4ClientProtocol
 
+from .command import Command
 from .errors import (
     CommandRefused,
     ConnectionLost,
@@ -26,12 +26,17 @@ from .errors import (
 from .framing import Framer, Parts
 from .news import NewsQueue
 from .refusals import passing_text
-from .responses import Continuation, Data, Status, parse_response
+from .responses import (
+    Continuation,
+    Data,
+    Status,
+    name_of_protocol,
+    parse_response,
+    search_tag,
+)
 
 _LOGGER = logging.getLogger(__name__)
 
-# Seconds without a byte after which a command counts as unanswered.
-COMMAND_DEADLINE: Final = 30.0
 # Seconds after which a command is given up even if bytes keep dripping in.
 COMMAND_LIMIT: Final = 300.0
 # Octets of untagged data that one command may collect.
@@ -43,92 +48,6 @@ MAX_ALERT: Final = 500
 # Linux sends the acknowledgement of what was read at once, not 40 ms later: some servers
 # (Cyrus is one) hold the next piece of an answer back until it has come.
 _QUICKACK: Final = getattr(socket, "TCP_QUICKACK", None)
-
-
-@dataclass(frozen=True, slots=True)
-class Completion:
-    """A command's tagged OK and the untagged data that it collected."""
-
-    status: Status
-    data: list[Data]
-
-
-@dataclass(eq=False, slots=True)
-class Command:
-    """One command on its way; `await wait()` gives its completion.
-
-    `collects` names the untagged responses that belong to it. `continuation` answers a
-    `+ text` with the octets of the next line; IDLE answers None, which sends nothing.
-    `secrets` never reach a log. `opens_folder`: what is told before its tagged OK is of the
-    folder that was open before, and belongs to no command behind it.
-    """
-
-    name: str
-    arguments: str = ""
-    collects: frozenset[str] = frozenset()
-    continuation: Callable[[bytes], bytes | None] | None = None
-    deadline: float | None = COMMAND_DEADLINE
-    secrets: tuple[str, ...] = ()
-    opens_folder: bool = False
-    tag: bytes = b""
-    started: float = 0.0
-    data: list[Data] = field(default_factory=list)
-    collected: int = 0
-    completed: asyncio.Future[Completion] = field(
-        default_factory=lambda: asyncio.get_running_loop().create_future()
-    )
-
-    def line(self) -> bytes:
-        """Return the command as it is sent; refuse what would be more than one line."""
-        text = f"{self.name} {self.arguments}".rstrip(" ")
-        if any(character in text for character in "\0\r\n"):
-            raise ValueError(f"NUL, CR or LF in a {self.name} command")
-        return self.tag + b" " + text.encode() + b"\r\n"
-
-    def complete(self, status: Status) -> None:
-        """End the command with its tagged OK."""
-        if not self.completed.done():
-            self.completed.set_result(Completion(status, self.data))
-
-    def fail(self, error: BaseException) -> None:
-        """End the command without its tagged OK."""
-        if not self.completed.done():
-            self.completed.set_exception(error)
-            # Of several commands in one write, the first failure is the one that is raised.
-            self.completed.exception()
-
-    @property
-    def needs_folder(self) -> bool:
-        """Return if the command is about the messages of the folder that is open."""
-        return self.name.startswith("UID ")
-
-    @property
-    def is_done(self) -> bool:
-        """Return if the command has ended, one way or the other."""
-        return self.completed.done()
-
-    @property
-    def is_complete(self) -> bool:
-        """Return if the command had its tagged OK."""
-        return self.is_done and self.error is None
-
-    @property
-    def error(self) -> BaseException | None:
-        """Return why a command that is done had no tagged OK."""
-        return self.completed.exception()
-
-    async def wait(self) -> Completion:
-        """Wait for the tagged OK; raise CommandRefused or what ended the connection.
-
-        Whoever stops waiting leaves the command under way: its answer will come all the same.
-        """
-        await asyncio.wait([self.completed])
-        return self.completed.result()
-
-    async def settled(self) -> None:
-        """Wait until the command is done; raise what ended the connection, but no refusal."""
-        with contextlib.suppress(CommandRefused):
-            await self.wait()
 
 
 class PushProtocol(IMAP4ClientProtocol):
@@ -228,7 +147,9 @@ class PushProtocol(IMAP4ClientProtocol):
             self._commands[command.tag] = command
         if octets:
             if _LOGGER.isEnabledFor(logging.DEBUG):
-                _LOGGER.debug("> %s", ascii(self.scrub(octets.decode())))
+                _LOGGER.debug(
+                    "> %s", ascii(self.scrub(octets.decode(errors="replace")))
+                )
             self.transport.write(octets)
         self._watch()
 
@@ -276,7 +197,7 @@ class PushProtocol(IMAP4ClientProtocol):
     def _receive_greeting(self, parts: Parts) -> None:
         greeting = parse_response(parts) if parts[0].startswith(b"* ") else None
         if not isinstance(greeting, Status):
-            raise NotImap(_name_of_protocol(parts[0]))
+            raise NotImap(name_of_protocol(parts[0]))
         self.greeting.set_result(greeting)
         self._receive_untagged_status(greeting)
 
@@ -312,7 +233,11 @@ class PushProtocol(IMAP4ClientProtocol):
             command.complete(status)
         else:
             text = self.scrub(status.text)
-            command.fail(CommandRefused(command.name, status.status, status.code, text))
+            command.fail(
+                CommandRefused(
+                    command.name, status.status, status.code, text, status.code_args
+                )
+            )
         self._watch()
         self._receive_alert(status)
 
@@ -330,7 +255,9 @@ class PushProtocol(IMAP4ClientProtocol):
             self.news.put(data)
 
     def _collect(self, data: Data) -> bool:
-        for command in self._commands.values():
+        # Dovecot answers several searches in any order.
+        named = self._commands.get(search_tag(data))
+        for command in (named,) if named else self._commands.values():
             if data.name not in command.collects:
                 if command.opens_folder:
                     return False
@@ -389,11 +316,3 @@ class PushProtocol(IMAP4ClientProtocol):
                 self.fail(ServerSilent(f"no answer to {command.name}"))
                 return
         self._watch()
-
-
-def _name_of_protocol(first_line: bytes) -> str | None:
-    """Tell what a server speaks whose greeting is not IMAP's."""
-    for start, name in ((b"+OK", "POP3"), (b"220", "SMTP"), (b"HTTP/", "HTTP")):
-        if first_line.startswith(start):
-            return name
-    return None

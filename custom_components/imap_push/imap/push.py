@@ -5,10 +5,10 @@ from collections.abc import Iterable
 import logging
 from typing import ClassVar, Final, override
 
+from .command import Command
 from .excerpt import fetch_items
 from .models import FolderState, PushMode, WatchOptions
 from .names import encode_folder, quote
-from .protocol import Command
 from .quirks import Quirks
 
 _LOGGER = logging.getLogger(__name__)

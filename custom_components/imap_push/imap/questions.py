@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import Final
 
+from .command import Command
 from .errors import CommandRefused, FolderNotFound
 from .folder import Folder
-from .protocol import Command
 from .refusals import is_missing_folder
 from .session import Session, status_command
 

@@ -6,6 +6,7 @@ from typing import Final
 from .errors import (
     AppPasswordNeeded,
     CommandRefused,
+    FolderNotFound,
     ImapError,
     LoginRefused,
     OAuthNeeded,
@@ -91,6 +92,13 @@ def login_refusal(refusal: CommandRefused) -> ImapError | None:
     if passing := passing_refusal(refusal):
         return passing
     return LoginRefused(refusal.text) if refusal.status == "NO" else None
+
+
+def folder_error(refusal: CommandRefused) -> ImapError:
+    """Return what it means that a folder was not opened."""
+    if is_missing_folder(refusal):
+        return FolderNotFound(refusal.text)
+    return passing_refusal(refusal) or refusal
 
 
 def is_missing_folder(refusal: CommandRefused) -> bool:

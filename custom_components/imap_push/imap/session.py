@@ -7,18 +7,17 @@ from itertools import batched
 import logging
 from typing import Final
 
-from .auth import log_in
+from .auth import open_logged_in
+from .command import Command, Completion
 from .connection import Connection
-from .errors import CommandRefused, FolderNotFound
+from .errors import CommandRefused
 from .excerpt import batch_size, fetch_items
 from .mark import Mark
 from .models import Account, Mail
 from .names import encode_folder, is_folder, quote
 from .news import NewsQueue
 from .pipelining import Pipelining
-from .protocol import Command, Completion
-from .quirks import quirks_of
-from .refusals import is_missing_folder, passing_refusal
+from .refusals import folder_error
 from .responses import (
     MONTHS,
     Data,
@@ -69,16 +68,9 @@ class Session:
         patiently: bool = False,
     ) -> Session:
         """Connect and log in; `on_alert` gets what the user has to be told."""
-        connection = await Connection.open(
+        connection = await open_logged_in(
             account, on_alert, pipelining, patiently=patiently
         )
-        try:
-            await log_in(connection, account)
-            if quirks_of(account.host).wants_id:
-                await connection.run(Command("ID", '("name" "IMAP Push")'))
-        except BaseException:
-            connection.abort()
-            raise
         return cls(connection)
 
     @property
@@ -171,7 +163,7 @@ class Session:
     ) -> dict[int, dict[str, Value]]:
         """Return the messages at or above a mark, and the last one."""
         responses = (await fetch.wait()).data
-        messages = await _by_uid(responses)
+        messages = await by_uid(responses)
         asked = [uid for uid in messages if uid >= mark.next_uid] or list(messages)[-1:]
         # Others tell of changed flags: they came while we asked.
         self.told_of_flags = len(responses) > len(asked)
@@ -314,7 +306,7 @@ class Session:
 
     async def _fetch(self, uids: str, items: str) -> dict[int, dict[str, Value]]:
         [completion] = await self._connection.run(_fetch_command(uids, items))
-        return await _by_uid(completion.data)
+        return await by_uid(completion.data)
 
     async def _fetch_carefully(
         self, uids: list[int], text_size: int
@@ -362,9 +354,7 @@ async def _examined(command: Command) -> Opened:
     try:
         completion: Completion = await command.wait()
     except CommandRefused as error:
-        if is_missing_folder(error):
-            raise FolderNotFound(error.text) from error
-        raise passing_refusal(error) or error from error
+        raise folder_error(error) from error
     numbers: dict[str, int] = {}
     for data in completion.data:
         if data.name == "EXISTS":
@@ -381,7 +371,7 @@ async def read_fetch(data: Data) -> dict[str, Value]:
     return parse_fetch(data)
 
 
-async def _by_uid(responses: Iterable[Data]) -> dict[int, dict[str, Value]]:
+async def by_uid(responses: Iterable[Data]) -> dict[int, dict[str, Value]]:
     """Return the items of each message, ascending; several responses may tell of one."""
     messages: dict[int, dict[str, Value]] = {}
     parsed = 0

@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
 
-from .protocol import Command
+from .command import Command
 
 
 @dataclass(slots=True)

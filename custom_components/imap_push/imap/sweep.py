@@ -6,11 +6,11 @@ from dataclasses import dataclass, field, replace
 import logging
 from typing import Final
 
+from .command import Command
 from .excerpt import with_text
 from .mark import Mark
 from .message import parse_mail
 from .models import Mail
-from .protocol import Command
 from .responses import Value, parse_number
 
 _LOGGER = logging.getLogger(__name__)

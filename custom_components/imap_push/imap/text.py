@@ -1,6 +1,5 @@
 """The text of a mail: found among its parts, decoded, made readable; total on any bytes."""
 
-import binascii
 import codecs
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ import re
 from typing import Final
 
 from .hypertext import text_of_html
+from .transfer import decoder_for
 
 # Octets that one text takes at the most, however many characters are wanted.
 MAX_TEXT_OCTETS: Final = 1_048_576
@@ -23,7 +23,6 @@ _NO_CHARSETS: Final = frozenset(
     {"idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape"}
 )
 _UNPRINTABLE: Final = re.compile(r"[\0-\x08\x0b-\x1f\x7f]+")
-_NOT_BASE64: Final = re.compile(rb"[^A-Za-z0-9+/]+")
 _END_OF_HEADER: Final = re.compile(rb"\r?\n\r?\n|\A\r?\n")
 
 
@@ -62,8 +61,9 @@ def readable(
 ) -> tuple[str, bool]:
     """Return at most `size` characters of a part's text, and whether there is more."""
     whole = whole and len(octets) <= MAX_TEXT_OCTETS
-    decoded = _without_encoding(kind.encoding, octets[:MAX_TEXT_OCTETS])
-    text = _without_charset(kind.charset, decoded)
+    decoder = decoder_for(kind.encoding)
+    decoded = decoder.decode(octets[:MAX_TEXT_OCTETS])
+    text = _without_charset(kind.charset, decoded + decoder.end())
     if not whole:
         text = text.rstrip("\ufffd")  # Half a character.
     if kind.is_html:
@@ -140,19 +140,6 @@ def _safe(get: Callable[[], object]) -> str:
         return str(get() or "").strip()
     except Exception:  # noqa: BLE001
         return ""
-
-
-def _without_encoding(encoding: str, octets: bytes) -> bytes:
-    """Undo a Content-Transfer-Encoding (RFC 2045 6), as far as the octets go."""
-    match encoding.lower():
-        case "base64":
-            digits = _NOT_BASE64.sub(b"", octets.partition(b"=")[0])
-            usable = digits[: len(digits) - (len(digits) % 4 == 1)]
-            return binascii.a2b_base64(usable + b"=" * (-len(usable) % 4))
-        case "quoted-printable":
-            return binascii.a2b_qp(octets)
-        case _:
-            return octets
 
 
 def _without_charset(charset: str, octets: bytes) -> str:

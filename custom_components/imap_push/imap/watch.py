@@ -6,11 +6,11 @@ import math
 from typing import Final, Never
 
 from .armed import Armed
+from .command import Command
 from .errors import CommandRefused, ConnectionLost, FolderNotFound
 from .folder import Folder
 from .models import PushMode
 from .names import is_folder
-from .protocol import Command
 from .push import Notify, Push, PushChoice
 from .questions import Questions
 from .reasons import MAX_FRUITLESS, PACE, Reasons
