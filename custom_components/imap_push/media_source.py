@@ -192,9 +192,11 @@ class AttachmentSource(MediaSource):
 async def _browse(place: _Place) -> BrowseMediaSource:
     """Return a place with what is in it."""
     if place.uid:
-        [mail] = await place.client.mails(place.folder, place.uid_validity, [place.uid])
-        children = [_file(place, attachment) for attachment in mail.attachments]
-        return _directory(place.identifier(), _title(mail), children)
+        mails = await place.client.mails(place.folder, place.uid_validity, [place.uid])
+        if not mails:
+            raise MailNotFound
+        children = [_file(place, attachment) for attachment in mails[0].attachments]
+        return _directory(place.identifier(), _title(mails[0]), children)
     if place.folder:
         return _directory(place.identifier(), place.folder, await _mails(place))
     folders = [
@@ -209,10 +211,7 @@ async def _mails(place: _Place) -> list[BrowseMediaSource]:
     found = await place.client.search(
         place.folder, Criteria(has_attachment=True), limit=_MAX_MAILS
     )
-    try:
-        mails = await place.client.mails(place.folder, found.uid_validity, found.uids)
-    except MailNotFound:
-        return []
+    mails = await place.client.mails(place.folder, found.uid_validity, found.uids)
     folder = replace(place, uid_validity=found.uid_validity)
     return [
         _directory(folder.identifier(uid=mail.uid), _title(mail))

@@ -146,7 +146,7 @@ async def test_search_finds_nothing(
 ) -> None:
     """That is no error."""
     client.search.return_value = Found(uid_validity=3, uids=uids, total=len(uids))
-    client.mails.side_effect = MailNotFound
+    client.mails.return_value = []
     response = await act(hass, "search", entry_id="01IMAPPUSH")
     assert response == {"uid_validity": 3, "total": len(uids), "mails": []}
 
@@ -607,6 +607,7 @@ async def test_save_in_a_directory_that_is_not_allowed(
             OSError(28, "No space left on device"), "file_not_written", id="disk full"
         ),
         pytest.param(OSError(), "file_not_written", id="disk broken"),
+        pytest.param(MailNotFound(), "mail_not_found", id="mail gone since"),
         pytest.param(PartNotFound(), "part_not_found", id="no such part"),
         pytest.param(imap.ConnectionLost(), "connection_lost", id="connection lost"),
     ],
@@ -626,6 +627,16 @@ async def test_save_fails(
         )
     assert raised.value.translation_key == key
     assert not list((media / "imap_push").iterdir())
+
+
+async def test_save_of_mail_that_is_gone(
+    hass: HomeAssistant, client: Mock, media: Path
+) -> None:
+    """It is an error, not just no file."""
+    client.mails.return_value = []
+    with pytest.raises(HomeAssistantError) as raised:
+        await act(hass, "save_attachment", mail=MAIL)
+    assert raised.value.translation_key == "mail_not_found"
 
 
 async def test_save_never_replaces_a_file(

@@ -114,10 +114,12 @@ async def test_from_the_account_to_the_attachment(
 async def test_mails_that_go_while_they_are_looked_at(
     hass: HomeAssistant, client: Mock
 ) -> None:
-    """The folder is shown as empty."""
+    """The folder is shown as empty, and the mail as gone."""
     client.search.return_value = Found(uid_validity=3, uids=(7,), total=1)
-    client.mails.side_effect = MailNotFound
+    client.mails.return_value = []
     assert await browse(hass, f"{ROOT}/01IMAPPUSH/SU5CT1g") == []
+    with pytest.raises(BrowseError, match="not in this folder"):
+        await browse(hass, f"{ROOT}/{IN_INBOX}")
 
 
 @pytest.mark.parametrize(
