@@ -99,7 +99,6 @@ _KEYWORDS: Final = vol.All(
     [vol.All(cv.string, vol.Match(r'[^\x00-\x20(){%*"\\\]\x7f-\U0010ffff]{1,100}\Z'))],
     vol.Length(min=1),
 )
-_LINES: Final = vol.All(cv.ensure_list, [LINE], vol.Length(min=1))
 _DAYS: Final = vol.All(vol.Coerce(int), vol.Range(min=1, max=_MAX_DAYS))
 _KILOBYTES: Final = vol.All(vol.Coerce(float), vol.Range(min=0, max=_MAX_KILOBYTES))
 
@@ -158,7 +157,7 @@ SAVE_ATTACHMENT_SCHEMA: Final = _mail_schema(
             [PART],
             vol.Length(min=1, max=100),
         ),
-        vol.Optional(ATTR_CONTENT_TYPE): _LINES,
+        vol.Optional(ATTR_CONTENT_TYPE): vol.All(cv.ensure_list, [LINE]),
         vol.Optional(ATTR_DIRECTORY): LINE,
         # Megabytes.
         vol.Optional(ATTR_MAX_SIZE, default=25): vol.All(

@@ -212,7 +212,7 @@ async def _async_attachments(call: ServiceCall, mails: _Mails) -> list[Attachmen
     return [
         attachment
         for attachment in attachments
-        if types is None or _is_of_type(attachment.content_type, types)
+        if not types or _is_of_type(attachment.content_type, types)
     ]
 
 

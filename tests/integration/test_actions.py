@@ -531,6 +531,7 @@ async def test_save_attachments(hass: HomeAssistant, client: Mock, media: Path) 
             ["image/*", "application/pdf"], ["invoice.pdf", "me.jpg"], id="two"
         ),
         pytest.param("*/*", ["invoice.pdf", "me.jpg"], id="all"),
+        pytest.param([], ["invoice.pdf", "me.jpg"], id="nothing said"),
         pytest.param("audio/*", [], id="none"),
         pytest.param("image", [], id="half a type"),
     ],
