@@ -33,9 +33,9 @@ from custom_components.imap_push.imap import (
     dial,
     protocol,
 )
+from custom_components.imap_push.imap.command import Command
 from custom_components.imap_push.imap.connection import Connection
 from custom_components.imap_push.imap.pipelining import Pipelining
-from custom_components.imap_push.imap.protocol import Command
 
 from .conftest import account
 from .scripted import Peer, ScriptedServer

@@ -17,8 +17,9 @@ import pytest
 
 from custom_components.imap_push.imap import ConnectionLost, LoginRefused
 from custom_components.imap_push.imap.auth import log_in, log_in_with_token
+from custom_components.imap_push.imap.command import Command
 from custom_components.imap_push.imap.connection import Connection
-from custom_components.imap_push.imap.protocol import Command, PushProtocol
+from custom_components.imap_push.imap.protocol import PushProtocol
 from custom_components.imap_push.imap.responses import parse_fetch
 from custom_components.imap_push.imap.session import Session
 

@@ -8,6 +8,7 @@ from typing import Final
 import pytest
 
 from custom_components.imap_push.imap import (
+    command,
     connection,
     dial,
     folder,
@@ -51,7 +52,7 @@ def hasty() -> Iterator[None]:
         for module, name, value in HURRIED:
             patch.setattr(module, name, value)
         patch.setattr(
-            protocol.Command.__init__, "__defaults__", _hurried_command_defaults()
+            command.Command.__init__, "__defaults__", _hurried_command_defaults()
         )
         patch.setattr(Backoff, "delay", lambda *_: BACKOFF)
         yield
@@ -59,7 +60,7 @@ def hasty() -> Iterator[None]:
 
 def _hurried_command_defaults() -> tuple[object, ...]:
     """Return the defaults of a command: its deadline is bound where the class is made."""
-    defaults = protocol.Command.__init__.__defaults__
+    defaults = command.Command.__init__.__defaults__
     assert defaults is not None
-    usual = protocol.COMMAND_DEADLINE
+    usual = command.COMMAND_DEADLINE
     return tuple(COMMAND_DEADLINE if value == usual else value for value in defaults)

@@ -4,12 +4,12 @@ from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
 import json
 
+from .command import Command
 from .connection import Connection
 from .errors import CommandRefused, LoginDisabled, LoginRefused
 from .models import Account, Security
 from .names import quote
 from .pipelining import Pipelining
-from .protocol import Command
 from .quirks import quirks_of
 from .refusals import passing_refusal
 

@@ -1,7 +1,6 @@
 """The account's command connection: does what a user asks, and never disturbs the push."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from functools import partial
 
 from .errors import CriteriaRefused
 from .kept import Kept
@@ -47,7 +46,7 @@ class Client:
 
     async def search(self, folder: str, criteria: Criteria, *, limit: int) -> Found:
         """Return the newest mails of a folder that match; raise CriteriaRefused."""
-        return await self._kept.do(lambda desk: search(desk, folder, criteria, limit))
+        return await self._kept.do(search, folder, criteria, limit)
 
     async def count(
         self,
@@ -60,7 +59,7 @@ class Client:
         All goes out in one write. Of a search that is refused the refusal is returned, so that
         it does the others no harm. Of more than 500 `among` the highest are looked at.
         """
-        return await self._kept.do(lambda desk: count(desk, folder, searches, among))
+        return await self._kept.do(count, folder, searches, among)
 
     async def mails(
         self, folder: str, uid_validity: int, uids: Sequence[int]
@@ -69,47 +68,32 @@ class Client:
 
         Only the first 500 are looked at.
         """
-        return await self._kept.do(
-            lambda desk: fetch_mails(desk, folder, uid_validity, uids)
-        )
+        return await self._kept.do(fetch_mails, folder, uid_validity, uids)
 
     async def content(
         self, folder: str, uid_validity: int, uid: int, *, text_size: int
     ) -> Content:
         """Return a mail, its header and at most so many characters of its text."""
-        return await self._kept.do(
-            lambda desk: fetch_content(desk, folder, uid_validity, uid, text_size)
-        )
+        return await self._kept.do(fetch_content, folder, uid_validity, uid, text_size)
 
     async def attachment(
         self, folder: str, uid_validity: int, uid: int, part: str
     ) -> Attachment:
         """Return what is known of a part of a mail; raise PartNotFound."""
-        found = await self._kept.do(
-            lambda desk: fetch_part(desk, folder, uid_validity, uid, part)
-        )
+        found = await self._kept.do(fetch_part, folder, uid_validity, uid, part)
         return found.attachment
 
     async def read_part(
         self, folder: str, uid_validity: int, uid: int, part: str
     ) -> AsyncIterator[bytes]:
         """Yield the decoded content of a part piece by piece, each a request of its own."""
-        found = await self._kept.do(
-            lambda desk: fetch_part(desk, folder, uid_validity, uid, part)
-        )
+        found = await self._kept.do(fetch_part, folder, uid_validity, uid, part)
         decoder = decoder_for(found.kind.encoding)
         start = 0
         piece = b""
         while not start or len(piece) == PIECE:
             piece = await self._kept.do(
-                partial(
-                    fetch_piece,
-                    folder=folder,
-                    uid_validity=uid_validity,
-                    uid=uid,
-                    number=part,
-                    start=start,
-                )
+                fetch_piece, folder, uid_validity, uid, part, start
             )
             start += PIECE
             if decoded := decoder.decode(piece):
@@ -127,17 +111,13 @@ class Client:
         remove: Sequence[str] = (),
     ) -> Done:
         """Add and remove flags and keywords (RFC 3501 2.3.2); raise FlagRefused."""
-        return await self._kept.do(
-            lambda desk: set_flags(desk, folder, uid_validity, uids, add, remove)
-        )
+        return await self._kept.do(set_flags, folder, uid_validity, uids, add, remove)
 
     async def move(
         self, folder: str, uid_validity: int, uids: Sequence[int], to: str
     ) -> Done:
         """Move mails to another folder; raise Unsupported if other mail could be hit."""
-        return await self._kept.do(
-            lambda desk: move(desk, folder, uid_validity, uids, to)
-        )
+        return await self._kept.do(move, folder, uid_validity, uids, to)
 
     async def delete(
         self,
@@ -149,7 +129,5 @@ class Client:
     ) -> Done:
         """Move mails to Trash, or remove them for ever if asked; raise Unsupported without Trash."""
         return await self._kept.do(
-            lambda desk: delete(
-                desk, folder, uid_validity, uids, permanently=permanently
-            )
+            delete, folder, uid_validity, uids, permanently=permanently
         )

@@ -6,6 +6,7 @@ import contextlib
 import ssl
 from typing import Final
 
+from .command import Command, Completion
 from .dial import dial, dial_patiently
 from .errors import (
     CannotConnect,
@@ -22,7 +23,7 @@ from .errors import (
 from .models import Account, Security
 from .news import NewsQueue
 from .pipelining import Pipelining, Write
-from .protocol import Command, Completion, PushProtocol
+from .protocol import PushProtocol
 from .tls import connect_plain, connect_tls, start_tls
 
 # Seconds

@@ -7,10 +7,10 @@ from datetime import UTC, date, datetime, timedelta
 import re
 from typing import Final
 
+from .command import Command
 from .errors import CriteriaRefused, ImapError
 from .models import Criteria, Mail
 from .names import quote
-from .protocol import Command
 from .responses import MONTHS
 
 # Characters of one text, which takes up to four times as many octets.

@@ -1,14 +1,14 @@
-"""A connection on which is done what a user asks: which folder is open, and is it still the one?"""
+"""A connection on which is done what a user asks: folders are opened, mails named by UID."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import batched, groupby
 from typing import Final
 
+from .command import Command, Completion
 from .connection import Connection
 from .errors import CommandRefused, FolderRenumbered, Unsupported
 from .names import encode_folder, quote
-from .protocol import Command, Completion
 from .refusals import folder_error
 from .responses import Value, parse_number, parse_strings, parse_values
 from .session import MAX_UID, by_uid
@@ -20,16 +20,12 @@ _MAX_WRITE: Final = 100  # commands
 _OPENED: Final = frozenset(
     {"EXISTS", "RECENT", "FLAGS", "UIDVALIDITY", "UIDNEXT", "PERMANENTFLAGS"}
 )
-# A server that counts a folder's changes knows the folder that it opened. A simpler one may look
-# it up by its name for each command: were it deleted and made anew, our UIDs would be of others.
-_HOLDS_ON: Final = frozenset({"CONDSTORE", "QRESYNC"})
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The folder that is open. `permanent_flags` is None if the server does not tell them."""
+    """A folder as it was opened; `permanent_flags` is None if the server does not tell them."""
 
-    folder: str
     uid_validity: int
     is_writable: bool
     permanent_flags: frozenset[str] | None
@@ -41,7 +37,6 @@ class Desk:
     def __init__(self, connection: Connection) -> None:
         """Use a connection that is logged in."""
         self._connection = connection
-        self._selection: Selection | None = None
         # Something was sent that must not be done twice.
         self.is_committed = False
 
@@ -75,19 +70,17 @@ class Desk:
 
         The folder is opened in the same write. The commands are done then, or refused.
         """
-        selection = await self._open("EXAMINE", folder, True, uid_validity, commands)
+        selection = await self._open("EXAMINE", folder, uid_validity, commands)
         return selection.uid_validity
 
     async def select(
         self, folder: str, uid_validity: int, *commands: Command
     ) -> Selection:
-        """Open a folder for changes; raise if its UIDVALIDITY is another.
+        """Open a folder for one change; raise if its UIDVALIDITY is another.
 
         The commands go out in the same write, and so must not change anything themselves.
         """
-        selection = self._selection
-        is_ready = selection is not None and selection.is_writable
-        selection = await self._open("SELECT", folder, is_ready, uid_validity, commands)
+        selection = await self._open("SELECT", folder, uid_validity, commands)
         if not selection.is_writable:
             raise Unsupported("the folder can only be read")
         return selection
@@ -96,33 +89,23 @@ class Desk:
         self,
         verb: str,
         folder: str,
-        is_ready: bool,
         uid_validity: int | None,
         commands: Sequence[Command],
     ) -> Selection:
-        if is_ready and self._has_open(folder):
-            await self._send(commands)
-        else:
-            name = quote(encode_folder(folder))
-            opening = Command(verb, name, _OPENED, opens_folder=True)
-            self._selection = None
-            await self._send((opening, *commands))
-            self._selection = await _selection(opening, folder)
-        return self._checked(uid_validity)
+        """Open a folder, though it may be open already: only that tells if it is still the one.
 
-    def _has_open(self, folder: str) -> bool:
-        selection = self._selection
-        if selection is None or selection.folder != folder:
-            return False
-        return bool(_HOLDS_ON & self.capabilities)
-
-    def _checked(self, uid_validity: int | None) -> Selection:
-        assert self._selection is not None
-        if uid_validity not in {None, self._selection.uid_validity}:
+        Dovecot and pymap go on where a folder is deleted and made anew while it is open, and then
+        move or flag the mails that have our UIDs now.
+        """
+        name = quote(encode_folder(folder))
+        opening = Command(verb, name, _OPENED, opens_folder=True)
+        await self._send((opening, *commands))
+        selection = await _selection(opening)
+        if uid_validity not in {None, selection.uid_validity}:
             raise FolderRenumbered(
                 "the folder's mails have other numbers than when they were looked for"
             )
-        return self._selection
+        return selection
 
     async def _send(self, commands: Iterable[Command]) -> None:
         """Send commands and wait until all are answered, so that nothing is left for the next.
@@ -179,7 +162,7 @@ async def found_by(fetches: Iterable[Command], uids: Collection[int]) -> set[int
     return found.intersection(uids)
 
 
-async def _selection(opening: Command, folder: str) -> Selection:
+async def _selection(opening: Command) -> Selection:
     try:
         completion = await opening.wait()
     except CommandRefused as error:
@@ -187,7 +170,6 @@ async def _selection(opening: Command, folder: str) -> Selection:
     told = {data.name: data.parts for data in completion.data}
     flags = told.get("PERMANENTFLAGS")
     return Selection(
-        folder=folder,
         uid_validity=parse_number(told.get("UIDVALIDITY", [b""])[0]),
         is_writable=opening.name == "SELECT" and completion.status.code != "READ-ONLY",
         permanent_flags=None if flags is None else _flags(parse_values(flags)),

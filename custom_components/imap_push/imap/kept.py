@@ -2,14 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Concatenate, Final
 
 from .auth import open_logged_in
+from .command import Command
 from .desk import Desk
 from .errors import CommandRefused, ConnectionLost, ImapError, LoginRefused
 from .models import Account
 from .pipelining import Pipelining
-from .protocol import Command
 from .refusals import passing_refusal
 
 # Seconds
@@ -47,12 +47,17 @@ class Kept:
         if self._leaving is not None:
             await self._leaving
 
-    async def do[T](self, task: Callable[[Desk], Awaitable[T]]) -> T:
+    async def do[**P, T](
+        self,
+        task: Callable[Concatenate[Desk, P], Awaitable[T]],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
         """Do a task; once more on a new connection if the kept one turns out to be dead."""
         async with self._lock:
             self._stop_timer()
             try:
-                return await self._do(task)
+                return await self._do(lambda desk: task(desk, *args, **kwargs))
             except CommandRefused as error:
                 raise passing_refusal(error) or error from error
             finally:

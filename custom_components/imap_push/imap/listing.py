@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
+from .command import Command
 from .desk import Desk
 from .models import FolderInfo, FolderRole
 from .names import decode_folder
-from .protocol import Command
 from .responses import Data, parse_strings, parse_values
 
 # Folders that are told of.

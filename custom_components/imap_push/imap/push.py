@@ -4,10 +4,10 @@ import asyncio
 import logging
 from typing import ClassVar, Final, override
 
+from .command import Command
 from .message import FETCH_ITEMS
 from .models import PushMode, WatchOptions
 from .names import encode_folder, quote
-from .protocol import Command
 from .quirks import Quirks
 
 _LOGGER = logging.getLogger(__name__)

@@ -5,11 +5,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from .command import Command
 from .criteria import Words, fits, is_ascii, matches, search_command, split, words_of
 from .desk import MAX_NAMED, Desk, uid_set
 from .errors import CommandRefused, CriteriaRefused
 from .models import Counted, Criteria, Found
-from .protocol import Command
 from .reading import fetch_mails
 from .refusals import passing_refusal
 from .responses import Data, Value, parse_number, parse_ranges, parse_values

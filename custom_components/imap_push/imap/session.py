@@ -7,6 +7,7 @@ import logging
 from typing import Final
 
 from .auth import open_logged_in
+from .command import Command, Completion
 from .connection import Connection
 from .errors import CommandRefused
 from .mark import Mark
@@ -15,7 +16,6 @@ from .models import Account, Mail
 from .names import encode_folder, is_folder, quote
 from .news import NewsQueue
 from .pipelining import Pipelining
-from .protocol import Command, Completion
 from .refusals import folder_error
 from .responses import (
     MONTHS,

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 import logging
 
+from .command import Command
 from .mark import Mark
 from .message import parse_mail
 from .models import Mail
-from .protocol import Command
 from .responses import Value
 
 _LOGGER = logging.getLogger(__name__)

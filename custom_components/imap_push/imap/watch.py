@@ -5,11 +5,11 @@ from collections.abc import Awaitable, Callable, Iterator
 import math
 from typing import Final, Never
 
+from .command import Command
 from .errors import CommandRefused, ConnectionLost, FolderNotFound, ImapError
 from .folder import Folder
 from .models import PushMode
 from .names import is_folder
-from .protocol import Command
 from .push import Notify, Push, PushChoice
 from .reasons import MAX_FRUITLESS, PACE, Reasons
 from .refusals import is_missing_folder

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 import re
 from typing import Final
 
+from .command import Command
 from .desk import Desk, Selection, chunks, fetch, found_by, uid_set
 from .errors import (
     CommandRefused,
@@ -15,7 +16,6 @@ from .errors import (
 from .listing import find_folder
 from .models import Done, FolderRole
 from .names import encode_folder, quote
-from .protocol import Command, Completion
 from .refusals import is_missing_folder
 from .responses import parse_ranges
 
@@ -66,9 +66,9 @@ async def move(
     moved: set[int] = set()
 
     async def move_rest() -> None:
-        present = await _present(desk, folder, uid_validity, set(uids) - moved)
-        for chunk in chunks(present):
-            moved.update(await carry(desk, chunk, to))
+        for chunk in chunks(uid for uid in uids if uid not in moved):
+            if present := await _present(desk, folder, uid_validity, chunk):
+                moved.update(await carry(desk, present, to))
 
     try:
         await _steadily(move_rest)
@@ -103,19 +103,21 @@ async def _remove(
 ) -> Done:
     if "UIDPLUS" not in desk.capabilities:
         raise Unsupported("the server cannot delete one mail without all others")
-    present = await _present(desk, folder, uid_validity, uids)
-    for chunk in chunks(present):
-        await _expunge(desk, chunk)
-    return _done(uids, present)
+    removed: set[int] = set()
+    for chunk in chunks(uids):
+        if present := await _present(desk, folder, uid_validity, chunk):
+            await _expunge(desk, present)
+            removed |= present
+    return _done(uids, removed)
 
 
 async def _present(
     desk: Desk, folder: str, uid_validity: int, uids: Collection[int]
 ) -> set[int]:
     """Open a folder for changes and return which of the mails are there, in one write."""
-    fetches = [fetch(chunk, "(UID)") for chunk in chunks(uids)]
-    await desk.select(folder, uid_validity, *fetches)
-    return await found_by(fetches, uids)
+    command = fetch(uids, "(UID)")
+    await desk.select(folder, uid_validity, command)
+    return await found_by([command], uids)
 
 
 async def _steadily[T](act: Callable[[], Awaitable[T]]) -> T:
@@ -141,22 +143,34 @@ def _way_to_move(
 
 async def _move(desk: Desk, uids: Collection[int], to: str) -> set[int]:
     """Move by MOVE (RFC 6851); return which were moved."""
-    desk.is_committed = True
-    [completion] = await desk.run(_carrying("UID MOVE", uids, to))
-    if moved := _copied(completion, uids):
+    moved = await _carry("UID MOVE", desk, uids, to)
+    if moved or "UIDPLUS" in desk.capabilities:
         return moved
-    fetches = [fetch(uids, "(UID)")]
-    await desk.run(*fetches)
-    return set(uids) - await found_by(fetches, uids)
+    command = fetch(uids, "(UID)")
+    await desk.run(command)
+    return set(uids) - await found_by([command], uids)
 
 
 async def _copy_and_expunge(desk: Desk, uids: Collection[int], to: str) -> set[int]:
-    """Move as clients did before MOVE; only what was copied is removed."""
-    desk.is_committed = True
-    [completion] = await desk.run(_carrying("UID COPY", uids, to))
-    copied = _copied(completion, uids) or set(uids)
-    await _expunge(desk, copied)
+    """Move as clients did before MOVE; only what is known to be copied is removed."""
+    copied = await _carry("UID COPY", desk, uids, to)
+    if copied:
+        await _expunge(desk, copied)
     return copied
+
+
+async def _carry(verb: str, desk: Desk, uids: Collection[int], to: str) -> set[int]:
+    """Move or copy; return for which UIDs the server says that it was done (RFC 4315 3)."""
+    name = quote(encode_folder(to))
+    command = Command(verb, f"{uid_set(uids)} {name}", frozenset({"COPYUID"}))
+    desk.is_committed = True
+    [completion] = await desk.run(command)
+    told = [data.parts[0] for data in completion.data]
+    if completion.status.code == "COPYUID":
+        told.append(completion.status.code_args)
+    sets = (words[1] for octets in told if len(words := octets.split()) == 3)
+    ranges = [ends for octets in sets for ends in parse_ranges(octets)]
+    return {uid for uid in uids if any(low <= uid <= high for low, high in ranges)}
 
 
 async def _expunge(desk: Desk, uids: Collection[int]) -> None:
@@ -165,21 +179,6 @@ async def _expunge(desk: Desk, uids: Collection[int]) -> None:
     await desk.run(
         _store(uids, "+", ["\\Deleted"]), Command("UID EXPUNGE", uid_set(uids))
     )
-
-
-def _carrying(verb: str, uids: Collection[int], to: str) -> Command:
-    name = quote(encode_folder(to))
-    return Command(verb, f"{uid_set(uids)} {name}", frozenset({"COPYUID"}))
-
-
-def _copied(completion: Completion, uids: Collection[int]) -> set[int]:
-    """Return which UIDs COPYUID tells of (RFC 4315 3)."""
-    told = [data.parts[0] for data in completion.data]
-    if completion.status.code == "COPYUID":
-        told.append(completion.status.code_args)
-    sets = (words[1] for octets in told if len(words := octets.split()) == 3)
-    ranges = [ends for octets in sets for ends in parse_ranges(octets)]
-    return {uid for uid in uids if any(low <= uid <= high for low, high in ranges)}
 
 
 def _store(uids: Collection[int], sign: str, flags: Sequence[str]) -> Command:
