@@ -13,8 +13,13 @@ import threading
 from typing import Any
 
 import pytest
+from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.imap_push.const import DOMAIN
+from homeassistant.components.media_source import (
+    async_browse_media,
+    async_resolve_media,
+)
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.setup import async_setup_component
@@ -31,6 +36,12 @@ from .test_real_servers import (  # noqa: F401
 from tests.rig.mails import plain
 
 pytestmark = pytest.mark.usefixtures("socket_enabled")
+
+only_on_dovecot = pytest.mark.parametrize(
+    "mailbox",
+    [pytest.param(on_dovecot, id="Dovecot", marks=pytest.mark.dovecot)],
+    indirect=True,
+)
 
 # Errors that say clearly that nothing was done.
 GONE = {"mail_not_found", "folder_renumbered", "folder_not_found"}
@@ -229,11 +240,35 @@ async def test_folder_that_is_another_by_the_same_name(
     assert flagged == set()
 
 
-@pytest.mark.parametrize(
-    "mailbox",
-    [pytest.param(on_dovecot, id="Dovecot", marks=pytest.mark.dovecot)],
-    indirect=True,
-)
+# pymap tells of attachments in a way that no RFC knows.
+@only_on_dovecot
+async def test_attachment_as_media(
+    hass: HomeAssistant,
+    watched: Watched,
+    mailbox: Mailbox,
+    hass_client: ClientSessionGenerator,
+) -> None:
+    """From the account to the file, which a browser gets octet by octet."""
+    assert await async_setup_component(hass, "media_source", {})
+    await mailbox.deliver([plain("no attachment"), order(1, "ours")])
+    await watched.until_unread(2)
+    media = await async_browse_media(hass, "media-source://imap_push")
+    for title in (watched.entry.title, "INBOX", "Ada Lovelace · ours 1", "ours 1.pdf"):
+        children: Any = media.children
+        [content_id] = [
+            child.media_content_id for child in children if child.title == title
+        ]
+        if title != "ours 1.pdf":
+            media = await async_browse_media(hass, content_id)
+    attachment = await async_resolve_media(hass, content_id, None)
+    assert attachment.mime_type == "application/pdf"
+    browser = await hass_client()
+    response = await browser.get(attachment.url)
+    assert await response.read() == b"ours 1\n" * 5000
+    await watched.until_unread(2)
+
+
+@only_on_dovecot
 @pytest.mark.parametrize(
     "mode",
     [pytest.param("queued", id="queued"), pytest.param("parallel", id="parallel")],
