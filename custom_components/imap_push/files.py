@@ -1,5 +1,6 @@
 """Saves what strangers sent: where the user allows it, under a safe name, never over a file."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from itertools import count
@@ -111,7 +112,7 @@ async def async_save(
     """
     # Hidden from media players until it is complete.
     temporary = path.with_name(f".{uuid4().hex}.part")
-    file = await hass.async_add_executor_job(_create, temporary)
+    file = await _async_create(hass, temporary)
     try:
         size = await _async_write(hass, file, pieces, max_size)
         saved = await hass.async_add_executor_job(
@@ -122,6 +123,16 @@ async def async_save(
         raise
     content_id = await hass.async_add_executor_job(_media_content_id, hass, saved)
     return SavedFile(path=saved, size=size, media_content_id=content_id)
+
+
+async def _async_create(hass: HomeAssistant, path: Path) -> IO[bytes]:
+    """Open a new file; a thread that is at it goes on when the action is cancelled."""
+    creation = hass.async_add_executor_job(_create, path)
+    try:
+        return await asyncio.shield(creation)
+    except asyncio.CancelledError:
+        await hass.async_add_executor_job(_discard, await creation, path)
+        raise
 
 
 async def _async_write(

@@ -254,7 +254,8 @@ def _file(mail: _Place, attachment: Attachment) -> BrowseMediaSource:
 
 def _title(mail: Mail) -> str:
     """Return what a mail is known by."""
-    return " · ".join(filter(None, (mail.sender_name or mail.sender, mail.subject)))
+    names = filter(None, (mail.sender_name or mail.sender, mail.subject))
+    return " · ".join(names) or str(mail.uid)
 
 
 def _content_type(attachment: Attachment) -> str:

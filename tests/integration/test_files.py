@@ -3,10 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+import threading
+from typing import IO
 from unittest.mock import patch
 
 import pytest
 
+from custom_components.imap_push import files
 from custom_components.imap_push.files import (
     DirectoryNotAllowed,
     async_save,
@@ -144,6 +147,30 @@ async def test_saving_is_cancelled(hass: HomeAssistant, tmp_path: Path) -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+    assert not list(tmp_path.iterdir())
+
+
+async def test_saving_is_cancelled_at_once(hass: HomeAssistant, tmp_path: Path) -> None:
+    """While a slow disk still makes the file: it does not stay either."""
+    goes_on = threading.Event()
+    create = files._create
+
+    def create_slowly(path: Path) -> IO[bytes]:
+        goes_on.wait(10)
+        return create(path)
+
+    with patch.object(files, "_create", create_slowly):
+        task = asyncio.create_task(
+            async_save(
+                hass, tmp_path / "a.bin", _pieces(b"x"), max_size=1000, overwrite=False
+            )
+        )
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.sleep(0)
+        goes_on.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
     assert not list(tmp_path.iterdir())
 
 

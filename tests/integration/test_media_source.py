@@ -83,7 +83,8 @@ async def test_from_the_account_to_the_attachment(
     client.search.return_value = Found(uid_validity=3, uids=(9, 8, 7), total=3)
     photo = make_mail(9, folder=ODD, attachments=(PHOTO, PAGE))
     nameless = make_mail(7, sender_name="", subject="", attachments=(PAGE,))
-    client.mails.return_value = [photo, make_mail(8), nameless]
+    nothing = make_mail(6, sender_name="", sender="", subject="", attachments=(PAGE,))
+    client.mails.return_value = [photo, make_mail(8), nameless, nothing]
 
     [account] = await browse(hass, ROOT)
     assert account.title == USERNAME
@@ -94,6 +95,7 @@ async def test_from_the_account_to_the_attachment(
     assert [mail.title for mail in mails] == [
         "The Shop · Your order",
         "shop@example.org",
+        "6",
     ]
     client.mails.return_value = [photo]
     attachments = await browse(hass, mails[0].media_content_id)
