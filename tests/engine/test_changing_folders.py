@@ -100,13 +100,12 @@ def test_last_one_removed(capabilities: bytes, limit: int | None) -> None:
             await asyncio.sleep(MINUTE)
             for name in THREE:
                 recorder.watcher.remove(name)
-            assert not recorder.state.connected
-            assert recorder.state.error is None
+            assert (recorder.state.connected, recorder.state.error) == (False, None)
             await asyncio.sleep(1)
             assert server.connections == 0
             assert server.asked[b"LOGOUT"] >= 1
             await asyncio.sleep(HOUR)
-            assert not recorder.state.connected
+            assert recorder.state.connections == 0
             assert server.connections == 0
             recorder.watcher.add("Work", NEW)
             await asyncio.sleep(1)
@@ -403,5 +402,48 @@ def test_mail_that_comes_all_the_time(
             if capabilities is NOTIFY:
                 assert modes == {PushMode.NOTIFY}
                 assert server.logins == 1
+
+    run(main)
+
+
+@pytest.mark.parametrize("steps", range(12))
+def test_mail_that_is_pushed_while_home_changes(steps: int) -> None:
+    """See it never told as mail of the folder that is open then, though its UID would fit."""
+
+    async def main(loop: VirtualLoop) -> None:
+        server = served(loop, *THREE, capabilities=NOTIFY)
+        async with watched(dict.fromkeys(THREE)) as recorder:
+            await asyncio.sleep(1)
+            recorder.watcher.remove("INBOX")
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            server.deliver(1)
+            await asyncio.sleep(1)
+            assert recorder.told == {}
+            server.deliver(2, "Work")
+            await asyncio.sleep(1)
+            assert recorder.told == {"Work": [1, 2]}
+
+    run(main)
+
+
+@EVERY_WAY
+def test_server_that_does_not_tell_where_a_folder_ends(
+    capabilities: bytes, limit: int | None
+) -> None:
+    """See each folder asked for while it is open, and nothing that was there told."""
+
+    async def main(loop: VirtualLoop) -> None:
+        server = served(
+            loop, *THREE, capabilities=capabilities, limit=limit, hides_uidnext=True
+        )
+        for name in THREE:
+            server.slip_in(3, name)
+        async with watched(dict.fromkeys(THREE)) as recorder:
+            await asyncio.sleep(MINUTE)
+            for name in THREE:
+                server.deliver(1, name)
+            await asyncio.sleep(ASKED)
+            assert recorder.told == each(THREE, [4])
 
     run(main)

@@ -24,7 +24,7 @@ def watched(
     **changes: object,
 ) -> contextlib.AbstractAsyncContextManager[Recorder]:
     """Watch INBOX; at the end nothing is left of the watcher."""
-    return virtual.watched({"INBOX": mark}, options, **changes)
+    return virtual.watched({"INBOX": mark}, options, recorder=None, **changes)
 
 
 async def drop(peer: Peer) -> None:

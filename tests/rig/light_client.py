@@ -43,6 +43,7 @@ class Habits:
     refuses_notify: bool = False
     is_silent_in_idle: bool = False
     is_silent_in_notify: bool = False
+    hides_uidnext: bool = False
 
 
 @dataclass(kw_only=True)
@@ -229,7 +230,10 @@ class LightClient(asyncio.Protocol):
         self._told = folder.exists
         yield b"* %d EXISTS" % folder.exists
         yield b"* OK [UIDVALIDITY %d] valid" % folder.uid_validity
-        yield b"* OK [UIDNEXT %d] next" % (folder.last + 1)
+        if not self._store.habits.hides_uidnext:
+            yield b"* OK [UIDNEXT %d] next" % (folder.last + 1)
+        if b"CONDSTORE" in self._store.habits.capabilities:
+            yield b"* OK [HIGHESTMODSEQ %d] highest" % folder.modseq
         yield tag + b" OK [READ-ONLY] EXAMINE"
 
     def _status(self, tag: bytes, arguments: bytes) -> Iterator[bytes]:

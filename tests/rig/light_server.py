@@ -105,11 +105,11 @@ class LightServer(Running):
             client.tell(folder, [folder.fetched(uid, b"FLAGS")])
 
     def flag(self, uid: int, name: str = "INBOX") -> None:
-        """Flag a mail, as another client does, in a folder that nobody has open."""
+        """Flag a mail, as another client does."""
         folder = self.folder(name)
         folder.flagged.add(uid)
         for client in tuple(self._clients):
-            client.tell(folder, [])
+            client.tell(folder, [folder.fetched(uid, b"FLAGS")])
 
     def remove(self, name: str) -> LightFolder:
         """Remove a folder; who has it open is dismissed. Return it, for `restore`."""

@@ -118,6 +118,8 @@ class Folder:
 
     def changed(self) -> None:
         """Note that something in the folder may have changed."""
+        for name in ("UIDNEXT", "HIGHESTMODSEQ"):
+            self._numbers.pop(name, None)  # It is another now, and no more news.
         changes = self.state.changes + 1
         self.state = dataclasses.replace(self.state, changes=changes)
 

@@ -57,6 +57,7 @@ class Session:
         self.folder: str | None = None  # the one that is open
         self._opened = Opened(0, None)
         self.counts_by_status = "ESEARCH" not in self.capabilities
+        self.told_of_flags = False  # in the last sweep, beside what was asked for
 
     @classmethod
     async def open(
@@ -154,15 +155,27 @@ class Session:
 
     async def peeked(self, look: Look) -> int:
         """Return the UID of the last message in the folder, 0 if there is none."""
+        assert look.mark is not None
         assert look.fetch is not None
-        return max(await _by_uid((await look.fetch.wait()).data), default=0)
+        return max(await self._messages(look.fetch, look.mark), default=0)
 
     async def swept(self, look: Look) -> Sweep:
         """Return what a look found; raise CommandRefused if the server cannot tell."""
         assert look.mark is not None
         assert look.fetch is not None
-        messages = await _by_uid((await look.fetch.wait()).data)
+        messages = await self._messages(look.fetch, look.mark)
         return self._sweep(look, look.mark, messages)
+
+    async def _messages(
+        self, fetch: Command, mark: Mark
+    ) -> dict[int, dict[str, Value]]:
+        """Return the messages at or above a mark, and the last one."""
+        responses = (await fetch.wait()).data
+        messages = await _by_uid(responses)
+        asked = [uid for uid in messages if uid >= mark.next_uid] or list(messages)[-1:]
+        # Others tell of changed flags: they came while we asked.
+        self.told_of_flags = len(responses) > len(asked)
+        return messages
 
     async def counted(self, look: Look) -> int | None:
         """Return how many are unread, or None if the server does not tell it here."""
@@ -352,30 +365,16 @@ async def _examined(command: Command) -> Opened:
         if is_missing_folder(error):
             raise FolderNotFound(error.text) from error
         raise passing_refusal(error) or error from error
-    told = {data.name: parse_number(data.parts[0]) for data in completion.data}
-    exists = [data.number for data in completion.data if data.name == "EXISTS"]
-    numbers = {
-        name: told[name]
-        for name in ("UIDVALIDITY", "UIDNEXT", "HIGHESTMODSEQ")
-        if told.get(name)
-    }
-    if exists:
-        numbers["MESSAGES"] = exists[-1] or 0
+    numbers: dict[str, int] = {}
+    for data in completion.data:
+        if data.name == "EXISTS":
+            numbers["MESSAGES"] = data.number or 0
+        elif number := parse_number(data.parts[0]):
+            numbers[data.name] = number
     return Opened(numbers.get("UIDVALIDITY", 0), numbers.get("UIDNEXT"), numbers)
 
 
-async def pushed_mail(
-    folder: str, mark: Mark, data: Data, text_size: int
-) -> Mail | None:
-    """Return the mail that NOTIFY brought if it is the next one, and all there."""
-    items = await _read(data)
-    uid = parse_number(items.get("UID"))
-    if uid != mark.next_uid or "BODY" not in items:
-        return None
-    return await read_with_text(folder, mark.uid_validity, uid, items, text_size)
-
-
-async def _read(data: Data) -> dict[str, Value]:
+async def read_fetch(data: Data) -> dict[str, Value]:
     """Return the items of a FETCH response; a large one is read beside the event loop."""
     if sum(map(len, data.parts)) > LARGE:
         return await asyncio.to_thread(parse_fetch, data)
@@ -387,7 +386,7 @@ async def _by_uid(responses: Iterable[Data]) -> dict[int, dict[str, Value]]:
     messages: dict[int, dict[str, Value]] = {}
     parsed = 0
     for data in responses:
-        items = await _read(data)
+        items = await read_fetch(data)
         if 0 < (uid := parse_number(items.get("UID"))) <= MAX_UID:
             messages.setdefault(uid, {}).update(items)
         parsed += sum(map(len, data.parts))

@@ -11,7 +11,7 @@ from .mark import Mark
 from .message import parse_mail
 from .models import Mail
 from .protocol import Command
-from .responses import Value
+from .responses import Value, parse_number
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -118,6 +118,16 @@ async def read_with_text(
     if isinstance(body, bytes) and len(body) > SLICE:
         return await asyncio.to_thread(_read_text, mail, items, text_size)
     return _read_text(mail, items, text_size)
+
+
+async def pushed_mail(
+    folder: str, mark: Mark, items: Mapping[str, Value], text_size: int
+) -> Mail | None:
+    """Return the mail that NOTIFY brought if it is the next one, and all there."""
+    uid = parse_number(items.get("UID"))
+    if uid != mark.next_uid or "BODY" not in items:
+        return None
+    return await read_with_text(folder, mark.uid_validity, uid, items, text_size)
 
 
 def read_mail(

@@ -15,10 +15,10 @@ from .push import Notify, Push, PushChoice
 from .questions import Questions
 from .reasons import MAX_FRUITLESS, PACE, Reasons
 from .responses import Data, parse_status
-from .session import Session, pushed_mail
+from .session import Session, read_fetch
 from .settling import Settling
 from .statistics import Statistics
-from .sweep import Look
+from .sweep import Look, pushed_mail
 
 # Seconds that a server keeps an IDLE up at the least, unless there is something wrong with it.
 SHORTEST_IDLE: Final = 10.0
@@ -237,6 +237,8 @@ class Watch:
             if look.is_peek:
                 return await self._take_peek(folder, look)
             sweep = await session.swept(look) if look.fetch else None
+            if sweep and session.told_of_flags:
+                folder.changed()
         except CommandRefused as error:
             if error.status != "NO":
                 raise
@@ -251,7 +253,10 @@ class Watch:
 
     async def _take_peek(self, folder: Folder, look: Look) -> int:
         """Take the count, or find out that a peek is not enough."""
-        if folder.knows(await self._session.peeked(look)):
+        last_uid = await self._session.peeked(look)
+        if self._session.told_of_flags:
+            folder.changed()
+        if folder.knows(last_uid):
             folder.is_due = False
             folder.counted(await self._session.counted(look))
         else:
@@ -372,7 +377,8 @@ class Watch:
         home = self._home
         if home.mark is None or self._session.folder != home.name:
             return False
-        mail = await pushed_mail(home.name, home.mark, data, home.text_size)
+        items = await read_fetch(data)
+        mail = await pushed_mail(home.name, home.mark, items, home.text_size)
         return mail is not None and await home.take_pushed(mail)
 
     def _mode_of(self, folder: Folder) -> PushMode:
