@@ -26,7 +26,7 @@ from .const import (
 from .event_data import NewMail, new_mail_from_arrival
 from .helpers import account_from_entry_data, watch_options_from_entry
 from .history import History
-from .imap import AccountState, Arrival, Client, ImapError, Mark, Watcher
+from .imap import AccountState, Arrival, Client, ImapError, Mark, Statistics, Watcher
 from .issues import async_create_alert_issue, async_update_issues
 from .marks import MarkStore
 from .searches import Searches
@@ -75,6 +75,11 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
         self._last_alert: str | None = None
         self._is_started = asyncio.Event()
         entry.async_on_unload(async_at_started(hass, self._async_set_started))
+
+    @property
+    def statistics(self) -> Statistics:
+        """Return what the watcher has done so far."""
+        return self._watcher.statistics
 
     @callback
     def _async_set_started(self, _hass: HomeAssistant) -> None:

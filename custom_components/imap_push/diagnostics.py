@@ -1,52 +1,157 @@
-"""Diagnostics that may be shown in public."""
+"""Diagnostics that may be shown in public: all that finds a bug, and nothing that tells who.
 
-from typing import Any
+Everything is picked by name, and nothing is passed on that a user, a server or a sender has
+worded: folders are numbered, of errors only the kind is told.
+"""
 
-from homeassistant.components.diagnostics import async_redact_data
-from homeassistant.const import CONF_HOST, CONF_PASSWORD, CONF_USERNAME
+from dataclasses import asdict
+import re
+from typing import Any, Final
+
+from homeassistant.config_entries import ConfigSubentry
+from homeassistant.const import CONF_HOST, CONF_PORT, CONF_VERIFY_SSL
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers.device_registry import DeviceEntry
 
-from .coordinator import ImapPushConfigEntry
-from .imap import FolderState, Mail
+from .const import (
+    CONF_ASSISTANT,
+    CONF_FILTER,
+    CONF_FOLDER,
+    CONF_READ_ONLY,
+    CONF_RECORD_MAIL,
+    CONF_SECURITY,
+    CONF_TEXT_SIZE,
+    SUBENTRY_TYPE_FOLDER,
+    SUBENTRY_TYPE_SEARCH,
+)
+from .coordinator import AccountCoordinator, ImapPushConfigEntry
+from .helpers import watch_options_from_entry
+from .imap import FolderState, Mail, Statistics, WatchOptions, explain_push, quirks_of
 
-TO_REDACT = {CONF_HOST, CONF_PASSWORD, CONF_USERNAME}
+# What a capability looks like; a server may put its name or the login among them.
+_CAPABILITY: Final = re.compile(r"[A-Z0-9+_=/-]{1,30}")
+MAX_CAPABILITIES: Final = 100
+
+# All off unless switched on.
+_SWITCHES: Final = (CONF_ASSISTANT, CONF_READ_ONLY, CONF_RECORD_MAIL)
 
 
 async def async_get_config_entry_diagnostics(
     hass: HomeAssistant, entry: ImapPushConfigEntry
 ) -> dict[str, Any]:
-    """Return diagnostics for a config entry; of an error only its kind."""
+    """Return the diagnostics of an account."""
     coordinator = entry.runtime_data
     state = coordinator.data
-    marks = coordinator.mark_store.marks
     return {
-        "data": async_redact_data(entry.data, TO_REDACT),
-        "options": dict(entry.options),
+        "account": {
+            "port": entry.data[CONF_PORT],
+            "security": entry.data[CONF_SECURITY],
+            "verify_ssl": entry.data[CONF_VERIFY_SSL],
+        },
+        "options": asdict(_watch_options(coordinator))
+        | {key: entry.options.get(key) is True for key in _SWITCHES},
+        "quirks": asdict(quirks_of(entry.data[CONF_HOST])),
         "connected": state.connected,
-        "push_mode": state.push_mode.value,
         "connections": state.connections,
-        "pipelining": coordinator.mark_store.pipelining,
-        "error": state.error and type(state.error).__name__,
-        "capabilities": sorted(state.capabilities),
+        "push_mode": state.push_mode.value,
+        "error": type(state.error).__name__ if state.error else None,
+        "capabilities": _describe_capabilities(state.capabilities),
+        "searches": len(entry.get_subentries_of_type(SUBENTRY_TYPE_SEARCH)),
         "folders": {
-            name: _describe_folder(folder) for name, folder in state.folders.items()
+            str(number): _describe_folder(coordinator, name, subentry)
+            for number, (name, subentry) in enumerate(
+                _subentries_by_folder(coordinator).items(), start=1
+            )
         },
-        "marks": {
-            name: {"uid_validity": mark.uid_validity, "next_uid": mark.next_uid}
-            for name, mark in marks.items()
-        },
+        "statistics": _describe_statistics(coordinator.statistics),
+        "history": coordinator.history.as_dict(),
     }
 
 
-def _describe_folder(folder: FolderState) -> dict[str, Any]:
-    """Return what is known of a folder."""
+async def async_get_device_diagnostics(
+    hass: HomeAssistant, entry: ImapPushConfigEntry, device: DeviceEntry
+) -> dict[str, Any]:
+    """Return the diagnostics of the account, and which of its folders the device is."""
+    subentries = _subentries_by_folder(entry.runtime_data).values()
     return {
-        "available": folder.available,
-        "missing": folder.missing,
-        "push_mode": folder.push_mode.value,
-        "push_is_silent": folder.push_is_silent,
-        "unread": folder.unread,
-        "last_mail": folder.last_mail and _describe_mail(folder.last_mail),
+        "folder_of_this_device": next(
+            (
+                str(number)
+                for number, subentry in enumerate(subentries, start=1)
+                if subentry is not None
+                and subentry.subentry_id == device.config_subentry_id
+            ),
+            None,
+        ),
+        **await async_get_config_entry_diagnostics(hass, entry),
+    }
+
+
+def _watch_options(coordinator: AccountCoordinator) -> WatchOptions:
+    """Return the options that are in force."""
+    return watch_options_from_entry(
+        coordinator.config_entry, pipelining=coordinator.mark_store.pipelining
+    )
+
+
+def _subentries_by_folder(
+    coordinator: AccountCoordinator,
+) -> dict[str, ConfigSubentry | None]:
+    """Return what the user wants of each folder, in the order of their numbers.
+
+    Those that have a state come first, in its order, which is that of the history.
+    """
+    subentries = coordinator.config_entry.get_subentries_of_type(SUBENTRY_TYPE_FOLDER)
+    return dict.fromkeys(coordinator.data.folders) | {
+        subentry.data[CONF_FOLDER]: subentry for subentry in subentries
+    }
+
+
+def _describe_capabilities(capabilities: frozenset[str]) -> list[str]:
+    """Return what looks like a capability."""
+    return sorted(filter(_CAPABILITY.fullmatch, capabilities))[:MAX_CAPABILITIES]
+
+
+def _describe_folder(
+    coordinator: AccountCoordinator, name: str, subentry: ConfigSubentry | None
+) -> dict[str, Any]:
+    """Return what is known of a folder; of its filter only what it looks at."""
+    state = coordinator.data.folders.get(name, FolderState())
+    mark = coordinator.mark_store.marks.get(name)
+    wanted = subentry.data if subentry is not None else {}
+    return {
+        "available": state.available,
+        "missing": state.missing,
+        "push_mode": explain_push(
+            _watch_options(coordinator),
+            quirks_of(coordinator.config_entry.data[CONF_HOST]),
+            coordinator.data.capabilities,
+            state,
+        ),
+        "push_is_silent": state.push_is_silent,
+        "messages": state.messages,
+        "unread": state.unread,
+        "changes": state.changes,
+        "text_size": wanted.get(CONF_TEXT_SIZE, 0),
+        "filter": sorted(wanted.get(CONF_FILTER, {})),
+        "mark": mark and {"uid_validity": mark.uid_validity, "next_uid": mark.next_uid},
+        "last_mail": state.last_mail and _describe_mail(state.last_mail),
+    }
+
+
+def _describe_statistics(statistics: Statistics) -> dict[str, Any]:
+    """Return what the watcher counted; times are in seconds."""
+    sweeps = statistics.sweeps
+    return {
+        "mails": statistics.mails,
+        "sessions": statistics.sessions,
+        "losses": dict(statistics.losses),
+        "sweeps": {
+            "count": sweeps.count,
+            "last": round(sweeps.last, 3),
+            "mean": round(sweeps.mean, 3),
+            "max": round(sweeps.longest, 3),
+        },
     }
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from homeassistant.components.system_health import SystemHealthRegistration
 from homeassistant.core import HomeAssistant, callback
 
-from .const import DOMAIN
+from .const import DOMAIN, SUBENTRY_TYPE_FOLDER
 from .coordinator import ImapPushConfigEntry
 
 
@@ -22,11 +22,15 @@ async def _async_describe(hass: HomeAssistant) -> dict[str, Any]:
         DOMAIN
     )
     states = [entry.runtime_data.data for entry in entries]
-    folders = [folder for state in states for folder in state.folders.values()]
-    modes = Counter(folder.push_mode.value for folder in folders)
+    modes = Counter(
+        folder.push_mode.value for state in states for folder in state.folders.values()
+    )
+    told = ", ".join(f"{mode}: {modes[mode]}" for mode in sorted(modes))
     return {
         "accounts": len(hass.config_entries.async_entries(DOMAIN)),
         "connected": sum(state.connected for state in states),
-        "folders": len(folders),
-        "push_modes": ", ".join(f"{mode}: {modes[mode]}" for mode in sorted(modes)),
+        "folders": sum(
+            len(entry.get_subentries_of_type(SUBENTRY_TYPE_FOLDER)) for entry in entries
+        ),
+        "push_modes": told or "-",
     }

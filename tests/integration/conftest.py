@@ -16,6 +16,7 @@ from custom_components.imap_push.imap import (
     Criteria,
     Listener,
     Mark,
+    Statistics,
     WatchedFolder,
     WatchOptions,
 )
@@ -47,6 +48,7 @@ class FakeWatcher:
         self.options = options
         self.listener = listener
         self.running = False
+        self.statistics = Statistics()
         self.last_words: Mark | None = None
         self.bug = asyncio.Event()
 

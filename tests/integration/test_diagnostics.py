@@ -1,122 +1,276 @@
-"""Diagnostics can be shown in public."""
+"""Diagnostics let a stranger's bug be found, and can be shown in public."""
 
 from datetime import UTC, datetime
 import json
+from types import MappingProxyType
+from typing import Any
 
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.imap_push.diagnostics import async_get_config_entry_diagnostics
+from custom_components.imap_push.const import (
+    CONF_FILTER,
+    CONF_FOLDER,
+    CONF_FOLDERS,
+    CONF_NOTIFY,
+    CONF_RAW,
+    CONF_READ_ONLY,
+    CONF_SENDER,
+    CONF_TEXT_SIZE,
+    SUBENTRY_TYPE_FOLDER,
+    SUBENTRY_TYPE_SEARCH,
+)
+from custom_components.imap_push.diagnostics import (
+    async_get_config_entry_diagnostics,
+    async_get_device_diagnostics,
+)
 from custom_components.imap_push.imap import (
     AccountState,
     Attachment,
+    CertificateError,
+    CertificateProblem,
+    CommandRefused,
+    FolderNotFound,
     FolderState,
+    ImapError,
     LoginRefused,
     Mark,
+    PushMode,
 )
-from homeassistant.components.diagnostics import REDACTED
+from homeassistant.config_entries import ConfigSubentry
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers import device_registry as dr
 
-from . import HOST, PASSWORD, USERNAME, make_mail, make_state
+from . import ENTRY_DATA, make_arrival, make_mail, make_state
 from .conftest import FakeWatcher
 
-PRIVATE = (
-    USERNAME,
-    PASSWORD,
-    HOST,
-    "shop@example.org",
-    "The Shop",
-    "Your order",
-    "invoice.pdf",
-    "<1@example.org>",
-    "friend@example.org",
-)
+# In everything that somebody has worded.
+SECRET = "zebra"
 
-_MAIL = make_mail(
-    to=(USERNAME, "friend@example.org"),
-    cc=("friend@example.org",),
-    message_id="<1@example.org>",
-    date=datetime(2026, 11, 3, tzinfo=UTC),
-    size=4096,
+SECRET_MAIL = make_mail(
+    folder=f"Folder {SECRET}",
+    sender=f"{SECRET}@example.org",
+    sender_name=SECRET,
+    subject=SECRET,
+    to=(f"{SECRET}@example.com",),
+    cc=(f"{SECRET}@example.com",),
+    reply_to=(f"{SECRET}@example.com",),
+    message_id=f"<{SECRET}@example.org>",
+    text=SECRET,
+    flags=(SECRET,),
     attachments=(
-        Attachment(
-            part="2", filename="invoice.pdf", content_type="application/pdf", size=9
-        ),
+        Attachment(part="2", filename=SECRET, content_type=f"text/{SECRET}", size=9),
     ),
 )
 
 
-@pytest.mark.parametrize(
-    ("state", "error", "last_mail"),
-    [
-        pytest.param(
-            make_state(
-                {"INBOX": FolderState(available=True, unread=2, last_mail=_MAIL)}
-            ),
-            None,
-            {
-                "uid": 7,
-                "uid_validity": 3,
-                "date": "2026-11-03T00:00:00+00:00",
-                "received": "2026-11-03T12:30:00+00:00",
-                "size": 4096,
-                "attachments": 1,
-                "bulk": False,
-                "truncated": False,
-            },
-            id="connected",
-        ),
-        pytest.param(
-            make_state(
-                {"INBOX": FolderState()},
-                connected=False,
-                error=LoginRefused(f"{USERNAME} at {HOST}"),
-            ),
-            "LoginRefused",
-            None,
-            id="not connected",
-        ),
-    ],
-)
-async def test_diagnostics_tell_the_state_and_nothing_private(
-    hass: HomeAssistant,
-    entry: MockConfigEntry,
-    watcher: FakeWatcher,
-    state: AccountState,
-    error: str | None,
-    last_mail: dict[str, object] | None,
-) -> None:
-    """Neither who the user is nor who wrote what is in it."""
-    watcher.listener.state_changed(state)
-    watcher.listener.mark_moved("INBOX", Mark(3, 8))
-    diagnostics = await async_get_config_entry_diagnostics(hass, entry)
-    text = json.dumps(diagnostics)
-    assert not [private for private in PRIVATE if private in text]
-    assert diagnostics == {
-        "data": {
-            "host": REDACTED,
-            "password": REDACTED,
-            "port": 993,
-            "security": "tls",
-            "username": REDACTED,
-            "verify_ssl": True,
+@pytest.fixture
+def secret_entry(hass: HomeAssistant, entry: MockConfigEntry) -> MockConfigEntry:
+    """Fill all that a user words with the secret."""
+    hass.config_entries.async_update_entry(
+        entry,
+        title=SECRET,
+        data=ENTRY_DATA
+        | {
+            "username": f"{SECRET}@{SECRET}.example",
+            "password": SECRET,
+            "host": f"imap.{SECRET}.example",
         },
-        "options": {},
-        "connected": state.connected,
+        options={"catch_up": SECRET, "poll_interval": SECRET, CONF_READ_ONLY: SECRET},
+    )
+    subentries: tuple[tuple[str, dict[str, Any]], ...] = (
+        (
+            SUBENTRY_TYPE_FOLDER,
+            {CONF_FOLDER: f"Folder {SECRET}", CONF_FILTER: {CONF_SENDER: [SECRET]}},
+        ),
+        (SUBENTRY_TYPE_SEARCH, {CONF_FOLDERS: [SECRET], CONF_RAW: SECRET}),
+    )
+    for kind, data in subentries:
+        hass.config_entries.async_add_subentry(
+            entry,
+            ConfigSubentry(
+                data=MappingProxyType(data),
+                subentry_type=kind,
+                title=SECRET,
+                unique_id=SECRET + kind,
+            ),
+        )
+    return entry
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ImapError(SECRET),
+        LoginRefused(SECRET),
+        FolderNotFound(SECRET),
+        CommandRefused("LOGIN", "NO", SECRET.upper(), SECRET),
+        CertificateError(CertificateProblem.UNTRUSTED, SECRET),
+    ],
+    ids=lambda it: type(it).__name__,
+)
+async def test_nothing_private_is_in_it(
+    hass: HomeAssistant,
+    secret_entry: MockConfigEntry,
+    watcher: FakeWatcher,
+    error: ImapError,
+) -> None:
+    """Whatever users, servers and senders have worded."""
+    folder = f"Folder {SECRET}"
+    state = FolderState(available=True, push_mode=PushMode.IDLE, last_mail=SECRET_MAIL)
+    watcher.listener.state_changed(
+        make_state(
+            {folder: state}, capabilities=frozenset({f"X-{SECRET}", f"{SECRET}@X"})
+        )
+    )
+    watcher.listener.mark_moved(folder, Mark(3, 8))
+    watcher.listener.alerted(SECRET)
+    watcher.listener.state_changed(
+        AccountState(folders={folder: FolderState(missing=True)}, error=error)
+    )
+    for diagnostics in (
+        await async_get_config_entry_diagnostics(hass, secret_entry),
+        *[
+            await async_get_device_diagnostics(hass, secret_entry, device)
+            for device in dr.async_entries_for_config_entry(
+                dr.async_get(hass), secret_entry.entry_id
+            )
+        ],
+    ):
+        text = json.dumps(diagnostics).casefold()
+        assert SECRET not in text
+        assert type(error).__name__.casefold() in text
+
+
+async def test_all_that_finds_a_bug_is_in_it(
+    hass: HomeAssistant, entry: MockConfigEntry, watcher: FakeWatcher
+) -> None:
+    """What the server offers, what is made of it and why, and what happened."""
+    hass.config_entries.async_update_entry(entry, options={CONF_NOTIFY: False})
+    await hass.async_block_till_done()
+    coordinator = entry.runtime_data
+    mail = make_mail(date=datetime(2026, 11, 3, tzinfo=UTC), size=4096)
+    coordinator.state_changed(
+        make_state(
+            {
+                "INBOX": FolderState(
+                    available=True,
+                    push_mode=PushMode.IDLE,
+                    unread=2,
+                    messages=9,
+                    changes=4,
+                    last_mail=mail,
+                )
+            },
+            connections=1,
+            capabilities=frozenset({"IMAP4REV1", "IDLE", "NOTIFY"}),
+        )
+    )
+    coordinator.mark_moved("INBOX", Mark(3, 8))
+    await coordinator.mail_arrived(make_arrival())
+    statistics = coordinator.statistics
+    statistics.mails, statistics.sessions = 5, 2
+    statistics.losses["ConnectionLost"] += 1
+    for seconds in (0.5, 0.25):
+        statistics.sweeps.took(seconds)
+    diagnostics = await async_get_config_entry_diagnostics(hass, entry)
+    assert diagnostics.pop("statistics") == {
+        "mails": 5,
+        "sessions": 2,
+        "losses": {"ConnectionLost": 1},
+        "sweeps": {"count": 2, "last": 0.25, "mean": 0.375, "max": 0.5},
+    }
+    history = diagnostics.pop("history")
+    assert history["mails"] == {"idle": 1}
+    assert history["changes"][-1]["folders"] == ["idle"]
+    assert json.loads(json.dumps(diagnostics)) == {
+        "account": {"port": 993, "security": "tls", "verify_ssl": True},
+        "options": {
+            "assistant": False,
+            "catch_up": "all",
+            "notify": False,
+            "pipeline": True,
+            "poll_interval": 60,
+            "push": True,
+            "read_only": False,
+            "record_mail": False,
+        },
+        "quirks": {"idle_is_deaf": False, "idle_refresh": 285, "wants_id": False},
+        "connected": True,
+        "connections": 1,
         "push_mode": "idle",
-        "connections": state.connections,
-        "pipelining": True,
-        "error": error,
-        "capabilities": ["IDLE", "IMAP4REV1"],
+        "error": None,
+        "capabilities": ["IDLE", "IMAP4REV1", "NOTIFY"],
+        "searches": 0,
         "folders": {
-            "INBOX": {
-                "available": state.connected,
+            "1": {
+                "available": True,
                 "missing": False,
-                "push_mode": state.folders["INBOX"].push_mode.value,
+                "push_mode": "idle: NOTIFY option off",
                 "push_is_silent": False,
-                "unread": state.folders["INBOX"].unread,
-                "last_mail": last_mail,
+                "messages": 9,
+                "unread": 2,
+                "changes": 4,
+                "text_size": 0,
+                "filter": [],
+                "mark": {"uid_validity": 3, "next_uid": 8},
+                "last_mail": {
+                    "uid": 7,
+                    "uid_validity": 3,
+                    "date": "2026-11-03T00:00:00+00:00",
+                    "received": "2026-11-03T12:30:00+00:00",
+                    "size": 4096,
+                    "attachments": 0,
+                    "bulk": False,
+                    "truncated": False,
+                },
             }
         },
-        "marks": {"INBOX": {"uid_validity": 3, "next_uid": 8}},
     }
+
+
+async def test_before_anything_is_known(
+    hass: HomeAssistant, entry: MockConfigEntry, watcher: FakeWatcher
+) -> None:
+    """Folders are numbered all the same."""
+    diagnostics = await async_get_config_entry_diagnostics(hass, entry)
+    assert diagnostics["folders"]["1"]["push_mode"] == "off: not connected"
+    assert diagnostics["folders"]["1"]["mark"] is None
+
+
+async def test_capabilities_cannot_fill_the_page(
+    hass: HomeAssistant, entry: MockConfigEntry, watcher: FakeWatcher
+) -> None:
+    """A server may offer anything."""
+    offered = frozenset({*(f"X{number}" for number in range(9999)), "X" * 999})
+    watcher.listener.state_changed(make_state(capabilities=offered))
+    diagnostics = await async_get_config_entry_diagnostics(hass, entry)
+    assert len(diagnostics["capabilities"]) == 100
+    assert max(map(len, diagnostics["capabilities"])) < 10
+
+
+async def test_a_device_tells_which_folder_it_is(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    watchers: list[FakeWatcher],
+    device_registry: dr.DeviceRegistry,
+) -> None:
+    """Among numbered folders nobody could tell otherwise."""
+    hass.config_entries.async_add_subentry(
+        entry,
+        ConfigSubentry(
+            data=MappingProxyType({CONF_FOLDER: "Work", CONF_TEXT_SIZE: 500}),
+            subentry_type=SUBENTRY_TYPE_FOLDER,
+            subentry_id="01WORK",
+            title="Work",
+            unique_id="Work",
+        ),
+    )
+    await hass.config_entries.async_setup(entry.entry_id)
+    numbers = {}
+    for device in dr.async_entries_for_config_entry(device_registry, entry.entry_id):
+        diagnostics = await async_get_device_diagnostics(hass, entry, device)
+        number = diagnostics["folder_of_this_device"]
+        numbers[device.config_subentry_id] = number
+        assert diagnostics["folders"]["2"]["text_size"] == 500
+    assert numbers == {None: None, "01INBOX": "1", "01WORK": "2"}

@@ -2,14 +2,21 @@
 
 from collections.abc import Awaitable, Callable, Iterator
 from http import HTTPStatus
+import json
+from pathlib import Path
+import re
 from typing import Any
 from unittest.mock import AsyncMock, patch
 
 from aiohttp.test_utils import TestClient
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
-from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
+from pytest_homeassistant_custom_component.typing import (
+    ClientSessionGenerator,
+    WebSocketGenerator,
+)
 
+from custom_components.imap_push import issues
 from custom_components.imap_push.const import CONF_FOLDER, DOMAIN
 from custom_components.imap_push.imap import (
     AccountState,
@@ -29,37 +36,46 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.issue_registry import IssueEntry, IssueRegistry
 from homeassistant.setup import async_setup_component
 
-from . import HOST, PASSWORD, USERNAME, make_state
+from . import ENTRY_DATA, HOST, PASSWORD, USERNAME, make_state
 from .conftest import FakeWatcher
 
 MISSING = AccountState(folders={"INBOX": FolderState(missing=True)})
 EXPIRED = CertificateError(CertificateProblem.EXPIRED, "expired")
 NO_APP_PASSWORD = AppPasswordNeeded("Application-specific password required")
 
+TEXTS: dict[str, Any] = json.loads(
+    (Path(issues.__file__).parent / "translations/en.json").read_text()
+)["issues"]
+
 type Step = dict[str, Any]
+
+
+def _placeholders(text: str) -> set[str]:
+    return set(re.findall(r"\{(\w+)\}", text))
 
 
 class Repairs:
     """The repairs page of a browser: starts fix flows and answers them."""
 
-    def __init__(self, client: TestClient[Any, Any], issues: IssueRegistry) -> None:
+    def __init__(self, client: TestClient[Any, Any], registry: IssueRegistry) -> None:
         """Show these issues."""
         self._client = client
-        self._issues = issues
+        self._registry = registry
         self._flow_id = ""
+        self._issue: IssueEntry
 
     @property
     def shown(self) -> dict[str, IssueEntry]:
         """Return the issues of ours that are shown, by what they are about."""
         return {
             issue.translation_key or "": issue
-            for issue in self._issues.issues.values()
+            for issue in self._registry.issues.values()
             if issue.domain == DOMAIN
         }
 
     async def start(self, key: str) -> Step:
         """Click on an issue."""
-        issue = self.shown[key]
+        self._issue = issue = self.shown[key]
         assert issue.is_fixable
         step = await self._post(
             "", {"handler": issue.domain, "issue_id": issue.issue_id}
@@ -78,7 +94,32 @@ class Repairs:
     async def _post(self, path: str, body: dict[str, Any]) -> Step:
         response = await self._client.post(f"/api/repairs/issues/fix{path}", json=body)
         assert response.status == HTTPStatus.OK
-        return dict(await response.json())
+        step: Step = await response.json()
+        self._read(step)
+        return step
+
+    def _read(self, step: Step) -> None:
+        """Read what the dialog says: every text is there, and all that it needs."""
+        texts = TEXTS[self._issue.translation_key or ""]["fix_flow"]
+        known = {**(step["description_placeholders"] or {})}
+        read: list[str] = []
+        match step["type"]:
+            case "abort":
+                read = [texts["abort"][step["reason"]]]
+                known |= self._issue.translation_placeholders or {}
+            case "form" | "menu":
+                words = texts["step"][step["step_id"]]
+                read = [words["title"], words["description"]]
+                read += [
+                    words["menu_options"][it] for it in step.get("menu_options", ())
+                ]
+                read += [texts["error"][it] for it in step.get("errors", {}).values()]
+                fields = [
+                    it["name"] for it in step["data_schema"] if step["type"] == "form"
+                ]
+                read += [words["data"][it] for it in fields]
+                read += [words["data_description"][it] for it in fields]
+        assert _placeholders(" ".join(read)) <= set(known)
 
 
 @pytest.fixture
@@ -88,7 +129,8 @@ async def repairs(
     issue_registry: IssueRegistry,
 ) -> Repairs:
     """Open the repairs page."""
-    assert await async_setup_component(hass, "repairs", {})
+    for component in ("repairs", "websocket_api"):
+        assert await async_setup_component(hass, component, {})
     return Repairs(await hass_client(), issue_registry)
 
 
@@ -121,6 +163,24 @@ def _core_imap(hass: HomeAssistant, **changes: Any) -> MockConfigEntry:
     core_entry = MockConfigEntry(domain="imap", data=data | changes)
     core_entry.add_to_hass(hass)
     return core_entry
+
+
+def test_every_issue_is_described() -> None:
+    """One that can be fixed by its flow, and no text is for one that is not there."""
+    assert set(TEXTS) == {
+        value for name, value in vars(issues).items() if name.startswith("ISSUE_")
+    }
+    fixable = {key for key, texts in TEXTS.items() if "fix_flow" in texts}
+    assert fixable == {
+        *("app_password", "certificate", "core_imap_too"),
+        *("folder_missing", "nothing_watched"),
+    }
+    assert all(TEXTS[key]["description"] for key in TEXTS if key not in fixable)
+    for texts in TEXTS.values():
+        assert _placeholders(texts["title"]) <= {"account"}
+        assert _placeholders(texts.get("description", "")) <= {
+            *("account", "answer", "text")
+        }
 
 
 # What goes wrong with the connection
@@ -190,17 +250,27 @@ async def test_sign_in_refused_is_shown_by_home_assistant(
     entry: MockConfigEntry,
     watcher: FakeWatcher,
     repairs: Repairs,
-    issue_registry: IssueRegistry,
+    hass_ws_client: WebSocketGenerator,
 ) -> None:
     """Its repair leads to the form for the password; none of ours doubles it."""
     watcher.listener.state_changed(AccountState(error=LoginRefused("no")))
     watcher.listener.login_refused()
     await hass.async_block_till_done()
     assert not repairs.shown
-    [issue] = issue_registry.issues.values()
-    assert issue.issue_id == f"config_entry_reauth_{DOMAIN}_{entry.entry_id}"
-    assert issue.data
-    flow = hass.config_entries.flow.async_get(str(issue.data["flow_id"]))
+    browser = await hass_ws_client()
+    await browser.send_json_auto_id({"type": "repairs/list_issues"})
+    [issue] = (await browser.receive_json())["result"]["issues"]
+    assert issue["issue_id"] == f"config_entry_reauth_{DOMAIN}_{entry.entry_id}"
+    assert not issue["ignored"]
+    await browser.send_json_auto_id(
+        {
+            "type": "repairs/get_issue_data",
+            "domain": issue["domain"],
+            "issue_id": issue["issue_id"],
+        }
+    )
+    data = (await browser.receive_json())["result"]["issue_data"]
+    flow = hass.config_entries.flow.async_get(data["flow_id"])
     assert flow["step_id"] == "reauth_confirm"
 
 
@@ -279,10 +349,10 @@ async def test_a_certificate_is_checked_no_more(
     await repairs.start("certificate")
     step = await repairs.choose("do_not_verify")
     assert (step["type"], step["step_id"]) == ("form", "do_not_verify")
-    assert entry.data[CONF_VERIFY_SSL] is True
+    assert dict(entry.data) == ENTRY_DATA
     assert (await repairs.submit())["type"] == "create_entry"
     await hass.async_block_till_done()
-    assert entry.data[CONF_VERIFY_SSL] is False
+    assert dict(entry.data) == ENTRY_DATA | {CONF_VERIFY_SSL: False}
     assert not repairs.shown
 
 

@@ -60,6 +60,8 @@ from .models import (
     WatchOptions,
 )
 from .names import decode_folder
+from .push import explain_push
+from .quirks import Quirks, quirks_of
 from .statistics import Durations, Statistics
 from .watcher import Watcher
 
@@ -103,6 +105,7 @@ __all__ = [
     "PortRefused",
     "ProtocolError",
     "PushMode",
+    "Quirks",
     "Security",
     "ServerSilent",
     "StartTlsMissing",
@@ -120,4 +123,6 @@ __all__ = [
     "Watcher",
     "check_account",
     "decode_folder",
+    "explain_push",
+    "quirks_of",
 ]

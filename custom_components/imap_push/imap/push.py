@@ -6,7 +6,7 @@ import logging
 from typing import ClassVar, Final, override
 
 from .excerpt import fetch_items
-from .models import PushMode, WatchOptions
+from .models import FolderState, PushMode, WatchOptions
 from .names import encode_folder, quote
 from .protocol import Command
 from .quirks import Quirks
@@ -204,3 +204,40 @@ class PushChoice:
 
 def _rank(push: Push) -> int:
     return WORST_FIRST.index(push.mode)
+
+
+def explain_push(
+    options: WatchOptions,
+    quirks: Quirks,
+    capabilities: frozenset[str],
+    state: FolderState,
+) -> str:
+    """Return how new mail of a folder becomes known, and why not in a better way."""
+    return f"{state.push_mode}: {_reason_for(options, quirks, capabilities, state)}"
+
+
+def _reason_for(
+    options: WatchOptions,
+    quirks: Quirks,
+    capabilities: frozenset[str],
+    state: FolderState,
+) -> str:
+    """Return what `PushChoice.best` goes by, in words."""
+    mode = state.push_mode
+    if mode is PushMode.OFF:
+        return "the folder is missing" if state.missing else "not connected"
+    if mode is PushMode.NOTIFY:
+        return "offered and allowed"
+    if not options.push:
+        return "push option off"
+    if quirks.idle_is_deaf:
+        return "quirk idle_is_deaf"
+    if "IDLE" not in capabilities:
+        return "IDLE not offered"
+    if mode is PushMode.POLL:
+        if state.push_is_silent:
+            return "IDLE offered but silent"
+        return "IDLE offered, but no connection to spare for this folder"
+    if "NOTIFY" not in capabilities:
+        return "NOTIFY not offered"
+    return "NOTIFY offered but silent" if options.notify else "NOTIFY option off"

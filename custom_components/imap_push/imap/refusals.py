@@ -43,7 +43,7 @@ _APP_PASSWORD: Final = re.compile(
 )
 # Microsoft; AADSTS begins the error codes of its sign-in.
 _OAUTH: Final = re.compile(
-    r"basic ?auth(entication)? ?(is )?(disabled|blocked)|AADSTS|\bX?OAUTH",
+    r"basic ?auth(entication)? ?(is )?(disabled|blocked)|modern auth|AADSTS|\bX?OAUTH",
     re.IGNORECASE,
 )
 # Seconds that a server can ask for at the most.

@@ -1,0 +1,110 @@
+"""Why new mail of a folder becomes known as it does."""
+
+import pytest
+
+from custom_components.imap_push.imap import (
+    FolderState,
+    PushMode,
+    Quirks,
+    WatchOptions,
+    explain_push,
+)
+from custom_components.imap_push.imap.push import PushChoice
+
+BOTH = {"IDLE", "NOTIFY"}
+
+
+def _state(
+    mode: PushMode, *, missing: bool = False, push_is_silent: bool = False
+) -> FolderState:
+    return FolderState(push_mode=mode, missing=missing, push_is_silent=push_is_silent)
+
+
+@pytest.mark.parametrize(
+    ("options", "quirks", "capabilities", "state", "words"),
+    [
+        ({}, {}, set(), _state(PushMode.OFF), "off: not connected"),
+        (
+            {},
+            {},
+            BOTH,
+            _state(PushMode.OFF, missing=True),
+            "off: the folder is missing",
+        ),
+        ({}, {}, BOTH, _state(PushMode.NOTIFY), "notify: offered and allowed"),
+        (
+            {"notify": False},
+            {},
+            BOTH,
+            _state(PushMode.IDLE),
+            "idle: NOTIFY option off",
+        ),
+        ({}, {}, {"IDLE"}, _state(PushMode.IDLE), "idle: NOTIFY not offered"),
+        (
+            {},
+            {},
+            BOTH,
+            _state(PushMode.IDLE, push_is_silent=True),
+            "idle: NOTIFY offered but silent",
+        ),
+        (
+            {},
+            {},
+            {"IDLE"},
+            _state(PushMode.POLL, push_is_silent=True),
+            "poll: IDLE offered but silent",
+        ),
+        (
+            {},
+            {},
+            {"IDLE"},
+            _state(PushMode.POLL),
+            "poll: IDLE offered, but no connection to spare for this folder",
+        ),
+        ({"push": False}, {}, BOTH, _state(PushMode.POLL), "poll: push option off"),
+        (
+            {},
+            {"idle_is_deaf": True},
+            BOTH,
+            _state(PushMode.POLL),
+            "poll: quirk idle_is_deaf",
+        ),
+        ({}, {}, {"NOTIFY"}, _state(PushMode.POLL), "poll: IDLE not offered"),
+    ],
+    ids=lambda it: it if isinstance(it, str) else "",
+)
+def test_explanation(
+    options: dict[str, bool],
+    quirks: dict[str, bool],
+    capabilities: set[str],
+    state: FolderState,
+    words: str,
+) -> None:
+    """See the mode, and what stands in the way of a better one."""
+    assert (
+        explain_push(
+            WatchOptions(**options),  # type: ignore[arg-type]
+            Quirks(**quirks),
+            frozenset(capabilities),
+            state,
+        )
+        == words
+    )
+
+
+@pytest.mark.parametrize("push", [True, False])
+@pytest.mark.parametrize("notify", [True, False])
+@pytest.mark.parametrize("deaf", [True, False])
+@pytest.mark.parametrize("capabilities", [set(), {"IDLE"}, {"NOTIFY"}, BOTH])
+async def test_explanation_fits_what_is_chosen(
+    push: bool, notify: bool, deaf: bool, capabilities: set[str]
+) -> None:
+    """See that nothing is said to be silent or scarce where the choice is another's."""
+    options = WatchOptions(push=push, notify=notify)
+    quirks = Quirks(idle_is_deaf=deaf)
+    offered = frozenset(capabilities)
+    mode = PushChoice(options, quirks).best(offered).mode
+    words = explain_push(options, quirks, offered, _state(mode))
+    assert words.startswith(mode)
+    assert "silent" not in words
+    assert "spare" not in words
