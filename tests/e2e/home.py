@@ -57,6 +57,7 @@ automation:
         color: [255, 0, 0]
         times: 2
         subject: {FLASH_SUBJECT}
+automation clicked: !include automations.yaml
 """
 
 
@@ -72,6 +73,7 @@ class Home(HomeAssistant):
         components = folder / "custom_components"
         components.mkdir()
         (components / event_log.DOMAIN).symlink_to(EVENT_LOG)
+        (folder / "automations.yaml").write_text("[]")
         shutil.copytree(BLUEPRINTS, folder / "blueprints" / "automation")
 
     def expect_warnings(self, part: str) -> None:

@@ -1,0 +1,56 @@
+"""Lines of the logbook."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from homeassistant.components.logbook import (
+    LOGBOOK_ENTRY_ENTITY_ID,
+    LOGBOOK_ENTRY_MESSAGE,
+    LOGBOOK_ENTRY_NAME,
+)
+from homeassistant.const import Platform
+from homeassistant.core import Event, HomeAssistant, callback
+from homeassistant.helpers import device_registry as dr, entity_registry as er
+
+from .const import DOMAIN, EVENT_NEW_MAIL
+from .event_data import NewMail
+
+
+@callback
+def async_describe_events(
+    hass: HomeAssistant,
+    async_describe_event: Callable[
+        [str, str, Callable[[Event[NewMail]], dict[str, str]]], None
+    ],
+) -> None:
+    """Describe new mail."""
+    devices = dr.async_get(hass)
+    entities = er.async_get(hass)
+
+    @callback
+    def async_describe_new_mail(event: Event[NewMail]) -> dict[str, str]:
+        """Tell who wrote what, and name the folder's event entity if it is there.
+
+        Anyone can fire such an event by hand, so that no field is sure to be there.
+        """
+        mail = event.data
+        device_id = mail.get("device_id", "")
+        line = {LOGBOOK_ENTRY_NAME: "IMAP Push", LOGBOOK_ENTRY_MESSAGE: _message(mail)}
+        if device := devices.async_get(device_id):
+            line[LOGBOOK_ENTRY_NAME] = device.name_by_user or device.name or ""
+        for entity in er.async_entries_for_device(entities, device_id):
+            if entity.domain == Platform.EVENT:
+                line[LOGBOOK_ENTRY_ENTITY_ID] = entity.entity_id
+        return line
+
+    async_describe_event(DOMAIN, EVENT_NEW_MAIL, async_describe_new_mail)
+
+
+def _message(mail: Mapping[str, Any]) -> str:
+    """Return what follows the name of the folder."""
+    message = "received mail"
+    if sender := mail.get("sender_name") or mail.get("sender"):
+        message += f" from {sender}"
+    if subject := mail.get("subject"):
+        message += f": {subject}"
+    return message
