@@ -17,7 +17,7 @@ from homeassistant.helpers.typing import ConfigType
 
 from .const import CONF_FOLDER, DOMAIN, SUBENTRY_TYPE_FOLDER
 from .coordinator import ImapPushConfigEntry
-from .devices import folder_identifier
+from .devices import subentry_identifier
 from .targets import FolderTarget
 
 DEFAULT_ABOVE: Final = 0
@@ -79,7 +79,7 @@ def _async_unread_counts(hass: HomeAssistant) -> dict[str, int]:
             state = folders.get(subentry.data[CONF_FOLDER])
             if state is None or not state.available or state.unread is None:
                 continue
-            identifier = folder_identifier(entry, subentry)
+            identifier = subentry_identifier(entry, subentry.subentry_id)
             if device := devices.async_get_device_by_identifier(
                 identifier, entry.entry_id
             ):
