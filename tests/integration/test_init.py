@@ -138,10 +138,3 @@ async def test_an_entry_without_folders_is_set_up(
 def test_the_event_has_the_name_of_the_documentation() -> None:
     """Automations of users rely on it."""
     assert EVENT_NEW_MAIL == "new_mail"
-
-
-async def test_folders_cannot_be_added_yet(
-    entry: MockConfigEntry, watcher: FakeWatcher
-) -> None:
-    """The data model is there; the dialogue comes later."""
-    assert entry.supported_subentry_types == {}
