@@ -27,6 +27,8 @@ _LOGGER = logging.getLogger(__name__)
 
 # Seconds between two counts of a folder, so that a burst of mail is no burst of counts.
 REST: Final = 0.5
+# Seconds that a change waits to be counted: servers tell of a mail before we have it.
+SETTLE: Final = 0.1
 # Seconds until a count that failed is tried again, doubled each time up to the maximum.
 RETRY: Final = 5.0
 MAX_RETRY: Final = 300.0
@@ -54,9 +56,9 @@ class _Folder:
     counts: dict[str, int] = field(default_factory=dict)
     waiting: deque[NewMail] = field(default_factory=lambda: deque(maxlen=MAX_WAITING))
 
-    def request(self) -> None:
+    def request(self, not_before: float = 0.0) -> None:
         """Have the folder counted as soon as it has rested."""
-        self.due = min(self.due, self.rests_until)
+        self.due = min(self.due, max(self.rests_until, not_before))
 
     def counted(self, now: float, interval: float) -> None:
         """Rest for a moment; count again after the interval, or earlier if that was asked."""
@@ -70,9 +72,9 @@ class _Folder:
         self.pause = min(2 * self.pause, MAX_RETRY)
 
     def recovered(self) -> None:
-        """Know nothing any more, and need no rest."""
+        """Know nothing any more, and have that changed at once."""
         self.counts.clear()
-        self.pause, self.rests_until = RETRY, 0.0
+        self.pause, self.rests_until, self.due = RETRY, 0.0, 0.0
 
     def add(self, mail: NewMail) -> None:
         """Let a mail wait; with another numbering, the UIDs of the others mean nothing."""
@@ -170,14 +172,15 @@ class Searches:
         """Count anew where something changed, and everything after an outage."""
         is_back = is_online and not self._is_online
         self._is_online = is_online
+        settled = asyncio.get_running_loop().time() + SETTLE
         for name, folder in self._folders.items():
             told = folders.get(name)
-            changes = folder.changes if told is None else told.changes
+            if told is not None and told.changes != folder.changes:
+                folder.changes = told.changes
+                folder.request(settled)
+                self._wake.set()
             if is_back:
                 folder.recovered()
-            if is_back or changes != folder.changes:
-                folder.changes = changes
-                folder.request()
                 self._wake.set()
 
     async def run(self) -> None:

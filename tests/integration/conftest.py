@@ -80,7 +80,7 @@ class FakeWatcher:
 
 
 @pytest.fixture
-def client() -> Iterator[Mock]:
+def imap_client() -> Iterator[Mock]:
     """Replace the engine's client; every search finds nothing unless told otherwise."""
 
     def count(_folder: str, searches: Sequence[Criteria], *_: object) -> list[Counted]:
@@ -93,7 +93,7 @@ def client() -> Iterator[Mock]:
 
 
 @pytest.fixture
-def watchers(client: Mock) -> Iterator[list[FakeWatcher]]:
+def watchers(imap_client: Mock) -> Iterator[list[FakeWatcher]]:
     """Replace the engine's watcher; return those made so far."""
     made: list[FakeWatcher] = []
 

@@ -32,7 +32,7 @@ from homeassistant.setup import async_setup_component
 from . import USERNAME, make_arrival, make_mail
 from .conftest import FakeWatcher
 
-pytestmark = pytest.mark.usefixtures("client", "watcher")
+pytestmark = pytest.mark.usefixtures("imap_client", "watcher")
 
 NAMED = {"entry_id": "01IMAPPUSH", "folder": "INBOX", "uid_validity": 3, "uid": 7}
 # What an automation gets of the same mail, as far as it matters here.
@@ -65,7 +65,7 @@ async def act(hass: HomeAssistant, action: str, **data: Any) -> Any:
     )
 
 
-def send(client: Mock, *pieces: bytes, error: Exception | None = None) -> None:
+def send(imap_client: Mock, *pieces: bytes, error: Exception | None = None) -> None:
     """Let every part be these pieces, and an error perhaps."""
 
     async def read_part(*_args: object) -> AsyncIterator[bytes]:
@@ -74,13 +74,13 @@ def send(client: Mock, *pieces: bytes, error: Exception | None = None) -> None:
         if error:
             raise error
 
-    client.read_part.side_effect = read_part
+    imap_client.read_part.side_effect = read_part
 
 
-async def test_search(hass: HomeAssistant, client: Mock) -> None:
+async def test_search(hass: HomeAssistant, imap_client: Mock) -> None:
     """All criteria are passed on; what comes back has the fields of a new mail."""
-    client.search.return_value = Found(uid_validity=3, uids=(9, 7), total=12)
-    client.mails.return_value = [make_mail(9), make_mail(7)]
+    imap_client.search.return_value = Found(uid_validity=3, uids=(9, 7), total=12)
+    imap_client.mails.return_value = [make_mail(9), make_mail(7)]
     response = await act(
         hass,
         "search",
@@ -98,7 +98,7 @@ async def test_search(hass: HomeAssistant, client: Mock) -> None:
         raw="KEYWORD $Work",
         limit=2,
     )
-    client.search.assert_awaited_once_with(
+    imap_client.search.assert_awaited_once_with(
         "Archive/2026",
         Criteria(
             sender="shop",
@@ -114,7 +114,7 @@ async def test_search(hass: HomeAssistant, client: Mock) -> None:
         ),
         limit=2,
     )
-    client.mails.assert_awaited_once_with("Archive/2026", 3, (9, 7))
+    imap_client.mails.assert_awaited_once_with("Archive/2026", 3, (9, 7))
     assert (response["uid_validity"], response["total"]) == (3, 12)
     assert [mail["uid"] for mail in response["mails"]] == [9, 7]
     assert (
@@ -130,37 +130,37 @@ async def test_search(hass: HomeAssistant, client: Mock) -> None:
     )
 
 
-async def test_search_without_criteria(hass: HomeAssistant, client: Mock) -> None:
+async def test_search_without_criteria(hass: HomeAssistant, imap_client: Mock) -> None:
     """The newest 20 mails of the inbox."""
-    client.search.return_value = Found(uid_validity=3, uids=(7,), total=1)
-    client.mails.return_value = [make_mail()]
+    imap_client.search.return_value = Found(uid_validity=3, uids=(7,), total=1)
+    imap_client.mails.return_value = [make_mail()]
     await act(hass, "search", entry_id="01IMAPPUSH")
-    client.search.assert_awaited_once_with("INBOX", Criteria(), limit=20)
+    imap_client.search.assert_awaited_once_with("INBOX", Criteria(), limit=20)
 
 
 @pytest.mark.parametrize(
     "uids", [pytest.param((), id="nothing"), pytest.param((7,), id="gone since")]
 )
 async def test_search_finds_nothing(
-    hass: HomeAssistant, client: Mock, uids: tuple[int, ...]
+    hass: HomeAssistant, imap_client: Mock, uids: tuple[int, ...]
 ) -> None:
     """That is no error."""
-    client.search.return_value = Found(uid_validity=3, uids=uids, total=len(uids))
-    client.mails.return_value = []
+    imap_client.search.return_value = Found(uid_validity=3, uids=uids, total=len(uids))
+    imap_client.mails.return_value = []
     response = await act(hass, "search", entry_id="01IMAPPUSH")
     assert response == {"uid_validity": 3, "total": len(uids), "mails": []}
 
 
-async def test_fetch(hass: HomeAssistant, client: Mock) -> None:
+async def test_fetch(hass: HomeAssistant, imap_client: Mock) -> None:
     """A mail with header, text and attachments."""
-    client.content.return_value = Content(
+    imap_client.content.return_value = Content(
         mail=make_mail(attachments=(INVOICE,)),
         headers=(("Received", "from a"), ("Received", "from b")),
         text="Hello",
         truncated=True,
     )
     response = await act(hass, "fetch", mail=MAIL, text_size=5)
-    client.content.assert_awaited_once_with("INBOX", 3, 7, text_size=5)
+    imap_client.content.assert_awaited_once_with("INBOX", 3, 7, text_size=5)
     assert response.items() >= {**NAMED, "text": "Hello", "truncated": True}.items()
     assert response["headers"] == [
         {"name": "Received", "value": "from a"},
@@ -176,11 +176,15 @@ async def test_fetch(hass: HomeAssistant, client: Mock) -> None:
     ]
 
 
-async def test_fetch_tells_of_a_cut_header(hass: HomeAssistant, client: Mock) -> None:
+async def test_fetch_tells_of_a_cut_header(
+    hass: HomeAssistant, imap_client: Mock
+) -> None:
     """Whatever was cut, the answer says so."""
-    client.content.return_value = Content(mail=make_mail(truncated=True), text="all")
+    imap_client.content.return_value = Content(
+        mail=make_mail(truncated=True), text="all"
+    )
     response = await act(hass, "fetch", **NAMED)
-    client.content.assert_awaited_once_with("INBOX", 3, 7, text_size=10_000)
+    imap_client.content.assert_awaited_once_with("INBOX", 3, 7, text_size=10_000)
     assert response["truncated"]
 
 
@@ -205,43 +209,49 @@ async def test_fetch_tells_of_a_cut_header(hass: HomeAssistant, client: Mock) ->
 )
 async def test_set_flags(
     hass: HomeAssistant,
-    client: Mock,
+    imap_client: Mock,
     data: dict[str, Any],
     add: list[str],
     remove: list[str],
 ) -> None:
     """Only what is said is changed."""
-    client.set_flags.return_value = Done(uids=(7,))
+    imap_client.set_flags.return_value = Done(uids=(7,))
     response = await act(hass, "set_flags", **NAMED, **data)
-    client.set_flags.assert_awaited_once_with("INBOX", 3, [7], add=add, remove=remove)
+    imap_client.set_flags.assert_awaited_once_with(
+        "INBOX", 3, [7], add=add, remove=remove
+    )
     assert response == {"uids": [7], "missing": []}
 
 
-async def test_move(hass: HomeAssistant, client: Mock) -> None:
+async def test_move(hass: HomeAssistant, imap_client: Mock) -> None:
     """Several mails in one request, each once."""
-    client.move.return_value = Done(uids=(7, 9), missing=(8,))
+    imap_client.move.return_value = Done(uids=(7, 9), missing=(8,))
     response = await act(
         hass, "move", **NAMED | {"uid": [7, "8", 9, 7]}, target_folder="Archive"
     )
-    client.move.assert_awaited_once_with("INBOX", 3, [7, 8, 9], "Archive")
+    imap_client.move.assert_awaited_once_with("INBOX", 3, [7, 8, 9], "Archive")
     assert response == {"uids": [7, 9], "missing": [8]}
 
 
 @pytest.mark.parametrize("permanently", [False, True])
-async def test_delete(hass: HomeAssistant, client: Mock, permanently: bool) -> None:
+async def test_delete(
+    hass: HomeAssistant, imap_client: Mock, permanently: bool
+) -> None:
     """To the trash, unless asked otherwise."""
-    client.delete.return_value = Done(uids=(7,))
+    imap_client.delete.return_value = Done(uids=(7,))
     data = {"permanently": True} if permanently else {}
     await act(hass, "delete", **NAMED, **data)
-    client.delete.assert_awaited_once_with("INBOX", 3, [7], permanently=permanently)
+    imap_client.delete.assert_awaited_once_with(
+        "INBOX", 3, [7], permanently=permanently
+    )
 
 
 async def test_the_mail_of_an_event_is_all_that_is_needed(
-    hass: HomeAssistant, client: Mock, watcher: FakeWatcher
+    hass: HomeAssistant, imap_client: Mock, watcher: FakeWatcher
 ) -> None:
     """An automation passes it on in one line, or field by field."""
-    client.set_flags.return_value = Done(uids=(7,))
-    client.move.return_value = Done(uids=(7,))
+    imap_client.set_flags.return_value = Done(uids=(7,))
+    imap_client.move.return_value = Done(uids=(7,))
     named = {key: f"{{{{ trigger.event.data.{key} }}}}" for key in NAMED}
     assert await async_setup_component(
         hass,
@@ -265,30 +275,30 @@ async def test_the_mail_of_an_event_is_all_that_is_needed(
     subject = "{{ 1 + 1 }} 'it''s' \"quoted\" \\ naïve 😀"
     await watcher.listener.mail_arrived(make_arrival(subject=subject))
     await hass.async_block_till_done()
-    client.set_flags.assert_awaited_once_with(
+    imap_client.set_flags.assert_awaited_once_with(
         "INBOX", 3, [7], add=[r"\Seen"], remove=[]
     )
-    client.move.assert_awaited_once_with("INBOX", 3, [7], "Archive")
+    imap_client.move.assert_awaited_once_with("INBOX", 3, [7], "Archive")
 
 
 async def test_what_a_search_found_can_be_passed_on(
-    hass: HomeAssistant, client: Mock
+    hass: HomeAssistant, imap_client: Mock
 ) -> None:
     """All of it at once."""
-    client.search.return_value = Found(uid_validity=3, uids=(9, 7), total=2)
-    client.mails.return_value = [make_mail(9), make_mail(7)]
-    client.delete.return_value = Done(uids=(9, 7))
+    imap_client.search.return_value = Found(uid_validity=3, uids=(9, 7), total=2)
+    imap_client.mails.return_value = [make_mail(9), make_mail(7)]
+    imap_client.delete.return_value = Done(uids=(9, 7))
     found = await act(hass, "search", entry_id="01IMAPPUSH")
     await act(hass, "delete", mail=found["mails"])
-    client.delete.assert_awaited_once_with("INBOX", 3, [9, 7], permanently=False)
+    imap_client.delete.assert_awaited_once_with("INBOX", 3, [9, 7], permanently=False)
 
 
 @pytest.mark.parametrize(("action", "data"), WRITING)
 async def test_mail_that_is_gone(
-    hass: HomeAssistant, client: Mock, action: str, data: dict[str, Any]
+    hass: HomeAssistant, imap_client: Mock, action: str, data: dict[str, Any]
 ) -> None:
     """Without an answer to tell it in, it is an error; the others are done all the same."""
-    getattr(client, action).return_value = Done(uids=(7,), missing=(8, 9))
+    getattr(imap_client, action).return_value = Done(uids=(7,), missing=(8, 9))
     with pytest.raises(HomeAssistantError) as raised:
         await hass.services.async_call(
             DOMAIN, action, {**NAMED, "uid": [7, 8, 9], **data}, blocking=True
@@ -300,7 +310,7 @@ async def test_mail_that_is_gone(
 @pytest.mark.parametrize(("action", "data"), WRITING)
 async def test_read_only_account(
     hass: HomeAssistant,
-    client: Mock,
+    imap_client: Mock,
     entry: MockConfigEntry,
     action: str,
     data: dict[str, Any],
@@ -312,8 +322,8 @@ async def test_read_only_account(
         await act(hass, action, **NAMED, **data)
     assert raised.value.translation_key == "read_only"
     assert USERNAME in str(raised.value)
-    getattr(client, action).assert_not_called()
-    client.content.return_value = Content(mail=make_mail())
+    getattr(imap_client, action).assert_not_called()
+    imap_client.content.return_value = Content(mail=make_mail())
     assert await act(hass, "fetch", **NAMED)
 
 
@@ -351,13 +361,13 @@ def make_error(kind: type[ImapError]) -> ImapError:
 @pytest.mark.parametrize("kind", EVERY_ERROR)
 async def test_every_error_of_the_server_is_told(
     hass: HomeAssistant,
-    client: Mock,
+    imap_client: Mock,
     caplog: pytest.LogCaptureFixture,
     kind: type[ImapError],
 ) -> None:
     """In the user's language, and without the server's own words."""
     caplog.set_level(logging.DEBUG)
-    client.move.side_effect = make_error(kind)
+    imap_client.move.side_effect = make_error(kind)
     with pytest.raises(HomeAssistantError) as raised:
         await act(hass, "move", **NAMED, target_folder="Archive")
     key = raised.value.translation_key
@@ -385,10 +395,10 @@ def test_every_text_is_for_an_error() -> None:
 )
 @pytest.mark.usefixtures("media")
 async def test_errors_of_reading(
-    hass: HomeAssistant, client: Mock, action: str, request_name: str
+    hass: HomeAssistant, imap_client: Mock, action: str, request_name: str
 ) -> None:
     """They are told as those of writing."""
-    getattr(client, request_name).side_effect = FolderNotFound
+    getattr(imap_client, request_name).side_effect = FolderNotFound
     data = {"entry_id": "01IMAPPUSH"} if action == "search" else NAMED
     with pytest.raises(HomeAssistantError) as raised:
         await act(hass, action, **data)
@@ -479,29 +489,31 @@ BAD_PARTS = [[], "0", "1.", "TEXT", "1]", "1.0", "1\n", "1." * 20 + "1"]
     ],
 )
 async def test_bad_input(
-    hass: HomeAssistant, client: Mock, action: str, data: dict[str, Any]
+    hass: HomeAssistant, imap_client: Mock, action: str, data: dict[str, Any]
 ) -> None:
     """The server is not asked."""
     with pytest.raises(vol.Invalid):
         await act(hass, action, **data)
-    assert not client.method_calls
+    assert not imap_client.method_calls
 
 
-async def test_move_to_where_it_is(hass: HomeAssistant, client: Mock) -> None:
+async def test_move_to_where_it_is(hass: HomeAssistant, imap_client: Mock) -> None:
     """It would only get another UID."""
     with pytest.raises(ServiceValidationError) as raised:
         await act(hass, "move", **NAMED, target_folder="INBOX")
     assert raised.value.translation_key == "same_folder"
-    client.move.assert_not_called()
+    imap_client.move.assert_not_called()
 
 
-async def test_save_attachments(hass: HomeAssistant, client: Mock, media: Path) -> None:
+async def test_save_attachments(
+    hass: HomeAssistant, imap_client: Mock, media: Path
+) -> None:
     """All of a mail, into the media folder, where media players find them."""
-    client.mails.return_value = [make_mail(attachments=(INVOICE, PHOTO))]
-    send(client, b"one", b"two")
+    imap_client.mails.return_value = [make_mail(attachments=(INVOICE, PHOTO))]
+    send(imap_client, b"one", b"two")
     response = await act(hass, "save_attachment", mail=MAIL)
-    client.mails.assert_awaited_once_with("INBOX", 3, [7])
-    assert [call.args for call in client.read_part.call_args_list] == [
+    imap_client.mails.assert_awaited_once_with("INBOX", 3, [7])
+    assert [call.args for call in imap_client.read_part.call_args_list] == [
         ("INBOX", 3, 7, "2"),
         ("INBOX", 3, 7, "3"),
     ]
@@ -537,36 +549,38 @@ async def test_save_attachments(hass: HomeAssistant, client: Mock, media: Path) 
     ],
 )
 async def test_save_attachments_of_some_types(
-    hass: HomeAssistant, client: Mock, media: Path, wanted: Any, saved: list[str]
+    hass: HomeAssistant, imap_client: Mock, media: Path, wanted: Any, saved: list[str]
 ) -> None:
     """A mail without such attachments is no error."""
-    client.mails.return_value = [make_mail(attachments=(INVOICE, PHOTO))]
-    send(client, b"content")
+    imap_client.mails.return_value = [make_mail(attachments=(INVOICE, PHOTO))]
+    send(imap_client, b"content")
     response = await act(hass, "save_attachment", mail=MAIL, content_type=wanted)
     assert [file["filename"] for file in response["files"]] == saved
 
 
-async def test_save_one_part(hass: HomeAssistant, client: Mock, media: Path) -> None:
+async def test_save_one_part(
+    hass: HomeAssistant, imap_client: Mock, media: Path
+) -> None:
     """It need not be among the attachments."""
-    client.attachment.return_value = Attachment(
+    imap_client.attachment.return_value = Attachment(
         part="1.2", filename=None, content_type="text/html", size=10
     )
-    send(client, b"<p>")
+    send(imap_client, b"<p>")
     response = await act(
         hass, "save_attachment", mail=MAIL, part="1.2", directory=str(media / "a/b")
     )
-    client.attachment.assert_awaited_once_with("INBOX", 3, 7, "1.2")
+    imap_client.attachment.assert_awaited_once_with("INBOX", 3, 7, "1.2")
     [file] = response["files"]
     assert file["path"] == str(media / "a/b/attachment.html")
 
 
 async def test_save_outside_of_the_media_folder(
-    hass: HomeAssistant, client: Mock, media: Path, tmp_path: Path
+    hass: HomeAssistant, imap_client: Mock, media: Path, tmp_path: Path
 ) -> None:
     """Where the user allows it; media players do not find it there."""
     hass.config.allowlist_external_dirs.add(str(tmp_path / "allowed"))
-    client.mails.return_value = [make_mail(attachments=(INVOICE,))]
-    send(client, b"content")
+    imap_client.mails.return_value = [make_mail(attachments=(INVOICE,))]
+    send(imap_client, b"content")
     response = await act(
         hass, "save_attachment", mail=MAIL, directory=str(tmp_path / "allowed")
     )
@@ -576,7 +590,7 @@ async def test_save_outside_of_the_media_folder(
 
 
 async def test_save_in_a_directory_that_is_not_allowed(
-    hass: HomeAssistant, client: Mock, media: Path, tmp_path: Path
+    hass: HomeAssistant, imap_client: Mock, media: Path, tmp_path: Path
 ) -> None:
     """The server is not even asked."""
     (media / "link").symlink_to(tmp_path)
@@ -596,7 +610,7 @@ async def test_save_in_a_directory_that_is_not_allowed(
         with pytest.raises(ServiceValidationError) as raised:
             await act(hass, "save_attachment", mail=MAIL, directory=directory)
         assert raised.value.translation_key == "directory_not_allowed", directory
-    assert not client.method_calls
+    assert not imap_client.method_calls
     assert [path.name for path in tmp_path.iterdir()] == ["media"]
 
 
@@ -614,11 +628,15 @@ async def test_save_in_a_directory_that_is_not_allowed(
     ],
 )
 async def test_save_fails(
-    hass: HomeAssistant, client: Mock, media: Path, failure: Exception | None, key: str
+    hass: HomeAssistant,
+    imap_client: Mock,
+    media: Path,
+    failure: Exception | None,
+    key: str,
 ) -> None:
     """Nothing of the file stays; what its size was said to be does not matter."""
-    client.mails.return_value = [make_mail(attachments=(INVOICE,))]
-    send(client, b"x" * 600, b"x" * 600, error=failure)
+    imap_client.mails.return_value = [make_mail(attachments=(INVOICE,))]
+    send(imap_client, b"x" * 600, b"x" * 600, error=failure)
     with pytest.raises(HomeAssistantError) as raised:
         await act(
             hass,
@@ -631,25 +649,25 @@ async def test_save_fails(
 
 
 async def test_save_of_mail_that_is_gone(
-    hass: HomeAssistant, client: Mock, media: Path
+    hass: HomeAssistant, imap_client: Mock, media: Path
 ) -> None:
     """It is an error, not just no file."""
-    client.mails.return_value = []
+    imap_client.mails.return_value = []
     with pytest.raises(HomeAssistantError) as raised:
         await act(hass, "save_attachment", mail=MAIL)
     assert raised.value.translation_key == "mail_not_found"
 
 
 async def test_save_never_replaces_a_file(
-    hass: HomeAssistant, client: Mock, media: Path
+    hass: HomeAssistant, imap_client: Mock, media: Path
 ) -> None:
     """Unless asked to, and then not what a link points to."""
     folder = media / "imap_push"
     folder.mkdir()
     (folder / "invoice.pdf").write_bytes(b"mine")
     (folder / "invoice (1).pdf").symlink_to(media / "nowhere")
-    client.mails.return_value = [make_mail(attachments=(INVOICE,))]
-    send(client, b"theirs")
+    imap_client.mails.return_value = [make_mail(attachments=(INVOICE,))]
+    send(imap_client, b"theirs")
     response = await act(hass, "save_attachment", mail=MAIL)
     assert response["files"][0]["filename"] == "invoice (2).pdf"
     assert (folder / "invoice.pdf").read_bytes() == b"mine"
@@ -664,12 +682,12 @@ async def test_save_never_replaces_a_file(
 
 
 async def test_save_over_a_directory(
-    hass: HomeAssistant, client: Mock, media: Path
+    hass: HomeAssistant, imap_client: Mock, media: Path
 ) -> None:
     """It stays, and nothing is left behind."""
     (media / "imap_push/invoice.pdf").mkdir(parents=True)
-    client.mails.return_value = [make_mail(attachments=(INVOICE,))]
-    send(client, b"theirs")
+    imap_client.mails.return_value = [make_mail(attachments=(INVOICE,))]
+    send(imap_client, b"theirs")
     with pytest.raises(HomeAssistantError) as raised:
         await act(hass, "save_attachment", mail=MAIL, overwrite=True)
     assert raised.value.translation_key == "file_not_written"

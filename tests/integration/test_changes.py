@@ -304,21 +304,23 @@ async def test_a_search_is_counted_and_tells_of_new_mail(
     hass: HomeAssistant,
     entry: MockConfigEntry,
     watcher: FakeWatcher,
-    client: Mock,
+    imap_client: Mock,
 ) -> None:
     """From the moment on when it is added, without a reload, until it is removed."""
-    client.count.side_effect = None
-    client.count.return_value = [Counted(total=3, matching=frozenset({7}))]
+    imap_client.count.side_effect = None
+    imap_client.count.return_value = [Counted(total=3, matching=frozenset({7}))]
     watcher.listener.state_changed(make_state())
     await _add(hass, entry, _search("INBOX"))
-    client.count.assert_called_once_with("INBOX", [Criteria(subject="invoice")], [])
+    imap_client.count.assert_called_once_with(
+        "INBOX", [Criteria(subject="invoice")], []
+    )
     assert get_state(hass, MATCHES).state == "3"
     assert get_state(hass, MATCHING_MAIL).state == STATE_UNKNOWN
 
     entry.runtime_data.searches._folders["INBOX"].rests_until = 0.0
     await watcher.listener.mail_arrived(make_arrival())
     await hass.async_block_till_done()
-    client.count.assert_called_with("INBOX", [Criteria(subject="invoice")], [7])
+    imap_client.count.assert_called_with("INBOX", [Criteria(subject="invoice")], [7])
     attributes = get_state(hass, MATCHING_MAIL).attributes
     assert attributes["event_type"] == "matching_mail"
     assert attributes["subject"] == "Your order"
@@ -335,19 +337,19 @@ async def test_a_search_for_something_else_is_counted_anew(
     hass: HomeAssistant,
     entry: MockConfigEntry,
     watcher: FakeWatcher,
-    client: Mock,
+    imap_client: Mock,
     change: Callable[..., Any],
 ) -> None:
     """As soon as it is changed."""
     watcher.listener.state_changed(make_state())
     await _add(hass, entry, _search("INBOX"))
     await change("01INVOICES", data={CONF_FOLDERS: ["Lists"], "unread": True})
-    client.count.assert_called_with("Lists", [Criteria(unread=True)], [])
+    imap_client.count.assert_called_with("Lists", [Criteria(unread=True)], [])
     assert get_state(hass, MATCHES).state == "0"
 
 
 async def test_searches_need_no_watched_folder(
-    hass: HomeAssistant, entry: MockConfigEntry, watcher: FakeWatcher, client: Mock
+    hass: HomeAssistant, entry: MockConfigEntry, watcher: FakeWatcher, imap_client: Mock
 ) -> None:
     """They are counted when no connection is to be waited for."""
     await _add(hass, entry, _search("Archive"))
@@ -359,10 +361,10 @@ async def test_searches_need_no_watched_folder(
 
 
 async def test_a_login_that_is_refused_to_a_search_asks_for_the_password(
-    hass: HomeAssistant, entry: MockConfigEntry, watcher: FakeWatcher, client: Mock
+    hass: HomeAssistant, entry: MockConfigEntry, watcher: FakeWatcher, imap_client: Mock
 ) -> None:
     """As one that is refused to the watcher does."""
-    client.count.side_effect = LoginRefused
+    imap_client.count.side_effect = LoginRefused
     watcher.listener.state_changed(make_state())
     await _add(hass, entry, _search("INBOX"))
     [flow] = hass.config_entries.flow.async_progress()
@@ -371,13 +373,13 @@ async def test_a_login_that_is_refused_to_a_search_asks_for_the_password(
 
 
 async def test_the_command_connection_ends_with_the_account(
-    hass: HomeAssistant, entry: MockConfigEntry, watcher: FakeWatcher, client: Mock
+    hass: HomeAssistant, entry: MockConfigEntry, watcher: FakeWatcher, imap_client: Mock
 ) -> None:
     """It is closed once, and nothing is counted any more."""
-    client.close.assert_not_called()
+    imap_client.close.assert_not_called()
     tasks = entry.runtime_data._tasks
     assert await hass.config_entries.async_unload(entry.entry_id)
-    client.close.assert_awaited_once_with()
+    imap_client.close.assert_awaited_once_with()
     assert all(task.done() for task in tasks)
 
 

@@ -49,14 +49,14 @@ IN_INBOX = "01IMAPPUSH/SU5CT1g/3/7"
 
 @pytest.fixture(autouse=True)
 async def _media_source(
-    hass: HomeAssistant, client: Mock, watcher: FakeWatcher
+    hass: HomeAssistant, imap_client: Mock, watcher: FakeWatcher
 ) -> None:
     """Set up what attachments are offered to; it finds its sources when it is first used."""
     assert await async_setup_component(hass, "media_source", {})
     assert await async_browse_media(hass, ROOT)
 
 
-def send(client: Mock, *pieces: bytes | Exception) -> None:
+def send(imap_client: Mock, *pieces: bytes | Exception) -> None:
     """Let every part be these pieces, and end with an error perhaps."""
 
     async def read_part(*_args: object) -> AsyncIterator[bytes]:
@@ -65,7 +65,7 @@ def send(client: Mock, *pieces: bytes | Exception) -> None:
                 raise piece
             yield piece
 
-    client.read_part.side_effect = read_part
+    imap_client.read_part.side_effect = read_part
 
 
 async def browse(hass: HomeAssistant, content_id: str) -> list[BrowseMediaSource]:
@@ -76,49 +76,51 @@ async def browse(hass: HomeAssistant, content_id: str) -> list[BrowseMediaSource
 
 
 async def test_from_the_account_to_the_attachment(
-    hass: HomeAssistant, client: Mock
+    hass: HomeAssistant, imap_client: Mock
 ) -> None:
     """Account, folder, mail, attachment; each leads on to the next."""
-    client.folders.return_value = [FolderInfo(name="INBOX"), FolderInfo(name=ODD)]
-    client.search.return_value = Found(uid_validity=3, uids=(9, 8, 7), total=3)
+    imap_client.folders.return_value = [FolderInfo(name="INBOX"), FolderInfo(name=ODD)]
+    imap_client.search.return_value = Found(uid_validity=3, uids=(9, 8, 7), total=3)
     photo = make_mail(9, folder=ODD, attachments=(PHOTO, PAGE))
     nameless = make_mail(7, sender_name="", subject="", attachments=(PAGE,))
     nothing = make_mail(6, sender_name="", sender="", subject="", attachments=(PAGE,))
-    client.mails.return_value = [photo, make_mail(8), nameless, nothing]
+    imap_client.mails.return_value = [photo, make_mail(8), nameless, nothing]
 
     [account] = await browse(hass, ROOT)
     assert account.title == USERNAME
     folders = await browse(hass, account.media_content_id)
     assert [folder.title for folder in folders] == ["INBOX", ODD]
     mails = await browse(hass, folders[1].media_content_id)
-    client.search.assert_awaited_once_with(ODD, Criteria(has_attachment=True), limit=50)
+    imap_client.search.assert_awaited_once_with(
+        ODD, Criteria(has_attachment=True), limit=50
+    )
     assert [mail.title for mail in mails] == [
         "The Shop · Your order",
         "shop@example.org",
         "6",
     ]
-    client.mails.return_value = [photo]
+    imap_client.mails.return_value = [photo]
     attachments = await browse(hass, mails[0].media_content_id)
-    client.mails.assert_awaited_with(ODD, 3, [9])
+    imap_client.mails.assert_awaited_with(ODD, 3, [9])
     assert [(file.title, file.media_content_type) for file in attachments] == [
         ("you.jpg", "image/jpeg"),
         ("attachment.html", "text/html"),
     ]
     assert all(file.can_play and not file.can_expand for file in attachments)
 
-    client.attachment.return_value = PHOTO
+    imap_client.attachment.return_value = PHOTO
     media = await async_resolve_media(hass, attachments[0].media_content_id, None)
-    client.attachment.assert_awaited_once_with(ODD, 3, 9, "2.1")
+    imap_client.attachment.assert_awaited_once_with(ODD, 3, 9, "2.1")
     assert media.mime_type == "image/jpeg"
     assert media.url.isascii()
 
 
 async def test_mails_that_go_while_they_are_looked_at(
-    hass: HomeAssistant, client: Mock
+    hass: HomeAssistant, imap_client: Mock
 ) -> None:
     """The folder is shown as empty, and the mail as gone."""
-    client.search.return_value = Found(uid_validity=3, uids=(7,), total=1)
-    client.mails.return_value = []
+    imap_client.search.return_value = Found(uid_validity=3, uids=(7,), total=1)
+    imap_client.mails.return_value = []
     assert await browse(hass, f"{ROOT}/01IMAPPUSH/SU5CT1g") == []
     with pytest.raises(BrowseError, match="not in this folder"):
         await browse(hass, f"{ROOT}/{IN_INBOX}")
@@ -140,7 +142,7 @@ async def test_mails_that_go_while_they_are_looked_at(
 )
 async def test_identifier_that_names_nothing(
     hass: HomeAssistant,
-    client: Mock,
+    imap_client: Mock,
     hass_client: ClientSessionGenerator,
     identifier: str,
 ) -> None:
@@ -152,7 +154,7 @@ async def test_identifier_that_names_nothing(
     browser = await hass_client()
     response = await browser.get(f"/api/imap_push/attachment/{identifier}")
     assert response.status == HTTPStatus.NOT_FOUND
-    assert not client.method_calls
+    assert not imap_client.method_calls
 
 
 async def test_account_is_not_loaded(
@@ -165,26 +167,26 @@ async def test_account_is_not_loaded(
         await async_browse_media(hass, f"{ROOT}/01IMAPPUSH")
 
 
-async def test_server_refuses(hass: HomeAssistant, client: Mock) -> None:
+async def test_server_refuses(hass: HomeAssistant, imap_client: Mock) -> None:
     """The user is told why."""
-    client.folders.side_effect = ConnectionLost("secret")
+    imap_client.folders.side_effect = ConnectionLost("secret")
     with pytest.raises(BrowseError, match="connection to the mail server") as raised:
         await async_browse_media(hass, f"{ROOT}/01IMAPPUSH")
     assert "secret" not in str(raised.value)
-    client.attachment.side_effect = PartNotFound
+    imap_client.attachment.side_effect = PartNotFound
     with pytest.raises(Unresolvable, match="no such part"):
         await async_resolve_media(hass, f"{ROOT}/{IN_INBOX}/2", None)
 
 
 async def test_play(
     hass: HomeAssistant,
-    client: Mock,
+    imap_client: Mock,
     hass_ws_client: WebSocketGenerator,
     hass_client_no_auth: ClientSessionGenerator,
 ) -> None:
     """The frontend gets a signed address, which alone opens the attachment."""
-    client.attachment.return_value = PHOTO
-    send(client, b"one", b"two")
+    imap_client.attachment.return_value = PHOTO
+    send(imap_client, b"one", b"two")
     websocket = await hass_ws_client()
     await websocket.send_json_auto_id(
         {
@@ -199,7 +201,7 @@ async def test_play(
     response = await browser.get(url)
     assert response.status == HTTPStatus.OK
     assert await response.read() == b"onetwo"
-    client.read_part.assert_called_once_with("INBOX", 3, 7, "2.1")
+    imap_client.read_part.assert_called_once_with("INBOX", 3, 7, "2.1")
     refused = await browser.get(url.partition("?")[0])
     assert refused.status == HTTPStatus.UNAUTHORIZED
     other = await browser.get(url.replace("/2.1?", "/3?"))
@@ -226,17 +228,17 @@ async def test_play(
     ],
 )
 async def test_attachment_cannot_run_as_home_assistant(
-    client: Mock,
+    imap_client: Mock,
     hass_client: ClientSessionGenerator,
     content_type: str,
     served: str,
     shown: bool,
 ) -> None:
     """A browser shows what is harmless, and keeps the rest as a file."""
-    client.attachment.return_value = Attachment(
+    imap_client.attachment.return_value = Attachment(
         part="2", filename='a"; x=\r\nb.bin', content_type=content_type, size=1
     )
-    send(client, b"<script>")
+    send(imap_client, b"<script>")
     browser = await hass_client()
     response = await browser.get(f"/api/imap_push/attachment/{IN_INBOX}/2")
     assert response.status == HTTPStatus.OK
@@ -251,11 +253,11 @@ async def test_attachment_cannot_run_as_home_assistant(
 
 
 async def test_empty_attachment(
-    client: Mock, hass_client: ClientSessionGenerator
+    imap_client: Mock, hass_client: ClientSessionGenerator
 ) -> None:
     """It is served as what it is."""
-    client.attachment.return_value = PHOTO
-    send(client)
+    imap_client.attachment.return_value = PHOTO
+    send(imap_client)
     browser = await hass_client()
     response = await browser.get(f"/api/imap_push/attachment/{IN_INBOX}/2.1")
     assert response.status == HTTPStatus.OK
@@ -274,28 +276,28 @@ async def test_empty_attachment(
 )
 @pytest.mark.parametrize("late", [False, True], ids=["asked about it", "read"])
 async def test_attachment_cannot_be_had(
-    client: Mock,
+    imap_client: Mock,
     hass_client: ClientSessionGenerator,
     error: ImapError,
     status: HTTPStatus,
     late: bool,
 ) -> None:
     """The status says why."""
-    client.attachment.return_value = PHOTO
-    send(client, error)
+    imap_client.attachment.return_value = PHOTO
+    send(imap_client, error)
     if not late:
-        client.attachment.side_effect = error
+        imap_client.attachment.side_effect = error
     browser = await hass_client()
     response = await browser.get(f"/api/imap_push/attachment/{IN_INBOX}/2.1")
     assert response.status == status
 
 
 async def test_attachment_breaks_off(
-    client: Mock, hass_client: ClientSessionGenerator
+    imap_client: Mock, hass_client: ClientSessionGenerator
 ) -> None:
     """Nobody takes the part that came for the whole."""
-    client.attachment.return_value = PHOTO
-    send(client, b"half", ConnectionLost())
+    imap_client.attachment.return_value = PHOTO
+    send(imap_client, b"half", ConnectionLost())
     browser = await hass_client()
     response = await browser.get(f"/api/imap_push/attachment/{IN_INBOX}/2.1")
     with pytest.raises(ClientError):

@@ -35,6 +35,7 @@ from custom_components.imap_push.searches import (
     MAX_WAITING,
     REST,
     RETRY,
+    SETTLE,
     Searches,
 )
 
@@ -272,6 +273,25 @@ def test_new_mail_that_matches_is_told_once_and_in_order() -> None:
             *(("invoices", 1), ("unread", 2)),
             *(("invoices", 3), ("unread", 3)),
         ]
+
+    play(script)
+
+
+def test_a_mail_that_is_announced_before_it_is_there_is_told_at_once() -> None:
+    """The change is not counted before the mail that it is about can be asked about."""
+
+    async def script(home: Home) -> None:
+        home.account.matching = {INVOICES: {1}}
+        home.put("invoices", INVOICES)
+        home.connect()
+        await asyncio.sleep(10)
+        home.change()
+        await asyncio.sleep(SETTLE / 2)
+        home.arrive(1)
+        await asyncio.sleep(0.001)
+        assert home.matches == [("invoices", 1)]
+        await asyncio.sleep(10)
+        assert len(home.asked) == 2
 
     play(script)
 
