@@ -1,0 +1,202 @@
+"""Which mail someone wants to hear of."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Self
+import unicodedata
+
+import voluptuous as vol
+
+from homeassistant.helpers import config_validation as cv
+
+from .const import (
+    CONF_ATTACHMENT_TYPE,
+    CONF_HAS_ATTACHMENT,
+    CONF_IGNORE_BULK,
+    CONF_IGNORE_CATCH_UP,
+    CONF_RECIPIENT,
+    CONF_SENDER,
+    CONF_SUBJECT,
+)
+from .event_data import NewMail
+
+# Characters of a pattern, and patterns of a field.
+MAX_PATTERN: Final = 200
+MAX_PATTERNS: Final = 50
+
+
+def validate_patterns(value: Any) -> list[str]:
+    """Return one or many patterns as a list, without blanks around them."""
+    texts = [cv.string(text).strip() for text in cv.ensure_list(value)]
+    if len(texts) > MAX_PATTERNS:
+        raise vol.Invalid(f"more than {MAX_PATTERNS} patterns")
+    if not all(texts):
+        raise vol.Invalid("a pattern is empty")
+    if any(len(text) > MAX_PATTERN for text in texts):
+        raise vol.Invalid(f"a pattern is longer than {MAX_PATTERN} characters")
+    return texts
+
+
+# The fields of a filter, for the schemas of those that have one.
+FILTER_FIELDS: Final[dict[vol.Marker, Any]] = {
+    vol.Optional(CONF_SENDER): validate_patterns,
+    vol.Optional(CONF_RECIPIENT): validate_patterns,
+    vol.Optional(CONF_SUBJECT): validate_patterns,
+    vol.Optional(CONF_HAS_ATTACHMENT): cv.boolean,
+    vol.Optional(CONF_ATTACHMENT_TYPE): validate_patterns,
+    vol.Optional(CONF_IGNORE_BULK): cv.boolean,
+    vol.Optional(CONF_IGNORE_CATCH_UP): cv.boolean,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Glob:
+    """A pattern with * and ?, as the states of an automaton.
+
+    State n, the bit 1 << n, is that n characters of the pattern are matched. A character
+    moves all states at once, so that no pattern can make it slow: matching takes as many
+    steps as the text has characters.
+    """
+
+    _moves: Mapping[str, int]
+    _moves_on_any: int
+    _stays: int
+    _end: int
+
+    @classmethod
+    def from_pattern(cls, pattern: str) -> Self:
+        """Return what matches the pattern; brackets and all else are ordinary characters."""
+        moves: dict[str, int] = {}
+        moves_on_any = stays = 0
+        state = 1
+        for character in pattern:
+            if character == "*":
+                stays |= state
+                continue
+            if character == "?":
+                moves_on_any |= state
+            else:
+                moves[character] = moves.get(character, 0) | state
+            state <<= 1
+        return cls(
+            {character: states | moves_on_any for character, states in moves.items()},
+            moves_on_any,
+            stays,
+            state,
+        )
+
+    def matches(self, text: str) -> bool:
+        """Return whether the whole text is as the pattern says."""
+        states = 1
+        for character in text:
+            moving = states & self._moves.get(character, self._moves_on_any)
+            states = moving << 1 | states & self._stays
+            if not states:
+                return False
+        return bool(states & self._end)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailFilter:
+    """What a mail has to be. Without a field it may be anything."""
+
+    sender: tuple[Glob, ...] = ()
+    recipient: tuple[Glob, ...] = ()
+    subject: tuple[Glob, ...] = ()
+    has_attachment: bool | None = None
+    attachment_type: tuple[Glob, ...] = ()
+    ignore_bulk: bool = False
+    ignore_catch_up: bool = False
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """Return the filter that the fields of a schema describe."""
+        return cls(
+            sender=_globs(config, CONF_SENDER),
+            recipient=_globs(config, CONF_RECIPIENT),
+            subject=_globs(config, CONF_SUBJECT),
+            has_attachment=config.get(CONF_HAS_ATTACHMENT),
+            attachment_type=_globs(config, CONF_ATTACHMENT_TYPE),
+            ignore_bulk=config.get(CONF_IGNORE_BULK, False),
+            ignore_catch_up=config.get(CONF_IGNORE_CATCH_UP, False),
+        )
+
+    def matches(self, mail: NewMail) -> bool:
+        """Return whether a mail is what the filter says."""
+        if self.ignore_bulk and mail["bulk"]:
+            return False
+        if self.ignore_catch_up and mail["catch_up"]:
+            return False
+        if self.has_attachment not in (None, bool(mail["attachments"])):
+            return False
+        return (
+            _any_matches(self.sender, (mail["sender"],))
+            and _any_matches(self.recipient, (*mail["to"], *mail["cc"]))
+            and _any_matches(self.subject, (mail["subject"],))
+            and _any_matches(self.attachment_type, _types(mail["attachments"]))
+        )
+
+
+def _globs(config: Mapping[str, Any], field: str) -> tuple[Glob, ...]:
+    """Return the patterns of a field."""
+    spell_out = _SPELL_OUT[field]
+    return tuple(
+        Glob.from_pattern(pattern)
+        for text in config.get(field, ())
+        if (folded := _fold(text.strip()))
+        for pattern in spell_out(folded)
+    )
+
+
+def _any_matches(globs: tuple[Glob, ...], texts: Iterable[str]) -> bool:
+    """Return whether one of the texts matches; without a pattern, all do."""
+    if not globs:
+        return True
+    return any(glob.matches(text) for text in map(_fold, texts) for glob in globs)
+
+
+def _fold(text: str) -> str:
+    """Return a text without what people do not see as a difference."""
+    return unicodedata.normalize("NFC", text.casefold())
+
+
+def _types(attachments: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield the type and the file name of each attachment."""
+    for attachment in attachments:
+        yield attachment["content_type"]
+        yield attachment["filename"] or ""
+
+
+def _is_pattern(text: str) -> bool:
+    """Return whether a text has placeholders."""
+    return "*" in text or "?" in text
+
+
+def _address_patterns(text: str) -> tuple[str, ...]:
+    """Return the patterns of an address, of a pattern, or of a domain and all below it."""
+    domain = text.removeprefix("@")
+    if "@" in domain:
+        return (domain,)
+    if _is_pattern(domain):
+        return (f"*{text}",) if text.startswith("@") else (text,)
+    return (f"*@{domain}", f"*@*.{domain}")
+
+
+def _subject_patterns(text: str) -> tuple[str, ...]:
+    """Return the pattern of a whole subject, or of one that contains the text."""
+    return (text,) if _is_pattern(text) else (f"*{text}*",)
+
+
+def _attachment_patterns(text: str) -> tuple[str, ...]:
+    """Return the pattern of a content type, or of a file name by its extension."""
+    if "/" in text or (_is_pattern(text) and not text.startswith(".")):
+        return (text,)
+    return (f"*.{text.removeprefix('.')}",)
+
+
+_SPELL_OUT: Final = {
+    CONF_SENDER: _address_patterns,
+    CONF_RECIPIENT: _address_patterns,
+    CONF_SUBJECT: _subject_patterns,
+    CONF_ATTACHMENT_TYPE: _attachment_patterns,
+}

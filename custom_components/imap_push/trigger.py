@@ -1,0 +1,76 @@
+"""Triggers of automations."""
+
+from typing import Final, cast, override
+
+import voluptuous as vol
+
+from homeassistant.const import CONF_OPTIONS, CONF_TARGET
+from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
+from homeassistant.helpers import config_validation as cv
+from homeassistant.helpers.dispatcher import async_dispatcher_connect
+from homeassistant.helpers.trigger import (
+    Trigger,
+    TriggerActionRunner,
+    TriggerConfig,
+    TriggerNotTriggeredReporter,
+)
+from homeassistant.helpers.typing import ConfigType
+
+from .const import SIGNAL_NEW_MAIL
+from .event_data import NewMail
+from .mail_filter import FILTER_FIELDS, MailFilter
+from .targets import FolderTarget
+
+_CONFIG_SCHEMA: Final = vol.Schema(
+    {
+        vol.Required(CONF_TARGET): cv.TARGET_FIELDS,
+        vol.Required(CONF_OPTIONS, default={}): FILTER_FIELDS,
+    }
+)
+
+
+class NewMailTrigger(Trigger):
+    """Trigger on each new mail in the target that matches the filter.
+
+    It listens to the mail of all accounts, and so needs none of them to be loaded.
+    """
+
+    @override
+    @classmethod
+    async def async_validate_config(
+        cls, hass: HomeAssistant, config: ConfigType
+    ) -> ConfigType:
+        """Validate the config; a target may be gone and come back."""
+        return cast(ConfigType, _CONFIG_SCHEMA(config))
+
+    def __init__(self, hass: HomeAssistant, config: TriggerConfig) -> None:
+        """Read the validated config."""
+        super().__init__(hass, config)
+        self._filter = MailFilter.from_config(config.options or {})
+        self._target = FolderTarget(hass, config.target or {})
+
+    @override
+    async def async_attach_runner(
+        self,
+        run_action: TriggerActionRunner,
+        did_not_trigger: TriggerNotTriggeredReporter | None = None,
+    ) -> CALLBACK_TYPE:
+        """Run the action for each mail until detached."""
+
+        @callback
+        def async_mail_arrived(mail: NewMail) -> None:
+            """Look at the mail first: that is cheaper than to resolve the target."""
+            if not self._filter.matches(mail):
+                return
+            if not self._target.async_select((mail["device_id"],)):
+                return
+            run_action(
+                {"mail": mail}, f"new mail in {mail['folder']} of {mail['account']}"
+            )
+
+        return async_dispatcher_connect(self._hass, SIGNAL_NEW_MAIL, async_mail_arrived)
+
+
+async def async_get_triggers(hass: HomeAssistant) -> dict[str, type[Trigger]]:
+    """Return the triggers."""
+    return {"new_mail": NewMailTrigger}
