@@ -16,7 +16,7 @@ from .const import DOMAIN, EVENT_NEW_MAIL, SIGNAL_NEW_MAIL
 from .devices import async_register_devices
 from .event_data import NewMail, new_mail_from_arrival
 from .helpers import account_from_entry_data, watch_options_from_entry
-from .imap import AccountState, Arrival, Mark, Watcher
+from .imap import AccountState, Arrival, Client, Mark, Watcher
 from .issues import async_create_alert_issue, async_update_folder_issues
 from .marks import MarkStore
 
@@ -44,6 +44,7 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
             update_interval=None,
         )
         self.data = AccountState()
+        self.client = Client(account_from_entry_data(entry.data))
         self.mark_store = MarkStore(
             hass, entry.entry_id, entry.data[CONF_USERNAME].casefold()
         )
@@ -95,6 +96,7 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
         """Let the watcher log out, then write the last marks."""
         self._watch_task.cancel()
         await asyncio.wait([self._watch_task], timeout=STOP_TIMEOUT)
+        await self.client.close()
         await self.mark_store.async_save()
 
     @callback

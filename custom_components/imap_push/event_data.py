@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
-from .imap import Arrival
+from .imap import Arrival, Mail
 
 # The fields of one `new_mail`; all values are what JSON knows.
 type NewMail = dict[str, Any]
@@ -13,10 +13,18 @@ def new_mail_from_arrival(
     arrival: Arrival, *, entry_id: str, device_id: str, account: str
 ) -> NewMail:
     """Return the fields of the event; the engine has cut what is long."""
-    mail = arrival.mail
+    return {
+        **mail_fields(arrival.mail, entry_id=entry_id, account=account),
+        "device_id": device_id,
+        "push": arrival.push.value,
+        "catch_up": arrival.catch_up,
+    }
+
+
+def mail_fields(mail: Mail, *, entry_id: str, account: str) -> dict[str, Any]:
+    """Return what the event and the answers of actions tell of a mail."""
     return {
         "entry_id": entry_id,
-        "device_id": device_id,
         "account": account,
         "folder": mail.folder,
         "uid": mail.uid,
@@ -35,6 +43,4 @@ def new_mail_from_arrival(
         "attachments": [asdict(attachment) for attachment in mail.attachments],
         "bulk": mail.bulk,
         "truncated": mail.truncated,
-        "push": arrival.push.value,
-        "catch_up": arrival.catch_up,
     }

@@ -1,6 +1,7 @@
 """What a config entry says, in the engine's words."""
 
 from collections.abc import Callable, Mapping
+import dataclasses
 import logging
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from homeassistant.util.ssl import client_context, client_context_no_verify
 
 from .const import (
     CONF_CATCH_UP,
+    CONF_LARGER_THAN,
     CONF_NOTIFY,
     CONF_POLL_INTERVAL,
     CONF_PUSH,
@@ -23,9 +25,12 @@ from .const import (
     MAX_POLL_INTERVAL,
     MIN_POLL_INTERVAL,
 )
-from .imap import Account, CatchUp, Security, WatchOptions
+from .imap import Account, CatchUp, Criteria, Security, WatchOptions
 
 _LOGGER = logging.getLogger(__name__)
+
+CRITERIA: Final = tuple(field.name for field in dataclasses.fields(Criteria))
+OCTETS_PER_KILOBYTE: Final = 1000
 
 
 def account_from_entry_data(data: Mapping[str, Any]) -> Account:
@@ -40,6 +45,18 @@ def account_from_entry_data(data: Mapping[str, Any]) -> Account:
             client_context() if data[CONF_VERIFY_SSL] else client_context_no_verify()
         ),
     )
+
+
+def criteria_from_config(config: Mapping[str, Any]) -> Criteria:
+    """Return what is searched for; what is empty is not set, `larger_than` is in kilobytes."""
+    criteria = {
+        key: config[key] for key in CRITERIA if config.get(key) not in {None, ""}
+    }
+    if CONF_LARGER_THAN in criteria:
+        criteria[CONF_LARGER_THAN] = int(
+            criteria[CONF_LARGER_THAN] * OCTETS_PER_KILOBYTE
+        )
+    return Criteria(**criteria)
 
 
 def watch_options_from_entry(entry: ConfigEntry, *, pipelining: bool) -> WatchOptions:

@@ -1,0 +1,190 @@
+"""What the actions take."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import voluptuous as vol
+
+from homeassistant.helpers import config_validation as cv
+from homeassistant.helpers.typing import VolSchemaType
+
+from .const import (
+    CONF_FLAGGED,
+    CONF_FOLDER,
+    CONF_HAS_ATTACHMENT,
+    CONF_LARGER_THAN,
+    CONF_NEWER_THAN,
+    CONF_RAW,
+    CONF_RECIPIENT,
+    CONF_SENDER,
+    CONF_SUBJECT,
+    CONF_TEXT,
+    CONF_TEXT_SIZE,
+    CONF_UNREAD,
+    DEFAULT_FOLDER,
+)
+
+ATTR_ADD_KEYWORDS: Final = "add_keywords"
+ATTR_ANSWERED: Final = "answered"
+ATTR_CONTENT_TYPE: Final = "content_type"
+ATTR_DIRECTORY: Final = "directory"
+ATTR_ENTRY_ID: Final = "entry_id"
+ATTR_LIMIT: Final = "limit"
+ATTR_MAIL: Final = "mail"
+ATTR_MAX_SIZE: Final = "max_size"
+ATTR_OVERWRITE: Final = "overwrite"
+ATTR_PART: Final = "part"
+ATTR_PERMANENTLY: Final = "permanently"
+ATTR_READ: Final = "read"
+ATTR_REMOVE_KEYWORDS: Final = "remove_keywords"
+ATTR_TARGET_FOLDER: Final = "target_folder"
+ATTR_UID: Final = "uid"
+ATTR_UID_VALIDITY: Final = "uid_validity"
+
+# What names mails: where they are, and which of those there.
+_PLACE: Final = (ATTR_ENTRY_ID, CONF_FOLDER, ATTR_UID_VALIDITY)
+_NAMES: Final = (*_PLACE, ATTR_UID)
+
+_MAX_NUMBER: Final = 2**32 - 1
+_MAX_MAILS: Final = 1000
+_MAX_DAYS: Final = 36_500
+_MAX_KILOBYTES: Final = 1_000_000
+
+
+def _number(value: Any) -> int:
+    """Validate an nz-number (RFC 3501 9); what is only nearly one could name another mail."""
+    text = str(value).strip()
+    if not (text.isascii() and text.isdecimal() and len(text) <= 10):
+        raise vol.Invalid("expected a whole number")
+    if not 0 < (number := int(text)) <= _MAX_NUMBER:
+        raise vol.Invalid(f"expected a number from 1 to {_MAX_NUMBER}")
+    return number
+
+
+def _numbers(value: Any) -> list[int]:
+    """Validate one number or several; each counts once."""
+    numbers = dict.fromkeys(map(_number, cv.ensure_list(value)))
+    if not 0 < len(numbers) <= _MAX_MAILS:
+        raise vol.Invalid(f"expected 1 to {_MAX_MAILS} mails")
+    return list(numbers)
+
+
+def _spread_mail(data: dict[str, Any]) -> dict[str, Any]:
+    """Take what names the mails from `mail`, if it is there."""
+    if ATTR_MAIL not in data:
+        return data
+    if any(key in data for key in _NAMES):
+        raise vol.Invalid(f"expected either {ATTR_MAIL} or {', '.join(_NAMES)}")
+    mails = cv.ensure_list(data[ATTR_MAIL])
+    for mail in mails:
+        if not (isinstance(mail, Mapping) and all(key in mail for key in _NAMES)):
+            raise vol.Invalid(f"expected {', '.join(_NAMES)} in {ATTR_MAIL}")
+    if not mails:
+        raise vol.Invalid("expected at least one mail")
+    place = {key: mails[0][key] for key in _PLACE}
+    if any(mail[key] != place[key] for mail in mails for key in _PLACE):
+        raise vol.Invalid("expected mails of one folder")
+    others = {key: value for key, value in data.items() if key != ATTR_MAIL}
+    return {**others, **place, ATTR_UID: [mail[ATTR_UID] for mail in mails]}
+
+
+_LINE: Final = vol.All(cv.string, vol.Match(r"[^\x00-\x1f\x7f]{1,1000}\Z"))
+# A flag-keyword is an atom (RFC 3501 9): no system flag such as \Deleted is one.
+_KEYWORDS: Final = vol.All(
+    cv.ensure_list,
+    [vol.All(cv.string, vol.Match(r'[^\x00-\x20(){%*"\\\]\x7f-\U0010ffff]{1,100}\Z'))],
+    vol.Length(min=1),
+)
+_LINES: Final = vol.All(cv.ensure_list, [_LINE], vol.Length(min=1))
+_DAYS: Final = vol.All(vol.Coerce(int), vol.Range(min=1, max=_MAX_DAYS))
+_KILOBYTES: Final = vol.All(vol.Coerce(float), vol.Range(min=0, max=_MAX_KILOBYTES))
+
+
+def _mail_schema(fields: Mapping[vol.Marker, Any], *, max_mails: int) -> VolSchemaType:
+    """Return the schema of an action about mails that are there."""
+    uids = vol.All(_numbers, vol.Length(max=max_mails))
+    return vol.All(
+        _spread_mail,
+        vol.Schema(
+            {
+                vol.Required(ATTR_ENTRY_ID): cv.string,
+                vol.Required(CONF_FOLDER): _LINE,
+                vol.Required(ATTR_UID_VALIDITY): _number,
+                vol.Required(ATTR_UID): uids,
+                **fields,
+            }
+        ),
+    )
+
+
+SEARCH_SCHEMA: Final = vol.Schema(
+    {
+        vol.Required(ATTR_ENTRY_ID): cv.string,
+        vol.Optional(CONF_FOLDER, default=DEFAULT_FOLDER): _LINE,
+        vol.Optional(CONF_SENDER): _LINE,
+        vol.Optional(CONF_RECIPIENT): _LINE,
+        vol.Optional(CONF_SUBJECT): _LINE,
+        vol.Optional(CONF_TEXT): _LINE,
+        vol.Optional(CONF_UNREAD): cv.boolean,
+        vol.Optional(CONF_FLAGGED): cv.boolean,
+        vol.Optional(CONF_LARGER_THAN): _KILOBYTES,
+        vol.Optional(CONF_HAS_ATTACHMENT): cv.boolean,
+        vol.Optional(CONF_NEWER_THAN): _DAYS,
+        vol.Optional(CONF_RAW): _LINE,
+        vol.Optional(ATTR_LIMIT, default=20): vol.All(
+            vol.Coerce(int), vol.Range(min=1, max=200)
+        ),
+    }
+)
+
+FETCH_SCHEMA: Final = _mail_schema(
+    {
+        # Characters.
+        vol.Optional(CONF_TEXT_SIZE, default=10_000): vol.All(
+            vol.Coerce(int), vol.Range(min=0, max=100_000)
+        ),
+    },
+    max_mails=1,
+)
+
+SAVE_ATTACHMENT_SCHEMA: Final = _mail_schema(
+    {
+        vol.Optional(ATTR_PART): vol.All(
+            cv.ensure_list,
+            [vol.All(cv.string, vol.Match(r"[1-9]\d{0,3}(\.[1-9]\d{0,3}){0,19}\Z"))],
+            vol.Length(min=1, max=100),
+        ),
+        vol.Optional(ATTR_CONTENT_TYPE): _LINES,
+        vol.Optional(ATTR_DIRECTORY): _LINE,
+        # Megabytes.
+        vol.Optional(ATTR_MAX_SIZE, default=25): vol.All(
+            vol.Coerce(float), vol.Range(min=0, min_included=False, max=100)
+        ),
+        vol.Optional(ATTR_OVERWRITE, default=False): cv.boolean,
+    },
+    max_mails=1,
+)
+
+SET_FLAGS_SCHEMA: Final = vol.All(
+    cv.has_at_least_one_key(
+        ATTR_READ, CONF_FLAGGED, ATTR_ANSWERED, ATTR_ADD_KEYWORDS, ATTR_REMOVE_KEYWORDS
+    ),
+    _mail_schema(
+        {
+            vol.Optional(ATTR_READ): cv.boolean,
+            vol.Optional(CONF_FLAGGED): cv.boolean,
+            vol.Optional(ATTR_ANSWERED): cv.boolean,
+            vol.Optional(ATTR_ADD_KEYWORDS): _KEYWORDS,
+            vol.Optional(ATTR_REMOVE_KEYWORDS): _KEYWORDS,
+        },
+        max_mails=_MAX_MAILS,
+    ),
+)
+
+MOVE_SCHEMA: Final = _mail_schema(
+    {vol.Required(ATTR_TARGET_FOLDER): _LINE}, max_mails=_MAX_MAILS
+)
+
+DELETE_SCHEMA: Final = _mail_schema(
+    {vol.Optional(ATTR_PERMANENTLY, default=False): cv.boolean}, max_mails=_MAX_MAILS
+)

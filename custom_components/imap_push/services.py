@@ -1,0 +1,330 @@
+"""The actions: what automations do with mail."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from homeassistant.core import (
+    HomeAssistant,
+    ServiceCall,
+    ServiceResponse,
+    SupportsResponse,
+    callback,
+)
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
+from homeassistant.helpers.service import async_get_config_entry
+from homeassistant.util.json import JsonObjectType, JsonValueType
+
+from .const import (
+    CONF_FLAGGED,
+    CONF_FOLDER,
+    CONF_READ_ONLY,
+    CONF_TEXT_SIZE,
+    DEFAULT_READ_ONLY,
+    DOMAIN,
+)
+from .coordinator import ImapPushConfigEntry
+from .errors import translated_errors
+from .event_data import mail_fields
+from .files import (
+    DirectoryNotAllowed,
+    FileTooLarge,
+    async_save,
+    resolve_directory,
+    safe_filename,
+)
+from .helpers import criteria_from_config
+from .imap import Attachment, Client, Done, Mail, MailNotFound
+from .service_data import (
+    ATTR_ADD_KEYWORDS,
+    ATTR_ANSWERED,
+    ATTR_CONTENT_TYPE,
+    ATTR_DIRECTORY,
+    ATTR_ENTRY_ID,
+    ATTR_LIMIT,
+    ATTR_MAX_SIZE,
+    ATTR_OVERWRITE,
+    ATTR_PART,
+    ATTR_PERMANENTLY,
+    ATTR_READ,
+    ATTR_REMOVE_KEYWORDS,
+    ATTR_TARGET_FOLDER,
+    ATTR_UID,
+    ATTR_UID_VALIDITY,
+    DELETE_SCHEMA,
+    FETCH_SCHEMA,
+    MOVE_SCHEMA,
+    SAVE_ATTACHMENT_SCHEMA,
+    SEARCH_SCHEMA,
+    SET_FLAGS_SCHEMA,
+)
+
+SERVICE_DELETE: Final = "delete"
+SERVICE_FETCH: Final = "fetch"
+SERVICE_MOVE: Final = "move"
+SERVICE_SAVE_ATTACHMENT: Final = "save_attachment"
+SERVICE_SEARCH: Final = "search"
+SERVICE_SET_FLAGS: Final = "set_flags"
+
+_OCTETS_PER_MEGABYTE: Final = 1_000_000
+
+_FLAGS: Final = {
+    ATTR_READ: r"\Seen",
+    CONF_FLAGGED: r"\Flagged",
+    ATTR_ANSWERED: r"\Answered",
+}
+
+
+@callback
+def async_setup_services(hass: HomeAssistant) -> None:
+    """Register the actions."""
+    for name, handler, schema, response in (
+        (SERVICE_SEARCH, _async_search, SEARCH_SCHEMA, SupportsResponse.ONLY),
+        (SERVICE_FETCH, _async_fetch, FETCH_SCHEMA, SupportsResponse.ONLY),
+        (
+            SERVICE_SAVE_ATTACHMENT,
+            _async_save_attachment,
+            SAVE_ATTACHMENT_SCHEMA,
+            SupportsResponse.OPTIONAL,
+        ),
+        (
+            SERVICE_SET_FLAGS,
+            _async_set_flags,
+            SET_FLAGS_SCHEMA,
+            SupportsResponse.OPTIONAL,
+        ),
+        (SERVICE_MOVE, _async_move, MOVE_SCHEMA, SupportsResponse.OPTIONAL),
+        (SERVICE_DELETE, _async_delete, DELETE_SCHEMA, SupportsResponse.OPTIONAL),
+    ):
+        hass.services.async_register(
+            DOMAIN, name, handler, schema, supports_response=response
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Mails:
+    """The mails that an action is about."""
+
+    entry: ImapPushConfigEntry
+    folder: str
+    uid_validity: int
+    uids: list[int]
+
+    @property
+    def client(self) -> Client:
+        """Return the command connection of their account."""
+        return self.entry.runtime_data.client
+
+    @property
+    def uid(self) -> int:
+        """Return the UID of the only one."""
+        return self.uids[0]
+
+
+def _mails(call: ServiceCall) -> _Mails:
+    return _Mails(
+        entry=async_get_config_entry(call.hass, DOMAIN, call.data[ATTR_ENTRY_ID]),
+        folder=call.data[CONF_FOLDER],
+        uid_validity=call.data[ATTR_UID_VALIDITY],
+        uids=call.data[ATTR_UID],
+    )
+
+
+def _fields(entry: ImapPushConfigEntry, mail: Mail) -> dict[str, Any]:
+    return mail_fields(mail, entry_id=entry.entry_id, account=entry.title)
+
+
+async def _async_search(call: ServiceCall) -> ServiceResponse:
+    """Return the newest mails of a folder that match."""
+    entry: ImapPushConfigEntry = async_get_config_entry(
+        call.hass, DOMAIN, call.data[ATTR_ENTRY_ID]
+    )
+    client, folder = entry.runtime_data.client, call.data[CONF_FOLDER]
+    criteria = criteria_from_config(call.data)
+    with translated_errors(entry.title):
+        found = await client.search(folder, criteria, limit=call.data[ATTR_LIMIT])
+        try:
+            mails = await client.mails(folder, found.uid_validity, found.uids)
+        except MailNotFound:
+            mails = []
+    return {
+        "uid_validity": found.uid_validity,
+        "total": found.total,
+        "mails": [_fields(entry, mail) for mail in mails],
+    }
+
+
+async def _async_fetch(call: ServiceCall) -> ServiceResponse:
+    """Return a mail with its header and its text."""
+    mails = _mails(call)
+    with translated_errors(mails.entry.title):
+        content = await mails.client.content(
+            mails.folder,
+            mails.uid_validity,
+            mails.uid,
+            text_size=call.data[CONF_TEXT_SIZE],
+        )
+    return {
+        **_fields(mails.entry, content.mail),
+        "headers": [{"name": name, "value": value} for name, value in content.headers],
+        "text": content.text,
+        "truncated": content.truncated or content.mail.truncated,
+    }
+
+
+async def _async_save_attachment(call: ServiceCall) -> ServiceResponse:
+    """Save attachments of a mail as files."""
+    mails = _mails(call)
+    directory = await _async_directory(call)
+    with translated_errors(mails.entry.title):
+        files: list[JsonValueType] = [
+            await _async_save_one(call, mails, directory, attachment)
+            for attachment in await _async_attachments(call, mails)
+        ]
+    return {"files": files}
+
+
+async def _async_directory(call: ServiceCall) -> Path:
+    """Return where the files go."""
+    directory = call.data.get(ATTR_DIRECTORY)
+    try:
+        return await call.hass.async_add_executor_job(
+            resolve_directory, call.hass, directory
+        )
+    except DirectoryNotAllowed as err:
+        raise ServiceValidationError(
+            translation_domain=DOMAIN,
+            translation_key="directory_not_allowed",
+            translation_placeholders={"directory": directory or ""},
+        ) from err
+
+
+async def _async_attachments(call: ServiceCall, mails: _Mails) -> list[Attachment]:
+    """Return the attachments that are wanted: these parts, else all, of these types."""
+    place = mails.folder, mails.uid_validity
+    if parts := call.data.get(ATTR_PART):
+        attachments = [
+            await mails.client.attachment(*place, mails.uid, part) for part in parts
+        ]
+    else:
+        [mail] = await mails.client.mails(*place, mails.uids)
+        attachments = list(mail.attachments)
+    types = call.data.get(ATTR_CONTENT_TYPE)
+    return [
+        attachment
+        for attachment in attachments
+        if types is None or _is_of_type(attachment.content_type, types)
+    ]
+
+
+def _is_of_type(content_type: str, wanted: list[str]) -> bool:
+    """Return if a type is one of those wanted, which may be such as `image/*`."""
+    kind = content_type.partition("/")[0]
+    return any(name.casefold() in {content_type, f"{kind}/*", "*/*"} for name in wanted)
+
+
+async def _async_save_one(
+    call: ServiceCall, mails: _Mails, directory: Path, attachment: Attachment
+) -> JsonObjectType:
+    """Save one attachment; return what is told of the file."""
+    name = safe_filename(attachment.filename, attachment.content_type)
+    try:
+        saved = await async_save(
+            call.hass,
+            directory / name,
+            mails.client.read_part(
+                mails.folder, mails.uid_validity, mails.uid, attachment.part
+            ),
+            max_size=int(call.data[ATTR_MAX_SIZE] * _OCTETS_PER_MEGABYTE),
+            overwrite=call.data[ATTR_OVERWRITE],
+        )
+    except FileTooLarge as err:
+        raise HomeAssistantError(
+            translation_domain=DOMAIN,
+            translation_key="file_too_large",
+            translation_placeholders={"max_size": f"{call.data[ATTR_MAX_SIZE]:g}"},
+        ) from err
+    except OSError as err:
+        raise HomeAssistantError(
+            translation_domain=DOMAIN,
+            translation_key="file_not_written",
+            translation_placeholders={"reason": err.strerror or type(err).__name__},
+        ) from err
+    return {
+        "path": str(saved.path),
+        "filename": saved.path.name,
+        "content_type": attachment.content_type,
+        "size": saved.size,
+        "media_content_id": saved.media_content_id,
+    }
+
+
+async def _async_set_flags(call: ServiceCall) -> ServiceResponse:
+    """Set and clear flags and keywords of mails."""
+    flags = {flag: call.data.get(field) for field, flag in _FLAGS.items()}
+    add = [flag for flag, value in flags.items() if value is True]
+    remove = [flag for flag, value in flags.items() if value is False]
+    return await _async_write(
+        call,
+        lambda mails: mails.client.set_flags(
+            mails.folder,
+            mails.uid_validity,
+            mails.uids,
+            add=[*add, *call.data.get(ATTR_ADD_KEYWORDS, ())],
+            remove=[*remove, *call.data.get(ATTR_REMOVE_KEYWORDS, ())],
+        ),
+    )
+
+
+async def _async_move(call: ServiceCall) -> ServiceResponse:
+    """Move mails to another folder."""
+    target = call.data[ATTR_TARGET_FOLDER]
+    if target == call.data[CONF_FOLDER]:
+        raise ServiceValidationError(
+            translation_domain=DOMAIN, translation_key="same_folder"
+        )
+    return await _async_write(
+        call,
+        lambda mails: mails.client.move(
+            mails.folder, mails.uid_validity, mails.uids, target
+        ),
+    )
+
+
+async def _async_delete(call: ServiceCall) -> ServiceResponse:
+    """Move mails to Trash, or remove them for ever."""
+    return await _async_write(
+        call,
+        lambda mails: mails.client.delete(
+            mails.folder,
+            mails.uid_validity,
+            mails.uids,
+            permanently=call.data[ATTR_PERMANENTLY],
+        ),
+    )
+
+
+async def _async_write(
+    call: ServiceCall, request: Callable[[_Mails], Awaitable[Done]]
+) -> ServiceResponse:
+    """Change mails, and tell which; without an answer to tell it in, raise if some are gone."""
+    mails = _mails(call)
+    if mails.entry.options.get(CONF_READ_ONLY, DEFAULT_READ_ONLY):
+        raise ServiceValidationError(
+            translation_domain=DOMAIN,
+            translation_key="read_only",
+            translation_placeholders={"account": mails.entry.title},
+        )
+    with translated_errors(mails.entry.title):
+        done = await request(mails)
+    if done.missing and not call.return_response:
+        raise HomeAssistantError(
+            translation_domain=DOMAIN,
+            translation_key="some_missing",
+            translation_placeholders={
+                "missing": str(len(done.missing)),
+                "total": str(len(mails.uids)),
+            },
+        )
+    return {"uids": list(done.uids), "missing": list(done.missing)}
