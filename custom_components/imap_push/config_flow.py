@@ -7,9 +7,12 @@ from typing import Any, Final, override
 import voluptuous as vol
 
 from homeassistant.config_entries import (
+    ConfigEntry,
+    ConfigEntryState,
     ConfigFlow,
     ConfigFlowResult,
     ConfigSubentryData,
+    ConfigSubentryFlow,
     OptionsFlow,
 )
 from homeassistant.const import (
@@ -19,14 +22,12 @@ from homeassistant.const import (
     CONF_PORT,
     CONF_USERNAME,
     CONF_VERIFY_SSL,
-    UnitOfTime,
 )
 from homeassistant.core import callback
 from homeassistant.helpers.selector import (
     BooleanSelector,
-    NumberSelector,
     NumberSelectorConfig,
-    NumberSelectorMode,
+    SelectOptionDict,
     SelectSelector,
     SelectSelectorConfig,
     SelectSelectorMode,
@@ -36,50 +37,31 @@ from homeassistant.helpers.selector import (
 )
 
 from .const import (
-    CONF_CATCH_UP,
     CONF_FOLDER,
-    CONF_NOTIFY,
-    CONF_POLL_INTERVAL,
-    CONF_PUSH,
     CONF_SECURITY,
     DEFAULT_FOLDER,
-    DEFAULT_NOTIFY,
-    DEFAULT_POLL_INTERVAL,
     DEFAULT_PORT,
-    DEFAULT_PUSH,
     DOMAIN,
-    MAX_POLL_INTERVAL,
-    MIN_POLL_INTERVAL,
     SUBENTRY_TYPE_FOLDER,
+    SUBENTRY_TYPE_SEARCH,
 )
 from .coordinator import ImapPushConfigEntry
-from .helpers import account_from_entry_data
-from .imap import (
-    CatchUp,
-    CertificateError,
-    CertificateProblem,
-    CommandRefused,
-    ConnectionLost,
-    FolderNotFound,
-    HostNotFound,
-    ImapError,
-    LoginDisabled,
-    LoginRefused,
-    NotImap,
-    PortRefused,
-    ProtocolError,
-    Security,
-    ServerSilent,
-    StartTlsMissing,
-    TlsError,
-    TlsExpected,
-    TlsNotSpoken,
-    Unavailable,
-    Unreachable,
-    check_account,
+from .core_imap import (
+    CORE_IMAP_SERVER,
+    async_core_imap_entries,
+    entry_data_from_core_imap,
+    folder_from_core_imap,
 )
+from .form_errors import account_error
+from .form_fields import dropdown, whole_number
+from .helpers import account_from_entry_data, unique_id_from_entry_data
+from .imap import ImapError, LoginRefused, Security, check_account
+from .options_flow import ImapPushOptionsFlow
+from .subentry_flows import FolderFlow, SearchFlow
 
 _LOGGER = logging.getLogger(__name__)
+
+CONF_ACCOUNT: Final = "account"
 
 USERNAME_SELECTOR = TextSelector(TextSelectorConfig(autocomplete="username"))
 PASSWORD_SELECTOR = TextSelector(
@@ -88,18 +70,11 @@ PASSWORD_SELECTOR = TextSelector(
 
 SERVER_SCHEMA: Final[dict[vol.Marker, Any]] = {
     vol.Required(CONF_HOST): TextSelector(),
-    vol.Required(CONF_PORT, default=DEFAULT_PORT): vol.All(
-        NumberSelector(
-            NumberSelectorConfig(min=1, max=65535, mode=NumberSelectorMode.BOX)
-        ),
-        vol.Coerce(int),
+    vol.Required(CONF_PORT, default=DEFAULT_PORT): whole_number(
+        NumberSelectorConfig(min=1, max=65535)
     ),
-    vol.Required(CONF_SECURITY, default=Security.TLS.value): SelectSelector(
-        SelectSelectorConfig(
-            options=[security.value for security in Security],
-            mode=SelectSelectorMode.DROPDOWN,
-            translation_key=CONF_SECURITY,
-        )
+    vol.Required(CONF_SECURITY, default=Security.TLS.value): dropdown(
+        CONF_SECURITY, [security.value for security in Security]
     ),
     vol.Required(CONF_VERIFY_SSL, default=True): BooleanSelector(),
 }
@@ -118,71 +93,17 @@ RECONFIGURE_SCHEMA = vol.Schema(
     }
 )
 REAUTH_SCHEMA = vol.Schema({vol.Required(CONF_PASSWORD): PASSWORD_SELECTOR})
-OPTIONS_SCHEMA = vol.Schema(
-    {
-        vol.Required(CONF_PUSH, default=DEFAULT_PUSH): BooleanSelector(),
-        vol.Required(CONF_NOTIFY, default=DEFAULT_NOTIFY): BooleanSelector(),
-        vol.Required(CONF_POLL_INTERVAL, default=DEFAULT_POLL_INTERVAL): vol.All(
-            NumberSelector(
-                NumberSelectorConfig(
-                    min=MIN_POLL_INTERVAL,
-                    max=MAX_POLL_INTERVAL,
-                    mode=NumberSelectorMode.BOX,
-                    unit_of_measurement=UnitOfTime.SECONDS,
-                )
-            ),
-            vol.Coerce(int),
-        ),
-        vol.Required(CONF_CATCH_UP, default=CatchUp.ALL.value): SelectSelector(
-            SelectSelectorConfig(
-                options=[choice.value for choice in CatchUp],
-                mode=SelectSelectorMode.DROPDOWN,
-                translation_key=CONF_CATCH_UP,
+
+
+def take_over_schema(accounts: list[SelectOptionDict]) -> vol.Schema:
+    """Return the form that asks which account of IMAP to take over."""
+    return vol.Schema(
+        {
+            vol.Required(CONF_ACCOUNT): SelectSelector(
+                SelectSelectorConfig(options=accounts, mode=SelectSelectorMode.LIST)
             )
-        ),
-    }
-)
-
-# The field an error is about, and the key of its text.
-FORM_ERRORS: Final[dict[type[BaseException], tuple[str, str]]] = {
-    HostNotFound: (CONF_HOST, "host_not_found"),
-    PortRefused: (CONF_PORT, "port_refused"),
-    Unreachable: (CONF_HOST, "connect_timeout"),
-    NotImap: (CONF_PORT, "not_imap"),
-    TlsNotSpoken: (CONF_SECURITY, "tls_not_spoken"),
-    TlsExpected: (CONF_SECURITY, "tls_expected"),
-    StartTlsMissing: (CONF_SECURITY, "starttls_missing"),
-    TlsError: (CONF_SECURITY, "tls_failed"),
-    LoginRefused: (CONF_BASE, "login_refused"),
-    LoginDisabled: (CONF_SECURITY, "login_disabled"),
-    Unavailable: (CONF_BASE, "unavailable"),
-    ServerSilent: (CONF_BASE, "server_silent"),
-    ProtocolError: (CONF_BASE, "unexpected_answer"),
-    ConnectionLost: (CONF_BASE, "connection_lost"),
-    ImapError: (CONF_BASE, "cannot_connect"),
-}
-CERTIFICATE_ERRORS: Final[dict[CertificateProblem, tuple[str, str]]] = {
-    CertificateProblem.UNTRUSTED: (CONF_VERIFY_SSL, "certificate_untrusted"),
-    CertificateProblem.EXPIRED: (CONF_VERIFY_SSL, "certificate_expired"),
-    CertificateProblem.WRONG_HOST: (CONF_HOST, "certificate_wrong_host"),
-}
-
-
-def _form_error(err: ImapError) -> tuple[str, str, dict[str, str]]:
-    """Return field, key and placeholders of an error, the most specific that fit."""
-    match err:
-        case CertificateError(problem=problem):
-            return *CERTIFICATE_ERRORS[problem], {}
-        case NotImap(protocol=str(protocol)):
-            return CONF_PORT, "other_protocol", {"protocol": protocol}
-        case CommandRefused(text=answer):
-            return CONF_BASE, "command_refused", {"answer": answer}
-        case FolderNotFound():
-            return CONF_BASE, "folder_not_found", {"folder": DEFAULT_FOLDER}
-    field, key = next(
-        FORM_ERRORS[kind] for kind in type(err).__mro__ if kind in FORM_ERRORS
+        }
     )
-    return field, key, {}
 
 
 def _entry_data(user_input: Mapping[str, Any]) -> dict[str, Any]:
@@ -194,15 +115,20 @@ def _entry_data(user_input: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _unique_id(data: Mapping[str, Any]) -> str:
-    """Return what tells this account from all others."""
-    return f"{data[CONF_USERNAME]}@{data[CONF_HOST]}".casefold()
+def _without_password(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what may be sent to the browser."""
+    return {key: data[key] for key in data if key != CONF_PASSWORD}
 
 
 class ImapPushConfigFlow(ConfigFlow, domain=DOMAIN):
     """Set up an account."""
 
     _placeholders: dict[str, str] | None = None
+    _core_accounts: dict[str, list[ConfigEntry]]
+
+    def __init__(self) -> None:
+        """Watch INBOX unless told otherwise."""
+        self._folders = [DEFAULT_FOLDER]
 
     @staticmethod
     @callback
@@ -211,31 +137,97 @@ class ImapPushConfigFlow(ConfigFlow, domain=DOMAIN):
         """Return the options flow."""
         return ImapPushOptionsFlow()
 
+    @classmethod
+    @callback
+    @override
+    def async_get_supported_subentry_types(
+        cls, config_entry: ConfigEntry
+    ) -> dict[str, type[ConfigSubentryFlow]]:
+        """Return the flows of what an account can have more than one of."""
+        return {SUBENTRY_TYPE_FOLDER: FolderFlow, SUBENTRY_TYPE_SEARCH: SearchFlow}
+
     @override
     async def async_step_user(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Ask for login and server, and watch INBOX from now on."""
-        errors: dict[str, str] = {}
+        """Ask for login and server, unless an account of IMAP could be taken over."""
         if user_input is not None:
-            data = _entry_data(user_input)
-            await self.async_set_unique_id(_unique_id(data), raise_on_progress=False)
-            self._abort_if_unique_id_configured()
-            errors = await self._validate_input(data)
-            if not errors:
-                return self.async_create_entry(
-                    title=data[CONF_USERNAME],
-                    data=data,
-                    subentries=[
-                        ConfigSubentryData(
-                            data={CONF_FOLDER: DEFAULT_FOLDER},
-                            subentry_type=SUBENTRY_TYPE_FOLDER,
-                            title=DEFAULT_FOLDER,
-                            unique_id=DEFAULT_FOLDER,
-                        )
-                    ],
+            return await self._set_up(_entry_data(user_input), user_input)
+        self._core_accounts = self._find_core_accounts()
+        if self._core_accounts:
+            return self.async_show_menu(
+                step_id="user", menu_options=["take_over", "set_up_anew"]
+            )
+        return await self.async_step_set_up_anew()
+
+    async def async_step_set_up_anew(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask for login and server."""
+        return self._show_form("user", USER_SCHEMA, None, {})
+
+    async def async_step_take_over(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask which account of IMAP is to be watched here from now on, in the same folders.
+
+        Its password is never sent to the browser.
+        """
+        if user_input is not None:
+            core_entries = self._core_accounts[user_input[CONF_ACCOUNT]]
+            self._folders = list(
+                dict.fromkeys(map(folder_from_core_imap, core_entries))
+            )
+            data = entry_data_from_core_imap(core_entries[0])
+            return await self._set_up(data, _without_password(data))
+        options = [
+            SelectOptionDict(
+                value=unique_id,
+                label=f"{entry.data[CONF_USERNAME]} ({entry.data[CORE_IMAP_SERVER]})",
+            )
+            for unique_id, (entry, *_) in self._core_accounts.items()
+        ]
+        return self._show_form(
+            "take_over",
+            take_over_schema(options),
+            {CONF_ACCOUNT: options[0]["value"]},
+            {},
+        )
+
+    @callback
+    def _find_core_accounts(self) -> dict[str, list[ConfigEntry]]:
+        """Return the entries of IMAP by account, without the accounts that are here already."""
+        known = {entry.unique_id for entry in self._async_current_entries()}
+        accounts: dict[str, list[ConfigEntry]] = {}
+        for entry in async_core_imap_entries(self.hass):
+            unique_id = unique_id_from_entry_data(entry_data_from_core_imap(entry))
+            if unique_id not in known:
+                accounts.setdefault(unique_id, []).append(entry)
+        return accounts
+
+    async def _set_up(
+        self, data: dict[str, Any], shown: Mapping[str, Any]
+    ) -> ConfigFlowResult:
+        """Add the account if it works; otherwise ask for what is wrong with it."""
+        await self.async_set_unique_id(
+            unique_id_from_entry_data(data), raise_on_progress=False
+        )
+        self._abort_if_unique_id_configured()
+        if errors := await self._validate_input(data):
+            return self._show_form("user", USER_SCHEMA, shown, errors)
+        return self.async_create_entry(
+            title=data[CONF_USERNAME],
+            data=data,
+            subentries=[
+                ConfigSubentryData(
+                    data={CONF_FOLDER: folder},
+                    subentry_type=SUBENTRY_TYPE_FOLDER,
+                    title=folder,
+                    unique_id=folder,
                 )
-        return self._show_form("user", USER_SCHEMA, user_input, errors)
+                for folder in self._folders
+            ],
+        )
 
     async def async_step_reauth(
         self, entry_data: Mapping[str, Any]
@@ -246,10 +238,11 @@ class ImapPushConfigFlow(ConfigFlow, domain=DOMAIN):
     async def async_step_reauth_confirm(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Ask for the password."""
-        errors: dict[str, str] = {}
+        """Ask for the password, and say in the server's words why."""
         entry = self._get_reauth_entry()
-        if user_input is not None:
+        if user_input is None:
+            errors = self._tell_refusal(entry)
+        else:
             data = {**entry.data, **user_input}
             errors = await self._validate_input(data)
             if not errors:
@@ -268,15 +261,19 @@ class ImapPushConfigFlow(ConfigFlow, domain=DOMAIN):
         if user_input is not None:
             data = _entry_data(user_input)
             data[CONF_PASSWORD] = data.get(CONF_PASSWORD) or entry.data[CONF_PASSWORD]
-            await self.async_set_unique_id(_unique_id(data), raise_on_progress=False)
+            await self.async_set_unique_id(
+                unique_id_from_entry_data(data), raise_on_progress=False
+            )
             if self.unique_id != entry.unique_id:
                 self._abort_if_unique_id_configured()
             errors = await self._validate_input(data)
             if not errors:
                 return self._finish_update(entry, data)
-        known = {key: entry.data[key] for key in entry.data if key != CONF_PASSWORD}
         return self._show_form(
-            "reconfigure", RECONFIGURE_SCHEMA, user_input or known, errors
+            "reconfigure",
+            RECONFIGURE_SCHEMA,
+            user_input or _without_password(entry.data),
+            errors,
         )
 
     async def _validate_input(self, data: Mapping[str, Any]) -> dict[str, str]:
@@ -285,12 +282,23 @@ class ImapPushConfigFlow(ConfigFlow, domain=DOMAIN):
             await check_account(account_from_entry_data(data), DEFAULT_FOLDER)
         except ImapError as err:
             _LOGGER.debug("The account cannot be used", exc_info=True)
-            field, key, self._placeholders = _form_error(err)
-            return {field: key}
+            return self._tell(err)
         except Exception:
             _LOGGER.exception("Unexpected exception")
             return {CONF_BASE: "unknown"}
         return {}
+
+    def _tell_refusal(self, entry: ImapPushConfigEntry) -> dict[str, str]:
+        """Return why the login was refused, as far as it is known."""
+        if entry.state is not ConfigEntryState.LOADED:
+            return {}
+        error = entry.runtime_data.data.error
+        return self._tell(error) if isinstance(error, LoginRefused) else {}
+
+    def _tell(self, err: ImapError) -> dict[str, str]:
+        """Return what is wrong by field."""
+        field, key, self._placeholders = account_error(err, DEFAULT_FOLDER)
+        return {field: key}
 
     def _show_form(
         self,
@@ -322,24 +330,7 @@ class ImapPushConfigFlow(ConfigFlow, domain=DOMAIN):
         was_named_by_login = entry.title == entry.data[CONF_USERNAME]
         return self.async_update_and_abort(
             entry,
-            unique_id=_unique_id(data),
+            unique_id=unique_id_from_entry_data(data),
             title=data[CONF_USERNAME] if was_named_by_login else entry.title,
             data=data,
-        )
-
-
-class ImapPushOptionsFlow(OptionsFlow):
-    """Change how an account is watched."""
-
-    async def async_step_init(
-        self, user_input: dict[str, Any] | None = None
-    ) -> ConfigFlowResult:
-        """Ask for the options."""
-        if user_input is not None:
-            return self.async_create_entry(data=user_input)
-        return self.async_show_form(
-            step_id="init",
-            data_schema=self.add_suggested_values_to_schema(
-                OPTIONS_SCHEMA, self.config_entry.options
-            ),
         )

@@ -54,6 +54,10 @@ DEFAULT_PUSH: Final = True
 DEFAULT_READ_ONLY: Final = False
 DEFAULT_RECORD_MAIL: Final = False
 
+# Characters; 0 is no text at all.
+DEFAULT_TEXT_SIZE: Final = 0
+MAX_TEXT_SIZE: Final = 10_000
+
 # Seconds.
 DEFAULT_POLL_INTERVAL: Final = 60
 MIN_POLL_INTERVAL: Final = 10

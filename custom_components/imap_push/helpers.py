@@ -33,6 +33,11 @@ CRITERIA: Final = tuple(field.name for field in dataclasses.fields(Criteria))
 OCTETS_PER_KILOBYTE: Final = 1000
 
 
+def unique_id_from_entry_data(data: Mapping[str, Any]) -> str:
+    """Return what tells this account from all others."""
+    return f"{data[CONF_USERNAME]}@{data[CONF_HOST]}".casefold()
+
+
 def account_from_entry_data(data: Mapping[str, Any]) -> Account:
     """Return the account; its SSL context is one that Home Assistant made at import."""
     return Account(
@@ -50,7 +55,7 @@ def account_from_entry_data(data: Mapping[str, Any]) -> Account:
 def criteria_from_config(config: Mapping[str, Any]) -> Criteria:
     """Return what is searched for; what is empty is not set, `larger_than` is in kilobytes."""
     criteria = {
-        key: config[key] for key in CRITERIA if config.get(key) not in {None, ""}
+        key: config[key] for key in CRITERIA if config.get(key) not in (None, "")
     }
     if CONF_LARGER_THAN in criteria:
         criteria[CONF_LARGER_THAN] = int(

@@ -39,7 +39,9 @@ async def test_mail_is_found_within_the_poll_interval(
 ) -> None:
     """The interval is the one that the user has set in the options."""
     connections = proxy.connections
-    await account.set_options(push=True, poll_interval=INTERVAL_SECONDS)
+    await account.set_options(
+        connection={"push": True, "poll_interval": INTERVAL_SECONDS}
+    )
     await until(lambda: proxy.connections > connections)
     await account.until_state("push_mode", "poll")
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+import voluptuous as vol
+
 from custom_components.imap_push.const import CONF_SECURITY
 from custom_components.imap_push.imap import (
     AccountState,
@@ -20,6 +22,7 @@ from homeassistant.const import (
     CONF_VERIFY_SSL,
 )
 from homeassistant.core import HomeAssistant, State
+from homeassistant.data_entry_flow import section
 
 USERNAME = "jane@example.com"
 HOST = "imap.example.com"
@@ -34,6 +37,20 @@ ENTRY_DATA = {
     CONF_VERIFY_SSL: True,
 }
 
+# What the core integration "imap" keeps of the same account.
+CORE_IMAP_DATA = {
+    "username": USERNAME,
+    "password": PASSWORD,
+    "server": HOST,
+    "port": 993,
+    "charset": "utf-8",
+    "folder": "INBOX",
+    "search": "UnSeen UnDeleted",
+    "event_message_data": [],
+    "ssl_cipher_list": "python_default",
+    "verify_ssl": True,
+}
+
 UNREAD = "sensor.jane_example_com_inbox_unread"
 LAST_MAIL = "sensor.jane_example_com_inbox_last_mail"
 NEW_MAIL = "event.jane_example_com_inbox_new_mail"
@@ -46,6 +63,22 @@ def get_state(hass: HomeAssistant, entity_id: str) -> State:
     state = hass.states.get(entity_id)
     assert state is not None
     return state
+
+
+def suggested(result: Any) -> dict[str, Any]:
+    """Return the values that a form shows, those in its sections as well."""
+    return _suggested(result["data_schema"])
+
+
+def _suggested(schema: vol.Schema) -> dict[str, Any]:
+    """Return the values that a schema shows."""
+    values = {}
+    for marker, field in schema.schema.items():
+        if isinstance(field, section):
+            values[str(marker)] = _suggested(field.schema)
+        elif marker.description:
+            values[str(marker)] = marker.description["suggested_value"]
+    return values
 
 
 def make_mail(uid: int = 7, **changes: Any) -> Mail:

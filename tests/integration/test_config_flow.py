@@ -44,7 +44,7 @@ from homeassistant.const import (
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 
-from . import ENTRY_DATA, HOST, PASSWORD, USERNAME
+from . import ENTRY_DATA, HOST, PASSWORD, USERNAME, suggested
 from .conftest import FakeWatcher
 
 pytestmark = pytest.mark.usefixtures("watchers")
@@ -82,6 +82,24 @@ ERRORS = [
     _case(StartTlsMissing(), CONF_SECURITY, "starttls_missing"),
     _case(TlsError(), CONF_SECURITY, "tls_failed"),
     _case(LoginRefused(), CONF_BASE, "login_refused"),
+    _case(
+        LoginRefused("Authentication failed."),
+        CONF_BASE,
+        "login_refused_because",
+        answer="Authentication failed.",
+    ),
+    _case(
+        LoginRefused("Application-specific password required: see our help (Failure)"),
+        CONF_BASE,
+        "app_password_needed",
+        answer="Application-specific password required: see our help (Failure)",
+    ),
+    _case(
+        LoginRefused("LOGIN failed: BasicAuthBlocked"),
+        CONF_BASE,
+        "oauth_needed",
+        answer="LOGIN failed: BasicAuthBlocked",
+    ),
     _case(LoginDisabled(), CONF_SECURITY, "login_disabled"),
     _case(FolderNotFound(), CONF_BASE, "folder_not_found", folder="INBOX"),
     _case(
@@ -97,15 +115,6 @@ ERRORS = [
     _case(ImapError(), CONF_BASE, "cannot_connect"),
     _case(RuntimeError("a bug"), CONF_BASE, "unknown"),
 ]
-
-
-def _suggested(result: Any) -> dict[str, Any]:
-    """Return the values that a form shows."""
-    return {
-        str(marker): marker.description["suggested_value"]
-        for marker in result["data_schema"].schema
-        if marker.description
-    }
 
 
 async def _start(hass: HomeAssistant) -> str:
@@ -162,7 +171,7 @@ async def test_error_is_told_at_its_field_and_the_flow_goes_on(
     assert result["type"] is FlowResultType.FORM
     assert result["errors"] == {field: key}
     assert (result["description_placeholders"] or {}) == placeholders
-    assert _suggested(result) == ENTRY_DATA
+    assert suggested(result) == ENTRY_DATA
 
     check_account.side_effect = None
     result = await hass.config_entries.flow.async_configure(flow_id, ENTRY_DATA)
@@ -385,7 +394,7 @@ async def test_account_is_changed_and_watching_goes_on(
     """All can be changed; the form shows what is known, but never the password."""
     result = await entry.start_reconfigure_flow(hass)
     assert result["step_id"] == "reconfigure"
-    assert _suggested(result) == _without_password()
+    assert suggested(result) == _without_password()
 
     result = await hass.config_entries.flow.async_configure(result["flow_id"], typed)
     await hass.async_block_till_done()
@@ -448,7 +457,7 @@ async def test_changing_the_account_survives_an_error(
     check_account.side_effect = HostNotFound()
     result = await hass.config_entries.flow.async_configure(result["flow_id"], typed)
     assert result["errors"] == {CONF_HOST: "host_not_found"}
-    assert _suggested(result) == typed
+    assert suggested(result) == typed
     assert entry.data == ENTRY_DATA
 
     check_account.side_effect = None
@@ -469,28 +478,43 @@ async def test_options_are_changed_and_watching_goes_on(
     assert watcher.options == WatchOptions(push=True, poll_interval=60)
     result = await hass.config_entries.options.async_init(entry.entry_id)
     assert result["step_id"] == "init"
+    connection = {"push": False, "notify": False, "poll_interval": 300}
+    others = {
+        "catch_up": "last_day",
+        "read_only": True,
+        "assistant": True,
+        "record_mail": True,
+    }
     result = await hass.config_entries.options.async_configure(
-        result["flow_id"],
-        {
-            "push": False,
-            "notify": False,
-            "poll_interval": 300,
-            "catch_up": "last_day",
-        },
+        result["flow_id"], others | {"connection": connection}
     )
     await hass.async_block_till_done()
     assert result["type"] is FlowResultType.CREATE_ENTRY
-    wanted = {
-        "push": False,
-        "notify": False,
-        "poll_interval": 300,
-        "catch_up": "last_day",
-    }
-    assert entry.options == wanted
+    assert entry.options == others | connection
     assert [watcher.running for watcher in watchers] == [False, True]
     assert watchers[1].options == WatchOptions(
         push=False, notify=False, poll_interval=300, catch_up=CatchUp.LAST_DAY
     )
 
     result = await hass.config_entries.options.async_init(entry.entry_id)
-    assert _suggested(result) == wanted
+    assert suggested(result) == others | {"connection": connection}
+
+
+async def test_nothing_that_is_of_consequence_is_on_at_first(
+    hass: HomeAssistant, entry: MockConfigEntry, watcher: FakeWatcher
+) -> None:
+    """Nobody reads, and nothing is kept, unless the user says so."""
+    result = await hass.config_entries.options.async_init(entry.entry_id)
+    await hass.config_entries.options.async_configure(
+        result["flow_id"], {"connection": {}}
+    )
+    await hass.async_block_till_done()
+    assert entry.options == {
+        "catch_up": "all",
+        "read_only": False,
+        "assistant": False,
+        "record_mail": False,
+        "push": True,
+        "notify": True,
+        "poll_interval": 60,
+    }

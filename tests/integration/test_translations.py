@@ -14,11 +14,16 @@ from custom_components.imap_push import (
     binary_sensor,
     config_flow,
     event,
+    form_errors,
+    options_flow,
     sensor,
+    subentry_flows,
 )
 from custom_components.imap_push.const import DOMAIN
-from custom_components.imap_push.imap import PushMode, Security
+from custom_components.imap_push.imap import FolderRole, PushMode
+from homeassistant.data_entry_flow import section
 from homeassistant.helpers.entity import EntityDescription
+from homeassistant.helpers.selector import SelectSelector
 
 FOLDER = Path(config_flow.__file__).parent
 
@@ -64,66 +69,164 @@ def test_text_is_well_formed(path: str, text: str) -> None:
     assert all(re.fullmatch(r"[a-z0-9-_]+", key) for key in path.split("."))
 
 
-@pytest.mark.parametrize(
-    ("section", "step", "schema"),
-    [
-        pytest.param("config", "user", config_flow.USER_SCHEMA, id="user"),
-        pytest.param(
-            "config", "reauth_confirm", config_flow.REAUTH_SCHEMA, id="reauth"
-        ),
-        pytest.param(
-            "config", "reconfigure", config_flow.RECONFIGURE_SCHEMA, id="reconfigure"
-        ),
-        pytest.param("options", "init", config_flow.OPTIONS_SCHEMA, id="options"),
-    ],
-)
+def _texts(path: str) -> Any:
+    """Return what stands at a path of the texts."""
+    texts: Any = ENGLISH
+    for key in path.split("."):
+        texts = texts[key]
+    return texts
+
+
+FORMS = {
+    "config.step.user": config_flow.USER_SCHEMA,
+    "config.step.reauth_confirm": config_flow.REAUTH_SCHEMA,
+    "config.step.reconfigure": config_flow.RECONFIGURE_SCHEMA,
+    "config.step.take_over": config_flow.take_over_schema([]),
+    "config_subentries.folder.step.user": subentry_flows.folder_schema([], {}),
+    "config_subentries.folder.step.reconfigure": vol.Schema(
+        subentry_flows.folder_options_schema({})
+    ),
+    "config_subentries.search.step.user": subentry_flows.search_schema([], {}),
+    "config_subentries.search.step.reconfigure": subentry_flows.search_schema([], {}),
+    "options.step.init": options_flow.OPTIONS_SCHEMA,
+}
+
+
+@pytest.mark.parametrize(("path", "schema"), FORMS.items(), ids=FORMS)
 def test_every_field_has_a_name_and_a_description(
-    section: str, step: str, schema: vol.Schema
+    path: str, schema: vol.Schema
 ) -> None:
     """And no text is for a field that is not there."""
-    fields = {str(marker) for marker in schema.schema}
-    texts = ENGLISH[section]["step"][step]
+    texts = _texts(path)
     assert texts["title"]
-    assert set(texts["data"]) == fields
-    assert set(texts["data_description"]) == fields
+    sections = {
+        str(marker): field
+        for marker, field in schema.schema.items()
+        if isinstance(field, section)
+    }
+    fields = {str(marker) for marker in schema.schema} - set(sections)
+    assert set(texts.get("data", {})) == fields
+    assert set(texts.get("data_description", {})) == fields
+    assert set(texts.get("sections", {})) == set(sections)
+    for name, field in sections.items():
+        inside = {str(marker) for marker in field.schema.schema}
+        assert texts["sections"][name]["name"]
+        assert texts["sections"][name]["description"]
+        assert set(texts["sections"][name]["data"]) == inside
+        assert set(texts["sections"][name]["data_description"]) == inside
+
+
+def _selectors(schema: vol.Schema) -> Iterator[Any]:
+    """Yield every selector of a form, those in its sections as well."""
+    for field in schema.schema.values():
+        if isinstance(field, section):
+            yield from _selectors(field.schema)
+        else:
+            yield from getattr(field, "validators", [field])
+
+
+@pytest.mark.parametrize("schema", FORMS.values(), ids=FORMS)
+def test_every_option_of_a_field_has_a_name(schema: vol.Schema) -> None:
+    """And no text is for an option that is not there."""
+    for selector in _selectors(schema):
+        config = getattr(selector, "config", {})
+        if not (key := config.get("translation_key")):
+            continue
+        texts = ENGLISH["selector"][key]
+        if isinstance(selector, SelectSelector):
+            assert set(texts["options"]) == set(config["options"])
+        else:
+            assert set(texts["unit_of_measurement"]) == {config["unit_of_measurement"]}
 
 
 def test_every_step_is_described() -> None:
     """And no text is for a step that is not there."""
-    assert set(ENGLISH["config"]["step"]) == {"user", "reauth_confirm", "reconfigure"}
-    assert set(ENGLISH["options"]["step"]) == {"init"}
-
-
-def test_every_error_and_abort_is_described() -> None:
-    """And no text is for an error that does not happen."""
-    errors = {
-        *(key for _, key in config_flow.FORM_ERRORS.values()),
-        *(key for _, key in config_flow.CERTIFICATE_ERRORS.values()),
-        *("command_refused", "folder_not_found", "other_protocol", "unknown"),
+    steps = {
+        f"{flow}.step.{step}"
+        for flow in (
+            "config",
+            "config_subentries.folder",
+            "config_subentries.search",
+            "options",
+        )
+        for step in _texts(flow)["step"]
     }
-    assert set(ENGLISH["config"]["error"]) == errors
-    assert set(ENGLISH["config"]["abort"]) == {"already_configured"}
+    assert steps == set(FORMS)
+    assert set(_texts("config.step.user.menu_options")) == {"take_over", "set_up_anew"}
+
+
+@pytest.mark.parametrize("kind", ["folder", "search"])
+def test_what_an_account_has_can_be_added_and_changed(kind: str) -> None:
+    """Its kind has a name, and so have the buttons."""
+    texts = _texts(f"config_subentries.{kind}")
+    assert texts["entry_type"]
+    assert set(texts["initiate_flow"]) == {"user", "reconfigure"}
+
+
+REQUEST_ERRORS = {
+    *form_errors.REQUEST_ERRORS.values(),
+    *("command_refused", "folder_not_found", "unknown"),
+}
 
 
 @pytest.mark.parametrize(
-    ("key", "placeholders"),
+    ("flow", "errors"),
     [
-        pytest.param("command_refused", {"answer"}, id="command refused"),
-        pytest.param("folder_not_found", {"folder"}, id="folder not found"),
-        pytest.param("other_protocol", {"protocol"}, id="other protocol"),
+        pytest.param(
+            "config",
+            {
+                *(key for _, key in form_errors.ACCOUNT_ERRORS.values()),
+                *(key for _, key in form_errors.CERTIFICATE_ERRORS.values()),
+                *form_errors.REFUSED_LOGINS,
+                *("command_refused", "folder_not_found", "other_protocol", "unknown"),
+            },
+            id="account",
+        ),
+        pytest.param("config_subentries.folder", REQUEST_ERRORS, id="folder"),
+        pytest.param(
+            "config_subentries.search",
+            REQUEST_ERRORS | {"criteria_refused", "no_criteria", "no_folders"},
+            id="search",
+        ),
     ],
 )
-def test_placeholders_are_those_that_the_flow_fills(
-    key: str, placeholders: set[str]
-) -> None:
-    """All other errors have none."""
-    errors = ENGLISH["config"]["error"]
-    assert set(re.findall(r"\{(\w+)\}", errors[key])) == placeholders
-    assert [key for key in errors if "{" in errors[key]] == [
-        "command_refused",
-        "folder_not_found",
-        "other_protocol",
-    ]
+def test_every_error_is_described(flow: str, errors: set[str]) -> None:
+    """And no text is for an error that does not happen."""
+    assert set(_texts(flow)["error"]) == errors
+
+
+@pytest.mark.parametrize("flow", ["config", "config_subentries.folder"])
+def test_every_abort_is_described(flow: str) -> None:
+    """The others are described by Home Assistant."""
+    assert set(_texts(flow)["abort"]) == {"already_configured"}
+
+
+# What fills the texts of errors; all others have no placeholder.
+PLACEHOLDERS = {
+    "app_password_needed": {"answer"},
+    "command_refused": {"answer"},
+    "criteria_refused": {"answer"},
+    "folder_not_found": {"folder"},
+    "login_refused_because": {"answer"},
+    "oauth_needed": {"answer"},
+    "other_protocol": {"protocol"},
+}
+
+
+@pytest.mark.parametrize(
+    "flow", ["config", "config_subentries.folder", "config_subentries.search"]
+)
+def test_placeholders_are_those_that_the_flow_fills(flow: str) -> None:
+    """An error says no more than is known."""
+    for key, text in _texts(flow)["error"].items():
+        assert set(re.findall(r"\{(\w+)\}", text)) == PLACEHOLDERS.get(key, set())
+
+
+def test_every_special_folder_has_a_name() -> None:
+    """INBOX is the one whose name says it."""
+    assert set(_texts("selector.folder_role.options")) == {*FolderRole} - {
+        FolderRole.INBOX
+    }
 
 
 @pytest.mark.parametrize(
@@ -155,11 +258,9 @@ def test_no_text_and_no_icon_is_for_an_entity_that_is_not_there() -> None:
 
 
 def test_every_state_has_a_name() -> None:
-    """Push mode, security and the event type are spelt out."""
+    """Push mode and the event type are spelt out."""
     push_mode = ENGLISH["entity"]["sensor"]["push_mode"]["state"]
     assert set(push_mode) == {mode.value for mode in PushMode}
-    security = ENGLISH["selector"]["security"]["options"]
-    assert set(security) == {security.value for security in Security}
     new_mail = ENGLISH["entity"]["event"]["new_mail"]["state_attributes"]
     assert set(new_mail["event_type"]["state"]) == set(event.NEW_MAIL.event_types or ())
 

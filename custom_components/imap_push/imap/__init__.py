@@ -57,6 +57,7 @@ from .models import (
     Security,
     WatchOptions,
 )
+from .names import decode_folder
 from .watcher import Watcher
 
 __all__ = [
@@ -111,4 +112,5 @@ __all__ = [
     "WatchedFolder",
     "Watcher",
     "check_account",
+    "decode_folder",
 ]

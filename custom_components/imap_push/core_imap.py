@@ -1,0 +1,60 @@
+"""What Home Assistant's own integration "IMAP" knows of an account."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.const import (
+    CONF_HOST,
+    CONF_PASSWORD,
+    CONF_PORT,
+    CONF_USERNAME,
+    CONF_VERIFY_SSL,
+)
+from homeassistant.core import HomeAssistant, callback
+
+from .const import CONF_FOLDER, CONF_SECURITY, DEFAULT_FOLDER, DEFAULT_PORT
+from .helpers import unique_id_from_entry_data
+from .imap import Security, decode_folder
+
+CORE_IMAP_DOMAIN: Final = "imap"
+CORE_IMAP_SERVER: Final = "server"
+
+
+@callback
+def async_core_imap_entries(hass: HomeAssistant) -> list[ConfigEntry]:
+    """Return its entries, each a folder of an account with a search of its own."""
+    return [
+        entry
+        for entry in hass.config_entries.async_entries(CORE_IMAP_DOMAIN)
+        if CORE_IMAP_SERVER in entry.data
+    ]
+
+
+def entry_data_from_core_imap(core_entry: ConfigEntry) -> dict[str, Any]:
+    """Return the data of an account's entry; IMAP speaks TLS at whichever port."""
+    data: Mapping[str, Any] = core_entry.data
+    return {
+        CONF_USERNAME: data[CONF_USERNAME],
+        CONF_PASSWORD: data[CONF_PASSWORD],
+        CONF_HOST: data[CORE_IMAP_SERVER],
+        CONF_PORT: data.get(CONF_PORT, DEFAULT_PORT),
+        CONF_SECURITY: Security.TLS.value,
+        CONF_VERIFY_SSL: data.get(CONF_VERIFY_SSL, True),
+    }
+
+
+def folder_from_core_imap(core_entry: ConfigEntry) -> str:
+    """Return the decoded name of its folder, which IMAP keeps as it goes to the server."""
+    name = str(core_entry.data.get(CONF_FOLDER) or DEFAULT_FOLDER)
+    if len(name) > 1 and name[0] == name[-1] == '"':
+        name = name[1:-1].replace('\\"', '"').replace("\\\\", "\\")
+    decoded = decode_folder(name.encode(errors="replace"))
+    return DEFAULT_FOLDER if decoded.upper() == DEFAULT_FOLDER else decoded
+
+
+def same_account(entry: ConfigEntry, core_entry: ConfigEntry) -> bool:
+    """Return whether an entry of ours and one of IMAP are for the same login at the same host."""
+    return entry.unique_id == unique_id_from_entry_data(
+        entry_data_from_core_imap(core_entry)
+    )

@@ -1,0 +1,114 @@
+"""What a form says about what went wrong: the key of the text, its field, and what fills it."""
+
+import re
+from typing import Final
+
+from homeassistant.const import CONF_BASE, CONF_HOST, CONF_PORT, CONF_VERIFY_SSL
+
+from .const import CONF_SECURITY
+from .imap import (
+    CertificateError,
+    CertificateProblem,
+    CommandRefused,
+    ConnectionLost,
+    CriteriaRefused,
+    FolderNotFound,
+    HostNotFound,
+    ImapError,
+    LoginDisabled,
+    LoginRefused,
+    NotImap,
+    PortRefused,
+    ProtocolError,
+    ServerSilent,
+    StartTlsMissing,
+    TlsError,
+    TlsExpected,
+    TlsNotSpoken,
+    Unavailable,
+    Unreachable,
+)
+
+# Characters of a server's words that fit into a form.
+MAX_ANSWER: Final = 300
+
+# Of an account that is tried: the field an error is about, and the key of its text.
+ACCOUNT_ERRORS: Final[dict[type[BaseException], tuple[str, str]]] = {
+    HostNotFound: (CONF_HOST, "host_not_found"),
+    PortRefused: (CONF_PORT, "port_refused"),
+    Unreachable: (CONF_HOST, "connect_timeout"),
+    NotImap: (CONF_PORT, "not_imap"),
+    TlsNotSpoken: (CONF_SECURITY, "tls_not_spoken"),
+    TlsExpected: (CONF_SECURITY, "tls_expected"),
+    StartTlsMissing: (CONF_SECURITY, "starttls_missing"),
+    TlsError: (CONF_SECURITY, "tls_failed"),
+    LoginRefused: (CONF_BASE, "login_refused"),
+    LoginDisabled: (CONF_SECURITY, "login_disabled"),
+    Unavailable: (CONF_BASE, "unavailable"),
+    ServerSilent: (CONF_BASE, "server_silent"),
+    ProtocolError: (CONF_BASE, "unexpected_answer"),
+    ConnectionLost: (CONF_BASE, "connection_lost"),
+    ImapError: (CONF_BASE, "cannot_connect"),
+}
+CERTIFICATE_ERRORS: Final[dict[CertificateProblem, tuple[str, str]]] = {
+    CertificateProblem.UNTRUSTED: (CONF_VERIFY_SSL, "certificate_untrusted"),
+    CertificateProblem.EXPIRED: (CONF_VERIFY_SSL, "certificate_expired"),
+    CertificateProblem.WRONG_HOST: (CONF_HOST, "certificate_wrong_host"),
+}
+# What a server that refuses a login asks for instead, by its words.
+REFUSED_LOGINS: Final[dict[str, re.Pattern[str]]] = {
+    "app_password_needed": re.compile(
+        r"\bapp(?:lication)?[- ]?(?:specific[- ])?password", re.IGNORECASE
+    ),
+    "oauth_needed": re.compile(r"oauth|basic ?auth|modern auth", re.IGNORECASE),
+    "login_refused_because": re.compile(""),
+}
+
+# Of what an account that works is asked for: the key of the text.
+REQUEST_ERRORS: Final[dict[type[BaseException], str]] = {
+    LoginRefused: "login_refused",
+    Unavailable: "unavailable",
+    ServerSilent: "server_silent",
+    ImapError: "cannot_connect",
+}
+
+
+def account_error(err: ImapError, folder: str) -> tuple[str, str, dict[str, str]]:
+    """Return field, key and placeholders of an error, the most specific that fit."""
+    match err:
+        case CertificateError(problem=problem):
+            return *CERTIFICATE_ERRORS[problem], {}
+        case NotImap(protocol=str(protocol)):
+            return CONF_PORT, "other_protocol", {"protocol": protocol}
+        case LoginRefused() if answer := _answer(str(err)):
+            key = next(
+                key for key, words in REFUSED_LOGINS.items() if words.search(answer)
+            )
+            return CONF_BASE, key, {"answer": answer}
+        case CommandRefused(text=text):
+            return CONF_BASE, "command_refused", {"answer": _answer(text)}
+        case FolderNotFound():
+            return CONF_BASE, "folder_not_found", {"folder": folder}
+    return *_most_specific(ACCOUNT_ERRORS, err), {}
+
+
+def request_error(err: ImapError, folder: str) -> tuple[str, dict[str, str]]:
+    """Return key and placeholders of what went wrong with a folder of a known account."""
+    match err:
+        case CriteriaRefused():
+            return "criteria_refused", {"answer": _answer(str(err))}
+        case CommandRefused(text=text):
+            return "command_refused", {"answer": _answer(text)}
+        case FolderNotFound():
+            return "folder_not_found", {"folder": folder}
+    return _most_specific(REQUEST_ERRORS, err), {}
+
+
+def _most_specific[T](table: dict[type[BaseException], T], err: ImapError) -> T:
+    """Return what the table says of the error's nearest class."""
+    return next(table[kind] for kind in type(err).__mro__ if kind in table)
+
+
+def _answer(text: str) -> str:
+    """Return a server's words on one line, and not too many of them."""
+    return " ".join(text.split())[:MAX_ANSWER]
