@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 import json
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
-import yaml
+from homeassistant.util.yaml import parse_yaml
 
 ROOT: Final = Path(__file__).parents[2]
 INTEGRATION: Final = ROOT / "custom_components" / "imap_push"
@@ -18,7 +18,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def read_yaml(path: Path) -> dict[str, Any]:
     """Return a mapping of YAML."""
-    return dict(yaml.safe_load(path.read_text()))
+    return cast(dict[str, Any], parse_yaml(path.read_text()))
 
 
 def strings(tree: Any, path: str = "") -> Iterator[tuple[str, str]]:

@@ -80,7 +80,7 @@ def test_it_has_its_place_in_the_documentation(kind: str, name: str) -> None:
 def test_every_action_that_is_registered_is_described() -> None:
     """Hassfest asks for services.yaml; the other two are asked for what they offer."""
     source = (INTEGRATION / "services.py").read_text()
-    registered = set(re.findall(r'^SERVICE_\w+: Final = "(\w+)"', source, re.M))
+    registered = set(re.findall(r'^SERVICE_\w+: Final = "(\w+)"', source, re.MULTILINE))
     assert registered == set(DESCRIPTIONS["services"])
 
 
@@ -89,7 +89,9 @@ def test_every_trigger_and_condition_is_described(kind: str) -> None:
     """Both are what their module returns to Home Assistant."""
     module = kind.removesuffix("s")
     source = (INTEGRATION / f"{module}.py").read_text()
-    offered = re.search(rf"def async_get_{kind}\(.*?return (\{{.*?\}})", source, re.S)
+    offered = re.search(
+        rf"def async_get_{kind}\(.*?return (\{{.*?\}})", source, re.DOTALL
+    )
     assert offered is not None
     assert set(re.findall(r'"(\w+)":', offered[1])) == set(DESCRIPTIONS[kind])
 

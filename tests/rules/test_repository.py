@@ -13,7 +13,13 @@ HACS = read_json(ROOT / "hacs.json")
 
 # What hassfest knows, of that what we may need.
 KNOWN = {
-    *("after_dependencies", "codeowners", "config_flow", "dependencies", "documentation"),
+    *(
+        "after_dependencies",
+        "codeowners",
+        "config_flow",
+        "dependencies",
+        "documentation",
+    ),
     *("domain", "integration_type", "iot_class", "issue_tracker", "loggers", "name"),
     *("requirements", "single_config_entry", "version"),
 }
@@ -69,7 +75,9 @@ def test_hacs_knows_every_key() -> None:
 def test_minimum_is_the_same_everywhere() -> None:
     """What HACS asks for is tested, and is what blueprints ask for."""
     minimum = HACS["homeassistant"]
-    tested = re.search(r"^minimum=(\S+)", (ROOT / "scripts/test").read_text(), re.M)
+    tested = re.search(
+        r"^minimum=(\S+)", (ROOT / "scripts/test").read_text(), re.MULTILINE
+    )
     assert tested is not None
     assert tested[1].rpartition(".")[0] == minimum.rpartition(".")[0]
     for blueprint in ROOT.glob("blueprints/**/*.yaml"):
