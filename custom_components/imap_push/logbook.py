@@ -1,6 +1,7 @@
 """Lines of the logbook."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from homeassistant.components.logbook import (
     LOGBOOK_ENTRY_ENTITY_ID,
@@ -28,15 +29,16 @@ def async_describe_events(
 
     @callback
     def async_describe_new_mail(event: Event[NewMail]) -> dict[str, str]:
-        """Tell who wrote what, with the event entity of the folder if it is there."""
+        """Tell who wrote what, and name the folder's event entity if it is there.
+
+        Anyone can fire such an event by hand, so that no field is sure to be there.
+        """
         mail = event.data
-        device = devices.async_get(mail["device_id"])
-        line = {
-            LOGBOOK_ENTRY_NAME: (device and (device.name_by_user or device.name))
-            or f"{mail['account']} {mail['folder']}",
-            LOGBOOK_ENTRY_MESSAGE: _message(mail),
-        }
-        for entity in er.async_entries_for_device(entities, mail["device_id"]):
+        device_id = mail.get("device_id", "")
+        line = {LOGBOOK_ENTRY_NAME: "IMAP Push", LOGBOOK_ENTRY_MESSAGE: _message(mail)}
+        if device := devices.async_get(device_id):
+            line[LOGBOOK_ENTRY_NAME] = device.name_by_user or device.name or ""
+        for entity in er.async_entries_for_device(entities, device_id):
             if entity.domain == Platform.EVENT:
                 line[LOGBOOK_ENTRY_ENTITY_ID] = entity.entity_id
         return line
@@ -44,8 +46,11 @@ def async_describe_events(
     async_describe_event(DOMAIN, EVENT_NEW_MAIL, async_describe_new_mail)
 
 
-def _message(mail: NewMail) -> str:
+def _message(mail: Mapping[str, Any]) -> str:
     """Return what follows the name of the folder."""
-    sender = mail["sender_name"] or mail["sender"] or "an unknown sender"
-    message = f"received mail from {sender}"
-    return f"{message}: {mail['subject']}" if mail["subject"] else message
+    message = "received mail"
+    if sender := mail.get("sender_name") or mail.get("sender"):
+        message += f" from {sender}"
+    if subject := mail.get("subject"):
+        message += f": {subject}"
+    return message

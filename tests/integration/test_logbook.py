@@ -1,0 +1,111 @@
+"""What the logbook says of new mail."""
+
+from datetime import timedelta
+import logging
+from typing import Any
+
+import pytest
+from pytest_homeassistant_custom_component.components.recorder.common import (
+    async_wait_recording_done,
+)
+from pytest_homeassistant_custom_component.typing import (
+    MockHAClientWebSocket,
+    WebSocketGenerator,
+)
+
+from custom_components.imap_push.const import DOMAIN, EVENT_NEW_MAIL
+from homeassistant.components.recorder import Recorder
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import device_registry as dr, entity_registry as er
+from homeassistant.setup import async_setup_component
+from homeassistant.util import dt as dt_util
+
+from . import NEW_MAIL, make_arrival
+from .conftest import FakeWatcher
+
+
+@pytest.fixture
+def _quiet(caplog: pytest.LogCaptureFixture) -> None:
+    """Let the harness not log every statement of the database."""
+    caplog.set_level(logging.WARNING, "sqlalchemy.engine")
+
+
+@pytest.fixture(autouse=True)
+def _custom_integrations(
+    _quiet: None, recorder_mock: Recorder, enable_custom_integrations: None
+) -> None:
+    """Let Home Assistant find the integration; a recorder has to come first."""
+
+
+@pytest.fixture
+async def client(
+    hass: HomeAssistant, watcher: FakeWatcher, hass_ws_client: WebSocketGenerator
+) -> MockHAClientWebSocket:
+    """Set up the logbook; return how the frontend asks for its lines."""
+    assert await async_setup_component(hass, "logbook", {})
+    return await hass_ws_client(hass)
+
+
+async def _lines(
+    hass: HomeAssistant, client: MockHAClientWebSocket, **selection: list[str]
+) -> list[dict[str, Any]]:
+    """Return the lines of the integration."""
+    await async_wait_recording_done(hass)
+    start = dt_util.utcnow() - timedelta(minutes=1)
+    await client.send_json_auto_id(
+        {
+            "type": "logbook/get_events",
+            "start_time": start.isoformat(),
+            **selection,
+        }
+    )
+    answer = await client.receive_json()
+    return [
+        {key: line[key] for key in ("name", "message", "entity_id") if key in line}
+        for line in answer["result"]
+        if line.get("domain") == DOMAIN
+    ]
+
+
+async def test_line_of_a_mail(
+    hass: HomeAssistant, watcher: FakeWatcher, client: MockHAClientWebSocket
+) -> None:
+    """It is among all lines and among those of the folder, by the name it has now."""
+    await watcher.listener.mail_arrived(make_arrival())
+    entities = er.async_get(hass)
+    entity = entities.async_get(NEW_MAIL)
+    assert entity is not None
+    assert entity.device_id is not None
+    line = {
+        "name": "jane@example.com INBOX",
+        "message": "received mail from The Shop: Your order",
+        "entity_id": NEW_MAIL,
+    }
+    assert await _lines(hass, client) == [line]
+    assert await _lines(hass, client, device_ids=[entity.device_id]) == [line]
+    assert await _lines(hass, client, device_ids=["another"]) == []
+
+    dr.async_get(hass).async_update_device(entity.device_id, name_by_user="Post")
+    entities.async_update_entity(NEW_MAIL, disabled_by=er.RegistryEntryDisabler.USER)
+    del line["entity_id"]
+    assert await _lines(hass, client) == [line | {"name": "Post"}]
+
+
+async def test_what_a_mail_says_is_text_and_may_be_missing(
+    hass: HomeAssistant, client: MockHAClientWebSocket
+) -> None:
+    """Nor does an event that someone fired by hand stop the logbook."""
+    messages = {
+        "received mail from Ann: Hello": ("Ann", "a@b.c", "Hello"),
+        "received mail from a@b.c: Hello": ("", "a@b.c", "Hello"),
+        "received mail from Ann": ("Ann", "a@b.c", ""),
+        "received mail: Hello": ("", "", "Hello"),
+        "received mail from {{ 1 }}: %s <b>{0}": ("{{ 1 }}", "", "%s <b>{0}"),
+    }
+    for name, address, subject in messages.values():
+        mail = {"sender_name": name, "sender": address, "subject": subject}
+        hass.bus.async_fire(EVENT_NEW_MAIL, mail)
+    hass.bus.async_fire(EVENT_NEW_MAIL)
+    lines = await _lines(hass, client)
+    assert [line["message"] for line in lines] == [*messages, "received mail"]
+    assert {line["name"] for line in lines} == {"IMAP Push"}
