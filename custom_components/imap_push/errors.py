@@ -13,6 +13,7 @@ from .imap import (
     CommandRefused,
     ConnectionLost,
     CriteriaRefused,
+    FlagRefused,
     FolderNotFound,
     FolderRenumbered,
     HostNotFound,
@@ -26,25 +27,26 @@ from .imap import (
     Unsupported,
 )
 
-# Which text tells which error; the most specific error comes first.
-ERROR_TEXTS: Final[tuple[tuple[type[ImapError], str], ...]] = (
-    (FolderNotFound, "folder_not_found"),
-    (FolderRenumbered, "folder_renumbered"),
-    (MailNotFound, "mail_not_found"),
-    (PartNotFound, "part_not_found"),
-    (CriteriaRefused, "criteria_refused"),
-    (Unsupported, "unsupported"),
-    (LoginRefused, "login_refused"),
-    (LoginDisabled, "login_disabled"),
-    (Unavailable, "unavailable"),
-    (HostNotFound, "host_not_found"),
-    (CertificateError, "certificate_refused"),
-    (TlsError, "tls_failed"),
-    (CannotConnect, "cannot_connect"),
-    (ConnectionLost, "connection_lost"),
-    (CommandRefused, "command_refused"),
-    (ImapError, "request_failed"),
-)
+# Which text tells which error; one that is not here is told as its nearest base.
+ERROR_TEXTS: Final[dict[type[BaseException], str]] = {
+    CannotConnect: "cannot_connect",
+    CertificateError: "certificate_refused",
+    CommandRefused: "command_refused",
+    ConnectionLost: "connection_lost",
+    CriteriaRefused: "criteria_refused",
+    FlagRefused: "flag_refused",
+    FolderNotFound: "folder_not_found",
+    FolderRenumbered: "folder_renumbered",
+    HostNotFound: "host_not_found",
+    ImapError: "request_failed",
+    LoginDisabled: "login_disabled",
+    LoginRefused: "login_refused",
+    MailNotFound: "mail_not_found",
+    PartNotFound: "part_not_found",
+    TlsError: "tls_failed",
+    Unavailable: "unavailable",
+    Unsupported: "unsupported",
+}
 
 
 @contextmanager
@@ -68,7 +70,7 @@ def error_for_user(error: ImapError, account: str) -> HomeAssistantError:
     return HomeAssistantError(
         translation_domain=DOMAIN,
         translation_key=next(
-            key for kind, key in ERROR_TEXTS if isinstance(error, kind)
+            ERROR_TEXTS[kind] for kind in type(error).__mro__ if kind in ERROR_TEXTS
         ),
         translation_placeholders=placeholders,
     )

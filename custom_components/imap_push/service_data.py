@@ -51,7 +51,7 @@ _MAX_DAYS: Final = 36_500
 _MAX_KILOBYTES: Final = 1_000_000
 
 
-def _number(value: Any) -> int:
+def number(value: Any) -> int:
     """Validate an nz-number (RFC 3501 9); what is only nearly one could name another mail."""
     text = str(value).strip()
     if not (text.isascii() and text.isdecimal() and len(text) <= 10):
@@ -63,7 +63,7 @@ def _number(value: Any) -> int:
 
 def _numbers(value: Any) -> list[int]:
     """Validate one number or several; each counts once."""
-    numbers = dict.fromkeys(map(_number, cv.ensure_list(value)))
+    numbers = dict.fromkeys(map(number, cv.ensure_list(value)))
     if not 0 < len(numbers) <= _MAX_MAILS:
         raise vol.Invalid(f"expected 1 to {_MAX_MAILS} mails")
     return list(numbers)
@@ -88,14 +88,18 @@ def _spread_mail(data: dict[str, Any]) -> dict[str, Any]:
     return {**others, **place, ATTR_UID: [mail[ATTR_UID] for mail in mails]}
 
 
-_LINE: Final = vol.All(cv.string, vol.Match(r"[^\x00-\x1f\x7f]{1,1000}\Z"))
+LINE: Final = vol.All(cv.string, vol.Match(r"[^\x00-\x1f\x7f]{1,1000}\Z"))
+# A section-part (RFC 3501 9).
+PART: Final = vol.All(
+    cv.string, vol.Match(r"[1-9][0-9]{0,3}(\.[1-9][0-9]{0,3}){0,19}\Z")
+)
 # A flag-keyword is an atom (RFC 3501 9): no system flag such as \Deleted is one.
 _KEYWORDS: Final = vol.All(
     cv.ensure_list,
     [vol.All(cv.string, vol.Match(r'[^\x00-\x20(){%*"\\\]\x7f-\U0010ffff]{1,100}\Z'))],
     vol.Length(min=1),
 )
-_LINES: Final = vol.All(cv.ensure_list, [_LINE], vol.Length(min=1))
+_LINES: Final = vol.All(cv.ensure_list, [LINE], vol.Length(min=1))
 _DAYS: Final = vol.All(vol.Coerce(int), vol.Range(min=1, max=_MAX_DAYS))
 _KILOBYTES: Final = vol.All(vol.Coerce(float), vol.Range(min=0, max=_MAX_KILOBYTES))
 
@@ -108,8 +112,8 @@ def _mail_schema(fields: Mapping[vol.Marker, Any], *, max_mails: int) -> VolSche
         vol.Schema(
             {
                 vol.Required(ATTR_ENTRY_ID): cv.string,
-                vol.Required(CONF_FOLDER): _LINE,
-                vol.Required(ATTR_UID_VALIDITY): _number,
+                vol.Required(CONF_FOLDER): LINE,
+                vol.Required(ATTR_UID_VALIDITY): number,
                 vol.Required(ATTR_UID): uids,
                 **fields,
             }
@@ -120,17 +124,17 @@ def _mail_schema(fields: Mapping[vol.Marker, Any], *, max_mails: int) -> VolSche
 SEARCH_SCHEMA: Final = vol.Schema(
     {
         vol.Required(ATTR_ENTRY_ID): cv.string,
-        vol.Optional(CONF_FOLDER, default=DEFAULT_FOLDER): _LINE,
-        vol.Optional(CONF_SENDER): _LINE,
-        vol.Optional(CONF_RECIPIENT): _LINE,
-        vol.Optional(CONF_SUBJECT): _LINE,
-        vol.Optional(CONF_TEXT): _LINE,
+        vol.Optional(CONF_FOLDER, default=DEFAULT_FOLDER): LINE,
+        vol.Optional(CONF_SENDER): LINE,
+        vol.Optional(CONF_RECIPIENT): LINE,
+        vol.Optional(CONF_SUBJECT): LINE,
+        vol.Optional(CONF_TEXT): LINE,
         vol.Optional(CONF_UNREAD): cv.boolean,
         vol.Optional(CONF_FLAGGED): cv.boolean,
         vol.Optional(CONF_LARGER_THAN): _KILOBYTES,
         vol.Optional(CONF_HAS_ATTACHMENT): cv.boolean,
         vol.Optional(CONF_NEWER_THAN): _DAYS,
-        vol.Optional(CONF_RAW): _LINE,
+        vol.Optional(CONF_RAW): LINE,
         vol.Optional(ATTR_LIMIT, default=20): vol.All(
             vol.Coerce(int), vol.Range(min=1, max=200)
         ),
@@ -151,11 +155,11 @@ SAVE_ATTACHMENT_SCHEMA: Final = _mail_schema(
     {
         vol.Optional(ATTR_PART): vol.All(
             cv.ensure_list,
-            [vol.All(cv.string, vol.Match(r"[1-9]\d{0,3}(\.[1-9]\d{0,3}){0,19}\Z"))],
+            [PART],
             vol.Length(min=1, max=100),
         ),
         vol.Optional(ATTR_CONTENT_TYPE): _LINES,
-        vol.Optional(ATTR_DIRECTORY): _LINE,
+        vol.Optional(ATTR_DIRECTORY): LINE,
         # Megabytes.
         vol.Optional(ATTR_MAX_SIZE, default=25): vol.All(
             vol.Coerce(float), vol.Range(min=0, min_included=False, max=100)
@@ -182,7 +186,7 @@ SET_FLAGS_SCHEMA: Final = vol.All(
 )
 
 MOVE_SCHEMA: Final = _mail_schema(
-    {vol.Required(ATTR_TARGET_FOLDER): _LINE}, max_mails=_MAX_MAILS
+    {vol.Required(ATTR_TARGET_FOLDER): LINE}, max_mails=_MAX_MAILS
 )
 
 DELETE_SCHEMA: Final = _mail_schema(

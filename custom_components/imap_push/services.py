@@ -144,10 +144,7 @@ async def _async_search(call: ServiceCall) -> ServiceResponse:
     criteria = criteria_from_config(call.data)
     with translated_errors(entry.title):
         found = await client.search(folder, criteria, limit=call.data[ATTR_LIMIT])
-        try:
-            mails = await client.mails(folder, found.uid_validity, found.uids)
-        except MailNotFound:
-            mails = []
+        mails = await client.mails(folder, found.uid_validity, found.uids)
     return {
         "uid_validity": found.uid_validity,
         "total": found.total,
@@ -208,8 +205,9 @@ async def _async_attachments(call: ServiceCall, mails: _Mails) -> list[Attachmen
             await mails.client.attachment(*place, mails.uid, part) for part in parts
         ]
     else:
-        [mail] = await mails.client.mails(*place, mails.uids)
-        attachments = list(mail.attachments)
+        if not (found := await mails.client.mails(*place, mails.uids)):
+            raise MailNotFound
+        attachments = list(found[0].attachments)
     types = call.data.get(ATTR_CONTENT_TYPE)
     return [
         attachment

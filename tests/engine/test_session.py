@@ -8,6 +8,7 @@ from custom_components.imap_push.imap import (
     ConnectionLost,
     FolderNotFound,
     Mark,
+    auth,
     session as session_module,
     sweep as sweep_module,
 )
@@ -353,7 +354,7 @@ async def test_provider_that_wants_to_know_who_we_are(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """See us named before the first folder is opened, where that is asked for."""
-    monkeypatch.setattr(session_module, "quirks_of", lambda _: Quirks(wants_id=True))
+    monkeypatch.setattr(auth, "quirks_of", lambda _: Quirks(wants_id=True))
 
     async def serve(peer: Peer) -> None:
         await peer.log_in()

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
-from unittest.mock import AsyncMock, patch
+from unittest.mock import AsyncMock, Mock, patch
 
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
@@ -63,6 +63,15 @@ def watchers() -> Iterator[list[FakeWatcher]]:
 
     with patch("custom_components.imap_push.coordinator.Watcher", side_effect=make):
         yield made
+
+
+@pytest.fixture
+def client() -> Iterator[Mock]:
+    """Replace the command connection of every account that is set up; return it."""
+    with patch(
+        "custom_components.imap_push.coordinator.Client", autospec=True
+    ) as client_class:
+        yield client_class.return_value
 
 
 @pytest.fixture

@@ -13,17 +13,22 @@ from custom_components.imap_push import (
     PLATFORMS,
     binary_sensor,
     config_flow,
+    errors,
     event,
     form_errors,
     options_flow,
     sensor,
+    service_data,
+    services,
     subentry_flows,
 )
 from custom_components.imap_push.const import DOMAIN
 from custom_components.imap_push.imap import FolderRole, PushMode
+from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import section
 from homeassistant.helpers.entity import EntityDescription
-from homeassistant.helpers.selector import SelectSelector
+from homeassistant.helpers.selector import SelectSelector, validate_selector
+from homeassistant.util.yaml import load_yaml_dict
 
 FOLDER = Path(config_flow.__file__).parent
 
@@ -53,6 +58,8 @@ def _strings(tree: Any, path: str = "") -> Iterator[tuple[str, str]]:
     for key, value in tree.items():
         yield from _strings(value, f"{path}.{key}" if path else key)
 
+
+SERVICES = load_yaml_dict(str(FOLDER / "services.yaml"))
 
 TEXTS = dict(_strings(ENGLISH))
 
@@ -299,3 +306,67 @@ def test_every_platform_is_there_and_sets_parallel_updates(platform: str) -> Non
     """Entities are pushed to; nothing is to be throttled."""
     modules = {"binary_sensor": binary_sensor, "event": event, "sensor": sensor}
     assert modules[platform].PARALLEL_UPDATES == 0
+
+
+def _fields(action: str) -> dict[str, Any]:
+    """Return the fields of an action as its form shows them, those of its sections too."""
+    fields: dict[str, Any] = {}
+    for name, field in SERVICES[action]["fields"].items():
+        fields |= field.get("fields", {name: field})
+    return fields
+
+
+async def test_every_action_is_described(hass: HomeAssistant) -> None:
+    """And none is described that is not there."""
+    services.async_setup_services(hass)
+    actions = set(hass.services.async_services()[DOMAIN])
+    assert (
+        set(SERVICES) == set(ENGLISH["services"]) == set(ICONS["services"]) == actions
+    )
+    for icon in ICONS["services"].values():
+        assert icon["service"].startswith("mdi:")
+
+
+@pytest.mark.parametrize("action", SERVICES)
+def test_every_field_of_an_action_is_described(action: str) -> None:
+    """Form, texts and schema know the same fields, and the schema takes every default."""
+    fields, texts = _fields(action), ENGLISH["services"][action]
+    assert texts["name"] and texts["description"]
+    assert set(texts["fields"]) == set(fields)
+    assert all({*text} == {"name", "description"} for text in texts["fields"].values())
+    sections = {
+        n for n, field in SERVICES[action]["fields"].items() if "fields" in field
+    }
+    assert set(texts.get("sections", {})) == sections
+    for field in fields.values():
+        validate_selector(field["selector"])
+
+    schema = getattr(service_data, f"{action.upper()}_SCHEMA")
+    markers = _markers(schema)
+    assert {str(marker) for marker in markers} | {"mail"} == {*fields, "mail"}
+    for marker in markers:
+        if not isinstance(marker.default, vol.Undefined):
+            shown = fields[str(marker)]["default"]
+            assert marker.default() == shown
+
+
+def _markers(schema: Any) -> list[Any]:
+    """Return the keys of the dictionary that a schema holds somewhere inside."""
+    if isinstance(schema, vol.Schema):
+        return list(schema.schema)
+    [*_, last] = schema.validators
+    return _markers(last)
+
+
+def test_every_failure_of_an_action_is_described() -> None:
+    """And no text is for a failure that does not happen."""
+    source = "".join(
+        (FOLDER / f"{module}.py").read_text() for module in ("services", "media_source")
+    )
+    raised = {
+        *errors.ERROR_TEXTS.values(),
+        *re.findall(r'translation_key="(\w+)"', source),
+    }
+    assert set(ENGLISH["exceptions"]) == raised
+    for text in ENGLISH["exceptions"].values():
+        assert set(text) == {"message"}

@@ -1,15 +1,38 @@
 """Logging in: LOGIN, PLAIN and XOAUTH2, with challenges answered (RFC 3501 6.2, RFC 4616)."""
 
 from base64 import b64decode, b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 import json
 
 from .connection import Connection
 from .errors import CommandRefused, LoginDisabled, LoginRefused
 from .models import Account, Security
 from .names import quote
+from .pipelining import Pipelining
 from .protocol import Command
+from .quirks import quirks_of
 from .refusals import passing_refusal
+
+
+async def open_logged_in(
+    account: Account,
+    on_alert: Callable[[str], None] | None = None,
+    pipelining: Pipelining | None = None,
+    *,
+    patiently: bool = False,
+) -> Connection:
+    """Connect and log in; `on_alert` gets what the user has to be told."""
+    connection = await Connection.open(
+        account, on_alert, pipelining, patiently=patiently
+    )
+    try:
+        await log_in(connection, account)
+        if quirks_of(account.host).wants_id:
+            await connection.run(Command("ID", '("name" "IMAP Push")'))
+    except BaseException:
+        connection.abort()
+        raise
+    return connection
 
 
 async def log_in(connection: Connection, account: Account) -> None:

@@ -1,7 +1,11 @@
 """The account's command connection: does what a user asks, and never disturbs the push."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
 
+from .errors import CriteriaRefused
+from .kept import Kept
+from .listing import list_folders
 from .models import (
     Account,
     Attachment,
@@ -13,6 +17,10 @@ from .models import (
     Found,
     Mail,
 )
+from .reading import PIECE, fetch_content, fetch_mails, fetch_part, fetch_piece
+from .searching import count, search
+from .transfer import decoder_for
+from .writing import delete, move, set_flags
 
 
 class Client:
@@ -27,55 +35,87 @@ class Client:
         self, account: Account, on_alert: Callable[[str], None] | None = None
     ) -> None:
         """Connect only when something is asked."""
-        self._account = account
-        self._on_alert = on_alert
+        self._kept = Kept(account, on_alert)
 
     async def close(self) -> None:
         """Log out; nothing may be asked any more."""
+        await self._kept.close()
 
     async def folders(self) -> list[FolderInfo]:
         """Return the folders that can be opened, INBOX first, then by name."""
-        raise NotImplementedError
+        return await self._kept.do(list_folders)
 
     async def search(self, folder: str, criteria: Criteria, *, limit: int) -> Found:
         """Return the newest mails of a folder that match; raise CriteriaRefused."""
-        raise NotImplementedError
+        return await self._kept.do(lambda desk: search(desk, folder, criteria, limit))
 
     async def count(
         self,
         folder: str,
         searches: Sequence[Criteria],
         among: Sequence[int] = (),
-    ) -> list[Counted]:
+    ) -> list[Counted | CriteriaRefused]:
         """Return for each search how many mails match, and which of the UIDs `among` do.
 
-        All goes out in one write; a search that the server refuses raises CriteriaRefused.
+        All goes out in one write. Of a search that is refused the refusal is returned, so that
+        it does the others no harm. Of more than 500 `among` the highest are looked at.
         """
-        raise NotImplementedError
+        return await self._kept.do(lambda desk: count(desk, folder, searches, among))
 
     async def mails(
         self, folder: str, uid_validity: int, uids: Sequence[int]
     ) -> list[Mail]:
-        """Return the mails of these UIDs that are there, in the order in which they are asked for."""
-        raise NotImplementedError
+        """Return the mails of these UIDs that are there, in the order in which they are asked for.
+
+        Only the first 500 are looked at.
+        """
+        return await self._kept.do(
+            lambda desk: fetch_mails(desk, folder, uid_validity, uids)
+        )
 
     async def content(
         self, folder: str, uid_validity: int, uid: int, *, text_size: int
     ) -> Content:
         """Return a mail, its header and at most so many characters of its text."""
-        raise NotImplementedError
+        return await self._kept.do(
+            lambda desk: fetch_content(desk, folder, uid_validity, uid, text_size)
+        )
 
     async def attachment(
         self, folder: str, uid_validity: int, uid: int, part: str
     ) -> Attachment:
         """Return what is known of a part of a mail; raise PartNotFound."""
-        raise NotImplementedError
+        found = await self._kept.do(
+            lambda desk: fetch_part(desk, folder, uid_validity, uid, part)
+        )
+        return found.attachment
 
-    def read_part(
+    async def read_part(
         self, folder: str, uid_validity: int, uid: int, part: str
     ) -> AsyncIterator[bytes]:
         """Yield the decoded content of a part piece by piece, each a request of its own."""
-        raise NotImplementedError
+        found = await self._kept.do(
+            lambda desk: fetch_part(desk, folder, uid_validity, uid, part)
+        )
+        decoder = decoder_for(found.kind.encoding)
+        start = 0
+        piece = b""
+        while not start or len(piece) == PIECE:
+            piece = await self._kept.do(
+                partial(
+                    fetch_piece,
+                    folder=folder,
+                    uid_validity=uid_validity,
+                    uid=uid,
+                    number=part,
+                    start=start,
+                )
+            )
+            start += PIECE
+            if decoded := decoder.decode(piece):
+                yield decoded
+        if rest := decoder.end():
+            yield rest
 
     async def set_flags(
         self,
@@ -86,14 +126,18 @@ class Client:
         add: Sequence[str] = (),
         remove: Sequence[str] = (),
     ) -> Done:
-        """Add and remove flags and keywords (RFC 3501 2.3.2)."""
-        raise NotImplementedError
+        """Add and remove flags and keywords (RFC 3501 2.3.2); raise FlagRefused."""
+        return await self._kept.do(
+            lambda desk: set_flags(desk, folder, uid_validity, uids, add, remove)
+        )
 
     async def move(
         self, folder: str, uid_validity: int, uids: Sequence[int], to: str
     ) -> Done:
         """Move mails to another folder; raise Unsupported if other mail could be hit."""
-        raise NotImplementedError
+        return await self._kept.do(
+            lambda desk: move(desk, folder, uid_validity, uids, to)
+        )
 
     async def delete(
         self,
@@ -104,4 +148,8 @@ class Client:
         permanently: bool = False,
     ) -> Done:
         """Move mails to Trash, or remove them for ever if asked; raise Unsupported without Trash."""
-        raise NotImplementedError
+        return await self._kept.do(
+            lambda desk: delete(
+                desk, folder, uid_validity, uids, permanently=permanently
+            )
+        )

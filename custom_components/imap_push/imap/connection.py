@@ -83,6 +83,11 @@ class Connection:
         return frozenset(self._protocol.capabilities)
 
     @property
+    def is_open(self) -> bool:
+        """Return if nothing is known to have ended the connection."""
+        return self._protocol.error is None
+
+    @property
     def is_authenticated(self) -> bool:
         """Return if the server greeted with PREAUTH."""
         greeting = self._protocol.greeting

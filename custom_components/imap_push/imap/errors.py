@@ -100,16 +100,24 @@ class LoginDisabled(ImapError):
 class CommandRefused(ImapError):
     """The server answered NO or BAD.
 
-    `status` is "NO" or "BAD", `code` the response code without its arguments (RFC 5530),
-    upper case, or None.
+    `status` is "NO" or "BAD", `code` the response code (RFC 5530), upper case, or None, and
+    `code_args` what stands behind it in its brackets.
     """
 
-    def __init__(self, command: str, status: str, code: str | None, text: str) -> None:
+    def __init__(
+        self,
+        command: str,
+        status: str,
+        code: str | None,
+        text: str,
+        code_args: bytes = b"",
+    ) -> None:
         """Keep what was refused and the server's own words."""
         super().__init__(f"{command}: {status} {text}")
         self.status = status
         self.code = code
         self.text = text
+        self.code_args = code_args
 
 
 class FolderNotFound(ImapError):
@@ -130,6 +138,10 @@ class PartNotFound(ImapError):
 
 class CriteriaRefused(ImapError):
     """The server does not understand what is searched for; the text is its own."""
+
+
+class FlagRefused(ImapError):
+    """A flag that is none, or that the folder does not keep (PERMANENTFLAGS, RFC 3501 7.1)."""
 
 
 class Unsupported(ImapError):

@@ -18,7 +18,7 @@ HEADER_FIELDS: Final = (
 )
 # Octets of the header that are asked for, and of one field of it that are looked at.
 MAX_HEADER: Final = 65_536
-_MAX_FIELD: Final = 6_000
+MAX_FIELD: Final = 6_000
 # What FETCH asks for; UID first, so that it is known whatever the rest looks like.
 FETCH_ITEMS: Final = (
     "(UID FLAGS INTERNALDATE RFC822.SIZE"
@@ -35,8 +35,8 @@ _MAX_FLAGS: Final = 2_000
 _MAX_ATTACHMENTS: Final = 6_000
 
 _BULK_PRECEDENCE: Final = frozenset({"bulk", "list", "junk"})
-_FOLD: Final = re.compile(rb"\r?\n[ \t]+")
-_SPACES: Final = re.compile(r"[\s\0-\x1f\x7f\u2028\u2029]+")
+FOLD: Final = re.compile(rb"\r?\n[ \t]+")
+SPACES: Final = re.compile(r"[\s\0-\x1f\x7f\u2028\u2029]+")
 _LAST_CHARACTER: Final = re.compile(rb"[\xc0-\xff][\x80-\xbf]*$")
 
 # An encoded word, its charset perhaps with a language (RFC 2047, RFC 2231 5), and a run of them.
@@ -80,7 +80,7 @@ def parse_mail(
         to=cut.items(_addresses(header, b"to"), _MAX_ADDRESSES),
         cc=cut.items(_addresses(header, b"cc"), _MAX_ADDRESSES),
         reply_to=cut.items(_addresses(header, b"reply-to"), _MAX_ADDRESSES),
-        subject=cut.text(_decode_words(header.text(b"subject")), _MAX_SUBJECT),
+        subject=cut.text(decode_words(header.text(b"subject")), _MAX_SUBJECT),
         date=_date(header),
         received=parse_internal_date(items.get("INTERNALDATE")),
         size=parse_number(items.get("RFC822.SIZE")),
@@ -147,7 +147,7 @@ class _Header:
         self._fields: dict[bytes, bytes] = {}
         header = raw if isinstance(raw, bytes) else b""
         # What is as long as was asked for at the most may go on.
-        unfolded = _FOLD.sub(b" ", cut.octets(header, MAX_HEADER - 1, b"\n"))
+        unfolded = FOLD.sub(b" ", cut.octets(header, MAX_HEADER - 1, b"\n"))
         # A lone CR ends no line: a subject could bring a From with it.
         for line in unfolded.split(b"\n"):
             name, colon, value = line.partition(b":")
@@ -157,11 +157,11 @@ class _Header:
     def text(self, name: bytes, separator: bytes = b" ") -> str:
         """Return a field as one line; where it is cut, only what a separator ends is kept."""
         octets = self._fields.get(name, b"")
-        text = _to_text(self._cut.octets(octets, _MAX_FIELD, separator))
-        return _SPACES.sub(" ", text).strip()
+        text = to_text(self._cut.octets(octets, MAX_FIELD, separator))
+        return SPACES.sub(" ", text).strip()
 
 
-def _to_text(octets: bytes, charset: str = "utf-8") -> str:
+def to_text(octets: bytes, charset: str = "utf-8") -> str:
     """Return octets as text: in their charset, else UTF-8, else Latin-1."""
     for candidate in (charset, "utf-8"):
         try:
@@ -172,16 +172,16 @@ def _to_text(octets: bytes, charset: str = "utf-8") -> str:
     return octets.decode("latin-1")
 
 
-def _decode_words(text: str) -> str:
+def decode_words(text: str) -> str:
     """Return a text with its encoded words decoded (RFC 2047); what cannot be stays as it is."""
-    return _SPACES.sub(" ", _WORDS.sub(_decode_run, text)).strip()
+    return SPACES.sub(" ", _WORDS.sub(_decode_run, text)).strip()
 
 
 def _decode_run(run: re.Match[str]) -> str:
     """Return adjacent words as text: one may end within a character that the next completes."""
     words = _WORD.finditer(run[0])
     return "".join(
-        _to_text(b"".join(map(_word_octets, group)), charset)
+        to_text(b"".join(map(_word_octets, group)), charset)
         for charset, group in groupby(words, key=lambda word: word[1].lower())
     )
 
@@ -204,7 +204,7 @@ def _sender(header: _Header) -> tuple[str, str]:
     """Return display name and address of From, or its text as the name if it has no address."""
     field = header.text(b"from", b",")
     name, address = next(_mailboxes(field), (field, ""))
-    return _decode_words(name), address
+    return decode_words(name), address
 
 
 def _mailboxes(field: str) -> Iterator[tuple[str, str]]:
@@ -287,9 +287,9 @@ def _attachments(structure: Value, cut: _Cutter) -> tuple[Attachment, ...]:
     """Return the files among the parts of a BODYSTRUCTURE (RFC 3501 7.4.2)."""
     attachments: list[Attachment] = []
     limit = _MAX_ATTACHMENTS
-    for number, part in _parts(structure):
-        attachment = _attachment(number, part, cut)
-        if attachment is None:
+    for number, part in parts_of(structure):
+        attachment, is_file = describe_part(number, part, cut)
+        if not is_file:
             continue
         limit -= 80 + _json_size(
             f"{attachment.filename}{attachment.content_type}{number}"
@@ -301,7 +301,7 @@ def _attachments(structure: Value, cut: _Cutter) -> tuple[Attachment, ...]:
     return tuple(attachments)
 
 
-def _parts(structure: Value) -> Iterator[tuple[str, tuple[Value, ...]]]:
+def parts_of(structure: Value) -> Iterator[tuple[str, tuple[Value, ...]]]:
     """Yield part number and structure of each part that is no multipart, in order.
 
     A message/rfc822 is one part: those inside it belong to another mail.
@@ -322,24 +322,25 @@ def _parts(structure: Value) -> Iterator[tuple[str, tuple[Value, ...]]]:
         pending.extend(reversed(numbered))
 
 
-def _attachment(
-    number: str, part: tuple[Value, ...], cut: _Cutter
-) -> Attachment | None:
-    """Return the part as an attachment if it is one: it says so, or it has a file name."""
+def describe_part(
+    number: str, part: tuple[Value, ...], cut: _Cutter | None = None
+) -> tuple[Attachment, bool]:
+    """Return the part as an attachment, and if it is one: it says so, or it has a file name."""
+    cut = cut or _Cutter()
     fields = (*part, *(None,) * 7)
     media_type = f"{_string(fields[0])}/{_string(fields[1])}".lower()
     kind, disposition = _disposition(part)
     filename = _parameter(disposition, b"filename", cut) or _parameter(
         fields[2], b"name", cut
     )
-    if kind != "attachment" and not filename and media_type != "message/rfc822":
-        return None
-    return Attachment(
+    attachment = Attachment(
         part=number,
         filename=cut.text(filename, _MAX_NAME) if filename else None,
         content_type=cut.text(media_type, _MAX_NAME),
         size=parse_number(fields[6]),
     )
+    is_named = bool(filename) or media_type == "message/rfc822"
+    return attachment, kind == "attachment" or is_named
 
 
 def _disposition(part: tuple[Value, ...]) -> tuple[str, Value]:
@@ -377,12 +378,12 @@ def _join(pieces: list[tuple[bool, bytes]], cut: _Cutter) -> str:
         if encoded and index == 0 and octets.count(b"'") >= 2:
             name, _, octets = octets.split(b"'", 2)
             charset = name.decode("ascii", "replace") or charset
-        octets = cut.octets(octets, _MAX_FIELD, b" ")
+        octets = cut.octets(octets, MAX_FIELD, b" ")
         joined += unquote_to_bytes(octets) if encoded else octets
-        if len(joined) > _MAX_FIELD:
+        if len(joined) > MAX_FIELD:
             break
-    return _decode_words(_to_text(cut.octets(joined, _MAX_FIELD, b" "), charset))
+    return decode_words(to_text(cut.octets(joined, MAX_FIELD, b" "), charset))
 
 
 def _string(value: Value) -> str:
-    return _to_text(value[:_MAX_FIELD]) if isinstance(value, bytes) else ""
+    return to_text(value[:MAX_FIELD]) if isinstance(value, bytes) else ""

@@ -26,7 +26,14 @@ from .errors import (
 from .framing import Framer, Parts
 from .news import NewsQueue
 from .refusals import passing_text
-from .responses import Continuation, Data, Status, parse_response
+from .responses import (
+    Continuation,
+    Data,
+    Status,
+    name_of_protocol,
+    parse_response,
+    search_tag,
+)
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -59,6 +66,7 @@ class Command:
 
     `collects` names the untagged responses that belong to it. `continuation` answers a
     `+ text` with the octets of the next line; IDLE answers None, which sends nothing.
+    `more` goes out behind the first line without waiting (LITERAL+, RFC 7888).
     `secrets` never reach a log. `opens_folder`: what is told before its tagged OK is of the
     folder that was open before, and belongs to no command behind it.
     """
@@ -67,6 +75,7 @@ class Command:
     arguments: str = ""
     collects: frozenset[str] = frozenset()
     continuation: Callable[[bytes], bytes | None] | None = None
+    more: bytes = b""
     deadline: float | None = COMMAND_DEADLINE
     secrets: tuple[str, ...] = ()
     opens_folder: bool = False
@@ -79,11 +88,11 @@ class Command:
     )
 
     def line(self) -> bytes:
-        """Return the command as it is sent; refuse what would be more than one line."""
+        """Return the command as it is sent; refuse a first line that would be more than one."""
         text = f"{self.name} {self.arguments}".rstrip(" ")
         if any(character in text for character in "\0\r\n"):
             raise ValueError(f"NUL, CR or LF in a {self.name} command")
-        return self.tag + b" " + text.encode() + b"\r\n"
+        return self.tag + b" " + text.encode() + b"\r\n" + self.more
 
     def complete(self, status: Status) -> None:
         """End the command with its tagged OK."""
@@ -228,7 +237,9 @@ class PushProtocol(IMAP4ClientProtocol):
             self._commands[command.tag] = command
         if octets:
             if _LOGGER.isEnabledFor(logging.DEBUG):
-                _LOGGER.debug("> %s", ascii(self.scrub(octets.decode())))
+                _LOGGER.debug(
+                    "> %s", ascii(self.scrub(octets.decode(errors="replace")))
+                )
             self.transport.write(octets)
         self._watch()
 
@@ -276,7 +287,7 @@ class PushProtocol(IMAP4ClientProtocol):
     def _receive_greeting(self, parts: Parts) -> None:
         greeting = parse_response(parts) if parts[0].startswith(b"* ") else None
         if not isinstance(greeting, Status):
-            raise NotImap(_name_of_protocol(parts[0]))
+            raise NotImap(name_of_protocol(parts[0]))
         self.greeting.set_result(greeting)
         self._receive_untagged_status(greeting)
 
@@ -310,7 +321,11 @@ class PushProtocol(IMAP4ClientProtocol):
             command.complete(status)
         else:
             text = self.scrub(status.text)
-            command.fail(CommandRefused(command.name, status.status, status.code, text))
+            command.fail(
+                CommandRefused(
+                    command.name, status.status, status.code, text, status.code_args
+                )
+            )
         self._watch()
         self._receive_alert(status)
 
@@ -328,7 +343,9 @@ class PushProtocol(IMAP4ClientProtocol):
             self.news.put(data)
 
     def _collect(self, data: Data) -> bool:
-        for command in self._commands.values():
+        # Dovecot answers several searches in any order.
+        named = self._commands.get(search_tag(data))
+        for command in (named,) if named else self._commands.values():
             if data.name not in command.collects:
                 if command.opens_folder:
                     return False
@@ -387,11 +404,3 @@ class PushProtocol(IMAP4ClientProtocol):
                 self.fail(ServerSilent(f"no answer to {command.name}"))
                 return
         self._watch()
-
-
-def _name_of_protocol(first_line: bytes) -> str | None:
-    """Tell what a server speaks whose greeting is not IMAP's."""
-    for start, name in ((b"+OK", "POP3"), (b"220", "SMTP"), (b"HTTP/", "HTTP")):
-        if first_line.startswith(start):
-            return name
-    return None

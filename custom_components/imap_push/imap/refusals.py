@@ -3,7 +3,14 @@
 import re
 from typing import Final
 
-from .errors import CommandRefused, Throttled, TooManyConnections, Unavailable
+from .errors import (
+    CommandRefused,
+    FolderNotFound,
+    ImapError,
+    Throttled,
+    TooManyConnections,
+    Unavailable,
+)
 
 # Response codes of RFC 5530 and what servers write where they send none.
 _UNAVAILABLE: Final = frozenset(
@@ -55,6 +62,13 @@ def passing_text(text: str, code: str | None = None) -> Unavailable | None:
     if _PASSING.search(text) or code in _UNAVAILABLE:
         return Unavailable(text)
     return None
+
+
+def folder_error(refusal: CommandRefused) -> ImapError:
+    """Return what it means that a folder was not opened."""
+    if is_missing_folder(refusal):
+        return FolderNotFound(refusal.text)
+    return passing_refusal(refusal) or refusal
 
 
 def is_missing_folder(refusal: CommandRefused) -> bool:

@@ -40,6 +40,7 @@ _STATUS: Final = re.compile(
 MONTHS: Final = (
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
 )  # fmt: skip
+_SEARCH_TAG: Final = re.compile(rb'\(TAG "?([A-Za-z0-9]+)"?\)', re.IGNORECASE)
 _INTERNALDATE: Final = re.compile(
     rb" ?(\d{1,2})-([A-Za-z]{3})-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)$"
 )
@@ -203,6 +204,17 @@ def parse_number(value: Value, default: int = 0) -> int:
     return default
 
 
+def parse_ranges(octets: bytes) -> list[tuple[int, int]]:
+    """Return the ranges of a sequence-set that names UIDs (RFC 3501 9), lower end first."""
+    ranges: list[tuple[int, int]] = []
+    for piece in octets.split(b","):
+        first, _, last = piece.partition(b":")
+        ends = sorted((parse_number(first), parse_number(last or first)))
+        if ends[0]:
+            ranges.append((ends[0], ends[1]))
+    return ranges
+
+
 def parse_strings(value: Value) -> tuple[str, ...]:
     """Return the strings in a list, such as flags."""
     if not isinstance(value, tuple):
@@ -232,6 +244,12 @@ def parse_internal_date(value: Value) -> datetime | None:
     return date
 
 
+def search_tag(data: Data) -> bytes:
+    """Return the tag of the command that an ESEARCH response is for (RFC 4466 2.6.2)."""
+    match = _SEARCH_TAG.match(data.parts[0]) if data.name == "ESEARCH" else None
+    return match[1] if match else b""
+
+
 def parse_search_count(data: Data) -> int:
     """Return how many messages a SEARCH or ESEARCH response tells of."""
     if data.name == "SEARCH":
@@ -241,3 +259,11 @@ def parse_search_count(data: Data) -> int:
         if isinstance(name, bytes) and name.upper() == b"COUNT":
             return parse_number(value)
     return 0
+
+
+def name_of_protocol(first_line: bytes) -> str | None:
+    """Return what a server speaks whose greeting is not IMAP's."""
+    for start, name in ((b"+OK", "POP3"), (b"220", "SMTP"), (b"HTTP/", "HTTP")):
+        if first_line.startswith(start):
+            return name
+    return None

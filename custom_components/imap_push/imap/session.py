@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 import logging
 from typing import Final
 
-from .auth import log_in
+from .auth import open_logged_in
 from .connection import Connection
-from .errors import CommandRefused, FolderNotFound
+from .errors import CommandRefused
 from .mark import Mark
 from .message import FETCH_ITEMS
 from .models import Account, Mail
@@ -16,8 +16,7 @@ from .names import encode_folder, is_folder, quote
 from .news import NewsQueue
 from .pipelining import Pipelining
 from .protocol import Command, Completion
-from .quirks import quirks_of
-from .refusals import is_missing_folder, passing_refusal
+from .refusals import folder_error
 from .responses import (
     MONTHS,
     Data,
@@ -67,16 +66,9 @@ class Session:
         patiently: bool = False,
     ) -> Session:
         """Connect and log in; `on_alert` gets what the user has to be told."""
-        connection = await Connection.open(
+        connection = await open_logged_in(
             account, on_alert, pipelining, patiently=patiently
         )
-        try:
-            await log_in(connection, account)
-            if quirks_of(account.host).wants_id:
-                await connection.run(Command("ID", '("name" "IMAP Push")'))
-        except BaseException:
-            connection.abort()
-            raise
         return cls(connection)
 
     @property
@@ -150,13 +142,13 @@ class Session:
     async def peeked(self, look: Look) -> int:
         """Return the UID of the last message in the folder, 0 if there is none."""
         assert look.fetch is not None
-        return max(await _by_uid((await look.fetch.wait()).data), default=0)
+        return max(await by_uid((await look.fetch.wait()).data), default=0)
 
     async def swept(self, look: Look) -> Sweep:
         """Return what a look found; raise CommandRefused if the server cannot tell."""
         assert look.mark is not None
         assert look.fetch is not None
-        messages = await _by_uid((await look.fetch.wait()).data)
+        messages = await by_uid((await look.fetch.wait()).data)
         return self._sweep(look.folder, look.mark, messages)
 
     async def counted(self, look: Look) -> int | None:
@@ -282,7 +274,7 @@ class Session:
 
     async def _fetch(self, uids: str, items: str) -> dict[int, dict[str, Value]]:
         [completion] = await self._connection.run(_fetch_command(uids, items))
-        return await _by_uid(completion.data)
+        return await by_uid(completion.data)
 
     async def _fetch_carefully(self, uids: list[int]) -> dict[int, dict[str, Value]]:
         """Fetch messages; of one that the server refuses to show, what it does show."""
@@ -329,9 +321,7 @@ async def _examined(command: Command) -> Opened:
     try:
         completion: Completion = await command.wait()
     except CommandRefused as error:
-        if is_missing_folder(error):
-            raise FolderNotFound(error.text) from error
-        raise passing_refusal(error) or error from error
+        raise folder_error(error) from error
     told = {data.name: data.parts[0] for data in completion.data}
     return Opened(
         parse_number(told.get("UIDVALIDITY")), parse_number(told.get("UIDNEXT")) or None
@@ -354,7 +344,7 @@ async def _read(data: Data) -> dict[str, Value]:
     return parse_fetch(data)
 
 
-async def _by_uid(responses: Iterable[Data]) -> dict[int, dict[str, Value]]:
+async def by_uid(responses: Iterable[Data]) -> dict[int, dict[str, Value]]:
     """Return the items of each message, ascending; several responses may tell of one."""
     messages: dict[int, dict[str, Value]] = {}
     parsed = 0

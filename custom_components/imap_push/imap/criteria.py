@@ -1,0 +1,214 @@
+"""What is searched for, as SEARCH takes it (RFC 3501 6.4.4), and what can be told without it."""
+
+from collections.abc import Iterator
+import dataclasses
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+import re
+from typing import Final
+
+from .errors import CriteriaRefused, ImapError
+from .models import Criteria, Mail
+from .names import quote
+from .protocol import Command
+from .responses import MONTHS
+
+# Characters of one text, which takes up to four times as many octets.
+MAX_TEXT: Final = 1_000
+_MAX_RAW: Final = 4_000
+# Where a literal follows without the server's `+`: LITERAL- wants it below 4,097 octets, which a
+# text is (RFC 7888).
+_UNASKED: Final = frozenset({"LITERAL+", "LITERAL-", "IMAP4REV2"})
+
+_WORD: Final = re.compile(
+    r'"(?P<quoted>(?:[^"\\]|\\["\\])*+)"(?=[ )]|\Z)|(?P<mark>[()])|(?P<atom>[^\s"(){}]+)'
+)
+_ESCAPED: Final = re.compile(r"\\(.)")
+# The criteria that header fields can tell, as `matches` does.
+_FIELDS: Final = ("sender", "recipient", "subject")
+# They would change what is asked for, not what is found.
+_NO_KEYS: Final = frozenset({"CHARSET", "RETURN"})
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A string among search keys."""
+
+    text: str
+
+
+type Words = tuple[str | Text, ...]
+
+_ATTACHED: Final[Words] = (
+    "OR",
+    "HEADER Content-Type",
+    Text("multipart/mixed"),
+    "HEADER Content-Type",
+    Text("application/"),
+)
+
+
+def words_of(criteria: Criteria) -> Words:
+    """Return the search keys for mail that is all of this; raise CriteriaRefused."""
+    words = (*_text_words(criteria), *_other_words(criteria))
+    if criteria.raw is not None:
+        # It comes last: an OR that lacks its second half must not take what is behind it.
+        words += tuple(_raw_words(criteria.raw))
+    return words or ("ALL",)
+
+
+def is_ascii(words: Words) -> bool:
+    """Return if the search needs no charset."""
+    return all(isinstance(word, str) or word.text.isascii() for word in words)
+
+
+def fits(words: Words, charset: str) -> bool:
+    """Return if the search can be written in a charset."""
+    try:
+        _lines(words, charset, b"")
+    except LookupError, UnicodeError:
+        return False
+    return True
+
+
+def search_command(
+    words: Words, capabilities: frozenset[str], *, returns: str, charset: str = "UTF-8"
+) -> Command:
+    """Return a search; `returns` is what an ESEARCH is to tell (RFC 4731)."""
+    prefix, collects = "", "SEARCH"
+    if "ESEARCH" in capabilities:
+        prefix, collects = f"RETURN ({returns}) ", "ESEARCH"
+    if not is_ascii(words):
+        prefix += f"CHARSET {charset} "
+    asks_nobody = not capabilities.isdisjoint(_UNASKED)
+    first, *more = _lines(words, charset, b"+" if asks_nobody else b"")
+    command = Command("UID SEARCH", prefix + first.decode(), frozenset({collects}))
+    if asks_nobody:
+        command.more = b"".join(line + b"\r\n" for line in more)
+    elif more:
+        lines = iter(more)
+        command.continuation = lambda _: next(lines, b"")
+    return command
+
+
+def split(criteria: Criteria) -> tuple[Criteria, Criteria]:
+    """Return what the server has to find, and what fetched header fields can tell instead.
+
+    The latter are the texts that are not ASCII, as far as they are about such fields.
+    """
+    texts = {name: getattr(criteria, name) for name in _FIELDS}
+    odd = {name: text for name, text in texts.items() if text and not text.isascii()}
+    asked = dataclasses.replace(criteria, **dict.fromkeys(odd))
+    return asked, Criteria(**odd)
+
+
+def matches(criteria: Criteria, mail: Mail) -> bool:
+    """Return if the header fields of a mail match, as SEARCH would have it."""
+    fields = (
+        (criteria.sender, (mail.sender_name, mail.sender)),
+        (criteria.recipient, (*mail.to, *mail.cc)),
+        (criteria.subject, (mail.subject,)),
+    )
+    return all(
+        text is None or any(text.casefold() in field.casefold() for field in found)
+        for text, found in fields
+    )
+
+
+def _text_words(criteria: Criteria) -> Iterator[str | Text]:
+    if criteria.sender:
+        yield from ("FROM", _text(criteria.sender))
+    if criteria.recipient:
+        recipient = _text(criteria.recipient)
+        yield from ("OR", "TO", recipient, "CC", recipient)
+    if criteria.subject:
+        yield from ("SUBJECT", _text(criteria.subject))
+    if criteria.text:
+        yield from ("TEXT", _text(criteria.text))
+
+
+def _other_words(criteria: Criteria) -> Iterator[str | Text]:
+    if criteria.unread is not None:
+        yield "UNSEEN" if criteria.unread else "SEEN"
+    if criteria.flagged is not None:
+        yield "FLAGGED" if criteria.flagged else "UNFLAGGED"
+    if criteria.larger_than is not None:
+        yield f"LARGER {min(max(criteria.larger_than, 0), 2**32 - 1)}"
+    if criteria.newer_than is not None:
+        yield f"SINCE {_day(criteria.newer_than)}"
+    if criteria.has_attachment is not None:
+        yield from _ATTACHED if criteria.has_attachment else ("NOT", *_ATTACHED)
+
+
+def _text(text: str) -> Text:
+    if len(text) > MAX_TEXT:
+        raise CriteriaRefused(f"more than {MAX_TEXT} characters")
+    try:
+        quote(text)
+        text.encode()
+    except (ImapError, UnicodeError) as error:
+        raise CriteriaRefused("a text with characters that cannot be sent") from error
+    return Text(text)
+
+
+def _day(days: int) -> str:
+    """Return the day so many days ago; SINCE knows no times."""
+    today = datetime.now(UTC).date()
+    most = (today - date(1970, 1, 1)).days
+    day = today - timedelta(days=min(max(days, 0), most))
+    return f"{day.day}-{MONTHS[day.month - 1]}-{day.year}"
+
+
+def _raw_words(raw: str) -> Iterator[str | Text]:
+    """Return search keys that a user wrote; raise CriteriaRefused for what is more than that."""
+    if len(raw) > _MAX_RAW:
+        raise CriteriaRefused(f"more than {_MAX_RAW} characters")
+    position = depth = 0
+    raw = raw.strip(" ")
+    while position < len(raw):
+        match = _WORD.match(raw, position)
+        if match is None:
+            raise CriteriaRefused(
+                "an open quote, or a character that cannot stand here"
+            )
+        position = match.end()
+        word = match["mark"] or match["atom"]
+        depth += {"(": 1, ")": -1}.get(word, 0)
+        if depth < 0:
+            break
+        yield _raw_word(match)
+        while raw[position : position + 1] == " ":
+            position += 1
+    if depth:
+        raise CriteriaRefused("parentheses that do not match")
+
+
+def _raw_word(match: re.Match[str]) -> str | Text:
+    if match["quoted"] is not None:
+        return _text(_ESCAPED.sub(r"\1", match["quoted"]))
+    word = match["mark"] or match["atom"]
+    if not word.isascii() or not word.isprintable():
+        raise CriteriaRefused("text that is not ASCII has to stand in quotes")
+    if word.upper() in _NO_KEYS:
+        raise CriteriaRefused(f"{word.upper()} is no search key")
+    return word
+
+
+def _lines(words: Words, charset: str, mark: bytes) -> list[bytes]:
+    """Return the keys, each line but the last ending with the announcement of a literal."""
+    lines: list[bytes] = []
+    line = b""
+    before: str | Text = "("
+    for word in words:
+        if before != "(" and word != ")":
+            line += b" "
+        before = word
+        if isinstance(word, str):
+            line += word.encode()
+        elif word.text.isascii():
+            line += quote(word.text).encode()
+        else:
+            literal = word.text.encode(charset)
+            lines.append(line + b"{%d%b}" % (len(literal), mark))
+            line = literal
+    return [*lines, line]

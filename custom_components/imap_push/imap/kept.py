@@ -1,0 +1,143 @@
+"""The kept connection: opened when something is asked, left when nothing is for a while."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from .auth import open_logged_in
+from .desk import Desk
+from .errors import CommandRefused, ConnectionLost, ImapError, LoginRefused
+from .models import Account
+from .pipelining import Pipelining
+from .protocol import Command
+from .refusals import passing_refusal
+
+# Seconds
+KEPT: Final = 300.0  # without a request, until the connection is left
+PROBE_AFTER: Final = 60.0  # without a request, until it is asked whether it still lives
+PROBE_DEADLINE: Final = 5.0
+REFUSAL_PAUSE: Final = 60.0  # after a refused login, until another is tried
+
+
+class Kept:
+    """Does one task at a time, in the order in which they come."""
+
+    def __init__(
+        self, account: Account, on_alert: Callable[[str], None] | None = None
+    ) -> None:
+        """Connect only for a task."""
+        self._account = account
+        self._on_alert = on_alert
+        self._pipelining = Pipelining()
+        self._lock = asyncio.Lock()
+        self._desk: Desk | None = None
+        self._used_at = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._leaving: asyncio.Task[None] | None = None
+        self._refusal: LoginRefused | None = None
+        self._refused_at = 0.0
+        self._is_closed = False
+
+    async def close(self) -> None:
+        """Log out; who still waits for something is told that the connection is closed."""
+        self._is_closed = True
+        if self._lock.locked() and self._desk is not None:
+            self._desk.abort()
+        self._leave()
+        if self._leaving is not None:
+            await self._leaving
+
+    async def do[T](self, task: Callable[[Desk], Awaitable[T]]) -> T:
+        """Do a task; once more on a new connection if the kept one turns out to be dead."""
+        async with self._lock:
+            self._stop_timer()
+            try:
+                return await self._do(task)
+            except CommandRefused as error:
+                raise passing_refusal(error) or error from error
+            finally:
+                self._rest()
+
+    async def _do[T](self, task: Callable[[Desk], Awaitable[T]]) -> T:
+        desk = self._desk
+        if desk is not None and await self._is_alive(desk):
+            desk.is_committed = False
+            try:
+                return await self._attempt(task, desk)
+            except ConnectionLost:
+                if desk.is_committed:
+                    raise
+        return await self._attempt(task, await self._open())
+
+    async def _attempt[T](self, task: Callable[[Desk], Awaitable[T]], desk: Desk) -> T:
+        try:
+            return await task(desk)
+        except ConnectionLost:
+            await desk.close()
+            raise
+        except ImapError:
+            raise
+        except BaseException:
+            # Answers are still to come, and nobody is there to take them.
+            desk.abort()
+            raise
+
+    async def _is_alive(self, desk: Desk) -> bool:
+        """Return if the connection can be used, as far as one can tell."""
+        if not desk.is_open:
+            return False
+        if asyncio.get_running_loop().time() - self._used_at < PROBE_AFTER:
+            return True
+        try:
+            await self._attempt(_probe, desk)
+        except ConnectionLost:
+            return False
+        return True
+
+    async def _open(self) -> Desk:
+        self._raise_refusal()
+        try:
+            connection = await open_logged_in(
+                self._account, self._on_alert, self._pipelining
+            )
+        except LoginRefused as error:
+            self._refusal = error
+            self._refused_at = asyncio.get_running_loop().time()
+            raise
+        self._desk = Desk(connection)
+        if self._is_closed:
+            self._desk.abort()
+        return self._desk
+
+    def _raise_refusal(self) -> None:
+        """Raise why none may be opened: accounts get locked by logins that are refused."""
+        if self._is_closed:
+            raise ConnectionLost("closed by us")
+        if self._refusal is None:
+            return
+        if asyncio.get_running_loop().time() - self._refused_at < REFUSAL_PAUSE:
+            raise LoginRefused(*self._refusal.args)
+        self._refusal = None
+
+    def _rest(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._used_at = loop.time()
+        if self._desk is not None and not self._desk.is_open:
+            self._desk = None
+        if self._desk is not None:
+            self._timer = loop.call_later(KEPT, self._leave)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _leave(self) -> None:
+        self._stop_timer()
+        desk, self._desk = self._desk, None
+        if desk is not None:
+            self._leaving = asyncio.create_task(desk.close(), name="imap_push leave")
+
+
+async def _probe(desk: Desk) -> None:
+    await desk.run(Command("NOOP", deadline=PROBE_DEADLINE))

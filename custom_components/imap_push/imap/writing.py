@@ -1,0 +1,222 @@
+"""What changes a mailbox: always these mails by their UIDs, never another (RFC 3501 6.4.8)."""
+
+from collections.abc import Awaitable, Callable, Collection, Sequence
+import re
+from typing import Final
+
+from .desk import Desk, Selection, chunks, fetch, found_by, uid_set
+from .errors import (
+    CommandRefused,
+    FlagRefused,
+    FolderNotFound,
+    MailNotFound,
+    Unsupported,
+)
+from .listing import find_folder
+from .models import Done, FolderRole
+from .names import encode_folder, quote
+from .protocol import Command, Completion
+from .refusals import is_missing_folder
+from .responses import parse_ranges
+
+_SYSTEM_FLAGS: Final = {
+    flag.casefold(): flag
+    for flag in ("\\Seen", "\\Answered", "\\Flagged", "\\Deleted", "\\Draft")
+}
+# An atom (RFC 3501 9).
+_KEYWORD: Final = re.compile(r'[^\x00-\x20\x7f-\U0010ffff(){%*"\\\]]{1,100}')
+# Times that mails are moved anew because others took some of them away meanwhile.
+_ATTEMPTS: Final = 3
+
+
+async def set_flags(
+    desk: Desk,
+    folder: str,
+    uid_validity: int,
+    uids: Sequence[int],
+    add: Sequence[str],
+    remove: Sequence[str],
+) -> Done:
+    """Add and remove flags; a FETCH behind tells which of the mails are there."""
+    changes = (("+", _flags(add)), ("-", _flags(remove)))
+    selection = await desk.select(folder, uid_validity)
+    _check_kept(selection, changes[0][1])
+
+    async def change() -> set[int]:
+        stores = [
+            _store(chunk, sign, flags)
+            for chunk in chunks(uids)
+            for sign, flags in changes
+            if flags
+        ]
+        fetches = [fetch(chunk, "(UID)") for chunk in chunks(uids)]
+        await desk.run(*stores, *fetches)
+        return await found_by(fetches, uids)
+
+    return _done(uids, await _steadily(change))
+
+
+async def move(
+    desk: Desk, folder: str, uid_validity: int, uids: Sequence[int], to: str
+) -> Done:
+    """Move mails; those that are not there any more are told."""
+    if to == folder:
+        raise Unsupported("the mails are in this folder already")
+    carry = _way_to_move(desk)
+    moved: set[int] = set()
+
+    async def move_rest() -> None:
+        present = await _present(desk, folder, uid_validity, set(uids) - moved)
+        for chunk in chunks(present):
+            moved.update(await carry(desk, chunk, to))
+
+    try:
+        await _steadily(move_rest)
+    except CommandRefused as error:
+        if error.code == "TRYCREATE" or is_missing_folder(error):
+            raise FolderNotFound(f"there is no folder {to}") from error
+        raise
+    return _done(uids, moved)
+
+
+async def delete(
+    desk: Desk,
+    folder: str,
+    uid_validity: int,
+    uids: Sequence[int],
+    *,
+    permanently: bool,
+) -> Done:
+    """Move mails to Trash, or remove them for ever."""
+    if permanently:
+        return await _remove(desk, folder, uid_validity, uids)
+    trash = await find_folder(desk, FolderRole.TRASH)
+    if trash is None:
+        raise Unsupported("there is no Trash: mail can only be deleted permanently")
+    if trash == folder:
+        raise Unsupported("mail in Trash can only be deleted permanently")
+    return await move(desk, folder, uid_validity, uids, trash)
+
+
+async def _remove(
+    desk: Desk, folder: str, uid_validity: int, uids: Sequence[int]
+) -> Done:
+    if "UIDPLUS" not in desk.capabilities:
+        raise Unsupported("the server cannot delete one mail without all others")
+    present = await _present(desk, folder, uid_validity, uids)
+    for chunk in chunks(present):
+        await _expunge(desk, chunk)
+    return _done(uids, present)
+
+
+async def _present(
+    desk: Desk, folder: str, uid_validity: int, uids: Collection[int]
+) -> set[int]:
+    """Open a folder for changes and return which of the mails are there, in one write."""
+    fetches = [fetch(chunk, "(UID)") for chunk in chunks(uids)]
+    await desk.select(folder, uid_validity, *fetches)
+    return await found_by(fetches, uids)
+
+
+async def _steadily[T](act: Callable[[], Awaitable[T]]) -> T:
+    """Act, and anew if nothing was done because others took some of the mails away meanwhile."""
+    for _ in range(_ATTEMPTS):
+        try:
+            return await act()
+        except CommandRefused as error:
+            if error.code != "EXPUNGEISSUED":
+                raise
+    return await act()
+
+
+def _way_to_move(
+    desk: Desk,
+) -> Callable[[Desk, Collection[int], str], Awaitable[set[int]]]:
+    if "MOVE" in desk.capabilities:
+        return _move
+    if "UIDPLUS" in desk.capabilities:
+        return _copy_and_expunge
+    raise Unsupported("the server cannot move one mail without deleting others")
+
+
+async def _move(desk: Desk, uids: Collection[int], to: str) -> set[int]:
+    """Move by MOVE (RFC 6851); return which were moved."""
+    desk.is_committed = True
+    [completion] = await desk.run(_carrying("UID MOVE", uids, to))
+    if moved := _copied(completion, uids):
+        return moved
+    fetches = [fetch(uids, "(UID)")]
+    await desk.run(*fetches)
+    return set(uids) - await found_by(fetches, uids)
+
+
+async def _copy_and_expunge(desk: Desk, uids: Collection[int], to: str) -> set[int]:
+    """Move as clients did before MOVE; only what was copied is removed."""
+    desk.is_committed = True
+    [completion] = await desk.run(_carrying("UID COPY", uids, to))
+    copied = _copied(completion, uids) or set(uids)
+    await _expunge(desk, copied)
+    return copied
+
+
+async def _expunge(desk: Desk, uids: Collection[int]) -> None:
+    """Remove these mails, and none that others marked as deleted (UIDPLUS, RFC 4315)."""
+    desk.is_committed = True
+    await desk.run(
+        _store(uids, "+", ["\\Deleted"]), Command("UID EXPUNGE", uid_set(uids))
+    )
+
+
+def _carrying(verb: str, uids: Collection[int], to: str) -> Command:
+    name = quote(encode_folder(to))
+    return Command(verb, f"{uid_set(uids)} {name}", frozenset({"COPYUID"}))
+
+
+def _copied(completion: Completion, uids: Collection[int]) -> set[int]:
+    """Return which UIDs COPYUID tells of (RFC 4315 3)."""
+    told = [data.parts[0] for data in completion.data]
+    if completion.status.code == "COPYUID":
+        told.append(completion.status.code_args)
+    sets = (words[1] for octets in told if len(words := octets.split()) == 3)
+    ranges = [ends for octets in sets for ends in parse_ranges(octets)]
+    return {uid for uid in uids if any(low <= uid <= high for low, high in ranges)}
+
+
+def _store(uids: Collection[int], sign: str, flags: Sequence[str]) -> Command:
+    words = " ".join(flags)
+    return Command("UID STORE", f"{uid_set(uids)} {sign}FLAGS.SILENT ({words})")
+
+
+def _flags(flags: Sequence[str]) -> list[str]:
+    """Return flags as they are sent; raise FlagRefused for what is none."""
+    return [_flag(flag) for flag in dict.fromkeys(flags)]
+
+
+def _flag(flag: str) -> str:
+    if known := _SYSTEM_FLAGS.get(flag.casefold()):
+        return known
+    if not _KEYWORD.fullmatch(flag):
+        raise FlagRefused(f"{flag[:100]!r} is neither a flag nor a keyword")
+    return flag
+
+
+def _check_kept(selection: Selection, flags: Sequence[str]) -> None:
+    """Raise FlagRefused for what the folder would forget."""
+    kept = selection.permanent_flags
+    if kept is None:
+        return
+    for flag in flags:
+        is_new = "\\*" in kept and not flag.startswith("\\")
+        if flag.casefold() not in kept and not is_new:
+            raise FlagRefused(f"the folder does not keep {flag}")
+
+
+def _done(uids: Sequence[int], found: Collection[int]) -> Done:
+    """Return for which UIDs it is done; raise MailNotFound if for none."""
+    asked = dict.fromkeys(uids)
+    if asked and not found:
+        raise MailNotFound("none of the mails is in the folder any more")
+    return Done(
+        uids=tuple(uid for uid in asked if uid in found),
+        missing=tuple(uid for uid in asked if uid not in found),
+    )

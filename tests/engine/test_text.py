@@ -1,0 +1,203 @@
+"""A mail's text, whatever its parts, charset and encoding, and however broken it is."""
+
+from base64 import b64encode
+from email.message import EmailMessage
+import random
+import time
+
+import pytest
+
+from custom_components.imap_push.imap.hypertext import text_of_html
+from custom_components.imap_push.imap.text import (
+    MAX_TEXT_OCTETS,
+    Kind,
+    octets_for,
+    readable,
+    text_of,
+)
+
+from tests.rig.mails import plain, with_attachment
+
+
+def split(mail: EmailMessage) -> tuple[bytes, bytes]:
+    """Return header and body as a server gives them."""
+    header, _, body = mail.as_bytes().replace(b"\n", b"\r\n").partition(b"\r\n\r\n")
+    return header + b"\r\n\r\n", body
+
+
+def alternative(text: str, html: str) -> EmailMessage:
+    """Return a mail with text and HTML."""
+    mail = plain("both", text=text)
+    mail.add_alternative(html, subtype="html")
+    return mail
+
+
+def html_only(html: str) -> EmailMessage:
+    """Return a mail that is HTML."""
+    mail = plain("html")
+    mail.set_content(html, subtype="html")
+    return mail
+
+
+def with_attached_text() -> EmailMessage:
+    """Return a mail whose first part is a text file."""
+    mail = EmailMessage()
+    mail.make_mixed()
+    mail.add_attachment("not this", filename="note.txt")
+    inner = EmailMessage()
+    inner.set_content("this")
+    mail.attach(inner)
+    return mail
+
+
+def forwarded() -> EmailMessage:
+    """Return a mail that holds another, and has no text of its own."""
+    mail = EmailMessage()
+    mail.make_mixed()
+    mail.add_attachment(plain("inner"))
+    return mail
+
+
+@pytest.mark.parametrize(
+    ("mail", "text"),
+    [
+        pytest.param(plain("a", text="Hello.\n"), "Hello.", id="plain"),
+        pytest.param(plain("a", text="Grüße\n"), "Grüße", id="UTF-8"),
+        pytest.param(alternative("text", "<p>html"), "text", id="both: text"),
+        pytest.param(alternative(" ", "<p>html"), "html", id="both, no text: HTML"),
+        pytest.param(html_only("<p>one<p>two"), "one\n\ntwo", id="HTML"),
+        pytest.param(with_attachment("a", 9), "Hello.", id="with a file"),
+        pytest.param(with_attached_text(), "this", id="text file first"),
+        pytest.param(forwarded(), "", id="forwarded as a file"),
+    ],
+)
+def test_text_of_a_mail(mail: EmailMessage, text: str) -> None:
+    """The text that a reader sees first."""
+    assert text_of(*split(mail), 1000) == (text, False)
+
+
+@pytest.mark.parametrize(
+    ("charset", "octets", "text"),
+    [
+        ("utf-8", b"\xc3\xa9", "é"),
+        ("", b"\xc3\xa9", "é"),
+        ("", b"\xe9 \x80", "é €"),
+        ("us-ascii", b"\xc3\xa9", "é"),
+        ("iso-8859-1", b"\xe9", "é"),
+        ("no-such-charset", b"\xc3\xa9", "é"),
+        ("shift_jis", "日本".encode("shift_jis"), "日本"),
+        ("utf-8", b"a\xff", "a\ufffd"),
+        ("base64", b"YQ==", "YQ=="),
+        ("punycode", b"abc-", "abc-"),
+        ("utf-7", b"+2AA-", "?"),
+        ("x\0y", b"a\0b\x1b[0m", "ab[0m"),
+    ],
+)
+def test_charsets(charset: str, octets: bytes, text: str) -> None:
+    """Octets are read as they say, or as well as can be."""
+    assert readable(Kind(charset=charset), octets, 100) == (text, False)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "octets", "text"),
+    [
+        ("7bit", b"a=20b", "a=20b"),
+        ("QUOTED-printable", b"a=20b=\r\nc=C3=A9", "a bcé"),
+        ("quoted-printable", b"a=zz=", "a=zz"),
+        ("base64", b"aGVs\r\nbG8=", "hello"),
+        ("base64", b"aGVsbG8", "hello"),
+        ("base64", b"aGVsb", "hel"),
+        ("base64", b"===", ""),
+        ("", b"a\r\nb\rc", "a\nb\nc"),
+    ],
+)
+def test_encodings(encoding: str, octets: bytes, text: str) -> None:
+    """Transfer encodings are undone as far as they go."""
+    assert readable(Kind(encoding=encoding), octets, 100)[0].startswith(text)
+
+
+def test_long_text_is_cut() -> None:
+    """No more than was asked for, and it is told."""
+    assert text_of(*split(plain("a", text="x" * 50)), 10) == ("x" * 10, True)
+
+
+def test_beginning_of_a_mail() -> None:
+    """A text that ends before what was fetched ends is whole; another is cut at a character."""
+    header, body = split(with_attachment("a", 5000))
+    assert text_of(header, body[:2000], 1000, whole=False) == ("Hello.", False)
+    header = b"Content-Type: text/plain; charset=utf-8\r\n"
+    assert text_of(header, "ééé".encode()[:5], 1000, whole=False) == ("éé", True)
+    assert text_of(header, b"", 1000, whole=False) == ("", True)
+    whole = b"x" * (MAX_TEXT_OCTETS + 1)
+    assert readable(Kind(), whole, 10**9) == ("x" * MAX_TEXT_OCTETS, True)
+    assert octets_for(10**9) == MAX_TEXT_OCTETS
+
+
+@pytest.mark.parametrize(
+    ("html", "text"),
+    [
+        ("<p>a  b\n c</p><p>d</p>", "a b c\n\nd"),
+        ("a<br>b<br/>c", "a\nb\nc"),
+        ("<ul><li>one<li>two</ul>", "- one\n- two"),
+        ("<tr><td>a</td><td>b</td></tr>", "a b"),
+        ("<title>no</title><style>p {}</style><script>x<y</script>yes", "yes"),
+        ("<template>no</template>yes", "yes"),
+        ("<template>no<p>no", ""),
+        ("a&amp;b&nbsp;&#8364;&bogus;", "a&b €&bogus;"),
+        ("<!-- no -->yes<![endif]--><?x?>", "yes"),
+        ("<p>a<div>b</div></p>", "a\nb"),
+        ("<![weird[a", ""),
+        ("a < b", "a < b"),
+        ("<a href='x", ""),
+    ],
+)
+def test_html(html: str, text: str) -> None:
+    """HTML reads like text."""
+    assert text_of_html(html) == text
+
+
+HOSTILE = {
+    "nested multiparts": (
+        b"Content-Type: multipart/mixed; boundary=b\r\n\r\n",
+        b"--b\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n" * 10_000,
+    ),
+    "many parts": (
+        b"Content-Type: multipart/mixed; boundary=b\r\n\r\n",
+        b"--b\r\n\r\n" * 50_000,
+    ),
+    "no boundary": (b"Content-Type: multipart/mixed\r\n\r\n", b"x"),
+    "parameters": (b'Content-Type: text/plain; charset="' + b'\\";' * 9000, b"x"),
+    "RFC 2231": (b"Content-Type: text/plain; charset*0*=a'b'%ff; charset*x=", b"x"),
+    "tags": (b"Content-Type: text/html\r\n\r\n", b"<" * 300_000),
+    "comments": (b"Content-Type: text/html\r\n\r\n", b"<!--" * 100_000),
+    "attributes": (b"Content-Type: text/html\r\n\r\n", b"<a " + b'a="' * 100_000),
+    "declarations": (b"Content-Type: text/html\r\n\r\n", b"<![" * 100_000),
+    "entities": (b"Content-Type: text/html\r\n\r\n", b"&#x" * 100_000),
+    "unclosed scripts": (b"Content-Type: text/html\r\n\r\n", b"<script></scrip" * 9999),
+    "spaces": (b"Content-Type: text/html\r\n\r\n", b" \n\t" * 100_000),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_mail(name: str) -> None:
+    """What is made to stop a reader does not."""
+    started = time.process_time()
+    text_of(*HOSTILE[name], 1000)
+    assert time.process_time() - started < 1
+
+
+def test_any_octets() -> None:
+    """Nothing raises."""
+    source = random.Random(1)
+    header, body = split(alternative("text é", "<p>html"))
+    for _ in range(300):
+        mixed = bytearray(header + body)
+        for _ in range(source.randrange(1, 20)):
+            mixed[source.randrange(len(mixed))] = source.randrange(256)
+        cut = source.randrange(len(mixed))
+        text_of(bytes(mixed[: len(header)]), bytes(mixed[len(header) : cut]), 100)
+    noise = source.randbytes(3000)
+    for encoding in ("base64", "quoted-printable", "8bit"):
+        for charset in ("utf-16", "hz", "iso2022_kr", "gb18030", "unicode_escape"):
+            readable(Kind(charset=charset, encoding=encoding), noise, 100)
+        readable(Kind(encoding=encoding, charset=b64encode(noise).decode()), noise, 9)
