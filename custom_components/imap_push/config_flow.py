@@ -52,12 +52,13 @@ from .core_imap import (
     entry_data_from_core_imap,
     folder_from_core_imap,
 )
+from .folder_flow import FolderFlow
 from .form_errors import account_error
 from .form_fields import dropdown, whole_number
 from .helpers import account_from_entry_data, unique_id_from_entry_data
 from .imap import ImapError, LoginRefused, Security, check_account
 from .options_flow import ImapPushOptionsFlow
-from .subentry_flows import FolderFlow, SearchFlow
+from .search_flow import SearchFlow
 
 _LOGGER = logging.getLogger(__name__)
 

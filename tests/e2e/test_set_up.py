@@ -20,7 +20,10 @@ async def test_a_wrong_password_is_mended_in_the_same_form(
 
     wrong = credentials(mailbox.user, port, password="wrong")
     refused = await home.client.configure_flow(form["flow_id"], wrong)
-    assert (refused["type"], refused["errors"]) == ("form", {"base": "login_refused"})
+    assert (refused["type"], refused["errors"]) == (
+        "form",
+        {"base": "login_refused_because"},
+    )
     kept = {
         field["name"]: field["description"]["suggested_value"]
         for field in refused["data_schema"]
@@ -37,6 +40,43 @@ async def test_a_wrong_password_is_mended_in_the_same_form(
 
     account = Account(home, mailbox.user, added["result"]["entry_id"])
     await account.until_state("connectivity", "on")
+
+
+async def test_an_account_is_taken_over_from_core_imap(
+    home: Home, mailbox: Mailbox
+) -> None:
+    """Without its password being typed again: IMAP is left as it is, and mail arrives."""
+    known = credentials(mailbox.user, mailbox.server.imaps_port)
+    form = await home.client.start_flow("imap")
+    core = await home.client.configure_flow(
+        form["flow_id"],
+        {
+            "username": known["username"],
+            "password": known["password"],
+            "server": known["host"],
+            "port": known["port"],
+        },
+    )
+    assert core["type"] == "create_entry", core
+    try:
+        arrivals = await home.new_mail()
+        menu = await home.client.start_flow(DOMAIN)
+        form = await home.client.configure_flow(
+            menu["flow_id"], {"next_step_id": "take_over"}
+        )
+        assert known["password"] not in str(form)
+        [field] = form["data_schema"]
+        added = await home.client.configure_flow(
+            form["flow_id"], {"account": field["description"]["suggested_value"]}
+        )
+        assert (added["type"], added["title"]) == ("create_entry", mailbox.user)
+        account = Account(home, mailbox.user, added["result"]["entry_id"])
+        await account.until_state("connectivity", "on")
+        await mailbox.deliver("New")
+        [mail] = await take(arrivals)
+        assert mail["subject"] == "New"
+    finally:
+        await home.client.delete_entry(core["result"]["entry_id"])
 
 
 async def test_an_empty_mailbox_shows_what_is_known(account: Account) -> None:

@@ -9,6 +9,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.imap_push.const import CONF_SECURITY, DOMAIN
 from custom_components.imap_push.imap import (
+    AccountState,
     CannotConnect,
     CatchUp,
     CertificateError,
@@ -44,7 +45,7 @@ from homeassistant.const import (
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 
-from . import ENTRY_DATA, HOST, PASSWORD, USERNAME, suggested
+from . import CORE_IMAP_DATA, ENTRY_DATA, HOST, PASSWORD, USERNAME, suggested
 from .conftest import FakeWatcher
 
 pytestmark = pytest.mark.usefixtures("watchers")
@@ -341,6 +342,51 @@ async def test_renewing_the_password_survives_an_error(
     await hass.async_block_till_done()
 
 
+async def test_renewing_the_password_begins_with_why(
+    hass: HomeAssistant, entry: MockConfigEntry, watcher: FakeWatcher
+) -> None:
+    """The server's words say best what it wants."""
+    words = "Application-specific password required"
+    watcher.listener.state_changed(
+        AccountState(connected=False, error=LoginRefused(words))
+    )
+    result = await entry.start_reauth_flow(hass)
+    assert result["errors"] == {CONF_BASE: "app_password_needed"}
+    assert result["description_placeholders"] == {"name": USERNAME, "answer": words}
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        pytest.param(None, id="nothing"),
+        pytest.param(ConnectionLost("bye"), id="something else"),
+    ],
+)
+async def test_renewing_the_password_begins_without_what_is_not_known(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    watcher: FakeWatcher,
+    error: ImapError | None,
+) -> None:
+    """Only why the login was refused is told."""
+    watcher.listener.state_changed(AccountState(connected=False, error=error))
+    result = await entry.start_reauth_flow(hass)
+    assert not result["errors"]
+
+
+async def test_password_is_renewed_while_the_account_is_not_loaded(
+    hass: HomeAssistant, entry: MockConfigEntry, check_account: AsyncMock
+) -> None:
+    """Nothing is known of it then."""
+    result = await entry.start_reauth_flow(hass)
+    assert not result["errors"]
+    result = await hass.config_entries.flow.async_configure(
+        result["flow_id"], {CONF_PASSWORD: "battery staple"}
+    )
+    await hass.async_block_till_done()
+    assert result["reason"] == "reauth_successful"
+
+
 def _without_password(**changes: Any) -> dict[str, Any]:
     """Return what is typed into the form for changes if the password is left empty."""
     typed = ENTRY_DATA | changes
@@ -518,3 +564,116 @@ async def test_nothing_that_is_of_consequence_is_on_at_first(
         "notify": True,
         "poll_interval": 60,
     }
+
+
+def _add_core_entry(hass: HomeAssistant, **changes: Any) -> None:
+    """Set up a folder of an account in the core IMAP integration."""
+    MockConfigEntry(domain="imap", data=CORE_IMAP_DATA | changes).add_to_hass(hass)
+
+
+async def _start_from_menu(hass: HomeAssistant, choice: str) -> Any:
+    """Say where the account comes from."""
+    result = await hass.config_entries.flow.async_init(
+        DOMAIN, context={"source": SOURCE_USER}
+    )
+    assert result["type"] is FlowResultType.MENU
+    assert result["menu_options"] == ["take_over", "set_up_anew"]
+    return await hass.config_entries.flow.async_configure(
+        result["flow_id"], {"next_step_id": choice}
+    )
+
+
+async def test_account_of_core_imap_is_taken_over(
+    hass: HomeAssistant, check_account: AsyncMock, watchers: list[FakeWatcher]
+) -> None:
+    """Without a word typed: login, server and folders are known, and never shown."""
+    _add_core_entry(hass, folder="Work", verify_ssl=False)
+    _add_core_entry(hass, folder="inbox", search="ALL")
+    _add_core_entry(hass, folder="Work", search="FROM boss")
+    _add_core_entry(hass, username="joe@example.com")
+    form = await _start_from_menu(hass, "take_over")
+    assert form["step_id"] == "take_over"
+    selector = form["data_schema"].schema["account"]
+    assert [option["label"] for option in selector.config["options"]] == [
+        "jane@example.com (imap.example.com)",
+        "joe@example.com (imap.example.com)",
+    ]
+    assert PASSWORD not in repr((form, selector.config))
+
+    result = await hass.config_entries.flow.async_configure(
+        form["flow_id"], suggested(form)
+    )
+    await hass.async_block_till_done()
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert result["title"] == USERNAME
+    entry = result["result"]
+    assert entry.data == ENTRY_DATA | {CONF_VERIFY_SSL: False}
+    assert [
+        (subentry.subentry_type, subentry.unique_id, subentry.title, {**subentry.data})
+        for subentry in entry.subentries.values()
+    ] == [
+        ("folder", "Work", "Work", {"folder": "Work"}),
+        ("folder", "INBOX", "INBOX", {"folder": "INBOX"}),
+    ]
+    assert list(watchers[0].folders) == ["Work", "INBOX"]
+
+
+async def test_account_that_cannot_be_taken_over_as_it_is_can_be_mended(
+    hass: HomeAssistant, check_account: AsyncMock
+) -> None:
+    """The form shows all that is known but the password; its folders are kept."""
+    _add_core_entry(hass, folder="Work")
+    form = await _start_from_menu(hass, "take_over")
+    check_account.side_effect = LoginRefused("Wrong password")
+    form = await hass.config_entries.flow.async_configure(
+        form["flow_id"], suggested(form)
+    )
+    assert form["step_id"] == "user"
+    assert form["errors"] == {CONF_BASE: "login_refused_because"}
+    assert form["description_placeholders"] == {"answer": "Wrong password"}
+    assert suggested(form) == _without_password()
+
+    check_account.side_effect = None
+    result = await hass.config_entries.flow.async_configure(form["flow_id"], ENTRY_DATA)
+    await hass.async_block_till_done()
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    (subentry,) = result["result"].subentries.values()
+    assert subentry.title == "Work"
+
+
+async def test_account_is_set_up_anew_beside_core_imap(
+    hass: HomeAssistant, check_account: AsyncMock
+) -> None:
+    """Its inbox is watched, whatever the core integration does."""
+    _add_core_entry(hass, folder="Work")
+    form = await _start_from_menu(hass, "set_up_anew")
+    assert form["step_id"] == "user"
+    assert suggested(form) == {}
+    result = await hass.config_entries.flow.async_configure(form["flow_id"], ENTRY_DATA)
+    await hass.async_block_till_done()
+    (subentry,) = result["result"].subentries.values()
+    assert subentry.title == "INBOX"
+
+
+async def test_account_that_is_here_already_is_not_offered(
+    hass: HomeAssistant, entry: MockConfigEntry
+) -> None:
+    """With nothing to take over there is nothing to choose."""
+    _add_core_entry(hass)
+    await _start(hass)
+
+
+async def test_account_that_was_added_meanwhile_is_not_taken_over(
+    hass: HomeAssistant, check_account: AsyncMock
+) -> None:
+    """Two entries never watch the same account."""
+    _add_core_entry(hass)
+    form = await _start_from_menu(hass, "take_over")
+    MockConfigEntry(
+        domain=DOMAIN, data=ENTRY_DATA, unique_id="jane@example.com@imap.example.com"
+    ).add_to_hass(hass)
+    result = await hass.config_entries.flow.async_configure(
+        form["flow_id"], suggested(form)
+    )
+    assert result["type"] is FlowResultType.ABORT
+    assert result["reason"] == "already_configured"

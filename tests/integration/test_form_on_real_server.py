@@ -150,7 +150,9 @@ async def test_from_login_to_fifty_events(
     ("changes", "errors"),
     [
         pytest.param(
-            {CONF_PASSWORD: "wrong"}, {CONF_BASE: "login_refused"}, id="wrong password"
+            {CONF_PASSWORD: "wrong"},
+            {CONF_BASE: "login_refused_because"},
+            id="wrong password",
         ),
         pytest.param(
             {CONF_VERIFY_SSL: True},

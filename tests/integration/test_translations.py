@@ -15,12 +15,13 @@ from custom_components.imap_push import (
     config_flow,
     errors,
     event,
+    folder_flow,
     form_errors,
     options_flow,
+    search_flow,
     sensor,
     service_data,
     services,
-    subentry_flows,
 )
 from custom_components.imap_push.const import DOMAIN
 from custom_components.imap_push.imap import FolderRole, PushMode
@@ -89,12 +90,12 @@ FORMS = {
     "config.step.reauth_confirm": config_flow.REAUTH_SCHEMA,
     "config.step.reconfigure": config_flow.RECONFIGURE_SCHEMA,
     "config.step.take_over": config_flow.take_over_schema([]),
-    "config_subentries.folder.step.user": subentry_flows.folder_schema([], {}),
+    "config_subentries.folder.step.user": folder_flow.folder_schema([], {}),
     "config_subentries.folder.step.reconfigure": vol.Schema(
-        subentry_flows.folder_options_schema({})
+        folder_flow.folder_options_schema({})
     ),
-    "config_subentries.search.step.user": subentry_flows.search_schema([], {}),
-    "config_subentries.search.step.reconfigure": subentry_flows.search_schema([], {}),
+    "config_subentries.search.step.user": search_flow.search_schema([], {}),
+    "config_subentries.search.step.reconfigure": search_flow.search_schema([], {}),
     "options.step.init": options_flow.OPTIONS_SCHEMA,
 }
 

@@ -1,0 +1,149 @@
+"""The form for a saved search."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import voluptuous as vol
+
+from homeassistant.config_entries import SubentryFlowResult
+from homeassistant.const import CONF_BASE, CONF_NAME, UnitOfInformation, UnitOfTime
+from homeassistant.data_entry_flow import section
+from homeassistant.helpers.selector import (
+    NumberSelectorConfig,
+    SelectOptionDict,
+    TextSelector,
+)
+
+from .const import (
+    CONF_FLAGGED,
+    CONF_FOLDERS,
+    CONF_HAS_ATTACHMENT,
+    CONF_LARGER_THAN,
+    CONF_NEWER_THAN,
+    CONF_RAW,
+    CONF_RECIPIENT,
+    CONF_SENDER,
+    CONF_SUBJECT,
+    CONF_TEXT,
+    CONF_UNREAD,
+)
+from .form_fields import choice, config_from_form, form_from_config, whole_number
+from .helpers import criteria_from_config
+from .imap import Criteria
+from .subentry_flow import SubentryFlow, folder_name, folder_selector
+
+SECTION_EXPERT: Final = "expert"
+EXPERT_SCHEMA: Final = vol.Schema({vol.Optional(CONF_RAW): TextSelector()})
+
+
+def search_schema(
+    options: list[SelectOptionDict], search: Mapping[str, Any]
+) -> vol.Schema:
+    """Return the form for a search."""
+    return vol.Schema(
+        {
+            vol.Required(CONF_NAME): TextSelector(),
+            vol.Required(CONF_FOLDERS): folder_selector(options, multiple=True),
+            vol.Optional(CONF_SENDER): TextSelector(),
+            vol.Optional(CONF_RECIPIENT): TextSelector(),
+            vol.Optional(CONF_SUBJECT): TextSelector(),
+            vol.Optional(CONF_TEXT): TextSelector(),
+            **choice(CONF_UNREAD),
+            **choice(CONF_FLAGGED),
+            **choice(CONF_HAS_ATTACHMENT),
+            vol.Optional(CONF_LARGER_THAN): whole_number(
+                NumberSelectorConfig(
+                    min=1, unit_of_measurement=UnitOfInformation.KILOBYTES
+                )
+            ),
+            vol.Optional(CONF_NEWER_THAN): whole_number(
+                NumberSelectorConfig(min=1, unit_of_measurement=UnitOfTime.DAYS)
+            ),
+            vol.Required(SECTION_EXPERT): section(
+                EXPERT_SCHEMA,
+                {"collapsed": not search.get(SECTION_EXPERT, {}).get(CONF_RAW)},
+            ),
+        }
+    )
+
+
+class SearchFlow(SubentryFlow):
+    """Save a search, or change it."""
+
+    _fields = {"folder_not_found": CONF_FOLDERS}
+
+    async def async_step_user(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Ask for a name and what to search for where, and try it."""
+        if user_input is not None:
+            search = _search(user_input)
+            if await self._is_usable(search):
+                return self.async_create_entry(title=_name(user_input), data=search)
+        return await self._search_form(
+            "user", user_input or {CONF_FOLDERS: self._watched[:1]}
+        )
+
+    async def async_step_reconfigure(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Change all of a search."""
+        subentry = self._get_reconfigure_subentry()
+        if user_input is not None:
+            search = _search(user_input)
+            if await self._is_usable(search):
+                return self.async_update_and_abort(
+                    self._get_entry(), subentry, title=_name(user_input), data=search
+                )
+        known = {
+            CONF_NAME: subentry.title,
+            **form_from_config(subentry.data),
+            SECTION_EXPERT: subentry.data,
+        }
+        return await self._search_form("reconfigure", user_input or known)
+
+    async def _is_usable(self, search: Mapping[str, Any]) -> bool:
+        """Return whether the server finds something or nothing, but understands."""
+        criteria = criteria_from_config(search)
+        # The frontend shows no error inside of a section, but above it.
+        self._fields = {
+            **SearchFlow._fields,
+            "criteria_refused": SECTION_EXPERT if criteria.raw else CONF_BASE,
+        }
+        self._errors = {}
+        if criteria == Criteria():
+            self._errors = {CONF_BASE: "no_criteria"}
+        elif not search[CONF_FOLDERS]:
+            self._errors = {CONF_FOLDERS: "no_folders"}
+        for folder in search[CONF_FOLDERS]:
+            if not self._errors:
+                await self._try(folder, criteria)
+        return not self._errors
+
+    async def _try(self, folder: str, criteria: Criteria) -> None:
+        """Search a folder for real."""
+        await self._ask(lambda client: client.search(folder, criteria, limit=1), folder)
+
+    async def _search_form(
+        self, step_id: str, values: Mapping[str, Any]
+    ) -> SubentryFlowResult:
+        """Show a search; the folders that are watched come first."""
+        options = await self._folder_options((*self._watched, *values[CONF_FOLDERS]))
+        return self._form(step_id, search_schema(options, values), values)
+
+
+def _name(user_input: Mapping[str, Any]) -> str:
+    """Return the name of a search."""
+    name: str = user_input[CONF_NAME]
+    return name.strip()
+
+
+def _search(user_input: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a search without its name, all criteria side by side."""
+    search = config_from_form({**user_input, **user_input[SECTION_EXPERT]})
+    search[CONF_FOLDERS] = list(
+        dict.fromkeys(map(folder_name, search.get(CONF_FOLDERS, ())))
+    )
+    del search[SECTION_EXPERT]
+    search.pop(CONF_NAME, None)
+    return search

@@ -1,0 +1,140 @@
+"""What the forms for folders and for searches have in common: they ask the server."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+import logging
+from typing import Any
+
+import voluptuous as vol
+
+from homeassistant.config_entries import (
+    ConfigEntryState,
+    ConfigSubentryFlow,
+    SubentryFlowResult,
+)
+from homeassistant.const import CONF_BASE
+from homeassistant.helpers.selector import (
+    SelectOptionDict,
+    SelectSelector,
+    SelectSelectorConfig,
+    SelectSelectorMode,
+)
+from homeassistant.helpers.translation import async_get_translations
+
+from .const import CONF_FOLDER, DEFAULT_FOLDER, DOMAIN, SUBENTRY_TYPE_FOLDER
+from .form_errors import request_error
+from .helpers import account_from_entry_data
+from .imap import Client, FolderInfo, FolderRole, ImapError
+
+_LOGGER = logging.getLogger(__name__)
+
+
+def folder_selector(
+    options: list[SelectOptionDict], *, multiple: bool = False
+) -> SelectSelector:
+    """Return a choice of folders, and room for the name of one that is not listed."""
+    return SelectSelector(
+        SelectSelectorConfig(
+            options=options,
+            custom_value=True,
+            mode=SelectSelectorMode.DROPDOWN,
+            multiple=multiple,
+        )
+    )
+
+
+def folder_name(typed: str) -> str:
+    """Return the name of a folder; INBOX has no case (RFC 3501 5.1)."""
+    name = typed.strip()
+    return DEFAULT_FOLDER if name.upper() == DEFAULT_FOLDER else name
+
+
+def _label(info: FolderInfo, roles: Mapping[str, str]) -> str:
+    """Return how a folder is shown: where it is, and what it is for."""
+    path = info.name
+    if info.delimiter:
+        path = path.replace(info.delimiter, " / ")
+    if info.role in (None, FolderRole.INBOX):
+        return path
+    role = roles[f"component.{DOMAIN}.selector.folder_role.options.{info.role}"]
+    return path if role.casefold() in path.casefold() else f"{path} ({role})"
+
+
+class SubentryFlow(ConfigSubentryFlow):
+    """A form that asks the server."""
+
+    # The field that an error is about, by the key of its text.
+    _fields: Mapping[str, str]
+    _placeholders: dict[str, str] | None = None
+    _listed: list[FolderInfo] | None = None
+
+    def __init__(self) -> None:
+        """Begin without an error."""
+        self._errors: dict[str, str] = {}
+
+    @property
+    def _watched(self) -> list[str]:
+        """Return the folders that are watched."""
+        return [
+            subentry.data[CONF_FOLDER]
+            for subentry in self._get_entry().get_subentries_of_type(
+                SUBENTRY_TYPE_FOLDER
+            )
+        ]
+
+    @asynccontextmanager
+    async def _client(self) -> AsyncIterator[Client]:
+        """Return the account's client; one of our own while the account is not loaded."""
+        entry = self._get_entry()
+        if entry.state is ConfigEntryState.LOADED:
+            yield entry.runtime_data.client
+            return
+        client = Client(account_from_entry_data(entry.data))
+        try:
+            yield client
+        finally:
+            await client.close()
+
+    async def _ask[T](
+        self, request: Callable[[Client], Awaitable[T]], folder: str = ""
+    ) -> T | None:
+        """Return the server's answer; None if there is none, and the form will say why."""
+        try:
+            async with self._client() as client:
+                return await request(client)
+        except ImapError as err:
+            _LOGGER.debug("The account cannot be asked (%s)", type(err).__name__)
+            key, self._placeholders = request_error(err, folder)
+        except Exception:
+            _LOGGER.exception("Unexpected exception")
+            key = "unknown"
+        self._errors = {self._fields.get(key, CONF_BASE): key}
+        return None
+
+    async def _folder_options(
+        self, first: Iterable[str], without: Iterable[str] = ()
+    ) -> list[SelectOptionDict]:
+        """Return the folders to choose from. The form works without the server's list."""
+        if self._listed is None and CONF_BASE not in self._errors:
+            self._listed = await self._ask(lambda client: client.folders())
+        folders = {name: FolderInfo(name=name) for name in first}
+        folders |= {info.name: info for info in self._listed or ()}
+        roles = await async_get_translations(
+            self.hass, self.hass.config.language, "selector", {DOMAIN}
+        )
+        return [
+            SelectOptionDict(value=name, label=_label(info, roles))
+            for name, info in folders.items()
+            if name not in without
+        ]
+
+    def _form(
+        self, step_id: str, schema: vol.Schema, values: Mapping[str, Any] | None
+    ) -> SubentryFlowResult:
+        """Show a form with what was typed and what was wrong with it."""
+        return self.async_show_form(
+            step_id=step_id,
+            data_schema=self.add_suggested_values_to_schema(schema, values),
+            errors=self._errors,
+            description_placeholders=self._placeholders,
+        )
