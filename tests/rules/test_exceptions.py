@@ -42,7 +42,7 @@ LITERAL = [
 def test_every_exception_has_a_text() -> None:
     """And no text is for one that is never raised."""
     keys = {str(parameter.values[0]) for parameter in LITERAL}
-    assert keys | {key for _, key in ERROR_TEXTS} == set(ENGLISH["exceptions"])
+    assert keys | {*ERROR_TEXTS.values()} == set(ENGLISH["exceptions"])
 
 
 @pytest.mark.parametrize(("key", "placeholders"), LITERAL)
@@ -57,7 +57,7 @@ def test_exception_fills_the_placeholders_of_its_text(
     assert set(re.findall(r"\{(\w+)\}", message)) == set(filled)
 
 
-@pytest.mark.parametrize("key", sorted(key for _, key in ERROR_TEXTS))
+@pytest.mark.parametrize("key", sorted({*ERROR_TEXTS.values()}))
 def test_error_of_the_engine_says_no_more_than_is_known(key: str) -> None:
     """The words of the server are not passed on: they may hold the login."""
     message = ENGLISH["exceptions"][key]["message"]
