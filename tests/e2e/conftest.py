@@ -47,16 +47,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         marks = {mark.name for mark in item.iter_markers()}
         if marks & {"browser", "newest"} and NEWEST not in item.name:
             items.remove(item)
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print what was measured."""
-    reports = terminalreporter.getreports("passed") + terminalreporter.getreports(
-        "failed"
-    )
-    for report in reports:
-        for name, value in report.user_properties:
-            terminalreporter.line(f"{report.nodeid}: {name}: {value}")
+            continue
+        # Each Home Assistant is used by one test at a time; what takes minutes has its own.
+        used = next(version for version in VENVS if version in item.name)
+        item.add_marker(pytest.mark.xdist_group("long" if "newest" in marks else used))
+    # What takes longest begins first.
+    items.sort(key=lambda item: item.get_closest_marker("newest") is None)
 
 
 @pytest.fixture(scope="session")

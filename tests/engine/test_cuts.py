@@ -16,7 +16,7 @@ from .virtual import VirtualLoop, run, watched
 from tests.rig.light_folder import UID_VALIDITY
 from tests.rig.light_server import LightServer
 
-pytestmark = pytest.mark.cuts
+pytestmark = pytest.mark.once
 
 # A server that falls silent is found by the refresh of IDLE at the latest.
 PATIENCE = 20 * MINUTE

@@ -14,6 +14,8 @@ from .virtual import VirtualLoop, run, watched
 from tests.rig.light_folder import LightFolder
 from tests.rig.light_server import LightServer
 
+pytestmark = pytest.mark.once
+
 FOLDERS = ("INBOX", "Work", "News")
 
 

@@ -76,7 +76,9 @@ def test_storm_in_a_folder_that_is_not_open(capabilities: bytes) -> None:
 
 
 @PUSHING
-@pytest.mark.parametrize("seconds", [MINUTE, HOUR, 10 * HOUR])
+@pytest.mark.parametrize(
+    "seconds", [MINUTE, HOUR, pytest.param(10 * HOUR, marks=pytest.mark.once)]
+)
 @pytest.mark.parametrize("is_nameless", [False, True], ids=["dark", "nameless"])
 def test_black_hole(capabilities: bytes, seconds: float, is_nameless: bool) -> None:
     """See it found within five minutes, and what came meanwhile told soon after its end."""

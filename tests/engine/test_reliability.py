@@ -167,6 +167,7 @@ def test_silence_at_every_step_ends() -> None:
     run(main)
 
 
+@pytest.mark.once
 def test_login_lives_a_day() -> None:
     """See a routine disconnect renewed at once, told to nobody, whenever it comes."""
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 import os
-import sys
 import time
 
 import pytest
@@ -30,13 +29,10 @@ async def test_each_mail_fires_once(
     variant: Variant,
     certificate: Certificate,
     record_property: Callable[[str, object], None],
-    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Not one mail is lost or told twice; FAULT_SEED repeats what this prints."""
     require(Dovecot.available(), "Dovecot 2.3")
     seed = int(os.environ.get("FAULT_SEED") or time.time_ns() % 1_000_000)
     outcome = await weather(variant, seed, FAULTS, certificate)
     record_property("story", outcome.story())
-    with capsys.disabled():
-        sys.stdout.write(f"\n{outcome} ")
     assert not outcome.violations, f"FAULT_SEED={outcome.story()}"

@@ -13,11 +13,13 @@ from homeassistant.core import HomeAssistant
 from homeassistant.setup import async_setup_component
 from homeassistant.util.yaml import parse_yaml
 
-DOCS = Path(__file__).parents[2] / "docs"
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
 PAGES = {name: (DOCS / name).read_text() for name in ("triggers.md", "conditions.md")}
+OTHERS = [ROOT / "README.md", DOCS / "core-imap.md"]
 EXAMPLES = [
     pytest.param(example, id=f"{name} {number}")
-    for name, page in PAGES.items()
+    for name, page in (PAGES | {path.name: path.read_text() for path in OTHERS}).items()
     for number, example in enumerate(re.findall(r"```yaml\n(.*?)```", page, re.DOTALL))
 ]
 TIME = {"trigger": "time", "at": "12:00:00"}
@@ -25,11 +27,12 @@ TIME = {"trigger": "time", "at": "12:00:00"}
 
 @pytest.mark.parametrize("example", EXAMPLES)
 async def test_example_is_valid(hass: HomeAssistant, example: str) -> None:
-    """It can be pasted; a condition alone needs a trigger."""
+    """It can be pasted; a condition or actions alone need a trigger."""
     assert await async_setup_component(hass, "automation", {})
-    config = {"triggers": [TIME], "actions": []} | cast(
-        dict[str, Any], parse_yaml(example)
-    )
+    config = cast(dict[str, Any], parse_yaml(example))
+    if "automation" in config:
+        [config] = config["automation"]
+    config = {"triggers": [TIME], "actions": []} | config
     validated = await async_validate_config_item(hass, "example", config)
     assert validated is not None
     assert validated.validation_error is None

@@ -14,7 +14,6 @@ from custom_components.imap_push import (
     binary_sensor,
     button,
     config_flow,
-    errors,
     event,
     folder_flow,
     form_errors,
@@ -43,7 +42,6 @@ def _read(name: str) -> dict[str, Any]:
 
 ENGLISH = _read("translations/en.json")
 ICONS = _read("icons.json")
-MANIFEST = _read("manifest.json")
 
 DESCRIPTIONS: list[tuple[str, EntityDescription]] = [
     ("binary_sensor", binary_sensor.CONNECTIVITY),
@@ -55,30 +53,7 @@ DESCRIPTIONS: list[tuple[str, EntityDescription]] = [
 ]
 
 
-def _strings(tree: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """Yield every text with its path."""
-    if isinstance(tree, str):
-        yield path, tree
-        return
-    for key, value in tree.items():
-        yield from _strings(value, f"{path}.{key}" if path else key)
-
-
 SERVICES = load_yaml_dict(str(FOLDER / "services.yaml"))
-
-TEXTS = dict(_strings(ENGLISH))
-
-
-@pytest.mark.parametrize(("path", "text"), TEXTS.items(), ids=TEXTS)
-def test_text_is_well_formed(path: str, text: str) -> None:
-    """No address, no HTML, no quoted placeholder, no blank at an end."""
-    assert text
-    assert text == text.strip()
-    assert "://" not in text
-    assert not re.search(r"<[a-z/]", text)
-    assert not re.search(r"'\{\w+\}'", text)
-    assert all(name.isidentifier() for name in re.findall(r"\{([^}]*)\}", text))
-    assert all(re.fullmatch(r"[a-z0-9-_]+", key) for key in path.split("."))
 
 
 def _texts(path: str) -> Any:
@@ -284,35 +259,6 @@ def test_every_state_has_a_name() -> None:
     assert set(last_error) == set(ERROR_KEYS.values())
 
 
-def test_an_icon_that_depends_on_the_state_differs_from_the_usual_one() -> None:
-    """Otherwise it need not be there."""
-    for entities in ICONS["entity"].values():
-        for icons in entities.values():
-            others = {
-                *icons.get("state", {}).values(),
-                *icons.get("range", {}).values(),
-            }
-            assert icons["default"] not in others
-            assert all(icon.startswith("mdi:") for icon in others)
-
-
-def test_manifest_is_what_hassfest_asks_for() -> None:
-    """Known keys in their order, and what a custom integration needs."""
-    keys = list(MANIFEST)
-    assert keys[:2] == ["domain", "name"]
-    assert keys[2:] == sorted(keys[2:])
-    assert MANIFEST["domain"] == DOMAIN == FOLDER.name
-    assert {"codeowners", "documentation", "iot_class", "issue_tracker", "version"} <= {
-        *keys
-    }
-    assert not {"categories", "connectivity", "quality_scale"} & {*keys}
-    assert all(
-        MANIFEST[key].startswith("https://")
-        for key in ("documentation", "issue_tracker")
-    )
-    assert all(owner.startswith("@") for owner in MANIFEST["codeowners"])
-
-
 @pytest.mark.parametrize("platform", PLATFORMS)
 def test_every_platform_is_there_and_sets_parallel_updates(platform: str) -> None:
     """Entities are pushed to; nothing is to be throttled."""
@@ -373,17 +319,3 @@ def _markers(schema: Any) -> list[Any]:
         return list(schema.schema)
     [*_, last] = schema.validators
     return _markers(last)
-
-
-def test_every_failure_of_an_action_is_described() -> None:
-    """And no text is for a failure that does not happen."""
-    source = "".join(
-        (FOLDER / f"{module}.py").read_text() for module in ("services", "media_source")
-    )
-    raised = {
-        *errors.ERROR_TEXTS.values(),
-        *re.findall(r'translation_key="(\w+)"', source),
-    }
-    assert set(ENGLISH["exceptions"]) == raised
-    for text in ENGLISH["exceptions"].values():
-        assert set(text) == {"message"}

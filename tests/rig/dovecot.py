@@ -203,8 +203,8 @@ class Dovecot:
         shutil.chown(path, self._owner.mail_user, self._owner.mail_group)
 
     def close(self) -> None:
-        """Stop and remove the folder with all its mail."""
-        self.stop()
+        """Kill it, which unlike an orderly end takes no second, and remove all its mail."""
+        self.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _write_files(

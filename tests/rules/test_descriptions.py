@@ -1,0 +1,112 @@
+"""Actions, triggers and conditions are described for the editors of automations."""
+
+from collections.abc import Iterator, Mapping
+import re
+from typing import Any
+
+import pytest
+
+from homeassistant.helpers.selector import selector
+
+from . import ENGLISH, ICONS, INTEGRATION, ROOT, find, read_yaml
+
+# The file of descriptions, what it is called in the icons, and its page.
+KINDS = {
+    "services": ("service", "actions"),
+    "triggers": ("trigger", "triggers"),
+    "conditions": ("condition", "conditions"),
+}
+DESCRIPTIONS = {kind: read_yaml(INTEGRATION / f"{kind}.yaml") for kind in KINDS}
+ALL = [
+    pytest.param(kind, name, id=f"{kind} {name}")
+    for kind, described in DESCRIPTIONS.items()
+    for name in described
+]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_texts_and_icons_are_for_what_is_described(kind: str) -> None:
+    """No more, no less."""
+    assert set(ENGLISH[kind]) == set(DESCRIPTIONS[kind])
+    assert set(ICONS[kind]) == set(DESCRIPTIONS[kind])
+    assert not [name for name in DESCRIPTIONS[kind] if name.startswith(".")]
+
+
+@pytest.mark.parametrize(("kind", "name"), ALL)
+def test_it_and_each_of_its_fields_has_a_name_and_a_description(
+    kind: str, name: str
+) -> None:
+    """A field in a section counts like any other, and has a name of its own."""
+    texts = ENGLISH[kind][name]
+    fields = [field for field, _ in _fields(DESCRIPTIONS[kind][name])]
+    assert texts["name"]
+    assert texts["description"].endswith(".")
+    assert len(fields) == len(set(fields))
+    assert set(texts.get("fields", {})) == set(fields)
+    for field in texts.get("fields", {}).values():
+        assert field["name"]
+        assert field["description"].endswith(".")
+    sections = set(_sections(DESCRIPTIONS[kind][name]))
+    assert set(texts.get("sections", {})) == sections
+    assert all(section["name"] for section in texts.get("sections", {}).values())
+
+
+@pytest.mark.parametrize(("kind", "name"), ALL)
+def test_it_has_an_icon(kind: str, name: str) -> None:
+    """Sections may have one."""
+    icons = ICONS[kind][name]
+    assert icons[KINDS[kind][0]].startswith("mdi:")
+    assert set(icons.get("sections", {})) <= set(_sections(DESCRIPTIONS[kind][name]))
+
+
+@pytest.mark.parametrize(("kind", "name"), ALL)
+def test_every_field_has_a_selector(kind: str, name: str) -> None:
+    """One that Home Assistant knows, with words for its options."""
+    for _, field in _fields(DESCRIPTIONS[kind][name]):
+        assert selector(field["selector"])
+        for key in find(field["selector"], "translation_key"):
+            assert ENGLISH["selector"][key]["options"]
+
+
+@pytest.mark.parametrize(("kind", "name"), ALL)
+def test_it_has_its_place_in_the_documentation(kind: str, name: str) -> None:
+    """With each of its fields."""
+    page = (ROOT / "docs" / f"{KINDS[kind][1]}.md").read_text()
+    assert f"imap_push.{name}" in page
+    for field, _ in _fields(DESCRIPTIONS[kind][name]):
+        assert f"`{field}`" in page, field
+
+
+def test_every_action_that_is_registered_is_described() -> None:
+    """Hassfest asks for services.yaml; the other two are asked for what they offer."""
+    source = (INTEGRATION / "services.py").read_text()
+    registered = set(re.findall(r'^SERVICE_\w+: Final = "(\w+)"', source, re.MULTILINE))
+    assert registered == set(DESCRIPTIONS["services"])
+
+
+@pytest.mark.parametrize("kind", ["triggers", "conditions"])
+def test_every_trigger_and_condition_is_described(kind: str) -> None:
+    """Both are what their module returns to Home Assistant."""
+    module = kind.removesuffix("s")
+    source = (INTEGRATION / f"{module}.py").read_text()
+    offered = re.search(
+        rf"def async_get_{kind}\(.*?return (\{{.*?\}})", source, re.DOTALL
+    )
+    assert offered is not None
+    assert set(re.findall(r'"(\w+)":', offered[1])) == set(DESCRIPTIONS[kind])
+
+
+def _fields(description: Mapping[str, Any] | None) -> Iterator[tuple[str, Any]]:
+    """Yield the fields, those in sections as well."""
+    for name, field in ((description or {}).get("fields") or {}).items():
+        if "fields" in field:
+            yield from field["fields"].items()
+        else:
+            yield name, field
+
+
+def _sections(description: Mapping[str, Any] | None) -> Iterator[str]:
+    """Yield the names of the sections."""
+    for name, field in ((description or {}).get("fields") or {}).items():
+        if "fields" in field:
+            yield name
