@@ -165,6 +165,18 @@ HOSTILE = {
         b"Content-Type: multipart/mixed; boundary=b\r\n\r\n",
         b"--b\r\n\r\n" * 50_000,
     ),
+    "a megabyte of parts": (
+        b"Content-Type: multipart/mixed; boundary=b\r\n\r\n",
+        b"\n--b\n" * 200_000,
+    ),
+    "a megabyte of multiparts": (
+        b"Content-Type: multipart/mixed; boundary=b\r\n\r\n",
+        b"\n--b\nContent-Type: multipart/mixed; boundary=c\n\n--c\n" * 18_000,
+    ),
+    "boundary that is half a character": (
+        b"Content-Type: multipart/mixed; boundary*=utf-7''%2B2AA-\r\n\r\n",
+        b"x",
+    ),
     "no boundary": (b"Content-Type: multipart/mixed\r\n\r\n", b"x"),
     "parameters": (b'Content-Type: text/plain; charset="' + b'\\";' * 9000, b"x"),
     "RFC 2231": (b"Content-Type: text/plain; charset*0*=a'b'%ff; charset*x=", b"x"),
