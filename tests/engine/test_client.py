@@ -303,6 +303,20 @@ async def test_delete_without_means() -> None:
     assert session.received[:-1] == ['LIST "" "*"']
 
 
+async def test_trash_of_several() -> None:
+    """Mail goes to the user's own Trash, not to one in an archive or of somebody else."""
+    names = (b"Archive/Trash", b"Other Users/ann/Trash", b"Trash", b"Work/Trash")
+    answers = {
+        "LIST": [b"".join(b'* LIST () "/" "%b"\r\n' % it for it in names), b"OK"],
+        "UID FETCH": [EXISTS, b"OK"],
+        "UID MOVE": b"OK [COPYUID 9 5 1] moved",
+    }
+    session = Session(answers)
+    async with serving(session) as client:
+        await client.delete("INBOX", 1, [5])
+    assert 'UID MOVE 5 "Trash"' in session.received
+
+
 async def test_move_of_mail_that_others_take_away_meanwhile() -> None:
     """What is still there is moved."""
     refusals = iter([b"NO [EXPUNGEISSUED] gone"])
@@ -352,6 +366,15 @@ async def test_move_of_mail_that_others_take_away_meanwhile() -> None:
                 FolderInfo(name="Other", delimiter="."),
             ],
             id="by usual names",
+        ),
+        pytest.param(
+            b'* LIST (\\Sent) "/" Post\r\n* LIST () "/" Sent\r\n* LIST () "/" Trash\r\n',
+            [
+                FolderInfo(name="Post", delimiter="/", role=FolderRole.SENT),
+                FolderInfo(name="Sent", delimiter="/"),
+                FolderInfo(name="Trash", delimiter="/", role=FolderRole.TRASH),
+            ],
+            id="special use told of some",
         ),
         pytest.param(
             b"* LIST\r\n* LIST () () ()\r\n* LIST x\r\n* LIST () NIL NIL\r\n",
