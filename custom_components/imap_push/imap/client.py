@@ -56,8 +56,8 @@ class Client:
     ) -> list[Counted | CriteriaRefused]:
         """Return for each search how many mails match, and which of the UIDs `among` do.
 
-        All goes out in one write. Of a search that is refused the refusal is returned, so that
-        it does the others no harm. Of more than 500 `among` the highest are looked at.
+        All goes out together. Of a search that is refused the refusal is returned, so that it
+        does the others no harm. Of more than 500 `among` the highest are looked at.
         """
         return await self._kept.do(count, folder, searches, among)
 

@@ -16,6 +16,9 @@ from .session import MAX_UID, by_uid
 # UIDs that one command names at the most: servers take lines of some thousand octets.
 MAX_NAMED: Final = 500
 _MAX_WRITE: Final = 100  # commands
+# Commands that go out before it is known that there is the folder: servers hang up after some
+# that make no sense.
+_MAX_HOPEFUL: Final = 4
 
 _OPENED: Final = frozenset(
     {"EXISTS", "RECENT", "FLAGS", "UIDVALIDITY", "UIDNEXT", "PERMANENTFLAGS"}
@@ -71,8 +74,8 @@ class Desk:
     ) -> int:
         """Do in a folder what changes nothing; return its UIDVALIDITY, raise if it is another.
 
-        The folder is opened in the same write, before and, so that what was read is of the mails
-        that are meant, behind. The commands are done then, or refused.
+        The folder is opened before, in the same write if the commands are few, and, so that what
+        was read is of the mails that are meant, behind. The commands are done then, or refused.
         """
         if uid_validity is None:
             return (await self._open("EXAMINE", folder, None, commands)).uid_validity
@@ -113,10 +116,13 @@ class Desk:
         """
         opening = _opening(verb, folder)
         self._last = None
-        await self._send((opening, *commands))
+        hopeful = commands if len(commands) <= _MAX_HOPEFUL else ()
+        await self._send((opening, *hopeful))
         selection = await _selection(opening)
         self._last = folder, selection.uid_validity
-        return _checked(selection, uid_validity)
+        _checked(selection, uid_validity)
+        await self._send(commands[len(hopeful) :])
+        return selection
 
     async def _send(self, commands: Iterable[Command]) -> None:
         """Send commands and wait until all are answered, so that nothing is left for the next.
