@@ -292,6 +292,18 @@ async def test_move_that_cannot_be(
     assert not [line for line in session.received if re.match(never, line)]
 
 
+@pytest.mark.parametrize(
+    ("folder", "to"), [("INBOX", "Inbox"), ("inbox", "INBOX"), ("Größe", "Größe")]
+)
+async def test_move_to_where_the_mail_is(folder: str, to: str) -> None:
+    """It would get another UID, and be new mail once more."""
+    session = Session(MOVED)
+    async with serving(session) as client:
+        with pytest.raises(Unsupported):
+            await client.move(folder, 1, [5], to)
+    assert session.received == ["LOGOUT"]
+
+
 async def test_delete_without_means() -> None:
     """No Trash, no UIDPLUS: told, and nothing is done."""
     session = Session(capabilities=POOR)

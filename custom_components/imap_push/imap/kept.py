@@ -59,7 +59,9 @@ class Kept:
             try:
                 return await self._do(lambda desk: task(desk, *args, **kwargs))
             except CommandRefused as error:
-                raise passing_refusal(error) or error from error
+                if passing := passing_refusal(error):
+                    raise passing from error
+                raise
             finally:
                 self._rest()
 
