@@ -823,6 +823,21 @@ def test_round_trips(
     run(main)
 
 
+def test_server_that_takes_one_command_at_a_time() -> None:
+    """What the watcher found out about it is not found out anew."""
+
+    async def main(loop: VirtualLoop) -> None:
+        loop.scripts = [Session()]
+        client = Client(account(993))
+        client.do_without_pipelining()
+        await client.search("INBOX", Criteria(), limit=1)
+        await client.count("INBOX", [Criteria()] * 9)
+        assert all(octets.count(b"\r\n") == 1 for octets in loop.written)
+        await client.close()
+
+    run(main)
+
+
 async def test_search_that_is_refused_for_now() -> None:
     """That passes by itself, and is not the user's mistake."""
     session = Session({"UID SEARCH": b"NO [UNAVAILABLE] later"})

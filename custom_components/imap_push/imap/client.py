@@ -36,6 +36,10 @@ class Client:
         """Connect only when something is asked."""
         self._kept = Kept(account, on_alert)
 
+    def do_without_pipelining(self) -> None:
+        """Send one command at a time on new connections: the server stands no more."""
+        self._kept.do_without_pipelining()
+
     async def close(self) -> None:
         """Log out; nothing may be asked any more."""
         await self._kept.close()

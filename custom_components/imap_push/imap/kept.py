@@ -38,6 +38,10 @@ class Kept:
         self._refused_at = 0.0
         self._is_closed = False
 
+    def do_without_pipelining(self) -> None:
+        """Send one command at a time from now on."""
+        self._pipelining = Pipelining(allowed=False)
+
     async def close(self) -> None:
         """Log out; who still waits for something is told that the connection is closed."""
         self._is_closed = True
