@@ -893,6 +893,23 @@ async def test_text_of_the_right_part() -> None:
     assert content.text == "дв"
 
 
+async def test_plain_text_with_nothing_in_it() -> None:
+    """The HTML beside it is told, as it is with new mail."""
+    parts = (
+        b'(("text" "plain" NIL NIL NIL "7bit" 3 1)'
+        b'("text" "html" NIL NIL NIL "7bit" 9 1) "alternative")'
+    )
+    whole = b'* 1 FETCH (UID 5 BODY[HEADER]<0> "Subject: s" BODYSTRUCTURE %b)\r\n'
+    answers: dict[str, Any] = {
+        ".*HEADER": [whole % parts, b"OK"],
+        r".*BODY.PEEK\[1\]": [b'* 1 FETCH (UID 5 BODY[1]<0> " \t")\r\n', b"OK"],
+        r".*BODY.PEEK\[2\]": [b'* 1 FETCH (UID 5 BODY[2]<0> "<p>hi")\r\n', b"OK"],
+    }
+    async with serving(Session(answers)) as client:
+        content = await client.content("INBOX", 1, 5, text_size=9)
+    assert (content.text, content.truncated) == ("hi", False)
+
+
 async def test_more_uids_than_a_command_takes() -> None:
     """They are named in several commands, and those that cannot be any are missing."""
     uids = [*range(2, 2000, 2), 0, 2**40]
