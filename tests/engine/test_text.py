@@ -143,6 +143,7 @@ def test_beginning_of_a_mail() -> None:
         ("<title>no</title><style>p {}</style><script>x<y</script>yes", "yes"),
         ("<template>no</template>yes", "yes"),
         ("<template>no<p>no", ""),
+        ("<template><style>no</style>no</template>yes", "yes"),
         ("a&amp;b&nbsp;&#8364;&bogus;", "a&b €&bogus;"),
         ("<!-- no -->yes<![endif]--><?x?>", "yes"),
         ("<p>a<div>b</div></p>", "a\nb"),
