@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from custom_components.imap_push.imap import (
+    AppPasswordNeeded,
     Client,
     ConnectionLost,
     Counted,
@@ -24,8 +25,10 @@ from custom_components.imap_push.imap import (
     ImapError,
     LoginRefused,
     MailNotFound,
+    OAuthNeeded,
     PartNotFound,
     ProtocolError,
+    Throttled,
     TooManyConnections,
     Unavailable,
     Unsupported,
@@ -438,6 +441,38 @@ async def test_login_refused() -> None:
         for _ in range(3):
             with pytest.raises(LoginRefused, match="wrong"):
                 await client.folders()
+
+
+@pytest.mark.parametrize(
+    ("refusal", "error", "seconds"),
+    [
+        (b"Application-specific password required", AppPasswordNeeded, 60.0),
+        (b"BasicAuthBlocked, use OAUTH", OAuthNeeded, 60.0),
+        (b"throttled. Suggested Backoff Time: 200000 milliseconds", Throttled, 200.0),
+    ],
+    ids=["app password", "OAuth", "throttled"],
+)
+def test_login_refused_for_a_reason(
+    refusal: bytes, error: type[ImapError], seconds: float
+) -> None:
+    """It is told as what it is each time, and the server is left alone as long as it wants."""
+
+    async def refuse(peer: Peer) -> None:
+        peer.say(b"* OK [CAPABILITY IMAP4rev1] ready")
+        await peer.answer("LOGIN", ok=b"NO " + refusal)
+
+    async def main(loop: VirtualLoop) -> None:
+        loop.scripts = [refuse, Session()]
+        client = Client(account(993))
+        for pause in (0.0, 1.0, seconds - 2):
+            await asyncio.sleep(pause)
+            with pytest.raises(error):
+                await client.folders()
+        await asyncio.sleep(2)
+        assert await client.folders() == []
+        await client.close()
+
+    run(main)
 
 
 def test_login_after_a_refusal() -> None:

@@ -7,7 +7,7 @@ from typing import Concatenate, Final
 from .auth import open_logged_in
 from .command import Command
 from .desk import Desk
-from .errors import CommandRefused, ConnectionLost, ImapError, LoginRefused
+from .errors import CommandRefused, ConnectionLost, ImapError, LoginRefused, Throttled
 from .models import Account
 from .pipelining import Pipelining
 from .refusals import passing_refusal
@@ -16,7 +16,9 @@ from .refusals import passing_refusal
 KEPT: Final = 300.0  # without a request, until the connection is left
 PROBE_AFTER: Final = 60.0  # without a request, until it is asked whether it still lives
 PROBE_DEADLINE: Final = 5.0
-REFUSAL_PAUSE: Final = 60.0  # after a refused login, until another is tried
+REFUSAL_PAUSE: Final = (
+    60.0  # after a refused login, unless the server names another time
+)
 
 
 class Kept:
@@ -34,8 +36,8 @@ class Kept:
         self._used_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._leaving: asyncio.Task[None] | None = None
-        self._refusal: LoginRefused | None = None
-        self._refused_at = 0.0
+        self._refusal: LoginRefused | Throttled | None = None
+        self._refused_until = 0.0  # the loop's time
         self._is_closed = False
 
     def do_without_pipelining(self) -> None:
@@ -111,9 +113,10 @@ class Kept:
             connection = await open_logged_in(
                 self._account, self._on_alert, self._pipelining
             )
-        except LoginRefused as error:
+        except (LoginRefused, Throttled) as error:
+            pause = error.retry_after or REFUSAL_PAUSE
             self._refusal = error
-            self._refused_at = asyncio.get_running_loop().time()
+            self._refused_until = asyncio.get_running_loop().time() + pause
             raise
         self._desk = Desk(connection)
         if self._is_closed:
@@ -126,8 +129,8 @@ class Kept:
             raise ConnectionLost("closed by us")
         if self._refusal is None:
             return
-        if asyncio.get_running_loop().time() - self._refused_at < REFUSAL_PAUSE:
-            raise LoginRefused(*self._refusal.args)
+        if asyncio.get_running_loop().time() < self._refused_until:
+            raise self._refusal.with_traceback(None)
         self._refusal = None
 
     def _rest(self) -> None:
