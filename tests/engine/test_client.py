@@ -647,8 +647,8 @@ async def test_mail_that_is_taken_away_while_it_is_fetched() -> None:
         assert await client.mails("INBOX", 1, [5, 7]) == []
     broken = Session(
         {
-            "UID FETCH 5 ": b"NO cannot",
-            "UID FETCH 5,": b"NO cannot",
+            "UID FETCH 5 ": b"NO [SERVERBUG] Internal error occurred.",
+            "UID FETCH 5,": b"NO [SERVERBUG] Internal error occurred.",
             "UID FETCH": [header(7, "seven"), b"OK"],
         }
     )

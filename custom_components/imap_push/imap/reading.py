@@ -137,7 +137,9 @@ async def _fetch_carefully(
     try:
         return await fetched(command)
     except CommandRefused as error:
-        if error.status != "NO" or passing_refusal(error):
+        # Dovecot calls it its own bug when it cannot read a mail.
+        is_broken = error.code == "SERVERBUG" or not passing_refusal(error)
+        if error.status != "NO" or not is_broken:
             raise
         if len(uids) == 1:
             return {} if error.code == "EXPUNGEISSUED" else {uids[0]: {}}
