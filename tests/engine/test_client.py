@@ -548,24 +548,34 @@ async def test_server_that_ended_the_connection_meanwhile() -> None:
         assert await client.folders() == []
 
 
-async def test_cancelled_request() -> None:
-    """The next one gets its own answers, and the order is kept."""
-    listening = asyncio.Event()
+@pytest.mark.parametrize(
+    ("seconds", "connections"), [(1.0, 1), (60.0, 2)], ids=["late", "never"]
+)
+def test_cancelled_request(seconds: float, connections: int) -> None:
+    """The next one gets its own answers, on the same connection if the others come in time."""
 
-    async def silent(peer: Peer) -> None:
-        await peer.log_in(RICH)
-        await peer.expect("LIST")
-        listening.set()
-        await peer.until_closed()
+    class Slow(Session):
+        """Takes its time for a list."""
 
-    living = Session({"UID SEARCH": [b"* ESEARCH UID COUNT 3\r\n", b"OK"]})
-    async with serving(silent, living) as client:
+        async def _answer(self, peer: Peer, line: bytes) -> None:
+            if b"LIST" in line:
+                await asyncio.sleep(seconds)
+            await super()._answer(peer, line)
+
+    async def main(loop: VirtualLoop) -> None:
+        answers = {"UID SEARCH": [b"* ESEARCH UID COUNT 3\r\n", b"OK"]}
+        loop.scripts = [Slow(answers), Session(answers)]
+        client = Client(account(993))
         cancelled = asyncio.create_task(client.folders())
         waiting = asyncio.create_task(client.search("INBOX", Criteria(), limit=1))
-        await listening.wait()
+        await asyncio.sleep(0.5)
         cancelled.cancel()
         assert (await waiting).total == 3
         assert cancelled.cancelled()
+        assert len(loop.connected_at) == connections
+        await client.close()
+
+    run(main)
 
 
 async def test_close_during_a_request() -> None:

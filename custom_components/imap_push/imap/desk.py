@@ -40,6 +40,7 @@ class Desk:
     def __init__(self, connection: Connection) -> None:
         """Use a connection that is logged in."""
         self._connection = connection
+        self._sent: tuple[Command, ...] = ()  # and perhaps not answered yet
         # Something was sent that must not be done twice.
         self.is_committed = False
         self._last: tuple[str, int] | None = (
@@ -63,6 +64,12 @@ class Desk:
     def abort(self) -> None:
         """Close without a word."""
         self._connection.abort()
+
+    async def idle(self) -> None:
+        """Wait until all that was sent is answered; raise what ended the connection."""
+        for command in self._sent:
+            await command.settled()
+        self._sent = ()
 
     async def run(self, *commands: Command) -> list[Completion]:
         """Send commands, in one write where possible, and wait for all; raise the first refusal."""
@@ -132,9 +139,9 @@ class Desk:
         """
         for is_lonely, group in groupby(commands, _is_lonely):
             for write in batched(group, 1 if is_lonely else _MAX_WRITE, strict=False):
+                self._sent = write
                 await self._connection.send(*write)
-                for command in write:
-                    await command.settled()
+                await self.idle()
                 self._connection.answered()
 
 

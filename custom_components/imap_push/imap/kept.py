@@ -7,7 +7,7 @@ from typing import Concatenate, Final
 from .auth import open_logged_in
 from .command import Command
 from .desk import Desk
-from .errors import CommandRefused, ConnectionLost, ImapError, LoginRefused, Throttled
+from .errors import CommandRefused, ConnectionLost, LoginRefused, Throttled
 from .models import Account
 from .pipelining import Pipelining
 from .refusals import passing_refusal
@@ -88,22 +88,31 @@ class Kept:
         except ConnectionLost:
             await desk.close()
             raise
-        except ImapError:
-            raise
-        except BaseException:
-            # Answers are still to come, and nobody is there to take them.
-            desk.abort()
-            raise
 
     async def _is_alive(self, desk: Desk) -> bool:
         """Return if the connection can be used, as far as one can tell."""
-        if not desk.is_open:
+        if not (desk.is_open and await self._is_idle(desk)):
             return False
         if asyncio.get_running_loop().time() - self._used_at < PROBE_AFTER:
             return True
         try:
             await self._attempt(_probe, desk)
         except ConnectionLost:
+            return False
+        return True
+
+    async def _is_idle(self, desk: Desk) -> bool:
+        """Wait for the answers that who was cancelled left behind; return if all came.
+
+        A new connection in their place would be a login for each automation that starts anew.
+        """
+        try:
+            async with asyncio.timeout(PROBE_DEADLINE):
+                await desk.idle()
+        except ConnectionLost:
+            return False
+        except TimeoutError:
+            desk.abort()
             return False
         return True
 
