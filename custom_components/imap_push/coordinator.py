@@ -231,12 +231,14 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
 
     @callback
     def alerted(self, text: str) -> None:
-        """Show the user what the server wants them to know."""
+        """Show the user what the server wants them to know; its words are not for the log."""
         if text == self._last_alert:
             return
         self._last_alert = text
-        account = self.config_entry.title
-        _LOGGER.warning("%s: the server says: %s", account, text)
+        _LOGGER.warning(
+            "%s: the server has a message, which is among the repairs",
+            self.config_entry.title,
+        )
         async_create_alert_issue(self.hass, self.config_entry, text)
 
     @callback
