@@ -50,7 +50,7 @@ class Configured:
         self._snapshot = Snapshot.of(entry)
         self._watcher: Watcher | None = None
         self.folders: dict[str, ConfiguredFolder] = {}
-        self.added = Channel[ConfigSubentry]("new subentries")
+        self.added = Channel[[ConfigSubentry]]("new subentries")
 
     @property
     def subentries(self) -> Iterable[ConfigSubentry]:

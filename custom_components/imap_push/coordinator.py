@@ -9,7 +9,7 @@ from typing import Final, override
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import CONF_USERNAME
-from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
+from homeassistant.core import CALLBACK_TYPE, Context, HomeAssistant, callback
 from homeassistant.helpers.dispatcher import async_dispatcher_send
 from homeassistant.helpers.start import async_at_started
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
@@ -68,7 +68,7 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
         self._account = account_from_entry_data(entry.data)
         self.client = Client(self._account, self.alerted)
         self.configured = Configured(hass, entry, self.mark_store)
-        self._mail: defaultdict[str | None, Channel[NewMail]] = defaultdict(
+        self._mail: defaultdict[str | None, Channel[[NewMail, Context]]] = defaultdict(
             partial(Channel, "new mail")
         )
         self._is_lost = False
@@ -155,7 +155,9 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
 
     @callback
     def async_subscribe_mail(
-        self, subscriber: Callable[[NewMail], None], subentry_id: str | None = None
+        self,
+        subscriber: Callable[[NewMail, Context], None],
+        subentry_id: str | None = None,
     ) -> CALLBACK_TYPE:
         """Call the subscriber for every new mail, or for that of a folder or search."""
         return self._mail[subentry_id].async_subscribe(subscriber)
@@ -213,16 +215,18 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
         )
         if not folder.mail_filter.matches(new_mail):
             return
-        self.hass.bus.async_fire(EVENT_NEW_MAIL, new_mail)
-        async_dispatcher_send(self.hass, SIGNAL_NEW_MAIL, new_mail)
-        self._mail[None].async_send(new_mail)
-        self._mail[folder.subentry_id].async_send(new_mail)
+        # By the context, the logbook knows what comes of which mail.
+        context = Context()
+        self.hass.bus.async_fire(EVENT_NEW_MAIL, new_mail, context=context)
+        async_dispatcher_send(self.hass, SIGNAL_NEW_MAIL, new_mail, context)
+        self._mail[None].async_send(new_mail, context)
+        self._mail[folder.subentry_id].async_send(new_mail, context)
         self.searches.mail_arrived(new_mail)
 
     @callback
     def _async_send_match(self, search_id: str, mail: NewMail) -> None:
         """Tell of a new mail that matches a search."""
-        self._mail[search_id].async_send(mail)
+        self._mail[search_id].async_send(mail, Context())
 
     @callback
     def mark_moved(self, folder: str, mark: Mark) -> None:
