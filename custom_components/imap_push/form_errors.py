@@ -55,6 +55,7 @@ CERTIFICATE_ERRORS: Final[dict[CertificateProblem, tuple[str, str]]] = {
     CertificateProblem.UNTRUSTED: (CONF_VERIFY_SSL, "certificate_untrusted"),
     CertificateProblem.EXPIRED: (CONF_VERIFY_SSL, "certificate_expired"),
     CertificateProblem.WRONG_HOST: (CONF_HOST, "certificate_wrong_host"),
+    CertificateProblem.CHANGED: (CONF_VERIFY_SSL, "certificate_changed"),
 }
 # Of a login that is refused: the key of the text that has the server's words in it.
 REFUSED_LOGINS: Final[dict[type[BaseException], str]] = {

@@ -7,7 +7,7 @@ from itertools import batched
 import logging
 from typing import Final
 
-from .auth import log_in
+from .auth import open_logged_in
 from .connection import Connection
 from .errors import CommandRefused, FolderNotFound
 from .excerpt import batch_size, fetch_items
@@ -17,7 +17,6 @@ from .names import encode_folder, is_folder, quote
 from .news import NewsQueue
 from .pipelining import Pipelining
 from .protocol import Command, Completion
-from .quirks import quirks_of
 from .refusals import is_missing_folder, passing_refusal
 from .responses import (
     MONTHS,
@@ -68,16 +67,9 @@ class Session:
         patiently: bool = False,
     ) -> Session:
         """Connect and log in; `on_alert` gets what the user has to be told."""
-        connection = await Connection.open(
+        connection = await open_logged_in(
             account, on_alert, pipelining, patiently=patiently
         )
-        try:
-            await log_in(connection, account)
-            if quirks_of(account.host).wants_id:
-                await connection.run(Command("ID", '("name" "IMAP Push")'))
-        except BaseException:
-            connection.abort()
-            raise
         return cls(connection)
 
     @property
