@@ -85,6 +85,7 @@ class Connection:
                 await connection._greet()
                 await connection._start_tls(account)
                 protocol.on_alert = on_alert  # Before, anybody could have said it.
+                await connection.ask_capabilities()
             else:
                 protocol.on_alert = on_alert
                 await connection._greet()
@@ -262,7 +263,6 @@ class Connection:
             raise PlainTextInjected("plain text instead of a handshake") from error
         self._raise_error()
         check_agreed(protocol.transport, account.fingerprint)
-        await self.ask_capabilities()
 
 
 class _Idle:
