@@ -101,7 +101,12 @@ async def test_trouble_on_the_way(
     """See each outage waited out, and a provider that wants to be asked less often heeded."""
     code = await start(session, provider)
     task = asyncio.create_task(poll(session, provider, code))
-    faults = [Fault.SERVER_ERROR, Fault.NO_JSON, Fault.SILENT, "slow_down"]
+    faults: list[Fault | str] = [
+        Fault.SERVER_ERROR,
+        Fault.NO_JSON,
+        Fault.SILENT,
+        "slow_down",
+    ]
     for fault in faults:
         server.faults[TOKEN] = fault
         await asked(server, server.asked[TOKEN] + 2)

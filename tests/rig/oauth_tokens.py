@@ -29,6 +29,8 @@ class OAuthTokens:
         self._session = session
         self._server = server
         self._margin = margin
+        self._access = self._refresh_token = ""
+        self._expires_at = 0.0
         self._take(server.issue())
 
     async def token(self, *, renew: bool = False) -> str:
@@ -47,8 +49,8 @@ class OAuthTokens:
         self._expires_at = 0.0
 
     def _take(self, answer: dict[str, Any]) -> None:
-        self._access: str = answer["access_token"]
-        self._refresh_token: str = answer["refresh_token"]
+        self._access = answer["access_token"]
+        self._refresh_token = answer["refresh_token"]
         self._expires_at = time.monotonic() + answer["expires_in"]
 
     async def _refresh(self) -> dict[str, Any]:
