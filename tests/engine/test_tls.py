@@ -25,6 +25,7 @@ from custom_components.imap_push.imap import (
     StartTlsMissing,
     TlsError,
     TlsTooOld,
+    certificate as certificate_module,
     check_account,
     fetch_certificate,
 )
@@ -440,6 +441,13 @@ async def test_a_certificate_with_an_odd_name(
         )
     assert (fetched.subject, fetched.issuer) == (told, told)
     assert fetched.problem is CertificateProblem.UNTRUSTED
+
+
+def test_a_certificate_that_is_none() -> None:
+    """See its fingerprint all the same."""
+    described = certificate_module._describe(b"no DER", None)
+    assert (described.subject, described.issuer, described.not_after) == ("", "", None)
+    assert len(described.fingerprint) == 64
 
 
 async def test_no_certificate_where_there_is_none(certificate: Certificate) -> None:

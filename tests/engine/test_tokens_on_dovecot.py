@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 import contextlib
 import dataclasses
+import logging
 
 import aiohttp
 import pytest
@@ -202,9 +203,13 @@ async def test_what_the_authorisation_server_says(
 
 
 async def test_many_lifetimes(
-    place: Place, issuer: OAuthServer, monkeypatch: pytest.MonkeyPatch
+    place: Place,
+    issuer: OAuthServer,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """See no mail lost while tokens live for less than a second and connections are cut all the time."""
+    """See no mail lost, and no token logged, while tokens die young and connections are cut."""
+    caplog.set_level(logging.DEBUG)
     monkeypatch.setattr(logins, "INTERVAL", 0.05)
     monkeypatch.setattr(backoff, "STABLE_LIFE", 0.1)
     issuer.lifetime = 0.6
@@ -233,3 +238,6 @@ async def test_many_lifetimes(
     assert [it.mail.subject for it in recorder.arrivals] == sent
     assert tokens.renewals >= CUTS // 2
     assert not recorder.refused
+    assert "AUTHENTICATE XOAUTH2 ***" in caplog.text
+    for secret in issuer.secrets:
+        assert secret not in caplog.text

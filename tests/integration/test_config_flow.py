@@ -26,6 +26,7 @@ from custom_components.imap_push.imap import (
     LoginRefused,
     NotImap,
     OAuthNeeded,
+    PlainTextInjected,
     PortRefused,
     ProtocolError,
     Security,
@@ -34,6 +35,9 @@ from custom_components.imap_push.imap import (
     TlsError,
     TlsExpected,
     TlsNotSpoken,
+    TlsTooOld,
+    TokensNotTaken,
+    TokenUnavailable,
     WatchedFolder,
     WatchOptions,
 )
@@ -86,6 +90,10 @@ ERRORS = [
     _case(TlsNotSpoken(), CONF_SECURITY, "tls_not_spoken"),
     _case(TlsExpected(), CONF_SECURITY, "tls_expected"),
     _case(StartTlsMissing(), CONF_SECURITY, "starttls_missing"),
+    _case(TlsTooOld(), CONF_SECURITY, "tls_too_old"),
+    _case(PlainTextInjected(), CONF_SECURITY, "plain_text_injected"),
+    _case(TokensNotTaken(), CONF_BASE, "tokens_not_taken"),
+    _case(TokenUnavailable(), CONF_BASE, "token_unavailable"),
     _case(TlsError(), CONF_SECURITY, "tls_failed"),
     _case(LoginRefused(), CONF_BASE, "login_refused"),
     _case(

@@ -84,7 +84,9 @@ class BearerLogin:
 
     def _told(self, reason: dict[str, object], key: str) -> str:
         """Return a short printable text out of the challenge, without the token."""
-        text = str(reason.get(key, "")).replace(self._token, "***")
+        text = str(reason.get(key, ""))
+        for secret in filter(None, (self._response, self._token)):
+            text = text.replace(secret, "***")
         return re.sub(r"[^ -~]", "", text)[:MAX_REASON]
 
 
