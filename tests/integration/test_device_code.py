@@ -35,6 +35,7 @@ def _impatience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ask again soon."""
     monkeypatch.setattr(device_code, "MIN_INTERVAL", 0.01)
     monkeypatch.setattr(device_code, "SLOW_DOWN", 0.01)
+    monkeypatch.setattr(device_code, "MAX_INTERVAL", 0.05)
     monkeypatch.setattr(device_code, "REQUEST_DEADLINE", 0.1)
 
 
@@ -228,10 +229,10 @@ async def answering(
 @pytest.mark.parametrize(
     ("told", "interval", "expires_in"),
     [
-        ({}, 5, 900),
+        ({}, 0.05, 900),
         ({"interval": 0}, 0.01, 900),
-        ({"interval": 1e9, "expires_in": 1e9}, 60, 3600),
-        ({"verification_uri": None, "verification_url": "http://x/"}, 5, 900),
+        ({"interval": 1e9, "expires_in": 1e9}, 0.05, 3600),
+        ({"verification_uri": None, "verification_url": "http://x/"}, 0.05, 900),
     ],
     ids=["usual", "too fast", "too slow", "old name"],
 )
