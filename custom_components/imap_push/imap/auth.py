@@ -3,7 +3,7 @@
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 
-from .bearer import BearerLogin, is_renewable
+from .bearer import MECHANISMS, BearerLogin, is_renewable
 from .connection import Connection
 from .errors import (
     CommandRefused,
@@ -141,7 +141,7 @@ async def _authenticate(
 
 
 def _takes_tokens(connection: Connection) -> bool:
-    return not connection.capabilities.isdisjoint({"AUTH=XOAUTH2", "AUTH=OAUTHBEARER"})
+    return any(f"AUTH={it}" in connection.capabilities for it in MECHANISMS)
 
 
 def _login(account: Account) -> Command:

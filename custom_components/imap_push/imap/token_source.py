@@ -10,5 +10,7 @@ class TokenSource(Protocol):
         """Return a token that is valid as far as is known; `renew`: a new one in any case.
 
         Raises TokenRevoked if only the user can get another one, and Unavailable for all that
-        passes by itself: no network, a server error, no answer in time.
+        passes by itself: no network, a server error, no answer within half a minute. Several
+        connections may ask at the same time. Who asks may be cancelled, and what is being
+        renewed then must not get lost: a refresh token may be good for one use only.
         """
