@@ -19,6 +19,7 @@ from .imap import (
     LoginRefused,
     NotImap,
     OAuthNeeded,
+    PlainTextInjected,
     PortRefused,
     ProtocolError,
     ServerSilent,
@@ -26,6 +27,9 @@ from .imap import (
     TlsError,
     TlsExpected,
     TlsNotSpoken,
+    TlsTooOld,
+    TokensNotTaken,
+    TokenUnavailable,
     Unavailable,
     Unreachable,
 )
@@ -42,11 +46,15 @@ ACCOUNT_ERRORS: Final[dict[type[BaseException], tuple[str, str]]] = {
     TlsNotSpoken: (CONF_SECURITY, "tls_not_spoken"),
     TlsExpected: (CONF_SECURITY, "tls_expected"),
     StartTlsMissing: (CONF_SECURITY, "starttls_missing"),
+    TlsTooOld: (CONF_SECURITY, "tls_too_old"),
     TlsError: (CONF_SECURITY, "tls_failed"),
     LoginRefused: (CONF_BASE, "login_refused"),
     LoginDisabled: (CONF_SECURITY, "login_disabled"),
+    TokensNotTaken: (CONF_BASE, "tokens_not_taken"),
+    TokenUnavailable: (CONF_BASE, "token_unavailable"),
     Unavailable: (CONF_BASE, "unavailable"),
     ServerSilent: (CONF_BASE, "server_silent"),
+    PlainTextInjected: (CONF_SECURITY, "plain_text_injected"),
     ProtocolError: (CONF_BASE, "unexpected_answer"),
     ConnectionLost: (CONF_BASE, "connection_lost"),
     ImapError: (CONF_BASE, "cannot_connect"),
@@ -55,6 +63,7 @@ CERTIFICATE_ERRORS: Final[dict[CertificateProblem, tuple[str, str]]] = {
     CertificateProblem.UNTRUSTED: (CONF_VERIFY_SSL, "certificate_untrusted"),
     CertificateProblem.EXPIRED: (CONF_VERIFY_SSL, "certificate_expired"),
     CertificateProblem.WRONG_HOST: (CONF_HOST, "certificate_wrong_host"),
+    CertificateProblem.CHANGED: (CONF_VERIFY_SSL, "certificate_changed"),
 }
 # Of a login that is refused: the key of the text that has the server's words in it.
 REFUSED_LOGINS: Final[dict[type[BaseException], str]] = {

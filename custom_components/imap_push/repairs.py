@@ -27,6 +27,7 @@ from .helpers import account_from_entry_data
 from .imap import (
     CannotConnect,
     CertificateError,
+    CertificateProblem,
     ImapError,
     LoginRefused,
     check_account,
@@ -144,8 +145,12 @@ class CertificateFlow(AccountRepairFlow):
 
     async def async_step_init(self, _user_input: UserInput = None) -> RepairsFlowResult:
         """Offer to try again, or to trust the server for what it is."""
-        return self.show_menu(self.placeholders["problem"], "retry", "do_not_verify")
+        problem = self.placeholders["problem"]
+        if problem == CertificateProblem.CHANGED:
+            return self.show_menu(problem, "retry")
+        return self.show_menu(problem, "retry", "do_not_verify")
 
+    async_step_changed = async_step_init
     async_step_expired = async_step_init
     async_step_untrusted = async_step_init
     async_step_wrong_host = async_step_init

@@ -17,7 +17,7 @@ from custom_components.imap_push.imap import (
     TooManyConnections,
     Unavailable,
 )
-from custom_components.imap_push.imap.auth import log_in, log_in_with_token
+from custom_components.imap_push.imap.auth import log_in
 from custom_components.imap_push.imap.connection import Connection
 
 from .conftest import account
@@ -176,23 +176,3 @@ async def test_what_a_refusal_means(answer: bytes, error: type[ImapError]) -> No
     with pytest.raises(ImapError) as caught:
         await try_login(serve)
     assert type(caught.value) is error
-
-
-@pytest.mark.parametrize("challenge", [b"", b"bm90IGpzb24=", b"!", b"W10="])
-async def test_token_refused_with_a_challenge_that_tells_nothing(
-    challenge: bytes,
-) -> None:
-    """See the refusal whatever the challenge holds."""
-
-    async def serve(peer: Peer) -> None:
-        peer.say(b"* OK [CAPABILITY IMAP4rev1] ready")
-        tag = await peer.expect("AUTHENTICATE XOAUTH2")
-        peer.say(b"+ " + challenge)
-        await peer.line()
-        peer.say(tag + b" NO refused")
-
-    async with ScriptedServer(serve) as server:
-        connection = await Connection.open(account(server.port))
-        with pytest.raises(LoginRefused, match="^refused$"):
-            await log_in_with_token(connection, "user", "ya29.x")
-        connection.abort()

@@ -16,7 +16,7 @@ import aioimaplib
 import pytest
 
 from custom_components.imap_push.imap import ConnectionLost, LoginRefused
-from custom_components.imap_push.imap.auth import log_in, log_in_with_token
+from custom_components.imap_push.imap.auth import log_in
 from custom_components.imap_push.imap.command import Command
 from custom_components.imap_push.imap.connection import Connection
 from custom_components.imap_push.imap.protocol import PushProtocol
@@ -25,6 +25,7 @@ from custom_components.imap_push.imap.session import Session
 
 from .conftest import account
 from .scripted import Peer, ScriptedServer
+from .tokens import Tokens
 
 FETCH = frozenset({"FETCH"})
 WOKEN_WITHIN = 0.15  # seconds after which a call counts as never ending
@@ -169,7 +170,7 @@ async def library_hangs_on_the_challenge(client: Any) -> None:
 
 async def we_answer_the_challenge(connection: Connection) -> None:
     with pytest.raises(LoginRefused, match="invalid token.*401"):
-        await log_in_with_token(connection, "user", "ya29.x")
+        await log_in(connection, account(0, token=Tokens("ya29.x")))
 
 
 async def take_login(peer: Peer) -> None:
@@ -203,7 +204,7 @@ async def library_never_asks_again(client: Any) -> None:
 
 
 async def we_ask_again(connection: Connection) -> None:
-    await log_in_with_token(connection, "user", "ya29.x")
+    await log_in(connection, account(0, token=Tokens("ya29.x")))
     assert "NOTIFY" in connection.capabilities
 
 
@@ -347,7 +348,7 @@ async def test_ours_is_sound(defect: Defect) -> None:
     """See that our connection does what is right."""
 
     async def serve(peer: Peer) -> None:
-        peer.say(b"* OK [CAPABILITY IMAP4rev1 IDLE ESEARCH] ready")
+        peer.say(b"* OK [CAPABILITY IMAP4rev1 IDLE ESEARCH AUTH=XOAUTH2 SASL-IR] ready")
         await defect.serve(peer)
 
     async with ScriptedServer(serve) as server:

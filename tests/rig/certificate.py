@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+import hashlib
 from ipaddress import ip_address
 from pathlib import Path
 import ssl
@@ -22,6 +23,12 @@ class Certificate:
     cert: Path
     key: Path
 
+    @property
+    def fingerprint(self) -> str:
+        """Return the SHA-256 of the server's certificate, in hex."""
+        der = ssl.PEM_cert_to_DER_cert(self.cert.read_text())
+        return hashlib.sha256(der).hexdigest()
+
     def client_context(self) -> ssl.SSLContext:
         """Return a context that trusts this CA and nothing else."""
         return ssl.create_default_context(cafile=self.ca)
@@ -34,22 +41,28 @@ class Certificate:
 
 
 def make_certificate(
-    folder: Path, *, host: str = "localhost", expired: bool = False
+    folder: Path,
+    *,
+    host: str = "localhost",
+    expired: bool = False,
+    self_signed: bool = False,
 ) -> Certificate:
     """Write a new CA and a certificate for `host` into `folder`.
 
     A certificate for localhost also holds for 127.0.0.1; one for another host
     holds for that host only, so a client that connects to loopback refuses it.
+    One that is signed by itself is not signed by the CA.
     """
     end = datetime.now(UTC) + timedelta(days=-1 if expired else 30)
     ca_key = ec.generate_private_key(ec.SECP256R1())
     key = ec.generate_private_key(ec.SECP256R1())
     ca = _sign_ca(ca_key)
+    issuer, signer = (_name(host), key) if self_signed else (ca.subject, ca_key)
     cert = (
-        _builder(_name(host), ca.subject, key.public_key(), end)
+        _builder(_name(host), issuer, key.public_key(), end)
         .add_extension(_alternative_names(host), critical=False)
-        .add_extension(_authority_key_id(ca_key), critical=False)
-        .sign(ca_key, hashes.SHA256())
+        .add_extension(_authority_key_id(signer), critical=False)
+        .sign(signer, hashes.SHA256())
     )
     folder.mkdir(parents=True, exist_ok=True)
     paths = Certificate(folder / "ca.pem", folder / "cert.pem", folder / "key.pem")

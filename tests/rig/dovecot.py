@@ -101,6 +101,25 @@ service stats {{
 """
 
 
+# Tokens are looked up at an authorisation server (RFC 7662), for these mechanisms only.
+OAUTH2: Final = """\
+auth_mechanisms = plain login xoauth2 oauthbearer
+passdb {{
+  driver = oauth2
+  mechanisms = xoauth2 oauthbearer
+  args = {folder}/oauth2.conf
+}}
+"""
+OAUTH2_LOOKUP: Final = """\
+introspection_mode = post
+introspection_url = {introspection}
+username_attribute = username
+active_attribute = active
+active_value = true
+timeout_msecs = 1000
+"""
+
+
 class Dovecot:
     """A Dovecot with a folder and ports of its own, which survive a restart.
 
@@ -116,10 +135,12 @@ class Dovecot:
         users: dict[str, str] | None = None,
         without: tuple[str, ...] = (),
         settings: str = "",
+        introspection: str = "",
     ) -> None:
         """Serve `users` (name to password), leaving out the capabilities `without`.
 
-        `settings` are added at the end of Dovecot's configuration, and win.
+        `settings` are added at the end of Dovecot's configuration, and win. `introspection` is
+        the URL at which tokens are looked up; without it none is taken.
         """
         self.imap_port = free_port()
         self.imaps_port = free_port()
@@ -127,6 +148,10 @@ class Dovecot:
         self.folder = Path(tempfile.mkdtemp(prefix="dovecot-"))
         self._process: subprocess.Popen[bytes] | None = None
         self._owner = _Owner.of_this_process()
+        if introspection:
+            lookup = self.folder / "oauth2.conf"
+            lookup.write_text(OAUTH2_LOOKUP.format(introspection=introspection))
+            settings += OAUTH2.format(folder=self.folder)
         self._write_files(certificate, users or {USER: PASSWORD}, without, settings)
 
     @staticmethod

@@ -3,11 +3,13 @@
 What stands here is all that the layer above may use.
 """
 
+from .certificate import Certificate, fetch_certificate
 from .check import check_account
 from .client import Client
 from .errors import (
     AppPasswordNeeded,
     CannotConnect,
+    CertificateChanged,
     CertificateError,
     CertificateProblem,
     CommandRefused,
@@ -25,6 +27,7 @@ from .errors import (
     NotImap,
     OAuthNeeded,
     PartNotFound,
+    PlainTextInjected,
     PortRefused,
     ProtocolError,
     ServerSilent,
@@ -33,6 +36,12 @@ from .errors import (
     TlsError,
     TlsExpected,
     TlsNotSpoken,
+    TlsTooOld,
+    TokenRefused,
+    TokenRenewed,
+    TokenRevoked,
+    TokensNotTaken,
+    TokenUnavailable,
     TooManyConnections,
     Unavailable,
     Unreachable,
@@ -64,6 +73,7 @@ from .names import decode_folder
 from .push import explain_push
 from .quirks import Quirks, quirks_of
 from .statistics import Durations, Statistics
+from .token_source import TokenSource
 from .watcher import Watcher
 
 __all__ = [
@@ -74,6 +84,8 @@ __all__ = [
     "Attachment",
     "CannotConnect",
     "CatchUp",
+    "Certificate",
+    "CertificateChanged",
     "CertificateError",
     "CertificateProblem",
     "Client",
@@ -104,6 +116,7 @@ __all__ = [
     "NotImap",
     "OAuthNeeded",
     "PartNotFound",
+    "PlainTextInjected",
     "PortRefused",
     "ProtocolError",
     "PushMode",
@@ -116,6 +129,13 @@ __all__ = [
     "TlsError",
     "TlsExpected",
     "TlsNotSpoken",
+    "TlsTooOld",
+    "TokenRefused",
+    "TokenRenewed",
+    "TokenRevoked",
+    "TokenSource",
+    "TokenUnavailable",
+    "TokensNotTaken",
     "TooManyConnections",
     "Unavailable",
     "Unreachable",
@@ -126,5 +146,6 @@ __all__ = [
     "check_account",
     "decode_folder",
     "explain_push",
+    "fetch_certificate",
     "quirks_of",
 ]

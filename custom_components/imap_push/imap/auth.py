@@ -1,17 +1,28 @@
-"""Logging in: LOGIN, PLAIN and XOAUTH2, with challenges answered (RFC 3501 6.2, RFC 4616)."""
+"""Logging in: with a password (RFC 3501 6.2, RFC 4616), or with a token, renewed if refused."""
 
-from base64 import b64decode, b64encode
+from base64 import b64encode
 from collections.abc import Callable, Iterator
-import json
 
+from .bearer import MECHANISMS, BearerLogin, is_renewable
 from .command import Command
 from .connection import Connection
-from .errors import CommandRefused, LoginDisabled, LoginRefused, OAuthNeeded
+from .errors import (
+    CommandRefused,
+    ConnectionLost,
+    ImapError,
+    LoginDisabled,
+    OAuthNeeded,
+    TokenRefused,
+    TokenRenewed,
+    TokenUnavailable,
+    Unavailable,
+)
 from .models import Account, Security
 from .names import quote
 from .pipelining import Pipelining
 from .quirks import quirks_of
 from .refusals import login_refusal
+from .token_source import TokenSource
 
 
 async def open_logged_in(
@@ -22,6 +33,19 @@ async def open_logged_in(
     patiently: bool = False,
 ) -> Connection:
     """Connect and log in; `on_alert` gets what the user has to be told."""
+    try:
+        return await _open(account, on_alert, pipelining, patiently=patiently)
+    except TokenRenewed:
+        return await _open(account, on_alert, pipelining, patiently=patiently)
+
+
+async def _open(
+    account: Account,
+    on_alert: Callable[[str], None] | None,
+    pipelining: Pipelining | None,
+    *,
+    patiently: bool,
+) -> Connection:
     connection = await Connection.open(
         account, on_alert, pipelining, patiently=patiently
     )
@@ -36,7 +60,7 @@ async def open_logged_in(
 
 
 async def log_in(connection: Connection, account: Account) -> None:
-    """Log in with the account's password and learn what the server offers then.
+    """Log in with the account's token or password and learn what the server offers then.
 
     Raises LoginRefused for wrong credentials, LoginDisabled where TLS is wanted first, and
     Unavailable for every refusal that passes by itself. A server that knows us already
@@ -44,8 +68,11 @@ async def log_in(connection: Connection, account: Account) -> None:
     """
     if connection.is_authenticated:
         await connection.ask_capabilities()
-        return
-    await _authenticate(connection, _login_command(connection, account))
+    elif account.token is not None:
+        await _log_in_with_token(connection, account, account.token)
+    else:
+        command = _login_command(connection, account)
+        await _authenticate(connection, command, login_refusal)
 
 
 def _login_command(connection: Connection, account: Account) -> Command:
@@ -63,43 +90,58 @@ def _login_command(connection: Connection, account: Account) -> Command:
     return _plain(account, at_once="SASL-IR" in connection.capabilities)
 
 
-async def log_in_with_token(connection: Connection, username: str, token: str) -> None:
-    """Log in with an access token by XOAUTH2; raises as `log_in` does.
-
-    LoginRefused carries the server's reason out of its challenge.
-    """
-    response = _base64(f"user={username}\1auth=Bearer {token}\1\1")
-    challenges: list[bytes] = []
-
-    def answer(challenge: bytes) -> bytes:
-        challenges.append(challenge)
-        return b""
-
-    command = Command(
-        "AUTHENTICATE",
-        f"XOAUTH2 {response}",
-        continuation=answer,
-        secrets=(token, response),
-    )
+async def _log_in_with_token(
+    connection: Connection, account: Account, source: TokenSource
+) -> None:
+    """Log in with a token, and once more with a renewed one if the server does not take it."""
+    offered = connection.capabilities
+    if "LOGINDISABLED" in offered and account.security is Security.NONE:
+        raise LoginDisabled("the server takes tokens over TLS only")
     try:
-        await _authenticate(connection, command)
-    except LoginRefused as error:
-        raise LoginRefused(f"{error} {_reason(challenges)}".rstrip()) from error
+        token = await source.token()
+    except Unavailable as error:
+        raise TokenUnavailable(str(error)) from error
+    try:
+        await _present(connection, BearerLogin(account, token, offered))
+    except TokenRefused as refusal:
+        if not is_renewable(refusal):
+            raise
+        renewed = await source.token(renew=True)
+        if renewed == token:
+            raise
+        await _present_renewed(connection, BearerLogin(account, renewed, offered))
 
 
-async def _authenticate(connection: Connection, command: Command) -> None:
+async def _present_renewed(connection: Connection, login: BearerLogin) -> None:
+    try:
+        await _present(connection, login)
+    except ConnectionLost as error:
+        raise TokenRenewed(str(error)) from error
+
+
+async def _present(connection: Connection, login: BearerLogin) -> None:
+    """Show a token to the server; raise TokenRefused."""
+    await _authenticate(connection, login.command(), login.refusal)
+
+
+async def _authenticate(
+    connection: Connection,
+    command: Command,
+    meaning: Callable[[CommandRefused], ImapError | None],
+) -> None:
+    """Log in; `meaning` tells what a refusal means."""
     connection.forget_capabilities()
     try:
         await connection.run(command)
     except CommandRefused as error:
-        if meant := login_refusal(error):
+        if meant := meaning(error):
             raise meant from error
         raise
     await connection.ask_capabilities()
 
 
 def _takes_tokens(connection: Connection) -> bool:
-    return not connection.capabilities.isdisjoint({"AUTH=XOAUTH2", "AUTH=OAUTHBEARER"})
+    return any(f"AUTH={it}" in connection.capabilities for it in MECHANISMS)
 
 
 def _login(account: Account) -> Command:
@@ -136,12 +178,3 @@ def _login_with_literals(account: Account) -> Command:
 
 def _base64(text: str) -> str:
     return b64encode(text.encode()).decode()
-
-
-def _reason(challenges: list[bytes]) -> str:
-    """Return the status in an XOAUTH2 error challenge, base64 of JSON."""
-    try:
-        status = json.loads(b64decode(challenges[-1]))["status"]
-    except IndexError, KeyError, TypeError, ValueError:
-        return ""
-    return f"(status {str(status)[:40]})"

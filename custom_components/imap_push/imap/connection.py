@@ -15,16 +15,25 @@ from .errors import (
     CommandRefused,
     ConnectionLost,
     ImapError,
+    PlainTextInjected,
     ServerSilent,
     StartTlsMissing,
     TlsError,
     TlsNotSpoken,
+    TlsTooOld,
 )
 from .models import Account, Security
 from .news import NewsQueue
 from .pipelining import Pipelining, Write
 from .protocol import PushProtocol
-from .tls import connect_plain, connect_tls, start_tls
+from .tls import (
+    certificate_of,
+    check_agreed,
+    connect_plain,
+    connect_tls,
+    start_tls,
+    unverified_context,
+)
 
 # Seconds
 TLS_DEADLINE: Final = 20.0
@@ -38,6 +47,10 @@ _WRONG_HOST: Final = frozenset({62, 64})
 # What OpenSSL says of an answer that is not TLS at all.
 _NOT_TLS: Final = frozenset(
     {"WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "HTTP_REQUEST"}
+)
+# What it says where the other side knows no version of TLS that we allow.
+_TOO_OLD: Final = frozenset(
+    {"UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_PROTOCOL_VERSION", "NO_PROTOCOLS_AVAILABLE"}
 )
 
 
@@ -67,12 +80,16 @@ class Connection:
         `patiently`: as soon as anything answers, however long that takes.
         """
         protocol = await _connect(account, patiently=patiently)
-        protocol.on_alert = on_alert
         connection = cls(protocol, pipelining or Pipelining())
         try:
-            await connection._greet()
             if account.security is Security.STARTTLS:
+                await connection._greet()
                 await connection._start_tls(account)
+                protocol.on_alert = on_alert  # Before, anybody could have said it.
+                await connection.ask_capabilities()
+            else:
+                protocol.on_alert = on_alert
+                await connection._greet()
         except BaseException:
             connection.abort()
             raise
@@ -93,6 +110,11 @@ class Connection:
         """Return if the server greeted with PREAUTH."""
         greeting = self._protocol.greeting
         return greeting.done() and greeting.result().status == "PREAUTH"
+
+    @property
+    def certificate(self) -> bytes:
+        """Return the server's certificate (DER); b"" without TLS."""
+        return certificate_of(self._protocol.transport)
 
     async def ask_capabilities(self) -> None:
         """Ask for the capabilities unless the server told them by itself."""
@@ -233,17 +255,20 @@ class Connection:
 
     async def _start_tls(self, account: Account) -> None:
         context = _tls_context(account)
-        if "STARTTLS" not in self.capabilities:
+        # A server that knows us already cannot begin TLS any more (RFC 9051 6.2.1).
+        if self.is_authenticated or "STARTTLS" not in self.capabilities:
             raise StartTlsMissing("the server does not offer STARTTLS")
         await self.run(Command("STARTTLS"))
         protocol = self._protocol
         self._raise_error()
-        with _tls_errors():
-            async with asyncio.timeout(TLS_DEADLINE):
-                await start_tls(protocol, protocol.transport, context, account.host)
+        try:
+            with _tls_errors():
+                async with asyncio.timeout(TLS_DEADLINE):
+                    await start_tls(protocol, protocol.transport, context, account.host)
+        except TlsNotSpoken as error:
+            raise PlainTextInjected("plain text instead of a handshake") from error
         self._raise_error()
-        protocol.secured()
-        await self.ask_capabilities()
+        check_agreed(protocol.transport, account.fingerprint)
 
 
 class _Idle:
@@ -295,6 +320,7 @@ async def _connect(account: Account, *, patiently: bool) -> PushProtocol:
             async with asyncio.timeout(TLS_DEADLINE):
                 if context is not None:
                     await connect_tls(protocol, connected, context, account.host)
+                    check_agreed(protocol.transport, account.fingerprint)
                 else:
                     await connect_plain(protocol, connected)
     except BaseException:
@@ -305,6 +331,8 @@ async def _connect(account: Account, *, patiently: bool) -> PushProtocol:
 
 def _tls_context(account: Account) -> ssl.SSLContext:
     """Return the account's TLS context: without one there is no connection, not one in plain."""
+    if account.fingerprint is not None:
+        return unverified_context()  # The certificate is looked at by ourselves.
     if account.ssl_context is None:
         raise TlsError("no TLS context")
     return account.ssl_context
@@ -327,6 +355,8 @@ def _tls_error(error: Exception) -> CannotConnect:
             )
         case ssl.SSLError() if error.reason in _NOT_TLS:
             return TlsNotSpoken("the server does not speak TLS at this port")
+        case ssl.SSLError() if error.reason in _TOO_OLD:
+            return TlsTooOld("the server knows no TLS that is still safe")
         case ssl.SSLError():
             return TlsError(error.reason or str(error))
         case TimeoutError():

@@ -56,6 +56,10 @@ class TlsExpected(TlsError):
     """The port speaks TLS from the first byte, and plain text was expected."""
 
 
+class TlsTooOld(TlsError):
+    """The server knows no TLS that is still safe (RFC 8996)."""
+
+
 class StartTlsMissing(TlsError):
     """The server does not offer STARTTLS (RFC 3501 6.2.1)."""
 
@@ -66,6 +70,7 @@ class CertificateProblem(StrEnum):
     UNTRUSTED = "untrusted"
     EXPIRED = "expired"
     WRONG_HOST = "wrong_host"
+    CHANGED = "changed"
 
 
 class CertificateError(TlsError):
@@ -75,6 +80,15 @@ class CertificateError(TlsError):
         """Keep what is wrong with the certificate."""
         super().__init__(reason)
         self.problem = problem
+
+
+class CertificateChanged(CertificateError):
+    """The certificate is not the one that is trusted; `fingerprint` is that of the new one."""
+
+    def __init__(self, fingerprint: str) -> None:
+        """Keep the fingerprint that is seen now."""
+        super().__init__(CertificateProblem.CHANGED, "another certificate than before")
+        self.fingerprint = fingerprint
 
 
 class LoginRefused(ImapError):
@@ -89,8 +103,32 @@ class OAuthNeeded(LoginRefused):
     """The provider takes no passwords at all, only tokens (OAuth)."""
 
 
+class TokenRefused(LoginRefused):
+    """The server does not accept the token.
+
+    `status` and `scope` are what its challenge tells of the reason (RFC 7628 3.2.2), "" where
+    it tells nothing.
+    """
+
+    def __init__(self, text: str, status: str = "", scope: str = "") -> None:
+        """Keep the server's own words and its reason."""
+        told = (("status", status), ("scope", scope))
+        reason = ", ".join(f"{name} {it}" for name, it in told if it)
+        super().__init__(f"{text} ({reason})" if reason else text)
+        self.status = status
+        self.scope = scope
+
+
+class TokenRevoked(LoginRefused):
+    """There are no more tokens (invalid_grant, RFC 6749 5.2): the user has to sign in anew."""
+
+
 class Unavailable(ImapError):
     """The server refuses for now, for a reason that passes by itself (RFC 5530)."""
+
+
+class TokenUnavailable(Unavailable):
+    """No token can be had for now, so that it does not come to a login."""
 
 
 class TooManyConnections(Unavailable):
@@ -103,6 +141,10 @@ class Throttled(Unavailable):
 
 class LoginDisabled(ImapError):
     """The server takes no password on this connection: it wants TLS first (LOGINDISABLED)."""
+
+
+class TokensNotTaken(LoginDisabled):
+    """The server offers no way to log in with a token."""
 
 
 class CommandRefused(ImapError):
@@ -166,3 +208,14 @@ class ServerSilent(ConnectionLost):
 
 class ProtocolError(ConnectionLost):
     """The server sent what is not IMAP, or more than we are ready to hold."""
+
+
+class PlainTextInjected(ProtocolError):
+    """Something came without encryption where nothing but TLS may (RFC 9051 11.1).
+
+    A broken server does that, or somebody on the way to it.
+    """
+
+
+class TokenRenewed(ConnectionLost):
+    """The server did not wait for the token that was to replace a refused one."""

@@ -38,6 +38,11 @@ class Framer:
         self._size = 0  # octets that the parts so far take
         self._literal: int | None = None  # size of the literal that comes next
 
+    @property
+    def holds_more(self) -> bool:
+        """Return if there is a beginning of a response."""
+        return bool(self._buffer or self._parts)
+
     def feed(self, data: bytes) -> Iterator[Parts]:
         """Take a chunk and yield each response that it completes.
 

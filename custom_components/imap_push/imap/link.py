@@ -13,6 +13,7 @@ from .errors import (
     FolderNotFound,
     ImapError,
     LoginRefused,
+    TokenRevoked,
     TooManyConnections,
     Unreachable,
 )
@@ -100,11 +101,13 @@ class Link:
                 error = await self._live()
                 self._shared.statistics.losses[type(error).__name__] += 1
                 self._failures += 1
-                if self._is_useless(error) and self._surrender(self, error):
-                    return
-                self._lost(error)
-                if isinstance(error, LoginRefused) and self._shared.logins.are_refused:
+                is_cared_for = self._is_useless(error) and self._surrender(self, error)
+                if not is_cared_for:
+                    self._lost(error)
+                if self._needs_login(error):
                     self._ask_for_login()
+                if is_cared_for:
+                    return
                 # Where nobody answers dialling is patient, and asks nothing of the server.
                 if not isinstance(error, Unreachable):
                     delay = backoff.delay(loop.time() - self._opened_at)
@@ -154,9 +157,15 @@ class Link:
 
     def _is_useless(self, error: ImapError) -> bool:
         """Return if the folders had better be watched by another connection, if there is one."""
-        if isinstance(error, TooManyConnections | FolderNotFound):
+        if isinstance(error, TooManyConnections | FolderNotFound | TokenRevoked):
             return True
         return self._failures >= (MAX_FAILURES if self.has_watched else 1)
+
+    def _needs_login(self, error: ImapError) -> bool:
+        """Return if the user has to act; without new tokens that is so even if others still live."""
+        if isinstance(error, TokenRevoked):
+            return True
+        return isinstance(error, LoginRefused) and self._shared.logins.are_refused
 
     def _ask_for_login(self) -> None:
         try:

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-from .errors import CannotConnect, LoginRefused
+from .errors import CannotConnect, LoginRefused, TokenRevoked, TokenUnavailable
 
 BURST: Final = 3
 # Seconds
@@ -59,8 +59,11 @@ class Logins:
                 await asyncio.sleep(REFUSAL_PAUSE)
             try:
                 yield
-            except CannotConnect:
+            except CannotConnect, TokenUnavailable:
                 self._tokens += 1  # It did not come to a login.
+                raise
+            except TokenRevoked:
+                self._refusals = MAX_REFUSALS  # There is no doubt about it.
                 raise
             except LoginRefused:
                 self._refusals += 1

@@ -7,6 +7,7 @@ from enum import StrEnum
 import ssl
 
 from .errors import ImapError
+from .token_source import TokenSource
 
 
 class Security(StrEnum):
@@ -30,16 +31,20 @@ class PushMode(StrEnum):
 class Account:
     """A login: where, who, and how encrypted.
 
-    `ssl_context` is what `tls` and `starttls` use; making one reads the disk, so the
-    caller makes it off the event loop and may share it.
+    `token` is where the token comes from that is used instead of a password. `ssl_context` is
+    what `tls` and `starttls` use; making one reads the disk, so the caller makes it off the
+    event loop and may share it. `fingerprint` is the SHA-256 of the only certificate that is
+    accepted, in hex: nothing else of it is looked at then, and `ssl_context` is not used.
     """
 
     host: str
     port: int
     username: str
-    password: str = field(repr=False)
+    password: str = field(default="", repr=False)
+    token: TokenSource | None = field(default=None, repr=False)
     security: Security = Security.TLS
     ssl_context: ssl.SSLContext | None = None
+    fingerprint: str | None = None
 
 
 class CatchUp(StrEnum):

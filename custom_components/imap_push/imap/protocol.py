@@ -20,6 +20,7 @@ from .errors import (
     ConnectionLost,
     ImapError,
     NotImap,
+    PlainTextInjected,
     ProtocolError,
     ServerSilent,
 )
@@ -73,8 +74,10 @@ class PushProtocol(IMAP4ClientProtocol):
 
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take the transport."""
+        """Take the transport; a second one is that of TLS."""
         super().connection_made(transport)
+        if self._sealed:
+            self._forget_plain_text()
         self._socket = transport.get_extra_info("socket")
 
     @override
@@ -86,14 +89,23 @@ class PushProtocol(IMAP4ClientProtocol):
         """
         self.last_byte = self.loop.time()
         try:
+            self._check_seal()
             for parts in self._framer.feed(d):
+                self._check_seal()
                 if parts != [b""] and self.error is None:
                     self._receive_parts(parts)
+            if self._framer.holds_more:
+                self._check_seal()
         except ImapError as error:
             self.fail(error)
         except Exception as error:  # noqa: BLE001
             self.fail(ProtocolError(f"cannot understand the server: {error!r}"))
         self._acknowledge()
+
+    def _check_seal(self) -> None:
+        """Raise if what came is behind the answer to STARTTLS: it could be injected."""
+        if self._sealed:
+            raise PlainTextInjected("plain text after STARTTLS")
 
     def _acknowledge(self) -> None:
         """Acknowledge what was read at once; the system forgets that wish again and again."""
@@ -164,8 +176,6 @@ class PushProtocol(IMAP4ClientProtocol):
         return text
 
     def _receive_parts(self, parts: Parts) -> None:
-        if self._sealed:
-            raise ProtocolError("plain text after STARTTLS")
         if _LOGGER.isEnabledFor(logging.DEBUG):
             text = self.scrub(parts[0].decode(errors="replace"))
             _LOGGER.debug("< %s", ascii(text[:500]))
@@ -241,9 +251,10 @@ class PushProtocol(IMAP4ClientProtocol):
         self._watch()
         self._receive_alert(status)
 
-    def secured(self) -> None:
+    def _forget_plain_text(self) -> None:
         """Go on over TLS and forget what was told without it."""
         self.capabilities = set()
+        self.news = NewsQueue()
         self._framer = Framer()
         self._sealed = False
 

@@ -1,14 +1,25 @@
-"""Transports, plain and with TLS, that read no more at a time than a TLS record holds."""
+"""Transports, plain and with TLS, that read no more at a time than a TLS record holds.
+
+What TLS agreed upon is looked at before anything is sent.
+"""
 
 import asyncio
 from asyncio.sslproto import SSLProtocol
+import functools
+import hashlib
+import hmac
 import socket
 import ssl
 from typing import Final
 
+from .errors import CertificateChanged, TlsTooOld
+
 # Octets (RFC 8446 5.1). asyncio reads 256 KB at a time and keeps a buffer of that size for each
 # TLS connection; small reads also bound what is parsed before the event loop gets its turn.
 RECORD: Final = 16_384
+
+
+_SAFE: Final = frozenset({"TLSv1.2", "TLSv1.3"})
 
 
 class _SmallSslProtocol(SSLProtocol):
@@ -49,6 +60,43 @@ async def start_tls(
     transport.set_protocol(tls)
     tls.connection_made(transport)
     await _shaken(shaken, transport)
+
+
+@functools.cache
+def unverified_context() -> ssl.SSLContext:
+    """Return a context that takes any certificate; making it reads nothing from the disk."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def certificate_of(transport: asyncio.BaseTransport) -> bytes:
+    """Return the server's certificate (DER); b"" without TLS."""
+    tls = transport.get_extra_info("ssl_object")
+    return (tls.getpeercert(binary_form=True) or b"") if tls else b""
+
+
+def fingerprint_of(certificate: bytes) -> str:
+    """Return the SHA-256 of a certificate (DER), in hex."""
+    return hashlib.sha256(certificate).hexdigest()
+
+
+def check_agreed(transport: asyncio.BaseTransport, fingerprint: str | None) -> None:
+    """Raise TlsTooOld or CertificateChanged if this is not what may be used.
+
+    The version is looked at here because a context that we are given may allow any.
+    """
+    version = transport.get_extra_info("ssl_object").version()
+    if version not in _SAFE:
+        raise TlsTooOld(f"the server speaks {version}")
+    if fingerprint is None:
+        return
+    seen = fingerprint_of(certificate_of(transport))
+    wanted = fingerprint.replace(":", "").casefold()
+    if not hmac.compare_digest(seen.encode(), wanted.encode()):
+        raise CertificateChanged(seen)
 
 
 def _tls(

@@ -1,0 +1,197 @@
+"""Signing in without a redirect: the user types a code on the provider's page (RFC 8628)."""
+
+import asyncio
+from dataclasses import dataclass, field
+from enum import StrEnum
+import json
+import time
+from typing import Any, Final
+
+from aiohttp import ClientError, ClientSession
+from yarl import URL
+
+_GRANT: Final = "urn:ietf:params:oauth:grant-type:device_code"
+
+# Seconds
+REQUEST_DEADLINE: Final = 20.0
+DEFAULT_INTERVAL: Final = 5.0  # where the provider tells none
+MIN_INTERVAL: Final = 1.0
+MAX_INTERVAL: Final = 60.0
+SLOW_DOWN: Final = 5.0
+MAX_LIFETIME: Final = 3600.0
+DEFAULT_TOKEN_LIFETIME: Final = 3600
+
+MAX_ANSWER: Final = 65_536  # octets
+MAX_TEXT: Final = 200  # characters of what is shown
+
+
+class SignInProblem(StrEnum):
+    """Why nothing came of a sign-in."""
+
+    DENIED = "denied"
+    EXPIRED = "expired"
+    REFUSED = "refused"
+    UNREACHABLE = "unreachable"
+
+
+class SignInFailed(Exception):
+    """Nothing came of a sign-in; its text is the provider's own error code, if there is one."""
+
+    def __init__(self, problem: SignInProblem, reason: str = "") -> None:
+        """Keep why."""
+        super().__init__(reason[:MAX_TEXT])
+        self.problem = problem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceProvider:
+    """Whom to ask, as whom, and for what; a public client has no secret."""
+
+    device_url: str
+    token_url: str
+    client_id: str
+    client_secret: str | None = field(default=None, repr=False)
+    scope: str
+
+    @property
+    def client(self) -> dict[str, str]:
+        """Return who asks."""
+        if self.client_secret is None:
+            return {"client_id": self.client_id}
+        return {"client_id": self.client_id, "client_secret": self.client_secret}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceCode:
+    """What the user types, and where; `interval` and `expires_in` are in seconds."""
+
+    user_code: str
+    verification_uri: str
+    interval: float
+    expires_in: float
+    device_code: str = field(repr=False)
+
+
+async def start(session: ClientSession, provider: DeviceProvider) -> DeviceCode:
+    """Return a code that the user is to type on the provider's page; raise SignInFailed."""
+    form = {**provider.client, "scope": provider.scope}
+    answer = await _post(session, provider.device_url, form)
+    if error := answer.get("error"):
+        raise SignInFailed(SignInProblem.REFUSED, str(error))
+    try:
+        return DeviceCode(
+            user_code=_text(answer["user_code"]),
+            # Google, and Microsoft long ago, have it by another name.
+            verification_uri=_page(
+                answer.get("verification_uri") or answer["verification_url"]
+            ),
+            interval=_interval(answer.get("interval", DEFAULT_INTERVAL)),
+            expires_in=min(float(answer["expires_in"]), MAX_LIFETIME),
+            device_code=str(answer["device_code"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise SignInFailed(SignInProblem.UNREACHABLE, "no code") from error
+
+
+async def poll(
+    session: ClientSession, provider: DeviceProvider, code: DeviceCode
+) -> dict[str, Any]:
+    """Wait for the user, and return the token as Home Assistant keeps it; raise SignInFailed.
+
+    An error on the way is waited out for as long as the code lives.
+    """
+    try:
+        async with asyncio.timeout(code.expires_in):
+            return await _poll(session, provider, code)
+    except TimeoutError as error:
+        raise SignInFailed(SignInProblem.EXPIRED) from error
+
+
+async def _poll(
+    session: ClientSession, provider: DeviceProvider, code: DeviceCode
+) -> dict[str, Any]:
+    form = {
+        **provider.client,
+        "grant_type": _GRANT,
+        "device_code": code.device_code,
+    }
+    interval = code.interval
+    while True:
+        await asyncio.sleep(interval)
+        try:
+            answer = await _post(session, provider.token_url, form)
+        except SignInFailed:
+            interval = _interval(interval * 2)
+            continue
+        match answer.get("error"):
+            case None:
+                return _token(answer)
+            case "authorization_pending":
+                pass
+            case "slow_down":
+                interval = _interval(interval + SLOW_DOWN)
+            case "expired_token":
+                raise SignInFailed(SignInProblem.EXPIRED, "expired_token")
+            # The second is what Microsoft says.
+            case "access_denied" | "authorization_declined" as error:
+                raise SignInFailed(SignInProblem.DENIED, error)
+            case error:
+                raise SignInFailed(SignInProblem.REFUSED, str(error))
+
+
+async def _post(
+    session: ClientSession, url: str, form: dict[str, str]
+) -> dict[str, Any]:
+    """Return the JSON object that a form is answered with; raise SignInFailed."""
+    try:
+        async with (
+            asyncio.timeout(REQUEST_DEADLINE),
+            session.post(url, data=form, allow_redirects=False) as response,
+        ):
+            text = b""
+            while len(text) < MAX_ANSWER and (
+                chunk := await response.content.readany()
+            ):
+                text += chunk
+        answer = json.loads(text[:MAX_ANSWER], parse_constant=_refuse)
+    except (ClientError, OSError, ValueError, RecursionError) as error:
+        raise SignInFailed(SignInProblem.UNREACHABLE, type(error).__name__) from error
+    if not isinstance(answer, dict) or response.status >= 500:
+        raise SignInFailed(SignInProblem.UNREACHABLE, str(response.status))
+    return answer
+
+
+def _token(answer: dict[str, Any]) -> dict[str, Any]:
+    """Return a token as Home Assistant's helper wants it; one that cannot be renewed is none."""
+    if not all(answer.get(key) for key in ("access_token", "refresh_token")):
+        raise SignInFailed(SignInProblem.REFUSED, "no token")
+    try:
+        lifetime = int(answer["expires_in"])
+    except KeyError, OverflowError, TypeError, ValueError:
+        lifetime = DEFAULT_TOKEN_LIFETIME
+    return answer | {"expires_in": lifetime, "expires_at": time.time() + lifetime}
+
+
+def _refuse(constant: str) -> None:
+    """Take no NaN and no Infinity, which JSON does not have (RFC 8259 6)."""
+    raise ValueError(constant)
+
+
+def _interval(seconds: Any) -> float:
+    return min(max(float(seconds), MIN_INTERVAL), MAX_INTERVAL)
+
+
+def _text(value: Any) -> str:
+    """Return what may be shown; raise ValueError for what may not."""
+    text = str(value)
+    if not text.isprintable() or not 0 < len(text) <= MAX_TEXT:
+        raise ValueError
+    return text
+
+
+def _page(value: Any) -> str:
+    """Return the address of a page; raise ValueError if it is something else."""
+    text = _text(value)
+    if URL(text).scheme not in {"http", "https"}:
+        raise ValueError
+    return text

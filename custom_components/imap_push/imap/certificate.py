@@ -1,0 +1,74 @@
+"""The certificate that a server shows, for whoever decides whether to trust it."""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+import re
+from typing import Final
+
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+
+from .connection import Connection
+from .errors import CertificateError, CertificateProblem, TlsError
+from .models import Account, Security
+from .tls import fingerprint_of, unverified_context
+
+# Characters of a name in a certificate that are shown.
+MAX_NAME: Final = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certificate:
+    """A server's certificate: `fingerprint` is its SHA-256 in hex, the names are common names.
+
+    `problem` is why the account's TLS context does not accept it, None if it does. What a
+    certificate does not tell is "", or None for `not_after`.
+    """
+
+    fingerprint: str
+    subject: str
+    issuer: str
+    not_after: datetime | None
+    problem: CertificateProblem | None
+
+
+async def fetch_certificate(account: Account) -> Certificate:
+    """Connect without logging in, and return the certificate that the server shows.
+
+    Raises a CannotConnect, or what else is wrong with the port but for its certificate.
+    """
+    if account.security is Security.NONE:
+        raise TlsError("no certificate without TLS")
+    problem = None
+    try:
+        connection = await Connection.open(replace(account, fingerprint=None))
+    except CertificateError as error:
+        problem = error.problem
+        unverified = replace(
+            account, fingerprint=None, ssl_context=unverified_context()
+        )
+        connection = await Connection.open(unverified)
+    connection.abort()
+    return _describe(connection.certificate, problem)
+
+
+def _describe(octets: bytes, problem: CertificateProblem | None) -> Certificate:
+    """Return what a certificate says; whoever made it may have written anything into it."""
+    try:
+        parsed = x509.load_der_x509_certificate(octets)
+        subject, issuer = _name(parsed.subject), _name(parsed.issuer)
+        not_after = parsed.not_valid_after_utc.astimezone(UTC)
+    except ValueError, x509.InvalidVersion:
+        subject, issuer, not_after = "", "", None
+    return Certificate(
+        fingerprint=fingerprint_of(octets),
+        subject=subject,
+        issuer=issuer,
+        not_after=not_after,
+        problem=problem,
+    )
+
+
+def _name(name: x509.Name) -> str:
+    names = name.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return re.sub(r"[^\w .:*@()-]", "", str(names[0].value))[:MAX_NAME] if names else ""
