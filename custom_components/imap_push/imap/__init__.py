@@ -5,6 +5,18 @@ What stands here is all that the layer above may use.
 
 from .check import check_account
 from .client import Client
+from .discovery import (
+    Auth,
+    Discovery,
+    InvalidAddress,
+    Provider,
+    Resolver,
+    Server,
+    Source,
+    discover,
+    provider_of_domain,
+    provider_of_host,
+)
 from .errors import (
     AppPasswordNeeded,
     CannotConnect,
@@ -71,6 +83,7 @@ __all__ = [
     "AppPasswordNeeded",
     "Arrival",
     "Attachment",
+    "Auth",
     "CannotConnect",
     "CatchUp",
     "CertificateError",
@@ -83,6 +96,7 @@ __all__ = [
     "Counted",
     "Criteria",
     "CriteriaRefused",
+    "Discovery",
     "Done",
     "Durations",
     "FolderInfo",
@@ -93,6 +107,7 @@ __all__ = [
     "Found",
     "HostNotFound",
     "ImapError",
+    "InvalidAddress",
     "Listener",
     "LoginDisabled",
     "LoginRefused",
@@ -104,10 +119,14 @@ __all__ = [
     "PartNotFound",
     "PortRefused",
     "ProtocolError",
+    "Provider",
     "PushMode",
     "Quirks",
+    "Resolver",
     "Security",
+    "Server",
     "ServerSilent",
+    "Source",
     "StartTlsMissing",
     "Statistics",
     "Throttled",
@@ -123,6 +142,9 @@ __all__ = [
     "Watcher",
     "check_account",
     "decode_folder",
+    "discover",
     "explain_push",
+    "provider_of_domain",
+    "provider_of_host",
     "quirks_of",
 ]
