@@ -6,6 +6,9 @@ from xml.parsers import expat
 
 MAX_DEPTH: Final = 20
 
+# Those that expat knows by itself: for others, Python would load a module.
+_ENCODINGS: Final = frozenset({"UTF-8", "UTF-16", "ISO-8859-1", "US-ASCII"})
+
 
 class UnsafeXml(ValueError):
     """This is not XML, or not of the harmless kind."""
@@ -27,15 +30,20 @@ class _Builder:
         """Return the root element; raise UnsafeXml."""
         parser = expat.ParserCreate()
         parser.buffer_text = True
+        parser.XmlDeclHandler = self._check_encoding
         parser.StartDoctypeDeclHandler = self._refuse_doctype
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end
         parser.CharacterDataHandler = self._tree.data
         try:
             parser.Parse(text, True)
-        except (expat.ExpatError, LookupError, ValueError) as error:
+        except expat.ExpatError as error:
             raise UnsafeXml(str(error)) from error
         return self._tree.close()
+
+    def _check_encoding(self, _version: str, encoding: str | None, _: int) -> None:
+        if encoding is not None and encoding.upper() not in _ENCODINGS:
+            raise UnsafeXml("an unusual encoding")
 
     def _refuse_doctype(self, *_: object) -> None:
         # All entities but the five of XML itself are declared in a document type.
