@@ -39,10 +39,15 @@ class Internet:
         self.is_online = True
 
     @contextlib.asynccontextmanager
-    async def run(self) -> AsyncIterator[aiohttp.ClientSession]:
-        """Serve; give a session that finds all web servers here."""
+    async def run(
+        self, *, check_hostname: bool = False
+    ) -> AsyncIterator[aiohttp.ClientSession]:
+        """Serve; give a session that finds all web servers here.
+
+        One certificate does for all of them, unless host names are checked.
+        """
         context = self._certificate.client_context()
-        context.check_hostname = False  # one certificate does for all web servers
+        context.check_hostname = check_hostname
         async with contextlib.AsyncExitStack() as stack:
             for port, tls in ((80, None), (443, self._certificate.server_context())):
                 application = web.Application()

@@ -11,7 +11,7 @@ from custom_components.imap_push.imap.discovery.autoconfig import (
     MAX_SERVERS,
     read_autoconfig,
 )
-from custom_components.imap_push.imap.discovery.http import MAX_OCTETS
+from custom_components.imap_push.imap.discovery.http import MAX_OCTETS, addresses_of
 
 from .conftest import Discover
 from .internet import Answer, Internet, config, cut, drip, file, never, redirect
@@ -123,7 +123,7 @@ async def test_answers_that_are_no_settings(
 )
 def test_servers_that_nobody_could_use(changes: dict[str, str]) -> None:
     """See servers passed over whose name, port, encryption or way of signing in is none."""
-    assert read_autoconfig(config(**changes), parse_address(ADDRESS)) == []  # type: ignore[arg-type]
+    assert read_autoconfig(config(**changes), parse_address(ADDRESS)) == []
 
 
 @pytest.mark.parametrize(
@@ -181,6 +181,11 @@ async def test_redirects_that_are_not_followed(
     asked = [url for url in internet.asked if url.startswith(AUTOCONFIG)]
     assert len(asked) == (4 if target in ("", AUTOCONFIG) else 1)
     assert not [url for url in internet.asked if url.endswith(("/config", "/other"))]
+
+
+async def test_addresses_of_a_host() -> None:
+    """See the addresses that redirects are judged by."""
+    assert set(await addresses_of("localhost")) & {"127.0.0.1", "::1"}
 
 
 async def test_redirects_that_are_followed(internet: Internet, find: Discover) -> None:

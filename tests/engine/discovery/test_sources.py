@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+import logging
 import time
 
 import pycares
@@ -18,7 +19,7 @@ from custom_components.imap_push.imap import (
 from custom_components.imap_push.imap.discovery import sources
 
 from .conftest import Discover
-from .internet import Internet, config, file, never
+from .internet import Internet, config, cut, file, never
 
 from tests.engine.scripted import Peer, ScriptedServer
 from tests.rig.certificate import Certificate
@@ -294,6 +295,13 @@ async def test_the_best_guess_is_silent(
     assert found[0] == server(port=143, security=Security.STARTTLS)
 
 
+async def test_web_servers_without_a_valid_certificate(internet: Internet) -> None:
+    """See nothing that a web server says who cannot show that it is one of the domain."""
+    internet.serve(AUTOCONFIG, config())
+    async with internet.run(check_hostname=True) as session:
+        assert await discover(ADDRESS, session, internet) == []
+
+
 async def test_nothing_is_guessed_without_a_context(
     internet: Internet, find: Discover
 ) -> None:
@@ -380,7 +388,7 @@ async def test_cancelled(internet: Internet, find: Discover) -> None:
     """See nothing go on when whoever asked has gone."""
     internet.is_online = False
     before = asyncio.all_tasks()
-    asking = asyncio.create_task(find(ADDRESS))  # type: ignore[arg-type]
+    asking = asyncio.ensure_future(find(ADDRESS))
     await asyncio.sleep(0.05)
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -449,3 +457,19 @@ async def test_encodings(encoding: str, internet: Internet, find: Discover) -> N
     text = text.replace('"1.0"?>', f'"1.0" encoding="{encoding}"?>', 1)
     internet.serve(AUTOCONFIG, text.encode(encoding))
     assert only(await find(ADDRESS))[0] == server(username="jörg")
+
+
+async def test_no_address_in_any_log(
+    internet: Internet, find: Discover, caplog: pytest.LogCaptureFixture
+) -> None:
+    """See neither address nor domain in what is logged, though all sources fail."""
+    caplog.set_level(logging.DEBUG)
+    for url in (AUTOCONFIG, WELL_KNOWN, ISPDB):
+        internet.serve(url, cut)
+    await find(ADDRESS)
+    logged = [line for line in caplog.records if line.name != "aiohttp.access"]
+    assert "A source of settings failed" in caplog.text
+    for line in logged:
+        text = f"{line.getMessage()} {line.exc_text}".casefold()
+        assert "ann@" not in text
+        assert "example.org" not in text

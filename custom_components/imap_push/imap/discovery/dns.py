@@ -9,6 +9,9 @@ import pycares
 
 from ..models import Security
 from .address import host_name
+from .ranked import ask
+
+DEADLINE: Final = 4.0  # seconds
 
 _SERVICES: Final = (("_imaps._tcp", Security.TLS), ("_imap._tcp", Security.STARTTLS))
 
@@ -31,11 +34,12 @@ class Service:
 
 async def find_services(resolver: Resolver, domain: str) -> list[Service]:
     """Return where a domain offers IMAP: TLS from the first byte comes first (RFC 8314 3)."""
-    return [
-        service
+    questions = [
+        _services(resolver, f"{label}.{domain}", security)
         for label, security in _SERVICES
-        for service in await _services(resolver, f"{label}.{domain}", security)
     ]
+    answers = await ask(questions, bool, DEADLINE)
+    return [service for answer in answers for service in answer]
 
 
 async def find_exchanges(resolver: Resolver, domain: str) -> list[str]:
