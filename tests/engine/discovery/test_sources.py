@@ -343,6 +343,19 @@ async def test_the_best_source_wins(internet: Internet, find: Discover) -> None:
         assert len(found) == len(set(found))
 
 
+async def test_sources_that_agree(internet: Internet, find: Discover) -> None:
+    """See a server of several sources once, and where the best of them has it."""
+    internet.srv(
+        "_imaps._tcp.example.org", (0, 0, 993, "a.example"), (1, 0, 993, "b.example")
+    )
+    internet.serve(AUTOCONFIG.replace("https", "http"), config(host="a.example"))
+    found = await find(ADDRESS)
+    assert [(item.server, item.source) for item in found] == [
+        (server("a.example"), Source.SRV),
+        (server("b.example"), Source.SRV),
+    ]
+
+
 async def test_nobody_waits_for_the_less_good(
     internet: Internet, find: Discover
 ) -> None:

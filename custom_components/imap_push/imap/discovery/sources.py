@@ -76,8 +76,10 @@ def _best_first(answers: Iterable[list[Discovery]]) -> list[Discovery]:
     """Return each server once; what is trusted comes before what is not."""
     found = [discovery for answer in answers for discovery in answer]
     found.sort(key=lambda discovery: not discovery.is_trusted)
-    unique = {discovery.server: discovery for discovery in reversed(found)}
-    return list(reversed(unique.values()))
+    unique: dict[Server | None, Discovery] = {}
+    for discovery in found:
+        unique.setdefault(discovery.server, discovery)
+    return list(unique.values())
 
 
 class _Search:
