@@ -6,6 +6,18 @@ What stands here is all that the layer above may use.
 from .certificate import Certificate, fetch_certificate
 from .check import check_account
 from .client import Client
+from .discovery import (
+    Auth,
+    Discovery,
+    InvalidAddress,
+    Provider,
+    Resolver,
+    Server,
+    Source,
+    discover,
+    provider_of_domain,
+    provider_of_host,
+)
 from .errors import (
     AppPasswordNeeded,
     CannotConnect,
@@ -82,6 +94,7 @@ __all__ = [
     "AppPasswordNeeded",
     "Arrival",
     "Attachment",
+    "Auth",
     "CannotConnect",
     "CatchUp",
     "Certificate",
@@ -96,6 +109,7 @@ __all__ = [
     "Counted",
     "Criteria",
     "CriteriaRefused",
+    "Discovery",
     "Done",
     "Durations",
     "FlagRefused",
@@ -107,6 +121,7 @@ __all__ = [
     "Found",
     "HostNotFound",
     "ImapError",
+    "InvalidAddress",
     "Listener",
     "LoginDisabled",
     "LoginRefused",
@@ -119,10 +134,14 @@ __all__ = [
     "PlainTextInjected",
     "PortRefused",
     "ProtocolError",
+    "Provider",
     "PushMode",
     "Quirks",
+    "Resolver",
     "Security",
+    "Server",
     "ServerSilent",
+    "Source",
     "StartTlsMissing",
     "Statistics",
     "Throttled",
@@ -145,7 +164,10 @@ __all__ = [
     "Watcher",
     "check_account",
     "decode_folder",
+    "discover",
     "explain_push",
     "fetch_certificate",
+    "provider_of_domain",
+    "provider_of_host",
     "quirks_of",
 ]

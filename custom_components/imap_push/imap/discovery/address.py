@@ -1,0 +1,99 @@
+"""Mail addresses and host names, as people type them and as others send them."""
+
+from dataclasses import dataclass
+import re
+from typing import Final
+
+import idna
+
+MAX_ADDRESS: Final = 254  # octets (RFC 5321 4.5.3.1.3)
+
+# RFC 5322 3.4.1, with letters of all scripts (RFC 6531 3.3).
+_DOT_ATOM: Final = re.compile(
+    r"[^\s\x00-\x20\x7f()<>\[\]:;@\\,.\"]+(?:\.[^\s\x00-\x20\x7f()<>\[\]:;@\\,.\"]+)*"
+)
+_QUOTED: Final = re.compile(r'"(?:[^"\\\x00-\x1f\x7f]|\\[\x20-\x7e])*"')
+_LABEL: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+
+
+class InvalidAddress(ValueError):
+    """This is no mail address."""
+
+
+@dataclass(frozen=True, slots=True)
+class MailAddress:
+    """A mail address. `domain` is in ASCII (IDNA) and lower case, `local` as it was typed."""
+
+    local: str
+    domain: str
+
+    def __str__(self) -> str:
+        """Return the whole address: what most servers take for the user name."""
+        return f"{self.local}@{self.domain}"
+
+
+def parse_address(text: str) -> MailAddress:
+    """Take an address apart; raise InvalidAddress."""
+    local, _, domain = text.strip().rpartition("@")
+    pattern = _QUOTED if local.startswith('"') else _DOT_ATOM
+    if not pattern.fullmatch(local):
+        raise InvalidAddress("no valid name before the @")
+    host = host_name(domain)
+    if host is None:
+        raise InvalidAddress("no valid domain behind the @")
+    address = MailAddress(local, host)
+    if len(str(address).encode()) > MAX_ADDRESS:
+        raise InvalidAddress("too long")
+    return address
+
+
+def host_name(text: str) -> str | None:
+    """Return a name in ASCII and lower case if it can be one of a public host.
+
+    Addresses of the network layer, in whichever notation, and names without a dot are not.
+    """
+    try:
+        name = idna.encode(text.removesuffix("."), uts46=True).decode()
+    except UnicodeError:
+        return None
+    labels = name.split(".")
+    if len(name) > 253 or len(labels) < 2 or labels[-1] == "localhost":
+        return None
+    if not labels[-1][:1].isalpha():
+        return None
+    return name if all(map(_LABEL.fullmatch, labels)) else None
+
+
+def is_within(name: str, domain: str) -> bool:
+    """Return if a name is a domain or below it."""
+    return name == domain or name.endswith(f".{domain}")
+
+
+def base_domain(name: str) -> str:
+    """Return what is likely the registered domain of a host: example.co.uk, example.org."""
+    labels = name.split(".")
+    has_category = (
+        len(labels) > 2 and len(labels[-1]) == 2 and labels[-2] in _CATEGORIES
+    )
+    return ".".join(labels[-3:] if has_category else labels[-2:])
+
+
+# Second-level names of countries below which others register: the common ones of the public
+# suffix list. A wrong guess costs a question that nobody answers.
+_CATEGORIES: Final = frozenset(
+    {
+        "ac",
+        "co",
+        "com",
+        "edu",
+        "gob",
+        "gouv",
+        "gov",
+        "gv",
+        "ne",
+        "net",
+        "nom",
+        "or",
+        "org",
+    }
+)

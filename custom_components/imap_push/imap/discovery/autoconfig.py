@@ -1,0 +1,95 @@
+"""The files with which providers tell mail programs their settings (config-v1.1.xml)."""
+
+from collections.abc import Iterator
+from typing import Final
+from xml.etree.ElementTree import Element
+
+from ..models import Security
+from .address import MailAddress, host_name
+from .hardened_xml import UnsafeXml, parse_xml
+from .models import Auth, Server
+
+MAX_SERVERS: Final = 10
+MAX_USERNAME: Final = 320
+
+# "plain" is not among them: what is not encrypted is never chosen for anyone.
+_SECURITY: Final = {"SSL": Security.TLS, "STARTTLS": Security.STARTTLS}
+_AUTH: Final = {
+    "OAuth2": Auth.OAUTH2,
+    "password-cleartext": Auth.PASSWORD,
+    "password-encrypted": Auth.PASSWORD,
+    "plain": Auth.PASSWORD,
+    "secure": Auth.PASSWORD,
+}
+
+
+def read_autoconfig(text: bytes, address: MailAddress) -> list[Server]:
+    """Return the IMAP servers in the order of the file; none if it is no such file."""
+    try:
+        root = parse_xml(text)
+    except UnsafeXml:
+        return []
+    if root.tag != "clientConfig":
+        return []
+    servers = [
+        server
+        for element in root.findall("emailProvider/incomingServer")
+        if element.get("type") == "imap" and (server := _server(element, address))
+    ]
+    return servers[:MAX_SERVERS]
+
+
+def _server(element: Element, address: MailAddress) -> Server | None:
+    """Return what an element says, None if that cannot be used."""
+    host = host_name(_filled(_text(element, "hostname"), address))
+    port = _port(_text(element, "port"))
+    security = _SECURITY.get(_text(element, "socketType"))
+    auth = tuple(dict.fromkeys(_auth(element)))
+    if host is None or port is None or security is None or not auth:
+        return None
+    return Server(
+        host=host,
+        port=port,
+        security=security,
+        username=_username(_text(element, "username"), address),
+        auth=auth,
+    )
+
+
+def _text(element: Element, tag: str) -> str:
+    return (element.findtext(tag) or "").strip()
+
+
+def _auth(element: Element) -> Iterator[Auth]:
+    kinds = element.findall("authentication")
+    if not kinds:
+        yield Auth.PASSWORD
+    for kind in kinds:
+        if auth := _AUTH.get((kind.text or "").strip()):
+            yield auth
+
+
+def _port(text: str) -> int | None:
+    """Return a port; the digits of other scripts are none."""
+    if not (text.isascii() and text.isdecimal() and len(text) <= 5):
+        return None
+    return port if 0 < (port := int(text)) < 65536 else None
+
+
+def _username(text: str, address: MailAddress) -> str:
+    """Return the user name, which is the address unless the file tells one that can be used."""
+    name = _filled(text, address)
+    if not name or len(name) > MAX_USERNAME or not name.isprintable() or "%" in name:
+        return str(address)
+    return name
+
+
+def _filled(text: str, address: MailAddress) -> str:
+    """Put the address where a file has room for it."""
+    for placeholder, value in (
+        ("%EMAILADDRESS%", str(address)),
+        ("%EMAILLOCALPART%", address.local),
+        ("%EMAILDOMAIN%", address.domain),
+    ):
+        text = text.replace(placeholder, value)
+    return text

@@ -1,0 +1,50 @@
+"""What the tests of discovery share."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from custom_components.imap_push.imap import Discovery, connection, discover
+from custom_components.imap_push.imap.discovery import guess, http, sources
+
+from .internet import Internet
+
+from tests.rig.certificate import Certificate, make_certificate
+
+type Discover = Callable[[str], Awaitable[list[Discovery]]]
+
+
+@pytest.fixture(name="certificate", scope="session")
+def certificate_fixture(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    """Return a certificate for imap.example.org."""
+    folder: Path = tmp_path_factory.mktemp("tls")
+    return make_certificate(folder, host="imap.example.org")
+
+
+@pytest.fixture(name="internet")
+def internet_fixture(
+    certificate: Certificate, monkeypatch: pytest.MonkeyPatch
+) -> Internet:
+    """Return an internet in which nothing is, and which is given up quickly."""
+    internet = Internet(certificate)
+    monkeypatch.setattr(connection, "dial", internet.dial)
+    monkeypatch.setattr(http, "addresses_of", internet.addresses_of)
+    monkeypatch.setattr(sources, "DEADLINE", 0.6)
+    monkeypatch.setattr(sources, "FETCH_DEADLINE", 0.4)
+    monkeypatch.setattr(guess, "DEADLINE", 0.4)
+    return internet
+
+
+@pytest.fixture(name="find")
+async def find_fixture(
+    internet: Internet, certificate: Certificate
+) -> AsyncIterator[Discover]:
+    """Return what asks all sources about an address."""
+    context = certificate.client_context()
+    async with internet.run() as session:
+
+        async def find(address: str) -> list[Discovery]:
+            return await discover(address, session, internet, ssl_context=context)
+
+        yield find

@@ -1,0 +1,216 @@
+"""An internet on loopback: names, web servers and mail servers that a test makes up."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+import contextlib
+import socket
+from typing import Any, Final, override
+
+from aiodns.error import ARES_ENOTFOUND, DNSError
+import aiohttp
+from aiohttp import web
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.test_utils import TestServer
+import pycares
+
+from custom_components.imap_push.imap import PortRefused
+
+from tests.engine.scripted import ScriptedServer
+from tests.rig.certificate import Certificate
+
+PUBLIC: Final = "93.184.216.34"
+
+type Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Internet:
+    """What there is. Everything else does not exist."""
+
+    def __init__(self, certificate: Certificate) -> None:
+        """Begin with nothing."""
+        self._certificate = certificate
+        self._ports: dict[int, int] = {}
+        self._files: dict[str, Answer] = {}
+        self._records: dict[tuple[str, str], list[object]] = {}
+        self._mail: dict[tuple[str, int], ScriptedServer] = {}
+        self.addresses: dict[str, str] = {}
+        self.asked: list[str] = []
+        self.dialled: list[tuple[str, int]] = []
+        self.is_online = True
+
+    @contextlib.asynccontextmanager
+    async def run(
+        self, *, check_hostname: bool = False
+    ) -> AsyncIterator[aiohttp.ClientSession]:
+        """Serve; give a session that finds all web servers here.
+
+        One certificate does for all of them, unless host names are checked.
+        """
+        context = self._certificate.client_context()
+        context.check_hostname = check_hostname
+        async with contextlib.AsyncExitStack() as stack:
+            for port, tls in ((80, None), (443, self._certificate.server_context())):
+                application = web.Application()
+                application.router.add_get("/{path:.*}", self._answer)
+                server = TestServer(application, scheme="https" if tls else "http")
+                await server.start_server(ssl=tls)
+                stack.push_async_callback(server.close)
+                self._ports[port] = server.port or 0
+            connector = aiohttp.TCPConnector(
+                resolver=_Names(self), ssl=context, use_dns_cache=False
+            )
+            yield await stack.enter_async_context(
+                aiohttp.ClientSession(connector=connector)
+            )
+
+    def serve(self, url: str, answer: Answer | bytes) -> None:
+        """Have an answer at a URL, which is without its query."""
+        self._files[url] = file(answer) if isinstance(answer, bytes) else answer
+
+    def add(self, name: str, kind: str, *data: object) -> None:
+        """Add records of a name."""
+        self._records[name, kind] = list(data)
+
+    def mx(self, name: str, *exchanges: str) -> None:
+        """Let the mail of a domain go to these hosts, the first one preferred."""
+        records = [
+            pycares.MXRecordData(10 * n, host) for n, host in enumerate(exchanges)
+        ]
+        self.add(name, "MX", *reversed(records))
+
+    def srv(self, name: str, *services: tuple[int, int, int, str]) -> None:
+        """Announce services: priority, weight, port, target."""
+        self.add(
+            name, "SRV", *(pycares.SRVRecordData(*service) for service in services)
+        )
+
+    async def query_dns(self, host: str, qtype: str, /) -> pycares.DNSResult:
+        """Answer as aiodns."""
+        if not self.is_online:
+            await asyncio.Event().wait()
+        if (data := self._records.get((host, qtype))) is None:
+            raise DNSError(ARES_ENOTFOUND, "not found")
+        records = [pycares.DNSRecord(host, 1, 1, 60, item) for item in data]  # type: ignore[arg-type]
+        return pycares.DNSResult(records, [], [])
+
+    def mail_server(self, host: str, port: int, server: ScriptedServer) -> None:
+        """Have a mail server, which somebody else runs."""
+        self._mail[host, port] = server
+
+    async def dial(self, host: str, port: int) -> socket.socket:
+        """Connect as the engine does."""
+        self.dialled.append((host, port))
+        if not self.is_online:
+            await asyncio.Event().wait()
+        if (server := self._mail.get((host, port))) is None:
+            raise PortRefused("nothing listens at the port")
+        connected = socket.create_connection(("127.0.0.1", server.port))
+        connected.setblocking(False)
+        return connected
+
+    async def addresses_of(self, host: str) -> list[str]:
+        """Return the address of a host."""
+        return [self.addresses.get(host, PUBLIC)]
+
+    def port(self, port: int) -> int:
+        """Return where on loopback a web server's port is."""
+        return self._ports[port]
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        url = str(request.url.with_query(None).with_port(None))
+        self.asked.append(str(request.url.with_port(None)))
+        if (answer := self._files.get(url)) is None:
+            raise web.HTTPNotFound
+        return await answer(request)
+
+
+class _Names(AbstractResolver):
+    """Sends all names to loopback."""
+
+    def __init__(self, internet: Internet) -> None:
+        self._internet = internet
+
+    @override
+    async def resolve(
+        self, host: str, port: int = 0, family: Any = socket.AF_INET
+    ) -> list[ResolveResult]:
+        if not self._internet.is_online:
+            raise OSError("no name server")
+        return [
+            ResolveResult(
+                hostname=host,
+                host="127.0.0.1",
+                port=self._internet.port(port),
+                family=socket.AF_INET,
+                proto=0,
+                flags=0,
+            )
+        ]
+
+    @override
+    async def close(self) -> None:
+        pass
+
+
+def file(content: bytes, **options: Any) -> Answer:
+    """Answer with a file."""
+
+    async def answer(_request: web.Request) -> web.StreamResponse:
+        return web.Response(body=content, **{"content_type": "text/xml"} | options)
+
+    return answer
+
+
+def redirect(target: str, status: int = 302) -> Answer:
+    """Answer with a redirect."""
+
+    async def answer(_request: web.Request) -> web.StreamResponse:
+        return web.Response(status=status, headers={"Location": target})
+
+    return answer
+
+
+def drip(first: bytes) -> Answer:
+    """Answer with this, and then with a blank from time to time, without an end."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(first)
+        while True:
+            await response.write(b" ")
+            await asyncio.sleep(0.05)
+
+    return answer
+
+
+async def cut(request: web.Request) -> web.StreamResponse:
+    """Break the connection off."""
+    assert request.transport is not None
+    request.transport.abort()
+    return web.Response()
+
+
+async def never(_request: web.Request) -> web.StreamResponse:
+    """Keep silent."""
+    return await asyncio.Event().wait()  # type: ignore[return-value]
+
+
+def config(
+    *servers: str,
+    host: str = "imap.example.org",
+    port: str = "993",
+    security: str = "SSL",
+    username: str = "%EMAILADDRESS%",
+    auth: str = "<authentication>password-cleartext</authentication>",
+) -> bytes:
+    """Return a config-v1.1.xml with these servers, or with one like this."""
+    one = (
+        f'<incomingServer type="imap"><hostname>{host}</hostname><port>{port}</port>'
+        f"<socketType>{security}</socketType><username>{username}</username>{auth}"
+        "</incomingServer>"
+    )
+    return (
+        '<?xml version="1.0"?><clientConfig version="1.1"><emailProvider id="example.org">'
+        f"{''.join(servers) or one}</emailProvider></clientConfig>"
+    ).encode()

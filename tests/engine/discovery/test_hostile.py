@@ -1,0 +1,246 @@
+"""Answers of strangers who mean no good."""
+
+import gzip
+import time
+
+from hypothesis import given, settings, strategies as st
+import pytest
+
+from custom_components.imap_push.imap.discovery.address import host_name, parse_address
+from custom_components.imap_push.imap.discovery.autoconfig import (
+    MAX_SERVERS,
+    read_autoconfig,
+)
+from custom_components.imap_push.imap.discovery.http import MAX_OCTETS, addresses_of
+
+from .conftest import Discover
+from .internet import Answer, Internet, config, cut, drip, file, never, redirect
+from .test_sources import ADDRESS, AUTOCONFIG, ISPDB, server
+
+GOOD = config()
+LAUGHS = "".join(f'<!ENTITY a{n + 1} "{f"&a{n};" * 10}">' for n in range(9))
+
+
+def declared(declarations: str, entity: str) -> bytes:
+    """Return a config whose user name is an entity."""
+    body = config(username=f"&{entity};").decode().removeprefix('<?xml version="1.0"?>')
+    return f'<?xml version="1.0"?><!DOCTYPE c [{declarations}]>{body}'.encode()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        file(GOOD + b" " * MAX_OCTETS),
+        drip(GOOD),
+        never,
+        cut,
+        file(b""),
+        file(b"<html><body>Welcome!<br></body></html>", content_type="text/html"),
+        file(b"\x00\xff\xfe" * 100),
+        file(b'{"imap": "imap.example.org"}', content_type="application/json"),
+        file(GOOD[:-10]),
+        file(b"<other>" + GOOD[21:] + b"</other>"),
+        file(gzip.compress(b" " * 10_000_000), headers={"Content-Encoding": "gzip"}),
+        file(GOOD, status=404),
+        file(GOOD, status=500),
+        file(declared(f'<!ENTITY a0 "ha">{LAUGHS}', "a9")),
+        file(declared(f'<!ENTITY a "{"ha" * 20_000}">', "a")),
+        file(declared('<!ENTITY a SYSTEM "file:///etc/passwd">', "a")),
+        file(declared('<!ENTITY % a SYSTEM "http://example.org/a">%a;', "b")),
+        file(config(username="&ouml;")),
+        file(b"<clientConfig>" + b"<a>" * 30_000),
+        file(b"<a>" * 15 + GOOD[21:] + b"</a>" * 15),
+        file(GOOD.replace(b'"?>', b'" encoding="zlib_codec"?>', 1)),
+        file(GOOD.replace(b'"?>', b'" encoding="utf-7"?>', 1)),
+    ],
+    ids=[
+        "too big",
+        "without an end",
+        "silence",
+        "cut off",
+        "empty",
+        "a web page",
+        "binary",
+        "JSON",
+        "half of it",
+        "XML of another kind",
+        "packed",
+        "not found",
+        "out of order",
+        "a billion laughs",
+        "a quadratic bomb",
+        "an entity of a file",
+        "an entity of another server",
+        "an entity without a declaration",
+        "deep and open",
+        "deep",
+        "an encoding that is none",
+        "an encoding that is rare",
+    ],
+)
+async def test_answers_that_are_no_settings(
+    answer: Answer, internet: Internet, find: Discover
+) -> None:
+    """See nothing come of it, within the time, and other sources unharmed."""
+    internet.serve(AUTOCONFIG, answer)
+    internet.serve(ISPDB, config(host="imap.ispdb.example"))
+    started = time.monotonic()
+    found = await find(ADDRESS)
+    assert [item.server for item in found] == [server("imap.ispdb.example")]
+    assert time.monotonic() - started < 2
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"host": ""},
+        {"host": "imap"},
+        {"host": "imap.exa mple.org"},
+        {"host": "imap.example.org/x"},
+        {"host": "-imap.example.org"},
+        {"host": "a" * 64 + ".example.org"},
+        {"host": "localhost"},
+        {"host": "imap.localhost"},
+        {"host": "192.168.1.1"},
+        {"host": "127.1"},
+        {"host": "0x7f.0.0.1"},
+        {"host": "2130706433"},
+        {"host": "127.0.0.１"},
+        {"host": "[::1]"},
+        {"host": "93.184.216.34"},
+        {"host": "%MX%"},
+        {"port": ""},
+        {"port": "0"},
+        {"port": "-1"},
+        {"port": "65536"},
+        {"port": "9" * 5000},
+        {"port": "٩٩٣"},
+        {"security": "plain"},
+        {"security": ""},
+        {"auth": "<authentication>NTLM</authentication>"},
+    ],
+    ids=lambda changes: " ".join(f"{k}={v[:30]}" for k, v in changes.items()),
+)
+def test_servers_that_nobody_could_use(changes: dict[str, str]) -> None:
+    """See servers passed over whose name, port, encryption or way of signing in is none."""
+    assert read_autoconfig(config(**changes), parse_address(ADDRESS)) == []
+
+
+@pytest.mark.parametrize(
+    "username",
+    ["", "%REALNAME%", "a" * 400, "a\nb", "a\u202eb"],
+    ids=["none", "unknown placeholder", "long", "two lines", "turned around"],
+)
+def test_user_names_that_nobody_could_use(username: str) -> None:
+    """See the address in the place of a user name that cannot be one."""
+    [found] = read_autoconfig(config(username=username), parse_address(ADDRESS))
+    assert found.username == "Ann@example.org"
+
+
+def test_many_servers() -> None:
+    """See no more servers than anyone could want to see."""
+    one = config().decode()
+    element = one[one.index("<incomingServer") : one.index("</emailProvider")]
+    found = read_autoconfig(config(*[element] * 50), parse_address(ADDRESS))
+    assert len(found) == MAX_SERVERS
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "http://autoconfig.example.org/other",
+        "https://192.168.1.1/config",
+        "https://[::1]/config",
+        "https://2130706433/config",
+        "https://localhost/config",
+        "https://router/config",
+        "https://private.example.org/config",
+        "https://link-local.example.org/config",
+        "https://mapped.example.org/config",
+        "file:///etc/passwd",
+        "//private.example.org/config",
+        "https://[",
+        "",
+        AUTOCONFIG,
+    ],
+)
+async def test_redirects_that_are_not_followed(
+    target: str, internet: Internet, find: Discover
+) -> None:
+    """See nobody sent to plain http, into the user's own network, or in circles."""
+    internet.addresses |= {
+        "private.example.org": "10.0.0.1",
+        "link-local.example.org": "169.254.169.254",
+        "mapped.example.org": "::ffff:127.0.0.1",
+    }
+    internet.serve(AUTOCONFIG, redirect(target))
+    for host in ("private", "link-local", "mapped", "autoconfig"):
+        internet.serve(f"https://{host}.example.org/config", GOOD)
+    internet.serve("http://autoconfig.example.org/other", GOOD)
+    assert await find(ADDRESS) == []
+    asked = [url for url in internet.asked if url.startswith(AUTOCONFIG)]
+    assert len(asked) == (4 if target in ("", AUTOCONFIG) else 1)
+    assert not [url for url in internet.asked if url.endswith(("/config", "/other"))]
+
+
+async def test_addresses_of_a_host() -> None:
+    """See the addresses that redirects are judged by."""
+    assert set(await addresses_of("localhost")) & {"127.0.0.1", "::1"}
+
+
+async def test_redirects_that_are_followed(internet: Internet, find: Discover) -> None:
+    """See three redirects followed, and not a fourth one."""
+    step = "https://www.example.org/{}"
+    internet.serve(AUTOCONFIG, redirect(step.format(1)))
+    internet.serve(step.format(1), redirect("/2", 308))
+    internet.serve(step.format(2), redirect("https://hoster.example/3", 301))
+    internet.serve("https://hoster.example/3", GOOD)
+    [found] = await find(ADDRESS)
+    assert (found.server, found.is_trusted) == (server(), True)
+    internet.serve("https://hoster.example/3", redirect("/4"))
+    internet.serve("https://hoster.example/4", GOOD)
+    assert await find(ADDRESS) == []
+
+
+async def test_redirect_from_plain_http_is_not_trusted(
+    internet: Internet, find: Discover
+) -> None:
+    """See settings confirmed first that a stranger could have led to."""
+    internet.serve(
+        AUTOCONFIG.replace("https", "http"), redirect("https://hoster.example/3")
+    )
+    internet.serve("https://hoster.example/3", GOOD)
+    [found] = await find(ADDRESS)
+    assert not found.is_trusted
+
+
+PIECES = st.sampled_from(
+    [
+        "<clientConfig>", "</clientConfig>", "<emailProvider>", "</emailProvider>",
+        '<incomingServer type="imap">', "</incomingServer>", "<hostname>", "</hostname>",
+        "<port>", "</port>", "<socketType>SSL</socketType>", "imap.example.org", "993",
+        "%EMAILDOMAIN%", "<!DOCTYPE a>", "<!--", "-->", "<![CDATA[", "]]>", "&lt;", "&#0;",
+        "<?xml version='1.0'?>", "\0", "\ud7ff", " ",
+    ]
+)  # fmt: skip
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.one_of(
+        st.binary(max_size=200),
+        st.lists(st.one_of(PIECES, st.text(max_size=5)), max_size=40).map(
+            lambda pieces: "".join(pieces).encode(errors="replace")
+        ),
+        st.tuples(st.integers(0, len(GOOD) - 1), st.binary(max_size=8)).map(
+            lambda change: GOOD[: change[0]] + change[1] + GOOD[change[0] + 1 :]
+        ),
+    )
+)
+def test_garbage(text: bytes) -> None:
+    """See whatever comes give servers that can be used, or none."""
+    for found in read_autoconfig(text, parse_address(ADDRESS)):
+        assert host_name(found.host) == found.host
+        assert 0 < found.port < 65536
+        assert found.username
+        assert found.auth

@@ -1,0 +1,141 @@
+"""What the address alone leads to, for each provider that is in the table."""
+
+import csv
+from pathlib import Path
+import re
+from typing import Final
+
+import pytest
+
+from custom_components.imap_push.imap import (
+    Auth,
+    Discovery,
+    Security,
+    Server,
+    Source,
+    provider_of_domain,
+    provider_of_host,
+)
+from custom_components.imap_push.imap.discovery.address import host_name
+from custom_components.imap_push.imap.discovery.providers import PROVIDERS
+
+from .conftest import Discover
+from .internet import Internet
+
+with (Path(__file__).parent / "providers.csv").open(encoding="utf-8") as table:
+    CASES: Final = list(csv.DictReader(table))
+
+HINTS: Final = {
+    "authorization_code",
+    "enable_imap",
+    "icloud_domain",
+    "microsoft",
+    "microsoft_work",
+    "no_imap",
+    "paid_plan",
+    "proton_bridge",
+    "secure_mail_key",
+}
+
+
+def expected(case: dict[str, str]) -> Server | None:
+    """Return the server of a case."""
+    if not case["host"]:
+        return None
+    return Server(
+        host=case["host"],
+        port=int(case["port"]),
+        security=Security(case["security"]),
+        username=case["username"],
+        auth=tuple(map(Auth, case["auth"].split())),
+    )
+
+
+@pytest.mark.parametrize(
+    "case", CASES, ids=[f"{case['address']} {case['mx']}".strip() for case in CASES]
+)
+async def test_address_alone(
+    case: dict[str, str], internet: Internet, find: Discover
+) -> None:
+    """See server, user name and way of signing in, from the domain or its mail exchange."""
+    if case["mx"]:
+        internet.mx("example.org", case["mx"], "backup.example.net")
+    [found] = await find(case["address"])
+    assert found.server == expected(case)
+    assert found.source is (Source.MX if case["mx"] else Source.BUNDLED)
+    assert found.is_trusted == (case["provider"] != "proton")
+    assert found.provider is not None
+    assert found.provider.key == case["provider"]
+    assert (found.provider.oauth or "") == case["oauth"]
+    assert found.provider.needs_app_password == bool(case["app_password"])
+
+
+def test_every_provider_has_a_case() -> None:
+    """See each provider in the cases, and each of those with exchanges by one of them."""
+    assert {case["provider"] for case in CASES} == set(PROVIDERS)
+    by_exchange = {case["provider"] for case in CASES if case["mx"]}
+    assert by_exchange == {key for key, provider in PROVIDERS.items() if provider.mx}
+
+
+def test_table() -> None:
+    """See names that are names, each of them once, links with TLS and hints with a text."""
+    for kind in ("domains", "mx"):
+        names = [
+            name for provider in PROVIDERS.values() for name in getattr(provider, kind)
+        ]
+        assert len(names) == len(set(names))
+        assert [name for name in names if host_name(name) != name] == []
+    for provider in PROVIDERS.values():
+        assert provider.domains or provider.mx
+        assert (provider.host is None) == (provider.hint == "no_imap")
+        assert bool(provider.host) == bool(provider.auth)
+        assert provider.security is not Security.NONE
+        assert provider.oauth is None or Auth.OAUTH2 in provider.auth
+        assert re.match("https://|None$", str(provider.app_password_url))
+        assert provider.hint is None or provider.hint in HINTS
+
+
+async def test_own_domain_on_a_server_of_ones_own(
+    internet: Internet, find: Discover
+) -> None:
+    """See a Dovecot that its domain announces."""
+    internet.mx("example.org", "mail.example.org")
+    internet.srv("_imaps._tcp.example.org", (0, 1, 993, "mail.example.org."))
+    assert await find("ann@example.org") == [
+        Discovery(
+            server=Server(
+                host="mail.example.org",
+                port=993,
+                security=Security.TLS,
+                username="ann@example.org",
+            ),
+            source=Source.SRV,
+            is_trusted=True,
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("host", "key"),
+    [
+        ("imap.gmail.com", "google"),
+        ("IMAP.GMAIL.COM.", "google"),
+        ("outlook.office365.com", "microsoft365"),
+        ("imap.mail.me.com", "icloud_domain"),
+        ("imap.mail.yahoo.com", "yahoo"),
+        ("imap.example.org", None),
+        ("127.0.0.1", None),
+    ],
+)
+def test_provider_of_a_server(host: str, key: str | None) -> None:
+    """See whose server it is; what is in the user's own network can be anyone's."""
+    provider = provider_of_host(host)
+    assert (provider and provider.key) == key
+
+
+def test_provider_of_a_domain() -> None:
+    """See whose addresses end like this."""
+    provider = provider_of_domain("gmail.com")
+    assert provider is not None
+    assert provider.name == "Gmail"
+    assert provider_of_domain("mail.gmail.com") is None
