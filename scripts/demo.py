@@ -242,6 +242,7 @@ def choose_port(wanted: int) -> int:
 async def add_account(client: Client, port: int) -> None:
     """Add the account as the dialogue of the UI does, and wait until it is watched."""
     form = await client.start_flow("imap_push")
+    form = await client.configure_flow(form["flow_id"], {"manual": True})
     result = await client.configure_flow(
         form["flow_id"],
         {

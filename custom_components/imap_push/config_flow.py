@@ -1,46 +1,38 @@
 """Config flow of IMAP Push."""
 
 from collections.abc import Mapping
-import logging
-from typing import Any, Final, override
-
-import voluptuous as vol
+from typing import Any, override
 
 from homeassistant.config_entries import (
+    SOURCE_REAUTH,
+    SOURCE_RECONFIGURE,
     ConfigEntry,
     ConfigEntryState,
-    ConfigFlow,
     ConfigFlowResult,
     ConfigSubentryData,
     ConfigSubentryFlow,
     OptionsFlow,
 )
-from homeassistant.const import (
-    CONF_BASE,
-    CONF_HOST,
-    CONF_PASSWORD,
-    CONF_PORT,
-    CONF_USERNAME,
-    CONF_VERIFY_SSL,
-)
+from homeassistant.const import CONF_HOST, CONF_PASSWORD, CONF_USERNAME, CONF_VERIFY_SSL
 from homeassistant.core import callback
-from homeassistant.helpers.selector import (
-    BooleanSelector,
-    NumberSelectorConfig,
-    SelectOptionDict,
-    SelectSelector,
-    SelectSelectorConfig,
-    SelectSelectorMode,
-    TextSelector,
-    TextSelectorConfig,
-    TextSelectorType,
-)
+from homeassistant.helpers.selector import SelectOptionDict
 
+from .account_forms import (
+    CONF_ACCOUNT,
+    REAUTH_SCHEMA,
+    RECONFIGURE_SCHEMA,
+    entry_data_from_form,
+    form_from_entry_data,
+    take_over_schema,
+)
+from .account_steps import Errors, UserInput, without_trust
 from .const import (
+    CONF_CA,
+    CONF_FINGERPRINT,
     CONF_FOLDER,
     CONF_SECURITY,
     DEFAULT_FOLDER,
-    DEFAULT_PORT,
+    DEFAULT_POLL_INTERVAL,
     DOMAIN,
     SUBENTRY_TYPE_FOLDER,
     SUBENTRY_TYPE_SEARCH,
@@ -53,82 +45,21 @@ from .core_imap import (
     folder_from_core_imap,
 )
 from .folder_flow import FolderFlow
-from .form_errors import account_error
-from .form_fields import dropdown, whole_number
-from .helpers import account_from_entry_data, unique_id_from_entry_data
-from .imap import ImapError, LoginRefused, Security, check_account
+from .helpers import unique_id_from_entry_data
+from .imap import LoginRefused, Security, WatchOptions, announces_mail, quirks_of
 from .options_flow import ImapPushOptionsFlow
 from .search_flow import SearchFlow
-
-_LOGGER = logging.getLogger(__name__)
-
-CONF_ACCOUNT: Final = "account"
-
-USERNAME_SELECTOR = TextSelector(TextSelectorConfig(autocomplete="username"))
-PASSWORD_SELECTOR = TextSelector(
-    TextSelectorConfig(type=TextSelectorType.PASSWORD, autocomplete="current-password")
-)
-
-SERVER_SCHEMA: Final[dict[vol.Marker, Any]] = {
-    vol.Required(CONF_HOST): TextSelector(),
-    vol.Required(CONF_PORT, default=DEFAULT_PORT): whole_number(
-        NumberSelectorConfig(min=1, max=65535)
-    ),
-    vol.Required(CONF_SECURITY, default=Security.TLS.value): dropdown(
-        CONF_SECURITY, [security.value for security in Security]
-    ),
-    vol.Required(CONF_VERIFY_SSL, default=True): BooleanSelector(),
-}
-USER_SCHEMA = vol.Schema(
-    {
-        vol.Required(CONF_USERNAME): USERNAME_SELECTOR,
-        vol.Required(CONF_PASSWORD): PASSWORD_SELECTOR,
-        **SERVER_SCHEMA,
-    }
-)
-RECONFIGURE_SCHEMA = vol.Schema(
-    {
-        vol.Required(CONF_USERNAME): USERNAME_SELECTOR,
-        vol.Optional(CONF_PASSWORD): PASSWORD_SELECTOR,
-        **SERVER_SCHEMA,
-    }
-)
-REAUTH_SCHEMA = vol.Schema({vol.Required(CONF_PASSWORD): PASSWORD_SELECTOR})
+from .setup_steps import SetupSteps
 
 
-def take_over_schema(accounts: list[SelectOptionDict]) -> vol.Schema:
-    """Return the form that asks which account of IMAP to take over."""
-    return vol.Schema(
-        {
-            vol.Required(CONF_ACCOUNT): SelectSelector(
-                SelectSelectorConfig(options=accounts, mode=SelectSelectorMode.LIST)
-            )
-        }
-    )
+class ImapPushConfigFlow(SetupSteps, domain=DOMAIN):
+    """Set up an account, and change it."""
 
-
-def _entry_data(user_input: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what was typed, without the blanks that come with pasting."""
-    return {
-        **user_input,
-        CONF_HOST: user_input[CONF_HOST].strip(),
-        CONF_USERNAME: user_input[CONF_USERNAME].strip(),
-    }
-
-
-def _without_password(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what may be sent to the browser."""
-    return {key: data[key] for key in data if key != CONF_PASSWORD}
-
-
-class ImapPushConfigFlow(ConfigFlow, domain=DOMAIN):
-    """Set up an account."""
-
-    _placeholders: dict[str, str] | None = None
     _core_accounts: dict[str, list[ConfigEntry]]
 
     def __init__(self) -> None:
         """Watch INBOX unless told otherwise."""
+        super().__init__()
         self._folders = [DEFAULT_FOLDER]
 
     @staticmethod
@@ -151,24 +82,24 @@ class ImapPushConfigFlow(ConfigFlow, domain=DOMAIN):
     async def async_step_user(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Ask for login and server, unless an account of IMAP could be taken over."""
+        """Ask for the mail address, unless an account of IMAP could be taken over."""
         if user_input is not None:
-            return await self._set_up(_entry_data(user_input), user_input)
+            return await self._set_up_address(user_input)
         self._core_accounts = self._find_core_accounts()
         if self._core_accounts:
             return self.async_show_menu(
-                step_id="user", menu_options=["take_over", "set_up_anew"]
+                step_id="user", menu_options=["take_over", "set_up_anew", "server"]
             )
         return await self.async_step_set_up_anew()
 
     async def async_step_set_up_anew(
-        self, user_input: dict[str, Any] | None = None
+        self, user_input: UserInput = None
     ) -> ConfigFlowResult:
-        """Ask for login and server."""
-        return self._show_form("user", USER_SCHEMA, None, {})
+        """Ask for the mail address."""
+        return self._show_address(None, {})
 
     async def async_step_take_over(
-        self, user_input: dict[str, Any] | None = None
+        self, user_input: UserInput = None
     ) -> ConfigFlowResult:
         """Ask which account of IMAP is to be watched here from now on, in the same folders.
 
@@ -180,7 +111,10 @@ class ImapPushConfigFlow(ConfigFlow, domain=DOMAIN):
                 dict.fromkeys(map(folder_from_core_imap, core_entries))
             )
             data = entry_data_from_core_imap(core_entries[0])
-            return await self._set_up(data, _without_password(data))
+            return await self._set_up(
+                data,
+                lambda errors: self._show_server(form_from_entry_data(data), errors),
+            )
         options = [
             SelectOptionDict(
                 value=unique_id,
@@ -206,19 +140,78 @@ class ImapPushConfigFlow(ConfigFlow, domain=DOMAIN):
                 accounts.setdefault(unique_id, []).append(entry)
         return accounts
 
-    async def _set_up(
-        self, data: dict[str, Any], shown: Mapping[str, Any]
+    async def async_step_reauth(
+        self, entry_data: Mapping[str, Any]
     ) -> ConfigFlowResult:
-        """Add the account if it works; otherwise ask for what is wrong with it."""
+        """Begin to renew what the server or the provider refused."""
+        if CONF_PASSWORD not in entry_data:
+            return await self.async_start_oauth_again(entry_data)
+        return await self.async_step_reauth_confirm()
+
+    async def async_step_reauth_confirm(
+        self, user_input: UserInput = None
+    ) -> ConfigFlowResult:
+        """Ask for the password, and say in the server's words why."""
+        entry = self._get_reauth_entry()
+
+        def show(errors: Errors) -> ConfigFlowResult:
+            return self._show_form("reauth_confirm", REAUTH_SCHEMA, user_input, errors)
+
+        if user_input is None:
+            return show(self._tell_refusal(entry))
+        return await self.async_try_account({**entry.data, **user_input}, show)
+
+    def _tell_refusal(self, entry: ImapPushConfigEntry) -> Errors:
+        """Return why the login was refused, as far as it is known."""
+        if entry.state is not ConfigEntryState.LOADED:
+            return {}
+        error = entry.runtime_data.data.error
+        if not isinstance(error, LoginRefused):
+            return {}
+        return self._tell(error, entry.data[CONF_HOST])
+
+    async def async_step_reconfigure(
+        self, user_input: UserInput = None
+    ) -> ConfigFlowResult:
+        """Change login and server; the password stays if none is typed.
+
+        The stored password is never sent to the browser.
+        """
+        entry = self._get_reconfigure_entry()
+
+        def show(errors: Errors) -> ConfigFlowResult:
+            values = user_input or form_from_entry_data(entry.data)
+            return self._show_form("reconfigure", RECONFIGURE_SCHEMA, values, errors)
+
+        if user_input is None:
+            return show({})
+        data = _changed(entry.data, entry_data_from_form(user_input))
+        if entry.data[CONF_SECURITY] == Security.NONE:
+            self._unencrypted_host = entry.data[CONF_HOST]
         await self.async_set_unique_id(
             unique_id_from_entry_data(data), raise_on_progress=False
         )
-        self._abort_if_unique_id_configured()
-        if errors := await self._validate_input(data):
-            return self._show_form("user", USER_SCHEMA, shown, errors)
+        if self.unique_id != entry.unique_id:
+            self._abort_if_unique_id_configured()
+        return await self.async_try_account(data, show)
+
+    @override
+    async def async_account_works(
+        self, data: dict[str, Any], capabilities: frozenset[str]
+    ) -> ConfigFlowResult:
+        """Add the account, or update its entry."""
+        if self.source == SOURCE_REAUTH:
+            return self._finish_update(self._get_reauth_entry(), data)
+        if self.source == SOURCE_RECONFIGURE:
+            return self._finish_update(self._get_reconfigure_entry(), data)
+        pushes = announces_mail(
+            WatchOptions(), quirks_of(data[CONF_HOST]), capabilities
+        )
         return self.async_create_entry(
             title=data[CONF_USERNAME],
             data=data,
+            description="push" if pushes else "poll",
+            description_placeholders={"seconds": str(DEFAULT_POLL_INTERVAL)},
             subentries=[
                 ConfigSubentryData(
                     data={CONF_FOLDER: folder},
@@ -228,95 +221,6 @@ class ImapPushConfigFlow(ConfigFlow, domain=DOMAIN):
                 )
                 for folder in self._folders
             ],
-        )
-
-    async def async_step_reauth(
-        self, entry_data: Mapping[str, Any]
-    ) -> ConfigFlowResult:
-        """Begin to renew the password after the server refused the login."""
-        return await self.async_step_reauth_confirm()
-
-    async def async_step_reauth_confirm(
-        self, user_input: dict[str, Any] | None = None
-    ) -> ConfigFlowResult:
-        """Ask for the password, and say in the server's words why."""
-        entry = self._get_reauth_entry()
-        if user_input is None:
-            errors = self._tell_refusal(entry)
-        else:
-            data = {**entry.data, **user_input}
-            errors = await self._validate_input(data)
-            if not errors:
-                return self._finish_update(entry, data)
-        return self._show_form("reauth_confirm", REAUTH_SCHEMA, user_input, errors)
-
-    async def async_step_reconfigure(
-        self, user_input: dict[str, Any] | None = None
-    ) -> ConfigFlowResult:
-        """Change login and server; the password stays if none is typed.
-
-        The stored password is never sent to the browser.
-        """
-        errors: dict[str, str] = {}
-        entry = self._get_reconfigure_entry()
-        if user_input is not None:
-            data = _entry_data(user_input)
-            data[CONF_PASSWORD] = data.get(CONF_PASSWORD) or entry.data[CONF_PASSWORD]
-            await self.async_set_unique_id(
-                unique_id_from_entry_data(data), raise_on_progress=False
-            )
-            if self.unique_id != entry.unique_id:
-                self._abort_if_unique_id_configured()
-            errors = await self._validate_input(data)
-            if not errors:
-                return self._finish_update(entry, data)
-        return self._show_form(
-            "reconfigure",
-            RECONFIGURE_SCHEMA,
-            user_input or _without_password(entry.data),
-            errors,
-        )
-
-    async def _validate_input(self, data: Mapping[str, Any]) -> dict[str, str]:
-        """Try the account for real; return what is wrong with it by field."""
-        try:
-            await check_account(account_from_entry_data(data), DEFAULT_FOLDER)
-        except ImapError as err:
-            _LOGGER.debug("The account cannot be used (%s)", type(err).__name__)
-            return self._tell(err)
-        except Exception:
-            _LOGGER.exception("Unexpected exception")
-            return {CONF_BASE: "unknown"}
-        return {}
-
-    def _tell_refusal(self, entry: ImapPushConfigEntry) -> dict[str, str]:
-        """Return why the login was refused, as far as it is known."""
-        if entry.state is not ConfigEntryState.LOADED:
-            return {}
-        error = entry.runtime_data.data.error
-        return self._tell(error) if isinstance(error, LoginRefused) else {}
-
-    def _tell(self, err: ImapError) -> dict[str, str]:
-        """Return what is wrong by field."""
-        field, key, self._placeholders = account_error(err, DEFAULT_FOLDER)
-        return {field: key}
-
-    def _show_form(
-        self,
-        step_id: str,
-        schema: vol.Schema,
-        values: Mapping[str, Any] | None,
-        errors: dict[str, str],
-    ) -> ConfigFlowResult:
-        """Show a form with what was typed; an error without a field of its own is on top."""
-        return self.async_show_form(
-            step_id=step_id,
-            data_schema=self.add_suggested_values_to_schema(schema, values),
-            errors={
-                field if field in schema.schema else CONF_BASE: key
-                for field, key in errors.items()
-            },
-            description_placeholders=self._placeholders,
         )
 
     @callback
@@ -335,3 +239,17 @@ class ImapPushConfigFlow(ConfigFlow, domain=DOMAIN):
             title=data[CONF_USERNAME] if was_named_by_login else entry.title,
             data=data,
         )
+
+
+def _changed(old: Mapping[str, Any], typed: dict[str, Any]) -> dict[str, Any]:
+    """Return an entry's data with what was typed; a password replaces any other way to sign in.
+
+    What vouches for a server does not for another one, and is not kept where the user wants
+    no check.
+    """
+    keeps_trust = old[CONF_HOST] == typed[CONF_HOST] and typed[CONF_VERIFY_SSL]
+    kept = dict(old) if keeps_trust else without_trust(old)
+    if typed.get(CONF_PASSWORD):
+        trust = {key: kept[key] for key in (CONF_CA, CONF_FINGERPRINT) if key in kept}
+        return typed | trust
+    return kept | {key: typed[key] for key in typed if key != CONF_PASSWORD}

@@ -13,7 +13,9 @@ SIGNAL_NEW_MAIL: Final = SignalType[dict[str, Any], Context](f"{DOMAIN}_new_mail
 
 # Of an account
 CONF_ASSISTANT: Final = "assistant"
+CONF_CA: Final = "ca"  # PEM
 CONF_CATCH_UP: Final = "catch_up"
+CONF_FINGERPRINT: Final = "fingerprint"  # SHA-256 in hex
 CONF_NOTIFY: Final = "notify"
 CONF_POLL_INTERVAL: Final = "poll_interval"
 CONF_PUSH: Final = "push"

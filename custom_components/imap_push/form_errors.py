@@ -22,6 +22,7 @@ from .imap import (
     PlainTextInjected,
     PortRefused,
     ProtocolError,
+    Provider,
     ServerSilent,
     StartTlsMissing,
     TlsError,
@@ -32,10 +33,12 @@ from .imap import (
     TokenUnavailable,
     Unavailable,
     Unreachable,
+    provider_of_host,
 )
 
 # Characters of a server's words that fit into a form.
 MAX_ANSWER: Final = 300
+NOTHING: Final = "—"  # stands for what is not known
 
 # Of an account that is tried: the field an error is about, and the key of its text.
 ACCOUNT_ERRORS: Final[dict[type[BaseException], tuple[str, str]]] = {
@@ -81,13 +84,31 @@ REQUEST_ERRORS: Final[dict[type[BaseException], str]] = {
 }
 
 
-def account_error(err: ImapError, folder: str) -> tuple[str, str, dict[str, str]]:
+def app_password_page(provider: Provider) -> str:
+    """Return where to make an app password, or at least where to begin."""
+    return provider.app_password_url or f"https://{provider.domains[0]}"
+
+
+def account_error(
+    err: ImapError, folder: str, host: str
+) -> tuple[str, str, dict[str, str]]:
     """Return field, key and placeholders of an error, the most specific that fit."""
+    provider = provider_of_host(host)
     match err:
         case CertificateError(problem=problem):
             return *CERTIFICATE_ERRORS[problem], {}
         case NotImap(protocol=str(protocol)):
             return CONF_PORT, "other_protocol", {"protocol": protocol}
+        case LoginRefused() if provider and _wants_app_password(err, provider):
+            return (
+                CONF_BASE,
+                "app_password_needed_at",
+                {
+                    "answer": _answer(str(err)) or NOTHING,
+                    "provider": provider.name,
+                    "url": app_password_page(provider),
+                },
+            )
         case LoginRefused() if answer := _answer(str(err)):
             key = _most_specific(REFUSED_LOGINS, err)
             return CONF_BASE, key, {"answer": answer}
@@ -96,6 +117,13 @@ def account_error(err: ImapError, folder: str) -> tuple[str, str, dict[str, str]
         case FolderNotFound():
             return CONF_BASE, "folder_not_found", {"folder": folder}
     return *_most_specific(ACCOUNT_ERRORS, err), {}
+
+
+def _wants_app_password(err: LoginRefused, provider: Provider) -> bool:
+    """Return if an app password is what is missing: not all servers say so."""
+    if isinstance(err, AppPasswordNeeded):
+        return provider.app_password_url is not None
+    return provider.needs_app_password and type(err) is LoginRefused
 
 
 def request_error(err: ImapError, folder: str) -> tuple[str, dict[str, str]]:

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Mapping
 import dataclasses
+import functools
 import logging
+import ssl
 from typing import Any, Final
 
 from homeassistant.config_entries import ConfigEntry
@@ -16,7 +18,9 @@ from homeassistant.const import (
 from homeassistant.util.ssl import client_context, client_context_no_verify
 
 from .const import (
+    CONF_CA,
     CONF_CATCH_UP,
+    CONF_FINGERPRINT,
     CONF_LARGER_THAN,
     CONF_NOTIFY,
     CONF_POLL_INTERVAL,
@@ -53,6 +57,7 @@ from .imap import (
     TlsTooOld,
     TokenRevoked,
     TokensNotTaken,
+    TokenSource,
     TokenUnavailable,
     TooManyConnections,
     Unavailable,
@@ -108,17 +113,40 @@ def error_key(error: ImapError) -> str:
     return next(ERROR_KEYS[kind] for kind in type(error).__mro__ if kind in ERROR_KEYS)
 
 
-def account_from_entry_data(data: Mapping[str, Any]) -> Account:
-    """Return the account; its SSL context is one that Home Assistant made at import."""
+@functools.lru_cache
+def context_of_ca(pem: str) -> ssl.SSLContext:
+    """Return a context that trusts what this authority signs, and nothing else.
+
+    Making it reads nothing from the disk. Raises ValueError if this is no certificate.
+    """
+    try:
+        context = ssl.create_default_context(cadata=pem)
+    except ssl.SSLError as err:
+        raise ValueError from err
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def _ssl_context(data: Mapping[str, Any]) -> ssl.SSLContext:
+    """Return the context for an account; those of Home Assistant were made at import."""
+    if not data[CONF_VERIFY_SSL]:
+        return client_context_no_verify()
+    return context_of_ca(data[CONF_CA]) if CONF_CA in data else client_context()
+
+
+def account_from_entry_data(
+    data: Mapping[str, Any], token: TokenSource | None = None
+) -> Account:
+    """Return the account; `token` is used where it has no password."""
     return Account(
         host=data[CONF_HOST],
         port=data[CONF_PORT],
         username=data[CONF_USERNAME],
-        password=data[CONF_PASSWORD],
+        password=data.get(CONF_PASSWORD, ""),
+        token=token,
         security=Security(data[CONF_SECURITY]),
-        ssl_context=(
-            client_context() if data[CONF_VERIFY_SSL] else client_context_no_verify()
-        ),
+        ssl_context=_ssl_context(data),
+        fingerprint=data.get(CONF_FINGERPRINT),
     )
 
 

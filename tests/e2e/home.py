@@ -120,6 +120,7 @@ class Home(HomeAssistant):
     async def add_account(self, user: str, port: int, **changes: Any) -> Account:
         """Add an account as the UI does, and wait until it is watched."""
         form = await self.client.start_flow(DOMAIN)
+        form = await self.client.configure_flow(form["flow_id"], {"manual": True})
         result = await self.client.configure_flow(
             form["flow_id"], credentials(user, port, **changes)
         )

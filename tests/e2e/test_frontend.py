@@ -66,6 +66,9 @@ async def _fill_in(browser: Browser, mailbox: Mailbox, *, password: str) -> None
     page = browser.page
     typed = credentials(mailbox.user, mailbox.server.imaps_port, password=password)
     await page.get_by_text("Add a mail account").wait_for()
+    await page.locator("ha-switch, ha-checkbox").first.click()
+    await page.get_by_role("button", name="Submit").click()
+    await page.get_by_text("The mail server", exact=True).wait_for()
     for field in ("username", "password", "host"):
         await page.locator(f"input[name={field}]").fill(typed[field])
     await page.locator("input[type=number]").fill(str(typed["port"]))

@@ -6,7 +6,7 @@ from typing import Any
 
 import voluptuous as vol
 
-from custom_components.imap_push.const import CONF_SECURITY
+from custom_components.imap_push.const import CONF_SECURITY, DOMAIN
 from custom_components.imap_push.imap import (
     AccountState,
     Arrival,
@@ -14,6 +14,7 @@ from custom_components.imap_push.imap import (
     Mail,
     PushMode,
 )
+from homeassistant.config_entries import SOURCE_USER
 from homeassistant.const import (
     CONF_HOST,
     CONF_PASSWORD,
@@ -60,6 +61,17 @@ LAST_ERROR = "sensor.jane_example_com_last_error"
 TOTAL_UNREAD = "sensor.jane_example_com_total_unread"
 PUSH_MODE = "sensor.jane_example_com_push_mode"
 CONNECTIVITY = "binary_sensor.jane_example_com_connectivity"
+
+
+async def open_form(hass: HomeAssistant) -> str:
+    """Begin to set an account up by hand; return the flow's ID."""
+    form = await hass.config_entries.flow.async_init(
+        DOMAIN, context={"source": SOURCE_USER}
+    )
+    flow_id: str = form["flow_id"]
+    form = await hass.config_entries.flow.async_configure(flow_id, {"manual": True})
+    assert form["step_id"] == "server"
+    return flow_id
 
 
 def get_state(hass: HomeAssistant, entity_id: str) -> State:

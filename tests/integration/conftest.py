@@ -115,7 +115,7 @@ def watchers(imap_client: Mock) -> Iterator[list[FakeWatcher]]:
 def check_account() -> Iterator[AsyncMock]:
     """Replace the try-out of an account; it succeeds unless told otherwise."""
     with patch(
-        "custom_components.imap_push.config_flow.check_account",
+        "custom_components.imap_push.account_steps.check_account",
         return_value=frozenset({"IMAP4REV1"}),
     ) as mock:
         yield mock

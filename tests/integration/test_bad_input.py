@@ -10,12 +10,12 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.imap_push.const import DOMAIN
 from custom_components.imap_push.imap import CatchUp, WatchOptions
-from homeassistant.config_entries import SOURCE_USER, ConfigEntryState
+from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import CONF_BASE
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType, InvalidData, UnknownFlow
 
-from . import ENTRY_DATA
+from . import ENTRY_DATA, open_form
 from .conftest import FakeWatcher
 
 OPTIONS = {"push": True, "notify": True, "poll_interval": 60, "catch_up": "all"}
@@ -144,7 +144,7 @@ async def test_one_account_added_in_two_windows(
     hass: HomeAssistant, watchers: list[FakeWatcher], check_account: AsyncMock
 ) -> None:
     """Both forms are open; who comes second is told that the account is there."""
-    first, second = await _open_form(hass), await _open_form(hass)
+    first, second = await open_form(hass), await open_form(hass)
     result = await hass.config_entries.flow.async_configure(first, ENTRY_DATA)
     assert result["type"] is FlowResultType.CREATE_ENTRY
     result = await hass.config_entries.flow.async_configure(second, ENTRY_DATA)
@@ -164,7 +164,7 @@ async def test_one_account_added_twice_in_the_same_moment(
         await tried_out.wait()
 
     check_account.side_effect = try_out
-    flows = [await _open_form(hass) for _ in range(2)]
+    flows = [await open_form(hass) for _ in range(2)]
     attempts = [
         asyncio.create_task(hass.config_entries.flow.async_configure(flow, ENTRY_DATA))
         for flow in flows
@@ -180,14 +180,6 @@ async def test_one_account_added_twice_in_the_same_moment(
     [entry] = hass.config_entries.async_entries(DOMAIN)
     assert entry.state is ConfigEntryState.LOADED
     assert [watcher.running for watcher in watchers] == [True]
-
-
-async def _open_form(hass: HomeAssistant) -> str:
-    """Begin to add an account; return the flow's ID."""
-    form = await hass.config_entries.flow.async_init(
-        DOMAIN, context={"source": SOURCE_USER}
-    )
-    return form["flow_id"]
 
 
 def _warnings(caplog: pytest.LogCaptureFixture) -> list[str]:

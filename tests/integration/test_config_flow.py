@@ -14,7 +14,6 @@ from custom_components.imap_push.imap import (
     AppPasswordNeeded,
     CannotConnect,
     CatchUp,
-    CertificateChanged,
     CertificateError,
     CertificateProblem,
     CommandRefused,
@@ -54,7 +53,7 @@ from homeassistant.const import (
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 
-from . import CORE_IMAP_DATA, ENTRY_DATA, HOST, PASSWORD, USERNAME, suggested
+from . import CORE_IMAP_DATA, ENTRY_DATA, HOST, PASSWORD, USERNAME, open_form, suggested
 from .conftest import FakeWatcher
 
 pytestmark = pytest.mark.usefixtures("watchers")
@@ -73,11 +72,6 @@ ERRORS = [
     _case(NotImap("POP3"), CONF_PORT, "other_protocol", protocol="POP3"),
     _case(NotImap("SMTP"), CONF_PORT, "other_protocol", protocol="SMTP"),
     _case(
-        CertificateError(CertificateProblem.UNTRUSTED, "self-signed"),
-        CONF_VERIFY_SSL,
-        "certificate_untrusted",
-    ),
-    _case(
         CertificateError(CertificateProblem.EXPIRED, "expired"),
         CONF_VERIFY_SSL,
         "certificate_expired",
@@ -87,7 +81,6 @@ ERRORS = [
         CONF_HOST,
         "certificate_wrong_host",
     ),
-    _case(CertificateChanged("ab"), CONF_VERIFY_SSL, "certificate_changed"),
     _case(TlsNotSpoken(), CONF_SECURITY, "tls_not_spoken"),
     _case(TlsExpected(), CONF_SECURITY, "tls_expected"),
     _case(StartTlsMissing(), CONF_SECURITY, "starttls_missing"),
@@ -134,22 +127,11 @@ ERRORS = [
 ]
 
 
-async def _start(hass: HomeAssistant) -> str:
-    """Open the form for a new account."""
-    result = await hass.config_entries.flow.async_init(
-        DOMAIN, context={"source": SOURCE_USER}
-    )
-    assert result["type"] is FlowResultType.FORM
-    assert result["step_id"] == "user"
-    assert not result["errors"]
-    return result["flow_id"]
-
-
 async def test_account_is_added_and_its_inbox_is_watched(
     hass: HomeAssistant, check_account: AsyncMock, watchers: list[FakeWatcher]
 ) -> None:
     """The defaults of the form are those of most providers."""
-    flow_id = await _start(hass)
+    flow_id = await open_form(hass)
     result = await hass.config_entries.flow.async_configure(
         flow_id,
         {CONF_USERNAME: USERNAME, CONF_PASSWORD: PASSWORD, CONF_HOST: HOST},
@@ -181,7 +163,7 @@ async def test_error_is_told_at_its_field_and_the_flow_goes_on(
     placeholders: dict[str, str],
 ) -> None:
     """The form keeps what was typed; once mended, the account is added."""
-    flow_id = await _start(hass)
+    flow_id = await open_form(hass)
     check_account.side_effect = error
     result = await hass.config_entries.flow.async_configure(flow_id, ENTRY_DATA)
 
@@ -201,7 +183,7 @@ async def test_words_of_the_server_are_not_logged(
     """They may hold the login; what kind of error it is tells enough."""
     caplog.set_level(logging.DEBUG)
     check_account.side_effect = LoginRefused("no such user: jane")
-    await hass.config_entries.flow.async_configure(await _start(hass), ENTRY_DATA)
+    await hass.config_entries.flow.async_configure(await open_form(hass), ENTRY_DATA)
     assert "LoginRefused" in caplog.text
     assert "no such user" not in caplog.text
 
@@ -210,7 +192,7 @@ async def test_a_bug_is_logged(
     hass: HomeAssistant, check_account: AsyncMock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Only what is no error of the engine is logged with its traceback."""
-    flow_id = await _start(hass)
+    flow_id = await open_form(hass)
     check_account.side_effect = LoginRefused()
     await hass.config_entries.flow.async_configure(flow_id, ENTRY_DATA)
     assert "Unexpected exception" not in caplog.text
@@ -249,7 +231,7 @@ async def test_account_is_tried_as_typed(
     verify_mode: ssl.VerifyMode,
 ) -> None:
     """What is typed reaches the server, except for blanks around it."""
-    flow_id = await _start(hass)
+    flow_id = await open_form(hass)
     await hass.config_entries.flow.async_configure(flow_id, ENTRY_DATA | typed)
     account = check_account.await_args_list[0].args[0]
     assert (account.username, account.password) == (USERNAME, PASSWORD)
@@ -274,7 +256,7 @@ async def test_the_same_account_twice_is_refused(
     again: dict[str, Any],
 ) -> None:
     """An account is a login at a host."""
-    flow_id = await _start(hass)
+    flow_id = await open_form(hass)
     result = await hass.config_entries.flow.async_configure(flow_id, ENTRY_DATA | again)
     assert result["type"] is FlowResultType.ABORT
     assert result["reason"] == "already_configured"
@@ -295,7 +277,7 @@ async def test_another_account_is_added(
     other: dict[str, Any],
 ) -> None:
     """Several logins at a host, and a login at several hosts, are several accounts."""
-    flow_id = await _start(hass)
+    flow_id = await open_form(hass)
     result = await hass.config_entries.flow.async_configure(flow_id, ENTRY_DATA | other)
     assert result["type"] is FlowResultType.CREATE_ENTRY
 
@@ -604,7 +586,7 @@ async def _start_from_menu(hass: HomeAssistant, choice: str) -> Any:
         DOMAIN, context={"source": SOURCE_USER}
     )
     assert result["type"] is FlowResultType.MENU
-    assert result["menu_options"] == ["take_over", "set_up_anew"]
+    assert result["menu_options"] == ["take_over", "set_up_anew", "server"]
     return await hass.config_entries.flow.async_configure(
         result["flow_id"], {"next_step_id": choice}
     )
@@ -655,7 +637,7 @@ async def test_account_that_cannot_be_taken_over_as_it_is_can_be_mended(
     form = await hass.config_entries.flow.async_configure(
         form["flow_id"], suggested(form)
     )
-    assert form["step_id"] == "user"
+    assert form["step_id"] == "server"
     assert form["errors"] == {CONF_BASE: "login_refused_because"}
     assert form["description_placeholders"] == {"answer": "Wrong password"}
     assert suggested(form) == _without_password()
@@ -673,8 +655,8 @@ async def test_account_is_set_up_anew_beside_core_imap(
 ) -> None:
     """Its inbox is watched, whatever the core integration does."""
     _add_core_entry(hass, folder="Work")
-    form = await _start_from_menu(hass, "set_up_anew")
-    assert form["step_id"] == "user"
+    form = await _start_from_menu(hass, "server")
+    assert form["step_id"] == "server"
     assert suggested(form) == {}
     result = await hass.config_entries.flow.async_configure(form["flow_id"], ENTRY_DATA)
     await hass.async_block_till_done()
@@ -687,7 +669,7 @@ async def test_account_that_is_here_already_is_not_offered(
 ) -> None:
     """With nothing to take over there is nothing to choose."""
     _add_core_entry(hass)
-    await _start(hass)
+    await open_form(hass)
 
 
 async def test_account_that_was_added_meanwhile_is_not_taken_over(

@@ -11,8 +11,7 @@ from unittest.mock import patch
 import pytest
 from pytest_homeassistant_custom_component.common import async_capture_events
 
-from custom_components.imap_push.const import CONF_SECURITY, DOMAIN, EVENT_NEW_MAIL
-from homeassistant.config_entries import SOURCE_USER
+from custom_components.imap_push.const import CONF_SECURITY, EVENT_NEW_MAIL
 from homeassistant.const import (
     CONF_BASE,
     CONF_HOST,
@@ -24,7 +23,7 @@ from homeassistant.const import (
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 
-from . import get_state
+from . import get_state, open_form
 
 from tests.rig.certificate import Certificate, make_certificate
 from tests.rig.pymap_server import PASSWORD, USER, PymapServer
@@ -88,10 +87,8 @@ def _typed(server: PymapServer, **changes: Any) -> dict[str, Any]:
 
 async def _add(hass: HomeAssistant, typed: dict[str, Any]) -> Any:
     """Go through the config flow."""
-    flow = await hass.config_entries.flow.async_init(
-        DOMAIN, context={"source": SOURCE_USER}
-    )
-    return await hass.config_entries.flow.async_configure(flow["flow_id"], typed)
+    flow_id = await open_form(hass)
+    return await hass.config_entries.flow.async_configure(flow_id, typed)
 
 
 def _mail(number: int) -> EmailMessage:

@@ -18,16 +18,10 @@ from custom_components.imap_push.const import (
     CONF_POLL_INTERVAL,
     CONF_PUSH,
     CONF_SECURITY,
-    DOMAIN,
     EVENT_NEW_MAIL,
     SUBENTRY_TYPE_FOLDER,
 )
-from homeassistant.config_entries import (
-    SOURCE_USER,
-    ConfigEntry,
-    ConfigEntryState,
-    ConfigSubentry,
-)
+from homeassistant.config_entries import ConfigEntry, ConfigEntryState, ConfigSubentry
 from homeassistant.const import (
     CONF_HOST,
     CONF_PASSWORD,
@@ -39,7 +33,7 @@ from homeassistant.core import Event, HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.helpers.issue_registry import IssueRegistry
 
-from . import get_state
+from . import get_state, open_form
 
 from tests.required import require
 from tests.rig import dovecot, pymap_server
@@ -247,11 +241,8 @@ class Watched:
 async def watched(hass: HomeAssistant, mailbox: Mailbox) -> AsyncIterator[Watched]:
     """Add the account as a user does, and wait until it is watched."""
     events = async_capture_events(hass, EVENT_NEW_MAIL)
-    flow = await hass.config_entries.flow.async_init(
-        DOMAIN, context={"source": SOURCE_USER}
-    )
     result = await hass.config_entries.flow.async_configure(
-        flow["flow_id"],
+        await open_form(hass),
         {
             CONF_USERNAME: mailbox.user,
             CONF_PASSWORD: mailbox.password,

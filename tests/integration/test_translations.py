@@ -11,6 +11,7 @@ import voluptuous as vol
 
 from custom_components.imap_push import (
     PLATFORMS,
+    account_forms,
     binary_sensor,
     button,
     config_flow,
@@ -22,6 +23,7 @@ from custom_components.imap_push import (
     sensor,
     service_data,
     services,
+    setup_steps,
 )
 from custom_components.imap_push.const import DOMAIN
 from custom_components.imap_push.helpers import ERROR_KEYS
@@ -65,10 +67,25 @@ def _texts(path: str) -> Any:
 
 
 FORMS = {
-    "config.step.user": config_flow.USER_SCHEMA,
-    "config.step.reauth_confirm": config_flow.REAUTH_SCHEMA,
-    "config.step.reconfigure": config_flow.RECONFIGURE_SCHEMA,
-    "config.step.take_over": config_flow.take_over_schema([]),
+    "config.step.user": account_forms.ADDRESS_SCHEMA,
+    "config.step.reauth_confirm": account_forms.REAUTH_SCHEMA,
+    "config.step.reconfigure": account_forms.RECONFIGURE_SCHEMA,
+    "config.step.take_over": account_forms.take_over_schema([]),
+    "config.step.own_ca": account_forms.CA_SCHEMA,
+    "config.step.sign_in_refused": vol.Schema({}),
+    **{
+        f"config.step.{step}": account_forms.PASSWORD_SCHEMA
+        for step in setup_steps.PASSWORD_STEPS.values()
+    },
+    **{
+        f"config.step.{step}": account_forms.SERVER_SCHEMA
+        for step in (
+            "server",
+            setup_steps.CONFIRM_GUESS,
+            setup_steps.CONFIRM_SERVER,
+            setup_steps.PROTON_BRIDGE,
+        )
+    },
     "config_subentries.folder.step.user": folder_flow.folder_schema([], {}),
     "config_subentries.folder.step.reconfigure": vol.Schema(
         folder_flow.folder_options_schema({})
@@ -76,6 +93,17 @@ FORMS = {
     "config_subentries.search.step.user": search_flow.search_schema([], {}),
     "config_subentries.search.step.reconfigure": search_flow.search_schema([], {}),
     "options.step.init": options_flow.OPTIONS_SCHEMA,
+}
+
+
+# What is to be chosen from, with what fills the texts.
+FACTS = {"fingerprint", "host", "issuer", "not_after", "subject"}
+MENUS = {
+    "user": ({"take_over", "set_up_anew", "server"}, set()),
+    "certificate": ({"trust", "own_ca", "go_back"}, FACTS),
+    "certificate_changed": ({"trust", "go_back"}, FACTS),
+    "choose_sign_in": ({"sign_in", "password"}, {"provider", "url"}),
+    "not_encrypted": ({"allow_not_encrypted", "go_back"}, {"host"}),
 }
 
 
@@ -138,8 +166,31 @@ def test_every_step_is_described() -> None:
         )
         for step in _texts(flow)["step"]
     }
-    assert steps == set(FORMS)
-    assert set(_texts("config.step.user.menu_options")) == {"take_over", "set_up_anew"}
+    assert steps == set(FORMS) | {f"config.step.{menu}" for menu in MENUS}
+
+
+@pytest.mark.parametrize("menu", MENUS)
+def test_every_choice_is_described(menu: str) -> None:
+    """And no text needs what is not known."""
+    options, placeholders = MENUS[menu]
+    texts = _texts(f"config.step.{menu}")
+    assert texts["title"]
+    assert set(texts["menu_options"]) == options
+    words = " ".join([texts["description"], *texts["menu_options"].values()])
+    assert set(re.findall(r"\{(\w+)\}", words)) == placeholders
+
+
+def test_steps_that_ask_for_a_password_know_provider_and_page() -> None:
+    """Nothing else fills their texts."""
+    for step in setup_steps.PASSWORD_STEPS.values():
+        text = _texts(f"config.step.{step}.description")
+        known = {"host"} if step == "password" else {"host", "provider", "url"}
+        assert set(re.findall(r"\{(\w+)\}", text)) == known
+
+
+def test_the_end_is_described() -> None:
+    """It says how new mail becomes known."""
+    assert set(_texts("config.create_entry")) == {"push", "poll"}
 
 
 @pytest.mark.parametrize("kind", ["folder", "search"])
@@ -166,6 +217,8 @@ REQUEST_ERRORS = {
                 *(key for _, key in form_errors.CERTIFICATE_ERRORS.values()),
                 *form_errors.REFUSED_LOGINS.values(),
                 *("command_refused", "folder_not_found", "other_protocol", "unknown"),
+                *("app_password_needed_at", "ca_invalid", "encryption_missing"),
+                *("invalid_address", "no_imap", "nothing_found"),
             },
             id="account",
         ),
@@ -191,10 +244,12 @@ def test_every_abort_is_described(flow: str) -> None:
 # What fills the texts of errors; all others have no placeholder.
 PLACEHOLDERS = {
     "app_password_needed": {"answer"},
+    "app_password_needed_at": {"answer", "provider", "url"},
     "command_refused": {"answer"},
     "criteria_refused": {"answer"},
     "folder_not_found": {"folder"},
     "login_refused_because": {"answer"},
+    "no_imap": {"provider"},
     "oauth_needed": {"answer"},
     "other_protocol": {"protocol"},
 }

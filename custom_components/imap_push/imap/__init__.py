@@ -82,7 +82,7 @@ from .models import (
     WatchOptions,
 )
 from .names import decode_folder
-from .push import explain_push
+from .push import announces_mail, explain_push
 from .quirks import Quirks, quirks_of
 from .statistics import Durations, Statistics
 from .token_source import TokenSource
@@ -162,6 +162,7 @@ __all__ = [
     "WatchOptions",
     "WatchedFolder",
     "Watcher",
+    "announces_mail",
     "check_account",
     "decode_folder",
     "discover",

@@ -175,7 +175,7 @@ class PushChoice:
     def best(self, capabilities: frozenset[str]) -> Push:
         """Return the best way to wait."""
         options, quirks = self._options, self._quirks
-        if not options.push or quirks.idle_is_deaf or "IDLE" not in capabilities:
+        if not announces_mail(options, quirks, capabilities):
             return Poll(options.poll_interval)
         notifies = "NOTIFY" in capabilities and options.notify
         if notifies and not self._is_silent(PushMode.NOTIFY):
@@ -204,6 +204,13 @@ class PushChoice:
 
 def _rank(push: Push) -> int:
     return WORST_FIRST.index(push.mode)
+
+
+def announces_mail(
+    options: WatchOptions, quirks: Quirks, capabilities: frozenset[str]
+) -> bool:
+    """Return if new mail becomes known without asking for it, as far as the server says."""
+    return options.push and not quirks.idle_is_deaf and "IDLE" in capabilities
 
 
 def explain_push(

@@ -1,0 +1,246 @@
+"""From a mail address to an account: only what is missing is asked for."""
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import aiodns
+import voluptuous as vol
+
+from homeassistant.config_entries import SOURCE_REAUTH, ConfigFlowResult
+from homeassistant.const import CONF_ADDRESS, CONF_BASE, CONF_PASSWORD, CONF_USERNAME
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.aiohttp_client import async_get_clientsession
+from homeassistant.util.ssl import client_context
+
+from .account_forms import (
+    ADDRESS_SCHEMA,
+    CONF_LOGIN,
+    CONF_MANUAL,
+    PASSWORD_SCHEMA,
+    SERVER_SCHEMA,
+    entry_data_from_form,
+    entry_data_from_server,
+    form_from_entry_data,
+)
+from .account_steps import AccountSteps, Errors, UserInput
+from .form_errors import app_password_page
+from .helpers import unique_id_from_entry_data
+from .imap import Auth, Discovery, InvalidAddress, Provider, Server, Source, discover
+
+# The key of the endpoints that a user brings along.
+CUSTOM_OAUTH: Final = "custom"
+
+# Steps that ask for a password, by the provider's hint and whether it wants an app password.
+PASSWORD_STEPS: Final = {
+    (None, False): "password",
+    (None, True): "app_password",
+    ("authorization_code", True): "authorization_code",
+    ("enable_imap", False): "enable_imap",
+    ("enable_imap", True): "enable_imap_app_password",
+    ("icloud_domain", True): "icloud_domain",
+    ("paid_plan", False): "paid_plan",
+    ("paid_plan", True): "paid_plan",
+    ("secure_mail_key", True): "secure_mail_key",
+}
+# Steps that ask to confirm a server.
+CONFIRM_GUESS: Final = "confirm_guess"
+CONFIRM_SERVER: Final = "confirm_server"
+PROTON_BRIDGE: Final = "proton_bridge"
+
+
+async def async_discover(hass: HomeAssistant, address: str) -> list[Discovery]:
+    """Return what can be found out about a mail address; raise InvalidAddress."""
+    async with aiodns.DNSResolver() as resolver:
+        return await discover(
+            address,
+            async_get_clientsession(hass),
+            resolver,
+            ssl_context=client_context(),
+        )
+
+
+class SetupSteps(AccountSteps):
+    """Leads from a mail address to an account."""
+
+    _server: Server
+    _mail_provider: Provider | None = None
+    _server_step = "server"
+
+    @abstractmethod
+    async def async_start_oauth(self, key: str, login: str) -> ConfigFlowResult:
+        """Sign in at a provider; ends in `async_oauth_done`."""
+
+    @abstractmethod
+    async def async_start_oauth_again(
+        self, entry_data: Mapping[str, Any]
+    ) -> ConfigFlowResult:
+        """Sign in to the account of an entry; ends in `async_oauth_done`."""
+
+    async def _set_up_address(self, user_input: dict[str, Any]) -> ConfigFlowResult:
+        """Find out what belongs to an address, and ask for the rest."""
+        address = user_input.get(CONF_ADDRESS, "").strip()
+        if user_input[CONF_MANUAL]:
+            return self._show_server({CONF_USERNAME: address}, {})
+        try:
+            found = await async_discover(self.hass, address)
+        except InvalidAddress:
+            return self._show_address(user_input, {CONF_ADDRESS: "invalid_address"})
+        if not found:
+            values = {CONF_USERNAME: address}
+            return self._show_server(values, {CONF_BASE: "nothing_found"})
+        best = found[0]
+        self._mail_provider = best.provider
+        if best.server is None:
+            return self._show_address(user_input, {CONF_ADDRESS: "no_imap"})
+        self._server = best.server
+        await self._claim(entry_data_from_server(self._server))
+        return await self._ask_for_the_rest(best)
+
+    async def _ask_for_the_rest(self, found: Discovery) -> ConfigFlowResult:
+        """Ask for what is still missing."""
+        if not found.is_trusted:
+            self._server_step = _confirm_step(found)
+            return self._show_server(entry_data_from_server(self._server), {})
+        if Auth.OAUTH2 not in self._server.auth:
+            return self._show_password(None, {})
+        if Auth.PASSWORD not in self._server.auth:
+            return await self.async_step_sign_in()
+        if self._mail_provider is None or self._mail_provider.oauth is None:
+            return self._show_password(None, {})
+        return self.async_show_menu(
+            step_id="choose_sign_in",
+            menu_options=["sign_in", "password"],
+            description_placeholders=self._names(),
+        )
+
+    async def async_step_sign_in(
+        self, user_input: UserInput = None
+    ) -> ConfigFlowResult:
+        """Sign in at the provider's own page."""
+        provider = self._mail_provider
+        key = (provider and provider.oauth) or CUSTOM_OAUTH
+        return await self.async_start_oauth(key, self._server.username)
+
+    async def async_oauth_done(self, oauth_data: dict[str, Any]) -> ConfigFlowResult:
+        """Try the account with the token that the provider has given."""
+        if self.source == SOURCE_REAUTH:
+            data = {**self._get_reauth_entry().data, **oauth_data}
+            return await self.async_try_account(data, self._show_sign_in_refused)
+        data = entry_data_from_server(self._server) | oauth_data
+        return await self._set_up(data, self._show_sign_in_refused)
+
+    def _show_sign_in_refused(self, errors: Errors) -> ConfigFlowResult:
+        return self._show_form("sign_in_refused", vol.Schema({}), None, errors)
+
+    async def async_step_sign_in_refused(
+        self, user_input: UserInput = None
+    ) -> ConfigFlowResult:
+        """Sign in once more."""
+        if self.source == SOURCE_REAUTH:
+            return await self.async_start_oauth_again(self._get_reauth_entry().data)
+        return await self.async_step_sign_in()
+
+    async def async_step_password(
+        self, user_input: UserInput = None
+    ) -> ConfigFlowResult:
+        """Ask for the password, and say what the provider wants."""
+        if user_input is None:
+            return self._show_password(None, {})
+        username = user_input[CONF_LOGIN].get(CONF_USERNAME, "").strip()
+        data = {
+            **entry_data_from_server(self._server),
+            CONF_PASSWORD: user_input[CONF_PASSWORD],
+        }
+        if username:
+            data[CONF_USERNAME] = username
+
+        def show_again(errors: Errors) -> ConfigFlowResult:
+            if CONF_BASE in errors:
+                return self._show_password(user_input, errors)
+            return self._show_server(form_from_entry_data(data), errors)
+
+        return await self._set_up(data, show_again)
+
+    async_step_app_password = async_step_password
+    async_step_authorization_code = async_step_password
+    async_step_enable_imap = async_step_password
+    async_step_enable_imap_app_password = async_step_password
+    async_step_icloud_domain = async_step_password
+    async_step_paid_plan = async_step_password
+    async_step_secure_mail_key = async_step_password
+
+    async def async_step_server(self, user_input: UserInput = None) -> ConfigFlowResult:
+        """Ask for login and server."""
+        if user_input is None:
+            return self._show_server(None, {})
+        return await self._set_up(
+            entry_data_from_form(user_input),
+            lambda errors: self._show_server(user_input, errors),
+        )
+
+    async_step_confirm_guess = async_step_server
+    async_step_confirm_server = async_step_server
+    async_step_proton_bridge = async_step_server
+
+    async def _set_up(
+        self, data: dict[str, Any], show_again: Callable[[Errors], ConfigFlowResult]
+    ) -> ConfigFlowResult:
+        """Try an account that is not here already."""
+        await self._claim(data)
+        return await self.async_try_account(data, show_again)
+
+    async def _claim(self, data: Mapping[str, Any]) -> None:
+        """End the flow if the account is here already."""
+        await self.async_set_unique_id(
+            unique_id_from_entry_data(data), raise_on_progress=False
+        )
+        self._abort_if_unique_id_configured()
+
+    def _show_address(
+        self, values: Mapping[str, Any] | None, errors: Errors
+    ) -> ConfigFlowResult:
+        return self._show_form("user", ADDRESS_SCHEMA, values, errors, **self._names())
+
+    def _show_password(
+        self, values: Mapping[str, Any] | None, errors: Errors
+    ) -> ConfigFlowResult:
+        if values is None:
+            values = {CONF_LOGIN: {CONF_USERNAME: self._server.username}}
+        return self._show_form(
+            _password_step(self._mail_provider),
+            PASSWORD_SCHEMA,
+            values,
+            errors,
+            **self._names(),
+            host=self._server.host,
+        )
+
+    def _show_server(
+        self, values: Mapping[str, Any] | None, errors: Errors
+    ) -> ConfigFlowResult:
+        return self._show_form(self._server_step, SERVER_SCHEMA, values, errors)
+
+    def _names(self) -> dict[str, str]:
+        """Return what the texts say of the provider."""
+        if self._mail_provider is None:
+            return {}
+        return {
+            "provider": self._mail_provider.name,
+            "url": app_password_page(self._mail_provider),
+        }
+
+
+def _confirm_step(found: Discovery) -> str:
+    """Return the step that says why settings are to be confirmed."""
+    if found.provider is not None and found.provider.hint == PROTON_BRIDGE:
+        return PROTON_BRIDGE
+    return CONFIRM_GUESS if found.source is Source.GUESS else CONFIRM_SERVER
+
+
+def _password_step(provider: Provider | None) -> str:
+    """Return the step that says what the provider wants."""
+    if provider is None:
+        return PASSWORD_STEPS[None, False]
+    key = provider.hint, provider.needs_app_password
+    return PASSWORD_STEPS.get(key) or PASSWORD_STEPS[None, key[1]]
