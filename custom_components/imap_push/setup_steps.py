@@ -108,6 +108,12 @@ class SetupSteps(AccountSteps):
             return await self.async_step_sign_in()
         if self._mail_provider is None or self._mail_provider.oauth is None:
             return self._show_password(None, {})
+        return await self.async_step_choose_sign_in()
+
+    async def async_step_choose_sign_in(
+        self, user_input: UserInput = None
+    ) -> ConfigFlowResult:
+        """Let the user choose where the provider takes an app password, too."""
         return self.async_show_menu(
             step_id="choose_sign_in",
             menu_options=["sign_in", "password"],

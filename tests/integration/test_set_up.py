@@ -1,0 +1,485 @@
+"""From a mail address to an account: what the user is asked for, and what it ends with."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+from unittest.mock import ANY, AsyncMock, patch
+
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.imap_push.const import CONF_SECURITY, DOMAIN
+from custom_components.imap_push.imap import (
+    AppPasswordNeeded,
+    Auth,
+    Discovery,
+    HostNotFound,
+    ImapError,
+    InvalidAddress,
+    LoginRefused,
+    Provider,
+    Security,
+    Server,
+    ServerSilent,
+    Source,
+    provider_of_domain,
+)
+from homeassistant.config_entries import SOURCE_USER
+from homeassistant.const import (
+    CONF_ADDRESS,
+    CONF_BASE,
+    CONF_HOST,
+    CONF_PASSWORD,
+    CONF_PORT,
+    CONF_USERNAME,
+    CONF_VERIFY_SSL,
+)
+from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import FlowResultType
+
+from . import CORE_IMAP_DATA, ENTRY_DATA, HOST, PASSWORD, USERNAME, suggested
+
+pytestmark = pytest.mark.usefixtures("watchers")
+
+TYPED = {CONF_PASSWORD: PASSWORD, "login": {}}
+PREFILLED = {key: ENTRY_DATA[key] for key in ENTRY_DATA if key != CONF_PASSWORD}
+
+
+@pytest.fixture
+def discover() -> Iterator[AsyncMock]:
+    """Replace the discovery; it finds the server that the account is at."""
+    with patch(
+        "custom_components.imap_push.setup_steps.discover", return_value=[_found()]
+    ) as mock:
+        yield mock
+
+
+def _server(**changes: Any) -> Server:
+    fields: dict[str, Any] = {
+        "host": HOST,
+        "port": 993,
+        "security": Security.TLS,
+        "username": USERNAME,
+    }
+    return Server(**fields | changes)
+
+
+def _found(
+    server: Server | None = None,
+    provider: Provider | None = None,
+    *,
+    source: Source = Source.AUTOCONFIG,
+    is_trusted: bool = True,
+) -> Discovery:
+    return Discovery(
+        server=server or _server(),
+        source=source,
+        is_trusted=is_trusted,
+        provider=provider,
+    )
+
+
+def _at(domain: str) -> Discovery:
+    """Return what the bundled table says of an address at a provider."""
+    provider = provider_of_domain(domain)
+    assert provider is not None
+    assert provider.host is not None
+    server = _server(host=provider.host, username=f"jane@{domain}", auth=provider.auth)
+    return _found(server, provider, source=Source.BUNDLED)
+
+
+async def _start(hass: HomeAssistant) -> str:
+    """Begin to add an account."""
+    form = await hass.config_entries.flow.async_init(
+        DOMAIN, context={"source": SOURCE_USER}
+    )
+    assert form["type"] is FlowResultType.FORM
+    assert form["step_id"] == "user"
+    flow_id: str = form["flow_id"]
+    return flow_id
+
+
+async def _type_address(hass: HomeAssistant, address: str = USERNAME) -> Any:
+    """Add the account of an address; return what is asked then."""
+    return await _submit(hass, await _start(hass), {CONF_ADDRESS: address})
+
+
+async def _submit(hass: HomeAssistant, flow: Any, typed: Mapping[str, Any]) -> Any:
+    """Submit a form."""
+    flow_id = flow if isinstance(flow, str) else flow["flow_id"]
+    return await hass.config_entries.flow.async_configure(flow_id, dict(typed))
+
+
+async def _choose(hass: HomeAssistant, flow: Any, option: str) -> Any:
+    """Choose from a menu."""
+    return await _submit(hass, flow, {"next_step_id": option})
+
+
+async def test_address_and_password_are_all_that_is_typed(
+    hass: HomeAssistant, discover: AsyncMock, check_account: AsyncMock
+) -> None:
+    """Two forms; the password goes to what was found for the address, and nowhere else."""
+    form = await _type_address(hass, f" {USERNAME} ")
+    discover.assert_awaited_once_with(USERNAME, ANY, ANY, ssl_context=ANY)
+    assert form["step_id"] == "password"
+    assert form["description_placeholders"] == {"host": HOST}
+    assert suggested(form) == {"login": {CONF_USERNAME: USERNAME}}
+    check_account.assert_not_awaited()
+
+    result = await _submit(hass, form, TYPED)
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert result["title"] == USERNAME
+    assert result["data"] == ENTRY_DATA
+    await hass.async_block_till_done()
+
+
+async def test_username_unlike_the_address(
+    hass: HomeAssistant, discover: AsyncMock, check_account: AsyncMock
+) -> None:
+    """It can be typed beside the password."""
+    form = await _type_address(hass)
+    typed = TYPED | {"login": {CONF_USERNAME: " jane "}}
+    result = await _submit(hass, form, typed)
+    assert result["data"] == ENTRY_DATA | {CONF_USERNAME: "jane"}
+    await hass.async_block_till_done()
+
+
+@pytest.mark.parametrize(
+    ("host", "capabilities", "end"),
+    [
+        pytest.param(HOST, {"IMAP4REV1", "IDLE"}, "push", id="IDLE"),
+        pytest.param(HOST, {"IMAP4REV1", "IDLE", "NOTIFY"}, "push", id="NOTIFY"),
+        pytest.param(HOST, {"IMAP4REV1"}, "poll", id="neither"),
+        pytest.param("imap.qq.com", {"IMAP4REV1", "IDLE"}, "poll", id="deaf IDLE"),
+    ],
+)
+async def test_the_end_says_how_new_mail_becomes_known(
+    hass: HomeAssistant,
+    discover: AsyncMock,
+    check_account: AsyncMock,
+    host: str,
+    capabilities: set[str],
+    end: str,
+) -> None:
+    """By what the server offers, and by what is known of it."""
+    discover.return_value = [_found(_server(host=host))]
+    check_account.return_value = frozenset(capabilities)
+    result = await _submit(hass, await _type_address(hass), TYPED)
+    assert result["description"] == end
+    assert result["description_placeholders"] == {"seconds": "60"}
+    await hass.async_block_till_done()
+
+
+@pytest.mark.parametrize(
+    ("address", "key", "found"),
+    [
+        pytest.param("jane", "invalid_address", InvalidAddress(), id="no address"),
+        pytest.param("", "invalid_address", InvalidAddress(), id="nothing typed"),
+        pytest.param(
+            "jane@tuta.com",
+            "no_imap",
+            [
+                Discovery(
+                    server=None,
+                    source=Source.BUNDLED,
+                    is_trusted=True,
+                    provider=provider_of_domain("tuta.com"),
+                )
+            ],
+            id="provider without IMAP",
+        ),
+    ],
+)
+async def test_address_that_leads_nowhere_is_told_and_the_flow_goes_on(
+    hass: HomeAssistant,
+    discover: AsyncMock,
+    check_account: AsyncMock,
+    address: str,
+    key: str,
+    found: Any,
+) -> None:
+    """The form keeps it; another address can be typed."""
+    discover.side_effect = [found]
+    form = await _type_address(hass, address)
+    assert form["step_id"] == "user"
+    assert form["errors"] == {CONF_ADDRESS: key}
+    assert suggested(form)[CONF_ADDRESS] == address
+    if key == "no_imap":
+        assert form["description_placeholders"]["provider"] == "Tuta"
+
+    discover.side_effect = None
+    form = await _submit(hass, form, {CONF_ADDRESS: USERNAME})
+    result = await _submit(hass, form, TYPED)
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    await hass.async_block_till_done()
+
+
+@pytest.mark.parametrize(
+    ("domain", "step"),
+    [
+        pytest.param("icloud.com", "app_password", id="app password"),
+        pytest.param("gmx.de", "enable_imap", id="IMAP to switch on"),
+        pytest.param("zoho.com", "enable_imap_app_password", id="both"),
+        pytest.param("qq.com", "authorization_code", id="authorization code"),
+        pytest.param("att.net", "secure_mail_key", id="secure mail key"),
+        pytest.param("mail.com", "paid_plan", id="paid plan"),
+        pytest.param("aol.com", "app_password", id="OAuth only with a client of AOL"),
+        pytest.param("ionos.de", "password", id="nothing special"),
+    ],
+)
+async def test_what_the_provider_wants_is_said_before(
+    hass: HomeAssistant,
+    discover: AsyncMock,
+    check_account: AsyncMock,
+    domain: str,
+    step: str,
+) -> None:
+    """With the page where to do it; the step takes the password."""
+    found = _at(domain)
+    assert found.provider is not None
+    discover.return_value = [found]
+    form = await _type_address(hass, f"jane@{domain}")
+    assert form["step_id"] == step
+    assert form["description_placeholders"]["provider"] == found.provider.name
+    assert form["description_placeholders"]["url"].startswith("https://")
+
+    result = await _submit(hass, form, TYPED)
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    await hass.async_block_till_done()
+
+
+@pytest.mark.parametrize(
+    ("error", "key", "answer"),
+    [
+        pytest.param(
+            AppPasswordNeeded("Application-specific password required"),
+            "app_password_needed_at",
+            "Application-specific password required",
+            id="the server says so",
+        ),
+        pytest.param(
+            LoginRefused("Authentication failed"),
+            "app_password_needed_at",
+            "Authentication failed",
+            id="the server says little",
+        ),
+        pytest.param(
+            LoginRefused(), "app_password_needed_at", "\N{EM DASH}", id="nothing"
+        ),
+    ],
+)
+async def test_refused_login_says_where_to_make_an_app_password(
+    hass: HomeAssistant,
+    discover: AsyncMock,
+    check_account: AsyncMock,
+    error: ImapError,
+    key: str,
+    answer: str,
+) -> None:
+    """With the server's own words; the flow goes on."""
+    discover.return_value = [_at("icloud.com")]
+    form = await _type_address(hass, "jane@icloud.com")
+    check_account.side_effect = error
+    form = await _submit(hass, form, TYPED)
+    assert form["step_id"] == "app_password"
+    assert form["errors"] == {CONF_BASE: key}
+    assert form["description_placeholders"] == {
+        "answer": answer,
+        "host": "imap.mail.me.com",
+        "provider": "iCloud",
+        "url": ANY,
+    }
+    check_account.side_effect = None
+    result = await _submit(hass, form, TYPED)
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    await hass.async_block_till_done()
+
+
+@pytest.mark.parametrize(
+    ("error", "step", "errors"),
+    [
+        pytest.param(
+            LoginRefused("No."),
+            "password",
+            {CONF_BASE: "login_refused_because"},
+            id="login",
+        ),
+        pytest.param(
+            ServerSilent(), "password", {CONF_BASE: "server_silent"}, id="passing"
+        ),
+        pytest.param(
+            HostNotFound(), "server", {CONF_HOST: "host_not_found"}, id="server"
+        ),
+    ],
+)
+async def test_error_is_told_where_it_can_be_mended(
+    hass: HomeAssistant,
+    discover: AsyncMock,
+    check_account: AsyncMock,
+    error: ImapError,
+    step: str,
+    errors: dict[str, str],
+) -> None:
+    """What is wrong with the server opens its form, without the password."""
+    form = await _type_address(hass)
+    check_account.side_effect = error
+    form = await _submit(hass, form, TYPED)
+    assert form["step_id"] == step
+    assert form["errors"] == errors
+    if step == "server":
+        assert suggested(form) == PREFILLED
+
+    check_account.side_effect = None
+    typed = TYPED if step == "password" else ENTRY_DATA
+    result = await _submit(hass, form, typed)
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert result["data"] == ENTRY_DATA
+    await hass.async_block_till_done()
+
+
+@pytest.mark.parametrize(
+    ("source", "provider", "step"),
+    [
+        pytest.param(Source.AUTOCONFIG, None, "confirm_server", id="plain http"),
+        pytest.param(Source.SRV, None, "confirm_server", id="foreign SRV"),
+        pytest.param(Source.GUESS, None, "confirm_guess", id="guess"),
+        pytest.param(
+            Source.BUNDLED,
+            provider_of_domain("proton.me"),
+            "proton_bridge",
+            id="in the user's own network",
+        ),
+    ],
+)
+async def test_what_nobody_vouches_for_is_confirmed_before_a_password_is_sent(
+    hass: HomeAssistant,
+    discover: AsyncMock,
+    check_account: AsyncMock,
+    source: Source,
+    provider: Provider | None,
+    step: str,
+) -> None:
+    """The form has all but the password; after an error it is the same form."""
+    discover.return_value = [_found(None, provider, source=source, is_trusted=False)]
+    form = await _type_address(hass)
+    assert form["step_id"] == step
+    assert suggested(form) == PREFILLED
+    check_account.assert_not_awaited()
+
+    check_account.side_effect = LoginRefused()
+    form = await _submit(hass, form, ENTRY_DATA)
+    assert form["step_id"] == step
+    check_account.side_effect = None
+    result = await _submit(hass, form, ENTRY_DATA)
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    await hass.async_block_till_done()
+
+
+async def test_nothing_is_found(
+    hass: HomeAssistant, discover: AsyncMock, check_account: AsyncMock
+) -> None:
+    """The form has what is known: the address."""
+    discover.return_value = []
+    form = await _type_address(hass)
+    assert form["step_id"] == "server"
+    assert form["errors"] == {CONF_BASE: "nothing_found"}
+    assert suggested(form) == {CONF_USERNAME: USERNAME}
+    result = await _submit(hass, form, ENTRY_DATA)
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    await hass.async_block_till_done()
+
+
+async def test_by_hand_nothing_is_looked_up(
+    hass: HomeAssistant, discover: AsyncMock, check_account: AsyncMock
+) -> None:
+    """The address is not lost if there is one."""
+    typed = {CONF_ADDRESS: USERNAME, "manual": True}
+    form = await _submit(hass, await _start(hass), typed)
+    assert form["step_id"] == "server"
+    assert suggested(form) == {CONF_USERNAME: USERNAME}
+    discover.assert_not_awaited()
+
+
+async def test_beside_core_imap_an_address_can_be_typed(
+    hass: HomeAssistant, discover: AsyncMock, check_account: AsyncMock
+) -> None:
+    """Taking an account over is one of three ways."""
+    MockConfigEntry(domain="imap", data=CORE_IMAP_DATA).add_to_hass(hass)
+    menu = await hass.config_entries.flow.async_init(
+        DOMAIN, context={"source": SOURCE_USER}
+    )
+    form = await _choose(hass, menu, "set_up_anew")
+    assert form["step_id"] == "user"
+    form = await _submit(hass, form, {CONF_ADDRESS: USERNAME})
+    result = await _submit(hass, form, TYPED)
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    await hass.async_block_till_done()
+
+
+async def test_account_that_is_here_already_is_told_before_its_password_is_typed(
+    hass: HomeAssistant, entry: MockConfigEntry, discover: AsyncMock
+) -> None:
+    """Two entries never watch the same account."""
+    result = await _type_address(hass)
+    assert result["type"] is FlowResultType.ABORT
+    assert result["reason"] == "already_configured"
+
+
+async def test_without_encryption_only_after_it_is_confirmed(
+    hass: HomeAssistant, check_account: AsyncMock
+) -> None:
+    """Nothing is sent before; the user can go back, and is asked once for a host."""
+    typed = ENTRY_DATA | {CONF_SECURITY: "none", CONF_PORT: 143}
+    form = await _submit(hass, await _start(hass), {"manual": True})
+    menu = await _submit(hass, form, typed)
+    assert menu["type"] is FlowResultType.MENU
+    assert menu["step_id"] == "not_encrypted"
+    assert menu["description_placeholders"] == {"host": HOST}
+    check_account.assert_not_awaited()
+
+    form = await _choose(hass, menu, "go_back")
+    assert form["step_id"] == "server"
+    assert form["errors"] == {CONF_SECURITY: "encryption_missing"}
+    assert suggested(form) == typed
+
+    menu = await _submit(hass, form, typed)
+    check_account.side_effect = LoginRefused()
+    form = await _choose(hass, menu, "allow_not_encrypted")
+    assert form["errors"] == {CONF_BASE: "login_refused"}
+
+    check_account.side_effect = None
+    result = await _submit(hass, form, typed)
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert result["data"] == typed
+    await hass.async_block_till_done()
+
+
+async def test_account_without_encryption_is_changed_without_being_asked_again(
+    hass: HomeAssistant, entry: MockConfigEntry, check_account: AsyncMock
+) -> None:
+    """At another host it is confirmed anew."""
+    plain = ENTRY_DATA | {CONF_SECURITY: "none"}
+    hass.config_entries.async_update_entry(entry, data=plain)
+    form = await entry.start_reconfigure_flow(hass)
+    menu = await _submit(hass, form, plain | {CONF_HOST: "mail.example.com"})
+    assert menu["step_id"] == "not_encrypted"
+    form = await _choose(hass, menu, "go_back")
+    result = await _submit(hass, form, plain | {CONF_VERIFY_SSL: False})
+    assert result["reason"] == "reconfigure_successful"
+    await hass.async_block_till_done()
+
+
+async def test_both_ways_to_sign_in_are_offered(
+    hass: HomeAssistant, discover: AsyncMock, check_account: AsyncMock
+) -> None:
+    """The app password is one of them."""
+    discover.return_value = [_at("gmail.com")]
+    menu = await _type_address(hass, "jane@gmail.com")
+    assert menu["step_id"] == "choose_sign_in"
+    assert menu["menu_options"] == ["sign_in", "password"]
+    assert menu["description_placeholders"]["provider"] == "Gmail"
+    form = await _choose(hass, menu, "password")
+    assert form["step_id"] == "app_password"
+    assert Auth.OAUTH2 in _at("gmail.com").server.auth  # type: ignore[union-attr]
+    result = await _submit(hass, form, TYPED)
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    await hass.async_block_till_done()
