@@ -53,6 +53,7 @@ from .imap import (
     TlsTooOld,
     TokenRevoked,
     TokensNotTaken,
+    TokenSource,
     TokenUnavailable,
     TooManyConnections,
     Unavailable,
@@ -108,13 +109,16 @@ def error_key(error: ImapError) -> str:
     return next(ERROR_KEYS[kind] for kind in type(error).__mro__ if kind in ERROR_KEYS)
 
 
-def account_from_entry_data(data: Mapping[str, Any]) -> Account:
+def account_from_entry_data(
+    data: Mapping[str, Any], token: TokenSource | None = None
+) -> Account:
     """Return the account; its SSL context is one that Home Assistant made at import."""
     return Account(
         host=data[CONF_HOST],
         port=data[CONF_PORT],
         username=data[CONF_USERNAME],
-        password=data[CONF_PASSWORD],
+        password=data.get(CONF_PASSWORD, ""),
+        token=token,
         security=Security(data[CONF_SECURITY]),
         ssl_context=(
             client_context() if data[CONF_VERIFY_SSL] else client_context_no_verify()

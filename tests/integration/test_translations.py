@@ -17,6 +17,7 @@ from custom_components.imap_push import (
     event,
     folder_flow,
     form_errors,
+    oauth_flow,
     options_flow,
     search_flow,
     sensor,
@@ -24,6 +25,7 @@ from custom_components.imap_push import (
     services,
 )
 from custom_components.imap_push.const import DOMAIN
+from custom_components.imap_push.device_code import SignInProblem
 from custom_components.imap_push.helpers import ERROR_KEYS
 from custom_components.imap_push.imap import FolderRole, PushMode
 from homeassistant.core import HomeAssistant
@@ -76,6 +78,10 @@ FORMS = {
     "config_subentries.search.step.user": search_flow.search_schema([], {}),
     "config_subentries.search.step.reconfigure": search_flow.search_schema([], {}),
     "options.step.init": options_flow.OPTIONS_SCHEMA,
+    "config.step.oauth_endpoints": oauth_flow.ENDPOINTS_SCHEMA,
+    "config.step.oauth_failed": vol.Schema({}),
+    "config.step.oauth_way": vol.Schema({}),
+    "config.step.pick_implementation": oauth_flow.implementation_schema({}),
 }
 
 
@@ -140,6 +146,8 @@ def test_every_step_is_described() -> None:
     }
     assert steps == set(FORMS)
     assert set(_texts("config.step.user.menu_options")) == {"take_over", "set_up_anew"}
+    assert set(_texts("config.step.oauth_way.menu_options")) == {"auth", "oauth_device"}
+    assert set(_texts("config.progress")) == {"oauth_device"}
 
 
 @pytest.mark.parametrize("kind", ["folder", "search"])
@@ -166,6 +174,8 @@ REQUEST_ERRORS = {
                 *(key for _, key in form_errors.CERTIFICATE_ERRORS.values()),
                 *form_errors.REFUSED_LOGINS.values(),
                 *("command_refused", "folder_not_found", "other_protocol", "unknown"),
+                *(f"sign_in_{problem}" for problem in SignInProblem),
+                "https_needed",
             },
             id="account",
         ),
@@ -197,6 +207,7 @@ PLACEHOLDERS = {
     "login_refused_because": {"answer"},
     "oauth_needed": {"answer"},
     "other_protocol": {"protocol"},
+    "sign_in_refused": {"reason"},
 }
 
 
