@@ -24,11 +24,12 @@ from .const import (
     SUBENTRY_TYPE_FOLDER,
 )
 from .event_data import NewMail, new_mail_from_arrival
-from .helpers import account_from_entry_data, watch_options_from_entry
+from .helpers import watch_options_from_entry
 from .history import History
 from .imap import AccountState, Arrival, Client, ImapError, Mark, Statistics, Watcher
 from .issues import async_create_alert_issue, async_update_issues
 from .marks import MarkStore
+from .oauth import account_of
 from .searches import Searches
 
 _LOGGER = logging.getLogger(__name__)
@@ -65,7 +66,7 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
         self.mark_store = MarkStore(
             hass, entry.entry_id, entry.data[CONF_USERNAME].casefold()
         )
-        self._account = account_from_entry_data(entry.data)
+        self._account = account_of(hass, entry)
         self.client = Client(self._account, self.alerted)
         self.configured = Configured(hass, entry, self.mark_store)
         self._mail: defaultdict[str | None, Channel[[NewMail, Context]]] = defaultdict(

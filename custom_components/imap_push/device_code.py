@@ -3,12 +3,13 @@
 import asyncio
 from dataclasses import dataclass, field
 from enum import StrEnum
-import json
 import time
 from typing import Any, Final
 
-from aiohttp import ClientError, ClientSession
+from aiohttp import ClientSession
 from yarl import URL
+
+from .token_endpoint import NoAnswer, lifetime, post_form
 
 _GRANT: Final = "urn:ietf:params:oauth:grant-type:device_code"
 
@@ -19,9 +20,7 @@ MIN_INTERVAL: Final = 1.0
 MAX_INTERVAL: Final = 60.0
 SLOW_DOWN: Final = 5.0
 MAX_LIFETIME: Final = 3600.0
-DEFAULT_TOKEN_LIFETIME: Final = 3600
 
-MAX_ANSWER: Final = 65_536  # octets
 MAX_TEXT: Final = 200  # characters of what is shown
 
 
@@ -144,37 +143,17 @@ async def _post(
 ) -> dict[str, Any]:
     """Return the JSON object that a form is answered with; raise SignInFailed."""
     try:
-        async with (
-            asyncio.timeout(REQUEST_DEADLINE),
-            session.post(url, data=form, allow_redirects=False) as response,
-        ):
-            text = b""
-            while len(text) < MAX_ANSWER and (
-                chunk := await response.content.readany()
-            ):
-                text += chunk
-        answer = json.loads(text[:MAX_ANSWER], parse_constant=_refuse)
-    except (ClientError, OSError, ValueError, RecursionError) as error:
-        raise SignInFailed(SignInProblem.UNREACHABLE, type(error).__name__) from error
-    if not isinstance(answer, dict) or response.status >= 500:
-        raise SignInFailed(SignInProblem.UNREACHABLE, str(response.status))
-    return answer
+        return await post_form(session, url, form, REQUEST_DEADLINE)
+    except NoAnswer as error:
+        raise SignInFailed(SignInProblem.UNREACHABLE, str(error)) from error
 
 
 def _token(answer: dict[str, Any]) -> dict[str, Any]:
     """Return a token as Home Assistant's helper wants it; one that cannot be renewed is none."""
     if not all(answer.get(key) for key in ("access_token", "refresh_token")):
         raise SignInFailed(SignInProblem.REFUSED, "no token")
-    try:
-        lifetime = int(answer["expires_in"])
-    except KeyError, OverflowError, TypeError, ValueError:
-        lifetime = DEFAULT_TOKEN_LIFETIME
-    return answer | {"expires_in": lifetime, "expires_at": time.time() + lifetime}
-
-
-def _refuse(constant: str) -> None:
-    """Take no NaN and no Infinity, which JSON does not have (RFC 8259 6)."""
-    raise ValueError(constant)
+    expires_in = lifetime(answer)
+    return answer | {"expires_in": expires_in, "expires_at": time.time() + expires_in}
 
 
 def _interval(seconds: Any) -> float:

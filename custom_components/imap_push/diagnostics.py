@@ -17,6 +17,7 @@ from .const import (
     CONF_ASSISTANT,
     CONF_FILTER,
     CONF_FOLDER,
+    CONF_OAUTH_PROVIDER,
     CONF_READ_ONLY,
     CONF_RECORD_MAIL,
     CONF_SECURITY,
@@ -27,6 +28,7 @@ from .const import (
 from .coordinator import AccountCoordinator, ImapPushConfigEntry
 from .helpers import watch_options_from_entry
 from .imap import FolderState, Mail, Statistics, WatchOptions, explain_push, quirks_of
+from .oauth_providers import CUSTOM, PROVIDERS
 
 # What a capability looks like; a server may put its name or the login among them.
 _CAPABILITY: Final = re.compile(r"[A-Z0-9+_=/-]{1,30}")
@@ -47,6 +49,7 @@ async def async_get_config_entry_diagnostics(
             "port": entry.data[CONF_PORT],
             "security": entry.data[CONF_SECURITY],
             "verify_ssl": entry.data[CONF_VERIFY_SSL],
+            "oauth_provider": _known(entry.data.get(CONF_OAUTH_PROVIDER)),
         },
         "options": asdict(_watch_options(coordinator))
         | {key: entry.options.get(key) is True for key in _SWITCHES},
@@ -105,6 +108,11 @@ def _subentries_by_folder(
     return dict.fromkeys(coordinator.data.folders) | {
         subentry.data[CONF_FOLDER]: subentry for subentry in subentries
     }
+
+
+def _known(provider: str | None) -> str | None:
+    """Return a provider of OAuth2 that anybody may know of; None for a password."""
+    return provider if provider in {*PROVIDERS, CUSTOM} else None
 
 
 def _describe_capabilities(capabilities: frozenset[str]) -> list[str]:

@@ -40,6 +40,7 @@ from .issues import (
     ISSUE_NOTHING_WATCHED,
     core_imap_doubles,
 )
+from .oauth import account_of
 
 type UserInput = dict[str, Any] | None
 
@@ -160,7 +161,7 @@ class CertificateFlow(AccountRepairFlow):
     ) -> RepairsFlowResult:
         """Look at the certificate again."""
         try:
-            await check_account(account_from_entry_data(self.entry.data))
+            await check_account(account_of(self.hass, self.entry))
         except CertificateError:
             return self.async_abort(reason="still_refused")
         except CannotConnect:

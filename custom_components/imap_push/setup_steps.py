@@ -1,14 +1,19 @@
 """From a mail address to an account: only what is missing is asked for."""
 
-from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, override
 
 import aiodns
 import voluptuous as vol
 
 from homeassistant.config_entries import SOURCE_REAUTH, ConfigFlowResult
-from homeassistant.const import CONF_ADDRESS, CONF_BASE, CONF_PASSWORD, CONF_USERNAME
+from homeassistant.const import (
+    CONF_ADDRESS,
+    CONF_BASE,
+    CONF_PASSWORD,
+    CONF_TOKEN,
+    CONF_USERNAME,
+)
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.util.ssl import client_context
@@ -25,11 +30,20 @@ from .account_forms import (
 )
 from .account_steps import AccountSteps, Errors, UserInput
 from .form_errors import app_password_page
-from .helpers import unique_id_from_entry_data
-from .imap import Auth, Discovery, InvalidAddress, Provider, Server, Source, discover
-
-# The key of the endpoints that a user brings along.
-CUSTOM_OAUTH: Final = "custom"
+from .helpers import account_from_entry_data, unique_id_from_entry_data
+from .imap import (
+    Account,
+    Auth,
+    Discovery,
+    InvalidAddress,
+    Provider,
+    Server,
+    Source,
+    discover,
+)
+from .oauth import token_source_for_data
+from .oauth_flow import OAuthSteps
+from .oauth_providers import CUSTOM
 
 # Steps that ask for a password, by the provider's hint and whether it wants an app password.
 PASSWORD_STEPS: Final = {
@@ -60,22 +74,19 @@ async def async_discover(hass: HomeAssistant, address: str) -> list[Discovery]:
         )
 
 
-class SetupSteps(AccountSteps):
+class SetupSteps(AccountSteps, OAuthSteps):
     """Leads from a mail address to an account."""
 
     _server: Server
     _mail_provider: Provider | None = None
     _server_step = "server"
 
-    @abstractmethod
-    async def async_start_oauth(self, key: str, login: str) -> ConfigFlowResult:
-        """Sign in at a provider; ends in `async_oauth_done`."""
-
-    @abstractmethod
-    async def async_start_oauth_again(
-        self, entry_data: Mapping[str, Any]
-    ) -> ConfigFlowResult:
-        """Sign in to the account of an entry; ends in `async_oauth_done`."""
+    @override
+    async def async_account(self, data: dict[str, Any]) -> Account:
+        """Return the account to try; a token may be renewed in `data` meanwhile."""
+        if CONF_TOKEN not in data:
+            return await super().async_account(data)
+        return account_from_entry_data(data, token_source_for_data(self.hass, data))
 
     async def _set_up_address(self, user_input: dict[str, Any]) -> ConfigFlowResult:
         """Find out what belongs to an address, and ask for the rest."""
@@ -125,9 +136,10 @@ class SetupSteps(AccountSteps):
     ) -> ConfigFlowResult:
         """Sign in at the provider's own page."""
         provider = self._mail_provider
-        key = (provider and provider.oauth) or CUSTOM_OAUTH
+        key = (provider and provider.oauth) or CUSTOM
         return await self.async_start_oauth(key, self._server.username)
 
+    @override
     async def async_oauth_done(self, oauth_data: dict[str, Any]) -> ConfigFlowResult:
         """Try the account with the token that the provider has given."""
         if self.source == SOURCE_REAUTH:

@@ -6,13 +6,17 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from homeassistant.config_entries import ConfigEntry, ConfigSubentry
+from homeassistant.const import CONF_TOKEN
 
 from .const import CONF_FOLDER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """An entry and copies of its subentries, which Home Assistant changes in place."""
+    """An entry and copies of its subentries, which Home Assistant changes in place.
+
+    The token is left out, which is renewed all the time.
+    """
 
     title: str
     data: Mapping[str, Any]
@@ -24,7 +28,7 @@ class Snapshot:
         """Return what an entry says now."""
         return cls(
             title=entry.title,
-            data=entry.data,
+            data=without_token(entry.data),
             options=entry.options,
             subentries={
                 subentry.subentry_id: copy.copy(subentry)
@@ -57,3 +61,8 @@ class Snapshot:
             new = after.subentries.get(subentry_id)
             if new is not None and new != old:
                 yield old, new
+
+
+def without_token(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what was configured, without what comes of signing in."""
+    return {key: value for key, value in data.items() if key != CONF_TOKEN}

@@ -23,8 +23,8 @@ from homeassistant.helpers.translation import async_get_translations
 
 from .const import CONF_FOLDER, DEFAULT_FOLDER, DOMAIN, SUBENTRY_TYPE_FOLDER
 from .form_errors import request_error
-from .helpers import account_from_entry_data
 from .imap import Client, FolderInfo, FolderRole, ImapError
+from .oauth import account_of
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -89,7 +89,7 @@ class SubentryFlow(ConfigSubentryFlow):
         if entry.state is ConfigEntryState.LOADED:
             yield entry.runtime_data.client
             return
-        client = Client(account_from_entry_data(entry.data))
+        client = Client(account_of(self.hass, entry))
         try:
             yield client
         finally:

@@ -75,6 +75,15 @@ def secret_entry(hass: HomeAssistant, entry: MockConfigEntry) -> MockConfigEntry
             "username": f"{SECRET}@{SECRET}.example",
             "password": SECRET,
             "host": f"imap.{SECRET}.example",
+            "auth_implementation": SECRET,
+            "oauth_endpoints": {"scope": SECRET},
+            "oauth_provider": SECRET,
+            "token": {
+                "access_token": SECRET,
+                "refresh_token": SECRET,
+                "expires_in": 3600,
+                "expires_at": 9e9,
+            },
         },
         options={"catch_up": SECRET, "poll_interval": SECRET, CONF_READ_ONLY: SECRET},
     )
@@ -184,7 +193,12 @@ async def test_all_that_finds_a_bug_is_in_it(
     assert history["mails"] == {"idle": 1}
     assert history["changes"][-1]["folders"] == ["idle"]
     assert json.loads(json.dumps(diagnostics)) == {
-        "account": {"port": 993, "security": "tls", "verify_ssl": True},
+        "account": {
+            "port": 993,
+            "security": "tls",
+            "verify_ssl": True,
+            "oauth_provider": None,
+        },
         "options": {
             "assistant": False,
             "catch_up": "all",

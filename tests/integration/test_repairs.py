@@ -129,7 +129,7 @@ async def repairs(
     issue_registry: IssueRegistry,
 ) -> Repairs:
     """Open the repairs page."""
-    for component in ("repairs", "websocket_api"):
+    for component in ("application_credentials", "repairs", "websocket_api"):
         assert await async_setup_component(hass, component, {})
     return Repairs(await hass_client(), issue_registry)
 

@@ -18,6 +18,7 @@ from custom_components.imap_push import (
     event,
     folder_flow,
     form_errors,
+    oauth_flow,
     options_flow,
     search_flow,
     sensor,
@@ -26,6 +27,7 @@ from custom_components.imap_push import (
     setup_steps,
 )
 from custom_components.imap_push.const import DOMAIN
+from custom_components.imap_push.device_code import SignInProblem
 from custom_components.imap_push.helpers import ERROR_KEYS
 from custom_components.imap_push.imap import FolderRole, PushMode
 from homeassistant.core import HomeAssistant
@@ -93,6 +95,10 @@ FORMS = {
     "config_subentries.search.step.user": search_flow.search_schema([], {}),
     "config_subentries.search.step.reconfigure": search_flow.search_schema([], {}),
     "options.step.init": options_flow.OPTIONS_SCHEMA,
+    "config.step.oauth_endpoints": oauth_flow.ENDPOINTS_SCHEMA,
+    "config.step.oauth_failed": vol.Schema({}),
+    "config.step.oauth_way": vol.Schema({}),
+    "config.step.pick_implementation": oauth_flow.implementation_schema({}),
 }
 
 
@@ -193,6 +199,12 @@ def test_the_end_is_described() -> None:
     assert set(_texts("config.create_entry")) == {"push", "poll"}
 
 
+def test_progress_is_described() -> None:
+    """It is waited for a sign-in with a code."""
+    assert set(_texts("config.step.oauth_way.menu_options")) == {"auth", "oauth_device"}
+    assert set(_texts("config.progress")) == {"oauth_device"}
+
+
 @pytest.mark.parametrize("kind", ["folder", "search"])
 def test_what_an_account_has_can_be_added_and_changed(kind: str) -> None:
     """Its kind has a name, and so have the buttons."""
@@ -219,6 +231,8 @@ REQUEST_ERRORS = {
                 *("command_refused", "folder_not_found", "other_protocol", "unknown"),
                 *("app_password_needed_at", "ca_invalid", "encryption_missing"),
                 *("invalid_address", "no_imap", "nothing_found"),
+                *(f"sign_in_{problem}" for problem in SignInProblem),
+                "https_needed",
             },
             id="account",
         ),
@@ -252,6 +266,7 @@ PLACEHOLDERS = {
     "no_imap": {"provider"},
     "oauth_needed": {"answer"},
     "other_protocol": {"protocol"},
+    "sign_in_refused": {"reason"},
 }
 
 

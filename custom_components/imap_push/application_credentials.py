@@ -1,0 +1,23 @@
+"""The client IDs that the user made at providers; which is for which provider, the flow finds."""
+
+from homeassistant.components.application_credentials import ClientCredential
+from homeassistant.core import HomeAssistant
+
+from .oauth import MailOAuth2Implementation
+
+_DOCS = "https://github.com/imap-push/imap_push/blob/main/docs"
+
+
+async def async_get_auth_implementation(
+    hass: HomeAssistant, auth_domain: str, credential: ClientCredential
+) -> MailOAuth2Implementation:
+    """Return a client that is not yet at any provider."""
+    return MailOAuth2Implementation(hass, auth_domain, credential)
+
+
+async def async_get_description_placeholders(hass: HomeAssistant) -> dict[str, str]:
+    """Return where the guides are."""
+    return {
+        "google_url": f"{_DOCS}/google.md",
+        "microsoft_url": f"{_DOCS}/microsoft.md",
+    }
