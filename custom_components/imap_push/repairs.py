@@ -22,7 +22,13 @@ from homeassistant.helpers.selector import (
     TextSelectorType,
 )
 
-from .const import CONF_FOLDER, DEFAULT_FOLDER, SUBENTRY_TYPE_FOLDER
+from .account_steps import certificate_placeholders
+from .const import (
+    CONF_FINGERPRINT,
+    CONF_FOLDER,
+    DEFAULT_FOLDER,
+    SUBENTRY_TYPE_FOLDER,
+)
 from .helpers import account_from_entry_data
 from .imap import (
     CannotConnect,
@@ -31,6 +37,7 @@ from .imap import (
     ImapError,
     LoginRefused,
     check_account,
+    fetch_certificate,
 )
 from .issues import (
     ISSUE_APP_PASSWORD,
@@ -141,15 +148,23 @@ class AppPasswordFlow(AccountRepairFlow):
         return self.update_entry(user_input)
 
 
+_CERTIFICATE_OPTIONS: Final = {
+    CertificateProblem.CHANGED: ("retry", "trust"),
+    CertificateProblem.EXPIRED: ("retry", "do_not_verify"),
+    CertificateProblem.UNTRUSTED: ("retry", "trust", "do_not_verify"),
+    CertificateProblem.WRONG_HOST: ("retry", "do_not_verify"),
+}
+
+
 class CertificateFlow(AccountRepairFlow):
     """Tells what is wrong with the certificate; the step is named for the problem."""
 
+    _fingerprint: str
+
     async def async_step_init(self, _user_input: UserInput = None) -> RepairsFlowResult:
         """Offer to try again, or to trust the server for what it is."""
-        problem = self.placeholders["problem"]
-        if problem == CertificateProblem.CHANGED:
-            return self.show_menu(problem, "retry")
-        return self.show_menu(problem, "retry", "do_not_verify")
+        problem = CertificateProblem(self.placeholders["problem"])
+        return self.show_menu(problem, *_CERTIFICATE_OPTIONS[problem])
 
     async_step_changed = async_step_init
     async_step_expired = async_step_init
@@ -169,6 +184,21 @@ class CertificateFlow(AccountRepairFlow):
         except ImapError:
             pass  # Whatever is wrong now, the certificate is not.
         return self.update_entry({})
+
+    async def async_step_trust(self, user_input: UserInput = None) -> RepairsFlowResult:
+        """Trust exactly the certificate that the server shows, once the user has seen it."""
+        if user_input is not None:
+            return self.update_entry(
+                {CONF_FINGERPRINT: self._fingerprint, CONF_VERIFY_SSL: True}
+            )
+        account = account_from_entry_data(self.entry.data)
+        try:
+            certificate = await fetch_certificate(account)
+        except ImapError:
+            return self.async_abort(reason="cannot_connect")
+        self._fingerprint = certificate.fingerprint
+        self.placeholders |= certificate_placeholders(certificate, account.host)
+        return self.show_form("trust")
 
     async def async_step_do_not_verify(
         self, user_input: UserInput = None
