@@ -164,7 +164,9 @@ def token_source_of(hass: HomeAssistant, entry: ConfigEntry) -> TokenSource | No
                 _renew_entry(hass, entry), f"{DOMAIN} token", eager_start=False
             )
             task.add_done_callback(partial(_forget, renewals, entry.entry_id))
-        await asyncio.shield(task)
+        # Unlike awaiting the task, this leaves it alone when who asks is cancelled.
+        await asyncio.wait([task])
+        task.result()
 
     return _Tokens(lambda: entry.data, renew)
 
