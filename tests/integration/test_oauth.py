@@ -19,6 +19,7 @@ from custom_components.imap_push import (
     config_flow,  # noqa: F401  # It registers its flow, which must not come after ours.
     device_code,
     oauth,
+    oauth_flow,
     oauth_providers,
 )
 from custom_components.imap_push.const import DOMAIN
@@ -33,6 +34,7 @@ from homeassistant.components.application_credentials import (
 )
 from homeassistant.config_entries import ConfigEntry, ConfigEntryState
 from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import ImplementationUnavailableError
 from homeassistant.setup import async_setup_component
 
 from . import ENTRY_DATA, USERNAME
@@ -252,6 +254,7 @@ async def test_denied_in_the_browser(page: SignInPage) -> None:
     """The user is told, and may try again."""
     form = await page.answer(await page.begin(), "deny")
     assert form["errors"] == {"base": "sign_in_denied"}
+    assert (await page.go_on(form))["errors"] == form["errors"]
     result = await page.answer(await page.go_on(form, {}))
     assert result["type"] == "create_entry"
 
@@ -578,6 +581,38 @@ async def test_entry_that_goes_while_its_token_is_renewed(
     await asyncio.sleep(0)
     await hass.config_entries.async_remove(entry.entry_id)
     await asking
+
+
+async def test_signed_in_anew_while_the_token_is_renewed(
+    hass: HomeAssistant, entry: ConfigEntry, server: OAuthServer
+) -> None:
+    """What the user has just allowed counts."""
+    source = token_source_of(hass, entry)
+    assert source is not None
+    asked = server.asked[TOKEN]
+    asking = asyncio.create_task(source.token(renew=True))
+    while server.asked[TOKEN] == asked:
+        await asyncio.sleep(0)
+    data = data_of(entry, access_token="of the user")
+    hass.config_entries.async_update_entry(entry, data=data)
+    assert await asking == "of the user"
+
+
+async def test_credentials_that_cannot_be_read_now(
+    hass: HomeAssistant, page: SignInPage, entry: ConfigEntry
+) -> None:
+    """It passes."""
+    source = token_source_of(hass, entry)
+    assert source is not None
+    error = ImplementationUnavailableError()
+    with (
+        patch.object(oauth, "async_get_implementations", side_effect=error),
+        pytest.raises(TokenUnavailable),
+    ):
+        await source.token(renew=True)
+    with patch.object(oauth_flow, "async_get_implementations", side_effect=error):
+        result = await page.begin()
+    assert result["reason"] == "oauth_implementation_unavailable"
 
 
 async def test_token_before_there_is_an_entry(
