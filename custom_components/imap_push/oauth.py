@@ -50,11 +50,14 @@ _PASSING: Final = frozenset(
 # good for one use only.
 _RENEWALS: HassKey[dict[str, asyncio.Task[None]]] = HassKey(f"{DOMAIN}_renewals")
 
+# Home Assistant makes a client before it is known for which account.
+_NOWHERE: Final = OAuthProvider(authorize_url="", token_url="", scope="")
+
 
 class MailOAuth2Implementation(LocalOAuth2ImplementationWithPkce):
     """A client of the user's own, at the provider of an account.
 
-    One list of credentials serves all providers, so that Home Assistant makes it without one.
+    One list of credentials serves all providers.
     """
 
     def __init__(
@@ -62,15 +65,15 @@ class MailOAuth2Implementation(LocalOAuth2ImplementationWithPkce):
         hass: HomeAssistant,
         auth_domain: str,
         credential: ClientCredential,
-        provider: OAuthProvider | None = None,
+        provider: OAuthProvider = _NOWHERE,
     ) -> None:
         """Keep who asks, and whom."""
         super().__init__(
             hass,
             auth_domain,
             credential.client_id,
-            provider.authorize_url if provider else "",
-            provider.token_url if provider else "",
+            provider.authorize_url,
+            provider.token_url,
             credential.client_secret,
         )
         self._credential = credential
@@ -93,8 +96,6 @@ class MailOAuth2Implementation(LocalOAuth2ImplementationWithPkce):
     @override
     def extra_authorize_data(self) -> dict[str, Any]:
         """Return what goes with the user to the provider's page."""
-        if self._provider is None:
-            return super().extra_authorize_data
         return {
             "scope": self._provider.scope,
             **self._provider.authorize_data,
@@ -164,7 +165,9 @@ def token_source_of(hass: HomeAssistant, entry: ConfigEntry) -> TokenSource | No
                 _renew_entry(hass, entry), f"{DOMAIN} token", eager_start=False
             )
             task.add_done_callback(partial(_forget, renewals, entry.entry_id))
-        await asyncio.shield(task)
+        # Unlike awaiting the task, this leaves it alone when who asks is cancelled.
+        await asyncio.wait([task])
+        task.result()
 
     return _Tokens(lambda: entry.data, renew)
 
