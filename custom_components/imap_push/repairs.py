@@ -23,12 +23,7 @@ from homeassistant.helpers.selector import (
 )
 
 from .account_steps import certificate_placeholders
-from .const import (
-    CONF_FINGERPRINT,
-    CONF_FOLDER,
-    DEFAULT_FOLDER,
-    SUBENTRY_TYPE_FOLDER,
-)
+from .const import CONF_FINGERPRINT, CONF_FOLDER, DEFAULT_FOLDER, SUBENTRY_TYPE_FOLDER
 from .helpers import account_from_entry_data
 from .imap import (
     CannotConnect,

@@ -21,9 +21,11 @@ from custom_components.imap_push.imap import (
     Server,
     ServerSilent,
     Source,
+    TokenRefused,
     provider_of_domain,
 )
-from homeassistant.config_entries import SOURCE_USER
+from custom_components.imap_push.oauth_flow import OAuthSteps
+from homeassistant.config_entries import SOURCE_USER, ConfigFlowResult
 from homeassistant.const import (
     CONF_ADDRESS,
     CONF_BASE,
@@ -482,4 +484,128 @@ async def test_both_ways_to_sign_in_are_offered(
     assert Auth.OAUTH2 in _at("gmail.com").server.auth  # type: ignore[union-attr]
     result = await _submit(hass, form, TYPED)
     assert result["type"] is FlowResultType.CREATE_ENTRY
+    await hass.async_block_till_done()
+
+
+TOKEN = {
+    "access_token": "abc",
+    "refresh_token": "def",
+    "expires_at": 0,
+    "expires_in": 1,
+}
+SIGNED_IN = {
+    "oauth_provider": "microsoft",
+    "oauth_device": False,
+    "auth_implementation": "imap_push",
+    "token": TOKEN,
+}
+
+
+@pytest.fixture
+def sign_ins() -> Iterator[list[tuple[Any, ...]]]:
+    """Replace the sign-in at the provider; it succeeds at once."""
+    made: list[tuple[Any, ...]] = []
+
+    async def sign_in(flow: OAuthSteps, *how: Any) -> ConfigFlowResult:
+        made.append(how)
+        return await flow.async_oauth_done(SIGNED_IN)
+
+    with (
+        patch.object(OAuthSteps, "async_start_oauth", sign_in),
+        patch.object(OAuthSteps, "async_start_oauth_again", sign_in),
+    ):
+        yield made
+
+
+@pytest.mark.parametrize(
+    ("found", "key"),
+    [
+        pytest.param(_at("outlook.com"), "microsoft", id="known provider"),
+        pytest.param(
+            _found(_server(auth=(Auth.OAUTH2,))), "custom", id="unknown provider"
+        ),
+    ],
+)
+async def test_sign_in_where_no_password_is_taken(
+    hass: HomeAssistant,
+    discover: AsyncMock,
+    check_account: AsyncMock,
+    sign_ins: list[tuple[Any, ...]],
+    found: Discovery,
+    key: str,
+) -> None:
+    """Nothing but the address is typed here; a refusal lets the user sign in once more."""
+    assert found.server is not None
+    discover.return_value = [found]
+    check_account.side_effect = TokenRefused("AUTHENTICATE failed")
+    form = await _type_address(hass)
+    assert form["step_id"] == "sign_in_refused"
+    assert form["errors"] == {CONF_BASE: "login_refused_because"}
+    check_account.side_effect = None
+    result = await _submit(hass, form, {})
+    assert sign_ins == [(key, found.server.username)] * 2
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert result["data"] == {
+        **SIGNED_IN,
+        CONF_USERNAME: found.server.username,
+        CONF_HOST: found.server.host,
+        CONF_PORT: 993,
+        CONF_SECURITY: "tls",
+        CONF_VERIFY_SSL: True,
+    }
+    assert check_account.await_args is not None
+    assert check_account.await_args.args[0].token is not None
+    await hass.async_block_till_done()
+
+
+async def test_sign_in_is_chosen(
+    hass: HomeAssistant,
+    discover: AsyncMock,
+    check_account: AsyncMock,
+    sign_ins: list[tuple[Any, ...]],
+) -> None:
+    """Where an app password would do, too."""
+    discover.return_value = [_at("gmail.com")]
+    menu = await _type_address(hass, "jane@gmail.com")
+    result = await _choose(hass, menu, "sign_in")
+    assert sign_ins == [("google", "jane@gmail.com")]
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    await hass.async_block_till_done()
+
+
+async def test_signing_in_again(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    check_account: AsyncMock,
+    sign_ins: list[tuple[Any, ...]],
+) -> None:
+    """An account without a password is renewed where it was signed in; a refusal is told."""
+    data = PREFILLED | SIGNED_IN | {"token": {}}
+    hass.config_entries.async_update_entry(entry, data=data)
+    check_account.side_effect = TokenRefused("")
+    form = await entry.start_reauth_flow(hass)
+    assert form["step_id"] == "sign_in_refused"
+    check_account.side_effect = None
+    result = await _submit(hass, form, {})
+    assert sign_ins == [(data,)] * 2
+    assert result["reason"] == "reauth_successful"
+    assert entry.data == PREFILLED | SIGNED_IN
+    await hass.async_block_till_done()
+
+
+async def test_a_password_replaces_the_sign_in(
+    hass: HomeAssistant, entry: MockConfigEntry, check_account: AsyncMock
+) -> None:
+    """Without one typed, the account stays as it is."""
+    data = PREFILLED | SIGNED_IN
+    hass.config_entries.async_update_entry(entry, data=data)
+    form = await entry.start_reconfigure_flow(hass)
+    assert suggested(form) == PREFILLED
+    result = await _submit(hass, form, PREFILLED)
+    assert result["reason"] == "reconfigure_successful"
+    assert entry.data == data
+
+    form = await entry.start_reconfigure_flow(hass)
+    await _submit(hass, form, ENTRY_DATA)
+    assert entry.data == ENTRY_DATA
     await hass.async_block_till_done()
