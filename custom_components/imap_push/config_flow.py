@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, override
 
+import voluptuous as vol
+
 from homeassistant.config_entries import (
     SOURCE_REAUTH,
     SOURCE_RECONFIGURE,
@@ -144,21 +146,27 @@ class ImapPushConfigFlow(SetupSteps, domain=DOMAIN):
         self, entry_data: Mapping[str, Any]
     ) -> ConfigFlowResult:
         """Begin to renew what the server or the provider refused."""
-        if CONF_PASSWORD not in entry_data:
-            return await self.async_start_oauth_again(entry_data)
         return await self.async_step_reauth_confirm()
 
     async def async_step_reauth_confirm(
         self, user_input: UserInput = None
     ) -> ConfigFlowResult:
-        """Ask for the password, and say in the server's words why."""
+        """Ask for the password, and say in the server's words why.
+
+        Who has none signs in again. That waits for the user, too: there is no way back from
+        the provider's page without a browser.
+        """
         entry = self._get_reauth_entry()
+        signs_in = CONF_PASSWORD not in entry.data
+        schema = vol.Schema({}) if signs_in else REAUTH_SCHEMA
 
         def show(errors: Errors) -> ConfigFlowResult:
-            return self._show_form("reauth_confirm", REAUTH_SCHEMA, user_input, errors)
+            return self._show_form("reauth_confirm", schema, user_input, errors)
 
         if user_input is None:
             return show(self._tell_refusal(entry))
+        if signs_in:
+            return await self.async_start_oauth_again(entry.data)
         return await self.async_try_account({**entry.data, **user_input}, show)
 
     def _tell_refusal(self, entry: ImapPushConfigEntry) -> Errors:

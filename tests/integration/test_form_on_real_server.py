@@ -86,9 +86,19 @@ def _typed(server: PymapServer, **changes: Any) -> dict[str, Any]:
 
 
 async def _add(hass: HomeAssistant, typed: dict[str, Any]) -> Any:
-    """Go through the config flow."""
+    """Go through the config flow; what it warns of is confirmed."""
     flow_id = await open_form(hass)
-    return await hass.config_entries.flow.async_configure(flow_id, typed)
+    result = await hass.config_entries.flow.async_configure(flow_id, typed)
+    if result.get("step_id") == "not_encrypted":
+        return await _choose(hass, result, "allow_not_encrypted")
+    return result
+
+
+async def _choose(hass: HomeAssistant, menu: Any, option: str) -> Any:
+    """Choose from a menu."""
+    return await hass.config_entries.flow.async_configure(
+        menu["flow_id"], {"next_step_id": option}
+    )
 
 
 def _mail(number: int) -> EmailMessage:
@@ -152,11 +162,6 @@ async def test_from_login_to_fifty_events(
             id="wrong password",
         ),
         pytest.param(
-            {CONF_VERIFY_SSL: True},
-            {CONF_VERIFY_SSL: "certificate_untrusted"},
-            id="certificate of its own making",
-        ),
-        pytest.param(
             {CONF_SECURITY: "none"}, {CONF_SECURITY: "tls_expected"}, id="TLS port"
         ),
         pytest.param(
@@ -177,6 +182,38 @@ async def test_error_of_the_tls_port_and_recovery(
     assert result["errors"] == errors
     result = await hass.config_entries.flow.async_configure(
         result["flow_id"], _typed(server)
+    )
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    await _until(hass, CONNECTIVITY, "on")
+    assert await hass.config_entries.async_unload(result["result"].entry_id)
+
+
+async def test_certificate_of_its_own_making_is_trusted(
+    hass: HomeAssistant, server: PymapServer, certificate: Certificate
+) -> None:
+    """By its fingerprint, which is that of the server's certificate."""
+    menu = await _add(hass, _typed(server, verify_ssl=True))
+    assert menu["step_id"] == "certificate"
+    told = menu["description_placeholders"]
+    assert told["fingerprint"] == certificate.fingerprint.upper()
+    assert (told["subject"], told["issuer"]) == ("localhost", "IMAP Push test CA")
+
+    result = await _choose(hass, menu, "trust")
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert result["data"]["fingerprint"] == certificate.fingerprint
+    await _until(hass, CONNECTIVITY, "on")
+    assert await hass.config_entries.async_unload(result["result"].entry_id)
+
+
+async def test_own_authority_is_trusted(
+    hass: HomeAssistant, server: PymapServer, certificate: Certificate
+) -> None:
+    """Its certificate is pasted."""
+    menu = await _add(hass, _typed(server, verify_ssl=True))
+    form = await _choose(hass, menu, "own_ca")
+    pem = await asyncio.to_thread(certificate.ca.read_text)
+    result = await hass.config_entries.flow.async_configure(
+        form["flow_id"], {"ca": pem}
     )
     assert result["type"] is FlowResultType.CREATE_ENTRY
     await _until(hass, CONNECTIVITY, "on")

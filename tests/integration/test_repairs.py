@@ -17,10 +17,12 @@ from pytest_homeassistant_custom_component.typing import (
 )
 
 from custom_components.imap_push import issues
-from custom_components.imap_push.const import CONF_FOLDER, DOMAIN
+from custom_components.imap_push.const import CONF_FINGERPRINT, CONF_FOLDER, DOMAIN
 from custom_components.imap_push.imap import (
     AccountState,
     AppPasswordNeeded,
+    Certificate,
+    CertificateChanged,
     CertificateError,
     CertificateProblem,
     FolderNotFound,
@@ -354,6 +356,57 @@ async def test_a_certificate_is_checked_no_more(
     await hass.async_block_till_done()
     assert dict(entry.data) == ENTRY_DATA | {CONF_VERIFY_SSL: False}
     assert not repairs.shown
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        pytest.param(CertificateChanged("ab"), id="changed"),
+        pytest.param(
+            CertificateError(CertificateProblem.UNTRUSTED, "no"), id="untrusted"
+        ),
+    ],
+)
+async def test_the_new_certificate_is_trusted(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    watcher: FakeWatcher,
+    repairs: Repairs,
+    error: CertificateError,
+) -> None:
+    """The one that was shown, whatever the server shows later."""
+    watcher.listener.state_changed(AccountState(error=error))
+    seen = Certificate(
+        fingerprint="ab" * 32,
+        subject="nas.local",
+        issuer="nas.local",
+        not_after=None,
+        problem=error.problem,
+    )
+    fetch = "custom_components.imap_push.repairs.fetch_certificate"
+    with patch(fetch, return_value=seen):
+        await repairs.start("certificate")
+        step = await repairs.choose("trust")
+    assert (step["type"], step["step_id"]) == ("form", "trust")
+    assert step["description_placeholders"]["fingerprint"] == "AB" * 32
+    assert dict(entry.data) == ENTRY_DATA
+    assert (await repairs.submit())["type"] == "create_entry"
+    await hass.async_block_till_done()
+    assert dict(entry.data) == ENTRY_DATA | {CONF_FINGERPRINT: "ab" * 32}
+    assert not repairs.shown
+
+
+async def test_the_new_certificate_cannot_be_seen(
+    watcher: FakeWatcher, repairs: Repairs
+) -> None:
+    """Then there is nothing to trust."""
+    watcher.listener.state_changed(AccountState(error=CertificateChanged("ab")))
+    await repairs.start("certificate")
+    fetch = "custom_components.imap_push.repairs.fetch_certificate"
+    with patch(fetch, side_effect=Unreachable("no way")):
+        step = await repairs.choose("trust")
+    assert (step["type"], step["reason"]) == ("abort", "cannot_connect")
+    assert set(repairs.shown) == {"certificate"}
 
 
 # Folders

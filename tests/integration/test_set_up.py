@@ -584,6 +584,9 @@ async def test_signing_in_again(
     hass.config_entries.async_update_entry(entry, data=data)
     check_account.side_effect = TokenRefused("")
     form = await entry.start_reauth_flow(hass)
+    assert form["step_id"] == "reauth_confirm"
+    assert not sign_ins
+    form = await _submit(hass, form, {})
     assert form["step_id"] == "sign_in_refused"
     check_account.side_effect = None
     result = await _submit(hass, form, {})
