@@ -160,8 +160,9 @@ async def test_one_account_added_twice_in_the_same_moment(
     """Home Assistant ends the form of who comes second; there is one account, watched once."""
     tried_out = asyncio.Event()
 
-    async def try_out(*_: object) -> None:
+    async def try_out(*_: object) -> frozenset[str]:
         await tried_out.wait()
+        return frozenset()
 
     check_account.side_effect = try_out
     flows = [await open_form(hass) for _ in range(2)]

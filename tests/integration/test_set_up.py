@@ -39,6 +39,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 
 from . import CORE_IMAP_DATA, ENTRY_DATA, HOST, PASSWORD, USERNAME, suggested
+from .conftest import FakeWatcher
 
 pytestmark = pytest.mark.usefixtures("watchers")
 
@@ -612,3 +613,23 @@ async def test_a_password_replaces_the_sign_in(
     await _submit(hass, form, ENTRY_DATA)
     assert entry.data == ENTRY_DATA
     await hass.async_block_till_done()
+
+
+async def test_watching_goes_on_with_the_new_token(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    watchers: list[FakeWatcher],
+    check_account: AsyncMock,
+    sign_ins: list[tuple[Any, ...]],
+) -> None:
+    """A login that was refused is tried again at once."""
+    data = PREFILLED | SIGNED_IN | {"token": TOKEN | {"access_token": "old"}}
+    hass.config_entries.async_update_entry(entry, data=data)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    watchers[0].listener.login_refused()
+    await hass.async_block_till_done()
+    [form] = hass.config_entries.flow.async_progress()
+    result = await _submit(hass, form, {})
+    assert result["reason"] == "reauth_successful"
+    await hass.async_block_till_done()
+    assert [watcher.running for watcher in watchers] == [False, True]
