@@ -27,9 +27,16 @@ from homeassistant.helpers.selector import (
     TextSelectorConfig,
     TextSelectorType,
 )
+from homeassistant.util.dt import utcnow
 from homeassistant.util.network import is_local
 
-from .const import CONF_OAUTH_DEVICE, CONF_OAUTH_ENDPOINTS, CONF_OAUTH_PROVIDER, DOMAIN
+from .const import (
+    CONF_OAUTH_DEVICE,
+    CONF_OAUTH_ENDPOINTS,
+    CONF_OAUTH_PROVIDER,
+    CONF_OAUTH_SIGNED_IN,
+    DOMAIN,
+)
 from .device_code import (
     DeviceCode,
     DeviceProvider,
@@ -217,9 +224,7 @@ class OAuthSteps(AbstractOAuth2FlowHandler):
         """Go on, unless the sign-in would end with the first token."""
         if not data[CONF_TOKEN].get("refresh_token"):
             return self._fail(SignInFailed(SignInProblem.REFUSED, "no refresh token"))
-        return await self.async_oauth_done(
-            {**self._oauth, **data, CONF_OAUTH_DEVICE: False}
-        )
+        return await self._done(data | {CONF_OAUTH_DEVICE: False})
 
     async def async_step_oauth_device(
         self, user_input: dict[str, Any] | None = None
@@ -257,9 +262,8 @@ class OAuthSteps(AbstractOAuth2FlowHandler):
             token = polling.result()
         except SignInFailed as failure:
             return self._fail(failure)
-        return await self.async_oauth_done(
+        return await self._done(
             {
-                **self._oauth,
                 CONF_AUTH_IMPLEMENTATION: self._client.domain,
                 CONF_OAUTH_DEVICE: True,
                 CONF_TOKEN: token,
@@ -273,6 +277,11 @@ class OAuthSteps(AbstractOAuth2FlowHandler):
         if user_input is not None:
             return await self.async_step_oauth_way()
         return self._fail(self._failure)
+
+    async def _done(self, data: dict[str, Any]) -> ConfigFlowResult:
+        """Go on with the token; by the time, an entry tells a new sign-in from a renewal."""
+        signed_in = {CONF_OAUTH_SIGNED_IN: utcnow().isoformat()}
+        return await self.async_oauth_done({**self._oauth, **data, **signed_in})
 
     def _fail(self, failure: SignInFailed) -> ConfigFlowResult:
         self._failure = failure

@@ -15,7 +15,8 @@ from .const import CONF_FOLDER
 class Snapshot:
     """An entry and copies of its subentries, which Home Assistant changes in place.
 
-    The token is left out, which is renewed all the time.
+    The token is left out, which is renewed all the time; that of a new sign-in comes with
+    another `oauth_signed_in`.
     """
 
     title: str
@@ -28,7 +29,7 @@ class Snapshot:
         """Return what an entry says now."""
         return cls(
             title=entry.title,
-            data=without_token(entry.data),
+            data={key: entry.data[key] for key in entry.data if key != CONF_TOKEN},
             options=entry.options,
             subentries={
                 subentry.subentry_id: copy.copy(subentry)
@@ -61,8 +62,3 @@ class Snapshot:
             new = after.subentries.get(subentry_id)
             if new is not None and new != old:
                 yield old, new
-
-
-def without_token(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what was configured, without what comes of signing in."""
-    return {key: value for key, value in data.items() if key != CONF_TOKEN}

@@ -661,6 +661,8 @@ async def test_sign_in_again(
     assert (result["type"], result["reason"]) == ("abort", "reauth_successful")
     assert entry.data["token"] != old
     assert entry.data["auth_implementation"] == "mine"
+    await hass.async_block_till_done()
+    assert len(watchers) == 2
     assert entry.state is ConfigEntryState.LOADED
 
 
