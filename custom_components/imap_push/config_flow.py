@@ -52,7 +52,6 @@ from .imap import LoginRefused, Security, WatchOptions, announces_mail, quirks_o
 from .options_flow import ImapPushOptionsFlow
 from .search_flow import SearchFlow
 from .setup_steps import SetupSteps
-from .snapshot import without_token
 
 
 class ImapPushConfigFlow(SetupSteps, domain=DOMAIN):
@@ -237,19 +236,17 @@ class ImapPushConfigFlow(SetupSteps, domain=DOMAIN):
         self, entry: ImapPushConfigEntry, data: dict[str, Any]
     ) -> ConfigFlowResult:
         """Update the entry and have it reloaded."""
-        is_old = without_token(data) == without_token(entry.data)
+        if data == entry.data:
+            # The update listener hears only of changes, and a login that was refused
+            # is tried again only after a reload.
+            self.hass.config_entries.async_schedule_reload(entry.entry_id)
         was_named_by_login = entry.title == entry.data[CONF_USERNAME]
-        result = self.async_update_and_abort(
+        return self.async_update_and_abort(
             entry,
             unique_id=unique_id_from_entry_data(data),
             title=data[CONF_USERNAME] if was_named_by_login else entry.title,
             data=data,
         )
-        if is_old:
-            # The update listener hears only of changes, and not of tokens, while a login
-            # that was refused is tried again only after a reload.
-            self.hass.config_entries.async_schedule_reload(entry.entry_id)
-        return result
 
 
 def _changed(old: Mapping[str, Any], typed: dict[str, Any]) -> dict[str, Any]:

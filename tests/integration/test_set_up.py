@@ -497,6 +497,7 @@ TOKEN = {
 SIGNED_IN = {
     "oauth_provider": "microsoft",
     "oauth_device": False,
+    "oauth_signed_in": "2026-11-24T12:00:00+00:00",
     "auth_implementation": "imap_push",
     "token": TOKEN,
 }
@@ -623,7 +624,7 @@ async def test_watching_goes_on_with_the_new_token(
     sign_ins: list[tuple[Any, ...]],
 ) -> None:
     """A login that was refused is tried again at once."""
-    data = PREFILLED | SIGNED_IN | {"token": TOKEN | {"access_token": "old"}}
+    data = PREFILLED | SIGNED_IN | {"token": {}, "oauth_signed_in": "before"}
     hass.config_entries.async_update_entry(entry, data=data)
     assert await hass.config_entries.async_setup(entry.entry_id)
     watchers[0].listener.login_refused()
