@@ -121,8 +121,8 @@ class Configured:
         self._async_take(new)
         # It is the engine that fetches the text; all else is done here.
         if old.data.get(CONF_TEXT_SIZE) != new.data.get(CONF_TEXT_SIZE):
-            watcher.remove(new.data[CONF_FOLDER])
-            self._async_watch(watcher, new.data[CONF_FOLDER])
+            name = new.data[CONF_FOLDER]
+            watcher.set_text_size(name, self.folders[name].text_size)
 
     @callback
     def _async_watch(self, watcher: Watcher, name: str) -> None:

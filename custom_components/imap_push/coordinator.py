@@ -99,6 +99,8 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
             for subentry in entry.get_subentries_of_type(SUBENTRY_TYPE_FOLDER)
         )
         options = watch_options_from_entry(entry, pipelining=self.mark_store.pipelining)
+        if not options.pipeline:
+            self.client.do_without_pipelining()
         self.searches = Searches(
             self.client,
             poll_interval=options.poll_interval,
@@ -251,6 +253,7 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
             "%s: the server takes only one command at a time", self.config_entry.title
         )
         self.mark_store.async_do_without_pipelining()
+        self.client.do_without_pipelining()
 
 
 def _troubles(state: AccountState) -> tuple[object, ...]:

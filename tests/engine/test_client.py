@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from custom_components.imap_push.imap import (
+    AppPasswordNeeded,
     Client,
     ConnectionLost,
     Counted,
@@ -24,8 +25,10 @@ from custom_components.imap_push.imap import (
     ImapError,
     LoginRefused,
     MailNotFound,
+    OAuthNeeded,
     PartNotFound,
     ProtocolError,
+    Throttled,
     TooManyConnections,
     Unavailable,
     Unsupported,
@@ -292,6 +295,18 @@ async def test_move_that_cannot_be(
     assert not [line for line in session.received if re.match(never, line)]
 
 
+@pytest.mark.parametrize(
+    ("folder", "to"), [("INBOX", "Inbox"), ("inbox", "INBOX"), ("Größe", "Größe")]
+)
+async def test_move_to_where_the_mail_is(folder: str, to: str) -> None:
+    """It would get another UID, and be new mail once more."""
+    session = Session(MOVED)
+    async with serving(session) as client:
+        with pytest.raises(Unsupported):
+            await client.move(folder, 1, [5], to)
+    assert session.received == ["LOGOUT"]
+
+
 async def test_delete_without_means() -> None:
     """No Trash, no UIDPLUS: told, and nothing is done."""
     session = Session(capabilities=POOR)
@@ -301,6 +316,20 @@ async def test_delete_without_means() -> None:
         with pytest.raises(Unsupported):
             await client.delete("INBOX", 1, [5], permanently=True)
     assert session.received[:-1] == ['LIST "" "*"']
+
+
+async def test_trash_of_several() -> None:
+    """Mail goes to the user's own Trash, not to one in an archive or of somebody else."""
+    names = (b"Archive/Trash", b"Other Users/ann/Trash", b"Trash", b"Work/Trash")
+    answers = {
+        "LIST": [b"".join(b'* LIST () "/" "%b"\r\n' % it for it in names), b"OK"],
+        "UID FETCH": [EXISTS, b"OK"],
+        "UID MOVE": b"OK [COPYUID 9 5 1] moved",
+    }
+    session = Session(answers)
+    async with serving(session) as client:
+        await client.delete("INBOX", 1, [5])
+    assert 'UID MOVE 5 "Trash"' in session.received
 
 
 async def test_move_of_mail_that_others_take_away_meanwhile() -> None:
@@ -354,6 +383,15 @@ async def test_move_of_mail_that_others_take_away_meanwhile() -> None:
             id="by usual names",
         ),
         pytest.param(
+            b'* LIST (\\Sent) "/" Post\r\n* LIST () "/" Sent\r\n* LIST () "/" Trash\r\n',
+            [
+                FolderInfo(name="Post", delimiter="/", role=FolderRole.SENT),
+                FolderInfo(name="Sent", delimiter="/"),
+                FolderInfo(name="Trash", delimiter="/", role=FolderRole.TRASH),
+            ],
+            id="special use told of some",
+        ),
+        pytest.param(
             b"* LIST\r\n* LIST () () ()\r\n* LIST x\r\n* LIST () NIL NIL\r\n",
             [],
             id="garbage",
@@ -403,6 +441,38 @@ async def test_login_refused() -> None:
         for _ in range(3):
             with pytest.raises(LoginRefused, match="wrong"):
                 await client.folders()
+
+
+@pytest.mark.parametrize(
+    ("refusal", "error", "seconds"),
+    [
+        (b"Application-specific password required", AppPasswordNeeded, 60.0),
+        (b"BasicAuthBlocked, use OAUTH", OAuthNeeded, 60.0),
+        (b"throttled. Suggested Backoff Time: 200000 milliseconds", Throttled, 200.0),
+    ],
+    ids=["app password", "OAuth", "throttled"],
+)
+def test_login_refused_for_a_reason(
+    refusal: bytes, error: type[ImapError], seconds: float
+) -> None:
+    """It is told as what it is each time, and the server is left alone as long as it wants."""
+
+    async def refuse(peer: Peer) -> None:
+        peer.say(b"* OK [CAPABILITY IMAP4rev1] ready")
+        await peer.answer("LOGIN", ok=b"NO " + refusal)
+
+    async def main(loop: VirtualLoop) -> None:
+        loop.scripts = [refuse, Session()]
+        client = Client(account(993))
+        for pause in (0.0, 1.0, seconds - 2):
+            await asyncio.sleep(pause)
+            with pytest.raises(error):
+                await client.folders()
+        await asyncio.sleep(2)
+        assert await client.folders() == []
+        await client.close()
+
+    run(main)
 
 
 def test_login_after_a_refusal() -> None:
@@ -478,24 +548,34 @@ async def test_server_that_ended_the_connection_meanwhile() -> None:
         assert await client.folders() == []
 
 
-async def test_cancelled_request() -> None:
-    """The next one gets its own answers, and the order is kept."""
-    listening = asyncio.Event()
+@pytest.mark.parametrize(
+    ("seconds", "connections"), [(1.0, 1), (60.0, 2)], ids=["late", "never"]
+)
+def test_cancelled_request(seconds: float, connections: int) -> None:
+    """The next one gets its own answers, on the same connection if the others come in time."""
 
-    async def silent(peer: Peer) -> None:
-        await peer.log_in(RICH)
-        await peer.expect("LIST")
-        listening.set()
-        await peer.until_closed()
+    class Slow(Session):
+        """Takes its time for a list."""
 
-    living = Session({"UID SEARCH": [b"* ESEARCH UID COUNT 3\r\n", b"OK"]})
-    async with serving(silent, living) as client:
+        async def _answer(self, peer: Peer, line: bytes) -> None:
+            if b"LIST" in line:
+                await asyncio.sleep(seconds)
+            await super()._answer(peer, line)
+
+    async def main(loop: VirtualLoop) -> None:
+        answers = {"UID SEARCH": [b"* ESEARCH UID COUNT 3\r\n", b"OK"]}
+        loop.scripts = [Slow(answers), Session(answers)]
+        client = Client(account(993))
         cancelled = asyncio.create_task(client.folders())
         waiting = asyncio.create_task(client.search("INBOX", Criteria(), limit=1))
-        await listening.wait()
+        await asyncio.sleep(0.5)
         cancelled.cancel()
         assert (await waiting).total == 3
         assert cancelled.cancelled()
+        assert len(loop.connected_at) == connections
+        await client.close()
+
+    run(main)
 
 
 async def test_close_during_a_request() -> None:
@@ -577,8 +657,8 @@ async def test_mail_that_is_taken_away_while_it_is_fetched() -> None:
         assert await client.mails("INBOX", 1, [5, 7]) == []
     broken = Session(
         {
-            "UID FETCH 5 ": b"NO cannot",
-            "UID FETCH 5,": b"NO cannot",
+            "UID FETCH 5 ": b"NO [SERVERBUG] Internal error occurred.",
+            "UID FETCH 5,": b"NO [SERVERBUG] Internal error occurred.",
             "UID FETCH": [header(7, "seven"), b"OK"],
         }
     )
@@ -788,6 +868,21 @@ def test_round_trips(
     run(main)
 
 
+def test_server_that_takes_one_command_at_a_time() -> None:
+    """What the watcher found out about it is not found out anew."""
+
+    async def main(loop: VirtualLoop) -> None:
+        loop.scripts = [Session()]
+        client = Client(account(993))
+        client.do_without_pipelining()
+        await client.search("INBOX", Criteria(), limit=1)
+        await client.count("INBOX", [Criteria()] * 9)
+        assert all(octets.count(b"\r\n") == 1 for octets in loop.written)
+        await client.close()
+
+    run(main)
+
+
 async def test_search_that_is_refused_for_now() -> None:
     """That passes by itself, and is not the user's mistake."""
     session = Session({"UID SEARCH": b"NO [UNAVAILABLE] later"})
@@ -841,6 +936,23 @@ async def test_text_of_the_right_part() -> None:
     async with serving(Session(answers)) as client:
         content = await client.content("INBOX", 1, 5, text_size=9)
     assert content.text == "дв"
+
+
+async def test_plain_text_with_nothing_in_it() -> None:
+    """The HTML beside it is told, as it is with new mail."""
+    parts = (
+        b'(("text" "plain" NIL NIL NIL "7bit" 3 1)'
+        b'("text" "html" NIL NIL NIL "7bit" 9 1) "alternative")'
+    )
+    whole = b'* 1 FETCH (UID 5 BODY[HEADER]<0> "Subject: s" BODYSTRUCTURE %b)\r\n'
+    answers: dict[str, Any] = {
+        ".*HEADER": [whole % parts, b"OK"],
+        r".*BODY.PEEK\[1\]": [b'* 1 FETCH (UID 5 BODY[1]<0> " \t")\r\n', b"OK"],
+        r".*BODY.PEEK\[2\]": [b'* 1 FETCH (UID 5 BODY[2]<0> "<p>hi")\r\n', b"OK"],
+    }
+    async with serving(Session(answers)) as client:
+        content = await client.content("INBOX", 1, 5, text_size=9)
+    assert (content.text, content.truncated) == ("hi", False)
 
 
 async def test_more_uids_than_a_command_takes() -> None:

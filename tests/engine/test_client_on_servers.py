@@ -259,6 +259,12 @@ async def test_refused_criteria(client: Client, filled: object) -> None:
         await client.search("nowhere", Criteria(), limit=1)
 
 
+async def test_many_searches_in_a_folder_that_is_gone(client: Client) -> None:
+    """It is told as what it is: no server hangs up for all the searches behind."""
+    with pytest.raises(FolderNotFound):
+        await client.count("nowhere", [Criteria()] * 40, among=[1])
+
+
 async def test_count(client: Client, filled: object) -> None:
     """Several searches at once; one that is refused does the others no harm."""
     _, uids = await uids_in(client)

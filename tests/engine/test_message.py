@@ -16,7 +16,7 @@ import pytest
 
 from custom_components.imap_push.imap import Mail, message
 from custom_components.imap_push.imap.framing import Framer
-from custom_components.imap_push.imap.message import HEADER_FIELDS, parse_mail
+from custom_components.imap_push.imap.message import HEADER_FIELDS, parse_mail, parts_of
 from custom_components.imap_push.imap.responses import (
     Data,
     Value,
@@ -856,3 +856,10 @@ def test_structure_of_any_depth(depth: int) -> None:
     """See no RecursionError."""
     mail(structure="(" * depth + TEXT + ")" * depth)
     mail("From: " + "(" * depth + ")" * depth + "\r\nTo: " + "a:" * depth)
+
+
+def test_mail_of_thousands_of_parts() -> None:
+    """It does not take the event loop's time: the first thousand are looked at."""
+    structure = (*((b"text", b"plain"),) * 6_000, b"mixed")
+    numbers = [number for number, _ in parts_of(structure)]
+    assert numbers == [str(number) for number in range(1, 1_001)]

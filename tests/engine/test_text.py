@@ -143,6 +143,7 @@ def test_beginning_of_a_mail() -> None:
         ("<title>no</title><style>p {}</style><script>x<y</script>yes", "yes"),
         ("<template>no</template>yes", "yes"),
         ("<template>no<p>no", ""),
+        ("<template><style>no</style>no</template>yes", "yes"),
         ("a&amp;b&nbsp;&#8364;&bogus;", "a&b €&bogus;"),
         ("<!-- no -->yes<![endif]--><?x?>", "yes"),
         ("<p>a<div>b</div></p>", "a\nb"),
@@ -164,6 +165,18 @@ HOSTILE = {
     "many parts": (
         b"Content-Type: multipart/mixed; boundary=b\r\n\r\n",
         b"--b\r\n\r\n" * 50_000,
+    ),
+    "a megabyte of parts": (
+        b"Content-Type: multipart/mixed; boundary=b\r\n\r\n",
+        b"\n--b\n" * 200_000,
+    ),
+    "a megabyte of multiparts": (
+        b"Content-Type: multipart/mixed; boundary=b\r\n\r\n",
+        b"\n--b\nContent-Type: multipart/mixed; boundary=c\n\n--c\n" * 18_000,
+    ),
+    "boundary that is half a character": (
+        b"Content-Type: multipart/mixed; boundary*=utf-7''%2B2AA-\r\n\r\n",
+        b"x",
     ),
     "no boundary": (b"Content-Type: multipart/mixed\r\n\r\n", b"x"),
     "parameters": (b'Content-Type: text/plain; charset="' + b'\\";' * 9000, b"x"),

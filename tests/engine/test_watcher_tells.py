@@ -8,6 +8,8 @@ import json
 import pytest
 
 from custom_components.imap_push.imap import (
+    Arrival,
+    CatchUp,
     FolderState,
     Mark,
     PushMode,
@@ -20,6 +22,7 @@ from custom_components.imap_push.imap.excerpt import fetch_items
 from custom_components.imap_push.imap.message import FETCH_ITEMS
 
 from .light import HOUR, IDLE, MINUTE, NOTIFY, POLL, each, served
+from .recorder import Recorder
 from .virtual import VirtualLoop, run, watched
 
 from tests.rig.light_folder import UID_VALIDITY
@@ -28,6 +31,7 @@ from tests.rig.light_server import LightServer
 TWO = ("INBOX", "Work")
 ASKED = MINUTE + 1
 TEXT = WatchedFolder(text_size=10)
+NONE = WatchedFolder()
 EVERY_WAY = pytest.mark.parametrize(
     "capabilities", [NOTIFY, IDLE, POLL], ids=["notify", "idle", "poll"]
 )
@@ -58,6 +62,63 @@ def test_text(capabilities: bytes, sparse: bool) -> None:
             assert (mails["None"].text, mails["None"].truncated) == (None, False)
             last = [it.last_mail for it in recorder.state.folders.values()]
             assert [it and it.text for it in last] == [None] * 3
+
+    run(main)
+
+
+@EVERY_WAY
+@pytest.mark.parametrize("catch_up", CatchUp)
+@pytest.mark.parametrize("name", TWO)
+def test_more_text_is_wanted(capabilities: bytes, catch_up: CatchUp, name: str) -> None:
+    """See it told with the very next mail, none lost or twice, on the same connection."""
+
+    async def main(loop: VirtualLoop) -> None:
+        server = served(loop, *TWO, capabilities=capabilities, limit=1)
+        options = WatchOptions(catch_up=catch_up)
+        async with watched(dict.fromkeys(TWO, NONE), options) as recorder:
+            await asyncio.sleep(MINUTE)
+            logins = server.logins
+            told: list[str | None] = []
+            for size, text in ((0, None), (3, "Hel"), (100, "Hello"), (0, None)):
+                server.deliver(1, name)
+                recorder.watcher.set_text_size(name, size)
+                server.deliver(1, name)
+                await asyncio.sleep(ASKED)
+                server.deliver(1, name)
+                await asyncio.sleep(ASKED)
+                told.append(text)
+            assert recorder.told == {name: list(range(1, 13))}
+            assert [it.mail.text for it in recorder.arrivals][2::3] == told
+            assert not any(it.catch_up for it in recorder.arrivals)
+            assert server.logins == logins
+
+    run(main)
+
+
+class Slow(Recorder):
+    """Takes ten seconds for each mail."""
+
+    async def mail_arrived(self, arrival: Arrival) -> None:
+        """Take its time."""
+        await asyncio.sleep(10)
+        await super().mail_arrived(arrival)
+
+
+def test_more_text_is_wanted_while_a_mail_is_handed_over() -> None:
+    """See that mail told once, however long its hand-over takes."""
+
+    async def main(loop: VirtualLoop) -> None:
+        server = served(loop, *TWO, capabilities=NOTIFY)
+        async with watched(dict.fromkeys(TWO), recorder=Slow()) as recorder:
+            await asyncio.sleep(1)
+            server.deliver(1)
+            await asyncio.sleep(1)
+            recorder.watcher.set_text_size("INBOX", 100)
+            await asyncio.sleep(MINUTE)
+            server.deliver(1)
+            await asyncio.sleep(MINUTE)
+            assert recorder.uids == [1, 2]
+            assert recorder.arrivals[1].mail.text == "Hello"
 
     run(main)
 

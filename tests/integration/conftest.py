@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from unittest.mock import AsyncMock, Mock, create_autospec, patch
 
@@ -73,6 +74,11 @@ class FakeWatcher:
         """Watch a folder no more."""
         del self.folders[name]
         self.calls.append(("remove", name))
+
+    def set_text_size(self, name: str, characters: int) -> None:
+        """Deliver another amount of text."""
+        self.folders[name] = replace(self.folders[name], text_size=characters)
+        self.calls.append(("set_text_size", name))
 
     def check_now(self) -> None:
         """Look for new mail everywhere."""

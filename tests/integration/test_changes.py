@@ -168,9 +168,9 @@ async def test_a_folder_that_is_removed_and_added_at_once(
     [
         pytest.param(
             {"data": {CONF_FOLDER: "INBOX", CONF_TEXT_SIZE: 500}},
-            [("remove", "INBOX"), ("add", "INBOX")],
-            WatchedFolder(mark=Mark(3, 8), text_size=500),
-            id="text: from its mark on",
+            [("set_text_size", "INBOX")],
+            WatchedFolder(text_size=500),
+            id="text",
         ),
         pytest.param(
             {"data": {CONF_FOLDER: "INBOX", CONF_FILTER: {"sender": ["boss@x.org"]}}},

@@ -117,6 +117,17 @@ async def test_mail_that_waits_is_not_delivered_by_an_unloaded_account(
     delivery.cancel()
 
 
+async def test_what_the_server_does_not_stand_is_done_by_nobody(
+    hass: HomeAssistant, entry: MockConfigEntry, watcher: FakeWatcher, imap_client: Mock
+) -> None:
+    """One command at a time holds for the command connection too, at once and ever after."""
+    imap_client.do_without_pipelining.assert_not_called()
+    watcher.listener.pipelining_failed()
+    imap_client.do_without_pipelining.assert_called_once_with()
+    assert await hass.config_entries.async_reload(entry.entry_id)
+    assert imap_client.do_without_pipelining.call_count == 2
+
+
 async def test_one_line_when_lost_and_one_when_back(
     hass: HomeAssistant, watcher: FakeWatcher, caplog: pytest.LogCaptureFixture
 ) -> None:

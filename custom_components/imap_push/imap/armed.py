@@ -26,8 +26,11 @@ class Armed:
 
     def disarm_unless(self, wish: str) -> list[Command]:
         """Return what has to be sent before something else is wished, "" for nothing."""
-        is_kept = self._command is not None and self._command.arguments == wish
-        return [] if is_kept else self.disarm()
+        return [] if self.grants(wish) else self.disarm()
+
+    def grants(self, wish: str) -> bool:
+        """Return if the server was asked for just this."""
+        return self._command is not None and self._command.arguments == wish
 
     def arm(self, wish: str) -> list[Command]:
         """Return what has to be sent to be told, nothing if that was sent already."""

@@ -36,6 +36,10 @@ class Client:
         """Connect only when something is asked."""
         self._kept = Kept(account, on_alert)
 
+    def do_without_pipelining(self) -> None:
+        """Send one command at a time on new connections: the server stands no more."""
+        self._kept.do_without_pipelining()
+
     async def close(self) -> None:
         """Log out; nothing may be asked any more."""
         await self._kept.close()
@@ -56,8 +60,8 @@ class Client:
     ) -> list[Counted | CriteriaRefused]:
         """Return for each search how many mails match, and which of the UIDs `among` do.
 
-        All goes out in one write. Of a search that is refused the refusal is returned, so that
-        it does the others no harm. Of more than 500 `among` the highest are looked at.
+        All goes out together. Of a search that is refused the refusal is returned, so that it
+        does the others no harm. Of more than 500 `among` the highest are looked at.
         """
         return await self._kept.do(count, folder, searches, among)
 

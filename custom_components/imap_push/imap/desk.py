@@ -16,6 +16,9 @@ from .session import MAX_UID, by_uid
 # UIDs that one command names at the most: servers take lines of some thousand octets.
 MAX_NAMED: Final = 500
 _MAX_WRITE: Final = 100  # commands
+# Commands that go out before it is known that there is the folder: servers hang up after some
+# that make no sense.
+_MAX_HOPEFUL: Final = 4
 
 _OPENED: Final = frozenset(
     {"EXISTS", "RECENT", "FLAGS", "UIDVALIDITY", "UIDNEXT", "PERMANENTFLAGS"}
@@ -37,6 +40,7 @@ class Desk:
     def __init__(self, connection: Connection) -> None:
         """Use a connection that is logged in."""
         self._connection = connection
+        self._sent: tuple[Command, ...] = ()  # and perhaps not answered yet
         # Something was sent that must not be done twice.
         self.is_committed = False
         self._last: tuple[str, int] | None = (
@@ -61,6 +65,12 @@ class Desk:
         """Close without a word."""
         self._connection.abort()
 
+    async def idle(self) -> None:
+        """Wait until all that was sent is answered; raise what ended the connection."""
+        for command in self._sent:
+            await command.settled()
+        self._sent = ()
+
     async def run(self, *commands: Command) -> list[Completion]:
         """Send commands, in one write where possible, and wait for all; raise the first refusal."""
         await self._send(commands)
@@ -71,8 +81,8 @@ class Desk:
     ) -> int:
         """Do in a folder what changes nothing; return its UIDVALIDITY, raise if it is another.
 
-        The folder is opened in the same write, before and, so that what was read is of the mails
-        that are meant, behind. The commands are done then, or refused.
+        The folder is opened before, in the same write if the commands are few, and, so that what
+        was read is of the mails that are meant, behind. The commands are done then, or refused.
         """
         if uid_validity is None:
             return (await self._open("EXAMINE", folder, None, commands)).uid_validity
@@ -113,10 +123,13 @@ class Desk:
         """
         opening = _opening(verb, folder)
         self._last = None
-        await self._send((opening, *commands))
+        hopeful = commands if len(commands) <= _MAX_HOPEFUL else ()
+        await self._send((opening, *hopeful))
         selection = await _selection(opening)
         self._last = folder, selection.uid_validity
-        return _checked(selection, uid_validity)
+        _checked(selection, uid_validity)
+        await self._send(commands[len(hopeful) :])
+        return selection
 
     async def _send(self, commands: Iterable[Command]) -> None:
         """Send commands and wait until all are answered, so that nothing is left for the next.
@@ -126,9 +139,9 @@ class Desk:
         """
         for is_lonely, group in groupby(commands, _is_lonely):
             for write in batched(group, 1 if is_lonely else _MAX_WRITE, strict=False):
+                self._sent = write
                 await self._connection.send(*write)
-                for command in write:
-                    await command.settled()
+                await self.idle()
                 self._connection.answered()
 
 

@@ -62,10 +62,11 @@ def _header_of(items: Mapping[str, Value]) -> bytes:
     header = items.get("BODY")
     if not isinstance(header, bytes):
         return b""
-    kept, is_kept = b"", False
+    kept: list[bytes] = []
+    is_kept = False
     for line in header.splitlines(keepends=True):
         if line[:1] not in {b" ", b"\t"}:
             is_kept = line[:8].lower() == b"content-"
         if is_kept:
-            kept += line
-    return kept
+            kept.append(line)
+    return b"".join(kept)

@@ -49,7 +49,7 @@ class _Reader(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Begin a line where a block begins."""
         if tag in _UNSEEN:
-            self._unseen = tag
+            self._unseen = self._unseen or tag
             return
         if tag in _BLOCKS:
             self._break(tag)

@@ -7,7 +7,7 @@ from typing import Concatenate, Final
 from .auth import open_logged_in
 from .command import Command
 from .desk import Desk
-from .errors import CommandRefused, ConnectionLost, ImapError, LoginRefused
+from .errors import CommandRefused, ConnectionLost, LoginRefused, Throttled
 from .models import Account
 from .pipelining import Pipelining
 from .refusals import passing_refusal
@@ -16,7 +16,9 @@ from .refusals import passing_refusal
 KEPT: Final = 300.0  # without a request, until the connection is left
 PROBE_AFTER: Final = 60.0  # without a request, until it is asked whether it still lives
 PROBE_DEADLINE: Final = 5.0
-REFUSAL_PAUSE: Final = 60.0  # after a refused login, until another is tried
+REFUSAL_PAUSE: Final = (
+    60.0  # after a refused login, unless the server names another time
+)
 
 
 class Kept:
@@ -34,9 +36,13 @@ class Kept:
         self._used_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._leaving: asyncio.Task[None] | None = None
-        self._refusal: LoginRefused | None = None
-        self._refused_at = 0.0
+        self._refusal: LoginRefused | Throttled | None = None
+        self._refused_until = 0.0  # the loop's time
         self._is_closed = False
+
+    def do_without_pipelining(self) -> None:
+        """Send one command at a time from now on."""
+        self._pipelining = Pipelining(allowed=False)
 
     async def close(self) -> None:
         """Log out; who still waits for something is told that the connection is closed."""
@@ -59,7 +65,9 @@ class Kept:
             try:
                 return await self._do(lambda desk: task(desk, *args, **kwargs))
             except CommandRefused as error:
-                raise passing_refusal(error) or error from error
+                if passing := passing_refusal(error):
+                    raise passing from error
+                raise
             finally:
                 self._rest()
 
@@ -80,16 +88,10 @@ class Kept:
         except ConnectionLost:
             await desk.close()
             raise
-        except ImapError:
-            raise
-        except BaseException:
-            # Answers are still to come, and nobody is there to take them.
-            desk.abort()
-            raise
 
     async def _is_alive(self, desk: Desk) -> bool:
         """Return if the connection can be used, as far as one can tell."""
-        if not desk.is_open:
+        if not (desk.is_open and await self._is_idle(desk)):
             return False
         if asyncio.get_running_loop().time() - self._used_at < PROBE_AFTER:
             return True
@@ -99,15 +101,31 @@ class Kept:
             return False
         return True
 
+    async def _is_idle(self, desk: Desk) -> bool:
+        """Wait for the answers that who was cancelled left behind; return if all came.
+
+        A new connection in their place would be a login for each automation that starts anew.
+        """
+        try:
+            async with asyncio.timeout(PROBE_DEADLINE):
+                await desk.idle()
+        except ConnectionLost:
+            return False
+        except TimeoutError:
+            desk.abort()
+            return False
+        return True
+
     async def _open(self) -> Desk:
         self._raise_refusal()
         try:
             connection = await open_logged_in(
                 self._account, self._on_alert, self._pipelining
             )
-        except LoginRefused as error:
+        except (LoginRefused, Throttled) as error:
+            pause = error.retry_after or REFUSAL_PAUSE
             self._refusal = error
-            self._refused_at = asyncio.get_running_loop().time()
+            self._refused_until = asyncio.get_running_loop().time() + pause
             raise
         self._desk = Desk(connection)
         if self._is_closed:
@@ -120,8 +138,8 @@ class Kept:
             raise ConnectionLost("closed by us")
         if self._refusal is None:
             return
-        if asyncio.get_running_loop().time() - self._refused_at < REFUSAL_PAUSE:
-            raise LoginRefused(*self._refusal.args)
+        if asyncio.get_running_loop().time() < self._refused_until:
+            raise self._refusal.with_traceback(None)
         self._refusal = None
 
     def _rest(self) -> None:

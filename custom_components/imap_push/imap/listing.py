@@ -1,6 +1,7 @@
 """The account's folders, and what each is for (RFC 3501 7.2.2, RFC 6154)."""
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Final
 
@@ -12,6 +13,7 @@ from .responses import Data, parse_strings, parse_values
 
 # Folders that are told of.
 MAX_FOLDERS: Final = 10_000
+_AT_ONCE: Final = 100  # that are read in one go
 _CANNOT_BE_OPENED: Final = frozenset({"\\noselect", "\\nonexistent"})
 _BY_ATTRIBUTE: Final = {
     f"\\{role}": role for role in FolderRole if role is not FolderRole.INBOX
@@ -38,16 +40,21 @@ async def list_folders(desk: Desk) -> list[FolderInfo]:
         arguments += " RETURN (SPECIAL-USE)"
     [listed] = await desk.run(Command("LIST", arguments, frozenset({"LIST"})))
     folders: dict[str, FolderInfo] = {}
-    for data in listed.data[:MAX_FOLDERS]:
+    for count, data in enumerate(listed.data[:MAX_FOLDERS], 1):
         if folder := _folder(data):
             folders.setdefault(folder.name, folder)
+        if count % _AT_ONCE == 0:
+            await asyncio.sleep(0)
     return sorted(_with_roles(folders.values()), key=_order)
 
 
 async def find_folder(desk: Desk, role: FolderRole) -> str | None:
-    """Return the name of the folder that is for this."""
-    folders = await list_folders(desk)
-    return next((folder.name for folder in folders if folder.role is role), None)
+    """Return the name of the folder that is for this: of several, the one nearest to the top.
+
+    The others are below a folder of old mail, or are somebody else's.
+    """
+    found = [folder for folder in await list_folders(desk) if folder.role is role]
+    return min(found, key=_depth).name if found else None
 
 
 def _folder(data: Data) -> FolderInfo | None:
@@ -66,17 +73,24 @@ def _folder(data: Data) -> FolderInfo | None:
     )
 
 
-def _with_roles(folders: Iterable[FolderInfo]) -> list[FolderInfo]:
-    """Return the folders with what they are called for, where the server does not tell."""
-    found = list(folders)
-    if any(folder.role not in {None, FolderRole.INBOX} for folder in found):
-        return found
-    return [_with_usual_role(folder) for folder in found]
+def _with_roles(folders: Collection[FolderInfo]) -> list[FolderInfo]:
+    """Return the folders with what they are called for, where the server tells of no other."""
+    told = {folder.role for folder in folders}
+    return [_with_usual_role(folder, told) for folder in folders]
 
 
-def _with_usual_role(folder: FolderInfo) -> FolderInfo:
+def _with_usual_role(
+    folder: FolderInfo, told: Collection[FolderRole | None]
+) -> FolderInfo:
     last = folder.name.rpartition(folder.delimiter or "\0")[2]
-    return replace(folder, role=folder.role or _BY_NAME.get(last.casefold()))
+    usual = _BY_NAME.get(last.casefold())
+    if folder.role is not None or usual in told:
+        return folder
+    return replace(folder, role=usual)
+
+
+def _depth(folder: FolderInfo) -> int:
+    return folder.name.count(folder.delimiter) if folder.delimiter else 0
 
 
 def _order(folder: FolderInfo) -> tuple[bool, str]:

@@ -33,6 +33,8 @@ _MAX_ADDRESSES: Final = 4_000
 _MAX_MESSAGE_ID: Final = 1_000
 _MAX_FLAGS: Final = 2_000
 _MAX_ATTACHMENTS: Final = 6_000
+# Parts of a mail that are looked at.
+_MAX_PARTS: Final = 1_000
 
 _BULK_PRECEDENCE: Final = frozenset({"bulk", "list", "junk"})
 FOLD: Final = re.compile(rb"\r?\n[ \t]+")
@@ -308,16 +310,18 @@ def _attachments(structure: Value, cut: _Cutter) -> tuple[Attachment, ...]:
 
 
 def parts_of(structure: Value) -> Iterator[tuple[str, tuple[Value, ...]]]:
-    """Yield part number and structure of each part that is no multipart, in order.
+    """Yield number and structure of each part that is no multipart, in order, up to _MAX_PARTS.
 
     A message/rfc822 is one part: those inside it belong to another mail.
     """
     pending: list[tuple[str, Value]] = [("", structure)]
-    while pending:
+    left = _MAX_PARTS
+    while pending and left:
         number, part = pending.pop()
         if not isinstance(part, tuple) or not part:
             continue
         if not isinstance(part[0], tuple):
+            left -= 1
             yield number or "1", part
             continue
         prefix = f"{number}." if number else ""

@@ -50,4 +50,4 @@ def quote(text: str) -> str:
 def is_folder(written: bytes, name: str) -> bool:
     """Return if a server writes of this folder; INBOX has no case (RFC 3501 5.1)."""
     decoded = decode_folder(written)
-    return decoded == name or decoded.upper() == name == "INBOX"
+    return decoded == name or decoded.upper() == name.upper() == "INBOX"

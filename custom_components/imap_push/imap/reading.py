@@ -16,7 +16,7 @@ from .models import Content, Mail
 from .refusals import passing_refusal
 from .responses import Value
 from .session import MAX_UID
-from .structure import Part, find_part, text_part
+from .structure import Part, find_part, text_parts
 from .sweep import SLICE, read_mail
 from .text import octets_for, readable, text_of
 
@@ -56,25 +56,44 @@ async def fetch_content(
     header = _body(items)
     items["BODY"] = header
     mail = await _beside(header, partial(read_mail, folder, uid_validity, uid, items))
-    part = text_part(items.get("BODYSTRUCTURE"))
-    limit = octets_for(text_size)
-    section = f"BODY.PEEK[{part.number if part else 'TEXT'}]<0.{limit}>"
-    octets = b""
+    text, truncated = "", True
     if text_size > 0:
-        body = await _fetch_one(desk, folder, uid_validity, uid, f"(UID {section})")
-        octets = _body(body)[:limit]
-    whole = len(octets) < limit and text_size > 0
-    if part is not None:
-        read = partial(readable, part.kind, octets, text_size, whole=whole)
-    else:
-        read = partial(text_of, header, octets, text_size, whole=whole)
-    text, truncated = await _beside(octets, read)
+        # Some mail has a plain text with nothing in it beside its HTML.
+        parts: list[Part | None] = [*text_parts(items.get("BODYSTRUCTURE"))]
+        for part in parts or [None]:
+            text, truncated = await _fetch_text(
+                desk, folder, uid_validity, uid, header, part, text_size
+            )
+            if text:
+                break
     return Content(
         mail=mail,
         headers=await _beside(header, partial(parse_headers, header)),
         text=text,
         truncated=truncated,
     )
+
+
+async def _fetch_text(
+    desk: Desk,
+    folder: str,
+    uid_validity: int,
+    uid: int,
+    header: bytes,
+    part: Part | None,
+    size: int,
+) -> tuple[str, bool]:
+    """Return so many characters of a part's text, or of what the header says; and if it is cut."""
+    limit = octets_for(size)
+    section = f"BODY.PEEK[{part.number if part else 'TEXT'}]<0.{limit}>"
+    body = await _fetch_one(desk, folder, uid_validity, uid, f"(UID {section})")
+    octets = _body(body)[:limit]
+    whole = len(octets) < limit
+    if part is not None:
+        read = partial(readable, part.kind, octets, size, whole=whole)
+    else:
+        read = partial(text_of, header, octets, size, whole=whole)
+    return await _beside(octets, read)
 
 
 async def _beside[T](octets: bytes, read: Callable[[], T]) -> T:
@@ -118,7 +137,9 @@ async def _fetch_carefully(
     try:
         return await fetched(command)
     except CommandRefused as error:
-        if error.status != "NO" or passing_refusal(error):
+        # Dovecot calls it its own bug when it cannot read a mail.
+        is_broken = error.code == "SERVERBUG" or not passing_refusal(error)
+        if error.status != "NO" or not is_broken:
             raise
         if len(uids) == 1:
             return {} if error.code == "EXPUNGEISSUED" else {uids[0]: {}}

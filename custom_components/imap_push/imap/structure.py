@@ -18,11 +18,12 @@ class Part:
     is_text: bool
 
 
-def text_part(structure: Value) -> Part | None:
-    """Return the text of a mail: plain, else HTML, none if the structure tells of neither."""
+def text_parts(structure: Value) -> list[Part]:
+    """Return the first plain text of a mail and then its first HTML, as far as there are any."""
     parts = (_part(number, part) for number, part in parts_of(structure))
-    texts = (part for part in parts if part.is_text)
-    return min(texts, key=lambda part: part.kind.is_html, default=None)
+    texts = [part for part in parts if part.is_text]
+    firsts = {part.kind.is_html: part for part in reversed(texts)}
+    return [firsts[is_html] for is_html in sorted(firsts)]
 
 
 def find_part(structure: Value, number: str) -> Part | None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from email.message import Message
 from email.parser import BytesParser
+from itertools import islice
 import re
 from typing import Final
 
@@ -15,8 +16,9 @@ from .transfer import decoder_for
 MAX_TEXT_OCTETS: Final = 1_048_576
 # Octets that stand before the first word: pictures' names, styles, other parts' headers.
 _OVERHEAD: Final = 32_768
-# Octets of a part's header that are looked at, and multiparts in one another.
+# Octets of a part's header that are looked at, parts of a mail, and multiparts in one another.
 _MAX_HEADER: Final = 8_192
+_MAX_PARTS: Final = 200
 _MAX_DEPTH: Final = 10
 # Codecs that are no charsets of mails, and slow.
 _NO_CHARSETS: Final = frozenset(
@@ -48,7 +50,8 @@ def text_of(
     `header` holds Content-Type and Content-Transfer-Encoding; `body` is BODY[TEXT] or, not
     `whole`, its beginning. Large ones are better read beside the event loop.
     """
-    texts = _texts(_Part(header, body, whole=whole))
+    parts = islice(_walk(_Part(header, body, whole=whole)), _MAX_PARTS)
+    texts = [part for part in parts if part.is_text]
     for part in sorted(texts, key=lambda part: part.kind.is_html):
         text, is_cut = readable(part.kind, part.body, size, whole=part.whole)
         if text:
@@ -105,11 +108,12 @@ class _Part:
 
     def parts(self) -> Iterator[_Part]:
         """Yield the parts of a multipart."""
-        boundary = _safe(self.header.get_boundary).encode("utf-8", "surrogateescape")
-        if not boundary:
+        text = _safe(self.header.get_boundary)
+        if not text:
             return
+        boundary = text.encode("utf-8", "surrogatepass")
         line = rb"(?:\A|\r?\n)--%b(--)?[ \t]*(?:\r?\n|\Z)" % re.escape(boundary)
-        pieces = re.split(line, self.body)
+        pieces = re.split(line, self.body, maxsplit=_MAX_PARTS)
         # Text, "--" or None, text, ...: the first text is before all parts.
         for index in range(2, len(pieces), 2):
             if pieces[index - 1] is not None:
@@ -125,13 +129,12 @@ def _part(octets: bytes, *, whole: bool) -> _Part:
     return _Part(octets[: end.start()] + b"\r\n", octets[end.end() :], whole=whole)
 
 
-def _texts(part: _Part, depth: int = 0) -> list[_Part]:
-    """Return the texts of a mail in order; those of mails inside it are not its own."""
-    if part.is_text:
-        return [part]
-    if depth >= _MAX_DEPTH or not part.content_type.startswith("multipart/"):
-        return []
-    return [text for child in part.parts() for text in _texts(child, depth + 1)]
+def _walk(part: _Part, depth: int = 0) -> Iterator[_Part]:
+    """Yield a part and those in it, in order; the parts of a mail inside it are not its own."""
+    yield part
+    if depth < _MAX_DEPTH and part.content_type.startswith("multipart/"):
+        for child in part.parts():
+            yield from _walk(child, depth + 1)
 
 
 def _safe(get: Callable[[], object]) -> str:

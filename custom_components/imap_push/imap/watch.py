@@ -42,8 +42,8 @@ class Watch:
     ) -> None:
         """Watch the folders in this list; guests may leave it and join it.
 
-        Those that are removed leave it between two rounds. `watching` is called when all is known and a time of waiting begins, `publish` when a
-        folder's state has changed meanwhile.
+        Those that are removed leave it between two rounds. `watching` is called when all is
+        known and a time of waiting begins, `publish` when a folder's state has changed meanwhile.
         """
         self._session = session
         self._folders = folders
@@ -348,7 +348,9 @@ class Watch:
             for folder in self._tell(status):
                 folder.changed()
         pushed = 0
-        for data in news.mails:
+        # What was pushed before more text was wanted has too little.
+        is_wished = bool(news.mails) and self._armed.grants(self._wish())
+        for data in news.mails if is_wished else ():
             pushed += await self._take_pushed(data)
             await asyncio.sleep(0)  # A burst must not hold up the event loop.
         if pushed:

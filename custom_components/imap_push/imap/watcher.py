@@ -86,8 +86,7 @@ class Watcher:
         """Watch a folder no more: from now on nothing of it is delivered, and no mark moves."""
         folder = self._folders.pop(name)
         folder.is_removed = True
-        link = next((it for it in self._links if folder in it.folders), None)
-        if link is None:
+        if (link := self._link_of(folder)) is None:
             return
         if all(it.is_removed for it in link.folders):
             self._links.pop(link).cancel()  # It logs out.
@@ -95,10 +94,22 @@ class Watcher:
             link.wake()
         self._publish()
 
+    def set_text_size(self, name: str, characters: int) -> None:
+        """Deliver so much text with a folder's mail from now on, and lose or repeat none."""
+        folder = self._folders[name]
+        folder.text_size = characters
+        folder.is_due = True
+        if link := self._link_of(folder):
+            link.wake()
+
     def check_now(self) -> None:
         """Sweep all folders at once; where there is no connection, try to connect at once."""
         for link in self._links:
             link.check_now()
+
+    def _link_of(self, folder: Folder) -> Link | None:
+        """Return who cares for a folder; nobody does before it all runs."""
+        return next((it for it in self._links if folder in it.folders), None)
 
     def _start(self, folders: list[Folder]) -> Link:
         """Watch folders on a connection of their own."""

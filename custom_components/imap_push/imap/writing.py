@@ -15,7 +15,7 @@ from .errors import (
 )
 from .listing import find_folder
 from .models import Done, FolderRole
-from .names import encode_folder, quote
+from .names import encode_folder, is_folder, quote
 from .refusals import is_missing_folder
 from .responses import parse_ranges
 
@@ -60,7 +60,7 @@ async def move(
     desk: Desk, folder: str, uid_validity: int, uids: Sequence[int], to: str
 ) -> Done:
     """Move mails; those that are not there any more are told."""
-    if to == folder:
+    if is_folder(encode_folder(to).encode(), folder):
         raise Unsupported("the mails are in this folder already")
     carry = _way_to_move(desk)
     moved: set[int] = set()
