@@ -6,7 +6,7 @@ from typing import Any, Final
 import voluptuous as vol
 
 from homeassistant.config_entries import SubentryFlowResult
-from homeassistant.const import CONF_BASE, CONF_NAME, UnitOfInformation, UnitOfTime
+from homeassistant.const import CONF_BASE, CONF_NAME, UnitOfInformation
 from homeassistant.helpers.selector import (
     NumberSelectorConfig,
     SelectOptionDict,
@@ -48,7 +48,9 @@ MORE_SCHEMA: Final = vol.Schema(
             NumberSelectorConfig(min=1, unit_of_measurement=UnitOfInformation.KILOBYTES)
         ),
         vol.Optional(CONF_NEWER_THAN): whole_number(
-            NumberSelectorConfig(min=1, unit_of_measurement=UnitOfTime.DAYS)
+            NumberSelectorConfig(
+                min=1, unit_of_measurement="days", translation_key=CONF_NEWER_THAN
+            )
         ),
     }
 )
