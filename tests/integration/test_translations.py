@@ -169,10 +169,15 @@ REQUEST_ERRORS = {
             },
             id="account",
         ),
-        pytest.param("config_subentries.folder", REQUEST_ERRORS, id="folder"),
+        pytest.param(
+            "config_subentries.folder",
+            REQUEST_ERRORS | {"filter_too_long"},
+            id="folder",
+        ),
         pytest.param(
             "config_subentries.search",
-            REQUEST_ERRORS | {"criteria_refused", "no_criteria", "no_folders"},
+            REQUEST_ERRORS
+            | {"criteria_refused", "no_criteria", "no_folders", "no_name"},
             id="search",
         ),
     ],
