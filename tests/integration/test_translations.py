@@ -24,7 +24,7 @@ from custom_components.imap_push import (
     services,
 )
 from custom_components.imap_push.const import DOMAIN
-from custom_components.imap_push.helpers import ERROR_KEYS
+from custom_components.imap_push.errors import ERROR_KEYS
 from custom_components.imap_push.imap import FolderRole, PushMode
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import section
