@@ -8,16 +8,16 @@ from homeassistant.core import CALLBACK_TYPE, callback
 _LOGGER = logging.getLogger(__name__)
 
 
-class Channel[T]:
+class Channel[**P]:
     """Passes things on to its subscribers; one that fails does not harm the others."""
 
     def __init__(self, what: str) -> None:
         """Name what is passed on, for the log."""
         self._what = what
-        self._subscribers: list[Callable[[T], None]] = []
+        self._subscribers: list[Callable[P, None]] = []
 
     @callback
-    def async_subscribe(self, subscriber: Callable[[T], None]) -> CALLBACK_TYPE:
+    def async_subscribe(self, subscriber: Callable[P, None]) -> CALLBACK_TYPE:
         """Call the subscriber from now on; return how to end that."""
         self._subscribers.append(subscriber)
 
@@ -28,10 +28,10 @@ class Channel[T]:
         return unsubscribe
 
     @callback
-    def async_send(self, item: T) -> None:
+    def async_send(self, *args: P.args, **kwargs: P.kwargs) -> None:
         """Call all subscribers."""
         for subscriber in tuple(self._subscribers):
             try:
-                subscriber(item)
+                subscriber(*args, **kwargs)
             except Exception:
                 _LOGGER.exception("A subscriber to %s failed", self._what)

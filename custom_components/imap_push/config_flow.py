@@ -282,7 +282,7 @@ class ImapPushConfigFlow(ConfigFlow, domain=DOMAIN):
         try:
             await check_account(account_from_entry_data(data), DEFAULT_FOLDER)
         except ImapError as err:
-            _LOGGER.debug("The account cannot be used", exc_info=True)
+            _LOGGER.debug("The account cannot be used (%s)", type(err).__name__)
             return self._tell(err)
         except Exception:
             _LOGGER.exception("Unexpected exception")

@@ -7,7 +7,13 @@ from homeassistant.config_entries import ConfigEntry, ConfigSubentry
 from homeassistant.core import HomeAssistant, callback
 
 from .channel import Channel
-from .const import CONF_FILTER, CONF_FOLDER, CONF_TEXT_SIZE, SUBENTRY_TYPE_FOLDER
+from .const import (
+    CONF_FILTER,
+    CONF_FOLDER,
+    CONF_TEXT_SIZE,
+    DEFAULT_TEXT_SIZE,
+    SUBENTRY_TYPE_FOLDER,
+)
 from .devices import async_register_account, async_register_subentry
 from .imap import Mark, WatchedFolder, Watcher
 from .mail_filter import MailFilter
@@ -44,7 +50,7 @@ class Configured:
         self._snapshot = Snapshot.of(entry)
         self._watcher: Watcher | None = None
         self.folders: dict[str, ConfiguredFolder] = {}
-        self.added = Channel[ConfigSubentry]("new subentries")
+        self.added = Channel[[ConfigSubentry]]("new subentries")
 
     @property
     def subentries(self) -> Iterable[ConfigSubentry]:
@@ -101,7 +107,7 @@ class Configured:
         self.folders[subentry.data[CONF_FOLDER]] = ConfiguredFolder(
             subentry_id=subentry.subentry_id,
             device_id=device_id,
-            text_size=subentry.data.get(CONF_TEXT_SIZE, 0),
+            text_size=_text_size(subentry),
             mail_filter=MailFilter.from_config(subentry.data.get(CONF_FILTER, {})),
         )
 
@@ -120,9 +126,8 @@ class Configured:
         """Take over what was changed of a folder or a search."""
         self._async_take(new)
         # It is the engine that fetches the text; all else is done here.
-        if old.data.get(CONF_TEXT_SIZE) != new.data.get(CONF_TEXT_SIZE):
-            name = new.data[CONF_FOLDER]
-            watcher.set_text_size(name, self.folders[name].text_size)
+        if _text_size(old) != _text_size(new):
+            watcher.set_text_size(new.data[CONF_FOLDER], _text_size(new))
 
     @callback
     def _async_watch(self, watcher: Watcher, name: str) -> None:
@@ -141,3 +146,9 @@ class Configured:
         del self.folders[name]
         watcher.remove(name)
         self._mark_store.async_drop(name)
+
+
+def _text_size(subentry: ConfigSubentry) -> int:
+    """Return how many characters of a mail's text are wanted; a search wants none."""
+    size: int = subentry.data.get(CONF_TEXT_SIZE, DEFAULT_TEXT_SIZE)
+    return size

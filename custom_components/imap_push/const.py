@@ -2,13 +2,14 @@
 
 from typing import Any, Final
 
+from homeassistant.core import Context
 from homeassistant.util.signal_type import SignalType
 
 DOMAIN: Final = "imap_push"
 
 EVENT_NEW_MAIL: Final = "new_mail"
 # Sent for the mail of every account, whether anyone knows the account or not.
-SIGNAL_NEW_MAIL: Final = SignalType[dict[str, Any]](f"{DOMAIN}_new_mail")
+SIGNAL_NEW_MAIL: Final = SignalType[dict[str, Any], Context](f"{DOMAIN}_new_mail")
 
 # Of an account
 CONF_ASSISTANT: Final = "assistant"

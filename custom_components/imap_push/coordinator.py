@@ -9,7 +9,7 @@ from typing import Final, override
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import CONF_USERNAME
-from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
+from homeassistant.core import CALLBACK_TYPE, Context, HomeAssistant, callback
 from homeassistant.helpers.dispatcher import async_dispatcher_send
 from homeassistant.helpers.start import async_at_started
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
@@ -68,7 +68,7 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
         self._account = account_from_entry_data(entry.data)
         self.client = Client(self._account, self.alerted)
         self.configured = Configured(hass, entry, self.mark_store)
-        self._mail: defaultdict[str | None, Channel[NewMail]] = defaultdict(
+        self._mail: defaultdict[str | None, Channel[[NewMail, Context]]] = defaultdict(
             partial(Channel, "new mail")
         )
         self._is_lost = False
@@ -157,7 +157,9 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
 
     @callback
     def async_subscribe_mail(
-        self, subscriber: Callable[[NewMail], None], subentry_id: str | None = None
+        self,
+        subscriber: Callable[[NewMail, Context], None],
+        subentry_id: str | None = None,
     ) -> CALLBACK_TYPE:
         """Call the subscriber for every new mail, or for that of a folder or search."""
         return self._mail[subentry_id].async_subscribe(subscriber)
@@ -215,16 +217,18 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
         )
         if not folder.mail_filter.matches(new_mail):
             return
-        self.hass.bus.async_fire(EVENT_NEW_MAIL, new_mail)
-        async_dispatcher_send(self.hass, SIGNAL_NEW_MAIL, new_mail)
-        self._mail[None].async_send(new_mail)
-        self._mail[folder.subentry_id].async_send(new_mail)
+        # By the context, the logbook knows what comes of which mail.
+        context = Context()
+        self.hass.bus.async_fire(EVENT_NEW_MAIL, new_mail, context=context)
+        async_dispatcher_send(self.hass, SIGNAL_NEW_MAIL, new_mail, context)
+        self._mail[None].async_send(new_mail, context)
+        self._mail[folder.subentry_id].async_send(new_mail, context)
         self.searches.mail_arrived(new_mail)
 
     @callback
     def _async_send_match(self, search_id: str, mail: NewMail) -> None:
         """Tell of a new mail that matches a search."""
-        self._mail[search_id].async_send(mail)
+        self._mail[search_id].async_send(mail, Context())
 
     @callback
     def mark_moved(self, folder: str, mark: Mark) -> None:
@@ -233,12 +237,14 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
 
     @callback
     def alerted(self, text: str) -> None:
-        """Show the user what the server wants them to know."""
+        """Show the user what the server wants them to know; its words are not for the log."""
         if text == self._last_alert:
             return
         self._last_alert = text
-        account = self.config_entry.title
-        _LOGGER.warning("%s: the server says: %s", account, text)
+        _LOGGER.warning(
+            "%s: the server has a message, which is among the repairs",
+            self.config_entry.title,
+        )
         async_create_alert_issue(self.hass, self.config_entry, text)
 
     @callback

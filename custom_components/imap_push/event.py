@@ -5,7 +5,7 @@ from typing import Final, override
 
 from homeassistant.components.event import EventEntity, EventEntityDescription
 from homeassistant.config_entries import ConfigSubentry
-from homeassistant.core import HomeAssistant, callback
+from homeassistant.core import Context, HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .const import EVENT_NEW_MAIL, SUBENTRY_TYPE_FOLDER, SUBENTRY_TYPE_SEARCH
@@ -114,8 +114,9 @@ class RecordedMailEvent(SubentryEntity, EventEntity):
         )
 
     @callback
-    def _async_handle_mail(self, mail: NewMail) -> None:
+    def _async_handle_mail(self, mail: NewMail, context: Context) -> None:
         """Show a mail."""
+        self.async_set_context(context)
         self._trigger_event(self.entity_description.event_type, mail)
         self.async_write_ha_state()
 

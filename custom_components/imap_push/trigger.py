@@ -5,7 +5,7 @@ from typing import Final, cast, override
 import voluptuous as vol
 
 from homeassistant.const import CONF_OPTIONS, CONF_TARGET
-from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
+from homeassistant.core import CALLBACK_TYPE, Context, HomeAssistant, callback
 from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.dispatcher import async_dispatcher_connect
 from homeassistant.helpers.trigger import (
@@ -58,14 +58,16 @@ class NewMailTrigger(Trigger):
         """Run the action for each mail until detached."""
 
         @callback
-        def async_mail_arrived(mail: NewMail) -> None:
+        def async_mail_arrived(mail: NewMail, context: Context) -> None:
             """Look at the mail first: that is cheaper than to resolve the target."""
             if not self._filter.matches(mail):
                 return
             if not self._target.async_select((mail["device_id"],)):
                 return
             run_action(
-                {"mail": mail}, f"new mail in {mail['folder']} of {mail['account']}"
+                {"mail": mail},
+                f"new mail in {mail['folder']} of {mail['account']}",
+                context,
             )
 
         return async_dispatcher_connect(self._hass, SIGNAL_NEW_MAIL, async_mail_arrived)

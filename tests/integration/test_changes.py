@@ -163,6 +163,23 @@ async def test_a_folder_that_is_removed_and_added_at_once(
     assert watcher.folders == {"INBOX": WatchedFolder()}
 
 
+async def test_a_folder_that_is_added_and_removed_at_once(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    watcher: FakeWatcher,
+    entity_registry: er.EntityRegistry,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Nothing is left of it."""
+    hass.config_entries.async_add_subentry(entry, _folder("Lists"))
+    hass.config_entries.async_remove_subentry(entry, "01LISTS")
+    await hass.async_block_till_done()
+    assert watcher.folders == {"INBOX": WatchedFolder()}
+    assert hass.states.get(LISTS_UNREAD) is None
+    assert entity_registry.async_get(LISTS_UNREAD) is None
+    assert "Traceback" not in caplog.text
+
+
 @pytest.mark.parametrize(
     ("changes", "calls", "watched"),
     [
@@ -177,6 +194,12 @@ async def test_a_folder_that_is_removed_and_added_at_once(
             [],
             WatchedFolder(),
             id="filter",
+        ),
+        pytest.param(
+            {"data": {CONF_FOLDER: "INBOX", CONF_TEXT_SIZE: 0}},
+            [],
+            WatchedFolder(),
+            id="no text, as before",
         ),
         pytest.param({"title": "Mine"}, [], WatchedFolder(), id="name"),
     ],

@@ -1,5 +1,6 @@
 """What the user sees while an account is set up and changed."""
 
+import logging
 import ssl
 from typing import Any
 from unittest.mock import AsyncMock
@@ -182,6 +183,17 @@ async def test_error_is_told_at_its_field_and_the_flow_goes_on(
     check_account.side_effect = None
     result = await hass.config_entries.flow.async_configure(flow_id, ENTRY_DATA)
     assert result["type"] is FlowResultType.CREATE_ENTRY
+
+
+async def test_words_of_the_server_are_not_logged(
+    hass: HomeAssistant, check_account: AsyncMock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """They may hold the login; what kind of error it is tells enough."""
+    caplog.set_level(logging.DEBUG)
+    check_account.side_effect = LoginRefused("no such user: jane")
+    await hass.config_entries.flow.async_configure(await _start(hass), ENTRY_DATA)
+    assert "LoginRefused" in caplog.text
+    assert "no such user" not in caplog.text
 
 
 async def test_a_bug_is_logged(

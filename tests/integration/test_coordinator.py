@@ -29,6 +29,7 @@ from . import (
     make_arrival,
     make_state,
 )
+from .automations import automate, device_id
 from .conftest import FakeWatcher
 
 
@@ -46,6 +47,25 @@ async def test_fifty_mails_at_once_are_fifty_events_in_order(
     shown = [event.data["new_state"] for event in states]
     assert [state.attributes["uid"] for state in shown] == uids
     assert len({state.state for state in shown}) == 50
+
+
+async def test_all_that_comes_of_a_mail_has_its_context(
+    hass: HomeAssistant, watcher: FakeWatcher
+) -> None:
+    """So that the logbook can say why an automation ran, and the next mail has another one."""
+    trigger = {
+        "trigger": "imap_push.new_mail",
+        "target": {"device_id": device_id(hass, "01IMAPPUSH")},
+    }
+    done = await automate(hass, trigger)
+    events = async_capture_events(hass, EVENT_NEW_MAIL)
+    for uid in (1, 2):
+        await watcher.listener.mail_arrived(make_arrival(uid))
+        await hass.async_block_till_done()
+        context = events[-1].context
+        assert get_state(hass, NEW_MAIL).context is context
+        assert done[-1].context.parent_id == context.id
+    assert events[0].context is not events[1].context
 
 
 async def test_a_subscriber_that_fails_costs_one_log_line(

@@ -21,6 +21,7 @@ from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
 
 from . import NEW_MAIL, make_arrival
+from .automations import automate
 from .conftest import FakeWatcher
 
 
@@ -106,6 +107,29 @@ async def test_what_a_mail_says_is_text_and_may_be_missing(
         mail = {"sender_name": name, "sender": address, "subject": subject}
         hass.bus.async_fire(EVENT_NEW_MAIL, mail)
     hass.bus.async_fire(EVENT_NEW_MAIL)
+    hass.bus.async_fire(EVENT_NEW_MAIL, {"device_id": ["no id"]})
     lines = await _lines(hass, client)
-    assert [line["message"] for line in lines] == [*messages, "received mail"]
+    assert [line["message"] for line in lines] == [*messages, *["received mail"] * 2]
     assert {line["name"] for line in lines} == {"IMAP Push"}
+
+
+async def test_an_automation_is_told_to_come_of_its_mail(
+    hass: HomeAssistant, watcher: FakeWatcher, client: MockHAClientWebSocket
+) -> None:
+    """Its line says who wrote what."""
+    await automate(
+        hass,
+        {"trigger": "imap_push.new_mail", "target": {"entity_id": NEW_MAIL}},
+    )
+    await watcher.listener.mail_arrived(make_arrival())
+    await hass.async_block_till_done()
+    await async_wait_recording_done(hass)
+    await client.send_json_auto_id(
+        {
+            "type": "logbook/get_events",
+            "start_time": (dt_util.utcnow() - timedelta(minutes=1)).isoformat(),
+        }
+    )
+    lines = (await client.receive_json())["result"]
+    [line] = [line for line in lines if line.get("domain") == "automation"]
+    assert line["context_message"] == "received mail from The Shop: Your order"
