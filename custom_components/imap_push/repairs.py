@@ -37,7 +37,7 @@ from .issues import (
     ISSUE_CORE_IMAP_TOO,
     ISSUE_FOLDER_MISSING,
     ISSUE_NOTHING_WATCHED,
-    MAX_ANSWER,
+    as_text,
     core_imap_doubles,
 )
 
@@ -133,7 +133,7 @@ class AppPasswordFlow(AccountRepairFlow):
         try:
             await check_account(account, DEFAULT_FOLDER)
         except LoginRefused as err:
-            self.placeholders["answer"] = str(err)[:MAX_ANSWER]
+            self.placeholders["answer"] = as_text(str(err))
             return self.show_form("password", APP_PASSWORD_SCHEMA, "login_refused")
         except ImapError:
             return self.show_form("password", APP_PASSWORD_SCHEMA, "cannot_connect")
