@@ -1,4 +1,4 @@
-"""What a user is told when the server does not do what was asked."""
+"""How errors of the engine are told: in a word by a sensor, in a sentence by an action."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +8,7 @@ from homeassistant.exceptions import HomeAssistantError
 
 from .const import DOMAIN
 from .imap import (
+    AppPasswordNeeded,
     CannotConnect,
     CertificateError,
     CommandRefused,
@@ -21,13 +22,60 @@ from .imap import (
     LoginDisabled,
     LoginRefused,
     MailNotFound,
+    NotImap,
+    OAuthNeeded,
     PartNotFound,
+    PlainTextInjected,
+    PortRefused,
+    ProtocolError,
+    ServerSilent,
+    StartTlsMissing,
+    Throttled,
     TlsError,
+    TlsExpected,
+    TlsNotSpoken,
+    TlsTooOld,
+    TokenRevoked,
+    TokensNotTaken,
+    TokenUnavailable,
+    TooManyConnections,
     Unavailable,
+    Unreachable,
     Unsupported,
 )
 
-# Which text tells which error; one that is not here is told as its nearest base.
+# The key of the word for each error that ends a connection.
+ERROR_KEYS: Final[dict[type[BaseException], str]] = {
+    AppPasswordNeeded: "app_password_needed",
+    CertificateError: "certificate_refused",
+    CommandRefused: "command_refused",
+    ConnectionLost: "connection_lost",
+    FolderNotFound: "folder_not_found",
+    HostNotFound: "host_not_found",
+    ImapError: "cannot_connect",
+    LoginDisabled: "login_disabled",
+    LoginRefused: "login_refused",
+    NotImap: "not_imap",
+    OAuthNeeded: "oauth_needed",
+    PlainTextInjected: "plain_text_injected",
+    PortRefused: "port_refused",
+    ProtocolError: "unexpected_answer",
+    ServerSilent: "server_silent",
+    StartTlsMissing: "starttls_missing",
+    Throttled: "throttled",
+    TlsError: "tls_failed",
+    TlsExpected: "tls_expected",
+    TlsNotSpoken: "tls_not_spoken",
+    TlsTooOld: "tls_too_old",
+    TokenRevoked: "token_revoked",
+    TokensNotTaken: "tokens_not_taken",
+    TokenUnavailable: "token_unavailable",
+    TooManyConnections: "too_many_connections",
+    Unavailable: "unavailable",
+    Unreachable: "connect_timeout",
+}
+
+# The key of the sentence for each error that a request ends with.
 ERROR_TEXTS: Final[dict[type[BaseException], str]] = {
     CannotConnect: "cannot_connect",
     CertificateError: "certificate_refused",
@@ -47,6 +95,16 @@ ERROR_TEXTS: Final[dict[type[BaseException], str]] = {
     Unavailable: "unavailable",
     Unsupported: "unsupported",
 }
+
+
+def most_specific[T](table: dict[type[BaseException], T], error: ImapError) -> T:
+    """Return what a table says of the error's class, or else of its nearest base there."""
+    return next(table[kind] for kind in type(error).__mro__ if kind in table)
+
+
+def error_key(error: ImapError) -> str:
+    """Return the key of the word for an error."""
+    return most_specific(ERROR_KEYS, error)
 
 
 @contextmanager
@@ -69,8 +127,6 @@ def error_for_user(error: ImapError, account: str) -> HomeAssistantError:
         placeholders["code"] = error.code or error.status
     return HomeAssistantError(
         translation_domain=DOMAIN,
-        translation_key=next(
-            ERROR_TEXTS[kind] for kind in type(error).__mro__ if kind in ERROR_TEXTS
-        ),
+        translation_key=most_specific(ERROR_TEXTS, error),
         translation_placeholders=placeholders,
     )

@@ -35,6 +35,7 @@ from .form_fields import (
     whole_number,
 )
 from .imap import Criteria
+from .mail_filter import is_bounded
 from .subentry_flow import SubentryFlow, folder_name, folder_selector
 
 # Opening a folder takes a question about it; the answer to this one is short everywhere.
@@ -91,14 +92,18 @@ class FolderFlow(SubentryFlow):
         """Ask which folder, and try to open it."""
         self._errors = {}
         if user_input is not None:
-            folder = folder_name(user_input[CONF_FOLDER])
+            folder, watching = (
+                folder_name(user_input[CONF_FOLDER]),
+                _watching(user_input),
+            )
             if folder in self._watched:
                 return self.async_abort(reason="already_configured")
-            await self._ask(lambda client: client.count(folder, [UNREAD]), folder)
+            if self._is_bounded(watching):
+                await self._ask(lambda client: client.count(folder, [UNREAD]), folder)
             if not self._errors:
                 return self.async_create_entry(
                     title=folder,
-                    data={CONF_FOLDER: folder, **_watching(user_input)},
+                    data={CONF_FOLDER: folder, **watching},
                     unique_id=folder,
                 )
         # Without a value, the frontend would choose the first folder of the list.
@@ -112,10 +117,12 @@ class FolderFlow(SubentryFlow):
         """Change how the folder is watched; another folder is another subentry."""
         subentry = self._get_reconfigure_subentry()
         if user_input is not None:
-            return self.async_update_and_abort(
-                self._get_entry(), subentry, data_updates=_watching(user_input)
-            )
-        watching = {
+            watching = _watching(user_input)
+            if self._is_bounded(watching):
+                return self.async_update_and_abort(
+                    self._get_entry(), subentry, data_updates=watching
+                )
+        watching = user_input or {
             **subentry.data,
             CONF_FILTER: form_from_config(subentry.data.get(CONF_FILTER, {})),
         }
@@ -123,6 +130,14 @@ class FolderFlow(SubentryFlow):
         return self._form(
             "reconfigure", vol.Schema(folder_options_schema(watching)), watching
         )
+
+    def _is_bounded(self, watching: Mapping[str, Any]) -> bool:
+        """Return whether the filter is not too long; otherwise the form will say so."""
+        self._errors = {}
+        if not is_bounded(watching[CONF_FILTER]):
+            # The frontend shows no error inside of a section, but above it.
+            self._errors = {CONF_FILTER: "filter_too_long"}
+        return not self._errors
 
 
 def _watching(user_input: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import Final
 from homeassistant.const import CONF_BASE, CONF_HOST, CONF_PORT, CONF_VERIFY_SSL
 
 from .const import CONF_SECURITY
+from .errors import most_specific
 from .imap import (
     AppPasswordNeeded,
     CertificateError,
@@ -110,13 +111,13 @@ def account_error(
                 },
             )
         case LoginRefused() if answer := _answer(str(err)):
-            key = _most_specific(REFUSED_LOGINS, err)
+            key = most_specific(REFUSED_LOGINS, err)
             return CONF_BASE, key, {"answer": answer}
         case CommandRefused(text=text):
             return CONF_BASE, "command_refused", {"answer": _answer(text)}
         case FolderNotFound():
             return CONF_BASE, "folder_not_found", {"folder": folder}
-    return *_most_specific(ACCOUNT_ERRORS, err), {}
+    return *most_specific(ACCOUNT_ERRORS, err), {}
 
 
 def _wants_app_password(err: LoginRefused, provider: Provider) -> bool:
@@ -135,12 +136,7 @@ def request_error(err: ImapError, folder: str) -> tuple[str, dict[str, str]]:
             return "command_refused", {"answer": _answer(text)}
         case FolderNotFound():
             return "folder_not_found", {"folder": folder}
-    return _most_specific(REQUEST_ERRORS, err), {}
-
-
-def _most_specific[T](table: dict[type[BaseException], T], err: ImapError) -> T:
-    """Return what the table says of the error's nearest class."""
-    return next(table[kind] for kind in type(err).__mro__ if kind in table)
+    return most_specific(REQUEST_ERRORS, err), {}
 
 
 def _answer(text: str) -> str:

@@ -29,41 +29,7 @@ from .const import (
     MAX_POLL_INTERVAL,
     MIN_POLL_INTERVAL,
 )
-from .imap import (
-    Account,
-    AppPasswordNeeded,
-    CatchUp,
-    CertificateError,
-    CommandRefused,
-    ConnectionLost,
-    Criteria,
-    FolderNotFound,
-    HostNotFound,
-    ImapError,
-    LoginDisabled,
-    LoginRefused,
-    NotImap,
-    OAuthNeeded,
-    PlainTextInjected,
-    PortRefused,
-    ProtocolError,
-    Security,
-    ServerSilent,
-    StartTlsMissing,
-    Throttled,
-    TlsError,
-    TlsExpected,
-    TlsNotSpoken,
-    TlsTooOld,
-    TokenRevoked,
-    TokensNotTaken,
-    TokenSource,
-    TokenUnavailable,
-    TooManyConnections,
-    Unavailable,
-    Unreachable,
-    WatchOptions,
-)
+from .imap import Account, CatchUp, Criteria, Security, TokenSource, WatchOptions
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -74,43 +40,6 @@ OCTETS_PER_KILOBYTE: Final = 1000
 def unique_id_from_entry_data(data: Mapping[str, Any]) -> str:
     """Return what tells this account from all others."""
     return f"{data[CONF_USERNAME]}@{data[CONF_HOST]}".casefold()
-
-
-# The key of each error's text; an error without one has that of its nearest base.
-ERROR_KEYS: Final[dict[type[BaseException], str]] = {
-    AppPasswordNeeded: "app_password_needed",
-    CertificateError: "certificate_refused",
-    CommandRefused: "command_refused",
-    ConnectionLost: "connection_lost",
-    FolderNotFound: "folder_not_found",
-    HostNotFound: "host_not_found",
-    ImapError: "cannot_connect",
-    LoginDisabled: "login_disabled",
-    LoginRefused: "login_refused",
-    NotImap: "not_imap",
-    OAuthNeeded: "oauth_needed",
-    PlainTextInjected: "plain_text_injected",
-    PortRefused: "port_refused",
-    ProtocolError: "unexpected_answer",
-    ServerSilent: "server_silent",
-    StartTlsMissing: "starttls_missing",
-    Throttled: "throttled",
-    TlsError: "tls_failed",
-    TlsExpected: "tls_expected",
-    TlsNotSpoken: "tls_not_spoken",
-    TlsTooOld: "tls_too_old",
-    TokenRevoked: "token_revoked",
-    TokenUnavailable: "token_unavailable",
-    TokensNotTaken: "tokens_not_taken",
-    TooManyConnections: "too_many_connections",
-    Unavailable: "unavailable",
-    Unreachable: "connect_timeout",
-}
-
-
-def error_key(error: ImapError) -> str:
-    """Return the key of what is said about an error, the most specific there is."""
-    return next(ERROR_KEYS[kind] for kind in type(error).__mro__ if kind in ERROR_KEYS)
 
 
 @functools.lru_cache

@@ -4,6 +4,7 @@ The id of an issue holds the id of the account's entry. Its data is what the fix
 ids, and the placeholders of its texts.
 """
 
+import re
 from typing import Final
 
 from homeassistant.config_entries import (
@@ -41,6 +42,14 @@ _NOT_FIXABLE: Final = (ISSUE_ALERT, ISSUE_OAUTH_NEEDED)
 _WARNINGS: Final = (ISSUE_ALERT, ISSUE_CORE_IMAP_TOO, ISSUE_NOTHING_WATCHED)
 
 MAX_ANSWER: Final = 500  # characters of a server's words
+
+# What Markdown takes for more than text: a server's words must not make a link.
+_MARKUP: Final = re.compile(r"[\\`*_\[\]<>#|!]")
+
+
+def as_text(words: str) -> str:
+    """Return a server's words as Markdown shows them, cut to what can be read."""
+    return _MARKUP.sub(r"\\\g<0>", words[:MAX_ANSWER])
 
 
 @callback
@@ -90,7 +99,7 @@ def async_create_alert_issue(
     hass: HomeAssistant, entry: ConfigEntry, text: str
 ) -> None:
     """Show an alert of the server; a newer one takes its place."""
-    _create(hass, entry, ISSUE_ALERT, text=text[:MAX_ANSWER])
+    _create(hass, entry, ISSUE_ALERT, text=as_text(text))
 
 
 @callback
@@ -145,9 +154,9 @@ def _issue_of(error: ImapError | None) -> tuple[str, dict[str, str]] | None:
     """Return the issue that an error is, and what its texts need."""
     match error:
         case AppPasswordNeeded():
-            return ISSUE_APP_PASSWORD, {"answer": str(error)[:MAX_ANSWER]}
+            return ISSUE_APP_PASSWORD, {"answer": as_text(str(error))}
         case OAuthNeeded():
-            return ISSUE_OAUTH_NEEDED, {"answer": str(error)[:MAX_ANSWER]}
+            return ISSUE_OAUTH_NEEDED, {"answer": as_text(str(error))}
         case CertificateError(problem=problem):
             return ISSUE_CERTIFICATE, {"problem": problem.value}
     return None

@@ -34,7 +34,7 @@ def async_describe_events(
         Anyone can fire such an event by hand, so that no field is sure to be there.
         """
         mail = event.data
-        device_id = mail.get("device_id", "")
+        device_id = str(mail.get("device_id"))
         line = {LOGBOOK_ENTRY_NAME: "IMAP Push", LOGBOOK_ENTRY_MESSAGE: _message(mail)}
         if device := devices.async_get(device_id):
             line[LOGBOOK_ENTRY_NAME] = device.name_by_user or device.name or ""

@@ -37,6 +37,16 @@ def validate_patterns(value: Any) -> list[str]:
     return texts
 
 
+def is_bounded(config: Mapping[str, Any]) -> bool:
+    """Return whether a filter that a form made has no more patterns than one may have."""
+    try:
+        for field in _SPELL_OUT.keys() & config.keys():
+            validate_patterns(config[field])
+    except vol.Invalid:
+        return False
+    return True
+
+
 # The fields of a filter, for the schemas of those that have one.
 FILTER_FIELDS: Final[dict[vol.Marker, Any]] = {
     vol.Optional(CONF_SENDER): validate_patterns,

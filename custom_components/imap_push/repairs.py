@@ -40,6 +40,7 @@ from .issues import (
     ISSUE_CORE_IMAP_TOO,
     ISSUE_FOLDER_MISSING,
     ISSUE_NOTHING_WATCHED,
+    as_text,
     core_imap_doubles,
 )
 from .oauth import account_of
@@ -136,7 +137,7 @@ class AppPasswordFlow(AccountRepairFlow):
         try:
             await check_account(account, DEFAULT_FOLDER)
         except LoginRefused as err:
-            self.placeholders["answer"] = str(err)
+            self.placeholders["answer"] = as_text(str(err))
             return self.show_form("password", APP_PASSWORD_SCHEMA, "login_refused")
         except ImapError:
             return self.show_form("password", APP_PASSWORD_SCHEMA, "cannot_connect")

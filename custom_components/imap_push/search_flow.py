@@ -6,7 +6,7 @@ from typing import Any, Final
 import voluptuous as vol
 
 from homeassistant.config_entries import SubentryFlowResult
-from homeassistant.const import CONF_BASE, CONF_NAME, UnitOfInformation, UnitOfTime
+from homeassistant.const import CONF_BASE, CONF_NAME, UnitOfInformation
 from homeassistant.helpers.selector import (
     NumberSelectorConfig,
     SelectOptionDict,
@@ -48,7 +48,9 @@ MORE_SCHEMA: Final = vol.Schema(
             NumberSelectorConfig(min=1, unit_of_measurement=UnitOfInformation.KILOBYTES)
         ),
         vol.Optional(CONF_NEWER_THAN): whole_number(
-            NumberSelectorConfig(min=1, unit_of_measurement=UnitOfTime.DAYS)
+            NumberSelectorConfig(
+                min=1, unit_of_measurement="days", translation_key=CONF_NEWER_THAN
+            )
         ),
     }
 )
@@ -87,9 +89,9 @@ class SearchFlow(SubentryFlow):
     ) -> SubentryFlowResult:
         """Ask for a name and what to search for where, and try it."""
         if user_input is not None:
-            search = _search(user_input)
-            if await self._is_usable(search):
-                return self.async_create_entry(title=_name(user_input), data=search)
+            name, search = user_input[CONF_NAME].strip(), _search(user_input)
+            if await self._is_usable(name, search):
+                return self.async_create_entry(title=name, data=search)
         return await self._search_form(
             "user", user_input or {CONF_FOLDERS: self._watched[:1]}
         )
@@ -100,10 +102,10 @@ class SearchFlow(SubentryFlow):
         """Change all of a search."""
         subentry = self._get_reconfigure_subentry()
         if user_input is not None:
-            search = _search(user_input)
-            if await self._is_usable(search):
+            name, search = user_input[CONF_NAME].strip(), _search(user_input)
+            if await self._is_usable(name, search):
                 return self.async_update_and_abort(
-                    self._get_entry(), subentry, title=_name(user_input), data=search
+                    self._get_entry(), subentry, title=name, data=search
                 )
         search = form_from_config(subentry.data)
         known = {
@@ -114,8 +116,8 @@ class SearchFlow(SubentryFlow):
         }
         return await self._search_form("reconfigure", user_input or known)
 
-    async def _is_usable(self, search: Mapping[str, Any]) -> bool:
-        """Return whether the server finds something or nothing, but understands."""
+    async def _is_usable(self, name: str, search: Mapping[str, Any]) -> bool:
+        """Return whether it has a name, and the server finds something or nothing, but understands."""
         criteria = criteria_from_config(search)
         # The frontend shows no error inside of a section, but above it.
         self._fields = {
@@ -123,7 +125,9 @@ class SearchFlow(SubentryFlow):
             "criteria_refused": SECTION_EXPERT if criteria.raw else CONF_BASE,
         }
         self._errors = {}
-        if criteria == Criteria():
+        if not name:
+            self._errors = {CONF_NAME: "no_name"}
+        elif criteria == Criteria():
             self._errors = {CONF_BASE: "no_criteria"}
         elif not search[CONF_FOLDERS]:
             self._errors = {CONF_FOLDERS: "no_folders"}
@@ -142,12 +146,6 @@ class SearchFlow(SubentryFlow):
         """Show a search; the folders that are watched come first."""
         options = await self._folder_options((*self._watched, *values[CONF_FOLDERS]))
         return self._form(step_id, search_schema(options, values), values)
-
-
-def _name(user_input: Mapping[str, Any]) -> str:
-    """Return the name of a search."""
-    name: str = user_input[CONF_NAME]
-    return name.strip()
 
 
 def _search(user_input: Mapping[str, Any]) -> dict[str, Any]:

@@ -32,6 +32,8 @@ SETTLE: Final = 0.1
 # Seconds until a count that failed is tried again, doubled each time up to the maximum.
 RETRY: Final = 5.0
 MAX_RETRY: Final = 300.0
+# Refused logins in a row, after which only a reload helps: servers lock out who goes on.
+MAX_REFUSALS: Final = 3
 # Seconds between two counts where time alone changes what matches.
 AGING: Final = 3600.0
 # Mails of a folder that wait to be asked about; of more, the oldest are not asked about.
@@ -121,6 +123,7 @@ class Searches:
         self._searches: dict[str, Search] = {}
         self._folders: dict[str, _Folder] = {}
         self._refused: set[str] = set()
+        self._refusals = 0  # of the login, in a row
         self._is_online = False
         self._wake = asyncio.Event()
 
@@ -221,6 +224,7 @@ class Searches:
         waiting = list(itertools.islice(folder.waiting, MAX_ASKED))
         folder.due = math.inf
         found = await self._ask(name, searches.values(), [it["uid"] for it in waiting])
+        self._refusals = 0
         folder.counted(
             asyncio.get_running_loop().time(),
             self._interval(name, searches.values()),
@@ -284,8 +288,8 @@ class Searches:
         """Try again later: all folders, if the failure is not about this one alone."""
         at_least = (error and error.retry_after) or 0.0
         if isinstance(error, LoginRefused):
-            # Servers lock out those who try too often.
-            at_least = MAX_RETRY
+            self._refusals += 1
+            at_least = MAX_RETRY if self._refusals < MAX_REFUSALS else math.inf
             self._on_login_refused()
         is_alone = error is None or isinstance(error, FolderNotFound | CommandRefused)
         now = asyncio.get_running_loop().time()

@@ -25,7 +25,7 @@ from .entity import (
     async_add_subentry_entities,
     is_mail_recorded,
 )
-from .helpers import ERROR_KEYS, error_key
+from .errors import ERROR_KEYS, error_key
 from .imap import AccountState, FolderState, PushMode
 
 PARALLEL_UPDATES = 0

@@ -70,11 +70,12 @@ def _numbers(value: Any) -> list[int]:
 
 
 def _spread_mail(data: dict[str, Any]) -> dict[str, Any]:
-    """Take what names the mails from `mail`, if it is there."""
-    if ATTR_MAIL not in data:
-        return data
-    if any(key in data for key in _NAMES):
+    """Take what names the mails from `mail`, unless they are named without it."""
+    is_named = any(key in data for key in _NAMES)
+    if is_named == (ATTR_MAIL in data):
         raise vol.Invalid(f"expected either {ATTR_MAIL} or {', '.join(_NAMES)}")
+    if is_named:
+        return data
     mails = cv.ensure_list(data[ATTR_MAIL])
     for mail in mails:
         if not (isinstance(mail, Mapping) and all(key in mail for key in _NAMES)):

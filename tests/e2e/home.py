@@ -201,7 +201,7 @@ def credentials(user: str, port: int, **changes: Any) -> Json:
 
 def entities(user: str) -> dict[str, str]:
     """Return the IDs of an account's entities by what they tell."""
-    name = user.replace("@", "_").replace(".", "_")
+    name = object_id(user)
     return {
         "connectivity": f"binary_sensor.{name}_connectivity",
         "push_mode": f"sensor.{name}_push_mode",
@@ -209,3 +209,8 @@ def entities(user: str) -> dict[str, str]:
         "last_mail": f"sensor.{name}_inbox_last_mail",
         "new_mail": f"event.{name}_inbox_new_mail",
     }
+
+
+def object_id(user: str) -> str:
+    """Return what the IDs of an account's entities begin with."""
+    return user.replace("@", "_").replace(".", "_")

@@ -6,7 +6,13 @@ import random
 
 import pytest
 
-from custom_components.imap_push.imap import Arrival, Mark, PushMode, WatchedFolder
+from custom_components.imap_push.imap import (
+    Arrival,
+    Mark,
+    PushMode,
+    WatchedFolder,
+    WatchOptions,
+)
 from custom_components.imap_push.imap.watcher import MAX_LINKS
 
 from .light import HOUR, IDLE, MINUTE, NOTIFY, POLL, each, served
@@ -445,5 +451,53 @@ def test_server_that_does_not_tell_where_a_folder_ends(
                 server.deliver(1, name)
             await asyncio.sleep(ASKED)
             assert recorder.told == each(THREE, [4])
+
+    run(main)
+
+
+def test_one_that_would_have_to_wait_for_its_login_is_asked_for() -> None:
+    """See its mail told within the poll interval, and not only when it may log in."""
+
+    async def main(loop: VirtualLoop) -> None:
+        server = served(loop, *THREE, capabilities=IDLE)
+        options = WatchOptions(poll_interval=5)
+        async with watched({"INBOX": None}, options) as recorder:
+            await asyncio.sleep(1)
+            for _ in range(8):
+                recorder.watcher.add("Work", NEW)
+                await asyncio.sleep(3)
+                recorder.watcher.remove("Work")
+                await asyncio.sleep(0)
+            recorder.watcher.add("News", NEW)
+            await asyncio.sleep(3)
+            server.deliver(1, "News")
+            await asyncio.sleep(6)
+            assert recorder.told == {"News": [1]}
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "is_silent"), [(1.0, False), (3.0, True)], ids=["no time", "time"]
+)
+def test_server_that_has_no_time_to_announce_mail_is_not_silent(
+    seconds: float, is_silent: bool
+) -> None:
+    """See push go on where rounds for other folders keep finding mail first."""
+
+    async def main(loop: VirtualLoop) -> None:
+        server = served(loop, *THREE, capabilities=NOTIFY, is_silent_in_notify=True)
+        async with watched(dict.fromkeys(THREE)) as recorder:
+            await asyncio.sleep(MINUTE)
+            for name in ("Work", "News") * 3:
+                server.deliver(1)
+                await asyncio.sleep(seconds)
+                recorder.watcher.remove(name)
+                await asyncio.sleep(0.1)
+                recorder.watcher.add(name, NEW)
+                await asyncio.sleep(0.1)
+            inbox = recorder.state.folders["INBOX"]
+            assert recorder.told == {"INBOX": [1, 2, 3, 4, 5, 6]}
+            assert inbox.push_is_silent is is_silent
 
     run(main)

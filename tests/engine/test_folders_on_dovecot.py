@@ -46,6 +46,7 @@ class Postman:
         """Deliver by this connection."""
         self._sender = sender
         self.delivered: Counter[str] = Counter()
+        self.is_done = False
 
     async def deliver(self, folder: str) -> None:
         """Deliver one mail."""
@@ -60,8 +61,8 @@ class Postman:
             await self.deliver(folder)
 
     async def keep_delivering(self, folders: Sequence[str]) -> None:
-        """Deliver to one after the other until cancelled."""
-        while True:
+        """Deliver to one after the other until done."""
+        while not self.is_done:
             await self.deliver_to_each(folders)
 
 
@@ -158,8 +159,8 @@ async def test_folders_come_and_go_while_mail_comes(
             recorder.watcher.remove(home)
             recorder.watcher.add(home, WatchedFolder(mark=mark))
             await asyncio.sleep(0.1)
-        delivering.cancel()
-        await asyncio.wait([delivering])
+        postman.is_done = True
+        await delivering
         await recorder.until(
             lambda: all(
                 recorder.told[folder][-1] == postman.delivered[folder]

@@ -497,6 +497,13 @@ async def test_bad_input(
     assert not imap_client.method_calls
 
 
+async def test_no_mail_is_named(hass: HomeAssistant, imap_client: Mock) -> None:
+    """The form of an action is submitted as it is: one sentence says what is missing."""
+    with pytest.raises(vol.Invalid, match=r"^expected either mail or entry_id, "):
+        await act(hass, "fetch", text_size=100)
+    assert not imap_client.method_calls
+
+
 async def test_move_to_where_it_is(hass: HomeAssistant, imap_client: Mock) -> None:
     """It would only get another UID."""
     with pytest.raises(ServiceValidationError) as raised:

@@ -3,7 +3,7 @@
 import pytest
 
 from custom_components.imap_push import imap
-from custom_components.imap_push.helpers import error_key
+from custom_components.imap_push.errors import error_key
 from custom_components.imap_push.imap import (
     AppPasswordNeeded,
     CertificateError,

@@ -107,8 +107,9 @@ async def test_what_a_mail_says_is_text_and_may_be_missing(
         mail = {"sender_name": name, "sender": address, "subject": subject}
         hass.bus.async_fire(EVENT_NEW_MAIL, mail)
     hass.bus.async_fire(EVENT_NEW_MAIL)
+    hass.bus.async_fire(EVENT_NEW_MAIL, {"device_id": ["no id"]})
     lines = await _lines(hass, client)
-    assert [line["message"] for line in lines] == [*messages, "received mail"]
+    assert [line["message"] for line in lines] == [*messages, *["received mail"] * 2]
     assert {line["name"] for line in lines} == {"IMAP Push"}
 
 

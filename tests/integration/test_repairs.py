@@ -297,6 +297,9 @@ async def test_enter_an_app_password(
     step = await repairs.submit(password="usual")
     assert step["errors"] == {"base": "login_refused"}
     assert step["description_placeholders"]["answer"] == "that is not one"
+    check_account.side_effect = LoginRefused("no" * 1000)
+    step = await repairs.submit(password="usual")
+    assert len(step["description_placeholders"]["answer"]) == 500
     check_account.side_effect = Unreachable("no way")
     step = await repairs.submit(password="abcd efgh")
     assert step["errors"] == {"base": "cannot_connect"}

@@ -361,6 +361,21 @@ def test_a_failed_count_is_tried_again(error: Exception, retries: list[float]) -
     play(script)
 
 
+def test_a_login_that_is_refused_again_and_again_is_given_up() -> None:
+    """Until the account is loaded anew: servers lock out who goes on."""
+
+    async def script(home: Home) -> None:
+        home.account.errors = [LoginRefused() for _ in range(100)]
+        home.put("invoices", INVOICES)
+        home.connect()
+        await asyncio.sleep(100 * MAX_RETRY)
+        home.change()
+        await asyncio.sleep(100 * MAX_RETRY)
+        assert len(home.account.asked) == home.on_login_refused.call_count == 3
+
+    play(script)
+
+
 def test_a_server_is_left_alone_as_long_as_it_asks() -> None:
     """Whatever changes meanwhile, and in whatever folder."""
 

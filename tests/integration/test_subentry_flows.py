@@ -226,6 +226,35 @@ async def test_folder_is_added(
     client.count.assert_awaited_once_with(data["folder"], [Criteria(unread=True)])
 
 
+@pytest.mark.parametrize(
+    "patterns",
+    [
+        pytest.param(["x" * 201], id="a long one"),
+        pytest.param(["x"] * 51, id="many"),
+    ],
+)
+@pytest.mark.parametrize("source", ["user", "reconfigure"])
+async def test_filter_is_bounded(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    client: AsyncMock,
+    patterns: list[str],
+    source: str,
+) -> None:
+    """As that of the trigger is: to read a pattern takes longer the longer it is."""
+    typed: dict[str, Any] = {"filter": {"subject": patterns, "has_attachment": "any"}}
+    if source == "user":
+        form = await _start(hass, entry, "folder")
+        typed |= {"folder": "Archive"}
+    else:
+        form = await entry.start_subentry_reconfigure_flow(hass, "01INBOX")
+    result = await _submit(hass, form, typed)
+    assert result["errors"] == {"filter": "filter_too_long"}
+    assert suggested(result)["filter"]["subject"] == patterns
+    assert not entry.subentries["01INBOX"].data.get("filter")
+    client.count.assert_not_awaited()
+
+
 @pytest.mark.parametrize("name", ["INBOX", " inbox "])
 async def test_folder_is_not_watched_twice(
     hass: HomeAssistant, entry: MockConfigEntry, client: AsyncMock, name: str
@@ -503,6 +532,7 @@ async def test_search_is_added(
         pytest.param(
             {"folders": []}, None, "folders", "no_folders", {}, id="nowhere to look"
         ),
+        pytest.param({"name": " "}, None, "name", "no_name", {}, id="without a name"),
         pytest.param(
             {},
             CriteriaRefused("Unknown charset"),

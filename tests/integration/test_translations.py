@@ -28,7 +28,7 @@ from custom_components.imap_push import (
 )
 from custom_components.imap_push.const import DOMAIN
 from custom_components.imap_push.device_code import SignInProblem
-from custom_components.imap_push.helpers import ERROR_KEYS
+from custom_components.imap_push.errors import ERROR_KEYS
 from custom_components.imap_push.imap import FolderRole, PushMode
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import section
@@ -236,10 +236,15 @@ REQUEST_ERRORS = {
             },
             id="account",
         ),
-        pytest.param("config_subentries.folder", REQUEST_ERRORS, id="folder"),
+        pytest.param(
+            "config_subentries.folder",
+            REQUEST_ERRORS | {"filter_too_long"},
+            id="folder",
+        ),
         pytest.param(
             "config_subentries.search",
-            REQUEST_ERRORS | {"criteria_refused", "no_criteria", "no_folders"},
+            REQUEST_ERRORS
+            | {"criteria_refused", "no_criteria", "no_folders", "no_name"},
             id="search",
         ),
     ],

@@ -20,8 +20,8 @@ ARGUMENTS: Final = (
     "--disable-sync",
 )
 TIMEOUT_MILLISECONDS: Final = 60_000
-# How long the frontend's own animations go on after its data has arrived.
-SETTLE_MILLISECONDS: Final = 1000
+# How long the frontend goes on moving after its data has arrived.
+SETTLE_MILLISECONDS: Final = 400
 
 
 class Browser(Running):
@@ -65,6 +65,7 @@ class Browser(Running):
         context = await self._chromium.new_context(
             viewport={"width": self._width, "height": self._height},
             color_scheme="dark" if self._dark else "light",
+            reduced_motion="reduce",
             locale="en-GB",
         )
         context.set_default_timeout(TIMEOUT_MILLISECONDS)
@@ -81,7 +82,6 @@ class Browser(Running):
         """Show a page of the frontend, such as `/config/integrations`."""
         await self._page.goto(f"{self._url}{path}")
         await self._page.locator("home-assistant-main").wait_for()
-        await self.settle()
 
     async def settle(self) -> None:
         """Wait until the page has loaded and stopped moving."""
@@ -90,7 +90,8 @@ class Browser(Running):
         await self._page.wait_for_timeout(SETTLE_MILLISECONDS)
 
     async def screenshot(self, name: str) -> Path:
-        """Save what is seen as NAME.png and return where."""
+        """Save what is seen as NAME.png once it has stopped moving, and return where."""
+        await self.settle()
         self._screenshots.mkdir(parents=True, exist_ok=True)
         path = self._screenshots / f"{name}.png"
         await self._page.screenshot(path=path)

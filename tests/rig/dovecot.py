@@ -223,6 +223,12 @@ class Dovecot:
         self._process.wait()
         self._process = None
 
+    def set_password(self, user: str, password: str) -> None:
+        """Give a user another password; who is logged in stays so."""
+        path = self.folder / "users"
+        users = dict(line.split(":") for line in path.read_text().splitlines())
+        path.write_text(_user_list({**users, user: password}))
+
     def give(self, path: Path) -> None:
         """Make a file or folder belong to the user that reads and writes mail."""
         shutil.chown(path, self._owner.mail_user, self._owner.mail_group)
@@ -245,9 +251,7 @@ class Dovecot:
         mail.mkdir()
         self.folder.chmod(0o711)
         self.give(mail)
-        (self.folder / "users").write_text(
-            "".join(f"{name}:{password}\n" for name, password in users.items())
-        )
+        (self.folder / "users").write_text(_user_list(users))
         (self.folder / "users").chmod(0o644)
         kept = " ".join(word for word in CAPABILITIES.split() if word not in without)
         (self.folder / "dovecot.conf").write_text(
@@ -284,6 +288,11 @@ class _Owner:
             return cls("dovecot", "dovecot", "dovenull", "mail", "mail", "")
         user, group = getpass.getuser(), grp.getgrgid(os.getegid()).gr_name
         return cls(user, group, user, user, group, "chroot =")
+
+
+def _user_list(users: dict[str, str]) -> str:
+    """Return what Dovecot reads at every login."""
+    return "".join(f"{name}:{password}\n" for name, password in users.items())
 
 
 def _program() -> str | None:

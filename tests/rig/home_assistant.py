@@ -26,6 +26,8 @@ INTEGRATION: Final = Path(__file__).parents[2] / "custom_components" / "imap_pus
 
 CONFIGURATION: Final = """\
 homeassistant:
+  media_dirs:
+    local: {media}
   name: Home
   latitude: 52.37
   longitude: 4.89
@@ -185,8 +187,11 @@ class HomeAssistant(Running):
         components = self.folder / "custom_components"
         storage.mkdir(parents=True, exist_ok=True)
         components.mkdir(exist_ok=True)
+        # Not /media, which every Home Assistant in a container writes to.
+        media = self.folder / "media"
+        media.mkdir(exist_ok=True)
         (self.folder / "configuration.yaml").write_text(
-            CONFIGURATION + self._configuration
+            CONFIGURATION.format(media=media) + self._configuration
         )
         link = components / INTEGRATION.name
         link.unlink(missing_ok=True)  # It may be of a checkout that was moved.

@@ -46,7 +46,8 @@ class Proxy(Running):
         self.bytes_up = 0
         self.connections = 0
         self.target_port = target_port
-        self._writers: set[asyncio.StreamWriter] = set()
+        # In the order in which they were opened, which sets do not keep.
+        self._writers: dict[asyncio.StreamWriter, None] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
 
@@ -84,6 +85,11 @@ class Proxy(Running):
         for writer in tuple(self._writers):
             reset(writer)
 
+    def reset_newest(self) -> None:
+        """Send RST on the connection that was opened last, to both ends."""
+        for writer in list(self._writers)[-2:]:
+            reset(writer)
+
     async def _accept(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
@@ -104,19 +110,19 @@ class Proxy(Running):
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         """Forward both ways between a client and a new connection to the server."""
-        self._writers.add(writer)
+        self._writers[writer] = None
         try:
             server_reader, server_writer = await asyncio.open_connection(
                 LOOPBACK, self.target_port
             )
-            self._writers.add(server_writer)
+            self._writers[server_writer] = None
             try:
                 await self._link(End(reader, writer), End(server_reader, server_writer))
             finally:
-                self._writers.discard(server_writer)
+                self._writers.pop(server_writer, None)
                 server_writer.close()
         finally:
-            self._writers.discard(writer)
+            self._writers.pop(writer, None)
 
     async def _link(self, client: End, server: End) -> None:
         """Forward both ways until both sides have ended."""

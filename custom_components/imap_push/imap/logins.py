@@ -36,6 +36,12 @@ class Logins:
         """Return if no login makes sense before the user has acted."""
         return self._refusals >= MAX_REFUSALS
 
+    @property
+    def spare(self) -> int:
+        """Return how many logins would not have to wait."""
+        self._fill()
+        return 0 if self._refusals else int(self._tokens)
+
     def allow_for(self, connections: int) -> None:
         """Allow the first logins of so many connections; what was allowed once is not again."""
         capacity = BURST + max(0, connections - 1)

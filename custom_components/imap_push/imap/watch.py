@@ -22,6 +22,9 @@ from .sweep import Look, pushed_mail
 
 # Seconds that a server keeps an IDLE up at the least, unless there is something wrong with it.
 SHORTEST_IDLE: Final = 10.0
+# Seconds of waiting that tell nothing of a server, unless it was to be no longer: its word may
+# still be on the way when a folder beside the open one ends the wait.
+TOO_SHORT: Final = 2.0
 
 
 class Watch:
@@ -302,7 +305,10 @@ class Watch:
             self._home.is_due = True
 
     async def _wait(self) -> bool:
-        """Wait until a sweep is due, delivering what is pushed; return if there is a reason."""
+        """Wait until a sweep is due, delivering what is pushed.
+
+        Return false if a server that announces mail had the time to announce what there is.
+        """
         started = self._loop.time()
         deadline = started + self._push.seconds
         while True:
@@ -311,7 +317,9 @@ class Watch:
             seconds = due - self._loop.time()
             if seconds <= 0:
                 self._learn_of_idle(started)
-                return self._reasons.has_news
+                waited = self._loop.time() - started
+                was_short = waited < min(self._push.seconds, TOO_SHORT)
+                return self._reasons.has_news or was_short
             await self._session.wait_for_news(seconds)
 
     def _learn_of_idle(self, started: float) -> None:

@@ -125,9 +125,10 @@ class Watcher:
             return
         if self._tasks is None or any(it.is_removed for it in link.folders):
             return
-        for folder in [it for it in link.folders[1:] if not it.state.missing]:
-            if len(self._links) >= MAX_LINKS:
-                return
+        # While a link waits for its login, nobody cares for its folder.
+        room = min(MAX_LINKS - len(self._links), self._shared.logins.spare)
+        guests = [it for it in link.folders[1:] if not it.state.missing]
+        for folder in guests[: max(room, 0)]:
             link.folders.remove(folder)
             # Until that connection is there, the folder is as well cared for as before.
             self._start([folder]).mode = PushMode.POLL
