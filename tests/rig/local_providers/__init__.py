@@ -1,0 +1,28 @@
+"""A custom integration for tests: the mail providers of the world are on loopback."""
+
+from dataclasses import replace
+from typing import Final
+
+from custom_components.imap_push import oauth_providers
+from custom_components.imap_push.imap.discovery import providers
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.typing import ConfigType
+
+DOMAIN: Final = "local_providers"
+HOST: Final = "localhost"
+
+
+async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
+    """Put one server of mail and one of tokens in the place of all."""
+    issuer, port = config[DOMAIN]["issuer"], config[DOMAIN]["imap_port"]
+    for domain, provider in providers._BY_DOMAIN.items():
+        providers._BY_DOMAIN[domain] = replace(provider, host=HOST, port=port)
+    for key, oauth in oauth_providers.PROVIDERS.items():
+        oauth_providers.PROVIDERS[key] = replace(
+            oauth,
+            authorize_url=f"{issuer}/authorize",
+            token_url=f"{issuer}/token",
+            device_url=oauth.device_url and f"{issuer}/device",
+            client_id=None,
+        )
+    return True
