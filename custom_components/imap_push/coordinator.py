@@ -24,7 +24,7 @@ from .const import (
     SUBENTRY_TYPE_FOLDER,
 )
 from .event_data import NewMail, new_mail_from_arrival
-from .helpers import watch_options_from_entry
+from .helpers import name_for_log, watch_options_from_entry
 from .history import History
 from .imap import AccountState, Arrival, Client, ImapError, Mark, Statistics, Watcher
 from .issues import async_create_alert_issue, async_update_issues
@@ -135,7 +135,7 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
         try:
             await self._watcher.run()
         except Exception:
-            _LOGGER.exception("%s is watched no more", self.config_entry.title)
+            _LOGGER.exception("%s is watched no more", name_for_log(self.config_entry))
             self.state_changed(AccountState())
         finally:
             await self.client.close()
@@ -195,12 +195,12 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
         """
         if state.connected and self._is_lost:
             self._is_lost = False
-            _LOGGER.info("%s: connected again", self.config_entry.title)
+            _LOGGER.info("%s: connected again", name_for_log(self.config_entry))
         elif state.error is not None and not state.connected and not self._is_lost:
             self._is_lost = True
             _LOGGER.warning(
                 "%s: not connected (%s)",
-                self.config_entry.title,
+                name_for_log(self.config_entry),
                 type(state.error).__name__,
             )
 
@@ -244,7 +244,7 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
         self._last_alert = text
         _LOGGER.warning(
             "%s: the server has a message, which is among the repairs",
-            self.config_entry.title,
+            name_for_log(self.config_entry),
         )
         async_create_alert_issue(self.hass, self.config_entry, text)
 
@@ -257,7 +257,8 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
     def pipelining_failed(self) -> None:
         """Do without several commands in one write at this server, for ever."""
         _LOGGER.info(
-            "%s: the server takes only one command at a time", self.config_entry.title
+            "%s: the server takes only one command at a time",
+            name_for_log(self.config_entry),
         )
         self.mark_store.async_do_without_pipelining()
         self.client.do_without_pipelining()

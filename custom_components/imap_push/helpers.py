@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 import dataclasses
 import functools
 import logging
+import re
 import ssl
 from typing import Any, Final
 
@@ -35,6 +36,7 @@ _LOGGER = logging.getLogger(__name__)
 
 CRITERIA: Final = tuple(field.name for field in dataclasses.fields(Criteria))
 OCTETS_PER_KILOBYTE: Final = 1000
+_LOCAL_PART: Final = re.compile(r"[^\s@]+@")
 
 
 def unique_id_from_entry_data(data: Mapping[str, Any]) -> str:
@@ -61,6 +63,11 @@ def _ssl_context(data: Mapping[str, Any]) -> ssl.SSLContext:
     if not data[CONF_VERIFY_SSL]:
         return client_context_no_verify()
     return context_of_ca(data[CONF_CA]) if CONF_CA in data else client_context()
+
+
+def name_for_log(entry: ConfigEntry) -> str:
+    """Return the entry's title without the address that it mostly is."""
+    return _LOCAL_PART.sub("***@", entry.title)
 
 
 def account_from_entry_data(
@@ -102,7 +109,7 @@ def watch_options_from_entry(entry: ConfigEntry, *, pipelining: bool) -> WatchOp
         except TypeError, ValueError:
             _LOGGER.warning(
                 "%s: the option %s cannot be %r, so that its default is used",
-                entry.title,
+                name_for_log(entry),
                 option,
                 entry.options[option],
             )

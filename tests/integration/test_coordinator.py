@@ -170,7 +170,7 @@ async def test_one_line_when_lost_and_one_when_back(
     ]
     assert lines == [
         ("WARNING", f"{USERNAME}: not connected (ConnectionLost)"),
-        ("INFO", f"{USERNAME}: connected again"),
+        ("INFO", "***@example.com: connected again"),
     ]
 
 

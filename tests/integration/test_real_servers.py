@@ -1,11 +1,14 @@
 """The main job inside Home Assistant, with the real engine, on each real server over TLS."""
 
 import asyncio
+from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from email.message import EmailMessage
 from imaplib import IMAP4_SSL, ParseFlags
+import json
+import logging
 from types import MappingProxyType
 from typing import Any
 
@@ -18,9 +21,11 @@ from custom_components.imap_push.const import (
     CONF_POLL_INTERVAL,
     CONF_PUSH,
     CONF_SECURITY,
+    DOMAIN,
     EVENT_NEW_MAIL,
     SUBENTRY_TYPE_FOLDER,
 )
+from custom_components.imap_push.diagnostics import async_get_config_entry_diagnostics
 from homeassistant.config_entries import ConfigEntry, ConfigEntryState, ConfigSubentry
 from homeassistant.const import (
     CONF_HOST,
@@ -323,6 +328,61 @@ async def test_big_attachment_costs_nothing(watched: Watched, mailbox: Mailbox) 
         assert attachment["filename"] == "report.pdf"
         assert attachment["size"] > 18_000_000
     assert watched.events[0].data["size"] > 18_000_000
+
+
+async def test_nothing_tells_who_and_what_in_log_and_diagnostics(
+    watched: Watched, mailbox: Mailbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither at debug level, nor of a password that is refused, nor of a search."""
+    caplog.set_level(logging.DEBUG, "custom_components.imap_push")
+    hass, entry = watched.hass, watched.entry
+    await watched.stop()
+    await watched.start()
+    await mailbox.deliver([plain("private")])
+    await watched.until_unread(1)
+    event = watched.events[0].data
+    assert event["sender"]
+    found = await hass.services.async_call(
+        DOMAIN,
+        "search",
+        {"entry_id": entry.entry_id, "folder": "INBOX", "sender": event["sender"]},
+        blocking=True,
+        return_response=True,
+    )
+    assert found is not None
+    assert found["total"] == 1
+    diagnostics = await async_get_config_entry_diagnostics(hass, entry)
+    refused = await hass.config_entries.flow.async_configure(
+        await open_form(hass),
+        {
+            CONF_USERNAME: "somebody@example.org",
+            CONF_PASSWORD: "not the secret",
+            CONF_HOST: LOOPBACK,
+            CONF_PORT: mailbox.proxy.port,
+            CONF_SECURITY: "tls",
+            CONF_VERIFY_SSL: False,
+        },
+    )
+    assert refused["type"] is FlowResultType.FORM
+    # At debug level Home Assistant itself logs every event, and pymap every command.
+    ours = [
+        caplog.handler.format(record)
+        for record in caplog.records
+        if record.name.startswith("custom_components.imap_push")
+    ]
+    written = "".join(ours) + json.dumps(diagnostics)
+    assert "UID SEARCH" in written
+    secrets = {
+        mailbox.password,
+        "not the secret",
+        b64encode(f"\0{mailbox.user}\0{mailbox.password}".encode()).decode(),
+        b64encode(b"\0somebody@example.org\0not the secret").decode(),
+        mailbox.user.partition("@")[0] + "@",
+        "somebody@",
+        event["sender"],
+        event["message_id"].strip("<>"),
+    }
+    assert [secret for secret in secrets if secret in written] == []
 
 
 async def test_push_switched_off(

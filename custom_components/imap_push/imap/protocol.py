@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable
 import contextlib
 import logging
+import re
 import socket
 from typing import Final, override
 
@@ -42,6 +43,10 @@ _LOGGER = logging.getLogger(__name__)
 COMMAND_LIMIT: Final = 300.0
 # Octets of untagged data that one command may collect.
 MAX_COLLECTED: Final = 64 * 1024 * 1024
+
+# Characters of a line that are logged.
+MAX_LOGGED: Final = 500
+_LOCAL_PART: Final = re.compile(r"[^\s\"<>()@]{1,100}@")
 
 # Characters of an alert that are handed on.
 MAX_ALERT: Final = 500
@@ -159,9 +164,7 @@ class PushProtocol(IMAP4ClientProtocol):
             self._commands[command.tag] = command
         if octets:
             if _LOGGER.isEnabledFor(logging.DEBUG):
-                _LOGGER.debug(
-                    "> %s", ascii(self.scrub(octets.decode(errors="replace")))
-                )
+                _LOGGER.debug("> %s", self._for_log(octets))
             self.transport.write(octets)
         self._watch()
 
@@ -175,10 +178,14 @@ class PushProtocol(IMAP4ClientProtocol):
             text = text.replace(secret, "***")
         return text
 
+    def _for_log(self, octets: bytes) -> str:
+        """Return octets without secrets, and without the names in addresses."""
+        text = self.scrub(octets.decode(errors="replace"))
+        return ascii(_LOCAL_PART.sub("***@", text))
+
     def _receive_parts(self, parts: Parts) -> None:
         if _LOGGER.isEnabledFor(logging.DEBUG):
-            text = self.scrub(parts[0].decode(errors="replace"))
-            _LOGGER.debug("< %s", ascii(text[:500]))
+            _LOGGER.debug("< %s", self._for_log(parts[0])[:MAX_LOGGED])
         if not self.greeting.done():
             self._receive_greeting(parts)
             return
