@@ -230,6 +230,7 @@ def test_missing_one_is_removed(capabilities: bytes) -> None:
     run(main)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("pipeline", [True, False], ids=["pipelined", "serial"])
 @pytest.mark.parametrize("capabilities", [NOTIFY, IDLE, POLL], ids=["N", "I", "P"])
 @pytest.mark.parametrize("steps", range(0, 60, 3))
@@ -364,6 +365,7 @@ def test_forty_are_set_up_in_a_few_round_trips(capabilities: bytes) -> None:
     run(main)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("pipeline", [True, False], ids=["pipelined", "serial"])
 @EVERY_WAY

@@ -24,7 +24,6 @@ from . import (
     NEW_MAIL,
     PASSWORD,
     UNREAD,
-    USERNAME,
     get_state,
     make_arrival,
     make_state,
@@ -169,7 +168,7 @@ async def test_one_line_when_lost_and_one_when_back(
         if record.name.startswith("custom_components.imap_push")
     ]
     assert lines == [
-        ("WARNING", f"{USERNAME}: not connected (ConnectionLost)"),
+        ("WARNING", "***@example.com: not connected (ConnectionLost)"),
         ("INFO", "***@example.com: connected again"),
     ]
 
