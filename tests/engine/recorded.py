@@ -97,7 +97,7 @@ GMAIL: Final = Provider(
     ),
     exists=876,
     uid_next=5000,
-    # `* 877 EXISTS`: what Apple Mail sees, measured in a log analysis (SwiftMail).
+    # `* 877 EXISTS`: what Apple Mail sees, says a log analysis (SwiftMail).
     arrival=(b"+ idling", b"* 877 EXISTS"),
     push=PushMode.IDLE,
     refresh=285,
@@ -128,10 +128,11 @@ GMAIL: Final = Provider(
 OUTLOOK: Final = Provider(
     name="Outlook",
     host="outlook.office365.com",
-    # MailKit#1494 and Crimson: no password is taken any more, LOGINDISABLED says so.
+    # MailKit#1494 (2022). LOGINDISABLED instead of AUTH=PLAIN is newer: Crimson, imapflow#392,
+    # node-imap#935 (2026).
     greeting=b"The Microsoft Exchange IMAP4 service is ready. [RgBSADMAUAAyADgAMQA=]",
     offers=b"IMAP4 IMAP4rev1 AUTH=XOAUTH2 LOGINDISABLED SASL-IR UIDPLUS ID UNSELECT CHILDREN IDLE NAMESPACE LITERAL+",
-    # email-oauth2-proxy#74, MailKit#1494; AUTH=PLAIN is gone since (imapflow#392).
+    # email-oauth2-proxy#74, MailKit#1494; imapflow#392 without AUTH=PLAIN.
     capabilities=b"IMAP4 IMAP4rev1 AUTH=XOAUTH2 SASL-IR UIDPLUS MOVE ID UNSELECT CLIENTACCESSRULES CLIENTNETWORKPRESENCELOCATION BACKENDAUTHENTICATE CHILDREN IDLE NAMESPACE LITERAL+",
     tells=Tells.ASKED,
     welcome=b"OK AUTHENTICATE completed.",
@@ -186,7 +187,7 @@ EXCHANGE: Final = Provider(
     capabilities=b"IMAP4 IMAP4rev1 AUTH=PLAIN AUTH=NTLM AUTH=GSSAPI UIDPLUS MOVE ID CHILDREN IDLE NAMESPACE LITERAL+",
     tells=Tells.ASKED,
     welcome=b"OK LOGIN completed.",
-    # S22.Imap#57, Exchange 2010.
+    # S22.Imap#57, Exchange 2010, IDLE too.
     examined=(
         b"* 0 EXISTS",
         b"* 0 RECENT",
@@ -237,7 +238,7 @@ ICLOUD: Final = Provider(
     push=PushMode.IDLE,
     refresh=240,
     refusals=(
-        # MailKit#295; the same for the Apple ID's own password.
+        # MailKit#295.
         Refusal(
             said=b"NO [AUTHENTICATIONFAILED] Authentication failed", means=LoginRefused
         ),
@@ -255,7 +256,7 @@ YAHOO: Final = Provider(
     tells=Tells.ASKED,
     # imapflow#75.
     welcome=b"OK LOGIN completed",
-    # After the RFC.
+    # After the RFC, `arrival` too.
     examined=(
         b"* 10 EXISTS",
         b"* 0 RECENT",
@@ -268,14 +269,14 @@ YAHOO: Final = Provider(
     push=PushMode.IDLE,
     refresh=120,  # FairEmail restarts it every minute or two since 2024-11
     refusals=(
-        # enough_mail#245; imapflow#300 for AUTHENTICATE. The account's own password gets it too.
+        # enough_mail#245; imapflow#300: also for the right password that is no app password.
         Refusal(
             said=b"NO [AUTHENTICATIONFAILED] LOGIN Invalid credentials",
             means=LoginRefused,
         ),
         # MailKit#320: of an account whose password was right.
         Refusal(said=b"NO Too many bad login attempts.", means=Throttled),
-        # mutt-wizard#764, to UID FETCH.
+        # mutt-wizard#764, to UID FETCH, whose name stood in it.
         Refusal(
             to="EXAMINE",
             said=b"NO [UNAVAILABLE] EXAMINE Service is temporarily not available",
@@ -287,7 +288,8 @@ YAHOO: Final = Provider(
 GMX: Final = Provider(
     name="GMX",
     host="imap.gmx.net",
-    # enough_mail's test of its client (2020); Crimson for the greeting (2026).
+    # Crimson for the beginning of the greeting (2026); the rest as the same servers have it
+    # under another name (enough_mail's test of its client, 2020).
     greeting=b"IMAP server ready H migmx112 15.6 IMAP-1My4Ij-1k2Oa32EiF-00yVN8",
     offers=b"IMAP4rev1 CHILDREN ENABLE ID IDLE LIST-EXTENDED LIST-STATUS LITERAL- MOVE NAMESPACE QUOTA SASL-IR SORT SPECIAL-USE THREAD=ORDEREDSUBJECT UIDPLUS UNSELECT WITHIN AUTH=LOGIN AUTH=PLAIN",
     greets_with_offers=True,
@@ -309,7 +311,7 @@ GMX: Final = Provider(
     push=PushMode.IDLE,
     refresh=285,
     refusals=(
-        # thunderbird-android#5780, of web.de: also where IMAP is not switched on (yam#638).
+        # thunderbird-android#5780, of web.de: also where it is not switched on (yam#638, by POP3).
         Refusal(said=b"NO authentication failed", means=LoginRefused),
     ),
 )
@@ -325,7 +327,7 @@ FASTMAIL: Final = Provider(
     capabilities=b"IMAP4rev1 LITERAL+ ID ENABLE ACL CONDSTORE QRESYNC ESEARCH COMPRESS=DEFLATE IDLE",
     tells=Tells.TAGGED,
     welcome=b"User logged in SESSIONID=<mail.example.com-11111-2222222222-3>",
-    # After the RFC.
+    # After the RFC, `arrival` too.
     examined=(
         b"* 3 EXISTS",
         b"* 0 RECENT",
@@ -370,8 +372,9 @@ PROTON: Final = Provider(
     push=PushMode.IDLE,
     refresh=285,
     refusals=(
-        # After the RFC: what Bridge says to a wrong password is not recorded.
-        Refusal(said=b"NO login failed", means=LoginRefused),
+        # gluon's internal/backend/errors.go: a wrong password, and several of them.
+        Refusal(said=b"NO no such user", means=LoginRefused),
+        Refusal(said=b"NO too many login attempts", means=Throttled),
     ),
 )
 
@@ -381,11 +384,11 @@ YANDEX: Final = Provider(
     # Mailspring#904 (2018) and #2111 (2020).
     greeting=b"Yandex IMAP4rev1 at imap53p.mail.yandex.net:993 ready to talk with ::ffff:192.0.2.1:39078, 2018-May-29 10:37:40, ebI8JB0ug4Y1",
     offers=b"IMAP4rev1 CHILDREN UNSELECT LITERAL+ NAMESPACE XLIST BINARY UIDPLUS ENABLE ID AUTH=PLAIN AUTH=XOAUTH2 IDLE MOVE",
-    # go-imap#561, modern-email/defects#18.
+    # go-imap#561 (2023), which does not name the server, but has all its other words.
     capabilities=b"IMAP4rev1 CHILDREN UNSELECT LITERAL+ NAMESPACE XLIST UIDPLUS ENABLE ID IDLE MOVE",
     tells=Tells.UNTAGGED,
     welcome=b"OK LOGIN Completed.",
-    # After the RFC.
+    # After the RFC, `arrival` too.
     examined=(
         b"* 3 EXISTS",
         b"* 0 RECENT",
@@ -436,7 +439,8 @@ NETEASE: Final = Provider(
     refusals=(
         # modern-email/defects#25.
         Refusal(said=b"NO LOGIN Login error or password error", means=LoginRefused),
-        # mcp-email-server#17, S22.Imap#167: of who did not say ID, or of a locked account.
+        # mcp-email-server#17, S22.Imap#167, to SELECT, whose name stood in it: of who did not
+        # say ID, or of a locked account.
         Refusal(
             to="EXAMINE",
             said=b"NO EXAMINE Unsafe Login. Please contact kefu@188.com for help",

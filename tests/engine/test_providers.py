@@ -32,6 +32,7 @@ from .recorded import (
     ICLOUD,
     NETEASE,
     OUTLOOK,
+    PROTON,
     PROVIDERS,
     Provider,
     Refusal,
@@ -253,6 +254,8 @@ async def test_refusal(provider: Provider, refusal: Refusal, tls: Certificate) -
             await log_in(provider, peer)
             tag = await peer.expect(refusal.to)
         peer.say(tag + b" " + refusal.said, *filter(None, [refusal.bye]))
+        if refusal.to == "EXAMINE" and not refusal.bye:
+            await peer.leave()
         await peer.until_closed()
 
     with pytest.raises(ImapError) as caught:
@@ -343,3 +346,19 @@ async def test_password_without_tls(tls: Certificate) -> None:
 
     with pytest.raises(LoginDisabled):
         await checked(EXCHANGE, tls, serve, security=Security.NONE)
+
+
+async def test_starttls_at_the_bridge(tls: Certificate) -> None:
+    """See Proton Bridge used as it is set up: at port 1143, encrypted by STARTTLS."""
+
+    async def serve(peer: Peer) -> None:
+        greet(PROTON, peer)
+        await peer.answer("STARTTLS$")
+        await peer.start_tls(tls.server_context())
+        await peer.answer("CAPABILITY", b"* CAPABILITY " + PROTON.offers)
+        await peer.answer("LOGIN ", ok=b"OK [CAPABILITY %b] in" % PROTON.capabilities)
+        await examine(PROTON, peer)
+        await peer.leave()
+
+    found, _ = await checked(PROTON, tls, serve, security=Security.STARTTLS)
+    assert "IDLE" in found

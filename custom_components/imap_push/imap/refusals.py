@@ -26,7 +26,7 @@ _PASSING: Final = re.compile(
 _TOO_MANY: Final = re.compile(
     r"too many|simultaneous|maximum number of connections", re.IGNORECASE
 )
-# Yahoo: "Too many bad login attempts." is about logins, not about connections.
+# "Too many bad login attempts." of Yahoo and Proton Bridge is not about connections.
 _THROTTLED: Final = re.compile(
     r"throttl|rate.?limit|bandwidth|backoff time|too many (?!.*connect)[a-z ]*attempts",
     re.IGNORECASE,
