@@ -23,6 +23,8 @@ from custom_components.imap_push.imap.refusals import is_missing_folder, passing
             TooManyConnections,
             None,
         ),
+        ("Too many bad login attempts.", Throttled, None),
+        ("Too many simultaneous connection attempts", TooManyConnections, None),
         ("User is authenticated but not connected.", Unavailable, None),
         ("Server shutting down.", Unavailable, None),
         ("Mailbox is in use", Unavailable, None),

@@ -20,7 +20,7 @@ from .errors import (
 from .models import Account, Security
 from .names import quote
 from .pipelining import Pipelining
-from .quirks import quirks_of
+from .quirks import COREMAIL, quirks_of
 from .refusals import login_refusal
 from .token_source import TokenSource
 
@@ -51,7 +51,7 @@ async def _open(
     )
     try:
         await log_in(connection, account)
-        if quirks_of(account.host).wants_id:
+        if quirks_of(account.host).wants_id or COREMAIL in connection.capabilities:
             await connection.run(Command("ID", '("name" "IMAP Push")'))
     except BaseException:
         connection.abort()

@@ -24,6 +24,9 @@ _MINUTE: Final = Quirks(idle_refresh=55.0)
 # NOOP and IDLE keep nothing alive there and show no new mail.
 _COREMAIL: Final = Quirks(idle_refresh=55.0, idle_is_deaf=True, wants_id=True)
 
+# What Coremail offers alone: companies and universities run it under names of their own.
+COREMAIL: Final = "X-CM-EXT-1"
+
 # By the end of the host's name. GMX, web.de and Ionos want a sign of life in 9 to 12 minutes,
 # Gmail in 10, Stalwart in 30: the standard is well within. Sources: EmailEngine (Yahoo 3 min, Rambler and 163.com 55 s),
 # FairEmail (4 min for Outlook, iCloud and o2; Yahoo every minute or two since 2024-11).

@@ -26,8 +26,10 @@ _PASSING: Final = re.compile(
 _TOO_MANY: Final = re.compile(
     r"too many|simultaneous|maximum number of connections", re.IGNORECASE
 )
+# "Too many bad login attempts." of Yahoo and Proton Bridge is not about connections.
 _THROTTLED: Final = re.compile(
-    r"throttl|rate.?limit|bandwidth|backoff time", re.IGNORECASE
+    r"throttl|rate.?limit|bandwidth|backoff time|too many (?!.*connect)[a-z ]*attempts",
+    re.IGNORECASE,
 )
 # Exchange: "Request is throttled. Suggested Backoff Time: 299989 milliseconds".
 _BACKOFF_TIME: Final = re.compile(

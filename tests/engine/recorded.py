@@ -1,0 +1,463 @@
+"""What providers say, as others recorded it: their own words, with where those were seen.
+
+A line that nobody recorded has the words of the RFC, marked "after the RFC". "MailKit" and
+the like are issues and files of that name on GitHub; "Crimson" is the table of greetings
+measured on 2026-09-18 in its IMAP guide. Hosts and addresses of people are left out.
+"""
+
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Final
+
+from custom_components.imap_push.imap import (
+    AppPasswordNeeded,
+    CommandRefused,
+    ImapError,
+    LoginRefused,
+    PushMode,
+    Throttled,
+    TokenRefused,
+    TooManyConnections,
+    Unavailable,
+)
+
+
+class Tells(Enum):
+    """How a server tells its capabilities after a login."""
+
+    UNTAGGED = auto()  # before the tagged OK
+    TAGGED = auto()  # in the tagged OK
+    ASKED = auto()  # only when it is asked
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """What a server answers, and what it means.
+
+    `to` is the command that it answers. `bye` is what comes behind it.
+    """
+
+    said: bytes
+    means: type[ImapError]
+    to: str = "LOGIN"
+    bye: bytes = b""
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provider:
+    """One provider: from its greeting to the mail that arrives.
+
+    `offers` is CAPABILITY before the login, told by the greeting if `greets_with_offers`, and
+    `capabilities` after it. `examined` is what opening INBOX tells, with `uid_next` None where
+    it is left out. `arrival` is what comes behind IDLE when a mail arrives.
+    """
+
+    name: str
+    host: str
+    greeting: bytes
+    offers: bytes
+    capabilities: bytes
+    tells: Tells
+    welcome: bytes
+    examined: tuple[bytes, ...]
+    exists: int
+    uid_next: int | None
+    arrival: tuple[bytes, ...]
+    push: PushMode
+    refresh: float | None = None
+    refusals: tuple[Refusal, ...] = ()
+    greets_with_offers: bool = False
+    takes_tokens_only: bool = False
+    last_uid: int = 0
+    identity: bytes = b""  # what it answers to ID, where it wants to know who we are
+
+    @property
+    def newest(self) -> int:
+        """Return the UID of the last mail that is there."""
+        return self.last_uid or (self.uid_next or 1) - 1
+
+
+GMAIL: Final = Provider(
+    name="Gmail",
+    host="imap.gmail.com",
+    # MailKit#1396 (log of 2022), wildduck#943 (2025-12, the same but for AUTH=XOAUTH).
+    greeting=b"Gimap ready for requests from 192.0.2.1 x2mb241876667wmk",
+    offers=b"IMAP4rev1 UNSELECT IDLE NAMESPACE QUOTA ID XLIST CHILDREN X-GM-EXT-1 XYZZY SASL-IR AUTH=XOAUTH2 AUTH=PLAIN AUTH=PLAIN-CLIENTTOKEN AUTH=OAUTHBEARER",
+    capabilities=b"IMAP4rev1 UNSELECT IDLE NAMESPACE QUOTA ID XLIST CHILDREN X-GM-EXT-1 UIDPLUS COMPRESS=DEFLATE ENABLE MOVE CONDSTORE ESEARCH UTF8=ACCEPT LIST-EXTENDED LIST-STATUS LITERAL- SPECIAL-USE APPENDLIMIT=35651584",
+    tells=Tells.UNTAGGED,
+    welcome=b"OK user@gmail.com authenticated (Success)",
+    # After the RFC.
+    examined=(
+        b"* 876 EXISTS",
+        b"* 0 RECENT",
+        b"* OK [UIDVALIDITY 1] UIDs valid.",
+        b"* OK [UIDNEXT 5000] Predicted next UID.",
+        b"* OK [HIGHESTMODSEQ 90210]",
+    ),
+    exists=876,
+    uid_next=5000,
+    # `* 877 EXISTS`: what Apple Mail sees, says a log analysis (SwiftMail).
+    arrival=(b"+ idling", b"* 877 EXISTS"),
+    push=PushMode.IDLE,
+    refresh=285,
+    refusals=(
+        # andreiaugustin/gmail_extractor#4: a wrong password; the account's own one.
+        Refusal(
+            said=b"NO [AUTHENTICATIONFAILED] Invalid credentials (Failure)",
+            means=LoginRefused,
+        ),
+        Refusal(
+            said=b"NO [ALERT] Application-specific password required: https://support.google.com/accounts/answer/185833 (Failure)",
+            means=AppPasswordNeeded,
+        ),
+        # wildduck#35, ddeboer/imap#479.
+        Refusal(
+            said=b"NO [ALERT] Too many simultaneous connections. (Failure)",
+            means=TooManyConnections,
+        ),
+        # ha-email-sensor#16 and mailcow#1554, to FETCH.
+        Refusal(
+            to="EXAMINE",
+            said=b"NO [OVERQUOTA] Account exceeded command or bandwidth limits.",
+            means=Throttled,
+        ),
+    ),
+)
+
+OUTLOOK: Final = Provider(
+    name="Outlook",
+    host="outlook.office365.com",
+    # MailKit#1494 (2022). LOGINDISABLED instead of AUTH=PLAIN is newer: Crimson, imapflow#392,
+    # node-imap#935 (2026).
+    greeting=b"The Microsoft Exchange IMAP4 service is ready. [RgBSADMAUAAyADgAMQA=]",
+    offers=b"IMAP4 IMAP4rev1 AUTH=XOAUTH2 LOGINDISABLED SASL-IR UIDPLUS ID UNSELECT CHILDREN IDLE NAMESPACE LITERAL+",
+    # email-oauth2-proxy#74, MailKit#1494; imapflow#392 without AUTH=PLAIN.
+    capabilities=b"IMAP4 IMAP4rev1 AUTH=XOAUTH2 SASL-IR UIDPLUS MOVE ID UNSELECT CLIENTACCESSRULES CLIENTNETWORKPRESENCELOCATION BACKENDAUTHENTICATE CHILDREN IDLE NAMESPACE LITERAL+",
+    tells=Tells.ASKED,
+    welcome=b"OK AUTHENTICATE completed.",
+    # As Exchange (S22.Imap#57); the numbers of php-imap#258.
+    examined=(
+        b"* 1520 EXISTS",
+        b"* 0 RECENT",
+        b"* OK [UIDVALIDITY 14] UIDVALIDITY value",
+        b"* OK [UIDNEXT 3001] The next unique identifier value",
+    ),
+    exists=1520,
+    uid_next=3001,
+    # Webklex/php-imap#258: EXISTS before `+`.
+    arrival=(b"* 1521 EXISTS", b"+ IDLE accepted, awaiting DONE command."),
+    push=PushMode.IDLE,
+    refresh=240,
+    takes_tokens_only=True,
+    refusals=(
+        # MailKit#849.
+        Refusal(said=b"NO AUTHENTICATE failed.", means=TokenRefused),
+        # email-oauth2-proxy#74, getmail6#214, node-imap#523.
+        Refusal(
+            to="EXAMINE",
+            said=b"BAD User is authenticated but not connected.",
+            bye=b"* BYE Connection closed. 14",
+            means=Unavailable,
+        ),
+        # email-oauth2-proxy#191.
+        Refusal(
+            to="EXAMINE",
+            said=b"BAD Request is throttled. Suggested Backoff Time: 89117 milliseconds",
+            bye=b"* BYE Connection closed. 14",
+            means=Throttled,
+            retry_after=89.117,
+        ),
+        # imap_tools#135.
+        Refusal(
+            to="EXAMINE",
+            said=b"NO Request is throttled. Suggested Backoff Time: 299910 milliseconds",
+            means=Throttled,
+            retry_after=299.91,
+        ),
+    ),
+)
+
+EXCHANGE: Final = Provider(
+    name="Exchange",
+    host="exchange.example.com",
+    # MailKit#483 (2017), imapsync#74.
+    greeting=b"The Microsoft Exchange IMAP4 service is ready.",
+    offers=b"IMAP4 IMAP4rev1 AUTH=PLAIN AUTH=NTLM AUTH=GSSAPI UIDPLUS MOVE ID CHILDREN IDLE NAMESPACE LITERAL+",
+    capabilities=b"IMAP4 IMAP4rev1 AUTH=PLAIN AUTH=NTLM AUTH=GSSAPI UIDPLUS MOVE ID CHILDREN IDLE NAMESPACE LITERAL+",
+    tells=Tells.ASKED,
+    welcome=b"OK LOGIN completed.",
+    # S22.Imap#57, Exchange 2010, IDLE too.
+    examined=(
+        b"* 0 EXISTS",
+        b"* 0 RECENT",
+        b"* FLAGS (\\Seen \\Answered \\Flagged \\Deleted \\Draft $MDNSent)",
+        b"* OK [PERMANENTFLAGS (\\Seen \\Answered \\Flagged \\Deleted \\Draft $MDNSent)] Permanent flags",
+        b"* OK [UIDVALIDITY 2047275] UIDVALIDITY value",
+        b"* OK [UIDNEXT 1] The next unique identifier value",
+    ),
+    exists=0,
+    uid_next=1,
+    arrival=(b"+ IDLE accepted, awaiting DONE command.", b"* 1 EXISTS", b"* 1 RECENT"),
+    push=PushMode.IDLE,
+    refresh=285,
+    refusals=(
+        # MailKit#469, MailKit#483.
+        Refusal(said=b"NO LOGIN failed.", means=LoginRefused),
+        # node-imap#799.
+        Refusal(
+            said=b"NO LOGIN failed. Account is blocked. Login to your account via a web browser to verify your identity.",
+            means=LoginRefused,
+        ),
+    ),
+)
+
+ICLOUD: Final = Provider(
+    name="iCloud",
+    host="imap.mail.me.com",
+    # MailKit, UnitTests/Net/Imap/Resources/icloud: greeting and capability; IDLE only after login.
+    greeting=b"(2428B47-26126cfe23cd) p00-iscream-f9f7bf749-qjr87",
+    offers=b"XAPPLEPUSHSERVICE IMAP4 IMAP4rev1 SASL-IR AUTH=ATOKEN AUTH=PLAIN AUTH=ATOKEN2 AUTH=XOAUTH2",
+    greets_with_offers=True,
+    capabilities=b"XAPPLEPUSHSERVICE IMAP4 IMAP4rev1 CONDSTORE ENABLE QRESYNC QUOTA XAPPLELITERAL NAMESPACE UIDPLUS CHILDREN BINARY UNSELECT SORT CATENATE URLAUTH LANGUAGE ESEARCH ESORT THREAD=ORDEREDSUBJECT THREAD=REFERENCES CONTEXT=SEARCH CONTEXT=SORT WITHIN SASL-IR SEARCHRES METADATA ID XMSEARCH X-SUN-SORT ANNOTATE-EXPERIMENT-1 X-UNAUTHENTICATE X-SUN-IMAP XUM1 MULTISEARCH IDLE X-APPLE-REMOTE-LINKS LIST-STATUS",
+    tells=Tells.ASKED,
+    welcome=b"OK user username authenticated",
+    # S22.Imap#107: codes without a word behind them.
+    examined=(
+        b"* FLAGS (\\Answered \\Flagged \\Draft \\Deleted \\Seen $NotJunk $Junk JunkRecorded $Forwarded NotJunk)",
+        b"* OK [PERMANENTFLAGS (\\Answered \\Flagged \\Draft \\Deleted \\Seen $NotJunk $Junk JunkRecorded $Forwarded NotJunk *)]",
+        b"* 5 EXISTS",
+        b"* 0 RECENT",
+        b"* OK [UNSEEN 5]",
+        b"* OK [UIDVALIDITY 1320195699]",
+        b"* OK [UIDNEXT 3400]",
+    ),
+    exists=5,
+    uid_next=3400,
+    arrival=(b"+ idling", b"* 6 EXISTS", b"* 1 RECENT"),
+    push=PushMode.IDLE,
+    refresh=240,
+    refusals=(
+        # MailKit#295.
+        Refusal(
+            said=b"NO [AUTHENTICATIONFAILED] Authentication failed", means=LoginRefused
+        ),
+    ),
+)
+
+YAHOO: Final = Provider(
+    name="Yahoo",
+    host="imap.mail.yahoo.com",
+    # enough_mail#245, Crimson; wildduck#943 (2025-12) for what is offered.
+    greeting=b"Welcome! IMAP Server up and ready to accept your request",
+    offers=b"IMAP4rev1 SASL-IR AUTH=PLAIN AUTH=XOAUTH2 AUTH=OAUTHBEARER ID MOVE NAMESPACE XYMHIGHESTMODSEQ UIDPLUS LITERAL+ CHILDREN UNSELECT X-MSG-EXT OBJECTID IDLE ENABLE UIDONLY X-ALL-MAIL X-UIDONLY LIST-EXTENDED LIST-STATUS SPECIAL-USE PARTIAL APPENDLIMIT=41697280",
+    # A log of 2026-09-24, kept by a test harness for Mailspring-Sync.
+    capabilities=b"IMAP4rev1 ID MOVE NAMESPACE XYMHIGHESTMODSEQ UIDPLUS LITERAL+ CHILDREN UNSELECT X-MSG-EXT OBJECTID IDLE ENABLE UIDONLY X-UIDONLY LIST-EXTENDED LIST-STATUS SPECIAL-USE MESSAGELIMIT=1000 PARTIAL APPENDLIMIT=41697280",
+    tells=Tells.ASKED,
+    # imapflow#75.
+    welcome=b"OK LOGIN completed",
+    # After the RFC, `arrival` too.
+    examined=(
+        b"* 10 EXISTS",
+        b"* 0 RECENT",
+        b"* OK [UIDVALIDITY 1600000000] UIDs valid",
+        b"* OK [UIDNEXT 800] Predicted next UID",
+    ),
+    exists=10,
+    uid_next=800,
+    arrival=(b"+ idling", b"* 11 EXISTS"),
+    push=PushMode.IDLE,
+    refresh=120,  # FairEmail restarts it every minute or two since 2024-11
+    refusals=(
+        # enough_mail#245; imapflow#300: also for the right password that is no app password.
+        Refusal(
+            said=b"NO [AUTHENTICATIONFAILED] LOGIN Invalid credentials",
+            means=LoginRefused,
+        ),
+        # MailKit#320: of an account whose password was right.
+        Refusal(said=b"NO Too many bad login attempts.", means=Throttled),
+        # mutt-wizard#764, to UID FETCH, whose name stood in it.
+        Refusal(
+            to="EXAMINE",
+            said=b"NO [UNAVAILABLE] EXAMINE Service is temporarily not available",
+            means=Unavailable,
+        ),
+    ),
+)
+
+GMX: Final = Provider(
+    name="GMX",
+    host="imap.gmx.net",
+    # Crimson for the beginning of the greeting (2026); the rest as the same servers have it
+    # under another name (enough_mail's test of its client, 2020).
+    greeting=b"IMAP server ready H migmx112 15.6 IMAP-1My4Ij-1k2Oa32EiF-00yVN8",
+    offers=b"IMAP4rev1 CHILDREN ENABLE ID IDLE LIST-EXTENDED LIST-STATUS LITERAL- MOVE NAMESPACE QUOTA SASL-IR SORT SPECIAL-USE THREAD=ORDEREDSUBJECT UIDPLUS UNSELECT WITHIN AUTH=LOGIN AUTH=PLAIN",
+    greets_with_offers=True,
+    # nextcloud/mail#104, of web.de, which runs the same servers.
+    capabilities=b"IMAP4rev1 CHILDREN ENABLE ID IDLE LIST-EXTENDED LIST-STATUS LITERAL- MOVE NAMESPACE QUOTA SASL-IR SORT SPECIAL-USE THREAD=ORDEREDSUBJECT UIDPLUS UNSELECT WITHIN APPENDLIMIT=27962027",
+    tells=Tells.ASKED,
+    welcome=b"OK LOGIN completed",
+    # After the RFC.
+    examined=(
+        b"* 3 EXISTS",
+        b"* 0 RECENT",
+        b"* OK [UIDVALIDITY 1] UIDs valid",
+        b"* OK [UIDNEXT 40] next",
+    ),
+    exists=3,
+    uid_next=40,
+    # aioimaplib#110 for `+ idling`.
+    arrival=(b"+ idling", b"* 4 EXISTS"),
+    push=PushMode.IDLE,
+    refresh=285,
+    refusals=(
+        # thunderbird-android#5780, of web.de: also where it is not switched on (yam#638, by POP3).
+        Refusal(said=b"NO authentication failed", means=LoginRefused),
+    ),
+)
+
+FASTMAIL: Final = Provider(
+    name="Fastmail",
+    host="imap.fastmail.com",
+    # Mailspring#2217 (2020); its proxy greets, Cyrus is behind it.
+    greeting=b"IMAP4 ready",
+    offers=b"IMAP4 IMAP4rev1 LITERAL+ ENABLE UIDPLUS SASL-IR NAMESPACE CONDSTORE SORT LIST-EXTENDED QRESYNC MOVE SPECIAL-USE CREATE-SPECIAL-USE IDLE AUTH=PLAIN",
+    # ocaml-imap#34, of a Cyrus: the short list grows by the login, IDLE comes with it.
+    # That of Fastmail itself after a login is not recorded.
+    capabilities=b"IMAP4rev1 LITERAL+ ID ENABLE ACL CONDSTORE QRESYNC ESEARCH COMPRESS=DEFLATE IDLE",
+    tells=Tells.TAGGED,
+    welcome=b"User logged in SESSIONID=<mail.example.com-11111-2222222222-3>",
+    # After the RFC, `arrival` too.
+    examined=(
+        b"* 3 EXISTS",
+        b"* 0 RECENT",
+        b"* OK [UIDVALIDITY 1400000000] Ok",
+        b"* OK [UIDNEXT 40] Ok",
+        b"* OK [HIGHESTMODSEQ 700] Ok",
+    ),
+    exists=3,
+    uid_next=40,
+    arrival=(b"+ idling", b"* 4 EXISTS", b"* 1 RECENT"),
+    push=PushMode.IDLE,
+    refresh=285,
+    refusals=(
+        # Mailspring#2217.
+        Refusal(said=b"NO Incorrect username or password.", means=LoginRefused),
+    ),
+)
+
+PROTON: Final = Provider(
+    name="Proton Bridge",
+    host="127.0.0.1",
+    # gluon's session.go (greet) and README; a guide for Bridge 03.08.01 has the whole line.
+    greeting=b"Proton Mail Bridge 03.08.01 - gluon session ID 3",
+    offers=b"ID IDLE IMAP4rev1 MOVE STARTTLS UIDPLUS UNSELECT",
+    greets_with_offers=True,
+    capabilities=b"IDLE IMAP4rev1 MOVE UIDPLUS UNSELECT",
+    tells=Tells.TAGGED,
+    welcome=b"Logged in",
+    # gluon's README.
+    examined=(
+        b"* FLAGS (\\Answered \\Deleted \\Flagged \\Seen)",
+        b"* 1 EXISTS",
+        b"* 1 RECENT",
+        b"* OK [PERMANENTFLAGS (\\Answered \\Deleted \\Flagged \\Seen)] Flags permitted",
+        b"* OK [UIDNEXT 2] Predicted next UID",
+        b"* OK [UIDVALIDITY 1] UIDs valid",
+    ),
+    exists=1,
+    uid_next=2,
+    # gluon's README: `+ Ready`; what is pending comes behind it (handle_idle.go).
+    arrival=(b"+ Ready", b"* 2 EXISTS", b"* 2 RECENT"),
+    push=PushMode.IDLE,
+    refresh=285,
+    refusals=(
+        # gluon's internal/backend/errors.go: a wrong password, and several of them.
+        Refusal(said=b"NO no such user", means=LoginRefused),
+        Refusal(said=b"NO too many login attempts", means=Throttled),
+    ),
+)
+
+YANDEX: Final = Provider(
+    name="Yandex",
+    host="imap.yandex.com",
+    # Mailspring#904 (2018) and #2111 (2020).
+    greeting=b"Yandex IMAP4rev1 at imap53p.mail.yandex.net:993 ready to talk with ::ffff:192.0.2.1:39078, 2018-May-29 10:37:40, ebI8JB0ug4Y1",
+    offers=b"IMAP4rev1 CHILDREN UNSELECT LITERAL+ NAMESPACE XLIST BINARY UIDPLUS ENABLE ID AUTH=PLAIN AUTH=XOAUTH2 IDLE MOVE",
+    # go-imap#561 (2023), which does not name the server, but has all its other words.
+    capabilities=b"IMAP4rev1 CHILDREN UNSELECT LITERAL+ NAMESPACE XLIST UIDPLUS ENABLE ID IDLE MOVE",
+    tells=Tells.UNTAGGED,
+    welcome=b"OK LOGIN Completed.",
+    # After the RFC, `arrival` too.
+    examined=(
+        b"* 3 EXISTS",
+        b"* 0 RECENT",
+        b"* OK [UIDNEXT 40]",
+        b"* OK [UIDVALIDITY 1400000000]",
+    ),
+    exists=3,
+    uid_next=40,
+    arrival=(b"+ idling", b"* 4 EXISTS"),
+    push=PushMode.IDLE,
+    refresh=180,  # imapclient#234: the connection ends once or twice in an hour
+    refusals=(
+        # Mailspring#904.
+        Refusal(
+            said=b"NO [AUTHENTICATIONFAILED] LOGIN Invalid credentials or IMAP is disabled sc=ebI8JB0ug4Y1_290737_53p",
+            means=LoginRefused,
+        ),
+        # A Russian guide to its app passwords, and a test of another client.
+        Refusal(
+            said=b"NO [UNAVAILABLE] LOGIN internal server error sc=abc123",
+            means=Unavailable,
+        ),
+    ),
+)
+
+NETEASE: Final = Provider(
+    name="163.com",
+    host="imap.163.com",
+    # Two dialogues by telnet and openssl, of 163.com and 126.com, in notes of their users.
+    greeting=b"Coremail System IMap Server Ready(163com[726cd87d72d896a1ac393507346040fa])",
+    offers=b"IMAP4rev1 XLIST SPECIAL-USE ID LITERAL+ STARTTLS XAPPLEPUSHSERVICE UIDPLUS X-CM-EXT-1",
+    capabilities=b"IMAP4rev1 XLIST SPECIAL-USE ID LITERAL+ STARTTLS XAPPLEPUSHSERVICE UIDPLUS X-CM-EXT-1",
+    tells=Tells.ASKED,
+    welcome=b"OK LOGIN completed",
+    identity=b'* ID ("name" "Coremail Imap" "vendor" "Mailtech" "TransID" "3PmVJQB3bjS5RERX")',
+    examined=(
+        b"* 31 EXISTS",
+        b"* 23 RECENT",
+        b"* OK [UIDVALIDITY 1] UIDs valid",
+        b"* FLAGS (\\Answered \\Seen \\Deleted \\Draft \\Flagged)",
+        b"* OK [PERMANENTFLAGS (\\Answered \\Seen \\Deleted \\Draft \\Flagged)] Limited",
+    ),
+    exists=31,
+    uid_next=None,
+    last_uid=1392611535,
+    arrival=(),
+    push=PushMode.POLL,
+    refusals=(
+        # modern-email/defects#25.
+        Refusal(said=b"NO LOGIN Login error or password error", means=LoginRefused),
+        # mcp-email-server#17, S22.Imap#167, to SELECT, whose name stood in it: of who did not
+        # say ID, or of a locked account.
+        Refusal(
+            to="EXAMINE",
+            said=b"NO EXAMINE Unsafe Login. Please contact kefu@188.com for help",
+            means=CommandRefused,
+        ),
+    ),
+)
+
+PROVIDERS: Final = (
+    GMAIL,
+    OUTLOOK,
+    EXCHANGE,
+    ICLOUD,
+    YAHOO,
+    GMX,
+    FASTMAIL,
+    PROTON,
+    YANDEX,
+    NETEASE,
+)
