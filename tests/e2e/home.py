@@ -117,10 +117,14 @@ class Home(HomeAssistant):
         for entry in await self.client.config_entries(DOMAIN):
             await self.client.delete_entry(entry["entry_id"])
 
+    async def open_form(self) -> Json:
+        """Open the form in which an account is set up by hand."""
+        form = await self.client.start_flow(DOMAIN)
+        return await self.client.configure_flow(form["flow_id"], {"manual": True})
+
     async def add_account(self, user: str, port: int, **changes: Any) -> Account:
         """Add an account as the UI does, and wait until it is watched."""
-        form = await self.client.start_flow(DOMAIN)
-        form = await self.client.configure_flow(form["flow_id"], {"manual": True})
+        form = await self.open_form()
         result = await self.client.configure_flow(
             form["flow_id"], credentials(user, port, **changes)
         )

@@ -36,6 +36,7 @@ async def test_a_reset_connection_is_back_within_a_second(
     await mailbox.deliver("Before")
     await take(arrivals)
 
+    before = len(account.home.log)
     seconds = await _reset(proxy)
     record_property("seconds until reconnected", round(seconds, 3))
     assert seconds < RECONNECT_SECONDS
@@ -53,7 +54,7 @@ async def test_a_reset_connection_is_back_within_a_second(
     )[1:]
     await account.until_state("unread", "4")
     # What is over within 30 seconds is no outage: no line in the log, no entity changed.
-    assert f"{mailbox.user}: not connected" not in account.home.log
+    assert "not connected" not in account.home.log[before:]
 
 
 async def test_a_restart_neither_repeats_nor_loses_mail(
@@ -103,8 +104,7 @@ async def test_dead_servers_do_not_delay_the_start(
     refused = await home.add_account(next(users), dovecot.imaps_port)
     await refused.until_state("connectivity", "on")
 
-    for user in (account.user, refused.user):
-        home.expect_warnings(f"{user}: not connected")
+    home.expect_warnings("***@example.org: not connected")
     with _stopped(dovecot):
         proxy.target_port = silent_port
         assert await home.stop() == 0

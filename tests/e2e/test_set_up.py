@@ -15,8 +15,8 @@ async def test_a_wrong_password_is_mended_in_the_same_form(
 ) -> None:
     """The form says what is wrong and goes on; the account can be added only once."""
     port = mailbox.server.imaps_port
-    form = await home.client.start_flow(DOMAIN)
-    assert (form["type"], form["step_id"]) == ("form", "user")
+    form = await home.open_form()
+    assert (form["type"], form["step_id"]) == ("form", "server")
 
     wrong = credentials(mailbox.user, port, password="wrong")
     refused = await home.client.configure_flow(form["flow_id"], wrong)
@@ -34,7 +34,7 @@ async def test_a_wrong_password_is_mended_in_the_same_form(
     added = await home.client.configure_flow(form["flow_id"], right)
     assert (added["type"], added["title"]) == ("create_entry", mailbox.user)
 
-    form = await home.client.start_flow(DOMAIN)
+    form = await home.open_form()
     again = await home.client.configure_flow(form["flow_id"], right)
     assert (again["type"], again["reason"]) == ("abort", "already_configured")
 
