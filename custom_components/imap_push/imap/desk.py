@@ -8,10 +8,10 @@ from typing import Final
 from .command import Command, Completion
 from .connection import Connection
 from .errors import CommandRefused, FolderRenumbered, Unsupported
+from .fetching import MAX_UID, fetch_command, fetched
 from .names import encode_folder, quote
 from .refusals import folder_error
 from .responses import Value, parse_number, parse_strings, parse_values
-from .session import MAX_UID, by_uid
 
 # UIDs that one command names at the most: servers take lines of some thousand octets.
 MAX_NAMED: Final = 500
@@ -170,12 +170,7 @@ def uid_set(uids: Iterable[int]) -> str:
 
 def fetch(uids: Iterable[int], items: str) -> Command:
     """Return a FETCH of these UIDs."""
-    return Command("UID FETCH", f"{uid_set(uids)} {items}", frozenset({"FETCH"}))
-
-
-async def fetched(command: Command) -> dict[int, dict[str, Value]]:
-    """Return the items of each message that a FETCH told of, ascending by UID."""
-    return await by_uid((await command.wait()).data)
+    return fetch_command(uid_set(uids), items)
 
 
 async def found_by(fetches: Iterable[Command], uids: Collection[int]) -> set[int]:

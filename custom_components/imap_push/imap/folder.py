@@ -9,9 +9,10 @@ import logging
 from typing import Final
 
 from .errors import ConnectionLost, ProtocolError
+from .fetching import MAX_UID
 from .mark import Mark
 from .models import Arrival, CatchUp, FolderState, Mail, PushMode
-from .session import BATCH, MAX_UID, RECOVERY, Session
+from .session import BATCH, RECOVERY, Session
 from .shared import Shared
 from .sweep import Opened, Sweep
 

@@ -8,16 +8,16 @@ import re
 from typing import Final
 
 from .command import Command
-from .desk import Desk, fetch, fetched
+from .desk import Desk, fetch
 from .errors import CommandRefused, MailNotFound, PartNotFound, ProtocolError
+from .fetching import MAX_UID, SLICE, fetched
 from .headers import parse_headers
 from .message import FETCH_ITEMS, MAX_HEADER
 from .models import Content, Mail
 from .refusals import passing_refusal
 from .responses import Value
-from .session import MAX_UID
 from .structure import Part, find_part, text_parts
-from .sweep import SLICE, read_mail
+from .sweep import read_mail
 from .text import octets_for, readable, text_of
 
 # Mails that one request reads at the most, and one command.

@@ -9,11 +9,11 @@ from .command import Command
 from .criteria import Words, fits, is_ascii, matches, search_command, split, words_of
 from .desk import MAX_NAMED, Desk, uid_set
 from .errors import CommandRefused, CriteriaRefused
+from .fetching import LARGE, MAX_UID
 from .models import Counted, Criteria, Found
 from .reading import fetch_mails
 from .refusals import passing_refusal
 from .responses import Data, Value, parse_number, parse_ranges, parse_values
-from .session import LARGE, MAX_UID
 
 # Mails whose header fields are looked at where the server cannot look at them, the newest.
 MAX_LOOKED_AT: Final = 500

@@ -12,22 +12,15 @@ from .command import Command, Completion
 from .connection import Connection
 from .errors import CommandRefused
 from .excerpt import batch_size, fetch_items
+from .fetching import MAX_UID, by_uid, fetch_command
 from .mark import Mark
 from .models import Account, Mail
 from .names import encode_folder, is_folder, quote
 from .news import NewsQueue
 from .pipelining import Pipelining
 from .refusals import folder_error
-from .responses import (
-    MONTHS,
-    Data,
-    Value,
-    parse_fetch,
-    parse_number,
-    parse_search_count,
-    parse_status,
-)
-from .sweep import SLICE, Look, Opened, Sweep, read_with_text
+from .responses import MONTHS, Value, parse_number, parse_search_count, parse_status
+from .sweep import Look, Opened, Sweep, read_with_text
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -35,9 +28,6 @@ _LOGGER = logging.getLogger(__name__)
 BATCH: Final = 500
 # Mails that may be new after a folder was numbered anew.
 RECOVERY: Final = 500
-# Octets of one response that are too many to be parsed in one go.
-LARGE: Final = 65_536
-MAX_UID: Final = 2**32 - 1
 
 _EXAMINED: Final = frozenset(
     {"EXISTS", "RECENT", "FLAGS", "UIDVALIDITY", "UIDNEXT", "HIGHESTMODSEQ"}
@@ -133,7 +123,7 @@ class Session:
             # The last message comes too: it tells what is the newest, and if there is more.
             uids = _batch(mark.next_uid, batch_size(text_size, BATCH))
             items = _PEEK_ITEMS if is_peek else fetch_items(text_size)
-            fetch = _fetch_command(f"{uids},*", items)
+            fetch = fetch_command(f"{uids},*", items)
         count = self._count_command(folder)
         return Look(folder, mark, examine, fetch, count, is_peek, text_size)
 
@@ -305,7 +295,7 @@ class Session:
         return sorted(filter(None, map(parse_number, words)))
 
     async def _fetch(self, uids: str, items: str) -> dict[int, dict[str, Value]]:
-        [completion] = await self._connection.run(_fetch_command(uids, items))
+        [completion] = await self._connection.run(fetch_command(uids, items))
         return await by_uid(completion.data)
 
     async def _fetch_carefully(
@@ -341,10 +331,6 @@ def status_command(folder: str, items: str) -> Command:
     return Command("STATUS", f"{name} ({items})", frozenset({"STATUS"}))
 
 
-def _fetch_command(uids: str, items: str) -> Command:
-    return Command("UID FETCH", f"{uids} {items}", frozenset({"FETCH"}))
-
-
 def _batch(start: int, size: int) -> str:
     return f"{min(start, MAX_UID)}:{min(start + size - 1, MAX_UID)}"
 
@@ -362,25 +348,3 @@ async def _examined(command: Command) -> Opened:
         elif number := parse_number(data.parts[0]):
             numbers[data.name] = number
     return Opened(numbers.get("UIDVALIDITY", 0), numbers.get("UIDNEXT"), numbers)
-
-
-async def read_fetch(data: Data) -> dict[str, Value]:
-    """Return the items of a FETCH response; a large one is read beside the event loop."""
-    if sum(map(len, data.parts)) > LARGE:
-        return await asyncio.to_thread(parse_fetch, data)
-    return parse_fetch(data)
-
-
-async def by_uid(responses: Iterable[Data]) -> dict[int, dict[str, Value]]:
-    """Return the items of each message, ascending; several responses may tell of one."""
-    messages: dict[int, dict[str, Value]] = {}
-    parsed = 0
-    for data in responses:
-        items = await read_fetch(data)
-        if 0 < (uid := parse_number(items.get("UID"))) <= MAX_UID:
-            messages.setdefault(uid, {}).update(items)
-        parsed += sum(map(len, data.parts))
-        if parsed > SLICE:
-            parsed = 0
-            await asyncio.sleep(0)
-    return dict(sorted(messages.items()))

@@ -4,19 +4,16 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 import logging
-from typing import Final
 
 from .command import Command
 from .excerpt import with_text
+from .fetching import SLICE
 from .mark import Mark
 from .message import parse_mail
 from .models import Mail
 from .responses import Value, parse_number
 
 _LOGGER = logging.getLogger(__name__)
-
-# Octets that are parsed in one go, before the event loop gets its turn.
-SLICE: Final = 8_192
 
 
 @dataclass(frozen=True, slots=True)

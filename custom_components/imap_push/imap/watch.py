@@ -8,6 +8,7 @@ from typing import Final, Never
 from .armed import Armed
 from .command import Command
 from .errors import CommandRefused, ConnectionLost, FolderNotFound
+from .fetching import read_fetch
 from .folder import Folder
 from .models import PushMode
 from .names import is_folder
@@ -15,7 +16,7 @@ from .push import Notify, Push, PushChoice
 from .questions import Questions
 from .reasons import MAX_FRUITLESS, PACE, Reasons
 from .responses import Data, parse_status
-from .session import Session, read_fetch
+from .session import Session
 from .settling import Settling
 from .statistics import Statistics
 from .sweep import Look, pushed_mail
