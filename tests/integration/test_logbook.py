@@ -42,7 +42,12 @@ def _custom_integrations(
 async def client(
     hass: HomeAssistant, watcher: FakeWatcher, hass_ws_client: WebSocketGenerator
 ) -> MockHAClientWebSocket:
-    """Set up the logbook; return how the frontend asks for its lines."""
+    """Set up the logbook; return how the frontend asks for its lines.
+
+    The frontend itself is a package of 50 MB that no line depends on, and that a
+    fresh environment of these tests does not have.
+    """
+    hass.config.components.add("frontend")
     assert await async_setup_component(hass, "logbook", {})
     return await hass_ws_client(hass)
 
