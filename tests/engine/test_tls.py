@@ -1,9 +1,11 @@
 """What makes a connection safe: each way to get at the credentials ends before they are sent."""
 
+import asyncio
 from base64 import b64encode
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
+import socket
 import ssl
 from typing import Final
 
@@ -27,9 +29,11 @@ from custom_components.imap_push.imap import (
     TlsTooOld,
     certificate as certificate_module,
     check_account,
+    connection as connection_module,
     fetch_certificate,
 )
 from custom_components.imap_push.imap.connection import Connection
+from custom_components.imap_push.imap.dial import dial
 
 from .conftest import account
 from .scripted import CAPABILITIES, Peer, Script, ScriptedServer
@@ -205,6 +209,25 @@ async def test_tls_that_is_not_safe_any_more(
         )
     assert type(error) is TlsTooOld
     assert not any(secret in server.received for secret in SECRETS)
+
+
+async def test_a_connection_that_is_refused_leaves_nothing_behind(
+    certificate: Certificate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """See the number of its socket free: the next socket that has it may be of anyone."""
+    dialled: list[int] = []
+
+    async def noted_dial(host: str, port: int) -> socket.socket:
+        connected = await dial(host, port)
+        dialled.append(connected.fileno())
+        return connected
+
+    monkeypatch.setattr(connection_module, "dial", noted_dial)
+    async with Server(Security.TLS, certificate.server_context()) as server:
+        error = await refused(server.port, security=Security.TLS, fingerprint="another")
+        assert type(error) is CertificateChanged
+        # It raises if the event loop still holds a transport that has this number.
+        assert not asyncio.get_running_loop().remove_reader(dialled[0])
 
 
 async def test_a_server_that_knows_no_safe_tls(certificate: Certificate) -> None:

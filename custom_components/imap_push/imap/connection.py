@@ -324,6 +324,8 @@ async def _connect(account: Account, *, patiently: bool) -> PushProtocol:
                 else:
                     await connect_plain(protocol, connected)
     except BaseException:
+        # A transport whose socket is closed beneath it blocks the number of that socket for all.
+        protocol.fail(ConnectionLost("closed by us"))
         connected.close()
         raise
     return protocol
