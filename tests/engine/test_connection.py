@@ -26,6 +26,7 @@ from custom_components.imap_push.imap import (
     TlsExpected,
     TlsNotSpoken,
     TooManyConnections,
+    Unavailable,
     Unreachable,
     check,
     check_account,
@@ -70,10 +71,14 @@ async def refused(port: int, **changes: object) -> ImapError:
         (b"HTTP/1.1 400 Bad Request", NotImap, "HTTP"),
         (b"SSH-2.0-OpenSSH_9", NotImap, "not IMAP"),
         (b"* BYE too many connections", TooManyConnections, "too many connections"),
-        (b"* BYE see you", ConnectionLost, "see you"),
+        (b"* BYE see you", CommandRefused, "greeting: BYE see you"),
+        (b"* BYE [UNAVAILABLE] see you", Unavailable, "see you"),
+        (b"* NO [UNAVAILABLE] see you", Unavailable, "see you"),
+        (b"* NO not from there", CommandRefused, "greeting: NO not from there"),
+        (b"* BAD [ALERT] what", CommandRefused, "greeting: BAD what"),
         (b"* 3 EXISTS", NotImap, "not IMAP"),
     ],
-    ids=["POP3", "SMTP", "HTTP", "SSH", "full", "bye", "no greeting"],
+    ids=lambda it: it.decode() if isinstance(it, bytes) else "",
 )
 async def test_what_greets_is_not_ready_imap(
     greeting: bytes, error: type[ImapError], told: str
@@ -86,8 +91,36 @@ async def test_what_greets_is_not_ready_imap(
 
     async with ScriptedServer(serve) as server:
         result = await refused(server.port)
-    assert isinstance(result, error)
+    assert type(result) is error
     assert told in str(result)
+
+
+async def test_bye_for_a_reason_that_is_only_a_code() -> None:
+    """See what passes by itself known by its code where the words do not tell."""
+
+    async def serve(peer: Peer) -> None:
+        await peer.log_in()
+        await peer.expect("EXAMINE")
+        peer.say(b"* BYE [UNAVAILABLE] so long")
+        await peer.until_closed()
+
+    async with ScriptedServer(serve) as server:
+        assert type(await refused(server.port)) is Unavailable
+
+
+async def test_more_capabilities_than_anyone_has() -> None:
+    """See the first of them taken, and no memory filled with the others."""
+    words = b" ".join(b"X%d" % number for number in range(100_000))
+
+    async def serve(peer: Peer) -> None:
+        peer.say(b"* OK [CAPABILITY IMAP4rev1 IDLE %b] ready" % words)
+        await peer.until_closed()
+
+    async with ScriptedServer(serve) as server:
+        connection = await Connection.open(account(server.port))
+        connection.abort()
+    assert "IDLE" in connection.capabilities
+    assert len(connection.capabilities) < 10_000
 
 
 async def test_names_and_ports_that_lead_nowhere(

@@ -148,9 +148,9 @@ class TokensNotTaken(LoginDisabled):
 
 
 class CommandRefused(ImapError):
-    """The server answered NO or BAD.
+    """The server answered NO or BAD, or greeted with it or with BYE.
 
-    `status` is "NO" or "BAD", `code` the response code (RFC 5530), upper case, or None, and
+    `status` is "NO", "BAD" or "BYE", `code` the response code (RFC 5530), upper case, or None, and
     `code_args` what stands behind it in its brackets.
     """
 

@@ -27,7 +27,7 @@ from .errors import (
 )
 from .framing import Framer, Parts
 from .news import NewsQueue
-from .refusals import passing_text
+from .refusals import passing_refusal, passing_text
 from .responses import (
     Continuation,
     Data,
@@ -47,6 +47,12 @@ MAX_COLLECTED: Final = 64 * 1024 * 1024
 # Characters of a line that are logged.
 MAX_LOGGED: Final = 500
 _LOCAL_PART: Final = re.compile(r"[^\s\"<>()@]{1,100}@")
+
+# Octets of capabilities that are read: no server offers a tenth of it.
+MAX_CAPABILITIES: Final = 16_384
+
+# Greetings after which one can go on (RFC 3501 7.1).
+_WELCOMES: Final = frozenset({"OK", "PREAUTH"})
 
 # Characters of an alert that are handed on.
 MAX_ALERT: Final = 500
@@ -204,7 +210,7 @@ class PushProtocol(IMAP4ClientProtocol):
             self._learn_capabilities(status.code_args)
         self._receive_alert(status)
         if status.status == "BYE" and self.state != LOGOUT:
-            self._receive_bye(self.scrub(status.text))
+            self._receive_bye(self.scrub(status.text), status.code)
         elif status.code == "NOTIFICATIONOVERFLOW":
             self.news.overflow()
         elif status.code:
@@ -215,8 +221,14 @@ class PushProtocol(IMAP4ClientProtocol):
         greeting = parse_response(parts) if parts[0].startswith(b"* ") else None
         if not isinstance(greeting, Status):
             raise NotImap(name_of_protocol(parts[0]))
-        self.greeting.set_result(greeting)
-        self._receive_untagged_status(greeting)
+        if greeting.status in _WELCOMES:
+            self.greeting.set_result(greeting)
+            self._receive_untagged_status(greeting)
+            return
+        self._receive_alert(greeting)
+        text = self.scrub(greeting.text)
+        refusal = CommandRefused("greeting", greeting.status, greeting.code, text)
+        raise passing_refusal(refusal) or refusal
 
     def _receive_alert(self, status: Status) -> None:
         """Hand on what the server wants the user to be told (RFC 3501 7.1)."""
@@ -227,9 +239,10 @@ class PushProtocol(IMAP4ClientProtocol):
         except Exception:
             _LOGGER.exception("Error while handing on an alert")
 
-    def _receive_bye(self, text: str) -> None:
+    def _receive_bye(self, text: str, code: str | None) -> None:
         """End the connection for the reason the server gives, if it gives one that passes."""
-        self.fail(passing_text(text) or ConnectionLost(f"the server says bye: {text}"))
+        lost = ConnectionLost(f"the server says bye: {text}")
+        self.fail(passing_text(text, code) or lost)
 
     def _receive_tagged(self, status: Status) -> None:
         command = self._commands.get(status.tag or b"")
@@ -308,7 +321,8 @@ class PushProtocol(IMAP4ClientProtocol):
 
         The library reads them before login only, or reads `IDLE]` for IDLE.
         """
-        self.capabilities = set(words.decode("ascii", "replace").upper().split())
+        text = words[:MAX_CAPABILITIES].decode("ascii", "replace")
+        self.capabilities = set(text.upper().split())
 
     def _watch(self) -> None:
         """Let the next deadline of the commands under way end the connection."""
