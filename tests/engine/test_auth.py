@@ -96,6 +96,20 @@ async def test_password_beyond_ascii_goes_by_literals() -> None:
     assert lines[-1] == "pässwort".encode()
 
 
+async def test_a_server_that_asks_again_and_again() -> None:
+    """See the password sent once: a server could have our memory filled with it."""
+
+    async def serve(peer: Peer) -> None:
+        tag = await peer.expect("AUTHENTICATE PLAIN$")
+        peer.say(b"+ ", b"+ ", b"+ ")
+        assert await peer.line()
+        assert await peer.line() == b""
+        assert await peer.line() == b""
+        peer.say(tag + b" " + OK)
+
+    await try_login(serve, b"AUTH=PLAIN", password="pässwort")
+
+
 @pytest.mark.parametrize("password", ["line\r\nend", "nul\0"])
 async def test_password_that_cannot_be_sent(password: str) -> None:
     """See a clear error before a byte is sent."""

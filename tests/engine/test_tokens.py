@@ -16,7 +16,6 @@ from custom_components.imap_push.imap import (
     Mark,
     Throttled,
     TokenRefused,
-    TokenRenewed,
     TokenRevoked,
     TokensNotTaken,
     TokenUnavailable,
@@ -24,6 +23,7 @@ from custom_components.imap_push.imap import (
     logins,
 )
 from custom_components.imap_push.imap.auth import log_in, open_logged_in
+from custom_components.imap_push.imap.command import Command
 from custom_components.imap_push.imap.connection import Connection
 
 from .conftest import account
@@ -259,13 +259,13 @@ async def admit(peer: Peer) -> None:
 
 @pytest.mark.parametrize(
     ("scripts", "error"),
-    [([hang_up, admit], None), ([hang_up, hang_up], TokenRenewed)],
+    [([hang_up, admit], None), ([hang_up, hang_up], TokenRefused)],
     ids=["once", "always"],
 )
 async def test_a_server_that_hangs_up_after_a_refusal(
     scripts: list[Script], error: type[ImapError] | None
 ) -> None:
-    """See the renewed token tried on a connection of its own, and that only once."""
+    """See the token renewed once, tried on a connection of its own, and refused for good there."""
     async with ScriptedServer(*scripts) as server:
         source = Tokens("old", "new", "newer")
         wanted = account(server.port, token=source)
@@ -275,6 +275,7 @@ async def test_a_server_that_hangs_up_after_a_refusal(
             with pytest.raises(error):
                 await open_logged_in(wanted)
         assert len(server.peers) == 2
+        assert source.renewals == 1
 
 
 async def test_no_token_in_any_log(caplog: pytest.LogCaptureFixture) -> None:
@@ -514,3 +515,10 @@ def test_an_account_shows_nothing_secret() -> None:
     )
     assert "pw" not in shown
     assert "Tokens" not in shown
+
+
+async def test_a_command_shows_nothing_secret() -> None:
+    """See neither what it sends nor what is secret in it."""
+    command = Command("LOGIN", '"user" "pw"', more=b"pw", secrets=("pw",))
+    assert "LOGIN" in repr(command)
+    assert "pw" not in repr(command)

@@ -2,6 +2,7 @@
 
 from base64 import b64encode
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from .bearer import MECHANISMS, BearerLogin, is_renewable
 from .command import Command
@@ -36,7 +37,19 @@ async def open_logged_in(
     try:
         return await _open(account, on_alert, pipelining, patiently=patiently)
     except TokenRenewed:
-        return await _open(account, on_alert, pipelining, patiently=patiently)
+        again = replace(account, token=account.token and _Renewed(account.token))
+        return await _open(again, on_alert, pipelining, patiently=patiently)
+
+
+class _Renewed:
+    """A source whose token was renewed just now: no other one is to be had so soon."""
+
+    def __init__(self, source: TokenSource) -> None:
+        self._source = source
+
+    async def token(self, *, renew: bool = False) -> str:
+        """Return the token of before."""
+        return await self._source.token()
 
 
 async def _open(
@@ -156,10 +169,12 @@ def _login(account: Account) -> Command:
 def _plain(account: Account, *, at_once: bool) -> Command:
     """Return AUTHENTICATE PLAIN; `at_once` saves a round trip (SASL-IR, RFC 4959)."""
     response = _base64(f"\0{account.username}\0{account.password}")
+    # Only once, however often a server asks: nothing would bound what waits to be sent.
+    pieces = iter((response.encode(),))
     return Command(
         "AUTHENTICATE",
         f"PLAIN {response}" if at_once else "PLAIN",
-        continuation=lambda _: response.encode(),
+        continuation=lambda _: next(pieces, b""),
         secrets=(response, account.password),
     )
 

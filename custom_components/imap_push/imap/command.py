@@ -33,12 +33,12 @@ class Command:
     """
 
     name: str
-    arguments: str = ""
+    arguments: str = field(default="", repr=False)
     collects: frozenset[str] = frozenset()
     continuation: Callable[[bytes], bytes | None] | None = None
-    more: bytes = b""
+    more: bytes = field(default=b"", repr=False)
     deadline: float | None = COMMAND_DEADLINE
-    secrets: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = field(default=(), repr=False)
     opens_folder: bool = False
     tag: bytes = b""
     started: float = 0.0
