@@ -58,6 +58,8 @@ def test_addresses(text: str, local: str, domain: str) -> None:
         '"ann@example.org',
         "ann\r\n@example.org",
         "ann\0@example.org",
+        "ann\u202e@example.org",
+        "ann\ud800@example.org",
         "a" * 300 + "@example.org",
         "ann@" + "a" * 64 + ".org",
         "ann@" + "a." * 150 + "org",

@@ -36,7 +36,7 @@ def parse_address(text: str) -> MailAddress:
     """Take an address apart; raise InvalidAddress."""
     local, _, domain = text.strip().rpartition("@")
     pattern = _QUOTED if local.startswith('"') else _DOT_ATOM
-    if not pattern.fullmatch(local):
+    if not pattern.fullmatch(local) or not local.isprintable():
         raise InvalidAddress("no valid name before the @")
     host = host_name(domain)
     if host is None:
