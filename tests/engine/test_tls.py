@@ -466,9 +466,14 @@ async def test_a_certificate_with_an_odd_name(
     assert fetched.problem is CertificateProblem.UNTRUSTED
 
 
-def test_a_certificate_that_is_none() -> None:
+@pytest.mark.parametrize("kind", ["no DER", "a name that is no string"])
+def test_a_certificate_that_is_none(certificate: Certificate, kind: str) -> None:
     """See its fingerprint all the same."""
-    described = certificate_module._describe(b"no DER", None)
+    octets = ssl.PEM_cert_to_DER_cert(certificate.cert.read_text())
+    utf8, bits = b"\x0c\x09localhost", b"\x03\x09localhost"
+    assert utf8 in octets
+    octets = b"no DER" if kind == "no DER" else octets.replace(utf8, bits)
+    described = certificate_module._describe(octets, None)
     assert (described.subject, described.issuer, described.not_after) == ("", "", None)
     assert len(described.fingerprint) == 64
 

@@ -58,7 +58,7 @@ def _describe(octets: bytes, problem: CertificateProblem | None) -> Certificate:
         parsed = x509.load_der_x509_certificate(octets)
         subject, issuer = _name(parsed.subject), _name(parsed.issuer)
         not_after = parsed.not_valid_after_utc.astimezone(UTC)
-    except ValueError, x509.InvalidVersion:
+    except TypeError, ValueError, x509.InvalidVersion:
         subject, issuer, not_after = "", "", None
     return Certificate(
         fingerprint=fingerprint_of(octets),
