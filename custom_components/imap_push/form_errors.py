@@ -30,6 +30,8 @@ from .imap import (
     TlsExpected,
     TlsNotSpoken,
     TlsTooOld,
+    TokenRefused,
+    TokenRevoked,
     TokensNotTaken,
     TokenUnavailable,
     Unavailable,
@@ -53,6 +55,7 @@ ACCOUNT_ERRORS: Final[dict[type[BaseException], tuple[str, str]]] = {
     TlsTooOld: (CONF_SECURITY, "tls_too_old"),
     TlsError: (CONF_SECURITY, "tls_failed"),
     LoginRefused: (CONF_BASE, "login_refused"),
+    TokenRevoked: (CONF_BASE, "token_revoked"),
     LoginDisabled: (CONF_SECURITY, "login_disabled"),
     TokensNotTaken: (CONF_BASE, "tokens_not_taken"),
     TokenUnavailable: (CONF_BASE, "token_unavailable"),
@@ -73,6 +76,7 @@ CERTIFICATE_ERRORS: Final[dict[CertificateProblem, tuple[str, str]]] = {
 REFUSED_LOGINS: Final[dict[type[BaseException], str]] = {
     AppPasswordNeeded: "app_password_needed",
     OAuthNeeded: "oauth_needed",
+    TokenRefused: "token_refused",
     LoginRefused: "login_refused_because",
 }
 
@@ -110,6 +114,8 @@ def account_error(
                     "url": app_password_page(provider),
                 },
             )
+        case TokenRevoked():
+            pass
         case LoginRefused() if answer := _answer(str(err)):
             key = most_specific(REFUSED_LOGINS, err)
             return CONF_BASE, key, {"answer": answer}
