@@ -115,18 +115,22 @@ class SetupSteps(AccountSteps, OAuthSteps):
     async def _ask_for_the_rest(
         self, found: Discovery, auth: tuple[Auth, ...]
     ) -> ConfigFlowResult:
-        """Ask for what is still missing."""
-        oauth_is_known = found.provider is not None and found.provider.oauth is not None
+        """Ask for what is still missing; where to sign in has to be known, or typed."""
+        takes_password = Auth.PASSWORD in auth
+        way = Auth.PASSWORD if takes_password else Auth.OAUTH2
+        server = self._found_server() | {CONF_AUTHENTICATION: way}
         if not found.is_trusted:
             self._server_step = _confirm_step(found)
-        elif Auth.PASSWORD in auth:
-            if Auth.OAUTH2 in auth and oauth_is_known:
+            return self._show_server(server, {})
+        has_page = found.provider is not None and found.provider.oauth is not None
+        match takes_password, has_page and Auth.OAUTH2 in auth:
+            case True, True:
                 return await self.async_step_choose_sign_in()
-            return self._show_password(None, {})
-        elif oauth_is_known:
-            return await self.async_step_sign_in()
-        way = Auth.PASSWORD if Auth.PASSWORD in auth else Auth.OAUTH2
-        return self._show_server({**self._found_server(), CONF_AUTHENTICATION: way}, {})
+            case True, False:
+                return self._show_password(None, {})
+            case False, True:
+                return await self.async_step_sign_in()
+        return self._show_server(server, {})
 
     async def async_step_choose_sign_in(
         self, user_input: UserInput = None
