@@ -21,6 +21,7 @@ from custom_components.imap_push.imap.discovery.providers import PROVIDERS
 
 from .conftest import Discover
 from .internet import Internet
+from .page import PAGE, rows
 
 with (Path(__file__).parent / "providers.csv").open(encoding="utf-8") as table:
     CASES: Final = list(csv.DictReader(table))
@@ -106,6 +107,12 @@ def test_pages() -> None:
             or not provider.domains
         )
     ] == []
+
+
+def test_page_says_what_the_table_says() -> None:
+    """See docs/providers.md as `python -m tests.engine.discovery.page` writes it."""
+    lines = PAGE.read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if line.startswith("|")] == rows()
 
 
 async def test_own_domain_on_a_server_of_ones_own(
