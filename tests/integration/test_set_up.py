@@ -25,6 +25,7 @@ from custom_components.imap_push.imap import (
     Source,
     TokenRefused,
     provider_of_domain,
+    provider_of_host,
 )
 from custom_components.imap_push.oauth_flow import OAuthSteps
 from homeassistant.components.application_credentials import (
@@ -245,7 +246,7 @@ async def test_address_that_leads_nowhere_is_told_and_the_flow_goes_on(
     [
         pytest.param("icloud.com", "app_password", id="app password"),
         pytest.param("gmx.de", "enable_imap", id="IMAP to switch on"),
-        pytest.param("zoho.com", "enable_imap_app_password", id="both"),
+        pytest.param("naver.com", "enable_imap_app_password", id="both"),
         pytest.param("qq.com", "authorization_code", id="authorization code"),
         pytest.param("att.net", "secure_mail_key", id="secure mail key"),
         pytest.param("mail.com", "paid_plan", id="paid plan"),
@@ -270,6 +271,23 @@ async def test_what_the_provider_wants_is_said_before(
     assert form["description_placeholders"]["url"].startswith("https://")
 
     result = await _type_password(hass, form)
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    await hass.async_block_till_done()
+
+
+@pytest.mark.parametrize(
+    "host", ["mail.your-server.de", "mail.privateemail.com", "secure.emailsrvr.com"]
+)
+async def test_domain_of_ones_own_at_a_hoster(
+    hass: HomeAssistant, discover: AsyncMock, check_account: AsyncMock, host: str
+) -> None:
+    """Set up an account at a provider that has no mail addresses of its own."""
+    discover.return_value = [
+        _found(_server(host=host), provider_of_host(host), source=Source.MX)
+    ]
+    form = await _type_address(hass)
+    assert form["step_id"] == "password"
+    result = await _submit(hass, form, TYPED)
     assert result["type"] is FlowResultType.CREATE_ENTRY
     await hass.async_block_till_done()
 
