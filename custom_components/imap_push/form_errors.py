@@ -89,9 +89,12 @@ REQUEST_ERRORS: Final[dict[type[BaseException], str]] = {
 }
 
 
-def app_password_page(provider: Provider) -> str:
-    """Return where to make an app password, or at least where to begin."""
-    return provider.app_password_url or f"https://{provider.domains[0]}"
+def app_password_page_at(host: str) -> str:
+    """Return where to make an app password for a server, as far as that is known."""
+    provider = provider_of_host(host)
+    if provider is None or not provider.needs_app_password:
+        return NOTHING
+    return provider.page or NOTHING
 
 
 def account_error(
@@ -111,7 +114,7 @@ def account_error(
                 {
                     "answer": _answer(str(err)) or NOTHING,
                     "provider": provider.name,
-                    "url": app_password_page(provider),
+                    "url": provider.page or NOTHING,
                 },
             )
         case TokenRevoked():
@@ -127,10 +130,11 @@ def account_error(
 
 
 def _wants_app_password(err: LoginRefused, provider: Provider) -> bool:
-    """Return if an app password is what is missing: not all servers say so."""
-    if isinstance(err, AppPasswordNeeded):
-        return provider.app_password_url is not None
-    return provider.needs_app_password and type(err) is LoginRefused
+    """Return if one of its app passwords is what is missing: not all servers say so."""
+    return provider.needs_app_password and type(err) in (
+        LoginRefused,
+        AppPasswordNeeded,
+    )
 
 
 def request_error(err: ImapError, folder: str) -> tuple[str, dict[str, str]]:

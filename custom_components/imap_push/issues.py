@@ -20,7 +20,7 @@ from homeassistant.helpers.dispatcher import async_dispatcher_connect
 
 from .const import CONF_FOLDER, DOMAIN, SUBENTRY_TYPE_FOLDER
 from .core_imap import CORE_IMAP_DOMAIN, async_core_imap_entries, same_account
-from .form_errors import NOTHING, app_password_page
+from .form_errors import app_password_page_at
 from .imap import (
     AccountState,
     AppPasswordNeeded,
@@ -28,7 +28,6 @@ from .imap import (
     ImapError,
     LoginRefused,
     OAuthNeeded,
-    provider_of_host,
 )
 
 ISSUE_ALERT: Final = "alert"
@@ -157,8 +156,7 @@ def _issue_of(error: ImapError | None, host: str) -> tuple[str, dict[str, str]] 
     """Return the issue that an error is, and what its texts need."""
     match error:
         case AppPasswordNeeded():
-            provider = provider_of_host(host)
-            page = app_password_page(provider) if provider else NOTHING
+            page = app_password_page_at(host)
             return ISSUE_APP_PASSWORD, {"answer": as_text(str(error)), "url": page}
         case OAuthNeeded():
             return ISSUE_OAUTH_NEEDED, {"answer": as_text(str(error))}

@@ -32,7 +32,7 @@ from .account_forms import (
     password_in,
 )
 from .account_steps import AccountSteps, Errors, UserInput
-from .form_errors import app_password_page
+from .form_errors import NOTHING
 from .helpers import account_from_entry_data, unique_id_from_entry_data
 from .imap import (
     Account,
@@ -274,7 +274,7 @@ class SetupSteps(AccountSteps, OAuthSteps):
             return {}
         return {
             "provider": self._mail_provider.name,
-            "url": app_password_page(self._mail_provider),
+            "url": self._mail_provider.page or NOTHING,
         }
 
 

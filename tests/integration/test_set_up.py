@@ -268,7 +268,8 @@ async def test_what_the_provider_wants_is_said_before(
     form = await _type_address(hass, f"jane@{domain}")
     assert form["step_id"] == step
     assert form["description_placeholders"]["provider"] == found.provider.name
-    assert form["description_placeholders"]["url"].startswith("https://")
+    url = form["description_placeholders"]["url"]
+    assert url.startswith("https://") == (step != "password")
 
     result = await _type_password(hass, form)
     assert result["type"] is FlowResultType.CREATE_ENTRY
@@ -287,7 +288,7 @@ async def test_domain_of_ones_own_at_a_hoster(
     ]
     form = await _type_address(hass)
     assert form["step_id"] == "password"
-    result = await _submit(hass, form, TYPED)
+    result = await _type_password(hass, form)
     assert result["type"] is FlowResultType.CREATE_ENTRY
     await hass.async_block_till_done()
 

@@ -38,7 +38,7 @@ def rows() -> list[str]:
 
 
 def _row(facts: Mapping[str, Any]) -> str:
-    page = facts.get("app_password_url")
+    page = facts.get("page")
     cells = (
         facts["name"],
         _addresses(facts),

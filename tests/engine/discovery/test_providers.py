@@ -35,7 +35,7 @@ HINTS_WITH_PAGE: Final = {
     "proton_bridge",
     "secure_mail_key",
 }
-HINTS: Final = {*HINTS_WITH_PAGE, "microsoft", "microsoft_work", "no_imap"}
+HINTS: Final = {*HINTS_WITH_PAGE, "microsoft"}
 
 
 def expected(case: dict[str, str]) -> Server | None:
@@ -87,25 +87,20 @@ def test_table() -> None:
         assert [name for name in names if host_name(name) != name] == []
     for provider in PROVIDERS.values():
         assert provider.domains or provider.mx
-        assert (provider.host is None) == (provider.hint == "no_imap")
         assert bool(provider.host) == bool(provider.auth)
         assert provider.security is not Security.NONE
         assert provider.oauth is None or Auth.OAUTH2 in provider.auth
-        assert re.match("https://|None$", str(provider.app_password_url))
+        assert re.match("https://|None$", str(provider.page))
         assert provider.hint is None or provider.hint in HINTS
 
 
 def test_pages() -> None:
-    """See where to go wherever a form says it: an address's domain can be anyone's page."""
+    """See where to go wherever a form says it."""
     assert [
         key
         for key, provider in PROVIDERS.items()
-        if provider.app_password_url is None
-        and (
-            provider.needs_app_password
-            or provider.hint in HINTS_WITH_PAGE
-            or not provider.domains
-        )
+        if provider.page is None
+        and (provider.needs_app_password or provider.hint in HINTS_WITH_PAGE)
     ] == []
 
 
