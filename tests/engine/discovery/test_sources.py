@@ -5,8 +5,10 @@ from collections.abc import Callable
 import logging
 import time
 
+from aiohttp import web
 import pycares
 import pytest
+from yarl import URL
 
 from custom_components.imap_push.imap import (
     Auth,
@@ -17,9 +19,10 @@ from custom_components.imap_push.imap import (
     discover,
 )
 from custom_components.imap_push.imap.discovery import sources
+from custom_components.imap_push.imap.discovery.providers import EXCHANGE
 
 from .conftest import Discover
-from .internet import Internet, config, cut, file, never
+from .internet import Answer, Internet, config, cut, file, never, redirect
 
 from tests.engine.scripted import Peer, ScriptedServer
 from tests.rig.certificate import Certificate
@@ -28,6 +31,10 @@ ADDRESS = "Ann@Example.ORG"
 AUTOCONFIG = "https://autoconfig.example.org/mail/config-v1.1.xml"
 WELL_KNOWN = "https://example.org/.well-known/autoconfig/mail/config-v1.1.xml"
 ISPDB = f"{sources.ISPDB}/example.org"
+EXCHANGES = (
+    "https://autodiscover.example.org/autodiscover/autodiscover.xml",
+    "https://example.org/autodiscover/autodiscover.xml",
+)
 
 
 def server(
@@ -65,6 +72,7 @@ async def test_nothing_is_found(internet: Internet, find: Discover) -> None:
             # Without TLS, nobody is told who asks.
             AUTOCONFIG.replace("https", "http"),
             WELL_KNOWN.replace("https", "http"),
+            *EXCHANGES,
         ]
     )
     assert len(internet.dialled) == 6
@@ -243,6 +251,80 @@ async def test_guess(
         internet.mail_server("imap.example.org", port, imap)
         found = only(await find(ADDRESS))
     assert found == (server(port=port, security=security), Source.GUESS, False)
+
+
+def ask_to_sign_in(*ways: str, status: int = 401) -> Answer:
+    """Answer as somebody who wants to know who asks."""
+
+    async def answer(_request: web.Request) -> web.StreamResponse:
+        return web.Response(
+            status=status, headers=[("WWW-Authenticate", it) for it in ways]
+        )
+
+    return answer
+
+
+# As Exchange says it behind its proxy (ews-managed-api#26).
+AS_EXCHANGE = ("Negotiate", "Kerberos", "NTLM", 'Basic realm="example.org"')
+
+
+@pytest.mark.parametrize("url", EXCHANGES)
+@pytest.mark.parametrize(
+    ("answer", "is_exchange"),
+    [
+        (ask_to_sign_in(*AS_EXCHANGE), True),
+        (ask_to_sign_in("NTLM"), True),
+        (ask_to_sign_in("negotiate x"), True),
+        (ask_to_sign_in('Basic realm="mailcow"'), False),
+        (ask_to_sign_in(), False),
+        (ask_to_sign_in(*AS_EXCHANGE, status=200), False),
+        (redirect("https://www.example.org/exchange"), False),
+        (cut, False),
+        (never, False),
+    ],
+    ids=[
+        "all",
+        "NTLM",
+        "Negotiate",
+        "Basic",
+        "none",
+        "200",
+        "redirect",
+        "cut",
+        "silent",
+    ],
+)
+async def test_exchange_of_ones_own(
+    url: str, answer: Answer, is_exchange: bool, internet: Internet, find: Discover
+) -> None:
+    """See Exchange offered for confirmation at the name where it is, and nobody told who asks."""
+    internet.serve(url, answer)
+    internet.serve("https://www.example.org/exchange", ask_to_sign_in("NTLM"))
+    found = await find(ADDRESS)
+    expected = Discovery(
+        server=server(URL(url).host or ""),
+        source=Source.AUTODISCOVER,
+        is_trusted=False,
+        provider=EXCHANGE,
+    )
+    assert found == ([expected] if is_exchange else [])
+    assert url in internet.asked
+
+
+async def test_imap_of_an_exchange_of_ones_own(
+    internet: Internet, find: Discover, certificate: Certificate
+) -> None:
+    """See the server that answers offered before the one whose IMAP nobody knows of."""
+
+    async def greet(peer: Peer) -> None:
+        peer.say(b"* OK [CAPABILITY IMAP4rev1] The Microsoft Exchange IMAP4 service")
+        await peer.until_closed()
+
+    internet.serve(EXCHANGES[0], ask_to_sign_in(*AS_EXCHANGE))
+    async with ScriptedServer(greet, context=certificate.server_context()) as imap:
+        internet.mail_server("imap.example.org", 993, imap)
+        found = await find(ADDRESS)
+    assert [it.source for it in found] == [Source.GUESS, Source.AUTODISCOVER]
 
 
 async def test_guesses_that_are_not_offered(

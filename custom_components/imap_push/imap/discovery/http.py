@@ -14,6 +14,7 @@ MAX_OCTETS: Final = 100_000
 MAX_REDIRECTS: Final = 3
 
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_WINDOWS: Final = frozenset({"negotiate", "ntlm"})
 # A file that unpacks to gigabytes is not asked for, and not read either.
 _HEADERS: Final = {"Accept": "text/xml, application/xml", "Accept-Encoding": "identity"}
 
@@ -35,6 +36,16 @@ async def fetch(session: aiohttp.ClientSession, url: URL) -> bytes | None:
             return None
         url = target
     return None
+
+
+async def asks_for_windows_login(session: aiohttp.ClientSession, url: URL) -> bool:
+    """Return if somebody wants to be told at a URL who asks, in the way of Windows (RFC 4559)."""
+    async with session.get(
+        url, allow_redirects=False, raise_for_status=False
+    ) as response:
+        offered = response.headers.getall("WWW-Authenticate", ())
+    kinds = {words.partition(" ")[0].casefold() for words in offered}
+    return response.status == 401 and not kinds.isdisjoint(_WINDOWS)
 
 
 async def _body(response: aiohttp.ClientResponse) -> bytes | None:

@@ -22,6 +22,7 @@ class Source(StrEnum):
     SRV = "srv"
     ISPDB = "ispdb"
     GUESS = "guess"
+    AUTODISCOVER = "autodiscover"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,6 +63,16 @@ _BY_HOST: Final = {
 }
 
 
+# Not one provider, but what a company runs itself. IMAP is off there unless somebody wants it.
+EXCHANGE: Final = Provider(
+    key="exchange",
+    name="Exchange",
+    auth=(Auth.PASSWORD,),
+    page="https://learn.microsoft.com/exchange/clients/pop3-and-imap4/configure-imap4",
+    hint="exchange",
+)
+
+
 def provider_of_domain(domain: str) -> Provider | None:
     """Return whose mail addresses end in this domain."""
     return _BY_DOMAIN.get(domain)

@@ -9,13 +9,15 @@ from typing import Final
 import aiohttp
 from yarl import URL
 
+from ..models import Security
 from .address import MailAddress, base_domain, is_within, parse_address
 from .autoconfig import read_autoconfig
 from .dns import Resolver, Service, find_alias, find_exchanges, find_services
 from .guess import guess_server
-from .http import fetch
+from .http import asks_for_windows_login, fetch
 from .models import Discovery, Server, Source
 from .providers import (
+    EXCHANGE,
     PROVIDERS,
     provider_of_domain,
     provider_of_host,
@@ -34,6 +36,7 @@ _PLACES: Final = (
     ("autoconfig.", "/mail/config-v1.1.xml"),
     ("", "/.well-known/autoconfig/mail/config-v1.1.xml"),
 )
+_AUTODISCOVER: Final = "/autodiscover/autodiscover.xml"
 _MICROSOFT_AUTODISCOVER: Final = "autodiscover.outlook.com"
 
 
@@ -65,6 +68,7 @@ async def discover(
     ]
     if ssl_context is not None:
         sources.append(search.guess(ssl_context))
+    sources.append(search.microsoft_exchange())
     return _best_first(await ask(sources, _is_final, DEADLINE))
 
 
@@ -174,6 +178,28 @@ class _Search:
         if server is None:
             return []
         return [self._discovery(server, Source.GUESS, is_trusted=False)]
+
+    async def microsoft_exchange(self) -> list[Discovery]:
+        """Return where the domain runs Exchange, under one of the usual names (MS-OXDISCO 3.1.5.3).
+
+        IMAP may be elsewhere, or not switched on: it is not by default. Nobody is told who asks.
+        """
+        hosts = [f"autodiscover.{self._domain}", self._domain]
+        found = await ask(map(self._exchange_at, hosts), bool, FETCH_DEADLINE)
+        return [
+            Discovery(
+                server=self._server(Service(host, 993, Security.TLS)),
+                source=Source.AUTODISCOVER,
+                is_trusted=False,
+                provider=EXCHANGE,
+            )
+            for host in filter(None, found)
+        ][:1]
+
+    async def _exchange_at(self, host: str) -> str | None:
+        """Return the host if it is one with Exchange."""
+        url = URL.build(scheme="https", host=host, path=_AUTODISCOVER)
+        return host if await asks_for_windows_login(self._session, url) else None
 
     async def _read(
         self, urls: Iterable[URL], source: Source, *, is_trusted: bool
