@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 import dataclasses
 import functools
 import logging
-import re
 import ssl
 from typing import Any, Final
 
@@ -36,7 +35,6 @@ _LOGGER = logging.getLogger(__name__)
 
 CRITERIA: Final = tuple(field.name for field in dataclasses.fields(Criteria))
 OCTETS_PER_KILOBYTE: Final = 1000
-_LOCAL_PART: Final = re.compile(r"[^\s@]+@")
 
 
 def unique_id_from_entry_data(data: Mapping[str, Any]) -> str:
@@ -66,8 +64,8 @@ def _ssl_context(data: Mapping[str, Any]) -> ssl.SSLContext:
 
 
 def name_for_log(entry: ConfigEntry) -> str:
-    """Return the entry's title without the address that it mostly is."""
-    return _LOCAL_PART.sub("***@", entry.title)
+    """Return the end of the entry's title, which mostly is an address, and of its ID."""
+    return f"{entry.title.rpartition('@')[2]} ({entry.entry_id[-6:]})"
 
 
 def account_from_entry_data(

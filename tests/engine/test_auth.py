@@ -2,6 +2,7 @@
 
 from base64 import b64encode
 from collections.abc import Awaitable, Callable
+import logging
 
 import pytest
 
@@ -16,6 +17,7 @@ from custom_components.imap_push.imap import (
     Throttled,
     TooManyConnections,
     Unavailable,
+    protocol,
 )
 from custom_components.imap_push.imap.auth import log_in
 from custom_components.imap_push.imap.connection import Connection
@@ -94,6 +96,38 @@ async def test_password_beyond_ascii_goes_by_literals() -> None:
 
     lines = await try_login(serve, password="pässwort")
     assert lines[-1] == "pässwort".encode()
+
+
+@pytest.mark.parametrize(
+    "username", ["ann.lee@example.org", '"ann lee"@example.org'], ids=["atom", "quoted"]
+)
+async def test_no_address_in_any_log(
+    username: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """See nobody's name in the most talkative log, and no long line looked through for one."""
+    caplog.set_level(logging.DEBUG)
+    looked_through: list[int] = []
+
+    class LocalPart:
+        """Notes how much it is given."""
+
+        pattern = protocol._LOCAL_PART
+
+        def sub(self, replacement: str, text: str) -> str:
+            looked_through.append(len(text))
+            return self.pattern.sub(replacement, text)
+
+    monkeypatch.setattr(protocol, "_LOCAL_PART", LocalPart())
+
+    async def serve(peer: Peer) -> None:
+        tag = await peer.expect("LOGIN")
+        peer.say(b"* OK hello " + username.encode(), b"* OK " + b"a" * 9999)
+        peer.say(tag + b" " + OK)
+
+    await try_login(serve, username=username)
+    assert "example.org" in caplog.text
+    assert "ann" not in caplog.text
+    assert max(looked_through) <= protocol.MAX_LOGGED
 
 
 async def test_a_server_that_asks_again_and_again() -> None:

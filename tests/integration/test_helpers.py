@@ -3,8 +3,13 @@
 from typing import Any
 
 import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.imap_push.helpers import CRITERIA, criteria_from_config
+from custom_components.imap_push.helpers import (
+    CRITERIA,
+    criteria_from_config,
+    name_for_log,
+)
 from custom_components.imap_push.imap import Criteria
 
 
@@ -64,3 +69,18 @@ def test_every_criterion_can_be_told() -> None:
         *("sender", "recipient", "subject", "text", "unread", "flagged"),
         *("larger_than", "has_attachment", "newer_than", "raw"),
     }
+
+
+@pytest.mark.parametrize(
+    ("title", "told"),
+    [
+        ("ann.lee@example.org", "example.org (XY7Z89)"),
+        ('"ann lee"@example.org', "example.org (XY7Z89)"),
+        ("of ann@example.com, ann@example.org", "example.org (XY7Z89)"),
+        ("Office", "Office (XY7Z89)"),
+    ],
+)
+def test_name_for_log(title: str, told: str) -> None:
+    """An account is told from another one of its provider, and nobody's address is told."""
+    entry = MockConfigEntry(title=title, entry_id="01JDABCDEFGHIJKLMNPQXY7Z89")
+    assert name_for_log(entry) == told

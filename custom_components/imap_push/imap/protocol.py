@@ -46,7 +46,7 @@ MAX_COLLECTED: Final = 64 * 1024 * 1024
 
 # Characters of a line that are logged.
 MAX_LOGGED: Final = 500
-_LOCAL_PART: Final = re.compile(r"[^\s\"<>()@]{1,100}@")
+_LOCAL_PART: Final = re.compile(r"(?:\"[^\"]*\"|[^\s\"<>()@]{1,100})@")
 
 # Octets of capabilities that are read: no server offers a tenth of it.
 MAX_CAPABILITIES: Final = 16_384
@@ -185,13 +185,13 @@ class PushProtocol(IMAP4ClientProtocol):
         return text
 
     def _for_log(self, octets: bytes) -> str:
-        """Return octets without secrets, and without the names in addresses."""
-        text = self.scrub(octets.decode(errors="replace"))
+        """Return the first octets without secrets, and without the names in addresses."""
+        text = self.scrub(octets.decode(errors="replace"))[:MAX_LOGGED]
         return ascii(_LOCAL_PART.sub("***@", text))
 
     def _receive_parts(self, parts: Parts) -> None:
         if _LOGGER.isEnabledFor(logging.DEBUG):
-            _LOGGER.debug("< %s", self._for_log(parts[0])[:MAX_LOGGED])
+            _LOGGER.debug("< %s", self._for_log(parts[0]))
         if not self.greeting.done():
             self._receive_greeting(parts)
             return
