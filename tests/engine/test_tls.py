@@ -230,6 +230,25 @@ async def test_a_connection_that_is_refused_leaves_nothing_behind(
         assert not asyncio.get_running_loop().remove_reader(dialled[0])
 
 
+@pytest.mark.parametrize("leave", [Peer.close, Peer.reset], ids=["closed", "reset"])
+async def test_a_server_that_leaves_in_the_middle_of_the_handshake(
+    certificate: Certificate, leave: Callable[[Peer], None]
+) -> None:
+    """See told that it is the encryption that does not come about."""
+
+    async def script(peer: Peer) -> None:
+        await peer._reader.read(1)
+        leave(peer)
+
+    async with ScriptedServer(script) as server:
+        error = await refused(
+            server.port,
+            security=Security.TLS,
+            ssl_context=certificate.client_context(),
+        )
+    assert type(error) is TlsError
+
+
 async def test_a_server_that_knows_no_safe_tls(certificate: Certificate) -> None:
     """See it told apart from other failures where the handshake already fails for it."""
 

@@ -364,6 +364,8 @@ def _tls_error(error: Exception) -> CannotConnect:
         case TimeoutError():
             # Unlike one that does not answer at all, it is not to be asked again and again.
             return TlsError("no handshake in time")
+        case ConnectionError():
+            return TlsError("the server left in the middle of the handshake")
         case _:
             return CannotConnect(str(error))
 
