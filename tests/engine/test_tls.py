@@ -19,6 +19,7 @@ from custom_components.imap_push.imap import (
     CertificateChanged,
     CertificateError,
     CertificateProblem,
+    HostNotFound,
     ImapError,
     LoginDisabled,
     NotImap,
@@ -228,6 +229,48 @@ async def test_a_connection_that_is_refused_leaves_nothing_behind(
         assert type(error) is CertificateChanged
         # It raises if the event loop still holds a transport that has this number.
         assert not asyncio.get_running_loop().remove_reader(dialled[0])
+
+
+@pytest.mark.parametrize("security", ENCRYPTED)
+@pytest.mark.parametrize(
+    ("host", "asked"),
+    [
+        ("imap.straße.example", "imap.xn--strae-oqa.example"),
+        ("imap.BÜCHER.example", "imap.xn--bcher-kva.example"),
+        ("Imap.Example.org", "Imap.Example.org"),
+    ],
+)
+async def test_a_host_with_letters_of_its_own(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    security: Security,
+    host: str,
+    asked: str,
+) -> None:
+    """See the server asked for by the name that its owner has, and its certificate for that."""
+    dialled: list[str] = []
+
+    async def noted_dial(host: str, port: int) -> socket.socket:
+        dialled.append(host)
+        return await dial("127.0.0.1", port)
+
+    monkeypatch.setattr(connection_module, "dial", noted_dial)
+    shown = make_certificate(tmp_path, host=asked.lower())
+    async with Server(security, shown.server_context(), _serve) as server:
+        await check_account(
+            account(
+                server.port,
+                host=host,
+                security=security,
+                ssl_context=shown.client_context(),
+            )
+        )
+    assert dialled == [asked]
+
+
+async def test_a_host_that_cannot_be_a_name() -> None:
+    """See told that there is no such server."""
+    assert type(await refused(1, host="imap..bücher.example")) is HostNotFound
 
 
 @pytest.mark.parametrize("leave", [Peer.close, Peer.reset], ids=["closed", "reset"])

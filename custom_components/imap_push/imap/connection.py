@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import Callable, Iterator
 import contextlib
+from dataclasses import replace
 import ssl
 from typing import Final
 
 from .command import Command, Completion
-from .dial import dial, dial_patiently
+from .dial import ascii_host, dial, dial_patiently
 from .errors import (
     CannotConnect,
     CertificateError,
@@ -79,6 +80,7 @@ class Connection:
 
         `patiently`: as soon as anything answers, however long that takes.
         """
+        account = replace(account, host=ascii_host(account.host))
         protocol = await _connect(account, patiently=patiently)
         connection = cls(protocol, pipelining or Pipelining())
         try:

@@ -7,6 +7,7 @@ import socket
 from typing import Any, Final
 
 from aiohappyeyeballs import AddrInfoType, start_connection
+import idna
 
 from .errors import (
     CannotConnect,
@@ -27,6 +28,19 @@ PAUSE: Final = 1.5
 # A dead peer is found two minutes after the last byte: probes after 60 s, every 20 s, three.
 _KEEPALIVE: Final = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 20, "TCP_KEEPCNT": 3}
 _USER_TIMEOUT: Final = 60_000  # milliseconds that sent data may stay unacknowledged
+
+
+def ascii_host(host: str) -> str:
+    """Return a host's name as name servers and certificates have it (IDNA 2008); raise HostNotFound.
+
+    Python's own encoding is that of 2003, which makes `ss` of `ß`: that is somebody else's name.
+    """
+    if host.isascii():
+        return host
+    try:
+        return idna.encode(host, uts46=True).decode()
+    except UnicodeError as error:
+        raise HostNotFound("this cannot be a name") from error
 
 
 async def dial(host: str, port: int) -> socket.socket:
