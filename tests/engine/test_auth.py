@@ -193,6 +193,9 @@ async def test_a_server_that_takes_only_tokens() -> None:
             TooManyConnections,
         ),
         (b"NO Request is throttled. Try again later", Throttled),
+        (b"NO System error", Unavailable),
+        (b"NO Internal login failure. Refer to server log.", Unavailable),
+        (b"NO [AUTHENTICATIONFAILED] System error", LoginRefused),
         (b"BAD what", CommandRefused),
         (
             b"NO [ALERT] Application-specific password required: https://x (Failure)",

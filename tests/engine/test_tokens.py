@@ -199,6 +199,7 @@ async def test_a_challenge_that_tells_nothing(challenge: bytes) -> None:
     [
         (b"NO Request is throttled. Try again later", EXPIRED, Throttled),
         (b"NO [UNAVAILABLE] Temporary failure", EXPIRED, Unavailable),
+        (b"NO internal server error", EXPIRED, Unavailable),
         (b"NO failed", {"status": "500"}, Unavailable),
         (b"NO failed", {"status": "temporarily_unavailable"}, Unavailable),
         (b"BAD Invalid SASL argument", EXPIRED, CommandRefused),

@@ -8,7 +8,7 @@ from typing import Final
 from .command import Command
 from .errors import CommandRefused, ImapError, TokenRefused, TokensNotTaken, Unavailable
 from .models import Account
-from .refusals import passing_refusal
+from .refusals import passing_login_refusal
 
 # The first that is offered is taken. XOAUTH2 is what Google, Microsoft and Yahoo document, the
 # only one that Microsoft has, and it says nothing of host and port, which a server behind
@@ -57,7 +57,7 @@ class BearerLogin:
         """Return what the NO to the token means; None if it was no NO."""
         reason = self._reason()
         status, scope = self._told(reason, "status"), self._told(reason, "scope")
-        if passing := passing_refusal(refused):
+        if passing := passing_login_refusal(refused):
             return passing
         if _PASSING.fullmatch(status):
             return Unavailable(f"{refused.text} (status {status})")

@@ -35,6 +35,10 @@ _THROTTLED: Final = re.compile(
 _BACKOFF_TIME: Final = re.compile(
     r"backoff time: *(\d{1,9}) *milliseconds", re.IGNORECASE
 )
+# "System error" (an ISP of a user of Mailpile, #2242); Dovecot 1: "Internal login failure."
+_UNWELL: Final = re.compile(
+    r"(system|internal)( server| login)? (error|failure)", re.IGNORECASE
+)
 # Codes that no friendly "please try again" makes passing.
 _FINAL: Final = frozenset({"AUTHENTICATIONFAILED", "AUTHORIZATIONFAILED", "EXPIRED"})
 # Google (which says "web login required" of an account whose password it takes only there),
@@ -81,6 +85,18 @@ def passing_text(text: str, code: str | None = None) -> Unavailable | None:
     return None
 
 
+def passing_login_refusal(refusal: CommandRefused) -> Unavailable | None:
+    """Return the refusal of a login as one that passes by itself, or None if it does not.
+
+    A server that is unwell refuses the right password, too. Of a mail, it can say the same for ever.
+    """
+    if passing := passing_refusal(refusal):
+        return passing
+    if refusal.code not in _FINAL and _UNWELL.search(refusal.text):
+        return Unavailable(refusal.text)
+    return None
+
+
 def login_refusal(refusal: CommandRefused) -> ImapError | None:
     """Return what the NO to a login means; None if it was no NO.
 
@@ -91,7 +107,7 @@ def login_refusal(refusal: CommandRefused) -> ImapError | None:
         return AppPasswordNeeded(refusal.text)
     if _OAUTH.search(refusal.text):
         return OAuthNeeded(refusal.text)
-    if passing := passing_refusal(refusal):
+    if passing := passing_login_refusal(refusal):
         return passing
     return LoginRefused(refusal.text) if refusal.status == "NO" else None
 
