@@ -72,6 +72,7 @@ async def refused(port: int, **changes: object) -> ImapError:
         (b"SSH-2.0-OpenSSH_9", NotImap, "not IMAP"),
         (b"* BYE too many connections", TooManyConnections, "too many connections"),
         (b"* BYE see you", CommandRefused, "greeting: BYE see you"),
+        (b"* BYE", ConnectionLost, "greeted with BYE"),
         (b"* BYE [UNAVAILABLE] see you", Unavailable, "see you"),
         (b"* NO [UNAVAILABLE] see you", Unavailable, "see you"),
         (b"* NO not from there", CommandRefused, "greeting: NO not from there"),

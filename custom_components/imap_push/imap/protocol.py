@@ -228,7 +228,9 @@ class PushProtocol(IMAP4ClientProtocol):
         self._receive_alert(greeting)
         text = self.scrub(greeting.text)
         refusal = CommandRefused("greeting", greeting.status, greeting.code, text)
-        raise passing_refusal(refusal) or refusal
+        if passing := passing_refusal(refusal):
+            raise passing
+        raise refusal if text else ConnectionLost(f"greeted with {greeting.status}")
 
     def _receive_alert(self, status: Status) -> None:
         """Hand on what the server wants the user to be told (RFC 3501 7.1)."""
