@@ -96,6 +96,37 @@ async def test_what_greets_is_not_ready_imap(
     assert told in str(result)
 
 
+@pytest.mark.parametrize("greeting", [b"* BYE", b"* NO"])
+async def test_a_server_of_many_words(greeting: bytes) -> None:
+    """See only the first of them looked at: some searches would take hours over all of them."""
+
+    async def serve(peer: Peer) -> None:
+        peer.say(greeting + b" too many" * 5000)
+        await peer.until_closed()
+
+    async with ScriptedServer(serve) as server:
+        result = await refused(server.port)
+    assert type(result) is TooManyConnections
+    assert len(str(result)) == protocol.MAX_WORDS
+
+
+async def test_a_server_of_many_alerts() -> None:
+    """See the first of them handed on: each one is shown to the user."""
+    alerts: list[str] = []
+
+    async def serve(peer: Peer) -> None:
+        peer.say(b"* OK ready")
+        tag = await peer.expect("CAPABILITY")
+        peer.say(*(b"* OK [ALERT] %d" % number for number in range(999)))
+        peer.say(tag + b" OK done")
+        await peer.until_closed()
+
+    async with ScriptedServer(serve) as server:
+        connection = await Connection.open(account(server.port), alerts.append)
+        connection.abort()
+    assert alerts == [str(number) for number in range(protocol.MAX_ALERTS)]
+
+
 async def test_bye_for_a_reason_that_is_only_a_code() -> None:
     """See what passes by itself known by its code where the words do not tell."""
 

@@ -54,8 +54,9 @@ MAX_CAPABILITIES: Final = 16_384
 # Greetings after which one can go on (RFC 3501 7.1).
 _WELCOMES: Final = frozenset({"OK", "PREAUTH"})
 
-# Characters of an alert that are handed on.
-MAX_ALERT: Final = 500
+# Characters of a server's words that are looked at and handed on, and alerts of a connection.
+MAX_WORDS: Final = 500
+MAX_ALERTS: Final = 100
 
 # Linux sends the acknowledgement of what was read at once, not 40 ms later: some servers
 # (Cyrus is one) hold the next piece of an answer back until it has come.
@@ -81,6 +82,7 @@ class PushProtocol(IMAP4ClientProtocol):
         self._commands: dict[bytes, Command] = {}
         self._watchdog: asyncio.TimerHandle | None = None
         self._secrets: set[str] = set()
+        self._alerts = 0
         self._sealed = False
 
     @override
@@ -184,6 +186,9 @@ class PushProtocol(IMAP4ClientProtocol):
             text = text.replace(secret, "***")
         return text
 
+    def _words_of(self, status: Status) -> str:
+        return self.scrub(status.text)[:MAX_WORDS]
+
     def _for_log(self, octets: bytes) -> str:
         """Return the first octets without secrets, and without the names in addresses."""
         text = self.scrub(octets.decode(errors="replace"))[:MAX_LOGGED]
@@ -210,7 +215,7 @@ class PushProtocol(IMAP4ClientProtocol):
             self._learn_capabilities(status.code_args)
         self._receive_alert(status)
         if status.status == "BYE" and self.state != LOGOUT:
-            self._receive_bye(self.scrub(status.text), status.code)
+            self._receive_bye(self._words_of(status), status.code)
         elif status.code == "NOTIFICATIONOVERFLOW":
             self.news.overflow()
         elif status.code:
@@ -226,7 +231,7 @@ class PushProtocol(IMAP4ClientProtocol):
             self._receive_untagged_status(greeting)
             return
         self._receive_alert(greeting)
-        text = self.scrub(greeting.text)
+        text = self._words_of(greeting)
         refusal = CommandRefused("greeting", greeting.status, greeting.code, text)
         if passing := passing_refusal(refusal):
             raise passing
@@ -236,8 +241,11 @@ class PushProtocol(IMAP4ClientProtocol):
         """Hand on what the server wants the user to be told (RFC 3501 7.1)."""
         if status.code != "ALERT" or self.on_alert is None:
             return
+        self._alerts += 1
+        if self._alerts > MAX_ALERTS:
+            return
         try:
-            self.on_alert(self.scrub(status.text)[:MAX_ALERT])
+            self.on_alert(self._words_of(status))
         except Exception:
             _LOGGER.exception("Error while handing on an alert")
 
@@ -264,7 +272,7 @@ class PushProtocol(IMAP4ClientProtocol):
         if status.status == "OK":
             command.complete(status)
         else:
-            text = self.scrub(status.text)
+            text = self._words_of(status)
             command.fail(
                 CommandRefused(
                     command.name, status.status, status.code, text, status.code_args
