@@ -439,6 +439,43 @@ async def test_what_was_said_before_tls_is_forgotten(certificate: Certificate) -
     assert alerts == ["the disk is full"]
 
 
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+@pytest.mark.parametrize("is_trusted", [True, False], ids=["trusted", "changed"])
+async def test_an_alert_in_the_greeting(
+    certificate: Certificate, version: ssl.TLSVersion, is_trusted: bool
+) -> None:
+    """See it handed on, however early it comes, of the server that is meant only."""
+    alerts: list[str] = []
+    writers: list[asyncio.StreamWriter] = []
+
+    def greet(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # It goes out with the end of the handshake.
+        writer.write(b"* OK [ALERT] the disk is full\r\n")
+        writer.write(b"* CAPABILITY IMAP4rev1\r\n")
+        writers.append(writer)
+
+    context = certificate.server_context()
+    context.maximum_version = version
+    server = await asyncio.start_server(greet, "127.0.0.1", 0, ssl=context)
+    opening = Connection.open(
+        account(
+            server.sockets[0].getsockname()[1],
+            security=Security.TLS,
+            fingerprint=certificate.fingerprint if is_trusted else "another",
+        ),
+        alerts.append,
+    )
+    if is_trusted:
+        (await opening).abort()
+    else:
+        with pytest.raises(CertificateChanged):
+            await opening
+    for writer in writers:
+        writer.transport.abort()
+    server.close()
+    assert len(alerts) == is_trusted
+
+
 @pytest.mark.parametrize(
     ("made", "problem"),
     [

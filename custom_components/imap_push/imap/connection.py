@@ -87,10 +87,10 @@ class Connection:
             if account.security is Security.STARTTLS:
                 await connection._greet()
                 await connection._start_tls(account)
-                protocol.on_alert = on_alert  # Before, anybody could have said it.
+                protocol.listen(on_alert)  # Before, anybody could have said it.
                 await connection.ask_capabilities()
             else:
-                protocol.on_alert = on_alert
+                protocol.listen(on_alert)
                 await connection._greet()
         except BaseException:
             connection.abort()

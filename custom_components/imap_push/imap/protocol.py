@@ -74,7 +74,6 @@ class PushProtocol(IMAP4ClientProtocol):
         super().__init__(loop)
         self.greeting: asyncio.Future[Status] = loop.create_future()
         self.error: ImapError | None = None
-        self.on_alert: Callable[[str], None] | None = None
         self.news = NewsQueue()
         self.last_byte = loop.time()
         self._socket: socket.socket | None = None
@@ -82,7 +81,9 @@ class PushProtocol(IMAP4ClientProtocol):
         self._commands: dict[bytes, Command] = {}
         self._watchdog: asyncio.TimerHandle | None = None
         self._secrets: set[str] = set()
-        self._alerts = 0
+        self._on_alert: Callable[[str], None] | None = None
+        self._alerts: list[str] = []  # that nobody listened to yet
+        self._alerts_left = MAX_ALERTS
         self._sealed = False
 
     @override
@@ -176,6 +177,11 @@ class PushProtocol(IMAP4ClientProtocol):
             self.transport.write(octets)
         self._watch()
 
+    def listen(self, on_alert: Callable[[str], None] | None) -> None:
+        """Hand on alerts, also those that came already: with TLS 1.2, the greeting can be there."""
+        self._on_alert = on_alert
+        self._hand_on_alerts()
+
     def leaving(self) -> None:
         """Take a BYE from now on as what LOGOUT brings."""
         self.state = LOGOUT
@@ -238,16 +244,21 @@ class PushProtocol(IMAP4ClientProtocol):
         raise refusal if text else ConnectionLost(f"greeted with {greeting.status}")
 
     def _receive_alert(self, status: Status) -> None:
-        """Hand on what the server wants the user to be told (RFC 3501 7.1)."""
-        if status.code != "ALERT" or self.on_alert is None:
+        """Take what the server wants the user to be told (RFC 3501 7.1)."""
+        if status.code == "ALERT" and self._alerts_left:
+            self._alerts_left -= 1
+            self._alerts.append(self._words_of(status))
+            self._hand_on_alerts()
+
+    def _hand_on_alerts(self) -> None:
+        if self._on_alert is None:
             return
-        self._alerts += 1
-        if self._alerts > MAX_ALERTS:
-            return
-        try:
-            self.on_alert(self._words_of(status))
-        except Exception:
-            _LOGGER.exception("Error while handing on an alert")
+        alerts, self._alerts = self._alerts, []
+        for alert in alerts:
+            try:
+                self._on_alert(alert)
+            except Exception:
+                _LOGGER.exception("Error while handing on an alert")
 
     def _receive_bye(self, text: str, code: str | None) -> None:
         """End the connection for the reason the server gives, if it gives one that passes."""
@@ -286,6 +297,7 @@ class PushProtocol(IMAP4ClientProtocol):
         self.capabilities = set()
         self.news = NewsQueue()
         self._framer = Framer()
+        self._alerts = []
         self._sealed = False
 
     def _receive_data(self, data: Data) -> None:
