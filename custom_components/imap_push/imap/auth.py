@@ -13,6 +13,7 @@ from .errors import (
     ImapError,
     LoginDisabled,
     OAuthNeeded,
+    TokenNotRenewed,
     TokenRefused,
     TokenRenewed,
     TokenUnavailable,
@@ -119,10 +120,17 @@ async def _log_in_with_token(
     except TokenRefused as refusal:
         if not is_renewable(refusal):
             raise
-        renewed = await source.token(renew=True)
+        renewed = await _renewed(source)
         if renewed == token:
             raise
         await _present_renewed(connection, BearerLogin(account, renewed, offered))
+
+
+async def _renewed(source: TokenSource) -> str:
+    try:
+        return await source.token(renew=True)
+    except Unavailable as error:
+        raise TokenNotRenewed(str(error)) from error
 
 
 async def _present_renewed(connection: Connection, login: BearerLogin) -> None:

@@ -131,6 +131,10 @@ class TokenUnavailable(Unavailable):
     """No token can be had for now, so that it does not come to a login."""
 
 
+class TokenNotRenewed(TokenUnavailable):
+    """The server refused the token, and no other one can be had for now."""
+
+
 class TooManyConnections(Unavailable):
     """The account has as many connections as the server allows."""
 

@@ -5,7 +5,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-from .errors import CannotConnect, LoginRefused, TokenRevoked, TokenUnavailable
+from .errors import (
+    CannotConnect,
+    LoginRefused,
+    TokenNotRenewed,
+    TokenRevoked,
+    TokenUnavailable,
+)
 
 BURST: Final = 3
 # Seconds
@@ -65,6 +71,8 @@ class Logins:
                 await asyncio.sleep(REFUSAL_PAUSE)
             try:
                 yield
+            except TokenNotRenewed:
+                raise
             except CannotConnect, TokenUnavailable:
                 self._tokens += 1  # It did not come to a login.
                 raise
