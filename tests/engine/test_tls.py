@@ -35,6 +35,7 @@ from custom_components.imap_push.imap import (
 )
 from custom_components.imap_push.imap.connection import Connection
 from custom_components.imap_push.imap.dial import dial
+from custom_components.imap_push.imap.protocol import MAX_ALERTS
 
 from .conftest import account
 from .scripted import CAPABILITIES, Peer, Script, ScriptedServer
@@ -413,7 +414,7 @@ async def test_what_was_said_before_tls_is_forgotten(certificate: Certificate) -
 
     async def script(peer: Peer) -> None:
         peer.say(
-            b"* OK [ALERT] call this number",
+            *(b"* OK [ALERT] call %d" % number for number in range(MAX_ALERTS)),
             b"* 7 EXISTS",
             b"* CAPABILITY IMAP4rev1 STARTTLS AUTH=FAKE",
         )

@@ -298,6 +298,7 @@ class PushProtocol(IMAP4ClientProtocol):
         self.news = NewsQueue()
         self._framer = Framer()
         self._alerts = []
+        self._alerts_left = MAX_ALERTS
         self._sealed = False
 
     def _receive_data(self, data: Data) -> None:
