@@ -123,7 +123,7 @@ def account_error(
             key = most_specific(REFUSED_LOGINS, err)
             return CONF_BASE, key, {"answer": answer}
         case CommandRefused(text=text):
-            return CONF_BASE, "command_refused", {"answer": _answer(text)}
+            return CONF_BASE, "command_refused", {"answer": _answer(text) or NOTHING}
         case FolderNotFound():
             return CONF_BASE, "folder_not_found", {"folder": folder}
     return *most_specific(ACCOUNT_ERRORS, err), {}
@@ -143,7 +143,7 @@ def request_error(err: ImapError, folder: str) -> tuple[str, dict[str, str]]:
         case CriteriaRefused():
             return "criteria_refused", {"answer": _answer(str(err))}
         case CommandRefused(text=text):
-            return "command_refused", {"answer": _answer(text)}
+            return "command_refused", {"answer": _answer(text) or NOTHING}
         case FolderNotFound():
             return "folder_not_found", {"folder": folder}
     return most_specific(REQUEST_ERRORS, err), {}

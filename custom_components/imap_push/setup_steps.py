@@ -63,7 +63,8 @@ PASSWORD_STEPS: Final = {
 # Steps that ask to confirm a server.
 CONFIRM_GUESS: Final = "confirm_guess"
 CONFIRM_SERVER: Final = "confirm_server"
-PROTON_BRIDGE: Final = "proton_bridge"
+# The same, by the provider's hint.
+CONFIRM_HINTS: Final = ("exchange", "proton_bridge")
 
 
 async def async_discover(hass: HomeAssistant, address: str) -> list[Discovery]:
@@ -206,6 +207,7 @@ class SetupSteps(AccountSteps, OAuthSteps):
 
     async_step_confirm_guess = async_step_server
     async_step_confirm_server = async_step_server
+    async_step_exchange = async_step_server
     async_step_proton_bridge = async_step_server
 
     async def _set_up(
@@ -261,7 +263,9 @@ class SetupSteps(AccountSteps, OAuthSteps):
     def _show_server(
         self, values: Mapping[str, Any] | None, errors: Errors
     ) -> ConfigFlowResult:
-        return self._show_form(self._server_step, SERVER_SCHEMA, values, errors)
+        return self._show_form(
+            self._server_step, SERVER_SCHEMA, values, errors, **self._names()
+        )
 
     def _found_server(self) -> dict[str, Any]:
         """Return what the server's form shows of what was found."""
@@ -280,8 +284,8 @@ class SetupSteps(AccountSteps, OAuthSteps):
 
 def _confirm_step(found: Discovery) -> str:
     """Return the step that says why settings are to be confirmed."""
-    if found.provider is not None and found.provider.hint == PROTON_BRIDGE:
-        return PROTON_BRIDGE
+    if found.provider is not None and found.provider.hint in CONFIRM_HINTS:
+        return found.provider.hint
     return CONFIRM_GUESS if found.source is Source.GUESS else CONFIRM_SERVER
 
 

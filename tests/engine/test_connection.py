@@ -231,6 +231,23 @@ async def test_certificates_that_are_not_accepted(
     assert not [line for line in received if b"LOGIN" in line]
 
 
+async def test_server_that_answers_slowly_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """See whoever waits be told, though every deadline of a command is kept."""
+    monkeypatch.setattr(check, "DEADLINE", 0.1)
+
+    async def drip(peer: Peer) -> None:
+        peer.say(b"* OK [CAPABILITY IMAP4rev1] ready")
+        await peer.expect("LOGIN")
+        while True:
+            peer.say(b"* OK Still thinking")
+            await asyncio.sleep(0.02)
+
+    async with ScriptedServer(drip) as server:
+        assert isinstance(await refused(server.port), ServerSilent)
+
+
 async def test_starttls(certificate: Certificate) -> None:
     """See the login go over TLS only, with capabilities asked anew."""
 

@@ -31,7 +31,7 @@ from homeassistant.const import (
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 
-from . import ENTRY_DATA, HOST, open_form, suggested
+from . import BY_PASSWORD, ENTRY_DATA, HOST, open_form, suggested
 
 from tests.rig.certificate import make_certificate
 
@@ -152,7 +152,7 @@ async def test_going_back_says_what_is_wrong(
     form = await _choose(hass, await _refused(hass, check_account), "go_back")
     assert form["step_id"] == "server"
     assert form["errors"] == {CONF_VERIFY_SSL: "certificate_untrusted"}
-    assert suggested(form) == ENTRY_DATA
+    assert suggested(form) == ENTRY_DATA | BY_PASSWORD
     check_account.side_effect = None
     result = await _submit(hass, form, ENTRY_DATA | {CONF_VERIFY_SSL: False})
     assert result["type"] is FlowResultType.CREATE_ENTRY
@@ -237,3 +237,38 @@ def test_the_context_of_an_authority_is_made_once(ca: str) -> None:
     first = account_from_entry_data(ENTRY_DATA | {CONF_CA: ca})
     second = account_from_entry_data(ENTRY_DATA | {CONF_CA: ca})
     assert first.ssl_context is second.ssl_context
+
+
+@pytest.mark.parametrize(
+    "made_at_home",
+    [
+        pytest.param(False, id="by the book"),
+        pytest.param(True, id="with the extensions that are needed, and no other"),
+    ],
+)
+def test_what_an_own_authority_has_signed_is_accepted(
+    tmp_path: Path, made_at_home: bool
+) -> None:
+    """Python's strict check would refuse most authorities that were made at home."""
+    mine = make_certificate(tmp_path / "mine", made_at_home=made_at_home)
+    other = make_certificate(tmp_path / "other", made_at_home=made_at_home)
+    account = account_from_entry_data(ENTRY_DATA | {CONF_CA: mine.ca.read_text()})
+    assert account.ssl_context is not None
+    _shake_hands(account.ssl_context, mine.server_context())
+    with pytest.raises(ssl.SSLCertVerificationError):
+        _shake_hands(account.ssl_context, other.server_context())
+
+
+def _shake_hands(client: ssl.SSLContext, server: ssl.SSLContext) -> None:
+    """Let both sides talk TLS until they are done."""
+    there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
+    sides = [
+        client.wrap_bio(back, there, server_hostname="localhost"),
+        server.wrap_bio(there, back, server_side=True),
+    ]
+    while sides:
+        side = sides.pop(0)
+        try:
+            side.do_handshake()
+        except ssl.SSLWantReadError:
+            sides.append(side)

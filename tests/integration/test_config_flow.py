@@ -132,6 +132,12 @@ ERRORS = [
         "command_refused",
         answer="Too many connections",
     ),
+    _case(
+        CommandRefused("greeting", "NO", None, " "),
+        CONF_BASE,
+        "command_refused",
+        answer="\N{EM DASH}",
+    ),
     _case(ServerSilent(), CONF_BASE, "server_silent"),
     _case(ProtocolError(), CONF_BASE, "unexpected_answer"),
     _case(ConnectionLost(), CONF_BASE, "connection_lost"),

@@ -27,6 +27,7 @@ from custom_components.imap_push.imap import (
     provider_of_domain,
     provider_of_host,
 )
+from custom_components.imap_push.imap.discovery.providers import EXCHANGE
 from custom_components.imap_push.oauth_flow import OAuthSteps
 from homeassistant.components.application_credentials import (
     ClientCredential,
@@ -396,6 +397,7 @@ async def test_error_is_told_where_it_can_be_mended(
             "proton_bridge",
             id="in the user's own network",
         ),
+        pytest.param(Source.AUTODISCOVER, EXCHANGE, "exchange", id="own Exchange"),
     ],
 )
 async def test_what_nobody_vouches_for_is_confirmed_before_a_password_is_sent(

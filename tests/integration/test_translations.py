@@ -85,7 +85,7 @@ FORMS = {
             "server",
             setup_steps.CONFIRM_GUESS,
             setup_steps.CONFIRM_SERVER,
-            setup_steps.PROTON_BRIDGE,
+            *setup_steps.CONFIRM_HINTS,
         )
     },
     "config_subentries.folder.step.user": folder_flow.folder_schema([], {}),

@@ -46,24 +46,26 @@ def make_certificate(
     host: str = "localhost",
     expired: bool = False,
     self_signed: bool = False,
+    made_at_home: bool = False,
 ) -> Certificate:
     """Write a new CA and a certificate for `host` into `folder`.
 
     A certificate for localhost also holds for 127.0.0.1; one for another host
     holds for that host only, so a client that connects to loopback refuses it.
-    One that is signed by itself is not signed by the CA.
+    One that is signed by itself is not signed by the CA. What is made at home has no
+    extension but those that nobody can do without.
     """
     end = datetime.now(UTC) + timedelta(days=-1 if expired else 30)
     ca_key = ec.generate_private_key(ec.SECP256R1())
     key = ec.generate_private_key(ec.SECP256R1())
-    ca = _sign_ca(ca_key)
+    ca = _sign_ca(ca_key, made_at_home=made_at_home)
     issuer, signer = (_name(host), key) if self_signed else (ca.subject, ca_key)
-    cert = (
-        _builder(_name(host), issuer, key.public_key(), end)
-        .add_extension(_alternative_names(host), critical=False)
-        .add_extension(_authority_key_id(signer), critical=False)
-        .sign(signer, hashes.SHA256())
+    builder = _builder(_name(host), issuer, key.public_key(), end).add_extension(
+        _alternative_names(host), critical=False
     )
+    if not made_at_home:
+        builder = builder.add_extension(_authority_key_id(signer), critical=False)
+    cert = builder.sign(signer, hashes.SHA256())
     folder.mkdir(parents=True, exist_ok=True)
     paths = Certificate(folder / "ca.pem", folder / "cert.pem", folder / "key.pem")
     paths.ca.write_bytes(ca.public_bytes(serialization.Encoding.PEM))
@@ -72,16 +74,20 @@ def make_certificate(
     return paths
 
 
-def _sign_ca(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
+def _sign_ca(
+    key: ec.EllipticCurvePrivateKey, *, made_at_home: bool
+) -> x509.Certificate:
     """Return a CA's certificate, signed by itself."""
     name = _name("IMAP Push test CA")
-    return (
-        _builder(name, name, key.public_key(), datetime.now(UTC) + timedelta(days=30))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_ca_usage(), critical=True)
-        .add_extension(_key_id(key), critical=False)
-        .sign(key, hashes.SHA256())
+    end = datetime.now(UTC) + timedelta(days=30)
+    builder = _builder(name, name, key.public_key(), end).add_extension(
+        x509.BasicConstraints(ca=True, path_length=0), critical=not made_at_home
     )
+    if not made_at_home:
+        builder = builder.add_extension(_ca_usage(), critical=True).add_extension(
+            _key_id(key), critical=False
+        )
+    return builder.sign(key, hashes.SHA256())
 
 
 def _name(common_name: str) -> x509.Name:

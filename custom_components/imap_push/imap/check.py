@@ -16,7 +16,9 @@ from .errors import (
 from .models import Account, Security
 from .session import Session
 
-SECOND_LOOK: Final = 5.0  # seconds
+# Seconds: for all together, as somebody is waiting, and for a second look.
+DEADLINE: Final = 60.0
+SECOND_LOOK: Final = 5.0
 
 
 async def check_account(account: Account, folder: str = "INBOX") -> frozenset[str]:
@@ -25,6 +27,14 @@ async def check_account(account: Account, folder: str = "INBOX") -> frozenset[st
     Raises what is wrong. Where the first failure explains little, it takes a second look at
     the port, without sending anything secret: another protocol, TLS where none was expected.
     """
+    try:
+        async with asyncio.timeout(DEADLINE):
+            return await _check(account, folder)
+    except TimeoutError as error:
+        raise ServerSilent("too slow in all") from error
+
+
+async def _check(account: Account, folder: str) -> frozenset[str]:
     try:
         session = await Session.open(account)
     except TlsNotSpoken as error:
