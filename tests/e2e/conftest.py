@@ -8,7 +8,8 @@ from typing import Final
 import pytest
 import pytest_asyncio
 
-from .home import Account, Home
+from .home import MISTYPED, NEW_PASSWORD, Account, Home
+from .leaks import find_leaks, plain_response
 from .mailbox import Mailbox
 
 from tests.required import require
@@ -73,7 +74,7 @@ def version(request: pytest.FixtureRequest) -> str:
 async def home(
     version: str, certificate: Certificate, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Home]:
-    """Run a Home Assistant, which in the end has logged nothing unexpected."""
+    """Run a Home Assistant, which in the end has logged nothing unexpected, and told nobody."""
     python = ROOT / VENVS[version] / "bin" / "python"
     require(python.exists(), f"Home Assistant {version}")
     folder = tmp_path_factory.mktemp("home")
@@ -83,6 +84,10 @@ async def home(
         yield home
         assert await home.stop() == 0
     assert home.warnings() == []
+    passwords = (PASSWORD, MISTYPED, NEW_PASSWORD)
+    logins = itertools.starmap(plain_response, itertools.product(USERS, passwords))
+    assert "UID FETCH" in home.log
+    assert find_leaks(folder, secrets=[*passwords, *logins], addresses=USERS) == []
 
 
 @pytest_asyncio.fixture(autouse=True, loop_scope="session")

@@ -20,12 +20,20 @@ from tests.rig.ports import LOOPBACK
 BLUEPRINTS: Final = Path(__file__).parents[2] / "blueprints" / "automation"
 EVENT_LOG: Final = Path(event_log.__file__).parent
 
+# Passwords that are typed, beside the right one.
+MISTYPED: Final = "mistyped-8J4WK"
+NEW_PASSWORD: Final = "changed-3M6ZP"
+
 # The automations take no mail but what they are meant for, by its subject.
 COUNT_SUBJECT: Final = "For the counter"
 FLASH_SUBJECT: Final = "For the lamp"
 COUNTER: Final = "counter.mails"
 LAMP: Final = "light.lamp"
 CONFIGURATION: Final = f"""
+logger:
+  default: info
+  logs:
+    custom_components.{DOMAIN}: debug
 event_log:
 counter:
   mails:
@@ -199,6 +207,7 @@ def credentials(user: str, port: int, **changes: Any) -> Json:
         "port": port,
         "security": "tls",
         "verify_ssl": True,
+        "authentication": "password",
         **changes,
     }
 

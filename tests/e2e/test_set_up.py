@@ -2,7 +2,7 @@
 
 from custom_components.imap_push.const import DOMAIN
 
-from .home import Account, Home, credentials
+from .home import MISTYPED, Account, Home, credentials
 from .mailbox import Mailbox
 from .waiting import take, until, until_equal
 
@@ -18,7 +18,7 @@ async def test_a_wrong_password_is_mended_in_the_same_form(
     form = await home.open_form()
     assert (form["type"], form["step_id"]) == ("form", "server")
 
-    wrong = credentials(mailbox.user, port, password="wrong")
+    wrong = credentials(mailbox.user, port, password=MISTYPED)
     refused = await home.client.configure_flow(form["flow_id"], wrong)
     assert (refused["type"], refused["errors"]) == (
         "form",

@@ -22,7 +22,7 @@ from .clicking import (
     submit,
 )
 from .conftest import ARTIFACTS
-from .home import Account, Home, credentials, object_id
+from .home import MISTYPED, NEW_PASSWORD, Account, Home, credentials, object_id
 from .mailbox import Mailbox
 from .waiting import Json, take, until_equal
 
@@ -39,7 +39,6 @@ SEARCH: Final = "From the boss"
 AUTOMATION: Final = "automation.boss"
 BOSS: Final = "boss@example.com"
 ATTACHMENT_SIZE: Final = 5000
-NEW_PASSWORD: Final = "another"
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -111,7 +110,7 @@ async def _add_account(walk: Walk) -> Account:
     await page.get_by_text("The mail server", exact=True).wait_for()
     typed = credentials(walk.user, walk.proxy.port)
     await fill_in(page, {key: typed[key] for key in ("username", "host")})
-    await fill_in(page, {"password": "wrong"})
+    await fill_in(page, {"password": MISTYPED})
     await page.locator("input[type=number]").fill(str(typed["port"]))
     await walk.browser.screenshot("01_form")
     await submit(page)

@@ -19,7 +19,7 @@ from .certificate import Certificate
 from .ports import LOOPBACK, free_port
 
 USER: Final = "user@example.org"
-PASSWORD: Final = "secret"
+PASSWORD: Final = "hush-2X7Q9"
 START_SECONDS: Final = 20.0
 STOP_SECONDS: Final = 10.0
 

@@ -1,0 +1,53 @@
+"""What Home Assistant has written down, searched for what nobody may read there."""
+
+from base64 import b64encode
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+# Where Home Assistant keeps credentials because they have to be kept: login and password of an
+# account, clients of OAuth2, and what lets a user in.
+KEEPERS: Final = (
+    ".storage/core.config_entries",
+    ".storage/application_credentials",
+    ".storage/auth",
+    ".storage/auth_provider.homeassistant",
+    ".rig_token",
+)
+LOGS: Final = ("console.log", "home-assistant.log")
+
+
+def find_leaks(
+    folder: Path, *, secrets: Iterable[str], addresses: Iterable[str] = ()
+) -> list[str]:
+    """Return file and line of what is found: secrets in any file, addresses in the logs.
+
+    Who wrote a mail is in events and states, which the database keeps.
+    """
+    hidden = [spelling for secret in secrets for spelling in _spellings(secret)]
+    named = [address.encode() for address in addresses]
+    leaks = []
+    for path in sorted(folder.rglob("*")):
+        name = str(path.relative_to(folder))
+        if path.is_symlink() or not path.is_file() or name in KEEPERS:
+            continue
+        needles = hidden + (named if path.name.startswith(LOGS) else [])
+        leaks += [
+            f"{name}: {line.decode(errors='replace')}"
+            for line in path.read_bytes().splitlines()
+            if any(needle in line for needle in needles)
+        ]
+    return leaks
+
+
+def plain_response(user: str, password: str) -> str:
+    """Return what AUTHENTICATE PLAIN sends (RFC 4616)."""
+    return b64encode(f"\0{user}\0{password}".encode()).decode()
+
+
+def _spellings(secret: str) -> Iterator[bytes]:
+    """Return a secret as it is, in a URL, and in base64."""
+    yield secret.encode()
+    yield quote(secret, safe="").encode()
+    yield b64encode(secret.encode())

@@ -1,0 +1,36 @@
+"""The search for secrets finds them."""
+
+from base64 import b64encode
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.leaks import find_leaks, plain_response
+
+SECRET = "hush/2X7Q9"
+ADDRESS = "jane@example.org"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "found"),
+    [
+        ("console.log", f"LOGIN jane {SECRET}", True),
+        ("home-assistant.log.1", "password=hush%2F2X7Q9&x", True),
+        ("deeper/anything.json", b64encode(SECRET.encode()).decode(), True),
+        ("home-assistant_v2.db", f"\0\1{SECRET}\2", True),
+        (".storage/core.restore_state", SECRET, True),
+        (".storage/core.config_entries", SECRET, False),
+        ("console.log", f"connected as {ADDRESS}", True),
+        ("home-assistant_v2.db", f"sender {ADDRESS}", False),
+        ("console.log", "nothing", False),
+        ("console.log", plain_response(ADDRESS, SECRET), True),
+    ],
+)
+def test_what_is_found(tmp_path: Path, name: str, text: str, *, found: bool) -> None:
+    """Secrets anywhere but where they are kept, addresses in logs."""
+    path = tmp_path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"before\n{text}\nafter\n")
+    secrets = (SECRET, plain_response(ADDRESS, SECRET))
+    leaks = find_leaks(tmp_path, secrets=secrets, addresses=(ADDRESS,))
+    assert [leak.partition(":")[0] for leak in leaks] == [name] * found
