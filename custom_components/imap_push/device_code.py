@@ -3,13 +3,14 @@
 import asyncio
 from dataclasses import dataclass, field
 from enum import StrEnum
+import math
+import re
 import time
 from typing import Any, Final
 
 from aiohttp import ClientSession
-from yarl import URL
 
-from .token_endpoint import NoAnswer, lifetime, post_form
+from .token_endpoint import NoAnswer, post_form, token_of
 
 _GRANT: Final = "urn:ietf:params:oauth:grant-type:device_code"
 
@@ -22,6 +23,10 @@ SLOW_DOWN: Final = 5.0
 MAX_LIFETIME: Final = 3600.0
 
 MAX_TEXT: Final = 200  # characters of what is shown
+
+# Code and page are shown by Markdown: no character may be there that could make them more.
+_CODE: Final = re.compile(rf"[A-Za-z0-9 -]{{1,{MAX_TEXT}}}")
+_PAGE: Final = re.compile(rf"https?://[\w.~:/?#@!$&'+,;=%-]{{1,{MAX_TEXT}}}", re.ASCII)
 
 
 class SignInProblem(StrEnum):
@@ -79,16 +84,16 @@ async def start(session: ClientSession, provider: DeviceProvider) -> DeviceCode:
         raise SignInFailed(SignInProblem.REFUSED, str(error))
     try:
         return DeviceCode(
-            user_code=_text(answer["user_code"]),
+            user_code=_text(_CODE, answer["user_code"]),
             # Google, and Microsoft long ago, have it by another name.
-            verification_uri=_page(
-                answer.get("verification_uri") or answer["verification_url"]
+            verification_uri=_text(
+                _PAGE, answer.get("verification_uri") or answer["verification_url"]
             ),
             interval=_interval(answer.get("interval", DEFAULT_INTERVAL)),
-            expires_in=min(float(answer["expires_in"]), MAX_LIFETIME),
+            expires_in=_within(answer["expires_in"], 0.0, MAX_LIFETIME),
             device_code=str(answer["device_code"]),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, OverflowError, TypeError, ValueError) as error:
         raise SignInFailed(SignInProblem.UNREACHABLE, "no code") from error
 
 
@@ -150,27 +155,28 @@ async def _post(
 
 def _token(answer: dict[str, Any]) -> dict[str, Any]:
     """Return a token as Home Assistant's helper wants it; one that cannot be renewed is none."""
-    if not all(answer.get(key) for key in ("access_token", "refresh_token")):
-        raise SignInFailed(SignInProblem.REFUSED, "no token")
-    expires_in = lifetime(answer)
-    return answer | {"expires_in": expires_in, "expires_at": time.time() + expires_in}
+    try:
+        token = token_of(answer)
+    except ValueError:
+        raise SignInFailed(SignInProblem.REFUSED, "no token") from None
+    if "refresh_token" not in token:
+        raise SignInFailed(SignInProblem.REFUSED, "no refresh token")
+    return token | {"expires_at": time.time() + token["expires_in"]}
 
 
 def _interval(seconds: Any) -> float:
-    return min(max(float(seconds), MIN_INTERVAL), MAX_INTERVAL)
+    return _within(seconds, MIN_INTERVAL, MAX_INTERVAL)
 
 
-def _text(value: Any) -> str:
-    """Return what may be shown; raise ValueError for what may not."""
-    text = str(value)
-    if not text.isprintable() or not 0 < len(text) <= MAX_TEXT:
+def _within(value: Any, least: float, most: float) -> float:
+    """Return a number within limits; raise ValueError if it is none."""
+    if math.isnan(number := float(value)):
         raise ValueError
-    return text
+    return min(max(number, least), most)
 
 
-def _page(value: Any) -> str:
-    """Return the address of a page; raise ValueError if it is something else."""
-    text = _text(value)
-    if URL(text).scheme not in {"http", "https"}:
+def _text(wanted: re.Pattern[str], value: Any) -> str:
+    """Return what may be shown; raise ValueError for what may not."""
+    if wanted.fullmatch(text := str(value)) is None:
         raise ValueError
     return text

@@ -31,7 +31,7 @@ from .const import CONF_OAUTH_DEVICE, CONF_OAUTH_PROVIDER, DOMAIN
 from .helpers import account_from_entry_data
 from .imap import Account, TokenRevoked, TokenSource, TokenUnavailable
 from .oauth_providers import OAuthProvider, provider_from_data
-from .token_endpoint import NoAnswer, lifetime, post_form
+from .token_endpoint import NoAnswer, post_form, token_of
 
 CONF_AUTH_IMPLEMENTATION: Final = "auth_implementation"
 
@@ -116,14 +116,18 @@ class MailOAuth2Implementation(LocalOAuth2ImplementationWithPkce):
             answer = await post_form(session, self.token_url, form, REQUEST_DEADLINE)
         except NoAnswer:
             raise OAuth2TokenRequestConnectionError(domain=DOMAIN) from None
-        error = answer.get("error")
-        if error in _PASSING or not (error or answer.get("access_token")):
+        # Yahoo's may be an object.
+        error = str(answer.get("error") or "")
+        if error in _PASSING:
             raise OAuth2TokenRequestConnectionError(domain=DOMAIN)
         if error:
             raise OAuth2TokenRequestReauthError(
                 request_info=_request_info(self.token_url), domain=DOMAIN
             )
-        return answer | {"expires_in": lifetime(answer)}
+        try:
+            return token_of(answer)
+        except ValueError:
+            raise OAuth2TokenRequestConnectionError(domain=DOMAIN) from None
 
 
 class _Tokens:
@@ -140,9 +144,16 @@ class _Tokens:
 
     async def token(self, *, renew: bool = False) -> str:
         """Return a token that is valid as far as is known; `renew`: a new one in any case."""
-        if renew or _expires_soon(self._data()[CONF_TOKEN]):
+        if renew or _expires_soon(self._kept()):
             await self._renew()
-        token: str = self._data()[CONF_TOKEN]["access_token"]
+        token: str = self._kept()["access_token"]
+        return token
+
+    def _kept(self) -> Mapping[str, Any]:
+        """Return the token; raise TokenUnavailable if there is a password by now."""
+        token: Mapping[str, Any] | None = self._data().get(CONF_TOKEN)
+        if token is None:
+            raise TokenUnavailable("the account has a password by now")
         return token
 
 
@@ -194,9 +205,10 @@ def token_source_for_data(hass: HomeAssistant, data: dict[str, Any]) -> TokenSou
 
 async def _renew_entry(hass: HomeAssistant, entry: ConfigEntry) -> None:
     """Keep a new token in an entry, unless it is gone or was signed in to anew meanwhile."""
-    old = entry.data[CONF_TOKEN]
+    if (old := entry.data.get(CONF_TOKEN)) is None:
+        return
     token = await _renewed(hass, entry.data)
-    if entry.data[CONF_TOKEN] is not old:
+    if entry.data.get(CONF_TOKEN) is not old:
         return
     if hass.config_entries.async_get_entry(entry.entry_id) is not None:
         hass.config_entries.async_update_entry(
@@ -229,4 +241,6 @@ def _expires_soon(token: Mapping[str, Any]) -> bool:
 
 
 def _request_info(url: str) -> RequestInfo:
-    return RequestInfo(URL(url), "POST", CIMultiDictProxy(CIMultiDict()), URL(url))
+    """Return whom we asked, as it may be logged: the user's own endpoint may hold a key."""
+    origin = URL(url).origin()
+    return RequestInfo(origin, "POST", CIMultiDictProxy(CIMultiDict()), origin)

@@ -55,6 +55,13 @@ CONF_IMPLEMENTATION: Final = "implementation"
 CONF_SCOPE: Final = "scope"
 CONF_TOKEN_URL: Final = "token_url"
 
+# Why the provider's page sends the user back without a code (RFC 6749 4.1.2.1). All else
+# means that it does not like what was asked for.
+_REJECTIONS: Final = {
+    "access_denied": SignInProblem.DENIED,
+    "server_error": SignInProblem.UNREACHABLE,
+    "temporarily_unavailable": SignInProblem.UNREACHABLE,
+}
 # What comes of the reasons for which Home Assistant would give up.
 _PROBLEMS: Final = {
     "oauth_failed": SignInProblem.UNREACHABLE,
@@ -94,7 +101,6 @@ class OAuthSteps(AbstractOAuth2FlowHandler):
 
     DOMAIN = DOMAIN
 
-    _clients: dict[str, MailOAuth2Implementation]
     _client: MailOAuth2Implementation
     _provider: OAuthProvider
     _code: DeviceCode
@@ -196,6 +202,7 @@ class OAuthSteps(AbstractOAuth2FlowHandler):
     ) -> ConfigFlowResult:
         """Let the user choose how to sign in, where there are two ways."""
         self.flow_impl = self._client.at(self._provider)
+        self._polling = None
         if self._provider.device_url is None:
             return await self.async_step_auth()
         return self.async_show_menu(
@@ -207,7 +214,9 @@ class OAuthSteps(AbstractOAuth2FlowHandler):
         self, data: None = None
     ) -> ConfigFlowResult:
         """Tell that the user or the provider did not allow it."""
-        return self._fail(SignInFailed(SignInProblem.DENIED))
+        error = self.external_data["error"]
+        problem = _REJECTIONS.get(error, SignInProblem.REFUSED)
+        return self._fail(SignInFailed(problem, error))
 
     @override
     async def async_step_creation(
@@ -234,12 +243,17 @@ class OAuthSteps(AbstractOAuth2FlowHandler):
         provider = self._device_provider()
         if self._polling is None:
             try:
-                self._code = await start(session, provider)
+                code = await start(session, provider)
             except SignInFailed as failure:
                 return self._fail(failure)
-            self._polling = self.hass.async_create_background_task(
-                poll(session, provider, self._code), f"{DOMAIN} device code"
-            )
+            # If the user has closed the form meanwhile, this raises UnknownFlow.
+            self.hass.config_entries.flow.async_get(self.flow_id)
+            # The form may have been sent twice.
+            if self._polling is None:
+                self._code = code
+                self._polling = self.hass.async_create_background_task(
+                    poll(session, provider, code), f"{DOMAIN} device code"
+                )
         if self._polling.done():
             return self.async_show_progress_done(next_step_id="oauth_device_done")
         return self.async_show_progress(
@@ -255,11 +269,10 @@ class OAuthSteps(AbstractOAuth2FlowHandler):
     async def async_step_oauth_device_done(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Go on with what came of the code."""
+        """Go on with what came of the code; the frontend may ask twice."""
         assert self._polling is not None
-        polling, self._polling = self._polling, None
         try:
-            token = polling.result()
+            token = self._polling.result()
         except SignInFailed as failure:
             return self._fail(failure)
         return await self._done(
