@@ -7,6 +7,7 @@ import voluptuous as vol
 
 from homeassistant.const import (
     CONF_ADDRESS,
+    CONF_AUTHENTICATION,
     CONF_HOST,
     CONF_PASSWORD,
     CONF_PORT,
@@ -26,13 +27,29 @@ from homeassistant.helpers.selector import (
     TextSelectorType,
 )
 
-from .const import CONF_CA, CONF_SECURITY, DEFAULT_PORT
+from .const import (
+    CONF_CA,
+    CONF_FINGERPRINT,
+    CONF_OAUTH_PROVIDER,
+    CONF_SECURITY,
+    DEFAULT_PORT,
+)
 from .form_fields import dropdown, whole_number
-from .imap import Security, Server
+from .imap import Auth, Security, Server
 
 CONF_ACCOUNT: Final = "account"
-CONF_LOGIN: Final = "login"
 CONF_MANUAL: Final = "manual"
+CONF_SERVER: Final = "server"
+
+# Of an entry: who signs in where, and what vouches for the server. The rest signs in.
+ACCOUNT_KEYS: Final = (
+    CONF_USERNAME,
+    CONF_HOST,
+    CONF_PORT,
+    CONF_SECURITY,
+    CONF_VERIFY_SSL,
+)
+TRUST_KEYS: Final = (CONF_CA, CONF_FINGERPRINT)
 
 USERNAME_SELECTOR = TextSelector(TextSelectorConfig(autocomplete="username"))
 PASSWORD_SELECTOR = TextSelector(
@@ -48,15 +65,17 @@ ADDRESS_SCHEMA = vol.Schema(
         vol.Required(CONF_MANUAL, default=False): BooleanSelector(),
     }
 )
-PASSWORD_SCHEMA = vol.Schema(
-    {
-        vol.Required(CONF_PASSWORD): PASSWORD_SELECTOR,
-        vol.Required(CONF_LOGIN): section(
-            vol.Schema({vol.Optional(CONF_USERNAME): USERNAME_SELECTOR}),
-            {"collapsed": True},
-        ),
-    }
-)
+_PASSWORD_FIELD: Final[dict[vol.Marker, Any]] = {
+    vol.Optional(CONF_PASSWORD): PASSWORD_SELECTOR
+}
+_AUTHENTICATION_FIELD: Final[dict[vol.Marker, Any]] = {
+    vol.Required(CONF_AUTHENTICATION, default=Auth.PASSWORD.value): dropdown(
+        CONF_AUTHENTICATION, [auth.value for auth in Auth]
+    )
+}
+_USERNAME_FIELD: Final[dict[vol.Marker, Any]] = {
+    vol.Required(CONF_USERNAME): USERNAME_SELECTOR
+}
 _SERVER_FIELDS: Final[dict[vol.Marker, Any]] = {
     vol.Required(CONF_HOST): TextSelector(),
     vol.Required(CONF_PORT, default=DEFAULT_PORT): whole_number(
@@ -66,22 +85,19 @@ _SERVER_FIELDS: Final[dict[vol.Marker, Any]] = {
         CONF_SECURITY, [security.value for security in Security]
     ),
     vol.Required(CONF_VERIFY_SSL, default=True): BooleanSelector(),
+    **_AUTHENTICATION_FIELD,
 }
-SERVER_SCHEMA = vol.Schema(
+# What was found is one click away.
+PASSWORD_SCHEMA = vol.Schema(
     {
-        vol.Required(CONF_USERNAME): USERNAME_SELECTOR,
-        vol.Required(CONF_PASSWORD): PASSWORD_SELECTOR,
-        **_SERVER_FIELDS,
+        **_PASSWORD_FIELD,
+        vol.Required(CONF_SERVER): section(
+            vol.Schema(_USERNAME_FIELD | _SERVER_FIELDS), {"collapsed": True}
+        ),
     }
 )
-RECONFIGURE_SCHEMA = vol.Schema(
-    {
-        vol.Required(CONF_USERNAME): USERNAME_SELECTOR,
-        vol.Optional(CONF_PASSWORD): PASSWORD_SELECTOR,
-        **_SERVER_FIELDS,
-    }
-)
-REAUTH_SCHEMA = vol.Schema({vol.Required(CONF_PASSWORD): PASSWORD_SELECTOR})
+SERVER_SCHEMA = vol.Schema(_USERNAME_FIELD | _PASSWORD_FIELD | _SERVER_FIELDS)
+REAUTH_SCHEMA = vol.Schema(_PASSWORD_FIELD | _AUTHENTICATION_FIELD)
 CA_SCHEMA = vol.Schema(
     {vol.Required(CONF_CA): TextSelector(TextSelectorConfig(multiline=True))}
 )
@@ -99,12 +115,21 @@ def take_over_schema(accounts: list[SelectOptionDict]) -> vol.Schema:
 
 
 def entry_data_from_form(user_input: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what was typed, without the blanks that come with pasting."""
-    return {
-        **user_input,
-        CONF_HOST: user_input[CONF_HOST].strip(),
-        CONF_USERNAME: user_input[CONF_USERNAME].strip(),
-    }
+    """Return what an entry keeps of what was typed, without the blanks that come with pasting.
+
+    A password only if it is to be used; the way to sign in is known by what is kept for it.
+    """
+    data = {key: user_input[key] for key in ACCOUNT_KEYS}
+    data |= {key: data[key].strip() for key in (CONF_HOST, CONF_USERNAME)}
+    if user_input[CONF_AUTHENTICATION] == Auth.PASSWORD:
+        data |= password_in(user_input)
+    return data
+
+
+def password_in(user_input: Mapping[str, Any]) -> dict[str, str]:
+    """Return the password that was typed, if one was."""
+    password = user_input.get(CONF_PASSWORD)
+    return {CONF_PASSWORD: password} if password else {}
 
 
 def entry_data_from_server(server: Server) -> dict[str, Any]:
@@ -118,7 +143,20 @@ def entry_data_from_server(server: Server) -> dict[str, Any]:
     }
 
 
+def account_part(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what an entry says of the account, without what signs in to it."""
+    return {key: data[key] for key in (*ACCOUNT_KEYS, *TRUST_KEYS) if key in data}
+
+
+def without_trust(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an account's data without the certificate and the authority that it trusts."""
+    return {key: data[key] for key in data if key not in TRUST_KEYS}
+
+
 def form_from_entry_data(data: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the server's form may show of an entry: never a secret."""
-    fields = (CONF_USERNAME, CONF_HOST, CONF_PORT, CONF_SECURITY, CONF_VERIFY_SSL)
-    return {key: data[key] for key in fields}
+    auth = Auth.OAUTH2 if CONF_OAUTH_PROVIDER in data else Auth.PASSWORD
+    return {
+        **{key: data[key] for key in ACCOUNT_KEYS},
+        CONF_AUTHENTICATION: auth.value,
+    }

@@ -11,7 +11,7 @@ from homeassistant.config_entries import ConfigFlow, ConfigFlowResult
 from homeassistant.const import CONF_BASE, CONF_HOST, CONF_VERIFY_SSL
 from homeassistant.core import callback
 
-from .account_forms import CA_SCHEMA
+from .account_forms import CA_SCHEMA, without_trust
 from .const import CONF_CA, CONF_FINGERPRINT, CONF_SECURITY, DEFAULT_FOLDER
 from .form_errors import NOTHING, account_error
 from .helpers import account_from_entry_data, context_of_ca
@@ -197,8 +197,3 @@ class AccountSteps(ConfigFlow):
             },
             description_placeholders={**placeholders, **(self._placeholders or {})},
         )
-
-
-def without_trust(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an account's data without the certificate and the authority that it trusts."""
-    return {key: data[key] for key in data if key not in (CONF_CA, CONF_FINGERPRINT)}

@@ -15,22 +15,31 @@ from homeassistant.config_entries import (
     ConfigSubentryFlow,
     OptionsFlow,
 )
-from homeassistant.const import CONF_HOST, CONF_PASSWORD, CONF_USERNAME, CONF_VERIFY_SSL
+from homeassistant.const import (
+    CONF_AUTHENTICATION,
+    CONF_HOST,
+    CONF_PASSWORD,
+    CONF_TOKEN,
+    CONF_USERNAME,
+    CONF_VERIFY_SSL,
+)
 from homeassistant.core import callback
 from homeassistant.helpers.selector import SelectOptionDict
 
 from .account_forms import (
     CONF_ACCOUNT,
     REAUTH_SCHEMA,
-    RECONFIGURE_SCHEMA,
+    SERVER_SCHEMA,
+    TRUST_KEYS,
+    account_part,
     entry_data_from_form,
     form_from_entry_data,
+    password_in,
     take_over_schema,
+    without_trust,
 )
-from .account_steps import Errors, UserInput, without_trust
+from .account_steps import Errors, UserInput
 from .const import (
-    CONF_CA,
-    CONF_FINGERPRINT,
     CONF_FOLDER,
     CONF_SECURITY,
     DEFAULT_FOLDER,
@@ -48,7 +57,15 @@ from .core_imap import (
 )
 from .folder_flow import FolderFlow
 from .helpers import unique_id_from_entry_data
-from .imap import LoginRefused, Security, WatchOptions, announces_mail, quirks_of
+from .imap import (
+    Auth,
+    LoginRefused,
+    OAuthNeeded,
+    Security,
+    WatchOptions,
+    announces_mail,
+    quirks_of,
+)
 from .options_flow import ImapPushOptionsFlow
 from .search_flow import SearchFlow
 from .setup_steps import SetupSteps
@@ -113,7 +130,8 @@ class ImapPushConfigFlow(SetupSteps, domain=DOMAIN):
                 dict.fromkeys(map(folder_from_core_imap, core_entries))
             )
             data = entry_data_from_core_imap(core_entries[0])
-            return await self._set_up(
+            await self._claim(data)
+            return await self.async_try_account(
                 data,
                 lambda errors: self._show_server(form_from_entry_data(data), errors),
             )
@@ -159,29 +177,25 @@ class ImapPushConfigFlow(SetupSteps, domain=DOMAIN):
         entry = self._get_reauth_entry()
         signs_in = CONF_PASSWORD not in entry.data
         schema = vol.Schema({}) if signs_in else REAUTH_SCHEMA
+        refusal = _refusal_of(entry)
+        way = Auth.OAUTH2 if isinstance(refusal, OAuthNeeded) else Auth.PASSWORD
 
         def show(errors: Errors) -> ConfigFlowResult:
-            return self._show_form("reauth_confirm", schema, user_input, errors)
+            values = user_input or {CONF_AUTHENTICATION: way}
+            return self._show_form("reauth_confirm", schema, values, errors)
 
         if user_input is None:
-            return show(self._tell_refusal(entry))
+            return show(self._tell(refusal, entry.data[CONF_HOST]) if refusal else {})
+        self._account_data = account_part(entry.data)
         if signs_in:
-            return await self.async_start_oauth_again(entry.data)
-        return await self.async_try_account({**entry.data, **user_input}, show)
-
-    def _tell_refusal(self, entry: ImapPushConfigEntry) -> Errors:
-        """Return why the login was refused, as far as it is known."""
-        if entry.state is not ConfigEntryState.LOADED:
-            return {}
-        error = entry.runtime_data.data.error
-        if not isinstance(error, LoginRefused):
-            return {}
-        return self._tell(error, entry.data[CONF_HOST])
+            return await self.async_step_sign_in()
+        data = self._account_data | password_in(user_input)
+        return await self.async_sign_in(data, user_input[CONF_AUTHENTICATION], show)
 
     async def async_step_reconfigure(
         self, user_input: UserInput = None
     ) -> ConfigFlowResult:
-        """Change login and server; the password stays if none is typed.
+        """Change login, server and the way to sign in; the password stays if none is typed.
 
         The stored password is never sent to the browser.
         """
@@ -189,11 +203,11 @@ class ImapPushConfigFlow(SetupSteps, domain=DOMAIN):
 
         def show(errors: Errors) -> ConfigFlowResult:
             values = user_input or form_from_entry_data(entry.data)
-            return self._show_form("reconfigure", RECONFIGURE_SCHEMA, values, errors)
+            return self._show_form("reconfigure", SERVER_SCHEMA, values, errors)
 
         if user_input is None:
             return show({})
-        data = _changed(entry.data, entry_data_from_form(user_input))
+        data = _changed(entry.data, user_input)
         if entry.data[CONF_SECURITY] == Security.NONE:
             self._unencrypted_host = entry.data[CONF_HOST]
         await self.async_set_unique_id(
@@ -201,7 +215,7 @@ class ImapPushConfigFlow(SetupSteps, domain=DOMAIN):
         )
         if self.unique_id != entry.unique_id:
             self._abort_if_unique_id_configured()
-        return await self.async_try_account(data, show)
+        return await self.async_sign_in(data, user_input[CONF_AUTHENTICATION], show)
 
     @override
     async def async_account_works(
@@ -249,15 +263,27 @@ class ImapPushConfigFlow(SetupSteps, domain=DOMAIN):
         )
 
 
-def _changed(old: Mapping[str, Any], typed: dict[str, Any]) -> dict[str, Any]:
-    """Return an entry's data with what was typed; a password replaces any other way to sign in.
+def _refusal_of(entry: ImapPushConfigEntry) -> LoginRefused | None:
+    """Return why the login was refused, as far as it is known."""
+    if entry.state is not ConfigEntryState.LOADED:
+        return None
+    error = entry.runtime_data.data.error
+    return error if isinstance(error, LoginRefused) else None
+
+
+def _changed(old: Mapping[str, Any], user_input: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an entry's data with what was typed.
 
     What vouches for a server does not for another one, and is not kept where the user wants
-    no check.
+    no check. A password stays until another is typed; a token is good for its login only.
     """
-    keeps_trust = old[CONF_HOST] == typed[CONF_HOST] and typed[CONF_VERIFY_SSL]
-    kept = dict(old) if keeps_trust else without_trust(old)
-    if typed.get(CONF_PASSWORD):
-        trust = {key: kept[key] for key in (CONF_CA, CONF_FINGERPRINT) if key in kept}
-        return typed | trust
-    return kept | {key: typed[key] for key in typed if key != CONF_PASSWORD}
+    data = entry_data_from_form(user_input)
+    same_host = old[CONF_HOST] == data[CONF_HOST]
+    if same_host and data[CONF_VERIFY_SSL]:
+        data |= {key: old[key] for key in TRUST_KEYS if key in old}
+    same_login = same_host and old[CONF_USERNAME] == data[CONF_USERNAME]
+    if user_input[CONF_AUTHENTICATION] == Auth.PASSWORD:
+        return password_in(old) | data
+    if same_login and CONF_TOKEN in old:
+        return without_trust(old) | data
+    return data

@@ -30,6 +30,8 @@ from .imap import (
     TlsExpected,
     TlsNotSpoken,
     TlsTooOld,
+    TokenRefused,
+    TokenRevoked,
     TokensNotTaken,
     TokenUnavailable,
     Unavailable,
@@ -53,6 +55,7 @@ ACCOUNT_ERRORS: Final[dict[type[BaseException], tuple[str, str]]] = {
     TlsTooOld: (CONF_SECURITY, "tls_too_old"),
     TlsError: (CONF_SECURITY, "tls_failed"),
     LoginRefused: (CONF_BASE, "login_refused"),
+    TokenRevoked: (CONF_BASE, "token_revoked"),
     LoginDisabled: (CONF_SECURITY, "login_disabled"),
     TokensNotTaken: (CONF_BASE, "tokens_not_taken"),
     TokenUnavailable: (CONF_BASE, "token_unavailable"),
@@ -73,6 +76,7 @@ CERTIFICATE_ERRORS: Final[dict[CertificateProblem, tuple[str, str]]] = {
 REFUSED_LOGINS: Final[dict[type[BaseException], str]] = {
     AppPasswordNeeded: "app_password_needed",
     OAuthNeeded: "oauth_needed",
+    TokenRefused: "token_refused",
     LoginRefused: "login_refused_because",
 }
 
@@ -85,9 +89,12 @@ REQUEST_ERRORS: Final[dict[type[BaseException], str]] = {
 }
 
 
-def app_password_page(provider: Provider) -> str:
-    """Return where to make an app password, or at least where to begin."""
-    return provider.app_password_url or f"https://{provider.domains[0]}"
+def app_password_page_at(host: str) -> str:
+    """Return where to make an app password for a server, as far as that is known."""
+    provider = provider_of_host(host)
+    if provider is None or not provider.needs_app_password:
+        return NOTHING
+    return provider.page or NOTHING
 
 
 def account_error(
@@ -107,9 +114,11 @@ def account_error(
                 {
                     "answer": _answer(str(err)) or NOTHING,
                     "provider": provider.name,
-                    "url": app_password_page(provider),
+                    "url": provider.page or NOTHING,
                 },
             )
+        case TokenRevoked():
+            pass
         case LoginRefused() if answer := _answer(str(err)):
             key = most_specific(REFUSED_LOGINS, err)
             return CONF_BASE, key, {"answer": answer}
@@ -121,10 +130,11 @@ def account_error(
 
 
 def _wants_app_password(err: LoginRefused, provider: Provider) -> bool:
-    """Return if an app password is what is missing: not all servers say so."""
-    if isinstance(err, AppPasswordNeeded):
-        return provider.app_password_url is not None
-    return provider.needs_app_password and type(err) is LoginRefused
+    """Return if one of its app passwords is what is missing: not all servers say so."""
+    return provider.needs_app_password and type(err) in (
+        LoginRefused,
+        AppPasswordNeeded,
+    )
 
 
 def request_error(err: ImapError, folder: str) -> tuple[str, dict[str, str]]:

@@ -13,12 +13,14 @@ from homeassistant.config_entries import (
     ConfigEntryChange,
     ConfigSubentry,
 )
+from homeassistant.const import CONF_HOST
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.dispatcher import async_dispatcher_connect
 
 from .const import CONF_FOLDER, DOMAIN, SUBENTRY_TYPE_FOLDER
 from .core_imap import CORE_IMAP_DOMAIN, async_core_imap_entries, same_account
+from .form_errors import app_password_page_at
 from .imap import (
     AccountState,
     AppPasswordNeeded,
@@ -139,7 +141,7 @@ def _update_connection(
     hass: HomeAssistant, entry: ConfigEntry, state: AccountState
 ) -> None:
     """Show why there is no connection, if the user can do something about it."""
-    issue = None if state.connected else _issue_of(state.error)
+    issue = None if state.connected else _issue_of(state.error, entry.data[CONF_HOST])
     if not (state.connected or issue or isinstance(state.error, LoginRefused)):
         return  # An outage mends nothing.
     key, placeholders = issue or (None, {})
@@ -150,11 +152,12 @@ def _update_connection(
         _create(hass, entry, key, **placeholders)
 
 
-def _issue_of(error: ImapError | None) -> tuple[str, dict[str, str]] | None:
+def _issue_of(error: ImapError | None, host: str) -> tuple[str, dict[str, str]] | None:
     """Return the issue that an error is, and what its texts need."""
     match error:
         case AppPasswordNeeded():
-            return ISSUE_APP_PASSWORD, {"answer": as_text(str(error))}
+            page = app_password_page_at(host)
+            return ISSUE_APP_PASSWORD, {"answer": as_text(str(error)), "url": page}
         case OAuthNeeded():
             return ISSUE_OAUTH_NEEDED, {"answer": as_text(str(error))}
         case CertificateError(problem=problem):

@@ -10,7 +10,7 @@ from typing import Any, Final, override
 import voluptuous as vol
 from yarl import URL
 
-from homeassistant.config_entries import ConfigFlowResult
+from homeassistant.config_entries import SOURCE_USER, ConfigFlowResult
 from homeassistant.const import CONF_TOKEN, CONF_USERNAME
 from homeassistant.exceptions import ImplementationUnavailableError
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
@@ -205,9 +205,10 @@ class OAuthSteps(AbstractOAuth2FlowHandler):
         self._polling = None
         if self._provider.device_url is None:
             return await self.async_step_auth()
-        return self.async_show_menu(
-            step_id="oauth_way", menu_options=["auth", "oauth_device"]
-        )
+        ways = ["auth", "oauth_device"]
+        if self.source == SOURCE_USER:
+            ways.append("server")
+        return self.async_show_menu(step_id="oauth_way", menu_options=ways)
 
     @override
     async def async_step_authorize_rejected(

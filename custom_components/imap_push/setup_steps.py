@@ -6,10 +6,12 @@ from typing import Any, Final, override
 import aiodns
 import voluptuous as vol
 
-from homeassistant.config_entries import SOURCE_REAUTH, ConfigFlowResult
+from homeassistant.config_entries import SOURCE_REAUTH, SOURCE_USER, ConfigFlowResult
 from homeassistant.const import (
     CONF_ADDRESS,
+    CONF_AUTHENTICATION,
     CONF_BASE,
+    CONF_HOST,
     CONF_PASSWORD,
     CONF_TOKEN,
     CONF_USERNAME,
@@ -20,16 +22,17 @@ from homeassistant.util.ssl import client_context
 
 from .account_forms import (
     ADDRESS_SCHEMA,
-    CONF_LOGIN,
     CONF_MANUAL,
+    CONF_SERVER,
     PASSWORD_SCHEMA,
     SERVER_SCHEMA,
     entry_data_from_form,
     entry_data_from_server,
     form_from_entry_data,
+    password_in,
 )
 from .account_steps import AccountSteps, Errors, UserInput
-from .form_errors import app_password_page
+from .form_errors import NOTHING
 from .helpers import account_from_entry_data, unique_id_from_entry_data
 from .imap import (
     Account,
@@ -37,9 +40,9 @@ from .imap import (
     Discovery,
     InvalidAddress,
     Provider,
-    Server,
     Source,
     discover,
+    provider_of_host,
 )
 from .oauth import token_source_for_data
 from .oauth_flow import OAuthSteps
@@ -77,7 +80,8 @@ async def async_discover(hass: HomeAssistant, address: str) -> list[Discovery]:
 class SetupSteps(AccountSteps, OAuthSteps):
     """Leads from a mail address to an account."""
 
-    _server: Server
+    # What an entry will say of the account, without what signs in to it.
+    _account_data: dict[str, Any] | None = None
     _mail_provider: Provider | None = None
     _server_step = "server"
 
@@ -104,22 +108,29 @@ class SetupSteps(AccountSteps, OAuthSteps):
         self._mail_provider = best.provider
         if best.server is None:
             return self._show_address(user_input, {CONF_ADDRESS: "no_imap"})
-        self._server = best.server
-        await self._claim(entry_data_from_server(self._server))
-        return await self._ask_for_the_rest(best)
+        self._account_data = entry_data_from_server(best.server)
+        await self._claim(self._account_data)
+        return await self._ask_for_the_rest(best, best.server.auth)
 
-    async def _ask_for_the_rest(self, found: Discovery) -> ConfigFlowResult:
-        """Ask for what is still missing."""
+    async def _ask_for_the_rest(
+        self, found: Discovery, auth: tuple[Auth, ...]
+    ) -> ConfigFlowResult:
+        """Ask for what is still missing; where to sign in has to be known, or typed."""
+        takes_password = Auth.PASSWORD in auth
+        way = Auth.PASSWORD if takes_password else Auth.OAUTH2
+        server = self._found_server() | {CONF_AUTHENTICATION: way}
         if not found.is_trusted:
             self._server_step = _confirm_step(found)
-            return self._show_server(entry_data_from_server(self._server), {})
-        if Auth.OAUTH2 not in self._server.auth:
-            return self._show_password(None, {})
-        if Auth.PASSWORD not in self._server.auth:
-            return await self.async_step_sign_in()
-        if self._mail_provider is None or self._mail_provider.oauth is None:
-            return self._show_password(None, {})
-        return await self.async_step_choose_sign_in()
+            return self._show_server(server, {})
+        has_page = found.provider is not None and found.provider.oauth is not None
+        match takes_password, has_page and Auth.OAUTH2 in auth:
+            case True, True:
+                return await self.async_step_choose_sign_in()
+            case True, False:
+                return self._show_password(None, {})
+            case False, True:
+                return await self.async_step_sign_in()
+        return self._show_server(server, {})
 
     async def async_step_choose_sign_in(
         self, user_input: UserInput = None
@@ -127,26 +138,31 @@ class SetupSteps(AccountSteps, OAuthSteps):
         """Let the user choose where the provider takes an app password, too."""
         return self.async_show_menu(
             step_id="choose_sign_in",
-            menu_options=["sign_in", "password"],
+            menu_options=["sign_in", "password", "server"],
             description_placeholders=self._names(),
         )
 
     async def async_step_sign_in(
         self, user_input: UserInput = None
     ) -> ConfigFlowResult:
-        """Sign in at the provider's own page."""
-        provider = self._mail_provider
+        """Sign in at the provider's own page; who did before, with the same client."""
+        if self.source == SOURCE_REAUTH:
+            old = self._get_reauth_entry().data
+            if CONF_TOKEN in old:
+                return await self.async_start_oauth_again(old)
+        assert self._account_data is not None
+        provider = provider_of_host(self._account_data[CONF_HOST])
         key = (provider and provider.oauth) or CUSTOM
-        return await self.async_start_oauth(key, self._server.username)
+        return await self.async_start_oauth(key, self._account_data[CONF_USERNAME])
 
     @override
     async def async_oauth_done(self, oauth_data: dict[str, Any]) -> ConfigFlowResult:
         """Try the account with the token that the provider has given."""
-        if self.source == SOURCE_REAUTH:
-            data = {**self._get_reauth_entry().data, **oauth_data}
-            return await self.async_try_account(data, self._show_sign_in_refused)
-        data = entry_data_from_server(self._server) | oauth_data
-        return await self._set_up(data, self._show_sign_in_refused)
+        assert self._account_data is not None
+        data = self._account_data | oauth_data
+        if self.source == SOURCE_USER:
+            await self._claim(data)
+        return await self.async_try_account(data, self._show_sign_in_refused)
 
     def _show_sign_in_refused(self, errors: Errors) -> ConfigFlowResult:
         return self._show_form("sign_in_refused", vol.Schema({}), None, errors)
@@ -155,8 +171,6 @@ class SetupSteps(AccountSteps, OAuthSteps):
         self, user_input: UserInput = None
     ) -> ConfigFlowResult:
         """Sign in once more."""
-        if self.source == SOURCE_REAUTH:
-            return await self.async_start_oauth_again(self._get_reauth_entry().data)
         return await self.async_step_sign_in()
 
     async def async_step_password(
@@ -165,20 +179,14 @@ class SetupSteps(AccountSteps, OAuthSteps):
         """Ask for the password, and say what the provider wants."""
         if user_input is None:
             return self._show_password(None, {})
-        username = user_input[CONF_LOGIN].get(CONF_USERNAME, "").strip()
-        data = {
-            **entry_data_from_server(self._server),
-            CONF_PASSWORD: user_input[CONF_PASSWORD],
-        }
-        if username:
-            data[CONF_USERNAME] = username
+        typed = {**user_input[CONF_SERVER], **password_in(user_input)}
 
         def show_again(errors: Errors) -> ConfigFlowResult:
-            if CONF_BASE in errors:
+            if errors.keys() & {CONF_BASE, CONF_PASSWORD}:
                 return self._show_password(user_input, errors)
-            return self._show_server(form_from_entry_data(data), errors)
+            return self._show_server(typed, errors)
 
-        return await self._set_up(data, show_again)
+        return await self._set_up(typed, show_again)
 
     async_step_app_password = async_step_password
     async_step_authorization_code = async_step_password
@@ -191,10 +199,9 @@ class SetupSteps(AccountSteps, OAuthSteps):
     async def async_step_server(self, user_input: UserInput = None) -> ConfigFlowResult:
         """Ask for login and server."""
         if user_input is None:
-            return self._show_server(None, {})
+            return self._show_server(self._account_data and self._found_server(), {})
         return await self._set_up(
-            entry_data_from_form(user_input),
-            lambda errors: self._show_server(user_input, errors),
+            user_input, lambda errors: self._show_server(user_input, errors)
         )
 
     async_step_confirm_guess = async_step_server
@@ -202,10 +209,28 @@ class SetupSteps(AccountSteps, OAuthSteps):
     async_step_proton_bridge = async_step_server
 
     async def _set_up(
-        self, data: dict[str, Any], show_again: Callable[[Errors], ConfigFlowResult]
+        self,
+        user_input: dict[str, Any],
+        show_again: Callable[[Errors], ConfigFlowResult],
     ) -> ConfigFlowResult:
-        """Try an account that is not here already."""
+        """Sign in to an account that is not here already."""
+        data = entry_data_from_form(user_input)
         await self._claim(data)
+        way = user_input[CONF_AUTHENTICATION]
+        return await self.async_sign_in(data, way, show_again)
+
+    async def async_sign_in(
+        self,
+        data: dict[str, Any],
+        way: Auth,
+        show_again: Callable[[Errors], ConfigFlowResult],
+    ) -> ConfigFlowResult:
+        """Try the account; before, get what is missing for the way to sign in."""
+        if way == Auth.OAUTH2 and CONF_TOKEN not in data:
+            self._account_data = data
+            return await self.async_step_sign_in()
+        if way == Auth.PASSWORD and CONF_PASSWORD not in data:
+            return show_again({CONF_PASSWORD: "password_missing"})
         return await self.async_try_account(data, show_again)
 
     async def _claim(self, data: Mapping[str, Any]) -> None:
@@ -223,15 +248,14 @@ class SetupSteps(AccountSteps, OAuthSteps):
     def _show_password(
         self, values: Mapping[str, Any] | None, errors: Errors
     ) -> ConfigFlowResult:
-        if values is None:
-            values = {CONF_LOGIN: {CONF_USERNAME: self._server.username}}
+        server = self._found_server()
         return self._show_form(
             _password_step(self._mail_provider),
             PASSWORD_SCHEMA,
-            values,
+            values or {CONF_SERVER: server},
             errors,
             **self._names(),
-            host=self._server.host,
+            host=server[CONF_HOST],
         )
 
     def _show_server(
@@ -239,13 +263,18 @@ class SetupSteps(AccountSteps, OAuthSteps):
     ) -> ConfigFlowResult:
         return self._show_form(self._server_step, SERVER_SCHEMA, values, errors)
 
+    def _found_server(self) -> dict[str, Any]:
+        """Return what the server's form shows of what was found."""
+        assert self._account_data is not None
+        return form_from_entry_data(self._account_data)
+
     def _names(self) -> dict[str, str]:
         """Return what the texts say of the provider."""
         if self._mail_provider is None:
             return {}
         return {
             "provider": self._mail_provider.name,
-            "url": app_password_page(self._mail_provider),
+            "url": self._mail_provider.page or NOTHING,
         }
 
 

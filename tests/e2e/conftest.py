@@ -50,7 +50,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             continue
         # Each Home Assistant is used by one test at a time; what takes minutes has its own.
         used = next(version for version in VENVS if version in item.name)
-        item.add_marker(pytest.mark.xdist_group("long" if "newest" in marks else used))
+        group = item.name if "newest" in marks else used
+        item.add_marker(pytest.mark.xdist_group(group))
     # What takes longest begins first.
     items.sort(key=lambda item: item.get_closest_marker("newest") is None)
 

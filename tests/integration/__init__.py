@@ -38,6 +38,9 @@ ENTRY_DATA = {
     CONF_VERIFY_SSL: True,
 }
 
+# What the form for it says beside that.
+BY_PASSWORD = {"authentication": "password"}
+
 # What the core integration "imap" keeps of the same account.
 CORE_IMAP_DATA = {
     "username": USERNAME,

@@ -36,6 +36,8 @@ from custom_components.imap_push.imap import (
     TlsExpected,
     TlsNotSpoken,
     TlsTooOld,
+    TokenRefused,
+    TokenRevoked,
     TokensNotTaken,
     TokenUnavailable,
     WatchedFolder,
@@ -53,7 +55,16 @@ from homeassistant.const import (
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 
-from . import CORE_IMAP_DATA, ENTRY_DATA, HOST, PASSWORD, USERNAME, open_form, suggested
+from . import (
+    BY_PASSWORD,
+    CORE_IMAP_DATA,
+    ENTRY_DATA,
+    HOST,
+    PASSWORD,
+    USERNAME,
+    open_form,
+    suggested,
+)
 from .conftest import FakeWatcher
 
 pytestmark = pytest.mark.usefixtures("watchers")
@@ -110,6 +121,9 @@ ERRORS = [
         "oauth_needed",
         answer="LOGIN failed: BasicAuthBlocked",
     ),
+    _case(TokenRevoked("renewed no more"), CONF_BASE, "token_revoked"),
+    _case(TokenRefused("Bad token"), CONF_BASE, "token_refused", answer="Bad token"),
+    _case(TokenRefused(""), CONF_BASE, "login_refused"),
     _case(LoginDisabled(), CONF_SECURITY, "login_disabled"),
     _case(FolderNotFound(), CONF_BASE, "folder_not_found", folder="INBOX"),
     _case(
@@ -170,7 +184,7 @@ async def test_error_is_told_at_its_field_and_the_flow_goes_on(
     assert result["type"] is FlowResultType.FORM
     assert result["errors"] == {field: key}
     assert (result["description_placeholders"] or {}) == placeholders
-    assert suggested(result) == ENTRY_DATA
+    assert suggested(result) == ENTRY_DATA | BY_PASSWORD
 
     check_account.side_effect = None
     result = await hass.config_entries.flow.async_configure(flow_id, ENTRY_DATA)
@@ -449,7 +463,7 @@ async def test_account_is_changed_and_watching_goes_on(
     """All can be changed; the form shows what is known, but never the password."""
     result = await entry.start_reconfigure_flow(hass)
     assert result["step_id"] == "reconfigure"
-    assert suggested(result) == _without_password()
+    assert suggested(result) == _without_password() | BY_PASSWORD
 
     result = await hass.config_entries.flow.async_configure(result["flow_id"], typed)
     await hass.async_block_till_done()
@@ -512,7 +526,7 @@ async def test_changing_the_account_survives_an_error(
     check_account.side_effect = HostNotFound()
     result = await hass.config_entries.flow.async_configure(result["flow_id"], typed)
     assert result["errors"] == {CONF_HOST: "host_not_found"}
-    assert suggested(result) == typed
+    assert suggested(result) == typed | BY_PASSWORD
     assert entry.data == ENTRY_DATA
 
     check_account.side_effect = None
@@ -640,7 +654,7 @@ async def test_account_that_cannot_be_taken_over_as_it_is_can_be_mended(
     assert form["step_id"] == "server"
     assert form["errors"] == {CONF_BASE: "login_refused_because"}
     assert form["description_placeholders"] == {"answer": "Wrong password"}
-    assert suggested(form) == _without_password()
+    assert suggested(form) == _without_password() | BY_PASSWORD
 
     check_account.side_effect = None
     result = await hass.config_entries.flow.async_configure(form["flow_id"], ENTRY_DATA)

@@ -381,7 +381,7 @@ async def test_dialog_of_the_credentials(
 async def begin_with_code(page: SignInPage) -> dict[str, Any]:
     """Choose the code."""
     menu = await page.begin("microsoft")
-    assert menu["menu_options"] == ["auth", "oauth_device"]
+    assert menu["menu_options"] == ["auth", "oauth_device", "server"]
     return await page.go_on(menu, {"next_step_id": "oauth_device"})
 
 

@@ -237,6 +237,29 @@ async def test_one_reason_takes_the_place_of_another(
     assert not repairs.shown["oauth_needed"].is_fixable
 
 
+@pytest.mark.parametrize(
+    ("host", "page"),
+    [
+        ("imap.gmail.com", "https://myaccount.google.com/apppasswords"),
+        ("imap.example.com", "\N{EM DASH}"),
+    ],
+)
+async def test_page_for_app_passwords_is_shown_if_it_is_known(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    watchers: list[FakeWatcher],
+    repairs: Repairs,
+    host: str,
+    page: str,
+) -> None:
+    """The provider is known by its server."""
+    hass.config_entries.async_update_entry(entry, data={**entry.data, "host": host})
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    watchers[-1].listener.state_changed(AccountState(error=NO_APP_PASSWORD))
+    step = await repairs.start("app_password")
+    assert step["description_placeholders"]["url"] == page
+
+
 async def test_long_words_of_a_server_are_cut(
     watcher: FakeWatcher, repairs: Repairs
 ) -> None:

@@ -9,6 +9,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.imap_push.const import CONF_SECURITY, DOMAIN
 from custom_components.imap_push.imap import (
+    AccountState,
     AppPasswordNeeded,
     Auth,
     Discovery,
@@ -16,6 +17,7 @@ from custom_components.imap_push.imap import (
     ImapError,
     InvalidAddress,
     LoginRefused,
+    OAuthNeeded,
     Provider,
     Security,
     Server,
@@ -23,8 +25,13 @@ from custom_components.imap_push.imap import (
     Source,
     TokenRefused,
     provider_of_domain,
+    provider_of_host,
 )
 from custom_components.imap_push.oauth_flow import OAuthSteps
+from homeassistant.components.application_credentials import (
+    ClientCredential,
+    async_import_client_credential,
+)
 from homeassistant.config_entries import SOURCE_USER, ConfigFlowResult
 from homeassistant.const import (
     CONF_ADDRESS,
@@ -37,14 +44,24 @@ from homeassistant.const import (
 )
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.setup import async_setup_component
 
-from . import CORE_IMAP_DATA, ENTRY_DATA, HOST, PASSWORD, USERNAME, suggested
+from . import (
+    BY_PASSWORD,
+    CORE_IMAP_DATA,
+    ENTRY_DATA,
+    HOST,
+    PASSWORD,
+    USERNAME,
+    suggested,
+)
 from .conftest import FakeWatcher
 
 pytestmark = pytest.mark.usefixtures("watchers")
 
-TYPED = {CONF_PASSWORD: PASSWORD, "login": {}}
-PREFILLED = {key: ENTRY_DATA[key] for key in ENTRY_DATA if key != CONF_PASSWORD}
+KNOWN = {key: ENTRY_DATA[key] for key in ENTRY_DATA if key != CONF_PASSWORD}
+PREFILLED = KNOWN | BY_PASSWORD
+BY_OAUTH = {"authentication": "oauth2"}
 
 
 @pytest.fixture
@@ -112,6 +129,15 @@ async def _submit(hass: HomeAssistant, flow: Any, typed: Mapping[str, Any]) -> A
     return await hass.config_entries.flow.async_configure(flow_id, dict(typed))
 
 
+async def _type_password(
+    hass: HomeAssistant, form: Any, password: str = PASSWORD, **server: Any
+) -> Any:
+    """Submit a form for the password, with changes to the server that it shows."""
+    typed = {CONF_PASSWORD: password} if password else {}
+    typed["server"] = suggested(form)["server"] | server
+    return await _submit(hass, form, typed)
+
+
 async def _choose(hass: HomeAssistant, flow: Any, option: str) -> Any:
     """Choose from a menu."""
     return await _submit(hass, flow, {"next_step_id": option})
@@ -125,10 +151,10 @@ async def test_address_and_password_are_all_that_is_typed(
     discover.assert_awaited_once_with(USERNAME, ANY, ANY, ssl_context=ANY)
     assert form["step_id"] == "password"
     assert form["description_placeholders"] == {"host": HOST}
-    assert suggested(form) == {"login": {CONF_USERNAME: USERNAME}}
+    assert suggested(form) == {"server": PREFILLED}
     check_account.assert_not_awaited()
 
-    result = await _submit(hass, form, TYPED)
+    result = await _type_password(hass, form)
     assert result["type"] is FlowResultType.CREATE_ENTRY
     assert result["title"] == USERNAME
     assert result["data"] == ENTRY_DATA
@@ -138,10 +164,9 @@ async def test_address_and_password_are_all_that_is_typed(
 async def test_username_unlike_the_address(
     hass: HomeAssistant, discover: AsyncMock, check_account: AsyncMock
 ) -> None:
-    """It can be typed beside the password."""
+    """It can be typed below the password."""
     form = await _type_address(hass)
-    typed = TYPED | {"login": {CONF_USERNAME: " jane "}}
-    result = await _submit(hass, form, typed)
+    result = await _type_password(hass, form, username=" jane ")
     assert result["data"] == ENTRY_DATA | {CONF_USERNAME: "jane"}
     await hass.async_block_till_done()
 
@@ -166,7 +191,7 @@ async def test_the_end_says_how_new_mail_becomes_known(
     """By what the server offers, and by what is known of it."""
     discover.return_value = [_found(_server(host=host))]
     check_account.return_value = frozenset(capabilities)
-    result = await _submit(hass, await _type_address(hass), TYPED)
+    result = await _type_password(hass, await _type_address(hass))
     assert result["description"] == end
     assert result["description_placeholders"] == {"seconds": "60"}
     await hass.async_block_till_done()
@@ -211,7 +236,7 @@ async def test_address_that_leads_nowhere_is_told_and_the_flow_goes_on(
 
     discover.side_effect = None
     form = await _submit(hass, form, {CONF_ADDRESS: USERNAME})
-    result = await _submit(hass, form, TYPED)
+    result = await _type_password(hass, form)
     assert result["type"] is FlowResultType.CREATE_ENTRY
     await hass.async_block_till_done()
 
@@ -221,7 +246,7 @@ async def test_address_that_leads_nowhere_is_told_and_the_flow_goes_on(
     [
         pytest.param("icloud.com", "app_password", id="app password"),
         pytest.param("gmx.de", "enable_imap", id="IMAP to switch on"),
-        pytest.param("zoho.com", "enable_imap_app_password", id="both"),
+        pytest.param("naver.com", "enable_imap_app_password", id="both"),
         pytest.param("qq.com", "authorization_code", id="authorization code"),
         pytest.param("att.net", "secure_mail_key", id="secure mail key"),
         pytest.param("mail.com", "paid_plan", id="paid plan"),
@@ -243,9 +268,27 @@ async def test_what_the_provider_wants_is_said_before(
     form = await _type_address(hass, f"jane@{domain}")
     assert form["step_id"] == step
     assert form["description_placeholders"]["provider"] == found.provider.name
-    assert form["description_placeholders"]["url"].startswith("https://")
+    url = form["description_placeholders"]["url"]
+    assert url.startswith("https://") == (step != "password")
 
-    result = await _submit(hass, form, TYPED)
+    result = await _type_password(hass, form)
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    await hass.async_block_till_done()
+
+
+@pytest.mark.parametrize(
+    "host", ["mail.your-server.de", "mail.privateemail.com", "secure.emailsrvr.com"]
+)
+async def test_domain_of_ones_own_at_a_hoster(
+    hass: HomeAssistant, discover: AsyncMock, check_account: AsyncMock, host: str
+) -> None:
+    """Set up an account at a provider that has no mail addresses of its own."""
+    discover.return_value = [
+        _found(_server(host=host), provider_of_host(host), source=Source.MX)
+    ]
+    form = await _type_address(hass)
+    assert form["step_id"] == "password"
+    result = await _type_password(hass, form)
     assert result["type"] is FlowResultType.CREATE_ENTRY
     await hass.async_block_till_done()
 
@@ -282,7 +325,7 @@ async def test_refused_login_says_where_to_make_an_app_password(
     discover.return_value = [_at("icloud.com")]
     form = await _type_address(hass, "jane@icloud.com")
     check_account.side_effect = error
-    form = await _submit(hass, form, TYPED)
+    form = await _type_password(hass, form)
     assert form["step_id"] == "app_password"
     assert form["errors"] == {CONF_BASE: key}
     assert form["description_placeholders"] == {
@@ -292,7 +335,7 @@ async def test_refused_login_says_where_to_make_an_app_password(
         "url": ANY,
     }
     check_account.side_effect = None
-    result = await _submit(hass, form, TYPED)
+    result = await _type_password(hass, form)
     assert result["type"] is FlowResultType.CREATE_ENTRY
     await hass.async_block_till_done()
 
@@ -322,18 +365,20 @@ async def test_error_is_told_where_it_can_be_mended(
     step: str,
     errors: dict[str, str],
 ) -> None:
-    """What is wrong with the server opens its form, without the password."""
+    """What is wrong with the server opens its form, with the password that was typed."""
     form = await _type_address(hass)
     check_account.side_effect = error
-    form = await _submit(hass, form, TYPED)
+    form = await _type_password(hass, form)
     assert form["step_id"] == step
     assert form["errors"] == errors
     if step == "server":
-        assert suggested(form) == PREFILLED
+        assert suggested(form) == ENTRY_DATA | BY_PASSWORD
 
     check_account.side_effect = None
-    typed = TYPED if step == "password" else ENTRY_DATA
-    result = await _submit(hass, form, typed)
+    if step == "password":
+        result = await _type_password(hass, form)
+    else:
+        result = await _submit(hass, form, ENTRY_DATA)
     assert result["type"] is FlowResultType.CREATE_ENTRY
     assert result["data"] == ENTRY_DATA
     await hass.async_block_till_done()
@@ -413,7 +458,7 @@ async def test_beside_core_imap_an_address_can_be_typed(
     form = await _choose(hass, menu, "set_up_anew")
     assert form["step_id"] == "user"
     form = await _submit(hass, form, {CONF_ADDRESS: USERNAME})
-    result = await _submit(hass, form, TYPED)
+    result = await _type_password(hass, form)
     assert result["type"] is FlowResultType.CREATE_ENTRY
     await hass.async_block_till_done()
 
@@ -442,7 +487,7 @@ async def test_without_encryption_only_after_it_is_confirmed(
     form = await _choose(hass, menu, "go_back")
     assert form["step_id"] == "server"
     assert form["errors"] == {CONF_SECURITY: "encryption_missing"}
-    assert suggested(form) == typed
+    assert suggested(form) == typed | BY_PASSWORD
 
     menu = await _submit(hass, form, typed)
     check_account.side_effect = LoginRefused()
@@ -478,12 +523,12 @@ async def test_both_ways_to_sign_in_are_offered(
     discover.return_value = [_at("gmail.com")]
     menu = await _type_address(hass, "jane@gmail.com")
     assert menu["step_id"] == "choose_sign_in"
-    assert menu["menu_options"] == ["sign_in", "password"]
+    assert menu["menu_options"] == ["sign_in", "password", "server"]
     assert menu["description_placeholders"]["provider"] == "Gmail"
     form = await _choose(hass, menu, "password")
     assert form["step_id"] == "app_password"
     assert Auth.OAUTH2 in _at("gmail.com").server.auth  # type: ignore[union-attr]
-    result = await _submit(hass, form, TYPED)
+    result = await _type_password(hass, form)
     assert result["type"] is FlowResultType.CREATE_ENTRY
     await hass.async_block_till_done()
 
@@ -519,33 +564,23 @@ def sign_ins() -> Iterator[list[tuple[Any, ...]]]:
         yield made
 
 
-@pytest.mark.parametrize(
-    ("found", "key"),
-    [
-        pytest.param(_at("outlook.com"), "microsoft", id="known provider"),
-        pytest.param(
-            _found(_server(auth=(Auth.OAUTH2,))), "custom", id="unknown provider"
-        ),
-    ],
-)
 async def test_sign_in_where_no_password_is_taken(
     hass: HomeAssistant,
     discover: AsyncMock,
     check_account: AsyncMock,
     sign_ins: list[tuple[Any, ...]],
-    found: Discovery,
-    key: str,
 ) -> None:
     """Nothing but the address is typed here; a refusal lets the user sign in once more."""
+    found = _at("outlook.com")
     assert found.server is not None
     discover.return_value = [found]
     check_account.side_effect = TokenRefused("AUTHENTICATE failed")
     form = await _type_address(hass)
     assert form["step_id"] == "sign_in_refused"
-    assert form["errors"] == {CONF_BASE: "login_refused_because"}
+    assert form["errors"] == {CONF_BASE: "token_refused"}
     check_account.side_effect = None
     result = await _submit(hass, form, {})
-    assert sign_ins == [(key, found.server.username)] * 2
+    assert sign_ins == [("microsoft", found.server.username)] * 2
     assert result["type"] is FlowResultType.CREATE_ENTRY
     assert result["data"] == {
         **SIGNED_IN,
@@ -582,7 +617,7 @@ async def test_signing_in_again(
     sign_ins: list[tuple[Any, ...]],
 ) -> None:
     """An account without a password is renewed where it was signed in; a refusal is told."""
-    data = PREFILLED | SIGNED_IN | {"token": {}}
+    data = KNOWN | SIGNED_IN | {"token": {}}
     hass.config_entries.async_update_entry(entry, data=data)
     check_account.side_effect = TokenRefused("")
     form = await entry.start_reauth_flow(hass)
@@ -594,7 +629,7 @@ async def test_signing_in_again(
     result = await _submit(hass, form, {})
     assert sign_ins == [(data,)] * 2
     assert result["reason"] == "reauth_successful"
-    assert entry.data == PREFILLED | SIGNED_IN
+    assert entry.data == KNOWN | SIGNED_IN
     await hass.async_block_till_done()
 
 
@@ -602,17 +637,177 @@ async def test_a_password_replaces_the_sign_in(
     hass: HomeAssistant, entry: MockConfigEntry, check_account: AsyncMock
 ) -> None:
     """Without one typed, the account stays as it is."""
-    data = PREFILLED | SIGNED_IN
+    data = KNOWN | SIGNED_IN
     hass.config_entries.async_update_entry(entry, data=data)
     form = await entry.start_reconfigure_flow(hass)
-    assert suggested(form) == PREFILLED
-    result = await _submit(hass, form, PREFILLED)
+    assert suggested(form) == KNOWN | BY_OAUTH
+    result = await _submit(hass, form, KNOWN | BY_OAUTH)
     assert result["reason"] == "reconfigure_successful"
     assert entry.data == data
 
     form = await entry.start_reconfigure_flow(hass)
+    form = await _submit(hass, form, PREFILLED)
+    assert form["errors"] == {CONF_PASSWORD: "password_missing"}
     await _submit(hass, form, ENTRY_DATA)
     assert entry.data == ENTRY_DATA
+    await hass.async_block_till_done()
+
+
+async def test_what_was_found_can_be_changed_beside_the_password(
+    hass: HomeAssistant, discover: AsyncMock, check_account: AsyncMock
+) -> None:
+    """Setting up by hand is one click away: the server that was found is in a section."""
+    form = await _type_address(hass)
+    result = await _type_password(hass, form, host="mail.example.com", port=143)
+    assert result["data"] == ENTRY_DATA | {
+        CONF_HOST: "mail.example.com",
+        CONF_PORT: 143,
+    }
+    await hass.async_block_till_done()
+
+
+@pytest.mark.parametrize("domain", ["gmail.com", "outlook.com"])
+async def test_sign_in_can_be_left_for_the_servers_form(
+    hass: HomeAssistant, discover: AsyncMock, domain: str
+) -> None:
+    """It has what was found in it."""
+    assert await async_setup_component(hass, "application_credentials", {})
+    credential = ClientCredential("01234567-89ab-cdef-0123-456789abcdef", "secret")
+    await async_import_client_credential(hass, DOMAIN, credential)
+    found = _at(domain)
+    discover.return_value = [found]
+    menu = await _type_address(hass, f"jane@{domain}")
+    assert menu["type"] is FlowResultType.MENU
+    form = await _choose(hass, menu, "server")
+    assert form["step_id"] == "server"
+    assert found.server is not None
+    assert suggested(form)[CONF_HOST] == found.server.host
+
+
+@pytest.mark.parametrize("step", ["password", "server"])
+async def test_password_that_is_not_typed(
+    hass: HomeAssistant, discover: AsyncMock, check_account: AsyncMock, step: str
+) -> None:
+    """It is asked for before anybody is."""
+    if step == "server":
+        form = await _submit(hass, await _start(hass), {"manual": True})
+        form = await _submit(hass, form, KNOWN)
+    else:
+        form = await _type_password(hass, await _type_address(hass), password="")
+    assert form["step_id"] == step
+    assert form["errors"] == {CONF_PASSWORD: "password_missing"}
+    check_account.assert_not_awaited()
+
+
+@pytest.mark.parametrize(
+    ("host", "key"),
+    [
+        pytest.param("imap.gmail.com", "google", id="known provider"),
+        pytest.param(HOST, "custom", id="unknown provider"),
+    ],
+)
+@pytest.mark.parametrize("way", ["by hand", "beside the password", "found"])
+async def test_sign_in_at_any_provider(
+    hass: HomeAssistant,
+    discover: AsyncMock,
+    check_account: AsyncMock,
+    sign_ins: list[tuple[Any, ...]],
+    host: str,
+    key: str,
+    way: str,
+) -> None:
+    """It needs no discovery; a password that was typed is forgotten."""
+    if way == "by hand":
+        form = await _submit(hass, await _start(hass), {"manual": True})
+        typed = ENTRY_DATA | BY_OAUTH | {CONF_HOST: host}
+        result = await _submit(hass, form, typed)
+    elif way == "beside the password":
+        form = await _type_address(hass)
+        result = await _type_password(hass, form, host=host, **BY_OAUTH)
+    else:
+        discover.return_value = [_found(_server(auth=(Auth.OAUTH2,)))]
+        form = await _type_address(hass)
+        assert form["step_id"] == "server"
+        assert suggested(form) == KNOWN | BY_OAUTH
+        result = await _submit(hass, form, KNOWN | BY_OAUTH | {CONF_HOST: host})
+    assert sign_ins == [(key, USERNAME)]
+    assert result["data"] == KNOWN | SIGNED_IN | {CONF_HOST: host}
+    await hass.async_block_till_done()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        pytest.param(OAuthNeeded("BasicAuthBlocked"), id="the server wants it"),
+        pytest.param(LoginRefused("No."), id="the user wants it"),
+    ],
+)
+async def test_password_gives_way_to_a_sign_in_when_logging_in_again(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    watchers: list[FakeWatcher],
+    check_account: AsyncMock,
+    sign_ins: list[tuple[Any, ...]],
+    error: ImapError,
+) -> None:
+    """It is suggested where the server takes nothing else; trust in the server stays."""
+    data = ENTRY_DATA | {"fingerprint": "ab" * 32}
+    hass.config_entries.async_update_entry(entry, data=data)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    watchers[0].listener.state_changed(AccountState(connected=False, error=error))
+    form = await entry.start_reauth_flow(hass)
+    wants_it = isinstance(error, OAuthNeeded)
+    assert suggested(form) == (BY_OAUTH if wants_it else BY_PASSWORD)
+    check_account.side_effect = TokenRefused("")
+    form = await _submit(hass, form, BY_OAUTH)
+    assert form["step_id"] == "sign_in_refused"
+    assert entry.data[CONF_PASSWORD] == PASSWORD
+
+    check_account.side_effect = None
+    result = await _submit(hass, form, {})
+    assert sign_ins == [("custom", USERNAME)] * 2
+    assert result["reason"] == "reauth_successful"
+    assert entry.data == KNOWN | SIGNED_IN | {"fingerprint": "ab" * 32}
+    await hass.async_block_till_done()
+
+
+async def test_password_gives_way_to_a_sign_in_by_reconfiguring(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    check_account: AsyncMock,
+    sign_ins: list[tuple[Any, ...]],
+) -> None:
+    """Its folders and their marks stay, as the entry does."""
+    form = await entry.start_reconfigure_flow(hass)
+    result = await _submit(hass, form, KNOWN | BY_OAUTH)
+    assert sign_ins == [("custom", USERNAME)]
+    assert result["reason"] == "reconfigure_successful"
+    assert entry.data == KNOWN | SIGNED_IN
+    await hass.async_block_till_done()
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        pytest.param({CONF_USERNAME: "joe@example.com"}, id="login"),
+        pytest.param({CONF_HOST: "imap2.example.com"}, id="host"),
+    ],
+)
+async def test_a_token_is_good_for_its_login_only(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    check_account: AsyncMock,
+    sign_ins: list[tuple[Any, ...]],
+    changed: dict[str, str],
+) -> None:
+    """Another one has to sign in; the old token goes nowhere else."""
+    hass.config_entries.async_update_entry(
+        entry, data=KNOWN | SIGNED_IN | {"token": {}}
+    )
+    form = await entry.start_reconfigure_flow(hass)
+    await _submit(hass, form, KNOWN | BY_OAUTH | changed)
+    assert len(sign_ins) == 1
+    assert entry.data == KNOWN | SIGNED_IN | changed
     await hass.async_block_till_done()
 
 
@@ -624,7 +819,7 @@ async def test_watching_goes_on_with_the_new_token(
     sign_ins: list[tuple[Any, ...]],
 ) -> None:
     """A login that was refused is tried again at once."""
-    data = PREFILLED | SIGNED_IN | {"token": {}, "oauth_signed_in": "before"}
+    data = KNOWN | SIGNED_IN | {"token": {}, "oauth_signed_in": "before"}
     hass.config_entries.async_update_entry(entry, data=data)
     assert await hass.config_entries.async_setup(entry.entry_id)
     watchers[0].listener.login_refused()

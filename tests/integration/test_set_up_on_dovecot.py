@@ -16,6 +16,8 @@ from homeassistant.config_entries import SOURCE_USER
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 
+from . import suggested
+
 from tests.engine.discovery.internet import Internet
 from tests.required import require
 from tests.rig.certificate import make_certificate
@@ -87,7 +89,8 @@ async def test_two_forms_from_the_address_to_connected(
     assert form["step_id"] == "password"
     assert form["description_placeholders"] == {"host": HOST}
     result = await flow.async_configure(
-        form["flow_id"], {"password": PASSWORD, "login": {}}
+        form["flow_id"],
+        {"password": PASSWORD, **suggested(form)},
     )
     assert result["type"] is FlowResultType.CREATE_ENTRY
     assert result["description"] == "push"

@@ -71,7 +71,7 @@ def _texts(path: str) -> Any:
 FORMS = {
     "config.step.user": account_forms.ADDRESS_SCHEMA,
     "config.step.reauth_confirm": account_forms.REAUTH_SCHEMA,
-    "config.step.reconfigure": account_forms.RECONFIGURE_SCHEMA,
+    "config.step.reconfigure": account_forms.SERVER_SCHEMA,
     "config.step.take_over": account_forms.take_over_schema([]),
     "config.step.own_ca": account_forms.CA_SCHEMA,
     "config.step.sign_in_refused": vol.Schema({}),
@@ -108,7 +108,7 @@ MENUS = {
     "user": ({"take_over", "set_up_anew", "server"}, set()),
     "certificate": ({"trust", "own_ca", "go_back"}, FACTS),
     "certificate_changed": ({"trust", "go_back"}, FACTS),
-    "choose_sign_in": ({"sign_in", "password"}, {"provider", "url"}),
+    "choose_sign_in": ({"sign_in", "password", "server"}, {"provider", "url"}),
     "not_encrypted": ({"allow_not_encrypted", "go_back"}, {"host"}),
 }
 
@@ -201,7 +201,11 @@ def test_the_end_is_described() -> None:
 
 def test_progress_is_described() -> None:
     """It is waited for a sign-in with a code."""
-    assert set(_texts("config.step.oauth_way.menu_options")) == {"auth", "oauth_device"}
+    assert set(_texts("config.step.oauth_way.menu_options")) == {
+        "auth",
+        "oauth_device",
+        "server",
+    }
     assert set(_texts("config.progress")) == {"oauth_device"}
 
 
@@ -230,7 +234,7 @@ REQUEST_ERRORS = {
                 *form_errors.REFUSED_LOGINS.values(),
                 *("command_refused", "folder_not_found", "other_protocol", "unknown"),
                 *("app_password_needed_at", "ca_invalid", "encryption_missing"),
-                *("invalid_address", "no_imap", "nothing_found"),
+                *("invalid_address", "no_imap", "nothing_found", "password_missing"),
                 *(f"sign_in_{problem}" for problem in SignInProblem),
                 "https_needed",
             },
@@ -268,6 +272,7 @@ PLACEHOLDERS = {
     "criteria_refused": {"answer"},
     "folder_not_found": {"folder"},
     "login_refused_because": {"answer"},
+    "token_refused": {"answer"},
     "no_imap": {"provider"},
     "oauth_needed": {"answer"},
     "other_protocol": {"protocol"},

@@ -21,21 +21,21 @@ from custom_components.imap_push.imap.discovery.providers import PROVIDERS
 
 from .conftest import Discover
 from .internet import Internet
+from .page import PAGE, rows
 
 with (Path(__file__).parent / "providers.csv").open(encoding="utf-8") as table:
     CASES: Final = list(csv.DictReader(table))
 
-HINTS: Final = {
+# Hints whose forms show a page, and the others.
+HINTS_WITH_PAGE: Final = {
     "authorization_code",
     "enable_imap",
     "icloud_domain",
-    "microsoft",
-    "microsoft_work",
-    "no_imap",
     "paid_plan",
     "proton_bridge",
     "secure_mail_key",
 }
+HINTS: Final = {*HINTS_WITH_PAGE, "microsoft"}
 
 
 def expected(case: dict[str, str]) -> Server | None:
@@ -87,12 +87,27 @@ def test_table() -> None:
         assert [name for name in names if host_name(name) != name] == []
     for provider in PROVIDERS.values():
         assert provider.domains or provider.mx
-        assert (provider.host is None) == (provider.hint == "no_imap")
         assert bool(provider.host) == bool(provider.auth)
         assert provider.security is not Security.NONE
         assert provider.oauth is None or Auth.OAUTH2 in provider.auth
-        assert re.match("https://|None$", str(provider.app_password_url))
+        assert re.match("https://|None$", str(provider.page))
         assert provider.hint is None or provider.hint in HINTS
+
+
+def test_pages() -> None:
+    """See where to go wherever a form says it."""
+    assert [
+        key
+        for key, provider in PROVIDERS.items()
+        if provider.page is None
+        and (provider.needs_app_password or provider.hint in HINTS_WITH_PAGE)
+    ] == []
+
+
+def test_page_says_what_the_table_says() -> None:
+    """See docs/providers.md as `python -m tests.engine.discovery.page` writes it."""
+    lines = PAGE.read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if line.startswith("|")] == rows()
 
 
 async def test_own_domain_on_a_server_of_ones_own(

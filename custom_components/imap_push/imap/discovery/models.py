@@ -40,9 +40,8 @@ class Provider:
     """A well-known provider of mail.
 
     `host` is None where there is no IMAP at all. `takes_local_part`: the user name is what
-    stands before the @. `needs_app_password`: it takes no usual password; `app_password_url`
-    is where to make one, which with two-factor authentication can be needed elsewhere too.
-    `oauth` is the key of the provider for OAuth2, None where it needs endpoints of one's own.
+    stands before the @. `needs_app_password`: it takes no usual password. `page` is where to
+    make one; of the others, where to switch IMAP on or to read about it. `oauth` is the key of the provider for OAuth2, None where it needs endpoints of one's own.
     `hint` is the key of what to do first, or to know.
     """
 
@@ -56,7 +55,7 @@ class Provider:
     takes_local_part: bool = False
     auth: tuple[Auth, ...] = ()
     needs_app_password: bool = False
-    app_password_url: str | None = None
+    page: str | None = None
     oauth: str | None = None
     hint: str | None = None
 

@@ -35,7 +35,7 @@ def _provider(key: str, facts: Mapping[str, Any]) -> Provider:
             Auth.OAUTH2 if kind == Auth.OAUTH2 else Auth.PASSWORD for kind in auth
         ),
         needs_app_password=_APP_PASSWORD in auth,
-        app_password_url=facts.get("app_password_url"),
+        page=facts.get("page"),
         oauth=facts.get("oauth"),
         hint=facts.get("hint"),
     )
