@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from aiohttp import ClientSession
 
-from .token_endpoint import NoAnswer, post_form, token_of
+from .token_endpoint import NoAnswer, post_form, reason_of, token_of
 
 _GRANT: Final = "urn:ietf:params:oauth:grant-type:device_code"
 
@@ -80,8 +80,8 @@ async def start(session: ClientSession, provider: DeviceProvider) -> DeviceCode:
     """Return a code that the user is to type on the provider's page; raise SignInFailed."""
     form = {**provider.client, "scope": provider.scope}
     answer = await _post(session, provider.device_url, form)
-    if error := answer.get("error"):
-        raise SignInFailed(SignInProblem.REFUSED, str(error))
+    if answer.get("error"):
+        raise SignInFailed(SignInProblem.REFUSED, reason_of(answer))
     try:
         return DeviceCode(
             user_code=_text(_CODE, answer["user_code"]),
@@ -139,8 +139,8 @@ async def _poll(
             # The second is what Microsoft says.
             case "access_denied" | "authorization_declined" as error:
                 raise SignInFailed(SignInProblem.DENIED, error)
-            case error:
-                raise SignInFailed(SignInProblem.REFUSED, str(error))
+            case _:
+                raise SignInFailed(SignInProblem.REFUSED, reason_of(answer))
 
 
 async def _post(

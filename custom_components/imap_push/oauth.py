@@ -31,7 +31,7 @@ from .const import CONF_OAUTH_DEVICE, CONF_OAUTH_PROVIDER, DOMAIN
 from .helpers import account_from_entry_data
 from .imap import Account, TokenRevoked, TokenSource, TokenUnavailable
 from .oauth_providers import OAuthProvider, provider_from_data
-from .token_endpoint import NoAnswer, post_form, token_of
+from .token_endpoint import NoAnswer, post_form, reason_of, token_of
 
 CONF_AUTH_IMPLEMENTATION: Final = "auth_implementation"
 
@@ -78,6 +78,8 @@ class MailOAuth2Implementation(LocalOAuth2ImplementationWithPkce):
         )
         self._credential = credential
         self._provider = provider
+        # Why there was no token, in the provider's word: not for the log, but for the user.
+        self.refusal = ""
 
     def at(self, provider: OAuthProvider, *, public: bool = False) -> Self:
         """Return the same client at a provider; a public one does not tell its secret."""
@@ -97,6 +99,8 @@ class MailOAuth2Implementation(LocalOAuth2ImplementationWithPkce):
     def extra_authorize_data(self) -> dict[str, Any]:
         """Return what goes with the user to the provider's page."""
         return {
+            # The user's own endpoint may have a query, which is to stay (RFC 6749 3.1).
+            **URL(self._provider.authorize_url).query,
             "scope": self._provider.scope,
             **self._provider.authorize_data,
             **super().extra_authorize_data,
@@ -121,6 +125,7 @@ class MailOAuth2Implementation(LocalOAuth2ImplementationWithPkce):
         if error in _PASSING:
             raise OAuth2TokenRequestConnectionError(domain=DOMAIN)
         if error:
+            self.refusal = reason_of(answer)
             raise OAuth2TokenRequestReauthError(
                 request_info=_request_info(self.token_url), domain=DOMAIN
             )

@@ -201,7 +201,7 @@ class OAuthSteps(AbstractOAuth2FlowHandler):
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Let the user choose how to sign in, where there are two ways."""
-        self.flow_impl = self._client.at(self._provider)
+        self.flow_impl = self._client = self._client.at(self._provider)
         self._polling = None
         if self._provider.device_url is None:
             return await self.async_step_auth()
@@ -227,7 +227,7 @@ class OAuthSteps(AbstractOAuth2FlowHandler):
         result = await super().async_step_creation(user_input)
         if (problem := _PROBLEMS.get(result.get("reason", ""))) is None:
             return result
-        return self._fail(SignInFailed(problem, "no token"))
+        return self._fail(SignInFailed(problem, self._client.refusal or "no token"))
 
     @override
     async def async_oauth_create_entry(self, data: dict[str, Any]) -> ConfigFlowResult:
@@ -321,11 +321,8 @@ def is_safe(address: str) -> bool:
     """Return whether tokens may be sent there: encrypted, or at home."""
     try:
         url = URL(address)
-    except ValueError:
-        return False
-    if url.scheme == "https":
-        return bool(url.host)
-    try:
+        if url.scheme == "https":
+            return bool(url.host)
         return url.scheme == "http" and is_local(ip_address(url.host or ""))
     except ValueError:
         return False

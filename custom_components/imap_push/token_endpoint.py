@@ -56,6 +56,14 @@ def token_of(answer: dict[str, Any]) -> dict[str, Any]:
     return token | {"expires_in": _lifetime(answer)}
 
 
+def reason_of(answer: dict[str, Any]) -> str:
+    """Return the code of an error, with the numbers that Microsoft has for what it means."""
+    numbers = answer.get("error_codes")
+    if not isinstance(numbers, list):
+        numbers = []
+    return ", ".join([str(answer["error"]), *(f"AADSTS{it}" for it in numbers)])
+
+
 def _lifetime(answer: dict[str, Any]) -> int:
     """Return the seconds that an access token lives."""
     try:

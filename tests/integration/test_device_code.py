@@ -193,6 +193,18 @@ async def test_no_code(
     assert caught.value.problem is problem
 
 
+async def test_what_microsoft_means_by_an_error(
+    session: aiohttp.ClientSession, answering: Callable[[object], DeviceProvider]
+) -> None:
+    """See the number by which its guides, and ours, explain it."""
+    refusal = {"error": "invalid_client", "error_codes": [7000218]}
+    with pytest.raises(SignInFailed, match="^invalid_client, AADSTS7000218$"):
+        await start(session, answering(refusal))
+    code = await start(session, answering(CODE | {"interval": 0}))
+    with pytest.raises(SignInFailed, match="^invalid_client, AADSTS7000218$"):
+        await poll(session, answering(refusal), code)
+
+
 CODE = {
     "device_code": "d",
     "user_code": "1234",

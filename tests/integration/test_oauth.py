@@ -220,16 +220,17 @@ async def test_provider_of_the_users_own(page: SignInPage, server: OAuthServer) 
     """The user types the addresses, which are kept for the renewals."""
     form = await page.begin("custom")
     endpoints = {
-        "authorize_url": f" {server.url}{AUTHORIZE}",
+        "authorize_url": f" {server.url}{AUTHORIZE}?tenant=home",
         "token_url": "http://example.com/token",
         "scope": "mail",
     }
     form = await page.go_on(form, endpoints)
     assert form["errors"] == {"token_url": "https_needed"}
     shown = await page.go_on(form, {**endpoints, "token_url": server.url + TOKEN})
+    assert URL(shown["url"]).query["tenant"] == "home"
     result = await page.answer(shown)
     assert result["data"]["oauth_endpoints"] == {
-        "authorize_url": server.url + AUTHORIZE,
+        "authorize_url": f"{server.url}{AUTHORIZE}?tenant=home",
         "token_url": server.url + TOKEN,
         "scope": "mail",
     }
@@ -244,6 +245,7 @@ async def test_provider_of_the_users_own(page: SignInPage, server: OAuthServer) 
         pytest.param("http://home/token", False, id="plain name"),
         pytest.param("https:token", False, id="no host"),
         pytest.param("https://[", False, id="no address"),
+        pytest.param("https://xn--/", False, id="no IDN"),
     ],
 )
 def test_where_tokens_may_be_sent(address: str, expected: bool) -> None:
@@ -297,6 +299,8 @@ async def test_no_token_for_the_code(
     server.faults[TOKEN] = fault
     form = await page.answer(await page.begin())
     assert form["errors"] == {"base": error}
+    reason = fault if error == "sign_in_refused" else "no token"
+    assert form["description_placeholders"] == {"reason": reason}
     server.faults.clear()
     result = await page.answer(await page.go_on(form, {}))
     assert result["type"] == "create_entry"
