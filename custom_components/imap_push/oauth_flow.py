@@ -132,9 +132,11 @@ class OAuthSteps(AbstractOAuth2FlowHandler):
     async def async_start_oauth(self, key: str, login: str) -> ConfigFlowResult:
         """Sign in to an account at a provider of PROVIDERS, or at one of the user's own."""
         self._login = login
-        self._oauth = {CONF_OAUTH_PROVIDER: key}
         if key == CUSTOM:
+            # Who signs in once more finds the addresses as they were typed.
+            self._oauth[CONF_OAUTH_PROVIDER] = CUSTOM
             return await self.async_step_oauth_endpoints()
+        self._oauth = {CONF_OAUTH_PROVIDER: key}
         return await self.async_step_pick_implementation()
 
     async def async_start_oauth_again(
@@ -163,7 +165,7 @@ class OAuthSteps(AbstractOAuth2FlowHandler):
         return self.async_show_form(
             step_id="oauth_endpoints",
             data_schema=self.add_suggested_values_to_schema(
-                ENDPOINTS_SCHEMA, user_input
+                ENDPOINTS_SCHEMA, user_input or self._oauth.get(CONF_OAUTH_ENDPOINTS)
             ),
             errors=errors,
         )

@@ -38,7 +38,7 @@ from homeassistant.data_entry_flow import UnknownFlow
 from homeassistant.exceptions import ImplementationUnavailableError
 from homeassistant.setup import async_setup_component
 
-from . import ENTRY_DATA, USERNAME
+from . import ENTRY_DATA, USERNAME, suggested
 from .conftest import FakeWatcher
 from .oauth_flow_handler import SignIn
 
@@ -234,6 +234,26 @@ async def test_provider_of_the_users_own(page: SignInPage, server: OAuthServer) 
         "token_url": server.url + TOKEN,
         "scope": "mail",
     }
+
+
+async def test_refused_at_a_provider_of_the_users_own(
+    hass: HomeAssistant, page: SignInPage, server: OAuthServer
+) -> None:
+    """Who signs in once more need not type the addresses again."""
+    endpoints = {
+        "authorize_url": server.url + AUTHORIZE,
+        "token_url": server.url + TOKEN,
+        "scope": "mail",
+    }
+
+    async def refuse(flow: SignIn, _data: dict[str, Any]) -> Any:
+        return await flow.async_start_oauth("custom", USERNAME)
+
+    with patch.object(SignIn, "async_oauth_done", refuse):
+        shown = await page.go_on(await page.begin("custom"), endpoints)
+        form = await page.answer(shown)
+    assert form["step_id"] == "oauth_endpoints"
+    assert suggested(form) == endpoints
 
 
 @pytest.mark.parametrize(
