@@ -84,7 +84,7 @@ class MailOAuth2Implementation(LocalOAuth2ImplementationWithPkce):
     def at(self, provider: OAuthProvider, *, public: bool = False) -> Self:
         """Return the same client at a provider; a public one does not tell its secret."""
         credential = self._credential
-        if public:
+        if public or not provider.has_secret:
             credential = ClientCredential(credential.client_id, "", credential.name)
         return type(self)(self.hass, self.domain, credential, provider)
 

@@ -216,6 +216,27 @@ async def test_sign_in_in_the_browser(
     assert data["token"]["expires_at"] > time.time()
 
 
+@pytest.mark.parametrize(
+    ("provider", "has_secret"),
+    [
+        pytest.param("google", True, id="google"),
+        pytest.param("fastmail", False, id="fastmail"),
+    ],
+)
+async def test_who_is_told_a_secret(
+    hass: HomeAssistant, page: SignInPage, provider: str, has_secret: bool
+) -> None:
+    """Home Assistant wants one to be typed even where clients have none."""
+    with patch.object(oauth, "post_form", wraps=post_form) as post:
+        result = await page.answer(await page.begin(provider))
+        await hass.async_block_till_done()
+        source = token_source_of(hass, result["result"])
+        assert source is not None
+        await source.token(renew=True)
+    told = ["client_secret" in call.args[2] for call in post.call_args_list]
+    assert told == [has_secret] * 2
+
+
 async def test_provider_of_the_users_own(page: SignInPage, server: OAuthServer) -> None:
     """The user types the addresses, which are kept for the renewals."""
     form = await page.begin("custom")
