@@ -49,20 +49,12 @@ class SignInFailed(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceProvider:
-    """Whom to ask, as whom, and for what; a public client has no secret."""
+    """Whom to ask, as which public client, and for what."""
 
     device_url: str
     token_url: str
     client_id: str
-    client_secret: str | None = field(default=None, repr=False)
     scope: str
-
-    @property
-    def client(self) -> dict[str, str]:
-        """Return who asks."""
-        if self.client_secret is None:
-            return {"client_id": self.client_id}
-        return {"client_id": self.client_id, "client_secret": self.client_secret}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +70,7 @@ class DeviceCode:
 
 async def start(session: ClientSession, provider: DeviceProvider) -> DeviceCode:
     """Return a code that the user is to type on the provider's page; raise SignInFailed."""
-    form = {**provider.client, "scope": provider.scope}
+    form = {"client_id": provider.client_id, "scope": provider.scope}
     answer = await _post(session, provider.device_url, form)
     if answer.get("error"):
         raise SignInFailed(SignInProblem.REFUSED, reason_of(answer))
@@ -115,7 +107,7 @@ async def _poll(
     session: ClientSession, provider: DeviceProvider, code: DeviceCode
 ) -> dict[str, Any]:
     form = {
-        **provider.client,
+        "client_id": provider.client_id,
         "grant_type": _GRANT,
         "device_code": code.device_code,
     }
