@@ -8,7 +8,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.imap_push import oauth
-from custom_components.imap_push.const import CONF_SECURITY, DOMAIN
+from custom_components.imap_push.const import CONF_CA, CONF_SECURITY, DOMAIN
 from custom_components.imap_push.helpers import unique_id_from_entry_data
 from custom_components.imap_push.imap import (
     Account,
@@ -236,6 +236,34 @@ async def test_password_renewed_of_an_account_without_encryption(
     result = await submit(hass, form, typed)
     await hass.async_block_till_done()
     assert result.get("reason") == "reauth_successful"
+
+
+@pytest.mark.xfail(
+    strict=True, reason="helpers: context_of_ca takes it, or a TypeError"
+)
+@pytest.mark.parametrize(
+    "typed",
+    [
+        pytest.param(" ", id="nothing"),
+        pytest.param(
+            "subject=O = M\u00fcller\n-----BEGIN CERTIFICATE-----", id="umlaut"
+        ),
+    ],
+)
+async def test_own_authority_that_is_no_certificate(
+    hass: HomeAssistant, check_account: AsyncMock, typed: str
+) -> None:
+    """The form says so: it neither fails, nor trusts all that Home Assistant trusts."""
+    check_account.side_effect = CertificateError(CertificateProblem.UNTRUSTED, "")
+    flow = {"flow_id": await open_form(hass)}
+    with patch(
+        "custom_components.imap_push.account_steps.fetch_certificate",
+        return_value=CERTIFICATE,
+    ):
+        await submit(hass, flow, {**ENTRY_DATA, "authentication": "password"})
+        form = await submit(hass, flow, {"next_step_id": "own_ca"})
+        form = await submit(hass, form, {CONF_CA: typed})
+    assert form["errors"] == {CONF_CA: "ca_invalid"}
 
 
 @pytest.mark.xfail(strict=True, reason="repairs: a password is kept beside a token")
