@@ -3,13 +3,14 @@
 import asyncio
 from dataclasses import dataclass, field
 from enum import StrEnum
+import math
+import re
 import time
 from typing import Any, Final
 
 from aiohttp import ClientSession
-from yarl import URL
 
-from .token_endpoint import NoAnswer, lifetime, post_form
+from .token_endpoint import NoAnswer, post_form, reason_of, token_of
 
 _GRANT: Final = "urn:ietf:params:oauth:grant-type:device_code"
 
@@ -22,6 +23,10 @@ SLOW_DOWN: Final = 5.0
 MAX_LIFETIME: Final = 3600.0
 
 MAX_TEXT: Final = 200  # characters of what is shown
+
+# Code and page are shown by Markdown: no character may be there that could make them more.
+_CODE: Final = re.compile(rf"[A-Za-z0-9 -]{{1,{MAX_TEXT}}}")
+_PAGE: Final = re.compile(rf"https?://[\w.~:/?#@!$&'+,;=%-]{{1,{MAX_TEXT}}}", re.ASCII)
 
 
 class SignInProblem(StrEnum):
@@ -44,20 +49,12 @@ class SignInFailed(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceProvider:
-    """Whom to ask, as whom, and for what; a public client has no secret."""
+    """Whom to ask, as which public client, and for what."""
 
     device_url: str
     token_url: str
     client_id: str
-    client_secret: str | None = field(default=None, repr=False)
     scope: str
-
-    @property
-    def client(self) -> dict[str, str]:
-        """Return who asks."""
-        if self.client_secret is None:
-            return {"client_id": self.client_id}
-        return {"client_id": self.client_id, "client_secret": self.client_secret}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,22 +70,22 @@ class DeviceCode:
 
 async def start(session: ClientSession, provider: DeviceProvider) -> DeviceCode:
     """Return a code that the user is to type on the provider's page; raise SignInFailed."""
-    form = {**provider.client, "scope": provider.scope}
+    form = {"client_id": provider.client_id, "scope": provider.scope}
     answer = await _post(session, provider.device_url, form)
-    if error := answer.get("error"):
-        raise SignInFailed(SignInProblem.REFUSED, str(error))
+    if answer.get("error"):
+        raise SignInFailed(SignInProblem.REFUSED, reason_of(answer))
     try:
         return DeviceCode(
-            user_code=_text(answer["user_code"]),
+            user_code=_text(_CODE, answer["user_code"]),
             # Google, and Microsoft long ago, have it by another name.
-            verification_uri=_page(
-                answer.get("verification_uri") or answer["verification_url"]
+            verification_uri=_text(
+                _PAGE, answer.get("verification_uri") or answer["verification_url"]
             ),
             interval=_interval(answer.get("interval", DEFAULT_INTERVAL)),
-            expires_in=min(float(answer["expires_in"]), MAX_LIFETIME),
+            expires_in=_within(answer["expires_in"], 0.0, MAX_LIFETIME),
             device_code=str(answer["device_code"]),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, OverflowError, TypeError, ValueError) as error:
         raise SignInFailed(SignInProblem.UNREACHABLE, "no code") from error
 
 
@@ -110,7 +107,7 @@ async def _poll(
     session: ClientSession, provider: DeviceProvider, code: DeviceCode
 ) -> dict[str, Any]:
     form = {
-        **provider.client,
+        "client_id": provider.client_id,
         "grant_type": _GRANT,
         "device_code": code.device_code,
     }
@@ -134,8 +131,8 @@ async def _poll(
             # The second is what Microsoft says.
             case "access_denied" | "authorization_declined" as error:
                 raise SignInFailed(SignInProblem.DENIED, error)
-            case error:
-                raise SignInFailed(SignInProblem.REFUSED, str(error))
+            case _:
+                raise SignInFailed(SignInProblem.REFUSED, reason_of(answer))
 
 
 async def _post(
@@ -150,27 +147,28 @@ async def _post(
 
 def _token(answer: dict[str, Any]) -> dict[str, Any]:
     """Return a token as Home Assistant's helper wants it; one that cannot be renewed is none."""
-    if not all(answer.get(key) for key in ("access_token", "refresh_token")):
-        raise SignInFailed(SignInProblem.REFUSED, "no token")
-    expires_in = lifetime(answer)
-    return answer | {"expires_in": expires_in, "expires_at": time.time() + expires_in}
+    try:
+        token = token_of(answer)
+    except ValueError:
+        raise SignInFailed(SignInProblem.REFUSED, "no token") from None
+    if "refresh_token" not in token:
+        raise SignInFailed(SignInProblem.REFUSED, "no refresh token")
+    return token | {"expires_at": time.time() + token["expires_in"]}
 
 
 def _interval(seconds: Any) -> float:
-    return min(max(float(seconds), MIN_INTERVAL), MAX_INTERVAL)
+    return _within(seconds, MIN_INTERVAL, MAX_INTERVAL)
 
 
-def _text(value: Any) -> str:
-    """Return what may be shown; raise ValueError for what may not."""
-    text = str(value)
-    if not text.isprintable() or not 0 < len(text) <= MAX_TEXT:
+def _within(value: Any, least: float, most: float) -> float:
+    """Return a number within limits; raise ValueError if it is none."""
+    if math.isnan(number := float(value)):
         raise ValueError
-    return text
+    return min(max(number, least), most)
 
 
-def _page(value: Any) -> str:
-    """Return the address of a page; raise ValueError if it is something else."""
-    text = _text(value)
-    if URL(text).scheme not in {"http", "https"}:
+def _text(wanted: re.Pattern[str], value: Any) -> str:
+    """Return what may be shown; raise ValueError for what may not."""
+    if wanted.fullmatch(text := str(value)) is None:
         raise ValueError
     return text

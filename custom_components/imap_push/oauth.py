@@ -31,7 +31,7 @@ from .const import CONF_OAUTH_DEVICE, CONF_OAUTH_PROVIDER, DOMAIN
 from .helpers import account_from_entry_data
 from .imap import Account, TokenRevoked, TokenSource, TokenUnavailable
 from .oauth_providers import OAuthProvider, provider_from_data
-from .token_endpoint import NoAnswer, lifetime, post_form
+from .token_endpoint import NoAnswer, post_form, reason_of, token_of
 
 CONF_AUTH_IMPLEMENTATION: Final = "auth_implementation"
 
@@ -78,11 +78,13 @@ class MailOAuth2Implementation(LocalOAuth2ImplementationWithPkce):
         )
         self._credential = credential
         self._provider = provider
+        # Why there was no token, in the provider's word: not for the log, but for the user.
+        self.refusal = ""
 
     def at(self, provider: OAuthProvider, *, public: bool = False) -> Self:
         """Return the same client at a provider; a public one does not tell its secret."""
         credential = self._credential
-        if public:
+        if public or not provider.has_secret:
             credential = ClientCredential(credential.client_id, "", credential.name)
         return type(self)(self.hass, self.domain, credential, provider)
 
@@ -97,6 +99,8 @@ class MailOAuth2Implementation(LocalOAuth2ImplementationWithPkce):
     def extra_authorize_data(self) -> dict[str, Any]:
         """Return what goes with the user to the provider's page."""
         return {
+            # The user's own endpoint may have a query, which is to stay (RFC 6749 3.1).
+            **URL(self._provider.authorize_url).query,
             "scope": self._provider.scope,
             **self._provider.authorize_data,
             **super().extra_authorize_data,
@@ -116,14 +120,19 @@ class MailOAuth2Implementation(LocalOAuth2ImplementationWithPkce):
             answer = await post_form(session, self.token_url, form, REQUEST_DEADLINE)
         except NoAnswer:
             raise OAuth2TokenRequestConnectionError(domain=DOMAIN) from None
-        error = answer.get("error")
-        if error in _PASSING or not (error or answer.get("access_token")):
+        # Yahoo's may be an object.
+        error = str(answer.get("error") or "")
+        if error in _PASSING:
             raise OAuth2TokenRequestConnectionError(domain=DOMAIN)
         if error:
+            self.refusal = reason_of(answer)
             raise OAuth2TokenRequestReauthError(
                 request_info=_request_info(self.token_url), domain=DOMAIN
             )
-        return answer | {"expires_in": lifetime(answer)}
+        try:
+            return token_of(answer)
+        except ValueError:
+            raise OAuth2TokenRequestConnectionError(domain=DOMAIN) from None
 
 
 class _Tokens:
@@ -140,9 +149,16 @@ class _Tokens:
 
     async def token(self, *, renew: bool = False) -> str:
         """Return a token that is valid as far as is known; `renew`: a new one in any case."""
-        if renew or _expires_soon(self._data()[CONF_TOKEN]):
+        if renew or _expires_soon(self._kept()):
             await self._renew()
-        token: str = self._data()[CONF_TOKEN]["access_token"]
+        token: str = self._kept()["access_token"]
+        return token
+
+    def _kept(self) -> Mapping[str, Any]:
+        """Return the token; raise TokenUnavailable if there is a password by now."""
+        token: Mapping[str, Any] | None = self._data().get(CONF_TOKEN)
+        if token is None:
+            raise TokenUnavailable("the account has a password by now")
         return token
 
 
@@ -194,9 +210,10 @@ def token_source_for_data(hass: HomeAssistant, data: dict[str, Any]) -> TokenSou
 
 async def _renew_entry(hass: HomeAssistant, entry: ConfigEntry) -> None:
     """Keep a new token in an entry, unless it is gone or was signed in to anew meanwhile."""
-    old = entry.data[CONF_TOKEN]
+    if (old := entry.data.get(CONF_TOKEN)) is None:
+        return
     token = await _renewed(hass, entry.data)
-    if entry.data[CONF_TOKEN] is not old:
+    if entry.data.get(CONF_TOKEN) is not old:
         return
     if hass.config_entries.async_get_entry(entry.entry_id) is not None:
         hass.config_entries.async_update_entry(
@@ -229,4 +246,6 @@ def _expires_soon(token: Mapping[str, Any]) -> bool:
 
 
 def _request_info(url: str) -> RequestInfo:
-    return RequestInfo(URL(url), "POST", CIMultiDictProxy(CIMultiDict()), URL(url))
+    """Return whom we asked, as it may be logged: the user's own endpoint may hold a key."""
+    origin = URL(url).origin()
+    return RequestInfo(origin, "POST", CIMultiDictProxy(CIMultiDict()), origin)

@@ -55,6 +55,13 @@ CONF_IMPLEMENTATION: Final = "implementation"
 CONF_SCOPE: Final = "scope"
 CONF_TOKEN_URL: Final = "token_url"
 
+# Why the provider's page sends the user back without a code (RFC 6749 4.1.2.1). All else
+# means that it does not like what was asked for.
+_REJECTIONS: Final = {
+    "access_denied": SignInProblem.DENIED,
+    "server_error": SignInProblem.UNREACHABLE,
+    "temporarily_unavailable": SignInProblem.UNREACHABLE,
+}
 # What comes of the reasons for which Home Assistant would give up.
 _PROBLEMS: Final = {
     "oauth_failed": SignInProblem.UNREACHABLE,
@@ -94,7 +101,6 @@ class OAuthSteps(AbstractOAuth2FlowHandler):
 
     DOMAIN = DOMAIN
 
-    _clients: dict[str, MailOAuth2Implementation]
     _client: MailOAuth2Implementation
     _provider: OAuthProvider
     _code: DeviceCode
@@ -126,9 +132,11 @@ class OAuthSteps(AbstractOAuth2FlowHandler):
     async def async_start_oauth(self, key: str, login: str) -> ConfigFlowResult:
         """Sign in to an account at a provider of PROVIDERS, or at one of the user's own."""
         self._login = login
-        self._oauth = {CONF_OAUTH_PROVIDER: key}
         if key == CUSTOM:
+            # Who signs in once more finds the addresses as they were typed.
+            self._oauth[CONF_OAUTH_PROVIDER] = CUSTOM
             return await self.async_step_oauth_endpoints()
+        self._oauth = {CONF_OAUTH_PROVIDER: key}
         return await self.async_step_pick_implementation()
 
     async def async_start_oauth_again(
@@ -157,7 +165,7 @@ class OAuthSteps(AbstractOAuth2FlowHandler):
         return self.async_show_form(
             step_id="oauth_endpoints",
             data_schema=self.add_suggested_values_to_schema(
-                ENDPOINTS_SCHEMA, user_input
+                ENDPOINTS_SCHEMA, user_input or self._oauth.get(CONF_OAUTH_ENDPOINTS)
             ),
             errors=errors,
         )
@@ -195,7 +203,8 @@ class OAuthSteps(AbstractOAuth2FlowHandler):
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Let the user choose how to sign in, where there are two ways."""
-        self.flow_impl = self._client.at(self._provider)
+        self.flow_impl = self._client = self._client.at(self._provider)
+        self._polling = None
         if self._provider.device_url is None:
             return await self.async_step_auth()
         ways = ["auth", "oauth_device"]
@@ -208,7 +217,9 @@ class OAuthSteps(AbstractOAuth2FlowHandler):
         self, data: None = None
     ) -> ConfigFlowResult:
         """Tell that the user or the provider did not allow it."""
-        return self._fail(SignInFailed(SignInProblem.DENIED))
+        error = self.external_data["error"]
+        problem = _REJECTIONS.get(error, SignInProblem.REFUSED)
+        return self._fail(SignInFailed(problem, error))
 
     @override
     async def async_step_creation(
@@ -218,7 +229,7 @@ class OAuthSteps(AbstractOAuth2FlowHandler):
         result = await super().async_step_creation(user_input)
         if (problem := _PROBLEMS.get(result.get("reason", ""))) is None:
             return result
-        return self._fail(SignInFailed(problem, "no token"))
+        return self._fail(SignInFailed(problem, self._client.refusal or "no token"))
 
     @override
     async def async_oauth_create_entry(self, data: dict[str, Any]) -> ConfigFlowResult:
@@ -235,12 +246,17 @@ class OAuthSteps(AbstractOAuth2FlowHandler):
         provider = self._device_provider()
         if self._polling is None:
             try:
-                self._code = await start(session, provider)
+                code = await start(session, provider)
             except SignInFailed as failure:
                 return self._fail(failure)
-            self._polling = self.hass.async_create_background_task(
-                poll(session, provider, self._code), f"{DOMAIN} device code"
-            )
+            # If the user has closed the form meanwhile, this raises UnknownFlow.
+            self.hass.config_entries.flow.async_get(self.flow_id)
+            # The form may have been sent twice.
+            if self._polling is None:
+                self._code = code
+                self._polling = self.hass.async_create_background_task(
+                    poll(session, provider, code), f"{DOMAIN} device code"
+                )
         if self._polling.done():
             return self.async_show_progress_done(next_step_id="oauth_device_done")
         return self.async_show_progress(
@@ -256,11 +272,10 @@ class OAuthSteps(AbstractOAuth2FlowHandler):
     async def async_step_oauth_device_done(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Go on with what came of the code."""
+        """Go on with what came of the code; the frontend may ask twice."""
         assert self._polling is not None
-        polling, self._polling = self._polling, None
         try:
-            token = polling.result()
+            token = self._polling.result()
         except SignInFailed as failure:
             return self._fail(failure)
         return await self._done(
@@ -308,11 +323,8 @@ def is_safe(address: str) -> bool:
     """Return whether tokens may be sent there: encrypted, or at home."""
     try:
         url = URL(address)
-    except ValueError:
-        return False
-    if url.scheme == "https":
-        return bool(url.host)
-    try:
+        if url.scheme == "https":
+            return bool(url.host)
         return url.scheme == "http" and is_local(ip_address(url.host or ""))
     except ValueError:
         return False

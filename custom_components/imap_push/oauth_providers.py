@@ -16,7 +16,7 @@ class OAuthProvider:
 
     `device_url` is where a code is to be had instead of a redirect. `authorize_data` goes with
     the user to the page. `client_id` is what the provider's client IDs look like, if it is
-    known.
+    known. Where no client `has_secret`, what the user typed as one is not told.
     """
 
     authorize_url: str
@@ -25,6 +25,7 @@ class OAuthProvider:
     device_url: str | None = None
     authorize_data: Mapping[str, str] = field(default_factory=dict)
     client_id: re.Pattern[str] | None = None
+    has_secret: bool = True
 
 
 _MICROSOFT: Final = "https://login.microsoftonline.com/common/oauth2/v2.0"
@@ -34,6 +35,7 @@ PROVIDERS: Final[dict[str, OAuthProvider]] = {
         authorize_url="https://api.fastmail.com/oauth/authorize",
         token_url="https://api.fastmail.com/oauth/refresh",
         scope="https://www.fastmail.com/dev/protocol-imap offline_access",
+        has_secret=False,
     ),
     "google": OAuthProvider(
         authorize_url="https://accounts.google.com/o/oauth2/v2/auth",

@@ -34,10 +34,11 @@ from homeassistant.components.application_credentials import (
 )
 from homeassistant.config_entries import ConfigEntry, ConfigEntryState
 from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import UnknownFlow
 from homeassistant.exceptions import ImplementationUnavailableError
 from homeassistant.setup import async_setup_component
 
-from . import ENTRY_DATA, USERNAME
+from . import ENTRY_DATA, USERNAME, suggested
 from .conftest import FakeWatcher
 from .oauth_flow_handler import SignIn
 
@@ -215,23 +216,65 @@ async def test_sign_in_in_the_browser(
     assert data["token"]["expires_at"] > time.time()
 
 
+@pytest.mark.parametrize(
+    ("provider", "has_secret"),
+    [
+        pytest.param("google", True, id="google"),
+        pytest.param("fastmail", False, id="fastmail"),
+    ],
+)
+async def test_who_is_told_a_secret(
+    hass: HomeAssistant, page: SignInPage, provider: str, has_secret: bool
+) -> None:
+    """Home Assistant wants one to be typed even where clients have none."""
+    with patch.object(oauth, "post_form", wraps=post_form) as post:
+        result = await page.answer(await page.begin(provider))
+        await hass.async_block_till_done()
+        source = token_source_of(hass, result["result"])
+        assert source is not None
+        await source.token(renew=True)
+    told = ["client_secret" in call.args[2] for call in post.call_args_list]
+    assert told == [has_secret] * 2
+
+
 async def test_provider_of_the_users_own(page: SignInPage, server: OAuthServer) -> None:
     """The user types the addresses, which are kept for the renewals."""
     form = await page.begin("custom")
     endpoints = {
-        "authorize_url": f" {server.url}{AUTHORIZE}",
+        "authorize_url": f" {server.url}{AUTHORIZE}?tenant=home",
         "token_url": "http://example.com/token",
         "scope": "mail",
     }
     form = await page.go_on(form, endpoints)
     assert form["errors"] == {"token_url": "https_needed"}
     shown = await page.go_on(form, {**endpoints, "token_url": server.url + TOKEN})
+    assert URL(shown["url"]).query["tenant"] == "home"
     result = await page.answer(shown)
     assert result["data"]["oauth_endpoints"] == {
+        "authorize_url": f"{server.url}{AUTHORIZE}?tenant=home",
+        "token_url": server.url + TOKEN,
+        "scope": "mail",
+    }
+
+
+async def test_refused_at_a_provider_of_the_users_own(
+    hass: HomeAssistant, page: SignInPage, server: OAuthServer
+) -> None:
+    """Who signs in once more need not type the addresses again."""
+    endpoints = {
         "authorize_url": server.url + AUTHORIZE,
         "token_url": server.url + TOKEN,
         "scope": "mail",
     }
+
+    async def refuse(flow: SignIn, _data: dict[str, Any]) -> Any:
+        return await flow.async_start_oauth("custom", USERNAME)
+
+    with patch.object(SignIn, "async_oauth_done", refuse):
+        shown = await page.go_on(await page.begin("custom"), endpoints)
+        form = await page.answer(shown)
+    assert form["step_id"] == "oauth_endpoints"
+    assert suggested(form) == endpoints
 
 
 @pytest.mark.parametrize(
@@ -243,11 +286,31 @@ async def test_provider_of_the_users_own(page: SignInPage, server: OAuthServer) 
         pytest.param("http://home/token", False, id="plain name"),
         pytest.param("https:token", False, id="no host"),
         pytest.param("https://[", False, id="no address"),
+        pytest.param("https://xn--/", False, id="no IDN"),
     ],
 )
 def test_where_tokens_may_be_sent(address: str, expected: bool) -> None:
     """Encrypted, or within the house."""
     assert is_safe(address) is expected
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        pytest.param("temporarily_unavailable", "sign_in_unreachable", id="busy"),
+        pytest.param("invalid_scope", "sign_in_refused", id="not for mail"),
+    ],
+)
+async def test_page_that_sends_back_with_an_error(
+    page: SignInPage, error: str, expected: str
+) -> None:
+    """The user is told that it was not them."""
+    shown = await page.begin()
+    state = {"flow_id": shown["flow_id"], "redirect_uri": CALLBACK}
+    await page.go_on(shown, {"state": state, "error": error})
+    form = await page.go_on(shown)
+    assert form["errors"] == {"base": expected}
+    assert form["description_placeholders"] == {"reason": error}
 
 
 async def test_denied_in_the_browser(page: SignInPage) -> None:
@@ -265,6 +328,7 @@ async def test_denied_in_the_browser(page: SignInPage) -> None:
         pytest.param(Fault.SERVER_ERROR, "sign_in_unreachable", id="server error"),
         pytest.param(Fault.NO_JSON, "sign_in_unreachable", id="no JSON"),
         pytest.param(Fault.SILENT, "sign_in_unreachable", id="silent"),
+        pytest.param(Fault.THROTTLED, "sign_in_unreachable", id="throttled"),
         pytest.param("invalid_client", "sign_in_refused", id="wrong client"),
         pytest.param("temporarily_unavailable", "sign_in_unreachable", id="busy"),
     ],
@@ -276,6 +340,8 @@ async def test_no_token_for_the_code(
     server.faults[TOKEN] = fault
     form = await page.answer(await page.begin())
     assert form["errors"] == {"base": error}
+    reason = fault if error == "sign_in_refused" else "no token"
+    assert form["description_placeholders"] == {"reason": reason}
     server.faults.clear()
     result = await page.answer(await page.go_on(form, {}))
     assert result["type"] == "create_entry"
@@ -393,6 +459,77 @@ async def test_sign_in_with_a_code(
     with patch.object(oauth, "post_form", wraps=post_form) as post:
         assert await source.token(renew=True) != old
     assert "client_secret" not in post.call_args.args[2]
+
+
+def count_polls() -> int:
+    """Return how many codes are waited for."""
+    return sum(
+        task.get_name() == f"{DOMAIN} device code" for task in asyncio.all_tasks()
+    )
+
+
+async def test_code_asked_for_twice(page: SignInPage, server: OAuthServer) -> None:
+    """A form that is sent twice shows one code, and waits for one."""
+    menu = await page.begin("microsoft")
+    choice = {"next_step_id": "oauth_device"}
+    first, second = await asyncio.gather(
+        page.go_on(menu, choice), page.go_on(menu, choice)
+    )
+    assert first["description_placeholders"] == second["description_placeholders"]
+    assert count_polls() == 1
+
+
+async def test_closed_while_the_code_is_fetched(
+    hass: HomeAssistant, page: SignInPage, server: OAuthServer
+) -> None:
+    """Nothing is waited for any more."""
+    menu = await page.begin("microsoft")
+    asking = asyncio.create_task(page.go_on(menu, {"next_step_id": "oauth_device"}))
+    async with asyncio.timeout(5):
+        while not server.asked[DEVICE]:
+            await asyncio.sleep(0)
+    hass.config_entries.flow.async_abort(menu["flow_id"])
+    with pytest.raises(UnknownFlow):
+        await asking
+    assert not count_polls()
+
+
+async def test_closed_while_the_code_is_shown(
+    hass: HomeAssistant, page: SignInPage
+) -> None:
+    """Nothing is waited for any more."""
+    shown = await begin_with_code(page)
+    assert count_polls() == 1
+    hass.config_entries.flow.async_abort(shown["flow_id"])
+    await asyncio.sleep(0)
+    assert not count_polls()
+
+
+async def test_frontend_that_asks_twice_what_came_of_the_code(
+    hass: HomeAssistant, page: SignInPage, server: OAuthServer
+) -> None:
+    """A page that is loaded anew while the account is tried is told, too."""
+    shown = await begin_with_code(page)
+    server.answer_device(shown["description_placeholders"]["code"], allow=True)
+    both = asyncio.Barrier(2)
+    done = SignIn.async_oauth_done
+
+    async def try_account(flow: SignIn, data: dict[str, Any]) -> Any:
+        await both.wait()
+        return await done(flow, data)
+
+    with patch.object(SignIn, "async_oauth_done", try_account):
+        results = await asyncio.wait_for(
+            asyncio.gather(
+                finish(hass, page, shown),
+                finish(hass, page, shown),
+                return_exceptions=True,
+            ),
+            5,
+        )
+    [result] = [it for it in results if not isinstance(it, UnknownFlow)]
+    assert isinstance(result, dict), result
+    assert result["type"] == "create_entry"
 
 
 @pytest.mark.parametrize("allow", [False, None], ids=["denied", "expired"])
@@ -538,6 +675,7 @@ async def test_error_that_nobody_waits_for(
         pytest.param(Fault.SERVER_ERROR, TokenUnavailable, id="server error"),
         pytest.param(Fault.NO_JSON, TokenUnavailable, id="no JSON"),
         pytest.param(Fault.SILENT, TokenUnavailable, id="silent"),
+        pytest.param(Fault.THROTTLED, TokenUnavailable, id="throttled"),
         pytest.param(None, TokenUnavailable, id="no network"),
     ],
 )
@@ -562,6 +700,62 @@ async def test_token_that_cannot_be_renewed(
         await server.start()
     server.faults.clear()
     assert await source.token(renew=True)
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        pytest.param(
+            {"error": {"errorId": "INVALID_REFRESH_TOKEN"}},
+            TokenRevoked,
+            id="Yahoo's object",
+        ),
+        pytest.param({}, TokenUnavailable, id="nothing"),
+        pytest.param({"access_token": ["a"]}, TokenUnavailable, id="list"),
+        pytest.param({"access_token": "\ud800"}, TokenUnavailable, id="no character"),
+        pytest.param({"access_token": "a\1b"}, TokenUnavailable, id="control"),
+    ],
+)
+async def test_answer_that_is_no_token(
+    hass: HomeAssistant,
+    entry: ConfigEntry,
+    answer: dict[str, Any],
+    error: type[Exception],
+) -> None:
+    """The token is as it was, whatever an endpoint says."""
+    source = token_source_of(hass, entry)
+    assert source is not None
+    old = entry.data["token"]
+    with (
+        patch.object(oauth, "post_form", return_value=answer),
+        pytest.raises(error),
+    ):
+        await source.token(renew=True)
+    assert entry.data["token"] == old
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param({}, id="no new one"),
+        pytest.param({"refresh_token": None}, id="null"),
+        pytest.param({"refresh_token": ""}, id="empty"),
+        pytest.param({"id_token": "jane", "expires_in": 10**400}, id="too much"),
+    ],
+)
+async def test_what_is_kept_of_a_renewal(
+    hass: HomeAssistant, entry: ConfigEntry, answer: dict[str, Any]
+) -> None:
+    """The refresh token stays unless there is another; what is of no use is not kept."""
+    source = token_source_of(hass, entry)
+    assert source is not None
+    old = entry.data["token"]
+    answer = {"access_token": "new", **answer}
+    with patch.object(oauth, "post_form", return_value=answer):
+        assert await source.token(renew=True) == "new"
+    assert entry.data["token"].keys() == old.keys()
+    assert entry.data["token"]["refresh_token"] == old["refresh_token"]
+    assert entry.data["token"]["expires_in"] < 2**31
 
 
 async def test_credentials_are_gone(hass: HomeAssistant, entry: ConfigEntry) -> None:
@@ -596,6 +790,22 @@ async def test_signed_in_anew_while_the_token_is_renewed(
     data = data_of(entry, access_token="of the user")
     hass.config_entries.async_update_entry(entry, data=data)
     assert await asking == "of the user"
+
+
+async def test_password_typed_while_the_token_is_renewed(
+    hass: HomeAssistant, entry: ConfigEntry
+) -> None:
+    """What still asks for a token gets none, and the password stays the only secret."""
+    source = token_source_of(hass, entry)
+    assert source is not None
+    asking = asyncio.create_task(source.token(renew=True))
+    await asyncio.sleep(0)
+    hass.config_entries.async_update_entry(entry, data=ENTRY_DATA)
+    with pytest.raises(TokenUnavailable):
+        await asking
+    with pytest.raises(TokenUnavailable):
+        await source.token()
+    assert entry.data == ENTRY_DATA
 
 
 async def test_credentials_that_cannot_be_read_now(

@@ -49,6 +49,7 @@ class Fault(Enum):
     SERVER_ERROR = auto()
     NO_JSON = auto()
     SILENT = auto()
+    THROTTLED = auto()
 
 
 class OAuthError(Exception):
@@ -190,6 +191,8 @@ class OAuthServer(Running):
         match self.faults.get(request.path):
             case Fault.SERVER_ERROR:
                 return web.Response(status=500, text="internal error")
+            case Fault.THROTTLED:
+                return web.json_response({"error": "too_many_requests"}, status=429)
             case Fault.NO_JSON:
                 return web.Response(text="<html>", content_type="text/html")
             case Fault.SILENT:
