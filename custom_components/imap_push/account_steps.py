@@ -14,7 +14,7 @@ from homeassistant.core import callback
 from .account_forms import CA_SCHEMA, without_trust
 from .const import CONF_CA, CONF_FINGERPRINT, CONF_SECURITY, DEFAULT_FOLDER
 from .form_errors import NOTHING, account_error
-from .helpers import account_from_entry_data, context_of_ca
+from .helpers import account_from_entry_data, certificates_in, context_of_ca
 from .imap import (
     Account,
     Certificate,
@@ -54,6 +54,7 @@ class AccountSteps(ConfigFlow):
     _unencrypted_host: str | None = None
     _candidate: dict[str, Any]
     _certificate: Certificate
+    _error: ImapError | None = None
     _refusal: Errors
     _show_again: Callable[[Errors], ConfigFlowResult]
 
@@ -134,8 +135,8 @@ class AccountSteps(ConfigFlow):
         """Ask for the certificate of the authority that signed the server's."""
         if user_input is None:
             return self._show_form("own_ca", CA_SCHEMA, None, {})
-        pem = user_input[CONF_CA].strip()
         try:
+            pem = certificates_in(user_input[CONF_CA])
             context_of_ca(pem)
         except ValueError:
             return self._show_form(
@@ -175,6 +176,7 @@ class AccountSteps(ConfigFlow):
     def _tell(self, err: ImapError, host: str) -> Errors:
         """Return what is wrong by field."""
         _LOGGER.debug("The account cannot be used (%s)", type(err).__name__)
+        self._error = err
         field, key, self._placeholders = account_error(err, DEFAULT_FOLDER, host)
         return {field: key}
 

@@ -6,8 +6,6 @@ from typing import Any, override
 import voluptuous as vol
 
 from homeassistant.config_entries import (
-    SOURCE_REAUTH,
-    SOURCE_RECONFIGURE,
     ConfigEntry,
     ConfigEntryState,
     ConfigFlowResult,
@@ -29,7 +27,6 @@ from homeassistant.helpers.selector import SelectOptionDict
 from .account_forms import (
     CONF_ACCOUNT,
     REAUTH_SCHEMA,
-    SERVER_SCHEMA,
     TRUST_KEYS,
     account_part,
     entry_data_from_form,
@@ -66,6 +63,7 @@ from .imap import (
     announces_mail,
     quirks_of,
 )
+from .oauth import is_same_sign_in
 from .options_flow import ImapPushOptionsFlow
 from .search_flow import SearchFlow
 from .setup_steps import SetupSteps
@@ -186,6 +184,7 @@ class ImapPushConfigFlow(SetupSteps, domain=DOMAIN):
 
         if user_input is None:
             return show(self._tell(refusal, entry.data[CONF_HOST]) if refusal else {})
+        self._remember_confirmation(entry)
         self._account_data = account_part(entry.data)
         if signs_in:
             return await self.async_step_sign_in()
@@ -195,37 +194,41 @@ class ImapPushConfigFlow(SetupSteps, domain=DOMAIN):
     async def async_step_reconfigure(
         self, user_input: UserInput = None
     ) -> ConfigFlowResult:
-        """Change login, server and the way to sign in; the password stays if none is typed.
+        """Change login, server and the way to sign in.
 
         The stored password is never sent to the browser.
         """
         entry = self._get_reconfigure_entry()
-
-        def show(errors: Errors) -> ConfigFlowResult:
-            values = user_input or form_from_entry_data(entry.data)
-            return self._show_form("reconfigure", SERVER_SCHEMA, values, errors)
-
+        self._server_step = "reconfigure"
         if user_input is None:
-            return show({})
+            return self._show_server(form_from_entry_data(entry.data), {})
         data = _changed(entry.data, user_input)
-        if entry.data[CONF_SECURITY] == Security.NONE:
-            self._unencrypted_host = entry.data[CONF_HOST]
+        self._remember_confirmation(entry)
         await self.async_set_unique_id(
             unique_id_from_entry_data(data), raise_on_progress=False
         )
         if self.unique_id != entry.unique_id:
             self._abort_if_unique_id_configured()
-        return await self.async_sign_in(data, user_input[CONF_AUTHENTICATION], show)
+        return await self.async_sign_in(
+            data,
+            user_input[CONF_AUTHENTICATION],
+            lambda errors: self._show_server(user_input, errors),
+        )
+
+    def _remember_confirmation(self, entry: ConfigEntry) -> None:
+        """Ask no more about what was confirmed for the entry's host."""
+        if entry.data[CONF_SECURITY] == Security.NONE:
+            self._unencrypted_host = entry.data[CONF_HOST]
 
     @override
     async def async_account_works(
         self, data: dict[str, Any], capabilities: frozenset[str]
     ) -> ConfigFlowResult:
         """Add the account, or update its entry."""
-        if self.source == SOURCE_REAUTH:
-            return self._finish_update(self._get_reauth_entry(), data)
-        if self.source == SOURCE_RECONFIGURE:
-            return self._finish_update(self._get_reconfigure_entry(), data)
+        if (entry := self.changed_entry()) is not None:
+            return self._finish_update(entry, data)
+        # Home Assistant would let it take the place of one that came here meanwhile.
+        self._abort_if_unique_id_configured()
         pushes = announces_mail(
             WatchOptions(), quirks_of(data[CONF_HOST]), capabilities
         )
@@ -249,7 +252,9 @@ class ImapPushConfigFlow(SetupSteps, domain=DOMAIN):
     def _finish_update(
         self, entry: ImapPushConfigEntry, data: dict[str, Any]
     ) -> ConfigFlowResult:
-        """Update the entry and have it reloaded."""
+        """Update the entry and have it reloaded; its token may be newer by now."""
+        if is_same_sign_in(entry.data, data):
+            data = data | {CONF_TOKEN: entry.data[CONF_TOKEN]}
         if data == entry.data:
             # The update listener hears only of changes, and a login that was refused
             # is tried again only after a reload.
@@ -275,7 +280,7 @@ def _changed(old: Mapping[str, Any], user_input: Mapping[str, Any]) -> dict[str,
     """Return an entry's data with what was typed.
 
     What vouches for a server does not for another one, and is not kept where the user wants
-    no check. A password stays until another is typed; a token is good for its login only.
+    no check. A password stays for its host until another is typed, a token for its login.
     """
     data = entry_data_from_form(user_input)
     same_host = old[CONF_HOST] == data[CONF_HOST]
@@ -283,7 +288,7 @@ def _changed(old: Mapping[str, Any], user_input: Mapping[str, Any]) -> dict[str,
         data |= {key: old[key] for key in TRUST_KEYS if key in old}
     same_login = same_host and old[CONF_USERNAME] == data[CONF_USERNAME]
     if user_input[CONF_AUTHENTICATION] == Auth.PASSWORD:
-        return password_in(old) | data
+        return (password_in(old) if same_host else {}) | data
     if same_login and CONF_TOKEN in old:
         return without_trust(old) | data
     return data

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 import dataclasses
 import functools
 import logging
+import re
 import ssl
 from typing import Any, Final
 
@@ -35,6 +36,9 @@ _LOGGER = logging.getLogger(__name__)
 
 CRITERIA: Final = tuple(field.name for field in dataclasses.fields(Criteria))
 OCTETS_PER_KILOBYTE: Final = 1000
+_CERTIFICATE: Final = re.compile(
+    r"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----"
+)
 
 
 def unique_id_from_entry_data(data: Mapping[str, Any]) -> str:
@@ -42,14 +46,25 @@ def unique_id_from_entry_data(data: Mapping[str, Any]) -> str:
     return f"{data[CONF_USERNAME]}@{data[CONF_HOST]}".casefold()
 
 
+def certificates_in(text: str) -> str:
+    """Return the certificates of a PEM file, and nothing else of it, such as a key.
+
+    Raises ValueError if there is none (RFC 7468 5).
+    """
+    blocks = _CERTIFICATE.findall(text)
+    if not blocks:
+        raise ValueError("no certificate")
+    return "\n".join(blocks)
+
+
 @functools.lru_cache
 def context_of_ca(pem: str) -> ssl.SSLContext:
-    """Return a context that trusts what this authority signs, and nothing else.
+    """Return a context that trusts what these authorities sign, and nothing else.
 
-    Making it reads nothing from the disk. Raises ValueError if this is no certificate.
+    Making it reads nothing from the disk. Raises ValueError if there is no certificate.
     """
     try:
-        context = ssl.create_default_context(cadata=pem)
+        context = ssl.create_default_context(cadata=certificates_in(pem))
     except ssl.SSLError as err:
         raise ValueError from err
     context.minimum_version = ssl.TLSVersion.TLSv1_2

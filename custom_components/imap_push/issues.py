@@ -45,13 +45,17 @@ _WARNINGS: Final = (ISSUE_ALERT, ISSUE_CORE_IMAP_TOO, ISSUE_NOTHING_WATCHED)
 
 MAX_ANSWER: Final = 500  # characters of a server's words
 
-# What Markdown takes for more than text: a server's words must not make a link.
+# What Markdown takes for more than text: a server's words must not make a link. Of what is one
+# without any markup, something that is not seen keeps the parts apart.
 _MARKUP: Final = re.compile(r"[\\`*_\[\]<>#|!]")
+_LINK: Final = re.compile(r"(?<=:)(?=//)|(?<=www)(?=\.)|(?=@)", re.IGNORECASE)
+_WORD_JOINER: Final = "\N{WORD JOINER}"
 
 
 def as_text(words: str) -> str:
     """Return a server's words as Markdown shows them, cut to what can be read."""
-    return _MARKUP.sub(r"\\\g<0>", words[:MAX_ANSWER])
+    text = _LINK.sub(_WORD_JOINER, words[:MAX_ANSWER])
+    return _MARKUP.sub(r"\\\g<0>", text)
 
 
 @callback
@@ -174,7 +178,7 @@ def _create_folder_issue(
         entry,
         ISSUE_FOLDER_MISSING,
         subentry_id=subentry.subentry_id,
-        folder=subentry.data[CONF_FOLDER],
+        folder=as_text(subentry.data[CONF_FOLDER]),
     )
 
 

@@ -27,7 +27,7 @@ from homeassistant.helpers.config_entry_oauth2_flow import (
 )
 from homeassistant.util.hass_dict import HassKey
 
-from .const import CONF_OAUTH_DEVICE, CONF_OAUTH_PROVIDER, DOMAIN
+from .const import CONF_OAUTH_DEVICE, CONF_OAUTH_PROVIDER, CONF_OAUTH_SIGNED_IN, DOMAIN
 from .helpers import account_from_entry_data
 from .imap import Account, TokenRevoked, TokenSource, TokenUnavailable
 from .oauth_providers import OAuthProvider, provider_from_data
@@ -166,6 +166,12 @@ class _Tokens:
 def account_of(hass: HomeAssistant, entry: ConfigEntry) -> Account:
     """Return the account of an entry, with its token or password."""
     return account_from_entry_data(entry.data, token_source_of(hass, entry))
+
+
+def is_same_sign_in(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Return whether two entries' data have tokens of one sign-in."""
+    both = (one.get(CONF_OAUTH_SIGNED_IN), other.get(CONF_OAUTH_SIGNED_IN))
+    return both[0] == both[1] and CONF_TOKEN in one and CONF_TOKEN in other
 
 
 @callback

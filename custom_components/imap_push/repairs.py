@@ -22,6 +22,7 @@ from homeassistant.helpers.selector import (
     TextSelectorType,
 )
 
+from .account_forms import account_part
 from .account_steps import certificate_placeholders
 from .const import CONF_FINGERPRINT, CONF_FOLDER, DEFAULT_FOLDER, SUBENTRY_TYPE_FOLDER
 from .helpers import account_from_entry_data
@@ -77,12 +78,10 @@ class AccountRepairFlow(RepairsFlow):
         return entry
 
     @callback
-    def update_entry(self, changes: Mapping[str, Any]) -> RepairsFlowResult:
+    def update_entry(self, data: Mapping[str, Any]) -> RepairsFlowResult:
         """Update the entry's data, have it reloaded, and be done."""
         entry = self.entry
-        if not self.hass.config_entries.async_update_entry(
-            entry, data={**entry.data, **changes}
-        ):
+        if not self.hass.config_entries.async_update_entry(entry, data=data):
             # The update listener hears only of changes.
             self.hass.config_entries.async_schedule_reload(entry.entry_id)
         return self.async_create_entry(data={})
@@ -133,7 +132,8 @@ class AppPasswordFlow(AccountRepairFlow):
         """Ask for the app password, and try it for real."""
         if user_input is None:
             return self.show_form("password", APP_PASSWORD_SCHEMA)
-        account = account_from_entry_data({**self.entry.data, **user_input})
+        data = account_part(self.entry.data) | user_input
+        account = account_from_entry_data(data)
         try:
             await check_account(account, DEFAULT_FOLDER)
         except LoginRefused as err:
@@ -141,7 +141,7 @@ class AppPasswordFlow(AccountRepairFlow):
             return self.show_form("password", APP_PASSWORD_SCHEMA, "login_refused")
         except ImapError:
             return self.show_form("password", APP_PASSWORD_SCHEMA, "cannot_connect")
-        return self.update_entry(user_input)
+        return self.update_entry(data)
 
 
 _CERTIFICATE_OPTIONS: Final = {
@@ -179,14 +179,13 @@ class CertificateFlow(AccountRepairFlow):
             return self.async_abort(reason="cannot_connect")
         except ImapError:
             pass  # Whatever is wrong now, the certificate is not.
-        return self.update_entry({})
+        return self.update_entry(self.entry.data)
 
     async def async_step_trust(self, user_input: UserInput = None) -> RepairsFlowResult:
         """Trust exactly the certificate that the server shows, once the user has seen it."""
         if user_input is not None:
-            return self.update_entry(
-                {CONF_FINGERPRINT: self._fingerprint, CONF_VERIFY_SSL: True}
-            )
+            trust = {CONF_FINGERPRINT: self._fingerprint, CONF_VERIFY_SSL: True}
+            return self.update_entry(self.entry.data | trust)
         account = account_from_entry_data(self.entry.data)
         try:
             certificate = await fetch_certificate(account)
@@ -202,7 +201,7 @@ class CertificateFlow(AccountRepairFlow):
         """Do without the check once the user has read what that means."""
         if user_input is None:
             return self.show_form("do_not_verify")
-        return self.update_entry({CONF_VERIFY_SSL: False})
+        return self.update_entry(self.entry.data | {CONF_VERIFY_SSL: False})
 
 
 class FolderMissingFlow(AccountRepairFlow):

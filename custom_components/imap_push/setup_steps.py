@@ -6,7 +6,13 @@ from typing import Any, Final, override
 import aiodns
 import voluptuous as vol
 
-from homeassistant.config_entries import SOURCE_REAUTH, SOURCE_USER, ConfigFlowResult
+from homeassistant.config_entries import (
+    SOURCE_REAUTH,
+    SOURCE_RECONFIGURE,
+    SOURCE_USER,
+    ConfigEntry,
+    ConfigFlowResult,
+)
 from homeassistant.const import (
     CONF_ADDRESS,
     CONF_AUTHENTICATION,
@@ -39,12 +45,13 @@ from .imap import (
     Auth,
     Discovery,
     InvalidAddress,
+    LoginRefused,
     Provider,
     Source,
     discover,
     provider_of_host,
 )
-from .oauth import token_source_for_data
+from .oauth import is_same_sign_in, token_source_for_data, token_source_of
 from .oauth_flow import OAuthSteps
 from .oauth_providers import CUSTOM
 
@@ -88,10 +95,26 @@ class SetupSteps(AccountSteps, OAuthSteps):
 
     @override
     async def async_account(self, data: dict[str, Any]) -> Account:
-        """Return the account to try; a token may be renewed in `data` meanwhile."""
+        """Return the account to try; a token may be renewed in `data` meanwhile.
+
+        That of an entry is renewed there: what renews a token is often good for one use only.
+        """
         if CONF_TOKEN not in data:
             return await super().async_account(data)
-        return account_from_entry_data(data, token_source_for_data(self.hass, data))
+        entry = self.changed_entry()
+        if entry is not None and is_same_sign_in(entry.data, data):
+            source = token_source_of(self.hass, entry)
+        else:
+            source = token_source_for_data(self.hass, data)
+        return account_from_entry_data(data, source)
+
+    def changed_entry(self) -> ConfigEntry | None:
+        """Return the entry that is to be changed, if there is one already."""
+        if self.source == SOURCE_REAUTH:
+            return self._get_reauth_entry()
+        if self.source == SOURCE_RECONFIGURE:
+            return self._get_reconfigure_entry()
+        return None
 
     async def _set_up_address(self, user_input: dict[str, Any]) -> ConfigFlowResult:
         """Find out what belongs to an address, and ask for the rest."""
@@ -163,16 +186,21 @@ class SetupSteps(AccountSteps, OAuthSteps):
         data = self._account_data | oauth_data
         if self.source == SOURCE_USER:
             await self._claim(data)
-        return await self.async_try_account(data, self._show_sign_in_refused)
 
-    def _show_sign_in_refused(self, errors: Errors) -> ConfigFlowResult:
-        return self._show_form("sign_in_refused", vol.Schema({}), None, errors)
+        def show_again(errors: Errors) -> ConfigFlowResult:
+            if CONF_BASE in errors or self.source == SOURCE_REAUTH:
+                return self._show_form("sign_in_refused", vol.Schema({}), None, errors)
+            return self._show_server(form_from_entry_data(data), errors)
+
+        return await self.async_try_account(data, show_again)
 
     async def async_step_sign_in_refused(
         self, user_input: UserInput = None
     ) -> ConfigFlowResult:
-        """Sign in once more."""
-        return await self.async_step_sign_in()
+        """Sign in once more, unless it was for something else that nothing came of it."""
+        if isinstance(self._error, LoginRefused):
+            return await self.async_step_sign_in()
+        return await self.async_try_account(self._candidate, self._show_again)
 
     async def async_step_password(
         self, user_input: UserInput = None

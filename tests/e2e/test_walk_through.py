@@ -278,13 +278,13 @@ async def _change_password(walk: Walk, account: Account) -> None:
 
 
 async def _reconfigure_host(walk: Walk, account: Account) -> None:
-    """Go straight to the server, by another name for it; the password stays."""
+    """Go straight to the server, by another name for it."""
     page = walk.page
     connections = walk.proxy.connections
     await walk.browser.open(INTEGRATION_PAGE)
     row = page.locator("ha-config-entry-row").first
     await choose_from_menu(page, row, "Reconfigure")
-    await fill_in(page, {"host": "localhost"})
+    await fill_in(page, {"password": NEW_PASSWORD, "host": "localhost"})
     await page.locator("input[type=number]").fill(str(walk.mailbox.server.imaps_port))
     await walk.browser.screenshot("20_reconfigure")
     await submit(page)

