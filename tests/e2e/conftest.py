@@ -11,8 +11,10 @@ import pytest_asyncio
 from .home import MISTYPED, NEW_PASSWORD, Account, Home
 from .leaks import find_leaks, plain_response
 from .mailbox import Mailbox
+from .world import World, run_world
 
 from tests.required import require
+from tests.rig.browser import Browser
 from tests.rig.certificate import Certificate, make_certificate
 from tests.rig.dovecot import PASSWORD, Dovecot
 from tests.rig.proxy import Proxy
@@ -86,7 +88,6 @@ async def home(
     assert home.warnings() == []
     passwords = (PASSWORD, MISTYPED, NEW_PASSWORD)
     logins = itertools.starmap(plain_response, itertools.product(USERS, passwords))
-    assert "UID FETCH" in home.log
     assert find_leaks(folder, secrets=[*passwords, *logins], addresses=USERS) == []
 
 
@@ -136,3 +137,23 @@ async def account(home: Home, mailbox: Mailbox, proxy: Proxy) -> AsyncIterator[A
     account = await home.add_account(mailbox.user, proxy.port)
     yield account
     await account.remove()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def world(
+    request: pytest.FixtureRequest,
+    version: str,
+    certificate: Certificate,
+    tmp_path: Path,
+) -> AsyncIterator[World]:
+    """Run a world with one provider."""
+    require(Dovecot.available(), "Dovecot 2.3 with LMTP")
+    require(Browser.available(), "Chromium")
+    async with run_world(
+        tmp_path,
+        python=ROOT / VENVS[version] / "bin" / "python",
+        certificate=certificate,
+        screenshots=ARTIFACTS,
+        provider=request.param,
+    ) as world:
+        yield world

@@ -9,19 +9,16 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.typing import ConfigType
 
 DOMAIN: Final = "local_providers"
-# A provider is known by its server's name, of which loopback has two.
 HOST: Final = "localhost"
-MICROSOFT_HOST: Final = "127.0.0.1"
 
 
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
     """Put one server of mail and one of tokens in the place of all."""
     issuer, port = config[DOMAIN]["issuer"], config[DOMAIN]["imap_port"]
     for domain, provider in providers._BY_DOMAIN.items():
-        host = MICROSOFT_HOST if provider.key == "microsoft" else HOST
-        providers._BY_DOMAIN[domain] = replace(provider, host=host, port=port)
-    providers._BY_HOST[HOST] = providers.PROVIDERS["google"]
-    providers._BY_HOST[MICROSOFT_HOST] = providers.PROVIDERS["microsoft"]
+        providers._BY_DOMAIN[domain] = replace(provider, host=HOST, port=port)
+    # By its server, only one of them can be known.
+    providers._BY_HOST[HOST] = providers.PROVIDERS[config[DOMAIN]["provider"]]
     for key, oauth in oauth_providers.PROVIDERS.items():
         oauth_providers.PROVIDERS[key] = replace(
             oauth,

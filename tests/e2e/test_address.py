@@ -1,0 +1,101 @@
+"""From a mail address to an account by clicking: what each form says, and where it leads."""
+
+from pathlib import Path
+
+from playwright.async_api import expect
+import pytest
+
+from .clicking import (
+    INTEGRATION_PAGE,
+    button,
+    choose_from_menu,
+    close_dialog,
+    fill_in,
+    submit,
+)
+from .home import MISTYPED
+from .world import GMX_USER, GOOGLE_USER, World
+
+from tests.rig.certificate import make_certificate
+from tests.rig.dovecot import PASSWORD, Dovecot
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.parametrize("world", ["google"], indirect=True),
+]
+
+
+async def test_address_and_password(world: World) -> None:
+    """The forms lead on from what is wrong; the account becomes one of OAuth2 later."""
+    page = await world.begin()
+    await page.locator("input[name=address]").fill("jane")
+    await submit(page)
+    await expect(page.get_by_text("This is no mail address.")).to_be_visible()
+    await world.browser.screenshot("address_1_wrong")
+
+    await page.locator("input[name=address]").fill(GMX_USER)
+    await submit(page)
+    await expect(page.get_by_text("The mail server of GMX is")).to_be_visible()
+    await expect(page.get_by_role("link", name="hilfe.gmx.net")).to_be_visible()
+    await world.browser.screenshot("address_2_password")
+    await submit(page)
+    await expect(page.get_by_text("Type in the password.")).to_be_visible()
+    await page.get_by_text("Other username or server").click()
+    await world.browser.screenshot("address_3_section")
+    await fill_in(page, {"password": MISTYPED})
+    await submit(page)
+    await expect(page.get_by_text("Make one here")).to_be_visible()
+    await world.browser.screenshot("address_4_refused")
+    await fill_in(page, {"password": PASSWORD})
+    await submit(page)
+    await expect(page.get_by_text("New mail is announced at once.")).to_be_visible()
+    await world.browser.screenshot("address_5_added")
+    await world.until_added(GMX_USER)
+
+    await world.browser.open(INTEGRATION_PAGE)
+    row = page.locator("ha-config-entry-row").first
+    await choose_from_menu(page, row, "Reconfigure")
+    world.issuer.user = GMX_USER
+    way = page.locator("ha-select").last
+    await way.click()
+    await page.get_by_text("On the provider's page (OAuth2)").last.click()
+    await world.browser.screenshot("address_6_reconfigure")
+    await world.allow(button(page, "Submit"))
+    await close_dialog(page, "Reconfiguration was successful", by="Close")
+    await world.until_connected(GMX_USER)
+    assert world.leaks({PASSWORD, MISTYPED, *world.issuer.secrets}) == []
+
+
+async def test_server_of_ones_own(world: World, tmp_path: Path) -> None:
+    """Its certificate is shown before it is trusted; no encryption has to be confirmed."""
+    certificate = make_certificate(tmp_path / "own", self_signed=True)
+    with Dovecot(certificate, users={GOOGLE_USER: PASSWORD}) as server:
+        page = await world.type_address(GOOGLE_USER)
+        await page.get_by_text("Set up by hand").click()
+        await page.get_by_text("The mail server", exact=True).wait_for()
+        await fill_in(page, {"password": PASSWORD})
+        await page.locator("input[type=number]").fill(str(server.imaps_port))
+        await page.locator("ha-select").first.click()
+        await page.get_by_text("None (not encrypted)").last.click()
+        await submit(page)
+        await expect(page.get_by_text("Without encryption?")).to_be_visible()
+        await world.browser.screenshot("own_1_not_encrypted")
+        await page.get_by_text("Go back").click()
+        await expect(page.get_by_text("Choose TLS or STARTTLS")).to_be_visible()
+        await world.browser.screenshot("own_2_back")
+        await page.locator("ha-select").first.click()
+        await page.get_by_text("TLS", exact=True).last.click()
+        await submit(page)
+        await expect(page.get_by_text("Do you trust this server?")).to_be_visible()
+        await world.browser.screenshot("own_3_certificate")
+        await page.get_by_text("Give the certificate of your own").click()
+        await page.locator("textarea").fill("nothing")
+        await submit(page)
+        await expect(page.get_by_text("This is no certificate.")).to_be_visible()
+        await world.browser.screenshot("own_4_authority")
+        await page.locator("textarea").fill(certificate.cert.read_text())
+        await submit(page)
+        await expect(page.get_by_text("New mail is announced at once.")).to_be_visible()
+        await button(page, "Skip and finish").click()
+        await world.until_connected(GOOGLE_USER)
+        assert world.leaks({PASSWORD}) == []
