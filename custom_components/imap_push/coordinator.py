@@ -7,7 +7,7 @@ from functools import partial
 import logging
 from typing import Final, override
 
-from homeassistant.config_entries import ConfigEntry
+from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntry
 from homeassistant.const import CONF_USERNAME
 from homeassistant.core import CALLBACK_TYPE, Context, HomeAssistant, callback
 from homeassistant.helpers.dispatcher import async_dispatcher_send
@@ -196,6 +196,7 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
         if state.connected and self._is_lost:
             self._is_lost = False
             _LOGGER.info("%s: connected again", name_for_log(self.config_entry))
+            self._async_ask_no_more()
         elif state.error is not None and not state.connected and not self._is_lost:
             self._is_lost = True
             _LOGGER.warning(
@@ -203,6 +204,15 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
                 name_for_log(self.config_entry),
                 type(state.error).__name__,
             )
+
+    @callback
+    def _async_ask_no_more(self) -> None:
+        """Take back that new credentials are needed; those that there are work."""
+        flows = self.hass.config_entries.flow
+        for flow in self.config_entry.async_get_active_flows(
+            self.hass, {SOURCE_REAUTH}
+        ):
+            flows.async_abort(flow["flow_id"])
 
     async def mail_arrived(self, arrival: Arrival) -> None:
         """Hand over one new mail as soon as Home Assistant is fully started."""

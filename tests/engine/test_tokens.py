@@ -303,7 +303,7 @@ class Issuer:
     def __init__(self, loop: asyncio.AbstractEventLoop, lifetime: float) -> None:
         """Issue tokens that live so many seconds."""
         self._loop = loop
-        self._lifetime = lifetime
+        self.lifetime = lifetime
         self._expires: dict[str, float] = {}
         self._current = ""
         self.error: Exception | None = None
@@ -321,7 +321,7 @@ class Issuer:
             raise self.error
         if renew or not self.is_good(self._current, for_seconds=5):
             self._current = f"token-{self.issued}"
-            self._expires[self._current] = self._loop.time() + self._lifetime
+            self._expires[self._current] = self._loop.time() + self.lifetime
         return self._current
 
     def revoke_all(self) -> None:
@@ -498,16 +498,38 @@ def test_revoked_tokens_while_another_connection_lives() -> None:
 
 
 def test_a_token_that_is_refused_again_and_again_asks_for_a_login() -> None:
-    """See three tries, each with a new token."""
+    """See three tries, each with a new token, and after that one every quarter of an hour."""
 
     async def main(loop: VirtualLoop) -> None:
         issuer = Issuer(loop, 0.0)
         server = served(loop, capabilities=TOKENS, twist=issuer.twist)
         async with watched({"INBOX": None}, token=issuer) as recorder:
-            await asyncio.sleep(HOUR)
+            await asyncio.sleep(10 * MINUTE)
+            assert server.logins == 2 * logins.MAX_REFUSALS
+            await asyncio.sleep(10 * HOUR)
         assert recorder.refused == 1
         assert type(recorder.state.error) is TokenRefused
-        assert server.logins == 2 * logins.MAX_REFUSALS
+        assert server.logins <= 2 * (logins.MAX_REFUSALS + 10 * 4)
+
+
+def test_a_server_that_refuses_good_tokens_for_a_while() -> None:
+    """See the account come back by itself, and no mail lost."""
+
+    async def main(loop: VirtualLoop) -> None:
+        issuer = Issuer(loop, 20.0)
+        server = served(loop, capabilities=TOKENS, twist=issuer.twist)
+        async with watched({"INBOX": Mark(UID_VALIDITY, 1)}, token=issuer) as recorder:
+            await asyncio.sleep(1)
+            issuer.lifetime = 0.0
+            issuer.revoke_all()
+            server.close_all()
+            await asyncio.sleep(HOUR)
+            assert recorder.refused == 1
+            server.slip_in(1)
+            issuer.lifetime = 20.0
+            await asyncio.sleep(20 * MINUTE)
+            assert recorder.uids == [1]
+            assert recorder.state.connected
 
     run(main)
 

@@ -30,6 +30,7 @@ from custom_components.imap_push.imap import (
     ImapError,
     LoginRefused,
     OAuthNeeded,
+    TokenRefused,
     Unreachable,
 )
 from homeassistant.config_entries import ConfigEntryDisabler
@@ -235,6 +236,21 @@ async def test_one_reason_takes_the_place_of_another(
         "answer": "AADSTS",
     }
     assert not repairs.shown["oauth_needed"].is_fixable
+
+
+async def test_sign_in_that_works_again_is_asked_for_no_more(
+    hass: HomeAssistant, watcher: FakeWatcher, issue_registry: IssueRegistry
+) -> None:
+    """A server can refuse good credentials for a while."""
+    watcher.listener.state_changed(AccountState(error=TokenRefused("no")))
+    watcher.listener.login_refused()
+    await hass.async_block_till_done()
+    assert issue_registry.issues
+    assert hass.config_entries.flow.async_progress()
+    watcher.listener.state_changed(AccountState(connected=True))
+    await hass.async_block_till_done()
+    assert not issue_registry.issues
+    assert not hass.config_entries.flow.async_progress()
 
 
 @pytest.mark.parametrize(

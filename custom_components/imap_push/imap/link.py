@@ -165,7 +165,8 @@ class Link:
         """Return if the user has to act; without new tokens that is so even if others still live."""
         if isinstance(error, TokenRevoked):
             return True
-        return isinstance(error, LoginRefused) and self._shared.logins.are_refused
+        logins = self._shared.logins
+        return isinstance(error, LoginRefused) and logins.have_just_been_refused
 
     def _ask_for_login(self) -> None:
         try:

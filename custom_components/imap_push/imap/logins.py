@@ -9,6 +9,7 @@ from .errors import (
     CannotConnect,
     LoginRefused,
     TokenNotRenewed,
+    TokenRefused,
     TokenRevoked,
     TokenUnavailable,
 )
@@ -17,6 +18,9 @@ BURST: Final = 3
 # Seconds
 INTERVAL: Final = 60.0  # until one more login is allowed
 REFUSAL_PAUSE: Final = 31.0  # after a refusal
+# After the user was asked: a server that refuses good tokens has trouble of its own, which
+# passes, and no account is locked for them.
+TOKEN_PAUSE: Final = 900.0
 
 # Refusals in a row after which the user is asked: a server's hiccup can look like one, and a
 # login that is tried again and again gets an account locked.
@@ -35,12 +39,18 @@ class Logins:
         self._tokens = float(self._capacity)
         self._filled = asyncio.get_running_loop().time()
         self._refusals = 0
+        self._by_token = False
         self._lock = asyncio.Lock()
 
     @property
     def are_refused(self) -> bool:
-        """Return if no login makes sense before the user has acted."""
+        """Return if hardly any login makes sense before the user has acted."""
         return self._refusals >= MAX_REFUSALS
+
+    @property
+    def have_just_been_refused(self) -> bool:
+        """Return if it was the last login that made it clear."""
+        return self._refusals == MAX_REFUSALS
 
     @property
     def spare(self) -> int:
@@ -64,11 +74,11 @@ class Logins:
     async def attempt(self) -> AsyncIterator[None]:
         """Wait until a login is allowed and learn from how it ends; wait for ever if refused."""
         async with self._lock:
-            if self.are_refused:
+            if self.are_refused and not self._by_token:
                 await asyncio.get_running_loop().create_future()
             await self._take_token()
             if self._refusals:
-                await asyncio.sleep(REFUSAL_PAUSE)
+                await asyncio.sleep(TOKEN_PAUSE if self.are_refused else REFUSAL_PAUSE)
             try:
                 yield
             except TokenNotRenewed:
@@ -78,9 +88,11 @@ class Logins:
                 raise
             except TokenRevoked:
                 self._refusals = MAX_REFUSALS  # There is no doubt about it.
+                self._by_token = False
                 raise
-            except LoginRefused:
+            except LoginRefused as error:
                 self._refusals += 1
+                self._by_token = isinstance(error, TokenRefused)
                 raise
             self._refusals = 0
 
