@@ -2,8 +2,9 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
+from itertools import batched
 import logging
-from typing import Any
+from typing import Any, Final
 
 import voluptuous as vol
 
@@ -28,6 +29,8 @@ from .imap import (
 
 _LOGGER = logging.getLogger(__name__)
 
+DIGITS_IN_GROUP: Final = 4
+
 type Errors = dict[str, str]
 type UserInput = dict[str, Any] | None
 
@@ -35,7 +38,7 @@ type UserInput = dict[str, Any] | None
 def certificate_placeholders(certificate: Certificate, host: str) -> dict[str, str]:
     """Return what somebody has to know who decides about a certificate."""
     return {
-        "fingerprint": certificate.fingerprint.upper(),
+        "fingerprint": _in_groups(certificate.fingerprint.upper()),
         "host": host,
         "issuer": certificate.issuer or NOTHING,
         "not_after": (
@@ -45,6 +48,11 @@ def certificate_placeholders(certificate: Certificate, host: str) -> dict[str, s
         ),
         "subject": certificate.subject or NOTHING,
     }
+
+
+def _in_groups(digits: str) -> str:
+    """Return what can be compared by eye, and has places for a new line to begin."""
+    return " ".join(map("".join, batched(digits, DIGITS_IN_GROUP, strict=False)))
 
 
 class AccountSteps(ConfigFlow):

@@ -41,13 +41,14 @@ def find_leaks(
     return leaks
 
 
-def plain_response(user: str, password: str) -> str:
-    """Return what AUTHENTICATE PLAIN sends (RFC 4616)."""
-    return b64encode(f"\0{user}\0{password}".encode()).decode()
-
-
 def _spellings(secret: str) -> Iterator[bytes]:
-    """Return a secret as it is, in a URL, and in base64."""
-    yield secret.encode()
+    """Return a secret as it is, in a URL, and in base64 behind whatever stands before it.
+
+    What depends on its neighbours is left out at both ends, as of what AUTHENTICATE sends.
+    """
+    octets = secret.encode()
+    yield octets
     yield quote(secret, safe="").encode()
-    yield b64encode(secret.encode())
+    for before, skipped in ((0, 0), (1, 2), (2, 3)):
+        whole = (before + len(octets)) * 8 // 6
+        yield b64encode(b"?" * before + octets)[skipped:whole]

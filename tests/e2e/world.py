@@ -150,3 +150,4 @@ async def run_world(
                     name="mine",
                 )
                 yield World(home, browser, issuer, dovecot)
+            assert "Detected blocking call" not in home.log

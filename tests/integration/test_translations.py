@@ -96,6 +96,7 @@ FORMS = {
     "config_subentries.search.step.reconfigure": search_flow.search_schema([], {}),
     "options.step.init": options_flow.OPTIONS_SCHEMA,
     "config.step.oauth_endpoints": oauth_flow.ENDPOINTS_SCHEMA,
+    "config.step.oauth_device": vol.Schema({}),
     "config.step.oauth_failed": vol.Schema({}),
     "config.step.oauth_way": vol.Schema({}),
     "config.step.pick_implementation": oauth_flow.implementation_schema({}),

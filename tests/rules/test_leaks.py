@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.leaks import find_leaks, plain_response
+from tests.e2e.leaks import find_leaks
 
 SECRET = "hush/2X7Q9"
 ADDRESS = "jane@example.org"
@@ -23,7 +23,15 @@ ADDRESS = "jane@example.org"
         ("console.log", f"connected as {ADDRESS}", True),
         ("home-assistant_v2.db", f"sender {ADDRESS}", False),
         ("console.log", "nothing", False),
-        ("console.log", plain_response(ADDRESS, SECRET), True),
+        *[
+            ("console.log", b64encode(f"\0{user}\0{SECRET}".encode()).decode(), True)
+            for user in ("jan", "jane", "janet")
+        ],
+        (
+            "console.log",
+            b64encode(f"user=jane\1auth=Bearer {SECRET}\1\1".encode()).decode(),
+            True,
+        ),
     ],
 )
 def test_what_is_found(tmp_path: Path, name: str, text: str, *, found: bool) -> None:
@@ -31,6 +39,5 @@ def test_what_is_found(tmp_path: Path, name: str, text: str, *, found: bool) -> 
     path = tmp_path / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(f"before\n{text}\nafter\n")
-    secrets = (SECRET, plain_response(ADDRESS, SECRET))
-    leaks = find_leaks(tmp_path, secrets=secrets, addresses=(ADDRESS,))
+    leaks = find_leaks(tmp_path, secrets=(SECRET,), addresses=(ADDRESS,))
     assert [leak.partition(":")[0] for leak in leaks] == [name] * found
