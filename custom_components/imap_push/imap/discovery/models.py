@@ -42,7 +42,8 @@ class Provider:
 
     `host` is None where there is no IMAP at all. `takes_local_part`: the user name is what
     stands before the @. `needs_app_password`: it takes no usual password. `page` is where to
-    make one; of the others, where to switch IMAP on or to read about it. `oauth` is the key of the provider for OAuth2, None where it needs endpoints of one's own.
+    make one; of the others, where to switch IMAP on or to read about it. `oauth` is the key of
+    the provider for OAuth2, None where it needs endpoints of one's own.
     `hint` is the key of what to do first, or to know.
     """
 
