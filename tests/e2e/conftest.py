@@ -51,10 +51,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if marks & {"browser", "newest"} and NEWEST not in item.name:
             items.remove(item)
             continue
-        # Each Home Assistant is used by one test at a time; what takes minutes has its own.
-        used = next(version for version in VENVS if version in item.name)
-        group = item.name if "newest" in marks else used
-        item.add_marker(pytest.mark.xdist_group(group))
     # What takes longest begins first.
     items.sort(key=lambda item: item.get_closest_marker("newest") is None)
 

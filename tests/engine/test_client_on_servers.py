@@ -24,6 +24,7 @@ from custom_components.imap_push.imap import (
     FolderRenumbered,
     FolderRole,
     ImapError,
+    Mail,
     MailNotFound,
     PartNotFound,
     Unsupported,
@@ -494,10 +495,12 @@ WAYS = ("flag", "move", "read", "trash", "remove")
 class User:
     """Acts on mails that it looked up, and notes which ones it meant."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, meddler: Meddler) -> None:
         """Mean nothing yet."""
         self._client = client
-        self._known: dict[tuple[int, int], str | None] = {}
+        self._meddler = meddler
+        self._known: dict[tuple[int, int], set[str | None]] = {}
+        self._seen: dict[tuple[int, int], int] = {}
         self.meant: dict[str, set[str]] = {
             way: set() for way in ("flag", "move", "trash", "remove")
         }
@@ -511,10 +514,7 @@ class User:
             mails = await self._client.mails(FOLDER, found.uid_validity, found.uids)
             await asyncio.sleep(random.random() / 50)
             for mail in mails:
-                known = self._known.setdefault(
-                    (mail.uid_validity, mail.uid), mail.message_id
-                )
-                assert known == mail.message_id
+                self._recognize(mail)
             if mails:
                 await self._act(way, found.uid_validity, [it.uid for it in mails])
         except ImapError as error:
@@ -524,7 +524,7 @@ class User:
         client = self._client
         if way == "read":
             content = await client.content(FOLDER, validity, uids[0], text_size=99)
-            assert self._known[validity, uids[0]] == content.mail.message_id
+            self._recognize(content.mail)
             return
         self.meant[way] |= self._ids(validity, uids)
         match way:
@@ -540,8 +540,20 @@ class User:
         assert set(done.uids) | set(done.missing) == set(uids)
         self.done[way] |= self._ids(validity, done.uids)
 
+    def _recognize(self, mail: Mail) -> None:
+        """See the mail that had this UID before.
+
+        A loaded Dovecot was seen to give a folder made anew a UIDVALIDITY of before, which no
+        client can find out.
+        """
+        identity = mail.uid_validity, mail.uid
+        known = self._known.setdefault(identity, {mail.message_id})
+        made = self._seen.setdefault(identity, self._meddler.renumbered)
+        assert mail.message_id in known or made < self._meddler.renumbered
+        known.add(mail.message_id)
+
     def _ids(self, validity: int, uids: Iterable[int]) -> set[str]:
-        return {self._known[validity, uid] or "" for uid in uids}
+        return {it or "" for uid in uids for it in self._known[validity, uid]}
 
 
 async def test_always_the_right_mail(client: Client, server: Server) -> None:
@@ -549,8 +561,8 @@ async def test_always_the_right_mail(client: Client, server: Server) -> None:
     folders = ("Archive", "Trash", "Elsewhere", FOLDER_AS_WRITTEN)
     for folder in folders:
         await server.do(partial(IMAP4.create, mailbox=folder))
-    user = User(client)
     async with Meddler(server) as meddler:
+        user = User(client, meddler)
         for number in range(MAX_ROUNDS):
             await user.act(WAYS[number % len(WAYS)])
             is_tried = meddler.renumbered > 1 and all(user.done.values())
