@@ -50,9 +50,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         marks = {mark.name for mark in item.iter_markers()}
         if marks & {"browser", "newest"} and NEWEST not in item.name:
             items.remove(item)
-            continue
     # What takes longest begins first.
-    items.sort(key=lambda item: item.get_closest_marker("newest") is None)
+    for mark in ("browser", "newest"):
+        items.sort(key=lambda item: item.get_closest_marker(mark) is None)
 
 
 @pytest.fixture(scope="session")
