@@ -64,13 +64,13 @@ def context_of_ca(pem: str) -> ssl.SSLContext:
     Making it reads nothing from the disk; Home Assistant sees that by `cadata`, its only
     argument, while that of ssl.create_default_context is told as a blocking call. Authorities
     that were made at home seldom have every extension that its strict check asks for. Raises
-    ValueError if there is no certificate.
+    ValueError if a certificate cannot be read.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     try:
-        context.load_verify_locations(cadata=certificates_in(pem))
+        context.load_verify_locations(cadata=pem)
     except ssl.SSLError as err:
         raise ValueError from err
     return context

@@ -170,8 +170,10 @@ def account_of(hass: HomeAssistant, entry: ConfigEntry) -> Account:
 
 def is_same_sign_in(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Return whether two entries' data have tokens of one sign-in."""
-    both = (one.get(CONF_OAUTH_SIGNED_IN), other.get(CONF_OAUTH_SIGNED_IN))
-    return both[0] == both[1] and CONF_TOKEN in one and CONF_TOKEN in other
+    have_tokens = CONF_TOKEN in one and CONF_TOKEN in other
+    return have_tokens and one.get(CONF_OAUTH_SIGNED_IN) == other.get(
+        CONF_OAUTH_SIGNED_IN
+    )
 
 
 @callback

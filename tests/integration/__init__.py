@@ -38,8 +38,11 @@ ENTRY_DATA = {
     CONF_VERIFY_SSL: True,
 }
 
+# The same without what signs in.
+ACCOUNT_DATA = {key: ENTRY_DATA[key] for key in ENTRY_DATA if key != CONF_PASSWORD}
 # What the form for it says beside that.
 BY_PASSWORD = {"authentication": "password"}
+BY_OAUTH = {"authentication": "oauth2"}
 
 # What the core integration "imap" keeps of the same account.
 CORE_IMAP_DATA = {

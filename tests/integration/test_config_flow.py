@@ -56,6 +56,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 
 from . import (
+    ACCOUNT_DATA,
     BY_PASSWORD,
     CORE_IMAP_DATA,
     ENTRY_DATA,
@@ -416,12 +417,6 @@ async def test_password_is_renewed_while_the_account_is_not_loaded(
     assert result["reason"] == "reauth_successful"
 
 
-def _without_password(**changes: Any) -> dict[str, Any]:
-    """Return what is typed into the form for changes if the password is left empty."""
-    typed = ENTRY_DATA | changes
-    return {key: typed[key] for key in typed if key != CONF_PASSWORD}
-
-
 @pytest.mark.parametrize(
     ("typed", "changed", "unique_id", "title"),
     [
@@ -434,7 +429,7 @@ def _without_password(**changes: Any) -> dict[str, Any]:
             id="the server moved",
         ),
         pytest.param(
-            _without_password(username="Jane2@example.com"),
+            ACCOUNT_DATA | {CONF_USERNAME: "Jane2@example.com"},
             {CONF_USERNAME: "Jane2@example.com"},
             "jane2@example.com@imap.example.com",
             "Jane2@example.com",
@@ -448,7 +443,7 @@ def _without_password(**changes: Any) -> dict[str, Any]:
             id="the password changed",
         ),
         pytest.param(
-            _without_password() | {CONF_PASSWORD: ""},
+            ACCOUNT_DATA | {CONF_PASSWORD: ""},
             {},
             "jane@example.com@imap.example.com",
             USERNAME,
@@ -470,7 +465,7 @@ async def test_account_is_changed_and_watching_goes_on(
     """All can be changed; the form shows what is known, but never the password."""
     result = await entry.start_reconfigure_flow(hass)
     assert result["step_id"] == "reconfigure"
-    assert suggested(result) == _without_password() | BY_PASSWORD
+    assert suggested(result) == ACCOUNT_DATA | BY_PASSWORD
 
     result = await hass.config_entries.flow.async_configure(result["flow_id"], typed)
     await hass.async_block_till_done()
@@ -494,7 +489,7 @@ async def test_a_name_that_the_user_gave_is_kept(
     await hass.async_block_till_done()
     result = await entry.start_reconfigure_flow(hass)
     await hass.config_entries.flow.async_configure(
-        result["flow_id"], _without_password(username="jane2@example.com")
+        result["flow_id"], ACCOUNT_DATA | {CONF_USERNAME: "jane2@example.com"}
     )
     await hass.async_block_till_done()
     assert entry.title == "Work"
@@ -514,7 +509,7 @@ async def test_an_account_cannot_become_another_one_that_is_there(
     ).add_to_hass(hass)
     result = await entry.start_reconfigure_flow(hass)
     result = await hass.config_entries.flow.async_configure(
-        result["flow_id"], _without_password(username="Joe@example.com")
+        result["flow_id"], ACCOUNT_DATA | {CONF_USERNAME: "Joe@example.com"}
     )
     assert result["type"] is FlowResultType.ABORT
     assert result["reason"] == "already_configured"
@@ -661,7 +656,7 @@ async def test_account_that_cannot_be_taken_over_as_it_is_can_be_mended(
     assert form["step_id"] == "server"
     assert form["errors"] == {CONF_BASE: "login_refused_because"}
     assert form["description_placeholders"] == {"answer": "Wrong password"}
-    assert suggested(form) == _without_password() | BY_PASSWORD
+    assert suggested(form) == ACCOUNT_DATA | BY_PASSWORD
 
     check_account.side_effect = None
     result = await hass.config_entries.flow.async_configure(form["flow_id"], ENTRY_DATA)

@@ -34,13 +34,12 @@ from homeassistant.const import CONF_HOST, CONF_PASSWORD, CONF_TOKEN, CONF_USERN
 from homeassistant.core import HomeAssistant
 from homeassistant.setup import async_setup_component
 
-from . import ENTRY_DATA, open_form
+from . import ACCOUNT_DATA, BY_OAUTH, BY_PASSWORD, ENTRY_DATA, open_form
 
 pytestmark = pytest.mark.usefixtures("watchers")
 
-SERVER = {key: ENTRY_DATA[key] for key in ENTRY_DATA if key != CONF_PASSWORD}
 SIGNED_IN = {
-    **SERVER,
+    **ACCOUNT_DATA,
     "auth_implementation": "mine",
     "oauth_device": False,
     "oauth_provider": "yahoo",
@@ -52,7 +51,7 @@ SIGNED_IN = {
         "expires_in": 3600,
     },
 }
-RECONFIGURED = {**SERVER, "authentication": "oauth2"}
+RECONFIGURED = ACCOUNT_DATA | BY_OAUTH
 CERTIFICATE = Certificate(
     fingerprint="aa" * 32,
     subject="imap.example.com",
@@ -175,7 +174,7 @@ async def test_password_is_not_sent_to_another_host_unasked(
 ) -> None:
     """As with trust and tokens: who mistypes the host gives the password away."""
     form = await entry.start_reconfigure_flow(hass)
-    typed = {**SERVER, "authentication": "password", CONF_HOST: "imap.exmaple.com"}
+    typed = ACCOUNT_DATA | BY_PASSWORD | {CONF_HOST: "imap.exmaple.com"}
     form = await submit(hass, form, typed)
     await hass.async_block_till_done()
     assert not check_account.await_count
@@ -188,7 +187,7 @@ def sign_ins() -> Iterator[list[str]]:
 
     async def sign_in(flow: OAuthSteps, key: str, _login: str) -> ConfigFlowResult:
         made.append(key)
-        kept = {it: SIGNED_IN[it] for it in SIGNED_IN if it not in SERVER}
+        kept = {it: SIGNED_IN[it] for it in SIGNED_IN if it not in ACCOUNT_DATA}
         return await flow.async_oauth_done(kept)
 
     with patch.object(OAuthSteps, "async_start_oauth", sign_in):
@@ -201,7 +200,7 @@ async def test_wrong_host_typed_by_who_signs_in(
     """They can type another one; signing in once more at the same host mends nothing."""
     check_account.side_effect = HostNotFound()
     flow = {"flow_id": await open_form(hass)}
-    form = await submit(hass, flow, {**SERVER, "authentication": "oauth2"})
+    form = await submit(hass, flow, ACCOUNT_DATA | BY_OAUTH)
     assert form["errors"]
     assert CONF_HOST in form["data_schema"].schema
 
@@ -212,7 +211,7 @@ async def test_server_that_is_busy_when_somebody_has_signed_in(
     """They try again; they need not sign in again, or type another code."""
     check_account.side_effect = Unavailable("[UNAVAILABLE] try later")
     flow = {"flow_id": await open_form(hass)}
-    form = await submit(hass, flow, {**SERVER, "authentication": "oauth2"})
+    form = await submit(hass, flow, ACCOUNT_DATA | BY_OAUTH)
     assert form["errors"] == {"base": "unavailable"}
     check_account.side_effect = None
     result = await submit(hass, form, {})
@@ -253,7 +252,7 @@ async def test_own_authority_that_is_no_certificate(
         "custom_components.imap_push.account_steps.fetch_certificate",
         return_value=CERTIFICATE,
     ):
-        await submit(hass, flow, {**ENTRY_DATA, "authentication": "password"})
+        await submit(hass, flow, ENTRY_DATA | BY_PASSWORD)
         form = await submit(hass, flow, {"next_step_id": "own_ca"})
         form = await submit(hass, form, {CONF_CA: typed})
     assert form["errors"] == {CONF_CA: "ca_invalid"}

@@ -48,6 +48,8 @@ from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.setup import async_setup_component
 
 from . import (
+    ACCOUNT_DATA,
+    BY_OAUTH,
     BY_PASSWORD,
     CORE_IMAP_DATA,
     ENTRY_DATA,
@@ -60,9 +62,7 @@ from .conftest import FakeWatcher
 
 pytestmark = pytest.mark.usefixtures("watchers")
 
-KNOWN = {key: ENTRY_DATA[key] for key in ENTRY_DATA if key != CONF_PASSWORD}
-PREFILLED = KNOWN | BY_PASSWORD
-BY_OAUTH = {"authentication": "oauth2"}
+PREFILLED = ACCOUNT_DATA | BY_PASSWORD
 
 
 @pytest.fixture
@@ -619,7 +619,7 @@ async def test_signing_in_again(
     sign_ins: list[tuple[Any, ...]],
 ) -> None:
     """An account without a password is renewed where it was signed in; a refusal is told."""
-    data = KNOWN | SIGNED_IN | {"token": {}, "oauth_signed_in": "before"}
+    data = ACCOUNT_DATA | SIGNED_IN | {"token": {}, "oauth_signed_in": "before"}
     hass.config_entries.async_update_entry(entry, data=data)
     check_account.side_effect = TokenRefused("")
     form = await entry.start_reauth_flow(hass)
@@ -631,7 +631,7 @@ async def test_signing_in_again(
     result = await _submit(hass, form, {})
     assert sign_ins == [(data,)] * 2
     assert result["reason"] == "reauth_successful"
-    assert entry.data == KNOWN | SIGNED_IN
+    assert entry.data == ACCOUNT_DATA | SIGNED_IN
     await hass.async_block_till_done()
 
 
@@ -639,11 +639,11 @@ async def test_a_password_replaces_the_sign_in(
     hass: HomeAssistant, entry: MockConfigEntry, check_account: AsyncMock
 ) -> None:
     """Without one typed, the account stays as it is."""
-    data = KNOWN | SIGNED_IN
+    data = ACCOUNT_DATA | SIGNED_IN
     hass.config_entries.async_update_entry(entry, data=data)
     form = await entry.start_reconfigure_flow(hass)
-    assert suggested(form) == KNOWN | BY_OAUTH
-    result = await _submit(hass, form, KNOWN | BY_OAUTH)
+    assert suggested(form) == ACCOUNT_DATA | BY_OAUTH
+    result = await _submit(hass, form, ACCOUNT_DATA | BY_OAUTH)
     assert result["reason"] == "reconfigure_successful"
     assert entry.data == data
 
@@ -693,7 +693,7 @@ async def test_password_that_is_not_typed(
     """It is asked for before anybody is."""
     if step == "server":
         form = await _submit(hass, await _start(hass), {"manual": True})
-        form = await _submit(hass, form, KNOWN)
+        form = await _submit(hass, form, ACCOUNT_DATA)
     else:
         form = await _type_password(hass, await _type_address(hass), password="")
     assert form["step_id"] == step
@@ -730,10 +730,10 @@ async def test_sign_in_at_any_provider(
         discover.return_value = [_found(_server(auth=(Auth.OAUTH2,)))]
         form = await _type_address(hass)
         assert form["step_id"] == "server"
-        assert suggested(form) == KNOWN | BY_OAUTH
-        result = await _submit(hass, form, KNOWN | BY_OAUTH | {CONF_HOST: host})
+        assert suggested(form) == ACCOUNT_DATA | BY_OAUTH
+        result = await _submit(hass, form, ACCOUNT_DATA | BY_OAUTH | {CONF_HOST: host})
     assert sign_ins == [(key, USERNAME)]
-    assert result["data"] == KNOWN | SIGNED_IN | {CONF_HOST: host}
+    assert result["data"] == ACCOUNT_DATA | SIGNED_IN | {CONF_HOST: host}
     await hass.async_block_till_done()
 
 
@@ -769,7 +769,7 @@ async def test_password_gives_way_to_a_sign_in_when_logging_in_again(
     result = await _submit(hass, form, {})
     assert sign_ins == [("custom", USERNAME)] * 2
     assert result["reason"] == "reauth_successful"
-    assert entry.data == KNOWN | SIGNED_IN | {"fingerprint": "ab" * 32}
+    assert entry.data == ACCOUNT_DATA | SIGNED_IN | {"fingerprint": "ab" * 32}
     await hass.async_block_till_done()
 
 
@@ -781,10 +781,10 @@ async def test_password_gives_way_to_a_sign_in_by_reconfiguring(
 ) -> None:
     """Its folders and their marks stay, as the entry does."""
     form = await entry.start_reconfigure_flow(hass)
-    result = await _submit(hass, form, KNOWN | BY_OAUTH)
+    result = await _submit(hass, form, ACCOUNT_DATA | BY_OAUTH)
     assert sign_ins == [("custom", USERNAME)]
     assert result["reason"] == "reconfigure_successful"
-    assert entry.data == KNOWN | SIGNED_IN
+    assert entry.data == ACCOUNT_DATA | SIGNED_IN
     await hass.async_block_till_done()
 
 
@@ -805,12 +805,12 @@ async def test_a_token_is_good_for_its_login_only(
     """Another one has to sign in; the old token goes nowhere else."""
     hass.config_entries.async_update_entry(
         entry,
-        data=KNOWN | SIGNED_IN | {"token": {}, "oauth_signed_in": "before"},
+        data=ACCOUNT_DATA | SIGNED_IN | {"token": {}, "oauth_signed_in": "before"},
     )
     form = await entry.start_reconfigure_flow(hass)
-    await _submit(hass, form, KNOWN | BY_OAUTH | changed)
+    await _submit(hass, form, ACCOUNT_DATA | BY_OAUTH | changed)
     assert len(sign_ins) == 1
-    assert entry.data == KNOWN | SIGNED_IN | changed
+    assert entry.data == ACCOUNT_DATA | SIGNED_IN | changed
     await hass.async_block_till_done()
 
 
@@ -822,7 +822,7 @@ async def test_watching_goes_on_with_the_new_token(
     sign_ins: list[tuple[Any, ...]],
 ) -> None:
     """A login that was refused is tried again at once."""
-    data = KNOWN | SIGNED_IN | {"token": {}, "oauth_signed_in": "before"}
+    data = ACCOUNT_DATA | SIGNED_IN | {"token": {}, "oauth_signed_in": "before"}
     hass.config_entries.async_update_entry(entry, data=data)
     assert await hass.config_entries.async_setup(entry.entry_id)
     watchers[0].listener.login_refused()
