@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Iterator
 import contextlib
 from dataclasses import dataclass
-from email import message_from_bytes
 from email.message import EmailMessage
 from imaplib import IMAP4_SSL
 
 from tests.rig.certificate import Certificate
 from tests.rig.dovecot import PASSWORD, Dovecot
+from tests.rig.inbox import list_inbox
 from tests.rig.lmtp import LmtpSender, deliver
 from tests.rig.mails import plain
 from tests.rig.ports import LOOPBACK
@@ -58,19 +58,3 @@ class Mailbox:
         with IMAP4_SSL(LOOPBACK, self.server.imaps_port, ssl_context=context) as client:
             client.login(self.user, PASSWORD)
             yield client
-
-
-def list_inbox(client: IMAP4_SSL) -> list[tuple[int, str]]:
-    """Return UID and subject of every mail in the inbox of a client that is logged in."""
-    client.select(readonly=True)
-    _, answers = client.uid("FETCH", "1:*", "(UID BODY.PEEK[HEADER.FIELDS (SUBJECT)])")
-    return [
-        (_uid(answer[0]), message_from_bytes(answer[1])["Subject"])
-        for answer in answers
-        if isinstance(answer, tuple)
-    ]
-
-
-def _uid(line: bytes) -> int:
-    """Return the UID out of `1 (UID 7 BODY[...] {20}`."""
-    return int(line.split(b"UID ")[1].split()[0])
