@@ -24,6 +24,7 @@ from .imap import (
     PortRefused,
     ProtocolError,
     Provider,
+    ServerLeft,
     ServerSilent,
     StartTlsMissing,
     TlsError,
@@ -124,6 +125,8 @@ def account_error(
             return CONF_BASE, key, {"answer": answer}
         case CommandRefused(text=text):
             return CONF_BASE, "command_refused", {"answer": _answer(text) or NOTHING}
+        case ServerLeft(text=text) if answer := _answer(text):
+            return CONF_BASE, "command_refused", {"answer": answer}
         case FolderNotFound():
             return CONF_BASE, "folder_not_found", {"folder": folder}
     return *most_specific(ACCOUNT_ERRORS, err), {}

@@ -20,6 +20,7 @@ from custom_components.imap_push.imap import (
     PortRefused,
     ProtocolError,
     Security,
+    ServerLeft,
     ServerSilent,
     StartTlsMissing,
     TlsError,
@@ -138,6 +139,21 @@ async def test_bye_for_a_reason_that_is_only_a_code() -> None:
 
     async with ScriptedServer(serve) as server:
         assert type(await refused(server.port)) is Unavailable
+
+
+async def test_bye_instead_of_an_answer_to_the_login() -> None:
+    """See the server's own words kept for the form, without the password if it repeats it."""
+
+    async def serve(peer: Peer) -> None:
+        peer.say(b"* OK [CAPABILITY IMAP4rev1] ready")
+        await peer.expect("LOGIN")
+        peer.say(b"* BYE no guests like %b" % account(0).password.encode())
+        await peer.until_closed()
+
+    async with ScriptedServer(serve) as server:
+        error = await refused(server.port)
+    assert isinstance(error, ServerLeft)
+    assert error.text == "no guests like ***"
 
 
 async def test_more_capabilities_than_anyone_has() -> None:

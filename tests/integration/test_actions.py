@@ -341,6 +341,7 @@ TEXTS = {
     "LoginRefused": "login_refused",
     "MailNotFound": "mail_not_found",
     "PartNotFound": "part_not_found",
+    "ServerLeft": "connection_lost",
     "ServerSilent": "connection_lost",
     "Throttled": "unavailable",
     "TlsExpected": "tls_failed",

@@ -206,6 +206,15 @@ class ConnectionLost(ImapError):
     """The connection ended; all that waited on it ended with it."""
 
 
+class ServerLeft(ConnectionLost):
+    """The server ended the connection (BYE, RFC 3501 7.1.5); `text` is its own words, or ""."""
+
+    def __init__(self, text: str) -> None:
+        """Keep the server's own words."""
+        super().__init__(f"the server says bye: {text}")
+        self.text = text
+
+
 class ServerSilent(ConnectionLost):
     """A deadline passed without the answer it was for."""
 

@@ -23,6 +23,7 @@ from .errors import (
     NotImap,
     PlainTextInjected,
     ProtocolError,
+    ServerLeft,
     ServerSilent,
 )
 from .framing import Framer, Parts
@@ -262,8 +263,7 @@ class PushProtocol(IMAP4ClientProtocol):
 
     def _receive_bye(self, text: str, code: str | None) -> None:
         """End the connection for the reason the server gives, if it gives one that passes."""
-        lost = ConnectionLost(f"the server says bye: {text}")
-        self.fail(passing_text(text, code) or lost)
+        self.fail(passing_text(text, code) or ServerLeft(text))
 
     def _receive_tagged(self, status: Status) -> None:
         command = self._commands.get(status.tag or b"")
