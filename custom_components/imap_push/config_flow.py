@@ -233,7 +233,7 @@ class ImapPushConfigFlow(SetupSteps, domain=DOMAIN):
             WatchOptions(), quirks_of(data[CONF_HOST]), capabilities
         )
         return self.async_create_entry(
-            title=data[CONF_USERNAME],
+            title=self.name_of_account(data[CONF_USERNAME]),
             data=data,
             description="push" if pushes else "poll",
             description_placeholders={"seconds": str(DEFAULT_POLL_INTERVAL)},

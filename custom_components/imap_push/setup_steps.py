@@ -90,6 +90,7 @@ class SetupSteps(AccountSteps, OAuthSteps):
 
     # What an entry will say of the account, without what signs in to it.
     _account_data: dict[str, Any] | None = None
+    _address = ""
     _mail_provider: Provider | None = None
     _server_step = "server"
 
@@ -116,9 +117,14 @@ class SetupSteps(AccountSteps, OAuthSteps):
             return self._get_reconfigure_entry()
         return None
 
+    def name_of_account(self, username: str) -> str:
+        """Return what an account is called: its address, which its login may not be."""
+        is_address = "@" in username or "@" not in self._address
+        return username if is_address else self._address
+
     async def _set_up_address(self, user_input: dict[str, Any]) -> ConfigFlowResult:
         """Find out what belongs to an address, and ask for the rest."""
-        address = user_input.get(CONF_ADDRESS, "").strip()
+        self._address = address = user_input.get(CONF_ADDRESS, "").strip()
         if user_input[CONF_MANUAL]:
             return self._show_server({CONF_USERNAME: address}, {})
         try:

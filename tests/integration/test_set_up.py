@@ -162,13 +162,32 @@ async def test_address_and_password_are_all_that_is_typed(
     await hass.async_block_till_done()
 
 
+@pytest.mark.parametrize(
+    ("username", "title"), [("jane", USERNAME), ("doe@example.net", "doe@example.net")]
+)
 async def test_username_unlike_the_address(
-    hass: HomeAssistant, discover: AsyncMock, check_account: AsyncMock
+    hass: HomeAssistant,
+    discover: AsyncMock,
+    check_account: AsyncMock,
+    username: str,
+    title: str,
 ) -> None:
-    """It can be typed below the password."""
+    """It can be typed below the password; the account is called by an address if there is one."""
     form = await _type_address(hass)
-    result = await _type_password(hass, form, username=" jane ")
-    assert result["data"] == ENTRY_DATA | {CONF_USERNAME: "jane"}
+    result = await _type_password(hass, form, username=f" {username} ")
+    assert result["data"] == ENTRY_DATA | {CONF_USERNAME: username}
+    assert result["title"] == title
+    await hass.async_block_till_done()
+
+
+async def test_login_typed_by_hand_is_what_the_account_is_called(
+    hass: HomeAssistant, check_account: AsyncMock
+) -> None:
+    """There is no address."""
+    typed = {CONF_ADDRESS: "jane", "manual": True}
+    form = await _submit(hass, await _start(hass), typed)
+    typed = suggested(form) | {CONF_HOST: HOST, CONF_PASSWORD: PASSWORD}
+    assert (await _submit(hass, form, typed))["title"] == "jane"
     await hass.async_block_till_done()
 
 
