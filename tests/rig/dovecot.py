@@ -1,6 +1,7 @@
 """A private Dovecot 2.3 on loopback ports."""
 
 import contextlib
+import ctypes
 from dataclasses import dataclass
 import getpass
 import grp
@@ -22,6 +23,7 @@ USER: Final = "user@example.org"
 PASSWORD: Final = "hush-2X7Q9"
 START_SECONDS: Final = 20.0
 STOP_SECONDS: Final = 10.0
+PR_SET_CHILD_SUBREAPER: Final = 36
 
 # What Dovecot 2.3 offers by itself. `imap_capability` takes only a whole list
 # where something is to be left out.
@@ -190,6 +192,7 @@ class Dovecot:
         """Start, and return as soon as IMAP greets and LMTP accepts."""
         program = _program()
         assert program, "Dovecot is not installed"
+        _adopt_orphans()
         self._process = subprocess.Popen(
             [program, "-F", "-c", self.folder / "dovecot.conf"],
             stdin=subprocess.DEVNULL,
@@ -221,7 +224,11 @@ class Dovecot:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
+        _bury(self._process.pid)
         self._process = None
+        # Dovecot would wait two minutes for a lock of which nobody can tell that it is forgotten.
+        for lock in self.folder.glob("mail/**/dovecot-uidlist.lock"):
+            lock.unlink()
 
     def set_password(self, user: str, password: str) -> None:
         """Give a user another password; who is logged in stays so."""
@@ -288,6 +295,18 @@ class _Owner:
             return cls("dovecot", "dovecot", "dovenull", "mail", "mail", "")
         user, group = getpass.getuser(), grp.getgrgid(os.getegid()).gr_name
         return cls(user, group, user, user, group, "chroot =")
+
+
+def _adopt_orphans() -> None:
+    """Become the parent of processes whose own one has ended (prctl(2), Linux)."""
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
+
+
+def _bury(group: int) -> None:
+    """Wait until all of a process group have ended: their ports and sockets are free then."""
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            os.waitpid(-group, 0)
 
 
 def _user_list(users: dict[str, str]) -> str:

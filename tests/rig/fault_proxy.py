@@ -136,8 +136,9 @@ class _Line:
         return fault in {Fault.DELAY, Fault.STALL}
 
     def _end_politely(self) -> None:
-        self._client.writer.write_eof()
+        # First of all: a client that is gone makes the end fail, and nothing may be written then.
         self._down.is_lost = True
+        self._client.writer.write_eof()
 
     def _open(self) -> None:
         """Let everything pass again, or be lost, whatever is the flow's lot."""
