@@ -182,10 +182,11 @@ class Mailbox:
             self._note(target, client.response("COPYUID")[1])
 
     def _expunge(self, client: IMAP4, folder: str, uids: set[int]) -> None:
+        """Delete just these mails: another client may have copied one that was marked already."""
         if uids:
             client.select(folder)
             client.uid("STORE", _as_set(uids), "+FLAGS", r"(\Deleted)")
-            client.expunge()
+            client.uid("EXPUNGE", _as_set(uids))
 
     def _note(self, folder: str, answers: Sequence[object]) -> set[int]:
         """Keep account of the UIDs that the server says it assigned."""

@@ -14,6 +14,8 @@ from pymap.concurrent import Subsystem
 from pymap.config import BackendCapability
 from pymap.imap import IMAPServer
 from pymap.parsing.message import AppendMessage
+from pymap.parsing.response import UntaggedResponse
+from pymap.parsing.response.specials import FetchResponse
 from pymap.parsing.specials.flag import Flag
 from pymap.user import Passwords, UserMetadata
 from pysasl.hashing import Cleartext
@@ -25,6 +27,10 @@ from .running import Running
 
 USER: Final = "demo@example.org"
 PASSWORD: Final = "demo"
+
+# pymap merges FETCH responses by message sequence number, across the EXPUNGE that changes what that
+# number means: one mail's header is told with another's UID. Unmerged they are what they are.
+FetchResponse.merge_key = UntaggedResponse.merge_key  # type: ignore[assignment]
 
 
 class PymapServer(Running):
