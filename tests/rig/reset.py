@@ -16,7 +16,8 @@ def reset(writer: StreamWriter) -> None:
 
 def reset_transport(transport: WriteTransport) -> None:
     """Do so where there is no stream."""
-    connection: socket.socket = transport.get_extra_info("socket")
-    if connection.fileno() != -1:
+    # None where TLS has ended by itself.
+    connection: socket.socket | None = transport.get_extra_info("socket")
+    if connection is not None and connection.fileno() != -1:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
     transport.abort()
