@@ -11,6 +11,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from types import TracebackType
@@ -298,8 +299,9 @@ class _Owner:
 
 
 def _adopt_orphans() -> None:
-    """Become the parent of processes whose own one has ended (prctl(2), Linux)."""
-    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
+    """Become the parent of processes whose own one has ended (prctl(2)), where Linux lets us."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
 
 
 def _bury(group: int) -> None:
