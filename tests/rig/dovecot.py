@@ -1,5 +1,6 @@
 """A private Dovecot 2.3 on loopback ports."""
 
+from collections.abc import Iterator
 import contextlib
 import ctypes
 from dataclasses import dataclass
@@ -193,7 +194,6 @@ class Dovecot:
         """Start, and return as soon as IMAP greets and LMTP accepts."""
         program = _program()
         assert program, "Dovecot is not installed"
-        _adopt_orphans()
         self._process = subprocess.Popen(
             [program, "-F", "-c", self.folder / "dovecot.conf"],
             stdin=subprocess.DEVNULL,
@@ -212,20 +212,22 @@ class Dovecot:
         """End Dovecot and every connection in an orderly way."""
         if self._process is None:
             return
-        self._process.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(STOP_SECONDS)
-        self.kill()
+        with _adopting_orphans():
+            self._process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(STOP_SECONDS)
+            self.kill()
 
     def kill(self) -> None:
         """Kill every process of this Dovecot at once, without a word to clients."""
         if self._process is None:
             return
-        # All children stay in the process group that start() made.
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-        _bury(self._process.pid)
+        with _adopting_orphans():
+            # All children stay in the process group that start() made.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            _bury(self._process.pid)
         self._process = None
         # Dovecot would wait two minutes for a lock of which nobody can tell that it is forgotten.
         for lock in self.folder.glob("mail/**/dovecot-uidlist.lock"):
@@ -298,10 +300,21 @@ class _Owner:
         return cls(user, group, user, user, group, "chroot =")
 
 
-def _adopt_orphans() -> None:
-    """Become the parent of processes whose own one has ended (prctl(2)), where Linux lets us."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
+@contextlib.contextmanager
+def _adopting_orphans() -> Iterator[None]:
+    """Be the parent of processes whose own one ends meanwhile (prctl(2)), where Linux lets us.
+
+    Not for longer: whoever else's end nobody waits for would stay a zombie of ours.
+    """
+    if sys.platform != "linux":
+        yield
+        return
+    set_option = ctypes.CDLL(None).prctl
+    set_option(PR_SET_CHILD_SUBREAPER, 1)
+    try:
+        yield
+    finally:
+        set_option(PR_SET_CHILD_SUBREAPER, 0)
 
 
 def _bury(group: int) -> None:
