@@ -25,11 +25,13 @@ def test_texts_are_well_formed(language: Path) -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES, ids=lambda path: path.stem)
-def test_every_language_says_everything(language: Path) -> None:
-    """As much as English, with the same placeholders, each as often."""
-    texts = dict(strings(read_json(language)))
-    assert set(texts) == set(TEXTS)
-    for path, text in texts.items():
+def test_a_translation_matches_english(language: Path) -> None:
+    """It has no key that English lacks, and the same placeholders.
+
+    It may lag behind: Home Assistant shows the English text of a missing key.
+    """
+    for path, text in strings(read_json(language)):
+        assert path in TEXTS
         assert _placeholders(text) == _placeholders(TEXTS[path]), path
 
 
