@@ -28,6 +28,7 @@ class Peer:
         self._writer = writer
         self.received: list[bytes] = []
         self._newest = 0
+        self._uid_next = 1
 
     async def line(self) -> bytes:
         """Return the next line the client sends, without CRLF."""
@@ -69,6 +70,7 @@ class Peer:
         self, exists: int = 0, uid_validity: int = 1, uid_next: int = 1
     ) -> None:
         """Answer EXAMINE."""
+        self._uid_next = uid_next
         await self.answer(
             "EXAMINE",
             b"* %d EXISTS" % exists,
@@ -78,27 +80,49 @@ class Peer:
         )
 
     async def sweep(self, *uids: int, unread: int = 0) -> bytes:
-        """Answer a sweep with a mail for each UID; return what was asked for.
+        """Answer a sweep of a folder with these mails; return what was asked for.
 
-        One that only peeks, and finds the last mail another than before, is made again.
+        One that only peeks, and finds the last mail another than before, is made again after
+        EXAMINE.
         """
-        tag = await self.expect("UID FETCH")
+        await self.expect("UID FETCH")
         asked = self.received[-1]
-        count = await self.expect("UID SEARCH")
-        is_peek = asked.endswith(b" (UID)")
-        for number, uid in enumerate(uids, 1):
-            whole = mail(number, uid)
-            self.say_raw(
-                b"* %d FETCH (UID %d)\r\n" % (number, uid) if is_peek else whole
-            )
-        self.say(tag + b" OK fetched", b"* ESEARCH (TAG x) UID COUNT %d" % unread)
-        self.say(count + b" OK counted")
+        self.fetch(asked, *uids)
+        line = await self.line()
+        if b" UID FETCH 4294967295:* " in line:
+            self.fetch(line, *uids)
+            line = await self.line()
+        assert b" UID SEARCH " in line
+        count = line.partition(b" ")[0]
+        self.say(b"* ESEARCH (TAG x) UID COUNT %d" % unread, count + b" OK counted")
         newest = max(uids, default=0)
+        is_peek = asked.endswith(b" (UID)")
         if is_peek and newest != self._newest:
             await self.done(await self.idle())
+            await self.examine(len(uids), uid_next=max(self._uid_next, newest + 1))
             return await self.sweep(*uids, unread=unread)
         self._newest = newest
         return asked
+
+    async def sweep_tags(self) -> tuple[bytes, bytes]:
+        """Return the tags of a sweep's FETCH and count; show no last message."""
+        fetch = await self.expect("UID FETCH")
+        tag, _, command = (await self.line()).partition(b" ")
+        if command.startswith(b"UID FETCH 4294967295:* "):
+            self.say(tag + b" OK fetched")
+            tag = await self.expect("UID SEARCH")
+        return fetch, tag
+
+    def fetch(self, line: bytes, *uids: int) -> None:
+        """Answer a UID FETCH of one range of a folder with these mails (RFC 3501 6.4.8)."""
+        tag, _, _, asked, items = line.split(b" ", 4)
+        last = max(uids, default=0)
+        ends = [last if end == b"*" else int(end) for end in asked.split(b":")]
+        for number, uid in enumerate(uids, 1):
+            if min(ends) <= uid <= max(ends):
+                peek = b"* %d FETCH (UID %d)\r\n" % (number, uid)
+                self.say_raw(peek if items == b"(UID)" else mail(number, uid))
+        self.say(tag + b" OK fetched")
 
     async def idle(self) -> bytes:
         """Accept IDLE; return its tag."""

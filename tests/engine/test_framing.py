@@ -8,9 +8,15 @@ from hypothesis import given, settings, strategies as st
 import pytest
 
 from custom_components.imap_push.imap import ProtocolError, framing
-from custom_components.imap_push.imap.framing import Framer, Parts, literal_size
+from custom_components.imap_push.imap.framing import (
+    MAX_BEGINNING,
+    Framed,
+    Framer,
+    Parts,
+    literal_size,
+)
 
-LIMIT: Final = 1_000
+LIMIT: Final = 2_000
 
 # What Dovecot 2.3 sent to a client, and what it is made of.
 CONVERSATION: Final[list[tuple[bytes, Parts]]] = [
@@ -56,9 +62,16 @@ WIRE: Final = b"".join(wire for wire, _ in CONVERSATION)
 RESPONSES: Final = [parts for _, parts in CONVERSATION]
 
 
-def feed(framer: Framer, chunks: Iterable[bytes]) -> list[Parts]:
+def feed_framed(framer: Framer, chunks: Iterable[bytes]) -> list[Framed]:
     """Return the responses that these chunks complete."""
-    return [parts for chunk in chunks for parts in framer.feed(chunk)]
+    return [framed for chunk in chunks for framed in framer.feed(chunk)]
+
+
+def feed(framer: Framer, chunks: Iterable[bytes]) -> list[Parts]:
+    """Return the responses that these chunks complete, which are all whole."""
+    responses = feed_framed(framer, chunks)
+    assert not any(framed.is_cut for framed in responses)
+    return [framed.parts for framed in responses]
 
 
 def cut(wire: bytes, places: Iterable[int]) -> Iterator[bytes]:
@@ -68,8 +81,9 @@ def cut(wire: bytes, places: Iterable[int]) -> Iterator[bytes]:
 
 
 @pytest.fixture
-def _small_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(framing, "MAX_RESPONSE_SIZE", LIMIT)
+def _small_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(framing, "MAX_OTHER", LIMIT)
+    monkeypatch.setattr(framing, "_LIMITS", {b"FETCH": LIMIT + 1})
 
 
 def test_conversation_in_one_chunk() -> None:
@@ -121,7 +135,7 @@ def test_reader_that_stops_early_loses_nothing() -> None:
     """See that what follows a response is kept when the reader turns away from it."""
     framer = Framer()
     responses = framer.feed(b"* 1 EXISTS\r\n* 2 EXISTS\r\n* 3 EX")
-    assert next(responses) == [b"* 1 EXISTS"]
+    assert next(responses) == ([b"* 1 EXISTS"], False)
     del responses
     assert feed(framer, [b"ISTS\r\n"]) == [[b"* 2 EXISTS"], [b"* 3 EXISTS"]]
 
@@ -151,43 +165,87 @@ def test_announced_literal(line: bytes, size: int | None) -> None:
     assert literal_size(line) == size
 
 
-@pytest.mark.usefixtures("_small_limit")
+HUGE: Final = b"x" * 3 * LIMIT
+
+
+@pytest.mark.usefixtures("_small_limits")
 @pytest.mark.parametrize(
-    "wire",
+    ("wire", "beginning"),
     [
-        pytest.param(b"x" * (LIMIT + 2), id="line without an end"),
-        pytest.param(b"x" * (LIMIT + 1) + b"\r\n", id="line"),
-        pytest.param(b"* X {%d}\r\n" % LIMIT, id="announced literal"),
-        pytest.param(b"* X {9999999999}\r\n", id="absurd literal"),
-        pytest.param(b"{300}\r\n" + b"x" * 300, id="many literals"),
-        pytest.param(b"{0}\r\n", id="many empty literals"),
+        pytest.param(b"* OK " + HUGE + b"\r\n", b"* OK " + HUGE, id="line"),
+        pytest.param(b"A1 NO [" + HUGE + b"] no\r\n", b"A1 NO [" + HUGE, id="tagged"),
+        pytest.param(
+            b"* STATUS a {3000}\r\n" + HUGE + b" ()\r\n", b"* STATUS a {3000}", id="literal"
+        ),
+        pytest.param(
+            b"* 5 FETCH (UID 7 X {9000}\r\n" + b"\r\n" * 4500 + b" Y {3}\r\nabc)\r\n",
+            b"* 5 FETCH (UID 7 X {9000}",
+            id="FETCH with a huge literal and a small one",
+        ),
+        pytest.param(
+            b"* 5 FETCH (UID 7 X " + HUGE + b" Y {%d}\r\n" % len(HUGE) + HUGE + b")\r\n",
+            b"* 5 FETCH (UID 7 X " + HUGE,
+            id="FETCH with a huge line before a literal",
+        ),
+        pytest.param(
+            b"* X" + b" {1}\r\nx" * 1_000 + b"\r\n", b"* X {1}", id="many literals"
+        ),
+        pytest.param(
+            b"* X" + b" {0}\r\n" * 1_000 + b"\r\n", b"* X {0}", id="many empty literals"
+        ),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("size", [1, 5, 100_000], ids=lambda size: f"by {size}")
+def test_response_beyond_its_limit(wire: bytes, beginning: bytes, size: int) -> None:
+    """See its beginning, marked as cut, all other responses whole, and no memory held."""
+    framer = Framer()
+    stream = b"* 1 EXISTS\r\n" + wire + b"* 2 EXISTS\r\n"
+    seen: list[Framed] = []
+    for chunk in cut(stream, range(size, len(stream), size)):
+        seen += framer.feed(chunk)
+        assert len(framer._buffer) <= max(size, 4 * LIMIT)
+    first, response, last = seen
+    assert (first, last) == (([b"* 1 EXISTS"], False), ([b"* 2 EXISTS"], False))
+    assert response == ([beginning[:MAX_BEGINNING]], True)
+    assert not framer.holds_more
+
+
+@pytest.mark.parametrize(
+    ("beginning", "limit"),
+    [
+        pytest.param(b"* 1 FETCH (X {%d}", framing.MAX_FETCH, id="FETCH"),
+        pytest.param(b"* 1 fetch (X {%d}", framing.MAX_FETCH, id="fetch"),
+        pytest.param(b"* SEARCH {%d}", framing.MAX_SEARCH, id="SEARCH"),
+        pytest.param(b"* ESEARCH {%d}", framing.MAX_SEARCH, id="ESEARCH"),
+        pytest.param(b"* STATUS {%d}", framing.MAX_OTHER, id="STATUS"),
+        pytest.param(b"* LIST {%d}", framing.MAX_OTHER, id="LIST"),
+        pytest.param(b"* OK [PERMANENTFLAGS {%d}", framing.MAX_OTHER, id="OK"),
+        pytest.param(b"* FLAGS {%d}", framing.MAX_OTHER, id="FLAGS"),
+        pytest.param(b"* CAPABILITY {%d}", framing.MAX_OTHER, id="CAPABILITY"),
+        pytest.param(b"* FETCHES {%d}", framing.MAX_OTHER, id="not FETCH"),
+        pytest.param(b"A1 OK [COPYUID {%d}", framing.MAX_OTHER, id="tagged"),
+        pytest.param(b"FETCH {%d}", framing.MAX_OTHER, id="no response at all"),
     ],
 )
-@pytest.mark.parametrize("size", [1, 5, 100_000], ids=lambda size: f"by {size}")
-def test_response_beyond_the_limit(wire: bytes, size: int) -> None:
-    """See one typed error, then nothing more, and no memory held."""
-    framer = Framer()
-    assert feed(framer, [b"* 1 EXISTS\r\n"]) == [[b"* 1 EXISTS"]]
-    stream = wire * (LIMIT // len(wire) + 1)
-    with pytest.raises(ProtocolError, match="more than 1000 octets"):
-        feed(framer, cut(stream, range(size, len(stream), size)))
-    for chunk in (b"\n", b"\r\n* OK fine\r\n", b"x" * 5 * LIMIT, b"A1 OK\r\n"):
-        with pytest.raises(ProtocolError):
-            feed(framer, [chunk])
-        assert not framer._buffer and not framer._parts
+def test_each_response_has_a_limit(beginning: bytes, limit: int) -> None:
+    """See a response at its limit whole, and one octet more cut."""
+    room = limit - len(beginning % limit) - 2 * framing.PART_OVERHEAD
+    for size, is_cut in ((room, False), (room + 1, True)):
+        wire = beginning % size + b"\r\n" + b"x" * size + b"\r\n"
+        [response] = feed_framed(Framer(), cut(wire, range(16_384, len(wire), 16_384)))
+        assert response.is_cut is is_cut
 
 
-@pytest.mark.usefixtures("_small_limit")
-def test_responses_before_the_one_that_is_too_large_count() -> None:
-    """See that what came whole before the error is handed over."""
-    responses = Framer().feed(b"* 1 EXISTS\r\n* X {9999999999}\r\n* 2 EXISTS\r\n")
-    assert next(responses) == [b"* 1 EXISTS"]
-    with pytest.raises(ProtocolError):
-        next(responses)
-    assert list(responses) == []
+def test_response_that_never_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """See an error when more has been skipped than any message needs."""
+    monkeypatch.setattr(framing, "MAX_SKIPPED", 200_000)
+    with pytest.raises(ProtocolError, match="more than 200000 octets"):
+        feed(Framer(), [b"x" * 1_000] * 1_000)
+    with pytest.raises(ProtocolError, match="more than 200000 octets"):
+        feed(Framer(), [b"* 1 FETCH (X {200001}\r\n"])
 
 
-@pytest.mark.usefixtures("_small_limit")
+@pytest.mark.usefixtures("_small_limits")
 def test_line_at_the_limit_cut_in_two_anywhere() -> None:
     """See that the largest line passes, even when only its CR has come."""
     line = b"x" * LIMIT
@@ -195,9 +253,9 @@ def test_line_at_the_limit_cut_in_two_anywhere() -> None:
         assert feed(Framer(), cut(line + b"\r\n", [place])) == [[line]], place
 
 
-@pytest.mark.usefixtures("_small_limit")
-def test_responses_within_the_limit_go_on_for_ever() -> None:
-    """See that the limit is one response's and not the connection's."""
+@pytest.mark.usefixtures("_small_limits")
+def test_limit_is_of_one_response() -> None:
+    """See that any number of responses within the limit pass."""
     wire = b"* X {400}\r\n" + b"x" * 400 + b"\r\n"
     assert len(feed(Framer(), [wire] * 100)) == 100
 
@@ -232,7 +290,9 @@ class CountingBuffer(bytearray):
             b"{50000}\r\n" + b"\r\n" * 25_000 + b"\r\n", 1, 1, id="literal, octet by octet"
         ),
         pytest.param(b"\r" * 50_000 + b"\r\n", 10, 1, id="only CR"),
-        pytest.param(b"{1}\r\nx" * 10_000 + b"\r\n", 7, 1, id="many literals"),
+        pytest.param(
+            b"* 1 FETCH" + b"{1}\r\nx" * 10_000 + b"\r\n", 7, 1, id="many literals"
+        ),
     ],
 )  # fmt: skip
 def test_work_grows_with_what_arrives(wire: bytes, size: int, responses: int) -> None:

@@ -135,7 +135,7 @@ async def library_cuts_stars(client: Any) -> None:
 
 async def we_keep_stars(connection: Connection) -> None:
     [completion] = await connection.run(Command("UID FETCH", "1 (X)", FETCH))
-    assert parse_fetch(completion.data[0])["X"] == b"a * b"
+    assert parse_fetch(completion.data[0]).items["X"] == b"a * b"
 
 
 async def sad_smiley(peer: Peer) -> None:
@@ -151,7 +151,10 @@ async def library_glues_answers(client: Any) -> None:
 
 async def we_keep_answers_apart(connection: Connection) -> None:
     [completion] = await connection.run(Command("UID FETCH", "1:2 (X)", FETCH))
-    assert [parse_fetch(data)["X"] for data in completion.data] == [b":-(", b"next"]
+    assert [parse_fetch(data).items["X"] for data in completion.data] == [
+        b":-(",
+        b"next",
+    ]
 
 
 async def refuse_token(peer: Peer) -> None:

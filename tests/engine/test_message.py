@@ -18,6 +18,7 @@ from custom_components.imap_push.imap import Mail, message
 from custom_components.imap_push.imap.framing import Framer
 from custom_components.imap_push.imap.message import HEADER_FIELDS, parse_mail, parts_of
 from custom_components.imap_push.imap.responses import (
+    MAX_FETCH_TOKENS,
     Data,
     Value,
     parse_fetch,
@@ -36,8 +37,10 @@ def mail(
     """Return the mail with this header and BODYSTRUCTURE; a line may end with LF alone."""
     header = header.encode() if isinstance(header, str) else header
     structure = structure.encode() if isinstance(structure, str) else structure
-    [parts] = Framer().feed(structure + b"\r\n")
-    values = parse_values(parts)
+    [(parts, _)] = Framer().feed(b"* 1 FETCH " + structure + b"\r\n")
+    response = parse_response(parts)
+    assert isinstance(response, Data)
+    values = parse_values(response.parts, MAX_FETCH_TOKENS)
     items |= {"BODY": header, "BODYSTRUCTURE": values[0] if values else None}
     return parse_mail("INBOX", 1, 7, items)
 
@@ -70,10 +73,10 @@ def test_everything_that_a_server_tells() -> None:
     wire = wire.replace(
         b"{289}", b"{%d}" % (wire.index(b" BODYSTR") - wire.index(b"From:"))
     )
-    [parts] = Framer().feed(wire % HEADER_FIELDS.encode())
+    [(parts, _)] = Framer().feed(wire % HEADER_FIELDS.encode())
     response = parse_response(parts)
     assert isinstance(response, Data)
-    found = parse_mail("Work", 3, 7, parse_fetch(response))
+    found = parse_mail("Work", 3, 7, parse_fetch(response).items)
     assert asdict(found) == {
         "folder": "Work",
         "uid_validity": 3,
@@ -761,7 +764,7 @@ def test_what_is_left_out_without_loss(found: Mail) -> None:
     assert not found.truncated
 
 
-@pytest.mark.parametrize("pieces", [1, 10, 1_000])
+@pytest.mark.parametrize("pieces", [1, 10, 200])
 def test_file_name_in_pieces_is_bounded(pieces: int) -> None:
     """See that a name of many long pieces is cut, and that it is told."""
     name = " ".join(f'"name*{index}*" "{"%41" * 3_000}"' for index in range(pieces))

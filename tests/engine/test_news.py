@@ -77,8 +77,8 @@ def test_what_is_too_much_is_said_to_be(responses: list[Data], most: int) -> Non
         taken = queue.take()
     kept = [it for it in responses if it.parts == [MAIL] or it.name == "STATUS"]
     found = taken.mails + taken.statuses
-    assert sum(100 + len(it.parts[0]) for it in found) <= most
-    assert taken.dropped == (sum(100 + len(it.parts[0]) for it in kept) > most)
+    assert sum(it.memory for it in found) <= most
+    assert taken.dropped == (sum(it.memory for it in kept) > most)
     if not taken.dropped:
         assert len(found) == len(kept)
 

@@ -140,8 +140,14 @@ async def sweep(provider: Provider, peer: Peer, come: int = 0) -> None:
     """Show the last mail, and count with what the provider has for it."""
     number, uid = provider.exists + come, provider.newest + come
     fetch = await peer.expect("UID FETCH")
-    peer.say_raw(mail(number, uid) if number else b"")
+    is_bounded = not peer.received[-1].split(b" ")[3].endswith(b":*")
+    if number and (come or not is_bounded):
+        peer.say_raw(mail(number, uid))
     peer.say(fetch + b" OK FETCH completed")
+    if is_bounded:
+        newest = await peer.expect(r"UID FETCH 4294967295:\*")
+        peer.say_raw(mail(number, uid) if number else b"")
+        peer.say(newest + b" OK FETCH completed")
     if b" ESEARCH " in provider.capabilities:
         await peer.answer("UID SEARCH RETURN", b"* ESEARCH (TAG x) UID COUNT 1")
     else:

@@ -9,7 +9,9 @@ import pytest
 from custom_components.imap_push.imap import ProtocolError
 from custom_components.imap_push.imap.framing import Framer, Parts
 from custom_components.imap_push.imap.responses import (
+    MAX_TOKENS,
     Continuation,
+    Cut,
     Data,
     Response,
     Status,
@@ -39,8 +41,8 @@ PARTS: Final = st.lists(OCTETS, min_size=1, max_size=5)
 
 def receive(wire: bytes) -> Response:
     """Return the one response that a server's octets are."""
-    [parts] = Framer().feed(wire)
-    return parse_response(parts)
+    [(parts, is_cut)] = Framer().feed(wire)
+    return parse_response(parts, is_cut=is_cut)
 
 
 def data(wire: bytes) -> Data:
@@ -182,7 +184,7 @@ def test_any_octets_are_a_response_or_a_protocol_error(parts: Parts) -> None:
     except ProtocolError:
         return
     if isinstance(response, Data):
-        for value in parse_fetch(response).values():
+        for value in parse_fetch(response).items.values():
             parse_number(value)
             parse_strings(value)
             parse_internal_date(value)
@@ -224,7 +226,7 @@ def test_any_octets_are_a_response_or_a_protocol_error(parts: Parts) -> None:
 )  # fmt: skip
 def test_values(wire: bytes, values: tuple[Value, ...]) -> None:
     """See atoms, strings, literals and lists, and sense made of nonsense."""
-    [parts] = Framer().feed(wire + b"\r\n")
+    [(parts, _)] = Framer().feed(wire + b"\r\n")
     assert parse_values(parts) == values
 
 
@@ -258,17 +260,54 @@ def test_lists_100_000_deep(wire: bytes) -> None:
 def test_what_follows_a_list_that_is_too_deep() -> None:
     """See that the items behind a hostile structure are found."""
     wire = b"* 1 FETCH (BODYSTRUCTURE " + b"(" * 5_000 + b")" * 5_000 + b" UID 7)\r\n"
-    assert parse_fetch(data(wire))["UID"] == b"7"
+    assert parse_fetch(data(wire)).items["UID"] == b"7"
 
 
-def test_what_follows_a_list_that_is_too_long() -> None:
-    """See that a structure of a million values is cut, and the items behind it are found."""
-    wire = b"* 1 FETCH (X (" + b"(a b) " * 200_000 + b") UID 7)\r\n"
-    items = parse_fetch(data(wire))
-    assert items["UID"] == b"7"
-    structure = items["X"]
-    assert isinstance(structure, tuple)
-    assert sum(len(child or b"") for child in structure) <= 50_000
+LONG_LIST: Final = b"(" + b"(a b) " * 100_000 + b")"
+
+
+@pytest.mark.parametrize(
+    ("items", "most", "found", "cut"),
+    [
+        pytest.param(b"UID 7 X ()", 50_000, {"UID": b"7", "X": ()}, None, id="short"),
+        pytest.param(
+            b"UID 7 X " + LONG_LIST, 50_000, {"UID": b"7"}, Cut.TOO_LARGE, id="too long"
+        ),
+        pytest.param(
+            b"UID 7 X (1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19)", 20,
+            {"UID": b"7"}, Cut.NO_ROOM, id="too long for what is left",
+        ),
+        pytest.param(
+            b"X " + LONG_LIST + b" UID 7", 50_000, {}, Cut.TOO_LARGE, id="UID behind it"
+        ),
+        pytest.param(
+            b"FLAGS () UID 7 X " + LONG_LIST, 0, {"UID": b"7"}, Cut.NO_ROOM, id="nothing left"
+        ),
+    ],
+)  # fmt: skip
+def test_fetch_with_many_values(
+    items: bytes, most: int, found: dict[str, Value], cut: Cut | None
+) -> None:
+    """See no more than UID of a message whose values would fill the memory."""
+    parsed = parse_fetch(data(b"* 1 FETCH (%b)\r\n" % items), most)
+    assert (parsed.items, parsed.cut) == (found, cut)
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        pytest.param(b"(UID 71 FLAGS (", {"UID": b"71"}, id="UID is whole"),
+        pytest.param(b"(FLAGS () UID 71 X", {"UID": b"71"}, id="UID behind another"),
+        pytest.param(b"(UID 7", {}, id="in UID"),
+        pytest.param(b"(FLAGS (UID 7 ", {}, id="in another value"),
+        pytest.param(b'(X "UID 7 " Y ', {}, id="in a string"),
+        pytest.param(b"", {}, id="before"),
+    ],
+)
+def test_beginning_of_fetch(line: bytes, found: dict[str, Value]) -> None:
+    """See UID only if it is whole, and a value of the message itself."""
+    parsed = parse_fetch(Data("FETCH", 1, [line], Cut.TOO_LARGE))
+    assert (parsed.items, parsed.cut) == (found, Cut.TOO_LARGE)
 
 
 @pytest.mark.parametrize(
@@ -286,7 +325,7 @@ def test_what_follows_a_list_that_is_too_long() -> None:
 )
 def test_hostile_line_costs_its_length(line: bytes) -> None:
     """See that no octet is looked at again and again."""
-    parse_values([line])
+    assert len(parse_values([line])) <= MAX_TOKENS
 
 
 @pytest.mark.parametrize(
@@ -325,7 +364,7 @@ def test_hostile_line_costs_its_length(line: bytes) -> None:
 )
 def test_fetch(wire: bytes, items: dict[str, Value]) -> None:
     """See the items of a message by name."""
-    assert parse_fetch(data(wire)) == items
+    assert parse_fetch(data(wire)).items == items
 
 
 def test_one_message_in_several_responses() -> None:
@@ -335,8 +374,10 @@ def test_one_message_in_several_responses() -> None:
         b"* 1 FETCH (FLAGS (\\Seen) UID 7)\r\n"
         b'* 1 FETCH (UID 7 BODY[] "x")\r\n'
     )
-    responses = [parse_response(parts) for parts in Framer().feed(wire)]
-    assert [parse_fetch(item) for item in responses if isinstance(item, Data)] == [
+    responses = [parse_response(framed.parts) for framed in Framer().feed(wire)]
+    assert [
+        parse_fetch(item).items for item in responses if isinstance(item, Data)
+    ] == [
         {"UID": b"7", "FLAGS": ()},
         {"UID": b"7", "FLAGS": (b"\\Seen",)},
         {"UID": b"7", "BODY": b"x"},

@@ -76,7 +76,7 @@ async def test_nothing_that_was_there_fires_when_a_folder_is_added() -> None:
     async def serve(peer: Peer) -> None:
         await peer.log_in()
         await peer.examine(exists=4, uid_next=5)
-        assert b"UID FETCH 5:504,*" in await peer.sweep(4, unread=2)
+        assert b"UID FETCH 5:504" in await peer.sweep(4, unread=2)
         await idle_forever(peer)
 
     async with watching(serve) as recorder:
@@ -98,11 +98,11 @@ async def test_mail_that_came_while_away_is_caught_up() -> None:
     async def serve(peer: Peer) -> None:
         await peer.log_in()
         await peer.examine(uid_next=7)
-        assert b"UID FETCH 5:504,*" in await peer.sweep(5, 6)
+        assert b"UID FETCH 5:504" in await peer.sweep(5, 6)
         tag = await peer.idle()
         peer.say(b"* 7 EXISTS")
         await peer.done(tag)
-        assert b"UID FETCH 7:506,*" in await peer.sweep(7)
+        assert b"UID FETCH 7:*" in await peer.sweep(7)
         await idle_forever(peer)
 
     async with watching(serve, mark=Mark(1, 5)) as recorder:
@@ -174,7 +174,7 @@ async def test_reset_during_idle() -> None:
     async def again(peer: Peer) -> None:
         await peer.log_in()
         await peer.examine(uid_next=6)
-        assert b"UID FETCH 5:504,*" in await peer.sweep(5)
+        assert b"UID FETCH 5:504" in await peer.sweep(5)
         await idle_forever(peer)
 
     loop = asyncio.get_running_loop()
@@ -224,7 +224,7 @@ async def test_mail_is_not_lost_with_a_sweep_that_breaks() -> None:
     async def whole(peer: Peer) -> None:
         await peer.log_in()
         await peer.examine(uid_next=7)
-        assert b"UID FETCH 5:504,*" in await peer.sweep(5, 6)
+        assert b"UID FETCH 5:504" in await peer.sweep(5, 6)
         await idle_forever(peer)
 
     async with watching(broken, whole, mark=Mark(1, 5)) as recorder:

@@ -167,7 +167,7 @@ def test_large_texts_come_in_small_batches(monkeypatch: pytest.MonkeyPatch) -> N
         async with watched({"INBOX": folder}) as recorder:
             await asyncio.sleep(10)
             assert recorder.uids == list(range(1, 41))
-            assert b" UID FETCH 1:16,* " in b"".join(loop.written)
+            assert b" UID FETCH 1:16 " in b"".join(loop.written)
             assert b"BODY.PEEK[TEXT]<0.262144>" in b"".join(loop.written)
             for arrival in recorder.arrivals:
                 assert arrival.mail.text

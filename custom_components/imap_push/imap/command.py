@@ -43,7 +43,8 @@ class Command:
     tag: bytes = b""
     started: float = 0.0
     data: list[Data] = field(default_factory=list)
-    collected: int = 0
+    collected: int = 0  # octets of untagged data
+    cut: int = 0  # responses of which there was no room for more than the beginning
     completed: asyncio.Future[Completion] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )

@@ -162,6 +162,7 @@ class Connection:
         """
         ended = self._idle
         done = await self._end_of_idle()
+        self._protocol.release()
         if idle:
             self._idle = _Idle(self._protocol.news.wake)
             commands = (*commands, self._idle.command)
@@ -316,7 +317,7 @@ async def _connect(account: Account, *, patiently: bool) -> PushProtocol:
     context = _tls_context(account) if is_tls else None
     connect = dial_patiently if patiently else dial
     connected = await connect(account.host, account.port)
-    protocol = PushProtocol(loop)
+    protocol = PushProtocol(loop, account.receive_budget)
     try:
         with _tls_errors():
             async with asyncio.timeout(TLS_DEADLINE):

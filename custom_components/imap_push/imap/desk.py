@@ -177,7 +177,7 @@ async def found_by(fetches: Iterable[Command], uids: Collection[int]) -> set[int
     """Return which of the UIDs some FETCHes told of."""
     found: set[int] = set()
     for command in fetches:
-        found.update(await fetched(command))
+        found.update((await fetched(command)).messages)
     return found.intersection(uids)
 
 

@@ -194,6 +194,10 @@ class CriteriaRefused(ImapError):
     """The server does not understand what is searched for; the text is its own."""
 
 
+class ResponseTooLarge(ImapError):
+    """The server's answer to a request is larger than what is read of it."""
+
+
 class FlagRefused(ImapError):
     """A flag that is none, or that the folder does not keep (PERMANENTFLAGS, RFC 3501 7.1)."""
 

@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 import json
 from typing import Final
 
-from .message import FETCH_ITEMS, HEADER_FIELDS, fitting
+from .message import BARE_ITEMS, FETCH_ITEMS, HEADER_FIELDS, fitting
 from .models import Mail
 from .responses import Value
 from .text import text_of
@@ -32,6 +32,12 @@ def fetch_items(text_size: int) -> str:
     return items.replace(
         " BODYSTRUCTURE", f" BODY.PEEK[TEXT]<0.{_octets(text_size)}> BODYSTRUCTURE"
     )
+
+
+def reduced_fetch_items(text_size: int) -> tuple[str, ...]:
+    """Return what FETCH asks for, each time less, of a message that cannot be shown whole."""
+    items = fetch_items(text_size)
+    return items, items.replace(" BODYSTRUCTURE", ""), BARE_ITEMS
 
 
 def batch_size(text_size: int, most: int) -> int:

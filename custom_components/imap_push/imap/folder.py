@@ -187,7 +187,10 @@ class Folder:
         self._stumbles = 0
         self._batch = min(BATCH, max(1, self._batch * 2))
         mark, found = sweep.start, 0
+        newest = sweep.newest_mail()
         async for mail in sweep.mails():
+            if newest is None or mail.uid >= newest.uid:
+                newest = dataclasses.replace(mail, text=None)
             if mail.uid >= self._doubtful_below or not mark.knows(mail):
                 await self._deliver(mail, mode)
                 found += 1
@@ -197,7 +200,6 @@ class Folder:
         if sweep.held_back is not None and await self._give_up(sweep.held_back):
             await self._deliver(await sweep.mail(sweep.held_back), mode)
             mark = self._move(mark.at(sweep.held_back + 1))
-        newest = sweep.newest()
         self._move(mark.seeing(newest))
         # Above a mail that was held back there may be others.
         self.is_due = not sweep.complete or sweep.held_back is not None
@@ -206,7 +208,8 @@ class Folder:
             self._seen_next = opened.uid_next
             if mark.next_uid >= self._doubtful_below or self._doubtful_below > MAX_UID:
                 self._doubtful_below = 0
-            self.state = dataclasses.replace(self.state, last_mail=newest)
+            if newest is not None or sweep.newest is not None:
+                self.state = dataclasses.replace(self.state, last_mail=newest)
         return found
 
     async def take_pushed(self, mail: Mail) -> bool:

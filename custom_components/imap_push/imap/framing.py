@@ -1,19 +1,48 @@
-"""A byte stream cut into IMAP responses (RFC 3501 4.3 and 7)."""
+"""A byte stream cut into IMAP responses (RFC 3501 4.3 and 7), each of bounded size.
+
+A response that is too large costs that response, not the connection: its octets are skipped
+as they arrive, and only its beginning is kept.
+"""
 
 from collections.abc import Iterator
 import re
-from typing import Final
+from typing import Final, NamedTuple
 
 from .errors import ProtocolError
 
-# A response may hold a bounded piece of a mail or a list of 200,000 UIDs, never more.
-MAX_RESPONSE_SIZE: Final = 16 * 1024 * 1024  # octets
-_PART_OVERHEAD: Final = 40  # octets that a part takes in memory besides its own
+# Octets of one response, with the overhead of its parts. FETCH holds a piece of a message
+# (up to 1 MiB of text) or its structure, SEARCH and ESEARCH up to 200,000 UIDs. Of the others,
+# the largest that a real server sends are some KB: a COPYUID for 500 messages, a CAPABILITY.
+MAX_FETCH: Final = 2 * 1024 * 1024
+MAX_SEARCH: Final = 2 * 1024 * 1024
+MAX_OTHER: Final = 64 * 1024
+_LIMITS: Final = {
+    b"FETCH": MAX_FETCH,
+    b"SEARCH": MAX_SEARCH,
+    b"ESEARCH": MAX_SEARCH,
+}
+PART_OVERHEAD: Final = 60  # octets that a part takes in memory in addition to its own
+
+# Octets that are skipped of one response: no message has a structure of this size.
+MAX_SKIPPED: Final = 1024 * 1024 * 1024
+
+# Octets of a response that is too large that are kept: its name, and UID or response code.
+MAX_BEGINNING: Final = 1_024
+# Octets at the end of a line that can announce a literal, and a CR.
+_TAIL: Final = len(b"{1234567890+}\r")
 
 # A framed response: line, literal, line, literal, ..., line; lines without their CRLF.
 type Parts = list[bytes]
 
 _LITERAL: Final = re.compile(rb"\{(\d{1,10})\+?\}$")
+_NAME: Final = re.compile(rb"\* (?:\d{1,10} )?([A-Z]{5,7})(?![A-Z])", re.IGNORECASE)
+
+
+class Framed(NamedTuple):
+    """A framed response; of one that is too large, `is_cut`, the beginning of its first line."""
+
+    parts: Parts
+    is_cut: bool
 
 
 def literal_size(line: bytes) -> int | None:
@@ -28,6 +57,7 @@ class Framer:
     """Turns chunks of bytes, however they are split, into framed responses.
 
     Every octet is copied once into the buffer and once out of it; nothing is scanned twice.
+    At most one response of the largest size is held.
     """
 
     def __init__(self) -> None:
@@ -36,63 +66,91 @@ class Framer:
         self._scanned = 0  # how far the buffer holds no end of line
         self._parts: Parts = []
         self._size = 0  # octets that the parts so far take
-        self._literal: int | None = None  # size of the literal that comes next
+        self._literal: int | None = None  # octets of the literal that are still to come
+        self._is_cut = False  # the response is too large; its octets are skipped
 
     @property
     def holds_more(self) -> bool:
         """Return if there is a beginning of a response."""
         return bool(self._buffer or self._parts)
 
-    def feed(self, data: bytes) -> Iterator[Parts]:
+    def feed(self, data: bytes) -> Iterator[Framed]:
         """Take a chunk and yield each response that it completes.
 
-        Raises ProtocolError when a response outgrows MAX_RESPONSE_SIZE, and ever after.
+        Raises ProtocolError when a response has more than MAX_SKIPPED octets.
         """
-        self._check_size(0)
         self._buffer += data
         position = 0
         try:
             while (end := self._end_of_part(position)) is not None:
-                part = self._take(position, end)
-                if self._literal is not None:
-                    self._literal = None
-                    position = end
-                    continue
-                position = end + 2
-                self._literal = literal_size(part)
-                if self._literal is None:
-                    parts, self._parts, self._size = self._parts, [], 0
-                    yield parts
+                is_line = self._literal is None
+                line = self._take(position, end)
+                position = end + 2 if is_line else end
+                self._literal = literal_size(line) if is_line else None
+                if is_line and self._literal is None:
+                    yield self._complete()
         finally:
             del self._buffer[:position]
             self._scanned = max(0, self._scanned - position)
 
     def _end_of_part(self, start: int) -> int | None:
         """Return where the line or literal that starts here ends, or None if it is not all there."""
-        if self._literal is not None:
-            self._check_size(self._literal)
-            end = start + self._literal
-            return end if end <= len(self._buffer) else None
+        if self._literal is None:
+            return self._end_of_line(start)
+        self._check_size(start, self._literal)
+        if self._is_cut:
+            skipped = min(self._literal, len(self._buffer) - start)
+            self._skip(start, start + skipped)
+            self._literal -= skipped
+            return None if self._literal else start
+        end = start + self._literal
+        return end if end <= len(self._buffer) else None
+
+    def _end_of_line(self, start: int) -> int | None:
         end = self._buffer.find(b"\r\n", max(start, self._scanned))
         if end >= 0:
-            self._check_size(end - start)
+            self._check_size(start, end - start)
             return end
         # A lone CR at the end may be the first half of a CRLF.
         self._scanned = max(start, len(self._buffer) - 1)
-        self._check_size(self._scanned - start)
+        self._check_size(start, self._scanned - start)
+        if self._is_cut:
+            self._skip(start, len(self._buffer) - _TAIL)
+            self._scanned = max(start, len(self._buffer) - 1)
         return None
 
+    def _skip(self, start: int, end: int) -> None:
+        if end > start:
+            del self._buffer[start:end]
+            self._size += end - start
+
     def _take(self, start: int, end: int) -> bytes:
+        """Keep a part unless it is skipped; return it, or the end of it that matters."""
+        if self._is_cut:
+            start = max(start, end - _TAIL)
         with memoryview(self._buffer) as view, view[start:end] as octets:
             part = bytes(octets)
-        self._parts.append(part)
-        self._size += len(part) + _PART_OVERHEAD
+        if not self._is_cut:
+            self._parts.append(part)
+            self._size += len(part) + PART_OVERHEAD
         return part
 
-    def _check_size(self, more: int) -> None:
-        if self._size + more > MAX_RESPONSE_SIZE:
-            # There is no telling where the next response begins.
-            self._size = MAX_RESPONSE_SIZE + 1
-            self._parts.clear()
-            self._buffer.clear()
-            raise ProtocolError(f"a response of more than {MAX_RESPONSE_SIZE} octets")
+    def _complete(self) -> Framed:
+        response = Framed(self._parts, self._is_cut)
+        self._parts, self._size, self._is_cut = [], 0, False
+        return response
+
+    def _check_size(self, start: int, more: int) -> None:
+        """Begin to skip the response if it outgrows its limit with so many octets more."""
+        size = self._size + more
+        if size <= MAX_OTHER:
+            return
+        if size > MAX_SKIPPED:
+            raise ProtocolError(f"a response of more than {MAX_SKIPPED} octets")
+        if self._is_cut:
+            return
+        line, start = (self._parts[0], 0) if self._parts else (self._buffer, start)
+        beginning = bytes(line[start : start + MAX_BEGINNING])
+        name = _NAME.match(beginning)
+        if size > _LIMITS.get(name[1].upper() if name else b"", MAX_OTHER):
+            self._parts, self._is_cut = [beginning], True

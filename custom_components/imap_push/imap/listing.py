@@ -59,6 +59,8 @@ async def find_folder(desk: Desk, role: FolderRole) -> str | None:
 
 def _folder(data: Data) -> FolderInfo | None:
     """Return the folder that a LIST response tells of, None if it cannot be opened."""
+    if data.cut:
+        return None
     attributes, delimiter, name = (*parse_values(data.parts), None, None, None)[:3]
     words = {word.casefold() for word in parse_strings(attributes)}
     if not isinstance(name, bytes) or words & _CANNOT_BE_OPENED:

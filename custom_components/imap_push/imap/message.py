@@ -25,6 +25,14 @@ FETCH_ITEMS: Final = (
     f" BODY.PEEK[HEADER.FIELDS ({HEADER_FIELDS})]<0.{MAX_HEADER}> BODYSTRUCTURE)"
 )
 
+# What it asks for where the server cannot show the structure or the header of a message.
+BARE_ITEMS: Final = "(UID FLAGS INTERNALDATE RFC822.SIZE)"
+# What it asks for of a folder's newest message: no more than what is shown of it.
+NEWEST_ITEMS: Final = (
+    "(UID FLAGS INTERNALDATE RFC822.SIZE"
+    " BODY.PEEK[HEADER.FIELDS (FROM SUBJECT DATE)]<0.8192>)"
+)
+
 # Octets of JSON that a field may take; together they keep an event far below 32 KB.
 _MAX_SUBJECT: Final = 2_000
 _MAX_NAME: Final = 500

@@ -7,6 +7,7 @@ from enum import StrEnum
 import ssl
 
 from .errors import ImapError
+from .receive_budget import ReceiveBudget
 from .token_source import TokenSource
 
 
@@ -35,6 +36,7 @@ class Account:
     what `tls` and `starttls` use; making one reads the disk, so the caller makes it off the
     event loop and may share it. `fingerprint` is the SHA-256 of the only certificate that is
     accepted, in hex: nothing else of it is looked at then, and `ssl_context` is not used.
+    `receive_budget` is shared by all connections of the account.
     """
 
     host: str
@@ -45,6 +47,9 @@ class Account:
     security: Security = Security.TLS
     ssl_context: ssl.SSLContext | None = None
     fingerprint: str | None = None
+    receive_budget: ReceiveBudget = field(
+        default_factory=ReceiveBudget, repr=False, compare=False
+    )
 
 
 class CatchUp(StrEnum):

@@ -5,9 +5,10 @@ import contextlib
 from dataclasses import dataclass, field
 from typing import Final
 
+from .receive_budget import Holding, ReceiveBudget
 from .responses import Data
 
-# Octets of pushed mail that may wait; more than that is dropped, and a sweep finds it again.
+# Octets of memory for pushed mail that waits; more is dropped, and a sweep finds it again.
 MAX_WAITING: Final = 4 * 1024 * 1024
 
 
@@ -15,14 +16,14 @@ MAX_WAITING: Final = 4 * 1024 * 1024
 class News:
     """What the server told unasked since the last `take`.
 
-    `changed`: the open folder changed. `grown`: it has more messages than before. `mails`:
+    `changed`: the open folder changed. `grown`: so many messages more than before. `mails`:
     FETCH responses that bring a whole mail (NOTIFY, RFC 5465 5.2). `statuses`: STATUS
     responses. `overflowed`: there was more than the server is ready to hold, and it tells of
     nothing more (RFC 5465 5.8). `dropped`: there was more than we are ready to hold.
     """
 
     changed: bool = False
-    grown: bool = False
+    grown: int = 0
     overflowed: bool = False
     dropped: bool = False
     mails: list[Data] = field(default_factory=list)
@@ -36,10 +37,10 @@ class News:
 class NewsQueue:
     """Takes news in as they come; whoever waits for them is woken."""
 
-    def __init__(self) -> None:
-        """Start without news."""
+    def __init__(self, budget: ReceiveBudget | None = None) -> None:
+        """Start without news; `budget` is what the account's connections may hold together."""
         self._news = News()
-        self._size = 0
+        self._waiting = Holding(budget or ReceiveBudget(), MAX_WAITING)
         self._exists = 0
         self._waiter: asyncio.Future[None] | None = None
 
@@ -51,7 +52,7 @@ class NewsQueue:
                 self._keep(data, news.statuses)
             case "EXISTS":
                 news.changed = True
-                news.grown |= (data.number or 0) > self._exists
+                news.grown += max(0, (data.number or 0) - self._exists)
                 self.opened(data.number or 0)
             case "EXPUNGE":
                 news.changed = True
@@ -59,7 +60,7 @@ class NewsQueue:
             case "FETCH":
                 news.changed = True
                 # All others tell of changed flags only.
-                if b"BODY[" in data.parts[0]:
+                if data.cut or b"BODY[" in data.parts[0]:
                     self._keep(data, news.mails)
             case "VANISHED":
                 news.changed = True
@@ -83,12 +84,17 @@ class NewsQueue:
     def overflow(self) -> None:
         """Note that the server has lost news, and will tell of no more (RFC 5465 5.8)."""
         self._news = News(changed=True, overflowed=True)
-        self._size = 0
+        self._waiting.release()
         self.wake()
+
+    def release(self) -> None:
+        """Count what waits as used: no more comes, as the connection has ended."""
+        self._waiting.release()
 
     def take(self) -> News:
         """Return the news and start anew."""
-        news, self._news, self._size = self._news, News(), 0
+        news, self._news = self._news, News()
+        self._waiting.release()
         return news
 
     async def wait(self, seconds: float) -> None:
@@ -106,10 +112,9 @@ class NewsQueue:
             self._waiter.set_result(None)
 
     def _keep(self, data: Data, kept: list[Data]) -> None:
-        self._size += 100 + sum(map(len, data.parts))
-        if self._size > MAX_WAITING:
+        if self._waiting.take(data.memory):
+            kept.append(data)
+        else:
             overflowed = self._news.overflowed
             self._news = News(changed=True, overflowed=overflowed, dropped=True)
-            self._size = 0
-        else:
-            kept.append(data)
+            self._waiting.release()

@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import Callable
 import contextlib
 import logging
-import re
 import socket
 from typing import Final, override
 
@@ -26,8 +25,10 @@ from .errors import (
     ServerLeft,
     ServerSilent,
 )
-from .framing import Framer, Parts
+from .framing import Framed, Framer
 from .news import NewsQueue
+from .receive_budget import Holding, ReadingPace, ReceiveBudget
+from .redact import Redactor
 from .refusals import passing_refusal, passing_text
 from .responses import (
     Continuation,
@@ -37,17 +38,17 @@ from .responses import (
     parse_response,
     search_tag,
 )
+from .wire_log import describe_received, describe_sent
 
 _LOGGER = logging.getLogger(__name__)
 
 # Seconds after which a command is given up even if bytes keep dripping in.
 COMMAND_LIMIT: Final = 300.0
-# Octets of untagged data that one command may collect.
-MAX_COLLECTED: Final = 64 * 1024 * 1024
-
-# Characters of a line that are logged.
-MAX_LOGGED: Final = 500
-_LOCAL_PART: Final = re.compile(r"(?:\"[^\"]*\"|[^\s\"<>()@]{1,100})@")
+# Octets of untagged data other than FETCH that the commands under way may collect: 10,000 LIST
+# responses take 4 MB.
+MAX_COLLECTED: Final = 6 * 1024 * 1024
+# FETCH responses that one command may collect beyond the limit, each cut to its beginning.
+MAX_CUT: Final = 10_000
 
 # Octets of capabilities that are read: no server offers a tenth of it.
 MAX_CAPABILITIES: Final = 16_384
@@ -70,18 +71,25 @@ class PushProtocol(IMAP4ClientProtocol):
     Any number of commands may be under way: only tags tell which one a server answers.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Start unconnected."""
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, budget: ReceiveBudget | None = None
+    ) -> None:
+        """Start unconnected; `budget` is what the account's connections may hold together."""
         super().__init__(loop)
+        budget = budget or ReceiveBudget()
+        self._fetched = Holding(budget)
+        self._collected = Holding(ReceiveBudget(MAX_COLLECTED))
+        self._budget = budget
+        self._pace = ReadingPace(loop)
         self.greeting: asyncio.Future[Status] = loop.create_future()
         self.error: ImapError | None = None
-        self.news = NewsQueue()
+        self.news = NewsQueue(budget)
         self.last_byte = loop.time()
         self._socket: socket.socket | None = None
         self._framer = Framer()
         self._commands: dict[bytes, Command] = {}
         self._watchdog: asyncio.TimerHandle | None = None
-        self._secrets: set[str] = set()
+        self._redactor = Redactor()
         self._on_alert: Callable[[str], None] | None = None
         self._alerts: list[str] = []  # that nobody listened to yet
         self._alerts_left = MAX_ALERTS
@@ -103,12 +111,14 @@ class PushProtocol(IMAP4ClientProtocol):
         strings, formats each chunk for a log that is off, and lets exceptions out.
         """
         self.last_byte = self.loop.time()
+        steps = 1
         try:
             self._check_seal()
-            for parts in self._framer.feed(d):
+            for framed in self._framer.feed(d):
                 self._check_seal()
-                if parts != [b""] and self.error is None:
-                    self._receive_parts(parts)
+                steps += 1
+                if framed.parts != [b""] and self.error is None:
+                    self._receive(framed)
             if self._framer.holds_more:
                 self._check_seal()
         except ImapError as error:
@@ -116,6 +126,8 @@ class PushProtocol(IMAP4ClientProtocol):
         except Exception as error:  # noqa: BLE001
             self.fail(ProtocolError(f"cannot understand the server: {error!r}"))
         self._acknowledge()
+        if self.error is None:
+            self._pace.spend(steps, self.transport)
 
     def _check_seal(self) -> None:
         """Raise if what came is behind the answer to STARTTLS: it could be injected."""
@@ -145,6 +157,9 @@ class PushProtocol(IMAP4ClientProtocol):
         self.error = error
         if self._watchdog is not None:
             self._watchdog.cancel()
+        self._pace.close()
+        self.release()
+        self.news.release()
         if not self.greeting.done():
             self.greeting.set_exception(error)
             self.greeting.exception()
@@ -166,7 +181,7 @@ class PushProtocol(IMAP4ClientProtocol):
             raise self.error
         for command in commands:
             command.tag = self.new_tag().encode()
-            self._secrets.update(filter(None, command.secrets))
+            self._redactor.add(command.secrets)
         octets = before + b"".join(command.line() for command in commands)
         now = self.loop.time()
         for command in commands:
@@ -174,9 +189,17 @@ class PushProtocol(IMAP4ClientProtocol):
             self._commands[command.tag] = command
         if octets:
             if _LOGGER.isEnabledFor(logging.DEBUG):
-                _LOGGER.debug("> %s", self._for_log(octets))
+                for line in (before.decode().strip(), *map(describe_sent, commands)):
+                    if line:
+                        _LOGGER.debug("> %s", line)
             self.transport.write(octets)
         self._watch()
+
+    def release(self) -> None:
+        """Count what was collected so far as used, unless commands still collect."""
+        if self.error is not None or self._first_collecting() is None:
+            self._fetched.release()
+            self._collected.release()
 
     def listen(self, on_alert: Callable[[str], None] | None) -> None:
         """Hand on alerts, also those that came already: with TLS 1.2, the greeting can be there."""
@@ -187,27 +210,18 @@ class PushProtocol(IMAP4ClientProtocol):
         """Take a BYE from now on as what LOGOUT brings."""
         self.state = LOGOUT
 
-    def scrub(self, text: str) -> str:
-        """Return a text without the secrets that were sent on this connection."""
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return text
-
     def _words_of(self, status: Status) -> str:
-        return self.scrub(status.text)[:MAX_WORDS]
+        return self._redactor.redact(status.text, MAX_WORDS)
 
-    def _for_log(self, octets: bytes) -> str:
-        """Return the first octets without secrets, and without the names in addresses."""
-        text = self.scrub(octets.decode(errors="replace"))[:MAX_LOGGED]
-        return ascii(_LOCAL_PART.sub("***@", text))
-
-    def _receive_parts(self, parts: Parts) -> None:
-        if _LOGGER.isEnabledFor(logging.DEBUG):
-            _LOGGER.debug("< %s", self._for_log(parts[0]))
+    def _receive(self, framed: Framed) -> None:
         if not self.greeting.done():
-            self._receive_greeting(parts)
+            self._receive_greeting(framed)
             return
-        match parse_response(parts):
+        response = parse_response(framed.parts, is_cut=framed.is_cut)
+        if _LOGGER.isEnabledFor(logging.DEBUG):
+            octets = sum(map(len, framed.parts))
+            _LOGGER.debug("< %s", describe_received(response, octets))
+        match response:
             case Status(tag=None) as status:
                 self._receive_untagged_status(status)
             case Status() as status:
@@ -229,10 +243,12 @@ class PushProtocol(IMAP4ClientProtocol):
             data = Data(status.code, None, [status.code_args])
             self._collect(data)
 
-    def _receive_greeting(self, parts: Parts) -> None:
-        greeting = parse_response(parts) if parts[0].startswith(b"* ") else None
+    def _receive_greeting(self, framed: Framed) -> None:
+        line = framed.parts[0]
+        is_untagged = line.startswith(b"* ")
+        greeting = parse_response([line], is_cut=framed.is_cut) if is_untagged else None
         if not isinstance(greeting, Status):
-            raise NotImap(name_of_protocol(parts[0]))
+            raise NotImap(name_of_protocol(line))
         if greeting.status in _WELCOMES:
             self.greeting.set_result(greeting)
             self._receive_untagged_status(greeting)
@@ -295,7 +311,8 @@ class PushProtocol(IMAP4ClientProtocol):
     def _forget_plain_text(self) -> None:
         """Go on over TLS and forget what was told without it."""
         self.capabilities = set()
-        self.news = NewsQueue()
+        self.news.release()
+        self.news = NewsQueue(self._budget)
         self._framer = Framer()
         self._alerts = []
         self._alerts_left = MAX_ALERTS
@@ -318,12 +335,23 @@ class PushProtocol(IMAP4ClientProtocol):
                 continue
             if command.opens_folder and data.name == "EXISTS":
                 self.news.opened(data.number or 0)
-            command.data.append(data)
-            command.collected += sum(map(len, data.parts))
-            if command.collected > MAX_COLLECTED:
-                raise ProtocolError(f"{command.name}: too much data")
+            command.data.append(self._kept(data, command))
+            command.collected += data.memory
             return True
         return False
+
+    def _kept(self, data: Data, command: Command) -> Data:
+        """Return the data if there is room for it; of a FETCH response else its beginning.
+
+        Raises ProtocolError where that does not help: no real server sends so much.
+        """
+        holding = self._fetched if data.name == "FETCH" else self._collected
+        if holding.take(data.memory):
+            return data
+        command.cut += 1
+        if data.name != "FETCH" or command.cut > MAX_CUT:
+            raise ProtocolError(f"{command.name}: too much data")
+        return data.beginning()
 
     def _first_collecting(self) -> Command | None:
         """Return the oldest command under way that waits for untagged data."""

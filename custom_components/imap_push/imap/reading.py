@@ -9,10 +9,17 @@ from typing import Final
 
 from .command import Command
 from .desk import Desk, fetch
-from .errors import CommandRefused, MailNotFound, PartNotFound, ProtocolError
-from .fetching import MAX_UID, SLICE, fetched
+from .errors import (
+    CommandRefused,
+    MailNotFound,
+    PartNotFound,
+    ProtocolError,
+    ResponseTooLarge,
+)
+from .excerpt import reduced_fetch_items
+from .fetching import MAX_UID, SLICE, Fetched, fetch_carefully, fetched
 from .headers import parse_headers
-from .message import FETCH_ITEMS, MAX_HEADER
+from .message import MAX_HEADER
 from .models import Content, Mail
 from .refusals import passing_refusal
 from .responses import Value
@@ -28,9 +35,11 @@ PIECE: Final = 262_144
 
 _PART: Final = re.compile(r"[1-9]\d{0,3}(?:\.[1-9]\d{0,3}){0,20}")
 _WHOLE_HEADER: Final = (
-    "(UID FLAGS INTERNALDATE RFC822.SIZE"
-    f" BODY.PEEK[HEADER]<0.{MAX_HEADER}> BODYSTRUCTURE)"
+    f"(UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[HEADER]<0.{MAX_HEADER}>)"
 )
+# What is asked for, each time less, of a message that cannot be shown whole.
+_MAIL: Final = reduced_fetch_items(0)
+_CONTENT: Final = (f"{_WHOLE_HEADER[:-1]} BODYSTRUCTURE)", _WHOLE_HEADER)
 
 
 async def fetch_mails(
@@ -40,7 +49,8 @@ async def fetch_mails(
     usable = list(dict.fromkeys(uid for uid in uids if 0 < uid <= MAX_UID))
     found: dict[int, Mail] = {}
     for asked in batched(usable[:MAX_MAILS], _MAILS_AT_ONCE, strict=False):
-        items = await _fetch_carefully(desk, folder, uid_validity, asked)
+        ask = partial(_fetch, desk, folder, uid_validity)
+        items = await fetch_carefully(ask, asked, _MAIL, _concerns_message)
         for uid in asked:
             if uid in items:
                 found[uid] = read_mail(folder, uid_validity, uid, items[uid])
@@ -52,7 +62,7 @@ async def fetch_content(
     desk: Desk, folder: str, uid_validity: int, uid: int, text_size: int
 ) -> Content:
     """Return a mail, its header and so many characters of its text."""
-    items = await _fetch_one(desk, folder, uid_validity, uid, _WHOLE_HEADER)
+    items = await _fetch_one(desk, folder, uid_validity, uid, *_CONTENT)
     header = _body(items)
     items["BODY"] = header
     mail = await _beside(header, partial(read_mail, folder, uid_validity, uid, items))
@@ -120,57 +130,67 @@ async def fetch_piece(
     """Return PIECE octets of a part as they are, fewer at its end."""
     command = fetch([uid], f"(UID BODY.PEEK[{number}]<{start}.{PIECE}>)")
     await desk.read_on(folder, uid_validity, command)
-    piece = _body(await _fetched_one(command, uid))
-    if len(piece) > PIECE:
+    found = await _fetched_one(command, uid)
+    if found is None or len(piece := _body(found)) > PIECE:
         raise ProtocolError("more of a part than was asked for")
     if len(piece) < PIECE:
         await desk.read(folder, uid_validity)
     return piece
 
 
-async def _fetch_carefully(
-    desk: Desk, folder: str, uid_validity: int, uids: Sequence[int]
-) -> dict[int, dict[str, Value]]:
-    """Fetch mails; one that the server refuses to show is told of without its fields."""
-    command = fetch(uids, FETCH_ITEMS)
+async def _fetch(
+    desk: Desk, folder: str, uid_validity: int, uids: Sequence[int], items: str
+) -> Fetched:
+    """Return what is asked of some mails; of one that was removed meanwhile, nothing."""
+    command = fetch(uids, items)
     await desk.read(folder, uid_validity, command)
     try:
         return await fetched(command)
     except CommandRefused as error:
-        # Dovecot calls it its own bug when it cannot read a mail.
-        is_broken = error.code == "SERVERBUG" or not passing_refusal(error)
-        if error.status != "NO" or not is_broken:
-            raise
-        if len(uids) == 1:
-            return {} if error.code == "EXPUNGEISSUED" else {uids[0]: {}}
-    found: dict[int, dict[str, Value]] = {}
-    for half in batched(uids, (len(uids) + 1) // 2, strict=False):
-        found |= await _fetch_carefully(desk, folder, uid_validity, half)
-    return found
+        if error.code == "EXPUNGEISSUED" and len(uids) == 1:
+            return Fetched()
+        raise
+
+
+def _concerns_message(error: CommandRefused) -> bool:
+    """Return if the server may be unable to show one of the mails that were asked for."""
+    # Dovecot calls it its own bug when it cannot read a mail.
+    is_broken = error.code == "SERVERBUG" or not passing_refusal(error)
+    return error.status == "NO" and is_broken
 
 
 async def _fetch_one(
-    desk: Desk, folder: str, uid_validity: int, uid: int, items: str
+    desk: Desk, folder: str, uid_validity: int, uid: int, *items: str
 ) -> dict[str, Value]:
-    """Return what is asked of one mail; raise MailNotFound."""
+    """Return the first of what is asked of a mail that is not too large.
+
+    Raises MailNotFound, and ResponseTooLarge if everything is.
+    """
     if not 0 < uid <= MAX_UID:
         raise MailNotFound("not a mail's number")
-    command = fetch([uid], items)
-    await desk.read(folder, uid_validity, command)
-    return await _fetched_one(command, uid)
+    for asked in items:
+        command = fetch([uid], asked)
+        await desk.read(folder, uid_validity, command)
+        if (found := await _fetched_one(command, uid)) is not None:
+            return found
+    raise ResponseTooLarge("more of a mail than is read at a time")
 
 
-async def _fetched_one(command: Command, uid: int) -> dict[str, Value]:
+async def _fetched_one(command: Command, uid: int) -> dict[str, Value] | None:
+    """Return the items of a mail, None if they are too large; raise MailNotFound."""
     try:
-        found = (await fetched(command)).get(uid)
+        found = await fetched(command)
     except CommandRefused as error:
         if error.code != "EXPUNGEISSUED":
             raise
-        found = None
+        found = Fetched()
+    items = found.messages.get(uid)
     # Changed flags come without being asked for.
-    if found is None or not found.keys() - {"UID", "FLAGS"}:
-        raise MailNotFound("the mail is not in the folder any more")
-    return found
+    if items is not None and items.keys() - {"UID", "FLAGS"}:
+        return items
+    if not found.is_whole:
+        return None
+    raise MailNotFound("the mail is not in the folder any more")
 
 
 def _body(items: dict[str, Value]) -> bytes:

@@ -20,11 +20,13 @@ class Reasons:
         self._loop = asyncio.get_running_loop()
         self._swept_at = -math.inf
         self._changed_at = math.inf  # of the first news since the last round
-        self._has_grown = False
+        self.growth = 0  # messages more, as far as the server has told
         self._was_pushed = False
         self._fruitless = 0
         # A peek, which asks for UIDs only, is not enough.
         self.must_sweep = True
+        # There is mail that the server has not announced: only EXAMINE tells how much.
+        self.must_open = False
 
     @property
     def has_news(self) -> bool:
@@ -34,7 +36,7 @@ class Reasons:
     @property
     def expects_mail(self) -> bool:
         """Return if there is mail to be fetched, as far as one can tell."""
-        return self.must_sweep or (self._has_grown and not self._was_pushed)
+        return self.must_sweep or (self.growth > 0 and not self._was_pushed)
 
     @property
     def is_paced(self) -> bool:
@@ -50,7 +52,7 @@ class Reasons:
         """Take what the server told of the open folder."""
         if news.changed:
             self._changed_at = min(self._changed_at, self._loop.time())
-            self._has_grown |= news.grown
+            self.growth += news.grown
 
     def pushed(self) -> None:
         """Note that the mail itself came with the news."""
@@ -58,10 +60,11 @@ class Reasons:
 
     def begin(self) -> bool:
         """Begin a round, which answers all reasons so far; return if growth was one."""
-        grown = self._has_grown
+        has_grown = self.growth > 0
         self._changed_at = math.inf
-        self._has_grown = self._was_pushed = self.must_sweep = False
-        return grown
+        self.growth = 0
+        self._was_pushed = self.must_sweep = self.must_open = False
+        return has_grown
 
     def end(self, *, found: int, had_reason: bool) -> None:
         """End a round."""
@@ -75,4 +78,4 @@ class Reasons:
         if brings_mail:
             # The mail itself has come or is about to: this is for what was passed over.
             return self._changed_at + PACE
-        return -math.inf if self._has_grown and not self.is_paced else self.paced_at
+        return -math.inf if self.growth and not self.is_paced else self.paced_at

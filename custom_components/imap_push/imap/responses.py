@@ -8,19 +8,24 @@ INTERNALDATE. This parser never raises on what a mail can make a server say.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import Enum, auto
 from itertools import pairwise
 import re
-from typing import Final
+from typing import Final, NamedTuple
 
 from .errors import ProtocolError
-from .framing import Parts
+from .framing import PART_OVERHEAD, Parts
 
 # An atom, number, string or literal; None is NIL; a tuple is a parenthesized list.
 type Value = bytes | tuple[Value, ...] | None
 
-# Deeper lists are dropped: no real structure is so deep, and a mail must not fill the memory.
+# Deeper lists are dropped: no real structure is so deep.
 _MAX_DEPTH: Final = 100
-_MAX_VALUES: Final = 50_000
+# Tokens that are read of one response. A value takes up to 25 times the memory of its octets. A
+# structure of 1,000 parts has about 20,000; STATUS, LIST and FLAGS have less than 500.
+MAX_TOKENS: Final = 4_000
+MAX_FETCH_TOKENS: Final = 50_000
+_MIN_TOKENS: Final = 20  # enough for UID
 
 _TOKEN: Final = re.compile(
     rb"""
@@ -31,15 +36,22 @@ _TOKEN: Final = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE | re.DOTALL,
 )
-_ESCAPED: Final = re.compile(rb"\\(.)", re.DOTALL)
+# The longest response code that is registered has 26 characters (RFC 5530 and its registry).
 _STATUS: Final = re.compile(
-    rb"(OK|NO|BAD|BYE|PREAUTH)(?: (?:\[([A-Z0-9.\-]+)(?: ([^\]]*))?\] ?)?(.*))?$",
+    rb"(OK|NO|BAD|BYE|PREAUTH)(?: (?:\[([A-Z0-9.\-]{1,40})(?: ([^\]]*+))?\] ?)?(.*))?$",
     re.IGNORECASE | re.DOTALL,
 )
 # As dates name them (RFC 3501 date-month).
 MONTHS: Final = (
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
 )  # fmt: skip
+_RANGE: Final = re.compile(rb"[^,]+")
+_WORD: Final = re.compile(rb"[^ ]+")
+# Octets that the objects of a response take in addition to its parts, and of the first line
+# that are kept where there is no room for more.
+_OVERHEAD: Final = 300
+_MAX_BEGINNING: Final = 200
+_MAX_NAME: Final = 40  # characters of a response's name
 _SEARCH_TAG: Final = re.compile(rb'\(TAG "?([A-Za-z0-9]+)"?\)', re.IGNORECASE)
 _INTERNALDATE: Final = re.compile(
     rb" ?(\d{1,2})-([A-Za-z]{3})-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)$"
@@ -60,16 +72,35 @@ class Status:
     text: str
 
 
+class Cut(Enum):
+    """Why only the beginning of a response is kept: it is too large, or others are."""
+
+    TOO_LARGE = auto()
+    NO_ROOM = auto()
+
+
 @dataclass(frozen=True, slots=True)
 class Data:
     """An untagged response that is no status: `* number NAME ...` or `* NAME ...`.
 
-    `parts` is what follows the name; see `framing.Parts`.
+    `parts` is what follows the name; see `framing.Parts`. If the response is `cut`, it is the
+    beginning of the first line.
     """
 
     name: str
     number: int | None
     parts: Parts
+    cut: Cut | None = None
+
+    @property
+    def memory(self) -> int:
+        """Return about how many octets of memory it takes."""
+        return _OVERHEAD + sum(len(part) + PART_OVERHEAD for part in self.parts)
+
+    def beginning(self) -> Data:
+        """Return what tells of which message it is: the beginning of the first line."""
+        line = self.parts[0][:_MAX_BEGINNING]
+        return Data(self.name, self.number, [line], Cut.NO_ROOM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,32 +113,35 @@ class Continuation:
 type Response = Status | Data | Continuation
 
 
-def parse_response(parts: Parts) -> Response:
-    """Tell what a framed response is; raise ProtocolError if it is not IMAP."""
+def parse_response(parts: Parts, *, is_cut: bool = False) -> Response:
+    """Return what a framed response is; raise ProtocolError if it is not IMAP."""
     line = parts[0]
     if line.startswith(b"* "):
-        return _parse_untagged(line[2:], parts)
+        cut = Cut.TOO_LARGE if is_cut else None
+        return _parse_untagged(line[2:], parts[1:], cut)
     if line.startswith(b"+"):
         return Continuation(line[1:].lstrip())
     tag, _, rest = line.partition(b" ")
-    if tag.isalnum() and (status := _parse_status(tag, rest)):
+    if tag.isalnum() and (status := _parse_status(tag, rest, is_cut=is_cut)):
         return status
     # What a server sends may repeat a password, and an error gets into logs.
     raise ProtocolError("something that is not an IMAP response")
 
 
-def _parse_untagged(line: bytes, parts: Parts) -> Response:
-    if status := _parse_status(None, line):
+def _parse_untagged(line: bytes, more: Parts, cut: Cut | None) -> Response:
+    if status := _parse_status(None, line, is_cut=cut is not None):
         return status
     first, _, rest = line.partition(b" ")
     number = None
     if first.isdigit() and len(first) <= 10:
         number = int(first)
         first, _, rest = rest.partition(b" ")
-    return Data(first.decode("ascii", "replace").upper(), number, [rest, *parts[1:]])
+    name = first[:_MAX_NAME].decode("ascii", "replace").upper()
+    return Data(name, number, [rest, *more], cut)
 
 
-def _parse_status(tag: bytes | None, line: bytes) -> Status | None:
+def _parse_status(tag: bytes | None, line: bytes, *, is_cut: bool) -> Status | None:
+    """Return a status; one that is cut has no text, as that may end within a secret."""
     match = _STATUS.match(line)
     if not match:
         return None
@@ -117,20 +151,27 @@ def _parse_status(tag: bytes | None, line: bytes) -> Status | None:
         status.decode().upper(),
         code.decode().upper() if code else None,
         code_args or b"",
-        (text or b"").decode(errors="replace"),
+        "" if is_cut else (text or b"").decode(errors="replace"),
     )
 
 
-def parse_values(parts: Parts) -> tuple[Value, ...]:
-    """Read values out of lines and literals.
+def parse_values(parts: Parts, most: int = MAX_TOKENS) -> tuple[Value, ...]:
+    """Read values out of lines and literals, out of at most so many tokens.
 
     Total: a list that nobody closes ends at the end, a parenthesis too many is passed over.
     """
+    return _read_values(parts, most)[0]
+
+
+def _read_values(parts: Parts, most: int) -> tuple[tuple[Value, ...], int]:
+    """Return the values, and the number of tokens, `most` + 1 if there are more than that."""
     outer: list[list[Value]] = []
     values: list[Value] = []
     skipped = count = 0
     for kind, octets in _tokens(parts):
         count += 1
+        if count > most:
+            break
         if kind == "open":
             if skipped or len(outer) >= _MAX_DEPTH:
                 skipped += 1
@@ -143,12 +184,12 @@ def parse_values(parts: Parts) -> tuple[Value, ...]:
             elif outer:
                 outer[-1].append(tuple(values))
                 values = outer.pop()
-        elif not skipped and (count < _MAX_VALUES or len(outer) <= 1):
+        elif not skipped:
             values.append(_value(kind, octets))
     while outer:
         outer[-1].append(tuple(values))
         values = outer.pop()
-    return tuple(values)
+    return tuple(values), count
 
 
 def _tokens(parts: Parts) -> Iterator[tuple[str, bytes]]:
@@ -165,19 +206,42 @@ def _value(kind: str, octets: bytes) -> Value:
     if kind == "atom":
         return None if octets.upper() == b"NIL" else octets
     if kind == "quoted" and b"\\" in octets:
-        return _ESCAPED.sub(rb"\1", octets)
+        # NUL is not allowed in a quoted string (RFC 3501 9).
+        octets = octets.replace(b"\\\\", b"\0").replace(b"\\", b"")
+        return octets.replace(b"\0", b"\\")
     return octets
 
 
-def parse_fetch(data: Data) -> dict[str, Value]:
-    """Return the items of a FETCH response by name, upper case (RFC 3501 7.4.2).
+class FetchItems(NamedTuple):
+    """The items of a FETCH response by name, upper case, or of one that is cut only UID.
 
-    `BODY[TEXT]` and `BODY`, which is any other section: only one such is ever asked for.
+    `BODY[TEXT]` and `BODY`, which is any other section: only one of each is ever asked for.
+    `tokens` is how many were read.
     """
-    values = parse_values(data.parts)
-    items = values[0] if values else None
-    if not isinstance(items, tuple):
-        return {}
+
+    items: dict[str, Value]
+    tokens: int
+    cut: Cut | None = None
+
+
+def parse_fetch(data: Data, most: int = MAX_FETCH_TOKENS) -> FetchItems:
+    """Return the items of a FETCH response (RFC 3501 7.4.2), of at most so many tokens."""
+    most = min(max(most, _MIN_TOKENS), MAX_FETCH_TOKENS)
+    values, tokens = _read_values(data.parts, most)
+    items = values[0] if values and isinstance(values[0], tuple) else ()
+    cut = data.cut
+    if tokens > MAX_FETCH_TOKENS:
+        cut = Cut.TOO_LARGE
+    elif tokens > most:
+        cut = Cut.NO_ROOM
+    if cut is None:
+        return FetchItems(_named(items), tokens)
+    # The last value may be the beginning of one.
+    first = _named(items[:-1])
+    return FetchItems({name: first[name] for name in ("UID",) if name in first}, 0, cut)
+
+
+def _named(items: tuple[Value, ...]) -> dict[str, Value]:
     pairs = zip(items[::2], items[1::2], strict=False)
     return {_item_name(name): value for name, value in pairs if isinstance(name, bytes)}
 
@@ -205,15 +269,20 @@ def parse_number(value: Value, default: int = 0) -> int:
     return default
 
 
-def parse_ranges(octets: bytes) -> list[tuple[int, int]]:
-    """Return the ranges of a sequence-set that names UIDs (RFC 3501 9), lower end first."""
-    ranges: list[tuple[int, int]] = []
-    for piece in octets.split(b","):
-        first, _, last = piece.partition(b":")
-        ends = sorted((parse_number(first), parse_number(last or first)))
-        if ends[0]:
-            ranges.append((ends[0], ends[1]))
-    return ranges
+def parse_ranges(octets: bytes) -> Iterator[tuple[int, int]]:
+    """Yield the ranges of a sequence-set that names UIDs (RFC 3501 9), lower end first."""
+    for piece in _RANGE.finditer(octets):
+        first, _, last = piece[0].partition(b":")
+        low, high = sorted((parse_number(first), parse_number(last or first)))
+        if low:
+            yield low, high
+
+
+def parse_search(data: Data) -> Iterator[int]:
+    """Yield the numbers of a SEARCH response (RFC 3501 7.2.5)."""
+    return filter(
+        None, (parse_number(word[0]) for word in _WORD.finditer(data.parts[0]))
+    )
 
 
 def parse_strings(value: Value) -> tuple[str, ...]:
@@ -254,7 +323,10 @@ def search_tag(data: Data) -> bytes:
 def parse_search_count(data: Data) -> int:
     """Return how many messages a SEARCH or ESEARCH response tells of."""
     if data.name == "SEARCH":
-        return len(data.parts[0].split())
+        octets = data.parts[0].strip()
+        if b"  " in octets:
+            octets = b" ".join(octets.split())
+        return octets.count(b" ") + 1 if octets else 0
     values = parse_values(data.parts)
     for name, value in pairwise(values):
         if isinstance(name, bytes) and name.upper() == b"COUNT":

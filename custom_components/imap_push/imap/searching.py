@@ -3,13 +3,15 @@
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from heapq import nlargest
+from itertools import chain
 from typing import Final
 
 from .command import Command
 from .criteria import Words, fits, is_ascii, matches, search_command, split, words_of
 from .desk import MAX_NAMED, Desk, uid_set
-from .errors import CommandRefused, CriteriaRefused
-from .fetching import LARGE, MAX_UID
+from .errors import CommandRefused, CriteriaRefused, ResponseTooLarge
+from .fetching import LARGE, MAX_UID, found_uids
 from .models import Counted, Criteria, Found
 from .reading import fetch_mails
 from .refusals import passing_refusal
@@ -17,8 +19,9 @@ from .responses import Data, Value, parse_number, parse_ranges, parse_values
 
 # Mails whose header fields are looked at where the server cannot look at them, the newest.
 MAX_LOOKED_AT: Final = 500
-# UIDs that are read out of one answer.
+# UIDs that are read out of one answer, and charsets that a server offers.
 _MAX_UIDS: Final = 200_000
+_MAX_CHARSETS: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +155,7 @@ async def _otherwise(
 
 def _offered(refusal: CommandRefused, words: Words) -> Iterator[str]:
     """Yield the charsets that the server names and the search can be written in."""
-    for value in parse_values([refusal.code_args]):
+    for value in parse_values([refusal.code_args], _MAX_CHARSETS):
         for name in value if isinstance(value, tuple) else (value,):
             charset = name.decode("ascii", "replace") if isinstance(name, bytes) else ""
             if charset.isascii() and charset.isprintable() and fits(words, charset):
@@ -162,32 +165,36 @@ def _offered(refusal: CommandRefused, words: Words) -> Iterator[str]:
 async def _hits(command: Command, limit: int) -> _Hits:
     """Return what a search found; raise CommandRefused."""
     responses = (await command.wait()).data
-    if sum(len(part) for data in responses for part in data.parts) > LARGE:
+    if sum(data.memory for data in responses) > LARGE:
         return await asyncio.to_thread(_read, responses, limit)
     return _read(responses, limit)
 
 
 def _read(responses: list[Data], limit: int) -> _Hits:
     total = 0
-    ranges: list[tuple[int, int]] = []
+    found: list[Iterable[tuple[int, int]]] = []
     for data in responses:
         if data.name == "SEARCH":
-            found = set(map(parse_number, data.parts[0].split())) - {0}
-            total += len(found)
-            ranges += [(uid, uid) for uid in found]
+            alone = found_uids([data])
+            total += len(alone)
+            found.append((uid, uid) for uid in alone)
+        elif data.cut:
+            raise ResponseTooLarge("more search results than are read")
         else:
             values = parse_values(data.parts)
             told = dict(zip(map(_name, values), values[1:], strict=False))
             total += parse_number(told.get("COUNT"))
             if isinstance(uids := told.get("ALL"), bytes):
-                ranges += parse_ranges(uids)
-    return _Hits(total, tuple(_newest(ranges, min(limit, _MAX_UIDS))))
+                found.append(parse_ranges(uids))
+    limit = min(limit, _MAX_UIDS)
+    return _Hits(total, tuple(_newest(chain.from_iterable(found), limit)))
 
 
-def _newest(ranges: list[tuple[int, int]], limit: int) -> Iterator[int]:
+def _newest(ranges: Iterable[tuple[int, int]], limit: int) -> Iterator[int]:
     """Yield UIDs, highest first and each once; a range may claim billions."""
     below = MAX_UID + 1
-    for first, last in sorted(ranges, key=lambda ends: ends[1], reverse=True):
+    # No more ranges than UIDs are needed.
+    for first, last in nlargest(limit, ranges, key=lambda ends: ends[1]):
         for uid in range(min(last, below - 1), first - 1, -1):
             if limit <= 0:
                 return

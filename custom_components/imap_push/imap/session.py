@@ -1,7 +1,7 @@
 """A session: logged in, folders opened for reading, what is new in them, how many are unread."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from itertools import batched
 import logging
@@ -11,16 +11,25 @@ from .auth import open_logged_in
 from .command import Command, Completion
 from .connection import Connection
 from .errors import CommandRefused
-from .excerpt import batch_size, fetch_items
-from .fetching import MAX_UID, by_uid, fetch_command
+from .excerpt import batch_size, fetch_items, reduced_fetch_items
+from .fetching import (
+    MAX_UID,
+    Fetched,
+    by_uid,
+    fetch_carefully,
+    fetch_command,
+    fetched,
+    read_search,
+)
 from .mark import Mark
+from .message import NEWEST_ITEMS
 from .models import Account, Mail
 from .names import encode_folder, is_folder, quote
 from .news import NewsQueue
 from .pipelining import Pipelining
 from .refusals import folder_error
 from .responses import MONTHS, Value, parse_number, parse_search_count, parse_status
-from .sweep import Look, Opened, Sweep, read_with_text
+from .sweep import Look, Opened, Sweep, read_with_text, sweep_of
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -33,8 +42,6 @@ _EXAMINED: Final = frozenset(
     {"EXISTS", "RECENT", "FLAGS", "UIDVALIDITY", "UIDNEXT", "HIGHESTMODSEQ"}
 )
 _PEEK_ITEMS: Final = "(UID)"
-# What is asked for where the server cannot tell the structure or the header of a mail.
-_BARE_ITEMS: Final = "(UID FLAGS INTERNALDATE RFC822.SIZE)"
 
 
 class Session:
@@ -111,21 +118,30 @@ class Session:
         *,
         opens: bool,
         is_peek: bool = False,
+        is_growth: bool = False,
         fetches: bool = True,
+        shows_newest: bool = False,
         text_size: int = 0,
     ) -> Look:
-        """Return what to ask of a folder; without a mark it is only opened."""
+        """Return what to ask of a folder; without a mark it is only opened.
+
+        `is_growth`: the server has told how many messages are new, which fit into a batch.
+        """
         examine = self._examine_command(folder) if opens else None
         if mark is None:
-            return Look(folder, mark, examine, None, None, is_peek)
-        fetch = None
+            return Look(folder, mark, examine)
+        fetch, end = None, None
         if fetches:
-            # The last message comes too: it tells what is the newest, and if there is more.
-            uids = _batch(mark.next_uid, batch_size(text_size, BATCH))
+            if not (is_peek or is_growth):
+                end = mark.next_uid + batch_size(text_size, BATCH)
             items = _PEEK_ITEMS if is_peek else fetch_items(text_size)
-            fetch = fetch_command(f"{uids},*", items)
+            fetch = fetch_command(_from(mark.next_uid, end), items)
+        # A range above all UIDs is that of the last message (RFC 3501 6.4.8).
+        newest = fetch_command(f"{MAX_UID}:*", NEWEST_ITEMS) if shows_newest else None
         count = self._count_command(folder)
-        return Look(folder, mark, examine, fetch, count, is_peek, text_size)
+        return Look(
+            folder, mark, examine, fetch, newest, count, is_peek, end, text_size
+        )
 
     async def opened(self, look: Look) -> Opened:
         """Return what the folder says of itself; raise FolderNotFound if there is none."""
@@ -139,25 +155,44 @@ class Session:
         """Return the UID of the last message in the folder, 0 if there is none."""
         assert look.mark is not None
         assert look.fetch is not None
-        return max(await self._messages(look.fetch, look.mark), default=0)
+        return max((await self._fetched(look.fetch, look.mark)).messages, default=0)
 
-    async def swept(self, look: Look) -> Sweep:
-        """Return what a look found; raise CommandRefused if the server cannot tell."""
+    async def swept(self, look: Look) -> Sweep | None:
+        """Return what a look found, None if only a search can tell.
+
+        Raises CommandRefused if the server refuses to show the messages.
+        """
         assert look.mark is not None
         assert look.fetch is not None
-        messages = await self._messages(look.fetch, look.mark)
-        return self._sweep(look, look.mark, messages)
+        found = await self._fetched(look.fetch, look.mark)
+        newest = await self._newest(look, found)
+        if found.has_unknown:
+            return None
+        return sweep_of(look, look.mark, found, newest, self._opened.uid_next)
 
-    async def _messages(
-        self, fetch: Command, mark: Mark
-    ) -> dict[int, dict[str, Value]]:
-        """Return the messages at or above a mark, and the last one."""
+    async def _fetched(self, fetch: Command, mark: Mark) -> Fetched:
+        """Return the messages at or above a mark, or the last one."""
         responses = (await fetch.wait()).data
-        messages = await by_uid(responses)
+        found = await by_uid(responses)
+        messages = found.messages
         asked = [uid for uid in messages if uid >= mark.next_uid] or list(messages)[-1:]
         # Others tell of changed flags: they came while we asked.
-        self.told_of_flags = len(responses) > len(asked)
-        return messages
+        self.told_of_flags = found.is_whole and len(responses) > len(asked)
+        return found
+
+    async def _newest(
+        self, look: Look, found: Fetched
+    ) -> dict[int, dict[str, Value]] | None:
+        """Return the last message of a folder, if there is one; None if that is not known."""
+        if look.newest is None:
+            return None
+        try:
+            messages = (await fetched(look.newest)).messages
+        except CommandRefused:
+            return None  # Some refuse `*` where there is no message.
+        if found.messages and not messages:
+            return None  # It came before its command's turn.
+        return dict(list(messages.items())[-1:])
 
     async def counted(self, look: Look) -> int | None:
         """Return how many are unread, or None if the server does not tell it here."""
@@ -196,7 +231,8 @@ class Session:
         uid_next = self._opened.uid_next
         if uid_next is None:
             # Some servers do not tell UIDNEXT: it is above the UID of the last message.
-            uid_next = max(await self._fetch("*", _PEEK_ITEMS), default=0) + 1
+            [last] = await self._connection.run(fetch_command("*", _PEEK_ITEMS))
+            uid_next = max((await by_uid(last.data)).messages, default=0) + 1
         return Mark(self._opened.uid_validity, uid_next)
 
     async def received_since(self, moment: datetime, text_size: int = 0) -> list[Mail]:
@@ -208,13 +244,13 @@ class Session:
         # SINCE knows days only, and not those of our time zone (RFC 3501 6.4.4).
         day = moment - timedelta(days=1)
         since = f"{day.day}-{MONTHS[day.month - 1]}-{day.year}"
-        uids = await self._search(f"SINCE {since}")
+        uids = await self._search(f"SINCE {since}", 1, RECOVERY + 1)
         mails: list[Mail] = []
         if not uids or len(uids) > RECOVERY or self.folder is None:
             return mails
         validity, batch = self._opened.uid_validity, batch_size(text_size, BATCH)
         for asked in batched(uids, batch, strict=False):
-            messages = await self._fetch_carefully(list(asked), text_size)
+            messages = await self.fetch_carefully(asked, reduced_fetch_items(text_size))
             for uid, items in messages.items():
                 mail = await read_with_text(
                     self.folder, validity, uid, items, text_size
@@ -231,48 +267,42 @@ class Session:
         batch: int | None = None,
         text_size: int = 0,
     ) -> Sweep:
-        """Sweep the folder that is open by what a search finds: UIDs are far apart, or a FETCH of many went wrong.
+        """Sweep the open folder by a search: UIDs are far apart, or a FETCH of many went wrong.
 
-        A message that the server refuses to show is told of without header and structure; a
-        batch of none is one such message that is not asked for them at all.
+        Of a message that the server cannot show whole, what it can show is delivered; a
+        batch of 0 is one message that is not asked for its header.
         """
         first = min(mark.next_uid, MAX_UID)
-        found = await self._search(f"UID {first}:*")
-        uids = [uid for uid in found if uid >= mark.next_uid]
-        most = BATCH if batch is None else max(batch, 1)
-        asked = uids[: batch_size(text_size, most)]
-        if batch != 0 or not asked:
-            messages = await self._fetch_carefully(asked, text_size)
-        else:
-            messages = await self._fetch_bare(asked[0])
+        most = batch_size(text_size, BATCH if batch is None else max(batch, 1))
+        uids = await self._search(f"UID {first}:*", mark.next_uid, most + 1)
+        asked = uids[:most]
+        items = reduced_fetch_items(text_size)
+        messages = await self.fetch_carefully(
+            asked, items[-1:] if batch == 0 else items
+        )
         next_uid = max(asked, default=mark.next_uid - 1) + 1
         complete = len(uids) == len(asked)
         return Sweep(
             folder, mark, next_uid, complete, messages=messages, text_size=text_size
         )
 
-    def _sweep(
-        self, look: Look, mark: Mark, messages: dict[int, dict[str, Value]]
-    ) -> Sweep:
-        """Return what a FETCH of a batch, and of the last message, means."""
-        end = mark.next_uid + batch_size(look.text_size, BATCH)
-        # A FETCH response without the header tells of changed flags, or of a mail that is
-        # announced and not there yet; there is no telling which.
-        new = [uid for uid in messages if uid >= mark.next_uid]
-        held_back = next((uid for uid in new if "BODY" not in messages[uid]), None)
-        complete = max(messages, default=0) < end
-        ended = held_back or (
-            max(new, default=mark.next_uid - 1) + 1 if complete else end
-        )
-        return Sweep(
-            folder=look.folder,
-            start=mark,
-            next_uid=min(ended, end),
-            complete=complete,
-            held_back=held_back if ended <= end else None,
-            messages=messages,
-            text_size=look.text_size,
-        )
+    async def complete(self, sweep: Sweep) -> Sweep:
+        """Return a sweep of the open folder with what can be shown of what is too large."""
+        less = reduced_fetch_items(sweep.text_size)[1:]
+        return sweep.completed(await self.fetch_carefully(sweep.too_large, less))
+
+    async def fetch_carefully(
+        self, uids: Sequence[int], items: Sequence[str]
+    ) -> dict[int, dict[str, Value]]:
+        """Fetch messages; of one that cannot be shown whole, the first of `items` that can."""
+        messages = await fetch_carefully(self._fetch, uids, items, _is_no)
+        for uid, known in messages.items():
+            if "BODY" not in known:
+                _LOGGER.warning(
+                    "The server cannot show message %d; it is delivered without its fields",
+                    uid,
+                )
+        return messages
 
     def _examine_command(self, folder: str) -> Command:
         name = quote(encode_folder(folder))
@@ -287,42 +317,20 @@ class Session:
             )
         return Command("UID SEARCH", "UNSEEN", frozenset({"SEARCH"}))
 
-    async def _search(self, criteria: str) -> list[int]:
-        """Return the UIDs that a search finds, ascending."""
+    async def _search(self, criteria: str, first: int, most: int) -> list[int]:
+        """Return the UIDs from `first` on that a search finds, the lowest `most`, ascending."""
         search = Command("UID SEARCH", criteria, frozenset({"SEARCH"}))
         [found] = await self._connection.run(search)
-        words = (word for data in found.data for word in data.parts[0].split())
-        return sorted(filter(None, map(parse_number, words)))
+        return await read_search(found.data, first, most)
 
-    async def _fetch(self, uids: str, items: str) -> dict[int, dict[str, Value]]:
-        [completion] = await self._connection.run(fetch_command(uids, items))
+    async def _fetch(self, uids: Sequence[int], items: str) -> Fetched:
+        command = fetch_command(",".join(map(str, uids)), items)
+        [completion] = await self._connection.run(command)
         return await by_uid(completion.data)
 
-    async def _fetch_carefully(
-        self, uids: list[int], text_size: int
-    ) -> dict[int, dict[str, Value]]:
-        """Fetch messages; of one that the server refuses to show, what it does show."""
-        if not uids:
-            return {}
-        try:
-            return await self._fetch(",".join(map(str, uids)), fetch_items(text_size))
-        except CommandRefused as error:
-            if error.status != "NO":
-                raise
-        if len(uids) > 1:
-            half = len(uids) // 2
-            first = await self._fetch_carefully(uids[:half], text_size)
-            return first | await self._fetch_carefully(uids[half:], text_size)
-        return await self._fetch_bare(uids[0])
 
-    async def _fetch_bare(self, uid: int) -> dict[int, dict[str, Value]]:
-        _LOGGER.warning(
-            "The server cannot show a mail; it is told of without its fields"
-        )
-        try:
-            return {uid: {}} | await self._fetch(str(uid), _BARE_ITEMS)
-        except CommandRefused:
-            return {uid: {}}
+def _is_no(error: CommandRefused) -> bool:
+    return error.status == "NO"
 
 
 def status_command(folder: str, items: str) -> Command:
@@ -331,8 +339,9 @@ def status_command(folder: str, items: str) -> Command:
     return Command("STATUS", f"{name} ({items})", frozenset({"STATUS"}))
 
 
-def _batch(start: int, size: int) -> str:
-    return f"{min(start, MAX_UID)}:{min(start + size - 1, MAX_UID)}"
+def _from(start: int, end: int | None) -> str:
+    last = "*" if end is None else min(end - 1, MAX_UID)
+    return f"{min(start, MAX_UID)}:{last}"
 
 
 async def _examined(command: Command) -> Opened:

@@ -1,13 +1,13 @@
 """What is asked of a folder, and what a sweep of it found."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 import logging
 
 from .command import Command
 from .excerpt import with_text
-from .fetching import SLICE
+from .fetching import MAX_UID, SLICE, Fetched
 from .mark import Mark
 from .message import parse_mail
 from .models import Mail
@@ -37,22 +37,30 @@ class Opened:
 class Look:
     """What is asked of one folder in a write: to open, to fetch from the mark on, to count.
 
-    A peek asks for UIDs only: they tell if there is anything that is not known. `text_size`
-    is how many characters of a mail's text are wanted.
+    A peek asks for UIDs only: they tell if there is anything that is not known. `end` is the
+    UID below which `fetch` asks for messages, None if it asks for all. `newest` asks for what
+    is shown of the last message. `text_size` is how many characters of a mail's text are wanted.
     """
 
     folder: str
     mark: Mark | None
-    examine: Command | None
-    fetch: Command | None
-    count: Command | None
-    is_peek: bool
+    examine: Command | None = None
+    fetch: Command | None = None
+    newest: Command | None = None
+    count: Command | None = None
+    is_peek: bool = False
+    end: int | None = None
     text_size: int = 0
 
     @property
     def commands(self) -> Iterator[Command]:
         """Return the commands in the order in which they are sent."""
-        return filter(None, (self.examine, self.fetch, self.count))
+        return filter(None, (self.examine, *self.questions))
+
+    @property
+    def questions(self) -> Iterator[Command]:
+        """Return the commands about the open folder."""
+        return filter(None, (self.fetch, self.newest, self.count))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +68,9 @@ class Sweep:
     """What was found at or above a mark: `next_uid` is where the next sweep starts.
 
     `complete` is false if more is there. `held_back` is the UID of a mail that the server
-    announces and does not show yet. `messages` are FETCH items by UID, ascending.
+    announces and does not show yet. `messages` are FETCH items by UID, ascending; those that
+    are `too_large` are to be asked for less. `newest` is the folder's last message, new or not,
+    with what is shown of it, if there is one; None if that is not known.
     """
 
     folder: str
@@ -69,12 +79,14 @@ class Sweep:
     complete: bool = True
     held_back: int | None = None
     messages: Mapping[int, dict[str, Value]] = field(default_factory=dict)
+    too_large: tuple[int, ...] = ()
+    newest: Mapping[int, dict[str, Value]] | None = None
     text_size: int = 0
 
     @property
     def is_empty(self) -> bool:
         """Return if nothing new can be told of."""
-        return self.held_back is None and not any(self._new())
+        return self.held_back is None and not (self.too_large or any(self._new()))
 
     async def mails(self) -> AsyncIterator[Mail]:
         """Yield the new mails in the order of their UIDs, each parsed when its turn comes."""
@@ -85,19 +97,74 @@ class Sweep:
         start, end = self.start.next_uid, self.next_uid
         return (uid for uid in self.messages if start <= uid < end)
 
-    def newest(self) -> Mail | None:
-        """Return the folder's newest mail, new or not, without its text."""
-        whole = [uid for uid, items in self.messages.items() if "BODY" in items]
-        uid = next(reversed(whole or list(self.messages)), None)
-        if uid is None:
-            return None
-        validity = self.start.uid_validity
-        return read_mail(self.folder, validity, uid, self.messages[uid])
+    def completed(self, messages: Mapping[int, dict[str, Value]]) -> Sweep:
+        """Return the sweep with what could be fetched of the messages that are too large."""
+        merged = dict(sorted({**self.messages, **messages}.items()))
+        return replace(self, messages=merged, too_large=())
+
+    def newest_mail(self) -> Mail | None:
+        """Return the folder's last message, if it was asked for and there is one."""
+        for uid, items in (self.newest or {}).items():
+            return read_mail(self.folder, self.start.uid_validity, uid, items)
+        return None
 
     async def mail(self, uid: int) -> Mail:
         """Return one of the mails."""
         validity, items = self.start.uid_validity, self.messages[uid]
         return await read_with_text(self.folder, validity, uid, items, self.text_size)
+
+
+def sweep_of(
+    look: Look,
+    mark: Mark,
+    found: Fetched,
+    newest: Mapping[int, dict[str, Value]] | None,
+    uid_next: int | None,
+) -> Sweep:
+    """Return what a FETCH of the messages from the mark on means; `uid_next` is UIDNEXT."""
+    known = (*found.messages, *found.too_large)
+    # A FETCH response without the header tells of changed flags, or of a mail that is
+    # announced and not there yet; there is no telling which.
+    held_back = min(
+        (
+            uid
+            for uid, items in found.messages.items()
+            if uid >= mark.next_uid
+            and "BODY" not in items
+            and uid not in found.too_large
+        ),
+        default=None,
+    )
+    # Those from here on did not fit in.
+    end = min(found.left_out, default=MAX_UID + 1)
+    if held_back is not None and held_back >= end:
+        held_back = None
+    new = [uid for uid in known if mark.next_uid <= uid < (held_back or end)]
+    return Sweep(
+        folder=look.folder,
+        start=mark,
+        next_uid=held_back or max(new, default=mark.next_uid - 1) + 1,
+        complete=not found.left_out and _covers(look, new, newest, uid_next),
+        held_back=held_back,
+        messages=found.messages,
+        too_large=tuple(sorted(found.too_large.intersection(new))),
+        newest=newest,
+        text_size=look.text_size,
+    )
+
+
+def _covers(
+    look: Look,
+    new: Collection[int],
+    newest: Collection[int] | None,
+    uid_next: int | None,
+) -> bool:
+    """Return if there is no message at or above the end of what was asked for."""
+    if look.end is None:
+        return True
+    if newest is not None:
+        return max(newest, default=0) < look.end
+    return not new if uid_next is None else uid_next <= look.end
 
 
 async def read_with_text(

@@ -8,6 +8,7 @@ from typing import Final, Never
 from .armed import Armed
 from .command import Command
 from .errors import CommandRefused, ConnectionLost, FolderNotFound
+from .excerpt import batch_size
 from .fetching import read_fetch
 from .folder import Folder
 from .models import PushMode
@@ -16,10 +17,10 @@ from .push import Notify, Push, PushChoice
 from .questions import Questions
 from .reasons import MAX_FRUITLESS, PACE, Reasons
 from .responses import Data, parse_status
-from .session import Session
+from .session import BATCH, Session
 from .settling import Settling
 from .statistics import Statistics
-from .sweep import Look, pushed_mail
+from .sweep import Look, Sweep, pushed_mail
 
 # Seconds that a server keeps an IDLE up at the least, unless there is something wrong with it.
 SHORTEST_IDLE: Final = 10.0
@@ -146,9 +147,12 @@ class Watch:
         looks = [self._look(it, opens=True) for it in visited]
         # NOOP does not show new mail on every server, but EXAMINE does.
         moves = bool(looks) or session.folder != home.name or not (idles or is_fresh)
+        moves |= self._reasons.must_open
+        moves |= self._reasons.growth > batch_size(home.text_size, BATCH)
         peek = not (moves or self._reasons.expects_mail)
+        grows = not (moves or peek) and self._reasons.growth > 0
         has_grown = self._reasons.begin()
-        looks.append(self._look(home, opens=moves, is_peek=peek))
+        looks.append(self._look(home, opens=moves, is_peek=peek, is_growth=grows))
         folders = (*visited, home)
         self._fetching = {
             folder: look.fetch
@@ -173,14 +177,23 @@ class Watch:
         self._reasons.end(found=in_all, had_reason=has_grown or bool(visited))
         return found
 
-    def _look(self, folder: Folder, *, opens: bool, is_peek: bool = False) -> Look:
+    def _look(
+        self,
+        folder: Folder,
+        *,
+        opens: bool,
+        is_peek: bool = False,
+        is_growth: bool = False,
+    ) -> Look:
         """Return what to ask of a folder; one that needs care is only opened."""
         return self._session.look(
             folder.name,
             folder.mark,
             opens=opens,
             is_peek=is_peek,
+            is_growth=is_growth,
             fetches=is_peek or folder.batch is None,
+            shows_newest=opens or not (is_growth or folder.state.last_mail),
             text_size=folder.text_size,
         )
 
@@ -198,7 +211,7 @@ class Watch:
         if look.examine is not None:
             commands.append(look.examine)
         commands += armed.arm(wish)
-        commands += filter(None, (look.fetch, look.count))
+        commands += look.questions
         return commands
 
     def _wish(self) -> str:
@@ -250,6 +263,9 @@ class Watch:
         found = 0
         if sweep is None or (sweep.is_empty and not sweep.complete):
             self._afterwards.append(lambda: self._sweep_sparse(folder))
+        elif sweep.too_large:
+            rest = sweep
+            self._afterwards.append(lambda: self._complete(folder, rest))
         else:
             found = await folder.take(sweep, self._mode_of(folder), opened)
         folder.counted(await session.counted(look))
@@ -264,7 +280,7 @@ class Watch:
             folder.is_due = False
             folder.counted(await self._session.counted(look))
         else:
-            self._reasons.must_sweep = True
+            self._reasons.must_sweep = self._reasons.must_open = True
         return 0
 
     async def _take_answers(self) -> None:
@@ -282,6 +298,12 @@ class Watch:
         self._reasons.must_sweep = True
         await self._settling.renumber(folder)
         return 0
+
+    async def _complete(self, folder: Folder, sweep: Sweep) -> int:
+        """Deliver a sweep after asking for less of the messages that are too large."""
+        opened = await self._settling.open(folder)
+        sweep = await self._session.complete(sweep)
+        return await folder.take(sweep, self._mode_of(folder), opened)
 
     async def _sweep_sparse(self, folder: Folder) -> int:
         """Sweep a folder whose new mail a FETCH of a batch cannot bring."""
@@ -388,8 +410,10 @@ class Watch:
         home = self._home
         if home.mark is None or self._session.folder != home.name:
             return False
-        items = await read_fetch(data)
-        mail = await pushed_mail(home.name, home.mark, items, home.text_size)
+        found = await read_fetch(data)
+        if found.cut is not None:
+            return False
+        mail = await pushed_mail(home.name, home.mark, found.items, home.text_size)
         return mail is not None and await home.take_pushed(mail)
 
     def _mode_of(self, folder: Folder) -> PushMode:

@@ -1,6 +1,8 @@
 """What changes a mailbox: always these mails by their UIDs, never another (RFC 3501 6.4.8)."""
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from itertools import islice
 import re
 from typing import Final
 
@@ -169,8 +171,17 @@ async def _carry(verb: str, desk: Desk, uids: Collection[int], to: str) -> set[i
     if completion.status.code == "COPYUID":
         told.append(completion.status.code_args)
     sets = (words[1] for octets in told if len(words := octets.split()) == 3)
-    ranges = [ends for octets in sets for ends in parse_ranges(octets)]
-    return {uid for uid in uids if any(low <= uid <= high for low, high in ranges)}
+    ranges = (ends for octets in sets for ends in parse_ranges(octets))
+    # One range for each UID at the most.
+    return _within(sorted(uids), islice(ranges, len(uids)))
+
+
+def _within(uids: Sequence[int], ranges: Iterable[tuple[int, int]]) -> set[int]:
+    """Return which of some ascending UIDs are within one of the ranges."""
+    found: set[int] = set()
+    for low, high in ranges:
+        found.update(uids[bisect_left(uids, low) : bisect_right(uids, high)])
+    return found
 
 
 async def _expunge(desk: Desk, uids: Collection[int]) -> None:

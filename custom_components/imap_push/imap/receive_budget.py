@@ -1,0 +1,78 @@
+"""What the connections of one account may hold of what servers send, and how fast it is read."""
+
+import asyncio
+from typing import Final
+
+# Octets of FETCH responses, with the overhead of their objects, that are kept for one
+# connection and for all connections of an account. Those of 500 ordinary messages take 2 MB.
+MAX_OF_CONNECTION: Final = 8 * 1024 * 1024
+MAX_OF_ACCOUNT: Final = 16 * 1024 * 1024
+
+# Steps of the event loop (a read, a response) that a server may cause at once, and per second
+# from then on. A burst of 1,000 messages takes 3,000; without an end, a hundredth of the
+# processor's time is used on one core of a current computer.
+MAX_STEPS: Final = 200_000
+STEPS_PER_SECOND: Final = 5_000.0
+SHORTEST_PAUSE: Final = 0.05  # seconds
+
+
+class ReceiveBudget:
+    """Octets that the connections of one account may hold together."""
+
+    def __init__(self, octets: int = MAX_OF_ACCOUNT) -> None:
+        """Allow so many octets."""
+        self.free = octets
+
+
+class Holding:
+    """What one connection holds, within its own limit and its account's budget."""
+
+    def __init__(self, budget: ReceiveBudget, limit: int = MAX_OF_CONNECTION) -> None:
+        """Hold nothing yet."""
+        self._budget = budget
+        self._limit = limit
+        self._held = 0
+
+    def take(self, octets: int) -> bool:
+        """Hold so many octets more, if there is room; return if there is."""
+        if self._held + octets > self._limit or octets > self._budget.free:
+            return False
+        self._held += octets
+        self._budget.free -= octets
+        return True
+
+    def release(self) -> None:
+        """Hold nothing any more."""
+        self._budget.free += self._held
+        self._held = 0
+
+
+class ReadingPace:
+    """Stops reading for a while where a server keeps the event loop busy without an end.
+
+    A token bucket of steps.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Start with a full bucket."""
+        self._loop = loop
+        self._steps = float(MAX_STEPS)
+        self._filled_at = loop.time()
+        self._resumption: asyncio.TimerHandle | None = None
+
+    def spend(self, steps: int, transport: asyncio.ReadTransport) -> None:
+        """Take so many steps out of the bucket; stop reading until there are some again."""
+        now = self._loop.time()
+        gained = (now - self._filled_at) * STEPS_PER_SECOND
+        self._steps = min(MAX_STEPS, self._steps + gained) - steps
+        self._filled_at = now
+        pause = -self._steps / STEPS_PER_SECOND
+        # Without a timer for every response.
+        if pause >= SHORTEST_PAUSE and transport.is_reading():
+            transport.pause_reading()
+            self._resumption = self._loop.call_later(pause, transport.resume_reading)
+
+    def close(self) -> None:
+        """Forget the transport."""
+        if self._resumption is not None:
+            self._resumption.cancel()
