@@ -70,7 +70,7 @@ def test_what_the_server_says(wire: bytes, shown: str) -> None:
             "UID SEARCH",
             'FROM "ann@example.org"',
             (),
-            'UID SEARCH FROM ***@example.org"',
+            'UID SEARCH FROM "***@example.org"',
         ),
         ("EXAMINE", '"\x85x"', (), 'EXAMINE "\\x85x"'),
     ],

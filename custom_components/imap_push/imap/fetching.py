@@ -107,7 +107,7 @@ async def by_uid(responses: Iterable[Data]) -> Fetched:
         if found.cut is not None:
             cut[found.cut].add(uid if is_uid else 0)
         elif is_uid:
-            messages.setdefault(uid, {}).update(found.items)
+            _merge(messages.setdefault(uid, {}), found.items)
         parsed += data.memory
         if parsed > SLICE:
             parsed = 0
@@ -118,6 +118,13 @@ async def by_uid(responses: Iterable[Data]) -> Fetched:
         left_out=frozenset(cut[Cut.NO_ROOM] - {0}),
         has_unknown=any(0 in uids for uids in cut.values()),
     )
+
+
+def _merge(known: dict[str, Value], items: dict[str, Value]) -> None:
+    """Add items of a message, but no smaller header: that is what is shown of the last one."""
+    if "BODYSTRUCTURE" in known and "BODYSTRUCTURE" not in items:
+        items.pop("BODY", None)
+    known.update(items)
 
 
 async def fetch_carefully(

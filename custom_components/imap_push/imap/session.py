@@ -187,12 +187,12 @@ class Session:
         if look.newest is None:
             return None
         try:
-            messages = (await fetched(look.newest)).messages
+            last = (await fetched(look.newest)).messages
         except CommandRefused:
             return None  # Some refuse `*` where there is no message.
-        if found.messages and not messages:
-            return None  # It came before its command's turn.
-        return dict(list(messages.items())[-1:])
+        # Dovecot answers both FETCH commands before it completes the first.
+        messages = last | found.messages
+        return {max(messages): messages[max(messages)]} if messages else {}
 
     async def counted(self, look: Look) -> int | None:
         """Return how many are unread, or None if the server does not tell it here."""

@@ -122,23 +122,22 @@ def sweep_of(
     uid_next: int | None,
 ) -> Sweep:
     """Return what a FETCH of the messages from the mark on means; `uid_next` is UIDNEXT."""
-    known = (*found.messages, *found.too_large)
-    # A FETCH response without the header tells of changed flags, or of a mail that is
-    # announced and not there yet; there is no telling which.
+    # Those from here on did not fit in, or were not asked for.
+    end = min((*found.left_out, look.end or MAX_UID + 1))
+    # A FETCH response without all that was asked for tells of changed flags, or of a mail that
+    # is announced and not there yet, or of the last one.
+    whole = {"BODY", "BODYSTRUCTURE"} if look.newest else {"BODY"}
     held_back = min(
         (
             uid
             for uid, items in found.messages.items()
-            if uid >= mark.next_uid
-            and "BODY" not in items
+            if mark.next_uid <= uid < end
+            and not whole <= items.keys()
             and uid not in found.too_large
         ),
         default=None,
     )
-    # Those from here on did not fit in.
-    end = min(found.left_out, default=MAX_UID + 1)
-    if held_back is not None and held_back >= end:
-        held_back = None
+    known = (*found.messages, *found.too_large)
     new = [uid for uid in known if mark.next_uid <= uid < (held_back or end)]
     return Sweep(
         folder=look.folder,
