@@ -282,4 +282,5 @@ def _troubles(state: AccountState) -> tuple[object, ...]:
         state.error,
         {name for name, folder in folders if folder.missing},
         {name for name, folder in folders if folder.available},
+        any(folder.rate_limited for folder in state.folders.values()),
     )

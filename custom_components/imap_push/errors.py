@@ -61,6 +61,7 @@ ERROR_KEYS: Final[dict[type[BaseException], str]] = {
     PlainTextInjected: "plain_text_injected",
     PortRefused: "port_refused",
     ProtocolError: "unexpected_answer",
+    ResponseTooLarge: "unexpected_answer",
     ServerSilent: "server_silent",
     StartTlsMissing: "starttls_missing",
     Throttled: "throttled",

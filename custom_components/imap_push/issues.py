@@ -37,11 +37,17 @@ ISSUE_CORE_IMAP_TOO: Final = "core_imap_too"
 ISSUE_FOLDER_MISSING: Final = "folder_missing"
 ISSUE_NOTHING_WATCHED: Final = "nothing_watched"
 ISSUE_OAUTH_NEEDED: Final = "oauth_needed"
+ISSUE_TOO_MUCH_MAIL: Final = "too_much_mail"
 
 # Which are over as soon as the account is connected.
 _OF_CONNECTION: Final = (ISSUE_APP_PASSWORD, ISSUE_CERTIFICATE, ISSUE_OAUTH_NEEDED)
-_NOT_FIXABLE: Final = (ISSUE_ALERT, ISSUE_OAUTH_NEEDED)
-_WARNINGS: Final = (ISSUE_ALERT, ISSUE_CORE_IMAP_TOO, ISSUE_NOTHING_WATCHED)
+_NOT_FIXABLE: Final = (ISSUE_ALERT, ISSUE_OAUTH_NEEDED, ISSUE_TOO_MUCH_MAIL)
+_WARNINGS: Final = (
+    ISSUE_ALERT,
+    ISSUE_CORE_IMAP_TOO,
+    ISSUE_NOTHING_WATCHED,
+    ISSUE_TOO_MUCH_MAIL,
+)
 
 MAX_ANSWER: Final = 500  # characters of a server's words
 
@@ -97,6 +103,10 @@ def async_update_issues(
             _create_folder_issue(hass, entry, subentry)
         elif folder is not None and folder.available:
             _delete(hass, _folder_issue_id(entry, subentry.subentry_id))
+    if any(folder.rate_limited for folder in state.folders.values()):
+        _create(hass, entry, ISSUE_TOO_MUCH_MAIL)
+    elif state.connected:
+        _delete(hass, _issue_id(entry, ISSUE_TOO_MUCH_MAIL))
     _update_connection(hass, entry, state)
 
 

@@ -303,7 +303,7 @@ async def test_folder_numbered_anew(
         (a.mail.uid_validity, a.mail.uid, a.catch_up) for a in recorder.arrivals
     ] == [(uid_validity, 9, False)]
     assert places(recorder.marks)[0] == (uid_validity, uid_next)
-    assert caplog.text.count("numbered a folder anew") == 1
+    assert caplog.text.count("finding new messages by date") == 1
 
 
 async def test_errors_of_the_listener_are_its_own(

@@ -22,6 +22,7 @@ from custom_components.imap_push.imap import (
     WatchedFolder,
     Watcher,
     WatchOptions,
+    folder,
     logins,
 )
 from custom_components.imap_push.imap.backoff import Backoff
@@ -43,7 +44,8 @@ LOOK_SECONDS: Final = 0.001
 
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a thousand reconnects take no time."""
+    """Let a thousand reconnects, and mail for years, take no time."""
+    monkeypatch.setattr(folder, "MAX_BURST", MAILS)
     monkeypatch.setattr(logins, "INTERVAL", 0.001)
     monkeypatch.setattr(Backoff, "delay", lambda *_: 0.0)
 

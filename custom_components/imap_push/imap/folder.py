@@ -15,6 +15,7 @@ from .models import Arrival, CatchUp, FolderState, Mail, PushMode
 from .session import BATCH, RECOVERY, Session
 from .shared import Shared
 from .sweep import Opened, Sweep
+from .token_bucket import TokenBucket
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -27,6 +28,15 @@ RETRY_PAUSE: Final = 1.0
 # seconds for which that holds.
 MAX_STUMBLES: Final = 3
 CARE: Final = 3600.0
+
+# New messages of a folder that are delivered at once, and per second from then on. Only a server
+# that always has more, or the import of a mailbox, brings so many.
+MAX_BURST: Final = 5_000
+PER_SECOND: Final = 10.0
+# Warnings about a folder in an hour.
+MAX_WARNINGS: Final = 10
+# Messages that are asked for at a time then, so that other folders do not wait long.
+LIMITED_BATCH: Final = 50
 
 _A_DAY: Final = timedelta(days=1)
 
@@ -73,6 +83,9 @@ class Folder:
         self._stumbles = 0
         self._batch = BATCH
         self._careful_until = 0.0  # the loop's time
+        clock = asyncio.get_running_loop().time
+        self._pace = TokenBucket(MAX_BURST, PER_SECOND, clock)
+        self._warnings = TokenBucket(MAX_WARNINGS, MAX_WARNINGS / 3600, clock)
         self._held_back = 0  # UID of a mail that is announced and not there yet
         self._retries = 0
 
@@ -129,6 +142,11 @@ class Folder:
         """Return how many mails may be asked for at a time, None if as many as usual."""
         is_careful = asyncio.get_running_loop().time() < self._careful_until
         return self._batch if is_careful else None
+
+    @property
+    def usual_batch(self) -> int:
+        """Return how many mails are asked for at a time as long as nothing goes wrong."""
+        return LIMITED_BATCH if self.state.rate_limited else BATCH
 
     def stumbled(self, error: ConnectionLost) -> None:
         """Learn that the session ended while the folder's mail was fetched.
@@ -189,6 +207,11 @@ class Folder:
         mark, found = sweep.start, 0
         newest = sweep.newest_mail()
         async for mail in sweep.mails():
+            if "BODY" not in sweep.messages[mail.uid]:
+                self._warn(
+                    "Message %d cannot be read: delivering it without its header",
+                    mail.uid,
+                )
             if newest is None or mail.uid >= newest.uid:
                 newest = dataclasses.replace(mail, text=None)
             if mail.uid >= self._doubtful_below or not mark.knows(mail):
@@ -204,6 +227,7 @@ class Folder:
         # Above a mail that was held back there may be others.
         self.is_due = not sweep.complete or sweep.held_back is not None
         if not self.is_due:
+            self.state = dataclasses.replace(self.state, rate_limited=False)
             self._catch_up = False
             self._seen_next = opened.uid_next
             if mark.next_uid >= self._doubtful_below or self._doubtful_below > MAX_UID:
@@ -238,7 +262,9 @@ class Folder:
             # The first time it may only have come a moment too late for this sweep.
             await asyncio.sleep((self._retries - 1) * RETRY_PAUSE)
             return False
-        _LOGGER.warning("A mail was announced and is not shown; it is told of as it is")
+        self._warn(
+            "Message %d was announced but is not shown: delivering it as it is", uid
+        )
         return True
 
     async def _recover(
@@ -248,7 +274,9 @@ class Folder:
 
         That is what arrived after the last delivered mail and is none of those remembered.
         """
-        _LOGGER.warning("The server numbered a folder anew; going by dates for once")
+        self._warn(
+            "UIDVALIDITY changed or UIDs went back: finding new messages by date"
+        )
         if mark.last_received is None:
             return mark
         # A server may lag behind itself, and bring the same UIDs once more.
@@ -266,12 +294,31 @@ class Folder:
         """Hand a mail over; a listener's error is its own."""
         if self.is_removed or (self._catch_up and self._is_too_old(mail)):
             return
+        await self._keep_pace()
         self._statistics.mails += 1
         arrival = Arrival(mail=mail, push=mode, catch_up=self._catch_up)
         try:
             await self._listener.mail_arrived(arrival)
         except Exception:
             _LOGGER.exception("Error while handing a mail over")
+
+    async def _keep_pace(self) -> None:
+        """Wait before a delivery if a server has more new mail than anyone gets."""
+        if not (pause := self._pace.take(1)):
+            return
+        if not self.state.rate_limited:
+            self._warn(
+                "More than %d new messages at once; delivering %d per second from now on",
+                MAX_BURST,
+                PER_SECOND,
+            )
+            self.state = dataclasses.replace(self.state, rate_limited=True)
+        await asyncio.sleep(pause)
+
+    def _warn(self, message: str, *args: object) -> None:
+        """Log a warning, but not as many as a broken server can cause."""
+        if self._warnings.try_take():
+            _LOGGER.warning("%s: %s", self.name, message % args)
 
     def _is_too_old(self, mail: Mail) -> bool:
         """Return if the user does not want to hear of it any more."""

@@ -216,13 +216,15 @@ class FolderState:
     `changes` grows whenever something in the folder may have changed: mail, flags, order.
     `missing`: the server says that there is no such folder. `push_mode`: how its new mail
     becomes known. `push_is_silent`: push is offered, but did not announce mail, so that a
-    lesser way is used for now.
+    lesser way is used for now. `rate_limited`: there is so much new mail that it is delivered
+    slowly.
     """
 
     available: bool = False
     missing: bool = False
     push_mode: PushMode = PushMode.OFF
     push_is_silent: bool = False
+    rate_limited: bool = False
     unread: int | None = None
     messages: int | None = None
     last_mail: Mail | None = None

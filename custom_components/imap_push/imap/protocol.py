@@ -47,6 +47,9 @@ COMMAND_LIMIT: Final = 300.0
 # Octets of untagged data other than FETCH that the commands under way may collect: 10,000 LIST
 # responses take 4 MB.
 MAX_COLLECTED: Final = 6 * 1024 * 1024
+# Untagged responses that one command may collect unless it lists something: EXAMINE has ten.
+MAX_RESPONSES: Final = 1_000
+_LISTS: Final = frozenset({"FETCH", "LIST"})
 # FETCH responses that one command may collect beyond the limit, each cut to its beginning.
 MAX_CUT: Final = 10_000
 
@@ -58,7 +61,7 @@ _WELCOMES: Final = frozenset({"OK", "PREAUTH"})
 
 # Characters of a server's words that are looked at and handed on, and alerts of a connection.
 MAX_WORDS: Final = 500
-MAX_ALERTS: Final = 100
+MAX_ALERTS: Final = 10
 
 # Linux sends the acknowledgement of what was read at once, not 40 ms later: some servers
 # (Cyrus is one) hold the next piece of an answer back until it has come.
@@ -345,11 +348,13 @@ class PushProtocol(IMAP4ClientProtocol):
 
         Raises ProtocolError where that does not help: no real server sends so much.
         """
-        holding = self._fetched if data.name == "FETCH" else self._collected
-        if holding.take(data.memory):
+        is_fetch = data.name == "FETCH"
+        too_many = data.name not in _LISTS and len(command.data) >= MAX_RESPONSES
+        holding = self._fetched if is_fetch else self._collected
+        if not too_many and holding.take(data.memory):
             return data
         command.cut += 1
-        if data.name != "FETCH" or command.cut > MAX_CUT:
+        if not is_fetch or command.cut > MAX_CUT:
             raise ProtocolError(f"{command.name}: too much data")
         return data.beginning()
 

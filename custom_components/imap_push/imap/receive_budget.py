@@ -3,6 +3,8 @@
 import asyncio
 from typing import Final
 
+from .token_bucket import TokenBucket
+
 # Octets of FETCH responses, with the overhead of their objects, that are kept for one
 # connection and for all connections of an account. Those of 500 ordinary messages take 2 MB.
 MAX_OF_CONNECTION: Final = 8 * 1024 * 1024
@@ -48,26 +50,18 @@ class Holding:
 
 
 class ReadingPace:
-    """Stops reading for a while where a server keeps the event loop busy without an end.
-
-    A token bucket of steps.
-    """
+    """Stops reading for a while where a server keeps the event loop busy without an end."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Start with a full bucket."""
+        """Allow a burst of steps."""
         self._loop = loop
-        self._steps = float(MAX_STEPS)
-        self._filled_at = loop.time()
+        self._steps = TokenBucket(MAX_STEPS, STEPS_PER_SECOND, loop.time)
         self._resumption: asyncio.TimerHandle | None = None
 
     def spend(self, steps: int, transport: asyncio.ReadTransport) -> None:
-        """Take so many steps out of the bucket; stop reading until there are some again."""
-        now = self._loop.time()
-        gained = (now - self._filled_at) * STEPS_PER_SECOND
-        self._steps = min(MAX_STEPS, self._steps + gained) - steps
-        self._filled_at = now
-        pause = -self._steps / STEPS_PER_SECOND
-        # Without a timer for every response.
+        """Count steps; stop reading until more are allowed."""
+        pause = self._steps.take(steps)
+        # Not a timer for every response.
         if pause >= SHORTEST_PAUSE and transport.is_reading():
             transport.pause_reading()
             self._resumption = self._loop.call_later(pause, transport.resume_reading)

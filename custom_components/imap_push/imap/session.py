@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from itertools import batched
-import logging
 from typing import Final
 
 from .auth import open_logged_in
@@ -30,8 +29,6 @@ from .pipelining import Pipelining
 from .refusals import folder_error
 from .responses import MONTHS, Value, parse_number, parse_search_count, parse_status
 from .sweep import Look, Opened, Sweep, read_with_text, sweep_of
-
-_LOGGER = logging.getLogger(__name__)
 
 # UIDs that one FETCH asks for at the most.
 BATCH: Final = 500
@@ -121,6 +118,7 @@ class Session:
         is_growth: bool = False,
         fetches: bool = True,
         shows_newest: bool = False,
+        batch: int = BATCH,
         text_size: int = 0,
     ) -> Look:
         """Return what to ask of a folder; without a mark it is only opened.
@@ -133,7 +131,7 @@ class Session:
         fetch, end = None, None
         if fetches:
             if not (is_peek or is_growth):
-                end = mark.next_uid + batch_size(text_size, BATCH)
+                end = mark.next_uid + batch_size(text_size, batch)
             items = _PEEK_ITEMS if is_peek else fetch_items(text_size)
             fetch = fetch_command(_from(mark.next_uid, end), items)
         # A range above all UIDs is that of the last message (RFC 3501 6.4.8).
@@ -295,14 +293,7 @@ class Session:
         self, uids: Sequence[int], items: Sequence[str]
     ) -> dict[int, dict[str, Value]]:
         """Fetch messages; of one that cannot be shown whole, the first of `items` that can."""
-        messages = await fetch_carefully(self._fetch, uids, items, _is_no)
-        for uid, known in messages.items():
-            if "BODY" not in known:
-                _LOGGER.warning(
-                    "The server cannot show message %d; it is delivered without its fields",
-                    uid,
-                )
-        return messages
+        return await fetch_carefully(self._fetch, uids, items, _is_no)
 
     def _examine_command(self, folder: str) -> Command:
         name = quote(encode_folder(folder))

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 import math
 from typing import Final, Never
 
@@ -17,7 +18,7 @@ from .push import Notify, Push, PushChoice
 from .questions import Questions
 from .reasons import MAX_FRUITLESS, PACE, Reasons
 from .responses import Data, parse_status
-from .session import BATCH, Session
+from .session import Session
 from .settling import Settling
 from .statistics import Statistics
 from .sweep import Look, Sweep, pushed_mail
@@ -106,7 +107,9 @@ class Watch:
             restless = 0 if found else restless + 1
             is_done = not (self._is_due(self._folders) or self._reasons.must_sweep)
             # One folder that is never done with must not keep the others from being told of.
-            if is_done or restless > MAX_FRUITLESS:
+            is_limited = any(folder.state.rate_limited for folder in self._folders)
+            is_endless = restless > MAX_FRUITLESS or is_limited
+            if is_done or is_endless:
                 self._watching(self._push)
             if is_done:
                 restless = 0
@@ -148,7 +151,7 @@ class Watch:
         # NOOP does not show new mail on every server, but EXAMINE does.
         moves = bool(looks) or session.folder != home.name or not (idles or is_fresh)
         moves |= self._reasons.must_open
-        moves |= self._reasons.growth > batch_size(home.text_size, BATCH)
+        moves |= self._reasons.growth > batch_size(home.text_size, home.usual_batch)
         peek = not (moves or self._reasons.expects_mail)
         grows = not (moves or peek) and self._reasons.growth > 0
         has_grown = self._reasons.begin()
@@ -194,6 +197,7 @@ class Watch:
             is_growth=is_growth,
             fetches=is_peek or folder.batch is None,
             shows_newest=opens or not (is_growth or folder.state.last_mail),
+            batch=folder.usual_batch,
             text_size=folder.text_size,
         )
 
@@ -248,7 +252,7 @@ class Watch:
         if look.examine is not None:
             folder.learn(opened.numbers)
         if look.examine is not None and not folder.is_continued_by(opened):
-            self._afterwards.append(lambda: self._renumber(folder))
+            self._afterwards.append(partial(self._renumber, folder))
             return 0
         try:
             if look.is_peek:
@@ -262,10 +266,9 @@ class Watch:
             sweep = None
         found = 0
         if sweep is None or (sweep.is_empty and not sweep.complete):
-            self._afterwards.append(lambda: self._sweep_sparse(folder))
+            self._afterwards.append(partial(self._sweep_otherwise, folder, None))
         elif sweep.too_large:
-            rest = sweep
-            self._afterwards.append(lambda: self._complete(folder, rest))
+            self._afterwards.append(partial(self._sweep_otherwise, folder, sweep))
         else:
             found = await folder.take(sweep, self._mode_of(folder), opened)
         folder.counted(await session.counted(look))
@@ -299,20 +302,17 @@ class Watch:
         await self._settling.renumber(folder)
         return 0
 
-    async def _complete(self, folder: Folder, sweep: Sweep) -> int:
-        """Deliver a sweep after asking for less of the messages that are too large."""
-        opened = await self._settling.open(folder)
-        sweep = await self._session.complete(sweep)
-        return await folder.take(sweep, self._mode_of(folder), opened)
-
-    async def _sweep_sparse(self, folder: Folder) -> int:
-        """Sweep a folder whose new mail a FETCH of a batch cannot bring."""
+    async def _sweep_otherwise(self, folder: Folder, sweep: Sweep | None) -> int:
+        """Complete a sweep of which messages are too large, or sweep by a search."""
         assert folder.mark is not None
         opened = await self._settling.open(folder)
         try:
-            sweep = await self._session.sweep_sparse(
-                folder.name, folder.mark, folder.batch, folder.text_size
-            )
+            if sweep is None:
+                sweep = await self._session.sweep_sparse(
+                    folder.name, folder.mark, folder.batch, folder.text_size
+                )
+            else:
+                sweep = await self._session.complete(sweep)
         except ConnectionLost as error:
             folder.stumbled(error)
             raise
