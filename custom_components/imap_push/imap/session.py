@@ -118,7 +118,7 @@ class Session:
         is_growth: bool = False,
         fetches: bool = True,
         shows_newest: bool = False,
-        batch: int = BATCH,
+        batch: int | None = None,
         text_size: int = 0,
     ) -> Look:
         """Return what to ask of a folder; without a mark it is only opened.
@@ -131,7 +131,7 @@ class Session:
         fetch, end = None, None
         if fetches:
             if not (is_peek or is_growth):
-                end = mark.next_uid + batch_size(text_size, batch)
+                end = mark.next_uid + batch_size(text_size, batch or BATCH)
             items = _PEEK_ITEMS if is_peek else fetch_items(text_size)
             fetch = fetch_command(_from(mark.next_uid, end), items)
         # A range above all UIDs is that of the last message (RFC 3501 6.4.8).
