@@ -4,6 +4,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 import re
 from typing import Any, Final, Self, override
 from urllib.parse import quote
@@ -12,7 +13,12 @@ from aiohttp import hdrs, web
 import voluptuous as vol
 
 from homeassistant.components.http import HomeAssistantView
-from homeassistant.components.media_player import BrowseError, MediaClass
+from homeassistant.components.http.auth import async_sign_path
+from homeassistant.components.media_player import (
+    CONTENT_AUTH_EXPIRY_TIME,
+    BrowseError,
+    MediaClass,
+)
 from homeassistant.components.media_source import (
     BrowseMediaSource,
     MediaSource,
@@ -27,7 +33,7 @@ from homeassistant.helpers.service import async_get_config_entry
 from .const import DOMAIN
 from .coordinator import ImapPushConfigEntry
 from .errors import translated_errors
-from .files import safe_filename
+from .file_names import safe_filename
 from .imap import (
     Attachment,
     Client,
@@ -38,6 +44,12 @@ from .imap import (
     Mail,
     MailNotFound,
     PartNotFound,
+)
+from .permissions import (
+    Access,
+    Requester,
+    async_requester_of_media,
+    requester_of_request,
 )
 from .service_data import LINE, PART, number
 
@@ -164,28 +176,40 @@ class AttachmentSource(MediaSource):
     @override
     async def async_resolve_media(self, item: MediaSourceItem) -> PlayMedia:
         """Return where an attachment is served."""
+        requester = await async_requester_of_media(self.hass, item.target_media_player)
         with _told_as(Unresolvable):
             place = _Place.parse(self.hass, item.identifier)
+            requester.check(Access.READ, place.entry)
             with translated_errors(place.entry.title):
                 attachment = await place.attachment()
-        return PlayMedia(
-            f"{AttachmentView.path}/{place.identifier()}", _content_type(attachment)
-        )
+        url = f"{AttachmentView.path}/{place.identifier()}"
+        if requester.is_automation:
+            # Else the URL would be signed for the user whose action started the automation.
+            url = async_sign_path(
+                self.hass,
+                url,
+                timedelta(seconds=CONTENT_AUTH_EXPIRY_TIME),
+                use_content_user=True,
+            )
+        return PlayMedia(url, _content_type(attachment))
 
     @override
     async def async_browse_media(self, item: MediaSourceItem) -> BrowseMediaSource:
         """Return what is in an account, a folder or a mail."""
+        requester = await async_requester_of_media(self.hass, None)
         if not item.identifier:
-            return _directory(None, self.name, self._accounts())
+            return _directory(None, self.name, self._accounts(requester))
         with _told_as(BrowseError):
             place = _Place.parse(self.hass, item.identifier)
+            requester.check(Access.READ, place.entry)
             with translated_errors(place.entry.title):
                 return await _browse(place)
 
-    def _accounts(self) -> list[BrowseMediaSource]:
+    def _accounts(self, requester: Requester) -> list[BrowseMediaSource]:
         return [
             _directory(entry.entry_id, entry.title)
             for entry in self.hass.config_entries.async_loaded_entries(DOMAIN)
+            if requester.may(Access.READ, entry)
         ]
 
 
@@ -267,7 +291,7 @@ def _content_type(attachment: Attachment) -> str:
 
 
 class AttachmentView(HomeAssistantView):
-    """Serves attachments to those who are signed in."""
+    """Serves attachments to users who may read the account's mail."""
 
     path = f"/api/{DOMAIN}/attachment"
     url = f"{path}/{{identifier:.+}}"
@@ -283,6 +307,8 @@ class AttachmentView(HomeAssistantView):
             place = _Place.parse(self.hass, identifier)
         except HomeAssistantError as err:
             raise web.HTTPNotFound from err
+        if not requester_of_request(request).may(Access.READ, place.entry):
+            raise web.HTTPForbidden
         try:
             attachment = await place.attachment()
             pieces = place.client.read_part(
