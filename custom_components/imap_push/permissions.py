@@ -74,12 +74,19 @@ class Requester:
 
     def check(self, needed: Access, entry: ConfigEntry) -> None:
         """Raise ServiceValidationError unless `may` returns true."""
-        if not self.may(needed, entry):
+        if self.may(needed, entry):
+            return
+        if needed is Access.CHANGE:
             raise ServiceValidationError(
                 translation_domain=DOMAIN,
-                translation_key=f"{needed}_not_allowed",
+                translation_key="change_not_allowed",
                 translation_placeholders={"account": entry.title},
             )
+        raise ServiceValidationError(
+            translation_domain=DOMAIN,
+            translation_key="read_not_allowed",
+            translation_placeholders={"account": entry.title},
+        )
 
     def check_administrator(self) -> None:
         """Raise ServiceValidationError for a user who is not an administrator."""
