@@ -35,6 +35,7 @@ _USUAL_SUFFIX: Final = {
 # Types that senders use for files of these suffixes as well.
 _MORE_SUFFIXES: Final = {
     "application/gzip": {".tgz"},
+    "application/javascript": {".cjs", ".mjs"},
     "application/msword": {".docx", ".rtf"},
     "application/vnd.ms-excel": {".csv", ".xlsx"},
     "application/vnd.ms-powerpoint": {".pptx"},

@@ -132,12 +132,13 @@ async def _async_open(hass: HomeAssistant, directory: Path) -> _Draft:
     public = _public_directory(hass)
     opening = hass.async_add_executor_job(_Draft.open, directory, public)
     try:
-        return await asyncio.shield(opening)
+        await asyncio.wait({opening})
     except asyncio.CancelledError:
         with suppress(DirectoryFull, DirectoryNotAllowed, OSError):
             draft = await opening
             await hass.async_add_executor_job(draft.close)
         raise
+    return await opening
 
 
 class _Draft:
