@@ -183,7 +183,7 @@ async def test_saving_is_cancelled_while_the_disk_writes(
         goes_on.wait(10)
         return write(file, octets[:1])
 
-    with patch.object(files.os, "write", write_slowly):
+    with patch.object(os, "write", write_slowly):
         task = asyncio.create_task(save(hass, tmp_path / "a.bin", _pieces(b"xyz")))
         await hass.async_add_executor_job(writes.wait, 10)
         task.cancel()
@@ -200,7 +200,7 @@ async def test_name_cannot_be_given(
 ) -> None:
     """The name that was taken for it is free again."""
     with (
-        patch.object(files.os, "replace", side_effect=OSError("read only")),
+        patch.object(os, "replace", side_effect=OSError("read only")),
         pytest.raises(OSError, match="read only"),
     ):
         await save(hass, tmp_path / "a.bin", overwrite=overwrite)
@@ -357,7 +357,7 @@ async def test_disk_is_full(hass: HomeAssistant, tmp_path: Path, at: int) -> Non
         return os.statvfs_result(values)
 
     with (
-        patch.object(files.os, "fstatvfs", fstatvfs),
+        patch.object(os, "fstatvfs", fstatvfs),
         pytest.raises(DirectoryFull),
     ):
         await save(hass, tmp_path / "a.bin", _pieces(b"1", b"2"))
@@ -367,7 +367,7 @@ async def test_disk_is_full(hass: HomeAssistant, tmp_path: Path, at: int) -> Non
 async def test_disk_of_an_unknown_size(hass: HomeAssistant, tmp_path: Path) -> None:
     """Some file systems on the network say zero of everything."""
     unknown = os.statvfs_result([0] * 10)
-    with patch.object(files.os, "fstatvfs", return_value=unknown):
+    with patch.object(os, "fstatvfs", return_value=unknown):
         await save(hass, tmp_path / "a.bin")
     assert [path.name for path in tmp_path.iterdir()] == ["a.bin"]
 
@@ -408,7 +408,7 @@ async def test_file_is_taken_for_one_that_was_left_behind(
             removed[0].unlink()
         lock(file, operation)
 
-    with patch.object(files.fcntl, "flock", remove_first):
+    with patch.object(fcntl, "flock", remove_first):
         saved = await save(hass, tmp_path / "a.bin", _pieces(b"content"))
     assert saved.path.read_bytes() == b"content"
     assert [path.name for path in tmp_path.iterdir()] == ["a.bin"]
@@ -418,6 +418,6 @@ async def test_file_system_without_locks(hass: HomeAssistant, tmp_path: Path) ->
     """Files are saved there, too; nothing is taken for left behind."""
     left = tmp_path / f".{'0' * 32}.part"
     left.touch()
-    with patch.object(files.fcntl, "flock", side_effect=OSError("not supported")):
+    with patch.object(fcntl, "flock", side_effect=OSError("not supported")):
         await save(hass, tmp_path / "a.bin")
     assert {path.name for path in tmp_path.iterdir()} == {"a.bin", left.name}
