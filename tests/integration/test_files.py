@@ -399,7 +399,7 @@ async def test_file_is_taken_for_one_that_was_left_behind(
     hass: HomeAssistant, tmp_path: Path
 ) -> None:
     """In the moment before it is locked: another one is started."""
-    removed = []
+    removed: list[Path] = []
     lock = fcntl.flock
 
     def remove_first(file: int, operation: int) -> None:
