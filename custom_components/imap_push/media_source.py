@@ -12,13 +12,15 @@ from urllib.parse import quote
 from aiohttp import hdrs, web
 import voluptuous as vol
 
-from homeassistant.components.http import HomeAssistantView
+from homeassistant.auth.models import User
+from homeassistant.components.http import KEY_HASS_USER, HomeAssistantView
 from homeassistant.components.http.auth import async_sign_path
 from homeassistant.components.media_player import (
     CONTENT_AUTH_EXPIRY_TIME,
     BrowseError,
     MediaClass,
 )
+from homeassistant.components.media_player.const import DATA_COMPONENT as MEDIA_PLAYERS
 from homeassistant.components.media_source import (
     BrowseMediaSource,
     MediaSource,
@@ -26,8 +28,10 @@ from homeassistant.components.media_source import (
     PlayMedia,
     Unresolvable,
 )
-from homeassistant.core import HomeAssistant
+from homeassistant.components.websocket_api import current_connection
+from homeassistant.core import Context, HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers.http import current_request
 from homeassistant.helpers.service import async_get_config_entry
 
 from .const import DOMAIN
@@ -45,12 +49,7 @@ from .imap import (
     MailNotFound,
     PartNotFound,
 )
-from .permissions import (
-    Access,
-    Requester,
-    async_requester_of_media,
-    requester_of_request,
-)
+from .permissions import AUTOMATION, Access, Requester, async_requester_of_action
 from .service_data import LINE, PART, number
 
 # Mails of a folder that are looked at.
@@ -163,6 +162,32 @@ def _told_as(kind: type[HomeAssistantError]) -> Iterator[None]:
         ) from err
 
 
+async def _async_requester(hass: HomeAssistant, player: str | None) -> Requester:
+    """Return who browses media, or plays it on a media player.
+
+    Media sources do not get to know this. A media player has the context of the action that
+    it carries out. Everything else belongs to the WebSocket connection or the request under
+    way; a webhook has a request without a user.
+    """
+    if (context := _context_of_player(hass, player)) is not None:
+        return await async_requester_of_action(hass, context)
+    if (connection := current_connection.get()) is not None:
+        return Requester(user=connection.user)
+    if (request := current_request.get()) is not None:
+        return Requester(user=request.get(KEY_HASS_USER))
+    return AUTOMATION
+
+
+def _context_of_player(hass: HomeAssistant, entity_id: str | None) -> Context | None:
+    """Return the context that a media player acts in, None if it has none."""
+    component = hass.data.get(MEDIA_PLAYERS)
+    if component is None or entity_id is None:
+        return None
+    player = component.get_entity(entity_id)
+    # There is no public way to read what async_set_context has set.
+    return None if player is None else player._context  # noqa: SLF001
+
+
 class AttachmentSource(MediaSource):
     """Lets people browse to attachments."""
 
@@ -176,7 +201,7 @@ class AttachmentSource(MediaSource):
     @override
     async def async_resolve_media(self, item: MediaSourceItem) -> PlayMedia:
         """Return where an attachment is served."""
-        requester = await async_requester_of_media(self.hass, item.target_media_player)
+        requester = await _async_requester(self.hass, item.target_media_player)
         with _told_as(Unresolvable):
             place = _Place.parse(self.hass, item.identifier)
             requester.check(Access.READ, place.entry)
@@ -196,7 +221,7 @@ class AttachmentSource(MediaSource):
     @override
     async def async_browse_media(self, item: MediaSourceItem) -> BrowseMediaSource:
         """Return what is in an account, a folder or a mail."""
-        requester = await async_requester_of_media(self.hass, None)
+        requester = await _async_requester(self.hass, None)
         if not item.identifier:
             return _directory(None, self.name, self._accounts(requester))
         with _told_as(BrowseError):
@@ -290,6 +315,12 @@ def _content_type(attachment: Attachment) -> str:
     return "application/octet-stream"
 
 
+def _requester_of_request(request: web.Request) -> Requester:
+    """Return who sends a request; Home Assistant signs what automations play as a system user."""
+    user: User = request[KEY_HASS_USER]
+    return AUTOMATION if user.system_generated else Requester(user=user)
+
+
 class AttachmentView(HomeAssistantView):
     """Serves attachments to users who may read the account's mail."""
 
@@ -307,7 +338,7 @@ class AttachmentView(HomeAssistantView):
             place = _Place.parse(self.hass, identifier)
         except HomeAssistantError as err:
             raise web.HTTPNotFound from err
-        if not requester_of_request(request).may(Access.READ, place.entry):
+        if not _requester_of_request(request).may(Access.READ, place.entry):
             raise web.HTTPForbidden
         try:
             attachment = await place.attachment()

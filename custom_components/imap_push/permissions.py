@@ -21,16 +21,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from aiohttp import web
-
 from homeassistant.auth.models import User
-from homeassistant.components.http import KEY_HASS_USER
-from homeassistant.components.media_player.const import DATA_COMPONENT as MEDIA_PLAYERS
-from homeassistant.components.websocket_api import current_connection
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import Context, HomeAssistant
 from homeassistant.exceptions import ServiceValidationError
-from homeassistant.helpers.http import current_request
 
 from .const import CONF_ACCESS, DOMAIN
 
@@ -113,37 +107,3 @@ async def async_requester_of_tool(
     if context is None or context.user_id is None:
         return Requester()
     return Requester(user=await hass.auth.async_get_user(context.user_id))
-
-
-async def async_requester_of_media(
-    hass: HomeAssistant, player: str | None
-) -> Requester:
-    """Return who browses media, or plays it on a media player.
-
-    Media sources do not get to know this. A media player has the context of the action that
-    it carries out. Everything else belongs to the WebSocket connection or the request under
-    way; a webhook has a request without a user.
-    """
-    if (context := _context_of_player(hass, player)) is not None:
-        return await async_requester_of_action(hass, context)
-    if (connection := current_connection.get()) is not None:
-        return Requester(user=connection.user)
-    if (request := current_request.get()) is not None:
-        return Requester(user=request.get(KEY_HASS_USER))
-    return AUTOMATION
-
-
-def _context_of_player(hass: HomeAssistant, entity_id: str | None) -> Context | None:
-    """Return the context that a media player acts in, None if it has none."""
-    component = hass.data.get(MEDIA_PLAYERS)
-    if component is None or entity_id is None:
-        return None
-    player = component.get_entity(entity_id)
-    # There is no public way to read what async_set_context has set.
-    return None if player is None else player._context  # noqa: SLF001
-
-
-def requester_of_request(request: web.Request) -> Requester:
-    """Return who sends a request; Home Assistant signs what automations play as a system user."""
-    user: User = request[KEY_HASS_USER]
-    return AUTOMATION if user.system_generated else Requester(user=user)
