@@ -1,7 +1,7 @@
 """Saves what strangers send: only where the user allows it, and never more than fits.
 
 A directory is opened once, without following links, and everything is done relative to what was
-opened. Whoever swaps a directory for a link meanwhile gains nothing by it.
+opened. A directory that is swapped for a link meanwhile changes nothing.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ MIN_FREE_OCTETS: Final = 1_000_000_000
 # Hidden from media players until it is complete.
 _PART: Final = re.compile(r"\.[0-9a-f]{32}\.part")
 # To pass through a directory takes no right to list it. Only Linux knows the difference.
-_PASS: Final = getattr(os, "O_PATH", os.O_RDONLY)
+_TRAVERSE: Final = getattr(os, "O_PATH", os.O_RDONLY)
 _DIRECTORY: Final = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -260,7 +260,7 @@ def _open_directory(path: Path, public: Path) -> int:
         forbidden = public.stat()
     except OSError:
         forbidden = None
-    directory = os.open(path.anchor, _DIRECTORY | _PASS)
+    directory = os.open(path.anchor, _DIRECTORY | _TRAVERSE)
     try:
         for name in path.parts[1:]:
             inner = _open_inner(directory, name)
@@ -275,11 +275,11 @@ def _open_directory(path: Path, public: Path) -> int:
 
 def _open_inner(directory: int, name: str) -> int:
     try:
-        return os.open(name, _DIRECTORY | _PASS, dir_fd=directory)
+        return os.open(name, _DIRECTORY | _TRAVERSE, dir_fd=directory)
     except FileNotFoundError:
         with suppress(FileExistsError):
             os.mkdir(name, dir_fd=directory)
-        return os.open(name, _DIRECTORY | _PASS, dir_fd=directory)
+        return os.open(name, _DIRECTORY | _TRAVERSE, dir_fd=directory)
 
 
 def _create(directory: int, name: str) -> int:

@@ -67,19 +67,18 @@ class Requester:
         return self.is_trusted or access_of(entry) in {needed, Access.CHANGE}
 
     def check(self, needed: Access, entry: ConfigEntry) -> None:
-        """Raise ServiceValidationError unless `may` returns true."""
+        """Raise ServiceValidationError unless `may` returns true.
+
+        It does not name the account: Home Assistant logs it.
+        """
         if self.may(needed, entry):
             return
         if needed is Access.CHANGE:
             raise ServiceValidationError(
-                translation_domain=DOMAIN,
-                translation_key="change_not_allowed",
-                translation_placeholders={"account": entry.title},
+                translation_domain=DOMAIN, translation_key="change_not_allowed"
             )
         raise ServiceValidationError(
-            translation_domain=DOMAIN,
-            translation_key="read_not_allowed",
-            translation_placeholders={"account": entry.title},
+            translation_domain=DOMAIN, translation_key="read_not_allowed"
         )
 
     def check_administrator(self) -> None:

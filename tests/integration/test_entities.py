@@ -9,6 +9,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import (
     MockConfigEntry,
     async_capture_events,
+    mock_restore_cache,
 )
 
 from custom_components.imap_push.const import EVENT_NEW_MAIL
@@ -282,6 +283,16 @@ async def test_what_was_shown_before_the_option_is_not_shown_after_it(
     after = get_state(hass, NEW_MAIL)
     assert after.state == before.state
     assert after.attributes.keys() - UNRECORDED == {"event_type", *PUBLIC}
+
+
+async def test_last_mail_without_its_fields_is_forgotten(
+    hass: HomeAssistant, entry: MockConfigEntry, watchers: list[FakeWatcher]
+) -> None:
+    """Where the storage has the state of the event entity only."""
+    mock_restore_cache(hass, [State(NEW_MAIL, "2026-11-03T12:30:00.000+00:00")])
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    assert get_state(hass, NEW_MAIL).state == STATE_UNKNOWN
 
 
 @READABLE
