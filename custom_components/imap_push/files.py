@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
+import errno
 import fcntl
 from itertools import count
 import os
@@ -211,6 +212,8 @@ class _Draft:
     def complete(self, name: str, overwrite: bool) -> str:
         """Give the file its name, or the next that is free; return it."""
         with self._lock:
+            if self._is_closed:
+                raise OSError(errno.EBADF, os.strerror(errno.EBADF))
             self._check_room()
             if overwrite:
                 # This replaces a link, and does not follow it.
@@ -296,10 +299,13 @@ def _create_part(directory: int) -> tuple[str, int]:
         # A file system without locks keeps what a killed process left.
         with suppress(OSError):
             fcntl.flock(file, fcntl.LOCK_EX)
-        if os.fstat(file).st_nlink:
+        try:
+            os.stat(name, dir_fd=directory, follow_symlinks=False)
+        except FileNotFoundError:
+            # It was taken for one that was left behind in the moment before it was locked.
+            os.close(file)
+        else:
             return name, file
-        # It was taken for one that was left behind in the moment before it was locked.
-        os.close(file)
 
 
 def _remove_left_part(directory: int, name: str) -> None:

@@ -195,6 +195,19 @@ async def test_saving_is_cancelled_while_the_disk_writes(
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
+def test_saving_was_cancelled_before_the_file_got_its_name(
+    tmp_path: Path, overwrite: bool
+) -> None:
+    """A thread that comes to it later touches no other directory that was opened since."""
+    draft = files._Draft.open(tmp_path, tmp_path / "www")
+    draft.close()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        draft.complete("a.bin", overwrite)
+    draft.write(b"x", 1000)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
 async def test_name_cannot_be_given(
     hass: HomeAssistant, tmp_path: Path, overwrite: bool
 ) -> None:
