@@ -12,6 +12,7 @@ EVENT_NEW_MAIL: Final = "new_mail"
 SIGNAL_NEW_MAIL: Final = SignalType[dict[str, Any], Context](f"{DOMAIN}_new_mail")
 
 # Of an account
+CONF_ACCESS: Final = "access"
 CONF_ASSISTANT: Final = "assistant"
 CONF_CA: Final = "ca"  # PEM
 CONF_CATCH_UP: Final = "catch_up"

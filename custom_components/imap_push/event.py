@@ -3,7 +3,11 @@
 from dataclasses import dataclass
 from typing import Final, override
 
-from homeassistant.components.event import EventEntity, EventEntityDescription
+from homeassistant.components.event import (
+    EventEntity,
+    EventEntityDescription,
+    EventExtraStoredData,
+)
 from homeassistant.config_entries import ConfigSubentry
 from homeassistant.core import Context, HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
@@ -17,6 +21,7 @@ from .entity import (
     is_mail_recorded,
 )
 from .event_data import NewMail
+from .permissions import is_mail_shown
 
 PARALLEL_UPDATES = 0
 
@@ -63,6 +68,12 @@ BULKY_ATTRIBUTES: Final = frozenset(
     }
 )
 
+# What every user may see of a mail. Without the option, nothing that a sender wrote, and nothing
+# that names a mail to an action.
+PUBLIC_ATTRIBUTES: Final = frozenset(
+    {"account", "bulk", "catch_up", "device_id", "folder", "push", "received"}
+)
+
 EVENTS: Final = {
     SUBENTRY_TYPE_FOLDER: NEW_MAIL,
     SUBENTRY_TYPE_SEARCH: MATCHING_MAIL,
@@ -88,7 +99,10 @@ async def async_setup_entry(
 
 
 class RecordedMailEvent(SubentryEntity, EventEntity):
-    """The new mails of a folder or a search, with the fields of the bus event as attributes."""
+    """The new mails of a folder or a search.
+
+    The attributes are the fields of the bus event that every user may see.
+    """
 
     entity_description: MailEventDescription
 
@@ -113,11 +127,25 @@ class RecordedMailEvent(SubentryEntity, EventEntity):
             )
         )
 
+    @override
+    async def async_get_last_event_data(self) -> EventExtraStoredData | None:
+        """Return the last mail; what was stored of it may not be for every user any more."""
+        if (data := await super().async_get_last_event_data()) is None:
+            return None
+        attributes = self._shown_of(data.last_event_attributes or {})
+        return EventExtraStoredData(data.last_event_type, attributes)
+
+    def _shown_of(self, mail: NewMail) -> NewMail:
+        """Return the fields that every user may see."""
+        if is_mail_shown(self.coordinator.config_entry):
+            return mail
+        return {key: mail[key] for key in mail if key in PUBLIC_ATTRIBUTES}
+
     @callback
     def _async_handle_mail(self, mail: NewMail, context: Context) -> None:
         """Show a mail."""
         self.async_set_context(context)
-        self._trigger_event(self.entity_description.event_type, mail)
+        self._trigger_event(self.entity_description.event_type, self._shown_of(mail))
         self.async_write_ha_state()
 
 

@@ -14,6 +14,7 @@ from homeassistant.helpers import device_registry as dr, entity_registry as er
 
 from .const import DOMAIN, EVENT_NEW_MAIL
 from .event_data import NewMail
+from .permissions import is_mail_shown
 
 
 @callback
@@ -31,11 +32,15 @@ def async_describe_events(
     def async_describe_new_mail(event: Event[NewMail]) -> dict[str, str]:
         """Tell who wrote what, and name the folder's event entity if it is there.
 
-        Anyone can fire such an event by hand, so that no field is sure to be there.
+        Every user can read the lines: sender and subject are left out unless the account's
+        option allows them. Anyone can fire such an event by hand, so that no field is sure
+        to be there.
         """
         mail = event.data
         device_id = str(mail.get("device_id"))
-        line = {LOGBOOK_ENTRY_NAME: "IMAP Push", LOGBOOK_ENTRY_MESSAGE: _message(mail)}
+        entry = hass.config_entries.async_get_entry(str(mail.get("entry_id")))
+        shown = mail if entry is not None and is_mail_shown(entry) else {}
+        line = {LOGBOOK_ENTRY_NAME: "IMAP Push", LOGBOOK_ENTRY_MESSAGE: _message(shown)}
         if device := devices.async_get(device_id):
             line[LOGBOOK_ENTRY_NAME] = device.name_by_user or device.name or ""
         for entity in er.async_entries_for_device(entities, device_id):

@@ -4,6 +4,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 import re
 from typing import Any, Final, Self, override
 from urllib.parse import quote
@@ -11,8 +12,15 @@ from urllib.parse import quote
 from aiohttp import hdrs, web
 import voluptuous as vol
 
-from homeassistant.components.http import HomeAssistantView
-from homeassistant.components.media_player import BrowseError, MediaClass
+from homeassistant.auth.models import User
+from homeassistant.components.http import KEY_HASS_USER, HomeAssistantView
+from homeassistant.components.http.auth import async_sign_path
+from homeassistant.components.media_player import (
+    CONTENT_AUTH_EXPIRY_TIME,
+    BrowseError,
+    MediaClass,
+)
+from homeassistant.components.media_player.const import DATA_COMPONENT as MEDIA_PLAYERS
 from homeassistant.components.media_source import (
     BrowseMediaSource,
     MediaSource,
@@ -20,14 +28,16 @@ from homeassistant.components.media_source import (
     PlayMedia,
     Unresolvable,
 )
-from homeassistant.core import HomeAssistant
+from homeassistant.components.websocket_api import current_connection
+from homeassistant.core import Context, HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers.http import current_request
 from homeassistant.helpers.service import async_get_config_entry
 
 from .const import DOMAIN
 from .coordinator import ImapPushConfigEntry
 from .errors import translated_errors
-from .files import safe_filename
+from .file_names import safe_filename
 from .imap import (
     Attachment,
     Client,
@@ -39,6 +49,7 @@ from .imap import (
     MailNotFound,
     PartNotFound,
 )
+from .permissions import AUTOMATION, Access, Requester, async_requester_of_action
 from .service_data import LINE, PART, number
 
 # Mails of a folder that are looked at.
@@ -151,6 +162,32 @@ def _told_as(kind: type[HomeAssistantError]) -> Iterator[None]:
         ) from err
 
 
+async def _async_requester(hass: HomeAssistant, player: str | None) -> Requester:
+    """Return who browses media, or plays it on a media player.
+
+    Media sources do not get to know this. A media player has the context of the action that
+    it carries out. Everything else belongs to the WebSocket connection or the request under
+    way; a webhook has a request without a user.
+    """
+    if (context := _context_of_player(hass, player)) is not None:
+        return await async_requester_of_action(hass, context)
+    if (connection := current_connection.get()) is not None:
+        return Requester(user=connection.user)
+    if (request := current_request.get()) is not None:
+        return Requester(user=request.get(KEY_HASS_USER))
+    return AUTOMATION
+
+
+def _context_of_player(hass: HomeAssistant, entity_id: str | None) -> Context | None:
+    """Return the context that a media player acts in, None if it has none."""
+    component = hass.data.get(MEDIA_PLAYERS)
+    if component is None or entity_id is None:
+        return None
+    player = component.get_entity(entity_id)
+    # There is no public way to read what async_set_context has set.
+    return None if player is None else player._context  # noqa: SLF001
+
+
 class AttachmentSource(MediaSource):
     """Lets people browse to attachments."""
 
@@ -164,28 +201,40 @@ class AttachmentSource(MediaSource):
     @override
     async def async_resolve_media(self, item: MediaSourceItem) -> PlayMedia:
         """Return where an attachment is served."""
+        requester = await _async_requester(self.hass, item.target_media_player)
         with _told_as(Unresolvable):
             place = _Place.parse(self.hass, item.identifier)
+            requester.check(Access.READ, place.entry)
             with translated_errors(place.entry.title):
                 attachment = await place.attachment()
-        return PlayMedia(
-            f"{AttachmentView.path}/{place.identifier()}", _content_type(attachment)
-        )
+        url = f"{AttachmentView.path}/{place.identifier()}"
+        if requester.is_automation:
+            # Else the URL would be signed for the user whose action started the automation.
+            url = async_sign_path(
+                self.hass,
+                url,
+                timedelta(seconds=CONTENT_AUTH_EXPIRY_TIME),
+                use_content_user=True,
+            )
+        return PlayMedia(url, _content_type(attachment))
 
     @override
     async def async_browse_media(self, item: MediaSourceItem) -> BrowseMediaSource:
         """Return what is in an account, a folder or a mail."""
+        requester = await _async_requester(self.hass, None)
         if not item.identifier:
-            return _directory(None, self.name, self._accounts())
+            return _directory(None, self.name, self._accounts(requester))
         with _told_as(BrowseError):
             place = _Place.parse(self.hass, item.identifier)
+            requester.check(Access.READ, place.entry)
             with translated_errors(place.entry.title):
                 return await _browse(place)
 
-    def _accounts(self) -> list[BrowseMediaSource]:
+    def _accounts(self, requester: Requester) -> list[BrowseMediaSource]:
         return [
             _directory(entry.entry_id, entry.title)
             for entry in self.hass.config_entries.async_loaded_entries(DOMAIN)
+            if requester.may(Access.READ, entry)
         ]
 
 
@@ -266,8 +315,14 @@ def _content_type(attachment: Attachment) -> str:
     return "application/octet-stream"
 
 
+def _requester_of_request(request: web.Request) -> Requester:
+    """Return who sends a request; Home Assistant signs what automations play as a system user."""
+    user: User = request[KEY_HASS_USER]
+    return AUTOMATION if user.system_generated else Requester(user=user)
+
+
 class AttachmentView(HomeAssistantView):
-    """Serves attachments to those who are signed in."""
+    """Serves attachments to users who may read the account's mail."""
 
     path = f"/api/{DOMAIN}/attachment"
     url = f"{path}/{{identifier:.+}}"
@@ -283,6 +338,8 @@ class AttachmentView(HomeAssistantView):
             place = _Place.parse(self.hass, identifier)
         except HomeAssistantError as err:
             raise web.HTTPNotFound from err
+        if not _requester_of_request(request).may(Access.READ, place.entry):
+            raise web.HTTPForbidden
         try:
             attachment = await place.attachment()
             pieces = place.client.read_part(

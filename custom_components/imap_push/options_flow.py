@@ -10,6 +10,7 @@ from homeassistant.data_entry_flow import section
 from homeassistant.helpers.selector import BooleanSelector, NumberSelectorConfig
 
 from .const import (
+    CONF_ACCESS,
     CONF_ASSISTANT,
     CONF_CATCH_UP,
     CONF_NOTIFY,
@@ -28,6 +29,7 @@ from .const import (
 )
 from .form_fields import dropdown, whole_number
 from .imap import CatchUp
+from .permissions import Access
 
 # Few ever have to open it.
 SECTION_CONNECTION: Final = "connection"
@@ -36,6 +38,9 @@ OPTIONS_SCHEMA: Final = vol.Schema(
     {
         vol.Required(CONF_CATCH_UP, default=CatchUp.ALL.value): dropdown(
             CONF_CATCH_UP, [when.value for when in CatchUp]
+        ),
+        vol.Required(CONF_ACCESS, default=Access.NONE.value): dropdown(
+            CONF_ACCESS, [access.value for access in Access]
         ),
         vol.Required(CONF_READ_ONLY, default=DEFAULT_READ_ONLY): BooleanSelector(),
         vol.Required(CONF_ASSISTANT, default=DEFAULT_ASSISTANT): BooleanSelector(),

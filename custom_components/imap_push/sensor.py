@@ -27,6 +27,7 @@ from .entity import (
 )
 from .errors import ERROR_KEYS, error_key
 from .imap import AccountState, FolderState, PushMode
+from .permissions import is_mail_shown
 
 PARALLEL_UPDATES = 0
 
@@ -195,7 +196,9 @@ class RecordedFolderSensor(FolderEntity, SensorEntity):
     @property
     @override
     def extra_state_attributes(self) -> Mapping[str, Any] | None:
-        """Return what else is known."""
+        """Return what else is known, if every user may see it."""
+        if not is_mail_shown(self.coordinator.config_entry):
+            return None
         return self.entity_description.attributes_fn(self.folder_state)
 
 

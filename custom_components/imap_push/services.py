@@ -27,15 +27,20 @@ from .const import (
 from .coordinator import ImapPushConfigEntry
 from .errors import translated_errors
 from .event_data import mail_fields
+from .file_names import inert_filename, is_replaceable
 from .files import (
+    MAX_FILES,
+    MAX_OCTETS,
+    MIN_FREE_OCTETS,
+    DirectoryFull,
     DirectoryNotAllowed,
     FileTooLarge,
     async_save,
     resolve_directory,
-    safe_filename,
 )
 from .helpers import criteria_from_config
 from .imap import Attachment, Client, Done, Mail, MailNotFound
+from .permissions import Access, async_requester_of_action
 from .service_data import (
     ATTR_ADD_KEYWORDS,
     ATTR_ANSWERED,
@@ -68,6 +73,7 @@ SERVICE_SEARCH: Final = "search"
 SERVICE_SET_FLAGS: Final = "set_flags"
 
 _OCTETS_PER_MEGABYTE: Final = 1_000_000
+_OCTETS_PER_GIGABYTE: Final = 1_000_000_000
 
 _FLAGS: Final = {
     ATTR_READ: r"\Seen",
@@ -122,9 +128,18 @@ class _Mails:
         return self.uids[0]
 
 
-def _mails(call: ServiceCall) -> _Mails:
+async def _async_entry(call: ServiceCall, needed: Access) -> ImapPushConfigEntry:
+    """Return the account, whose mail the caller may read, or change."""
+    entry: ImapPushConfigEntry = async_get_config_entry(
+        call.hass, DOMAIN, call.data[ATTR_ENTRY_ID]
+    )
+    (await async_requester_of_action(call.hass, call.context)).check(needed, entry)
+    return entry
+
+
+async def _async_mails(call: ServiceCall, needed: Access) -> _Mails:
     return _Mails(
-        entry=async_get_config_entry(call.hass, DOMAIN, call.data[ATTR_ENTRY_ID]),
+        entry=await _async_entry(call, needed),
         folder=call.data[CONF_FOLDER],
         uid_validity=call.data[ATTR_UID_VALIDITY],
         uids=call.data[ATTR_UID],
@@ -137,9 +152,7 @@ def _fields(entry: ImapPushConfigEntry, mail: Mail) -> dict[str, Any]:
 
 async def _async_search(call: ServiceCall) -> ServiceResponse:
     """Return the newest mails of a folder that match."""
-    entry: ImapPushConfigEntry = async_get_config_entry(
-        call.hass, DOMAIN, call.data[ATTR_ENTRY_ID]
-    )
+    entry = await _async_entry(call, Access.READ)
     client, folder = entry.runtime_data.client, call.data[CONF_FOLDER]
     criteria = criteria_from_config(call.data)
     with translated_errors(entry.title):
@@ -154,7 +167,7 @@ async def _async_search(call: ServiceCall) -> ServiceResponse:
 
 async def _async_fetch(call: ServiceCall) -> ServiceResponse:
     """Return a mail with its header and its text."""
-    mails = _mails(call)
+    mails = await _async_mails(call, Access.READ)
     with translated_errors(mails.entry.title):
         content = await mails.client.content(
             mails.folder,
@@ -172,7 +185,9 @@ async def _async_fetch(call: ServiceCall) -> ServiceResponse:
 
 async def _async_save_attachment(call: ServiceCall) -> ServiceResponse:
     """Save attachments of a mail as files."""
-    mails = _mails(call)
+    requester = await async_requester_of_action(call.hass, call.context)
+    requester.check_administrator()
+    mails = await _async_mails(call, Access.READ)
     directory = await _async_directory(call)
     with translated_errors(mails.entry.title):
         files: list[JsonValueType] = [
@@ -190,11 +205,15 @@ async def _async_directory(call: ServiceCall) -> Path:
             resolve_directory, call.hass, directory
         )
     except DirectoryNotAllowed as err:
-        raise ServiceValidationError(
-            translation_domain=DOMAIN,
-            translation_key="directory_not_allowed",
-            translation_placeholders={"directory": directory or ""},
-        ) from err
+        raise _directory_not_allowed(directory or "") from err
+
+
+def _directory_not_allowed(directory: str) -> ServiceValidationError:
+    return ServiceValidationError(
+        translation_domain=DOMAIN,
+        translation_key="directory_not_allowed",
+        translation_placeholders={"directory": directory},
+    )
 
 
 async def _async_attachments(call: ServiceCall, mails: _Mails) -> list[Attachment]:
@@ -226,7 +245,7 @@ async def _async_save_one(
     call: ServiceCall, mails: _Mails, directory: Path, attachment: Attachment
 ) -> JsonObjectType:
     """Save one attachment; return what is told of the file."""
-    name = safe_filename(attachment.filename, attachment.content_type)
+    name = inert_filename(attachment.filename, attachment.content_type)
     try:
         saved = await async_save(
             call.hass,
@@ -235,8 +254,22 @@ async def _async_save_one(
                 mails.folder, mails.uid_validity, mails.uid, attachment.part
             ),
             max_size=int(call.data[ATTR_MAX_SIZE] * _OCTETS_PER_MEGABYTE),
-            overwrite=call.data[ATTR_OVERWRITE],
+            overwrite=call.data[ATTR_OVERWRITE]
+            and is_replaceable(name, attachment.content_type),
         )
+    except DirectoryNotAllowed as err:
+        raise _directory_not_allowed(str(directory)) from err
+    except DirectoryFull as err:
+        raise HomeAssistantError(
+            translation_domain=DOMAIN,
+            translation_key="directory_full",
+            translation_placeholders={
+                "directory": str(directory),
+                "max_files": f"{MAX_FILES:,}",
+                "max_size": f"{MAX_OCTETS / _OCTETS_PER_GIGABYTE:g}",
+                "min_free": f"{MIN_FREE_OCTETS / _OCTETS_PER_GIGABYTE:g}",
+            },
+        ) from err
     except FileTooLarge as err:
         raise HomeAssistantError(
             translation_domain=DOMAIN,
@@ -277,17 +310,18 @@ async def _async_set_flags(call: ServiceCall) -> ServiceResponse:
 
 async def _async_move(call: ServiceCall) -> ServiceResponse:
     """Move mails to another folder."""
-    target = call.data[ATTR_TARGET_FOLDER]
-    if target == call.data[CONF_FOLDER]:
-        raise ServiceValidationError(
-            translation_domain=DOMAIN, translation_key="same_folder"
-        )
-    return await _async_write(
-        call,
-        lambda mails: mails.client.move(
+
+    async def move(mails: _Mails) -> Done:
+        target = call.data[ATTR_TARGET_FOLDER]
+        if target == mails.folder:
+            raise ServiceValidationError(
+                translation_domain=DOMAIN, translation_key="same_folder"
+            )
+        return await mails.client.move(
             mails.folder, mails.uid_validity, mails.uids, target
-        ),
-    )
+        )
+
+    return await _async_write(call, move)
 
 
 async def _async_delete(call: ServiceCall) -> ServiceResponse:
@@ -307,7 +341,7 @@ async def _async_write(
     call: ServiceCall, request: Callable[[_Mails], Awaitable[Done]]
 ) -> ServiceResponse:
     """Change mails, and tell which; without an answer to tell it in, raise if some are gone."""
-    mails = _mails(call)
+    mails = await _async_mails(call, Access.CHANGE)
     if mails.entry.options.get(CONF_READ_ONLY, DEFAULT_READ_ONLY):
         raise ServiceValidationError(
             translation_domain=DOMAIN,

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 import voluptuous as vol
 
 from custom_components.imap_push.const import CONF_SECURITY, DOMAIN
@@ -67,6 +68,12 @@ LAST_ERROR = "sensor.jane_example_com_last_error"
 TOTAL_UNREAD = "sensor.jane_example_com_total_unread"
 PUSH_MODE = "sensor.jane_example_com_push_mode"
 CONNECTIVITY = "binary_sensor.jane_example_com_connectivity"
+
+
+# A test of an account whose mail all users may read.
+READABLE = pytest.mark.parametrize(
+    "entry_options", [pytest.param({"access": "read"}, id="all may read")]
+)
 
 
 async def open_form(hass: HomeAssistant) -> str:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
+from typing import Any
 from unittest.mock import AsyncMock, Mock, create_autospec, patch
 
 import pytest
@@ -122,12 +123,19 @@ def check_account() -> Iterator[AsyncMock]:
 
 
 @pytest.fixture
-def entry(hass: HomeAssistant) -> MockConfigEntry:
+def entry_options() -> dict[str, Any]:
+    """Return the options of the account; a test may name others as a parameter."""
+    return {}
+
+
+@pytest.fixture
+def entry(hass: HomeAssistant, entry_options: dict[str, Any]) -> MockConfigEntry:
     """Add the entry of an account whose INBOX is watched; it is not set up."""
     entry = MockConfigEntry(
         domain=DOMAIN,
         title=USERNAME,
         data=ENTRY_DATA,
+        options=entry_options,
         unique_id="jane@example.com@imap.example.com",
         entry_id="01IMAPPUSH",
         subentries_data=[

@@ -4,13 +4,13 @@ from collections.abc import AsyncIterator
 import logging
 from pathlib import Path
 from typing import Any
-from unittest.mock import Mock
+from unittest.mock import Mock, patch
 
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 import voluptuous as vol
 
-from custom_components.imap_push import errors, imap
+from custom_components.imap_push import errors, files, imap
 from custom_components.imap_push.const import CONF_READ_ONLY, DOMAIN
 from custom_components.imap_push.imap import (
     Attachment,
@@ -579,7 +579,8 @@ async def test_save_one_part(
     )
     imap_client.attachment.assert_awaited_once_with("INBOX", 3, 7, "1.2")
     [file] = response["files"]
-    assert file["path"] == str(media / "a/b/attachment.html")
+    assert file["path"] == str(media / "a/b/attachment.html.txt")
+    assert file["content_type"] == "text/html"
 
 
 async def test_save_outside_of_the_media_folder(
@@ -654,6 +655,61 @@ async def test_save_fails(
         )
     assert raised.value.translation_key == key
     assert not list((media / "imap_push").iterdir())
+
+
+async def test_save_in_a_full_directory(
+    hass: HomeAssistant, imap_client: Mock, media: Path
+) -> None:
+    """The error says what the limits are."""
+    imap_client.mails.return_value = [make_mail(attachments=(INVOICE,))]
+    send(imap_client, b"content")
+    with (
+        patch.object(files, "MAX_FILES", 0),
+        pytest.raises(HomeAssistantError) as raised,
+    ):
+        await act(hass, "save_attachment", mail=MAIL)
+    assert raised.value.translation_key == "directory_full"
+    assert "up to 10,000 files and 10 GB, and 1 GB of the disk" in str(raised.value)
+
+
+async def test_save_where_files_become_public_meanwhile(
+    hass: HomeAssistant, imap_client: Mock, media: Path
+) -> None:
+    """Nothing is saved there, even if it was allowed a moment before."""
+    imap_client.mails.return_value = [make_mail(attachments=(INVOICE,))]
+    send(imap_client, b"content")
+    with (
+        patch.object(files, "_public_directory", side_effect=[media / "www", media]),
+        pytest.raises(ServiceValidationError) as raised,
+    ):
+        await act(hass, "save_attachment", mail=MAIL)
+    assert raised.value.translation_key == "directory_not_allowed"
+    assert not list(media.rglob("*"))
+
+
+async def test_sender_cannot_replace_a_file_of_another_type(
+    hass: HomeAssistant, imap_client: Mock, media: Path
+) -> None:
+    """A file that is declared as anything gets a number, whatever `overwrite` says."""
+    folder = media / "imap_push"
+    folder.mkdir()
+    (folder / "scenes.yaml").write_bytes(b"mine")
+    imap_client.mails.return_value = [
+        make_mail(
+            attachments=(
+                Attachment(
+                    part="2",
+                    filename="scenes.yaml",
+                    content_type="application/octet-stream",
+                    size=1,
+                ),
+            )
+        )
+    ]
+    send(imap_client, b"theirs")
+    response = await act(hass, "save_attachment", mail=MAIL, overwrite=True)
+    assert response["files"][0]["filename"] == "scenes (1).yaml"
+    assert (folder / "scenes.yaml").read_bytes() == b"mine"
 
 
 async def test_save_of_mail_that_is_gone(

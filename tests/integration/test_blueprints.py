@@ -310,6 +310,53 @@ async def test_save_attachments(
 
 
 @pytest.mark.parametrize(
+    ("directory", "saved"),
+    [
+        pytest.param("", ["card.png", "logo.svg.txt", "photo.png"], id="usual"),
+        pytest.param("www/community", [], id="public folder"),
+    ],
+)
+async def test_save_attachments_that_are_not_what_they_are_declared_as(
+    hass: HomeAssistant,
+    accounts: dict[str, FakeWatcher],
+    client: Mock,
+    tmp_path: Path,
+    directory: str,
+    saved: list[str],
+) -> None:
+    """Who chose pictures gets no page and no script, and nothing reaches the folder www."""
+    www, media = tmp_path / "www", tmp_path / "media"
+    for folder in (www, media):
+        folder.mkdir()
+    hass.config.config_dir = str(tmp_path)
+    hass.config.media_dirs = {"local": str(media)}
+    hass.config.allowlist_external_dirs = {str(www), str(media)}
+    mail: dict[str, Any] = {
+        "attachments": tuple(
+            Attachment(part="2", filename=name, content_type=content_type, size=7)
+            for name, content_type in (
+                ("photo.html", "image/png"),
+                ("card.js", "image/png"),
+                ("logo.svg", "image/svg+xml"),
+                ("page.html", "text/html"),
+            )
+        )
+    }
+    client.mails.return_value = [make_mail(**mail)]
+    client.read_part.side_effect = _content
+    await _automate(
+        hass,
+        "save_attachments",
+        mailboxes=_work(hass),
+        content_type=["image/*"],
+        directory=directory,
+    )
+    await _deliver(hass, accounts["work"], **mail)
+    assert not list(www.iterdir())
+    assert sorted(path.name for path in media.glob("*/*")) == saved
+
+
+@pytest.mark.parametrize(
     ("unread", "inputs", "told"),
     [
         pytest.param(2, {}, True, id="two"),

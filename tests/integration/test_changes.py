@@ -37,7 +37,7 @@ from homeassistant.const import STATE_UNAVAILABLE, STATE_UNKNOWN
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr, entity_registry as er
 
-from . import NEW_MAIL, UNREAD, USERNAME, get_state, make_arrival, make_state
+from . import NEW_MAIL, READABLE, UNREAD, USERNAME, get_state, make_arrival, make_state
 from .conftest import FakeWatcher
 
 LISTS_UNREAD = "sensor.jane_example_com_lists_unread"
@@ -94,6 +94,7 @@ async def _add(
     await hass.async_block_till_done()
 
 
+@READABLE
 async def test_an_added_folder_is_watched_and_nobody_is_disturbed(
     hass: HomeAssistant,
     entry: MockConfigEntry,
@@ -220,6 +221,7 @@ async def test_a_changed_folder_goes_on(
     assert watchers == [watcher]
 
 
+@READABLE
 async def test_mail_that_does_not_match_the_folder_gives_no_event(
     hass: HomeAssistant,
     entry: MockConfigEntry,
@@ -323,6 +325,7 @@ async def test_a_change_while_an_account_is_set_up_is_not_missed(
     assert get_state(hass, LISTS_UNREAD)
 
 
+@READABLE
 async def test_a_search_is_counted_and_tells_of_new_mail(
     hass: HomeAssistant,
     entry: MockConfigEntry,

@@ -554,6 +554,7 @@ async def test_options_are_changed_and_watching_goes_on(
     assert result["step_id"] == "init"
     connection = {"push": False, "notify": False, "poll_interval": 300}
     others = {
+        "access": "change",
         "catch_up": "last_day",
         "read_only": True,
         "assistant": True,
@@ -584,6 +585,7 @@ async def test_nothing_that_is_of_consequence_is_on_at_first(
     )
     await hass.async_block_till_done()
     assert entry.options == {
+        "access": "none",
         "catch_up": "all",
         "read_only": False,
         "assistant": False,

@@ -23,6 +23,7 @@ from . import (
     CONNECTIVITY,
     NEW_MAIL,
     PASSWORD,
+    READABLE,
     UNREAD,
     get_state,
     make_arrival,
@@ -32,6 +33,7 @@ from .automations import automate, device_id
 from .conftest import FakeWatcher
 
 
+@READABLE
 async def test_fifty_mails_at_once_are_fifty_events_in_order(
     hass: HomeAssistant, watcher: FakeWatcher
 ) -> None:

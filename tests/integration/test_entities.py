@@ -6,8 +6,13 @@ from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
 import pytest
-from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_capture_events,
+    mock_restore_cache,
+)
 
+from custom_components.imap_push.const import EVENT_NEW_MAIL
 from custom_components.imap_push.imap import (
     AccountState,
     Attachment,
@@ -29,6 +34,7 @@ from . import (
     MESSAGES,
     NEW_MAIL,
     PUSH_MODE,
+    READABLE,
     TOTAL_UNREAD,
     UNREAD,
     get_state,
@@ -40,6 +46,10 @@ from .conftest import FakeWatcher
 
 # What the recorder leaves out of every state.
 UNRECORDED = {"device_class", "event_types", "friendly_name", "icon"}
+# What all users see of a mail without the option of the account.
+PUBLIC = {
+    *("account", "bulk", "catch_up", "device_id", "folder", "push", "received"),
+}
 
 
 def _inbox(**fields: Any) -> AccountState:
@@ -213,18 +223,79 @@ async def test_unique_ids_do_not_depend_on_what_can_be_changed(
     }
 
 
-async def test_event_entity_shows_the_mail(
-    hass: HomeAssistant, watcher: FakeWatcher
+@pytest.mark.parametrize(
+    ("entry_options", "is_shown"),
+    [
+        pytest.param({}, False, id="as it is set up"),
+        pytest.param({"access": "none"}, False, id="nobody else"),
+        pytest.param({"access": "everything"}, False, id="unknown"),
+        pytest.param({"access": None}, False, id="not set"),
+        pytest.param({"access": ["read"]}, False, id="no text"),
+        pytest.param({"access": "read"}, True, id="all may read"),
+        pytest.param({"access": "change"}, True, id="all may change"),
+    ],
+)
+async def test_what_every_user_sees_of_a_mail(
+    hass: HomeAssistant, watcher: FakeWatcher, is_shown: bool
 ) -> None:
-    """Its attributes are the fields of the bus event."""
+    """All fields of the bus event, or when and where it came; the event has all fields."""
     assert get_state(hass, NEW_MAIL).state == STATE_UNKNOWN
-    await watcher.listener.mail_arrived(make_arrival())
-    state = get_state(hass, NEW_MAIL)
-    assert state.attributes["event_type"] == "new_mail"
-    assert state.attributes["subject"] == "Your order"
-    assert state.attributes["sender"] == "shop@example.org"
+    events = async_capture_events(hass, EVENT_NEW_MAIL)
+    arrival = make_arrival(
+        message_id="<1@example.org>",
+        to=("jane@example.com",),
+        attachments=(
+            Attachment(
+                part="2", filename="a.pdf", content_type="application/pdf", size=1
+            ),
+        ),
+        text="Thank you.",
+    )
+    await watcher.listener.mail_arrived(arrival)
+    watcher.listener.state_changed(_inbox(last_mail=arrival.mail))
+    [event] = events
+    attributes = get_state(hass, NEW_MAIL).attributes
+    shown = attributes.keys() - {"event_type", *UNRECORDED}
+    last_mail = get_state(hass, LAST_MAIL)
+    assert last_mail.state == "2026-11-03T12:30:00+00:00"
+    assert attributes["event_type"] == "new_mail"
+    assert event.data["subject"] == "Your order"
+    assert {key: attributes[key] for key in shown}.items() <= event.data.items()
+    if is_shown:
+        assert shown == event.data.keys()
+        assert last_mail.attributes["sender"] == "shop@example.org"
+    else:
+        assert shown == PUBLIC
+        assert not {"sender", "sender_name", "subject"} & last_mail.attributes.keys()
 
 
+async def test_what_was_shown_before_the_option_is_not_shown_after_it(
+    hass: HomeAssistant, entry: MockConfigEntry, watchers: list[FakeWatcher]
+) -> None:
+    """A restart brings back the last mail, but not its sender and subject."""
+    hass.config_entries.async_update_entry(entry, options={"access": "read"})
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await watchers[-1].listener.mail_arrived(make_arrival())
+    before = get_state(hass, NEW_MAIL)
+    assert before.attributes["subject"] == "Your order"
+    hass.config_entries.async_update_entry(entry, options={})
+    await hass.async_block_till_done()
+    after = get_state(hass, NEW_MAIL)
+    assert after.state == before.state
+    assert after.attributes.keys() - UNRECORDED == {"event_type", *PUBLIC}
+
+
+async def test_last_mail_without_its_fields_is_forgotten(
+    hass: HomeAssistant, entry: MockConfigEntry, watchers: list[FakeWatcher]
+) -> None:
+    """Where the storage has the state of the event entity only."""
+    mock_restore_cache(hass, [State(NEW_MAIL, "2026-11-03T12:30:00.000+00:00")])
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    assert get_state(hass, NEW_MAIL).state == STATE_UNKNOWN
+
+
+@READABLE
 async def test_event_entity_is_there_when_the_server_is_not(
     hass: HomeAssistant, watcher: FakeWatcher
 ) -> None:
@@ -253,17 +324,29 @@ async def test_event_entity_remembers_the_last_mail(
 
 
 @pytest.mark.parametrize(
-    ("options", "recorded", "of_last_mail"),
+    ("entry_options", "recorded", "of_last_mail"),
     [
         pytest.param(
             {},
-            {"event_type", "bulk", "catch_up", "folder", "push", "received"}
-            | {"uid", "uid_validity"},
+            {"event_type", "bulk", "catch_up", "folder", "push", "received"},
             set(),
             id="as it is set up",
         ),
         pytest.param(
             {"record_mail": True},
+            {"event_type", "bulk", "catch_up", "folder", "push", "received"},
+            set(),
+            id="wanted, and not for everybody",
+        ),
+        pytest.param(
+            {"access": "read"},
+            {"event_type", "bulk", "catch_up", "folder", "push", "received"}
+            | {"uid", "uid_validity"},
+            set(),
+            id="for everybody, and not wanted",
+        ),
+        pytest.param(
+            {"access": "read", "record_mail": True},
             {"event_type", "bulk", "catch_up", "folder", "push", "received"}
             | {"uid", "uid_validity", "sender", "sender_name", "subject"},
             {"sender", "sender_name", "subject"},
@@ -275,12 +358,10 @@ async def test_recorder_gets_little_of_the_largest_mail(
     hass: HomeAssistant,
     entry: MockConfigEntry,
     watchers: list[FakeWatcher],
-    options: dict[str, bool],
     recorded: set[str],
     of_last_mail: set[str],
 ) -> None:
     """Far less than its 16 KB, and who wrote what only if the user wants it."""
-    hass.config_entries.async_update_entry(entry, options=options)
     assert await hass.config_entries.async_setup(entry.entry_id)
     await hass.async_block_till_done()
     address = "a" * 64 + "@" + "example." * 20 + "org"
@@ -303,7 +384,6 @@ async def test_recorder_gets_little_of_the_largest_mail(
     attributes = _recorded(get_state(hass, NEW_MAIL))
     assert attributes.keys() == recorded
     assert len(json.dumps(attributes, ensure_ascii=False).encode()) < 8192
-    assert get_state(hass, LAST_MAIL).attributes["subject"] == "ß" * 1000
     shown = {"sender", "sender_name", "subject"}
     assert _recorded(get_state(hass, LAST_MAIL)).keys() & shown == of_last_mail
 

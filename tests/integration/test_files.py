@@ -1,84 +1,27 @@
-"""What strangers send is saved under a name that harms nothing."""
+"""What strangers send is saved only where it harms nothing, and never more than fits."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+import fcntl
+import os
 from pathlib import Path
 import threading
-from typing import IO
+from typing import Any
 from unittest.mock import patch
 
 import pytest
 
 from custom_components.imap_push import files
 from custom_components.imap_push.files import (
+    DirectoryFull,
     DirectoryNotAllowed,
+    FileTooLarge,
+    SavedFile,
     async_save,
     resolve_directory,
-    safe_filename,
 )
 from homeassistant.core import HomeAssistant
-from homeassistant.util import raise_if_invalid_filename, raise_if_invalid_path
-
-
-@pytest.mark.parametrize(
-    ("name", "safe"),
-    [
-        pytest.param("invoice.pdf", "invoice.pdf", id="harmless"),
-        pytest.param("Rechnung für März.pdf", "Rechnung für März.pdf", id="umlauts"),
-        pytest.param("Ma\u0308rz.pdf", "März.pdf", id="decomposed"),
-        pytest.param("請求書 😀.pdf", "請求書 😀.pdf", id="other scripts"),
-        pytest.param("../../etc/passwd", "passwd", id="parent folders"),
-        pytest.param("/etc/shadow", "shadow", id="absolute"),
-        pytest.param(r"C:\Users\ada\report.doc", "report.doc", id="Windows path"),
-        pytest.param(r"..\..\evil.bat", "evil.bat", id="Windows parents"),
-        pytest.param("..", "attachment.pdf", id="only dots"),
-        pytest.param("folder/", "attachment.pdf", id="ends with a separator"),
-        pytest.param("...hidden", "hidden", id="leading dots"),
-        pytest.param(".bashrc", "bashrc", id="hidden file"),
-        pytest.param("name. . ", "name", id="trailing dots and blanks"),
-        pytest.param("a..b.pdf", "a.b.pdf", id="dots within"),
-        pytest.param("a\0b\r\nc\x7f\x85.pdf", "abc.pdf", id="control characters"),
-        pytest.param("inv\u202efdp.exe", "invfdp.exe", id="direction turned"),
-        pytest.param("a\u200f\u2066b\u2028.pdf", "ab.pdf", id="marks and line ends"),
-        pytest.param("a\ud800b.pdf", "ab.pdf", id="lone surrogate"),
-        pytest.param('a<b>:"|?*~.pdf', "a_b_______.pdf", id="not for Windows"),
-        pytest.param("CON", "_CON", id="device"),
-        pytest.param("nul.txt", "_nul.txt", id="device with a suffix"),
-        pytest.param("Com1 .tar.gz", "_Com1 .tar.gz", id="device with a blank"),
-        pytest.param("console.log", "console.log", id="no device"),
-        pytest.param("", "attachment.pdf", id="empty"),
-        pytest.param(None, "attachment.pdf", id="none"),
-        pytest.param("\u200b \u202e", "attachment.pdf", id="nothing to see"),
-        pytest.param("x" * 300 + ".pdf", "x" * 196 + ".pdf", id="long"),
-        pytest.param("ä" * 300 + ".pdf", "ä" * 98 + ".pdf", id="long and not ASCII"),
-        pytest.param("x." + "y" * 300, "x." + "y" * 198, id="long suffix"),
-        pytest.param(
-            "x" * 195 + " and more.pdf", "x" * 195 + ".pdf", id="cut at a blank"
-        ),
-    ],
-)
-def test_name_of_a_file(name: str | None, safe: str) -> None:
-    """It is one name, that a person sees as it is, for every file system."""
-    made = safe_filename(name, "application/pdf")
-    assert made == safe
-    assert Path(made).name == made
-    assert len(made.encode()) <= 200
-    raise_if_invalid_filename(made)
-    raise_if_invalid_path(made)
-
-
-@pytest.mark.parametrize(
-    ("content_type", "safe"),
-    [
-        pytest.param("image/jpeg", "attachment.jpg", id="known"),
-        pytest.param("x/y", "attachment.bin", id="unknown"),
-        pytest.param("", "attachment.bin", id="none"),
-        pytest.param("../..", "attachment.bin", id="no type"),
-    ],
-)
-def test_file_without_a_name(content_type: str, safe: str) -> None:
-    """Its type says the suffix."""
-    assert safe_filename(None, content_type) == safe
 
 
 @pytest.fixture
@@ -109,9 +52,51 @@ def test_directory(
 
 def test_directory_below_the_configuration(hass: HomeAssistant) -> None:
     """A path that is not absolute starts there."""
-    hass.config.allowlist_external_dirs = {hass.config.path("www")}
-    expected = Path(hass.config.path("www")).resolve() / "mail"
-    assert resolve_directory(hass, "www/mail") == expected
+    hass.config.allowlist_external_dirs = {hass.config.path("files")}
+    expected = Path(hass.config.path("files")).resolve() / "mail"
+    assert resolve_directory(hass, "files/mail") == expected
+
+
+@pytest.mark.parametrize(
+    ("media", "directory"),
+    [
+        pytest.param("media", "www", id="itself"),
+        pytest.param("media", "www/community", id="below"),
+        pytest.param("media", "www/../www/a", id="by a detour"),
+        pytest.param("media", "WWW/a", id="in capitals"),
+        pytest.param("media", "link", id="by a link"),
+        pytest.param("media", "link/community", id="below a link"),
+        pytest.param("www/media", None, id="media folder in it"),
+        pytest.param("www", None, id="media folder"),
+    ],
+)
+@pytest.mark.parametrize("is_there", [True, False], ids=["is there", "is not there"])
+def test_nothing_is_saved_where_files_are_public(
+    hass: HomeAssistant,
+    tmp_path: Path,
+    media: str,
+    directory: str | None,
+    is_there: bool,
+) -> None:
+    """Home Assistant allows the folder www, and even all of the configuration may be allowed."""
+    hass.config.config_dir = str(tmp_path)
+    hass.config.allowlist_external_dirs = {str(tmp_path), str(tmp_path / "www")}
+    hass.config.media_dirs = {"local": str(tmp_path / media)}
+    (tmp_path / "link").symlink_to(tmp_path / "www")
+    if is_there:
+        (tmp_path / "www").mkdir()
+    with pytest.raises(DirectoryNotAllowed):
+        resolve_directory(hass, directory)
+
+
+@pytest.mark.parametrize("directory", ["www2", "my/www", "wwwx/a"])
+def test_folders_with_a_similar_name_are_not_public(
+    hass: HomeAssistant, tmp_path: Path, directory: str
+) -> None:
+    """Only one folder is."""
+    hass.config.config_dir = str(tmp_path)
+    hass.config.allowlist_external_dirs = {str(tmp_path)}
+    assert resolve_directory(hass, directory) == tmp_path / directory
 
 
 @pytest.mark.parametrize("directory", ["a\0b", "x" * 5000, "/{media}loop"])
@@ -130,6 +115,19 @@ async def _pieces(*pieces: bytes) -> AsyncIterator[bytes]:
         yield piece
 
 
+async def save(
+    hass: HomeAssistant,
+    path: Path,
+    pieces: AsyncIterator[bytes] | None = None,
+    *,
+    overwrite: bool = False,
+) -> SavedFile:
+    """Save a file of at most 1,000 octets, by default of one."""
+    return await async_save(
+        hass, path, pieces or _pieces(b"x"), max_size=1000, overwrite=overwrite
+    )
+
+
 async def test_saving_is_cancelled(hass: HomeAssistant, tmp_path: Path) -> None:
     """As by an automation that starts anew: nothing of the file stays."""
     waits = asyncio.Event()
@@ -139,9 +137,7 @@ async def test_saving_is_cancelled(hass: HomeAssistant, tmp_path: Path) -> None:
         waits.set()
         await asyncio.Event().wait()
 
-    task = asyncio.create_task(
-        async_save(hass, tmp_path / "a.bin", endless(), max_size=1000, overwrite=False)
-    )
+    task = asyncio.create_task(save(hass, tmp_path / "a.bin", endless()))
     await waits.wait()
     assert [path.suffix for path in tmp_path.iterdir()] == [".part"]
     task.cancel()
@@ -150,21 +146,22 @@ async def test_saving_is_cancelled(hass: HomeAssistant, tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-async def test_saving_is_cancelled_at_once(hass: HomeAssistant, tmp_path: Path) -> None:
+@pytest.mark.parametrize("fails", [False, True], ids=["made", "not made"])
+async def test_saving_is_cancelled_at_once(
+    hass: HomeAssistant, tmp_path: Path, fails: bool
+) -> None:
     """While a slow disk still makes the file: it does not stay either."""
     goes_on = threading.Event()
-    create = files._create
+    create = files._create_part
 
-    def create_slowly(path: Path) -> IO[bytes]:
+    def create_slowly(directory: int) -> tuple[str, int]:
         goes_on.wait(10)
-        return create(path)
+        if fails:
+            raise OSError("read only")
+        return create(directory)
 
-    with patch.object(files, "_create", create_slowly):
-        task = asyncio.create_task(
-            async_save(
-                hass, tmp_path / "a.bin", _pieces(b"x"), max_size=1000, overwrite=False
-            )
-        )
+    with patch.object(files, "_create_part", create_slowly):
+        task = asyncio.create_task(save(hass, tmp_path / "a.bin"))
         await asyncio.sleep(0)
         task.cancel()
         await asyncio.sleep(0)
@@ -174,15 +171,52 @@ async def test_saving_is_cancelled_at_once(hass: HomeAssistant, tmp_path: Path) 
     assert not list(tmp_path.iterdir())
 
 
-async def test_name_cannot_be_given(hass: HomeAssistant, tmp_path: Path) -> None:
+async def test_saving_is_cancelled_while_the_disk_writes(
+    hass: HomeAssistant, tmp_path: Path
+) -> None:
+    """What the thread still writes reaches no other file that was opened since."""
+    writes, goes_on = threading.Event(), threading.Event()
+    write = os.write
+
+    def write_slowly(file: int, octets: memoryview) -> int:
+        writes.set()
+        goes_on.wait(10)
+        return write(file, octets[:1])
+
+    with patch.object(os, "write", write_slowly):
+        task = asyncio.create_task(save(hass, tmp_path / "a.bin", _pieces(b"xyz")))
+        await hass.async_add_executor_job(writes.wait, 10)
+        task.cancel()
+        await asyncio.sleep(0)
+        goes_on.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_saving_was_cancelled_before_the_file_got_its_name(
+    tmp_path: Path, overwrite: bool
+) -> None:
+    """A thread that comes to it later touches no other directory that was opened since."""
+    draft = files._Draft.open(tmp_path, tmp_path / "www")
+    draft.close()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        draft.complete("a.bin", overwrite)
+    draft.write(b"x", 1000)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+async def test_name_cannot_be_given(
+    hass: HomeAssistant, tmp_path: Path, overwrite: bool
+) -> None:
     """The name that was taken for it is free again."""
     with (
-        patch.object(Path, "replace", side_effect=OSError("read only")),
+        patch.object(os, "replace", side_effect=OSError("read only")),
         pytest.raises(OSError, match="read only"),
     ):
-        await async_save(
-            hass, tmp_path / "a.bin", _pieces(b"x"), max_size=1000, overwrite=False
-        )
+        await save(hass, tmp_path / "a.bin", overwrite=overwrite)
     assert not list(tmp_path.iterdir())
 
 
@@ -192,15 +226,211 @@ async def test_two_files_of_one_name_at_the_same_time(
     """Both are kept."""
     saved = await asyncio.gather(
         *(
-            async_save(
-                hass,
-                tmp_path / "a.bin",
-                _pieces(bytes([number])),
-                max_size=1000,
-                overwrite=False,
-            )
+            save(hass, tmp_path / "a.bin", _pieces(bytes([number])))
             for number in range(8)
         )
     )
     assert len({file.path for file in saved}) == 8
     assert {file.path.read_bytes()[0] for file in saved} == set(range(8))
+    assert len(list(tmp_path.iterdir())) == 8
+
+
+def _link(place: Path, evil: Path) -> None:
+    place.symlink_to(evil)
+
+
+def _swap(place: Path, evil: Path) -> None:
+    place.rmdir()
+    place.symlink_to(evil)
+
+
+def _swap_parent(place: Path, evil: Path) -> None:
+    place.parent.rename(place.parent.with_name("moved"))
+    (evil / place.name).mkdir()
+    place.parent.symlink_to(evil)
+
+
+@pytest.mark.parametrize(
+    ("is_there", "change"),
+    [
+        pytest.param(False, _link, id="made as a link"),
+        pytest.param(True, _swap, id="swapped for a link"),
+        pytest.param(True, _swap_parent, id="in a folder that is swapped for a link"),
+    ],
+)
+async def test_directory_is_swapped_after_it_was_allowed(
+    hass: HomeAssistant,
+    tmp_path: Path,
+    is_there: bool,
+    change: Callable[[Path, Path], None],
+) -> None:
+    """A link is not followed."""
+    media, evil = tmp_path / "media", tmp_path / "custom_components"
+    hass.config.media_dirs = {"local": str(media)}
+    (media / "a").mkdir(parents=True)
+    evil.mkdir()
+    if is_there:
+        (media / "a/b").mkdir()
+    directory = resolve_directory(hass, str(media / "a/b"))
+    change(media / "a/b", evil)
+    with pytest.raises(NotADirectoryError):
+        await save(hass, directory / "x.py")
+    assert not list(evil.rglob("*.p*"))
+
+
+@pytest.mark.parametrize("seam", ["write", "complete"])
+async def test_directory_is_swapped_while_a_file_is_written(
+    hass: HomeAssistant, tmp_path: Path, seam: str
+) -> None:
+    """The file goes where the directory that was allowed went."""
+    media, evil = tmp_path / "media", tmp_path / "custom_components"
+    for folder in (media, evil):
+        folder.mkdir()
+    original = getattr(files._Draft, seam)
+
+    def swap_first(self: Any, *args: Any) -> Any:
+        media.rename(tmp_path / "moved")
+        media.symlink_to(evil)
+        return original(self, *args)
+
+    with patch.object(files._Draft, seam, swap_first):
+        await save(hass, media / "x.py")
+    assert not list(evil.iterdir())
+    assert [path.name for path in (tmp_path / "moved").iterdir()] == ["x.py"]
+
+
+async def test_public_folder_by_another_name(
+    hass: HomeAssistant, tmp_path: Path
+) -> None:
+    """Where the system has it under a second name, as by a mount, it is known by what it is."""
+    hass.config.config_dir = str(tmp_path / "config")
+    (tmp_path / "media/a").mkdir(parents=True)
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config/www").symlink_to(tmp_path / "media")
+    with pytest.raises(DirectoryNotAllowed):
+        await save(hass, tmp_path / "media/a/x.png")
+    with pytest.raises(DirectoryNotAllowed):
+        await save(hass, tmp_path / "media/x.png")
+    assert [path.name for path in (tmp_path / "media").rglob("*")] == ["a"]
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+async def test_what_is_there_is_no_way_out(
+    hass: HomeAssistant, tmp_path: Path, overwrite: bool
+) -> None:
+    """A link of the name is replaced or left, never followed."""
+    (tmp_path / "secret").write_text("keep")
+    (tmp_path / "media").mkdir()
+    (tmp_path / "media/a.bin").symlink_to(tmp_path / "secret")
+    saved = await save(hass, tmp_path / "media/a.bin", overwrite=overwrite)
+    assert saved.path.name == ("a.bin" if overwrite else "a (1).bin")
+    assert (tmp_path / "secret").read_text() == "keep"
+    assert not saved.path.is_symlink()
+
+
+@pytest.mark.parametrize(
+    ("limit", "value"),
+    [
+        pytest.param("MAX_FILES", 3, id="files"),
+        pytest.param("MAX_OCTETS", 14, id="octets"),
+    ],
+)
+async def test_directory_is_full(
+    hass: HomeAssistant, tmp_path: Path, limit: str, value: int
+) -> None:
+    """Nothing more is saved, and what is there stays, also if many files come at a time."""
+    for number in range(2):
+        (tmp_path / f"{number}.bin").write_bytes(b"12345")
+    with patch.object(files, limit, value):
+        results = await asyncio.gather(
+            *(save(hass, tmp_path / "a.bin", _pieces(b"123")) for _ in range(6)),
+            return_exceptions=True,
+        )
+        with suppress(DirectoryFull):
+            await save(hass, tmp_path / "a.bin", _pieces(b"123"))
+        with pytest.raises(DirectoryFull):
+            await save(hass, tmp_path / "a.bin", _pieces(b"123"))
+    saved = [result for result in results if isinstance(result, SavedFile)]
+    assert len(saved) <= 1
+    assert all(isinstance(it, SavedFile | DirectoryFull) for it in results)
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert left[:2] == ["0.bin", "1.bin"]
+    assert len(left) == 3
+
+
+@pytest.mark.parametrize("at", [0, 1, 2], ids=["at first", "at a piece", "at the next"])
+async def test_disk_is_full(hass: HomeAssistant, tmp_path: Path, at: int) -> None:
+    """Home Assistant keeps room for its database."""
+    real = os.statvfs(tmp_path)
+    free = [files.MIN_FREE_OCTETS] * at + [files.MIN_FREE_OCTETS - 1]
+
+    def fstatvfs(_file: int) -> os.statvfs_result:
+        values = [*real]
+        values[1], values[4] = 1, free.pop(0)
+        return os.statvfs_result(values)
+
+    with (
+        patch.object(os, "fstatvfs", fstatvfs),
+        pytest.raises(DirectoryFull),
+    ):
+        await save(hass, tmp_path / "a.bin", _pieces(b"1", b"2"))
+    assert not list(tmp_path.iterdir())
+
+
+async def test_disk_of_an_unknown_size(hass: HomeAssistant, tmp_path: Path) -> None:
+    """Some file systems on the network say zero of everything."""
+    unknown = os.statvfs_result([0] * 10)
+    with patch.object(os, "fstatvfs", return_value=unknown):
+        await save(hass, tmp_path / "a.bin")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.bin"]
+
+
+async def test_file_is_too_large(hass: HomeAssistant, tmp_path: Path) -> None:
+    """However many pieces it comes in."""
+    with pytest.raises(FileTooLarge):
+        await save(hass, tmp_path / "a.bin", _pieces(*[b"x" * 100] * 11))
+    assert not list(tmp_path.iterdir())
+
+
+async def test_what_a_killed_process_left_is_removed(
+    hass: HomeAssistant, tmp_path: Path
+) -> None:
+    """By the next file that is saved there; not what is still being written, nor other files."""
+    left, used = f".{'0' * 32}.part", f".{'1' * 32}.part"
+    for name in (left, used, ".hidden.part", "my.part"):
+        (tmp_path / name).write_bytes(b"beginning")
+    (tmp_path / f".{'2' * 32}.part").symlink_to(tmp_path / "my.part")
+    with (tmp_path / used).open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        await save(hass, tmp_path / "a.bin")
+    names = {path.name for path in tmp_path.iterdir()}
+    assert left not in names
+    assert names >= {used, ".hidden.part", "my.part", "a.bin"}
+
+
+async def test_file_is_taken_for_one_that_was_left_behind(
+    hass: HomeAssistant, tmp_path: Path
+) -> None:
+    """In the moment before it is locked: another one is started."""
+    removed: list[Path] = []
+    lock = fcntl.flock
+
+    def remove_first(file: int, operation: int) -> None:
+        if not removed:
+            removed.extend(tmp_path.iterdir())
+            removed[0].unlink()
+        lock(file, operation)
+
+    with patch.object(fcntl, "flock", remove_first):
+        saved = await save(hass, tmp_path / "a.bin", _pieces(b"content"))
+    assert saved.path.read_bytes() == b"content"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.bin"]
+
+
+async def test_file_system_without_locks(hass: HomeAssistant, tmp_path: Path) -> None:
+    """Files are saved there, too; nothing is taken for left behind."""
+    left = tmp_path / f".{'0' * 32}.part"
+    left.touch()
+    with patch.object(fcntl, "flock", side_effect=OSError("not supported")):
+        await save(hass, tmp_path / "a.bin")
+    assert {path.name for path in tmp_path.iterdir()} == {"a.bin", left.name}

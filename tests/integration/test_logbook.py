@@ -20,7 +20,7 @@ from homeassistant.helpers import device_registry as dr, entity_registry as er
 from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
 
-from . import NEW_MAIL, make_arrival
+from . import NEW_MAIL, READABLE, make_arrival
 from .automations import automate
 from .conftest import FakeWatcher
 
@@ -73,6 +73,7 @@ async def _lines(
     ]
 
 
+@READABLE
 async def test_line_of_a_mail(
     hass: HomeAssistant, watcher: FakeWatcher, client: MockHAClientWebSocket
 ) -> None:
@@ -97,6 +98,16 @@ async def test_line_of_a_mail(
     assert await _lines(hass, client) == [line | {"name": "Post"}]
 
 
+async def test_line_of_a_mail_that_only_administrators_may_read(
+    hass: HomeAssistant, watcher: FakeWatcher, client: MockHAClientWebSocket
+) -> None:
+    """All users see the line, so it says nothing that the sender wrote."""
+    await watcher.listener.mail_arrived(make_arrival())
+    [line] = await _lines(hass, client)
+    assert line["message"] == "received mail"
+
+
+@READABLE
 async def test_what_a_mail_says_is_text_and_may_be_missing(
     hass: HomeAssistant, client: MockHAClientWebSocket
 ) -> None:
@@ -110,14 +121,17 @@ async def test_what_a_mail_says_is_text_and_may_be_missing(
     }
     for name, address, subject in messages.values():
         mail = {"sender_name": name, "sender": address, "subject": subject}
+        mail["entry_id"] = "01IMAPPUSH"
         hass.bus.async_fire(EVENT_NEW_MAIL, mail)
     hass.bus.async_fire(EVENT_NEW_MAIL)
-    hass.bus.async_fire(EVENT_NEW_MAIL, {"device_id": ["no id"]})
+    hass.bus.async_fire(EVENT_NEW_MAIL, {"device_id": ["no id"], "entry_id": ["no"]})
+    hass.bus.async_fire(EVENT_NEW_MAIL, {"subject": "of no account"})
     lines = await _lines(hass, client)
-    assert [line["message"] for line in lines] == [*messages, *["received mail"] * 2]
+    assert [line["message"] for line in lines] == [*messages, *["received mail"] * 3]
     assert {line["name"] for line in lines} == {"IMAP Push"}
 
 
+@READABLE
 async def test_an_automation_is_told_to_come_of_its_mail(
     hass: HomeAssistant, watcher: FakeWatcher, client: MockHAClientWebSocket
 ) -> None:

@@ -243,9 +243,9 @@ async def test_attachment_cannot_run_as_home_assistant(
     response = await browser.get(f"/api/imap_push/attachment/{IN_INBOX}/2")
     assert response.status == HTTPStatus.OK
     assert response.headers["Content-Type"] == served
-    assert response.headers["Content-Disposition"] == (
-        f"{'inline' if shown else 'attachment'}; filename*=UTF-8''a_%3B%20x%3Db.bin"
-    )
+    disposition, _, name = response.headers["Content-Disposition"].partition("; ")
+    assert disposition == ("inline" if shown else "attachment")
+    assert name.startswith("filename*=UTF-8''a_%3B%20x%3Db.")
     assert response.headers["X-Content-Type-Options"] == "nosniff"
     assert response.headers["Content-Security-Policy"].startswith("sandbox;")
     assert "no-store" in response.headers["Cache-Control"]

@@ -1,0 +1,165 @@
+"""Names for files that strangers send: safe on every file system, true to the content type."""
+
+import mimetypes
+from pathlib import PurePath
+import re
+from typing import Final
+import unicodedata
+
+# Octets of a file name; the usual limit of a file system is 255.
+_MAX_NAME: Final = 200
+_MAX_SUFFIX: Final = 20
+_SEPARATORS: Final = re.compile(r"[/\\]")
+# What Windows shares do not take, and what Home Assistant's own media source refuses.
+_UNWANTED: Final = re.compile(r'[<>:"|?*~]')
+_DOTS: Final = re.compile(r"\.{2,}")
+# Letters and symbols that look like a space.
+_BLANKS: Final = re.compile("[\u115f\u1160\u2800\u3164\uffa0]")
+# Devices of Windows, with and without a suffix.
+_RESERVED: Final = re.compile(
+    r"(con|prn|aux|nul|clock\$|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])\s*(\.|$)",
+    re.IGNORECASE,
+)
+
+# The table that comes with Python: that of the system differs from one to the next.
+_TYPES: Final = mimetypes.MimeTypes(filenames=())
+_UNKNOWN_SUFFIX: Final = ".bin"
+# The usual suffix where Python's table names another one first, or none.
+_USUAL_SUFFIX: Final = {
+    "application/ics": ".ics",
+    "application/javascript": ".js",
+    "application/xhtml+xml": ".xhtml",
+    "application/xml": ".xml",
+    "text/calendar": ".ics",
+}
+# Types that senders use for files of these suffixes as well.
+_MORE_SUFFIXES: Final = {
+    "application/gzip": {".tgz"},
+    "application/javascript": {".cjs", ".mjs"},
+    "application/msword": {".docx", ".rtf"},
+    "application/vnd.ms-excel": {".csv", ".xlsx"},
+    "application/vnd.ms-powerpoint": {".pptx"},
+    "application/xml": {".xml"},
+    "image/jpeg": {".jfif"},
+    "image/jpg": {".jfif", ".jpe", ".jpeg"},
+    "text/xml": {".rdf", ".wsdl", ".xsl"},
+}
+# Types that say nothing about the suffix.
+_ANY_FILE: Final = {"application/octet-stream", "binary/octet-stream"}
+_MEDIA: Final = ("audio/", "image/", "video/")
+# Text formats that are not declared as text.
+_TEXT_FORMATS: Final = {"application/json", "application/xml", "application/yaml"}
+
+# What a browser runs as a page or a script when it opens the file from a web server. XML is
+# not among it: invoices are XML, and Home Assistant serves no XML out of its media folders.
+_ACTIVE_SUFFIXES: Final = frozenset(
+    {
+        *(".cjs", ".hta", ".htc", ".htm", ".html", ".js", ".jsx", ".mht", ".mhtml"),
+        *(".mjs", ".shtm", ".shtml", ".svg", ".svgz", ".xht", ".xhtm", ".xhtml"),
+    }
+)
+
+
+def safe_filename(name: str | None, content_type: str) -> str:
+    """Return a name that means nothing but itself on any file system.
+
+    Its suffix belongs to the content type, if that type is known.
+    """
+    base = _SEPARATORS.split(unicodedata.normalize("NFC", name or ""))[-1]
+    visible = "".join(map(_visible, base))
+    tidy = _DOTS.sub(".", _UNWANTED.sub("_", visible)).strip(". ")
+    if not any(unicodedata.category(character)[0] in "LNPS" for character in tidy):
+        tidy = f"attachment{_usual_suffix(content_type.lower()) or _UNKNOWN_SUFFIX}"
+    made = _shorten(_with_agreeing_suffix(_shorten(tidy), content_type.lower()))
+    return _shorten(f"_{made}") if _RESERVED.match(made) else made
+
+
+def inert_filename(name: str | None, content_type: str) -> str:
+    """Return a safe name under which no browser and no server runs the content.
+
+    A page, a drawing with scripts and a script are saved as text.
+    """
+    made = safe_filename(name, content_type)
+    if PurePath(made).suffix.lower() in _ACTIVE_SUFFIXES:
+        return _shorten(f"{made}.txt")
+    return made
+
+
+def is_replaceable(name: str, content_type: str) -> bool:
+    """Return whether a file of this name may be replaced by content of this type.
+
+    A type that says nothing about the suffix would let a sender replace any file.
+    """
+    return PurePath(name).suffix.lower() in _suffixes(content_type.lower())
+
+
+def _visible(character: str) -> str:
+    """Return a character, a plain space for one that looks like it, or nothing.
+
+    Nothing for controls, directions, line ends, and what is no character at all.
+    """
+    category = unicodedata.category(character)
+    if category == "Zs" or _BLANKS.match(character):
+        return " "
+    return "" if category[0] == "C" or category in {"Zl", "Zp"} else character
+
+
+def _usual_suffix(content_type: str) -> str | None:
+    """Return the suffix for files of a type, None if it is unknown or says nothing."""
+    if content_type in _ANY_FILE:
+        return None
+    if suffix := _USUAL_SUFFIX.get(content_type):
+        return suffix
+    return _TYPES.guess_extension(content_type, strict=False)
+
+
+def _suffixes(content_type: str) -> set[str]:
+    """Return the suffixes of a type; empty if it is unknown or says nothing."""
+    if (usual := _usual_suffix(content_type)) is None:
+        return set()
+    known = _TYPES.guess_all_extensions(content_type, strict=False)
+    return {usual, *known, *_MORE_SUFFIXES.get(content_type, ())}
+
+
+def _type_of(suffix: str) -> str | None:
+    return _TYPES.guess_type(f"x{suffix}", strict=False)[0]
+
+
+def _with_agreeing_suffix(name: str, content_type: str) -> str:
+    """Replace a suffix of another type; append one to a name without a known suffix."""
+    suffix = PurePath(name).suffix
+    known = _type_of(suffix)
+    if _agrees(suffix.lower(), known, content_type):
+        return name
+    is_suffix = known is not None or suffix.lower() in _ACTIVE_SUFFIXES
+    base = PurePath(name).stem if is_suffix else name
+    return f"{base}{_usual_suffix(content_type) or _UNKNOWN_SUFFIX}"
+
+
+def _agrees(suffix: str, known: str | None, content_type: str) -> bool:
+    """Return whether a file of this suffix, of a known type perhaps, can have the type."""
+    if suffix in (suffixes := _suffixes(content_type)):
+        return True
+    if content_type == "text/plain":
+        # Logs, settings and tables are sent as plain text.
+        return suffix not in _ACTIVE_SUFFIXES and (
+            known is None or known.startswith("text/") or known in _TEXT_FORMATS
+        )
+    if suffixes:
+        return False
+    # Of an unknown type for a picture, sound or a video, at least that much is known.
+    kind = content_type.partition("/")[0] + "/"
+    return kind not in _MEDIA or (
+        suffix not in _ACTIVE_SUFFIXES and (known is None or known.startswith(kind))
+    )
+
+
+def _shorten(name: str) -> str:
+    """Cut a name, not its suffix, to what a file system takes."""
+    if len(name.encode()) <= _MAX_NAME:
+        return name
+    suffix = PurePath(name).suffix
+    if len(suffix.encode()) > _MAX_SUFFIX:
+        suffix = ""
+    stem = name.removesuffix(suffix).encode()[: _MAX_NAME - len(suffix.encode())]
+    return f"{stem.decode(errors='ignore').rstrip('. ')}{suffix}"
