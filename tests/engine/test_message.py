@@ -16,7 +16,8 @@ import pytest
 
 from custom_components.imap_push.imap import Mail, message
 from custom_components.imap_push.imap.framing import Framer
-from custom_components.imap_push.imap.message import HEADER_FIELDS, parse_mail, parts_of
+from custom_components.imap_push.imap.budget import Budget
+from custom_components.imap_push.imap.message import HEADER_FIELDS, parse_mail
 from custom_components.imap_push.imap.responses import (
     Data,
     Value,
@@ -24,6 +25,7 @@ from custom_components.imap_push.imap.responses import (
     parse_response,
     parse_values,
 )
+from custom_components.imap_push.imap.structure import parts_of
 
 # A part as a server tells of it, with what is peculiar to each case put in.
 PART: Final = '("application" "pdf" {} NIL NIL "base64" 9 NIL {} NIL NIL)'
@@ -800,13 +802,13 @@ def test_hostile_header_costs_little(
     lexemes = CountingPattern(message._LEXEME)
     octets = 0
 
-    def counted(text: bytes, charset: str = "utf-8") -> str:
+    def counted(budget: Budget, text: bytes) -> bytes:
         nonlocal octets
         octets += len(text)
-        return to_text(text, charset)
+        return take(budget, text)
 
-    to_text = message.to_text
-    monkeypatch.setattr(message, "to_text", counted)
+    take = Budget.take
+    monkeypatch.setattr(Budget, "take", counted)
     monkeypatch.setattr(message, "_LEXEME", lexemes)
     text = pattern * (60_000 // len(pattern.encode()))
     fields = HEADER_FIELDS.split()

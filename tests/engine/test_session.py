@@ -88,7 +88,7 @@ async def test_sweep(
         swept, unread = await sweep(session, Mark(1, 5))
     assert [mail.uid async for mail in swept.mails()] == new
     assert swept.next_uid == next_uid
-    last = swept.newest()
+    last = await swept.newest()
     assert (last and last.uid) == newest
     assert (unread, swept.complete) == (3, True)
 

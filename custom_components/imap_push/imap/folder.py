@@ -197,7 +197,7 @@ class Folder:
         if sweep.held_back is not None and await self._give_up(sweep.held_back):
             await self._deliver(await sweep.mail(sweep.held_back), mode)
             mark = self._move(mark.at(sweep.held_back + 1))
-        newest = sweep.newest()
+        newest = await sweep.newest()
         self._move(mark.seeing(newest))
         # Above a mail that was held back there may be others.
         self.is_due = not sweep.complete or sweep.held_back is not None

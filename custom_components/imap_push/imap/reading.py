@@ -17,7 +17,7 @@ from .models import Content, Mail
 from .refusals import passing_refusal
 from .responses import Value
 from .structure import Part, find_part, text_parts
-from .sweep import read_mail
+from .sweep import read_with_text
 from .text import octets_for, readable, text_of
 
 # Mails that one request reads at the most, and one command.
@@ -43,7 +43,7 @@ async def fetch_mails(
         items = await _fetch_carefully(desk, folder, uid_validity, asked)
         for uid in asked:
             if uid in items:
-                found[uid] = read_mail(folder, uid_validity, uid, items[uid])
+                found[uid] = await read_with_text(folder, uid_validity, uid, items[uid])
                 await asyncio.sleep(0)
     return [found[uid] for uid in usable if uid in found]
 
@@ -55,7 +55,7 @@ async def fetch_content(
     items = await _fetch_one(desk, folder, uid_validity, uid, _WHOLE_HEADER)
     header = _body(items)
     items["BODY"] = header
-    mail = await _beside(header, partial(read_mail, folder, uid_validity, uid, items))
+    mail = await read_with_text(folder, uid_validity, uid, items)
     text, truncated = "", True
     if text_size > 0:
         # Some mail has a plain text with nothing in it beside its HTML.

@@ -3,7 +3,9 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 import logging
+from typing import Final
 
 from .command import Command
 from .excerpt import with_text
@@ -14,6 +16,9 @@ from .models import Mail
 from .responses import Value, parse_number
 
 _LOGGER = logging.getLogger(__name__)
+
+# What a value of a structure costs to look at, in octets that take as long to decode.
+_OCTETS_PER_VALUE: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +90,14 @@ class Sweep:
         start, end = self.start.next_uid, self.next_uid
         return (uid for uid in self.messages if start <= uid < end)
 
-    def newest(self) -> Mail | None:
+    async def newest(self) -> Mail | None:
         """Return the folder's newest mail, new or not, without its text."""
         whole = [uid for uid, items in self.messages.items() if "BODY" in items]
         uid = next(reversed(whole or list(self.messages)), None)
         if uid is None:
             return None
         validity = self.start.uid_validity
-        return read_mail(self.folder, validity, uid, self.messages[uid])
+        return await read_with_text(self.folder, validity, uid, self.messages[uid])
 
     async def mail(self, uid: int) -> Mail:
         """Return one of the mails."""
@@ -107,14 +112,9 @@ async def read_with_text(
     items: Mapping[str, Value],
     text_size: int = 0,
 ) -> Mail:
-    """Return a mail, with its text if that is wanted."""
-    mail = read_mail(folder, uid_validity, uid, items)
-    if not text_size:
-        return mail
-    body = items.get("BODY[TEXT]")
-    if isinstance(body, bytes) and len(body) > SLICE:
-        return await asyncio.to_thread(_read_text, mail, items, text_size)
-    return _read_text(mail, items, text_size)
+    """Return a mail, with its text if that is wanted; a large one is read off the event loop."""
+    read = partial(_read, folder, uid_validity, uid, items, text_size)
+    return await asyncio.to_thread(read) if _is_large(items) else read()
 
 
 async def pushed_mail(
@@ -138,9 +138,32 @@ def read_mail(
         return Mail(folder=folder, uid_validity=uid_validity, uid=uid)
 
 
-def _read_text(mail: Mail, items: Mapping[str, Value], text_size: int) -> Mail:
+def _read(
+    folder: str,
+    uid_validity: int,
+    uid: int,
+    items: Mapping[str, Value],
+    text_size: int,
+) -> Mail:
+    mail = read_mail(folder, uid_validity, uid, items)
+    if not text_size:
+        return mail
     try:
         return with_text(mail, items, text_size)
     except Exception:
         _LOGGER.exception("A mail's text cannot be read; it is told of without it")
         return replace(mail, text="", truncated=True)
+
+
+def _is_large(items: Mapping[str, Value]) -> bool:
+    """Return if reading a mail takes too long for the event loop."""
+    left = SLICE
+    pending = list(items.values())
+    while pending and left >= 0:
+        value = pending.pop()
+        left -= _OCTETS_PER_VALUE
+        if isinstance(value, tuple):
+            pending += value
+        elif value is not None:
+            left -= len(value)
+    return left < 0
