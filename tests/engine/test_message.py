@@ -15,8 +15,8 @@ import orjson
 import pytest
 
 from custom_components.imap_push.imap import Mail, message
-from custom_components.imap_push.imap.framing import Framer
 from custom_components.imap_push.imap.budget import Budget
+from custom_components.imap_push.imap.framing import Framer
 from custom_components.imap_push.imap.message import HEADER_FIELDS, parse_mail
 from custom_components.imap_push.imap.responses import (
     Data,

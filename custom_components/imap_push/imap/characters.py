@@ -15,6 +15,8 @@ _BLANK: Final = "\u115f\u1160\u2800\u3164\uffa0"
 _INVISIBLE: Final = (
     "\0-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
     "\u2060-\u206f\ufdd0-\ufdef\ufe00-\ufe0f\ufeff\ufff0-\ufffb\ufffe\uffff"
+)  # fmt: skip
+_INVISIBLE_ABOVE: Final = (
     "\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
     + "".join(chr((plane << 16) + 0xFFFE) + chr((plane << 16) + 0xFFFF) for plane in range(1, 14))
     + "\U000e0000-\U0010ffff"
@@ -39,8 +41,11 @@ _KEPT: Final = (
     f"|[{_VIRAMA}][\u200c\u200d]"
     f"|[{_JOINING}][\u200c\u200d](?=[{_JOINING}])"
 )
-_UNWANTED: Final = re.compile(f"[{_INVISIBLE}{_BLANK}\ud800-\udfff]")
-_REMOVED: Final = re.compile(f"({_KEPT})|[{_INVISIBLE}]+")
+# A quick look: a class of few ranges beyond U+FFFF would take twenty times as long.
+_SUSPECT: Final = re.compile(
+    f"[{_INVISIBLE}{_BLANK}\ud800-\udfff\U00010000-\U0010ffff]"
+)
+_REMOVED: Final = re.compile(f"({_KEPT})|[{_INVISIBLE}{_INVISIBLE_ABOVE}]+")
 _REPLACED: Final = dict.fromkeys(map(ord, _BLANK), " ")
 _LINE_CONTROLS: Final = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029]+")
 
@@ -50,7 +55,7 @@ def visible(text: str) -> str:
 
     Half a surrogate pair, which charsets such as UTF-7 can smuggle in, becomes "?".
     """
-    if not _UNWANTED.search(text):
+    if not _SUSPECT.search(text):
         return text
     text = _REMOVED.sub(r"\1", text.translate(_REPLACED))
     return text.encode("utf-8", "replace").decode()

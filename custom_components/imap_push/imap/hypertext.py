@@ -22,8 +22,10 @@ _SPACES: Final = re.compile(r"\s+")
 
 # Characters that are parsed in one go: the expressions of the parser hold the interpreter lock.
 _CHUNK: Final = 16_384
-# Characters that a tag or comment may have; of a longer one, only the end is looked for.
-_MAX_TAG: Final = 65_536
+# Characters that may be open; of a longer tag or comment, only the end is looked for.
+_MAX_PENDING: Final = 65_536
+_END_OF_TAG: Final = re.compile(">")
+_END_OF_COMMENT: Final = re.compile("--!?>")
 # Characters of an end that two chunks may divide.
 _MAX_END: Final = 16
 
@@ -45,7 +47,7 @@ def text_of_html(
     except Exception:  # noqa: BLE001
         # The library asserts what a mail need not keep to; what was read so far is good.
         pass
-    return reader.text, reader.is_cut
+    return reader.text, False
 
 
 class _Enough(Exception):
@@ -57,7 +59,6 @@ class _Reader(HTMLParser):
 
     def __init__(self, size: int, budget: Budget) -> None:
         super().__init__()
-        self.is_cut = False
         self._left = size
         self._budget = budget
         self._pieces: list[str] = []
@@ -83,21 +84,22 @@ class _Reader(HTMLParser):
             self._end = None
             html = html[end.end() :]
         self.feed(html)
-        if len(self.rawdata) > _MAX_TAG:
-            self._skip()
+        if len(self.rawdata) > _MAX_PENDING:
+            self._shorten()
 
-    def _skip(self) -> None:
-        """Leave out what is open and too long: the parser would look at it again and again."""
-        end = ">"
-        if self.cdata_elem:
-            # Its end tag is not skipped.
-            end = rf"(?=</{re.escape(self.cdata_elem)}[\s/>])"
-        elif self.rawdata.startswith("<!--"):
-            end = "--!?>"
-        self._end = re.compile(end, re.IGNORECASE)
-        self._skipped = self.rawdata[-_MAX_END:]
-        self.is_cut |= bool(self.cdata_elem) and not self._unseen
-        self.reset()
+    def _shorten(self) -> None:
+        """Drop or take what is open for long: the parser would look at it again and again."""
+        if self.rawdata.startswith("<") and not self.cdata_elem:
+            is_comment = self.rawdata.startswith("<!--")
+            self._end = _END_OF_COMMENT if is_comment else _END_OF_TAG
+            self._skipped = self.rawdata[-_MAX_END:]
+            self.reset()
+            return
+        # Text, in an element that only its own end tag ends, or with an open reference.
+        kept = self.rawdata[-_MAX_END:] if self.cdata_elem else ""
+        self.rawdata = self.rawdata.removesuffix(kept)
+        self.close()
+        self.rawdata = kept
 
     def _count(self, attributes: int = 0) -> None:
         if not self._budget.take_tag(attributes):
