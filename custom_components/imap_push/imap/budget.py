@@ -37,10 +37,11 @@ class Budget:
 
     def take(self, octets: bytes) -> bytes:
         """Return as many of the octets as may be worked on, and count them."""
-        taken = octets[: max(0, self._octets)]
-        self._octets -= len(taken)
-        self.truncated |= len(taken) < len(octets)
-        return taken
+        if len(octets) > self._octets:
+            self.truncated = True
+            octets = octets[: self._octets]
+        self._octets -= len(octets)
+        return octets
 
     def take_tag(self, attributes: int) -> bool:
         """Count a piece of HTML and its attributes; return if it may be worked on."""
@@ -60,7 +61,7 @@ class Budget:
 
     def decode(self, octets: bytes, label: str = "") -> str:
         """Return octets as text, as far as they may be decoded; see `charset.decode`."""
-        return decode(self.take(octets), self.codec(label))
+        return decode(self.take(octets), self.codec(label) if label else None)
 
     def cut(self, octets: bytes, limit: int, separator: bytes) -> bytes:
         """Return as much as fits, up to a separator: half an address is worse than none."""

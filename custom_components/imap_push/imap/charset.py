@@ -79,12 +79,15 @@ def codec_of(label: str) -> str | None:
 
 def decode(octets: bytes, codec: str | None) -> str:
     """Return a short text, such as a header field: in its codec, else UTF-8, else Windows-1252."""
-    for candidate in filter(None, (codec, "utf-8")):
+    if codec and codec != "utf-8":
         try:
-            return octets.decode(_by_byte_order(octets, candidate))
+            return octets.decode(_by_byte_order(octets, codec))
         except UnicodeError:
-            continue
-    return octets.decode("cp1252", "replace")
+            pass
+    try:
+        return octets.decode()
+    except UnicodeError:
+        return octets.decode("cp1252", "replace")
 
 
 def decode_body(octets: bytes, codec: str | None) -> str:

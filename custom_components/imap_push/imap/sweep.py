@@ -1,7 +1,7 @@
 """What is asked of a folder, and what a sweep of it found."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 import logging
@@ -114,7 +114,10 @@ async def read_with_text(
 ) -> Mail:
     """Return a mail, with its text if that is wanted; a large one is read off the event loop."""
     read = partial(_read, folder, uid_validity, uid, items, text_size)
-    return await asyncio.to_thread(read) if _is_large(items) else read()
+    read_items = [
+        value for name, value in items.items() if text_size or name != "BODY[TEXT]"
+    ]
+    return await asyncio.to_thread(read) if _is_large(read_items) else read()
 
 
 async def pushed_mail(
@@ -155,10 +158,10 @@ def _read(
         return replace(mail, text="", truncated=True)
 
 
-def _is_large(items: Mapping[str, Value]) -> bool:
-    """Return if reading a mail takes too long for the event loop."""
+def _is_large(values: Iterable[Value]) -> bool:
+    """Return if reading the items of a mail takes too long for the event loop."""
     left = SLICE
-    pending = list(items.values())
+    pending = list(values)
     while pending and left >= 0:
         value = pending.pop()
         left -= _OCTETS_PER_VALUE
