@@ -46,12 +46,14 @@ _SUSPECT: Final = re.compile(
     f"[{_INVISIBLE}{_BLANK}\ud800-\udfff\U00010000-\U0010ffff]"
 )
 _REMOVED: Final = re.compile(f"({_KEPT})|[{_INVISIBLE}{_INVISIBLE_ABOVE}]+")
-_REPLACED: Final = dict.fromkeys(map(ord, _BLANK), " ")
+_REPLACED: Final = dict.fromkeys(map(ord, _BLANK), " ") | dict.fromkeys(
+    map(ord, "\x0b\f\r\x85\u2028\u2029"), "\n"
+)
 _LINE_CONTROLS: Final = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
 def visible(text: str) -> str:
-    r"""Return a text without what no one can see, \t and \n apart.
+    r"""Return a text without what no one can see, \t and \n apart; other line ends become \n.
 
     Half a surrogate pair, which charsets such as UTF-7 can smuggle in, becomes "?".
     """
