@@ -46,6 +46,7 @@ class Budget:
     def take_tag(self, attributes: int) -> bool:
         """Count a piece of HTML and its attributes; return if it may be worked on."""
         self._tags -= 1 + attributes
+        self.truncated |= self._tags < 0
         return self._tags >= 0
 
     def codec(self, label: str) -> str | None:

@@ -39,7 +39,7 @@ def attachments_of(structure: Value, budget: Budget) -> tuple[Attachment, ...]:
     """Return the files among the parts of a BODYSTRUCTURE (RFC 3501 7.4.2)."""
     attachments: list[Attachment] = []
     limit = _MAX_ATTACHMENTS
-    for number, part in parts_of(structure):
+    for number, part in parts_of(structure, budget):
         attachment, is_file = _describe(number, part, budget)
         if is_file:
             described = f"{attachment.filename}{attachment.content_type}{number}"
@@ -56,7 +56,7 @@ def text_parts(structure: Value) -> list[Part]:
     """Return the first plain text of a mail and then its first HTML, as far as there are any."""
     budget = Budget(_MAX_DECODED)
     firsts: dict[bool, Part] = {}
-    for number, values in parts_of(structure):
+    for number, values in parts_of(structure, budget):
         part = _part(number, values, budget)
         if part.is_text:
             firsts.setdefault(part.kind.is_html, part)
@@ -67,12 +67,15 @@ def text_parts(structure: Value) -> list[Part]:
 
 def find_part(structure: Value, number: str) -> Part | None:
     """Return the part with this number."""
-    parts = (part for name, part in parts_of(structure) if name == number)
+    budget = Budget()
+    parts = (part for name, part in parts_of(structure, budget) if name == number)
     found = next(parts, None)
-    return None if found is None else _part(number, found, Budget())
+    return None if found is None else _part(number, found, budget)
 
 
-def parts_of(structure: Value) -> Iterator[tuple[str, tuple[Value, ...]]]:
+def parts_of(
+    structure: Value, budget: Budget
+) -> Iterator[tuple[str, tuple[Value, ...]]]:
     """Yield number and structure of each part that is no multipart, in order, up to _MAX_PARTS.
 
     A message/rfc822 is one part: those inside it belong to another mail.
@@ -91,9 +94,10 @@ def parts_of(structure: Value) -> Iterator[tuple[str, tuple[Value, ...]]]:
         children = takewhile(lambda value: isinstance(value, tuple), part)
         numbered = [
             (f"{prefix}{index}", child)
-            for index, child in enumerate(islice(children, left), 1)
+            for index, child in enumerate(islice(children, left + 1), 1)
         ]
         pending.extend(reversed(numbered))
+    budget.truncated |= bool(pending)
 
 
 def _part(number: str, part: tuple[Value, ...], budget: Budget) -> Part:
