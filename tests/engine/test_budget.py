@@ -59,9 +59,9 @@ def work(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         counted.codecs.add(codec)
         return charset.decode(octets, codec)
 
-    def take_tag(budget: Budget, attributes: int) -> bool:
+    def take_tag(budget: Budget, attributes: int = 0) -> None:
         counted.tags += 1
-        return taken(budget, attributes)
+        taken(budget, attributes)
 
     def feed(parser: HTMLParser, data: str) -> None:
         fed(parser, data)
@@ -87,7 +87,7 @@ NAMES: Final = {
 
 
 @pytest.mark.parametrize("key", [b"name", b"name*", b"name*0*"], ids=bytes.decode)
-@pytest.mark.parametrize("parts", [10, 100, 1_000, 5_000])
+@pytest.mark.parametrize("parts", [10, 200, 1_001])
 @pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
 def test_names_of_many_parts(
     name: Callable[[], bytes], parts: int, key: bytes, work: SimpleNamespace
@@ -169,9 +169,9 @@ FLOODS: Final = [
     "start", ["", "<a ", "<!--", "<style>", "<textarea>", '<a x="']
 )
 @pytest.mark.parametrize("flood", FLOODS)
-def test_html_of_a_megabyte(start: str, flood: str, work: SimpleNamespace) -> None:
+def test_html_of_any_sort(start: str, flood: str, work: SimpleNamespace) -> None:
     """See few tags looked at, and never much of it at once."""
-    html = start + flood * (1_000_000 // len(flood))
+    html = start + flood * (400_000 // len(flood))
     text_of_html(html, 100_000)
     assert work.tags <= MAX_TAGS + 1
     # The parser itself waits until what is open has doubled.

@@ -13,7 +13,12 @@ MAX_DECODED: Final = 98_304
 MAX_CHARSETS: Final = 8
 MAX_TAGS: Final = 100_000
 
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False)
 _LAST_CHARACTER: Final = re.compile(rb"[\xc0-\xff][\x80-\xbf]*$")
+
+
+class BudgetSpent(Exception):
+    """No more work may be done for this message."""
 
 
 class Budget:
@@ -43,11 +48,12 @@ class Budget:
         self._octets -= len(octets)
         return octets
 
-    def take_tag(self, attributes: int) -> bool:
-        """Count a piece of HTML and its attributes; return if it may be worked on."""
+    def take_tag(self, attributes: int = 0) -> None:
+        """Count a piece of HTML and its attributes; raise BudgetSpent if it is one too many."""
         self._tags -= 1 + attributes
-        self.truncated |= self._tags < 0
-        return self._tags >= 0
+        if self._tags < 0:
+            self.truncated = True
+            raise BudgetSpent
 
     def codec(self, label: str) -> str | None:
         """Return the codec that a label means; None if it is not known, or one too many."""
@@ -98,4 +104,4 @@ class Budget:
 
 def json_size(text: str) -> int:
     """Return how many octets of JSON a text takes."""
-    return len(json.dumps(text, ensure_ascii=False).encode())
+    return len(_ENCODER.encode(text).encode())

@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 import re
 from typing import Final, override
 
-from .budget import Budget
+from .budget import Budget, BudgetSpent
 from .characters import visible
 
 # Elements that begin a line, and those whose content nobody sees.
@@ -18,7 +18,6 @@ _BLOCKS: Final = _APART | {
 _SINGLE: Final = frozenset({"br", "hr", "li"})  # which begin a line, and end none
 _UNSEEN: Final = frozenset({"script", "style", "template", "title"})
 _CELLS: Final = frozenset({"td", "th"})
-_SPACES: Final = re.compile(r"\s+")
 
 # Characters that are parsed in one go: the expressions of the parser hold the interpreter lock.
 _CHUNK: Final = 16_384
@@ -42,7 +41,7 @@ def text_of_html(
         for start in range(0, len(html), _CHUNK):
             reader.read(html[start : start + _CHUNK])
         reader.close()
-    except _Enough:
+    except BudgetSpent, _Enough:
         return reader.text[:size], True
     except Exception:  # noqa: BLE001
         # The library asserts what a mail need not keep to; what was read so far is good.
@@ -51,7 +50,7 @@ def text_of_html(
 
 
 class _Enough(Exception):
-    """There is as much text as was asked for, or no more work may be done."""
+    """There is as much text as was asked for."""
 
 
 class _Reader(HTMLParser):
@@ -74,7 +73,7 @@ class _Reader(HTMLParser):
         return "".join(self._pieces)
 
     def read(self, html: str) -> None:
-        """Take some HTML; raise _Enough."""
+        """Take some HTML; raise _Enough, BudgetSpent."""
         if self._end is not None:
             html = self._skipped + html
             end = self._end.search(html)
@@ -101,14 +100,10 @@ class _Reader(HTMLParser):
         self.close()
         self.rawdata = kept
 
-    def _count(self, attributes: int = 0) -> None:
-        if not self._budget.take_tag(attributes):
-            raise _Enough
-
     @override
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Begin a line where a block begins."""
-        self._count(len(attrs))
+        self._budget.take_tag(len(attrs))
         if tag in _UNSEEN:
             self._unseen = self._unseen or tag
             return
@@ -122,7 +117,7 @@ class _Reader(HTMLParser):
     @override
     def handle_endtag(self, tag: str) -> None:
         """End a line where a block ends."""
-        self._count()
+        self._budget.take_tag()
         if tag == self._unseen:
             self._unseen = ""
         elif tag in _BLOCKS and tag not in _SINGLE:
@@ -131,29 +126,29 @@ class _Reader(HTMLParser):
     @override
     def handle_data(self, data: str) -> None:
         """Take text; line ends in it mean nothing."""
-        self._count()
+        self._budget.take_tag()
         if not self._unseen:
-            self._add(_SPACES.sub(" ", visible(data)))
+            self._add(visible(data))
 
     @override
     def handle_comment(self, data: str) -> None:
         """Count what is not to be seen."""
-        self._count()
+        self._budget.take_tag()
 
     @override
     def handle_decl(self, decl: str) -> None:
         """Count what is not to be seen."""
-        self._count()
+        self._budget.take_tag()
 
     @override
     def handle_pi(self, data: str) -> None:
         """Count what is not to be seen."""
-        self._count()
+        self._budget.take_tag()
 
     @override
     def unknown_decl(self, data: str) -> None:
         """Count what is not to be seen."""
-        self._count()
+        self._budget.take_tag()
 
     def _break(self, tag: str) -> None:
         self._breaks += 2 if tag in _APART else 1
@@ -161,16 +156,16 @@ class _Reader(HTMLParser):
 
     def _add(self, text: str) -> None:
         """Add text with single spaces; what is before it becomes a space or line ends, if any."""
-        words = text.strip()
+        words = " ".join(text.split())
         if not words:
             self._is_spaced |= bool(text)
             return
         if self._pieces and self._breaks:
             words = "\n" * min(self._breaks, 2) + words
-        elif self._pieces and (self._is_spaced or text[0] == " "):
+        elif self._pieces and (self._is_spaced or text[0].isspace()):
             words = f" {words}"
         self._breaks = 0
-        self._is_spaced = text[-1] == " "
+        self._is_spaced = text[-1].isspace()
         self._pieces.append(words)
         self._left -= len(words)
         if self._left < 0:
