@@ -1,5 +1,6 @@
 """The MIME fields of a header, and their parameters (RFC 2045 5.1, RFC 2231)."""
 
+from itertools import islice
 import re
 from typing import Final
 from urllib.parse import unquote_to_bytes
@@ -10,7 +11,8 @@ from .responses import Value
 
 # Octets of one field or parameter that are looked at.
 MAX_FIELD: Final = 6_000
-# Octets of a parameter's name, which cannot be longer and mean anything.
+# Parameters that are looked at, and octets of a name that means something to us.
+_MAX_PARAMETERS: Final = 250
 _MAX_KEY: Final = 100
 
 _FOLD: Final = re.compile(rb"\r?\n[ \t]+")
@@ -64,7 +66,8 @@ def parameter_octets(
     if not isinstance(parameters, tuple):
         return b"", ""
     forms: tuple[dict[int, tuple[bool, bytes]], ...] = ({}, {}, {})
-    for key, octets in zip(parameters[::2], parameters[1::2], strict=False):
+    pairs = zip(parameters[::2], parameters[1::2], strict=False)
+    for key, octets in islice(pairs, _MAX_PARAMETERS):
         if not isinstance(key, bytes) or not isinstance(octets, bytes):
             continue
         match = _KEY.fullmatch(key) if len(key) <= _MAX_KEY else None

@@ -103,8 +103,9 @@ def parts_of(
 def _part(number: str, part: tuple[Value, ...], budget: Budget) -> Part:
     attachment, is_file = _describe(number, part, budget)
     parameters, encoding = (*part[:6], *(None,) * 6)[2:6:3]
-    charset, _ = parameter_octets(parameters, b"charset", budget)
     media_type = attachment.content_type
+    is_text = not is_file and media_type in {"text/plain", "text/html"}
+    charset = parameter_octets(parameters, b"charset", budget)[0] if is_text else b""
     return Part(
         number=number,
         attachment=attachment,
@@ -113,7 +114,7 @@ def _part(number: str, part: tuple[Value, ...], budget: Budget) -> Part:
             charset=_word(charset),
             encoding=_word(encoding),
         ),
-        is_text=not is_file and media_type in {"text/plain", "text/html"},
+        is_text=is_text,
     )
 
 
