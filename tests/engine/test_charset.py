@@ -97,9 +97,25 @@ def test_short_texts(octets: bytes, codec: str | None, text: str) -> None:
             "日本".encode("iso2022_jp") * 9_000, "iso2022_jp_ext", "日本" * 9_000, id="escapes in pieces"
         ),
         pytest.param(b"\xe9" * 40_000 + b"a", None, "é" * 40_000 + "a", id="Windows-1252 in pieces"),
-        pytest.param(b"+AOQ-" * 40_000, "utf-7", "ä" * 13_107, id="UTF-7 is bounded"),
+        pytest.param(b"+AOQ-" * 40_000, "utf-7", "ä" * 40_000, id="UTF-7 in pieces"),
     ],
 )  # fmt: skip
 def test_long_texts(octets: bytes, codec: str | None, text: str) -> None:
     """A text is the same as if it were decoded at once."""
     assert decode_body(octets, codec) == text
+
+
+def test_what_a_decoder_keeps_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run of UTF-7 without an end is not decoded from its beginning again and again."""
+    kept: list[int] = []
+
+    class Decoder(codecs.getincrementaldecoder("utf-7")):  # type: ignore[misc]
+        def decode(self, octets: bytes, final: bool = False) -> str:
+            text: str = super().decode(octets, final)
+            kept.append(len(self.getstate()[0]))
+            return text
+
+    monkeypatch.setattr(codecs, "getincrementaldecoder", lambda _: Decoder)
+    text = decode_body(b"+" + b"AOQA5ADk" * 100_000 + b"-", "utf-7")
+    assert text.startswith("ä" * 20_000)
+    assert 65_536 < max(kept) <= 65_536 + 16_384

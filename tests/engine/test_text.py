@@ -260,6 +260,12 @@ def test_fields_that_tell_how(header: bytes, body: bytes, text: str) -> None:
     assert text_of(header, body, 1000) == (text, False)
 
 
+def test_text_behind_too_many_parts() -> None:
+    """It is not found, and that something was left out is told."""
+    body = b"--b\r\nContent-Type: a/b\r\n\r\nno\r\n" * 300 + b"--b\r\n\r\ntext"
+    assert text_of(MIXED % b"b", body, 1000) == ("", True)
+
+
 HOSTILE = {
     "nested multiparts": (
         b"Content-Type: multipart/mixed; boundary=b\r\n\r\n",

@@ -1,4 +1,4 @@
-r"""Characters that no one can see: they hide text from people that filters and assistants read.
+r"""Invisible characters: with them, a sender hides text from people but not from programs.
 
 Removed are the Default_Ignorable_Code_Points of Unicode (which include tag characters, zero-width
 characters, direction controls, variation selectors and fillers), all controls, other format
@@ -22,7 +22,7 @@ _INVISIBLE_ABOVE: Final = (
     + "\U000e0000-\U0010ffff"
 )  # fmt: skip
 
-# From Arabic to Myanmar, Khmer and Mongolian, and those of the Brahmic family further up.
+# Arabic to Myanmar, Khmer, Mongolian, and the Brahmic scripts at higher code points.
 _JOINING: Final = (
     "\u0620-\u109f\u1780-\u17b3\u17b6-\u17d3\u1820-\u18af\u1a20-\u1aad\u1b00-\u1c4f"
     "\ua800-\ua8ff\ua980-\uaaff\uabc0-\uabff\U00010a00-\U00011fff"
@@ -53,7 +53,7 @@ _LINE_CONTROLS: Final = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
 def visible(text: str) -> str:
-    r"""Return a text without what no one can see, \t and \n apart; other line ends become \n.
+    r"""Return a text without invisible characters but \t and \n; other line ends become \n.
 
     Half a surrogate pair, which charsets such as UTF-7 can smuggle in, becomes "?".
     """
@@ -64,7 +64,7 @@ def visible(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """Return a text as one line: what no one can see removed, white space as single spaces."""
+    """Return a text as one line without invisible characters, white space as single spaces."""
     if not (text.isascii() and text.isprintable()):
         text = visible(_LINE_CONTROLS.sub(" ", text))
     return " ".join(text.split())

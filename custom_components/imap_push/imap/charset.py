@@ -11,12 +11,12 @@ from typing import Final
 
 # Octets that are decoded in one call: a call holds the interpreter lock.
 _CHUNK: Final = 16_384
-# Within Base64, UTF-7 is decoded again from its beginning with each chunk.
-_MAX_UTF_7: Final = 65_536
+# Octets that a decoder may keep: a Base64 run of UTF-7 is decoded again with each chunk.
+_MAX_KEPT: Final = 65_536
 
 # The labels of the WHATWG Encoding Standard and others that mail has, with "-" for "_". A codec
-# is the superset that senders mean, as the standard has it. US-ASCII is left out: where it is
-# wrong, the octets themselves tell more.
+# is the superset that senders mean, as in the standard. US-ASCII is left out: octets that are not
+# ASCII are then detected as UTF-8 or Windows-1252.
 _LABELS: Final = {
     "utf-8": "utf-8 utf8 utf8mb4 unicode-1-1-utf-8 unicode11utf8 unicode20utf8 x-unicode20utf8 cp65001",
     "utf-7": "utf-7 utf7 unicode-1-1-utf-7 unicode-2-0-utf-7 x-unicode-2-0-utf-7",
@@ -104,11 +104,12 @@ def decode_body(octets: bytes, codec: str | None) -> str:
 
 
 def _decode(octets: bytes, codec: str, errors: str) -> Iterator[str]:
-    if codec == "utf-7":
-        octets = octets[:_MAX_UTF_7]
     decoder = codecs.getincrementaldecoder(codec)(errors)
     for start in range(0, len(octets), _CHUNK):
         yield decoder.decode(octets[start : start + _CHUNK])
+        if len(decoder.getstate()[0]) > _MAX_KEPT:
+            yield decoder.decode(b"", final=True)
+            decoder.reset()
     # What is cut within a character can still be UTF-8.
     if errors == "replace":
         yield decoder.decode(b"", final=True)

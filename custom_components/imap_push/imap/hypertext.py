@@ -7,7 +7,7 @@ from typing import Final, override
 from .budget import Budget, BudgetSpent
 from .characters import visible
 
-# Elements that begin a line, and those whose content nobody sees.
+# Elements that begin a line, and those whose content is not shown.
 _APART: Final = frozenset(
     {"blockquote", "h1", "h2", "h3", "h4", "h5", "h6", "ol", "p", "pre", "table", "ul"}
 )
@@ -63,7 +63,7 @@ class _Reader(HTMLParser):
         self._pieces: list[str] = []
         self._breaks = 0  # line ends since the last text
         self._is_spaced = False  # white space since then
-        self._unseen = ""  # the element that is open whose content nobody sees
+        self._unseen = ""  # the open element whose content is not shown
         self._end: re.Pattern[str] | None = None  # of what is skipped
         self._skipped = ""
 
@@ -87,7 +87,7 @@ class _Reader(HTMLParser):
             self._shorten()
 
     def _shorten(self) -> None:
-        """Drop or take what is open for long: the parser would look at it again and again."""
+        """Drop a long open tag or comment, take long text: the parser would scan it repeatedly."""
         if self.rawdata.startswith("<") and not self.cdata_elem:
             is_comment = self.rawdata.startswith("<!--")
             self._end = _END_OF_COMMENT if is_comment else _END_OF_TAG

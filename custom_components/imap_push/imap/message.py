@@ -34,7 +34,7 @@ _MAX_MESSAGE_ID: Final = 1_000
 _MAX_FLAGS: Final = 2_000
 
 _BULK_PRECEDENCE: Final = frozenset({"bulk", "list", "junk"})
-# A keyword or system flag (RFC 3501 9), and letters that are no ASCII, as some servers have.
+# A keyword or system flag (RFC 3501 9); some servers have keywords that are not ASCII.
 _FLAG: Final = re.compile(r'\\?[^\s(){%*"\\]+')
 
 # Each alternative ends where it stops matching, so that no octet is looked at again and again.
@@ -113,7 +113,7 @@ class _Header:
 
 
 def _flags(value: Value) -> Iterator[str]:
-    """Yield the flags that are ones: a server may put anything into a string."""
+    """Yield the valid flags: a server may put anything into a string."""
     return (
         flag
         for flag in parse_strings(value)
@@ -135,7 +135,7 @@ def _sender(header: _Header, budget: Budget) -> tuple[str, str]:
 def _mailboxes(field: str) -> Iterator[tuple[str, str]]:
     """Yield display name, its words not decoded, and address of each mailbox (RFC 5322 3.4).
 
-    An address with something invisible in it is none: without that it would be another one.
+    One with an invisible character is skipped: without it, it would be the address of another.
     The library takes `a@b` in `a@b <c@d>` for the address or, strict, refuses the whole field.
     """
     name = bare = comment = angle = ""

@@ -138,7 +138,7 @@ def _describe(
 
 
 def _media_type(kind: Value, subtype: Value) -> str:
-    """Return a Content-Type; what is none is a file of any sort (RFC 2046 4.5.1)."""
+    """Return a content type; an invalid one means unknown data (RFC 2046 4.5.1)."""
     media_type = f"{_word(kind)}/{_word(subtype)}".lower()
     is_one = _MEDIA_TYPE.fullmatch(media_type)
     return media_type if is_one else "application/octet-stream"

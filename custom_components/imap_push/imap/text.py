@@ -33,7 +33,7 @@ _END_OF_LINE: Final = re.compile(r"\r\n?")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """How octets are to be read: what they are, and how they were made fit for the way."""
+    """How octets are to be read: what they are, and how they were encoded for transfer."""
 
     is_html: bool = False
     charset: str = ""
@@ -51,10 +51,11 @@ def text_of(
     """Return at most `size` characters of a mail's text, and whether there is more.
 
     `header` holds Content-Type and Content-Transfer-Encoding; `body` is BODY[TEXT] or, not
-    `whole`, its beginning. Large ones are better read beside the event loop.
+    `whole`, its beginning. Read large ones off the event loop.
     """
     budget = Budget(_MAX_FIELDS)
-    parts = islice(_walk(_Part(header, body, budget, whole=whole), budget), _MAX_PARTS)
+    walk = _walk(_Part(header, body, budget, whole=whole), budget)
+    parts = list(islice(walk, _MAX_PARTS))
     texts = [part for part in parts if part.is_text]
     for part in sorted(texts, key=lambda part: part.kind.is_html):
         text, is_cut = readable(
@@ -62,7 +63,7 @@ def text_of(
         )
         if text:
             return text, is_cut
-    return "", not whole or budget.truncated
+    return "", not whole or budget.truncated or len(parts) == _MAX_PARTS
 
 
 def readable(
