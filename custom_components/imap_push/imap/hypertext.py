@@ -22,7 +22,7 @@ _CELLS: Final = frozenset({"td", "th"})
 # Characters that are parsed in one go: the expressions of the parser hold the interpreter lock.
 _CHUNK: Final = 16_384
 # Characters that may be open; of a longer tag or comment, only the end is looked for.
-_MAX_PENDING: Final = 65_536
+_MAX_PENDING: Final = 32_768
 _END_OF_TAG: Final = re.compile(">")
 _END_OF_COMMENT: Final = re.compile("--!?>")
 # Characters of an end that two chunks may divide.
