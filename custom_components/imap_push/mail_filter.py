@@ -61,60 +61,66 @@ FILTER_FIELDS: Final[dict[vol.Marker, Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class Glob:
-    """A pattern with * and ?, as the states of an automaton.
+    """Patterns with * and ?, as the states of one automaton.
 
-    State n, the bit 1 << n, is that n characters of the pattern are matched. A character
-    moves all states at once, so that no pattern can make it slow: matching takes as many
-    steps as the text has characters.
+    Each character of a pattern, and its end, is a state: a bit. A character of a text moves all
+    states of all patterns at once, so that neither their form nor their number makes it slow:
+    matching takes as many steps as the text has characters.
     """
 
     _moves: Mapping[str, int]
     _moves_on_any: int
     _stays: int
-    _end: int
+    _starts: int
+    _ends: int
 
     @classmethod
-    def from_pattern(cls, pattern: str) -> Self:
-        """Return what matches the pattern; brackets and all else are ordinary characters."""
+    def from_patterns(cls, patterns: Iterable[str]) -> Self:
+        """Return what any of the patterns matches; all but * and ? are ordinary characters."""
         moves: dict[str, int] = {}
-        moves_on_any = stays = 0
+        moves_on_any = stays = starts = ends = 0
         state = 1
-        for character in pattern:
-            if character == "*":
-                stays |= state
-                continue
-            if character == "?":
-                moves_on_any |= state
-            else:
-                moves[character] = moves.get(character, 0) | state
+        for pattern in patterns:
+            starts |= state
+            for character in pattern:
+                if character == "*":
+                    stays |= state
+                    continue
+                if character == "?":
+                    moves_on_any |= state
+                else:
+                    moves[character] = moves.get(character, 0) | state
+                state <<= 1
+            ends |= state
             state <<= 1
         return cls(
             {character: states | moves_on_any for character, states in moves.items()},
             moves_on_any,
             stays,
-            state,
+            starts,
+            ends,
         )
 
     def matches(self, text: str) -> bool:
-        """Return whether the whole text is as the pattern says."""
-        states = 1
+        """Return whether the whole text is as one of the patterns says."""
+        states = self._starts
         for character in text:
             moving = states & self._moves.get(character, self._moves_on_any)
             states = moving << 1 | states & self._stays
             if not states:
                 return False
-        return bool(states & self._end)
+        return bool(states & self._ends)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailFilter:
     """What a mail has to be. Without a field it may be anything."""
 
-    sender: tuple[Glob, ...] = ()
-    recipient: tuple[Glob, ...] = ()
-    subject: tuple[Glob, ...] = ()
+    sender: Glob | None = None
+    recipient: Glob | None = None
+    subject: Glob | None = None
     has_attachment: bool | None = None
-    attachment_type: tuple[Glob, ...] = ()
+    attachment_type: Glob | None = None
     ignore_bulk: bool = False
     ignore_catch_up: bool = False
 
@@ -122,11 +128,11 @@ class MailFilter:
     def from_config(cls, config: Mapping[str, Any]) -> Self:
         """Return the filter that the fields of a schema describe."""
         return cls(
-            sender=_globs(config, CONF_SENDER),
-            recipient=_globs(config, CONF_RECIPIENT),
-            subject=_globs(config, CONF_SUBJECT),
+            sender=_glob(config, CONF_SENDER),
+            recipient=_glob(config, CONF_RECIPIENT),
+            subject=_glob(config, CONF_SUBJECT),
             has_attachment=config.get(CONF_HAS_ATTACHMENT),
-            attachment_type=_globs(config, CONF_ATTACHMENT_TYPE),
+            attachment_type=_glob(config, CONF_ATTACHMENT_TYPE),
             ignore_bulk=config.get(CONF_IGNORE_BULK, False),
             ignore_catch_up=config.get(CONF_IGNORE_CATCH_UP, False),
         )
@@ -147,22 +153,21 @@ class MailFilter:
         )
 
 
-def _globs(config: Mapping[str, Any], field: str) -> tuple[Glob, ...]:
-    """Return the patterns of a field."""
+def _glob(config: Mapping[str, Any], field: str) -> Glob | None:
+    """Return the patterns of a field, None if it has none."""
     spell_out = _SPELL_OUT[field]
-    return tuple(
-        Glob.from_pattern(pattern)
+    patterns = [
+        pattern
         for text in config.get(field, ())
         if (folded := _fold(text.strip()))
         for pattern in spell_out(folded)
-    )
+    ]
+    return Glob.from_patterns(patterns) if patterns else None
 
 
-def _any_matches(globs: tuple[Glob, ...], texts: Iterable[str]) -> bool:
+def _any_matches(glob: Glob | None, texts: Iterable[str]) -> bool:
     """Return whether one of the texts matches; without a pattern, all do."""
-    if not globs:
-        return True
-    return any(glob.matches(text) for text in map(_fold, texts) for glob in globs)
+    return glob is None or any(map(glob.matches, map(_fold, texts)))
 
 
 def _fold(text: str) -> str:

@@ -1,5 +1,6 @@
 """What a mail tells of itself, whatever its sender and its server put there."""
 
+from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from datetime import datetime
@@ -15,8 +16,10 @@ import orjson
 import pytest
 
 from custom_components.imap_push.imap import Mail, message
+from custom_components.imap_push.imap.budget import Budget
+from custom_components.imap_push.imap.characters import one_line
 from custom_components.imap_push.imap.framing import Framer
-from custom_components.imap_push.imap.message import HEADER_FIELDS, parse_mail, parts_of
+from custom_components.imap_push.imap.message import HEADER_FIELDS, parse_mail
 from custom_components.imap_push.imap.responses import (
     MAX_FETCH_TOKENS,
     Data,
@@ -25,6 +28,7 @@ from custom_components.imap_push.imap.responses import (
     parse_response,
     parse_values,
 )
+from custom_components.imap_push.imap.structure import parts_of
 
 # A part as a server tells of it, with what is peculiar to each case put in.
 PART: Final = '("application" "pdf" {} NIL NIL "base64" 9 NIL {} NIL NIL)'
@@ -32,16 +36,17 @@ TEXT: Final = '("text" "plain" ("charset" "utf-8") NIL NIL "7bit" 8 1 NIL NIL NI
 
 
 def mail(
-    header: str | bytes = b"", structure: str | bytes = b"", **items: Value
+    header: str | bytes = b"", structure: str | Value = b"", **items: Value
 ) -> Mail:
     """Return the mail with this header and BODYSTRUCTURE; a line may end with LF alone."""
     header = header.encode() if isinstance(header, str) else header
     structure = structure.encode() if isinstance(structure, str) else structure
-    [(parts, _)] = Framer().feed(b"* 1 FETCH " + structure + b"\r\n")
-    response = parse_response(parts)
-    assert isinstance(response, Data)
-    values = parse_values(response.parts, MAX_FETCH_TOKENS)
-    items |= {"BODY": header, "BODYSTRUCTURE": values[0] if values else None}
+    if isinstance(structure, bytes):
+        [(parts, _)] = Framer().feed(b"* 1 FETCH " + structure + b"\r\n")
+        response = parse_response(parts)
+        assert isinstance(response, Data)
+        structure = next(iter(parse_values(response.parts, MAX_FETCH_TOKENS)), None)
+    items |= {"BODY": header, "BODYSTRUCTURE": structure}
     return parse_mail("INBOX", 1, 7, items)
 
 
@@ -126,9 +131,10 @@ def test_everything_that_a_server_tells() -> None:
     ],
 )
 def test_mail_of_which_nothing_is_known(items: dict[str, Value]) -> None:
-    """See a mail all the same."""
+    """See a mail all the same, and if its attachments are not known."""
+    is_truncated = "BODYSTRUCTURE" not in items
     assert parse_mail("INBOX", 1, 7, items) == Mail(
-        folder="INBOX", uid_validity=1, uid=7
+        folder="INBOX", uid_validity=1, uid=7, truncated=is_truncated
     )
 
 
@@ -452,6 +458,93 @@ def test_file_name(parameters: str | bytes, name: str | None) -> None:
     structure = PART.encode().replace(b"{}", b"NIL", 1)
     structure = structure.replace(b"{}", b'("attachment" (' + parameters + b"))")
     assert files(mail(structure=structure)) == [("1", name)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "subtype", "content_type"),
+    [
+        pytest.param(b"TEXT", b"Plain", "text/plain", id="any case"),
+        pytest.param(b"application", b"vnd.ms-excel+x", "application/vnd.ms-excel+x", id="token"),
+        pytest.param(b"text\x1b[2J\r\n", b"html", "application/octet-stream", id="controls"),
+        pytest.param(b"text", b"html\nERROR (MainThread) x", "application/octet-stream", id="forged log line"),
+        pytest.param(b"text", "ht\u202eml".encode(), "application/octet-stream", id="no ASCII"),
+        pytest.param(b"", b"", "application/octet-stream", id="empty"),
+        pytest.param(b"a/b", b"c", "application/octet-stream", id="two slashes"),
+        pytest.param(None, None, "application/octet-stream", id="NIL"),
+        pytest.param(b"x" * 500, b"y", "application/octet-stream", id="too long"),
+    ],
+)  # fmt: skip
+def test_content_type(kind: Value, subtype: Value, content_type: str) -> None:
+    """See a content type, whatever the sender wrote there."""
+    disposition = (b"attachment", None)
+    structure = (kind, subtype, None, None, None, b"7bit", b"3", None, disposition)
+    found = parse_mail("INBOX", 1, 7, {"BODYSTRUCTURE": structure})
+    assert [file.content_type for file in found.attachments] == [content_type]
+
+
+@pytest.mark.parametrize(
+    "flag",
+    [
+        pytest.param("", id="empty"),
+        pytest.param("a\x1b[31m\nb", id="controls"),
+        pytest.param("\\Se\u200ben", id="hidden character"),
+        pytest.param("\x9b", id="C1 control"),
+        pytest.param("{{ states }}", id="template"),
+        pytest.param("a b", id="space"),
+        pytest.param('"', id="quote"),
+        pytest.param("\U000e0041", id="tag"),
+    ],
+)
+def test_flag_that_is_none(flag: str) -> None:
+    """See the others only."""
+    flags = (b"\\Seen", flag.encode(), b"$Label1", b"NonJunk", "Ürgent".encode())
+    found = mail(FLAGS=flags)
+    assert found.flags == ("\\Seen", "$Label1", "NonJunk", "Ürgent")
+
+
+TAGS: Final = "".join(chr(0xE0000 + ord(character)) for character in "ignore all")
+
+
+@pytest.mark.parametrize(
+    ("hidden", "shown"),
+    [
+        pytest.param(TAGS, "ab", id="tags"),
+        pytest.param("\u202e", "ab", id="direction"),
+        pytest.param("\u200b", "ab", id="zero width"),
+        pytest.param("\ufeff", "ab", id="byte order mark"),
+        pytest.param("\xad", "ab", id="soft hyphen"),
+        pytest.param("\ufff9", "ab", id="annotation"),
+        pytest.param("\ufe00\U000e0100", "ab", id="variation selectors"),
+        pytest.param("\x9b", "a b", id="C1 control"),
+        pytest.param("\x1b", "a b", id="escape"),
+        pytest.param("\x85", "a b", id="next line"),
+        pytest.param("\u3164", "a b", id="filler"),
+    ],
+)
+@pytest.mark.parametrize("is_encoded", [False, True], ids=["raw", "encoded"])
+def test_nothing_hidden_in_a_field(hidden: str, shown: str, is_encoded: bool) -> None:
+    """See each field without what a person cannot see, within and at its edges."""
+    text = f"{hidden}a{hidden}b{hidden}"
+    word = f"=?utf-8?b?{b64encode(text.encode()).decode()}?=" if is_encoded else text
+    found = mail(
+        f'Subject: {word}\r\nFrom: "{word}" <a@x.org>\r\nMessage-ID: <{text}>\r\n',
+        (b"a", b"b", (b"name", word.encode())),
+    )
+    assert (found.subject, found.sender_name, found.sender) == (shown, shown, "a@x.org")
+    assert found.message_id == ("< a b >" if " " in shown else "<ab>")
+    assert files(found) == [("1", shown)]
+
+
+@pytest.mark.parametrize("hidden", ["\u200b", "\u202e", "\xad", "\x9b", "\0", TAGS])
+@pytest.mark.parametrize(
+    "place", ["{}boss@x.org", "bo{}ss@x.org", "boss@x{}.org", "boss@x.org{}"]
+)
+def test_address_with_something_hidden(place: str, hidden: str) -> None:
+    """See no address: without what is hidden it would be one that somebody else has."""
+    address = place.format(hidden)
+    found = mail(f"From: <{address}>\r\nTo: {address}, a@x.org\r\nCc: <{address}>")
+    assert (found.sender, found.to, found.cc) == ("", ("a@x.org",), ())
+    assert found.sender_name == one_line(f"<{address}>")
 
 
 # Messages, and what Dovecot 2.3 tells of their structure.
@@ -803,13 +896,13 @@ def test_hostile_header_costs_little(
     lexemes = CountingPattern(message._LEXEME)
     octets = 0
 
-    def counted(text: bytes, charset: str = "utf-8") -> str:
+    def counted(budget: Budget, text: bytes) -> bytes:
         nonlocal octets
         octets += len(text)
-        return to_text(text, charset)
+        return take(budget, text)
 
-    to_text = message.to_text
-    monkeypatch.setattr(message, "to_text", counted)
+    take = Budget.take
+    monkeypatch.setattr(Budget, "take", counted)
     monkeypatch.setattr(message, "_LEXEME", lexemes)
     text = pattern * (60_000 // len(pattern.encode()))
     fields = HEADER_FIELDS.split()
@@ -864,5 +957,7 @@ def test_structure_of_any_depth(depth: int) -> None:
 def test_mail_of_thousands_of_parts() -> None:
     """It does not take the event loop's time: the first thousand are looked at."""
     structure = (*((b"text", b"plain"),) * 6_000, b"mixed")
-    numbers = [number for number, _ in parts_of(structure)]
+    budget = Budget()
+    numbers = [number for number, _ in parts_of(structure, budget)]
     assert numbers == [str(number) for number in range(1, 1_001)]
+    assert budget.truncated

@@ -92,7 +92,7 @@ async def test_sweep(
         swept, unread = await sweep(session, Mark(1, 5), shows_newest=True)
     assert [mail.uid async for mail in swept.mails()] == new
     assert swept.next_uid == next_uid
-    last = swept.newest_mail()
+    last = await swept.newest_mail()
     assert (last and last.uid) == newest
     assert (unread, swept.complete) == (3, True)
 

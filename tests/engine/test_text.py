@@ -3,7 +3,6 @@
 from base64 import b64encode
 from email.message import EmailMessage
 import random
-import time
 
 import pytest
 
@@ -154,7 +153,117 @@ def test_beginning_of_a_mail() -> None:
 )
 def test_html(html: str, text: str) -> None:
     """HTML reads like text."""
-    assert text_of_html(html) == text
+    assert text_of_html(html, 1000) == (text, False)
+
+
+URI = "data:image/png;base64," + "A" * 300_000
+
+
+@pytest.mark.parametrize(
+    ("html", "text"),
+    [
+        pytest.param(f"one<img src='{URI}' alt=x> two", "one two", id="picture"),
+        pytest.param(f"one<!-- {'>' * 300_000}--> two", "one two", id="comment"),
+        pytest.param(f"one<!--{'-' * 300_000}--!> two", "one two", id="hyphens"),
+        pytest.param(f"<style>{'p{}>' * 70_000}</style>two", "two", id="style"),
+        pytest.param(f"<style>{'<!--' * 70_000}</STYLE >two", "two", id="other style"),
+        pytest.param(f"<title>{'a ' * 150_000}</title>two", "two", id="title"),
+        pytest.param(f"<textarea>{'a' * 150_000}</textarea><p>b", "a" * 150_000 + "\n\nb", id="text area"),
+        pytest.param("a&" * 100_000 + " b", "a&" * 100_000 + " b", id="ampersands"),
+        pytest.param("<p>word &amp; word</p>" * 9_000, "\n\n".join(["word & word"] * 9_000), id="many tags"),
+        pytest.param(f"{'a' * 16_381}&amp;b", f"{'a' * 16_381}&b", id="reference at the end of a piece"),
+        pytest.param(f"{'a' * 16_380}<br>b", f"{'a' * 16_380}\nb", id="tag at the end of a piece"),
+    ],
+)  # fmt: skip
+def test_long_html(html: str, text: str) -> None:
+    """What is long is read as what is short."""
+    assert text_of_html(html, 1_000_000) == (text, False)
+
+
+@pytest.mark.parametrize(
+    ("html", "text"),
+    [
+        ("a\u200bb\U000e0041<p>\u202ec\x9b", "ab\n\nc"),
+        ("&#8203;&zwnj;&#65279;a&#917569;b&shy;c", "abc"),
+        ("&zwnj;&nbsp;&zwnj;&nbsp;a &zwnj; b", "a b"),
+        ("می&zwnj;خواهم", "می\u200cخواهم"),
+        ("👩&zwj;💻 &#x2764;&#xfe0f;", "👩\u200d💻 ❤\ufe0f"),
+        ("a\rb\fc&#x2028;d", "a b c d"),
+        ("&#x3164;<b>&#x115f;</b>", ""),
+    ],
+)
+def test_hidden_characters_in_html(html: str, text: str) -> None:
+    """They are as good as not there, where they change nothing that is seen."""
+    assert text_of_html(html, 1000) == (text, False)
+
+
+@pytest.mark.parametrize(
+    ("octets", "text"),
+    [
+        ("a\u200bb\u202e c\U000e0041\x9b", "ab c"),
+        ("\ufeff \u200b\n a", "a"),
+        ("a\r\nb\rc\u2028d\x85e", "a\nb\nc\nd\ne"),
+        ("می\u200cخواهم 👩\u200d💻", "می\u200cخواهم 👩\u200d💻"),
+        ("\u3164\u115f", ""),
+        ("x" * 20_000 + "\u200b\n" + "y" * 20_000, "x" * 20_000 + "\n" + "y" * 20_000),
+        ("👩\u200d💻\n" * 9_000, "\n".join(["👩\u200d💻"] * 9_000)),
+        ("a\r\n" * 20_000, "\n".join("a" * 20_000)),
+    ],
+    ids=ascii,
+)
+def test_hidden_characters_in_text(octets: str, text: str) -> None:
+    """Plain text is as a person sees it, however long it is."""
+    assert readable(Kind(charset="utf-8"), octets.encode(), 100_000) == (text, False)
+
+
+def test_what_is_hidden_does_not_count() -> None:
+    """As many characters are told as were asked for, and that there is more only if there is."""
+    octets = ("a" + "\u200b" * 9).encode() * 5_000
+    assert readable(Kind(), octets, 5_000) == ("a" * 5_000, False)
+    assert readable(Kind(), octets, 4_999) == ("a" * 4_999, True)
+    assert readable(Kind(is_html=True), octets, 5_000) == ("a" * 5_000, False)
+    assert readable(Kind(is_html=True), octets, 4_999) == ("a" * 4_999, True)
+
+
+MIXED = b"Content-Type: multipart/mixed; boundary=%b\r\n"
+
+
+@pytest.mark.parametrize(
+    ("header", "body", "text"),
+    [
+        pytest.param(MIXED % b"b", b"not this\r\n--b\r\n\r\nthis\r\n--b--\r\nnor this", "this", id="preamble"),
+        pytest.param(MIXED % b"b", b"--b\n\nthis", "this", id="LF, no end"),
+        pytest.param(MIXED % b"b", b"--b\r\n--b\r\n\r\nthis\r\n--b--", "this", id="empty part first"),
+        pytest.param(MIXED % b"b", b"--b \t\r\n\r\nthis\r\n--bb\r\n--b", "this\n--bb", id="longer line"),
+        pytest.param(MIXED % b"b", b"--b\r\n\r\na --b\r\n--b c\r\n--b--", "a --b\n--b c", id="not alone on a line"),
+        pytest.param(MIXED % b'"b;=c"', b"--b;=c\r\n\r\nthis", "this", id="quoted boundary"),
+        pytest.param(MIXED % b'"b\\"c"', b'--b"c\r\n\r\nthis', "this", id="escaped quote"),
+        pytest.param(MIXED % b"b ; charset=x", b"--b\r\n\r\nthis", "this", id="space behind the boundary"),
+        pytest.param(
+            MIXED.replace(b"boundary=%b", b"boundary*0=b; boundary*1=c"), b"--bc\r\n\r\nthis", "this", id="RFC 2231"
+        ),
+        pytest.param(b"Content-Type: nonsense\r\n", b"this", "this", id="broken type"),
+        pytest.param(b"Content-Type: text/plain;\r\n charset=latin1\r\n", b"\xe9", "é", id="folded"),
+        pytest.param(b"Content-type : TEXT/HTML ; charset = \"utf-8\"\r\n", b"<p>\xc3\xa9", "é", id="spaces"),
+        pytest.param(b"Content-Type: text/html\r\nContent-Type: text/plain\r\n", b"<p>a", "a", id="two types"),
+        pytest.param(
+            MIXED % b"b",
+            b"--b\r\nContent-Disposition: ATTACHMENT; filename=x\r\n\r\nno\r\n--b\r\n\r\nthis",
+            "this",
+            id="attachment",
+        ),
+        pytest.param(b"Subject: x\r\n" * 2_000 + b"Content-Type: text/html\r\n", b"<p>a", "a", id="long header"),
+    ],
+)  # fmt: skip
+def test_fields_that_tell_how(header: bytes, body: bytes, text: str) -> None:
+    """Parts are found and read as their fields say."""
+    assert text_of(header, body, 1000) == (text, False)
+
+
+def test_text_behind_too_many_parts() -> None:
+    """It is not found, and that something was left out is told."""
+    body = b"--b\r\nContent-Type: a/b\r\n\r\nno\r\n" * 300 + b"--b\r\n\r\ntext"
+    assert text_of(MIXED % b"b", body, 1000) == ("", True)
 
 
 HOSTILE = {
@@ -194,9 +303,8 @@ HOSTILE = {
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_mail(name: str) -> None:
     """What is made to stop a reader does not."""
-    started = time.process_time()
-    text_of(*HOSTILE[name], 1000)
-    assert time.process_time() - started < 1
+    text, _ = text_of(*HOSTILE[name], 1000)
+    assert len(text) <= 1000
 
 
 def test_any_octets() -> None:

@@ -195,7 +195,7 @@ def test_a_bad_pattern_is_refused(field: str, value: Any) -> None:
 )
 def test_patterns(pattern: str, text: str, expected: bool) -> None:
     """A star is any text, a question mark any character."""
-    assert Glob.from_pattern(pattern).matches(text) is expected
+    assert Glob.from_patterns([pattern]).matches(text) is expected
 
 
 class _Counted(str):
@@ -212,6 +212,26 @@ class _Counted(str):
 
 
 @pytest.mark.parametrize(
+    ("patterns", "matching"),
+    [
+        pytest.param([], (), id="no pattern"),
+        pytest.param(["a", "b"], ("a", "b"), id="one each"),
+        pytest.param(["ab", "cd"], ("ab", "cd"), id="not one after the other"),
+        pytest.param(["*", "b"], ("", "a", "ab", "abcd", "b", "cd"), id="anything"),
+        pytest.param(["a*", "", "?d"], ("", "a", "ab", "abcd", "cd"), id="all kinds"),
+    ],
+)
+def test_many_patterns_match_as_each_does(
+    patterns: list[str], matching: tuple[str, ...]
+) -> None:
+    """A text matches if one of the patterns does, and only then."""
+    glob = Glob.from_patterns(patterns)
+    texts = ("", "a", "ab", "abcd", "b", "cd")
+    assert tuple(text for text in texts if glob.matches(text)) == matching
+
+
+@pytest.mark.parametrize("count", [1, MAX_PATTERNS], ids=["one", "as many as allowed"])
+@pytest.mark.parametrize(
     "pattern",
     [
         pytest.param("*a" * 99 + "*b", id="many stars"),
@@ -220,9 +240,9 @@ class _Counted(str):
         pytest.param("*" + "a" * 198 + "b", id="long repetition"),
     ],
 )
-def test_no_pattern_makes_matching_slow(pattern: str) -> None:
-    """Each character of a mail is looked at once, whatever the pattern."""
+def test_no_patterns_make_matching_slow(pattern: str, count: int) -> None:
+    """Each character of a mail is looked at once, whatever the patterns and their number."""
     text = _Counted("a" * 4_000)
     text.steps = 0
-    assert not Glob.from_pattern(pattern).matches(text)
+    assert not Glob.from_patterns([pattern] * count).matches(text)
     assert text.steps == len(text)

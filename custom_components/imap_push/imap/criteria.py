@@ -1,6 +1,6 @@
 """What is searched for, as SEARCH takes it (RFC 3501 6.4.4), and what can be told without it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 import dataclasses
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -109,10 +109,12 @@ def matches(criteria: Criteria, mail: Mail) -> bool:
         (criteria.recipient, (*mail.to, *mail.cc)),
         (criteria.subject, (mail.subject,)),
     )
-    return all(
-        text is None or any(text.casefold() in field.casefold() for field in found)
-        for text, found in fields
-    )
+    return all(text is None or _contains(text, found) for text, found in fields)
+
+
+def _contains(text: str, fields: Iterable[str]) -> bool:
+    folded = text.casefold()
+    return any(folded in field.casefold() for field in fields)
 
 
 def _text_words(criteria: Criteria) -> Iterator[str | Text]:

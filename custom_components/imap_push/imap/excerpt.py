@@ -5,7 +5,8 @@ from dataclasses import asdict, replace
 import json
 from typing import Final
 
-from .message import BARE_ITEMS, FETCH_ITEMS, HEADER_FIELDS, fitting
+from .budget import Budget
+from .message import BARE_ITEMS, FETCH_ITEMS, HEADER_FIELDS
 from .models import Mail
 from .responses import Value
 from .text import text_of
@@ -52,27 +53,16 @@ def with_text(mail: Mail, items: Mapping[str, Value], text_size: int) -> Mail:
     body = items.get("BODY[TEXT]")
     if not isinstance(body, bytes):
         return replace(mail, text="")
+    header = items.get("BODY")
+    header = header if isinstance(header, bytes) else b""
     whole = len(body) < _octets(text_size)
-    text, more = text_of(_header_of(items), body, text_size, whole=whole)
+    text, more = text_of(header, body, text_size, whole=whole)
     spent = json.dumps(asdict(mail), default=str, ensure_ascii=False).encode()
-    text, is_cut = fitting(text, max(0, _MAX_MAIL - len(spent)))
-    return replace(mail, text=text, truncated=mail.truncated or more or is_cut)
+    budget = Budget()
+    text = budget.text(text, max(0, _MAX_MAIL - len(spent)))
+    truncated = mail.truncated or more or budget.truncated
+    return replace(mail, text=text, truncated=truncated)
 
 
 def _octets(text_size: int) -> int:
     return min(text_size * _OCTETS_PER_CHARACTER + _OVERHEAD, _MAX_OCTETS)
-
-
-def _header_of(items: Mapping[str, Value]) -> bytes:
-    """Return the header fields that tell how to read a text: others may be long."""
-    header = items.get("BODY")
-    if not isinstance(header, bytes):
-        return b""
-    kept: list[bytes] = []
-    is_kept = False
-    for line in header.splitlines(keepends=True):
-        if line[:1] not in {b" ", b"\t"}:
-            is_kept = line[:8].lower() == b"content-"
-        if is_kept:
-            kept.append(line)
-    return b"".join(kept)

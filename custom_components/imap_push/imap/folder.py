@@ -205,7 +205,7 @@ class Folder:
         self._stumbles = 0
         self._batch = min(BATCH, max(1, self._batch * 2))
         mark, found = sweep.start, 0
-        newest = sweep.newest_mail()
+        newest = await sweep.newest_mail()
         async for mail in sweep.mails():
             if "BODY" not in sweep.messages[mail.uid]:
                 self._warn(

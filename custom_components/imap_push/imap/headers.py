@@ -2,26 +2,24 @@
 
 from typing import Final
 
-from .message import FOLD, MAX_FIELD, SPACES, decode_words, to_text
+from .budget import Budget
+from .characters import one_line
+from .encoded_words import decode_words
+from .mime_fields import MAX_FIELD, unfold
 
 # Fields that are returned.
 MAX_FIELDS: Final = 500
+# Octets that are decoded: the header, of up to 64 KiB, and encoded words once more.
+_MAX_DECODED: Final = 131_072
 
 
 def parse_headers(header: bytes) -> tuple[tuple[str, str], ...]:
     """Return name and text of each field in order (RFC 5322 2.2); total on any bytes."""
+    budget = Budget(_MAX_DECODED)
     fields: list[tuple[str, str]] = []
-    for line in FOLD.sub(b" ", header).split(b"\n"):
+    for line in unfold(header).split(b"\n"):
         name, colon, value = line[:MAX_FIELD].partition(b":")
         if colon and len(fields) < MAX_FIELDS:
-            fields.append((_line(to_text(name)), decode_words(_line(to_text(value)))))
-    return tuple((_writable(name), _writable(text)) for name, text in fields if name)
-
-
-def _line(text: str) -> str:
-    return SPACES.sub(" ", text).strip()
-
-
-def _writable(text: str) -> str:
-    """Return a text without what charsets such as UTF-7 can smuggle in."""
-    return text.encode("utf-8", "replace").decode()
+            text = decode_words(budget.decode(value), budget)
+            fields.append((one_line(budget.decode(name)), text))
+    return tuple((name, text) for name, text in fields if name)

@@ -24,7 +24,7 @@ from .models import Content, Mail
 from .refusals import passing_refusal
 from .responses import Value
 from .structure import Part, find_part, text_parts
-from .sweep import read_mail
+from .sweep import read_with_text
 from .text import octets_for, readable, text_of
 
 # Mails that one request reads at the most, and one command.
@@ -53,7 +53,7 @@ async def fetch_mails(
         items = await fetch_carefully(ask, asked, _MAIL, _concerns_message)
         for uid in asked:
             if uid in items:
-                found[uid] = read_mail(folder, uid_validity, uid, items[uid])
+                found[uid] = await read_with_text(folder, uid_validity, uid, items[uid])
                 await asyncio.sleep(0)
     return [found[uid] for uid in usable if uid in found]
 
@@ -65,7 +65,7 @@ async def fetch_content(
     items = await _fetch_one(desk, folder, uid_validity, uid, *_CONTENT)
     header = _body(items)
     items["BODY"] = header
-    mail = await _beside(header, partial(read_mail, folder, uid_validity, uid, items))
+    mail = await read_with_text(folder, uid_validity, uid, items)
     text, truncated = "", True
     if text_size > 0:
         # Some mail has a plain text with nothing in it beside its HTML.

@@ -264,7 +264,7 @@ def parse_status(data: Data) -> tuple[bytes, dict[str, int]]:
 
 def parse_number(value: Value, default: int = 0) -> int:
     """Return a number of up to 63 bits, or the default for what is none."""
-    if isinstance(value, bytes) and value.isdigit() and len(value) <= 18:
+    if isinstance(value, bytes) and len(value) <= 18 and value.isdigit():
         return int(value)
     return default
 

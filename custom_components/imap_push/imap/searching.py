@@ -149,8 +149,12 @@ async def _otherwise(
     except CommandRefused as error:
         raise CriteriaRefused(error.text) from error
     mails = await fetch_mails(desk, folder, uid_validity, candidates)
-    found = tuple(mail.uid for mail in mails if matches(local, mail))
-    return _Hits(len(found), found)
+    found: list[int] = []
+    for mail in mails:
+        if matches(local, mail):
+            found.append(mail.uid)
+        await asyncio.sleep(0)
+    return _Hits(len(found), tuple(found))
 
 
 def _offered(refusal: CommandRefused, words: Words) -> Iterator[str]:

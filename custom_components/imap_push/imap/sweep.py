@@ -1,9 +1,11 @@
 """What is asked of a folder, and what a sweep of it found."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 import logging
+from typing import Final
 
 from .command import Command
 from .excerpt import with_text
@@ -14,6 +16,9 @@ from .models import Mail
 from .responses import Value, parse_number
 
 _LOGGER = logging.getLogger(__name__)
+
+# What a value of a structure costs to look at, in octets that take as long to decode.
+_OCTETS_PER_VALUE: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +107,11 @@ class Sweep:
         merged = dict(sorted({**self.messages, **messages}.items()))
         return replace(self, messages=merged, too_large=())
 
-    def newest_mail(self) -> Mail | None:
+    async def newest_mail(self) -> Mail | None:
         """Return the folder's last message, if it was asked for and there is one."""
         for uid, items in (self.newest or {}).items():
-            return read_mail(self.folder, self.start.uid_validity, uid, items)
+            validity = self.start.uid_validity
+            return await read_with_text(self.folder, validity, uid, items)
         return None
 
     async def mail(self, uid: int) -> Mail:
@@ -173,14 +179,12 @@ async def read_with_text(
     items: Mapping[str, Value],
     text_size: int = 0,
 ) -> Mail:
-    """Return a mail, with its text if that is wanted."""
-    mail = read_mail(folder, uid_validity, uid, items)
-    if not text_size:
-        return mail
-    body = items.get("BODY[TEXT]")
-    if isinstance(body, bytes) and len(body) > SLICE:
-        return await asyncio.to_thread(_read_text, mail, items, text_size)
-    return _read_text(mail, items, text_size)
+    """Return a mail, with its text if that is wanted; a large one is read off the event loop."""
+    read = partial(_read, folder, uid_validity, uid, items, text_size)
+    read_items = [
+        value for name, value in items.items() if text_size or name != "BODY[TEXT]"
+    ]
+    return await asyncio.to_thread(read) if _is_large(read_items) else read()
 
 
 async def pushed_mail(
@@ -204,9 +208,32 @@ def read_mail(
         return Mail(folder=folder, uid_validity=uid_validity, uid=uid)
 
 
-def _read_text(mail: Mail, items: Mapping[str, Value], text_size: int) -> Mail:
+def _read(
+    folder: str,
+    uid_validity: int,
+    uid: int,
+    items: Mapping[str, Value],
+    text_size: int,
+) -> Mail:
+    mail = read_mail(folder, uid_validity, uid, items)
+    if not text_size:
+        return mail
     try:
         return with_text(mail, items, text_size)
     except Exception:
         _LOGGER.exception("A mail's text cannot be read; it is told of without it")
         return replace(mail, text="", truncated=True)
+
+
+def _is_large(values: Iterable[Value]) -> bool:
+    """Return if reading the items of a mail takes too long for the event loop."""
+    left = SLICE
+    pending = list(values)
+    while pending and left >= 0:
+        value = pending.pop()
+        left -= _OCTETS_PER_VALUE
+        if isinstance(value, tuple):
+            pending += value
+        elif value is not None:
+            left -= len(value)
+    return left < 0

@@ -1,10 +1,11 @@
 """Content-Transfer-Encoding undone piece by piece (RFC 2045 6); total on any bytes."""
 
 import binascii
-import re
+import string
 from typing import Final, override
 
-_NOT_BASE64: Final = re.compile(rb"[^A-Za-z0-9+/=]+")
+_BASE64: Final = f"{string.ascii_letters}{string.digits}+/=".encode()
+_NOT_BASE64: Final = bytes(set(range(256)) - set(_BASE64))
 
 
 class Decoder:
@@ -28,7 +29,7 @@ class _Base64(Decoder):
     def decode(self, octets: bytes) -> bytes:
         if self._is_over:
             return b""
-        digits, padding, _ = _NOT_BASE64.sub(b"", octets).partition(b"=")
+        digits, padding, _ = octets.translate(None, _NOT_BASE64).partition(b"=")
         self._is_over = bool(padding)
         digits = self._kept + digits
         usable = len(digits) - len(digits) % 4

@@ -1,0 +1,93 @@
+"""The MIME fields of a header, and their parameters (RFC 2045 5.1, RFC 2231)."""
+
+from itertools import islice
+import re
+from typing import Final
+from urllib.parse import unquote_to_bytes
+
+from .budget import Budget
+from .encoded_words import decode_words
+from .responses import Value
+
+# Octets of one field or parameter that are looked at.
+MAX_FIELD: Final = 6_000
+# Parameters that are looked at, and octets of a name that means something to us.
+_MAX_PARAMETERS: Final = 250
+_MAX_KEY: Final = 100
+
+_FOLD: Final = re.compile(rb"\r?\n[ \t]+")
+_MIME_FIELD: Final = re.compile(
+    rb"^content-(type|disposition|transfer-encoding)[ \t]*:([^\n]*)",
+    re.MULTILINE | re.IGNORECASE,
+)
+_ASSIGNMENT: Final = re.compile(
+    rb';\s*+([^\s=;"]++)\s*+=\s*+(?:"((?:[^"\\]|\\.)*+)|([^;]*+))', re.DOTALL
+)
+_ESCAPED: Final = re.compile(rb"\\(.)", re.DOTALL)
+_KEY: Final = re.compile(rb"([^*]*)(?:\*(\d{1,3}))?(\*)?")
+
+
+def unfold(header: bytes) -> bytes:
+    """Return a header with each field on one line (RFC 5322 2.2.3)."""
+    return _FOLD.sub(b" ", header)
+
+
+def mime_fields(header: bytes) -> dict[bytes, bytes]:
+    """Return the Content- fields of a header by what follows that, lower case; the first counts."""
+    fields: dict[bytes, bytes] = {}
+    for name, value in _MIME_FIELD.findall(unfold(header)):
+        fields.setdefault(name.lower(), value[:MAX_FIELD].strip())
+    return fields
+
+
+def parse_field(field: bytes) -> tuple[str, Value]:
+    """Return what a field says, lower case, and its parameters as BODYSTRUCTURE has them."""
+    parameters: list[bytes] = []
+    for key, quoted, plain in _ASSIGNMENT.findall(field):
+        parameters += (key, _ESCAPED.sub(rb"\1", quoted) or plain.strip())
+    says = field.partition(b";")[0].strip().lower()
+    return says.decode("ascii", "replace"), tuple(parameters)
+
+
+def parameter(parameters: Value, name: bytes, budget: Budget) -> str:
+    """Return a parameter as one line of text, "" if there is none."""
+    octets, charset = parameter_octets(parameters, name, budget)
+    return decode_words(budget.decode(octets, charset), budget) if octets else ""
+
+
+def parameter_octets(
+    parameters: Value, name: bytes, budget: Budget
+) -> tuple[bytes, str]:
+    """Return the octets of a parameter, and the label of their charset if they have one.
+
+    The form with a charset wins over continuations, and those over the plain form: some mailers
+    send several of them for the sake of old clients (RFC 2231).
+    """
+    if not isinstance(parameters, tuple):
+        return b"", ""
+    forms: tuple[dict[int, tuple[bool, bytes]], ...] = ({}, {}, {})
+    pairs = zip(parameters[::2], parameters[1::2], strict=False)
+    for key, octets in islice(pairs, _MAX_PARAMETERS):
+        if not isinstance(key, bytes) or not isinstance(octets, bytes):
+            continue
+        match = _KEY.fullmatch(key) if len(key) <= _MAX_KEY else None
+        if match and match[1].lower() == name:
+            _, order, encoded = match.groups()
+            form = forms[1 if order else 0 if encoded else 2]
+            form.setdefault(int(order or 0), (bool(encoded), octets))
+    pieces: dict[int, tuple[bool, bytes]] = next(filter(None, forms), {})
+    return _join([pieces[order] for order in sorted(pieces)], budget)
+
+
+def _join(pieces: list[tuple[bool, bytes]], budget: Budget) -> tuple[bytes, str]:
+    """Join (encoded, octets); what is encoded is `charset'language'percent-encoded`."""
+    charset, joined = "", b""
+    for index, (encoded, octets) in enumerate(pieces):
+        octets = budget.cut(octets, MAX_FIELD, b" ")
+        if encoded and index == 0 and octets.count(b"'") >= 2:
+            label, _, octets = octets.split(b"'", 2)
+            charset = label.decode("ascii", "replace")
+        joined += unquote_to_bytes(octets) if encoded else octets
+        if len(joined) > MAX_FIELD:
+            break
+    return budget.cut(joined, MAX_FIELD, b" "), charset

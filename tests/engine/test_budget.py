@@ -1,0 +1,304 @@
+"""One message costs little, whatever its sender makes of it: what is counted is the work."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+import encodings
+from html.parser import HTMLParser
+from itertools import count
+from types import SimpleNamespace
+from typing import Final
+
+from hypothesis import given, settings, strategies as st
+import pytest
+
+from custom_components.imap_push.imap import budget as budget_module, charset, hypertext
+from custom_components.imap_push.imap.budget import (
+    MAX_CHARSETS,
+    MAX_DECODED,
+    MAX_TAGS,
+    Budget,
+)
+from custom_components.imap_push.imap.headers import parse_headers
+from custom_components.imap_push.imap.hypertext import text_of_html
+from custom_components.imap_push.imap.message import HEADER_FIELDS, parse_mail
+from custom_components.imap_push.imap.responses import Value
+from custom_components.imap_push.imap.structure import find_part, text_parts
+from custom_components.imap_push.imap.sweep import read_with_text
+from custom_components.imap_push.imap.text import Kind, readable, text_of
+
+from .test_characters import CONTEXTUAL, HIDDEN
+
+NUMBERS: Final = count()
+
+
+def unknown(words: int) -> bytes:
+    """Return encoded words, each blank and in a charset of its own that does not exist."""
+    return b" ".join(b"=?x%d?q?_?=" % next(NUMBERS) for _ in range(words))
+
+
+def known(words: int) -> bytes:
+    """Return encoded words in all charsets that are known."""
+    labels = [label.encode() for label in charset._CODECS]
+    return b" ".join(b"=?%b?q?=81?=" % labels[n % len(labels)] for n in range(words))
+
+
+def with_names(parts: int, name: Callable[[], bytes], key: bytes = b"name") -> Value:
+    """Return a BODYSTRUCTURE of text parts with these names."""
+    part = (b"text", b"plain")
+    rest = (None, None, b"7bit", b"3", b"1")
+    return (*((*part, (key, name()), *rest) for _ in range(parts)), b"mixed")
+
+
+@pytest.fixture
+def work(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """Return what is counted: octets decoded, charsets, tags."""
+    counted = SimpleNamespace(octets=0, codecs=set(), tags=0, largest=0)
+
+    def decode(octets: bytes, codec: str | None) -> str:
+        counted.octets += len(octets)
+        counted.codecs.add(codec)
+        return charset.decode(octets, codec)
+
+    def take_tag(budget: Budget, attributes: int = 0) -> None:
+        counted.tags += 1
+        taken(budget, attributes)
+
+    def feed(parser: HTMLParser, data: str) -> None:
+        fed(parser, data)
+        counted.largest = max(counted.largest, len(parser.rawdata), len(data))
+
+    taken, fed = Budget.take_tag, HTMLParser.feed
+    monkeypatch.setattr(budget_module, "decode", decode)
+    monkeypatch.setattr(Budget, "take_tag", take_tag)
+    monkeypatch.setattr(HTMLParser, "feed", feed)
+    return counted
+
+
+HEADER: Final = b"From: Ada <ada@example.com>\r\nSubject: Hello\r\n\r\n"
+NAMES: Final = {
+    "unknown charsets": lambda: unknown(400),
+    "known charsets": lambda: known(400),
+    "one long word": lambda: b"=?utf-8?q?" + b"_" * 5_980 + b"?=",
+    "open words": lambda: b"=?a?q?" * 990,
+    "short words": lambda: unknown(3),
+    "UTF-7": lambda: b"=?utf-7?q?+AA-?= " * 350,
+    "plain": lambda: b"a" * 6_000,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("key", [b"name", b"name*", b"name*0*"], ids=bytes.decode)
+@pytest.mark.parametrize("parts", [10, 200, 1_001])
+@pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
+def test_names_of_many_parts(
+    name: Callable[[], bytes], parts: int, key: bytes, work: SimpleNamespace
+) -> None:
+    """See a bounded part of the names decoded, and the header before all of them."""
+    before = set(encodings._cache)
+    structure = with_names(parts, name, key)
+    found = parse_mail("INBOX", 1, 1, {"BODY": HEADER, "BODYSTRUCTURE": structure})
+    assert (found.sender, found.sender_name) == ("ada@example.com", "Ada")
+    assert found.subject == "Hello"
+    assert work.octets <= MAX_DECODED
+    assert len(work.codecs - {None}) <= MAX_CHARSETS
+    new = {name for name in set(encodings._cache) - before if name.startswith("x")}
+    assert not new
+    assert found.truncated or (parts <= 1_000 and work.octets < MAX_DECODED)
+
+
+def test_names_of_an_ordinary_message() -> None:
+    """See all of them where there are not too many, in any charset."""
+    names = iter([b"=?iso-8859-%d?q?a=41?=" % number for number in range(1, 9)])
+    structure = with_names(8, lambda: next(names))
+    found = parse_mail("INBOX", 1, 1, {"BODYSTRUCTURE": structure})
+    assert [file.filename for file in found.attachments] == ["aA"] * 8
+    assert not found.truncated
+
+
+def test_too_many_charsets() -> None:
+    """See the others taken for UTF-8, and that something may be wrong."""
+    words = b" ".join(b"=?iso-8859-%d?q?=C3=A4?=" % n for n in range(2, 17))
+    found = parse_mail("INBOX", 1, 1, {"BODY": b"Subject: %b\r\n" % words})
+    assert found.subject.endswith("ä" * 3)
+    assert found.truncated
+
+
+HOSTILE: Final = [
+    b"(", b",", b"a@b,", b"=?a?q?x?= ", b"=?a?q?", b"=?utf-7?q?+AA-?= ", b'"', b'\\"', b"<", b":", b"\n ", b"\n",
+    b"a:\n", b"[", b"\xe2\x80\x8b", b"\xff", b"%41", b";", b"'",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("pattern", HOSTILE, ids=ascii)
+def test_header_of_any_size(pattern: bytes, work: SimpleNamespace) -> None:
+    """See at most a bounded part of each field decoded."""
+    text = pattern * (100_000 // len(pattern))
+    fields = HEADER_FIELDS.encode().split()
+    header = b"".join(b"%b: %b\r\n" % (name, text[:6_400]) for name in fields)
+    parse_mail("INBOX", 1, 1, {"BODY": header})
+    assert work.octets <= MAX_DECODED
+    work.octets = 0
+    parse_mail("INBOX", 1, 1, {"BODY": b"From: " + text})
+    assert work.octets <= MAX_DECODED
+    work.octets = 0
+    parse_headers(header)
+    parse_headers(b"A: " + text)
+    assert work.octets <= 2 * 131_072
+
+
+def test_text_among_many_parts(work: SimpleNamespace) -> None:
+    """See a text found, or the search ended after bounded work."""
+    structure = with_names(1_000, lambda: unknown(400))
+    assert text_parts(structure) is not None
+    assert work.octets <= 16_384
+    assert isinstance(structure, tuple)
+    html = (b"text", b"html", (b"charset", b"utf-8"), None, None, b"7bit", b"3")
+    assert [part.number for part in text_parts((html, *structure))] == ["2", "1"]
+    part = find_part(structure, "1000")
+    assert part is not None
+    assert part.number == "1000"
+    assert find_part(structure, "1001") is None
+
+
+FLOODS: Final = [
+    "<", "<b>", "<a ", "<a x>", "</b>", "<!--", "<!---->", "<!x>", "<?x>", "<![CDATA[]]>", "&", "&amp", "x", "-", ">",
+    "<li>", "<p>", "<style>", "</style", "<textarea>", "<script><!--", '<a x=">', "<a x='", "x=1 ", "\u200b", "<svg/",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "start", ["", "<a ", "<!--", "<style>", "<textarea>", '<a x="']
+)
+@pytest.mark.parametrize("flood", FLOODS)
+def test_html_of_any_sort(start: str, flood: str, work: SimpleNamespace) -> None:
+    """See few tags looked at, and never much of it at once."""
+    html = start + flood * (400_000 // len(flood))
+    text_of_html(html, 100_000)
+    assert work.tags <= MAX_TAGS + 1
+    # The parser itself waits until what is open has doubled.
+    assert work.largest <= 4 * 65_536
+
+
+def test_html_is_read_until_there_is_enough(work: SimpleNamespace) -> None:
+    """See no more of it looked at than is asked for."""
+    text, is_cut = text_of_html("<p>word</p>" * 50_000, 60)
+    assert (len(text), is_cut) == (60, True)
+    assert work.tags < 50
+
+
+def test_html_with_too_many_tags(work: SimpleNamespace) -> None:
+    """See what comes first, and that there is more, over all parts of a message."""
+    html = "first" + "<b>" * 60_000
+    body = f"--b\r\nContent-Type: text/html\r\n\r\n{html}\r\n".replace("first", "")
+    assert text_of_html("first" + "<b>" * 200_000 + "last", 100) == ("first", True)
+    work.tags = 0
+    header = b"Content-Type: multipart/mixed; boundary=b\r\n"
+    assert text_of(header, body.encode() * 5, 100) == ("", True)
+    assert work.tags <= MAX_TAGS + 5
+
+
+def test_decoding_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """See no call that works on all of a large text, as it would hold up everything else."""
+    pieces: list[int] = []
+
+    def seen(text: str) -> str:
+        pieces.append(len(text))
+        return text
+
+    monkeypatch.setattr("custom_components.imap_push.imap.text.visible", seen)
+    monkeypatch.setattr(hypertext, "visible", seen)
+    for octets in (b"x" * 1_000_000, b"x y\n" * 250_000, b"\r\n" * 500_000 + b"x"):
+        readable(Kind(), octets, 1_000_000)
+        readable(Kind(is_html=True), octets, 1_000_000)
+    assert max(pieces) <= 16_384
+
+
+@pytest.mark.parametrize(
+    ("items", "is_large"),
+    [
+        pytest.param({}, False, id="nothing"),
+        pytest.param({"BODY": HEADER, "FLAGS": (b"\\Seen",)}, False, id="ordinary"),
+        pytest.param({"BODY": b"Subject: " + b"x" * 9_000}, True, id="header"),
+        pytest.param(
+            {"BODYSTRUCTURE": with_names(100, lambda: b"=?x?q??=")}, True, id="parts"
+        ),
+        pytest.param({"BODYSTRUCTURE": (b"x" * 9_000, b"y")}, True, id="type"),
+        pytest.param({"BODY[TEXT]": b"x" * 9_000}, True, id="text"),
+    ],
+)
+async def test_large_messages_do_not_hold_up_the_loop(
+    items: dict[str, Value], is_large: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """See a thread read what is large, and nothing else."""
+    threads = 0
+
+    async def to_thread[T](read: Callable[[], T]) -> T:
+        nonlocal threads
+        threads += 1
+        return read()
+
+    monkeypatch.setattr(asyncio, "to_thread", to_thread)
+    mail = await read_with_text("INBOX", 1, 7, items, 100)
+    assert mail.uid == 7
+    assert threads == is_large
+
+
+def texts_of(value: object) -> Iterator[str]:
+    """Yield each text in a value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from texts_of(item)
+    elif hasattr(value, "__dataclass_fields__"):
+        for name in value.__dataclass_fields__:
+            yield from texts_of(getattr(value, name))
+
+
+ODD: Final = st.text(
+    st.sampled_from([*map(chr, range(0xE0020, 0xE0030)), *CONTEXTUAL, *"\u202e\u200b\x9b\x1b\r\n\0\u3164@<>,a😀م=?"])
+).map(str.encode)  # fmt: skip
+VALUE: Final = (
+    st.binary(max_size=20)
+    | ODD
+    | ODD.map(lambda octets: b"=?utf-8?b?" + octets.hex().encode() + b"?=")
+)
+
+
+@settings(max_examples=250, deadline=None, database=None)
+@given(
+    fields=st.lists(VALUE, min_size=10, max_size=10),
+    flags=st.lists(VALUE).map(tuple),
+    types=st.lists(VALUE, min_size=5, max_size=5),
+    text=VALUE,
+    is_html=st.booleans(),
+)
+def test_nothing_hidden_in_any_field(
+    fields: list[bytes],
+    flags: tuple[bytes, ...],
+    types: list[bytes],
+    text: bytes,
+    is_html: bool,
+) -> None:
+    """See every text of a message without what no one can see."""
+    names = HEADER_FIELDS.encode().split()
+    header = b"\r\n".join(map(b": ".join, zip(names, fields, strict=True)))
+    kind, subtype, name, other, disposition = types
+    structure: Value = (
+        (kind, subtype, (b"name", name), None, None, b"7bit", b"3", None, (disposition, None)),
+        (b"a", b"b", (b"x", other, b"name*", other), None, None, b"7bit", b"3"),
+        b"mixed",
+    )  # fmt: skip
+    items: dict[str, Value] = {
+        "BODY": header,
+        "FLAGS": flags,
+        "BODYSTRUCTURE": structure,
+    }
+    mail = parse_mail("INBOX", 1, 1, items)
+    lines = [*texts_of(mail), *texts_of(parse_headers(header))]
+    for line in lines:
+        assert not (HIDDEN - CONTEXTUAL | {"\t", "\n"}).intersection(line)
+    for file in mail.attachments:
+        assert file.content_type.isascii()
+        assert file.content_type.isprintable()
+    found, _ = readable(Kind(is_html=is_html), text, 100)
+    assert not (HIDDEN - CONTEXTUAL).intersection(found)
