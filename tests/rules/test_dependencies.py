@@ -18,23 +18,24 @@ DECLARED = {
 }
 
 # Components that hassfest's plugin "dependencies" allows without a declaration.
-ALWAYS_ALLOWED = {platform.value for platform in Platform} | set(
-    """
-    alert automation conversation default_config device_automation frontend group
-    homeassistant input_boolean input_button input_datetime input_number input_select
-    input_text labs media_source mjpeg onboarding panel_custom persistent_notification
-    person script shopping_list stream sun system_health system_log timer webhook
-    websocket_api zone
-    """.split()
-)
+ALWAYS_ALLOWED = {
+    *(platform.value for platform in Platform),
+    *("alert", "automation", "conversation", "default_config", "device_automation"),
+    *("frontend", "group", "homeassistant", "input_boolean", "input_button"),
+    *("input_datetime", "input_number", "input_select", "input_text", "labs"),
+    *("media_source", "mjpeg", "onboarding", "panel_custom", "persistent_notification"),
+    *("person", "script", "shopping_list", "stream", "sun"),
+    *("system_health", "system_log", "timer", "webhook", "websocket_api"),
+    *("zone"),
+}
 
 
 def imported_components(tree: ast.AST) -> Iterator[str]:
     """Yield the components that code imports outside `if TYPE_CHECKING`."""
     match tree:
         case ast.If(test=ast.Name(id="TYPE_CHECKING")):
-            for node in tree.orelse:
-                yield from imported_components(node)
+            for otherwise in tree.orelse:
+                yield from imported_components(otherwise)
             return
         case ast.ImportFrom(
             module="homeassistant.components.http.auth",
