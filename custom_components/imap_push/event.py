@@ -5,17 +5,13 @@ from typing import Final, override
 
 from homeassistant.components.event import EventEntity, EventEntityDescription
 from homeassistant.config_entries import ConfigSubentry
+from homeassistant.const import MATCH_ALL
 from homeassistant.core import Context, HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .const import EVENT_NEW_MAIL, SUBENTRY_TYPE_FOLDER, SUBENTRY_TYPE_SEARCH
 from .coordinator import ImapPushConfigEntry
-from .entity import (
-    PRIVATE_ATTRIBUTES,
-    SubentryEntity,
-    async_add_subentry_entities,
-    is_mail_recorded,
-)
+from .entity import SubentryEntity, async_add_subentry_entities, is_mail_recorded
 from .event_data import NewMail
 
 PARALLEL_UPDATES = 0
@@ -122,6 +118,6 @@ class RecordedMailEvent(SubentryEntity, EventEntity):
 
 
 class MailEvent(RecordedMailEvent):
-    """The same, without a record of who wrote what."""
+    """The same, of which the recorder gets the time only."""
 
-    _unrecorded_attributes = BULKY_ATTRIBUTES | PRIVATE_ATTRIBUTES
+    _unrecorded_attributes = frozenset({MATCH_ALL})
