@@ -39,6 +39,7 @@ from .imap import (
     Unreachable,
     provider_of_host,
 )
+from .server_text import single_line
 
 # Characters of a server's words that fit into a form.
 MAX_ANSWER: Final = 300
@@ -153,5 +154,5 @@ def request_error(err: ImapError, folder: str) -> tuple[str, dict[str, str]]:
 
 
 def _answer(text: str) -> str:
-    """Return a server's words on one line, and not too many of them."""
-    return " ".join(text.split())[:MAX_ANSWER]
+    """Return a server's words for an error, which the frontend shows as plain text."""
+    return single_line(text, MAX_ANSWER)
