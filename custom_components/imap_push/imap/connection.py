@@ -1,14 +1,15 @@
 """One connection: opened, encrypted, used with deadlines, and left politely."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 import contextlib
 from dataclasses import replace
+import socket
 import ssl
 from typing import Final
 
 from .command import Command, Completion
-from .dial import ascii_host, dial, dial_patiently
+from .dial import ascii_host, dial, dial_patiently, dial_public
 from .errors import (
     CannotConnect,
     CertificateError,
@@ -75,13 +76,16 @@ class Connection:
         pipelining: Pipelining | None = None,
         *,
         patiently: bool = False,
+        public_only: bool = False,
     ) -> Connection:
         """Connect, take the greeting and encrypt; raise a CannotConnect.
 
-        `patiently`: as soon as anything answers, however long that takes.
+        `patiently`: as soon as anything answers, however long that takes. `public_only`: to no
+        address in the user's own network.
         """
         account = replace(account, host=ascii_host(account.host))
-        protocol = await _connect(account, patiently=patiently)
+        connect = dial_patiently if patiently else dial_public if public_only else dial
+        protocol = await _connect(account, connect)
         connection = cls(protocol, pipelining or Pipelining())
         try:
             if account.security is Security.STARTTLS:
@@ -310,11 +314,12 @@ def _is_in_doubt(command: Command) -> bool:
     return command.error is not None and not _is_refused(command)
 
 
-async def _connect(account: Account, *, patiently: bool) -> PushProtocol:
+async def _connect(
+    account: Account, connect: Callable[[str, int], Awaitable[socket.socket]]
+) -> PushProtocol:
     loop = asyncio.get_running_loop()
     is_tls = account.security is Security.TLS
     context = _tls_context(account) if is_tls else None
-    connect = dial_patiently if patiently else dial
     connected = await connect(account.host, account.port)
     protocol = PushProtocol(loop)
     try:
