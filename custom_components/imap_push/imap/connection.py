@@ -90,7 +90,7 @@ class Connection:
         try:
             if account.security is Security.STARTTLS:
                 await connection._greet()
-                await connection._start_tls(account)
+                await connection._start_tls(account, _tls_context(account))
                 protocol.listen(on_alert)  # Before, anybody could have said it.
                 await connection.ask_capabilities()
             else:
@@ -121,6 +121,11 @@ class Connection:
     def certificate(self) -> bytes:
         """Return the server's certificate (DER); b"" without TLS."""
         return certificate_of(self._protocol.transport)
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Return if TLS is in use."""
+        return self._protocol.transport.get_extra_info("ssl_object") is not None
 
     async def ask_capabilities(self) -> None:
         """Ask for the capabilities unless the server told them by itself."""
@@ -194,6 +199,11 @@ class Connection:
             if command.opens_folder:
                 refusal = command.error
 
+    def reply(self, octets: bytes) -> None:
+        """Send a line to a server that has asked for it by a `+`; raise what ended it all."""
+        self._raise_error()
+        self._protocol.transport.write(octets + b"\r\n")
+
     async def run(self, *commands: Command) -> list[Completion]:
         """Send commands and wait for all; raise the first failure."""
         await self.send(*commands)
@@ -259,8 +269,12 @@ class Connection:
         if self._protocol.error is not None:
             raise self._protocol.error
 
-    async def _start_tls(self, account: Account) -> None:
-        context = _tls_context(account)
+    async def start_unverified_tls(self, account: Account) -> None:
+        """Encrypt an account that is set up without TLS: better than plain text (RFC 7435)."""
+        await self._start_tls(account, unverified_context())
+        await self.ask_capabilities()
+
+    async def _start_tls(self, account: Account, context: ssl.SSLContext) -> None:
         # A server that knows us already cannot begin TLS any more (RFC 9051 6.2.1).
         if self.is_authenticated or "STARTTLS" not in self.capabilities:
             raise StartTlsMissing("the server does not offer STARTTLS")

@@ -35,6 +35,8 @@ class Account:
     what `tls` and `starttls` use; making one reads the disk, so the caller makes it off the
     event loop and may share it. `fingerprint` is the SHA-256 of the only certificate that is
     accepted, in hex: nothing else of it is looked at then, and `ssl_context` is not used.
+    `opportunistic_tls`: with Security.NONE, start TLS where a server offers it and a password or
+    token would be readable without it; no certificate is checked then (RFC 7435).
     """
 
     host: str
@@ -45,6 +47,7 @@ class Account:
     security: Security = Security.TLS
     ssl_context: ssl.SSLContext | None = None
     fingerprint: str | None = None
+    opportunistic_tls: bool = True
 
 
 class CatchUp(StrEnum):

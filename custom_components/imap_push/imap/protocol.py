@@ -203,7 +203,9 @@ class PushProtocol(IMAP4ClientProtocol):
 
     def _receive_parts(self, parts: Parts) -> None:
         if _LOGGER.isEnabledFor(logging.DEBUG):
-            _LOGGER.debug("< %s", self._for_log(parts[0]))
+            # A challenge of SCRAM would allow the password to be guessed.
+            is_challenge = parts[0].startswith(b"+")
+            _LOGGER.debug("< %s", self._for_log(b"+" if is_challenge else parts[0]))
         if not self.greeting.done():
             self._receive_greeting(parts)
             return
