@@ -49,18 +49,8 @@ _WITH_VALUE: Final = frozenset(
 )
 
 
-def known_capabilities(offered: frozenset[str]) -> list[str]:
-    """Return the capabilities of `offered` (upper case) that are known, sorted."""
-    return sorted({_public_name(name) for name in offered} - {""})
-
-
-def count_unknown(offered: frozenset[str]) -> int:
-    """Return how many capabilities of `offered` are not known."""
-    return sum(not _public_name(name) for name in offered)
-
-
-def _public_name(capability: str) -> str:
-    """Return the name to show, or "" if it is not known."""
+def public_name(capability: str) -> str:
+    """Return the name to show of a capability (upper case), or "" if it is not known."""
     if capability in _KNOWN:
         return capability
     name, _, _ = capability.partition("=")

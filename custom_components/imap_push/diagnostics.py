@@ -12,7 +12,7 @@ from homeassistant.const import CONF_HOST, CONF_PORT, CONF_VERIFY_SSL
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.device_registry import DeviceEntry
 
-from .capabilities import count_unknown, known_capabilities
+from .capabilities import public_name
 from .const import (
     CONF_ASSISTANT,
     CONF_FILTER,
@@ -54,8 +54,8 @@ async def async_get_config_entry_diagnostics(
         "connections": state.connections,
         "push_mode": state.push_mode.value,
         "error": type(state.error).__name__ if state.error else None,
-        "capabilities": known_capabilities(state.capabilities),
-        "unknown_capabilities": count_unknown(state.capabilities),
+        "capabilities": _describe_capabilities(state.capabilities),
+        "unknown_capabilities": sum(not public_name(it) for it in state.capabilities),
         "searches": len(entry.get_subentries_of_type(SUBENTRY_TYPE_SEARCH)),
         "folders": {
             str(number): _describe_folder(coordinator, name, subentry)
@@ -110,6 +110,11 @@ def _subentries_by_folder(
 def _known(provider: str | None) -> str | None:
     """Return a provider of OAuth2 that anybody may know of; None for a password."""
     return provider if provider in {*PROVIDERS, CUSTOM} else None
+
+
+def _describe_capabilities(capabilities: frozenset[str]) -> list[str]:
+    """Return those that are well known."""
+    return sorted({public_name(capability) for capability in capabilities} - {""})
 
 
 def _describe_folder(
