@@ -5,6 +5,7 @@ import logging
 from typing import Any
 
 import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.components.recorder.common import (
     async_wait_recording_done,
 )
@@ -13,7 +14,7 @@ from pytest_homeassistant_custom_component.typing import (
     WebSocketGenerator,
 )
 
-from custom_components.imap_push.const import DOMAIN, EVENT_NEW_MAIL
+from custom_components.imap_push.const import CONF_RECORD_MAIL, DOMAIN, EVENT_NEW_MAIL
 from homeassistant.components.recorder import Recorder
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr, entity_registry as er
@@ -36,6 +37,13 @@ def _custom_integrations(
     _quiet: None, recorder_mock: Recorder, enable_custom_integrations: None
 ) -> None:
     """Let Home Assistant find the integration; a recorder has to come first."""
+
+
+@pytest.fixture
+def entry(entry: MockConfigEntry, hass: HomeAssistant) -> MockConfigEntry:
+    """Keep sender and subject in the history: the logbook reads them there."""
+    hass.config_entries.async_update_entry(entry, options={CONF_RECORD_MAIL: True})
+    return entry
 
 
 @pytest.fixture
@@ -95,6 +103,19 @@ async def test_line_of_a_mail(
     entities.async_update_entity(NEW_MAIL, disabled_by=er.RegistryEntryDisabler.USER)
     del line["entity_id"]
     assert await _lines(hass, client) == [line | {"name": "Post"}]
+
+
+async def test_no_line_without_the_option(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    watchers: list[FakeWatcher],
+    client: MockHAClientWebSocket,
+) -> None:
+    """Of a mail that is not recorded, the logbook knows the time from the event entity only."""
+    hass.config_entries.async_update_entry(entry, options={})
+    await hass.async_block_till_done()
+    await watchers[-1].listener.mail_arrived(make_arrival())
+    assert await _lines(hass, client) == []
 
 
 async def test_what_a_mail_says_is_text_and_may_be_missing(
