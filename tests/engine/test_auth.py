@@ -278,6 +278,17 @@ async def test_login_is_not_tried_where_it_is_disabled() -> None:
         await try_login(serve, b"LOGINDISABLED")
 
 
+@pytest.mark.parametrize("offered", [b"", b"AUTH=GSSAPI AUTH=CRAM-MD5"])
+async def test_a_server_that_takes_passwords_in_no_way_that_is_known(
+    offered: bytes,
+) -> None:
+    """See no password sent, though it would be encrypted."""
+    sent = await sent_in_vain(
+        b"LOGINDISABLED " + offered, LoginDisabled, security=Security.TLS
+    )
+    assert sent == b""
+
+
 async def test_a_server_that_takes_only_tokens() -> None:
     """See that no password helps, however well it is encrypted."""
 

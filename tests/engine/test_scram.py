@@ -414,6 +414,14 @@ async def test_exchange_that_cannot_go_on_is_canceled(
             await try_login(serve, security=security)
 
 
+async def test_scram_is_refused_and_nothing_else_is_offered() -> None:
+    """The user is told what the server says, not that another way is missing."""
+    with pytest.raises(LoginRefused):
+        await try_login(
+            refuse_scram(NO, None), SCRAM + b" LOGINDISABLED", security=Security.TLS
+        )
+
+
 async def test_a_server_that_refused_scram_is_not_asked_again() -> None:
     """A refusal at each login would look like an attack."""
 
