@@ -55,11 +55,8 @@ async def _get(
     The URL that is requested has the address that was checked, so that no second answer of a
     name server can lead elsewhere. The certificate must be that of the host.
     """
-    response = await _first_answer(session, url, headers)
-    try:
+    async with await _first_answer(session, url, headers) as response:
         yield response
-    finally:
-        response.close()
 
 
 async def _first_answer(
