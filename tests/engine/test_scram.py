@@ -24,6 +24,7 @@ from custom_components.imap_push.imap import (
 )
 from custom_components.imap_push.imap.auth import log_in
 from custom_components.imap_push.imap.connection import Connection
+from custom_components.imap_push.imap.pipelining import Pipelining
 from custom_components.imap_push.imap.scram import ScramClient, ScramUnusable
 
 from .conftest import account
@@ -215,7 +216,10 @@ class ScramServer:
 
 
 async def try_login(
-    serve: Serve, capabilities: bytes = SCRAM, **changes: object
+    serve: Serve,
+    capabilities: bytes = SCRAM,
+    pipelining: Pipelining | None = None,
+    **changes: object,
 ) -> list[bytes]:
     """Log in; return the lines that the server received, without tags."""
 
@@ -225,7 +229,7 @@ async def try_login(
 
     async with ScriptedServer(script) as server:
         wanted = account(server.port, **changes)
-        connection = await Connection.open(account(server.port))
+        connection = await Connection.open(account(server.port), pipelining=pipelining)
         try:
             await log_in(connection, wanted)
         finally:
@@ -234,8 +238,9 @@ async def try_login(
 
 
 @pytest.mark.parametrize("at_once", [True, False], ids=["SASL-IR", "no SASL-IR"])
+@pytest.mark.parametrize("pipeline", [True, False], ids=["pipelined", "serial"])
 async def test_login_without_sending_the_password(
-    at_once: bool, caplog: pytest.LogCaptureFixture
+    pipeline: bool, at_once: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Both sides prove that they know it; the log holds nothing to guess it by."""
     caplog.set_level(logging.DEBUG)
@@ -248,7 +253,8 @@ async def test_login_without_sending_the_password(
         await server.finish()
 
     offered = SCRAM if at_once else b"AUTH=SCRAM-SHA-256"
-    lines = await try_login(serve, offered)
+    pipelining = Pipelining(allowed=pipeline)
+    lines = await try_login(serve, offered, pipelining)
     assert not any(b"secret" in line for line in lines)
     assert b64encode(b"r=")[:3].decode() not in caplog.text
     assert b64encode(b"v=")[:3].decode() not in caplog.text

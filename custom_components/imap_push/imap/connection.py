@@ -199,6 +199,10 @@ class Connection:
             if command.opens_folder:
                 refusal = command.error
 
+    def start(self, command: Command) -> None:
+        """Send a command whose challenges the caller answers with `reply`, without waiting."""
+        self._protocol.start(command)
+
     def reply(self, octets: bytes) -> None:
         """Send a line to a server that has asked for it by a `+`; raise what ended it all."""
         self._raise_error()

@@ -120,7 +120,7 @@ async def _log_in_with_scram(
         secrets=(first, account.password),
     )
     connection.forget_capabilities()
-    await connection.send(command)
+    connection.start(command)
     try:
         if not at_once:
             await _challenge(challenges, command)
