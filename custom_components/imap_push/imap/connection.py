@@ -1,15 +1,14 @@
 """One connection: opened, encrypted, used with deadlines, and left politely."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 import contextlib
 from dataclasses import replace
-import socket
 import ssl
 from typing import Final
 
 from .command import Command, Completion
-from .dial import ascii_host, dial, dial_patiently, dial_public
+from .dial import Dial, ascii_host, dial, dial_patiently, dial_public
 from .errors import (
     CannotConnect,
     CertificateError,
@@ -332,9 +331,7 @@ def _is_in_doubt(command: Command) -> bool:
     return command.error is not None and not _is_refused(command)
 
 
-async def _connect(
-    account: Account, connect: Callable[[str, int], Awaitable[socket.socket]]
-) -> PushProtocol:
+async def _connect(account: Account, connect: Dial) -> PushProtocol:
     loop = asyncio.get_running_loop()
     is_tls = account.security is Security.TLS
     context = _tls_context(account) if is_tls else None

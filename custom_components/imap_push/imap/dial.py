@@ -1,7 +1,7 @@
 """A TCP connection to a server, whichever of its addresses answers first."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 import contextlib
 import random
 import socket
@@ -18,6 +18,9 @@ from .errors import (
     Unreachable,
 )
 from .public_address import is_public
+
+# Connects to a port of a host.
+type Dial = Callable[[str, int], Awaitable[socket.socket]]
 
 # Seconds
 DEADLINE: Final = 15.0
