@@ -102,7 +102,9 @@ async def _held_up(answer: bytes) -> float:
         look = session.look("INBOX", Mark(1, 1), opens=False)
         async with _pauses() as longest:
             await session.send(look.commands)
-            [mail async for mail in (await session.swept(look)).mails()]
+            sweep = await session.swept(look)
+            assert sweep is not None
+            [mail async for mail in sweep.mails()]
         await session.close()
     return await longest()
 

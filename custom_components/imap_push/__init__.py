@@ -11,6 +11,7 @@ from .coordinator import AccountCoordinator, ImapPushConfigEntry
 from .devices import is_in_use
 from .issues import async_delete_issues, async_watch_set_up
 from .marks import async_remove_marks
+from .recorder_filter import async_filter_recorder
 from .services import async_setup_services
 
 PLATFORMS = [
@@ -25,6 +26,7 @@ CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
     """Offer the actions, whether an account is loaded or not."""
+    async_filter_recorder(hass)
     async_setup_services(hass)
     return True
 

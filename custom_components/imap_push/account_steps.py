@@ -26,6 +26,7 @@ from .imap import (
     check_account,
     fetch_certificate,
 )
+from .server_text import as_text
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -40,13 +41,13 @@ def certificate_placeholders(certificate: Certificate, host: str) -> dict[str, s
     return {
         "fingerprint": _in_groups(certificate.fingerprint.upper()),
         "host": host,
-        "issuer": certificate.issuer or NOTHING,
+        "issuer": as_text(certificate.issuer) or NOTHING,
         "not_after": (
             certificate.not_after.date().isoformat()
             if certificate.not_after
             else NOTHING
         ),
-        "subject": certificate.subject or NOTHING,
+        "subject": as_text(certificate.subject) or NOTHING,
     }
 
 

@@ -5,7 +5,6 @@ worded: folders are numbered, of errors only the kind is told.
 """
 
 from dataclasses import asdict
-import re
 from typing import Any, Final
 
 from homeassistant.config_entries import ConfigSubentry
@@ -13,6 +12,7 @@ from homeassistant.const import CONF_HOST, CONF_PORT, CONF_VERIFY_SSL
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.device_registry import DeviceEntry
 
+from .capabilities import public_name
 from .const import (
     CONF_ASSISTANT,
     CONF_FILTER,
@@ -29,10 +29,6 @@ from .coordinator import AccountCoordinator, ImapPushConfigEntry
 from .helpers import watch_options_from_entry
 from .imap import FolderState, Mail, Statistics, WatchOptions, explain_push, quirks_of
 from .oauth_providers import CUSTOM, PROVIDERS
-
-# What a capability looks like; a server may put its name or the login among them.
-_CAPABILITY: Final = re.compile(r"[A-Z0-9+_=/-]{1,30}")
-MAX_CAPABILITIES: Final = 100
 
 # All off unless switched on.
 _SWITCHES: Final = (CONF_ASSISTANT, CONF_READ_ONLY, CONF_RECORD_MAIL)
@@ -59,6 +55,7 @@ async def async_get_config_entry_diagnostics(
         "push_mode": state.push_mode.value,
         "error": type(state.error).__name__ if state.error else None,
         "capabilities": _describe_capabilities(state.capabilities),
+        "unknown_capabilities": sum(not public_name(it) for it in state.capabilities),
         "searches": len(entry.get_subentries_of_type(SUBENTRY_TYPE_SEARCH)),
         "folders": {
             str(number): _describe_folder(coordinator, name, subentry)
@@ -116,8 +113,8 @@ def _known(provider: str | None) -> str | None:
 
 
 def _describe_capabilities(capabilities: frozenset[str]) -> list[str]:
-    """Return what looks like a capability."""
-    return sorted(filter(_CAPABILITY.fullmatch, capabilities))[:MAX_CAPABILITIES]
+    """Return those that are well known."""
+    return sorted({public_name(capability) for capability in capabilities} - {""})
 
 
 def _describe_folder(

@@ -9,17 +9,13 @@ from homeassistant.components.event import (
     EventExtraStoredData,
 )
 from homeassistant.config_entries import ConfigSubentry
+from homeassistant.const import MATCH_ALL
 from homeassistant.core import Context, HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .const import EVENT_NEW_MAIL, SUBENTRY_TYPE_FOLDER, SUBENTRY_TYPE_SEARCH
 from .coordinator import ImapPushConfigEntry
-from .entity import (
-    PRIVATE_ATTRIBUTES,
-    SubentryEntity,
-    async_add_subentry_entities,
-    is_mail_recorded,
-)
+from .entity import SubentryEntity, async_add_subentry_entities, is_mail_recorded
 from .event_data import NewMail
 from .permissions import is_mail_shown
 
@@ -150,6 +146,6 @@ class RecordedMailEvent(SubentryEntity, EventEntity):
 
 
 class MailEvent(RecordedMailEvent):
-    """The same, without a record of who wrote what."""
+    """The same, of which the recorder gets the time only."""
 
-    _unrecorded_attributes = BULKY_ATTRIBUTES | PRIVATE_ATTRIBUTES
+    _unrecorded_attributes = frozenset({MATCH_ALL})

@@ -36,6 +36,7 @@ from .form_fields import (
 )
 from .imap import Criteria
 from .mail_filter import is_bounded
+from .server_text import as_text
 from .subentry_flow import SubentryFlow, folder_name, folder_selector
 
 # Opening a folder takes a question about it; the answer to this one is short everywhere.
@@ -126,7 +127,7 @@ class FolderFlow(SubentryFlow):
             **subentry.data,
             CONF_FILTER: form_from_config(subentry.data.get(CONF_FILTER, {})),
         }
-        self._placeholders = {"folder": subentry.data[CONF_FOLDER]}
+        self._placeholders = {"folder": as_text(subentry.data[CONF_FOLDER])}
         return self._form(
             "reconfigure", vol.Schema(folder_options_schema(watching)), watching
         )

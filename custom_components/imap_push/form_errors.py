@@ -18,6 +18,7 @@ from .imap import (
     ImapError,
     LoginDisabled,
     LoginRefused,
+    LoginUnsendable,
     NotImap,
     OAuthNeeded,
     PlainTextInjected,
@@ -25,8 +26,10 @@ from .imap import (
     ProtocolError,
     Provider,
     ServerLeft,
+    ServerNotAuthentic,
     ServerSilent,
     StartTlsMissing,
+    StartTlsOffered,
     TlsError,
     TlsExpected,
     TlsNotSpoken,
@@ -39,6 +42,7 @@ from .imap import (
     Unreachable,
     provider_of_host,
 )
+from .server_text import single_line
 
 # Characters of a server's words that fit into a form.
 MAX_ANSWER: Final = 300
@@ -57,12 +61,15 @@ ACCOUNT_ERRORS: Final[dict[type[BaseException], tuple[str, str]]] = {
     TlsError: (CONF_SECURITY, "tls_failed"),
     LoginRefused: (CONF_BASE, "login_refused"),
     TokenRevoked: (CONF_BASE, "token_revoked"),
+    LoginUnsendable: (CONF_BASE, "login_unsendable"),
     LoginDisabled: (CONF_SECURITY, "login_disabled"),
+    StartTlsOffered: (CONF_SECURITY, "starttls_offered"),
     TokensNotTaken: (CONF_BASE, "tokens_not_taken"),
     TokenUnavailable: (CONF_BASE, "token_unavailable"),
     Unavailable: (CONF_BASE, "unavailable"),
     ServerSilent: (CONF_BASE, "server_silent"),
     PlainTextInjected: (CONF_SECURITY, "plain_text_injected"),
+    ServerNotAuthentic: (CONF_BASE, "server_not_authentic"),
     ProtocolError: (CONF_BASE, "unexpected_answer"),
     ConnectionLost: (CONF_BASE, "connection_lost"),
     ImapError: (CONF_BASE, "cannot_connect"),
@@ -153,5 +160,5 @@ def request_error(err: ImapError, folder: str) -> tuple[str, dict[str, str]]:
 
 
 def _answer(text: str) -> str:
-    """Return a server's words on one line, and not too many of them."""
-    return " ".join(text.split())[:MAX_ANSWER]
+    """Return a server's words for an error, which the frontend shows as plain text."""
+    return single_line(text, MAX_ANSWER)

@@ -84,8 +84,11 @@ def _ssl_context(data: Mapping[str, Any]) -> ssl.SSLContext:
 
 
 def name_for_log(entry: ConfigEntry) -> str:
-    """Return the end of the entry's title, which mostly is an address, and of its ID."""
-    return f"{entry.title.rpartition('@')[2]} ({entry.entry_id[-6:]})"
+    """Return the server's host and the end of the entry's ID.
+
+    The title is not used: it can be, or contain, the login name.
+    """
+    return f"{entry.data[CONF_HOST]} ({entry.entry_id[-6:]})"
 
 
 def account_from_entry_data(

@@ -4,7 +4,6 @@ The id of an issue holds the id of the account's entry. Its data is what the fix
 ids, and the placeholders of its texts.
 """
 
-import re
 from typing import Final
 
 from homeassistant.config_entries import (
@@ -29,6 +28,7 @@ from .imap import (
     LoginRefused,
     OAuthNeeded,
 )
+from .server_text import as_text
 
 ISSUE_ALERT: Final = "alert"
 ISSUE_APP_PASSWORD: Final = "app_password"
@@ -48,20 +48,6 @@ _WARNINGS: Final = (
     ISSUE_NOTHING_WATCHED,
     ISSUE_TOO_MUCH_MAIL,
 )
-
-MAX_ANSWER: Final = 500  # characters of a server's words
-
-# What Markdown takes for more than text: a server's words must not make a link. Of what is one
-# without any markup, something that is not seen keeps the parts apart.
-_MARKUP: Final = re.compile(r"[\\`*_\[\]<>#|!]")
-_LINK: Final = re.compile(r"(?<=:)(?=//)|(?<=www)(?=\.)|(?=@)", re.IGNORECASE)
-_WORD_JOINER: Final = "\N{WORD JOINER}"
-
-
-def as_text(words: str) -> str:
-    """Return a server's words as Markdown shows them, cut to what can be read."""
-    text = _LINK.sub(_WORD_JOINER, words[:MAX_ANSWER])
-    return _MARKUP.sub(r"\\\g<0>", text)
 
 
 @callback

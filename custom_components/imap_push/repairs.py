@@ -41,10 +41,10 @@ from .issues import (
     ISSUE_CORE_IMAP_TOO,
     ISSUE_FOLDER_MISSING,
     ISSUE_NOTHING_WATCHED,
-    as_text,
     core_imap_doubles,
 )
 from .oauth import account_of
+from .server_text import as_text
 
 type UserInput = dict[str, Any] | None
 

@@ -141,9 +141,11 @@ class Peer:
 
     async def until_closed(self) -> bytes:
         """Return all that the client still sends until it closes."""
+        sent = b""
         with contextlib.suppress(ConnectionError):
-            return await self._reader.read()
-        return b""
+            while chunk := await self._reader.read(65536):
+                sent += chunk
+        return sent
 
     async def start_tls(self, context: ssl.SSLContext) -> None:
         """Go on over TLS."""

@@ -1,8 +1,10 @@
 """Logging in, and what a refusal means."""
 
+import asyncio
 from base64 import b64encode
 from collections.abc import Awaitable, Callable
 import logging
+from typing import Any
 
 import pytest
 
@@ -12,23 +14,27 @@ from custom_components.imap_push.imap import (
     ImapError,
     LoginDisabled,
     LoginRefused,
+    LoginUnsendable,
     OAuthNeeded,
     Security,
+    StartTlsOffered,
     Throttled,
     TooManyConnections,
     Unavailable,
+    check_account,
 )
 from custom_components.imap_push.imap.auth import log_in
 from custom_components.imap_push.imap.connection import Connection
 
 from .conftest import account
 from .scripted import Peer, ScriptedServer
+from .tokens import Tokens
 
 
 async def try_login(
     serve: Callable[[Peer], Awaitable[None]],
     capabilities: bytes = b"",
-    **credentials: str,
+    **credentials: object,
 ) -> list[bytes]:
     """Log in and return the lines that the server received, without tags."""
 
@@ -46,6 +52,29 @@ async def try_login(
 
 
 OK = b"OK [CAPABILITY IMAP4rev1] in"
+
+
+async def sent_in_vain(
+    capabilities: bytes,
+    error: type[ImapError],
+    begin: Callable[[Peer], Awaitable[None]] | None = None,
+    **credentials: object,
+) -> bytes:
+    """Return what is sent, after what `begin` takes, for a login that fails with an error."""
+    sent: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+    async def script(peer: Peer) -> None:
+        peer.say(b"* OK [CAPABILITY IMAP4rev1 %b] ready" % capabilities)
+        if begin is not None:
+            await begin(peer)
+        sent.set_result(await peer.until_closed())
+
+    async with ScriptedServer(script) as server:
+        connection = await Connection.open(account(server.port))
+        with pytest.raises(error):
+            await log_in(connection, account(server.port, **credentials))
+        connection.abort()
+        return await sent
 
 
 async def test_login() -> None:
@@ -130,15 +159,99 @@ async def test_a_server_that_asks_again_and_again() -> None:
     await try_login(serve, b"AUTH=PLAIN", password="pässwort")
 
 
-@pytest.mark.parametrize("password", ["line\r\nend", "nul\0"])
-async def test_password_that_cannot_be_sent(password: str) -> None:
-    """See a clear error before a byte is sent."""
+@pytest.mark.parametrize("character", ["\0", "\r", "\n"], ids=ascii)
+@pytest.mark.parametrize("field", ["username", "password"])
+@pytest.mark.parametrize(
+    "capabilities",
+    [b"", b"AUTH=PLAIN SASL-IR LOGINDISABLED", b"AUTH=LOGIN", b"AUTH=SCRAM-SHA-256"],
+    ids=["LOGIN", "PLAIN", "AUTH=LOGIN", "SCRAM"],
+)
+async def test_login_that_cannot_be_sent(
+    capabilities: bytes, field: str, character: str
+) -> None:
+    """See a clear error before a byte is sent, whichever way the server offers."""
+    credentials: dict[str, Any] = {field: f"a{character}ä", "security": Security.TLS}
+    assert await sent_in_vain(capabilities, LoginUnsendable, **credentials) == b""
+
+
+async def test_a_server_that_knows_only_its_own_login() -> None:
+    """See AUTHENTICATE LOGIN answer two questions, and no more."""
 
     async def serve(peer: Peer) -> None:
-        await peer.until_closed()
+        tag = await peer.expect("AUTHENTICATE LOGIN$")
+        peer.say(b"+ " + b64encode(b"Username:"))
+        assert await peer.line() == b64encode("jäne".encode())
+        peer.say(b"+ " + b64encode(b"Password:"))
+        assert await peer.line() == b64encode(b"secret")
+        peer.say(b"+ " + b64encode(b"Again:"))
+        assert await peer.line() == b""
+        peer.say(tag + b" " + OK)
 
-    with pytest.raises(ImapError, match="cannot be sent"):
-        await try_login(serve, password=password)
+    await try_login(
+        serve, b"LOGINDISABLED AUTH=LOGIN", username="jäne", security=Security.TLS
+    )
+
+
+@pytest.mark.parametrize(
+    "offered",
+    [b"", b"AUTH=PLAIN SASL-IR", b"AUTH=LOGIN", b"LOGINDISABLED", b"AUTH=XOAUTH2"],
+    ids=["LOGIN", "PLAIN", "AUTH=LOGIN", "LOGINDISABLED", "XOAUTH2"],
+)
+@pytest.mark.parametrize("credentials", ["password", "token"])
+@pytest.mark.parametrize("answer", [b"NO not now", b"BAD what", b"OK"])
+async def test_nothing_secret_is_sent_in_plain_text_where_starttls_is_offered(
+    answer: bytes, credentials: str, offered: bytes
+) -> None:
+    """See STARTTLS asked for, and the connection left if nothing comes of it."""
+
+    async def begin(peer: Peer) -> None:
+        tag = await peer.expect("STARTTLS$")
+        peer.say(tag + b" " + answer)
+        if answer == b"OK":
+            peer.say(b"this is not TLS")
+
+    token = Tokens("secret") if credentials == "token" else None
+    sent = await sent_in_vain(b"STARTTLS " + offered, ImapError, begin, token=token)
+    assert b"LOGIN" not in sent
+    assert b"AUTHENTICATE" not in sent
+
+
+async def test_an_account_is_not_tried_in_plain_text_where_starttls_is_offered() -> (
+    None
+):
+    """See the user told to choose STARTTLS, before anything is sent."""
+    sent: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+    async def script(peer: Peer) -> None:
+        peer.say(b"* OK [CAPABILITY IMAP4rev1 STARTTLS] ready")
+        sent.set_result(await peer.until_closed())
+
+    async with ScriptedServer(script) as server:
+        with pytest.raises(StartTlsOffered):
+            await check_account(account(server.port))
+        assert await sent == b""
+
+
+async def test_login_without_tls_where_nothing_better_is_offered() -> None:
+    """See the user's choice kept: the server knows neither STARTTLS nor SCRAM."""
+
+    async def serve(peer: Peer) -> None:
+        await peer.answer("LOGIN", ok=OK)
+
+    [line] = await try_login(serve, b"AUTH=PLAIN")
+    assert line.endswith(b'LOGIN "user" "secret"')
+
+
+async def test_login_name_is_not_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """See neither a login name without a domain nor the password in the debug log."""
+    caplog.set_level(logging.DEBUG)
+
+    async def serve(peer: Peer) -> None:
+        await peer.answer("LOGIN", ok=OK)
+
+    await try_login(serve, username="jane")
+    assert "LOGIN ***" in caplog.text
+    assert "jane" not in caplog.text
 
 
 async def test_login_is_not_tried_where_it_is_disabled() -> None:
@@ -149,6 +262,17 @@ async def test_login_is_not_tried_where_it_is_disabled() -> None:
 
     with pytest.raises(LoginDisabled):
         await try_login(serve, b"LOGINDISABLED")
+
+
+@pytest.mark.parametrize("offered", [b"", b"AUTH=GSSAPI AUTH=CRAM-MD5"])
+async def test_a_server_that_takes_passwords_in_no_way_that_is_known(
+    offered: bytes,
+) -> None:
+    """See no password sent, though it would be encrypted."""
+    sent = await sent_in_vain(
+        b"LOGINDISABLED " + offered, LoginDisabled, security=Security.TLS
+    )
+    assert sent == b""
 
 
 async def test_a_server_that_takes_only_tokens() -> None:

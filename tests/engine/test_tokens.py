@@ -155,6 +155,7 @@ async def test_a_refusal_without_a_word_is_taken_for_an_expired_token() -> None:
         ),
         ({"status": "not t0\n\x1b[31m" + "x" * 99}, True, None),
         ({"status": "new and t0"}, True, "refused (status *** and t0)"),
+        ({"status": "NEW and t0"}, True, "refused (status *** and t0)"),
         (["status"], True, "refused"),
         ("status", True, "refused"),
         (None, True, "refused"),

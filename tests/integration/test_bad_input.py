@@ -62,7 +62,7 @@ async def test_an_option_that_cannot_be_used_counts_as_not_set(
     assert watchers[0].options == WatchOptions(**expected)
     [line] = _warnings(caplog)
     assert option in line
-    assert "example.com (APPUSH)" in line
+    assert "imap.example.com (APPUSH)" in line
     assert entry.title not in line
 
 

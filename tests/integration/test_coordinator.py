@@ -170,8 +170,8 @@ async def test_one_line_when_lost_and_one_when_back(
         if record.name.startswith("custom_components.imap_push")
     ]
     assert lines == [
-        ("WARNING", "example.com (APPUSH): not connected (ConnectionLost)"),
-        ("INFO", "example.com (APPUSH): connected again"),
+        ("WARNING", "imap.example.com (APPUSH): not connected (ConnectionLost)"),
+        ("INFO", "imap.example.com (APPUSH): connected again"),
     ]
 
 

@@ -7,7 +7,6 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.imap_push.const import DOMAIN
 from custom_components.imap_push.imap import AccountState, FolderNotFound, FolderState
-from custom_components.imap_push.issues import as_text
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.issue_registry import IssueRegistry
 
@@ -67,25 +66,3 @@ async def test_removing_the_account_takes_its_issues_along(
     await hass.config_entries.async_remove(entry.entry_id)
     await hass.async_block_till_done()
     assert not issue_registry.issues
-
-
-@pytest.mark.parametrize(
-    ("words", "shown"),
-    [
-        pytest.param(
-            "See [here](https://example.com)",
-            "See \\[here\\](https:\N{WORD JOINER}//example.com)",
-            id="link",
-        ),
-        pytest.param(
-            "https://a.example", "https:\N{WORD JOINER}//a.example", id="bare link"
-        ),
-        pytest.param("www.a.example", "www\N{WORD JOINER}.a.example", id="bare name"),
-        pytest.param("a@b.example", "a\N{WORD JOINER}@b.example", id="address"),
-        pytest.param("![x](y) <b>", r"\!\[x\](y) \<b\>", id="image and HTML"),
-        pytest.param("x" * 1000, "x" * 500, id="too long"),
-    ],
-)
-def test_words_of_a_server_are_only_words(words: str, shown: str) -> None:
-    """Whatever Markdown makes of them elsewhere."""
-    assert as_text(words) == shown

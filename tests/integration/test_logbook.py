@@ -5,6 +5,7 @@ import logging
 from typing import Any
 
 import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.components.recorder.common import (
     async_wait_recording_done,
 )
@@ -13,7 +14,7 @@ from pytest_homeassistant_custom_component.typing import (
     WebSocketGenerator,
 )
 
-from custom_components.imap_push.const import DOMAIN, EVENT_NEW_MAIL
+from custom_components.imap_push.const import CONF_RECORD_MAIL, DOMAIN, EVENT_NEW_MAIL
 from homeassistant.components.recorder import Recorder
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr, entity_registry as er
@@ -36,6 +37,14 @@ def _custom_integrations(
     _quiet: None, recorder_mock: Recorder, enable_custom_integrations: None
 ) -> None:
     """Let Home Assistant find the integration; a recorder has to come first."""
+
+
+@pytest.fixture
+def entry(entry: MockConfigEntry, hass: HomeAssistant) -> MockConfigEntry:
+    """Keep sender and subject in the history: the logbook reads them there."""
+    options = {**entry.options, CONF_RECORD_MAIL: True}
+    hass.config_entries.async_update_entry(entry, options=options)
+    return entry
 
 
 @pytest.fixture
@@ -105,6 +114,19 @@ async def test_line_of_a_mail_that_only_administrators_may_read(
     await watcher.listener.mail_arrived(make_arrival())
     [line] = await _lines(hass, client)
     assert line["message"] == "received mail"
+
+
+async def test_no_line_without_the_option(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    watchers: list[FakeWatcher],
+    client: MockHAClientWebSocket,
+) -> None:
+    """Of a mail that is not recorded, the logbook knows the time from the event entity only."""
+    hass.config_entries.async_update_entry(entry, options={})
+    await hass.async_block_till_done()
+    await watchers[-1].listener.mail_arrived(make_arrival())
+    assert await _lines(hass, client) == []
 
 
 @READABLE

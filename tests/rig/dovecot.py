@@ -47,7 +47,7 @@ ssl = yes
 ssl_cert = <{cert}
 ssl_key = <{key}
 disable_plaintext_auth = no
-auth_mechanisms = plain login
+auth_mechanisms = plain login scram-sha-256
 default_internal_user = {internal_user}
 default_internal_group = {internal_group}
 default_login_user = {login_user}
@@ -107,7 +107,7 @@ service stats {{
 
 # Tokens are looked up at an authorisation server (RFC 7662), for these mechanisms only.
 OAUTH2: Final = """\
-auth_mechanisms = plain login xoauth2 oauthbearer
+auth_mechanisms = plain login scram-sha-256 xoauth2 oauthbearer
 passdb {{
   driver = oauth2
   mechanisms = xoauth2 oauthbearer

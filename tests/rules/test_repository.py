@@ -119,3 +119,18 @@ def test_integration_says_that_it_has_no_yaml_configuration() -> None:
     source = (INTEGRATION / "__init__.py").read_text()
     if "async def async_setup(" in source:
         assert "CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)" in source
+
+
+@pytest.mark.parametrize(
+    "page", ["SECURITY.md", ".github/ISSUE_TEMPLATE/config.yml"], ids=str
+)
+def test_vulnerability_can_be_reported_in_private(page: str) -> None:
+    """The link goes to the private reports of this repository."""
+    repository = MANIFEST["issue_tracker"].removesuffix("/issues")
+    assert f"{repository}/security/advisories/new" in (ROOT / page).read_text()
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+def test_security_policy_is_linked(page: str) -> None:
+    """The policy can be found from the pages that people read first."""
+    assert "](SECURITY.md)" in (ROOT / page).read_text()

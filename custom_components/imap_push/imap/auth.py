@@ -1,18 +1,17 @@
-"""Logging in: with a password (RFC 3501 6.2, RFC 4616), or with a token, renewed if refused."""
+"""Logging in: with a password, or with a token, which is renewed if it is refused."""
 
-from base64 import b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Final
 
-from .bearer import MECHANISMS, BearerLogin, is_renewable
+from .bearer import BearerLogin, is_renewable
 from .command import Command
 from .connection import Connection
 from .errors import (
-    CommandRefused,
     ConnectionLost,
-    ImapError,
     LoginDisabled,
-    OAuthNeeded,
+    LoginUnsendable,
+    StartTlsOffered,
     TokenNotRenewed,
     TokenRefused,
     TokenRenewed,
@@ -20,11 +19,12 @@ from .errors import (
     Unavailable,
 )
 from .models import Account, Security
-from .names import quote
+from .password import authenticate, is_encrypted, log_in_with_password, scram_mechanism
 from .pipelining import Pipelining
 from .quirks import COREMAIL, quirks_of
-from .refusals import login_refusal
 from .token_source import TokenSource
+
+_UNSENDABLE: Final = frozenset("\0\r\n")
 
 
 async def open_logged_in(
@@ -76,32 +76,33 @@ async def _open(
 async def log_in(connection: Connection, account: Account) -> None:
     """Log in with the account's token or password and learn what the server offers then.
 
-    Raises LoginRefused for wrong credentials, LoginDisabled where TLS is wanted first, and
-    Unavailable for every refusal that passes by itself. A server that knows us already
-    (PREAUTH, RFC 3501 7.1.4) takes no login.
+    Raises LoginRefused for wrong credentials, LoginDisabled where TLS is wanted first,
+    StartTlsOffered for an account without `opportunistic_tls`, LoginUnsendable before a byte
+    is sent, and Unavailable for every refusal that passes by itself. A server that knows us
+    already (PREAUTH, RFC 3501 7.1.4) takes no login.
     """
     if connection.is_authenticated:
         await connection.ask_capabilities()
-    elif account.token is not None:
+        return
+    if not _UNSENDABLE.isdisjoint(account.username + account.password):
+        raise LoginUnsendable("NUL, CR and LF cannot be sent in a login")
+    if _would_expose_secret(account, connection.capabilities):
+        if not account.opportunistic_tls:
+            raise StartTlsOffered("the server offers STARTTLS")
+        await connection.start_unverified_tls(account)
+    if account.token is not None:
         await _log_in_with_token(connection, account, account.token)
     else:
-        command = _login_command(connection, account)
-        await _authenticate(connection, command, login_refusal)
+        await log_in_with_password(connection, account)
 
 
-def _login_command(connection: Connection, account: Account) -> Command:
-    login_disabled = "LOGINDISABLED" in connection.capabilities
-    plain_offered = "AUTH=PLAIN" in connection.capabilities
-    if login_disabled and (account.security is Security.NONE or not plain_offered):
-        if account.security is not Security.NONE and _takes_tokens(connection):
-            raise OAuthNeeded("the server takes no passwords")
-        raise LoginDisabled("the server takes passwords over TLS only")
-    is_ascii = f"{account.username}{account.password}".isascii()
-    if is_ascii and not login_disabled:
-        return _login(account)
-    if not plain_offered:
-        return _login_with_literals(account)
-    return _plain(account, at_once="SASL-IR" in connection.capabilities)
+def _would_expose_secret(account: Account, offered: frozenset[str]) -> bool:
+    """Return if a login without TLS would send a secret though the server offers STARTTLS."""
+    return (
+        account.security is Security.NONE
+        and "STARTTLS" in offered
+        and (account.token is not None or scram_mechanism(offered) is None)
+    )
 
 
 async def _log_in_with_token(
@@ -109,7 +110,7 @@ async def _log_in_with_token(
 ) -> None:
     """Log in with a token, and once more with a renewed one if the server does not take it."""
     offered = connection.capabilities
-    if "LOGINDISABLED" in offered and account.security is Security.NONE:
+    if "LOGINDISABLED" in offered and not is_encrypted(connection, account):
         raise LoginDisabled("the server takes tokens over TLS only")
     try:
         token = await source.token()
@@ -142,62 +143,4 @@ async def _present_renewed(connection: Connection, login: BearerLogin) -> None:
 
 async def _present(connection: Connection, login: BearerLogin) -> None:
     """Show a token to the server; raise TokenRefused."""
-    await _authenticate(connection, login.command(), login.refusal)
-
-
-async def _authenticate(
-    connection: Connection,
-    command: Command,
-    meaning: Callable[[CommandRefused], ImapError | None],
-) -> None:
-    """Log in; `meaning` tells what a refusal means."""
-    connection.forget_capabilities()
-    try:
-        await connection.run(command)
-    except CommandRefused as error:
-        if meant := meaning(error):
-            raise meant from error
-        raise
-    await connection.ask_capabilities()
-
-
-def _takes_tokens(connection: Connection) -> bool:
-    return any(f"AUTH={it}" in connection.capabilities for it in MECHANISMS)
-
-
-def _login(account: Account) -> Command:
-    password = quote(account.password)
-    return Command(
-        "LOGIN",
-        f"{quote(account.username)} {password}",
-        secrets=(password, password[1:-1], account.password),
-    )
-
-
-def _plain(account: Account, *, at_once: bool) -> Command:
-    """Return AUTHENTICATE PLAIN; `at_once` saves a round trip (SASL-IR, RFC 4959)."""
-    response = _base64(f"\0{account.username}\0{account.password}")
-    # Only once, however often a server asks: nothing would bound what waits to be sent.
-    pieces = iter((response.encode(),))
-    return Command(
-        "AUTHENTICATE",
-        f"PLAIN {response}" if at_once else "PLAIN",
-        continuation=lambda _: next(pieces, b""),
-        secrets=(response, account.password),
-    )
-
-
-def _login_with_literals(account: Account) -> Command:
-    """Return LOGIN with strings that are not ASCII, each sent when the server asks for it."""
-    username, password = account.username.encode(), account.password.encode()
-    pieces: Iterator[bytes] = iter((b"%b {%d}" % (username, len(password)), password))
-    return Command(
-        "LOGIN",
-        f"{{{len(username)}}}",
-        continuation=lambda _: next(pieces, b""),
-        secrets=(account.password,),
-    )
-
-
-def _base64(text: str) -> str:
-    return b64encode(text.encode()).decode()
+    await authenticate(connection, login.command(), login.refusal)

@@ -86,7 +86,7 @@ class BearerLogin:
         """Return a short printable text out of the challenge, without the token."""
         text = str(reason.get(key, ""))
         for secret in filter(None, (self._response, self._token)):
-            text = text.replace(secret, "***")
+            text = re.sub(re.escape(secret), "***", text, flags=re.IGNORECASE)
         return re.sub(r"[^ -~]", "", text)[:MAX_REASON]
 
 

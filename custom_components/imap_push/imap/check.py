@@ -1,7 +1,7 @@
 """Trying an account once, with the most telling error that can be had."""
 
 import asyncio
-import dataclasses
+from dataclasses import replace
 from typing import Final
 
 from .connection import Connection
@@ -36,7 +36,8 @@ async def check_account(account: Account, folder: str = "INBOX") -> frozenset[st
 
 async def _check(account: Account, folder: str) -> frozenset[str]:
     try:
-        session = await Session.open(account)
+        # The user is there to choose STARTTLS, which checks the certificate.
+        session = await Session.open(replace(account, opportunistic_tls=False))
     except TlsNotSpoken as error:
         raise await _without_tls(account) or error from error
     except ServerSilent as error:
@@ -68,9 +69,7 @@ async def _open_error(account: Account, security: Security) -> ImapError | None:
     """Return why no connection comes about with this security; None if one does."""
     try:
         async with asyncio.timeout(SECOND_LOOK):
-            connection = await Connection.open(
-                dataclasses.replace(account, security=security)
-            )
+            connection = await Connection.open(replace(account, security=security))
     except ImapError as error:
         return error
     except TimeoutError:

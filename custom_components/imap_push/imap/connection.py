@@ -8,7 +8,7 @@ import ssl
 from typing import Final
 
 from .command import Command, Completion
-from .dial import ascii_host, dial, dial_patiently
+from .dial import Dial, ascii_host, dial, dial_patiently, dial_public
 from .errors import (
     CannotConnect,
     CertificateError,
@@ -75,18 +75,21 @@ class Connection:
         pipelining: Pipelining | None = None,
         *,
         patiently: bool = False,
+        public_only: bool = False,
     ) -> Connection:
         """Connect, take the greeting and encrypt; raise a CannotConnect.
 
-        `patiently`: as soon as anything answers, however long that takes.
+        `patiently`: as soon as anything answers, however long that takes. `public_only`: to no
+        address in the user's own network.
         """
         account = replace(account, host=ascii_host(account.host))
-        protocol = await _connect(account, patiently=patiently)
+        connect = dial_patiently if patiently else dial_public if public_only else dial
+        protocol = await _connect(account, connect)
         connection = cls(protocol, pipelining or Pipelining())
         try:
             if account.security is Security.STARTTLS:
                 await connection._greet()
-                await connection._start_tls(account)
+                await connection._start_tls(account, _tls_context(account))
                 protocol.listen(on_alert)  # Before, anybody could have said it.
                 await connection.ask_capabilities()
             else:
@@ -117,6 +120,11 @@ class Connection:
     def certificate(self) -> bytes:
         """Return the server's certificate (DER); b"" without TLS."""
         return certificate_of(self._protocol.transport)
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Return if TLS is in use."""
+        return self._protocol.transport.get_extra_info("ssl_object") is not None
 
     async def ask_capabilities(self) -> None:
         """Ask for the capabilities unless the server told them by itself."""
@@ -191,6 +199,15 @@ class Connection:
             if command.opens_folder:
                 refusal = command.error
 
+    def start(self, command: Command) -> None:
+        """Send a command whose challenges the caller answers with `reply`, without waiting."""
+        self._protocol.start(command)
+
+    def reply(self, octets: bytes) -> None:
+        """Send a line to a server that has asked for it by a `+`; raise what ended it all."""
+        self._raise_error()
+        self._protocol.transport.write(octets + b"\r\n")
+
     async def run(self, *commands: Command) -> list[Completion]:
         """Send commands and wait for all; raise the first failure."""
         await self.send(*commands)
@@ -256,8 +273,12 @@ class Connection:
         if self._protocol.error is not None:
             raise self._protocol.error
 
-    async def _start_tls(self, account: Account) -> None:
-        context = _tls_context(account)
+    async def start_unverified_tls(self, account: Account) -> None:
+        """Encrypt an account that is set up without TLS: better than plain text (RFC 7435)."""
+        await self._start_tls(account, unverified_context())
+        await self.ask_capabilities()
+
+    async def _start_tls(self, account: Account, context: ssl.SSLContext) -> None:
         # A server that knows us already cannot begin TLS any more (RFC 9051 6.2.1).
         if self.is_authenticated or "STARTTLS" not in self.capabilities:
             raise StartTlsMissing("the server does not offer STARTTLS")
@@ -311,11 +332,10 @@ def _is_in_doubt(command: Command) -> bool:
     return command.error is not None and not _is_refused(command)
 
 
-async def _connect(account: Account, *, patiently: bool) -> PushProtocol:
+async def _connect(account: Account, connect: Dial) -> PushProtocol:
     loop = asyncio.get_running_loop()
     is_tls = account.security is Security.TLS
     context = _tls_context(account) if is_tls else None
-    connect = dial_patiently if patiently else dial
     connected = await connect(account.host, account.port)
     protocol = PushProtocol(loop, account.receive_budget)
     try:

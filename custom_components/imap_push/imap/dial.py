@@ -1,6 +1,7 @@
 """A TCP connection to a server, whichever of its addresses answers first."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 import contextlib
 import random
 import socket
@@ -16,6 +17,10 @@ from .errors import (
     PortRefused,
     Unreachable,
 )
+from .public_address import is_public
+
+# Connects to a port of a host.
+type Dial = Callable[[str, int], Awaitable[socket.socket]]
 
 # Seconds
 DEADLINE: Final = 15.0
@@ -49,6 +54,16 @@ async def dial(host: str, port: int) -> socket.socket:
         return await dialling.attempt(DEADLINE)
 
 
+async def dial_public(host: str, port: int) -> socket.socket:
+    """Connect to a public address of a host, if it has one; raise a CannotConnect.
+
+    The address that was checked is the one that is connected to: no second answer of a name
+    server can lead elsewhere.
+    """
+    with contextlib.closing(_Dialling(host, port, may_reach=is_public)) as dialling:
+        return await dialling.attempt(DEADLINE)
+
+
 async def dial_patiently(host: str, port: int) -> socket.socket:
     """Connect as soon as anything answers, however long that takes.
 
@@ -65,9 +80,12 @@ async def dial_patiently(host: str, port: int) -> socket.socket:
 class _Dialling:
     """Tries to reach a server."""
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(
+        self, host: str, port: int, may_reach: Callable[[str], bool] | None = None
+    ) -> None:
         self._host = host
         self._port = port
+        self._may_reach = may_reach
         self._resolving: asyncio.Future[Any] | None = None
 
     async def attempt(self, seconds: float) -> socket.socket:
@@ -103,7 +121,13 @@ class _Dialling:
             )
         await asyncio.wait([self._resolving])
         resolved, self._resolving = self._resolving, None
-        return list(resolved.result())
+        found = list(resolved.result())
+        if self._may_reach is None:
+            return found
+        allowed = [it for it in found if self._may_reach(str(it[4][0]))]
+        if not allowed:
+            raise OSError("the name has no public address")
+        return allowed
 
 
 def _dial_error(error: Exception) -> CannotConnect:

@@ -151,6 +151,14 @@ class TokensNotTaken(LoginDisabled):
     """The server offers no way to log in with a token."""
 
 
+class StartTlsOffered(LoginDisabled):
+    """The server offers STARTTLS, and the account is set up without it."""
+
+
+class LoginUnsendable(ImapError):
+    """NUL, CR or LF is in the username or the password (RFC 3501 9, RFC 4616 2)."""
+
+
 class CommandRefused(ImapError):
     """The server answered NO or BAD, or greeted with it or with BYE.
 
@@ -232,6 +240,10 @@ class PlainTextInjected(ProtocolError):
 
     A broken server does that, or somebody on the way to it.
     """
+
+
+class ServerNotAuthentic(ProtocolError):
+    """The server did not prove that it knows the password (SCRAM, RFC 5802 3)."""
 
 
 class TokenRenewed(ConnectionLost):

@@ -37,6 +37,8 @@ class Account:
     event loop and may share it. `fingerprint` is the SHA-256 of the only certificate that is
     accepted, in hex: nothing else of it is looked at then, and `ssl_context` is not used.
     `receive_budget` is shared by all connections of the account.
+    `opportunistic_tls`: with Security.NONE, start TLS where a server offers it and a password or
+    token would be readable without it; no certificate is checked then (RFC 7435).
     """
 
     host: str
@@ -47,6 +49,7 @@ class Account:
     security: Security = Security.TLS
     ssl_context: ssl.SSLContext | None = None
     fingerprint: str | None = None
+    opportunistic_tls: bool = True
     receive_budget: ReceiveBudget = field(
         default_factory=ReceiveBudget, repr=False, compare=False
     )

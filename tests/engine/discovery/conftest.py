@@ -28,7 +28,7 @@ def internet_fixture(
 ) -> Internet:
     """Return an internet in which nothing is, and which is given up quickly."""
     internet = Internet(certificate)
-    monkeypatch.setattr(connection, "dial", internet.dial)
+    monkeypatch.setattr(connection, "dial_public", internet.dial)
     monkeypatch.setattr(http, "addresses_of", internet.addresses_of)
     monkeypatch.setattr(sources, "DEADLINE", 0.6)
     monkeypatch.setattr(sources, "FETCH_DEADLINE", 0.4)

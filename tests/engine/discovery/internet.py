@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 import contextlib
 import socket
+import ssl
 from typing import Any, Final, override
 
 from aiodns.error import ARES_ENOTFOUND, DNSError
 import aiohttp
 from aiohttp import web
-from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.abc import ResolveResult
 from aiohttp.test_utils import TestServer
 import pycares
 
@@ -33,7 +34,8 @@ class Internet:
         self._files: dict[str, Answer] = {}
         self._records: dict[tuple[str, str], list[object]] = {}
         self._mail: dict[tuple[str, int], ScriptedServer] = {}
-        self.addresses: dict[str, str] = {}
+        self.addresses: dict[str, list[str]] = {}
+        self.connected: list[tuple[str, int]] = []  # by HTTP: address and port
         self.asked: list[str] = []
         self.dialled: list[tuple[str, int]] = []
         self.is_online = True
@@ -56,9 +58,7 @@ class Internet:
                 await server.start_server(ssl=tls)
                 stack.push_async_callback(server.close)
                 self._ports[port] = server.port or 0
-            connector = aiohttp.TCPConnector(
-                resolver=_Names(self), ssl=context, use_dns_cache=False
-            )
+            connector = _Loopback(self, ssl=context)
             yield await stack.enter_async_context(
                 aiohttp.ClientSession(connector=connector)
             )
@@ -109,8 +109,10 @@ class Internet:
         return connected
 
     async def addresses_of(self, host: str) -> list[str]:
-        """Return the address of a host."""
-        return [self.addresses.get(host, PUBLIC)]
+        """Return the addresses of a host."""
+        if not self.is_online:
+            raise OSError("no name server")
+        return self.addresses.get(host, [PUBLIC])
 
     def port(self, port: int) -> int:
         """Return where on loopback a web server's port is."""
@@ -124,18 +126,20 @@ class Internet:
         return await answer(request)
 
 
-class _Names(AbstractResolver):
-    """Sends all names to loopback."""
+class _Loopback(aiohttp.TCPConnector):
+    """Connects to loopback, whichever public address is asked for."""
 
-    def __init__(self, internet: Internet) -> None:
+    def __init__(self, internet: Internet, ssl: ssl.SSLContext) -> None:
+        super().__init__(ssl=ssl)
         self._internet = internet
 
     @override
-    async def resolve(
-        self, host: str, port: int = 0, family: Any = socket.AF_INET
+    async def _resolve_host(
+        self, host: str, port: int, traces: Any = None
     ) -> list[ResolveResult]:
+        self._internet.connected.append((host, port))
         if not self._internet.is_online:
-            raise OSError("no name server")
+            raise OSError("no network")
         return [
             ResolveResult(
                 hostname=host,
@@ -146,10 +150,6 @@ class _Names(AbstractResolver):
                 flags=0,
             )
         ]
-
-    @override
-    async def close(self) -> None:
-        pass
 
 
 def file(content: bytes, **options: Any) -> Answer:

@@ -1,23 +1,30 @@
 """Answers of strangers who mean no good."""
 
+import asyncio
 import gzip
+import socket
+import ssl
 import time
+from typing import Any
 
 from hypothesis import given, settings, strategies as st
 import pytest
 
+from custom_components.imap_push.imap import dial
 from custom_components.imap_push.imap.discovery.address import host_name, parse_address
 from custom_components.imap_push.imap.discovery.autoconfig import (
     MAX_SERVERS,
     read_autoconfig,
 )
+from custom_components.imap_push.imap.discovery.guess import guess_server
 from custom_components.imap_push.imap.discovery.http import MAX_OCTETS, addresses_of
 
 from .conftest import Discover
-from .internet import Answer, Internet, config, cut, drip, file, never, redirect
+from .internet import PUBLIC, Answer, Internet, config, cut, drip, file, never, redirect
 from .test_sources import ADDRESS, AUTOCONFIG, ISPDB, server
 
 GOOD = config()
+PATH = "/mail/config-v1.1.xml"
 LAUGHS = "".join(f'<!ENTITY a{n + 1} "{f"&a{n};" * 10}">' for n in range(9))
 
 
@@ -108,6 +115,8 @@ async def test_answers_that_are_no_settings(
         {"host": "127.0.0.１"},
         {"host": "[::1]"},
         {"host": "93.184.216.34"},
+        {"host": "router.local"},
+        {"host": "imap.fritz.box"},
         {"host": "%MX%"},
         {"port": ""},
         {"port": "0"},
@@ -169,9 +178,9 @@ async def test_redirects_that_are_not_followed(
 ) -> None:
     """See nobody sent to plain http, into the user's own network, or in circles."""
     internet.addresses |= {
-        "private.example.org": "10.0.0.1",
-        "link-local.example.org": "169.254.169.254",
-        "mapped.example.org": "::ffff:127.0.0.1",
+        "private.example.org": ["10.0.0.1"],
+        "link-local.example.org": ["169.254.169.254"],
+        "mapped.example.org": ["::ffff:127.0.0.1"],
     }
     internet.serve(AUTOCONFIG, redirect(target))
     for host in ("private", "link-local", "mapped", "autoconfig"):
@@ -212,6 +221,137 @@ async def test_redirect_from_plain_http_is_not_trusted(
     internet.serve("https://hoster.example/3", GOOD)
     [found] = await find(ADDRESS)
     assert not found.is_trusted
+
+
+PRIVATE = {
+    "loopback": "127.0.0.1",
+    "private (class A)": "10.0.0.1",
+    "private (class B)": "172.16.0.1",
+    "private (class C)": "192.168.1.1",
+    "link-local": "169.254.169.254",
+    "shared (CGNAT)": "100.64.0.1",
+    "this network": "0.0.0.0",
+    "multicast": "224.0.1.1",
+    "broadcast": "255.255.255.255",
+    "IPv6 loopback": "::1",
+    "IPv6 unspecified": "::",
+    "IPv6 unique local": "fd00::1",
+    "IPv6 link-local": "fe80::1",
+    "IPv6 link-local with a zone": "fe80::1%eth0",
+    "IPv6 site-local": "fec0::1",
+    "IPv6 multicast": "ff0e::1",
+    "IPv4-mapped": "::ffff:192.168.1.1",
+    "IPv4-compatible": "::127.0.0.1",
+    "IPv4-translated": "::ffff:0:127.0.0.1",
+    "NAT64": "64:ff9b::192.168.1.1",
+    "NAT64, local": "64:ff9b:1::192.168.1.1",
+    "6to4": "2002:c0a8:0101::1",
+    "Teredo": "2001:0:4136:e378:8000:63bf:3fff:fdd2",
+}
+NAT64 = "64:ff9b::5db8:d822"
+IPV6 = "2606:2800:220:1:248:1893:25c8:1946"
+
+
+@pytest.mark.parametrize("address", PRIVATE.values(), ids=PRIVATE)
+async def test_web_server_in_the_own_network_is_not_asked(
+    address: str, internet: Internet, find: Discover
+) -> None:
+    """No request goes to a name that leads there, whatever kind of source it is."""
+    names = ("autoconfig.example.org", "example.org", "autodiscover.example.org")
+    internet.addresses |= {name: [address] for name in names}
+    for scheme in ("http", "https"):
+        internet.serve(f"{scheme}://autoconfig.example.org{PATH}", GOOD)
+    assert await find(ADDRESS) == []
+    assert internet.asked == [ISPDB]
+    assert {address for address, _ in internet.connected} == {PUBLIC}
+
+
+@pytest.mark.parametrize(
+    ("addresses", "connected"),
+    [
+        pytest.param(["10.0.0.1", PUBLIC], PUBLIC, id="behind a private one"),
+        pytest.param([PUBLIC, "::1"], PUBLIC, id="before a private one"),
+        pytest.param([IPV6], IPV6, id="IPv6"),
+        pytest.param([NAT64], NAT64, id="NAT64"),
+    ],
+)
+async def test_public_address_of_a_web_server_is_asked(
+    addresses: list[str], connected: str, internet: Internet, find: Discover
+) -> None:
+    """The connection goes to the address that was checked, the certificate is the name's."""
+    internet.addresses["autoconfig.example.org"] = addresses
+    internet.serve(AUTOCONFIG, GOOD)
+    [found] = await find(ADDRESS)
+    assert found.server == server()
+    assert connected in {address for address, _ in internet.connected}
+    assert not {address for address, _ in internet.connected} - {connected, PUBLIC}
+
+
+@pytest.mark.parametrize(
+    "domain",
+    [
+        *("router.local", "fritz.box", "mail.fritz.box", "host.internal"),
+        *("a.home.arpa", "nas.lan", "x.home", "x.corp", "x.intranet", "x.localdomain"),
+    ],
+)
+async def test_nobody_is_asked_about_a_local_domain(
+    domain: str, internet: Internet, find: Discover
+) -> None:
+    """The address is valid, but its server has to be typed."""
+    assert await find(f"ann@{domain}") == []
+    assert internet.asked == []
+    assert internet.connected == []
+    assert internet.dialled == []
+
+
+@pytest.mark.parametrize("address", PRIVATE.values(), ids=PRIVATE)
+async def test_mail_server_in_the_own_network_is_not_dialed(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A guess connects to no such address, and asks for no second answer."""
+    questions: list[str] = []
+    tried: list[object] = []
+
+    async def getaddrinfo(host: str, port: int, **_: object) -> list[object]:
+        questions.append(host)
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        return [(family, socket.SOCK_STREAM, 6, "", (address, port))]
+
+    async def start_connection(addresses: list[object], **_: object) -> socket.socket:
+        tried.extend(addresses)
+        raise OSError("not reached")
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
+    monkeypatch.setattr(dial, "start_connection", start_connection)
+    context = ssl.create_default_context()
+    assert await guess_server(parse_address(ADDRESS), context) is None
+    assert sorted(questions) == sorted(
+        2 * ["imap.example.org", "mail.example.org", "example.org"]
+    )
+    assert tried == []
+
+
+async def test_guess_connects_to_the_address_that_was_checked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of a public and a private address only the public one is tried."""
+    tried: set[str] = set()
+
+    async def getaddrinfo(_host: str, port: int, **_: object) -> list[object]:
+        return [
+            (socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))
+            for address in ("192.168.1.1", PUBLIC)
+        ]
+
+    async def start_connection(addresses: list[Any], **_: object) -> socket.socket:
+        tried.update(info[4][0] for info in addresses)
+        raise OSError("not reached")
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
+    monkeypatch.setattr(dial, "start_connection", start_connection)
+    context = ssl.create_default_context()
+    assert await guess_server(parse_address(ADDRESS), context) is None
+    assert tried == {PUBLIC}
 
 
 PIECES = st.sampled_from(

@@ -15,6 +15,13 @@ _DOT_ATOM: Final = re.compile(
 _QUOTED: Final = re.compile(r'"(?:[^"\\\x00-\x1f\x7f]|\\[\x20-\x7e])*"')
 _LABEL: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 
+# Domains of local networks: RFC 6762 (3 and appendix G), RFC 8375, ICANN's "internal", and what
+# common routers use.
+_LOCAL: Final = (
+    *("corp", "fritz.box", "home", "home.arpa", "internal", "intranet", "lan"),
+    *("local", "localdomain", "private"),
+)
+
 
 class InvalidAddress(ValueError):
     """This is no mail address."""
@@ -38,7 +45,7 @@ def parse_address(text: str) -> MailAddress:
     pattern = _QUOTED if local.startswith('"') else _DOT_ATOM
     if not pattern.fullmatch(local) or not local.isprintable():
         raise InvalidAddress("no valid name before the @")
-    host = host_name(domain)
+    host = _ascii_name(domain)
     if host is None:
         raise InvalidAddress("no valid domain behind the @")
     address = MailAddress(local, host)
@@ -50,8 +57,17 @@ def parse_address(text: str) -> MailAddress:
 def host_name(text: str) -> str | None:
     """Return a name in ASCII and lower case if it can be one of a public host.
 
-    Addresses of the network layer, in whichever notation, and names without a dot are not.
+    Addresses of the network layer, in whichever notation, names without a dot and names that
+    are for use in a local network are not.
     """
+    name = _ascii_name(text)
+    if name is None or any(is_within(name, local) for local in _LOCAL):
+        return None
+    return name
+
+
+def _ascii_name(text: str) -> str | None:
+    """Return a name with a dot in ASCII and lower case; None if it cannot be one."""
     try:
         name = idna.encode(text.removesuffix("."), uts46=True).decode()
     except UnicodeError:

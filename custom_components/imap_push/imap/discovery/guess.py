@@ -18,7 +18,10 @@ _PORTS: Final = ((993, Security.TLS), (143, Security.STARTTLS))
 async def guess_server(
     address: MailAddress, ssl_context: ssl.SSLContext
 ) -> Server | None:
-    """Return the best server that answers with a valid certificate; nobody logs in."""
+    """Return the best server that answers with a valid certificate; nobody logs in.
+
+    A domain can name any address, so servers in the user's own network are not contacted.
+    """
     servers = [
         Server(
             host=prefix + address.domain,
@@ -43,6 +46,6 @@ async def _try(server: Server, ssl_context: ssl.SSLContext) -> Server:
         password="",
         ssl_context=ssl_context,
     )
-    connection = await Connection.open(account)
+    connection = await Connection.open(account, public_only=True)
     connection.abort()
     return server

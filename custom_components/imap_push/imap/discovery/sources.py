@@ -10,7 +10,7 @@ import aiohttp
 from yarl import URL
 
 from ..models import Security
-from .address import MailAddress, base_domain, is_within, parse_address
+from .address import MailAddress, base_domain, host_name, is_within, parse_address
 from .autoconfig import read_autoconfig
 from .dns import Resolver, Service, find_alias, find_exchanges, find_services
 from .guess import guess_server
@@ -50,12 +50,15 @@ async def discover(
 ) -> list[Discovery]:
     """Return what is found, the best first: after five seconds at most, and without a network.
 
-    Nobody is asked about the addresses of well-known providers. Without a `ssl_context`
-    nothing is guessed. Raises InvalidAddress, and nothing else.
+    Nobody is asked about the addresses of well-known providers, nor about names of a local
+    network. Only public addresses are contacted: a domain can name any address. Without a
+    `ssl_context` nothing is guessed. Raises InvalidAddress, and nothing else.
     """
     parsed = parse_address(address)
     if provider := provider_of_domain(parsed.domain):
         return [settings_at(provider, parsed, Source.BUNDLED)]
+    if host_name(parsed.domain) is None:
+        return []
     search = _Search(parsed, session, resolver, ispdb)
     sources = [
         search.known_exchange(),

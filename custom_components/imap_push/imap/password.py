@@ -1,0 +1,239 @@
+"""Logging in with a password: which way, and the conversation of each.
+
+| the server offers | with TLS | without TLS |
+|---|---|---|
+| SCRAM | SCRAM, and one of the rows below if the server refuses it | SCRAM, nothing else |
+| LOGIN (no LOGINDISABLED) | LOGIN; PLAIN if the password is not ASCII | LOGIN |
+| AUTH=PLAIN | PLAIN | not used if LOGINDISABLED |
+| AUTH=LOGIN | AUTHENTICATE LOGIN | not used if LOGINDISABLED |
+
+A server that keeps only a hash of the password refuses SCRAM for it, though it offers it. With
+TLS the password is then sent as before. Where STARTTLS is offered, auth.py has started TLS.
+"""
+
+import asyncio
+from base64 import b64decode, b64encode
+import binascii
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from . import bearer
+from .command import Command
+from .connection import Connection
+from .errors import (
+    AppPasswordNeeded,
+    CommandRefused,
+    ImapError,
+    LoginDisabled,
+    LoginRefused,
+    OAuthNeeded,
+    ServerNotAuthentic,
+)
+from .models import Account, Security
+from .names import quote
+from .refusals import login_refusal
+from .scram import MECHANISMS, ScramClient, ScramUnusable
+
+# Challenges that may wait to be read: a server sends three.
+_MAX_CHALLENGES: Final = 8
+
+# Accounts whose server refused SCRAM and then took the password another way. A refusal each time
+# would look like an attack to the server.
+_without_scram: Final[set[tuple[str, int, str]]] = set()
+
+
+def scram_mechanism(offered: frozenset[str]) -> str | None:
+    """Return the SCRAM mechanism to use with a server that offers these capabilities."""
+    return next((name for name in MECHANISMS if f"AUTH={name}" in offered), None)
+
+
+def is_encrypted(connection: Connection, account: Account) -> bool:
+    """Return if nobody on the way can read what is sent."""
+    return account.security is not Security.NONE or connection.is_encrypted
+
+
+async def log_in_with_password(connection: Connection, account: Account) -> None:
+    """Log in; raise LoginRefused, LoginDisabled, Unavailable or CommandRefused."""
+    offered = connection.capabilities
+    mechanism = scram_mechanism(offered)
+    key = (account.host, account.port, account.username)
+    is_safe = is_encrypted(connection, account)
+    if mechanism is None or (is_safe and key in _without_scram):
+        command = _command(account, offered, is_safe=is_safe)
+        await authenticate(connection, command, login_refusal)
+        return
+    try:
+        await _log_in_with_scram(connection, account, mechanism, offered)
+    except (CommandRefused, LoginRefused, ScramUnusable) as refusal:
+        command = _second_try(account, offered, refusal, is_safe=is_safe)
+        await authenticate(connection, command, login_refusal)
+        _without_scram.add(key)
+
+
+def _second_try(
+    account: Account,
+    offered: frozenset[str],
+    refusal: CommandRefused | LoginRefused | ScramUnusable,
+    *,
+    is_safe: bool,
+) -> Command:
+    """Return the command that sends the password after SCRAM was refused.
+
+    Raises what the refusal means if that is not safe or would not help.
+    """
+    error: ImapError = (
+        LoginDisabled(f"SCRAM cannot be used: {refusal}")
+        if isinstance(refusal, ScramUnusable)
+        else refusal
+    )
+    if not is_safe or isinstance(refusal, AppPasswordNeeded | OAuthNeeded):
+        raise error from refusal
+    try:
+        return _command(account, offered, is_safe=is_safe)
+    except (LoginDisabled, OAuthNeeded) as no_other_way:
+        raise error from no_other_way
+
+
+async def authenticate(
+    connection: Connection,
+    command: Command,
+    meaning: Callable[[CommandRefused], ImapError | None],
+) -> None:
+    """Log in and learn what the server offers then; `meaning` tells what a refusal means."""
+    connection.forget_capabilities()
+    await connection.send(command)
+    await _settle(command, meaning)
+    await connection.ask_capabilities()
+
+
+async def _log_in_with_scram(
+    connection: Connection, account: Account, mechanism: str, offered: frozenset[str]
+) -> None:
+    client = ScramClient(mechanism, account.username, account.password)
+    challenges: asyncio.Queue[bytes] = asyncio.Queue(_MAX_CHALLENGES)
+    first = b64encode(client.first()).decode()
+    at_once = "SASL-IR" in offered
+    command = Command(
+        "AUTHENTICATE",
+        f"{mechanism} {first}" if at_once else mechanism,
+        continuation=challenges.put_nowait,
+        secrets=(first, account.password),
+    )
+    connection.forget_capabilities()
+    connection.start(command)
+    try:
+        if not at_once:
+            await _challenge(challenges, command)
+            connection.reply(first.encode())
+        server_first = await _challenge(challenges, command)
+        final = await asyncio.to_thread(client.final, server_first)
+        connection.reply(b64encode(final))
+        client.verify(await _challenge(challenges, command))
+    except ScramUnusable:
+        connection.reply(b"*")  # It cancels the exchange (RFC 3501 6.2.2).
+        await command.settled()
+        raise
+    connection.reply(b"")
+    await _settle(command, login_refusal)
+    await connection.ask_capabilities()
+
+
+async def _challenge(challenges: asyncio.Queue[bytes], command: Command) -> bytes:
+    """Return the server's next message; raise what it means that there is none."""
+    waiting = asyncio.ensure_future(challenges.get())
+    ends: list[asyncio.Future[Any]] = [waiting, command.completed]
+    try:
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        if waiting.done():
+            return b64decode(waiting.result(), validate=True)
+    except binascii.Error as error:
+        raise ScramUnusable("not base64") from error
+    finally:
+        waiting.cancel()
+    await _settle(command, login_refusal)
+    raise ServerNotAuthentic("the server accepts the login without a proof")
+
+
+def _command(account: Account, offered: frozenset[str], *, is_safe: bool) -> Command:
+    """Return the command that sends the password; raise LoginDisabled or OAuthNeeded."""
+    is_ascii = f"{account.username}{account.password}".isascii()
+    if "LOGINDISABLED" not in offered:
+        if is_ascii:
+            return _login(account)
+        if "AUTH=PLAIN" not in offered:
+            return _login_with_literals(account)
+    elif not is_safe:
+        raise LoginDisabled("the server takes passwords over TLS only")
+    if "AUTH=PLAIN" in offered:
+        return _plain(account, at_once="SASL-IR" in offered)
+    if "AUTH=LOGIN" in offered:
+        return _authenticate_login(account)
+    if _takes_tokens(offered):
+        raise OAuthNeeded("the server takes no passwords")
+    raise LoginDisabled("the server takes passwords in no way that we know")
+
+
+async def _settle(
+    command: Command, meaning: Callable[[CommandRefused], ImapError | None]
+) -> None:
+    """Wait for the tagged OK; raise what a refusal means."""
+    try:
+        await command.wait()
+    except CommandRefused as error:
+        if meant := meaning(error):
+            raise meant from error
+        raise
+
+
+def _takes_tokens(offered: frozenset[str]) -> bool:
+    return any(f"AUTH={name}" in offered for name in bearer.MECHANISMS)
+
+
+def _login(account: Account) -> Command:
+    username, password = quote(account.username), quote(account.password)
+    return Command(
+        "LOGIN",
+        f"{username} {password}",
+        secrets=(password, password[1:-1], account.password),
+    )
+
+
+def _plain(account: Account, *, at_once: bool) -> Command:
+    """Return AUTHENTICATE PLAIN; `at_once` saves a round trip (SASL-IR, RFC 4959)."""
+    response = _base64(f"\0{account.username}\0{account.password}")
+    # Only once, however often a server asks: nothing would bound what waits to be sent.
+    pieces = iter((response.encode(),))
+    return Command(
+        "AUTHENTICATE",
+        f"PLAIN {response}" if at_once else "PLAIN",
+        continuation=lambda _: next(pieces, b""),
+        secrets=(response, account.password),
+    )
+
+
+def _authenticate_login(account: Account) -> Command:
+    """Return AUTHENTICATE LOGIN: username and password as the server asks for them."""
+    username, password = _base64(account.username), _base64(account.password)
+    pieces = iter((username.encode(), password.encode()))
+    return Command(
+        "AUTHENTICATE",
+        "LOGIN",
+        continuation=lambda _: next(pieces, b""),
+        secrets=(password, account.password),
+    )
+
+
+def _login_with_literals(account: Account) -> Command:
+    """Return LOGIN with strings that are not ASCII, each sent when the server asks for it."""
+    username, password = account.username.encode(), account.password.encode()
+    pieces: Iterator[bytes] = iter((b"%b {%d}" % (username, len(password)), password))
+    return Command(
+        "LOGIN",
+        f"{{{len(username)}}}",
+        continuation=lambda _: next(pieces, b""),
+        secrets=(account.password,),
+    )
+
+
+def _base64(text: str) -> str:
+    return b64encode(text.encode()).decode()
