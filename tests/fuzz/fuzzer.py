@@ -16,7 +16,7 @@ from types import FrameType
 from typing import Final
 
 from .edges import Edges
-from .memory import Gauge, high_water_mark, measure
+from .memory import Gauge, high_water_mark, measure, reset_high_water_mark
 from .mutator import MAX_INPUT, Mutator
 from .target import Hang, Target, deadline
 
@@ -177,10 +177,22 @@ class Fuzzer:
                     self._add(found)
         finally:
             gc.unfreeze()
+            gc.collect()
         self.report.edges = self._edges.count
         self.report.corpus = len(self._corpus)
-        self.report.grown = high_water_mark() - before
+        self.report.grown = (
+            reset_high_water_mark() - before - sum(map(len, self._corpus))
+        )
+        if self.report.grown > self._target.limits.peak:
+            self._add_growth()
         return self.report
+
+    def _add_growth(self) -> None:
+        """Report that memory grew in the whole run, whichever inputs are the reason."""
+        name = self._target.name
+        detail = f"{self.report.grown / 1e6:.0f} MB more after all executions"
+        found = Finding(target=name, kind="growth", key=name, detail=detail, data=b"")
+        self.report.findings[found.name] = found
 
     def _choose(self) -> bytes:
         """Return an input; those that came last are chosen more often."""

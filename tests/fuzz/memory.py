@@ -40,26 +40,27 @@ def high_water_mark() -> int:
     return int(rest.split(maxsplit=1)[0]) * 1024
 
 
+def reset_high_water_mark() -> int:
+    """Make the mark what is in use now, where the system can do that; return it."""
+    with contextlib.suppress(OSError):
+        _CLEAR.write_text("5")  # see proc_pid_clear_refs(5)
+    return high_water_mark()
+
+
 class Gauge:
     """Says when the process has become so much larger that the last call may be the reason."""
 
     def __init__(self) -> None:
         """Compare with what the process takes now."""
-        self._before = self._reset()
+        self._mark = reset_high_water_mark()
 
     def has_risen(self) -> bool:
         """Return if memory has grown by a step since the last rise, perhaps for a moment."""
-        if high_water_mark() - self._before < _RISE:
+        mark = high_water_mark()
+        if mark - self._mark < _RISE:
             return False
-        self._before = self._reset()
+        self._mark = mark
         return True
-
-    @staticmethod
-    def _reset() -> int:
-        """Make the mark what is in use now, where the system can do that; return it."""
-        with contextlib.suppress(OSError):
-            _CLEAR.write_text("5")  # see proc_pid_clear_refs(5)
-        return high_water_mark()
 
 
 def measure(call: Callable[[], object]) -> Usage:

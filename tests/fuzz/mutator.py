@@ -7,8 +7,8 @@ from typing import Final
 
 # Octets of an input: most are short, as long ones are slow to run.
 MAX_INPUT: Final = 65_536
-_MAX_LONG_INPUT: Final = 1_048_576
-_LONG_INPUTS: Final = 0.003  # how many of all
+_MAX_LONG_INPUT: Final = 524_288
+_LONG_INPUTS: Final = 0.001  # how many of all
 
 _NUMBER: Final = re.compile(rb"\d+")
 # Limits of 16, 31, 32, 63 and 64 bits, and what is no number.

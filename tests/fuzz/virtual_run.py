@@ -64,13 +64,17 @@ def run_in_virtual_time(
     """
     random.seed(0)
     loop = MeasuredLoop()
+    failures: list[Exception | str] = []
     with _log() as log, hidden_errors() as hidden, contextlib.closing(loop):
         asyncio.set_event_loop(loop)
         try:
             loop.run_until_complete(_to_the_end(main(loop)))
+        except Exception as error:  # noqa: BLE001
+            failures.append(error)
         finally:
             asyncio.set_event_loop(None)
-    for problem in (*hidden, *log.problems, *loop.problems):
+    # What is hidden is more likely the reason than what was seen of it.
+    for problem in (*hidden, *log.problems, *loop.problems, *failures):
         raise problem if isinstance(problem, Exception) else Violation(problem)
     return loop.watch.longest
 

@@ -21,6 +21,10 @@ from ..target import Target, Violation
 
 from tests.engine.discovery.internet import config
 
+# Octets of an answer of a web server, and that arrive at a time.
+_MAX_HEAD: Final = 8_190
+_MAX_BODY: Final = 200_000
+_MAX_READ: Final = 65_536
 _MAX_DNS: Final = 65_535  # octets of an answer (RFC 1035 4.2.2)
 _PUBLIC: Final = "93.184.216.34"
 
@@ -29,8 +33,9 @@ class _Response:
     """An answer of a web server: status, header fields, an empty line, body."""
 
     def __init__(self, octets: bytes) -> None:
-        head, _, self._body = octets.partition(b"\n\n")
-        status, *fields = head.decode("latin-1").split("\n")
+        head, _, body = octets.partition(b"\n\n")
+        self._body = body[:_MAX_BODY]
+        status, *fields = head[:_MAX_HEAD].decode("latin-1").split("\n")
         self.status = int(status) if status.isascii() and status.isdigit() else 200
         pairs = (field.partition(":")[::2] for field in fields)
         self.headers = CIMultiDict((name, value.strip()) for name, value in pairs)
@@ -38,7 +43,8 @@ class _Response:
 
     async def iter_any(self) -> AsyncIterator[bytes]:
         """Yield the body."""
-        yield self._body
+        for start in range(0, len(self._body), _MAX_READ):
+            yield self._body[start : start + _MAX_READ]
 
 
 class _Internet:
