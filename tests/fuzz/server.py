@@ -3,12 +3,15 @@
 An input is a list of blocks. The first line of a block names what it answers: a command
 (`UID FETCH`), `GREETING`, `DONE`, `MORE` (a line that is no command), or `*`, which is said
 unasked. Several blocks for the same command are said in turn, the last one again and again.
-A command without a block gets a usual answer.
+A command without a block gets a usual answer. `<tag>` is the tag of the command, and
+`<base64:...>` what is encoded, with `[nonce]` as the nonce of a SCRAM client (RFC 5802).
 """
 
 import asyncio
+from base64 import b64decode, b64encode
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
+import contextlib
 from dataclasses import dataclass
 import re
 from typing import Final, override
@@ -25,7 +28,7 @@ _MAX_READ: Final = 16_384  # octets
 _MAX_SAID: Final = 16 * 1024 * 1024
 
 _CAPABILITIES: Final = (
-    b"IMAP4rev1 IDLE NOTIFY CONDSTORE ESEARCH SASL-IR UIDPLUS MOVE NAMESPACE STARTTLS"
+    b"IMAP4rev1 IDLE NOTIFY CONDSTORE ESEARCH SASL-IR UIDPLUS MOVE NAMESPACE"
     b" AUTH=PLAIN AUTH=XOAUTH2"
 )
 _USUAL: Final = {
@@ -42,6 +45,8 @@ _USUAL: Final = {
     b"STARTTLS": b"<tag> OK begin\r\n",
 }
 _DONE: Final = b"<tag> OK done\r\n"
+_BASE64: Final = re.compile(rb"<base64:([^>]*)>")
+_NONCE: Final = re.compile(rb"n,,n=.*,r=([^,]+)", re.DOTALL)
 _COMMAND: Final = re.compile(rb"(\w+) ((?:UID )?[A-Z]+)(?: (.*))?", re.DOTALL)
 
 
@@ -102,6 +107,7 @@ class ScriptServer(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._buffer = b""
         self._tag = b"x"
+        self._nonce = b""
         self._transport: asyncio.Transport | None = None
         self._answers: deque[list[bytes]] = deque()
 
@@ -121,6 +127,7 @@ class ScriptServer(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         *lines, self._buffer = (self._buffer + data).split(b"\r\n")
         for line in lines:
+            self._read_nonce(line)
             if line == b"DONE":
                 self._answer(b"DONE", self._tag)
             elif match := _COMMAND.fullmatch(line):
@@ -132,7 +139,16 @@ class ScriptServer(asyncio.Protocol):
     def reply(self, name: bytes, tag: bytes, arguments: bytes) -> list[bytes]:
         """Return the writes with which a command is answered."""
         said = self._talk.script.answer(name, self._talk.asked[name])
-        return said.replace(TAG, tag).split(WRITE)
+        return _BASE64.sub(self._encode, said.replace(TAG, tag)).split(WRITE)
+
+    def _encode(self, match: re.Match[bytes]) -> bytes:
+        return b64encode(match[1].replace(b"[nonce]", self._nonce))
+
+    def _read_nonce(self, line: bytes) -> None:
+        with contextlib.suppress(ValueError):
+            message = b64decode(line.rpartition(b" ")[2], validate=True)
+            if found := _NONCE.search(message):
+                self._nonce = found[1]
 
     def _answer(self, name: bytes, tag: bytes, arguments: bytes = b"") -> None:
         self._answers.append(self.reply(name, tag, arguments))

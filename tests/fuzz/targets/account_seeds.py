@@ -30,11 +30,12 @@ WORDS: Final = (
     *(b"[UIDVALIDITY 2]", b"[UIDNEXT 9]", b"[CAPABILITY IMAP4rev1]", b"[COPYUID 1 2 3]"),
     *(b"[SERVERBUG]", b"[UNAVAILABLE]", b"[NONEXISTENT]", b"[EXPUNGEISSUED]", b"[LIMIT]"),
     *(b"[BADCHARSET (US-ASCII ISO-8859-1)]", b"[AUTHENTICATIONFAILED]", b"[TRYCREATE]"),
-    *(b"LOGINDISABLED", b"AUTH=PLAIN", b"IDLE", b"NOTIFY", b"ESEARCH", b"PREAUTH"),
+    *(b"LOGINDISABLED", b"AUTH=PLAIN", b"AUTH=SCRAM-SHA-256", b"STARTTLS", b"IDLE", b"NOTIFY", b"ESEARCH", b"PREAUTH"),
     *(b"\x1eOPTIONS\n", b"starttls ", b"token ", b"poll ", b"idle ", b"serial ", b"new "),
     *(b"\x1e*\n", b"\x1eUID FETCH\n", b"\x1eEXAMINE\n", b"\x1eIDLE\n", b"\x1eDONE\n"),
     *(b"\x1eUID SEARCH\n", b"\x1eLIST\n", b"\x1eSTATUS\n", b"\x1eGREETING\n", b"\x1eMORE\n"),
     *(b"BODY[", b"BODY[TEXT]", b"]<0>", b"BODYSTRUCTURE", b"RFC822.SIZE", b"=?utf-8?q?"),
+    *(b"<base64:", b"[nonce]", b",i=1000000", b",i=99999999", b",s=", b"r=", b"v="),
 )  # fmt: skip
 
 
@@ -63,8 +64,11 @@ def _fetch(uid: int) -> bytes:
 
 def _blocks(provider: Provider) -> Iterator[tuple[bytes, bytes]]:
     """Yield what a provider says."""
-    offers = b"CAPABILITY %b" % provider.offers
-    told = b"CAPABILITY %b" % provider.capabilities
+    # The account is one without TLS, and has no choice.
+    offers, told = (
+        b"CAPABILITY %b" % words.replace(b" STARTTLS", b"")
+        for words in (provider.offers, provider.capabilities)
+    )
     code = b"[%b] " % offers if provider.greets_with_offers else b""
     yield b"GREETING", b"* OK %b%b\r\n" % (code, provider.greeting)
     if not provider.greets_with_offers:
@@ -135,11 +139,20 @@ def _requests() -> Iterator[bytes]:
     yield write_script(
         *blocks, (b"UID SEARCH", b'<tag> NO [BADCHARSET (UTF-8 "ISO-8859-1")] x\r\n')
     )
-    yield write_script((b"OPTIONS", b"starttls"), *blocks)
+    greeting = b"* OK [CAPABILITY IMAP4rev1 STARTTLS] hello\r\n"
+    yield write_script((b"OPTIONS", b"starttls"), (b"GREETING", greeting), *blocks)
     for option in (b"poll new", b"idle", b"serial idle", b"token"):
         yield write_script((b"OPTIONS", option), *blocks)
     yield write_script(
         (b"GREETING", b"* PREAUTH [CAPABILITY IMAP4rev1 IDLE] known\r\n"), *blocks
+    )
+    offers = b"* OK [CAPABILITY IMAP4rev1 AUTH=SCRAM-SHA-256] hello\r\n"
+    yield write_script(
+        (b"GREETING", offers),
+        (b"AUTHENTICATE", b"+ \r\n"),
+        (b"MORE", b"+ <base64:r=[nonce]x,s=QSXCR+Q6sek8bf92,i=4096>\r\n"),
+        (b"MORE", b"+ <base64:v=rmF9pqV8S7suAoZWja4dJRkFsKQ=>\r\n"),
+        (b"MORE", b"<tag> OK in\r\n"),
     )
     yield write_script(
         (b"OPTIONS", b"token"),
