@@ -32,7 +32,7 @@ _WATCHED: Final = 60.0
 _PATIENCE: Final = 3600.0
 # Commands that an account may send: so many, and so many more in each second.
 _BURST: Final = 500
-_COMMANDS_PER_SECOND: Final = 30
+_COMMANDS_PER_SECOND: Final = 60
 
 _CONTEXT: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
