@@ -63,10 +63,11 @@ def slices(options: argparse.Namespace) -> Iterator[Slice]:
 def fuzz(work: Slice) -> Report:
     """Fuzz one target in a process of its own."""
     target, corpus = TARGETS[work.target], KEPT / "corpus" / work.target
-    inputs = [*target.seeds(), *committed(work.target)]
+    files = committed(work.target)
     if work.uses_kept:
         corpus.mkdir(parents=True, exist_ok=True)
-        inputs += [path.read_bytes() for path in sorted(corpus.iterdir())]
+        files += sorted(corpus.iterdir())
+    inputs = [*target.seeds(), *(path.read_bytes() for path in files)]
 
     def keep(data: bytes) -> None:
         if work.uses_kept:

@@ -1,5 +1,6 @@
 """The targets run clean on their seeds, and see what goes wrong in the project."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -32,11 +33,14 @@ def test_seeds_are_the_same_each_time(target: Target) -> None:
     assert target.seeds() == target.seeds()
 
 
-@EACH
-def test_faults_of_before_are_gone(target: Target) -> None:
+@pytest.mark.parametrize(
+    ("target", "path"),
+    [(target, path) for target in TARGETS for path in committed(target)],
+    ids=lambda value: value.stem if isinstance(value, Path) else value,
+)
+def test_fault_of_before_is_gone(target: str, path: Path) -> None:
     """What once went wrong does not go wrong again."""
-    for data in committed(target.name):
-        target.execute(data)
+    TARGETS[target].execute(path.read_bytes())
 
 
 def fail(*_args: object, **_options: object) -> Any:

@@ -1,9 +1,8 @@
-"""Inputs that once showed a fault, by target: one file each."""
+"""Inputs that once showed a fault, in a folder for each target."""
 
 from pathlib import Path
 
 
-def committed(target: str) -> list[bytes]:
-    """Return the inputs of a target."""
-    folder = Path(__file__).parent / target
-    return [path.read_bytes() for path in sorted(folder.glob("*.bin"))]
+def committed(target: str) -> list[Path]:
+    """Return the files of a target."""
+    return sorted((Path(__file__).parent / target).glob("*.bin"))
