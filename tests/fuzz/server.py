@@ -110,6 +110,8 @@ class ScriptServer(asyncio.Protocol):
         self._nonce = b""
         self._transport: asyncio.Transport | None = None
         self._answers: deque[list[bytes]] = deque()
+        self._waiting: deque[bytes] = deque()  # chunks
+        self._is_writing = False
 
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -157,14 +159,22 @@ class ScriptServer(asyncio.Protocol):
 
     def _say_next(self) -> None:
         """Say the next answer: timers of the same moment fire in any order."""
-        for octets in chunks(self._answers.popleft()):
-            self._talk.said += len(octets)
-            if self._transport is None or self._transport.is_closing():
-                return
-            if self._talk.said > _MAX_SAID:
-                self._transport.close()
-            else:
-                self._transport.write(octets)
+        self._waiting.extend(chunks(self._answers.popleft()))
+        if not self._is_writing:
+            self._write()
+
+    def _write(self) -> None:
+        """Write a chunk, and the next one in the next turn: a socket is read once in each."""
+        self._is_writing = bool(self._waiting)
+        if self._transport is None or self._transport.is_closing() or not self._waiting:
+            return
+        octets = self._waiting.popleft()
+        self._talk.said += len(octets)
+        if self._talk.said > _MAX_SAID:
+            self._transport.close()
+            return
+        self._transport.write(octets)
+        self._loop.call_soon(self._write)
 
     def _say_unasked(self) -> None:
         """Say the next of what is said unasked, once in all connections together."""

@@ -70,7 +70,7 @@ def test_fault_is_seen(
 ) -> None:
     """Whatever hides it."""
     with pytest.raises(error, match=text):
-        run_in_virtual_time(main)
+        run_in_virtual_time(main, debug=True)
 
 
 def test_time_passes_at_once() -> None:

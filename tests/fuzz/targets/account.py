@@ -47,7 +47,8 @@ class _Tokens:
 
 def execute(data: bytes) -> float:
     """Watch and use an account whose server says what is in an input."""
-    return run_in_virtual_time(partial(_play, Script.parse(data)))
+    script = Script.parse(data)
+    return run_in_virtual_time(partial(_play, script), debug=script.has(b"debug"))
 
 
 async def _play(script: Script, loop: MeasuredLoop) -> None:

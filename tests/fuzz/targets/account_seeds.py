@@ -31,7 +31,7 @@ WORDS: Final = (
     *(b"[SERVERBUG]", b"[UNAVAILABLE]", b"[NONEXISTENT]", b"[EXPUNGEISSUED]", b"[LIMIT]"),
     *(b"[BADCHARSET (US-ASCII ISO-8859-1)]", b"[AUTHENTICATIONFAILED]", b"[TRYCREATE]"),
     *(b"LOGINDISABLED", b"AUTH=PLAIN", b"AUTH=SCRAM-SHA-256", b"STARTTLS", b"IDLE", b"NOTIFY", b"ESEARCH", b"PREAUTH"),
-    *(b"\x1eOPTIONS\n", b"starttls ", b"token ", b"poll ", b"idle ", b"serial ", b"new "),
+    *(b"\x1eOPTIONS\n", b"starttls ", b"token ", b"poll ", b"idle ", b"serial ", b"debug ", b"new "),
     *(b"\x1e*\n", b"\x1eUID FETCH\n", b"\x1eEXAMINE\n", b"\x1eIDLE\n", b"\x1eDONE\n"),
     *(b"\x1eUID SEARCH\n", b"\x1eLIST\n", b"\x1eSTATUS\n", b"\x1eGREETING\n", b"\x1eMORE\n"),
     *(b"BODY[", b"BODY[TEXT]", b"]<0>", b"BODYSTRUCTURE", b"RFC822.SIZE", b"=?utf-8?q?"),
@@ -46,6 +46,7 @@ def scripts() -> list[bytes]:
         *(_refusal(each, refusal) for each in PROVIDERS for refusal in each.refusals),
         *_CONVERSATIONS,
         *_requests(),
+        *_costly(),
     ]
 
 
@@ -106,7 +107,7 @@ def _refusal(provider: Provider, refusal: Refusal) -> bytes:
         name = b"AUTHENTICATE"
     said = b"<tag> %b\r\n" % refusal.said + (refusal.bye and refusal.bye + b"\r\n")
     blocks = [block for block in _blocks(provider) if block[0] != name]
-    return write_script(*blocks, (name, said))
+    return write_script((b"OPTIONS", b"debug"), *blocks, (name, said))
 
 
 def _requests() -> Iterator[bytes]:
@@ -141,7 +142,7 @@ def _requests() -> Iterator[bytes]:
     )
     greeting = b"* OK [CAPABILITY IMAP4rev1 STARTTLS] hello\r\n"
     yield write_script((b"OPTIONS", b"starttls"), (b"GREETING", greeting), *blocks)
-    for option in (b"poll new", b"idle", b"serial idle", b"token"):
+    for option in (b"poll new", b"idle", b"serial idle", b"token", b"debug"):
         yield write_script((b"OPTIONS", option), *blocks)
     yield write_script(
         (b"GREETING", b"* PREAUTH [CAPABILITY IMAP4rev1 IDLE] known\r\n"), *blocks
@@ -160,6 +161,36 @@ def _requests() -> Iterator[bytes]:
         (b"MORE", b"<tag> NO [AUTHENTICATIONFAILED] expired\r\n"),
         (b"AUTHENTICATE", b"<tag> OK in\r\n"),
     )
+
+
+def _costly() -> Iterator[bytes]:
+    """Yield servers whose answers are made to be slow to read."""
+    count = 12_000
+    lists, words = b"(" * 2 * count, b"a " * 2 * count
+    numbers = b" ".join(b"%d" % number for number in range(2, count))
+    ranges = numbers.replace(b" ", b",")
+    for name, said in (
+        (b"STATUS", b"* STATUS %b\r\n" % lists),
+        (b"STATUS", b"* STATUS B (%b)\r\n" % words),
+        (b"LIST", b'* LIST () "/" %b\r\n* LIST %b\r\n' % (words, lists)),
+        (b"LIST", b'* LIST () "/" f\r\n' * 2000),
+        (
+            b"SELECT",
+            b"* OK [PERMANENTFLAGS (%b)] x\r\n* FLAGS (%b)\r\n" % (words, words),
+        ),
+        (b"EXAMINE", b"* OK [%b\r\n* OK [X %b] x\r\n" % (b"A" * count, words)),
+        (b"UID SEARCH", b"* SEARCH %b\r\n" % numbers),
+        (b"UID SEARCH", b"* ESEARCH (TAG <tag>) UID ALL %b\r\n" % ranges),
+        (b"UID MOVE", b"* OK [COPYUID 1 %b %b] x\r\n" % (ranges, ranges)),
+        (b"UID FETCH", b"* 1 FETCH (UID 5 FLAGS (%b))\r\n" % words),
+        (b"UID FETCH", b"* 1 FETCH (UID 5 BODYSTRUCTURE %b)\r\n" % lists),
+        (b"UID FETCH", b"* 1 FETCH (UID 5)\r\n" * 2000),
+        (b"IDLE", b"+ idling\r\n" + b"* 1 EXISTS\r\n* 1 EXPUNGE\r\n" * 1000),
+        (b"CAPABILITY", b"* CAPABILITY IMAP4rev1 %b\r\n" % words),
+        (b"LOGIN", b"* OK [ALERT] x\r\n" * 2000),
+        (b"LOGIN", b"<tag> NO [%b] x\r\n" % (b"A" * 2 * count)),
+    ):
+        yield write_script((name, said if b"<tag> N" in said else said + _DONE))
 
 
 class _RecordedClient(LightClient):

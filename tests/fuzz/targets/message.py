@@ -192,7 +192,10 @@ async def _read(client: Client) -> None:
 
 
 def _seeds() -> list[bytes]:
-    seeds = [(samples.HEADER, samples.STRUCTURE, samples.TEXT)]
+    seeds = [
+        (samples.HEADER, samples.STRUCTURE, samples.TEXT),
+        *samples.costly(),
+    ]
     for message in samples.messages():
         octets = message.as_bytes().replace(b"\n", b"\r\n")
         header, _, text = octets.partition(b"\r\n\r\n")

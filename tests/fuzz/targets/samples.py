@@ -70,6 +70,29 @@ def _fixed(message: EmailMessage) -> EmailMessage:
     return message
 
 
+def costly() -> Iterator[tuple[bytes, bytes, bytes]]:
+    """Yield header, structure and text of messages that are made to be slow to read."""
+    words = b" ".join(b"=?x-%d?q?=20?=" % number for number in range(40))
+    file = b'("a" "b" ("name" "%b") NIL NIL "7bit" 1 NIL ("inline" ("x" "y")))' % words
+    yield HEADER, b"(%b)" % (file * 50), TEXT
+    pairs = b" ".join(b'"filename*%d*" "x\'\'%%41"' % number for number in range(999))
+    yield HEADER, b'("a" "b" (%b) NIL NIL "7bit" 1)' % pairs, TEXT
+    yield HEADER, b"(" * 30_000, b"<" * 30_000
+    addresses = b"From: %b\r\nTo: %b\r\n" % (b"a@b.c, " * 3000, b'"(<[' * 3000)
+    yield addresses + b"Subject: " + words * 40 + b"\r\n\r\n", b"NIL", b"=" * 30_000
+    nested = (
+        b'Content-Type: multipart/mixed; boundary="%d"\r\n\r\n--%d\r\n' % (it, it)
+        for it in range(600)
+    )
+    yield (
+        b'Content-Type: multipart/mixed; boundary="x"\r\n\r\n',
+        b"NIL",
+        b"--x\r\n" + (b"".join(nested)),
+    )
+    html = b"Content-Type: text/html; charset=x-unknown\r\n\r\n"
+    yield html, b"NIL", b"<div hidden>&#x41;<p style='display:none'>" * 700
+
+
 def structure_of(message: EmailMessage) -> bytes:
     """Return the BODYSTRUCTURE of a message, as a server would tell it (RFC 3501 7.4.2)."""
     if message.is_multipart() and message.get_content_maintype() == "multipart":
