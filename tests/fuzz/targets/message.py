@@ -215,7 +215,7 @@ _WORDS: Final = (
     *(b"From: ", b"To: ", b"Subject: ", b"Date: ", b"Message-ID: ", b"Content-Type: "),
     *(b"Content-Transfer-Encoding: ", b"<p>", b"</p>", b"<style>", b"<!--", b"-->", b"&#x110000;"),
     *(b"&nbsp;", b"<br>", b"<![CDATA[", b"<script>", b"<a href=", b"<div hidden>", b"<pre>", b"<td>"),
-    *(b"\xe2\x80\xae", b"\xf3\xa0\x81\x81", b"\xe2\x80\x8b", b"\xed\xa0\x80", b"\xef\xbb\xbf"),
+    *(b"\xe2\x80\xae", b"\xf3\xa0\x81\x81", b"\xf3\xa0\x84\x80", b"\xe2\x80\x8b", b"\xed\xa0\x80", b"\xef\xbb\xbf"),
     *(b"Mon, 31 Feb 9999 99:99:99 +9999", b"(((", b")))", b'""', b"[", b"]", b"{5}", b"{5+}"),
 )  # fmt: skip
 
