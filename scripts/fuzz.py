@@ -8,6 +8,7 @@ from hashlib import sha256
 import multiprocessing
 import os
 from pathlib import Path
+from random import Random
 import sys
 import time
 from typing import Final
@@ -20,6 +21,8 @@ from tests.fuzz.targets import TARGETS
 ROOT: Final = Path(__file__).parents[1]
 CODE: Final = ROOT / "custom_components/imap_push"
 KEPT: Final = ROOT / ".artifacts/fuzz"
+# Inputs of earlier runs that a run begins with: more would take most of a minute.
+MAX_KEPT: Final = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +69,8 @@ def fuzz(work: Slice) -> Report:
     files = committed(work.target)
     if work.uses_kept:
         corpus.mkdir(parents=True, exist_ok=True)
-        files += sorted(corpus.iterdir())
+        kept = sorted(corpus.iterdir())
+        files += Random(work.seed).sample(kept, min(len(kept), MAX_KEPT))
     inputs = [*target.seeds(), *(path.read_bytes() for path in files)]
 
     def keep(data: bytes) -> None:
