@@ -154,6 +154,8 @@ class _Pipe(asyncio.Transport):
         self._loop = loop
         self._protocol: asyncio.Protocol | asyncio.BufferedProtocol = protocol
         self._closed = False
+        self._is_reading = True
+        self._unread: list[bytes] = []
         self.written: list[bytes] | None = None
         self.number: int | None = None  # of the connection, at the server's end
         self.limit: int | None = None
@@ -196,8 +198,25 @@ class _Pipe(asyncio.Transport):
         assert isinstance(protocol, asyncio.Protocol | asyncio.BufferedProtocol)
         self._protocol = protocol
 
+    @override
+    def is_reading(self) -> bool:
+        return self._is_reading and not self._closed
+
+    @override
+    def pause_reading(self) -> None:
+        self._is_reading = False
+
+    @override
+    def resume_reading(self) -> None:
+        self._is_reading = True
+        while self._unread and self._is_reading:
+            self._receive(self._unread.pop(0))
+
     def _receive(self, octets: bytes) -> None:
         if self._closed:
+            return
+        if not self._is_reading:
+            self._unread.append(octets)
             return
         if isinstance(self._protocol, asyncio.Protocol):
             self._protocol.data_received(octets)

@@ -24,6 +24,8 @@ from .target import Hang, Target, deadline
 _BEST_OF: Final = 3
 # Seconds of CPU time, and of executions, that making a finding smaller may take.
 _MINIMIZING: Final = 5.0
+# How many times as long an execution may take while its memory is traced.
+_TRACING: Final = 10
 # Inputs that were added last and are changed more often than others.
 _RECENT: Final = 50
 _NEWEST: Final = 3
@@ -116,7 +118,7 @@ def judge_memory(target: Target, data: bytes) -> Finding | None:
 
     def run() -> None:
         with contextlib.suppress(Exception, Hang):
-            _run(target, data)
+            _run(target, data, slowed_down=_TRACING)
 
     usage, limits = measure(run), target.limits
     if usage.peak > limits.peak:
@@ -252,8 +254,8 @@ def _without_pieces(finding: Finding, size: int) -> Iterator[bytes]:
         yield data[:start] + data[start + size :]
 
 
-def _run(target: Target, data: bytes) -> float:
-    with deadline(target.limits.total):
+def _run(target: Target, data: bytes, *, slowed_down: int = 1) -> float:
+    with deadline(target.limits.total * slowed_down):
         return target.execute(data)
 
 

@@ -29,6 +29,7 @@ class _Transport(asyncio.Transport):
     """Takes what is sent; remembers that it was aborted."""
 
     is_aborted = False
+    _is_reading = True
 
     @override
     def write(self, data: bytes | bytearray | memoryview) -> None:
@@ -37,6 +38,18 @@ class _Transport(asyncio.Transport):
     @override
     def abort(self) -> None:
         self.is_aborted = True
+
+    @override
+    def is_reading(self) -> bool:
+        return self._is_reading
+
+    @override
+    def pause_reading(self) -> None:
+        self._is_reading = False
+
+    @override
+    def resume_reading(self) -> None:
+        self._is_reading = True
 
 
 def execute(data: bytes) -> float:
