@@ -152,8 +152,10 @@ class _Pipe(asyncio.Transport):
     def __init__(self, loop: VirtualLoop, protocol: asyncio.Protocol) -> None:
         super().__init__({"socket": _Socket()})
         self._loop = loop
-        self._protocol = protocol
+        self._protocol: asyncio.Protocol | asyncio.BufferedProtocol = protocol
         self._closed = False
+        self._is_reading = True
+        self._unread: list[bytes] = []
         self.written: list[bytes] | None = None
         self.number: int | None = None  # of the connection, at the server's end
         self.limit: int | None = None
@@ -183,13 +185,48 @@ class _Pipe(asyncio.Transport):
     def abort(self) -> None:
         self.close()
 
+    def _force_close(self, _error: BaseException | None) -> None:
+        """Close as asyncio's TLS does after an error."""
+        self.close()
+
     @override
     def is_closing(self) -> bool:
         return self._closed
 
+    @override
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        assert isinstance(protocol, asyncio.Protocol | asyncio.BufferedProtocol)
+        self._protocol = protocol
+
+    @override
+    def is_reading(self) -> bool:
+        return self._is_reading and not self._closed
+
+    @override
+    def pause_reading(self) -> None:
+        self._is_reading = False
+
+    @override
+    def resume_reading(self) -> None:
+        self._is_reading = True
+        while self._unread and self._is_reading:
+            self._receive(self._unread.pop(0))
+
     def _receive(self, octets: bytes) -> None:
-        if not self._closed:
+        if self._closed:
+            return
+        if not self._is_reading:
+            self._unread.append(octets)
+            return
+        if isinstance(self._protocol, asyncio.Protocol):
             self._protocol.data_received(octets)
+            return
+        while octets:
+            buffer = memoryview(self._protocol.get_buffer(len(octets)))
+            count = min(len(buffer), len(octets))
+            buffer[:count] = octets[:count]
+            self._protocol.buffer_updated(count)
+            octets = octets[count:]
 
     def _end(self) -> None:
         if not self._closed:

@@ -1,0 +1,10 @@
+"""The parts of the project that are fuzzed."""
+
+from typing import Final
+
+from . import account, discovery, filename, message, receive
+
+TARGETS: Final = {
+    module.TARGET.name: module.TARGET
+    for module in (receive, message, discovery, filename, account)
+}

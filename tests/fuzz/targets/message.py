@@ -1,0 +1,222 @@
+r"""What a sender can do: any message, on a server that behaves.
+
+An input is three pieces with `\x1e` between them: header, BODYSTRUCTURE, text. The message
+arrives as one event, whatever it is, and can be read in each way.
+"""
+
+import asyncio
+from collections import Counter
+import contextlib
+from functools import partial
+import re
+from typing import Final, override
+
+from custom_components.imap_push.event_data import NewMail, new_mail_from_arrival
+from custom_components.imap_push.files import safe_filename
+from custom_components.imap_push.imap import (
+    Account,
+    Arrival,
+    Client,
+    ImapError,
+    Mail,
+    Mark,
+    Security,
+    WatchedFolder,
+    Watcher,
+    WatchOptions,
+)
+from homeassistant.helpers.json import json_bytes
+
+from ..loop import MeasuredLoop
+from ..promises import check_filename, check_text
+from ..server import BLOCK, Script, ScriptServer, Talk
+from ..target import Target, Violation
+from ..virtual_run import SECRET, Listener, run_in_virtual_time
+from . import samples
+
+_MAX_EVENT: Final = 32_768  # octets: what Home Assistant's recorder keeps
+_UID: Final = 5
+_TEXT_SIZE: Final = 2000
+# Seconds until the message has to be there, and after which it would come again.
+_ARRIVAL: Final = 300
+_REPETITION: Final = 5
+# Attachments that are read.
+_MAX_READ: Final = 3
+
+_SECTION: Final = re.compile(rb"BODY\.PEEK(\[([^\]]*)\])(?:<(\d+)\.(\d+)>)?")
+_ACCOUNT: Final = Account(
+    host="imap.example.org",
+    port=993,
+    username="user",
+    password=SECRET,
+    security=Security.NONE,
+)
+
+
+class _Server(ScriptServer):
+    """A server that behaves, with one message in its only folder."""
+
+    def __init__(self, talk: Talk, message: bytes) -> None:
+        super().__init__(talk)
+        pieces = (*message.split(BLOCK), b"", b"")
+        self._header, structure, self._text = pieces[:3]
+        self._structure = re.sub(rb"[\r\n]", b"", structure) or b"NIL"
+
+    @override
+    def reply(self, name: bytes, tag: bytes, arguments: bytes) -> list[bytes]:
+        done = tag + b" OK done\r\n"
+        match name:
+            case b"UID FETCH":
+                items = b" ".join(self._items(arguments))
+                return [b"* 1 FETCH (%b)\r\n" % items, done]
+            case b"UID SEARCH" if b"RETURN" in arguments:
+                found = b'* ESEARCH (TAG "%b") UID COUNT 1 ALL %d\r\n' % (tag, _UID)
+                return [found, done]
+            case b"UID SEARCH":
+                return [b"* SEARCH %d\r\n" % _UID, done]
+            case _:
+                return super().reply(name, tag, arguments)
+
+    def _items(self, wanted: bytes) -> list[bytes]:
+        items = [b"UID %d" % _UID]
+        if b"FLAGS" in wanted:
+            items.append(b"FLAGS (\\Seen $Label1)")
+        if b"INTERNALDATE" in wanted:
+            items.append(b'INTERNALDATE " 3-Nov-2026 12:30:00 +0100"')
+        if b"RFC822.SIZE" in wanted:
+            items.append(b"RFC822.SIZE %d" % len(self._header + self._text))
+        for section, name, start, length in _SECTION.findall(wanted):
+            octets = self._header if name.startswith(b"HEADER") else self._text
+            origin = b"<%b>" % start if start else b""
+            if start:
+                octets = octets[int(start) :][: int(length)]
+            label = b"BODY%b%b {%d}\r\n" % (section, origin, len(octets))
+            items.append(label + octets)
+        if b"BODYSTRUCTURE" in wanted:
+            # The last one: what is not closed in it takes in what follows.
+            items.append(b"BODYSTRUCTURE " + self._structure)
+        return items
+
+
+def execute(data: bytes) -> float:
+    """Let a message arrive, and read it."""
+    return run_in_virtual_time(partial(_play, data))
+
+
+async def _play(data: bytes, loop: MeasuredLoop) -> None:
+    talk = Talk(Script({}), Counter())
+    loop.accept = lambda: _Server(talk, data)
+    listener = Listener()
+    folders = {"INBOX": WatchedFolder(mark=Mark(1, _UID), text_size=_TEXT_SIZE)}
+    watcher = Watcher(_ACCOUNT, folders, WatchOptions(), listener)
+    watching = asyncio.create_task(watcher.run())
+    client = Client(_ACCOUNT)
+    try:
+        _check_event(await _arrival(listener))
+        await _read(client)
+    finally:
+        await client.close()
+        watching.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await watching
+
+
+async def _arrival(listener: Listener) -> Arrival:
+    """Return the message when it arrives; raise if it does not, or more than once."""
+    for _ in range(_ARRIVAL):
+        await asyncio.sleep(1)
+        if listener.arrivals:
+            break
+    else:
+        raise Violation("the message does not arrive")
+    await asyncio.sleep(_REPETITION)
+    if [arrival.mail.uid for arrival in listener.arrivals] != [_UID]:
+        raise Violation("the message arrives more than once")
+    return listener.arrivals[0]
+
+
+def _check_event(arrival: Arrival) -> None:
+    event = new_mail_from_arrival(
+        arrival, entry_id="e" * 26, device_id="d" * 32, account="user@example.org"
+    )
+    if len(json_bytes(event)) >= _MAX_EVENT:
+        raise Violation("an event of more than 32 KB")
+    _check_mail(arrival.mail)
+    _check_kinds(event)
+
+
+def _check_mail(mail: Mail) -> None:
+    """See that nothing is hidden in the fields of a message."""
+    for name in ("subject", "sender", "sender_name", "message_id"):
+        check_text(name, getattr(mail, name) or "")
+    for name in ("to", "cc", "reply_to", "flags"):
+        for text in getattr(mail, name):
+            check_text(name, text)
+    for attachment in mail.attachments:
+        check_text("filename", attachment.filename or "")
+        check_text("content_type", attachment.content_type)
+        check_filename(safe_filename(attachment.filename, attachment.content_type))
+    check_text("text", mail.text or "", is_one_line=False)
+
+
+def _check_kinds(event: NewMail) -> None:
+    """See that automations get what the documentation says, whatever the message is."""
+    for name in ("sender", "sender_name", "subject", "text", "folder"):
+        if not isinstance(event[name], str):
+            raise Violation(f"{name} is no text")
+    for name in ("to", "cc", "reply_to", "flags", "attachments"):
+        if not isinstance(event[name], list):
+            raise Violation(f"{name} is no list")
+
+
+async def _read(client: Client) -> None:
+    """Read the message in each way."""
+    try:
+        content = await client.content("INBOX", 1, _UID, text_size=_TEXT_SIZE)
+        [mail] = await client.mails("INBOX", 1, [_UID])
+        _check_mail(mail)
+        check_text("content", content.text, is_one_line=False)
+        if len(content.text) > _TEXT_SIZE:
+            raise Violation("more text than was asked for")
+        for name, value in content.headers:
+            check_text("a header's name", name)
+            value.encode()
+        for attachment in mail.attachments[:_MAX_READ]:
+            found = await client.attachment("INBOX", 1, _UID, attachment.part)
+            if found != attachment:
+                raise Violation("an attachment is another one when it is asked for")
+            async for _ in client.read_part("INBOX", 1, _UID, attachment.part):
+                pass
+    except ImapError as error:
+        raise Violation(f"cannot be read: {type(error).__name__}") from error
+
+
+def _seeds() -> list[bytes]:
+    seeds = [
+        (samples.HEADER, samples.STRUCTURE, samples.TEXT),
+        *samples.costly(),
+    ]
+    for message in samples.messages():
+        octets = message.as_bytes().replace(b"\n", b"\r\n")
+        header, _, text = octets.partition(b"\r\n\r\n")
+        seeds.append((header + b"\r\n\r\n", samples.structure_of(message), text))
+    return [BLOCK.join(seed) for seed in seeds]
+
+
+_WORDS: Final = (
+    *(b"\r\n", b"\n", b"\r\n ", b"\0", b"\x1b", b"\xff", b"\x85", b"\xc2\x85", BLOCK),
+    *(b"(", b")", b'"', b"\\", b"NIL", b"<", b">", b",", b";", b":", b"@", b"--b", b"--"),
+    *(b"=?utf-8?q?", b"=?utf-8?b?", b"?=", b"=?utf-7?q?+2AA-?=", b"=?punycode?b?", b"=?idna?q?"),
+    *(b"=?iso-2022-jp?b?", b"=?hz?q?", b"=?unicode_escape?q?", b"=?utf-16?b?", b"=?x*en?q?"),
+    *(b"=0D=0A", b"=E2=80=AE", b"=F3=A0=81=81", b"=E2=80=8B", b"%00", b"%0d", b"''", b"utf-8''"),
+    *(b"filename", b"name", b"*0*", b"*1", b"*", b"charset", b"boundary", b"attachment", b"inline"),
+    *(b"text", b"plain", b"html", b"multipart", b"message", b"rfc822", b"application", b"mixed"),
+    *(b"base64", b"quoted-printable", b"8bit", b"x-uuencode", b"begin 644 x\r\n", b"utf-7", b"cp037"),
+    *(b"From: ", b"To: ", b"Subject: ", b"Date: ", b"Message-ID: ", b"Content-Type: "),
+    *(b"Content-Transfer-Encoding: ", b"<p>", b"</p>", b"<style>", b"<!--", b"-->", b"&#x110000;"),
+    *(b"&nbsp;", b"<br>", b"<![CDATA[", b"<script>", b"<a href=", b"<div hidden>", b"<pre>", b"<td>"),
+    *(b"\xe2\x80\xae", b"\xf3\xa0\x81\x81", b"\xf3\xa0\x84\x80", b"\xe2\x80\x8b", b"\xed\xa0\x80", b"\xef\xbb\xbf"),
+    *(b"Mon, 31 Feb 9999 99:99:99 +9999", b"(((", b")))", b'""', b"[", b"]", b"{5}", b"{5+}"),
+)  # fmt: skip
+
+TARGET: Final = Target(name="message", execute=execute, seeds=_seeds, words=_WORDS)
