@@ -1,8 +1,14 @@
 """What all tests of the engine share."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from custom_components.imap_push.imap import Account, Security, connection
+
+from tests.required import require
+from tests.rig.certificate import make_certificate
+from tests.rig.dovecot import Dovecot
 
 
 @pytest.fixture(autouse=True)
@@ -14,6 +20,17 @@ def _sockets(socket_enabled: None) -> None:
 def _impatient_logout(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave servers whose script has no LOGOUT quickly."""
     monkeypatch.setattr(connection, "LOGOUT_DEADLINE", 0.1)
+
+
+@pytest.fixture
+def server(
+    tmp_path_factory: pytest.TempPathFactory, socket_enabled: None
+) -> Iterator[Dovecot]:
+    """Return a Dovecot with an empty mailbox."""
+    require(Dovecot.available(), "Dovecot 2.3")
+    certificate = make_certificate(tmp_path_factory.mktemp("certificate"))
+    with Dovecot(certificate) as dovecot:
+        yield dovecot
 
 
 def account(port: int, **changes: object) -> Account:

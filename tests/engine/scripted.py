@@ -53,6 +53,10 @@ class Peer:
         """Send octets as they are."""
         self._writer.write(octets)
 
+    async def drain(self) -> None:
+        """Wait until the client has read most of what was said."""
+        await self._writer.drain()
+
     async def answer(
         self, command: str, *lines: bytes, ok: bytes = b"OK done"
     ) -> bytes:

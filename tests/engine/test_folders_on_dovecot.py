@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 import contextlib
 import imaplib
 import time
@@ -20,8 +20,6 @@ from custom_components.imap_push.imap import (
 
 from .recorder import Recorder
 
-from tests.required import require
-from tests.rig.certificate import make_certificate
 from tests.rig.dovecot import PASSWORD, USER, Dovecot
 from tests.rig.lmtp import LmtpSender
 from tests.rig.mails import plain
@@ -86,17 +84,6 @@ async def watching(
     finally:
         task.cancel()
         await asyncio.wait([task])
-
-
-@pytest.fixture
-def server(
-    tmp_path_factory: pytest.TempPathFactory, socket_enabled: None
-) -> Iterator[Dovecot]:
-    """Return a Dovecot."""
-    require(Dovecot.available(), "Dovecot 2.3")
-    certificate = make_certificate(tmp_path_factory.mktemp("certificate"))
-    with Dovecot(certificate) as dovecot:
-        yield dovecot
 
 
 @pytest.fixture

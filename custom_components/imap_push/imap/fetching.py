@@ -88,7 +88,7 @@ def found_uids(responses: Iterable[Data]) -> set[int]:
     for data in responses:
         if data.cut:
             raise ResponseTooLarge("more search results than are read")
-        found.update(islice(parse_search(data), MAX_FOUND))
+        found.update(islice(parse_search(data), MAX_FOUND + 1))
         if len(found) > MAX_FOUND:
             raise ResponseTooLarge("more search results than are read")
     return found

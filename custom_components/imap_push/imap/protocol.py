@@ -27,7 +27,12 @@ from .errors import (
 )
 from .framing import Framed, Framer
 from .news import NewsQueue
-from .receive_budget import Holding, ReadingPace, ReceiveBudget
+from .receive_budget import (
+    MAX_OF_CONNECTION,
+    Holding,
+    ReadingPace,
+    ReceiveBudget,
+)
 from .redact import Redactor
 from .refusals import passing_refusal, passing_text
 from .responses import (
@@ -80,8 +85,8 @@ class PushProtocol(IMAP4ClientProtocol):
         """Start unconnected; `budget` is what the account's connections may hold together."""
         super().__init__(loop)
         budget = budget or ReceiveBudget()
-        self._fetched = Holding(budget)
-        self._collected = Holding(ReceiveBudget(MAX_COLLECTED))
+        self._fetched = Holding(budget, MAX_OF_CONNECTION)
+        self._collected = Holding(ReceiveBudget(MAX_COLLECTED), MAX_COLLECTED)
         self._budget = budget
         self._pace = ReadingPace(loop)
         self.greeting: asyncio.Future[Status] = loop.create_future()

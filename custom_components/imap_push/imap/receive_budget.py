@@ -8,7 +8,7 @@ from .token_bucket import TokenBucket
 # Octets of FETCH responses, with the overhead of their objects, that are kept for one
 # connection and for all connections of an account. Those of 500 ordinary messages take 2 MB.
 MAX_OF_CONNECTION: Final = 8 * 1024 * 1024
-MAX_OF_ACCOUNT: Final = 16 * 1024 * 1024
+MAX_OF_ACCOUNT: Final = 12 * 1024 * 1024
 
 # Steps of the event loop (a read, a response) that a server may cause at once, and per second
 # from then on. A burst of 1,000 messages takes 3,000; without an end, a hundredth of the
@@ -29,7 +29,7 @@ class ReceiveBudget:
 class Holding:
     """What one connection holds, within its own limit and its account's budget."""
 
-    def __init__(self, budget: ReceiveBudget, limit: int = MAX_OF_CONNECTION) -> None:
+    def __init__(self, budget: ReceiveBudget, limit: int) -> None:
         """Hold nothing yet."""
         self._budget = budget
         self._limit = limit

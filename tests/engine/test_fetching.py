@@ -1,0 +1,166 @@
+"""FETCH: what is too large or refused costs that message, and no other."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from custom_components.imap_push.imap import CommandRefused, ResponseTooLarge
+from custom_components.imap_push.imap.fetching import (
+    Fetched,
+    by_uid,
+    fetch_carefully,
+    read_search,
+)
+from custom_components.imap_push.imap.responses import Cut, Data, Value
+
+FULL, LESS, BARE = "full", "less", "bare"
+
+
+def response(uid: int, cut: Cut | None = None, items: bytes = b"") -> Data:
+    """Return a FETCH response."""
+    return Data("FETCH", uid, [b"(UID %d %b)" % (uid, items)], cut)
+
+
+@pytest.mark.parametrize(
+    ("responses", "messages", "too_large", "left_out", "has_unknown"),
+    [
+        pytest.param([], [], [], [], False, id="nothing"),
+        pytest.param([response(7), response(5)], [5, 7], [], [], False, id="two"),
+        pytest.param([response(0), response(2**32)], [], [], [], False, id="no UIDs"),
+        pytest.param(
+            [response(5), response(6, Cut.TOO_LARGE, b"X Y"), response(7, Cut.NO_ROOM, b"X Y")],
+            [5], [6], [7], False, id="cut",
+        ),
+        pytest.param(
+            [response(5), response(6, Cut.TOO_LARGE)], [5], [], [], True, id="UID may be cut"
+        ),
+        pytest.param(
+            [response(5, None, b"X (" + b"a " * 60_000 + b")")],
+            [], [5], [], False, id="many values",
+        ),
+        pytest.param(
+            [response(uid, None, b"X (" + b"a " * 30_000 + b")") for uid in range(5, 9)],
+            [5, 6, 7], [], [8], False, id="many values together",
+        ),
+    ],
+)  # fmt: skip
+async def test_responses(
+    responses: list[Data],
+    messages: list[int],
+    too_large: list[int],
+    left_out: list[int],
+    has_unknown: bool,
+) -> None:
+    """See which messages are there, and which have to be asked for otherwise."""
+    found = await by_uid(responses)
+    assert list(found.messages) == messages
+    assert found.too_large == set(too_large)
+    assert found.left_out == set(left_out)
+    assert found.has_unknown is has_unknown
+
+
+class Server:
+    """Shows messages as far as it can; `shows` are the levels it can show each of."""
+
+    def __init__(self, shows: dict[int, list[str]], fault: str) -> None:
+        """Fail for what it cannot show by a refusal or in a way that `by_uid` returns."""
+        self._shows = shows
+        self._fault = fault
+        self.asked: list[tuple[int, ...]] = []
+
+    async def fetch(self, uids: Sequence[int], items: str) -> Fetched:
+        """Answer a FETCH."""
+        self.asked.append(tuple(uids))
+        there = [uid for uid in uids if uid in self._shows]
+        bad = frozenset(uid for uid in there if items not in self._shows[uid])
+        messages: dict[int, dict[str, Value]] = {
+            uid: {items: b""} for uid in there if uid not in bad
+        }
+        match self._fault if bad else "none":
+            case "refused":
+                raise CommandRefused("UID FETCH", "NO", "SERVERBUG", "cannot")
+            case "too large":
+                return Fetched(messages, too_large=bad)
+            case "no room":
+                # There is always room for one.
+                if len(uids) == 1:
+                    return Fetched(messages, too_large=bad)
+                return Fetched(messages, left_out=bad)
+            case "unknown":
+                return Fetched(messages, has_unknown=True)
+        return Fetched(messages)
+
+
+@pytest.mark.parametrize("fault", ["refused", "too large", "no room", "unknown"])
+async def test_messages_that_cannot_be_shown_whole(fault: str) -> None:
+    """See each as far as it can be shown, one that is gone left out, and the others whole."""
+    server = Server(
+        {
+            1: [FULL, LESS, BARE],
+            2: [LESS, BARE],
+            3: [FULL, LESS, BARE],
+            4: [BARE],
+            5: [],
+            **{uid: [FULL, LESS, BARE] for uid in range(7, 20)},
+        },
+        fault,
+    )
+    found = await fetch_carefully(
+        server.fetch, range(1, 20), (FULL, LESS, BARE), lambda _: True
+    )
+    shown = {uid: next(iter(items), None) for uid, items in found.items()}
+    assert shown == {
+        1: FULL, 2: LESS, 3: FULL, 4: BARE, 5: None, **dict.fromkeys(range(7, 20), FULL)
+    }  # fmt: skip
+    assert list(shown) == sorted(shown)
+    assert len(server.asked) < 40
+
+
+async def test_refusal_that_is_about_no_message() -> None:
+    """See it raised, and nothing asked again."""
+    server = Server({1: []}, "refused")
+    with pytest.raises(CommandRefused):
+        await fetch_carefully(server.fetch, [1, 2], (FULL, BARE), lambda _: False)
+    assert server.asked == [(1, 2)]
+
+
+@pytest.mark.parametrize(
+    ("lines", "first", "most", "uids"),
+    [
+        ([], 1, 5, []),
+        ([b""], 1, 5, []),
+        ([b"3 1 2"], 1, 5, [1, 2, 3]),
+        ([b"3 1", b"2 3"], 2, 5, [2, 3]),
+        ([b"5 5 5 6 7"], 1, 2, [5, 6]),
+        ([b"0 x 18446744073709551616 4"], 1, 5, [4]),
+        ([b" ".join(b"%d" % uid for uid in range(9_000, 0, -1))], 10, 3, [10, 11, 12]),
+    ],
+)
+async def test_search(
+    lines: list[bytes], first: int, most: int, uids: list[int]
+) -> None:
+    """See the lowest UIDs, each once."""
+    responses = [Data("SEARCH", None, [line]) for line in lines]
+    assert await read_search(responses, first, most) == uids
+
+
+@pytest.mark.parametrize(
+    "responses",
+    [
+        pytest.param([Data("SEARCH", None, [b"1 2"], Cut.TOO_LARGE)], id="too large"),
+        pytest.param(
+            [
+                Data(
+                    "SEARCH",
+                    None,
+                    [b" ".join(b"%d" % uid for uid in range(1, 400_003))],
+                )
+            ],
+            id="too many",
+        ),
+    ],
+)
+async def test_search_that_finds_too_much(responses: list[Data]) -> None:
+    """See a typed error, not a part of it taken for all."""
+    with pytest.raises(ResponseTooLarge):
+        await read_search(responses, 1, 5)
