@@ -28,7 +28,6 @@ class Peer:
         self._writer = writer
         self.received: list[bytes] = []
         self._newest = 0
-        self._uid_next = 1
 
     async def line(self) -> bytes:
         """Return the next line the client sends, without CRLF."""
@@ -74,7 +73,6 @@ class Peer:
         self, exists: int = 0, uid_validity: int = 1, uid_next: int = 1
     ) -> None:
         """Answer EXAMINE."""
-        self._uid_next = uid_next
         await self.answer(
             "EXAMINE",
             b"* %d EXISTS" % exists,
@@ -86,8 +84,7 @@ class Peer:
     async def sweep(self, *uids: int, unread: int = 0) -> bytes:
         """Answer a sweep of a folder with these mails; return what was asked for.
 
-        One that only peeks, and finds the last mail another than before, is made again after
-        EXAMINE.
+        One that only peeks, and finds the last mail another than before, is made again.
         """
         await self.expect("UID FETCH")
         asked = self.received[-1]
@@ -103,7 +100,6 @@ class Peer:
         is_peek = asked.endswith(b" (UID)")
         if is_peek and newest != self._newest:
             await self.done(await self.idle())
-            await self.examine(len(uids), uid_next=max(self._uid_next, newest + 1))
             return await self.sweep(*uids, unread=unread)
         self._newest = newest
         return asked

@@ -25,8 +25,6 @@ class Reasons:
         self._fruitless = 0
         # A peek, which asks for UIDs only, is not enough.
         self.must_sweep = True
-        # There is mail that the server has not announced: only EXAMINE tells how much.
-        self.must_open = False
 
     @property
     def has_news(self) -> bool:
@@ -63,7 +61,7 @@ class Reasons:
         has_grown = self.growth > 0
         self._changed_at = math.inf
         self.growth = 0
-        self._was_pushed = self.must_sweep = self.must_open = False
+        self._was_pushed = self.must_sweep = False
         return has_grown
 
     def end(self, *, found: int, had_reason: bool) -> None:

@@ -169,7 +169,10 @@ def _covers(
         return True
     if newest is not None:
         return max(newest, default=0) < look.end
-    return not new if uid_next is None else uid_next <= look.end
+    if uid_next is None:
+        return not new
+    # UIDNEXT is of the last EXAMINE.
+    return uid_next <= look.end and (not new or max(new) < uid_next)
 
 
 async def read_with_text(

@@ -150,10 +150,9 @@ class Watch:
         looks = [self._look(it, opens=True) for it in visited]
         # NOOP does not show new mail on every server, but EXAMINE does.
         moves = bool(looks) or session.folder != home.name or not (idles or is_fresh)
-        moves |= self._reasons.must_open
-        moves |= self._reasons.growth > batch_size(home.text_size, home.usual_batch)
         peek = not (moves or self._reasons.expects_mail)
-        grows = not (moves or peek) and self._reasons.growth > 0
+        batch = batch_size(home.text_size, home.usual_batch)
+        grows = not (moves or peek) and 0 < self._reasons.growth <= batch
         has_grown = self._reasons.begin()
         looks.append(self._look(home, opens=moves, is_peek=peek, is_growth=grows))
         folders = (*visited, home)
@@ -196,7 +195,7 @@ class Watch:
             is_peek=is_peek,
             is_growth=is_growth,
             fetches=is_peek or folder.batch is None,
-            shows_newest=opens or not (is_growth or folder.state.last_mail),
+            shows_newest=not (is_growth or (is_peek and folder.state.last_mail)),
             batch=folder.usual_batch,
             text_size=folder.text_size,
         )
@@ -271,6 +270,7 @@ class Watch:
             self._afterwards.append(partial(self._sweep_otherwise, folder, sweep))
         else:
             found = await folder.take(sweep, self._mode_of(folder), opened)
+            self._reasons.must_sweep |= folder.is_due
         folder.counted(await session.counted(look))
         return found
 
@@ -283,7 +283,7 @@ class Watch:
             folder.is_due = False
             folder.counted(await self._session.counted(look))
         else:
-            self._reasons.must_sweep = self._reasons.must_open = True
+            self._reasons.must_sweep = True
         return 0
 
     async def _take_answers(self) -> None:
