@@ -30,9 +30,9 @@ def internet_fixture(
     internet = Internet(certificate)
     monkeypatch.setattr(connection, "dial_public", internet.dial)
     monkeypatch.setattr(http, "addresses_of", internet.addresses_of)
-    monkeypatch.setattr(sources, "DEADLINE", 0.6)
-    monkeypatch.setattr(sources, "FETCH_DEADLINE", 0.4)
-    monkeypatch.setattr(guess, "DEADLINE", 0.4)
+    monkeypatch.setattr(sources, "DEADLINE", 3.0)
+    monkeypatch.setattr(sources, "FETCH_DEADLINE", 2.0)
+    monkeypatch.setattr(guess, "DEADLINE", 2.0)
     return internet
 
 

@@ -94,7 +94,7 @@ async def test_answers_that_are_no_settings(
     started = time.monotonic()
     found = await find(ADDRESS)
     assert [item.server for item in found] == [server("imap.ispdb.example")]
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 10
 
 
 @pytest.mark.parametrize(

@@ -447,7 +447,7 @@ async def test_nobody_waits_for_the_less_good(
     internet.serve(AUTOCONFIG, config())
     started = time.monotonic()
     assert only(await find(ADDRESS))[1] is Source.AUTOCONFIG
-    assert time.monotonic() - started < 0.35
+    assert time.monotonic() - started < 1.5
 
 
 async def test_a_better_source_is_silent(internet: Internet, find: Discover) -> None:
@@ -467,7 +467,7 @@ async def test_offline(internet: Internet, find: Discover) -> None:
     )
     started = time.monotonic()
     assert await find(ADDRESS) == []
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 10
     assert internet.asked == []
 
 
