@@ -37,6 +37,23 @@ async def test_a_folder_that_vanished_and_is_back(
     assert get_state(hass, UNREAD).state == "2"
 
 
+async def test_more_new_mail_than_is_handled_at_once(
+    hass: HomeAssistant, watcher: FakeWatcher, issue_registry: IssueRegistry
+) -> None:
+    """An issue says so, through an outage as well, until all of it is handled."""
+    limited = make_state(
+        folders={"INBOX": FolderState(available=True, rate_limited=True)}
+    )
+    watcher.listener.state_changed(limited)
+    [issue] = issue_registry.issues.values()
+    assert (issue.domain, issue.translation_key) == (DOMAIN, "too_much_mail")
+    assert issue.translation_placeholders == {"account": "jane@example.com"}
+    watcher.listener.state_changed(AccountState())
+    assert issue_registry.issues
+    watcher.listener.state_changed(make_state())
+    assert not issue_registry.issues
+
+
 async def test_an_alert_of_the_server(
     hass: HomeAssistant,
     entry: MockConfigEntry,
