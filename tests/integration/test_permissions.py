@@ -40,7 +40,7 @@ from homeassistant.components.media_source import (
     async_browse_media,
     async_resolve_media,
 )
-from homeassistant.core import Context, Event, HomeAssistant
+from homeassistant.core import Context, Event, EventOrigin, HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.http import current_request
 from homeassistant.setup import async_setup_component
@@ -349,6 +349,37 @@ async def test_automation_that_a_user_triggers(
     await hass.async_block_till_done()
     assert len(done) == 1
     assert imap_client.method_calls
+
+
+async def test_event_that_a_user_fires(
+    hass: HomeAssistant,
+    imap_client: Mock,
+    user: tuple[MockUser, str],
+    watcher: FakeWatcher,
+) -> None:
+    """The companion app lets all users fire events; only real mail starts the trigger."""
+    automation = {
+        "triggers": {
+            "trigger": "imap_push.new_mail",
+            "target": {"entity_id": "event.jane_example_com_inbox_new_mail"},
+        },
+        "actions": {
+            "action": "imap_push.delete",
+            "data": {"mail": "{{ trigger.mail }}"},
+        },
+    }
+    assert await async_setup_component(hass, "automation", {"automation": automation})
+    await hass.async_block_till_done()
+    await watcher.listener.mail_arrived(make_arrival())
+    await hass.async_block_till_done()
+    assert imap_client.delete.call_count == 1
+    [device] = hass.states.async_all("event")
+    forged = PLACE | {"device_id": device.attributes["device_id"]}
+    hass.bus.async_fire(
+        "new_mail", forged, EventOrigin.remote, Context(user_id=user[0].id)
+    )
+    await hass.async_block_till_done()
+    assert imap_client.delete.call_count == 1
 
 
 def is_readable(options: dict[str, str]) -> bool:
