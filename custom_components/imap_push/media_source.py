@@ -168,9 +168,22 @@ async def _async_requester(hass: HomeAssistant, player: str | None) -> Requester
     Media sources do not get to know this. A media player has the context of the action that
     it carries out. Everything else belongs to the WebSocket connection or the request under
     way; a webhook has a request without a user.
+
+    Some integrations pass on what a user plays without its context: that context has no
+    parent. The context of an automation that a user triggers has one.
     """
-    if (context := _context_of_player(hass, player)) is not None:
-        return await async_requester_of_action(hass, context)
+    context = _context_of_player(hass, player)
+    sender = _sender()
+    if context is None:
+        return sender
+    is_bare = context.user_id is None and context.parent_id is None
+    if is_bare and sender.user is not None and not sender.is_trusted:
+        return sender
+    return await async_requester_of_action(hass, context)
+
+
+def _sender() -> Requester:
+    """Return whose WebSocket connection or request is under way; without one, AUTOMATION."""
     if (connection := current_connection.get()) is not None:
         return Requester(user=connection.user)
     if (request := current_request.get()) is not None:

@@ -481,11 +481,24 @@ class Speaker(MediaPlayerEntity):
         return await async_browse_media(self.hass, media_content_id)
 
 
+class Wrapper(Speaker):
+    """Passes what it is given on, as a universal media player with its own commands does."""
+
+    _attr_name = "Wrapper"
+
+    @override
+    async def async_play_media(
+        self, media_type: str, media_id: str, **kwargs: Any
+    ) -> None:
+        """Call the action of another media player, without a context."""
+        await self.hass.services.async_call("media_player", "play_media", PLAY, True)
+
+
 @pytest.fixture
 async def speaker(hass: HomeAssistant, browser: MockHAClientWebSocket) -> Speaker:
-    """Set up a media player."""
+    """Set up a media player, and one that plays on it."""
     speaker = Speaker()
-    await hass.data[DATA_COMPONENT].async_add_entities([speaker])
+    await hass.data[DATA_COMPONENT].async_add_entities([speaker, Wrapper()])
     return speaker
 
 
@@ -495,6 +508,7 @@ async def speaker(hass: HomeAssistant, browser: MockHAClientWebSocket) -> Speake
     [
         pytest.param(PLAY_MEDIA, id="media player"),
         pytest.param("script.do_it", id="by a script"),
+        pytest.param("wrapper", id="by another media player"),
     ],
 )
 async def test_user_plays_media(
@@ -507,7 +521,11 @@ async def test_user_plays_media(
 ) -> None:
     """On a media player, if the user may read the mail."""
     await _make_script(hass, PLAY_MEDIA, PLAY)
-    answer = await call(browser, service, PLAY if service == PLAY_MEDIA else {})
+    if service == "wrapper":
+        wrapped = PLAY | {"entity_id": "media_player.wrapper"}
+        answer = await call(browser, PLAY_MEDIA, wrapped)
+    else:
+        answer = await call(browser, service, PLAY if service == PLAY_MEDIA else {})
     assert answer["success"] is is_readable(entry_options)
     if is_readable(entry_options):
         [url] = speaker.urls
