@@ -39,6 +39,7 @@ from homeassistant.components.media_source import (
     Unresolvable,
     async_browse_media,
     async_resolve_media,
+    is_media_source_id,
 )
 from homeassistant.core import Context, Event, EventOrigin, HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
@@ -466,9 +467,11 @@ class Speaker(MediaPlayerEntity):
         self, media_type: str, media_id: str, **kwargs: Any
     ) -> None:
         """Resolve and sign the URL."""
-        media = await async_resolve_media(self.hass, media_id, self.entity_id)
+        if is_media_source_id(media_id):
+            media = await async_resolve_media(self.hass, media_id, self.entity_id)
+            media_id = media.url
         self.urls.append(
-            async_process_play_media_url(self.hass, media.url, allow_relative_url=True)
+            async_process_play_media_url(self.hass, media_id, allow_relative_url=True)
         )
 
     @override
@@ -534,6 +537,34 @@ async def test_user_plays_media(
     else:
         assert not speaker.urls
         assert answer["error"]["translation_key"] == "read_not_allowed"
+
+
+@pytest.mark.parametrize("entry_options", OPTIONS)
+async def test_user_plays_an_address_by_a_webhook(
+    hass: HomeAssistant,
+    user: tuple[MockUser, str],
+    speaker: Speaker,
+    hass_client_no_auth: ClientSessionGenerator,
+    entry_options: dict[str, str],
+) -> None:
+    """Home Assistant signs it as it signs what automations play, which opens nothing here."""
+    path = "/api/imap_push/attachment/01IMAPPUSH/SU5CT1g/3/7/2"
+    request = make_mocked_request("POST", "/api/webhook/1234")
+    token = current_request.set(request)
+    try:
+        await hass.services.async_call(
+            "media_player",
+            "play_media",
+            PLAY | {"media_content_id": path},
+            blocking=True,
+            context=Context(user_id=user[0].id),
+        )
+    finally:
+        current_request.reset(token)
+    [url] = speaker.urls
+    response = await (await hass_client_no_auth()).get(url)
+    expected = HTTPStatus.OK if is_readable(entry_options) else HTTPStatus.FORBIDDEN
+    assert response.status == expected
 
 
 @pytest.mark.parametrize(
