@@ -14,6 +14,7 @@ from homeassistant.helpers.device_registry import DeviceEntry
 
 from .capabilities import public_name
 from .const import (
+    CONF_ACCESS,
     CONF_ASSISTANT,
     CONF_FILTER,
     CONF_FOLDER,
@@ -29,6 +30,7 @@ from .coordinator import AccountCoordinator, ImapPushConfigEntry
 from .helpers import watch_options_from_entry
 from .imap import FolderState, Mail, Statistics, WatchOptions, explain_push, quirks_of
 from .oauth_providers import CUSTOM, PROVIDERS
+from .permissions import access_of
 
 # All off unless switched on.
 _SWITCHES: Final = (CONF_ASSISTANT, CONF_READ_ONLY, CONF_RECORD_MAIL)
@@ -48,7 +50,8 @@ async def async_get_config_entry_diagnostics(
             "oauth_provider": _known(entry.data.get(CONF_OAUTH_PROVIDER)),
         },
         "options": asdict(_watch_options(coordinator))
-        | {key: entry.options.get(key) is True for key in _SWITCHES},
+        | {key: entry.options.get(key) is True for key in _SWITCHES}
+        | {CONF_ACCESS: access_of(entry).value},
         "quirks": asdict(quirks_of(entry.data[CONF_HOST])),
         "connected": state.connected,
         "connections": state.connections,

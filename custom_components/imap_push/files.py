@@ -73,7 +73,7 @@ class SavedFile:
 
 
 def resolve_directory(hass: HomeAssistant, directory: str | None) -> Path:
-    """Return where to save, without links and dots; raise DirectoryNotAllowed.
+    """Return where to save, without links and dots; raise DirectoryNotAllowed with its name.
 
     This reads the disk.
     """
@@ -84,12 +84,12 @@ def resolve_directory(hass: HomeAssistant, directory: str | None) -> Path:
         roots = [Path(root).resolve() for root in _allowed_roots(hass)]
         public = _public_directory(hass).resolve()
     except (OSError, RuntimeError, ValueError) as err:
-        raise DirectoryNotAllowed from err
+        raise DirectoryNotAllowed(wanted) from err
     if not any(resolved.is_relative_to(root) for root in roots):
-        raise DirectoryNotAllowed
+        raise DirectoryNotAllowed(wanted)
     # On some file systems WWW is www.
     if Path(str(resolved).casefold()).is_relative_to(str(public).casefold()):
-        raise DirectoryNotAllowed
+        raise DirectoryNotAllowed(wanted)
     return resolved
 
 

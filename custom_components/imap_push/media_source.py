@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
+import hmac
 import re
+from secrets import token_bytes
 from typing import Any, Final, Self, override
 from urllib.parse import quote
 
@@ -20,7 +22,6 @@ from homeassistant.components.media_player import (
     BrowseError,
     MediaClass,
 )
-from homeassistant.components.media_player.const import DATA_COMPONENT as MEDIA_PLAYERS
 from homeassistant.components.media_source import (
     BrowseMediaSource,
     MediaSource,
@@ -28,10 +29,8 @@ from homeassistant.components.media_source import (
     PlayMedia,
     Unresolvable,
 )
-from homeassistant.components.websocket_api import current_connection
-from homeassistant.core import Context, HomeAssistant
+from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
-from homeassistant.helpers.http import current_request
 from homeassistant.helpers.service import async_get_config_entry
 
 from .const import DOMAIN
@@ -49,9 +48,12 @@ from .imap import (
     MailNotFound,
     PartNotFound,
 )
-from .permissions import AUTOMATION, Access, Requester, async_requester_of_action
+from .media_requester import async_requester_of_media
+from .permissions import AUTOMATION, Access, Requester
 from .service_data import LINE, PART, number
 
+# Parameter of a URL: proves that the media source made it for an automation.
+_GRANT: Final = "grant"
 # Mails of a folder that are looked at.
 _MAX_MAILS: Final = 50
 _CONTENT_TYPE: Final = re.compile(r"[a-z]+/[a-z0-9][a-z0-9.+-]{0,100}")
@@ -74,8 +76,9 @@ _HEADERS: Final[dict[str, str]] = {
 
 async def async_get_media_source(hass: HomeAssistant) -> MediaSource:
     """Offer the attachments of all accounts."""
-    hass.http.register_view(AttachmentView(hass))
-    return AttachmentSource(hass)
+    view = AttachmentView(hass)
+    hass.http.register_view(view)
+    return AttachmentSource(hass, view)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,66 +165,37 @@ def _told_as(kind: type[HomeAssistantError]) -> Iterator[None]:
         ) from err
 
 
-async def _async_requester(hass: HomeAssistant, player: str | None) -> Requester:
-    """Return who browses media, or plays it on a media player.
-
-    Media sources do not get to know this. A media player has the context of the action that
-    it carries out. Everything else belongs to the WebSocket connection or the request under
-    way; a webhook has a request without a user.
-    """
-    if (context := _context_of_player(hass, player)) is not None:
-        return await async_requester_of_action(hass, context)
-    if (connection := current_connection.get()) is not None:
-        return Requester(user=connection.user)
-    if (request := current_request.get()) is not None:
-        return Requester(user=request.get(KEY_HASS_USER))
-    return AUTOMATION
-
-
-def _context_of_player(hass: HomeAssistant, entity_id: str | None) -> Context | None:
-    """Return the context that a media player acts in, None if it has none."""
-    component = hass.data.get(MEDIA_PLAYERS)
-    if component is None or entity_id is None:
-        return None
-    player = component.get_entity(entity_id)
-    # There is no public way to read what async_set_context has set.
-    return None if player is None else player._context  # noqa: SLF001
-
-
 class AttachmentSource(MediaSource):
     """Lets people browse to attachments."""
 
     name = "Mail attachments"
 
-    def __init__(self, hass: HomeAssistant) -> None:
-        """Keep what the accounts are found by."""
+    def __init__(self, hass: HomeAssistant, view: AttachmentView) -> None:
+        """Keep what the accounts are found by, and what serves attachments."""
         super().__init__(DOMAIN)
         self.hass = hass
+        self._view = view
 
     @override
     async def async_resolve_media(self, item: MediaSourceItem) -> PlayMedia:
         """Return where an attachment is served."""
-        requester = await _async_requester(self.hass, item.target_media_player)
+        requester = await async_requester_of_media(self.hass, item.target_media_player)
         with _told_as(Unresolvable):
             place = _Place.parse(self.hass, item.identifier)
             requester.check(Access.READ, place.entry)
             with translated_errors(place.entry.title):
                 attachment = await place.attachment()
-        url = f"{AttachmentView.path}/{place.identifier()}"
         if requester.is_automation:
             # Else the URL would be signed for the user whose action started the automation.
-            url = async_sign_path(
-                self.hass,
-                url,
-                timedelta(seconds=CONTENT_AUTH_EXPIRY_TIME),
-                use_content_user=True,
-            )
+            url = self._view.url_for_automation(place.identifier())
+        else:
+            url = f"{AttachmentView.path}/{place.identifier()}"
         return PlayMedia(url, _content_type(attachment))
 
     @override
     async def async_browse_media(self, item: MediaSourceItem) -> BrowseMediaSource:
         """Return what is in an account, a folder or a mail."""
-        requester = await _async_requester(self.hass, None)
+        requester = await async_requester_of_media(self.hass, None)
         if not item.identifier:
             return _directory(None, self.name, self._accounts(requester))
         with _told_as(BrowseError):
@@ -315,12 +289,6 @@ def _content_type(attachment: Attachment) -> str:
     return "application/octet-stream"
 
 
-def _requester_of_request(request: web.Request) -> Requester:
-    """Return who sends a request; Home Assistant signs what automations play as a system user."""
-    user: User = request[KEY_HASS_USER]
-    return AUTOMATION if user.system_generated else Requester(user=user)
-
-
 class AttachmentView(HomeAssistantView):
     """Serves attachments to users who may read the account's mail."""
 
@@ -331,6 +299,33 @@ class AttachmentView(HomeAssistantView):
     def __init__(self, hass: HomeAssistant) -> None:
         """Keep what the accounts are found by."""
         self.hass = hass
+        self._secret = token_bytes()
+
+    def url_for_automation(self, identifier: str) -> str:
+        """Return a signed URL that opens an attachment for everyone who has it."""
+        return async_sign_path(
+            self.hass,
+            f"{self.path}/{identifier}?{_GRANT}={self._grant(identifier)}",
+            timedelta(seconds=CONTENT_AUTH_EXPIRY_TIME),
+            use_content_user=True,
+        )
+
+    def _grant(self, identifier: str) -> str:
+        return hmac.digest(self._secret, identifier.encode(), "sha256").hex()
+
+    def _requester(self, request: web.Request, place: _Place) -> Requester:
+        """Return who sends a request.
+
+        A signature of a system user does not prove that an automation was given the URL: Home
+        Assistant also signs what a user plays by a webhook, as the companion app does, like that.
+        """
+        user: User = request[KEY_HASS_USER]
+        grant = self._grant(place.identifier())
+        if user.system_generated and hmac.compare_digest(
+            request.query.get(_GRANT, "").encode(), grant.encode()
+        ):
+            return AUTOMATION
+        return Requester(user=user)
 
     async def get(self, request: web.Request, identifier: str) -> web.StreamResponse:
         """Pass an attachment on as it comes from the mail server."""
@@ -338,7 +333,7 @@ class AttachmentView(HomeAssistantView):
             place = _Place.parse(self.hass, identifier)
         except HomeAssistantError as err:
             raise web.HTTPNotFound from err
-        if not _requester_of_request(request).may(Access.READ, place.entry):
+        if not self._requester(request, place).may(Access.READ, place.entry):
             raise web.HTTPForbidden
         try:
             attachment = await place.attachment()

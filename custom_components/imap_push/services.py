@@ -199,13 +199,12 @@ async def _async_save_attachment(call: ServiceCall) -> ServiceResponse:
 
 async def _async_directory(call: ServiceCall) -> Path:
     """Return where the files go."""
-    directory = call.data.get(ATTR_DIRECTORY)
     try:
         return await call.hass.async_add_executor_job(
-            resolve_directory, call.hass, directory
+            resolve_directory, call.hass, call.data.get(ATTR_DIRECTORY)
         )
     except DirectoryNotAllowed as err:
-        raise _directory_not_allowed(directory or "") from err
+        raise _directory_not_allowed(str(err)) from err
 
 
 def _directory_not_allowed(directory: str) -> ServiceValidationError:

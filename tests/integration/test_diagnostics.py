@@ -200,6 +200,7 @@ async def test_all_that_finds_a_bug_is_in_it(
             "oauth_provider": None,
         },
         "options": {
+            "access": "none",
             "assistant": False,
             "catch_up": "all",
             "notify": False,

@@ -85,7 +85,8 @@ def test_nothing_is_saved_where_files_are_public(
     (tmp_path / "link").symlink_to(tmp_path / "www")
     if is_there:
         (tmp_path / "www").mkdir()
-    with pytest.raises(DirectoryNotAllowed):
+    wanted = tmp_path / (directory or f"{media}/imap_push")
+    with pytest.raises(DirectoryNotAllowed, match=f"^{wanted}$"):
         resolve_directory(hass, directory)
 
 

@@ -39,8 +39,9 @@ from homeassistant.components.media_source import (
     Unresolvable,
     async_browse_media,
     async_resolve_media,
+    is_media_source_id,
 )
-from homeassistant.core import Context, Event, HomeAssistant
+from homeassistant.core import Context, Event, EventOrigin, HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.http import current_request
 from homeassistant.setup import async_setup_component
@@ -351,6 +352,37 @@ async def test_automation_that_a_user_triggers(
     assert imap_client.method_calls
 
 
+async def test_event_that_a_user_fires(
+    hass: HomeAssistant,
+    imap_client: Mock,
+    user: tuple[MockUser, str],
+    watcher: FakeWatcher,
+) -> None:
+    """The companion app lets all users fire events; only real mail starts the trigger."""
+    automation = {
+        "triggers": {
+            "trigger": "imap_push.new_mail",
+            "target": {"entity_id": "event.jane_example_com_inbox_new_mail"},
+        },
+        "actions": {
+            "action": "imap_push.delete",
+            "data": {"mail": "{{ trigger.mail }}"},
+        },
+    }
+    assert await async_setup_component(hass, "automation", {"automation": automation})
+    await hass.async_block_till_done()
+    await watcher.listener.mail_arrived(make_arrival())
+    await hass.async_block_till_done()
+    assert imap_client.delete.call_count == 1
+    [device] = hass.states.async_all("event")
+    forged = PLACE | {"device_id": device.attributes["device_id"]}
+    hass.bus.async_fire(
+        "new_mail", forged, EventOrigin.remote, Context(user_id=user[0].id)
+    )
+    await hass.async_block_till_done()
+    assert imap_client.delete.call_count == 1
+
+
 def is_readable(options: dict[str, str]) -> bool:
     """Return whether all users may read the mail."""
     return options.get("access") in {"read", "change"}
@@ -435,9 +467,11 @@ class Speaker(MediaPlayerEntity):
         self, media_type: str, media_id: str, **kwargs: Any
     ) -> None:
         """Resolve and sign the URL."""
-        media = await async_resolve_media(self.hass, media_id, self.entity_id)
+        if is_media_source_id(media_id):
+            media = await async_resolve_media(self.hass, media_id, self.entity_id)
+            media_id = media.url
         self.urls.append(
-            async_process_play_media_url(self.hass, media.url, allow_relative_url=True)
+            async_process_play_media_url(self.hass, media_id, allow_relative_url=True)
         )
 
     @override
@@ -450,11 +484,24 @@ class Speaker(MediaPlayerEntity):
         return await async_browse_media(self.hass, media_content_id)
 
 
+class Wrapper(Speaker):
+    """Passes what it is given on, as a universal media player with its own commands does."""
+
+    _attr_name = "Wrapper"
+
+    @override
+    async def async_play_media(
+        self, media_type: str, media_id: str, **kwargs: Any
+    ) -> None:
+        """Call the action of another media player, without a context."""
+        await self.hass.services.async_call("media_player", "play_media", PLAY, True)
+
+
 @pytest.fixture
 async def speaker(hass: HomeAssistant, browser: MockHAClientWebSocket) -> Speaker:
-    """Set up a media player."""
+    """Set up a media player, and one that plays on it."""
     speaker = Speaker()
-    await hass.data[DATA_COMPONENT].async_add_entities([speaker])
+    await hass.data[DATA_COMPONENT].async_add_entities([speaker, Wrapper()])
     return speaker
 
 
@@ -464,6 +511,7 @@ async def speaker(hass: HomeAssistant, browser: MockHAClientWebSocket) -> Speake
     [
         pytest.param(PLAY_MEDIA, id="media player"),
         pytest.param("script.do_it", id="by a script"),
+        pytest.param("wrapper", id="by another media player"),
     ],
 )
 async def test_user_plays_media(
@@ -476,7 +524,11 @@ async def test_user_plays_media(
 ) -> None:
     """On a media player, if the user may read the mail."""
     await _make_script(hass, PLAY_MEDIA, PLAY)
-    answer = await call(browser, service, PLAY if service == PLAY_MEDIA else {})
+    if service == "wrapper":
+        wrapped = PLAY | {"entity_id": "media_player.wrapper"}
+        answer = await call(browser, PLAY_MEDIA, wrapped)
+    else:
+        answer = await call(browser, service, PLAY if service == PLAY_MEDIA else {})
     assert answer["success"] is is_readable(entry_options)
     if is_readable(entry_options):
         [url] = speaker.urls
@@ -485,6 +537,34 @@ async def test_user_plays_media(
     else:
         assert not speaker.urls
         assert answer["error"]["translation_key"] == "read_not_allowed"
+
+
+@pytest.mark.parametrize("entry_options", OPTIONS)
+async def test_user_plays_an_address_by_a_webhook(
+    hass: HomeAssistant,
+    user: tuple[MockUser, str],
+    speaker: Speaker,
+    hass_client_no_auth: ClientSessionGenerator,
+    entry_options: dict[str, str],
+) -> None:
+    """Home Assistant signs it as it signs what automations play, which opens nothing here."""
+    path = "/api/imap_push/attachment/01IMAPPUSH/SU5CT1g/3/7/2"
+    request = make_mocked_request("POST", "/api/webhook/1234")
+    token = current_request.set(request)
+    try:
+        await hass.services.async_call(
+            "media_player",
+            "play_media",
+            PLAY | {"media_content_id": path},
+            blocking=True,
+            context=Context(user_id=user[0].id),
+        )
+    finally:
+        current_request.reset(token)
+    [url] = speaker.urls
+    response = await (await hass_client_no_auth()).get(url)
+    expected = HTTPStatus.OK if is_readable(entry_options) else HTTPStatus.FORBIDDEN
+    assert response.status == expected
 
 
 @pytest.mark.parametrize(
