@@ -6,6 +6,8 @@ import re
 from typing import Final
 import unicodedata
 
+from .imap import one_line
+
 # Octets of a file name; the usual limit of a file system is 255.
 _MAX_NAME: Final = 200
 _MAX_SUFFIX: Final = 20
@@ -13,8 +15,6 @@ _SEPARATORS: Final = re.compile(r"[/\\]")
 # What Windows shares do not take, and what Home Assistant's own media source refuses.
 _UNWANTED: Final = re.compile(r'[<>:"|?*~]')
 _DOTS: Final = re.compile(r"\.{2,}")
-# Letters and symbols that look like a space.
-_BLANKS: Final = re.compile("[\u115f\u1160\u2800\u3164\uffa0]")
 # Devices of Windows, with and without a suffix.
 _RESERVED: Final = re.compile(
     r"(con|prn|aux|nul|clock\$|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])\s*(\.|$)",
@@ -66,8 +66,7 @@ def safe_filename(name: str | None, content_type: str) -> str:
     Its suffix belongs to the content type, if that type is known.
     """
     base = _SEPARATORS.split(unicodedata.normalize("NFC", name or ""))[-1]
-    visible = "".join(map(_visible, base))
-    tidy = _DOTS.sub(".", _UNWANTED.sub("_", visible)).strip(". ")
+    tidy = _DOTS.sub(".", _UNWANTED.sub("_", one_line(base))).strip(". ")
     if not any(unicodedata.category(character)[0] in "LNPS" for character in tidy):
         tidy = f"attachment{_usual_suffix(content_type.lower()) or _UNKNOWN_SUFFIX}"
     made = _shorten(_with_agreeing_suffix(_shorten(tidy), content_type.lower()))
@@ -91,17 +90,6 @@ def is_replaceable(name: str, content_type: str) -> bool:
     A type that says nothing about the suffix would let a sender replace any file.
     """
     return PurePath(name).suffix.lower() in _suffixes(content_type.lower())
-
-
-def _visible(character: str) -> str:
-    """Return a character, a plain space for one that looks like it, or nothing.
-
-    Nothing for controls, directions, line ends, and what is no character at all.
-    """
-    category = unicodedata.category(character)
-    if category == "Zs" or _BLANKS.match(character):
-        return " "
-    return "" if category[0] == "C" or category in {"Zl", "Zp"} else character
 
 
 def _usual_suffix(content_type: str) -> str | None:

@@ -2,17 +2,10 @@
 
 import re
 from typing import Final
-import unicodedata
+
+from .imap import one_line
 
 MAX_ANSWER: Final = 500  # characters of a server's words
-
-# Control, format (bidi and zero-width characters, tags), private, surrogate, unassigned.
-_HIDDEN_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cn", "Co", "Cs"})
-# Other characters without a glyph: fillers, joiners and variation selectors.
-_HIDDEN: Final = re.compile(
-    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
-    "\U000e0100-\U000e01ef]"
-)
 
 # What Markdown (marked with GFM, as the frontend uses it) takes for more than text.
 _MARKUP: Final = re.compile(r"[\\`*_~\[\]<>#|!]|&(?=#?\w+;)|^[-+=]")
@@ -25,13 +18,7 @@ _WORD_JOINER: Final = "\N{WORD JOINER}"
 def single_line(words: str, limit: int = MAX_ANSWER) -> str:
     """Return at most `limit` visible characters of a server's words, in one line."""
     # What is hidden is cut first: a limit on all of it bounds the work.
-    line = " ".join(words[: 4 * limit].split())
-    visible = "".join(
-        character
-        for character in _HIDDEN.sub("", line)
-        if unicodedata.category(character) not in _HIDDEN_CATEGORIES
-    )
-    return " ".join(visible.split())[:limit]
+    return one_line(words[: 4 * limit])[:limit].rstrip()
 
 
 def as_text(words: str) -> str:

@@ -4,6 +4,7 @@ What stands here is all that the layer above may use.
 """
 
 from .certificate import Certificate, fetch_certificate
+from .characters import one_line
 from .check import check_account
 from .client import Client
 from .discovery import (
@@ -180,6 +181,7 @@ __all__ = [
     "discover",
     "explain_push",
     "fetch_certificate",
+    "one_line",
     "provider_of_domain",
     "provider_of_host",
     "quirks_of",

@@ -27,12 +27,7 @@ from .errors import (
 )
 from .framing import Framed, Framer
 from .news import NewsQueue
-from .receive_budget import (
-    MAX_OF_CONNECTION,
-    Holding,
-    ReadingPace,
-    ReceiveBudget,
-)
+from .receive_budget import MAX_OF_CONNECTION, Holding, ReadingPace, ReceiveBudget
 from .redact import Redactor
 from .refusals import passing_refusal, passing_text
 from .responses import (
