@@ -295,6 +295,8 @@ class Folder:
         if self.is_removed or (self._catch_up and self._is_too_old(mail)):
             return
         await self._keep_pace()
+        if self.is_removed:
+            return
         self._statistics.mails += 1
         arrival = Arrival(mail=mail, push=mode, catch_up=self._catch_up)
         try:
