@@ -5,7 +5,12 @@ import random
 
 import pytest
 
-from custom_components.imap_push.imap import Mark, PushMode
+from custom_components.imap_push.imap import (
+    Mark,
+    PushMode,
+    folder as folder_module,
+    session as session_module,
+)
 
 from .light import HOUR, IDLE, MINUTE, NOTIFY, POLL, served
 from .virtual import VirtualLoop, run, watched
@@ -51,6 +56,36 @@ def test_storm_of_changes(capabilities: bytes, storm: str) -> None:
             assert recorder.state.folders["INBOX"].unread == 10
             assert recorder.uids == list(range(5001, 5011))
             assert len(loop.connected_at) == 1
+
+    run(main)
+
+
+@EVERY_WAY
+def test_mail_that_comes_while_much_is_caught_up(
+    capabilities: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """See each FETCH ask for a batch, not for all that is left, and each mail delivered once."""
+    monkeypatch.setattr(session_module, "BATCH", 10)
+    monkeypatch.setattr(folder_module, "BATCH", 10)
+    fetched: list[int] = []
+
+    async def main(loop: VirtualLoop) -> None:
+        def count(line: bytes) -> None:
+            _, verb, *rest = line.split(b" ", 3)
+            if verb == b"UID" and rest[0] == b"FETCH":
+                fetched.append(len(server.folder().uids(rest[1].split(b" ")[0])))
+
+        server = served(loop, capabilities=capabilities, twist=count)
+        server.slip_in(300)
+        async with watched({"INBOX": Mark(UID_VALIDITY, 1)}) as recorder:
+            while len(recorder.uids) < 300:
+                if len(recorder.uids) % 50 == 5 and server.folder().last < 310:
+                    server.deliver(1)
+                await asyncio.sleep(0)
+            await asyncio.sleep(2 * MINUTE)
+            assert server.folder().last > 300
+            assert recorder.uids == list(range(1, server.folder().last + 1))
+        assert max(fetched) == 10
 
     run(main)
 

@@ -55,8 +55,9 @@ class WatchedFolder:
 class Folder:
     """A watched folder; whoever has it open makes it deliver.
 
-    `is_due`: something in it is not known yet. `is_removed`: it is watched no more; whoever has
-    it in hand lets go of it when it can, and nobody hears of it meanwhile.
+    `is_due`: something in it is not known yet. `has_more`: the last sweep left new mail behind.
+    `is_removed`: it is watched no more; whoever has it in hand lets go of it when it can, and
+    nobody hears of it meanwhile.
     """
 
     def __init__(self, name: str, watched: WatchedFolder, shared: Shared) -> None:
@@ -66,6 +67,7 @@ class Folder:
         self.mark = watched.mark
         self.state = FolderState()
         self.is_due = True
+        self.has_more = False
         self.is_removed = False
         self._options = shared.options
         self._listener = shared.listener
@@ -225,7 +227,8 @@ class Folder:
             mark = self._move(mark.at(sweep.held_back + 1))
         self._move(mark.seeing(newest))
         # Above a mail that was held back there may be others.
-        self.is_due = not sweep.complete or sweep.held_back is not None
+        self.has_more = not sweep.complete or sweep.held_back is not None
+        self.is_due = self.has_more
         if not self.is_due:
             self.state = dataclasses.replace(self.state, rate_limited=False)
             self._catch_up = False

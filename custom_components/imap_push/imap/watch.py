@@ -150,7 +150,8 @@ class Watch:
         looks = [self._look(it, opens=True) for it in visited]
         # NOOP does not show new mail on every server, but EXAMINE does.
         moves = bool(looks) or session.folder != home.name or not (idles or is_fresh)
-        moves |= self._reasons.must_open
+        # Only a range with an end is sure to be no larger than a batch.
+        moves |= self._reasons.must_open or home.has_more
         moves |= self._reasons.growth > batch_size(home.text_size, home.usual_batch)
         peek = not (moves or self._reasons.expects_mail)
         grows = not (moves or peek) and self._reasons.growth > 0
