@@ -127,7 +127,9 @@ class PushProtocol(IMAP4ClientProtocol):
         except ImapError as error:
             self.fail(error)
         except Exception as error:  # noqa: BLE001
-            self.fail(ProtocolError(f"cannot understand the server: {error!r}"))
+            # Its words may be the server's.
+            name = type(error).__name__
+            self.fail(ProtocolError(f"cannot understand the server: {name}"))
         self._acknowledge()
         if self.error is None:
             self._pace.spend(steps, self.transport)
@@ -223,7 +225,7 @@ class PushProtocol(IMAP4ClientProtocol):
         response = parse_response(framed.parts, is_cut=framed.is_cut)
         if _LOGGER.isEnabledFor(logging.DEBUG):
             octets = sum(map(len, framed.parts))
-            _LOGGER.debug("< %s", describe_received(response, octets))
+            _LOGGER.debug("< %s", describe_received(response, octets, self._commands))
         match response:
             case Status(tag=None) as status:
                 self._receive_untagged_status(status)
