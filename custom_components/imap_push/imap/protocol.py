@@ -27,7 +27,7 @@ from .errors import (
 )
 from .framing import Framed, Framer
 from .news import NewsQueue
-from .receive_budget import Holding, ReadingPace, ReceiveBudget
+from .receive_budget import RESERVED, Holding, ReadingPace, ReceiveBudget
 from .redact import Redactor
 from .refusals import passing_refusal, passing_text
 from .responses import (
@@ -80,7 +80,7 @@ class PushProtocol(IMAP4ClientProtocol):
         """Start unconnected; `budget` is what the account's connections may hold together."""
         super().__init__(loop)
         budget = budget or ReceiveBudget()
-        self._fetched = Holding(budget)
+        self._fetched = Holding(budget, reserved=RESERVED)
         self._collected = Holding(ReceiveBudget(MAX_COLLECTED))
         self._budget = budget
         self._pace = ReadingPace(loop)
@@ -163,8 +163,9 @@ class PushProtocol(IMAP4ClientProtocol):
         if self._watchdog is not None:
             self._watchdog.cancel()
         self._pace.close()
-        self.release()
-        self.news.release()
+        self._fetched.close()
+        self._collected.close()
+        self.news.close()
         if not self.greeting.done():
             self.greeting.set_exception(error)
             self.greeting.exception()
@@ -202,7 +203,7 @@ class PushProtocol(IMAP4ClientProtocol):
 
     def release(self) -> None:
         """Count what was collected so far as used, unless commands still collect."""
-        if self.error is not None or self._first_collecting() is None:
+        if self._first_collecting() is None:
             self._fetched.release()
             self._collected.release()
 
@@ -316,7 +317,7 @@ class PushProtocol(IMAP4ClientProtocol):
     def _forget_plain_text(self) -> None:
         """Go on over TLS and forget what was told without it."""
         self.capabilities = set()
-        self.news.release()
+        self.news.close()
         self.news = NewsQueue(self._budget)
         self._framer = Framer()
         self._alerts = []

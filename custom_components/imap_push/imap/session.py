@@ -101,8 +101,9 @@ class Session:
         await self._connection.wait_for_news(seconds)
 
     def answered(self) -> None:
-        """Note that all that was sent is answered."""
+        """Note that all that was sent is answered, and the answers are read."""
         self._connection.answered()
+        self._connection.release()
 
     async def close(self) -> None:
         """Log out; never CLOSE, which would remove what other clients marked as deleted."""
