@@ -75,7 +75,7 @@ async def read_search(responses: list[Data], first: int, most: int) -> list[int]
 
     def lowest() -> list[int]:
         found = found_uids(responses)
-        return nsmallest(most, (uid for uid in found if uid >= first))
+        return nsmallest(most, (uid for uid in found if first <= uid <= MAX_UID))
 
     if sum(data.memory for data in responses) > LARGE:
         return await asyncio.to_thread(lowest)
@@ -88,7 +88,7 @@ def found_uids(responses: Iterable[Data]) -> set[int]:
     for data in responses:
         if data.cut:
             raise ResponseTooLarge("more search results than are read")
-        found.update(islice(parse_search(data), MAX_FOUND))
+        found.update(islice(parse_search(data), MAX_FOUND + 1))
         if len(found) > MAX_FOUND:
             raise ResponseTooLarge("more search results than are read")
     return found

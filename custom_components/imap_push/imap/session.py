@@ -9,7 +9,7 @@ from typing import Final
 from .auth import open_logged_in
 from .command import Command, Completion
 from .connection import Connection
-from .errors import CommandRefused
+from .errors import CommandRefused, ResponseTooLarge
 from .excerpt import batch_size, fetch_items, reduced_fetch_items
 from .fetching import (
     MAX_UID,
@@ -243,8 +243,11 @@ class Session:
         # SINCE knows days only, and not those of our time zone (RFC 3501 6.4.4).
         day = moment - timedelta(days=1)
         since = f"{day.day}-{MONTHS[day.month - 1]}-{day.year}"
-        uids = await self._search(f"SINCE {since}", 1, RECOVERY + 1)
         mails: list[Mail] = []
+        try:
+            uids = await self._search(f"SINCE {since}", 1, RECOVERY + 1)
+        except ResponseTooLarge:
+            return mails
         if not uids or len(uids) > RECOVERY or self.folder is None:
             return mails
         validity, batch = self._opened.uid_validity, batch_size(text_size, BATCH)
