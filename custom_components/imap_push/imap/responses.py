@@ -25,6 +25,8 @@ _MAX_DEPTH: Final = 100
 # structure of 1,000 parts has about 20,000; STATUS, LIST and FLAGS have less than 500.
 MAX_TOKENS: Final = 4_000
 MAX_FETCH_TOKENS: Final = 50_000
+# Of STATUS and of an ESEARCH that counts: a server may send many of them.
+_MAX_NUMBERS: Final = 200
 _MIN_TOKENS: Final = 20  # enough for UID
 
 _TOKEN: Final = re.compile(
@@ -253,7 +255,7 @@ def _item_name(name: bytes) -> str:
 
 def parse_status(data: Data) -> tuple[bytes, dict[str, int]]:
     """Return folder name, as the server writes it, and numbers of a STATUS (RFC 3501 7.2.4)."""
-    name, items = (*parse_values(data.parts), None, None)[:2]
+    name, items = (*parse_values(data.parts, _MAX_NUMBERS), None, None)[:2]
     numbers = items if isinstance(items, tuple) else ()
     return name if isinstance(name, bytes) else b"", {
         key.decode("ascii", "replace").upper(): parse_number(number)
@@ -327,7 +329,7 @@ def parse_search_count(data: Data) -> int:
         if b"  " in octets:
             octets = b" ".join(octets.split())
         return octets.count(b" ") + 1 if octets else 0
-    values = parse_values(data.parts)
+    values = parse_values(data.parts, _MAX_NUMBERS)
     for name, value in pairwise(values):
         if isinstance(name, bytes) and name.upper() == b"COUNT":
             return parse_number(value)

@@ -189,9 +189,12 @@ class Session:
             last = (await fetched(look.newest)).messages
         except CommandRefused:
             return None  # Some refuse `*` where there is no message.
-        # Dovecot answers both FETCH commands before it completes the first.
-        messages = last | found.messages
-        return {max(messages): messages[max(messages)]} if messages else {}
+        # Dovecot answers both FETCH commands before it completes the first. What tells of changed
+        # flags must not take the place of the message.
+        uid = max((*last, *found.messages), default=None)
+        if uid is None:
+            return {}
+        return {uid: last.get(uid, {}) | found.messages.get(uid, {})}
 
     async def counted(self, look: Look) -> int | None:
         """Return how many are unread, or None if the server does not tell it here."""
@@ -206,7 +209,11 @@ class Session:
             unseen = (await self.told(look.count, look.folder)).get("UNSEEN")
             self.counts_by_status = unseen is not None
             return unseen
-        return sum(map(parse_search_count, counted.data))
+        count = 0
+        for data in counted.data:
+            count += parse_search_count(data)
+            await asyncio.sleep(0)
+        return count
 
     async def told(self, status: Command, folder: str) -> dict[str, int]:
         """Return what STATUS tells of a folder; what it tells of others is news."""
@@ -217,6 +224,7 @@ class Session:
                 numbers = found
             else:
                 self.news.put(data)
+            await asyncio.sleep(0)  # A server may tell of thousands.
         return numbers
 
     async def examine(self, folder: str) -> Opened:

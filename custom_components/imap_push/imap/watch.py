@@ -293,6 +293,7 @@ class Watch:
         try:
             for data in await self._armed.told():
                 self._tell(data)
+                await asyncio.sleep(0)
         except CommandRefused:
             self._push.refused()
         await self._hear()
@@ -379,6 +380,7 @@ class Watch:
         for status in news.statuses:
             for folder in self._tell(status):
                 folder.changed()
+            await asyncio.sleep(0)
         pushed = 0
         # What was pushed before more text was wanted has too little.
         is_wished = bool(news.mails) and self._armed.grants(self._wish())
