@@ -90,6 +90,38 @@ def test_mail_that_comes_while_much_is_caught_up(
     run(main)
 
 
+@EVERY_WAY
+@pytest.mark.parametrize("hides_uidnext", [False, True], ids=["UIDNEXT", "no UIDNEXT"])
+@pytest.mark.parametrize("answer", [b"OK done", b"NO what", b"BAD what"])
+def test_server_that_does_not_show_its_newest_message(
+    capabilities: bytes,
+    answer: bytes,
+    hides_uidnext: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """See mail found that has UIDs far above those of before, and no storm of questions."""
+    monkeypatch.setattr(session_module, "BATCH", 5)
+
+    async def main(loop: VirtualLoop) -> None:
+        def twist(line: bytes) -> list[bytes] | None:
+            is_asked = b"UID FETCH 4294967295:*" in line
+            return [line.split(b" ")[0] + b" " + answer] if is_asked else None
+
+        server = served(
+            loop, capabilities=capabilities, twist=twist, hides_uidnext=hides_uidnext
+        )
+        server.slip_in(100)
+        server.folder().gone.update(range(3, 98))
+        async with watched({"INBOX": Mark(UID_VALIDITY, 1)}) as recorder:
+            await asyncio.sleep(10 * MINUTE)
+            assert recorder.uids == [1, 2, 98, 99, 100]
+            before = sum(server.asked.values())
+            await asyncio.sleep(HOUR)
+            assert sum(server.asked.values()) - before < 500
+
+    run(main)
+
+
 @PUSHING
 def test_storm_in_a_folder_that_is_not_open(capabilities: bytes) -> None:
     """See it cost no visit, and the number follow."""

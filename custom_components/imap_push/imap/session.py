@@ -164,7 +164,7 @@ class Session:
         assert look.mark is not None
         assert look.fetch is not None
         found = await self._fetched(look.fetch, look.mark)
-        newest = await self._newest(look, found)
+        newest = await self._newest(look, look.mark, found)
         if found.has_unknown:
             return None
         return sweep_of(look, look.mark, found, newest, self._opened.uid_next)
@@ -180,7 +180,7 @@ class Session:
         return found
 
     async def _newest(
-        self, look: Look, found: Fetched
+        self, look: Look, mark: Mark, found: Fetched
     ) -> dict[int, dict[str, Value]] | None:
         """Return the last message of a folder, if there is one; None if that is not known."""
         if look.newest is None:
@@ -189,12 +189,15 @@ class Session:
             last = (await fetched(look.newest)).messages
         except CommandRefused:
             return None  # Some refuse `*` where there is no message.
-        # Dovecot answers both FETCH commands before it completes the first. What tells of changed
-        # flags must not take the place of the message.
-        uid = max((*last, *found.messages), default=None)
-        if uid is None:
-            return {}
-        return {uid: last.get(uid, {}) | found.messages.get(uid, {})}
+        # Dovecot answers both FETCH commands before it completes the first.
+        early = {uid: it for uid, it in found.messages.items() if uid < mark.next_uid}
+        if any("BODY" in items for items in (*last.values(), *early.values())):
+            uid = max(*last, *found.messages, 0)
+            # What tells of changed flags must not take the place of the message.
+            return {uid: last.get(uid, {}) | found.messages.get(uid, {})}
+        # Some answer with nothing though there are messages.
+        is_empty = not found.messages and self._opened.numbers.get("MESSAGES") == 0
+        return {} if is_empty else None
 
     async def counted(self, look: Look) -> int | None:
         """Return how many are unread, or None if the server does not tell it here."""

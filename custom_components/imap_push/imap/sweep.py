@@ -149,7 +149,7 @@ def sweep_of(
         folder=look.folder,
         start=mark,
         next_uid=held_back or max(new, default=mark.next_uid - 1) + 1,
-        complete=not found.left_out and _covers(look, new, newest, uid_next),
+        complete=not found.left_out and _covers(look, newest, uid_next),
         held_back=held_back,
         messages=found.messages,
         too_large=tuple(sorted(found.too_large.intersection(new))),
@@ -158,18 +158,13 @@ def sweep_of(
     )
 
 
-def _covers(
-    look: Look,
-    new: Collection[int],
-    newest: Collection[int] | None,
-    uid_next: int | None,
-) -> bool:
-    """Return if there is no message at or above the end of what was asked for."""
+def _covers(look: Look, newest: Collection[int] | None, uid_next: int | None) -> bool:
+    """Return if no message is known to be, or may be, at or above the end of what was asked for."""
     if look.end is None:
         return True
     if newest is not None:
         return max(newest, default=0) < look.end
-    return not new if uid_next is None else uid_next <= look.end
+    return uid_next is not None and uid_next <= look.end
 
 
 async def read_with_text(
