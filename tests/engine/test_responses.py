@@ -488,3 +488,15 @@ def test_status_with_very_many_numbers() -> None:
     _, numbers = parse_status(data(b'* STATUS "A" (UNSEEN 1 ' + items + b")\r\n"))
     assert numbers["UNSEEN"] == 1
     assert len(numbers) <= 100
+
+
+def test_many_spaces_between_values() -> None:
+    """See them mean nothing."""
+    wire = b'* 1 FETCH (UID 7   X "a   b"  )\r\n'
+    assert parse_fetch(data(wire)).items == {"UID": b"7", "X": b"a   b"}
+
+
+def test_string_with_very_many_escapes() -> None:
+    """See it end somewhere, and what comes before it read."""
+    wire = b'* 1 FETCH (UID 7 X "' + b"\\a" * 50_000 + b'")\r\n'
+    assert parse_fetch(data(wire)).items["UID"] == b"7"

@@ -29,10 +29,12 @@ MAX_FETCH_TOKENS: Final = 50_000
 _MAX_NUMBERS: Final = 200
 _MIN_TOKENS: Final = 20  # enough for UID
 
+# One match holds the interpreter lock: a string ends after so many escapes at the latest, and
+# spaces are not tried one by one. Each position is looked at once.
 _TOKEN: Final = re.compile(
     rb"""
-      (?P<open>\() | (?P<close>\))
-    | "(?P<quoted>[^"\\]*+(?:\\.[^"\\]*+)*+)(?:"|\\?\Z)
+      (?P<open>\() | (?P<close>\)) | (?P<spaces>[ ]{2,}+)
+    | "(?P<quoted>[^"\\]*+(?:\\.[^"\\]*+){0,10000}+)(?:"|\\?\Z)?
     | (?P<literal>\{\d{1,10}\+?\})\Z
     | (?P<atom>(?:BODY|BINARY)(?:\.PEEK)?\[[^][]*\](?:<\d+>)? | [^ ()"]+)
     """,
@@ -198,6 +200,8 @@ def _tokens(parts: Parts) -> Iterator[tuple[str, bytes]]:
     for index in range(0, len(parts), 2):
         for match in _TOKEN.finditer(parts[index]):
             kind = match.lastgroup or "atom"
+            if kind == "spaces":
+                continue
             if kind == "literal" and index + 1 < len(parts):
                 yield kind, parts[index + 1]
             else:
