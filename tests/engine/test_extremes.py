@@ -90,6 +90,29 @@ def test_mail_that_comes_while_much_is_caught_up(
     run(main)
 
 
+@PUSHING
+def test_flood_in_another_folder(
+    capabilities: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """See mail of a folder on the same connection soon, and the flood delivered in order."""
+    monkeypatch.setattr(folder_module, "MAX_BURST", 20)
+
+    async def main(loop: VirtualLoop) -> None:
+        server = served(loop, "INBOX", "Work", capabilities=capabilities, limit=1)
+        async with watched({"INBOX": None, "Work": None}) as recorder:
+            await asyncio.sleep(2 * MINUTE)
+            server.deliver(1000)
+            await asyncio.sleep(1)
+            server.deliver(1, "Work")
+            await asyncio.sleep(70)
+            assert recorder.told["Work"] == [1]
+            assert len(recorder.told["INBOX"]) < 1000
+            await asyncio.sleep(2 * MINUTE)
+            assert recorder.told["INBOX"] == list(range(1, 1001))
+
+    run(main)
+
+
 @EVERY_WAY
 @pytest.mark.parametrize("hides_uidnext", [False, True], ids=["UIDNEXT", "no UIDNEXT"])
 @pytest.mark.parametrize("answer", [b"OK done", b"NO what", b"BAD what"])

@@ -248,6 +248,8 @@ class Folder:
         is_next = mark is not None and mail.uid == mark.next_uid
         if mark is None or not is_next or self.is_due or self._doubtful_below:
             return False
+        if self.state.rate_limited:
+            return False  # A sweep brings few at a time, and leaves time for other folders.
         await self._deliver(mail, PushMode.NOTIFY)
         self._move(mark.passed(mail))
         if self.state.unread is not None and "\\Seen" not in mail.flags:
