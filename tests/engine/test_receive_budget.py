@@ -51,9 +51,9 @@ def test_connection_that_has_ended() -> None:
     assert budget.free == 100
 
 
-def test_largest_response_is_reserved() -> None:
+async def test_largest_response_is_reserved() -> None:
     """See a response of the largest size fit, though the account is full."""
-    protocol = PushProtocol(asyncio.new_event_loop(), ReceiveBudget(0))
+    protocol = PushProtocol(asyncio.get_running_loop(), ReceiveBudget(0))
     assert protocol._fetched.take(RESERVED)
 
 
