@@ -5,7 +5,12 @@ import random
 
 import pytest
 
-from custom_components.imap_push.imap import Mark, PushMode
+from custom_components.imap_push.imap import (
+    Mark,
+    PushMode,
+    folder as folder_module,
+    session as session_module,
+)
 
 from .light import HOUR, IDLE, MINUTE, NOTIFY, POLL, served
 from .virtual import VirtualLoop, run, watched
@@ -51,6 +56,91 @@ def test_storm_of_changes(capabilities: bytes, storm: str) -> None:
             assert recorder.state.folders["INBOX"].unread == 10
             assert recorder.uids == list(range(5001, 5011))
             assert len(loop.connected_at) == 1
+
+    run(main)
+
+
+@EVERY_WAY
+def test_mail_that_comes_while_much_is_caught_up(
+    capabilities: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """See each FETCH ask for a batch, not for all that is left, and each mail delivered once."""
+    monkeypatch.setattr(session_module, "BATCH", 10)
+    monkeypatch.setattr(folder_module, "BATCH", 10)
+    fetched: list[int] = []
+
+    async def main(loop: VirtualLoop) -> None:
+        def count(line: bytes) -> None:
+            _, verb, *rest = line.split(b" ", 3)
+            if verb == b"UID" and rest[0] == b"FETCH":
+                fetched.append(len(server.folder().uids(rest[1].split(b" ")[0])))
+
+        server = served(loop, capabilities=capabilities, twist=count)
+        server.slip_in(300)
+        async with watched({"INBOX": Mark(UID_VALIDITY, 1)}) as recorder:
+            while len(recorder.uids) < 300:
+                if len(recorder.uids) % 50 == 5 and server.folder().last < 310:
+                    server.deliver(1)
+                await asyncio.sleep(0)
+            await asyncio.sleep(2 * MINUTE)
+            assert server.folder().last > 300
+            assert recorder.uids == list(range(1, server.folder().last + 1))
+        assert max(fetched) == 10
+
+    run(main)
+
+
+@PUSHING
+def test_flood_in_another_folder(
+    capabilities: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """See mail of a folder on the same connection soon, and the flood delivered in order."""
+    monkeypatch.setattr(folder_module, "MAX_BURST", 20)
+
+    async def main(loop: VirtualLoop) -> None:
+        server = served(loop, "INBOX", "Work", capabilities=capabilities, limit=1)
+        async with watched({"INBOX": None, "Work": None}) as recorder:
+            await asyncio.sleep(2 * MINUTE)
+            server.deliver(1000)
+            await asyncio.sleep(1)
+            server.deliver(1, "Work")
+            await asyncio.sleep(70)
+            assert recorder.told["Work"] == [1]
+            assert len(recorder.told["INBOX"]) < 1000
+            await asyncio.sleep(2 * MINUTE)
+            assert recorder.told["INBOX"] == list(range(1, 1001))
+
+    run(main)
+
+
+@EVERY_WAY
+@pytest.mark.parametrize("hides_uidnext", [False, True], ids=["UIDNEXT", "no UIDNEXT"])
+@pytest.mark.parametrize("answer", [b"OK done", b"NO what", b"BAD what"])
+def test_server_that_does_not_show_its_newest_message(
+    capabilities: bytes,
+    answer: bytes,
+    hides_uidnext: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """See mail found that has UIDs far above those of before, and no storm of questions."""
+    monkeypatch.setattr(session_module, "BATCH", 5)
+
+    async def main(loop: VirtualLoop) -> None:
+        def twist(line: bytes) -> list[bytes] | None:
+            is_asked = b"UID FETCH 4294967295:*" in line
+            return [line.split(b" ")[0] + b" " + answer] if is_asked else None
+
+        server = served(
+            loop, capabilities=capabilities, twist=twist, hides_uidnext=hides_uidnext
+        )
+        server.slip_in(100)
+        server.folder().gone.update(range(3, 98))
+        async with watched({"INBOX": Mark(UID_VALIDITY, 1)}) as recorder:
+            await asyncio.sleep(10 * MINUTE)
+            assert recorder.uids == [1, 2, 98, 99, 100]
+            before = sum(server.asked.values())
+            await asyncio.sleep(HOUR)
+            assert sum(server.asked.values()) - before < 500
 
     run(main)
 

@@ -21,6 +21,7 @@ from custom_components.imap_push.imap.responses import (
     parse_number,
     parse_response,
     parse_search_count,
+    parse_status,
     parse_strings,
     parse_values,
 )
@@ -479,3 +480,23 @@ def test_internal_date(value: Value, date: str | None) -> None:
 def test_search_count(wire: bytes, count: int) -> None:
     """See how many messages a server found, whichever way it tells."""
     assert parse_search_count(data(wire)) == count
+
+
+def test_status_with_very_many_numbers() -> None:
+    """See only the first ones read: a server may send thousands of such responses."""
+    items = b" ".join(b"X%d %d" % (number, number) for number in range(2_000))
+    _, numbers = parse_status(data(b'* STATUS "A" (UNSEEN 1 ' + items + b")\r\n"))
+    assert numbers["UNSEEN"] == 1
+    assert len(numbers) <= 100
+
+
+def test_many_spaces_between_values() -> None:
+    """See them mean nothing."""
+    wire = b'* 1 FETCH (UID 7   X "a   b"  )\r\n'
+    assert parse_fetch(data(wire)).items == {"UID": b"7", "X": b"a   b"}
+
+
+def test_string_with_very_many_escapes() -> None:
+    """See it end somewhere, and what comes before it read."""
+    wire = b'* 1 FETCH (UID 7 X "' + b"\\a" * 50_000 + b'")\r\n'
+    assert parse_fetch(data(wire)).items["UID"] == b"7"

@@ -1,6 +1,7 @@
 """What a session reads out of a folder."""
 
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 
 import pytest
 
@@ -9,6 +10,7 @@ from custom_components.imap_push.imap import (
     FolderNotFound,
     Mark,
     auth,
+    fetching as fetching_module,
     session as session_module,
     sweep as sweep_module,
 )
@@ -95,6 +97,24 @@ async def test_sweep(
     last = await swept.newest_mail()
     assert (last and last.uid) == newest
     assert (unread, swept.complete) == (3, True)
+
+
+async def test_flags_of_the_newest_message_that_changed_meanwhile() -> None:
+    """See what is shown of the newest message all the same."""
+
+    async def serve(peer: Peer) -> None:
+        tag = await peer.expect("UID FETCH 5:")
+        newest = await peer.expect("UID FETCH 4294967295:")
+        count = await peer.expect("UID SEARCH")
+        peer.say(b"* 1 FETCH (UID 4 FLAGS (\\Seen))", tag + b" OK")
+        peer.say_raw(mail(1, 4, "Lunch"))
+        peer.say(newest + b" OK", b"* ESEARCH UID", count + b" OK")
+
+    async with OnServer(serve) as session:
+        swept, _ = await sweep(session, Mark(1, 5), shows_newest=True)
+    newest = await swept.newest_mail()
+    assert newest is not None
+    assert newest.subject == "Lunch"
 
 
 async def test_flags_that_changed_are_no_mail() -> None:
@@ -223,6 +243,17 @@ async def test_first_mark_where_uidnext_is_not_told(
 
     async with OnServer(serve, uid_next=0, uid_validity=7) as session:
         assert await session.first_mark() == Mark(7, next_uid)
+
+
+async def test_more_mail_by_date_than_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """See none of it delivered, as if it was a restored mailbox, and the session go on."""
+    monkeypatch.setattr(fetching_module, "MAX_FOUND", 3)
+
+    async def serve(peer: Peer) -> None:
+        await peer.answer("UID SEARCH SINCE", b"* SEARCH 1 2 3 4")
+
+    async with OnServer(serve) as session:
+        assert await session.received_since(datetime(2026, 1, 2, tzinfo=UTC)) == []
 
 
 async def test_first_mark() -> None:

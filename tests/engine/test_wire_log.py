@@ -14,7 +14,7 @@ HEADER = b"Subject: your code is 4711\r\n\r\n"
 def described(wire: bytes) -> list[str]:
     """Return what the log shows of a server's octets."""
     return [
-        describe_received(parse_response(parts, is_cut=is_cut), len(wire))
+        describe_received(parse_response(parts, is_cut=is_cut), len(wire), {b"A1"})
         for parts, is_cut in Framer().feed(wire)
     ]
 
@@ -50,6 +50,7 @@ def described(wire: bytes) -> list[str]:
         pytest.param(b'* LIST () "/" 4711', "* LIST", id="LIST"),
         pytest.param(b"* OK [UIDNEXT 4711] next", "* OK [UIDNEXT]", id="UIDNEXT"),
         pytest.param(b"A1 OK [READ-ONLY] done", "A1 OK [READ-ONLY]", id="tagged"),
+        pytest.param(b"Code4711 no problem", "? NO", id="text as a tag"),
     ],
 )
 def test_what_the_server_says(wire: bytes, shown: str) -> None:

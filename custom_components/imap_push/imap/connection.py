@@ -237,6 +237,11 @@ class Connection:
         """Note that all that was sent is answered."""
         self._pipelining.worked(self._write, is_serial=self._is_serial)
 
+    def release(self) -> None:
+        """Let go of all answers: they are read."""
+        self._sent = tuple(command for command in self._sent if not command.is_done)
+        self._protocol.release()
+
     async def close(self) -> None:
         """Log out and close; a server that does not answer is left at once."""
         try:

@@ -75,7 +75,7 @@ async def read_search(responses: list[Data], first: int, most: int) -> list[int]
 
     def lowest() -> list[int]:
         found = found_uids(responses)
-        return nsmallest(most, (uid for uid in found if uid >= first))
+        return nsmallest(most, (uid for uid in found if first <= uid <= MAX_UID))
 
     if sum(data.memory for data in responses) > LARGE:
         return await asyncio.to_thread(lowest)

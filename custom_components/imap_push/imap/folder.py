@@ -55,8 +55,9 @@ class WatchedFolder:
 class Folder:
     """A watched folder; whoever has it open makes it deliver.
 
-    `is_due`: something in it is not known yet. `is_removed`: it is watched no more; whoever has
-    it in hand lets go of it when it can, and nobody hears of it meanwhile.
+    `is_due`: something in it is not known yet. `has_more`: the last sweep left new mail behind.
+    `is_removed`: it is watched no more; whoever has it in hand lets go of it when it can, and
+    nobody hears of it meanwhile.
     """
 
     def __init__(self, name: str, watched: WatchedFolder, shared: Shared) -> None:
@@ -66,6 +67,7 @@ class Folder:
         self.mark = watched.mark
         self.state = FolderState()
         self.is_due = True
+        self.has_more = False
         self.is_removed = False
         self._options = shared.options
         self._listener = shared.listener
@@ -225,7 +227,8 @@ class Folder:
             mark = self._move(mark.at(sweep.held_back + 1))
         self._move(mark.seeing(newest))
         # Above a mail that was held back there may be others.
-        self.is_due = not sweep.complete or sweep.held_back is not None
+        self.has_more = not sweep.complete or sweep.held_back is not None
+        self.is_due = self.has_more
         if not self.is_due:
             self.state = dataclasses.replace(self.state, rate_limited=False)
             self._catch_up = False
@@ -245,6 +248,8 @@ class Folder:
         is_next = mark is not None and mail.uid == mark.next_uid
         if mark is None or not is_next or self.is_due or self._doubtful_below:
             return False
+        if self.state.rate_limited:
+            return False  # A sweep brings few at a time, and leaves time for other folders.
         await self._deliver(mail, PushMode.NOTIFY)
         self._move(mark.passed(mail))
         if self.state.unread is not None and "\\Seen" not in mail.flags:
@@ -292,9 +297,10 @@ class Folder:
 
     async def _deliver(self, mail: Mail, mode: PushMode) -> None:
         """Hand a mail over; a listener's error is its own."""
-        if self.is_removed or (self._catch_up and self._is_too_old(mail)):
+        if self._catch_up and self._is_too_old(mail):
             return
-        await self._keep_pace()
+        if not self.is_removed:
+            await self._keep_pace()
         if self.is_removed:
             return
         self._statistics.mails += 1

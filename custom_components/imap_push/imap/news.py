@@ -87,9 +87,9 @@ class NewsQueue:
         self._waiting.release()
         self.wake()
 
-    def release(self) -> None:
-        """Count what waits as used: no more comes, as the connection has ended."""
-        self._waiting.release()
+    def close(self) -> None:
+        """Count what waits as used, and keep nothing more: the connection has ended."""
+        self._waiting.close()
 
     def take(self) -> News:
         """Return the news and start anew."""

@@ -27,7 +27,13 @@ from .errors import (
 )
 from .framing import Framed, Framer
 from .news import NewsQueue
-from .receive_budget import MAX_OF_CONNECTION, Holding, ReadingPace, ReceiveBudget
+from .receive_budget import (
+    MAX_OF_CONNECTION,
+    RESERVED,
+    Holding,
+    ReadingPace,
+    ReceiveBudget,
+)
 from .redact import Redactor
 from .refusals import passing_refusal, passing_text
 from .responses import (
@@ -80,7 +86,7 @@ class PushProtocol(IMAP4ClientProtocol):
         """Start unconnected; `budget` is what the account's connections may hold together."""
         super().__init__(loop)
         budget = budget or ReceiveBudget()
-        self._fetched = Holding(budget, MAX_OF_CONNECTION)
+        self._fetched = Holding(budget, MAX_OF_CONNECTION, reserved=RESERVED)
         self._collected = Holding(ReceiveBudget(MAX_COLLECTED), MAX_COLLECTED)
         self._budget = budget
         self._pace = ReadingPace(loop)
@@ -127,7 +133,9 @@ class PushProtocol(IMAP4ClientProtocol):
         except ImapError as error:
             self.fail(error)
         except Exception as error:  # noqa: BLE001
-            self.fail(ProtocolError(f"cannot understand the server: {error!r}"))
+            # Its words may be the server's.
+            name = type(error).__name__
+            self.fail(ProtocolError(f"cannot understand the server: {name}"))
         self._acknowledge()
         if self.error is None:
             self._pace.spend(steps, self.transport)
@@ -161,8 +169,9 @@ class PushProtocol(IMAP4ClientProtocol):
         if self._watchdog is not None:
             self._watchdog.cancel()
         self._pace.close()
-        self.release()
-        self.news.release()
+        self._fetched.close()
+        self._collected.close()
+        self.news.close()
         if not self.greeting.done():
             self.greeting.set_exception(error)
             self.greeting.exception()
@@ -200,7 +209,7 @@ class PushProtocol(IMAP4ClientProtocol):
 
     def release(self) -> None:
         """Count what was collected so far as used, unless commands still collect."""
-        if self.error is not None or self._first_collecting() is None:
+        if self._first_collecting() is None:
             self._fetched.release()
             self._collected.release()
 
@@ -223,7 +232,7 @@ class PushProtocol(IMAP4ClientProtocol):
         response = parse_response(framed.parts, is_cut=framed.is_cut)
         if _LOGGER.isEnabledFor(logging.DEBUG):
             octets = sum(map(len, framed.parts))
-            _LOGGER.debug("< %s", describe_received(response, octets))
+            _LOGGER.debug("< %s", describe_received(response, octets, self._commands))
         match response:
             case Status(tag=None) as status:
                 self._receive_untagged_status(status)
@@ -314,7 +323,7 @@ class PushProtocol(IMAP4ClientProtocol):
     def _forget_plain_text(self) -> None:
         """Go on over TLS and forget what was told without it."""
         self.capabilities = set()
-        self.news.release()
+        self.news.close()
         self.news = NewsQueue(self._budget)
         self._framer = Framer()
         self._alerts = []

@@ -3,12 +3,16 @@
 import asyncio
 from typing import Final
 
+from .framing import MAX_FETCH
 from .token_bucket import TokenBucket
 
 # Octets of FETCH responses, with the overhead of their objects, that are kept for one
 # connection and for all connections of an account. Those of 500 ordinary messages take 2 MB.
 MAX_OF_CONNECTION: Final = 8 * 1024 * 1024
-MAX_OF_ACCOUNT: Final = 12 * 1024 * 1024
+MAX_OF_ACCOUNT: Final = 10 * 1024 * 1024
+# What each connection may always hold, so that a message that is asked for alone is never
+# refused because of what other connections hold.
+RESERVED: Final = MAX_FETCH + 64 * 1024
 
 # Steps of the event loop (a read, a response) that a server may cause at once, and per second
 # from then on. A burst of 1,000 messages takes 3,000; without an end, a hundredth of the
@@ -27,19 +31,26 @@ class ReceiveBudget:
 
 
 class Holding:
-    """What one connection holds, within its own limit and its account's budget."""
+    """What one connection holds, within its own limit and its account's budget.
 
-    def __init__(self, budget: ReceiveBudget, limit: int) -> None:
+    Up to `reserved` octets are held even if the budget is used up.
+    """
+
+    def __init__(self, budget: ReceiveBudget, limit: int, *, reserved: int = 0) -> None:
         """Hold nothing yet."""
         self._budget = budget
         self._limit = limit
+        self._reserved = reserved
         self._held = 0
 
     def take(self, octets: int) -> bool:
         """Hold so many octets more, if there is room; return if there is."""
-        if self._held + octets > self._limit or octets > self._budget.free:
+        held = self._held + octets
+        if held > self._limit or octets > max(
+            self._budget.free, self._reserved - self._held
+        ):
             return False
-        self._held += octets
+        self._held = held
         self._budget.free -= octets
         return True
 
@@ -47,6 +58,11 @@ class Holding:
         """Hold nothing any more."""
         self._budget.free += self._held
         self._held = 0
+
+    def close(self) -> None:
+        """Hold nothing from now on: nobody would release it."""
+        self.release()
+        self._limit = self._reserved = 0
 
 
 class ReadingPace:

@@ -25,12 +25,16 @@ _MAX_DEPTH: Final = 100
 # structure of 1,000 parts has about 20,000; STATUS, LIST and FLAGS have less than 500.
 MAX_TOKENS: Final = 4_000
 MAX_FETCH_TOKENS: Final = 50_000
+# Of STATUS and of an ESEARCH that counts: a server may send many of them.
+_MAX_NUMBERS: Final = 200
 _MIN_TOKENS: Final = 20  # enough for UID
 
+# One match holds the interpreter lock: a string ends after so many escapes at the latest, and
+# spaces are not tried one by one. Each position is looked at once.
 _TOKEN: Final = re.compile(
     rb"""
-      (?P<open>\() | (?P<close>\))
-    | "(?P<quoted>[^"\\]*+(?:\\.[^"\\]*+)*+)(?:"|\\?\Z)
+      (?P<open>\() | (?P<close>\)) | (?P<spaces>[ ]{2,}+)
+    | "(?P<quoted>[^"\\]*+(?:\\.[^"\\]*+){0,10000}+)(?:"|\\?\Z)?
     | (?P<literal>\{\d{1,10}\+?\})\Z
     | (?P<atom>(?:BODY|BINARY)(?:\.PEEK)?\[[^][]*\](?:<\d+>)? | [^ ()"]+)
     """,
@@ -196,6 +200,8 @@ def _tokens(parts: Parts) -> Iterator[tuple[str, bytes]]:
     for index in range(0, len(parts), 2):
         for match in _TOKEN.finditer(parts[index]):
             kind = match.lastgroup or "atom"
+            if kind == "spaces":
+                continue
             if kind == "literal" and index + 1 < len(parts):
                 yield kind, parts[index + 1]
             else:
@@ -253,7 +259,7 @@ def _item_name(name: bytes) -> str:
 
 def parse_status(data: Data) -> tuple[bytes, dict[str, int]]:
     """Return folder name, as the server writes it, and numbers of a STATUS (RFC 3501 7.2.4)."""
-    name, items = (*parse_values(data.parts), None, None)[:2]
+    name, items = (*parse_values(data.parts, _MAX_NUMBERS), None, None)[:2]
     numbers = items if isinstance(items, tuple) else ()
     return name if isinstance(name, bytes) else b"", {
         key.decode("ascii", "replace").upper(): parse_number(number)
@@ -327,7 +333,7 @@ def parse_search_count(data: Data) -> int:
         if b"  " in octets:
             octets = b" ".join(octets.split())
         return octets.count(b" ") + 1 if octets else 0
-    values = parse_values(data.parts)
+    values = parse_values(data.parts, _MAX_NUMBERS)
     for name, value in pairwise(values):
         if isinstance(name, bytes) and name.upper() == b"COUNT":
             return parse_number(value)

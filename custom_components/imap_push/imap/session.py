@@ -9,7 +9,7 @@ from typing import Final
 from .auth import open_logged_in
 from .command import Command, Completion
 from .connection import Connection
-from .errors import CommandRefused
+from .errors import CommandRefused, ResponseTooLarge
 from .excerpt import batch_size, fetch_items, reduced_fetch_items
 from .fetching import (
     MAX_UID,
@@ -101,8 +101,9 @@ class Session:
         await self._connection.wait_for_news(seconds)
 
     def answered(self) -> None:
-        """Note that all that was sent is answered."""
+        """Note that all that was sent is answered, and the answers are read."""
         self._connection.answered()
+        self._connection.release()
 
     async def close(self) -> None:
         """Log out; never CLOSE, which would remove what other clients marked as deleted."""
@@ -163,7 +164,7 @@ class Session:
         assert look.mark is not None
         assert look.fetch is not None
         found = await self._fetched(look.fetch, look.mark)
-        newest = await self._newest(look, found)
+        newest = await self._newest(look, look.mark, found)
         if found.has_unknown:
             return None
         return sweep_of(look, look.mark, found, newest, self._opened.uid_next)
@@ -179,7 +180,7 @@ class Session:
         return found
 
     async def _newest(
-        self, look: Look, found: Fetched
+        self, look: Look, mark: Mark, found: Fetched
     ) -> dict[int, dict[str, Value]] | None:
         """Return the last message of a folder, if there is one; None if that is not known."""
         if look.newest is None:
@@ -189,8 +190,14 @@ class Session:
         except CommandRefused:
             return None  # Some refuse `*` where there is no message.
         # Dovecot answers both FETCH commands before it completes the first.
-        messages = last | found.messages
-        return {max(messages): messages[max(messages)]} if messages else {}
+        early = {uid: it for uid, it in found.messages.items() if uid < mark.next_uid}
+        if any("BODY" in items for items in (*last.values(), *early.values())):
+            uid = max(*last, *found.messages, 0)
+            # What tells of changed flags must not take the place of the message.
+            return {uid: last.get(uid, {}) | found.messages.get(uid, {})}
+        # Some answer with nothing though there are messages.
+        is_empty = not found.messages and self._opened.numbers.get("MESSAGES") == 0
+        return {} if is_empty else None
 
     async def counted(self, look: Look) -> int | None:
         """Return how many are unread, or None if the server does not tell it here."""
@@ -205,7 +212,11 @@ class Session:
             unseen = (await self.told(look.count, look.folder)).get("UNSEEN")
             self.counts_by_status = unseen is not None
             return unseen
-        return sum(map(parse_search_count, counted.data))
+        count = 0
+        for data in counted.data:
+            count += parse_search_count(data)
+            await asyncio.sleep(0)
+        return count
 
     async def told(self, status: Command, folder: str) -> dict[str, int]:
         """Return what STATUS tells of a folder; what it tells of others is news."""
@@ -216,6 +227,7 @@ class Session:
                 numbers = found
             else:
                 self.news.put(data)
+            await asyncio.sleep(0)  # A server may tell of thousands.
         return numbers
 
     async def examine(self, folder: str) -> Opened:
@@ -242,8 +254,11 @@ class Session:
         # SINCE knows days only, and not those of our time zone (RFC 3501 6.4.4).
         day = moment - timedelta(days=1)
         since = f"{day.day}-{MONTHS[day.month - 1]}-{day.year}"
-        uids = await self._search(f"SINCE {since}", 1, RECOVERY + 1)
         mails: list[Mail] = []
+        try:
+            uids = await self._search(f"SINCE {since}", 1, RECOVERY + 1)
+        except ResponseTooLarge:
+            return mails
         if not uids or len(uids) > RECOVERY or self.folder is None:
             return mails
         validity, batch = self._opened.uid_validity, batch_size(text_size, BATCH)

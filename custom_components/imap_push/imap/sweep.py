@@ -164,15 +164,13 @@ def _covers(
     newest: Collection[int] | None,
     uid_next: int | None,
 ) -> bool:
-    """Return if there is no message at or above the end of what was asked for."""
+    """Return if no message is known to be, or may be, at or above the end of what was asked for."""
     if look.end is None:
         return True
     if newest is not None:
         return max(newest, default=0) < look.end
-    if uid_next is None:
-        return not new
-    # UIDNEXT is of the last EXAMINE.
-    return uid_next <= look.end and (not new or max(new) < uid_next)
+    # Without UIDNEXT, or with that of an earlier EXAMINE, only a search can tell.
+    return uid_next is not None and max(new, default=0) < uid_next <= look.end
 
 
 async def read_with_text(

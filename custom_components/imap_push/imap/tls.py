@@ -23,7 +23,7 @@ _SAFE: Final = frozenset({"TLSv1.2", "TLSv1.3"})
 
 
 class _SmallSslProtocol(SSLProtocol):
-    """asyncio's TLS with a small buffer."""
+    """asyncio's TLS with small buffers."""
 
     max_size = RECORD
 
@@ -106,6 +106,8 @@ def _tls(
     loop = asyncio.get_running_loop()
     shaken = loop.create_future()
     tls = _SmallSslProtocol(loop, protocol, context, shaken, server_hostname=host)
+    # All that comes while reading is paused is handed over at once afterwards.
+    tls._app_transport.set_read_buffer_limits(2 * RECORD)  # noqa: SLF001
     return tls, shaken
 
 

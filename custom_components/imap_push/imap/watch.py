@@ -150,9 +150,11 @@ class Watch:
         looks = [self._look(it, opens=True) for it in visited]
         # NOOP does not show new mail on every server, but EXAMINE does.
         moves = bool(looks) or session.folder != home.name or not (idles or is_fresh)
-        peek = not (moves or self._reasons.expects_mail)
+        peek = not (moves or home.has_more or self._reasons.expects_mail)
+        # Only a range with an end is sure to be no larger than a batch.
         batch = batch_size(home.text_size, home.usual_batch)
-        grows = not (moves or peek) and 0 < self._reasons.growth <= batch
+        is_small = not home.has_more and 0 < self._reasons.growth <= batch
+        grows = is_small and not (moves or peek)
         has_grown = self._reasons.begin()
         looks.append(self._look(home, opens=moves, is_peek=peek, is_growth=grows))
         folders = (*visited, home)
@@ -270,7 +272,6 @@ class Watch:
             self._afterwards.append(partial(self._sweep_otherwise, folder, sweep))
         else:
             found = await folder.take(sweep, self._mode_of(folder), opened)
-            self._reasons.must_sweep |= folder.is_due
         folder.counted(await session.counted(look))
         return found
 
@@ -292,6 +293,7 @@ class Watch:
         try:
             for data in await self._armed.told():
                 self._tell(data)
+                await asyncio.sleep(0)
         except CommandRefused:
             self._push.refused()
         await self._hear()
@@ -378,6 +380,7 @@ class Watch:
         for status in news.statuses:
             for folder in self._tell(status):
                 folder.changed()
+            await asyncio.sleep(0)
         pushed = 0
         # What was pushed before more text was wanted has too little.
         is_wished = bool(news.mails) and self._armed.grants(self._wish())

@@ -2,9 +2,10 @@
 
 A server may frame header fields and text in any way: as literals, as quoted strings or, where
 it gets a size wrong, as lines of their own. So nothing that a server sends is shown as it is,
-but for the text behind one of our tags, which are random.
+but for one of our tags, which are random.
 """
 
+from collections.abc import Container
 import re
 from typing import Final
 
@@ -103,15 +104,21 @@ def describe_sent(command: Command) -> str:
     return f"{line} {ascii(arguments)[1:-1]}".rstrip()
 
 
-def describe_received(response: Response, octets: int) -> str:
-    """Return what kind of response so many octets are, with its numbers."""
+def describe_received(
+    response: Response, octets: int, tags: Container[bytes | None]
+) -> str:
+    """Return what kind of response so many octets are, with its numbers.
+
+    `tags` are those of the commands under way: any other may be a word of a message.
+    """
     match response:
         case Continuation():
             shown = "+"
         case Status(tag=None):
             shown = f"* {response.status}{_code(response)}"
         case Status():
-            tag = (response.tag or b"").decode()
+            is_ours = response.tag in tags
+            tag = response.tag.decode() if response.tag and is_ours else "?"
             shown = f"{tag} {response.status}{_code(response)}"
         case Data():
             shown = _describe_data(response)
