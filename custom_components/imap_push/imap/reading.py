@@ -22,7 +22,7 @@ from .headers import parse_headers
 from .message import MAX_HEADER
 from .models import Content, Mail
 from .refusals import passing_refusal
-from .responses import Value
+from .responses import MAX_DEPTH, Value
 from .structure import Part, find_part, text_parts
 from .sweep import read_with_text
 from .text import octets_for, readable, text_of
@@ -33,7 +33,8 @@ _MAILS_AT_ONCE: Final = 100
 # Octets that one request for a piece of a part asks for.
 PIECE: Final = 262_144
 
-_PART: Final = re.compile(r"[1-9]\d{0,3}(?:\.[1-9]\d{0,3}){0,20}")
+# No part is within more multiparts than are read of a structure.
+_PART: Final = re.compile(rf"[1-9]\d{{0,3}}(?:\.[1-9]\d{{0,3}}){{0,{MAX_DEPTH}}}")
 _WHOLE_HEADER: Final = (
     f"(UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[HEADER]<0.{MAX_HEADER}>)"
 )

@@ -20,7 +20,7 @@ from .framing import PART_OVERHEAD, Parts
 type Value = bytes | tuple[Value, ...] | None
 
 # Deeper lists are dropped: no real structure is so deep.
-_MAX_DEPTH: Final = 100
+MAX_DEPTH: Final = 100
 # Tokens that are read of one response. A value takes up to 25 times the memory of its octets. A
 # structure of 1,000 parts has about 20,000; STATUS, LIST and FLAGS have less than 500.
 MAX_TOKENS: Final = 4_000
@@ -177,7 +177,7 @@ def _read_values(parts: Parts, most: int) -> tuple[tuple[Value, ...], int]:
         if count > most:
             break
         if kind == "open":
-            if skipped or len(outer) >= _MAX_DEPTH:
+            if skipped or len(outer) >= MAX_DEPTH:
                 skipped += 1
                 continue
             outer.append(values)
