@@ -67,7 +67,7 @@ class Reasons:
     def end(self, *, found: int, had_reason: bool) -> None:
         """End a round."""
         self._swept_at = self._loop.time()
-        self._fruitless = self._fruitless + 1 if had_reason and not found else 0
+        self._fruitless = 0 if found else self._fruitless + had_reason
 
     def due_at(self, *, brings_mail: bool) -> float:
         """Return when the news so far are to be looked into; `brings_mail`: NOTIFY does."""

@@ -97,8 +97,8 @@ class Watch:
         while True:
             self._let_go()
             self._revise_push()
-            self._home.is_due = True
-            found = await self._round()
+            was_due, self._home.is_due = self._home.is_due, True
+            found = await self._round(was_due=was_due)
             self._session.answered()
             if not self._reasons.must_sweep:
                 self._push.learn(found, announced=announced)
@@ -137,8 +137,11 @@ class Watch:
             self._push.refused()
         self._push = self._choice.revised(self._push, self._session.capabilities)
 
-    async def _round(self) -> int:
-        """Sweep home, and the guests that are due; return how many mails were new at home."""
+    async def _round(self, *, was_due: bool) -> int:
+        """Sweep home, and the guests that are due; return how many mails were new at home.
+
+        `was_due`: the server has told that there is something new at home.
+        """
         await self._hear()
         home, visited = self._home, [it for it in self._guests if it.is_due]
         is_fresh = home.needs_settling
@@ -178,7 +181,8 @@ class Watch:
                 in_all += await self._afterwards.pop(0)()
             await self._come_home()
         self._fetching = {}
-        self._reasons.end(found=in_all, had_reason=has_grown or bool(visited))
+        had_reason = was_due or has_grown or bool(visited)
+        self._reasons.end(found=in_all, had_reason=had_reason)
         return found
 
     def _look(
