@@ -245,7 +245,7 @@ async def test_attachment_cannot_run_as_home_assistant(
     assert response.headers["Content-Type"] == served
     disposition, _, name = response.headers["Content-Disposition"].partition("; ")
     assert disposition == ("inline" if shown else "attachment")
-    assert name.startswith("filename*=UTF-8''a_%3B%20x%3Db.")
+    assert name.startswith("filename*=UTF-8''a_%3B%20x%3D%20b.")
     assert response.headers["X-Content-Type-Options"] == "nosniff"
     assert response.headers["Content-Security-Policy"].startswith("sandbox;")
     assert "no-store" in response.headers["Cache-Control"]
