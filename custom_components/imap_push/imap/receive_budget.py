@@ -15,8 +15,8 @@ MAX_OF_ACCOUNT: Final = 10 * 1024 * 1024
 RESERVED: Final = MAX_FETCH + 64 * 1024
 
 # Steps of the event loop (a read, a response) that a server may cause at once, and per second
-# from then on. A burst of 1,000 messages takes 3,000; without an end, a hundredth of the
-# processor's time is used on one core of a current computer.
+# from then on. A burst of 1,000 messages takes 3,000. A step takes some microseconds, so that a
+# stream without an end takes a few hundredths of a core.
 MAX_STEPS: Final = 200_000
 STEPS_PER_SECOND: Final = 5_000.0
 SHORTEST_PAUSE: Final = 0.05  # seconds
