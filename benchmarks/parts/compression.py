@@ -11,7 +11,7 @@ from benchmarks.mail import ordinary
 from benchmarks.process import Memory
 from benchmarks.setting import Setting
 from benchmarks.table import Column, Table, make_table
-from custom_components.imap_push.imap.message import FETCH_ITEMS
+from custom_components.imap_push.imap.mime.header import FETCH_ITEMS
 
 from tests.rig.dovecot import PASSWORD
 from tests.rig.lmtp import LmtpSender

@@ -15,11 +15,11 @@ from custom_components.imap_push.imap import (
     PushMode,
     WatchedFolder,
     WatchOptions,
-    excerpt,
     sweep,
 )
-from custom_components.imap_push.imap.excerpt import fetch_items
-from custom_components.imap_push.imap.message import FETCH_ITEMS
+from custom_components.imap_push.imap.mime import preview
+from custom_components.imap_push.imap.mime.header import FETCH_ITEMS
+from custom_components.imap_push.imap.mime.preview import fetch_items
 
 from .light import HOUR, IDLE, MINUTE, NOTIFY, POLL, each, served
 from .recorder import Recorder
@@ -397,7 +397,7 @@ async def test_how_a_text_is_read(
 
 async def test_text_that_we_cannot_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """See the mail told without it, and that something is left out."""
-    monkeypatch.setattr(excerpt, "text_of", 1)
+    monkeypatch.setattr(preview, "text_of", 1)
     items = {"BODY": b"Subject: Hi\r\n", "BODY[TEXT]": b"Hi"}
     mail = await sweep.read_with_text("INBOX", 1, 1, items, 100)
     assert (mail.subject, mail.text, mail.truncated) == ("Hi", "", True)

@@ -4,7 +4,6 @@ What stands here is all that the layer above may use.
 """
 
 from .certificate import Certificate, fetch_certificate
-from .characters import one_line
 from .check import check_account
 from .client import Client
 from .discovery import (
@@ -69,6 +68,7 @@ from .errors import (
 from .folder import WatchedFolder
 from .listener import Listener
 from .mark import Mark
+from .mime.characters import one_line
 from .models import (
     Account,
     AccountState,

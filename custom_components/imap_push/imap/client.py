@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from .errors import CriteriaRefused
 from .kept import Kept
 from .listing import list_folders
+from .mime.transfer_encoding import decoder_for
 from .models import (
     Account,
     Attachment,
@@ -18,7 +19,6 @@ from .models import (
 )
 from .reading import PIECE, fetch_content, fetch_mails, fetch_part, fetch_piece
 from .searching import count, search
-from .transfer import decoder_for
 from .writing import delete, move, set_flags
 
 

@@ -6,7 +6,7 @@ import logging
 from typing import ClassVar, Final, override
 
 from .command import Command
-from .excerpt import fetch_items
+from .mime.preview import fetch_items
 from .models import FolderState, PushMode, WatchOptions
 from .names import encode_folder, quote
 from .quirks import Quirks

@@ -16,16 +16,16 @@ from .errors import (
     ProtocolError,
     ResponseTooLarge,
 )
-from .excerpt import reduced_fetch_items
 from .fetching import MAX_UID, SLICE, Fetched, fetch_carefully, fetched
-from .headers import parse_headers
-from .message import MAX_HEADER
+from .mime.body_structure import Part, find_part, text_parts
+from .mime.body_text import octets_for, readable, text_of
+from .mime.header import MAX_HEADER
+from .mime.header_fields import parse_headers
+from .mime.preview import reduced_fetch_items
 from .models import Content, Mail
 from .refusals import passing_refusal
 from .responses import MAX_DEPTH, Value
-from .structure import Part, find_part, text_parts
 from .sweep import read_with_text
-from .text import octets_for, readable, text_of
 
 # Mails that one request reads at the most, and one command.
 MAX_MAILS: Final = 500

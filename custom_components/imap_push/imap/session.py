@@ -10,7 +10,6 @@ from .auth import open_logged_in
 from .command import Command, Completion
 from .connection import Connection
 from .errors import CommandRefused, ResponseTooLarge
-from .excerpt import batch_size, fetch_items, reduced_fetch_items
 from .fetching import (
     MAX_UID,
     Fetched,
@@ -21,7 +20,8 @@ from .fetching import (
     read_search,
 )
 from .mark import Mark
-from .message import NEWEST_ITEMS
+from .mime.header import NEWEST_ITEMS
+from .mime.preview import batch_size, fetch_items, reduced_fetch_items
 from .models import Account, Mail
 from .names import encode_folder, is_folder, quote
 from .news import NewsQueue

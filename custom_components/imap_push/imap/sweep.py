@@ -8,10 +8,10 @@ import logging
 from typing import Final
 
 from .command import Command
-from .excerpt import with_text
 from .fetching import MAX_UID, SLICE, Fetched
 from .mark import Mark
-from .message import parse_mail
+from .mime.header import parse_mail
+from .mime.preview import with_text
 from .models import Mail
 from .responses import Value, parse_number
 

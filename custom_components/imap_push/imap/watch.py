@@ -9,9 +9,9 @@ from typing import Final, Never
 from .armed import Armed
 from .command import Command
 from .errors import CommandRefused, ConnectionLost, FolderNotFound
-from .excerpt import batch_size
 from .fetching import read_fetch
 from .folder import Folder
+from .mime.preview import batch_size
 from .models import PushMode
 from .names import is_folder
 from .push import Notify, Push, PushChoice

@@ -15,11 +15,13 @@ from hypothesis import given, settings, strategies as st
 import orjson
 import pytest
 
-from custom_components.imap_push.imap import Mail, message
-from custom_components.imap_push.imap.budget import Budget
-from custom_components.imap_push.imap.characters import one_line
+from custom_components.imap_push.imap import Mail
 from custom_components.imap_push.imap.framing import Framer
-from custom_components.imap_push.imap.message import HEADER_FIELDS, parse_mail
+from custom_components.imap_push.imap.mime import header as header_module
+from custom_components.imap_push.imap.mime.body_structure import parts_of
+from custom_components.imap_push.imap.mime.budget import Budget
+from custom_components.imap_push.imap.mime.characters import one_line
+from custom_components.imap_push.imap.mime.header import HEADER_FIELDS, parse_mail
 from custom_components.imap_push.imap.responses import (
     MAX_FETCH_TOKENS,
     Data,
@@ -28,7 +30,6 @@ from custom_components.imap_push.imap.responses import (
     parse_response,
     parse_values,
 )
-from custom_components.imap_push.imap.structure import parts_of
 
 # A part as a server tells of it, with what is peculiar to each case put in.
 PART: Final = '("application" "pdf" {} NIL NIL "base64" 9 NIL {} NIL NIL)'
@@ -893,7 +894,7 @@ def test_hostile_header_costs_little(
     pattern: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """See how little of 60 KB in every field is looked at."""
-    lexemes = CountingPattern(message._LEXEME)
+    lexemes = CountingPattern(header_module._LEXEME)
     octets = 0
 
     def counted(budget: Budget, text: bytes) -> bytes:
@@ -903,7 +904,7 @@ def test_hostile_header_costs_little(
 
     take = Budget.take
     monkeypatch.setattr(Budget, "take", counted)
-    monkeypatch.setattr(message, "_LEXEME", lexemes)
+    monkeypatch.setattr(header_module, "_LEXEME", lexemes)
     text = pattern * (60_000 // len(pattern.encode()))
     fields = HEADER_FIELDS.split()
     mail("\r\n".join(f"{name}: {text}" for name in fields))

@@ -5,7 +5,7 @@ from typing import Final
 from .budget import Budget
 from .characters import one_line
 from .encoded_words import decode_words
-from .mime_fields import MAX_FIELD, unfold
+from .parameters import MAX_FIELD, unfold
 
 # Fields that are returned.
 MAX_FIELDS: Final = 500

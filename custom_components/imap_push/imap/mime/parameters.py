@@ -5,9 +5,9 @@ import re
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
+from ..responses import Value
 from .budget import Budget
 from .encoded_words import decode_words
-from .responses import Value
 
 # Octets of one field or parameter that are looked at.
 MAX_FIELD: Final = 6_000

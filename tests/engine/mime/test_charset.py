@@ -5,8 +5,8 @@ import encodings
 
 import pytest
 
-from custom_components.imap_push.imap import charset
-from custom_components.imap_push.imap.charset import codec_of, decode, decode_body
+from custom_components.imap_push.imap.mime import charset
+from custom_components.imap_push.imap.mime.charset import codec_of, decode, decode_body
 
 
 @pytest.mark.parametrize(

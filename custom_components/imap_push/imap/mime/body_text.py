@@ -9,9 +9,9 @@ from typing import Final
 from .budget import Budget
 from .characters import visible
 from .charset import decode_body
-from .hypertext import text_of_html
-from .mime_fields import mime_fields, parameter_octets, parse_field
-from .transfer import decoder_for
+from .html import text_of_html
+from .parameters import mime_fields, parameter_octets, parse_field
+from .transfer_encoding import decoder_for
 
 # Octets that one text takes at the most, however many characters are wanted.
 MAX_TEXT_OCTETS: Final = 1_048_576

@@ -6,13 +6,13 @@ from email.utils import parsedate_to_datetime
 import re
 from typing import Final
 
+from ..models import Mail
+from ..responses import Value, parse_internal_date, parse_number, parse_strings
+from .body_structure import attachments_of
 from .budget import Budget
 from .characters import one_line, visible
 from .encoded_words import decode_words
-from .mime_fields import MAX_FIELD, unfold
-from .models import Mail
-from .responses import Value, parse_internal_date, parse_number, parse_strings
-from .structure import attachments_of
+from .parameters import MAX_FIELD, unfold
 
 HEADER_FIELDS: Final = (
     "FROM TO CC REPLY-TO SUBJECT DATE MESSAGE-ID LIST-ID PRECEDENCE AUTO-SUBMITTED"

@@ -6,11 +6,11 @@ from itertools import islice, takewhile
 import re
 from typing import Final
 
+from ..models import Attachment
+from ..responses import Value, parse_number
+from .body_text import Kind
 from .budget import Budget, json_size
-from .mime_fields import parameter, parameter_octets
-from .models import Attachment
-from .responses import Value, parse_number
-from .text import Kind
+from .parameters import parameter, parameter_octets
 
 # Parts of a mail that are looked at.
 _MAX_PARTS: Final = 1_000

@@ -6,14 +6,14 @@ import random
 
 import pytest
 
-from custom_components.imap_push.imap.hypertext import text_of_html
-from custom_components.imap_push.imap.text import (
+from custom_components.imap_push.imap.mime.body_text import (
     MAX_TEXT_OCTETS,
     Kind,
     octets_for,
     readable,
     text_of,
 )
+from custom_components.imap_push.imap.mime.html import text_of_html
 
 from tests.rig.mails import plain, with_attachment
 

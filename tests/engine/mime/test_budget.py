@@ -11,20 +11,24 @@ from typing import Final
 from hypothesis import given, settings, strategies as st
 import pytest
 
-from custom_components.imap_push.imap import budget as budget_module, charset, hypertext
-from custom_components.imap_push.imap.budget import (
+from custom_components.imap_push.imap.mime import (
+    budget as budget_module,
+    charset,
+    html as html_module,
+)
+from custom_components.imap_push.imap.mime.body_structure import find_part, text_parts
+from custom_components.imap_push.imap.mime.body_text import Kind, readable, text_of
+from custom_components.imap_push.imap.mime.budget import (
     MAX_CHARSETS,
     MAX_DECODED,
     MAX_TAGS,
     Budget,
 )
-from custom_components.imap_push.imap.headers import parse_headers
-from custom_components.imap_push.imap.hypertext import text_of_html
-from custom_components.imap_push.imap.message import HEADER_FIELDS, parse_mail
+from custom_components.imap_push.imap.mime.header import HEADER_FIELDS, parse_mail
+from custom_components.imap_push.imap.mime.header_fields import parse_headers
+from custom_components.imap_push.imap.mime.html import text_of_html
 from custom_components.imap_push.imap.responses import Value
-from custom_components.imap_push.imap.structure import find_part, text_parts
 from custom_components.imap_push.imap.sweep import read_with_text
-from custom_components.imap_push.imap.text import Kind, readable, text_of
 
 from .test_characters import CONTEXTUAL, HIDDEN
 
@@ -204,8 +208,8 @@ def test_decoding_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
         pieces.append(len(text))
         return text
 
-    monkeypatch.setattr("custom_components.imap_push.imap.text.visible", seen)
-    monkeypatch.setattr(hypertext, "visible", seen)
+    monkeypatch.setattr("custom_components.imap_push.imap.mime.body_text.visible", seen)
+    monkeypatch.setattr(html_module, "visible", seen)
     for octets in (b"x" * 1_000_000, b"x y\n" * 250_000, b"\r\n" * 500_000 + b"x"):
         readable(Kind(), octets, 1_000_000)
         readable(Kind(is_html=True), octets, 1_000_000)

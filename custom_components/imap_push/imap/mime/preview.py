@@ -5,11 +5,11 @@ from dataclasses import asdict, replace
 import json
 from typing import Final
 
+from ..models import Mail
+from ..responses import Value
+from .body_text import text_of
 from .budget import Budget
-from .message import BARE_ITEMS, FETCH_ITEMS, HEADER_FIELDS
-from .models import Mail
-from .responses import Value
-from .text import text_of
+from .header import BARE_ITEMS, FETCH_ITEMS, HEADER_FIELDS
 
 # Octets of text that one FETCH asks for at the most: they must not fill the memory.
 _MAX_BATCH_OCTETS: Final = 4 * 1024 * 1024

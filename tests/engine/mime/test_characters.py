@@ -6,7 +6,7 @@ import unicodedata
 from hypothesis import given, settings, strategies as st
 import pytest
 
-from custom_components.imap_push.imap.characters import one_line, visible
+from custom_components.imap_push.imap.mime.characters import one_line, visible
 
 # Default_Ignorable_Code_Point (DerivedCoreProperties.txt of Unicode 16).
 IGNORABLE = [
