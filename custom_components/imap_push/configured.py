@@ -30,6 +30,7 @@ class ConfiguredFolder:
     subentry_id: str
     device_id: str
     text_size: int
+    links: bool
     mail_filter: MailFilter
 
 
@@ -68,7 +69,7 @@ class Configured:
     def watched(self, marks: Mapping[str, Mark | None]) -> dict[str, WatchedFolder]:
         """Return how the folders are to be watched from these marks on."""
         return {
-            name: WatchedFolder(mark=marks.get(name), text_size=folder.text_size)
+            name: _watched(folder, marks.get(name))
             for name, folder in self.folders.items()
         }
 
@@ -107,7 +108,8 @@ class Configured:
         self.folders[subentry.data[CONF_FOLDER]] = ConfiguredFolder(
             subentry_id=subentry.subentry_id,
             device_id=device_id,
-            text_size=_text_size(subentry),
+            text_size=subentry.data.get(CONF_TEXT_SIZE, DEFAULT_TEXT_SIZE),
+            links=subentry.data.get(CONF_LINKS, False),
             mail_filter=MailFilter.from_config(subentry.data.get(CONF_FILTER, {})),
         )
 
@@ -125,16 +127,18 @@ class Configured:
     ) -> None:
         """Take over what was changed of a folder or a search."""
         self._async_take(new)
-        # It is the engine that fetches the text; all else is done here.
-        if _text_size(old) != _text_size(new):
-            watcher.set_text_size(new.data[CONF_FOLDER], _text_size(new))
+        # The engine fetches the text; everything else is done here.
+        if any(old.data.get(key) != new.data.get(key) for key in _TEXT_OPTIONS):
+            folder = self.folders[new.data[CONF_FOLDER]]
+            watcher.set_text(
+                new.data[CONF_FOLDER], folder.text_size, links=folder.links
+            )
 
     @callback
     def _async_watch(self, watcher: Watcher, name: str) -> None:
         """Watch a folder from its mark on; a new one has none."""
         mark = self._mark_store.marks.get(name)
-        text_size = self.folders[name].text_size
-        watcher.add(name, WatchedFolder(mark=mark, text_size=text_size))
+        watcher.add(name, _watched(self.folders[name], mark))
 
     @callback
     def _async_remove(self, watcher: Watcher, subentry: ConfigSubentry) -> None:
@@ -148,7 +152,6 @@ class Configured:
         self._mark_store.async_drop(name)
 
 
-def _text_size(subentry: ConfigSubentry) -> int:
-    """Return how many characters of a mail's text are wanted; a search wants none."""
-    size: int = subentry.data.get(CONF_TEXT_SIZE, DEFAULT_TEXT_SIZE)
-    return size
+def _watched(folder: ConfiguredFolder, mark: Mark | None) -> WatchedFolder:
+    """Return how the engine is to watch a folder."""
+    return WatchedFolder(mark=mark, text_size=folder.text_size, links=folder.links)

@@ -1,11 +1,16 @@
 """The account's command connection: does what a user asks, and never disturbs the push."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 
 from .errors import CriteriaRefused
+from .fetching import SLICE
 from .kept import Kept
 from .listing import list_folders
-from .mime.transfer_encoding import decoder_for
+from .mime.attachments import describe
+from .mime.budget import Budget
+from .mime.preview import ACTION_OCTETS, TextRequest
+from .mime.transfer_encoding import Decoder, decoder_for
 from .models import (
     Account,
     Attachment,
@@ -75,24 +80,39 @@ class Client:
         return await self._kept.do(fetch_mails, folder, uid_validity, uids)
 
     async def content(
-        self, folder: str, uid_validity: int, uid: int, *, text_size: int
+        self,
+        folder: str,
+        uid_validity: int,
+        uid: int,
+        *,
+        text_size: int,
+        links: bool = False,
+        html: bool = False,
+        part: str | None = None,
     ) -> Content:
-        """Return a mail, its header and at most so many characters of its text."""
-        return await self._kept.do(fetch_content, folder, uid_validity, uid, text_size)
+        """Return a mail, its header and at most so many characters of its text.
+
+        `links` adds link targets and descriptions of images to the text. `html`: with the source
+        of its HTML. `part`: with the text of this part instead; raise PartNotFound.
+        """
+        request = TextRequest(text_size, links, ACTION_OCTETS)
+        return await self._kept.do(
+            fetch_content, folder, uid_validity, uid, request, html=html, number=part
+        )
 
     async def attachment(
         self, folder: str, uid_validity: int, uid: int, part: str
     ) -> Attachment:
         """Return what is known of a part of a mail; raise PartNotFound."""
         found = await self._kept.do(fetch_part, folder, uid_validity, uid, part)
-        return found.attachment
+        return describe(found, Budget())
 
     async def read_part(
         self, folder: str, uid_validity: int, uid: int, part: str
     ) -> AsyncIterator[bytes]:
         """Yield the decoded content of a part piece by piece, each a request of its own."""
         found = await self._kept.do(fetch_part, folder, uid_validity, uid, part)
-        decoder = decoder_for(found.kind.encoding)
+        decoder = decoder_for(found.encoding)
         start = 0
         piece = b""
         while not start or len(piece) == PIECE:
@@ -100,7 +120,7 @@ class Client:
                 fetch_piece, folder, uid_validity, uid, part, start
             )
             start += PIECE
-            if decoded := decoder.decode(piece):
+            if decoded := await _decode(decoder, piece):
                 yield decoded
         if rest := decoder.end():
             yield rest
@@ -135,3 +155,12 @@ class Client:
         return await self._kept.do(
             delete, folder, uid_validity, uids, permanently=permanently
         )
+
+
+async def _decode(decoder: Decoder, piece: bytes) -> bytes:
+    """Decode a piece of a part with pauses for the event loop."""
+    decoded: list[bytes] = []
+    for start in range(0, len(piece), SLICE):
+        decoded.append(decoder.decode(piece[start : start + SLICE]))
+        await asyncio.sleep(0)
+    return b"".join(decoded)

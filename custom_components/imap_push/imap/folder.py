@@ -11,6 +11,7 @@ from typing import Final
 from .errors import ConnectionLost, ProtocolError
 from .fetching import MAX_UID
 from .mark import Mark
+from .mime.preview import TextRequest
 from .models import Arrival, CatchUp, FolderState, Mail, PushMode
 from .session import BATCH, RECOVERY, Session
 from .shared import Shared
@@ -45,11 +46,13 @@ _A_DAY: Final = timedelta(days=1)
 class WatchedFolder:
     """How a folder is watched: from a mark on, None is from what comes next.
 
-    `text_size`: how many characters of a mail's text are delivered with it, 0 is none.
+    `text_size`: how many characters of a mail's text are delivered with it, 0 is none. `links`
+    adds link targets and descriptions of images to that text.
     """
 
     mark: Mark | None = None
     text_size: int = 0
+    links: bool = False
 
 
 class Folder:
@@ -63,7 +66,7 @@ class Folder:
     def __init__(self, name: str, watched: WatchedFolder, shared: Shared) -> None:
         """Watch a folder as the user wants it."""
         self.name = name
-        self.text_size = watched.text_size
+        self.text = TextRequest(watched.text_size, watched.links)
         self.mark = watched.mark
         self.state = FolderState()
         self.is_due = True
@@ -287,7 +290,7 @@ class Folder:
         # A server may lag behind itself, and bring the same UIDs once more.
         is_same = mark.uid_validity == first.uid_validity
         self._doubtful_below = mark.next_uid if is_same else MAX_UID + 1
-        received = session.received_since(mark.last_received, self.text_size)
+        received = session.received_since(mark.last_received, self.text)
         for mail in await received:
             if mail.uid < first.next_uid and not mark.knows(mail):
                 await self._deliver(mail, mode)

@@ -79,15 +79,22 @@ class WatchOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attachment:
-    """A part of a mail that is a file. `size` is in octets, as encoded for transfer.
+    """A part of a mail that is a file.
 
-    `part` is the part's number as FETCH takes it (RFC 3501 6.4.5).
+    `part` is the number of the part in FETCH (RFC 3501 6.4.5). A part without a name has a
+    `filename` made of that number. `content_type` is that of the file name where the declared
+    one says nothing. `size` is in octets, as encoded for transfer by `encoding`. `disposition`
+    is that of Content-Disposition. `inline`: it is an image that the HTML text shows.
     """
 
     part: str
-    filename: str | None
+    filename: str
     content_type: str
     size: int
+    encoding: str | None = None
+    disposition: str | None = None
+    content_id: str | None = None
+    inline: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,12 +202,14 @@ class Content:
     """A mail with what is in it.
 
     `headers` are all fields in the order of the mail, decoded. `text` is its plain text, or
-    its HTML made into text. `truncated`: more of it is there than was asked for.
+    its HTML made into text; or that of the part that was asked for. `html` is the source of its
+    HTML if that was asked for and there is one. `truncated`: there is more of it.
     """
 
     mail: Mail
     headers: tuple[tuple[str, str], ...] = ()
     text: str = ""
+    html: str | None = None
     truncated: bool = False
 
 

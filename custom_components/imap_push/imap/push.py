@@ -6,7 +6,7 @@ import logging
 from typing import ClassVar, Final, override
 
 from .command import Command
-from .mime.preview import fetch_items
+from .mime.preview import TextRequest, fetch_items
 from .models import FolderState, PushMode, WatchOptions
 from .names import encode_folder, quote
 from .quirks import Quirks
@@ -119,10 +119,10 @@ class Notify(Idle):
         return self._refresh
 
     @staticmethod
-    def wish(guests: Iterable[str], text_size: int) -> str:
+    def wish(guests: Iterable[str], text: TextRequest) -> str:
         """Return what is asked for: home's mail, with so much of its text, and its guests' news."""
         events = "MessageNew {}MessageExpunge FlagChange"
-        selected = events.format(f"{fetch_items(text_size)} ")
+        selected = events.format(f"{fetch_items(text)} ")
         names = " ".join(quote(encode_folder(name)) for name in guests)
         if not names:
             return f"SET (selected ({selected}))"

@@ -1,7 +1,9 @@
 """Reading mails: header fields, text, parts, each bounded (RFC 3501 6.4.5)."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
+import contextlib
+from dataclasses import replace
 from functools import partial
 from itertools import batched
 import re
@@ -16,16 +18,30 @@ from .errors import (
     ProtocolError,
     ResponseTooLarge,
 )
-from .fetching import MAX_UID, SLICE, Fetched, fetch_carefully, fetched
-from .mime.body_structure import Part, find_part, text_parts
-from .mime.body_text import octets_for, readable, text_of
+from .fetching import MAX_UID, Fetched, fetch_carefully, fetched
+from .message_reader import (
+    in_thread_if_large,
+    merge_preview,
+    read_message,
+    read_previews,
+    read_text,
+)
+from .mime.body_structure import find_part
+from .mime.body_text import MAX_TEXT_OCTETS, Text, source_of_part, text_of_part
+from .mime.budget import Budget
 from .mime.header import MAX_HEADER
 from .mime.header_fields import parse_headers
-from .mime.preview import reduced_fetch_items
+from .mime.part import Part
+from .mime.preview import (
+    NO_TEXT,
+    Preview,
+    TextRequest,
+    html_part,
+    reduced_fetch_items,
+)
 from .models import Content, Mail
 from .refusals import passing_refusal
 from .responses import MAX_DEPTH, Value
-from .sweep import read_with_text
 
 # Mails that one request reads at the most, and one command.
 MAX_MAILS: Final = 500
@@ -35,12 +51,9 @@ PIECE: Final = 262_144
 
 # No part is within more multiparts than are read of a structure.
 _PART: Final = re.compile(rf"[1-9]\d{{0,3}}(?:\.[1-9]\d{{0,3}}){{0,{MAX_DEPTH}}}")
-_WHOLE_HEADER: Final = (
-    f"(UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[HEADER]<0.{MAX_HEADER}>)"
-)
+_HEADER: Final = f"BODY.PEEK[HEADER]<0.{MAX_HEADER}>"
 # What is asked for, each time less, of a message that cannot be shown whole.
-_MAIL: Final = reduced_fetch_items(0)
-_CONTENT: Final = (f"{_WHOLE_HEADER[:-1]} BODYSTRUCTURE)", _WHOLE_HEADER)
+_MAIL: Final = reduced_fetch_items(NO_TEXT)
 
 
 async def fetch_mails(
@@ -51,65 +64,88 @@ async def fetch_mails(
     found: dict[int, Mail] = {}
     for asked in batched(usable[:MAX_MAILS], _MAILS_AT_ONCE, strict=False):
         ask = partial(_fetch, desk, folder, uid_validity)
-        items = await fetch_carefully(ask, asked, _MAIL, _concerns_message)
-        for uid in asked:
-            if uid in items:
-                found[uid] = await read_with_text(folder, uid_validity, uid, items[uid])
-                await asyncio.sleep(0)
+        messages = await fetch_carefully(ask, asked, _MAIL, _concerns_message)
+        previews = await read_previews(messages, NO_TEXT)
+        for uid, items in messages.items():
+            if uid in previews:
+                items, _ = await _fetch_more(
+                    desk, (folder, uid_validity, uid), items, previews[uid], NO_TEXT
+                )
+            found[uid] = await read_message(folder, uid_validity, uid, items)
+            await asyncio.sleep(0)
     return [found[uid] for uid in usable if uid in found]
 
 
 async def fetch_content(
-    desk: Desk, folder: str, uid_validity: int, uid: int, text_size: int
-) -> Content:
-    """Return a mail, its header and so many characters of its text."""
-    items = await _fetch_one(desk, folder, uid_validity, uid, *_CONTENT)
-    header = _body(items)
-    items["BODY"] = header
-    mail = await read_with_text(folder, uid_validity, uid, items)
-    text, truncated = "", True
-    if text_size > 0:
-        # Some mail has a plain text with nothing in it beside its HTML.
-        parts: list[Part | None] = [*text_parts(items.get("BODYSTRUCTURE"))]
-        for part in parts or [None]:
-            text, truncated = await _fetch_text(
-                desk, folder, uid_validity, uid, header, part, text_size
-            )
-            if text:
-                break
-    return Content(
-        mail=mail,
-        headers=await _beside(header, partial(parse_headers, header)),
-        text=text,
-        truncated=truncated,
-    )
-
-
-async def _fetch_text(
     desk: Desk,
     folder: str,
     uid_validity: int,
     uid: int,
-    header: bytes,
-    part: Part | None,
-    size: int,
-) -> tuple[str, bool]:
-    """Return so many characters of a part's text, or of what the header says; and if it is cut."""
-    limit = octets_for(size)
-    section = f"BODY.PEEK[{part.number if part else 'TEXT'}]<0.{limit}>"
-    body = await _fetch_one(desk, folder, uid_validity, uid, f"(UID {section})")
-    octets = _body(body)[:limit]
-    whole = len(octets) < limit
-    if part is not None:
-        read = partial(readable, part.kind, octets, size, whole=whole)
+    request: TextRequest,
+    *,
+    html: bool = False,
+    number: str | None = None,
+) -> Content:
+    """Return a message with its header and its text, or the text of the part with a number.
+
+    `html`: with the source of its HTML, too, as long as the text. Raises PartNotFound.
+    """
+    place = folder, uid_validity, uid
+    wanted = NO_TEXT if number else request
+    asked = (f"{items[:-1]} {_HEADER})" for items in reduced_fetch_items(wanted))
+    items = await _fetch_one(desk, *place, *asked)
+    header = items.pop("BODY[HEADER]", None)
+    header = header if isinstance(header, bytes) else b""
+    preview = (await read_previews({uid: items}, wanted)).get(uid)
+    if preview and preview.more:
+        items, preview = await _fetch_more(desk, place, items, preview, wanted)
+    mail = await read_message(*place, items)
+    if number:
+        part = _found(find_part(items.get("BODYSTRUCTURE"), number))
+        part = await _with_octets(desk, place, part)
+        read = partial(text_of_part, part, request.size, Budget(), links=request.links)
+        text = await in_thread_if_large((part.octets,), read)
     else:
-        read = partial(text_of, header, octets, size, whole=whole)
-    return await _beside(octets, read)
+        part = html_part(items, request) if html else None
+        text = await read_text(items, wanted, preview)
+    source: Text | None = None
+    if html and part and part.is_html:
+        part = await _with_octets(desk, place, part)
+        read = partial(source_of_part, part, request.size, Budget())
+        source = await in_thread_if_large((part.octets,), read)
+    return Content(
+        mail=mail,
+        headers=await in_thread_if_large((header,), partial(parse_headers, header)),
+        text=text.text,
+        html=source.text if source else None,
+        truncated=text.is_cut or bool(source and source.is_cut),
+    )
 
 
-async def _beside[T](octets: bytes, read: Callable[[], T]) -> T:
-    """Read octets; many of them beside the event loop."""
-    return await asyncio.to_thread(read) if len(octets) > SLICE else read()
+async def _with_octets(desk: Desk, place: tuple[str, int, int], part: Part) -> Part:
+    """Return a part with the beginning of its content."""
+    if part.is_whole:
+        return part
+    section = f"BODY[{part.number}]"
+    asked = f"(UID BODY.PEEK[{part.number}]<0.{MAX_TEXT_OCTETS}>)"
+    octets = (await _fetch_one(desk, *place, asked)).get(section)
+    octets = octets if isinstance(octets, bytes) else b""
+    return replace(part, octets=octets, is_whole=len(octets) < MAX_TEXT_OCTETS)
+
+
+async def _fetch_more(
+    desk: Desk,
+    place: tuple[str, int, int],
+    items: Mapping[str, Value],
+    preview: Preview,
+    request: TextRequest,
+) -> tuple[dict[str, Value], Preview]:
+    """Return a message and its text with what is missing, as far as the server shows it."""
+    assert preview.more is not None
+    more: dict[str, Value] = {}
+    with contextlib.suppress(CommandRefused, ResponseTooLarge):
+        more = await _fetch_one(desk, *place, preview.more)
+    return await merge_preview(items, more, preview, request)
 
 
 async def fetch_part(
@@ -119,7 +155,10 @@ async def fetch_part(
     if not _PART.fullmatch(number):
         raise PartNotFound("not a part's number")
     items = await _fetch_one(desk, folder, uid_validity, uid, "(UID BODYSTRUCTURE)")
-    part = find_part(items.get("BODYSTRUCTURE"), number)
+    return _found(find_part(items.get("BODYSTRUCTURE"), number))
+
+
+def _found(part: Part | None) -> Part:
     if part is None:
         raise PartNotFound("the mail has no such part")
     return part
@@ -132,8 +171,9 @@ async def fetch_piece(
     command = fetch([uid], f"(UID BODY.PEEK[{number}]<{start}.{PIECE}>)")
     await desk.read_on(folder, uid_validity, command)
     found = await _fetched_one(command, uid)
-    if found is None or len(piece := _body(found)) > PIECE:
-        raise ProtocolError("more of a part than was asked for")
+    piece = (found or {}).get(f"BODY[{number}]", b"")
+    if found is None or not isinstance(piece, bytes) or len(piece) > PIECE:
+        raise ProtocolError("more of a part than was asked for, or nothing")
     if len(piece) < PIECE:
         await desk.read(folder, uid_validity)
     return piece
@@ -192,11 +232,3 @@ async def _fetched_one(command: Command, uid: int) -> dict[str, Value] | None:
     if not found.is_whole:
         return None
     raise MailNotFound("the mail is not in the folder any more")
-
-
-def _body(items: dict[str, Value]) -> bytes:
-    """Return the section that was fetched."""
-    for name, value in items.items():
-        if name.startswith("BODY") and name != "BODYSTRUCTURE":
-            return value if isinstance(value, bytes) else b""
-    return b""

@@ -221,8 +221,8 @@ def _value(kind: str, octets: bytes) -> Value:
 class FetchItems(NamedTuple):
     """The items of a FETCH response by name, upper case, or of one that is cut only UID.
 
-    `BODY[TEXT]` and `BODY`, which is any other section: only one of each is ever asked for.
-    `tokens` is how many were read.
+    `BODY` is the header fields: those of several sections, one after another. Other sections
+    have their names, such as `BODY[TEXT]` and `BODY[1.2]`. `tokens` is how many were read.
     """
 
     items: dict[str, Value]
@@ -248,13 +248,24 @@ def parse_fetch(data: Data, most: int = MAX_FETCH_TOKENS) -> FetchItems:
 
 
 def _named(items: tuple[Value, ...]) -> dict[str, Value]:
-    pairs = zip(items[::2], items[1::2], strict=False)
-    return {_item_name(name): value for name, value in pairs if isinstance(name, bytes)}
+    named: dict[str, Value] = {}
+    headers: list[bytes] = []
+    for name, value in zip(items[::2], items[1::2], strict=False):
+        if isinstance(name, bytes):
+            item = _item_name(name)
+            named[item] = value
+            if item == "BODY" and isinstance(value, bytes):
+                headers.append(value)
+    if len(headers) > 1:
+        named["BODY"] = b"\r\n".join(headers)
+    return named
 
 
 def _item_name(name: bytes) -> str:
     item, _, section = name.decode("ascii", "replace").upper().partition("[")
-    return "BODY[TEXT]" if section.startswith("TEXT]") else item
+    section = section.partition("]")[0]
+    is_fields = not section or section.startswith("HEADER.FIELDS")
+    return item if is_fields else f"{item}[{section}]"
 
 
 def parse_status(data: Data) -> tuple[bytes, dict[str, int]]:

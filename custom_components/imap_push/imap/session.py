@@ -1,7 +1,8 @@
 """A session: logged in, folders opened for reading, what is new in them, how many are unread."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import batched
 from typing import Final
@@ -21,14 +22,22 @@ from .fetching import (
 )
 from .mark import Mark
 from .mime.header import NEWEST_ITEMS
-from .mime.preview import batch_size, fetch_items, reduced_fetch_items
+from .message_reader import merge_preview, read_message, read_previews
+from .mime.preview import (
+    NO_TEXT,
+    Preview,
+    TextRequest,
+    batch_size,
+    fetch_items,
+    reduced_fetch_items,
+)
 from .models import Account, Mail
 from .names import encode_folder, is_folder, quote
 from .news import NewsQueue
 from .pipelining import Pipelining
 from .refusals import folder_error
 from .responses import MONTHS, Value, parse_number, parse_search_count, parse_status
-from .sweep import Look, Opened, Sweep, read_with_text, sweep_of
+from .sweep import Look, Opened, Sweep, sweep_of
 
 # UIDs that one FETCH asks for at the most.
 BATCH: Final = 500
@@ -120,7 +129,7 @@ class Session:
         fetches: bool = True,
         shows_newest: bool = False,
         batch: int | None = None,
-        text_size: int = 0,
+        text: TextRequest = NO_TEXT,
     ) -> Look:
         """Return what to ask of a folder; without a mark it is only opened.
 
@@ -132,14 +141,14 @@ class Session:
         fetch, end = None, None
         if fetches:
             if not (is_peek or is_growth):
-                end = mark.next_uid + batch_size(text_size, batch or BATCH)
-            items = _PEEK_ITEMS if is_peek else fetch_items(text_size)
+                end = mark.next_uid + batch_size(text, batch or BATCH)
+            items = _PEEK_ITEMS if is_peek else fetch_items(text)
             fetch = fetch_command(_from(mark.next_uid, end), items)
         # A range above all UIDs is that of the last message (RFC 3501 6.4.8).
         newest = fetch_command(f"{MAX_UID}:*", NEWEST_ITEMS) if shows_newest else None
         count = self._count_command(folder)
         return Look(
-            folder, mark, examine, fetch, newest, count, is_peek, end, text_size
+            folder, mark, examine, fetch, newest, count, is_peek, end, text
         )
 
     async def opened(self, look: Look) -> Opened:
@@ -245,7 +254,7 @@ class Session:
             uid_next = max((await by_uid(last.data)).messages, default=0) + 1
         return Mark(self._opened.uid_validity, uid_next)
 
-    async def received_since(self, moment: datetime, text_size: int = 0) -> list[Mail]:
+    async def received_since(self, moment: datetime, text: TextRequest = NO_TEXT) -> list[Mail]:
         """Return the mails received since a moment, oldest first, at most RECOVERY of them.
 
         Nothing is returned if there are more: a mailbox that was restored as a whole would
@@ -261,14 +270,17 @@ class Session:
             return mails
         if not uids or len(uids) > RECOVERY or self.folder is None:
             return mails
-        validity, batch = self._opened.uid_validity, batch_size(text_size, BATCH)
+        validity, batch = self._opened.uid_validity, batch_size(text, BATCH)
         for asked in batched(uids, batch, strict=False):
-            messages = await self.fetch_carefully(asked, reduced_fetch_items(text_size))
+            messages = await self.fetch_carefully(asked, reduced_fetch_items(text))
+            previews = await read_previews(messages, text)
             for uid, items in messages.items():
-                mail = await read_with_text(
-                    self.folder, validity, uid, items, text_size
+                preview = previews.get(uid)
+                if preview and preview.more:
+                    items, preview = await self._fetch_more(uid, items, preview, text)
+                mails.append(
+                    await read_message(self.folder, validity, uid, items, text, preview)
                 )
-                mails.append(mail)
                 await asyncio.sleep(0)
         received = [mail for mail in mails if mail.received and mail.received >= moment]
         return sorted(received, key=lambda mail: (mail.received, mail.uid))
@@ -278,7 +290,7 @@ class Session:
         folder: str,
         mark: Mark,
         batch: int | None = None,
-        text_size: int = 0,
+        text: TextRequest = NO_TEXT,
     ) -> Sweep:
         """Sweep the open folder by a search: UIDs are far apart, or a FETCH of many went wrong.
 
@@ -286,23 +298,50 @@ class Session:
         batch of 0 is one message that is not asked for its header.
         """
         first = min(mark.next_uid, MAX_UID)
-        most = batch_size(text_size, BATCH if batch is None else max(batch, 1))
+        most = batch_size(text, BATCH if batch is None else max(batch, 1))
         uids = await self._search(f"UID {first}:*", mark.next_uid, most + 1)
         asked = uids[:most]
-        items = reduced_fetch_items(text_size)
+        items = reduced_fetch_items(text)
         messages = await self.fetch_carefully(
             asked, items[-1:] if batch == 0 else items
         )
         next_uid = max(asked, default=mark.next_uid - 1) + 1
         complete = len(uids) == len(asked)
         return Sweep(
-            folder, mark, next_uid, complete, messages=messages, text_size=text_size
+            folder, mark, next_uid, complete, messages=messages, text=text
         )
 
     async def complete(self, sweep: Sweep) -> Sweep:
-        """Return a sweep of the open folder with what can be shown of what is too large."""
-        less = reduced_fetch_items(sweep.text_size)[1:]
-        return sweep.completed(await self.fetch_carefully(sweep.too_large, less))
+        """Fetch the rest of a sweep of the open folder.
+
+        Of messages that are too large, what can be shown; of others, the text or header fields
+        that were not in what was fetched.
+        """
+        less = reduced_fetch_items(sweep.text)[1:]
+        found = await self.fetch_carefully(sweep.too_large, less)
+        messages = dict(sorted({**sweep.messages, **found}.items()))
+        previews = dict(sweep.previews)
+        for uid, preview in sweep.previews.items():
+            if preview.more:
+                messages[uid], previews[uid] = await self._fetch_more(
+                    uid, messages[uid], preview, sweep.text
+                )
+        return replace(sweep, messages=messages, previews=previews, too_large=())
+
+    async def _fetch_more(
+        self,
+        uid: int,
+        items: Mapping[str, Value],
+        preview: Preview,
+        text: TextRequest,
+    ) -> tuple[dict[str, Value], Preview]:
+        """Return a message and its text with what is missing, as far as the server shows it."""
+        assert preview.more is not None
+        try:
+            more = (await self._fetch([uid], preview.more)).messages.get(uid, {})
+        except CommandRefused:
+            more = {}
+        return await merge_preview(items, more, preview, text)
 
     async def fetch_carefully(
         self, uids: Sequence[int], items: Sequence[str]

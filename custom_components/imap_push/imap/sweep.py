@@ -1,24 +1,15 @@
 """What is asked of a folder, and what a sweep of it found."""
 
-import asyncio
-from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
-import logging
-from typing import Final
 
 from .command import Command
-from .fetching import MAX_UID, SLICE, Fetched
+from .fetching import MAX_UID, Fetched
 from .mark import Mark
-from .mime.header import parse_mail
-from .mime.preview import with_text
+from .message_reader import read_message, read_previews
+from .mime.preview import NO_TEXT, Preview, TextRequest
 from .models import Mail
-from .responses import Value, parse_number
-
-_LOGGER = logging.getLogger(__name__)
-
-# What a value of a structure costs to look at, in octets that take as long to decode.
-_OCTETS_PER_VALUE: Final = 10
+from .responses import Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +35,7 @@ class Look:
 
     A peek asks for UIDs only: they tell if there is anything that is not known. `end` is the
     UID below which `fetch` asks for messages, None if it asks for all. `newest` asks for what
-    is shown of the last message. `text_size` is how many characters of a mail's text are wanted.
+    is shown of the last message. `text` is how much of a mail's text is wanted.
     """
 
     folder: str
@@ -55,7 +46,7 @@ class Look:
     count: Command | None = None
     is_peek: bool = False
     end: int | None = None
-    text_size: int = 0
+    text: TextRequest = NO_TEXT
 
     @property
     def commands(self) -> Iterator[Command]:
@@ -74,8 +65,9 @@ class Sweep:
 
     `complete` is false if more is there. `held_back` is the UID of a mail that the server
     announces and does not show yet. `messages` are FETCH items by UID, ascending; those that
-    are `too_large` are to be asked for less. `newest` is the folder's last message, new or not,
-    with what is shown of it, if there is one; None if that is not known.
+    are `too_large` are to be asked for less. `previews` are the texts of those of which only the
+    beginning was fetched. `newest` is the folder's last message, new or not, with what is shown
+    of it, if there is one; None if that is not known.
     """
 
     folder: str
@@ -85,8 +77,15 @@ class Sweep:
     held_back: int | None = None
     messages: Mapping[int, dict[str, Value]] = field(default_factory=dict)
     too_large: tuple[int, ...] = ()
+    previews: Mapping[int, Preview] = field(default_factory=dict)
     newest: Mapping[int, dict[str, Value]] | None = None
-    text_size: int = 0
+    text: TextRequest = NO_TEXT
+
+    @property
+    def is_incomplete(self) -> bool:
+        """Return if some messages have to be asked for less, or for more."""
+        wanting = any(preview.more for preview in self.previews.values())
+        return bool(self.too_large) or wanting
 
     @property
     def is_empty(self) -> bool:
@@ -102,22 +101,25 @@ class Sweep:
         start, end = self.start.next_uid, self.next_uid
         return (uid for uid in self.messages if start <= uid < end)
 
-    def completed(self, messages: Mapping[int, dict[str, Value]]) -> Sweep:
-        """Return the sweep with what could be fetched of the messages that are too large."""
-        merged = dict(sorted({**self.messages, **messages}.items()))
-        return replace(self, messages=merged, too_large=())
+    async def with_previews(self) -> Sweep:
+        """Return the sweep with the texts of messages of which only the beginning was fetched."""
+        new = {uid: self.messages[uid] for uid in self._new()}
+        return replace(self, previews=await read_previews(new, self.text))
 
     async def newest_mail(self) -> Mail | None:
         """Return the folder's last message, if it was asked for and there is one."""
         for uid, items in (self.newest or {}).items():
             validity = self.start.uid_validity
-            return await read_with_text(self.folder, validity, uid, items)
+            return await read_message(self.folder, validity, uid, items)
         return None
 
     async def mail(self, uid: int) -> Mail:
         """Return one of the mails."""
         validity, items = self.start.uid_validity, self.messages[uid]
-        return await read_with_text(self.folder, validity, uid, items, self.text_size)
+        preview = self.previews.get(uid)
+        return await read_message(
+            self.folder, validity, uid, items, self.text, preview
+        )
 
 
 def sweep_of(
@@ -154,7 +156,7 @@ def sweep_of(
         messages=found.messages,
         too_large=tuple(sorted(found.too_large.intersection(new))),
         newest=newest,
-        text_size=look.text_size,
+        text=look.text,
     )
 
 
@@ -171,70 +173,3 @@ def _covers(
         return max(newest, default=0) < look.end
     # Without UIDNEXT, or with that of an earlier EXAMINE, only a search can tell.
     return uid_next is not None and max(new, default=0) < uid_next <= look.end
-
-
-async def read_with_text(
-    folder: str,
-    uid_validity: int,
-    uid: int,
-    items: Mapping[str, Value],
-    text_size: int = 0,
-) -> Mail:
-    """Return a mail, with its text if that is wanted; a large one is read off the event loop."""
-    read = partial(_read, folder, uid_validity, uid, items, text_size)
-    read_items = [
-        value for name, value in items.items() if text_size or name != "BODY[TEXT]"
-    ]
-    return await asyncio.to_thread(read) if _is_large(read_items) else read()
-
-
-async def pushed_mail(
-    folder: str, mark: Mark, items: Mapping[str, Value], text_size: int
-) -> Mail | None:
-    """Return the mail that NOTIFY brought if it is the next one, and all there."""
-    uid = parse_number(items.get("UID"))
-    if uid != mark.next_uid or "BODY" not in items:
-        return None
-    return await read_with_text(folder, mark.uid_validity, uid, items, text_size)
-
-
-def read_mail(
-    folder: str, uid_validity: int, uid: int, items: Mapping[str, Value]
-) -> Mail:
-    """Return a mail; one that we cannot read is told without its fields, not held back."""
-    try:
-        return parse_mail(folder, uid_validity, uid, items)
-    except Exception:
-        _LOGGER.exception("A mail cannot be read; it is told of without its fields")
-        return Mail(folder=folder, uid_validity=uid_validity, uid=uid)
-
-
-def _read(
-    folder: str,
-    uid_validity: int,
-    uid: int,
-    items: Mapping[str, Value],
-    text_size: int,
-) -> Mail:
-    mail = read_mail(folder, uid_validity, uid, items)
-    if not text_size:
-        return mail
-    try:
-        return with_text(mail, items, text_size)
-    except Exception:
-        _LOGGER.exception("A mail's text cannot be read; it is told of without it")
-        return replace(mail, text="", truncated=True)
-
-
-def _is_large(values: Iterable[Value]) -> bool:
-    """Return if reading the items of a mail takes too long for the event loop."""
-    left = SLICE
-    pending = list(values)
-    while pending and left >= 0:
-        value = pending.pop()
-        left -= _OCTETS_PER_VALUE
-        if isinstance(value, tuple):
-            pending += value
-        elif value is not None:
-            left -= len(value)
-    return left < 0

@@ -21,7 +21,8 @@ from .responses import Data, parse_status
 from .session import Session
 from .settling import Settling
 from .statistics import Statistics
-from .sweep import Look, Sweep, pushed_mail
+from .message_reader import pushed_message
+from .sweep import Look, Sweep
 
 # Seconds that a server keeps an IDLE up at the least, unless there is something wrong with it.
 SHORTEST_IDLE: Final = 10.0
@@ -155,7 +156,7 @@ class Watch:
         moves = bool(looks) or session.folder != home.name or not (idles or is_fresh)
         peek = not (moves or home.has_more or self._reasons.expects_mail)
         # Only a range with an end is sure to be no larger than a batch.
-        batch = batch_size(home.text_size, home.usual_batch)
+        batch = batch_size(home.text, home.usual_batch)
         is_small = not home.has_more and 0 < self._reasons.growth <= batch
         grows = is_small and not (moves or peek)
         has_grown = self._reasons.begin()
@@ -203,7 +204,7 @@ class Watch:
             fetches=is_peek or folder.batch is None,
             shows_newest=not (is_growth or (is_peek and folder.state.last_mail)),
             batch=folder.usual_batch,
-            text_size=folder.text_size,
+            text=folder.text,
         )
 
     def _commands(
@@ -227,7 +228,7 @@ class Watch:
         """Return what NOTIFY is to ask for, "" if nothing."""
         if not isinstance(self._push, Notify):
             return ""
-        return Notify.wish((it.name for it in self._guests), self._home.text_size)
+        return Notify.wish((it.name for it in self._guests), self._home.text)
 
     async def _come_home(self) -> None:
         """Wait as usual after what had to be done alone, unless another round does that."""
@@ -263,6 +264,7 @@ class Watch:
             if look.is_peek:
                 return await self._take_peek(folder, look)
             sweep = await session.swept(look) if look.fetch else None
+            sweep = sweep and await sweep.with_previews()
             if sweep and session.told_of_flags:
                 folder.changed()
         except CommandRefused as error:
@@ -272,7 +274,7 @@ class Watch:
         found = 0
         if sweep is None or (sweep.is_empty and not sweep.complete):
             self._afterwards.append(partial(self._sweep_otherwise, folder, None))
-        elif sweep.too_large:
+        elif sweep.is_incomplete:
             self._afterwards.append(partial(self._sweep_otherwise, folder, sweep))
         else:
             found = await folder.take(sweep, self._mode_of(folder), opened)
@@ -309,15 +311,16 @@ class Watch:
         return 0
 
     async def _sweep_otherwise(self, folder: Folder, sweep: Sweep | None) -> int:
-        """Complete a sweep of which messages are too large, or sweep by a search."""
+        """Fetch the rest of a sweep, or sweep by a search."""
         assert folder.mark is not None
         opened = await self._settling.open(folder)
         try:
             if sweep is None:
                 sweep = await self._session.sweep_sparse(
-                    folder.name, folder.mark, folder.batch, folder.text_size
+                    folder.name, folder.mark, folder.batch, folder.text
                 )
-            else:
+                sweep = await sweep.with_previews()
+            if sweep.is_incomplete:
                 sweep = await self._session.complete(sweep)
         except ConnectionLost as error:
             folder.stumbled(error)
@@ -420,7 +423,7 @@ class Watch:
         found = await read_fetch(data)
         if found.cut is not None:
             return False
-        mail = await pushed_mail(home.name, home.mark, found.items, home.text_size)
+        mail = await pushed_message(home.name, home.mark, found.items, home.text)
         return mail is not None and await home.take_pushed(mail)
 
     def _mode_of(self, folder: Folder) -> PushMode:

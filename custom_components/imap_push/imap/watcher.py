@@ -10,6 +10,7 @@ from .folder import Folder, WatchedFolder
 from .link import Link
 from .listener import Listener
 from .logins import Logins
+from .mime.preview import TextRequest
 from .models import Account, AccountState, PushMode, WatchOptions
 from .pipelining import Pipelining
 from .push import WORST_FIRST
@@ -94,10 +95,10 @@ class Watcher:
             link.wake()
         self._publish()
 
-    def set_text_size(self, name: str, characters: int) -> None:
-        """Deliver so much text with a folder's mail from now on, and lose or repeat none."""
+    def set_text(self, name: str, size: int, *, links: bool = False) -> None:
+        """Change how much text is delivered with a folder's mail, without losing or repeating any."""
         folder = self._folders[name]
-        folder.text_size = characters
+        folder.text = TextRequest(size, links)
         folder.is_due = True
         if link := self._link_of(folder):
             link.wake()

@@ -1,152 +1,101 @@
-"""The parts of a mail as BODYSTRUCTURE tells them: files, the text, and the one that is asked for."""
+"""BODYSTRUCTURE (RFC 3501 7.4.2) -> the tree of parts."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import islice, takewhile
-import re
+from itertools import takewhile
 from typing import Final
 
-from ..models import Attachment
 from ..responses import Value, parse_number
-from .body_text import Kind
-from .budget import Budget, json_size
-from .parameters import parameter, parameter_octets
+from .budget import Budget
+from .media_type import media_type
+from .part import Part
+from .transfer_encoding import encoding_name
 
-# Parts of a mail that are looked at.
-_MAX_PARTS: Final = 1_000
-# Octets of JSON that all attachments and one file name may take.
-_MAX_ATTACHMENTS: Final = 6_000
-_MAX_NAME: Final = 500
-# Octets of parameters that are decoded to find a text, on the event loop.
-_MAX_DECODED: Final = 16_384
-
-# RFC 2045 5.1 and, for the length, RFC 6838 4.2.
-_TOKEN: Final = r"[!#$%&'*+\-.0-9A-Z^_`a-z{|}~]{1,127}"
-_MEDIA_TYPE: Final = re.compile(f"{_TOKEN}/{_TOKEN}")
+# Parts that are read; multiparts count, too.
+MAX_PARTS: Final = 1_000
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A part that holds something: its number, what it is as a file, and how to read it."""
+def parse_structure(structure: Value, budget: Budget) -> Part | None:
+    """Return the message as BODYSTRUCTURE describes it, None if it describes nothing.
 
-    number: str
-    attachment: Attachment
-    kind: Kind
-    is_text: bool
-
-
-def attachments_of(structure: Value, budget: Budget) -> tuple[Attachment, ...]:
-    """Return the files among the parts of a BODYSTRUCTURE (RFC 3501 7.4.2)."""
-    attachments: list[Attachment] = []
-    limit = _MAX_ATTACHMENTS
-    for number, part in parts_of(structure, budget):
-        attachment, is_file = _describe(number, part, budget)
-        if is_file:
-            described = f"{attachment.filename}{attachment.content_type}{number}"
-            limit -= 80 + json_size(described)
-        if limit < 0 or budget.is_spent:
-            budget.truncated = True
-            break
-        if is_file:
-            attachments.append(attachment)
-    return tuple(attachments)
-
-
-def text_parts(structure: Value) -> list[Part]:
-    """Return the first plain text of a mail and then its first HTML, as far as there are any."""
-    budget = Budget(_MAX_DECODED)
-    firsts: dict[bool, Part] = {}
-    for number, values in parts_of(structure, budget):
-        part = _part(number, values, budget)
-        if part.is_text:
-            firsts.setdefault(part.kind.is_html, part)
-        if len(firsts) == 2 or budget.is_spent:
-            break
-    return [firsts[is_html] for is_html in sorted(firsts)]
+    Total on any value. A message/rfc822 has no parts here: those inside it belong to another
+    message. Of more than MAX_PARTS parts the first ones are read.
+    """
+    if not isinstance(structure, tuple) or not structure:
+        return None
+    reader = _Reader()
+    root = reader.read("", structure)
+    budget.truncated |= reader.is_cut
+    return root
 
 
 def find_part(structure: Value, number: str) -> Part | None:
-    """Return the part with this number."""
-    budget = Budget()
-    parts = (part for name, part in parts_of(structure, budget) if name == number)
-    found = next(parts, None)
-    return None if found is None else _part(number, found, budget)
+    """Return the part with this section number if it holds no parts."""
+    part = parse_structure(structure, Budget())
+    if part is None or part.number == number:
+        return part if part and not part.children else None
+    prefix = ""
+    for digits in number.split("."):
+        prefix = f"{prefix}.{digits}" if prefix else digits
+        found = (child for child in part.children if child.number == prefix)
+        if (part := next(found, None)) is None:
+            return None
+    return None if part.children else part
 
 
-def parts_of(
-    structure: Value, budget: Budget
-) -> Iterator[tuple[str, tuple[Value, ...]]]:
-    """Yield number and structure of each part that is no multipart, in order, up to _MAX_PARTS.
+class _Reader:
+    """Counts the parts that it reads."""
 
-    A message/rfc822 is one part: those inside it belong to another mail.
-    """
-    pending: list[tuple[str, Value]] = [("", structure)]
-    left = _MAX_PARTS
-    while pending and left:
-        number, part = pending.pop()
-        if not isinstance(part, tuple) or not part:
-            continue
-        if not isinstance(part[0], tuple):
-            left -= 1
-            yield number or "1", part
-            continue
+    def __init__(self) -> None:
+        self._left = MAX_PARTS
+        self.is_cut = False
+
+    def read(self, number: str, values: tuple[Value, ...]) -> Part:
+        """Return a part and those in it."""
+        self._left -= 1
+        if not isinstance(values[0], tuple):
+            return _single(number or "1", values)
         prefix = f"{number}." if number else ""
-        children = takewhile(lambda value: isinstance(value, tuple), part)
-        numbered = [
-            (f"{prefix}{index}", child)
-            for index, child in enumerate(islice(children, left + 1), 1)
-        ]
-        pending.extend(reversed(numbered))
-    budget.truncated |= bool(pending)
+        children = list(takewhile(lambda value: isinstance(value, tuple), values))
+        subtype, parameters = (*values[len(children) :][:2], None, None)[:2]
+        parts: list[Part] = []
+        for index, child in enumerate(children, 1):
+            if self._left <= 0:
+                self.is_cut = True
+                break
+            # An empty one has a number, too.
+            if isinstance(child, tuple) and child:
+                parts.append(self.read(f"{prefix}{index}", child))
+        return Part(
+            number=number,
+            content_type=media_type("multipart", _word(subtype)),
+            parameters=parameters,
+            children=tuple(parts),
+        )
 
 
-def _part(number: str, part: tuple[Value, ...], budget: Budget) -> Part:
-    attachment, is_file = _describe(number, part, budget)
-    parameters, encoding = (*part[:6], *(None,) * 6)[2:6:3]
-    media_type = attachment.content_type
-    is_text = not is_file and media_type in {"text/plain", "text/html"}
-    charset = parameter_octets(parameters, b"charset", budget)[0] if is_text else b""
+def _single(number: str, values: tuple[Value, ...]) -> Part:
+    kind, subtype, parameters, content_id, _, encoding, size = (
+        *values[:7],
+        *(None,) * 7,
+    )[:7]
+    disposition, disposition_parameters = _disposition(values)
     return Part(
         number=number,
-        attachment=attachment,
-        kind=Kind(
-            is_html=media_type == "text/html",
-            charset=_word(charset),
-            encoding=_word(encoding),
-        ),
-        is_text=is_text,
+        content_type=media_type(_word(kind), _word(subtype)),
+        parameters=parameters,
+        disposition=disposition,
+        disposition_parameters=disposition_parameters,
+        content_id=content_id.strip(b"<> ") if isinstance(content_id, bytes) else b"",
+        encoding=encoding_name(encoding) if isinstance(encoding, bytes) else "",
+        size=parse_number(size),
     )
 
 
-def _describe(
-    number: str, part: tuple[Value, ...], budget: Budget
-) -> tuple[Attachment, bool]:
-    """Return the part as an attachment, and if it is one: it says so, or it has a file name."""
-    fields = (*part[:7], *(None,) * 7)
-    media_type = _media_type(fields[0], fields[1])
-    kind, disposition = _disposition(part)
-    filename = parameter(disposition, b"filename", budget)
-    filename = filename or parameter(fields[2], b"name", budget)
-    attachment = Attachment(
-        part=number,
-        filename=budget.text(filename, _MAX_NAME) if filename else None,
-        content_type=media_type,
-        size=parse_number(fields[6]),
-    )
-    is_named = bool(filename) or media_type == "message/rfc822"
-    return attachment, kind == "attachment" or is_named
+def _disposition(values: tuple[Value, ...]) -> tuple[str, Value]:
+    """Return type and parameters of Content-Disposition (RFC 2183).
 
-
-def _media_type(kind: Value, subtype: Value) -> str:
-    """Return a content type; an invalid one means unknown data (RFC 2046 4.5.1)."""
-    media_type = f"{_word(kind)}/{_word(subtype)}".lower()
-    is_one = _MEDIA_TYPE.fullmatch(media_type)
-    return media_type if is_one else "application/octet-stream"
-
-
-def _disposition(part: tuple[Value, ...]) -> tuple[str, Value]:
-    """Return kind and parameters of a part's Content-Disposition (RFC 2183)."""
-    for value in part[7:]:
+    Its place depends on the content type, which a server may take for another one than it says.
+    """
+    for value in values[7:]:
         if isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], bytes):
             kind, parameters = value
             if isinstance(parameters, tuple) or parameters is None:

@@ -1,180 +1,183 @@
-"""The text of a mail: found among its parts, decoded, made readable; total on any bytes."""
+"""The text of a message: the parts that are its text, decoded and made readable."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 import re
 from typing import Final
 
 from .budget import Budget
 from .characters import visible
-from .charset import decode_body
+from .charset import decode_body, html_charset
+from .flowed import unwrap
 from .html import text_of_html
-from .parameters import mime_fields, parameter_octets, parse_field
+from .part import Part, Role, roles
 from .transfer_encoding import decoder_for
 
-# Octets that one text takes at the most, however many characters are wanted.
+# Octets that are read of one part, however many characters are wanted.
 MAX_TEXT_OCTETS: Final = 1_048_576
-# Octets that stand before the first word: pictures' names, styles, other parts' headers.
-_OVERHEAD: Final = 32_768
-# Octets of one header that are looked at, and of all MIME fields in headers.
-_MAX_HEADER: Final = 65_536
-_MAX_FIELDS: Final = 65_536
-# Parts of a mail, multiparts in one another, and lines of one that may begin a part.
-_MAX_PARTS: Final = 200
-_MAX_DEPTH: Final = 10
-_MAX_DELIMITERS: Final = 1_000
 # Octets and characters that are worked on in one call: a call holds the interpreter lock.
 _CHUNK: Final = 16_384
-_END_OF_HEADER: Final = re.compile(rb"\r?\n\r?\n|\A\r?\n")
-_END_OF_DELIMITER: Final = re.compile(rb"(--)?[ \t]{0,100}+(?:\r?\n|\Z)")
+# Charsets of other parts that are tried for text without one.
+_MAX_OTHERS: Final = 3
 _END_OF_LINE: Final = re.compile(r"\r\n?")
+_BETWEEN_PARTS: Final = "\n\n"
+_ALTERNATIVE: Final = "multipart/alternative"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kind:
-    """How octets are to be read: what they are, and how they were encoded for transfer."""
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Text, and whether there is more of it."""
 
-    is_html: bool = False
-    charset: str = ""
-    encoding: str = ""
-
-
-def octets_for(size: int) -> int:
-    """Return how many octets of a mail to ask for to get so many characters of its text."""
-    return min(size * 4 + _OVERHEAD, MAX_TEXT_OCTETS)
+    text: str = ""
+    is_cut: bool = False
 
 
-def text_of(
-    header: bytes, body: bytes, size: int, *, whole: bool = True
-) -> tuple[str, bool]:
-    """Return at most `size` characters of a mail's text, and whether there is more.
+def text_of(root: Part, size: int, budget: Budget, *, links: bool = False) -> Text:
+    """Return at most `size` characters of the text of a message; total on any octets.
 
-    `header` holds Content-Type and Content-Transfer-Encoding; `body` is BODY[TEXT] or, not
-    `whole`, its beginning. Read large ones off the event loop.
+    The text is all text parts in order; of alternatives, it is the plain text, or the HTML if
+    that is blank. `links` adds link targets and descriptions of images. Read large ones off the
+    event loop.
     """
-    budget = Budget(_MAX_FIELDS)
-    walk = _walk(_Part(header, body, budget, whole=whole), budget)
-    parts = list(islice(walk, _MAX_PARTS))
-    texts = [part for part in parts if part.is_text]
-    for part in sorted(texts, key=lambda part: part.kind.is_html):
-        text, is_cut = readable(
-            part.kind, part.body, size, whole=part.whole, budget=budget
-        )
-        if text:
-            return text, is_cut
-    return "", not whole or budget.truncated or len(parts) == _MAX_PARTS
+    reader = _Reader(root, size, budget, links=links)
+    text = reader.read(root)
+    if text.text:
+        return text
+    return Text(is_cut=text.is_cut or budget.truncated or not root.is_whole)
 
 
-def readable(
-    kind: Kind,
-    octets: bytes,
-    size: int,
-    *,
-    whole: bool = True,
-    budget: Budget | None = None,
-) -> tuple[str, bool]:
-    """Return at most `size` characters of a part's text, and whether there is more."""
-    budget = budget or Budget()
-    whole = whole and len(octets) <= MAX_TEXT_OCTETS
-    decoded = b"".join(_without_encoding(kind.encoding, octets[:MAX_TEXT_OCTETS]))
-    text = decode_body(decoded, budget.codec(kind.charset))
-    if not whole:
-        text = text.rstrip("\ufffd")  # Half a character.
-    if kind.is_html:
-        text, is_cut = text_of_html(text, size, budget)
-    else:
-        text, is_cut = _plain(text, size)
-    return text, is_cut or not whole
+def text_parts(root: Part, budget: Budget) -> list[Part]:
+    """Return all parts that are text, in order."""
+    return [part for part, role in roles(root, budget) if role is Role.TEXT]
 
 
-def _without_encoding(encoding: str, octets: bytes) -> Iterator[bytes]:
-    decoder = decoder_for(encoding)
-    for start in range(0, len(octets), _CHUNK):
-        yield decoder.decode(octets[start : start + _CHUNK])
-    yield decoder.end()
+def preferred_parts(root: Part, budget: Budget) -> list[Part]:
+    """Return the parts that are read as the text if none of them is blank, in order."""
+    numbers = {part.number for part in text_parts(root, budget)}
+    return _preferred(root, numbers)
 
 
-def _plain(text: str, size: int) -> tuple[str, bool]:
-    """Return at most `size` characters of plain text, and whether there is more."""
+def codecs_of(root: Part, budget: Budget) -> tuple[str, ...]:
+    """Return the codecs of the charsets that the text parts of a message name."""
+    labels = (part.parameter(b"charset", budget) for part in text_parts(root, budget))
+    codecs = (budget.codec(label) for label in labels if label)
+    return tuple(dict.fromkeys(filter(None, codecs)))[:_MAX_OTHERS]
+
+
+def decode_text(part: Part, budget: Budget) -> Text:
+    """Return the content of a part as text, as far as it was fetched."""
+    octets = part.octets or b""
+    whole = part.is_whole and len(octets) <= MAX_TEXT_OCTETS
+    decoded = b"".join(_decoded(part.encoding, octets[:MAX_TEXT_OCTETS]))
+    codec = budget.codec(part.parameter(b"charset", budget))
+    if codec is None and part.is_html:
+        codec = budget.codec(html_charset(decoded))
+    text = decode_body(decoded, codec, budget.others)
+    # The last character may be incomplete.
+    return Text(text if whole else text.rstrip("\ufffd"), not whole)
+
+
+def text_of_part(part: Part, size: int, budget: Budget, *, links: bool) -> Text:
+    """Return at most `size` characters of the readable text of a part that was fetched."""
+    content = decode_text(part, budget)
+    if part.is_html:
+        text, is_cut = text_of_html(content.text, size, budget, links=links)
+        return Text(text, is_cut or content.is_cut)
+    text = content.text
+    if part.parameter(b"format", budget).lower() == "flowed":
+        delete_space = part.parameter(b"delsp", budget).lower() == "yes"
+        text = "\n".join(unwrap(text, delete_space=delete_space))
+    found = plain_text(text, size)
+    return Text(found.text, found.is_cut or content.is_cut)
+
+
+def source_of_part(part: Part, size: int, budget: Budget) -> Text:
+    """Return at most `size` characters of a part as they are, with all markup."""
+    content = decode_text(part, budget)
+    # Charsets such as UTF-7 can hold half a surrogate pair, which JSON cannot.
+    source = content.text[:size].encode("utf-8", "replace").decode()
+    return Text(source, content.is_cut or len(content.text) > size)
+
+
+def plain_text(text: str, size: int) -> Text:
+    """Return at most `size` characters of plain text without invisible characters."""
     text = text.lstrip()
     found: list[str] = []
     left, position = size, 0
     while position < len(text) and left >= 0:
-        # Between lines, so that what belongs together is looked at together.
+        # Between lines, so that characters that belong together are looked at together.
         end = text.rfind("\n", position, position + _CHUNK) + 1 or position + _CHUNK
         piece = visible(_END_OF_LINE.sub("\n", text[position:end]))
         found.append(piece if found else piece.lstrip())
         left -= len(found[-1])
         position = end
     readable = "".join(found).strip()
-    return readable[:size], len(readable) > size or position < len(text)
+    return Text(readable[:size], len(readable) > size or position < len(text))
 
 
-class _Part:
-    """A part of a mail, as far as it is there."""
+class _Reader:
+    """Reads the parts of a message until there are enough characters."""
 
-    def __init__(
-        self, header: bytes, body: bytes, budget: Budget, *, whole: bool
-    ) -> None:
-        found = mime_fields(header[:_MAX_HEADER])
-        fields = {name: budget.take(field) for name, field in found.items()}
-        media_type, self._parameters = parse_field(fields.get(b"type", b""))
-        # A broken field is as good as none (RFC 2045 5.2).
-        self.content_type = media_type if media_type.count("/") == 1 else "text/plain"
-        charset, _ = parameter_octets(self._parameters, b"charset", budget)
-        disposition, _ = parse_field(fields.get(b"disposition", b""))
-        self.is_text = (
-            self.content_type in {"text/plain", "text/html"}
-            and disposition != "attachment"
-        )
-        self.kind = Kind(
-            is_html=self.content_type == "text/html",
-            charset=charset.decode("ascii", "replace"),
-            encoding=fields.get(b"transfer-encoding", b"").decode("ascii", "replace"),
-        )
-        self.body = body
-        self.whole = whole
+    def __init__(self, root: Part, size: int, budget: Budget, *, links: bool) -> None:
+        self._size = size
+        self._budget = budget
+        self._links = links
+        self._numbers = {part.number for part in text_parts(root, budget)}
 
-    def parts(self, budget: Budget) -> Iterator[_Part]:
-        """Yield the parts of a multipart (RFC 2046 5.1.1)."""
-        boundary, _ = parameter_octets(self._parameters, b"boundary", budget)
-        if not boundary:
-            return
-        start = None
-        for end, following in _delimiters(self.body, b"--" + boundary.rstrip()):
-            if start is not None:
-                yield _part(self.body[start:end], budget, whole=True)
-            if following is None:
-                return
-            start = following
-        if start is not None:
-            yield _part(self.body[start:], budget, whole=self.whole)
+    def read(self, part: Part, length: int = 0) -> Text:
+        """Return the text of a part that follows `length` characters of other parts."""
+        if not part.children:
+            size = max(self._size - length, 0)
+            return self._read_single(part, size)
+        texts: list[str] = []
+        is_cut = False
+        for child in _ordered(part):
+            found = self.read(child, length)
+            is_cut |= found.is_cut
+            if found.text and part.content_type == _ALTERNATIVE:
+                return found
+            if found.text:
+                texts.append(found.text)
+                length += len(found.text) + len(_BETWEEN_PARTS)
+        text = _BETWEEN_PARTS.join(texts)
+        return Text(text[: self._size], is_cut or len(text) > self._size)
+
+    def _read_single(self, part: Part, size: int) -> Text:
+        if part.number not in self._numbers:
+            return Text()
+        if part.octets is None:
+            return Text(is_cut=True)
+        return text_of_part(part, size, self._budget, links=self._links)
 
 
-def _delimiters(body: bytes, delimiter: bytes) -> Iterator[tuple[int, int | None]]:
-    """Yield where a part ends and where the next one begins, None behind the last one."""
-    found = -1
-    for _ in range(_MAX_DELIMITERS):
-        found = body.find(delimiter, found + 1)
-        if found < 0:
-            return
-        end = _END_OF_DELIMITER.match(body, found + len(delimiter))
-        if end and body[found - 1 : found] in {b"", b"\n"}:
-            line_end = 2 if body[found - 2 : found] == b"\r\n" else 1
-            yield max(0, found - line_end), None if end[1] else end.end()
+def _preferred(part: Part, numbers: set[str]) -> list[Part]:
+    if not part.children:
+        return [part] if part.number in numbers else []
+    found = [_preferred(child, numbers) for child in _ordered(part)]
+    found = list(filter(None, found))
+    if part.content_type == _ALTERNATIVE:
+        found = found[:1]
+    return [leaf for leaves in found for leaf in leaves]
 
 
-def _part(octets: bytes, budget: Budget, *, whole: bool) -> _Part:
-    end = _END_OF_HEADER.search(octets, 0, _MAX_HEADER)
-    if end is None:
-        return _Part(octets, b"", budget, whole=whole)
-    return _Part(octets[: end.start()], octets[end.end() :], budget, whole=whole)
+def _ordered(part: Part) -> list[Part]:
+    """Return the parts of a multipart in the order in which they are read."""
+    children = list(part.children)
+    if part.content_type == _ALTERNATIVE:
+        # The text of a multipart/related or multipart/mixed is that of its first part.
+        children.sort(key=lambda child: _is_html(child))
+    return children
 
 
-def _walk(part: _Part, budget: Budget, depth: int = 0) -> Iterator[_Part]:
-    """Yield a part and those in it, in order; the parts of a mail inside it are not its own."""
-    yield part
-    if depth < _MAX_DEPTH and part.content_type.startswith("multipart/"):
-        for child in part.parts(budget):
-            yield from _walk(child, budget, depth + 1)
+def _is_html(part: Part) -> bool:
+    """Return if the first text in a part is HTML."""
+    while part.children:
+        part = part.children[0]
+    return part.is_html
+
+
+def _decoded(encoding: str, octets: bytes) -> Iterator[bytes]:
+    decoder = decoder_for(encoding)
+    for start in range(0, len(octets), _CHUNK):
+        yield decoder.decode(octets[start : start + _CHUNK])
+    yield decoder.end()

@@ -8,7 +8,9 @@ from typing import Final
 
 from ..models import Mail
 from ..responses import Value, parse_internal_date, parse_number, parse_strings
-from .body_structure import attachments_of
+from .attachments import attachments_of
+from .body_structure import parse_structure
+from .body_text import codecs_of
 from .budget import Budget
 from .characters import one_line, visible
 from .encoded_words import decode_words
@@ -70,6 +72,9 @@ def parse_mail(
     The header comes first: what it leaves of the budget is for the attachments.
     """
     budget = Budget()
+    structure = parse_structure(items.get("BODYSTRUCTURE"), budget)
+    if structure is not None:
+        budget.others = codecs_of(structure, budget)
     header = _Header(items.get("BODY"), budget)
     sender_name, sender = _sender(header, budget)
     return Mail(
@@ -90,7 +95,7 @@ def parse_mail(
         size=parse_number(items.get("RFC822.SIZE")),
         flags=budget.items(_flags(items.get("FLAGS")), _MAX_FLAGS),
         bulk=_is_bulk(header),
-        attachments=attachments_of(items.get("BODYSTRUCTURE"), budget),
+        attachments=attachments_of(structure, budget),
         # A structure that is too large is not fetched: the message may have attachments.
         truncated=budget.truncated or "BODYSTRUCTURE" not in items,
     )

@@ -17,7 +17,7 @@ _MAX_KEY: Final = 100
 
 _FOLD: Final = re.compile(rb"\r?\n[ \t]+")
 _MIME_FIELD: Final = re.compile(
-    rb"^content-(type|disposition|transfer-encoding)[ \t]*:([^\n]*)",
+    rb"^content-(type|disposition|transfer-encoding|id)[ \t]*:([^\n]*)",
     re.MULTILINE | re.IGNORECASE,
 )
 _ASSIGNMENT: Final = re.compile(

@@ -1,68 +1,229 @@
-"""The beginning of a mail's text: how it is asked for, and how it gets into the mail."""
+"""What to FETCH of a message to read its fields and the beginning of its text.
 
-from collections.abc import Mapping
-from dataclasses import asdict, replace
+Most messages need one FETCH. A message is asked for more if a long field hides other ones, or
+if the text starts further on: behind a style sheet of 40 KB, or behind a picture.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 import json
 from typing import Final
 
 from ..models import Mail
 from ..responses import Value
-from .body_text import text_of
+from .body_structure import parse_structure
+from .body_text import Text, codecs_of, preferred_parts, text_of, text_parts
 from .budget import Budget
-from .header import BARE_ITEMS, FETCH_ITEMS, HEADER_FIELDS
+from .header import BARE_ITEMS, FETCH_ITEMS, HEADER_FIELDS, MAX_HEADER
+from .multipart import parse_message
+from .parameters import MAX_FIELD
+from .part import Part, roles
 
 # Octets of text that one FETCH asks for at the most: they must not fill the memory.
 _MAX_BATCH_OCTETS: Final = 4 * 1024 * 1024
 
-# Octets of text that are asked for: characters take up to four, and parts have headers.
+# Octets of text that are asked for first: characters take up to four, and parts have headers.
 _OCTETS_PER_CHARACTER: Final = 4
 _OVERHEAD: Final = 8_192
-_MAX_OCTETS: Final = 256 * 1024
+# Octets of text that are read of a message for an event, and for an action.
+EVENT_OCTETS: Final = 262_144
+ACTION_OCTETS: Final = 1_048_576
+# Text parts that are fetched by themselves.
+_MAX_PARTS: Final = 8
+# Fields of a header that is too long are fetched one by one; octets of a list of addresses.
+_LONG_FIELDS: Final = frozenset({"TO", "CC"})
+_MAX_LONG_FIELD: Final = 32_768
+# Octets of MIME fields that are decoded to read a text.
+_MAX_DECODED: Final = 65_536
 
-# Octets of JSON that a mail takes at the most; what an event has beside is little.
+# Octets of JSON that a mail takes at the most; the other fields of an event are short.
 _MAX_MAIL: Final = 28_000
 
 _FIELDS_FOR_TEXT: Final = f"{HEADER_FIELDS} CONTENT-TYPE CONTENT-TRANSFER-ENCODING"
 
 
-def fetch_items(text_size: int) -> str:
-    """Return what FETCH asks for if so many characters of the text are wanted."""
-    if not text_size:
+@dataclass(frozen=True, slots=True)
+class TextRequest:
+    """How much of the text of a message is wanted.
+
+    `size` is in characters, 0 for no text. `links` adds link targets and descriptions of
+    images. `limit` is how many octets may be fetched for it.
+    """
+
+    size: int = 0
+    links: bool = False
+    limit: int = EVENT_OCTETS
+
+    @property
+    def octets(self) -> int:
+        """Return how many octets of the body to ask for first."""
+        return min(self.size * _OCTETS_PER_CHARACTER + _OVERHEAD, self.limit)
+
+
+NO_TEXT: Final = TextRequest()
+
+
+def fetch_items(request: TextRequest) -> str:
+    """Return what FETCH asks for at first."""
+    if not request.size:
         return FETCH_ITEMS
     items = FETCH_ITEMS.replace(HEADER_FIELDS, _FIELDS_FOR_TEXT)
     return items.replace(
-        " BODYSTRUCTURE", f" BODY.PEEK[TEXT]<0.{_octets(text_size)}> BODYSTRUCTURE"
+        " BODYSTRUCTURE", f" BODY.PEEK[TEXT]<0.{request.octets}> BODYSTRUCTURE"
     )
 
 
-def reduced_fetch_items(text_size: int) -> tuple[str, ...]:
+def reduced_fetch_items(request: TextRequest) -> tuple[str, ...]:
     """Return what FETCH asks for, each time less, of a message that cannot be shown whole."""
-    items = fetch_items(text_size)
+    items = fetch_items(request)
     return items, items.replace(" BODYSTRUCTURE", ""), BARE_ITEMS
 
 
-def batch_size(text_size: int, most: int) -> int:
-    """Return how many mails one FETCH may ask for, `most` at the most."""
-    if not text_size:
+def batch_size(request: TextRequest, most: int) -> int:
+    """Return how many messages one FETCH may ask for, `most` at the most."""
+    if not request.size:
         return most
-    return min(most, _MAX_BATCH_OCTETS // _octets(text_size))
+    return min(most, _MAX_BATCH_OCTETS // request.octets)
 
 
-def with_text(mail: Mail, items: Mapping[str, Value], text_size: int) -> Mail:
-    """Return the mail with its text, cut to what an event has room for."""
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """The text of a message as far as it was fetched, and what to FETCH to get more of it.
+
+    `more` is None if nothing is missing. The answer is to be merged into the items.
+    """
+
+    text: Text = Text()
+    more: str | None = None
+
+
+def is_cut(items: Mapping[str, Value], request: TextRequest) -> bool:
+    """Return if there is more of the header or of the body than was fetched."""
+    return _is_header_cut(items) or _is_body_cut(items, request)
+
+
+def preview_of(items: Mapping[str, Value], request: TextRequest) -> Preview:
+    """Return the text of a message. Read large ones off the event loop."""
+    text = text_in(items, request)
+    sections = [*_missing_fields(items)]
+    if _is_body_cut(items, request) and len(text.text) < request.size:
+        sections += _missing_text(items, request, text)
+    more = f"(UID {' '.join(sections)})" if sections else None
+    return Preview(text, more)
+
+
+def text_in(items: Mapping[str, Value], request: TextRequest) -> Text:
+    """Return the text of a message as far as it was fetched."""
     body = items.get("BODY[TEXT]")
-    if not isinstance(body, bytes):
-        return replace(mail, text="")
-    header = items.get("BODY")
-    header = header if isinstance(header, bytes) else b""
-    whole = len(body) < _octets(text_size)
-    text, more = text_of(header, body, text_size, whole=whole)
+    if not request.size or not isinstance(body, bytes):
+        return Text()
+    budget = Budget(_MAX_DECODED)
+    message = _message(items, request, budget)
+    found = Text()
+    if any(name.startswith("BODY[") and name[5].isdigit() for name in items):
+        structure = parse_structure(items.get("BODYSTRUCTURE"), budget)
+        if structure is not None:
+            known = {part.number: part for part, _ in roles(message, budget)}
+            whole = _with_octets(structure, items, known, request)
+            budget.others = codecs_of(whole, budget)
+            found = text_of(whole, request.size, budget, links=request.links)
+    if found.text:
+        return found
+    budget.others = codecs_of(message, budget)
+    return text_of(message, request.size, budget, links=request.links)
+
+
+def html_part(items: Mapping[str, Value], request: TextRequest) -> Part | None:
+    """Return the first HTML that is text of the message, with its content if that is whole."""
+    budget = Budget(_MAX_DECODED)
+    message = _message(items, request, budget)
+    known = {part.number: part for part, _ in roles(message, budget)}
+    structure = parse_structure(items.get("BODYSTRUCTURE"), budget)
+    if structure is not None:
+        message = _with_octets(structure, items, known, request)
+    return next((part for part in text_parts(message, budget) if part.is_html), None)
+
+
+def with_text(mail: Mail, found: Text) -> Mail:
+    """Return the mail with its text, cut to what an event has room for."""
     spent = json.dumps(asdict(mail), default=str, ensure_ascii=False).encode()
     budget = Budget()
-    text = budget.text(text, max(0, _MAX_MAIL - len(spent)))
-    truncated = mail.truncated or more or budget.truncated
+    text = budget.text(found.text, max(0, _MAX_MAIL - len(spent)))
+    truncated = mail.truncated or found.is_cut or budget.truncated
     return replace(mail, text=text, truncated=truncated)
 
 
-def _octets(text_size: int) -> int:
-    return min(text_size * _OCTETS_PER_CHARACTER + _OVERHEAD, _MAX_OCTETS)
+def _is_header_cut(items: Mapping[str, Value]) -> bool:
+    header = items.get("BODY")
+    return isinstance(header, bytes) and len(header) >= MAX_HEADER
+
+
+def _is_body_cut(items: Mapping[str, Value], request: TextRequest) -> bool:
+    body = items.get("BODY[TEXT]")
+    if not request.size or not isinstance(body, bytes):
+        return False
+    # It is longer than what was asked for first if it was asked for again.
+    return len(body) == request.octets or len(body) >= request.limit
+
+
+def _missing_fields(items: Mapping[str, Value]) -> Iterator[str]:
+    if _is_header_cut(items):
+        for name in HEADER_FIELDS.split():
+            size = _MAX_LONG_FIELD if name in _LONG_FIELDS else MAX_FIELD
+            yield f"BODY.PEEK[HEADER.FIELDS ({name})]<0.{size}>"
+
+
+def _missing_text(
+    items: Mapping[str, Value], request: TextRequest, found: Text
+) -> Iterator[str]:
+    """Yield the sections that hold the rest of the text."""
+    budget = Budget(_MAX_DECODED)
+    structure = parse_structure(items.get("BODYSTRUCTURE"), budget)
+    parts = text_parts(structure, budget) if structure else []
+    if structure is None or not parts:
+        if found.is_cut and request.octets < request.limit:
+            yield f"BODY.PEEK[TEXT]<0.{request.limit}>"
+        return
+    message = _message(items, request, budget)
+    known = {part.number for part, _ in roles(message, budget) if part.is_whole}
+    preferred = preferred_parts(structure, budget)
+    missing = [part for part in preferred if part.number not in known]
+    if not missing and found.is_cut:
+        # They are blank: other forms of the text are not.
+        missing = [part for part in parts if part.number not in known]
+    left = request.limit
+    for part in missing[:_MAX_PARTS]:
+        if left > 0:
+            yield f"BODY.PEEK[{part.number}]<0.{request.limit}>"
+        left -= part.size
+
+
+def _message(
+    items: Mapping[str, Value], request: TextRequest, budget: Budget
+) -> Part:
+    """Return the message as far as its body was fetched from the start."""
+    header, body = items.get("BODY"), items.get("BODY[TEXT]")
+    return parse_message(
+        header if isinstance(header, bytes) else b"",
+        body if isinstance(body, bytes) else b"",
+        budget,
+        whole=not _is_body_cut(items, request),
+    )
+
+
+def _with_octets(
+    part: Part,
+    items: Mapping[str, Value],
+    known: Mapping[str, Part],
+    request: TextRequest,
+) -> Part:
+    """Return a part of a structure with the contents that were fetched."""
+    if part.children:
+        children = (_with_octets(it, items, known, request) for it in part.children)
+        return replace(part, children=tuple(children))
+    section = items.get(f"BODY[{part.number}]")
+    if isinstance(section, bytes):
+        return replace(part, octets=section, is_whole=len(section) < request.limit)
+    if (found := known.get(part.number)) and found.is_whole:
+        return replace(part, octets=found.octets, is_whole=True)
+    return part

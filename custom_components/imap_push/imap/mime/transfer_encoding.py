@@ -1,46 +1,60 @@
-"""Content-Transfer-Encoding undone piece by piece (RFC 2045 6); total on any bytes."""
+"""Content-Transfer-Encoding, decoded piece by piece (RFC 2045 6); total on any octets."""
 
 import binascii
+import re
 import string
 from typing import Final, override
 
 _BASE64: Final = f"{string.ascii_letters}{string.digits}+/=".encode()
 _NOT_BASE64: Final = bytes(set(range(256)) - set(_BASE64))
+# Transfer padding: white space at the end of a line (RFC 2045 6.7, rule 3).
+_PADDING: Final = (b" \n", b"\t\n", b" \r\n", b"\t\r\n")
+_COMMENT: Final = re.compile(rb"\([^()]*+\)")
+# Octets of a line of uuencode; a longer one is no such line.
+_MAX_UU_LINE: Final = 100
 
 
 class Decoder:
-    """Takes octets as they are; what is encoded has a subclass."""
+    """Returns octets as they are; encodings have subclasses."""
 
     def decode(self, octets: bytes) -> bytes:
-        """Return what is decoded so far, and keep what the next piece completes."""
+        """Return what can be decoded so far; keep what the next piece completes."""
         return octets
 
     def end(self) -> bytes:
-        """Return what was kept."""
+        """Return the rest."""
         return b""
 
 
 class _Base64(Decoder):
+    """Padding ends a quantum, not the data: some mailers encode line by line and join that."""
+
     def __init__(self) -> None:
         self._kept = b""
-        self._is_over = False
 
     @override
     def decode(self, octets: bytes) -> bytes:
-        if self._is_over:
-            return b""
-        digits, padding, _ = octets.translate(None, _NOT_BASE64).partition(b"=")
-        self._is_over = bool(padding)
+        *padded, digits = octets.translate(None, _NOT_BASE64).split(b"=")
+        decoded: list[bytes] = []
+        for piece in padded:
+            decoded.append(_quanta(self._kept + piece))
+            self._kept = b""
         digits = self._kept + digits
         usable = len(digits) - len(digits) % 4
         self._kept = digits[usable:]
-        return binascii.a2b_base64(digits[:usable])
+        return b"".join(decoded) + binascii.a2b_base64(digits[:usable])
 
     @override
     def end(self) -> bytes:
         kept, self._kept = self._kept, b""
-        # A lone digit is less than an octet.
-        return binascii.a2b_base64(kept + b"=" * (-len(kept) % 4)) if kept[1:] else b""
+        return _quanta(kept)
+
+
+def _quanta(digits: bytes) -> bytes:
+    """Decode digits, the padding of which is missing."""
+    # A lone digit is less than an octet.
+    usable = digits[:-1] if len(digits) % 4 == 1 else digits
+    return binascii.a2b_base64(usable + b"=" * (-len(usable) % 4))
 
 
 class _QuotedPrintable(Decoder):
@@ -56,20 +70,75 @@ class _QuotedPrintable(Decoder):
             escape = octets.find(b"=", max(0, len(octets) - 2))
             usable = escape if escape >= 0 else len(octets)
         self._kept = octets[usable:]
-        return binascii.a2b_qp(octets[:usable])
+        return binascii.a2b_qp(_without_padding(octets[:usable]))
 
     @override
     def end(self) -> bytes:
         kept, self._kept = self._kept, b""
-        return binascii.a2b_qp(kept)
+        return binascii.a2b_qp(kept.rstrip(b" \t"))
+
+
+def _without_padding(octets: bytes) -> bytes:
+    if not any(padding in octets for padding in _PADDING):
+        return octets
+    lines = octets.split(b"\n")
+    return b"\n".join(
+        line[:-1].rstrip(b" \t") + b"\r" if line.endswith(b"\r") else line.rstrip(b" \t")
+        for line in lines
+    )
+
+
+class _Uuencode(Decoder):
+    """Decodes the file between `begin` and `end` (POSIX uuencode)."""
+
+    def __init__(self) -> None:
+        self._kept = b""
+        self._is_open = False
+
+    @override
+    def decode(self, octets: bytes) -> bytes:
+        *lines, self._kept = (self._kept + octets).split(b"\n")
+        self._kept = self._kept[: _MAX_UU_LINE + 1]
+        return b"".join(map(self._line, lines))
+
+    @override
+    def end(self) -> bytes:
+        kept, self._kept = self._kept, b""
+        return self._line(kept)
+
+    def _line(self, line: bytes) -> bytes:
+        line = line.rstrip(b"\r")
+        if not self._is_open:
+            self._is_open = line.startswith((b"begin ", b"begin-base64 "))
+            return b""
+        if line == b"end":
+            self._is_open = False
+            return b""
+        if not line or len(line) > _MAX_UU_LINE:
+            return b""
+        # Some encoders end a line with a checksum, or cut blanks off.
+        count = (line[0] - 32) & 63
+        digits = line[: 1 + (count * 4 + 5) // 3]
+        try:
+            return binascii.a2b_uu(digits)
+        except binascii.Error:
+            return b""
+
+
+def encoding_name(field: bytes) -> str:
+    """Return the name of an encoding, lower case, without comments, quotes and parameters."""
+    name = _COMMENT.sub(b" ", field[:200]).partition(b";")[0]
+    return name.strip(b"\" \t\r\n'").decode("ascii", "replace").lower()
 
 
 def decoder_for(encoding: str) -> Decoder:
-    """Return what undoes an encoding; one that is not known is taken as none."""
-    match encoding.strip().lower():
+    """Return a decoder for `encoding_name`; an unknown one is taken for the identity."""
+    match encoding:
         case "base64":
             return _Base64()
         case "quoted-printable":
             return _QuotedPrintable()
+        case "x-uuencode" | "uuencode" | "x-uue" | "uue":
+            return _Uuencode()
         case _:
             return Decoder()

@@ -1,0 +1,150 @@
+"""FETCH items -> `Mail`: large ones are read in a thread, and what cannot be read is a value."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from functools import partial
+import logging
+from typing import Final
+
+from .fetching import SLICE
+from .mark import Mark
+from .mime.body_text import Text
+from .mime.header import parse_mail
+from .mime.preview import (
+    NO_TEXT,
+    Preview,
+    TextRequest,
+    is_cut,
+    preview_of,
+    text_in,
+    with_text,
+)
+from .models import Mail
+from .responses import Value, parse_number
+
+_LOGGER = logging.getLogger(__name__)
+
+# What a value of a structure costs to look at, in octets that take as long to decode.
+_OCTETS_PER_VALUE: Final = 10
+
+
+async def in_thread_if_large[T](values: Iterable[Value], read: Callable[[], T]) -> T:
+    """Read values; large ones in a thread, as they would hold up the event loop."""
+    return await asyncio.to_thread(read) if _is_large(values) else read()
+
+
+async def read_message(
+    folder: str,
+    uid_validity: int,
+    uid: int,
+    items: Mapping[str, Value],
+    request: TextRequest = NO_TEXT,
+    preview: Preview | None = None,
+) -> Mail:
+    """Return a message with the text that is wanted, which `preview` may already have."""
+    read = partial(_read, folder, uid_validity, uid, items, request, preview)
+    is_text_read = request.size and preview is None
+    values = [v for name, v in items.items() if is_text_read or name != "BODY[TEXT]"]
+    return await in_thread_if_large(values, read)
+
+
+async def pushed_message(
+    folder: str, mark: Mark, items: Mapping[str, Value], request: TextRequest
+) -> Mail | None:
+    """Return the message that NOTIFY sent if it is the next one and nothing is missing."""
+    uid = parse_number(items.get("UID"))
+    if uid != mark.next_uid or "BODY" not in items:
+        return None
+    preview = (await read_previews({uid: items}, request)).get(uid)
+    if preview and preview.more:
+        return None
+    return await read_message(folder, mark.uid_validity, uid, items, request, preview)
+
+
+async def read_previews(
+    messages: Mapping[int, Mapping[str, Value]], request: TextRequest
+) -> dict[int, Preview]:
+    """Return the text of each message of which only the beginning was fetched."""
+    previews: dict[int, Preview] = {}
+    for uid, items in messages.items():
+        if is_cut(items, request):
+            read = partial(_preview, items, request)
+            previews[uid] = await in_thread_if_large(items.values(), read)
+            await asyncio.sleep(0)
+    return previews
+
+
+async def read_text(
+    items: Mapping[str, Value], request: TextRequest, preview: Preview | None
+) -> Text:
+    """Return the text of a message, which `preview` may already have."""
+    if preview:
+        return preview.text
+    read = partial(_text, items, request, Text(is_cut=True))
+    return await in_thread_if_large(items.values(), read)
+
+
+async def merge_preview(
+    items: Mapping[str, Value],
+    more: Mapping[str, Value],
+    preview: Preview,
+    request: TextRequest,
+) -> tuple[dict[str, Value], Preview]:
+    """Return the items of a message and its text, with what was fetched in addition.
+
+    Its body is not kept: many messages together would take too much memory.
+    """
+    merged = {**items, **more}
+    kept = {name: merged[name] for name in items}
+    read = partial(_text, merged, request, preview.text)
+    return kept, Preview(await in_thread_if_large(merged.values(), read))
+
+
+def _read(
+    folder: str,
+    uid_validity: int,
+    uid: int,
+    items: Mapping[str, Value],
+    request: TextRequest,
+    preview: Preview | None,
+) -> Mail:
+    try:
+        mail = parse_mail(folder, uid_validity, uid, items)
+    except Exception:
+        _LOGGER.exception("A message cannot be read; it is delivered without its fields")
+        mail = Mail(folder=folder, uid_validity=uid_validity, uid=uid)
+    if not request.size:
+        return mail
+    text = preview.text if preview else _text(items, request, Text(is_cut=True))
+    return with_text(mail, text)
+
+
+def _preview(items: Mapping[str, Value], request: TextRequest) -> Preview:
+    try:
+        return preview_of(items, request)
+    except Exception:
+        _LOGGER.exception("The text of a message cannot be read")
+        return Preview(Text(is_cut=True))
+
+
+def _text(items: Mapping[str, Value], request: TextRequest, known: Text) -> Text:
+    try:
+        return text_in(items, request)
+    except Exception:
+        _LOGGER.exception("The text of a message cannot be read")
+        return replace(known, is_cut=True)
+
+
+def _is_large(values: Iterable[Value]) -> bool:
+    """Return if it takes too long to read values on the event loop."""
+    left = SLICE
+    pending = list(values)
+    while pending and left >= 0:
+        value = pending.pop()
+        left -= _OCTETS_PER_VALUE
+        if isinstance(value, tuple):
+            pending += value
+        elif value is not None:
+            left -= len(value)
+    return left < 0

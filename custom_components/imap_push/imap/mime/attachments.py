@@ -1,0 +1,67 @@
+"""The files of a message: every part that a mail program would show as one."""
+
+import re
+from typing import Final
+
+from .budget import Budget, json_size
+from .characters import one_line
+from .media_type import type_of_file, usual_extension
+from ..models import Attachment
+from .parameters import parameter
+from .part import Part, Role, roles
+
+# Octets of JSON that all attachments, one file name and one Content-ID may take.
+_MAX_ATTACHMENTS: Final = 7_000
+_MAX_NAME: Final = 500
+_MAX_CONTENT_ID: Final = 200
+# What the names of the fields and the short values take.
+_OVERHEAD: Final = 150
+_UNKNOWN_EXTENSION: Final = ".bin"
+_DISPOSITION: Final = re.compile(r"[a-z][a-z0-9-]{0,30}")
+
+
+def attachments_of(root: Part | None, budget: Budget) -> tuple[Attachment, ...]:
+    """Return the files of a message in order, as many as an event has room for."""
+    attachments: list[Attachment] = []
+    left = _MAX_ATTACHMENTS
+    for part, role in roles(root, budget) if root else ():
+        if role not in {Role.FILE, Role.RESOURCE}:
+            continue
+        found = describe(part, budget, is_resource=role is Role.RESOURCE)
+        texts = f"{found.filename}{found.content_type}{found.part}{found.content_id}"
+        left -= _OVERHEAD + json_size(texts)
+        if left < 0 or budget.is_spent:
+            budget.truncated = True
+            break
+        attachments.append(found)
+    return tuple(attachments)
+
+
+def describe(part: Part, budget: Budget, *, is_resource: bool = False) -> Attachment:
+    """Return a part as a file. One without a name is called by the number of the part."""
+    name = filename_of(part, budget)
+    content_type = type_of_file(part.content_type, name)
+    content_id = one_line(part.content_id[:_MAX_CONTENT_ID].decode("utf-8", "replace"))
+    is_disposition = _DISPOSITION.fullmatch(part.disposition)
+    return Attachment(
+        part=part.number,
+        filename=name or default_filename(part.number, content_type),
+        content_type=content_type,
+        size=part.size,
+        encoding=part.encoding if _DISPOSITION.fullmatch(part.encoding) else None,
+        disposition=part.disposition if is_disposition else None,
+        content_id=content_id or None,
+        inline=is_resource and content_type.startswith("image/"),
+    )
+
+
+def filename_of(part: Part, budget: Budget) -> str:
+    """Return the file name that a part declares (RFC 2183, else RFC 2045), "" if it has none."""
+    name = parameter(part.disposition_parameters, b"filename", budget)
+    return budget.text(name or parameter(part.parameters, b"name", budget), _MAX_NAME)
+
+
+def default_filename(number: str, content_type: str) -> str:
+    """Return a file name for a part without one, the same each time."""
+    extension = usual_extension(content_type) or _UNKNOWN_EXTENSION
+    return f"attachment-{number.replace('.', '-')}{extension}"

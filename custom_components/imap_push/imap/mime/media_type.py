@@ -1,0 +1,80 @@
+"""Content types and file name extensions (RFC 2046, RFC 6838)."""
+
+import mimetypes
+from pathlib import PurePath
+import re
+from typing import Final
+
+# RFC 2045 5.1 and, for the length, RFC 6838 4.2.
+_TOKEN: Final = r"[!#$%&'*+\-.0-9A-Z^_`a-z{|}~]{1,127}"
+_MEDIA_TYPE: Final = re.compile(f"{_TOKEN}/{_TOKEN}")
+# An extension is looked up only if it is short: a name may have 255 characters.
+_MAX_EXTENSION: Final = 20
+
+# What mailers declare for files of any type.
+_GENERIC: Final = frozenset(
+    {
+        *("application/binary", "application/download", "application/force-download"),
+        *("application/octet-stream", "application/octetstream", "application/unknown"),
+        *("application/x-download", "application/x-force-download"),
+        *("application/x-octet-stream", "application/x-unknown-content-type"),
+        *("binary/octet-stream", "content/unknown", "unknown/unknown"),
+    }
+)
+DEFAULT: Final = "text/plain"
+
+# The table that comes with Python: that of the system differs from one to the next.
+_TYPES: Final = mimetypes.MimeTypes(filenames=())
+# The usual extension where Python's table names another one first, or none.
+_USUAL_EXTENSION: Final = {
+    "application/ics": ".ics",
+    "application/javascript": ".js",
+    "application/xhtml+xml": ".xhtml",
+    "application/xml": ".xml",
+    "message/rfc822": ".eml",
+    "text/calendar": ".ics",
+}
+
+
+def media_type(kind: str, subtype: str) -> str:
+    """Return a content type in lower case; one that is not valid means text (RFC 2045 5.2)."""
+    found = f"{kind}/{subtype}".lower()
+    return found if _MEDIA_TYPE.fullmatch(found) else DEFAULT
+
+
+def is_generic(content_type: str) -> bool:
+    """Return if a content type says nothing about the content."""
+    return content_type in _GENERIC
+
+
+def type_of_name(filename: str) -> str | None:
+    """Return the content type that the extension of a file name means, if it is known."""
+    extension = PurePath(filename).suffix
+    if not 1 < len(extension) <= _MAX_EXTENSION:
+        return None
+    return _TYPES.guess_type(f"x{extension}", strict=False)[0]
+
+
+def type_of_file(content_type: str, filename: str) -> str:
+    """Return the content type of a file: where the declared one says nothing, that of its name.
+
+    Scanners and cameras declare what they send as application/octet-stream.
+    """
+    return (is_generic(content_type) and type_of_name(filename)) or content_type
+
+
+def usual_extension(content_type: str) -> str | None:
+    """Return the extension of files of a type, None if it is unknown or says nothing."""
+    if is_generic(content_type):
+        return None
+    return _USUAL_EXTENSION.get(content_type) or _TYPES.guess_extension(
+        content_type, strict=False
+    )
+
+
+def extensions(content_type: str) -> frozenset[str]:
+    """Return all extensions of files of a type; empty if it is unknown or says nothing."""
+    if (usual := usual_extension(content_type)) is None:
+        return frozenset()
+    known = _TYPES.guess_all_extensions(content_type, strict=False)
+    return frozenset({usual, *known})

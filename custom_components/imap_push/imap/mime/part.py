@@ -1,0 +1,132 @@
+"""Parts of a message, and what each is to a reader: text, a file, or an image within the text.
+
+Both readers of a message make a tree of `Part`: `body_structure` from BODYSTRUCTURE and
+`multipart` from the message itself. What a part is, is decided here for all of them.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Final
+
+from ..responses import Value
+from .budget import Budget
+from .parameters import parameter_octets
+
+_TEXT_TYPES: Final = frozenset({"text/plain", "text/html"})
+_CALENDAR: Final = "text/calendar"
+
+
+class Role(Enum):
+    """What a part is to a reader."""
+
+    TEXT = auto()
+    FILE = auto()
+    RESOURCE = auto()  # what the HTML shows by its Content-ID
+    HIDDEN = auto()  # a form of the text that is not read, or a multipart without parts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A body part (RFC 2046), or the message itself.
+
+    `number` is the section number for FETCH (RFC 3501 6.4.5), "" for a message that is a
+    multipart. `content_type`, `disposition` and `encoding` are lower case. Parameters alternate
+    between name and value, as in BODYSTRUCTURE. `size` is in octets, as encoded for transfer.
+    `octets` is the encoded content, None where it was not fetched; `is_whole` says if that is
+    all of it.
+    """
+
+    number: str = ""
+    content_type: str = "text/plain"
+    parameters: Value = None
+    disposition: str = ""
+    disposition_parameters: Value = None
+    content_id: bytes = b""
+    encoding: str = ""
+    size: int = 0
+    octets: bytes | None = None
+    is_whole: bool = False
+    children: tuple[Part, ...] = ()
+
+    @property
+    def is_html(self) -> bool:
+        """Return if the content is HTML."""
+        return self.content_type == "text/html"
+
+    @property
+    def is_named(self) -> bool:
+        """Return if the part has a file name in any form (RFC 2183 2.3, RFC 2231)."""
+        return _has(self.disposition_parameters, b"filename") or _has(
+            self.parameters, b"name"
+        )
+
+    def parameter(self, name: bytes, budget: Budget) -> str:
+        """Return a parameter of Content-Type that is one word, "" if there is none."""
+        octets, _ = parameter_octets(self.parameters, name, budget)
+        return octets[:128].decode("ascii", "replace").strip()
+
+
+def roles(root: Part, budget: Budget) -> Iterator[tuple[Part, Role]]:
+    """Yield each part that holds no parts, in order, and what it is."""
+    if not root.children:
+        yield root, role_of(root, None, is_main=True)
+        return
+    pending = [(root, child, main) for child, main in reversed(_children(root, budget))]
+    while pending:
+        parent, part, is_main = pending.pop()
+        if part.children:
+            inner = reversed(_children(part, budget))
+            pending += [(part, child, main) for child, main in inner]
+        else:
+            yield part, role_of(part, parent, is_main=is_main)
+
+
+def role_of(part: Part, parent: Part | None, *, is_main: bool) -> Role:
+    """Return what a part without parts is; `is_main`: it is the root of its parent.
+
+    Text with a file name is a file: a log that is sent along must not pass for the message.
+    The message itself, an alternative and the root of a multipart/related are text even if
+    they have a name, as some mailers give them one.
+    """
+    container = "" if parent is None else parent.content_type
+    in_alternative = container == "multipart/alternative"
+    in_related = container == "multipart/related"
+    if part.content_type.startswith("multipart/"):
+        return Role.HIDDEN
+    # A resource that is declared as an attachment is one: some mailers put all parts into one
+    # multipart/related and give each a Content-ID.
+    if part.disposition == "attachment":
+        return Role.FILE
+    is_resource = in_related and not is_main and bool(part.content_id)
+    is_body = parent is None or in_alternative or (in_related and is_main)
+    if part.content_type in _TEXT_TYPES:
+        is_file = part.is_named or is_resource
+        return Role.TEXT if is_body or not is_file else Role.FILE
+    if is_resource:
+        return Role.RESOURCE
+    # text/x-amp-html, text/watch-html, text/enriched and the like.
+    is_form = part.content_type.startswith("text/") and part.content_type != _CALENDAR
+    return Role.HIDDEN if in_alternative and is_form and not part.is_named else Role.FILE
+
+
+def _children(parent: Part, budget: Budget) -> list[tuple[Part, bool]]:
+    """Return the parts of a multipart, and which of them is its root (RFC 2387 3.2)."""
+    start = b""
+    if parent.content_type == "multipart/related":
+        start, _ = parameter_octets(parent.parameters, b"start", budget)
+        start = start.strip(b"<> ")
+    named = (child for child in parent.children if start and child.content_id == start)
+    main = next(named, parent.children[0])
+    return [(child, child is main) for child in parent.children]
+
+
+def _has(parameters: Value, name: bytes) -> bool:
+    """Return if there is a parameter, or a piece of it, that is not empty."""
+    if not isinstance(parameters, tuple):
+        return False
+    pairs = zip(parameters[::2], parameters[1::2], strict=False)
+    return any(
+        isinstance(key, bytes) and key.lower().partition(b"*")[0] == name and value
+        for key, value in pairs
+    )
