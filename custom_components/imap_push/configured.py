@@ -10,6 +10,7 @@ from .channel import Channel
 from .const import (
     CONF_FILTER,
     CONF_FOLDER,
+    CONF_LINKS,
     CONF_TEXT_SIZE,
     DEFAULT_TEXT_SIZE,
     SUBENTRY_TYPE_FOLDER,
@@ -128,11 +129,11 @@ class Configured:
         """Take over what was changed of a folder or a search."""
         self._async_take(new)
         # The engine fetches the text; everything else is done here.
-        if any(old.data.get(key) != new.data.get(key) for key in _TEXT_OPTIONS):
-            folder = self.folders[new.data[CONF_FOLDER]]
-            watcher.set_text(
-                new.data[CONF_FOLDER], folder.text_size, links=folder.links
-            )
+        options = (CONF_TEXT_SIZE, CONF_LINKS)
+        if any(old.data.get(key) != new.data.get(key) for key in options):
+            name = new.data[CONF_FOLDER]
+            folder = self.folders[name]
+            watcher.set_text(name, folder.text_size, links=folder.links)
 
     @callback
     def _async_watch(self, watcher: Watcher, name: str) -> None:

@@ -31,6 +31,7 @@ CONF_SECURITY: Final = "security"
 # Of a folder; the filter is a section
 CONF_FILTER: Final = "filter"
 CONF_FOLDER: Final = "folder"
+CONF_LINKS: Final = "links"
 CONF_TEXT_SIZE: Final = "text_size"
 
 # Of a filter
@@ -38,6 +39,7 @@ CONF_ATTACHMENT_TYPE: Final = "attachment_type"
 CONF_HAS_ATTACHMENT: Final = "has_attachment"
 CONF_IGNORE_BULK: Final = "ignore_bulk"
 CONF_IGNORE_CATCH_UP: Final = "ignore_catch_up"
+CONF_INLINE_IMAGES: Final = "inline_images"
 CONF_RECIPIENT: Final = "recipient"
 CONF_SENDER: Final = "sender"
 CONF_SUBJECT: Final = "subject"

@@ -1,12 +1,11 @@
 """Names for files that strangers send: safe on every file system, true to the content type."""
 
-import mimetypes
 from pathlib import PurePath
 import re
 from typing import Final
 import unicodedata
 
-from .imap import one_line
+from .imap import extensions, one_line, type_of_name, usual_extension
 
 # Octets of a file name; the usual limit of a file system is 255.
 _MAX_NAME: Final = 200
@@ -21,31 +20,19 @@ _RESERVED: Final = re.compile(
     re.IGNORECASE,
 )
 
-# The table that comes with Python: that of the system differs from one to the next.
-_TYPES: Final = mimetypes.MimeTypes(filenames=())
 _UNKNOWN_SUFFIX: Final = ".bin"
-# The usual suffix where Python's table names another one first, or none.
-_USUAL_SUFFIX: Final = {
-    "application/ics": ".ics",
-    "application/javascript": ".js",
-    "application/xhtml+xml": ".xhtml",
-    "application/xml": ".xml",
-    "text/calendar": ".ics",
-}
 # Types that senders use for files of these suffixes as well.
 _MORE_SUFFIXES: Final = {
-    "application/gzip": {".tgz"},
-    "application/javascript": {".cjs", ".mjs"},
-    "application/msword": {".docx", ".rtf"},
-    "application/vnd.ms-excel": {".csv", ".xlsx"},
-    "application/vnd.ms-powerpoint": {".pptx"},
-    "application/xml": {".xml"},
-    "image/jpeg": {".jfif"},
-    "image/jpg": {".jfif", ".jpe", ".jpeg"},
-    "text/xml": {".rdf", ".wsdl", ".xsl"},
+    "application/gzip": frozenset({".tgz"}),
+    "application/javascript": frozenset({".cjs", ".mjs"}),
+    "application/msword": frozenset({".docx", ".rtf"}),
+    "application/vnd.ms-excel": frozenset({".csv", ".xlsx"}),
+    "application/vnd.ms-powerpoint": frozenset({".pptx"}),
+    "application/xml": frozenset({".xml"}),
+    "image/jpeg": frozenset({".jfif"}),
+    "image/jpg": frozenset({".jfif", ".jpe", ".jpeg"}),
+    "text/xml": frozenset({".rdf", ".wsdl", ".xsl"}),
 }
-# Types that say nothing about the suffix.
-_ANY_FILE: Final = {"application/octet-stream", "binary/octet-stream"}
 _MEDIA: Final = ("audio/", "image/", "video/")
 # Text formats that are not declared as text.
 _TEXT_FORMATS: Final = {"application/json", "application/xml", "application/yaml"}
@@ -68,7 +55,7 @@ def safe_filename(name: str | None, content_type: str) -> str:
     base = _SEPARATORS.split(unicodedata.normalize("NFC", name or ""))[-1]
     tidy = _DOTS.sub(".", _UNWANTED.sub("_", one_line(base))).strip(". ")
     if not any(unicodedata.category(character)[0] in "LNPS" for character in tidy):
-        tidy = f"attachment{_usual_suffix(content_type.lower()) or _UNKNOWN_SUFFIX}"
+        tidy = f"attachment{usual_extension(content_type.lower()) or _UNKNOWN_SUFFIX}"
     made = _shorten(_with_agreeing_suffix(_shorten(tidy), content_type.lower()))
     return _shorten(f"_{made}") if _RESERVED.match(made) else made
 
@@ -92,36 +79,21 @@ def is_replaceable(name: str, content_type: str) -> bool:
     return PurePath(name).suffix.lower() in _suffixes(content_type.lower())
 
 
-def _usual_suffix(content_type: str) -> str | None:
-    """Return the suffix for files of a type, None if it is unknown or says nothing."""
-    if content_type in _ANY_FILE:
-        return None
-    if suffix := _USUAL_SUFFIX.get(content_type):
-        return suffix
-    return _TYPES.guess_extension(content_type, strict=False)
-
-
-def _suffixes(content_type: str) -> set[str]:
+def _suffixes(content_type: str) -> frozenset[str]:
     """Return the suffixes of a type; empty if it is unknown or says nothing."""
-    if (usual := _usual_suffix(content_type)) is None:
-        return set()
-    known = _TYPES.guess_all_extensions(content_type, strict=False)
-    return {usual, *known, *_MORE_SUFFIXES.get(content_type, ())}
-
-
-def _type_of(suffix: str) -> str | None:
-    return _TYPES.guess_type(f"x{suffix}", strict=False)[0]
+    known = extensions(content_type)
+    return known | _MORE_SUFFIXES.get(content_type, frozenset()) if known else known
 
 
 def _with_agreeing_suffix(name: str, content_type: str) -> str:
     """Replace a suffix of another type; append one to a name without a known suffix."""
     suffix = PurePath(name).suffix
-    known = _type_of(suffix)
+    known = type_of_name(name)
     if _agrees(suffix.lower(), known, content_type):
         return name
     is_suffix = known is not None or suffix.lower() in _ACTIVE_SUFFIXES
     base = PurePath(name).stem if is_suffix else name
-    return f"{base}{_usual_suffix(content_type) or _UNKNOWN_SUFFIX}"
+    return f"{base}{usual_extension(content_type) or _UNKNOWN_SUFFIX}"
 
 
 def _agrees(suffix: str, known: str | None, content_type: str) -> bool:

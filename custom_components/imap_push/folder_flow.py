@@ -20,6 +20,8 @@ from .const import (
     CONF_FOLDER,
     CONF_HAS_ATTACHMENT,
     CONF_IGNORE_BULK,
+    CONF_INLINE_IMAGES,
+    CONF_LINKS,
     CONF_RECIPIENT,
     CONF_SENDER,
     CONF_SUBJECT,
@@ -50,6 +52,7 @@ FILTER_SCHEMA: Final = vol.Schema(
         vol.Optional(CONF_SUBJECT): TEXTS,
         **choice(CONF_HAS_ATTACHMENT),
         vol.Optional(CONF_ATTACHMENT_TYPE): TEXTS,
+        vol.Optional(CONF_INLINE_IMAGES): BooleanSelector(),
         vol.Optional(CONF_IGNORE_BULK): BooleanSelector(),
     }
 )
@@ -66,6 +69,7 @@ def folder_options_schema(watched: Mapping[str, Any]) -> dict[vol.Marker, Any]:
                 translation_key=CONF_TEXT_SIZE,
             )
         ),
+        vol.Required(CONF_LINKS, default=False): BooleanSelector(),
         vol.Required(CONF_FILTER): folding(FILTER_SCHEMA, watched.get(CONF_FILTER, {})),
     }
 
@@ -145,5 +149,6 @@ def _watching(user_input: Mapping[str, Any]) -> dict[str, Any]:
     """Return how a folder is to be watched."""
     return {
         CONF_TEXT_SIZE: user_input[CONF_TEXT_SIZE],
+        CONF_LINKS: user_input[CONF_LINKS],
         CONF_FILTER: config_from_form(user_input[CONF_FILTER]),
     }

@@ -1,6 +1,6 @@
 """Which mail someone wants to hear of."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
 import unicodedata
@@ -14,11 +14,13 @@ from .const import (
     CONF_HAS_ATTACHMENT,
     CONF_IGNORE_BULK,
     CONF_IGNORE_CATCH_UP,
+    CONF_INLINE_IMAGES,
     CONF_RECIPIENT,
     CONF_SENDER,
     CONF_SUBJECT,
 )
 from .event_data import NewMail
+from .imap import type_of_name
 
 # Characters of a pattern, and patterns of a field.
 MAX_PATTERN: Final = 200
@@ -54,6 +56,7 @@ FILTER_FIELDS: Final[dict[vol.Marker, Any]] = {
     vol.Optional(CONF_SUBJECT): validate_patterns,
     vol.Optional(CONF_HAS_ATTACHMENT): cv.boolean,
     vol.Optional(CONF_ATTACHMENT_TYPE): validate_patterns,
+    vol.Optional(CONF_INLINE_IMAGES): cv.boolean,
     vol.Optional(CONF_IGNORE_BULK): cv.boolean,
     vol.Optional(CONF_IGNORE_CATCH_UP): cv.boolean,
 }
@@ -121,6 +124,7 @@ class MailFilter:
     subject: Glob | None = None
     has_attachment: bool | None = None
     attachment_type: Glob | None = None
+    inline_images: bool = False
     ignore_bulk: bool = False
     ignore_catch_up: bool = False
 
@@ -133,6 +137,7 @@ class MailFilter:
             subject=_glob(config, CONF_SUBJECT),
             has_attachment=config.get(CONF_HAS_ATTACHMENT),
             attachment_type=_glob(config, CONF_ATTACHMENT_TYPE),
+            inline_images=config.get(CONF_INLINE_IMAGES, False),
             ignore_bulk=config.get(CONF_IGNORE_BULK, False),
             ignore_catch_up=config.get(CONF_IGNORE_CATCH_UP, False),
         )
@@ -143,13 +148,17 @@ class MailFilter:
             return False
         if self.ignore_catch_up and mail["catch_up"]:
             return False
-        if self.has_attachment not in (None, bool(mail["attachments"])):
+        files = attached_files(mail, inline_images=self.inline_images)
+        if self.has_attachment not in (None, bool(files)):
             return False
         return (
             _any_matches(self.sender, (mail["sender"],))
             and _any_matches(self.recipient, (*mail["to"], *mail["cc"]))
             and _any_matches(self.subject, (mail["subject"],))
-            and _any_matches(self.attachment_type, _types(mail["attachments"]))
+            and (
+                self.attachment_type is None
+                or any(matches_type(self.attachment_type, file) for file in files)
+            )
         )
 
 
@@ -175,11 +184,30 @@ def _fold(text: str) -> str:
     return unicodedata.normalize("NFC", text.casefold())
 
 
-def _types(attachments: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """Yield the type and the file name of each attachment."""
-    for attachment in attachments:
-        yield attachment["content_type"]
-        yield attachment["filename"] or ""
+def attached_files(
+    mail: Mapping[str, Any], *, inline_images: bool = False
+) -> list[Mapping[str, Any]]:
+    """Return the attachments of a mail, without images that its HTML text shows."""
+    return [
+        attachment
+        for attachment in mail["attachments"]
+        if inline_images or not attachment["inline"]
+    ]
+
+
+def type_patterns(texts: Iterable[str]) -> Glob | None:
+    """Return what attachments of some types or file names match, None without any."""
+    return _glob({CONF_ATTACHMENT_TYPE: texts}, CONF_ATTACHMENT_TYPE)
+
+
+def matches_type(patterns: Glob, attachment: Mapping[str, Any]) -> bool:
+    """Return whether an attachment has one of the types, by its content type or its name.
+
+    Many mailers declare another type than that of the file, such as application/x-pdf.
+    """
+    filename = attachment["filename"]
+    types = (attachment["content_type"], type_of_name(filename) or "", filename)
+    return _any_matches(patterns, types)
 
 
 def _is_pattern(text: str) -> bool:

@@ -239,7 +239,7 @@ async def _mails(place: _Place) -> list[BrowseMediaSource]:
     return [
         _directory(folder.identifier(uid=mail.uid), _title(mail))
         for mail in mails
-        if mail.attachments
+        if any(not file.inline for file in mail.attachments)
     ]
 
 

@@ -9,6 +9,7 @@ from .const import CONF_FOLDERS
 from .event_data import NewMail
 from .helpers import criteria_from_config
 from .imap import Criteria
+from .mail_filter import attached_files
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +36,7 @@ class Search:
 
     def fits(self, mail: NewMail) -> bool:
         """Return whether a mail has attachments, or none, as the search says."""
-        return self.criteria.has_attachment in {None, bool(mail["attachments"])}
+        return self.criteria.has_attachment in {None, bool(attached_files(mail))}
 
 
 def search_from_subentry(subentry: ConfigSubentry) -> Search:

@@ -12,7 +12,9 @@ from .const import (
     CONF_FLAGGED,
     CONF_FOLDER,
     CONF_HAS_ATTACHMENT,
+    CONF_INLINE_IMAGES,
     CONF_LARGER_THAN,
+    CONF_LINKS,
     CONF_NEWER_THAN,
     CONF_RAW,
     CONF_RECIPIENT,
@@ -23,12 +25,14 @@ from .const import (
     CONF_UNREAD,
     DEFAULT_FOLDER,
 )
+from .mail_filter import validate_patterns
 
 ATTR_ADD_KEYWORDS: Final = "add_keywords"
 ATTR_ANSWERED: Final = "answered"
 ATTR_CONTENT_TYPE: Final = "content_type"
 ATTR_DIRECTORY: Final = "directory"
 ATTR_ENTRY_ID: Final = "entry_id"
+ATTR_HTML: Final = "html"
 ATTR_LIMIT: Final = "limit"
 ATTR_MAIL: Final = "mail"
 ATTR_MAX_SIZE: Final = "max_size"
@@ -147,6 +151,9 @@ FETCH_SCHEMA: Final = _mail_schema(
         vol.Optional(CONF_TEXT_SIZE, default=10_000): vol.All(
             vol.Coerce(int), vol.Range(min=0, max=100_000)
         ),
+        vol.Optional(CONF_LINKS, default=False): cv.boolean,
+        vol.Optional(ATTR_HTML, default=False): cv.boolean,
+        vol.Optional(ATTR_PART): PART,
     },
     max_mails=1,
 )
@@ -158,7 +165,8 @@ SAVE_ATTACHMENT_SCHEMA: Final = _mail_schema(
             [PART],
             vol.Length(min=1, max=100),
         ),
-        vol.Optional(ATTR_CONTENT_TYPE): vol.All(cv.ensure_list, [LINE]),
+        vol.Optional(ATTR_CONTENT_TYPE): validate_patterns,
+        vol.Optional(CONF_INLINE_IMAGES, default=False): cv.boolean,
         vol.Optional(ATTR_DIRECTORY): LINE,
         # Megabytes.
         vol.Optional(ATTR_MAX_SIZE, default=25): vol.All(

@@ -1,7 +1,7 @@
 """The actions: what automations do with mail."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +19,8 @@ from homeassistant.util.json import JsonObjectType, JsonValueType
 from .const import (
     CONF_FLAGGED,
     CONF_FOLDER,
+    CONF_INLINE_IMAGES,
+    CONF_LINKS,
     CONF_READ_ONLY,
     CONF_TEXT_SIZE,
     DEFAULT_READ_ONLY,
@@ -40,6 +42,7 @@ from .files import (
 )
 from .helpers import criteria_from_config
 from .imap import Attachment, Client, Done, Mail, MailNotFound
+from .mail_filter import matches_type, type_patterns
 from .permissions import Access, async_requester_of_action
 from .service_data import (
     ATTR_ADD_KEYWORDS,
@@ -47,6 +50,7 @@ from .service_data import (
     ATTR_CONTENT_TYPE,
     ATTR_DIRECTORY,
     ATTR_ENTRY_ID,
+    ATTR_HTML,
     ATTR_LIMIT,
     ATTR_MAX_SIZE,
     ATTR_OVERWRITE,
@@ -174,11 +178,15 @@ async def _async_fetch(call: ServiceCall) -> ServiceResponse:
             mails.uid_validity,
             mails.uid,
             text_size=call.data[CONF_TEXT_SIZE],
+            links=call.data[CONF_LINKS],
+            html=call.data[ATTR_HTML],
+            part=call.data.get(ATTR_PART),
         )
     return {
         **_fields(mails.entry, content.mail),
         "headers": [{"name": name, "value": value} for name, value in content.headers],
         "text": content.text,
+        **({"html": content.html} if call.data[ATTR_HTML] else {}),
         "truncated": content.truncated or content.mail.truncated,
     }
 
@@ -225,19 +233,17 @@ async def _async_attachments(call: ServiceCall, mails: _Mails) -> list[Attachmen
     else:
         if not (found := await mails.client.mails(*place, mails.uids)):
             raise MailNotFound
-        attachments = list(found[0].attachments)
-    types = call.data.get(ATTR_CONTENT_TYPE)
+        attachments = [
+            attachment
+            for attachment in found[0].attachments
+            if call.data[CONF_INLINE_IMAGES] or not attachment.inline
+        ]
+    patterns = type_patterns(call.data.get(ATTR_CONTENT_TYPE, ()))
     return [
         attachment
         for attachment in attachments
-        if not types or _is_of_type(attachment.content_type, types)
+        if patterns is None or matches_type(patterns, asdict(attachment))
     ]
-
-
-def _is_of_type(content_type: str, wanted: list[str]) -> bool:
-    """Return if a type is one of those wanted, which may be such as `image/*`."""
-    kind = content_type.partition("/")[0]
-    return any(name.casefold() in {content_type, f"{kind}/*", "*/*"} for name in wanted)
 
 
 async def _async_save_one(

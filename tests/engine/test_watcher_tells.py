@@ -15,11 +15,16 @@ from custom_components.imap_push.imap import (
     PushMode,
     WatchedFolder,
     WatchOptions,
-    sweep,
+    message_reader,
 )
+from custom_components.imap_push.imap.message_reader import read_message
 from custom_components.imap_push.imap.mime import preview
 from custom_components.imap_push.imap.mime.header import FETCH_ITEMS
-from custom_components.imap_push.imap.mime.preview import fetch_items
+from custom_components.imap_push.imap.mime.preview import (
+    NO_TEXT,
+    TextRequest,
+    fetch_items,
+)
 
 from .light import HOUR, IDLE, MINUTE, NOTIFY, POLL, each, served
 from .recorder import Recorder
@@ -81,7 +86,7 @@ def test_more_text_is_wanted(capabilities: bytes, catch_up: CatchUp, name: str) 
             told: list[str | None] = []
             for size, text in ((0, None), (3, "Hel"), (100, "Hello"), (0, None)):
                 server.deliver(1, name)
-                recorder.watcher.set_text_size(name, size)
+                recorder.watcher.set_text(name, size)
                 server.deliver(1, name)
                 await asyncio.sleep(ASKED)
                 server.deliver(1, name)
@@ -113,7 +118,7 @@ def test_more_text_is_wanted_while_a_mail_is_handed_over() -> None:
             await asyncio.sleep(1)
             server.deliver(1)
             await asyncio.sleep(1)
-            recorder.watcher.set_text_size("INBOX", 100)
+            recorder.watcher.set_text("INBOX", 100)
             await asyncio.sleep(MINUTE)
             server.deliver(1)
             await asyncio.sleep(MINUTE)
@@ -173,7 +178,10 @@ def test_large_texts_come_in_small_batches(monkeypatch: pytest.MonkeyPatch) -> N
                 assert arrival.mail.text
                 assert arrival.mail.truncated
                 assert 20_000 < len(json.dumps(arrival.mail.text)) < 28_000
-            read = [getattr(work, "func", None) is sweep._read for work in in_threads]
+            read = [
+                getattr(work, "func", None) is message_reader._preview
+                for work in in_threads
+            ]
             assert read.count(True) == 40
 
     run(main)
@@ -181,9 +189,9 @@ def test_large_texts_come_in_small_batches(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_nothing_more_is_asked_without_text() -> None:
     """See the very same request as before."""
-    assert fetch_items(0) == FETCH_ITEMS
+    assert fetch_items(NO_TEXT) == FETCH_ITEMS
     assert "TEXT" not in FETCH_ITEMS
-    assert "CONTENT-TYPE" in fetch_items(1)
+    assert "CONTENT-TYPE" in fetch_items(TextRequest(1))
 
 
 @pytest.mark.parametrize("capabilities", [NOTIFY, IDLE, POLL], ids=["N", "I", "P"])
@@ -391,7 +399,7 @@ async def test_how_a_text_is_read(
 ) -> None:
     """See the fields obeyed that tell how."""
     items = {"BODY": header, "BODY[TEXT]": body}
-    mail = await sweep.read_with_text("INBOX", 1, 1, items, 100)
+    mail = await read_message("INBOX", 1, 1, items, TextRequest(100))
     assert mail.text == text
 
 
@@ -399,7 +407,7 @@ async def test_text_that_we_cannot_read(monkeypatch: pytest.MonkeyPatch) -> None
     """See the mail told without it, and that something is left out."""
     monkeypatch.setattr(preview, "text_of", 1)
     items = {"BODY": b"Subject: Hi\r\n", "BODY[TEXT]": b"Hi"}
-    mail = await sweep.read_with_text("INBOX", 1, 1, items, 100)
+    mail = await read_message("INBOX", 1, 1, items, TextRequest(100))
     assert (mail.subject, mail.text, mail.truncated) == ("Hi", "", True)
 
 
@@ -408,7 +416,7 @@ async def test_large_mail_with_text_is_still_a_small_event() -> None:
     long = b", ".join(b"person%d@example.org" % number for number in range(500))
     header = b"To: %b\r\nCc: %b\r\nSubject: %b\r\n" % (long, long, b"s" * 9000)
     items = {"BODY": header, "BODY[TEXT]": b"\xc3\xa9" * 30_000}
-    mail = await sweep.read_with_text("INBOX", 1, 1, items, 30_000)
+    mail = await read_message("INBOX", 1, 1, items, TextRequest(30_000))
     size = len(json.dumps(asdict(mail), default=str, ensure_ascii=False).encode())
     assert 20_000 < size < 29_000
     assert mail.truncated

@@ -69,6 +69,7 @@ from .folder import WatchedFolder
 from .listener import Listener
 from .mark import Mark
 from .mime.characters import one_line
+from .mime.media_type import extensions, is_generic, type_of_name, usual_extension
 from .models import (
     Account,
     AccountState,
@@ -180,9 +181,13 @@ __all__ = [
     "decode_folder",
     "discover",
     "explain_push",
+    "extensions",
     "fetch_certificate",
+    "is_generic",
     "one_line",
     "provider_of_domain",
     "provider_of_host",
     "quirks_of",
+    "type_of_name",
+    "usual_extension",
 ]

@@ -112,7 +112,9 @@ def _read(
     try:
         mail = parse_mail(folder, uid_validity, uid, items)
     except Exception:
-        _LOGGER.exception("A message cannot be read; it is delivered without its fields")
+        _LOGGER.exception(
+            "A message cannot be read; it is delivered without its fields"
+        )
         mail = Mail(folder=folder, uid_validity=uid_validity, uid=uid)
     if not request.size:
         return mail

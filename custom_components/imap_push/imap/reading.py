@@ -32,13 +32,7 @@ from .mime.budget import Budget
 from .mime.header import MAX_HEADER
 from .mime.header_fields import parse_headers
 from .mime.part import Part
-from .mime.preview import (
-    NO_TEXT,
-    Preview,
-    TextRequest,
-    html_part,
-    reduced_fetch_items,
-)
+from .mime.preview import NO_TEXT, Preview, TextRequest, html_part, reduced_fetch_items
 from .models import Content, Mail
 from .refusals import passing_refusal
 from .responses import MAX_DEPTH, Value
@@ -100,15 +94,17 @@ async def fetch_content(
     if preview and preview.more:
         items, preview = await _fetch_more(desk, place, items, preview, wanted)
     mail = await read_message(*place, items)
+    part: Part | None = None
     if number:
         part = _found(find_part(items.get("BODYSTRUCTURE"), number))
         part = await _with_octets(desk, place, part)
         read = partial(text_of_part, part, request.size, Budget(), links=request.links)
         text = await in_thread_if_large((part.octets,), read)
     else:
-        part = html_part(items, request) if html else None
         text = await read_text(items, wanted, preview)
     source: Text | None = None
+    if html and not number:
+        part = html_part(items, request)
     if html and part and part.is_html:
         part = await _with_octets(desk, place, part)
         read = partial(source_of_part, part, request.size, Budget())

@@ -21,8 +21,8 @@ from .fetching import (
     read_search,
 )
 from .mark import Mark
-from .mime.header import NEWEST_ITEMS
 from .message_reader import merge_preview, read_message, read_previews
+from .mime.header import NEWEST_ITEMS
 from .mime.preview import (
     NO_TEXT,
     Preview,
@@ -147,9 +147,7 @@ class Session:
         # A range above all UIDs is that of the last message (RFC 3501 6.4.8).
         newest = fetch_command(f"{MAX_UID}:*", NEWEST_ITEMS) if shows_newest else None
         count = self._count_command(folder)
-        return Look(
-            folder, mark, examine, fetch, newest, count, is_peek, end, text
-        )
+        return Look(folder, mark, examine, fetch, newest, count, is_peek, end, text)
 
     async def opened(self, look: Look) -> Opened:
         """Return what the folder says of itself; raise FolderNotFound if there is none."""
@@ -254,7 +252,9 @@ class Session:
             uid_next = max((await by_uid(last.data)).messages, default=0) + 1
         return Mark(self._opened.uid_validity, uid_next)
 
-    async def received_since(self, moment: datetime, text: TextRequest = NO_TEXT) -> list[Mail]:
+    async def received_since(
+        self, moment: datetime, text: TextRequest = NO_TEXT
+    ) -> list[Mail]:
         """Return the mails received since a moment, oldest first, at most RECOVERY of them.
 
         Nothing is returned if there are more: a mailbox that was restored as a whole would
@@ -307,9 +307,7 @@ class Session:
         )
         next_uid = max(asked, default=mark.next_uid - 1) + 1
         complete = len(uids) == len(asked)
-        return Sweep(
-            folder, mark, next_uid, complete, messages=messages, text=text
-        )
+        return Sweep(folder, mark, next_uid, complete, messages=messages, text=text)
 
     async def complete(self, sweep: Sweep) -> Sweep:
         """Fetch the rest of a sweep of the open folder.

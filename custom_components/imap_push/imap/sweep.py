@@ -117,9 +117,7 @@ class Sweep:
         """Return one of the mails."""
         validity, items = self.start.uid_validity, self.messages[uid]
         preview = self.previews.get(uid)
-        return await read_message(
-            self.folder, validity, uid, items, self.text, preview
-        )
+        return await read_message(self.folder, validity, uid, items, self.text, preview)
 
 
 def sweep_of(

@@ -11,6 +11,7 @@ from .command import Command
 from .errors import CommandRefused, ConnectionLost, FolderNotFound
 from .fetching import read_fetch
 from .folder import Folder
+from .message_reader import pushed_message
 from .mime.preview import batch_size
 from .models import PushMode
 from .names import is_folder
@@ -21,7 +22,6 @@ from .responses import Data, parse_status
 from .session import Session
 from .settling import Settling
 from .statistics import Statistics
-from .message_reader import pushed_message
 from .sweep import Look, Sweep
 
 # Seconds that a server keeps an IDLE up at the least, unless there is something wrong with it.

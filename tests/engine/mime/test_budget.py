@@ -11,13 +11,17 @@ from typing import Final
 from hypothesis import given, settings, strategies as st
 import pytest
 
+from custom_components.imap_push.imap.message_reader import read_message
 from custom_components.imap_push.imap.mime import (
     budget as budget_module,
     charset,
     html as html_module,
 )
-from custom_components.imap_push.imap.mime.body_structure import find_part, text_parts
-from custom_components.imap_push.imap.mime.body_text import Kind, readable, text_of
+from custom_components.imap_push.imap.mime.body_structure import (
+    find_part,
+    parse_structure,
+)
+from custom_components.imap_push.imap.mime.body_text import preferred_parts, text_parts
 from custom_components.imap_push.imap.mime.budget import (
     MAX_CHARSETS,
     MAX_DECODED,
@@ -27,9 +31,10 @@ from custom_components.imap_push.imap.mime.budget import (
 from custom_components.imap_push.imap.mime.header import HEADER_FIELDS, parse_mail
 from custom_components.imap_push.imap.mime.header_fields import parse_headers
 from custom_components.imap_push.imap.mime.html import text_of_html
+from custom_components.imap_push.imap.mime.preview import TextRequest
 from custom_components.imap_push.imap.responses import Value
-from custom_components.imap_push.imap.sweep import read_with_text
 
+from .test_body_text import readable, text_of
 from .test_characters import CONTEXTUAL, HIDDEN
 
 NUMBERS: Final = count()
@@ -58,10 +63,10 @@ def work(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """Return what is counted: octets decoded, charsets, tags."""
     counted = SimpleNamespace(octets=0, codecs=set(), tags=0, largest=0)
 
-    def decode(octets: bytes, codec: str | None) -> str:
+    def decode(octets: bytes, codec: str | None, others: tuple[str, ...]) -> str:
         counted.octets += len(octets)
         counted.codecs.add(codec)
-        return charset.decode(octets, codec)
+        return charset.decode(octets, codec, others)
 
     def take_tag(budget: Budget, attributes: int = 0) -> None:
         counted.tags += 1
@@ -151,16 +156,19 @@ def test_header_of_any_size(pattern: bytes, work: SimpleNamespace) -> None:
 
 def test_text_among_many_parts(work: SimpleNamespace) -> None:
     """See a text found, or the search ended after bounded work."""
-    structure = with_names(1_000, lambda: unknown(400))
-    assert text_parts(structure) is not None
-    assert work.octets <= 16_384
+    structure = with_names(998, lambda: unknown(400))
     assert isinstance(structure, tuple)
     html = (b"text", b"html", (b"charset", b"utf-8"), None, None, b"7bit", b"3")
-    assert [part.number for part in text_parts((html, *structure))] == ["2", "1"]
-    part = find_part(structure, "1000")
+    budget = Budget()
+    message = parse_structure((html, *structure), budget)
+    assert message is not None
+    assert [part.number for part in text_parts(message, budget)] == ["1"]
+    assert [part.number for part in preferred_parts(message, budget)] == ["1"]
+    assert work.octets == 0
+    part = find_part(structure, "998")
     assert part is not None
-    assert part.number == "1000"
-    assert find_part(structure, "1001") is None
+    assert part.number == "998"
+    assert find_part(structure, "999") is None
 
 
 FLOODS: Final = [
@@ -211,8 +219,8 @@ def test_decoding_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("custom_components.imap_push.imap.mime.body_text.visible", seen)
     monkeypatch.setattr(html_module, "visible", seen)
     for octets in (b"x" * 1_000_000, b"x y\n" * 250_000, b"\r\n" * 500_000 + b"x"):
-        readable(Kind(), octets, 1_000_000)
-        readable(Kind(is_html=True), octets, 1_000_000)
+        readable(octets, 1_000_000)
+        readable(octets, 1_000_000, kind="html")
     assert max(pieces) <= 16_384
 
 
@@ -241,7 +249,7 @@ async def test_large_messages_do_not_hold_up_the_loop(
         return read()
 
     monkeypatch.setattr(asyncio, "to_thread", to_thread)
-    mail = await read_with_text("INBOX", 1, 7, items, 100)
+    mail = await read_message("INBOX", 1, 7, items, TextRequest(100))
     assert mail.uid == 7
     assert threads == is_large
 
@@ -304,5 +312,5 @@ def test_nothing_hidden_in_any_field(
     for file in mail.attachments:
         assert file.content_type.isascii()
         assert file.content_type.isprintable()
-    found, _ = readable(Kind(is_html=is_html), text, 100)
+    found, _ = readable(text, 100, kind="html" if is_html else "plain")
     assert not (HIDDEN - CONTEXTUAL).intersection(found)

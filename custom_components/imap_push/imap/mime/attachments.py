@@ -3,10 +3,10 @@
 import re
 from typing import Final
 
+from ..models import Attachment
 from .budget import Budget, json_size
 from .characters import one_line
 from .media_type import type_of_file, usual_extension
-from ..models import Attachment
 from .parameters import parameter
 from .part import Part, Role, roles
 

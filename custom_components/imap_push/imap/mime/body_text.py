@@ -7,7 +7,7 @@ from typing import Final
 
 from .budget import Budget
 from .characters import visible
-from .charset import decode_body, html_charset
+from .charset import decode
 from .flowed import unwrap
 from .html import text_of_html
 from .part import Part, Role, roles
@@ -70,11 +70,7 @@ def decode_text(part: Part, budget: Budget) -> Text:
     whole = part.is_whole and len(octets) <= MAX_TEXT_OCTETS
     decoded = b"".join(_decoded(part.encoding, octets[:MAX_TEXT_OCTETS]))
     codec = budget.codec(part.parameter(b"charset", budget))
-    if codec is None and part.is_html:
-        codec = budget.codec(html_charset(decoded))
-    text = decode_body(decoded, codec, budget.others)
-    # The last character may be incomplete.
-    return Text(text if whole else text.rstrip("\ufffd"), not whole)
+    return Text(decode(decoded, codec, budget.others, whole=whole), not whole)
 
 
 def text_of_part(part: Part, size: int, budget: Budget, *, links: bool) -> Text:

@@ -30,7 +30,7 @@ _MAX_END: Final = 16
 
 
 def text_of_html(
-    html: str, size: int, budget: Budget | None = None
+    html: str, size: int, budget: Budget | None = None, *, links: bool = False
 ) -> tuple[str, bool]:
     """Return at most `size` characters of the text of HTML, and whether there is more.
 

@@ -19,7 +19,7 @@ _MAX_LINES: Final = 4_000
 # Octets of a line that are compared; a boundary has up to 70 characters (RFC 2046 5.1.1).
 _MAX_LINE: Final = 1_000
 
-_END_OF_HEADER: Final = re.compile(rb"\r?\n\r?\n|\A\r?\n")
+_BLANK_LINE: Final = re.compile(rb"\r?\n\r?\n")
 _MESSAGE: Final = "message/rfc822"
 
 
@@ -66,7 +66,9 @@ class _Reader:
         self._budget = budget
         self._whole = whole
         self._open: list[_Open] = []
-        self._current: tuple[Part, int] | None = None  # a part and where its body starts
+        self._current: tuple[Part, int] | None = (
+            None  # a part and where its body starts
+        )
         self._parts = 0
         self._lines = 0
 
@@ -89,12 +91,14 @@ class _Reader:
             found = self._find(found.end, len(self._body))
         self._finish(len(self._body), whole=self._whole)
         self._close(1)
-        return replace(root, children=tuple(self._open[0].children))
+        children = tuple(self._open[0].children)
+        return replace(root, children=children, is_whole=self._whole)
 
     def _begin(self, start: int) -> None:
         """Read the header of a part."""
         self._parts += 1
-        match = _END_OF_HEADER.search(self._body, start, start + _MAX_HEADER)
+        # A header may be empty: the line end of the delimiter counts.
+        match = _BLANK_LINE.search(self._body, start - 1, start + _MAX_HEADER)
         header_end, body_start = match.span() if match else (len(self._body),) * 2
         if delimiter := self._find(start, header_end):
             header_end = body_start = delimiter.start
@@ -109,7 +113,9 @@ class _Reader:
             part = replace(part, content_type=_MESSAGE)  # RFC 2046 5.1.5
         if part.content_type == _MESSAGE:
             # Its delimiters are not ours, though ours may be the beginning of them.
-            match = _END_OF_HEADER.search(self._body, body_start, body_start + _MAX_HEADER)
+            match = _BLANK_LINE.search(
+                self._body, body_start, body_start + _MAX_HEADER
+            )
             end = match.start() if match else body_start
             _, boundary = _part(self._body[body_start:end], "", self._budget)
         if boundary is not None and len(self._open) < _MAX_DEPTH:

@@ -107,7 +107,9 @@ def role_of(part: Part, parent: Part | None, *, is_main: bool) -> Role:
         return Role.RESOURCE
     # text/x-amp-html, text/watch-html, text/enriched and the like.
     is_form = part.content_type.startswith("text/") and part.content_type != _CALENDAR
-    return Role.HIDDEN if in_alternative and is_form and not part.is_named else Role.FILE
+    return (
+        Role.HIDDEN if in_alternative and is_form and not part.is_named else Role.FILE
+    )
 
 
 def _children(parent: Part, budget: Budget) -> list[tuple[Part, bool]]:

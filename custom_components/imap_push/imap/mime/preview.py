@@ -61,6 +61,7 @@ class TextRequest:
 
 
 NO_TEXT: Final = TextRequest()
+_NOTHING: Final = Text()
 
 
 def fetch_items(request: TextRequest) -> str:
@@ -93,7 +94,7 @@ class Preview:
     `more` is None if nothing is missing. The answer is to be merged into the items.
     """
 
-    text: Text = Text()
+    text: Text = _NOTHING
     more: str | None = None
 
 
@@ -198,9 +199,7 @@ def _missing_text(
         left -= part.size
 
 
-def _message(
-    items: Mapping[str, Value], request: TextRequest, budget: Budget
-) -> Part:
+def _message(items: Mapping[str, Value], request: TextRequest, budget: Budget) -> Part:
     """Return the message as far as its body was fetched from the start."""
     header, body = items.get("BODY"), items.get("BODY[TEXT]")
     return parse_message(

@@ -83,7 +83,9 @@ def _without_padding(octets: bytes) -> bytes:
         return octets
     lines = octets.split(b"\n")
     return b"\n".join(
-        line[:-1].rstrip(b" \t") + b"\r" if line.endswith(b"\r") else line.rstrip(b" \t")
+        line[:-1].rstrip(b" \t") + b"\r"
+        if line.endswith(b"\r")
+        else line.rstrip(b" \t")
         for line in lines
     )
 
