@@ -688,7 +688,7 @@ async def read(client: Client) -> bytes:
     ("encoding", "body", "content"),
     [
         ("base64", b"aGVsbG8=", b"hello"),
-        ("quoted-printable", b"h=65llo=\r\n you  \r\n=", b"hello you  \r\n"),
+        ("quoted-printable", b"h=65llo=\r\n you  \r\n=", b"hello you\r\n"),
         ("8bit", b"\x00\xff", b"\x00\xff"),
         ("x-odd", b"", b""),
     ],
@@ -725,13 +725,19 @@ async def test_server_that_sends_more_of_a_part_than_was_asked_for() -> None:
 
 
 async def test_text_without_a_usable_structure() -> None:
-    """The text is found in the mail itself."""
+    """See the text found in the message itself."""
     head = b"Content-Type: text/html\r\nSubject: =?utf-8?q?=C3=A9?=\r\nX: y\r\n\r\n"
-    whole = b"* 1 FETCH (UID 5 RFC822.SIZE 9 BODY[HEADER]<0> {%d}\r\n%b BODYSTRUCTURE x)\r\n"
+    fields = b"BODY[HEADER.FIELDS (SUBJECT)]<0> {%d}\r\n%b" % (len(head), head)
+    whole = b"BODY[HEADER]<0> {%d}\r\n%b" % (len(head), head)
     answers: dict[str, Any] = {
-        ".*HEADER": [whole % (len(head), head), b"OK"],
         r".*BODY.PEEK\[TEXT\]": [
-            b'* 1 FETCH (UID 5 BODY[TEXT]<0> "<p>hello")\r\n',
+            b'* 1 FETCH (UID 5 RFC822.SIZE 9 %b BODY[TEXT]<0> "<p>hello"'
+            b" BODYSTRUCTURE x %b)\r\n" % (fields, whole),
+            b"OK",
+        ],
+        ".*HEADER": [
+            b"* 1 FETCH (UID 5 RFC822.SIZE 9 %b BODYSTRUCTURE x %b)\r\n"
+            % (fields, whole),
             b"OK",
         ],
     }
@@ -833,7 +839,7 @@ REQUESTS: list[tuple[str, Callable[[Client], Awaitable[object]], int]] = [
     ("search", lambda it: it.search("INBOX", Criteria(), limit=1), 1),
     ("count", lambda it: it.count("INBOX", [Criteria(), Criteria(text="x")], [5]), 1),
     ("mails", lambda it: it.mails("INBOX", 1, [5]), 1),
-    ("content", lambda it: it.content("INBOX", 1, 5, text_size=9), 2),
+    ("content", lambda it: it.content("INBOX", 1, 5, text_size=9), 1),
     ("attachment", lambda it: it.attachment("INBOX", 1, 5, "1"), 1),
     ("set_flags", lambda it: it.set_flags("INBOX", 1, [5], add=["\\Seen"]), 2),
     ("move", lambda it: it.move("INBOX", 1, [5], "To"), 2),
@@ -922,37 +928,58 @@ async def test_search_that_is_refused_in_every_way(
             await client.search("INBOX", Criteria(subject="д"), limit=1)
 
 
-async def test_text_of_the_right_part() -> None:
-    """Plain text before HTML, in its charset; what follows it is not fetched."""
-    parts = (
-        b'(("text" "html" NIL NIL NIL "7bit" 9 1)'
-        b'("text" "plain" ("charset" "koi8-r") NIL NIL "base64" 9 1) "mixed")'
-    )
-    whole = b'* 1 FETCH (UID 5 BODY[HEADER]<0> "Subject: s" BODYSTRUCTURE %b)\r\n'
-    answers: dict[str, Any] = {
-        ".*HEADER": [whole % parts, b"OK"],
-        r".*BODY.PEEK\[2\]": [b'* 1 FETCH (UID 5 BODY[2]<0> "xNc=")\r\n', b"OK"],
-    }
-    async with serving(Session(answers)) as client:
-        content = await client.content("INBOX", 1, 5, text_size=9)
-    assert content.text == "дв"
-
-
-async def test_plain_text_with_nothing_in_it() -> None:
-    """The HTML beside it is told, as it is with new mail."""
-    parts = (
+BEHIND: dict[str, tuple[bytes, dict[str, bytes], str]] = {
+    "plain text, in its charset": (
+        b'(("text" "plain" ("charset" "koi8-r") NIL NIL "base64" 9 1)'
+        b'("text" "html" NIL NIL NIL "7bit" 9 1) "alternative")',
+        {"1": b"xNc="},
+        "дв",
+    ),
+    "HTML where the plain text is blank": (
         b'(("text" "plain" NIL NIL NIL "7bit" 3 1)'
-        b'("text" "html" NIL NIL NIL "7bit" 9 1) "alternative")'
+        b'("text" "html" NIL NIL NIL "7bit" 9 1) "alternative")',
+        {"1": b" \t", "2": b"<p>hi"},
+        "hi",
+    ),
+    "text on both sides of a picture": (
+        b'(("text" "plain" NIL NIL NIL "7bit" 3 1)("image" "png" NIL NIL NIL "base64" 9)'
+        b'("text" "plain" NIL NIL NIL "7bit" 9 1) "mixed")',
+        {"1": b"one", "3": b"two"},
+        "one\n\ntwo",
+    ),
+    "nothing that can be shown": (
+        b'("text" "plain" NIL NIL NIL "7bit" 3 1)',
+        {},
+        "",
+    ),
+}
+
+
+@pytest.mark.parametrize(("parts", "sections", "text"), BEHIND.values(), ids=BEHIND)
+async def test_text_behind_what_is_fetched_first(
+    parts: bytes, sections: dict[str, bytes], text: str
+) -> None:
+    """See the parts that are text fetched by themselves, and no others."""
+    header = b"Content-Type: multipart/mixed; boundary=b"
+    first = (
+        b'* 1 FETCH (UID 5 BODY[HEADER.FIELDS (FROM)]<0> "%b" BODYSTRUCTURE %b'
+        b' BODY[TEXT]<0> {8392}\r\n%b BODY[HEADER]<0> "Subject: s")\r\n'
     )
-    whole = b'* 1 FETCH (UID 5 BODY[HEADER]<0> "Subject: s" BODYSTRUCTURE %b)\r\n'
     answers: dict[str, Any] = {
-        ".*HEADER": [whole % parts, b"OK"],
-        r".*BODY.PEEK\[1\]": [b'* 1 FETCH (UID 5 BODY[1]<0> " \t")\r\n', b"OK"],
-        r".*BODY.PEEK\[2\]": [b'* 1 FETCH (UID 5 BODY[2]<0> "<p>hi")\r\n', b"OK"],
+        r".*BODY.PEEK\[TEXT\]": [first % (header, parts, b"x" * 8392), b"OK"]
     }
+    for asked in (("1",), ("2",), ("1", "3")):
+        found = b" ".join(
+            b'BODY[%b]<0> "%b"' % (number.encode(), sections.get(number, b""))
+            for number in asked
+        )
+        items = " ".join(rf"BODY.PEEK\[{number}\]<0.1048576>" for number in asked)
+        fetched = [b"* 1 FETCH (UID 5 %b)\r\n" % found, b"OK"]
+        answers[rf"UID FETCH 5 \(UID {items}\)"] = fetched if sections else b"NO cannot"
     async with serving(Session(answers)) as client:
-        content = await client.content("INBOX", 1, 5, text_size=9)
-    assert (content.text, content.truncated) == ("hi", False)
+        content = await client.content("INBOX", 1, 5, text_size=50)
+    assert content.text == text
+    assert content.truncated == (text == "")
 
 
 async def test_more_uids_than_a_command_takes() -> None:

@@ -11,8 +11,8 @@ from custom_components.imap_push.imap import (
     Mark,
     auth,
     fetching as fetching_module,
+    message_reader,
     session as session_module,
-    sweep as sweep_module,
 )
 from custom_components.imap_push.imap.quirks import Quirks
 from custom_components.imap_push.imap.session import Session
@@ -177,7 +177,7 @@ async def test_mail_that_cannot_be_read_is_told_of_all_the_same(
     def broken(*_args: object) -> None:
         raise OverflowError("ours")
 
-    monkeypatch.setattr(sweep_module, "parse_mail", broken)
+    monkeypatch.setattr(message_reader, "parse_mail", broken)
 
     async def serve(peer: Peer) -> None:
         await peer.sweep(5)

@@ -1,7 +1,7 @@
 """FETCH items -> `Mail`: large ones are read in a thread, and what cannot be read is a value."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 import logging
@@ -27,6 +27,8 @@ _LOGGER = logging.getLogger(__name__)
 
 # What a value of a structure costs to look at, in octets that take as long to decode.
 _OCTETS_PER_VALUE: Final = 10
+# FETCH commands for what is missing: the text may be blank, and its HTML is what is shown.
+_MAX_FETCHES: Final = 2
 
 
 async def in_thread_if_large[T](values: Iterable[Value], read: Callable[[], T]) -> T:
@@ -85,20 +87,25 @@ async def read_text(
     return await in_thread_if_large(items.values(), read)
 
 
-async def merge_preview(
+async def complete_preview(
     items: Mapping[str, Value],
-    more: Mapping[str, Value],
     preview: Preview,
     request: TextRequest,
+    fetch: Callable[[str], Awaitable[Mapping[str, Value]]],
 ) -> tuple[dict[str, Value], Preview]:
-    """Return the items of a message and its text, with what was fetched in addition.
+    """Return the items of a message and its text, with what was missing.
 
-    Its body is not kept: many messages together would take too much memory.
+    `fetch` returns what FETCH brings of the message. The body is not kept: those of many
+    messages would take too much memory.
     """
-    merged = {**items, **more}
-    kept = {name: merged[name] for name in items}
-    read = partial(_text, merged, request, preview.text)
-    return kept, Preview(await in_thread_if_large(merged.values(), read))
+    found = dict(items)
+    for _ in range(_MAX_FETCHES):
+        if preview.more is None:
+            break
+        found.update(await fetch(preview.more))
+        read = partial(_preview, found, request)
+        preview = await in_thread_if_large(found.values(), read)
+    return {name: found[name] for name in items}, replace(preview, more=None)
 
 
 def _read(

@@ -20,8 +20,8 @@ from .errors import (
 )
 from .fetching import MAX_UID, Fetched, fetch_carefully, fetched
 from .message_reader import (
+    complete_preview,
     in_thread_if_large,
-    merge_preview,
     read_message,
     read_previews,
     read_text,
@@ -137,11 +137,13 @@ async def _fetch_more(
     request: TextRequest,
 ) -> tuple[dict[str, Value], Preview]:
     """Return a message and its text with what is missing, as far as the server shows it."""
-    assert preview.more is not None
-    more: dict[str, Value] = {}
-    with contextlib.suppress(CommandRefused, ResponseTooLarge):
-        more = await _fetch_one(desk, *place, preview.more)
-    return await merge_preview(items, more, preview, request)
+
+    async def fetch_items(more: str) -> Mapping[str, Value]:
+        with contextlib.suppress(CommandRefused, ResponseTooLarge):
+            return await _fetch_one(desk, *place, more)
+        return {}
+
+    return await complete_preview(items, preview, request, fetch_items)
 
 
 async def fetch_part(

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import batched
@@ -21,7 +22,7 @@ from .fetching import (
     read_search,
 )
 from .mark import Mark
-from .message_reader import merge_preview, read_message, read_previews
+from .message_reader import complete_preview, read_message, read_previews
 from .mime.header import NEWEST_ITEMS
 from .mime.preview import (
     NO_TEXT,
@@ -334,12 +335,13 @@ class Session:
         text: TextRequest,
     ) -> tuple[dict[str, Value], Preview]:
         """Return a message and its text with what is missing, as far as the server shows it."""
-        assert preview.more is not None
-        try:
-            more = (await self._fetch([uid], preview.more)).messages.get(uid, {})
-        except CommandRefused:
-            more = {}
-        return await merge_preview(items, more, preview, text)
+
+        async def fetch(more: str) -> Mapping[str, Value]:
+            with suppress(CommandRefused):
+                return (await self._fetch([uid], more)).messages.get(uid, {})
+            return {}
+
+        return await complete_preview(items, preview, text, fetch)
 
     async def fetch_carefully(
         self, uids: Sequence[int], items: Sequence[str]

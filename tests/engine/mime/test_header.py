@@ -107,6 +107,10 @@ def test_everything_that_a_server_tells() -> None:
                 "filename": "a.pdf",
                 "content_type": "application/pdf",
                 "size": 9,
+                "encoding": "base64",
+                "disposition": None,
+                "content_id": None,
+                "inline": False,
             },
         ),
         "bulk": True,
@@ -385,12 +389,16 @@ def test_header(header: str, expected: dict[str, object]) -> None:
             [("1", "meet.ics")],
             id="invitation",
         ),
-        pytest.param('("text" "calendar" ("method" "REQUEST") NIL NIL "7bit" 3 1)', [], id="invitation without a name"),
-        pytest.param('("image" "png" NIL "<x>" NIL "base64" 3 NIL ("inline" NIL) NIL NIL)', [], id="nameless image"),
-        pytest.param(PART.format("NIL", '("attachment" NIL)'), [("1", None)], id="nameless file"),
-        pytest.param(PART.format("NIL", '"attachment"'), [], id="disposition that is no list"),
-        pytest.param(PART.format("NIL", '("attachment" "x")'), [], id="parameters that are no list"),
-        pytest.param(PART.format("NIL", "NIL").replace("NIL NIL)", '("de" "en") NIL)'), [], id="two languages"),
+        pytest.param(
+            '("text" "calendar" ("method" "REQUEST") NIL NIL "7bit" 3 1)',
+            [("1", "attachment-1.ics")],
+            id="invitation without a name",
+        ),
+        pytest.param('("image" "png" NIL "<x>" NIL "base64" 3 NIL ("inline" NIL) NIL NIL)', [("1", "attachment-1.png")], id="nameless image"),
+        pytest.param(PART.format("NIL", '("attachment" NIL)'), [("1", "attachment-1.pdf")], id="nameless file"),
+        pytest.param(PART.format("NIL", '"attachment"'), [("1", "attachment-1.pdf")], id="disposition that is no list"),
+        pytest.param(PART.format("NIL", '("attachment" "x")'), [("1", "attachment-1.pdf")], id="parameters that are no list"),
+        pytest.param(PART.format("NIL", "NIL").replace("NIL NIL)", '("de" "en") NIL)'), [("1", "attachment-1.pdf")], id="two languages"),
         pytest.param('("application" "pdf" ("name" "a.pdf"))', [("1", "a.pdf")], id="cut short"),
         pytest.param(f'({TEXT}() NIL {TEXT} "mixed")', [], id="holes"),
         pytest.param(f'({TEXT}()("a" "b" ("name" "c")) "mixed")', [("3", "c")], id="empty part counts"),
@@ -413,7 +421,7 @@ def test_header(header: str, expected: dict[str, object]) -> None:
         ),
         pytest.param(
             f'("message" "rfc822" NIL NIL NIL "7bit" 99 (NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL) ({TEXT} "mixed") 3)',
-            [("1", None)],
+            [("1", "attachment-1.eml")],
             id="nothing but forwarded",
         ),
         pytest.param("(" * 60 + '"a" "b" ("name" "deep")' + ")" * 60, [(".".join(["1"] * 59), "deep")], id="60 deep"),
@@ -450,13 +458,13 @@ def test_structure(structure: str, found: list[tuple[str, str | None]]) -> None:
         pytest.param('"filename" "Ä.pdf"', "Ä.pdf", id="raw UTF-8"),
         pytest.param('"filename" "Ä.pdf"'.encode("latin-1"), "Ä.pdf", id="raw Latin-1"),
         pytest.param(b'"filename" {9}\r\nA\r\n\tB.pdf', "A B.pdf", id="folded, in a literal"),
-        pytest.param('"filename" NIL "name" "x"', None, id="NIL"),
-        pytest.param('"filename*x" "a" "filename**" "b" "filename*0000" "c"', None, id="not a form of it"),
-        pytest.param('"filename"', None, id="no value"),
-        pytest.param('("filename") "a" "filename" ("b")', None, id="lists"),
+        pytest.param('"filename" NIL "name" "x"', "attachment-1.pdf", id="NIL"),
+        pytest.param('"filename*x" "a" "filename**" "b" "filename*0000" "c"', "attachment-1.pdf", id="not a form of it"),
+        pytest.param('"filename"', "attachment-1.pdf", id="no value"),
+        pytest.param('("filename") "a" "filename" ("b")', "attachment-1.pdf", id="lists"),
     ],
 )  # fmt: skip
-def test_file_name(parameters: str | bytes, name: str | None) -> None:
+def test_file_name(parameters: str | bytes, name: str) -> None:
     """See file names in every form that mailers send and servers pass on."""
     parameters = parameters.encode() if isinstance(parameters, str) else parameters
     structure = PART.encode().replace(b"{}", b"NIL", 1)
@@ -469,17 +477,17 @@ def test_file_name(parameters: str | bytes, name: str | None) -> None:
     [
         pytest.param(b"TEXT", b"Plain", "text/plain", id="any case"),
         pytest.param(b"application", b"vnd.ms-excel+x", "application/vnd.ms-excel+x", id="token"),
-        pytest.param(b"text\x1b[2J\r\n", b"html", "application/octet-stream", id="controls"),
-        pytest.param(b"text", b"html\nERROR (MainThread) x", "application/octet-stream", id="forged log line"),
-        pytest.param(b"text", "ht\u202eml".encode(), "application/octet-stream", id="no ASCII"),
-        pytest.param(b"", b"", "application/octet-stream", id="empty"),
-        pytest.param(b"a/b", b"c", "application/octet-stream", id="two slashes"),
-        pytest.param(None, None, "application/octet-stream", id="NIL"),
-        pytest.param(b"x" * 500, b"y", "application/octet-stream", id="too long"),
+        pytest.param(b"text\x1b[2J\r\n", b"html", "text/plain", id="controls"),
+        pytest.param(b"text", b"html\nERROR (MainThread) x", "text/plain", id="forged log line"),
+        pytest.param(b"text", "ht\u202eml".encode(), "text/plain", id="no ASCII"),
+        pytest.param(b"", b"", "text/plain", id="empty"),
+        pytest.param(b"a/b", b"c", "text/plain", id="two slashes"),
+        pytest.param(None, None, "text/plain", id="NIL"),
+        pytest.param(b"x" * 500, b"y", "text/plain", id="too long"),
     ],
 )  # fmt: skip
 def test_content_type(kind: Value, subtype: Value, content_type: str) -> None:
-    """See a content type, whatever the sender wrote there."""
+    """See a content type; one that is invalid means text (RFC 2045 5.2)."""
     disposition = (b"attachment", None)
     structure = (kind, subtype, None, None, None, b"7bit", b"3", None, disposition)
     found = parse_mail("INBOX", 1, 7, {"BODYSTRUCTURE": structure})
@@ -692,7 +700,12 @@ def test_attachments_are_those_that_python_finds(wire: bytes, structure: str) ->
     parsed = message_from_bytes(wire, policy=SMTP)
     assert isinstance(parsed, EmailMessage)
     expected = [
-        (number, part.get_filename(), part.get_content_type(), size_of(part))
+        (
+            number,
+            part.get_filename() or f"attachment-{number}.eml",
+            part.get_content_type(),
+            size_of(part),
+        )
         for number, part in numbered(parsed)
         if part.get_filename() or part.is_attachment()
     ]
@@ -705,7 +718,7 @@ def test_attachments_are_those_that_python_finds(wire: bytes, structure: str) ->
 def test_files_of_a_forwarded_mail_are_not_files_of_this_one() -> None:
     """See a forwarded mail as one file, and the number of what stands behind it."""
     found = mail(structure=FORWARDED)
-    assert files(found) == [("2", None), ("3", "outer.pdf")]
+    assert files(found) == [("2", "attachment-2.eml"), ("3", "outer.pdf")]
 
 
 # Fields at their worst.

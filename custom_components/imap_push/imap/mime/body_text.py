@@ -47,8 +47,10 @@ def text_of(root: Part, size: int, budget: Budget, *, links: bool = False) -> Te
 
 
 def text_parts(root: Part, budget: Budget) -> list[Part]:
-    """Return all parts that are text, in order."""
-    return [part for part, role in roles(root, budget) if role is Role.TEXT]
+    """Return all parts that are text, in order; without any, text files that are shown inline."""
+    found = list(roles(root, budget))
+    texts = [part for part, role in found if role is Role.TEXT]
+    return texts or [part for part, _ in found if part.is_text_file]
 
 
 def preferred_parts(root: Part, budget: Budget) -> list[Part]:

@@ -55,6 +55,11 @@ class Part:
         return self.content_type == "text/html"
 
     @property
+    def is_text_file(self) -> bool:
+        """Return if a mail program shows the content, though it may be a file."""
+        return self.content_type in _TEXT_TYPES and self.disposition != "attachment"
+
+    @property
     def is_named(self) -> bool:
         """Return if the part has a file name in any form (RFC 2183 2.3, RFC 2231)."""
         return _has(self.disposition_parameters, b"filename") or _has(

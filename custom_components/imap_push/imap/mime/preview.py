@@ -115,9 +115,8 @@ def preview_of(items: Mapping[str, Value], request: TextRequest) -> Preview:
 
 def text_in(items: Mapping[str, Value], request: TextRequest) -> Text:
     """Return the text of a message as far as it was fetched."""
-    body = items.get("BODY[TEXT]")
-    if not request.size or not isinstance(body, bytes):
-        return Text()
+    if not isinstance(items.get("BODY[TEXT]"), bytes):
+        return Text(is_cut=True)
     budget = Budget(_MAX_DECODED)
     message = _message(items, request, budget)
     found = Text()
@@ -156,7 +155,7 @@ def with_text(mail: Mail, found: Text) -> Mail:
 
 def _is_header_cut(items: Mapping[str, Value]) -> bool:
     header = items.get("BODY")
-    return isinstance(header, bytes) and len(header) >= MAX_HEADER
+    return isinstance(header, bytes) and len(header) == MAX_HEADER
 
 
 def _is_body_cut(items: Mapping[str, Value], request: TextRequest) -> bool:
@@ -187,10 +186,11 @@ def _missing_text(
         return
     message = _message(items, request, budget)
     known = {part.number for part, _ in roles(message, budget) if part.is_whole}
+    known |= {part.number for part in parts if f"BODY[{part.number}]" in items}
     preferred = preferred_parts(structure, budget)
     missing = [part for part in preferred if part.number not in known]
-    if not missing and found.is_cut:
-        # They are blank: other forms of the text are not.
+    if not missing and (found.is_cut or not found.text):
+        # They are blank: other forms of the text may not be.
         missing = [part for part in parts if part.number not in known]
     left = request.limit
     for part in missing[:_MAX_PARTS]:
