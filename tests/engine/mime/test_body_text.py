@@ -85,7 +85,7 @@ def test_text_of_a_mail(mail: EmailMessage, text: str) -> None:
         ("iso-8859-1", b"\xe9", "é"),
         ("no-such-charset", b"\xc3\xa9", "é"),
         ("shift_jis", "日本".encode("shift_jis"), "日本"),
-        ("utf-8", b"a\xff", "a\ufffd"),
+        ("utf-8", "ä".encode() + b"\xff", "ä\ufffd"),
         ("base64", b"YQ==", "YQ=="),
         ("punycode", b"abc-", "abc-"),
         ("utf-7", b"+2AA-", "?"),

@@ -58,10 +58,10 @@ def work(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """Return what is counted: octets decoded, charsets, tags."""
     counted = SimpleNamespace(octets=0, codecs=set(), tags=0, largest=0)
 
-    def decode(octets: bytes, codec: str | None) -> str:
+    def decode(octets: bytes, codec: str | None, others: tuple[str, ...]) -> str:
         counted.octets += len(octets)
         counted.codecs.add(codec)
-        return charset.decode(octets, codec)
+        return charset.decode(octets, codec, others)
 
     def take_tag(budget: Budget, attributes: int = 0) -> None:
         counted.tags += 1

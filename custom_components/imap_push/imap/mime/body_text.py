@@ -8,7 +8,7 @@ from typing import Final
 
 from .budget import Budget
 from .characters import visible
-from .charset import decode_body
+from .charset import decode
 from .html import text_of_html
 from .parameters import mime_fields, parameter_octets, parse_field
 from .transfer_encoding import decoder_for
@@ -78,9 +78,7 @@ def readable(
     budget = budget or Budget()
     whole = whole and len(octets) <= MAX_TEXT_OCTETS
     decoded = b"".join(_without_encoding(kind.encoding, octets[:MAX_TEXT_OCTETS]))
-    text = decode_body(decoded, budget.codec(kind.charset))
-    if not whole:
-        text = text.rstrip("\ufffd")  # Half a character.
+    text = decode(decoded, budget.codec(kind.charset), budget.others, whole=whole)
     if kind.is_html:
         text, is_cut = text_of_html(text, size, budget)
     else:

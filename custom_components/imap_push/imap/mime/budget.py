@@ -31,6 +31,8 @@ class Budget:
     def __init__(self, octets: int = MAX_DECODED) -> None:
         """Allow so many octets to be decoded."""
         self.truncated = False
+        # Codecs of the message's labels, for text without a label.
+        self.others: tuple[str, ...] = ()
         self._octets = octets
         self._tags = MAX_TAGS
         self._codecs: set[str] = set()
@@ -68,7 +70,11 @@ class Budget:
 
     def decode(self, octets: bytes, label: str = "") -> str:
         """Return octets as text, as far as they may be decoded; see `charset.decode`."""
-        return decode(self.take(octets), self.codec(label) if label else None)
+        return self.decode_counted(self.take(octets), label)
+
+    def decode_counted(self, octets: bytes, label: str = "") -> str:
+        """Return octets that `take` has counted as text; see `charset.decode`."""
+        return decode(octets, self.codec(label) if label else None, self.others)
 
     def cut(self, octets: bytes, limit: int, separator: bytes) -> bytes:
         """Return as much as fits, up to a separator: half an address is worse than none."""

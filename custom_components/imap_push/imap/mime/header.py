@@ -55,11 +55,12 @@ _LEXEME: Final = re.compile(
     | (?P<end>[,;])
     | (?P<text>=\?[^?\s]*\?[bqBQ]\?[^?\s]*\?=|\[[^][<>"(]*\]|\\.|[^]["(<:,;=\\]+|.)
     """,
-    re.VERBOSE | re.DOTALL,
+    re.VERBOSE | re.DOTALL | re.ASCII,
 )
+_BLANKS: Final = " \t\r\n\f\v"
 _PARENTHESIS: Final = re.compile(r"\\.|[()]")
 _ESCAPED: Final = re.compile(r"\\(.)")
-_ADDRESS: Final = re.compile(r'(?:"(?:[^"\\]|\\.)*+"|[^\s"@<>]+)@[^\s"@<>]+')
+_ADDRESS: Final = re.compile(r'(?:"(?:[^"\\]|\\.)*+"|[^\s"@<>]+)@[^\s"@<>]+', re.ASCII)
 
 
 def parse_mail(
@@ -79,11 +80,11 @@ def parse_mail(
         message_id=budget.text(header.line(b"message-id"), _MAX_MESSAGE_ID) or None,
         sender=budget.text(sender, _MAX_ADDRESS),
         sender_name=budget.text(sender_name, _MAX_NAME),
-        to=budget.items(_addresses(header, b"to"), _MAX_ADDRESSES),
-        cc=budget.items(_addresses(header, b"cc"), _MAX_ADDRESSES),
-        reply_to=budget.items(_addresses(header, b"reply-to"), _MAX_ADDRESSES),
+        to=budget.items(_addresses(header, b"to", budget), _MAX_ADDRESSES),
+        cc=budget.items(_addresses(header, b"cc", budget), _MAX_ADDRESSES),
+        reply_to=budget.items(_addresses(header, b"reply-to", budget), _MAX_ADDRESSES),
         subject=budget.text(
-            decode_words(header.text(b"subject"), budget), _MAX_SUBJECT
+            decode_words(header.octets(b"subject"), budget), _MAX_SUBJECT
         ),
         date=_date(header),
         received=parse_internal_date(items.get("INTERNALDATE")),
@@ -111,14 +112,13 @@ class _Header:
             if colon:
                 self._fields.setdefault(name.strip().lower(), value.strip())
 
-    def text(self, name: bytes, separator: bytes = b" ") -> str:
-        """Return a field as text; where it is cut, only what a separator ends is kept."""
-        octets = self._fields.get(name, b"")
-        return self._budget.decode(self._budget.cut(octets, MAX_FIELD, separator))
+    def octets(self, name: bytes, separator: bytes = b" ") -> bytes:
+        """Return a field; where it is cut, only what a separator ends is kept."""
+        return self._budget.cut(self._fields.get(name, b""), MAX_FIELD, separator)
 
     def line(self, name: bytes) -> str:
         """Return a field without encoded words as one line."""
-        return one_line(self.text(name))
+        return one_line(self._budget.decode(self.octets(name)))
 
 
 def _flags(value: Value) -> Iterator[str]:
@@ -130,39 +130,44 @@ def _flags(value: Value) -> Iterator[str]:
     )
 
 
-def _addresses(header: _Header, name: bytes) -> Iterator[str]:
-    return (address for _, address in _mailboxes(header.text(name, b",")))
+def _addresses(header: _Header, name: bytes, budget: Budget) -> Iterator[str]:
+    field = budget.take(header.octets(name, b","))
+    return (address for _, address in _mailboxes(field, budget))
 
 
 def _sender(header: _Header, budget: Budget) -> tuple[str, str]:
     """Return display name and address of From, or its text as the name if it has no address."""
-    field = header.text(b"from", b",")
-    name, address = next(_mailboxes(field), (field, ""))
+    field = header.octets(b"from", b",")
+    name, address = next(_mailboxes(field, budget), (field, ""))
     return decode_words(name, budget), address
 
 
-def _mailboxes(field: str) -> Iterator[tuple[str, str]]:
-    """Yield display name, its words not decoded, and address of each mailbox (RFC 5322 3.4).
+def _mailboxes(field: bytes, budget: Budget) -> Iterator[tuple[bytes, str]]:
+    """Yield display name, not decoded, and address of each mailbox (RFC 5322 3.4).
 
     One with an invisible character is skipped: without it, it would be the address of another.
     The library takes `a@b` in `a@b <c@d>` for the address or, strict, refuses the whole field.
     """
     name = bare = comment = angle = ""
-    for kind, text in _lexemes(field):
+    for kind, text in _lexemes(field.decode("latin-1")):
         match kind:
             case "comment":
                 comment = text
             case "angle":
-                angle = text.strip()
+                angle = text.strip(_BLANKS)
             case "group":
                 name = bare = ""
             case "end":
-                address = angle or bare.strip()
-                if _ADDRESS.fullmatch(address) and visible(address) == address:
-                    yield (name.strip() if angle else "") or comment, address
+                address = angle or bare.strip(_BLANKS)
+                shown = name.strip(_BLANKS) if angle else ""
+                if _ADDRESS.fullmatch(address):
+                    address = budget.decode_counted(address.encode("latin-1"))
+                    if visible(address) == address:
+                        yield (shown or comment).encode("latin-1"), address
                 # The comma of an unquoted `Doe, John <john@example.com>`.
                 goes_on = text == "," and not angle and "@" not in bare
-                name = f"{name.strip()}, " if goes_on and name.strip() else ""
+                name = name.strip(_BLANKS) if goes_on else ""
+                name = name and f"{name}, "
                 bare = comment = angle = ""
             case "quoted":
                 name += _ESCAPED.sub(r"\1", text[1:].removesuffix('"'))

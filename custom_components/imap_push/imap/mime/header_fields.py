@@ -20,6 +20,6 @@ def parse_headers(header: bytes) -> tuple[tuple[str, str], ...]:
     for line in unfold(header).split(b"\n"):
         name, colon, value = line[:MAX_FIELD].partition(b":")
         if colon and len(fields) < MAX_FIELDS:
-            text = decode_words(budget.decode(value), budget)
+            text = decode_words(value, budget)
             fields.append((one_line(budget.decode(name)), text))
     return tuple((name, text) for name, text in fields if name)

@@ -7,6 +7,7 @@ from urllib.parse import unquote_to_bytes
 
 from ..responses import Value
 from .budget import Budget
+from .characters import one_line
 from .encoded_words import decode_words
 
 # Octets of one field or parameter that are looked at.
@@ -52,7 +53,9 @@ def parse_field(field: bytes) -> tuple[str, Value]:
 def parameter(parameters: Value, name: bytes, budget: Budget) -> str:
     """Return a parameter as one line of text, "" if there is none."""
     octets, charset = parameter_octets(parameters, name, budget)
-    return decode_words(budget.decode(octets, charset), budget) if octets else ""
+    if b"=?" in octets and not charset:
+        return decode_words(octets, budget)
+    return one_line(budget.decode(octets, charset))
 
 
 def parameter_octets(
