@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import batched
 import re
@@ -54,7 +55,9 @@ async def fetch_mails(
         items = await fetch_carefully(ask, asked, _MAIL, _concerns_message)
         for uid in asked:
             if uid in items:
-                found[uid] = await read_with_text(folder, uid_validity, uid, items[uid])
+                mail = await read_with_text(folder, uid_validity, uid, items[uid])
+                # Only filters of new mail need all recipients; here they would fill the memory.
+                found[uid] = replace(mail, recipients=())
                 await asyncio.sleep(0)
     return [found[uid] for uid in usable if uid in found]
 

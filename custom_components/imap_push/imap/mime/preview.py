@@ -57,7 +57,9 @@ def with_text(mail: Mail, items: Mapping[str, Value], text_size: int) -> Mail:
     header = header if isinstance(header, bytes) else b""
     whole = len(body) < _octets(text_size)
     text, more = text_of(header, body, text_size, whole=whole)
-    spent = json.dumps(asdict(mail), default=str, ensure_ascii=False).encode()
+    # Recipients are for filters, not for the event.
+    shown = asdict(replace(mail, recipients=()))
+    spent = json.dumps(shown, default=str, ensure_ascii=False).encode()
     budget = Budget()
     text = budget.text(text, max(0, _MAX_MAIL - len(spent)))
     truncated = mail.truncated or more or budget.truncated
