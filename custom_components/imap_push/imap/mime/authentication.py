@@ -27,9 +27,9 @@ def parse_authentication(field: bytes) -> Authentication | None:
 
     `server` is "" where the field does not name it, as Microsoft's do not.
     """
-    clauses = list(_clauses(without_comments(field)))
-    if not clauses[0].strip():
+    if not field.strip():
         return None
+    clauses = list(_clauses(without_comments(field)))
     server = ""
     if named := _SERVER.fullmatch(clauses[0]):
         server = _text(named[1])
