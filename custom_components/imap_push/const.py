@@ -8,8 +8,10 @@ from homeassistant.util.signal_type import SignalType
 DOMAIN: Final = "imap_push"
 
 EVENT_NEW_MAIL: Final = "new_mail"
-# Sent for the mail of every account, whether anyone knows the account or not.
-SIGNAL_NEW_MAIL: Final = SignalType[dict[str, Any], Context](f"{DOMAIN}_new_mail")
+# Sent for the mail of every account: the event's data, all recipients, the context.
+SIGNAL_NEW_MAIL: Final = SignalType[dict[str, Any], tuple[str, ...], Context](
+    f"{DOMAIN}_new_mail"
+)
 
 # Of an account
 CONF_ACCESS: Final = "access"
@@ -36,6 +38,7 @@ CONF_TEXT_SIZE: Final = "text_size"
 
 # Of a filter
 CONF_ATTACHMENT_TYPE: Final = "attachment_type"
+CONF_AUTHENTICATED_BY: Final = "authenticated_by"
 CONF_HAS_ATTACHMENT: Final = "has_attachment"
 CONF_IGNORE_BULK: Final = "ignore_bulk"
 CONF_IGNORE_CATCH_UP: Final = "ignore_catch_up"

@@ -226,12 +226,13 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
             device_id=folder.device_id,
             account=self.config_entry.title,
         )
-        if not folder.mail_filter.matches(new_mail):
+        recipients = arrival.mail.recipients
+        if not folder.mail_filter.matches(new_mail, recipients):
             return
         # By the context, the logbook knows what comes of which mail.
         context = Context()
         self.hass.bus.async_fire(EVENT_NEW_MAIL, new_mail, context=context)
-        async_dispatcher_send(self.hass, SIGNAL_NEW_MAIL, new_mail, context)
+        async_dispatcher_send(self.hass, SIGNAL_NEW_MAIL, new_mail, recipients, context)
         self._mail[None].async_send(new_mail, context)
         self._mail[folder.subentry_id].async_send(new_mail, context)
         self.searches.mail_arrived(new_mail)

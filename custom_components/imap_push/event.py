@@ -50,6 +50,7 @@ BULKY_ATTRIBUTES: Final = frozenset(
     {
         "account",
         "attachments",
+        "authentication",
         "cc",
         "date",
         "device_id",

@@ -22,7 +22,10 @@ def new_mail_from_arrival(
 
 
 def mail_fields(mail: Mail, *, entry_id: str, account: str) -> dict[str, Any]:
-    """Return what the event and the answers of actions tell of a mail."""
+    """Return what the event and the responses of actions contain of a mail.
+
+    `recipients` are left out: they have no bound of an event, and only filters need them.
+    """
     return {
         "entry_id": entry_id,
         "account": account,
@@ -42,6 +45,7 @@ def mail_fields(mail: Mail, *, entry_id: str, account: str) -> dict[str, Any]:
         "flags": list(mail.flags),
         "attachments": [asdict(attachment) for attachment in mail.attachments],
         "bulk": mail.bulk,
+        "authentication": mail.authentication and asdict(mail.authentication),
         "text": mail.text,
         "truncated": mail.truncated,
     }

@@ -16,6 +16,7 @@ from homeassistant.helpers.selector import (
 
 from .const import (
     CONF_ATTACHMENT_TYPE,
+    CONF_AUTHENTICATED_BY,
     CONF_FILTER,
     CONF_FOLDER,
     CONF_HAS_ATTACHMENT,
@@ -53,6 +54,7 @@ FILTER_SCHEMA: Final = vol.Schema(
         **choice(CONF_HAS_ATTACHMENT),
         vol.Optional(CONF_ATTACHMENT_TYPE): TEXTS,
         vol.Optional(CONF_INLINE_IMAGES): BooleanSelector(),
+        vol.Optional(CONF_AUTHENTICATED_BY): TEXTS,
         vol.Optional(CONF_IGNORE_BULK): BooleanSelector(),
     }
 )

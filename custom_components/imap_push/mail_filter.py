@@ -1,7 +1,8 @@
-"""Which mail someone wants to hear of."""
+"""Filters of new mail, for folders and triggers."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+import re
 from typing import Any, Final, Self
 import unicodedata
 
@@ -11,6 +12,7 @@ from homeassistant.helpers import config_validation as cv
 
 from .const import (
     CONF_ATTACHMENT_TYPE,
+    CONF_AUTHENTICATED_BY,
     CONF_HAS_ATTACHMENT,
     CONF_IGNORE_BULK,
     CONF_IGNORE_CATCH_UP,
@@ -49,6 +51,9 @@ def is_bounded(config: Mapping[str, Any]) -> bool:
     return True
 
 
+# A label is at most 63 octets long, and decoding Punycode takes quadratic time.
+_A_LABEL: Final = re.compile(r"(?<![\w*?-])xn--([a-z0-9-]{1,59})(?![\w*?-])", re.ASCII)
+
 # The fields of a filter, for the schemas of those that have one.
 FILTER_FIELDS: Final[dict[vol.Marker, Any]] = {
     vol.Optional(CONF_SENDER): validate_patterns,
@@ -57,6 +62,7 @@ FILTER_FIELDS: Final[dict[vol.Marker, Any]] = {
     vol.Optional(CONF_HAS_ATTACHMENT): cv.boolean,
     vol.Optional(CONF_ATTACHMENT_TYPE): validate_patterns,
     vol.Optional(CONF_INLINE_IMAGES): cv.boolean,
+    vol.Optional(CONF_AUTHENTICATED_BY): validate_patterns,
     vol.Optional(CONF_IGNORE_BULK): cv.boolean,
     vol.Optional(CONF_IGNORE_CATCH_UP): cv.boolean,
 }
@@ -125,6 +131,7 @@ class MailFilter:
     has_attachment: bool | None = None
     attachment_type: Glob | None = None
     inline_images: bool = False
+    authenticated_by: Glob | None = None
     ignore_bulk: bool = False
     ignore_catch_up: bool = False
 
@@ -138,12 +145,16 @@ class MailFilter:
             has_attachment=config.get(CONF_HAS_ATTACHMENT),
             attachment_type=_glob(config, CONF_ATTACHMENT_TYPE),
             inline_images=config.get(CONF_INLINE_IMAGES, False),
+            authenticated_by=_glob(config, CONF_AUTHENTICATED_BY),
             ignore_bulk=config.get(CONF_IGNORE_BULK, False),
             ignore_catch_up=config.get(CONF_IGNORE_CATCH_UP, False),
         )
 
-    def matches(self, mail: NewMail) -> bool:
-        """Return whether a mail is what the filter says."""
+    def matches(self, mail: NewMail, recipients: Iterable[str]) -> bool:
+        """Return whether a mail is what the filter says.
+
+        `recipients` are all addresses of To and Cc; those of the event may be cut.
+        """
         if self.ignore_bulk and mail["bulk"]:
             return False
         if self.ignore_catch_up and mail["catch_up"]:
@@ -152,13 +163,14 @@ class MailFilter:
         if self.has_attachment not in (None, bool(files)):
             return False
         return (
-            _any_matches(self.sender, (mail["sender"],))
-            and _any_matches(self.recipient, (*mail["to"], *mail["cc"]))
+            _any_matches(self.sender, (mail["sender"] or mail["sender_name"],))
+            and _any_matches(self.recipient, recipients)
             and _any_matches(self.subject, (mail["subject"],))
             and (
                 self.attachment_type is None
                 or any(matches_type(self.attachment_type, file) for file in files)
             )
+            and _any_matches(self.authenticated_by, _authenticators(mail))
         )
 
 
@@ -180,8 +192,35 @@ def _any_matches(glob: Glob | None, texts: Iterable[str]) -> bool:
 
 
 def _fold(text: str) -> str:
-    """Return a text without what people do not see as a difference."""
-    return unicodedata.normalize("NFC", text.casefold())
+    """Return a text without what people do not see as a difference.
+
+    A domain in its ASCII form (RFC 5890 2.3.2.1) becomes Unicode, as filters may have either.
+    """
+    text = unicodedata.normalize("NFC", text.casefold())
+    if "xn--" not in text:
+        return text
+    local_part, at, domain = text.rpartition("@")
+    return local_part + at + _A_LABEL.sub(_u_label, domain)
+
+
+def _u_label(match: re.Match[str]) -> str:
+    """Return the Unicode form of a label, or the label itself if it is invalid."""
+    try:
+        label = match[1].encode().decode("punycode")
+    except OverflowError, UnicodeError, ValueError:
+        return match[0]
+    return unicodedata.normalize("NFC", label.casefold())
+
+
+def _authenticators(mail: NewMail) -> Iterator[str]:
+    """Yield the server that proved the sender's domain with DMARC, if one did (RFC 8601 5)."""
+    authentication = mail["authentication"]
+    if authentication and authentication["dmarc"] == "pass":
+        domain = _fold(authentication["domain"])
+        # The server may have checked another author than the one that is shown.
+        sender = "." + _fold(mail["sender"]).rpartition("@")[2]
+        if not domain or sender.endswith("." + domain):
+            yield authentication["server"]
 
 
 def attached_files(
@@ -222,12 +261,17 @@ def _address_patterns(text: str) -> tuple[str, ...]:
         return (domain,)
     if _is_pattern(domain):
         return (f"*{text}",) if text.startswith("@") else (text,)
-    return (f"*@{domain}", f"*@*.{domain}")
+    return (f"*@{domain}", f"*@*.{domain}", text)
 
 
 def _subject_patterns(text: str) -> tuple[str, ...]:
     """Return the pattern of a whole subject, or of one that contains the text."""
     return (text,) if _is_pattern(text) else (f"*{text}*",)
+
+
+def _server_patterns(text: str) -> tuple[str, ...]:
+    """Return the patterns of a server's name, or of a domain and all below it."""
+    return (text,) if _is_pattern(text) else (text, f"*.{text}")
 
 
 def _attachment_patterns(text: str) -> tuple[str, ...]:
@@ -242,4 +286,5 @@ _SPELL_OUT: Final = {
     CONF_RECIPIENT: _address_patterns,
     CONF_SUBJECT: _subject_patterns,
     CONF_ATTACHMENT_TYPE: _attachment_patterns,
+    CONF_AUTHENTICATED_BY: _server_patterns,
 }

@@ -58,9 +58,11 @@ class NewMailTrigger(Trigger):
         """Run the action for each mail until detached."""
 
         @callback
-        def async_mail_arrived(mail: NewMail, context: Context) -> None:
+        def async_mail_arrived(
+            mail: NewMail, recipients: tuple[str, ...], context: Context
+        ) -> None:
             """Look at the mail first: that is cheaper than to resolve the target."""
-            if not self._filter.matches(mail):
+            if not self._filter.matches(mail, recipients):
                 return
             if not self._target.async_select((mail["device_id"],)):
                 return

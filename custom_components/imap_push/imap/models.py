@@ -98,11 +98,28 @@ class Attachment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Authentication:
+    """What the server that added an Authentication-Results field reports (RFC 8601).
+
+    `server` is the authserv-id, "" if the field has none. The results are in lower case, None
+    where there is no result. `domain` is the From domain that `dmarc` is about, "" if not given.
+    """
+
+    server: str
+    spf: str | None = None
+    dkim: str | None = None
+    dmarc: str | None = None
+    domain: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Mail:
     """A message as its header fields and its structure tell it.
 
     `size` is in octets. `text` is the beginning of its text, None where nobody asked for it.
-    `truncated` says that a field was cut to keep the whole small.
+    `recipients` are all addresses of To and Cc, for filters; `to` and `cc` are cut to the size
+    of an event. `authentication` is the topmost Authentication-Results field. `truncated` says
+    that a field was cut to keep the whole small.
     """
 
     folder: str
@@ -114,6 +131,7 @@ class Mail:
     to: tuple[str, ...] = ()
     cc: tuple[str, ...] = ()
     reply_to: tuple[str, ...] = ()
+    recipients: tuple[str, ...] = ()
     subject: str = ""
     date: datetime | None = None
     received: datetime | None = None
@@ -121,6 +139,7 @@ class Mail:
     flags: tuple[str, ...] = ()
     attachments: tuple[Attachment, ...] = ()
     bulk: bool = False
+    authentication: Authentication | None = None
     text: str | None = None
     truncated: bool = False
 

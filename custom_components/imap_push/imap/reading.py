@@ -65,7 +65,9 @@ async def fetch_mails(
                 items, _ = await _fetch_more(
                     desk, (folder, uid_validity, uid), items, previews[uid], NO_TEXT
                 )
-            found[uid] = await read_message(folder, uid_validity, uid, items)
+            mail = await read_message(folder, uid_validity, uid, items)
+            # Only filters of new mail need all recipients; here they would fill the memory.
+            found[uid] = replace(mail, recipients=())
             await asyncio.sleep(0)
     return [found[uid] for uid in usable if uid in found]
 

@@ -1,23 +1,27 @@
 """Header fields and BODYSTRUCTURE -> `Mail`: total on any bytes, bounded in size."""
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from dataclasses import replace
+from itertools import islice
 import re
 from typing import Final
 
-from ..models import Mail
+from ..models import Authentication, Mail
 from ..responses import Value, parse_internal_date, parse_number, parse_strings
+from .addresses import Mailbox, mailboxes
 from .attachments import attachments_of
+from .authentication import parse_authentication
 from .body_structure import parse_structure
 from .body_text import codecs_of
 from .budget import Budget
 from .characters import one_line, visible
+from .dates import parse_date
 from .encoded_words import decode_words
 from .parameters import MAX_FIELD, unfold
 
 HEADER_FIELDS: Final = (
     "FROM TO CC REPLY-TO SUBJECT DATE MESSAGE-ID LIST-ID PRECEDENCE AUTO-SUBMITTED"
+    " AUTHENTICATION-RESULTS"
 )
 # Octets of the header that are asked for.
 MAX_HEADER: Final = 65_536
@@ -35,6 +39,13 @@ NEWEST_ITEMS: Final = (
     " BODY.PEEK[HEADER.FIELDS (FROM SUBJECT DATE)]<0.8192>)"
 )
 
+_FIELD_NAMES: Final = frozenset(HEADER_FIELDS.lower().encode().split())
+
+# Addresses of To, and of Cc, that filters see, and octets that are read of all To fields
+# together, and of all Cc fields.
+MAX_RECIPIENTS: Final = 2_000
+_MAX_RECIPIENT_OCTETS: Final = 65_536
+
 # Octets of JSON that a field may take; together they keep an event far below 32 KB.
 _MAX_SUBJECT: Final = 2_000
 _MAX_NAME: Final = 500
@@ -47,55 +58,44 @@ _BULK_PRECEDENCE: Final = frozenset({"bulk", "list", "junk"})
 # A keyword or system flag (RFC 3501 9); some servers have keywords that are not ASCII.
 _FLAG: Final = re.compile(r'\\?[^\s(){%*"\\]+')
 
-# Each alternative ends where it stops matching, so that no octet is looked at again and again.
-_LEXEME: Final = re.compile(
-    r"""
-      (?P<quoted>"(?:[^"\\]|\\.)*+"?)
-    | (?P<comment>\()
-    | <(?P<angle>(?:"(?:[^"\\]|\\.)*+"?|[^<>"])*+)>?
-    | (?P<group>:)
-    | (?P<end>[,;])
-    | (?P<text>=\?[^?\s]*\?[bqBQ]\?[^?\s]*\?=|\[[^][<>"(]*\]|\\.|[^]["(<:,;=\\]+|.)
-    """,
-    re.VERBOSE | re.DOTALL | re.ASCII,
-)
-_BLANKS: Final = " \t\r\n\f\v"
-_PARENTHESIS: Final = re.compile(r"\\.|[()]")
-_ESCAPED: Final = re.compile(r"\\(.)")
-_ADDRESS: Final = re.compile(r'(?:"(?:[^"\\]|\\.)*+"|[^\s"@<>]+)@[^\s"@<>]+', re.ASCII)
-
 
 def parse_mail(
     folder: str, uid_validity: int, uid: int, items: Mapping[str, Value]
 ) -> Mail:
-    """Return the mail that the items of a FETCH response tell of.
+    """Return the mail that the items of a FETCH response describe.
 
-    The header comes first: what it leaves of the budget is for the attachments.
+    The header in `BODY` may be several sections in a row. It comes first: what it leaves of the
+    budget is for the attachments.
     """
     budget = Budget()
     structure = parse_structure(items.get("BODYSTRUCTURE"), budget)
     if structure is not None:
         budget.others = codecs_of(structure, budget)
     header = _Header(items.get("BODY"), budget)
-    sender_name, sender = _sender(header, budget)
+    authors = [*header.mailboxes(b"from", MAX_FIELD)]
+    sender = _sender(authors, header)
+    to, cc = (_recipients(header, name) for name in (b"to", b"cc"))
+    reply_to = islice(header.mailboxes(b"reply-to", MAX_FIELD), MAX_RECIPIENTS)
     return Mail(
         folder=folder,
         uid_validity=uid_validity,
         uid=uid,
         message_id=budget.text(header.line(b"message-id"), _MAX_MESSAGE_ID) or None,
-        sender=budget.text(sender, _MAX_ADDRESS),
-        sender_name=budget.text(sender_name, _MAX_NAME),
-        to=budget.items(_addresses(header, b"to", budget), _MAX_ADDRESSES),
-        cc=budget.items(_addresses(header, b"cc", budget), _MAX_ADDRESSES),
-        reply_to=budget.items(_addresses(header, b"reply-to", budget), _MAX_ADDRESSES),
+        sender=budget.text(sender.address, _MAX_ADDRESS),
+        sender_name=budget.text(decode_words(sender.name, budget), _MAX_NAME),
+        to=budget.items(to, _MAX_ADDRESSES),
+        cc=budget.items(cc, _MAX_ADDRESSES),
+        reply_to=budget.items((box.address for box in reply_to), _MAX_ADDRESSES),
+        recipients=to + cc,
         subject=budget.text(
             decode_words(header.octets(b"subject"), budget), _MAX_SUBJECT
         ),
-        date=_date(header),
+        date=parse_date(header.octets(b"date")),
         received=parse_internal_date(items.get("INTERNALDATE")),
         size=parse_number(items.get("RFC822.SIZE")),
         flags=budget.items(_flags(items.get("FLAGS")), _MAX_FLAGS),
         bulk=_is_bulk(header),
+        authentication=_authentication(header, len(authors)),
         attachments=attachments_of(structure, budget),
         # A structure that is too large is not fetched: the message may have attachments.
         truncated=budget.truncated or "BODYSTRUCTURE" not in items,
@@ -103,27 +103,59 @@ def parse_mail(
 
 
 class _Header:
-    """The fields of a header by lower-case name; the first of a name counts."""
+    """The fields of a header by lower-case name, each with its own bound."""
 
     def __init__(self, raw: Value, budget: Budget) -> None:
         self._budget = budget
-        self._fields: dict[bytes, bytes] = {}
+        self._fields: dict[bytes, list[bytes]] = {}
         header = raw if isinstance(raw, bytes) else b""
-        # What is as long as was asked for at the most may go on.
-        header = unfold(budget.cut(header, MAX_HEADER - 1, b"\n"))
+        if len(header) == MAX_HEADER:
+            # As long as what was asked for: the last line may be cut.
+            header = budget.cut(header, MAX_HEADER - 1, b"\n")
         # A lone CR ends no line: a subject could bring a From with it.
-        for line in header.split(b"\n"):
+        for line in unfold(header).split(b"\n"):
             name, colon, value = line.partition(b":")
-            if colon:
-                self._fields.setdefault(name.strip().lower(), value.strip())
+            name = name.strip().lower()
+            if colon and name in _FIELD_NAMES:
+                self._fields.setdefault(name, []).append(value.strip())
 
     def octets(self, name: bytes, separator: bytes = b" ") -> bytes:
-        """Return a field; where it is cut, only what a separator ends is kept."""
-        return self._budget.cut(self._fields.get(name, b""), MAX_FIELD, separator)
+        """Return the topmost field of a name; if it is cut, then at a separator."""
+        [field, *_] = self._fields.get(name, [b""])
+        return self._budget.cut(field, MAX_FIELD, separator)
 
     def line(self, name: bytes) -> str:
-        """Return a field without encoded words as one line."""
+        """Return the topmost field of a name, without encoded words, as one line."""
         return one_line(self._budget.decode(self.octets(name)))
+
+    def mailboxes(self, name: bytes, limit: int) -> Iterator[Mailbox]:
+        """Yield the mailboxes of all fields of a name, which may have `limit` octets together."""
+        for field in self._fields.get(name, ()):
+            kept = self._budget.cut(field, limit, b",")
+            limit -= len(kept)
+            # Each on its own: a quote that is open in one does not change the next.
+            yield from mailboxes(kept)
+
+
+def _sender(authors: list[Mailbox], header: _Header) -> Mailbox:
+    """Return the first author with a domain, or the first, or From as a name without an address."""
+    with_domain = (author for author in authors if "@" in author.address)
+    named = Mailbox(header.octets(b"from", b","), "")
+    return next(with_domain, next(iter(authors), named))
+
+
+def _recipients(header: _Header, name: bytes) -> tuple[str, ...]:
+    found = header.mailboxes(name, _MAX_RECIPIENT_OCTETS)
+    return tuple(box.address for box in islice(found, MAX_RECIPIENTS))
+
+
+def _authentication(header: _Header, authors: int) -> Authentication | None:
+    """Return the topmost results: a server adds its own above all others (RFC 8601 5).
+
+    DMARC is about one author: with several, it would be unclear which one it is.
+    """
+    found = parse_authentication(header.octets(b"authentication-results", b";"))
+    return replace(found, dmarc=None) if found and authors > 1 else found
 
 
 def _flags(value: Value) -> Iterator[str]:
@@ -133,89 +165,6 @@ def _flags(value: Value) -> Iterator[str]:
         for flag in parse_strings(value)
         if _FLAG.fullmatch(flag) and visible(flag) == flag
     )
-
-
-def _addresses(header: _Header, name: bytes, budget: Budget) -> Iterator[str]:
-    field = budget.take(header.octets(name, b","))
-    return (address for _, address in _mailboxes(field, budget))
-
-
-def _sender(header: _Header, budget: Budget) -> tuple[str, str]:
-    """Return display name and address of From, or its text as the name if it has no address."""
-    field = header.octets(b"from", b",")
-    name, address = next(_mailboxes(field, budget), (field, ""))
-    return decode_words(name, budget), address
-
-
-def _mailboxes(field: bytes, budget: Budget) -> Iterator[tuple[bytes, str]]:
-    """Yield display name, not decoded, and address of each mailbox (RFC 5322 3.4).
-
-    One with an invisible character is skipped: without it, it would be the address of another.
-    The library takes `a@b` in `a@b <c@d>` for the address or, strict, refuses the whole field.
-    """
-    name = bare = comment = angle = ""
-    for kind, text in _lexemes(field.decode("latin-1")):
-        match kind:
-            case "comment":
-                comment = text
-            case "angle":
-                angle = text.strip(_BLANKS)
-            case "group":
-                name = bare = ""
-            case "end":
-                address = angle or bare.strip(_BLANKS)
-                shown = name.strip(_BLANKS) if angle else ""
-                if _ADDRESS.fullmatch(address):
-                    address = budget.decode_counted(address.encode("latin-1"))
-                    if visible(address) == address:
-                        yield (shown or comment).encode("latin-1"), address
-                # The comma of an unquoted `Doe, John <john@example.com>`.
-                goes_on = text == "," and not angle and "@" not in bare
-                name = name.strip(_BLANKS) if goes_on else ""
-                name = name and f"{name}, "
-                bare = comment = angle = ""
-            case "quoted":
-                name += _ESCAPED.sub(r"\1", text[1:].removesuffix('"'))
-                bare += text
-            case _:
-                name += text
-                bare += text
-
-
-def _lexemes(field: str) -> Iterator[tuple[str, str]]:
-    """Cut an address field into lexemes; the last one is an "end"."""
-    position = 0
-    while match := _LEXEME.match(field, position):
-        kind = match.lastgroup or "text"
-        start, position = match.span(kind)
-        position = match.end()
-        if kind == "comment":
-            position = _end_of_comment(field, position)
-            yield kind, field[start + 1 : position - 1]
-        else:
-            yield kind, match[kind]
-    yield "end", ""
-
-
-def _end_of_comment(field: str, position: int) -> int:
-    """Return where the comment ends that is open here; comments nest."""
-    depth = 1
-    for match in _PARENTHESIS.finditer(field, position):
-        depth += {"(": 1, ")": -1}.get(match[0], 0)
-        if depth == 0:
-            return match.end()
-    return len(field)
-
-
-def _date(header: _Header) -> datetime | None:
-    try:
-        date = parsedate_to_datetime(header.line(b"date"))
-        # -0000 is a time whose zone is not known (RFC 5322 3.3).
-        date = date if date.tzinfo else date.replace(tzinfo=UTC)
-        date.astimezone(UTC)
-    except IndexError, OverflowError, TypeError, ValueError:
-        return None
-    return date
 
 
 def _is_bulk(header: _Header) -> bool:

@@ -146,7 +146,9 @@ def html_part(items: Mapping[str, Value], request: TextRequest) -> Part | None:
 
 def with_text(mail: Mail, found: Text) -> Mail:
     """Return the mail with its text, cut to what an event has room for."""
-    spent = json.dumps(asdict(mail), default=str, ensure_ascii=False).encode()
+    # Recipients are for filters, not for the event.
+    shown = asdict(replace(mail, recipients=()))
+    spent = json.dumps(shown, default=str, ensure_ascii=False).encode()
     budget = Budget()
     text = budget.text(found.text, max(0, _MAX_MAIL - len(spent)))
     truncated = mail.truncated or found.is_cut or budget.truncated

@@ -1,0 +1,78 @@
+"""The Authentication-Results field: what a server found out about the sender (RFC 8601)."""
+
+from collections.abc import Iterator
+import re
+from typing import Final
+
+from ..models import Authentication
+from .characters import one_line
+from .lexemes import content, lexemes, without_comments
+
+# Longest name of a server, and of a domain, that is returned.
+_MAX_NAME: Final = 255
+
+_VALUE: Final = rb'("(?:[^"\\]|\\.)*+"|[^\s";=]++)'
+_SERVER: Final = re.compile(rb"\s*+" + _VALUE + rb"(?:\s++\d++)?\s*+", re.DOTALL)
+_RESULT: Final = re.compile(
+    rb"\s*+([a-z][a-z0-9-]*+)\s*+(?:/\s*+\d++\s*+)?=\s*+([a-z]{1,20})(?![\w-])",
+    re.IGNORECASE,
+)
+_HEADER_FROM: Final = re.compile(
+    rb"(?<!\S)header\s*+\.\s*+from\s*+=\s*+" + _VALUE, re.IGNORECASE | re.DOTALL
+)
+
+
+def parse_authentication(field: bytes) -> Authentication | None:
+    """Return the results of an Authentication-Results field; None for an empty field.
+
+    `server` is "" where the field does not name it, as Microsoft's do not.
+    """
+    if not field.strip():
+        return None
+    clauses = list(_clauses(without_comments(field)))
+    server = ""
+    if named := _SERVER.fullmatch(clauses[0]):
+        server = _text(named[1])
+        del clauses[0]
+    results: dict[str, list[str]] = {}
+    domain = ""
+    for clause in clauses:
+        if match := _RESULT.match(clause):
+            method, result = match[1].lower().decode(), match[2].lower().decode()
+            results.setdefault(method, []).append(result)
+            if method == "dmarc" and (author := _HEADER_FROM.search(clause)):
+                domain = domain or _text(author[1]).rpartition("@")[2]
+    return Authentication(
+        server=server,
+        spf=_worst(results.get("spf")),
+        # One good signature is enough, whatever became of the others.
+        dkim="pass"
+        if "pass" in results.get("dkim", ())
+        else _worst(results.get("dkim")),
+        dmarc=_worst(results.get("dmarc")),
+        domain=domain,
+    )
+
+
+def _clauses(field: bytes) -> Iterator[bytes]:
+    """Yield what is between the semicolons that are not quoted."""
+    clause: list[bytes] = []
+    for kind, octets in lexemes(field):
+        if kind == ";":
+            yield b"".join(clause)
+            clause = []
+        else:
+            clause.append(octets)
+    yield b"".join(clause)
+
+
+def _worst(results: list[str] | None) -> str | None:
+    """Return the first result that is not "pass"; "pass" only if there is no other."""
+    if not results:
+        return None
+    return next((result for result in results if result != "pass"), "pass")
+
+
+def _text(value: bytes) -> str:
+    octets = content(value) if value.startswith(b'"') else value
+    return one_line(octets[:_MAX_NAME].decode("utf-8", "replace"))
