@@ -11,6 +11,8 @@ from typing import Final
 
 from webencodings.labels import LABELS
 
+from .legacy_charsets import CORRECTIONS, ERRORS, STATELESS
+
 # Octets that are decoded in one call: a call holds the interpreter lock.
 _CHUNK: Final = 16_384
 # Octets that a decoder may keep: a Base64 run of UTF-7 is decoded again with each chunk.
@@ -150,15 +152,22 @@ def _weigh_utf8(octets: bytes) -> tuple[int, int, int]:
 
 
 def _decode(octets: bytes, codec: str, *, whole: bool) -> str:
-    decoder = codecs.getincrementaldecoder(codec)("replace")
+    corrections = CORRECTIONS.get(codec)
+    errors = "replace" if corrections is None else ERRORS
+    decoder = codecs.getincrementaldecoder(codec)(errors)
     pieces: list[str] = []
     for chunk in _chunks(octets):
         pieces.append(decoder.decode(chunk))
         if len(decoder.getstate()[0]) > _MAX_KEPT:
             pieces.append(decoder.decode(b"", final=True))
             decoder.reset()
-    if whole:
+    if whole and codec in STATELESS:
+        # The decoder would drop ASCII after an incomplete character.
+        pieces.append(decoder.getstate()[0].decode(codec, errors))
+    elif whole:
         pieces.append(decoder.decode(b"", final=True))
+    if corrections:
+        pieces = [piece.translate(corrections) for piece in pieces]
     return "".join(pieces)
 
 

@@ -51,27 +51,30 @@ def parse_field(field: bytes) -> tuple[str, Value]:
 
 
 def parameter(parameters: Value, name: bytes, budget: Budget) -> str:
-    """Return a parameter as one line of text, "" if there is none."""
+    """Return a parameter as one line of text, "" if it is missing.
+
+    Some mailers put encoded words into a parameter, even into one with a charset (RFC 2231 7).
+    """
     octets, charset = parameter_octets(parameters, name, budget)
-    if b"=?" in octets and not charset:
-        return decode_words(octets, budget)
-    return one_line(budget.decode(octets, charset))
+    if charset and b"=?" not in octets:
+        return one_line(budget.decode(octets, charset))
+    return decode_words(octets, budget)
 
 
 def parameter_octets(
     parameters: Value, name: bytes, budget: Budget
 ) -> tuple[bytes, str]:
-    """Return the octets of a parameter, and the label of their charset if they have one.
+    """Return the octets of a parameter and the label of their charset, "" if it has none.
 
-    The form with a charset wins over continuations, and those over the plain form: some mailers
-    send several of them for the sake of old clients (RFC 2231).
+    Some mailers send several forms for old clients (RFC 2231): the one with a charset wins over
+    continuations, and those over the plain one. Empty values are ignored.
     """
     if not isinstance(parameters, tuple):
         return b"", ""
     forms: tuple[dict[int, tuple[bool, bytes]], ...] = ({}, {}, {})
     pairs = zip(parameters[::2], parameters[1::2], strict=False)
     for key, octets in islice(pairs, _MAX_PARAMETERS):
-        if not isinstance(key, bytes) or not isinstance(octets, bytes):
+        if not (isinstance(key, bytes) and isinstance(octets, bytes) and octets):
             continue
         match = _KEY.fullmatch(key) if len(key) <= _MAX_KEY else None
         if match and match[1].lower() == name:
