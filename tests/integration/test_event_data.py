@@ -7,7 +7,13 @@ from typing import Any
 import pytest
 
 from custom_components.imap_push.event_data import new_mail_from_arrival
-from custom_components.imap_push.imap import Arrival, Attachment, Mail, PushMode
+from custom_components.imap_push.imap import (
+    Arrival,
+    Attachment,
+    Authentication,
+    Mail,
+    PushMode,
+)
 
 BARE = {
     "entry_id": "01ENTRY",
@@ -29,6 +35,7 @@ BARE = {
     "flags": [],
     "attachments": [],
     "bulk": False,
+    "authentication": None,
     "text": None,
     "truncated": False,
     "push": "idle",
@@ -134,6 +141,24 @@ def _new_mail(
             {"bulk": True, "text": "Dear Jane", "truncated": True},
             {"bulk": True, "text": "Dear Jane", "truncated": True},
             id="bulk, text and truncated",
+        ),
+        pytest.param(
+            {"authentication": Authentication(server="mx.example.net", dmarc="pass")},
+            {
+                "authentication": {
+                    "server": "mx.example.net",
+                    "spf": None,
+                    "dkim": None,
+                    "dmarc": "pass",
+                    "domain": "",
+                }
+            },
+            id="authentication",
+        ),
+        pytest.param(
+            {"to": ("a@x.org",), "recipients": ("a@x.org", "b@x.org")},
+            {"to": ["a@x.org"]},
+            id="recipients are for filters only",
         ),
         pytest.param(
             {"push": PushMode.POLL, "catch_up": True},

@@ -16,6 +16,7 @@ from custom_components.imap_push.mail_filter import (
 
 MAIL: dict[str, Any] = {
     "sender": "Jane.Doe@Mail.Example.com",
+    "sender_name": "Jane Doe",
     "to": ["me@home.example", "all@team.example"],
     "cc": ["boss@work.example"],
     "subject": "[Ticket #7] Größe geändert",
@@ -29,9 +30,17 @@ MAIL: dict[str, Any] = {
         {"part": "3", "filename": None, "content_type": "image/png", "size": 5},
     ],
     "bulk": False,
+    "authentication": None,
     "catch_up": False,
 }
-BARE = MAIL | {"sender": "", "to": [], "cc": [], "subject": "", "attachments": []}
+BARE = MAIL | {
+    "sender": "",
+    "sender_name": "",
+    "to": [],
+    "cc": [],
+    "subject": "",
+    "attachments": [],
+}
 BULK = MAIL | {"bulk": True}
 CATCH_UP = MAIL | {"catch_up": True}
 
@@ -43,7 +52,16 @@ def _custom_integrations() -> None:
 
 def _passes(config: dict[str, Any], mail: dict[str, Any]) -> bool:
     """Return whether a filter that the schema takes lets the mail through."""
-    return MailFilter.from_config(vol.Schema(FILTER_FIELDS)(config)).matches(mail)
+    mail_filter = MailFilter.from_config(vol.Schema(FILTER_FIELDS)(config))
+    return mail_filter.matches(mail, (*mail["to"], *mail["cc"]))
+
+
+def _authenticated(
+    server: str, dmarc: str | None = "pass", domain: str = "mail.example.com"
+) -> dict[str, Any]:
+    """Return the mail with what its topmost Authentication-Results field says."""
+    results = {"spf": "pass", "dkim": "pass", "dmarc": dmarc, "domain": domain}
+    return MAIL | {"authentication": {"server": server, **results}}
 
 
 @pytest.mark.parametrize("field", ["sender", "recipient"])
@@ -157,10 +175,89 @@ def test_what_kind_of_mail(
 
 def test_a_blank_that_no_schema_saw_restricts_nothing() -> None:
     """Stored data may have been edited by hand."""
-    assert MailFilter.from_config({"sender": [" "]}).matches(MAIL)
+    assert MailFilter.from_config({"sender": [" "]}).matches(MAIL, ())
 
 
-@pytest.mark.parametrize("field", ["sender", "recipient", "subject", "attachment_type"])
+@pytest.mark.parametrize("field", ["sender", "recipient"])
+@pytest.mark.parametrize(
+    ("text", "address", "expected"),
+    [
+        pytest.param("ada@müller.example", "ada@xn--mller-kva.example", True, id="Unicode filter"),
+        pytest.param("ada@xn--mller-kva.example", "ada@müller.example", True, id="ASCII filter"),
+        pytest.param("MÜLLER.example", "ada@mail.XN--MLLER-KVA.example", True, id="domain above, capitals"),
+        pytest.param("*@*.xn--mller-kva.example", "ada@mail.müller.example", True, id="pattern"),
+        pytest.param("xn--*.example", "ada@müller.example", False, id="pattern within a label"),
+        pytest.param("muller.example", "ada@xn--mller-kva.example", False, id="other domain"),
+        pytest.param("müller@x.example", "xn--mller-kva@x.example", False, id="local part"),
+        pytest.param("xn--.example", "ada@xn--.example", True, id="empty label"),
+        pytest.param("xn--99999999.example", "ada@xn--99999999.example", True, id="invalid label"),
+        pytest.param("xn--" + "a" * 100, "ada@xn--" + "a" * 100, True, id="long label"),
+        pytest.param("example", "ada@xn--example-.example", True, id="label that is ASCII"),
+    ],
+)  # fmt: skip
+def test_international_domains(
+    field: str, text: str, address: str, expected: bool
+) -> None:
+    """See both forms of a domain as the same (RFC 5890)."""
+    mail = BARE | {"sender": address if field == "sender" else "", "to": [address]}
+    assert _passes({field: text}, mail) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "fields", "expected"),
+    [
+        pytest.param("alarm system", {"sender_name": "Alarm System"}, True, id="name"),
+        pytest.param("alarm*", {"sender_name": "Alarm System"}, True, id="pattern of a name"),
+        pytest.param("alarm", {"sender_name": "Alarm System"}, False, id="part of a name"),
+        pytest.param("root", {"sender": "root", "sender_name": "Cron Daemon"}, True, id="local part"),
+        pytest.param("cron*", {"sender": "root", "sender_name": "Cron Daemon"}, False, id="name of an address"),
+        pytest.param("boss@x.org", {"sender": "a@b.c", "sender_name": "boss@x.org"}, False, id="name like an address"),
+    ],
+)  # fmt: skip
+def test_sender_without_a_domain(
+    text: str, fields: dict[str, str], expected: bool
+) -> None:
+    """See devices that have no address by what they have; a name is not more than an address."""
+    assert _passes({"sender": text}, BARE | fields) is expected
+
+
+def test_recipient_that_the_event_does_not_show() -> None:
+    """See all recipients matched, and not only those that fit in the event."""
+    mail_filter = MailFilter.from_config({"recipient": ["last@home.example"]})
+    assert mail_filter.matches(MAIL, (*MAIL["to"], "last@home.example"))
+    assert not mail_filter.matches(MAIL, MAIL["to"])
+
+
+@pytest.mark.parametrize(
+    ("text", "mail", "expected"),
+    [
+        pytest.param("mx.example.net", _authenticated("mx.example.net"), True, id="this server"),
+        pytest.param("MX.example.net", _authenticated("mx.EXAMPLE.net"), True, id="any case"),
+        pytest.param("example.net", _authenticated("mx.example.net"), True, id="any server of the provider"),
+        pytest.param("mx*.example.net", _authenticated("mx12.example.net"), True, id="pattern"),
+        pytest.param("example.net", _authenticated("mx.badexample.net"), False, id="end of a name"),
+        pytest.param("mx.example.net", _authenticated("mx.example.org"), False, id="other server"),
+        pytest.param("mx.example.net", _authenticated(""), False, id="no name"),
+        pytest.param("mx.example.net", MAIL, False, id="no field"),
+        pytest.param("mx.example.net", _authenticated("mx.example.net", "fail"), False, id="failed"),
+        pytest.param("mx.example.net", _authenticated("mx.example.net", "bestguesspass"), False, id="guess"),
+        pytest.param("mx.example.net", _authenticated("mx.example.net", None), False, id="not checked"),
+        pytest.param("mx", _authenticated("mx", domain="EXAMPLE.com"), True, id="domain above"),
+        pytest.param("mx", _authenticated("mx", domain=""), True, id="domain not given"),
+        pytest.param("mx", _authenticated("mx", domain="evil.example"), False, id="other author"),
+        pytest.param("mx", _authenticated("mx", domain="ample.com"), False, id="end of the domain"),
+        pytest.param("mx", _authenticated("mx") | {"sender": ""}, False, id="no sender"),
+    ],
+)  # fmt: skip
+def test_authenticated_by(text: str, mail: dict[str, Any], expected: bool) -> None:
+    """See mail only if the user's own server confirms the domain of the sender that is shown."""
+    assert _passes({"authenticated_by": text}, mail) is expected
+
+
+@pytest.mark.parametrize(
+    "field",
+    ["sender", "recipient", "subject", "attachment_type", "authenticated_by"],
+)
 @pytest.mark.parametrize(
     "value",
     [

@@ -7,6 +7,7 @@ import pytest
 import voluptuous as vol
 
 from custom_components.imap_push.const import DOMAIN
+from custom_components.imap_push.imap import Authentication
 from custom_components.imap_push.mail_filter import FILTER_FIELDS, MAX_PATTERN
 from custom_components.imap_push.targets import FolderTarget
 from homeassistant.components.websocket_api.automation import (
@@ -214,6 +215,8 @@ async def test_what_is_moved_into_the_target_later_triggers(
             {"sender": "shop@*", "ignore_bulk": True}, ["a"], id="all of several"
         ),
         pytest.param({"has_attachment": True}, [], id="none matches"),
+        pytest.param({"recipient": "last@home.example"}, ["b"], id="any recipient"),
+        pytest.param({"authenticated_by": "mx.example.net"}, ["c"], id="authenticated"),
     ],
 )
 async def test_only_mail_that_matches_triggers(
@@ -229,9 +232,18 @@ async def test_only_mail_that_matches_triggers(
     )
     home = accounts["home"]
     await _deliver(hass, home, message_id="a", subject="Your order")
-    await _deliver(hass, home, message_id="b", subject="News", bulk=True)
+    recipients = ("me@home.example", "last@home.example")
     await _deliver(
-        hass, home, message_id="c", subject="The bill", sender="bank@example.org"
+        hass, home, message_id="b", subject="News", bulk=True, recipients=recipients
+    )
+    authentication = Authentication(server="mx.example.net", dmarc="pass")
+    await _deliver(
+        hass,
+        home,
+        message_id="c",
+        subject="The bill",
+        sender="bank@example.org",
+        authentication=authentication,
     )
     assert [event.data["mail"]["message_id"] for event in done] == expected
 

@@ -19,10 +19,10 @@ _ADDRESS: Final = re.compile(
 # A local part alone: what cron, a NAS or an alarm panel writes.
 _LOCAL_PART: Final = re.compile(rb"[\w!#$%&'*+/=?^`{|}~.-]++", re.ASCII)
 # The source route of `<@a.example,@b.example:ada@example.com>` (RFC 5322 4.4).
-_ROUTE: Final = re.compile(rb"(?:,*+@[^\s@,:]++)++,*+:")
+_ROUTE: Final = re.compile(rb"(?:[, ]*+@[^\s@,:]++)++[, ]*+: ?")
 # An address in the midst of a text; each word is looked at once.
 _IN_TEXT: Final = re.compile(
-    rb"(?<![^\s\[\]])[^\s@\[\]]++(?:@(?:\[[^\s@\[\]]*+\]|[^\s@\[\]]++))++"
+    rb"(?<![^ \[\]])[^ @\[\]]++(?:@(?:\[[^ @\[\]]*+\]|[^ @\[\]]++))++"
 )
 # White space beyond ASCII, and controls that Python takes for white space.
 _ODD_SPACE: Final = re.compile(r"[^\S ]")
@@ -69,7 +69,8 @@ def mailboxes(field: bytes) -> Iterator[Mailbox]:
             held, outside, is_group = [], [], True
         elif kind in {",", ";", ""}:
             if brackets:
-                yield from _bracketed([*chain(*held), *outside], brackets)
+                found = _bracketed([*chain(*held), *outside], brackets)
+                yield from found or _alone(held)
                 held = []
             elif found := _bare(outside):
                 yield from _alone(held)
@@ -90,11 +91,11 @@ def _is_route(kind: str, inside: list[_Lexeme]) -> bool:
     return kind == "," and _joined(inside[:4]).startswith(b"@")
 
 
-def _bracketed(outside: list[_Lexeme], brackets: list[bytes]) -> Iterator[Mailbox]:
-    """Yield the mailbox of `name <address>`; a second pair of brackets is part of the name."""
+def _bracketed(outside: list[_Lexeme], brackets: list[bytes]) -> list[Mailbox]:
+    """Return the mailbox of `name <address>`; of several pairs of brackets, the first counts."""
     with_domain = (address for address in brackets if b"@" in address)
     address = next(with_domain, next(filter(None, brackets), b""))
-    yield from _mailbox(_name(outside), address)
+    return [*_mailbox(_name(outside), address)]
 
 
 def _bare(outside: list[_Lexeme]) -> list[Mailbox]:
