@@ -1,32 +1,39 @@
-"""HTML -> plain text, as a reader would see it without pictures and colors."""
+"""Turn HTML into the text that a browser shows without JavaScript and images."""
 
-from html.parser import HTMLParser
+from collections.abc import Iterable
 import re
-from typing import Final, override
+from typing import Final, NamedTuple
 
 from .budget import Budget, BudgetSpent
 from .characters import visible
-
-# Elements that begin a line, and those whose content is not shown.
-_APART: Final = frozenset(
-    {"blockquote", "h1", "h2", "h3", "h4", "h5", "h6", "ol", "p", "pre", "table", "ul"}
+from .html_tokenizer import Token, attributes_of, tokens
+from .open_elements import (
+    BLOCKS,
+    CELLS,
+    IMPLIED,
+    LISTS,
+    PARAGRAPHS,
+    VOID,
+    Element,
+    OpenElements,
+    Style,
 )
-_BLOCKS: Final = _APART | {
-    "address", "article", "aside", "body", "br", "center", "dd", "div", "dl", "dt", "fieldset",
-    "figure", "footer", "form", "header", "hr", "li", "main", "nav", "section", "tr",
-}  # fmt: skip
-_SINGLE: Final = frozenset({"br", "hr", "li"})  # which begin a line, and end none
-_UNSEEN: Final = frozenset({"script", "style", "template", "title"})
-_CELLS: Final = frozenset({"td", "th"})
+from .style_sheet import StyleSheet
+from .text_layout import TextIsFull, TextLayout
 
-# Characters that are parsed in one go: the expressions of the parser hold the interpreter lock.
-_CHUNK: Final = 16_384
-# Characters that may be open; of a longer tag or comment, only the end is looked for.
-_MAX_PENDING: Final = 32_768
-_END_OF_TAG: Final = re.compile(">")
-_END_OF_COMMENT: Final = re.compile("--!?>")
-# Characters of an end that two chunks may divide.
-_MAX_END: Final = 16
+# Elements whose content a browser does not show.
+_HIDDEN: Final = frozenset(
+    {"annotation", "annotation-xml", "audio", "datalist", "desc", "iframe", "metadata", "meter",
+     "noembed", "noframes", "progress", "rp", "script", "style", "template", "textarea", "title",
+     "video"}
+)  # fmt: skip
+_PREFORMATTED: Final = frozenset({"listing", "plaintext", "pre", "xmp"})
+
+# Targets of links that are of use outside of a browser, and the longest one that is given.
+_LINK: Final = re.compile(r"(?:https?://|mailto:|tel:)[^\s<>]{1,2000}", re.IGNORECASE)
+_SCHEME: Final = re.compile(r"(?:https?://|mailto:|tel:)", re.IGNORECASE)
+_IN_NUMBERS: Final = dict.fromkeys(map(ord, " ()-"))  # of telephones
+_LETTER: Final = re.compile(r"(?<![\w'’])\w")
 
 
 def text_of_html(
@@ -34,139 +41,241 @@ def text_of_html(
 ) -> tuple[str, bool]:
     """Return at most `size` characters of the text of HTML, and whether there is more.
 
-    Total on any text. Of more than the budget's tags and attributes, the first ones are read.
+    The text is that of a browser's innerText, with "- " before list items, a space between table
+    cells and no more than one blank line outside of preformatted text. Text of size zero is left
+    out. With `links`, a target follows its text, as in "Confirm <https://example.com/>", unless
+    the text is the same address (http, https, mailto, tel); an image is its alternative text, as
+    in "[Logo]", unless it is in a link that has text.
+
+    Total on any text. If there are more tags and attributes than the budget allows, the text up
+    to there is returned.
     """
-    reader = _Reader(size, budget or Budget())
+    reader = _Reader(size, budget or Budget(), links=links)
     try:
-        for start in range(0, len(html), _CHUNK):
-            reader.read(html[start : start + _CHUNK])
-        reader.close()
-    except BudgetSpent, _Enough:
-        return reader.text[:size], True
-    except Exception:  # noqa: BLE001
-        # The library asserts what a mail need not keep to; what was read so far is good.
-        pass
-    return reader.text, False
+        reader.read(html)
+    except BudgetSpent, TextIsFull:
+        return reader.layout.text()[:size], True
+    return reader.layout.text(), False
 
 
-class _Enough(Exception):
-    """There is as much text as was asked for."""
+class _Start(NamedTuple):
+    """What a start tag means wherever it is; None is inherited."""
+
+    attributes: dict[str, str]
+    breaks: int  # line ends before and after it
+    is_item: bool
+    is_plain: bool  # all that follows is inherited
+    is_hidden: bool = False
+    is_invisible: bool | None = None
+    is_tiny: bool | None = None
+    white_space: str | None = None
+    transform: str | None = None
+
+    def style(self, parent: Style) -> Style:
+        """Return the style within a parent."""
+        if self.is_plain or parent.is_hidden:
+            return parent
+        return Style(
+            self.is_hidden,
+            parent.is_invisible if self.is_invisible is None else self.is_invisible,
+            parent.is_tiny if self.is_tiny is None else self.is_tiny,
+            self.white_space or parent.white_space,
+            self.transform or parent.transform,
+        )
 
 
-class _Reader(HTMLParser):
-    """Collects what is to be seen."""
+class _Reader:
+    """Reads one document."""
 
-    def __init__(self, size: int, budget: Budget) -> None:
-        super().__init__()
-        self._left = size
+    def __init__(self, size: int, budget: Budget, *, links: bool) -> None:
+        self.layout = TextLayout(size)
         self._budget = budget
-        self._pieces: list[str] = []
-        self._breaks = 0  # line ends since the last text
-        self._is_spaced = False  # white space since then
-        self._unseen = ""  # the open element whose content is not shown
-        self._end: re.Pattern[str] | None = None  # of what is skipped
-        self._skipped = ""
-
-    @property
-    def text(self) -> str:
-        """Return what was collected."""
-        return "".join(self._pieces)
+        self._links = links
+        self._elements = OpenElements()
+        self._sheet = StyleSheet(budget)
+        self._css: list[str] = []
+        self._media = ""
+        self._starts: dict[tuple[str, str], _Start] = {}
+        self._alt = ""  # of an image in a link without text so far
+        self._is_first = False  # right behind <pre>
 
     def read(self, html: str) -> None:
-        """Take some HTML; raise _Enough, BudgetSpent."""
-        if self._end is not None:
-            html = self._skipped + html
-            end = self._end.search(html)
-            if end is None:
-                self._skipped = html[-_MAX_END:]
-                return
-            self._end = None
-            html = html[end.end() :]
-        self.feed(html)
-        if len(self.rawdata) > _MAX_PENDING:
-            self._shorten()
+        """Collect the text; raise TextIsFull, BudgetSpent."""
+        for kind, name, attributes in tokens(html):
+            self._budget.take_tag()
+            if kind is Token.TEXT:
+                self._add(name)
+            elif kind is Token.START:
+                self._open(name, attributes)
+            elif kind is Token.END:
+                self._close(name)
+            elif name.startswith("doctype"):
+                self._elements.is_quirky = False
+        self._end(self._elements.close_all())
 
-    def _shorten(self) -> None:
-        """Drop a long open tag or comment, take long text: the parser would scan it repeatedly."""
-        if self.rawdata.startswith("<") and not self.cdata_elem:
-            is_comment = self.rawdata.startswith("<!--")
-            self._end = _END_OF_COMMENT if is_comment else _END_OF_TAG
-            self._skipped = self.rawdata[-_MAX_END:]
-            self.reset()
-            return
-        # Text, in an element that only its own end tag ends, or with an open reference.
-        kept = self.rawdata[-_MAX_END:] if self.cdata_elem else ""
-        self.rawdata = self.rawdata.removesuffix(kept)
-        self.close()
-        self.rawdata = kept
+    def _open(self, tag: str, attributes: str) -> None:
+        start = self._starts.get((tag, attributes))
+        if start is None:
+            start = self._starts[tag, attributes] = self._start(tag, attributes)
+        elements = self._elements
+        if start.breaks or tag in IMPLIED:
+            self._end(elements.end_before(tag))
+        if tag == "style":
+            self._media = start.attributes.get("media", "")
+        style = start.style(elements.inherited(tag))
+        breaks = 0
+        if not style.is_hidden:
+            breaks = start.breaks
+            if breaks:
+                if tag in LISTS and any(map(elements.innermost, LISTS)):
+                    breaks = 1
+                self.layout.separate(breaks)
+            self._begin(tag, start, style)
+        if tag not in VOID:
+            href = (
+                start.attributes.get("href", "") if self._links and tag == "a" else ""
+            )
+            elements.open(Element(tag, style, breaks, href, self.layout.position))
 
-    @override
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Begin a line where a block begins."""
-        self._budget.take_tag(len(attrs))
-        if tag in _UNSEEN:
-            self._unseen = self._unseen or tag
-            return
-        if tag in _BLOCKS:
-            self._break(tag)
-        if tag == "li":
-            self._add("- ")
-        elif tag in _CELLS:
-            self._add(" ")
+    def _start(self, tag: str, attributes: str) -> _Start:
+        """Return the meaning of a start tag, which is often repeated."""
+        given = attributes_of(attributes) if attributes else {}
+        self._budget.take_tag(len(given))
+        found = self._sheet.declarations(tag, given)
+        display = found.pop("display", None)
+        is_hidden = tag not in {"body", "html"} and (
+            display == "none"
+            or tag in _HIDDEN
+            or ("hidden" in given and display is None)
+            or (tag == "object" and "data" in given)
+            or (tag in {"details", "dialog"} and "open" not in given)
+        )
+        if display is None:
+            is_block = tag in BLOCKS
+        else:
+            is_block = not display.startswith(("inline", "contents", "table-cell"))
+        breaks = is_block + (is_block and tag in PARAGRAPHS)
+        is_item = tag == "li" and display in {None, "list-item"}
+        if tag in _PREFORMATTED:
+            found.setdefault("white-space", "pre")
+        if not found and not is_hidden:
+            return _Start(given, breaks, is_item, is_plain=True)
+        visibility, size = found.get("visibility"), found.get("font-size")
+        return _Start(
+            given,
+            breaks,
+            is_item,
+            is_plain=False,
+            is_hidden=is_hidden,
+            is_invisible=None if visibility is None else visibility != "visible",
+            is_tiny=None if size is None else size == "0",
+            white_space=found.get("white-space"),
+            transform=found.get("text-transform"),
+        )
 
-    @override
-    def handle_endtag(self, tag: str) -> None:
-        """End a line where a block ends."""
-        self._budget.take_tag()
-        if tag == self._unseen:
-            self._unseen = ""
-        elif tag in _BLOCKS and tag not in _SINGLE:
-            self._break(tag)
+    def _begin(self, tag: str, start: _Start, style: Style) -> None:
+        """Prepare for the content of an element that is not hidden."""
+        if tag == "br":
+            self.layout.end_line()
+        elif tag in CELLS:
+            self.layout.space()
+        elif start.is_item:
+            self.layout.begin_item()
+        elif tag in _PREFORMATTED:
+            self._is_first = True
+        elif self._links and tag == "a":
+            self._alt = ""
+        elif self._links and tag == "img" and style.is_shown:
+            self._add_image(start.attributes.get("alt", ""))
 
-    @override
-    def handle_data(self, data: str) -> None:
-        """Take text; line ends in it mean nothing."""
-        self._budget.take_tag()
-        if not self._unseen:
-            self._add(visible(data))
+    def _close(self, tag: str) -> None:
+        if tag == "style":
+            self._read_style()
+        ended = self._elements.close(tag)
+        self._end(ended)
+        # Browsers read "</br>" as "<br>", and "</p>" alone as "<p></p>".
+        if tag == "br" or (tag == "p" and not ended):
+            self._open(tag, "")
+            self._end(self._elements.close(tag))
 
-    @override
-    def handle_comment(self, data: str) -> None:
-        """Count what is not to be seen."""
-        self._budget.take_tag()
+    def _end(self, elements: Iterable[Element]) -> None:
+        """Finish elements that are closed."""
+        for element in elements:
+            if element.tag == "li":
+                self.layout.end_item()
+            elif element.href and element.style.is_shown:
+                self._add_link(element)
+            if element.breaks:
+                self.layout.separate(element.breaks)
 
-    @override
-    def handle_decl(self, decl: str) -> None:
-        """Count what is not to be seen."""
-        self._budget.take_tag()
-
-    @override
-    def handle_pi(self, data: str) -> None:
-        """Count what is not to be seen."""
-        self._budget.take_tag()
-
-    @override
-    def unknown_decl(self, data: str) -> None:
-        """Count what is not to be seen."""
-        self._budget.take_tag()
-
-    def _break(self, tag: str) -> None:
-        self._breaks += 2 if tag in _APART else 1
-        self._is_spaced = False
+    def _read_style(self) -> None:
+        self._sheet.add("".join(self._css), self._media)
+        self._css.clear()
+        self._starts.clear()
 
     def _add(self, text: str) -> None:
-        """Add text with single spaces; what is before it becomes a space or line ends, if any."""
-        words = " ".join(text.split())
-        if not words:
-            self._is_spaced |= bool(text)
+        element = self._elements.current
+        style = element.style
+        if element.tag == "style":
+            self._css.append(text)
+        if style.is_hidden or style.is_invisible or style.is_tiny:
             return
-        if self._pieces and self._breaks:
-            words = "\n" * min(self._breaks, 2) + words
-        elif self._pieces and (self._is_spaced or text[0].isspace()):
-            words = f" {words}"
-        self._breaks = 0
-        self._is_spaced = text[-1].isspace()
-        self._pieces.append(words)
-        self._left -= len(words)
-        if self._left < 0:
-            raise _Enough
+        if style.white_space not in {"normal", "nowrap"}:
+            self._add_preformatted(text, style)
+            return
+        text = visible(text)
+        if style.transform != "none":
+            text = _transformed(text, style.transform)
+        self.layout.add(text)
+
+    def _add_preformatted(self, text: str, style: Style) -> None:
+        text = text.replace("\r\n", "\n")
+        if self._is_first:
+            text = text.removeprefix("\n")
+            self._is_first = False
+        text = _transformed(visible(text), style.transform)
+        if style.white_space == "pre-line":
+            self.layout.add_lines(text)
+        else:
+            self.layout.add_preformatted(text)
+
+    def _add_image(self, alt: str) -> None:
+        """Add the alternative text of an image, in a link only if nothing else is in it."""
+        alt = " ".join(visible(alt).split())
+        if not alt:
+            return
+        link = self._elements.innermost("a")
+        if link is None or not link.href:
+            self.layout.add(f"[{alt}]")
+        elif link.position == self.layout.position:
+            self._alt = f"[{alt}]"
+
+    def _add_link(self, link: Element) -> None:
+        """Add the target of a link that ends here."""
+        if link.position == self.layout.position:
+            self.layout.add(self._alt)
+        self._alt = ""
+        href = "".join(visible(link.href).strip().split("\n")).replace(" ", "%20")
+        text = self.layout.text(link.position).strip().removeprefix("- ")
+        if not _LINK.fullmatch(href) or _compared(text) == _compared(href):
+            return
+        if text:
+            self.layout.append(f"<{href}>")
+        else:
+            self.layout.add(f"<{href}>")
+
+
+def _transformed(text: str, transform: str) -> str:
+    if transform == "uppercase":
+        return text.upper()
+    if transform == "lowercase":
+        return text.lower()
+    if transform == "none":
+        return text
+    return _LETTER.sub(lambda letter: letter[0].upper(), text)
+
+
+def _compared(address: str) -> str:
+    """Return what two forms of an address have in common."""
+    address = _SCHEME.sub("", address.casefold(), count=1)
+    return address.rstrip("/").translate(_IN_NUMBERS)

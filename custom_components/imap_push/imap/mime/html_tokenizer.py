@@ -1,0 +1,164 @@
+"""Divide HTML into tags and text (HTML Standard 13.2.5), in linear time and total on any text.
+
+Unlike `html.parser`, attributes are read only if asked for, and no regular expression works on
+more than `_WINDOW` characters: a call holds the interpreter lock.
+"""
+
+from collections.abc import Iterator
+from enum import Enum, auto
+from html import unescape
+import re
+from typing import Final
+
+_WINDOW: Final = 16_384
+# Characters of the longest character reference, and of the longest end that is searched for.
+_MAX_REFERENCE: Final = 40
+_MAX_END: Final = 16
+
+_SPACE: Final = r"[\t\n\f\r ]"
+_ATTRIBUTES: Final = rf"(?:[^>=]++|={_SPACE}*+(?:\"[^\"]*+\"|'[^']*+'|(?=[^\"'])))*+"
+_TAG: Final = re.compile(rf"<(/?+)([a-zA-Z][^\t\n\f\r />]*+)({_ATTRIBUTES})>")
+_SOME_ATTRIBUTES: Final = re.compile(_ATTRIBUTES)
+_OPEN_QUOTE: Final = re.compile(rf"={_SPACE}*+([\"'])")
+_ATTRIBUTE: Final = re.compile(
+    r"([^\t\n\f\r />][^\t\n\f\r />=]*+)"
+    rf"(?:{_SPACE}*+={_SPACE}*+(?:\"([^\"]*+)\"|'([^']*+)'|([^\t\n\f\r >]*+)))?+"
+)
+_END_OF_COMMENT: Final = re.compile(r"--!?>")
+_END_OF_TAG: Final = re.compile(">")
+_QUOTES: Final = {quote: re.compile(quote) for quote in "\"'"}
+# Elements that only their own end tag ends. Of those marked, references are read.
+_RAW_TEXT: Final = ("iframe", "noembed", "noframes", "script", "style", "xmp")
+_REFERENCES_TOO: Final = ("textarea", "title")
+_END_OF_ELEMENT: Final = {
+    name: re.compile(rf"</{name}(?=[\t\n\f\r />])", re.IGNORECASE | re.ASCII)
+    for name in (*_RAW_TEXT, *_REFERENCES_TOO)
+}
+
+
+class Token(Enum):
+    """The kinds of tokens."""
+
+    START = auto()
+    END = auto()
+    TEXT = auto()
+    OTHER = auto()
+
+
+def tokens(html: str) -> Iterator[tuple[Token, str, str]]:
+    """Yield kind, name (or text), and attributes as they are written.
+
+    Long text comes in several pieces. A tag of more than 16,384 characters is left out, with all
+    that it contains if it has no end.
+    """
+    position = 0
+    while position < len(html):
+        start = html.find("<", position, position + _WINDOW)
+        if start != position:
+            end = _end_of_text(html, position) if start < 0 else start
+            yield Token.TEXT, unescaped(html[position:end]), ""
+            position = end
+            if start < 0:
+                continue
+        tag = _TAG.match(html, start, start + _WINDOW)
+        if tag is None:
+            position = _end_of_markup(html, start)
+            if position == start + 1:
+                yield Token.TEXT, "<", ""
+            else:
+                yield Token.OTHER, html[start + 2 : start + 9].lower(), ""
+            continue
+        position = tag.end()
+        slash, name, attributes = tag.groups()
+        name = name.lower()
+        if slash:
+            yield Token.END, name, ""
+            continue
+        yield Token.START, name, attributes
+        # By the standard, the slash of "<title/>" means nothing, and the rest would be the title.
+        if attributes.endswith("/") and name in _END_OF_ELEMENT:
+            yield Token.END, name, ""
+        elif name in _END_OF_ELEMENT or name == "plaintext":
+            end = _end_of_element(html, position, name)
+            for piece in range(position, end, _WINDOW):
+                text = html[piece : min(piece + _WINDOW, end)]
+                yield (
+                    Token.TEXT,
+                    unescaped(text) if name in _REFERENCES_TOO else text,
+                    "",
+                )
+            position = end
+
+
+def attributes_of(text: str) -> dict[str, str]:
+    """Return the attributes of a start tag; those without a value are empty."""
+    found: dict[str, str] = {}
+    for name, *values in _ATTRIBUTE.findall(text):
+        found.setdefault(name.lower(), unescaped("".join(values)))
+    return found
+
+
+def unescaped(text: str) -> str:
+    """Return a text with characters in place of character references."""
+    try:
+        return unescape(text) if "&" in text else text
+    except ValueError:
+        return text  # Python does not read a number of 4,300 digits.
+
+
+def _end_of_text(html: str, start: int) -> int:
+    """Return where to divide text without a tag: not within a reference or a line end."""
+    end = start + _WINDOW
+    if end >= len(html):
+        return len(html)
+    reference = html.rfind("&", end - _MAX_REFERENCE, end)
+    if reference > start and ";" not in html[reference:end]:
+        return reference
+    return end + (html[end - 1 : end + 1] == "\r\n")
+
+
+def _end_of_markup(html: str, start: int) -> int:
+    """Return the end of a comment, a declaration or a long tag; start + 1 if it is none."""
+    if html.startswith("<!--", start):
+        if html.startswith((">", "->"), start + 4):
+            return html.index(">", start) + 1
+        return _find(_END_OF_COMMENT, html, start + 4)[1]
+    following = html[start + 1 : start + 2]
+    if following in {"!", "?"} or (
+        following == "/" and not html[start + 2 : start + 3].isalpha()
+    ):
+        return _find(_END_OF_TAG, html, start)[1]
+    if following == "/" or (following.isascii() and following.isalpha()):
+        return _end_of_tag(html, start)
+    return start + 1
+
+
+def _end_of_tag(html: str, position: int) -> int:
+    """Return the end of a tag that is too long to be read, or has an open quote."""
+    while position < len(html):
+        found = _SOME_ATTRIBUTES.match(html, position, position + _WINDOW)
+        end = found.end() if found else position
+        if html.startswith(">", end):
+            return end + 1
+        if end == position:
+            quote = _OPEN_QUOTE.match(html, position, position + _WINDOW)
+            if quote is None:
+                return len(html)
+            end = _find(_QUOTES[quote[1]], html, quote.end())[1]
+        position = end
+    return position
+
+
+def _end_of_element(html: str, start: int, name: str) -> int:
+    if name == "plaintext":
+        return len(html)
+    return _find(_END_OF_ELEMENT[name], html, start)[0]
+
+
+def _find(pattern: re.Pattern[str], html: str, start: int) -> tuple[int, int]:
+    """Return the beginning and the end of the first match; twice the end of the text if none."""
+    while start < len(html):
+        if found := pattern.search(html, start, start + _WINDOW):
+            return found.span()
+        start += _WINDOW - _MAX_END
+    return len(html), len(html)
