@@ -10,6 +10,7 @@ from .characters import visible
 from .charset import decode
 from .flowed import unwrap
 from .html import text_of_html
+from .html_charset import html_charset
 from .part import Part, Role, roles
 from .transfer_encoding import decoder_for
 
@@ -72,6 +73,8 @@ def decode_text(part: Part, budget: Budget) -> Text:
     whole = part.is_whole and len(octets) <= MAX_TEXT_OCTETS
     decoded = b"".join(_decoded(part.encoding, octets[:MAX_TEXT_OCTETS]))
     codec = budget.codec(part.parameter(b"charset", budget))
+    if codec is None and part.is_html:
+        codec = budget.codec(html_charset(decoded))
     return Text(decode(decoded, codec, budget.others, whole=whole), not whole)
 
 
