@@ -8,7 +8,7 @@ import sys
 from tests.corpus import javascript, report
 from tests.corpus.compare import FIELDS
 from tests.corpus.engine import Push
-from tests.corpus.messages import messages_in
+from tests.corpus.messages import messages_in, pages_in
 from tests.corpus.run import run
 from tests.rig.browser import Browser
 from tests.rig.dovecot import Dovecot
@@ -40,15 +40,18 @@ def main() -> int:
         print(reason, file=sys.stderr)
         return 2
     messages = list(messages_in(options.folder))
-    if not messages:
+    pages = list(pages_in(options.folder))
+    if not messages and not pages:
         print(f"no message in {options.folder}", file=sys.stderr)
         return 2
-    result = asyncio.run(run(messages, options.push, options.text_size))
+    result = asyncio.run(run(messages, pages, options.push, options.text_size))
     comparisons = result.comparisons
     if options.show:
         field = None if options.show == "all" else options.show
         print(*report.differences(comparisons, field), sep="\n")
-    print(f"{len(messages)} messages, {options.push}, text of {options.text_size}")
+    print(
+        f"{len(messages)} messages, {len(pages)} HTML files, {options.push}, text of {options.text_size}"
+    )
     print(*report.table(comparisons), sep="\n")
     for name in result.lost:
         print(f"not delivered: {name}")

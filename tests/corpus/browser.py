@@ -3,7 +3,7 @@
 from base64 import encodebytes
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 
 from playwright.async_api import Route, async_playwright
 
@@ -11,6 +11,9 @@ from tests.rig.browser import ARGUMENTS, program
 
 _URL: Final = "http://document.invalid/"
 _TIMEOUT_MILLISECONDS: Final = 20_000
+# Octets in which a browser looks for a charset, and the byte order marks.
+_PRESCAN: Final = 1024
+_MARKS: Final = (b"\xef\xbb\xbf", b"\xfe\xff", b"\xff\xfe")
 # Text of size zero is in innerText, though nobody sees it.
 _INNER_TEXT: Final = """
 () => {
@@ -28,11 +31,28 @@ _INNER_TEXT: Final = """
 
 @dataclass(frozen=True, slots=True)
 class Html:
-    """An HTML part of the message `name`, decoded to octets, with the charset that it names."""
+    """An HTML document as octets, with the charset that its message names, or "".
+
+    `name` is that of the message or the file.
+    """
 
     name: str
     octets: bytes
     charset: str
+
+    @classmethod
+    def of_page(cls, name: str, octets: bytes) -> Self:
+        """Return a document without a message, and with a charset unless it names one itself.
+
+        Otherwise Chromium guesses.
+        """
+        if octets.startswith(_MARKS) or b"charset" in octets[:_PRESCAN].lower():
+            return cls(name, octets, "")
+        try:
+            octets.decode()
+        except UnicodeDecodeError:
+            return cls(name, octets, "windows-1252")
+        return cls(name, octets, "utf-8")
 
     @property
     def content_type(self) -> str:

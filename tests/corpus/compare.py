@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from itertools import combinations
 from typing import Final
 
@@ -24,8 +25,19 @@ FIELDS: Final = (
     "html",
 )
 _UNKNOWN_TYPE: Final = "application/octet-stream"
+# These two have one author and share code, so that their agreement proves little.
+ONE_AUTHOR: Final = ("postal-mime", "mailparser")
 # Characters that are left of a field that was cut.
 _MIN_CUT: Final = 100
+
+
+class Agreement(StrEnum):
+    """How far the other parsers agree with each other and with us."""
+
+    WITH_US = "with us"
+    AGAINST_US = "two independent parsers agree against us"
+    ONE_AUTHOR = "two parsers of one author agree against us"
+    NONE = "no two agree"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +69,15 @@ class Comparison:
         """Return the pairs that agree with each other, and not with us."""
         same = self.same
         return [pair for pair in self.pairs if pair[0] not in same]
+
+    @property
+    def agreement(self) -> Agreement:
+        """Return how far the other parsers agree with each other and with us."""
+        if set(self.differs_from) - {ONE_AUTHOR}:
+            return Agreement.AGAINST_US
+        if self.differs_from:
+            return Agreement.ONE_AUTHOR
+        return Agreement.WITH_US if self.same else Agreement.NONE
 
     def _is_same(self, theirs: Value) -> bool:
         if self.ours == theirs:

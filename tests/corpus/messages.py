@@ -1,4 +1,4 @@
-"""Find messages in a folder: single files, maildirs and mbox files."""
+"""Find messages in a folder (single files, maildirs and mbox files), and HTML pages."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ _NAMES: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message; `name` is its path in the folder, with `#N` for the Nth of an mbox file."""
+    """A message or page; `name` is its path in the folder, with `#N` for the Nth of an mbox file."""
 
     name: str
     data: bytes
@@ -38,6 +38,13 @@ def messages_in(folder: Path) -> Iterator[Message]:
             if digest not in known:
                 known.add(digest)
                 yield message
+
+
+def pages_in(folder: Path) -> Iterator[Message]:
+    """Yield the HTML files below a folder."""
+    for path in sorted(folder.rglob("*.htm*")):
+        if path.is_file():
+            yield Message(str(path.relative_to(folder)), path.read_bytes())
 
 
 def _messages_of(path: Path, data: bytes) -> Iterator[Message]:

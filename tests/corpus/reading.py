@@ -17,9 +17,7 @@ from typing import Final, override
 from custom_components.imap_push.imap import one_line
 
 # innerText has no markers of lists, and our text has.
-_LIST_MARKER: Final = re.compile(
-    r"^[ \t]{0,100}(?:[-*•◦▪] |\d{1,4}[.)] )", re.MULTILINE
-)
+_LIST_MARKER: Final = re.compile(r"[-*•◦▪]|\d{1,4}[.)]")
 # In a text, unlike in a field, these separate no words.
 _CONTROLS: Final = re.compile("[\0-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]")
 _TEXT_TYPES: Final = ("text/", "message/")
@@ -67,8 +65,9 @@ def text_line(text: str | None) -> str:
 
 
 def html_line(text: str) -> str:
-    """Return the text of HTML as one line without list markers."""
-    return text_line(_LIST_MARKER.sub("", text))
+    """Return the text of HTML as one line; words that may be list markers are left out."""
+    words = text_line(text).split()
+    return " ".join(it for it in words if not _LIST_MARKER.fullmatch(it))
 
 
 def address(text: str | None) -> str:

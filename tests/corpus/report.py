@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from .compare import FIELDS, Comparison
+from .compare import FIELDS, ONE_AUTHOR, Agreement, Comparison
 from .reading import Value
 
 # Percent of the fields on which two parsers agree, and we may differ.
@@ -12,7 +12,7 @@ MAX_DIFFERENT: Final = 1.0
 # Percent of the HTML documents that have to be equal to what Chromium shows.
 MIN_EQUAL_HTML: Final = 97.0
 _HEADINGS: Final = (
-    "field", "read", "same as all", "same as one", "agreed", "we differ", "%", "no two agree",
+    "field", "read", "same as all", "same as one", "agreed", "we differ", "%", "one author", "alone",
 )  # fmt: skip
 # Characters that are shown of a value: before the first difference, and after it.
 _BEFORE: Final = 40
@@ -22,7 +22,9 @@ _AFTER: Final = 120
 def table(comparisons: Iterable[Comparison]) -> Iterator[str]:
     """Yield the lines of the table by field.
 
-    "agreed": at least two parsers read the same. "no two agree": and we read it like none.
+    "agreed": at least two independent parsers read the same, and of these "we differ". "one
+    author": only the two parsers of one author agree, and we differ. "alone": no two agree, and
+    we read it like none.
     """
     rows = {field: Counter[str]() for field in FIELDS}
     for it in comparisons:
@@ -31,9 +33,10 @@ def table(comparisons: Iterable[Comparison]) -> Iterator[str]:
         row["read"] += 1
         row["same as all"] += same == len(it.theirs)
         row["same as one"] += same > 0
-        row["agreed"] += bool(it.pairs)
-        row["we differ"] += bool(it.differs_from)
-        row["no two agree"] += not it.pairs and not same
+        row["agreed"] += bool(set(it.pairs) - {ONE_AUTHOR})
+        row["we differ"] += it.agreement is Agreement.AGAINST_US
+        row["one author"] += it.agreement is Agreement.ONE_AUTHOR
+        row["alone"] += it.agreement is Agreement.NONE
     rows["all"] = sum(rows.values(), Counter())
     yield " | ".join(_HEADINGS)
     yield " | ".join("---" for _ in _HEADINGS)
@@ -47,25 +50,22 @@ def table(comparisons: Iterable[Comparison]) -> Iterator[str]:
             yield " | ".join(str(cells.get(it, 0)) for it in _HEADINGS)
 
 
-def pairs(comparisons: Sequence[Comparison]) -> Iterator[tuple[str, int, int]]:
-    """Yield for each pair of parsers on how many fields they agree, and we differ."""
-    agreed = Counter(pair for it in comparisons for pair in it.pairs)
-    different = Counter(pair for it in comparisons for pair in it.differs_from)
-    for pair in sorted(agreed):
-        yield " and ".join(pair), agreed[pair], different[pair]
-
-
 def summary(comparisons: Sequence[Comparison], lost: int) -> tuple[list[str], bool]:
     """Return the last lines of a run, and whether all bars are kept."""
     lines, is_good = [], not lost
     if lost:
         lines.append(f"{lost} messages were not delivered")
-    for name, agreed, different in pairs(comparisons):
+    agreed = Counter(pair for it in comparisons for pair in it.pairs)
+    different = Counter(pair for it in comparisons for pair in it.differs_from)
+    for pair in sorted(agreed):
+        share = percent(different[pair], agreed[pair])
+        bar = "one author" if pair == ONE_AUTHOR else f"bar: below {MAX_DIFFERENT} %"
         lines.append(
-            f"{name}: agree on {agreed} fields, we differ on {different}"
-            f" ({percent(different, agreed)} %, bar: below {MAX_DIFFERENT} %)"
+            f"{' and '.join(pair)}: agree on {agreed[pair]} fields,"
+            f" we differ on {different[pair]} ({share} %, {bar})"
         )
-        is_good &= different * 100 < MAX_DIFFERENT * agreed
+        is_below = different[pair] * 100 < MAX_DIFFERENT * agreed[pair]
+        is_good &= is_below or pair == ONE_AUTHOR
     html = [it for it in comparisons if it.field == "html"]
     if html:
         equal = sum(bool(it.same) for it in html)
@@ -82,11 +82,9 @@ def differences(
 ) -> Iterator[str]:
     """Yield the lines about what we read like no other parser, or unlike two that agree."""
     for it in comparisons:
-        is_different = it.differs_from or not it.same
-        if not is_different or field not in {None, it.field}:
+        if it.agreement is Agreement.WITH_US or field not in {None, it.field}:
             continue
-        kind = "agreed" if it.differs_from else "no two agree"
-        yield f"{it.message}: {it.field} ({kind})"
+        yield f"{it.message}: {it.field} ({it.agreement})"
         yield f"    {'ours':<12} {_shown(it.ours, next(iter(it.theirs.values())))}"
         for name, theirs in it.theirs.items():
             shown = "the same" if name in it.same else _shown(theirs, it.ours)

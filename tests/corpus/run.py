@@ -25,13 +25,19 @@ class Result:
     lost: list[str]
 
 
-async def run(messages: Sequence[Message], push: Push, text_size: int) -> Result:
-    """Read all messages with all parsers and compare what they say."""
+async def run(
+    messages: Sequence[Message],
+    pages: Sequence[Message],
+    push: Push,
+    text_size: int,
+) -> Result:
+    """Read all messages with all parsers and compare what they say; so for HTML pages."""
     with engine.server() as account:
         data = [message.data for message in messages]
         reads = await engine.read_all(account, data, push, text_size)
     parsed = [standard_library.parse(read.data) for read in reads]
     documents = _documents(messages, parsed)
+    documents |= {page.name: Html.of_page(page.name, page.data) for page in pages}
     shown = dict(
         zip(documents, await inner_texts(list(documents.values())), strict=True)
     )

@@ -49,8 +49,8 @@ def body_parts(part: EmailMessage) -> list[EmailMessage]:
     """Return the text parts that a mail program shows, in order.
 
     Of alternatives, that is the first with plain text, else the first with any text (plain text
-    is our documented choice); of multipart/related its first part (RFC 2387 3.2). A named part
-    is a file.
+    is our documented choice); of multipart/related the first part with text (RFC 2387 3.2). A
+    named part is a file.
     """
     if not part.is_multipart():
         return [part] if _is_text(part) else []
@@ -63,7 +63,7 @@ def body_parts(part: EmailMessage) -> list[EmailMessage]:
         plain = [texts for texts in shown if not any(map(is_html, texts))]
         return [*plain, *shown, []][0]
     if part.get_content_type() == "multipart/related":
-        return found[0] if found else []
+        return next(filter(None, found), [])
     return [text for texts in found for text in texts]
 
 
