@@ -48,7 +48,7 @@ class Browser(Running):
     @staticmethod
     def available() -> bool:
         """Say whether a Chromium is installed."""
-        return _program() is not None
+        return program() is not None
 
     @property
     def page(self) -> Page:
@@ -60,7 +60,7 @@ class Browser(Running):
         """Start Chromium with an empty profile and a page that has the token."""
         self._playwright: Playwright = await async_playwright().start()
         self._chromium: Chromium = await self._playwright.chromium.launch(
-            executable_path=_program(), args=ARGUMENTS
+            executable_path=program(), args=ARGUMENTS
         )
         context = await self._chromium.new_context(
             viewport={"width": self._width, "height": self._height},
@@ -98,7 +98,7 @@ class Browser(Running):
         return path
 
 
-def _program() -> str | None:
+def program() -> str | None:
     """Return where Chromium is."""
     return next(filter(None, map(shutil.which, PROGRAMS)), None)
 

@@ -1,0 +1,1 @@
+"""Compare how the engine reads messages with independent parsers: scripts/corpus runs it."""
