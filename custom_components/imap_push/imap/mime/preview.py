@@ -39,7 +39,9 @@ _MAX_DECODED: Final = 65_536
 # Octets of JSON that a mail takes at the most; the other fields of an event are short.
 _MAX_MAIL: Final = 28_000
 
-_FIELDS_FOR_TEXT: Final = f"{HEADER_FIELDS} CONTENT-TYPE CONTENT-TRANSFER-ENCODING"
+_FIELDS_FOR_TEXT: Final = (
+    f"{HEADER_FIELDS} CONTENT-TYPE CONTENT-TRANSFER-ENCODING CONTENT-DISPOSITION"
+)
 
 
 @dataclass(frozen=True, slots=True)
