@@ -35,8 +35,8 @@ _LEADS: Final[dict[str, Sequence[int]]] = {
     "euc_jp": (0x8E, 0x8F, *range(0xA1, 0xFF)),
     "gb18030": range(0x81, 0xFF),
 }
-# Codecs that keep nothing but an incomplete character from one piece of text to the next.
-STATELESS: Final = frozenset(_LEADS)
+# Codecs without escape sequences: all that they keep between two pieces is half a character.
+MULTI_OCTET: Final = frozenset(_LEADS)
 # Rows of JIS X 0208, from 0 on, that Windows adds: those of NEC and IBM.
 _WINDOWS_ROWS: Final = (12, 88, 89, 90, 91)
 _EUC_PAIR: Final = re.compile(rb"[\xa1-\xfe]{2}")
