@@ -144,7 +144,7 @@ def letters(codec: str) -> str:
         if octets and octets.decode(codec) == character == one_line(character):
             found.append(character)
     corrected = CORRECTIONS.get(codec, {})
-    return "".join(letter for letter in found if ord(letter) not in corrected)  # fmt: skip
+    return "".join(letter for letter in found if letter not in corrected)  # fmt: skip
 
 
 CODECS: Final = sorted({*charset._CODECS.values()})

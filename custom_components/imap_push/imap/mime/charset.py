@@ -112,6 +112,11 @@ def decode(
     what it says, or if it is UTF-8 and most octets that are not ASCII are invalid. Text without
     a label is UTF-8, else in the first of `others` that has no invalid octet, else Windows-1252.
     """
+    if (codec is None or codec == "utf-8") and len(octets) <= _CHUNK:
+        try:
+            return octets.decode().removeprefix("\ufeff")
+        except UnicodeDecodeError:
+            pass  # The rules below are slow, and most fields do without.
     for mark, codec_of_mark in _MARKS.items():
         if octets.startswith(mark):
             return _decode(octets[len(mark) :], codec_of_mark, whole=whole)
@@ -165,21 +170,29 @@ def _measure_utf8(octets: bytes) -> _Utf8:
 def _decode(octets: bytes, codec: str, *, whole: bool) -> str:
     corrections = CORRECTIONS.get(codec)
     errors = "replace" if corrections is None else ERRORS
+    if whole and len(octets) <= _CHUNK:
+        pieces = [octets.decode(codec, errors)]
+    else:
+        pieces = list(_decode_chunks(octets, codec, errors, whole=whole))
+    for old, new in (corrections or {}).items():
+        pieces = [piece.replace(old, new) for piece in pieces]
+    return "".join(pieces)
+
+
+def _decode_chunks(
+    octets: bytes, codec: str, errors: str, *, whole: bool
+) -> Iterator[str]:
     decoder = codecs.getincrementaldecoder(codec)(errors)
-    pieces: list[str] = []
     for chunk in _chunks(octets):
-        pieces.append(decoder.decode(chunk))
+        yield decoder.decode(chunk)
         if len(decoder.getstate()[0]) > _MAX_KEPT:
-            pieces.append(decoder.decode(b"", final=True))
+            yield decoder.decode(b"", final=True)
             decoder.reset()
     if whole and codec in MULTI_OCTET:
         # The decoder would drop ASCII after an incomplete character.
-        pieces.append(decoder.getstate()[0].decode(codec, errors))
+        yield decoder.getstate()[0].decode(codec, errors)
     elif whole:
-        pieces.append(decoder.decode(b"", final=True))
-    if corrections:
-        pieces = [piece.translate(corrections) for piece in pieces]
-    return "".join(pieces)
+        yield decoder.decode(b"", final=True)
 
 
 def _chunks(octets: bytes) -> Iterator[bytes]:
