@@ -7,11 +7,11 @@ table takes linear time on any octets.
 
 import codecs
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
 from webencodings.labels import LABELS
 
-from .legacy_charsets import CORRECTIONS, ERRORS, STATELESS
+from .legacy_charsets import CORRECTIONS, ERRORS, MULTI_OCTET
 
 # Octets that are decoded in one call: a call holds the interpreter lock.
 _CHUNK: Final = 16_384
@@ -46,26 +46,22 @@ _SUPERSETS: Final = {
 }
 # Labels that mail has and `webencodings` lacks; without "-" and "_".
 _MORE_LABELS: Final = {
-    "utf-8": "utf8mb4 unicode11utf8 unicode20utf8 xunicode20utf8 cp65001",
+    "utf-8": "utf8mb4 unicode20utf8 xunicode20utf8 cp65001",
     "utf-7": "utf7 unicode11utf7 unicode20utf7 xunicode20utf7",
-    "utf-16-le": "utf16le csunicode iso10646ucs2 ucs2 unicode unicodefeff",
+    "utf-16-le": "csunicode iso10646ucs2 ucs2 unicode unicodefeff",
     "utf-16-be": "unicodefffe",
     "windows-1252": "ansi xansi",
-    "iso-8859-7": "suneugreek",
     "iso-8859-15": "latin9",
-    "iso-8859-16": "iso885916 l10 latin10",
-    "cp874": "tis620",
+    "iso-8859-16": "l10 latin10",
+    "cp874": "cp874",
     "koi8-u": "koi8ru",
-    "cp437": "cp437 ibm437 437",
-    "cp850": "cp850 ibm850 850",
-    "cp852": "cp852 ibm852 852",
     "mac-roman": "macroman",
-    "gb18030": "cp936 ms936 windows936 gb231280 euccn gb180302000",
+    "gb18030": "cp936 ms936 windows936 euccn gb180302000 cp54936",
     "hz": "hz",
     "big5hkscs": "cp950 ms950 windows950",
-    "euc_jp": "eucjp",
+    "euc_jp": "cp51932",
     "cp932": "ms932 cp932 windows932",
-    "iso2022_jp_ext": "iso2022jp1 iso2022jp2 iso2022jp3 iso2022jpms",
+    "iso2022_jp_ext": "iso2022jp1 iso2022jp2 iso2022jp3 iso2022jpms cp50220 cp50221 cp50222",
     "cp949": "cp949 ms949 uhc ksc56011992",
 }
 # US-ASCII says nothing of octets that are not ASCII.
@@ -86,10 +82,10 @@ def _codecs() -> dict[str, str]:
     }
     for codec, labels in _MORE_LABELS.items():
         found |= dict.fromkeys(labels.split(), codec)
-    for number in range(1250, 1259):
-        found |= dict.fromkeys(
-            (f"windows{number}", f"win{number}", f"cp{number}"), f"windows-{number}"
-        )
+    for page in range(1250, 1259):
+        found[f"win{page}"] = f"windows-{page}"
+    for page in (437, 775, 850, 852, 855, 857, 858, 862):
+        found |= dict.fromkeys((f"cp{page}", f"ibm{page}", f"{page}"), f"cp{page}")
     return found
 
 
@@ -112,24 +108,30 @@ def decode(
 
     `codec` is the codec of the label, `others` are those of the message's other labels. Unless
     the octets are `whole`, a character that is cut at the end is left out.
-    A byte order mark wins over the label. The label is wrong if the octets are invalid in it and
-    valid UTF-8, or if it is UTF-8 and most octets that are not ASCII are invalid. Text without
+    A byte order mark wins over the label. The label is wrong if the octets are UTF-8 and cannot be
+    what it says, or if it is UTF-8 and most octets that are not ASCII are invalid. Text without
     a label is UTF-8, else in the first of `others` that has no invalid octet, else Windows-1252.
     """
+    if (codec is None or codec == "utf-8") and len(octets) <= _CHUNK:
+        try:
+            return octets.decode().removeprefix("\ufeff")
+        except UnicodeDecodeError:
+            pass  # The rules below are slow, and most fields do without.
     for mark, codec_of_mark in _MARKS.items():
         if octets.startswith(mark):
             return _decode(octets[len(mark) :], codec_of_mark, whole=whole)
+    utf8 = _measure_utf8(octets)
     if codec and codec != "utf-8":
         text = _decode(octets, codec, whole=whole)
-        if _INVALID not in text:
-            return text
-        characters, invalid, _ = _weigh_utf8(octets)
-        is_utf8 = bool(characters) and not invalid
-        return _decode(octets, "utf-8", whole=whole) if is_utf8 else text
-    characters, invalid, cut = _weigh_utf8(octets)
+        # Most Chinese and Japanese text in UTF-8 is valid GB 18030, too, but not vice versa.
+        is_east_asian = utf8.characters > 1 and utf8.octets >= 3 * utf8.characters
+        if _INVALID in text or (codec in MULTI_OCTET and is_east_asian):
+            is_utf8 = utf8.characters > 0 and utf8.invalid == 0
+            return _decode(octets, "utf-8", whole=whole) if is_utf8 else text
+        return text
     # "Caf\xe9" without a label is no UTF-8 that was cut.
-    invalid += cut if whole and not codec else 0
-    if characters >= invalid:
+    invalid = utf8.invalid + (utf8.cut if whole and not codec else 0)
+    if utf8.characters >= invalid:
         return _decode(octets, "utf-8", whole=whole)
     for other in () if codec else others[:_MAX_OTHERS]:
         text = _decode(octets, other, whole=whole)
@@ -139,36 +141,58 @@ def decode(
     return _decode(octets, "cp1252", whole=whole)
 
 
-def _weigh_utf8(octets: bytes) -> tuple[int, int, int]:
-    """Count valid characters that are not ASCII, invalid octets, and those of a cut character."""
+class _Utf8(NamedTuple):
+    """What octets are as UTF-8: characters that are not ASCII, their octets, and other octets."""
+
+    characters: int
+    octets: int
+    invalid: int
+    cut: int
+
+
+def _measure_utf8(octets: bytes) -> _Utf8:
     decoder = codecs.getincrementaldecoder("utf-8")("ignore")
-    characters = valid = 0
+    characters = valid = ascii_octets = 0
     for chunk in _chunks(octets):
         text = decoder.decode(chunk)
-        characters += len(text) - len(chunk.translate(None, _NOT_ASCII))
+        characters += len(text)
         valid += len(text.encode())
+        ascii_octets += len(chunk.translate(None, _NOT_ASCII))
     cut = len(decoder.getstate()[0])
-    return characters, len(octets) - valid - cut, cut
+    return _Utf8(
+        characters=characters - ascii_octets,
+        octets=valid - ascii_octets,
+        invalid=len(octets) - valid - cut,
+        cut=cut,
+    )
 
 
 def _decode(octets: bytes, codec: str, *, whole: bool) -> str:
     corrections = CORRECTIONS.get(codec)
     errors = "replace" if corrections is None else ERRORS
-    decoder = codecs.getincrementaldecoder(codec)(errors)
-    pieces: list[str] = []
-    for chunk in _chunks(octets):
-        pieces.append(decoder.decode(chunk))
-        if len(decoder.getstate()[0]) > _MAX_KEPT:
-            pieces.append(decoder.decode(b"", final=True))
-            decoder.reset()
-    if whole and codec in STATELESS:
-        # The decoder would drop ASCII after an incomplete character.
-        pieces.append(decoder.getstate()[0].decode(codec, errors))
-    elif whole:
-        pieces.append(decoder.decode(b"", final=True))
-    if corrections:
-        pieces = [piece.translate(corrections) for piece in pieces]
+    if whole and len(octets) <= _CHUNK:
+        pieces = [octets.decode(codec, errors)]
+    else:
+        pieces = list(_decode_chunks(octets, codec, errors, whole=whole))
+    for old, new in (corrections or {}).items():
+        pieces = [piece.replace(old, new) for piece in pieces]
     return "".join(pieces)
+
+
+def _decode_chunks(
+    octets: bytes, codec: str, errors: str, *, whole: bool
+) -> Iterator[str]:
+    decoder = codecs.getincrementaldecoder(codec)(errors)
+    for chunk in _chunks(octets):
+        yield decoder.decode(chunk)
+        if len(decoder.getstate()[0]) > _MAX_KEPT:
+            yield decoder.decode(b"", final=True)
+            decoder.reset()
+    if whole and codec in MULTI_OCTET:
+        # The decoder would drop ASCII after an incomplete character.
+        yield decoder.getstate()[0].decode(codec, errors)
+    elif whole:
+        yield decoder.decode(b"", final=True)
 
 
 def _chunks(octets: bytes) -> Iterator[bytes]:

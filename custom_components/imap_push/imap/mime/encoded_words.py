@@ -1,7 +1,6 @@
 """Decode the encoded words of header fields and parameters (RFC 2047, RFC 2231 5)."""
 
 import binascii
-from collections.abc import Iterator
 from itertools import groupby
 import re
 import string
@@ -24,17 +23,13 @@ _INVALID: Final = "\ufffd"
 
 
 class _Word(NamedTuple):
-    """An encoded word: all of it, its label, its encoding, what it encodes."""
+    """An encoded word: all of it, its label and what that means, its encoding and payload."""
 
-    whole: bytes
+    octets: bytes
     label: str
+    charset: str
     encoding: bytes
     payload: bytes
-
-    @property
-    def charset(self) -> str:
-        """Return what the label means: labels of one charset have many spellings."""
-        return codec_of(self.label) or self.label.lower()
 
 
 def decode_words(octets: bytes, budget: Budget) -> str:
@@ -43,17 +38,18 @@ def decode_words(octets: bytes, budget: Budget) -> str:
     Adjacent words of one charset are decoded together. All text outside of words is decoded
     together, as text without a label (see `charset.decode`). A word without a valid octet stays.
     """
-    parts = list(_split(budget.take(octets).replace(b"\n", b" ")))
-    raw = b"".join(b"\n" + part for part in parts if isinstance(part, bytes))
-    raw_texts = iter(budget.decode_counted(raw).split("\n")[1:])
-    texts: list[str] = []
-    for charset, group in groupby(parts, key=_charset):
-        words = [part for part in group if isinstance(part, _Word)]
-        if charset:
-            texts.append(_decode_run(words, budget))
-        else:
-            texts.append(next(raw_texts))
-    return one_line("".join(texts))
+    octets = budget.take(octets)
+    if b"=?" not in octets:
+        return one_line(budget.decode_counted(octets))
+    runs = _split(octets.replace(b"\n", b" "))
+    raw = b"".join(b"\n" + raw for raw, _ in runs)
+    raw_texts = budget.decode_counted(raw).split("\n")[1:]
+    return one_line(
+        "".join(
+            raw_text + _decode_run(words, budget)
+            for raw_text, (_, words) in zip(raw_texts, runs, strict=True)
+        )
+    )
 
 
 def decode_base64(octets: bytes) -> bytes:
@@ -68,32 +64,43 @@ def _decode_quanta(digits: bytes) -> bytes:
     return binascii.a2b_base64(digits + b"==")
 
 
-def _charset(part: bytes | _Word) -> str:
-    return part.charset if isinstance(part, _Word) else ""
+def _split(octets: bytes) -> list[tuple[bytes, list[_Word]]]:
+    """Return pairs of raw text and the adjacent words of one charset behind it.
 
-
-def _split(octets: bytes) -> Iterator[bytes | _Word]:
-    """Yield words and the raw text around them; white space between two words is left out."""
+    White space between words is left out (RFC 2047 6.2).
+    """
+    runs: list[tuple[bytes, list[_Word]]] = []
     starts = list(_START.finditer(octets))
     limits = [*(start.start() for start in starts[1:]), len(octets)]
     position = 0
     for start, limit in zip(starts, limits, strict=False):
         raw = octets[position : start.start()]
-        if position == 0 or raw.strip():
-            yield raw
-        end = _END.search(octets, start.end(), limit)
-        if end is None:
-            # A field that was cut: such a word goes to the next white space.
-            end = _BLANK.search(octets, start.end(), limit)
-        payload = octets[start.end() : end.start() if end else limit]
-        position = (end.end() if end[0] == b"?=" else end.start()) if end else limit
-        yield _Word(
-            octets[start.start() : position],
-            start[1].decode("ascii", "replace"),
-            start[2].lower(),
-            payload,
-        )
-    yield octets[position:]
+        word, position = _word(octets, start, limit)
+        if runs and not raw.strip():
+            raw = b""
+            if runs[-1][1][0].charset == word.charset:
+                runs[-1][1].append(word)
+                continue
+        runs.append((raw, [word]))
+    return [*runs, (octets[position:], [])]
+
+
+def _word(octets: bytes, start: re.Match[bytes], limit: int) -> tuple[_Word, int]:
+    """Return the word that starts here and its end, which is before `limit`."""
+    # A word that was cut goes to the next white space.
+    end = _END.search(octets, start.end(), limit)
+    cut = None if end else _BLANK.search(octets, start.end(), limit)
+    found = end or cut
+    payload_end = found.start() if found else limit
+    position = end.end() if end else payload_end
+    label = start[1].decode("ascii", "replace")
+    return _Word(
+        octets=octets[start.start() : position],
+        label=label,
+        charset=codec_of(label) or label.lower(),
+        encoding=start[2].lower(),
+        payload=octets[start.end() : payload_end],
+    ), position
 
 
 def _decode_run(words: list[_Word], budget: Budget) -> str:
@@ -104,7 +111,7 @@ def _decode_run(words: list[_Word], budget: Budget) -> str:
         else b"".join(map(_q_octets, group))
         for encoding, group in groupby(words, key=lambda word: word.encoding)
     )
-    return budget.decode_counted(octets, words[0].label)
+    return budget.decode_counted(octets, words[0].label) if words else ""
 
 
 def _q_octets(word: _Word) -> bytes:
@@ -116,7 +123,7 @@ def _base64_octets(words: list[_Word], budget: Budget) -> bytes:
     payloads = [word.payload.translate(None, _NOT_BASE64) for word in words]
     decoded = list(map(decode_base64, payloads))
     apart = b"".join(
-        octets or (word.whole if word.payload else b"")
+        octets or (word.octets if word.payload else b"")
         for octets, word in zip(decoded, words, strict=True)
     )
     open_ends = [

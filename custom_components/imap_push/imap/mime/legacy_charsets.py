@@ -10,20 +10,23 @@ from typing import Final
 ERRORS: Final = "imap_push.legacy"
 # Characters of a Python codec -> those of the standard. Each has one sequence of octets.
 # gb18030: the edition of 2022. cp932: octets that Python decodes although they are invalid.
-_JIS: Final = str.maketrans("〜‖−¢£¬", "～∥－￠￡￢")
-CORRECTIONS: Final = {
-    "big5hkscs": str.maketrans("•､‾∼♁☉¥¢£", "‧﹑¯～⊕⊙￥￠￡"),
-    "cp932": str.maketrans("\uf8f0\uf8f1\uf8f2\uf8f3", "\ufffd" * 4),
+_JIS: Final = dict(zip("〜‖−¢£¬", "～∥－￠￡￢", strict=True))
+CORRECTIONS: Final[dict[str, dict[str, str]]] = {
+    "big5hkscs": dict(zip("•､‾∼♁☉¥¢£", "‧﹑¯～⊕⊙￥￠￡", strict=True)),
+    "cp932": dict.fromkeys("\uf8f0\uf8f1\uf8f2\uf8f3", "\ufffd"),
     "cp949": {},
     "euc_jp": _JIS,
-    "gb18030": str.maketrans(
-        "\ue5e5\ue78d\ue78e\ue78f\ue790\ue791\ue792\ue793\ue794\ue795\ue796\ue7c7"
-        "\ue81e\ue826\ue82b\ue82c\ue832\ue843\ue854\ue864",
-        "\u3000\ufe10\ufe12\ufe11\ufe13\ufe14\ufe15\ufe16\ufe17\ufe18\ufe19\u1e3f"
-        "\u9fb4\u9fb5\u9fb6\u9fb7\u9fb8\u9fb9\u9fba\u9fbb",
+    "gb18030": dict(
+        zip(
+            "\ue5e5\ue78d\ue78e\ue78f\ue790\ue791\ue792\ue793\ue794\ue795\ue796\ue7c7"
+            "\ue81e\ue826\ue82b\ue82c\ue832\ue843\ue854\ue864",
+            "\u3000\ufe10\ufe12\ufe11\ufe13\ufe14\ufe15\ufe16\ufe17\ufe18\ufe19\u1e3f"
+            "\u9fb4\u9fb5\u9fb6\u9fb7\u9fb8\u9fb9\u9fba\u9fbb",
+            strict=True,
+        )
     ),
     "iso2022_jp_ext": _JIS,
-    "koi8-u": str.maketrans("╝╬", "ўЎ"),
+    "koi8-u": {"╝": "ў", "╬": "Ў"},
 }
 # Octets of a Python codec that are characters in the standard.
 _ADDED: Final = {("big5hkscs", b"\xa3\xe1"): "€", ("gb18030", b"\x80"): "€"}
@@ -35,8 +38,8 @@ _LEADS: Final[dict[str, Sequence[int]]] = {
     "euc_jp": (0x8E, 0x8F, *range(0xA1, 0xFF)),
     "gb18030": range(0x81, 0xFF),
 }
-# Codecs that keep nothing but an incomplete character from one piece of text to the next.
-STATELESS: Final = frozenset(_LEADS)
+# Codecs without escape sequences: all that they keep between two pieces is half a character.
+MULTI_OCTET: Final = frozenset(_LEADS)
 # Rows of JIS X 0208, from 0 on, that Windows adds: those of NEC and IBM.
 _WINDOWS_ROWS: Final = (12, 88, 89, 90, 91)
 _EUC_PAIR: Final = re.compile(rb"[\xa1-\xfe]{2}")
