@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 import json
 
 import pytest
@@ -417,6 +417,7 @@ async def test_large_mail_with_text_is_still_a_small_event() -> None:
     header = b"To: %b\r\nCc: %b\r\nSubject: %b\r\n" % (long, long, b"s" * 9000)
     items = {"BODY": header, "BODY[TEXT]": b"\xc3\xa9" * 30_000}
     mail = await read_message("INBOX", 1, 1, items, TextRequest(30_000))
-    size = len(json.dumps(asdict(mail), default=str, ensure_ascii=False).encode())
+    event = asdict(replace(mail, recipients=()))
+    size = len(json.dumps(event, default=str, ensure_ascii=False).encode())
     assert 20_000 < size < 29_000
     assert mail.truncated
