@@ -9,7 +9,6 @@ import pytest
 from custom_components.imap_push.imap.mime import body_text
 from custom_components.imap_push.imap.mime.body_text import MAX_TEXT_OCTETS
 from custom_components.imap_push.imap.mime.budget import Budget
-from custom_components.imap_push.imap.mime.html import text_of_html
 from custom_components.imap_push.imap.mime.multipart import parse_message
 from custom_components.imap_push.imap.mime.part import Part
 
@@ -159,71 +158,6 @@ def test_beginning_of_a_mail() -> None:
     assert text_of(header, b"", 1000, whole=False) == ("", True)
     whole = b"x" * (MAX_TEXT_OCTETS + 1)
     assert readable(whole, 10**9) == ("x" * MAX_TEXT_OCTETS, True)
-
-
-@pytest.mark.parametrize(
-    ("html", "text"),
-    [
-        ("<p>a  b\n c</p><p>d</p>", "a b c\n\nd"),
-        ("a<br>b<br/>c", "a\nb\nc"),
-        ("<ul><li>one<li>two</ul>", "- one\n- two"),
-        ("<tr><td>a</td><td>b</td></tr>", "a b"),
-        ("<title>no</title><style>p {}</style><script>x<y</script>yes", "yes"),
-        ("<template>no</template>yes", "yes"),
-        ("<template>no<p>no", ""),
-        ("<template><style>no</style>no</template>yes", "yes"),
-        ("a&amp;b&nbsp;&#8364;&bogus;", "a&b €&bogus;"),
-        ("<!-- no -->yes<![endif]--><?x?>", "yes"),
-        ("<p>a<div>b</div></p>", "a\nb"),
-        ("<![weird[a", ""),
-        ("a < b", "a < b"),
-        ("<a href='x", ""),
-    ],
-)
-def test_html(html: str, text: str) -> None:
-    """HTML reads like text."""
-    assert text_of_html(html, 1000) == (text, False)
-
-
-URI = "data:image/png;base64," + "A" * 300_000
-
-
-@pytest.mark.parametrize(
-    ("html", "text"),
-    [
-        pytest.param(f"one<img src='{URI}' alt=x> two", "one two", id="picture"),
-        pytest.param(f"one<!-- {'>' * 300_000}--> two", "one two", id="comment"),
-        pytest.param(f"one<!--{'-' * 300_000}--!> two", "one two", id="hyphens"),
-        pytest.param(f"<style>{'p{}>' * 70_000}</style>two", "two", id="style"),
-        pytest.param(f"<style>{'<!--' * 70_000}</STYLE >two", "two", id="other style"),
-        pytest.param(f"<title>{'a ' * 150_000}</title>two", "two", id="title"),
-        pytest.param(f"<textarea>{'a' * 150_000}</textarea><p>b", "a" * 150_000 + "\n\nb", id="text area"),
-        pytest.param("a&" * 100_000 + " b", "a&" * 100_000 + " b", id="ampersands"),
-        pytest.param("<p>word &amp; word</p>" * 9_000, "\n\n".join(["word & word"] * 9_000), id="many tags"),
-        pytest.param(f"{'a' * 16_381}&amp;b", f"{'a' * 16_381}&b", id="reference at the end of a piece"),
-        pytest.param(f"{'a' * 16_380}<br>b", f"{'a' * 16_380}\nb", id="tag at the end of a piece"),
-    ],
-)  # fmt: skip
-def test_long_html(html: str, text: str) -> None:
-    """What is long is read as what is short."""
-    assert text_of_html(html, 1_000_000) == (text, False)
-
-
-@pytest.mark.parametrize(
-    ("html", "text"),
-    [
-        ("a\u200bb\U000e0041<p>\u202ec\x9b", "ab\n\nc"),
-        ("&#8203;&zwnj;&#65279;a&#917569;b&shy;c", "abc"),
-        ("&zwnj;&nbsp;&zwnj;&nbsp;a &zwnj; b", "a b"),
-        ("می&zwnj;خواهم", "می\u200cخواهم"),
-        ("👩&zwj;💻 &#x2764;&#xfe0f;", "👩\u200d💻 ❤\ufe0f"),
-        ("a\rb\fc&#x2028;d", "a b c d"),
-        ("&#x3164;<b>&#x115f;</b>", ""),
-    ],
-)
-def test_hidden_characters_in_html(html: str, text: str) -> None:
-    """They are as good as not there, where they change nothing that is seen."""
-    assert text_of_html(html, 1000) == (text, False)
 
 
 @pytest.mark.parametrize(

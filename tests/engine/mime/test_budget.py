@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable, Iterator
 import encodings
-from html.parser import HTMLParser
 from itertools import count
 from types import SimpleNamespace
 from typing import Final
@@ -15,7 +14,7 @@ from custom_components.imap_push.imap.message_reader import read_message
 from custom_components.imap_push.imap.mime import (
     budget as budget_module,
     charset,
-    html as html_module,
+    text_layout,
 )
 from custom_components.imap_push.imap.mime.body_structure import (
     find_part,
@@ -32,6 +31,7 @@ from custom_components.imap_push.imap.mime.header import HEADER_FIELDS, parse_ma
 from custom_components.imap_push.imap.mime.header_fields import parse_headers
 from custom_components.imap_push.imap.mime.html import text_of_html
 from custom_components.imap_push.imap.mime.preview import TextRequest
+from custom_components.imap_push.imap.mime.html_tokenizer import tokens
 from custom_components.imap_push.imap.responses import Value
 
 from .test_body_text import readable, text_of
@@ -61,7 +61,7 @@ def with_names(parts: int, name: Callable[[], bytes], key: bytes = b"name") -> V
 @pytest.fixture
 def work(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """Return what is counted: octets decoded, charsets, tags."""
-    counted = SimpleNamespace(octets=0, codecs=set(), tags=0, largest=0)
+    counted = SimpleNamespace(octets=0, codecs=set(), tags=0)
 
     def decode(octets: bytes, codec: str | None, others: tuple[str, ...]) -> str:
         counted.octets += len(octets)
@@ -72,14 +72,9 @@ def work(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         counted.tags += 1
         taken(budget, attributes)
 
-    def feed(parser: HTMLParser, data: str) -> None:
-        fed(parser, data)
-        counted.largest = max(counted.largest, len(parser.rawdata), len(data))
-
-    taken, fed = Budget.take_tag, HTMLParser.feed
+    taken = Budget.take_tag
     monkeypatch.setattr(budget_module, "decode", decode)
     monkeypatch.setattr(Budget, "take_tag", take_tag)
-    monkeypatch.setattr(HTMLParser, "feed", feed)
     return counted
 
 
@@ -186,8 +181,8 @@ def test_html_of_any_sort(start: str, flood: str, work: SimpleNamespace) -> None
     html = start + flood * (400_000 // len(flood))
     text_of_html(html, 100_000)
     assert work.tags <= MAX_TAGS + 1
-    # The parser itself waits until what is open has doubled.
-    assert work.largest <= 4 * 65_536
+    pieces = tokens(html)
+    assert max(len(content) for _, content in pieces) <= 16_384
 
 
 def test_html_is_read_until_there_is_enough(work: SimpleNamespace) -> None:
@@ -217,7 +212,7 @@ def test_decoding_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
         return text
 
     monkeypatch.setattr("custom_components.imap_push.imap.mime.body_text.visible", seen)
-    monkeypatch.setattr(html_module, "visible", seen)
+    monkeypatch.setattr(text_layout, "visible", seen)
     for octets in (b"x" * 1_000_000, b"x y\n" * 250_000, b"\r\n" * 500_000 + b"x"):
         readable(octets, 1_000_000)
         readable(octets, 1_000_000, kind="html")

@@ -6,11 +6,12 @@ from typing import Final, NamedTuple
 
 from .budget import Budget, BudgetSpent
 from .characters import visible
-from .html_tokenizer import Token, attributes_of, tokens
+from .html_tokenizer import attributes_of, tokens
 from .open_elements import (
     BLOCKS,
     CELLS,
     IMPLIED,
+    INITIAL,
     LISTS,
     PARAGRAPHS,
     VOID,
@@ -28,6 +29,8 @@ _HIDDEN: Final = frozenset(
      "video"}
 )  # fmt: skip
 _PREFORMATTED: Final = frozenset({"listing", "plaintext", "pre", "xmp"})
+# Elements that begin with more than a line.
+_BEGINNINGS: Final = _PREFORMATTED | CELLS | {"a", "br", "img", "li"}
 
 # Targets of links that are of use outside of a browser, and the longest one that is given.
 _LINK: Final = re.compile(r"(?:https?://|mailto:|tel:)[^\s<>]{1,2000}", re.IGNORECASE)
@@ -75,13 +78,14 @@ class _Start(NamedTuple):
         """Return the style within a parent."""
         if self.is_plain or parent.is_hidden:
             return parent
-        return Style(
+        style = Style(
             self.is_hidden,
             parent.is_invisible if self.is_invisible is None else self.is_invisible,
             parent.is_tiny if self.is_tiny is None else self.is_tiny,
             self.white_space or parent.white_space,
             self.transform or parent.transform,
         )
+        return INITIAL if style == INITIAL else style
 
 
 class _Reader:
@@ -96,20 +100,22 @@ class _Reader:
         self._css: list[str] = []
         self._media = ""
         self._starts: dict[tuple[str, str], _Start] = {}
+        self._href = ""  # of the open link
+        self._begin_of_link = 0
         self._alt = ""  # of an image in a link without text so far
         self._is_first = False  # right behind <pre>
 
     def read(self, html: str) -> None:
         """Collect the text; raise TextIsFull, BudgetSpent."""
-        for kind, name, attributes in tokens(html):
+        for name, content in tokens(html):
             self._budget.take_tag()
-            if kind is Token.TEXT:
-                self._add(name)
-            elif kind is Token.START:
-                self._open(name, attributes)
-            elif kind is Token.END:
-                self._close(name)
-            elif name.startswith("doctype"):
+            if not name:
+                self._add(content)
+            elif name[0] == "/":
+                self._close(name[1:])
+            elif name != "!":
+                self._open(name, content)
+            elif content.lower() == "doctype":
                 self._elements.is_quirky = False
         self._end(self._elements.close_all())
 
@@ -118,8 +124,8 @@ class _Reader:
         if start is None:
             start = self._starts[tag, attributes] = self._start(tag, attributes)
         elements = self._elements
-        if start.breaks or tag in IMPLIED:
-            self._end(elements.end_before(tag))
+        if tag in IMPLIED and (ended := elements.end_before(tag)):
+            self._end(ended)
         if tag == "style":
             self._media = start.attributes.get("media", "")
         style = start.style(elements.inherited(tag))
@@ -127,15 +133,13 @@ class _Reader:
         if not style.is_hidden:
             breaks = start.breaks
             if breaks:
-                if tag in LISTS and any(map(elements.innermost, LISTS)):
+                if tag in LISTS and any(map(elements.is_open, LISTS)):
                     breaks = 1
                 self.layout.separate(breaks)
-            self._begin(tag, start, style)
+            if tag in _BEGINNINGS:
+                self._begin(tag, start, style)
         if tag not in VOID:
-            href = (
-                start.attributes.get("href", "") if self._links and tag == "a" else ""
-            )
-            elements.open(Element(tag, style, breaks, href, self.layout.position))
+            elements.open(tag, style, breaks)
 
     def _start(self, tag: str, attributes: str) -> _Start:
         """Return the meaning of a start tag, which is often repeated."""
@@ -185,28 +189,30 @@ class _Reader:
             self._is_first = True
         elif self._links and tag == "a":
             self._alt = ""
+            self._href = start.attributes.get("href", "") if style.is_shown else ""
+            self._begin_of_link = self.layout.position
         elif self._links and tag == "img" and style.is_shown:
             self._add_image(start.attributes.get("alt", ""))
 
     def _close(self, tag: str) -> None:
         if tag == "style":
             self._read_style()
-        ended = self._elements.close(tag)
-        self._end(ended)
+        if ended := self._elements.close(tag):
+            self._end(ended)
         # Browsers read "</br>" as "<br>", and "</p>" alone as "<p></p>".
-        if tag == "br" or (tag == "p" and not ended):
+        elif tag in {"br", "p"}:
             self._open(tag, "")
             self._end(self._elements.close(tag))
 
     def _end(self, elements: Iterable[Element]) -> None:
         """Finish elements that are closed."""
-        for element in elements:
-            if element.tag == "li":
+        for tag, _, breaks in elements:
+            if tag == "li":
                 self.layout.end_item()
-            elif element.href and element.style.is_shown:
-                self._add_link(element)
-            if element.breaks:
-                self.layout.separate(element.breaks)
+            elif tag == "a" and self._href:
+                self._add_link()
+            if breaks:
+                self.layout.separate(breaks)
 
     def _read_style(self) -> None:
         self._sheet.add("".join(self._css), self._media)
@@ -214,27 +220,26 @@ class _Reader:
         self._starts.clear()
 
     def _add(self, text: str) -> None:
-        element = self._elements.current
-        style = element.style
-        if element.tag == "style":
+        tag, style, _ = self._elements.current
+        if tag == "style":
             self._css.append(text)
-        if style.is_hidden or style.is_invisible or style.is_tiny:
+        if style is INITIAL:
+            self.layout.add(text)
+        elif not style.is_shown:
             return
-        if style.white_space not in {"normal", "nowrap"}:
-            self._add_preformatted(text, style)
-            return
-        text = visible(text)
-        if style.transform != "none":
-            text = _transformed(text, style.transform)
-        self.layout.add(text)
+        elif style.white_space in {"normal", "nowrap"}:
+            self.layout.add(_transformed(text, style.transform))
+        else:
+            self._add_preformatted(
+                _transformed(text, style.transform), style.white_space
+            )
 
-    def _add_preformatted(self, text: str, style: Style) -> None:
+    def _add_preformatted(self, text: str, white_space: str) -> None:
         text = text.replace("\r\n", "\n")
         if self._is_first:
             text = text.removeprefix("\n")
             self._is_first = False
-        text = _transformed(visible(text), style.transform)
-        if style.white_space == "pre-line":
+        if white_space == "pre-line":
             self.layout.add_lines(text)
         else:
             self.layout.add_preformatted(text)
@@ -244,19 +249,18 @@ class _Reader:
         alt = " ".join(visible(alt).split())
         if not alt:
             return
-        link = self._elements.innermost("a")
-        if link is None or not link.href:
+        if not self._href:
             self.layout.add(f"[{alt}]")
-        elif link.position == self.layout.position:
+        elif self._begin_of_link == self.layout.position:
             self._alt = f"[{alt}]"
 
-    def _add_link(self, link: Element) -> None:
+    def _add_link(self) -> None:
         """Add the target of a link that ends here."""
-        if link.position == self.layout.position:
+        if self._alt and self._begin_of_link == self.layout.position:
             self.layout.add(self._alt)
-        self._alt = ""
-        href = "".join(visible(link.href).strip().split("\n")).replace(" ", "%20")
-        text = self.layout.text(link.position).strip().removeprefix("- ")
+        href = "".join(visible(self._href).strip().split("\n")).replace(" ", "%20")
+        self._href = self._alt = ""
+        text = self.layout.text(self._begin_of_link).strip().removeprefix("- ")
         if not _LINK.fullmatch(href) or _compared(text) == _compared(href):
             return
         if text:

@@ -5,7 +5,6 @@ more than `_WINDOW` characters: a call holds the interpreter lock.
 """
 
 from collections.abc import Iterator
-from enum import Enum, auto
 from html import unescape
 import re
 from typing import Final
@@ -17,7 +16,7 @@ _MAX_END: Final = 16
 
 _SPACE: Final = r"[\t\n\f\r ]"
 _ATTRIBUTES: Final = rf"(?:[^>=]++|={_SPACE}*+(?:\"[^\"]*+\"|'[^']*+'|(?=[^\"'])))*+"
-_TAG: Final = re.compile(rf"<(/?+)([a-zA-Z][^\t\n\f\r />]*+)({_ATTRIBUTES})>")
+_TAG: Final = re.compile(rf"<(/?+[a-zA-Z][^\t\n\f\r />]*+)({_ATTRIBUTES})>")
 _SOME_ATTRIBUTES: Final = re.compile(_ATTRIBUTES)
 _OPEN_QUOTE: Final = re.compile(rf"={_SPACE}*+([\"'])")
 _ATTRIBUTE: Final = re.compile(
@@ -34,74 +33,61 @@ _END_OF_ELEMENT: Final = {
     name: re.compile(rf"</{name}(?=[\t\n\f\r />])", re.IGNORECASE | re.ASCII)
     for name in (*_RAW_TEXT, *_REFERENCES_TOO)
 }
+_PLAINTEXT: Final = "plaintext"  # which nothing ends
 
 
-class Token(Enum):
-    """The kinds of tokens."""
+def tokens(html: str) -> Iterator[tuple[str, str]]:
+    """Yield name and content: "" and text, "p" and attributes as written, "/p" and nothing.
 
-    START = auto()
-    END = auto()
-    TEXT = auto()
-    OTHER = auto()
-
-
-def tokens(html: str) -> Iterator[tuple[Token, str, str]]:
-    """Yield kind, name (or text), and attributes as they are written.
-
-    Long text comes in several pieces. A tag of more than 16,384 characters is left out, with all
-    that it contains if it has no end.
+    "!" is a comment or a declaration, with its content up to the first ">". Long text comes in
+    several pieces. A tag of more than 16,384 characters is left out.
     """
     position = 0
     while position < len(html):
         start = html.find("<", position, position + _WINDOW)
         if start != position:
             end = _end_of_text(html, position) if start < 0 else start
-            yield Token.TEXT, unescaped(html[position:end]), ""
+            text = html[position:end]
+            yield "", unescaped(text) if "&" in text else text
             position = end
             if start < 0:
                 continue
         tag = _TAG.match(html, start, start + _WINDOW)
         if tag is None:
             position = _end_of_markup(html, start)
-            if position == start + 1:
-                yield Token.TEXT, "<", ""
-            else:
-                yield Token.OTHER, html[start + 2 : start + 9].lower(), ""
+            is_text = position == start + 1
+            yield ("", "<") if is_text else ("!", html[start + 2 : start + 9])
             continue
         position = tag.end()
-        slash, name, attributes = tag.groups()
+        name, attributes = tag.groups()
         name = name.lower()
-        if slash:
-            yield Token.END, name, ""
+        yield name, attributes
+        if name not in _END_OF_ELEMENT and name != _PLAINTEXT:
             continue
-        yield Token.START, name, attributes
         # By the standard, the slash of "<title/>" means nothing, and the rest would be the title.
-        if attributes.endswith("/") and name in _END_OF_ELEMENT:
-            yield Token.END, name, ""
-        elif name in _END_OF_ELEMENT or name == "plaintext":
-            end = _end_of_element(html, position, name)
-            for piece in range(position, end, _WINDOW):
-                text = html[piece : min(piece + _WINDOW, end)]
-                yield (
-                    Token.TEXT,
-                    unescaped(text) if name in _REFERENCES_TOO else text,
-                    "",
-                )
-            position = end
+        if attributes.endswith("/"):
+            yield f"/{name}", ""
+            continue
+        end = _end_of_element(html, position, name)
+        for piece in range(position, end, _WINDOW):
+            text = html[piece : min(piece + _WINDOW, end)]
+            yield "", unescaped(text) if name in _REFERENCES_TOO else text
+        position = end
 
 
 def attributes_of(text: str) -> dict[str, str]:
     """Return the attributes of a start tag; those without a value are empty."""
     found: dict[str, str] = {}
-    for name, *values in _ATTRIBUTE.findall(text):
-        found.setdefault(name.lower(), unescaped("".join(values)))
+    for name, double, single, bare in _ATTRIBUTE.findall(text):
+        value = double or single or bare
+        found.setdefault(name.lower(), unescaped(value) if "&" in value else value)
     return found
 
 
 def unescaped(text: str) -> str:
     """Return a text with characters in place of character references."""
     try:
-        return unescape(text) if "&" in text else text
+        return unescape(text)
     except ValueError:
         return text  # Python does not read a number of 4,300 digits.
 
@@ -150,7 +136,7 @@ def _end_of_tag(html: str, position: int) -> int:
 
 
 def _end_of_element(html: str, start: int, name: str) -> int:
-    if name == "plaintext":
+    if name == _PLAINTEXT:
         return len(html)
     return _find(_END_OF_ELEMENT[name], html, start)[0]
 

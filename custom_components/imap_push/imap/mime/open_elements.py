@@ -29,7 +29,7 @@ VOID: Final = frozenset(
 # Elements in which an end tag does not end what is outside of them.
 _SCOPES: Final = CELLS | {"caption", "object", "table", "template"}
 _SPECIAL: Final = _SCOPES | BLOCKS - {"dialog", "legend", "optgroup", "option", "svg"}
-# Elements whose end tag also ends blocks in them; that of other inline elements does not.
+# Elements that end even if blocks in them do not; other inline elements go on.
 _FORMATTING: Final = frozenset(
     {"a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt",
      "u"}
@@ -63,14 +63,10 @@ class Style(NamedTuple):
         return not (self.is_hidden or self.is_invisible or self.is_tiny)
 
 
-class Element(NamedTuple):
-    """An open element."""
+INITIAL: Final = Style()
 
-    tag: str
-    style: Style
-    breaks: int = 0  # line ends after it
-    href: str = ""
-    position: int = 0  # of its text
+# The tag of an open element, its style, and the line ends after it.
+type Element = tuple[str, Style, int]
 
 
 class OpenElements:
@@ -79,7 +75,7 @@ class OpenElements:
     def __init__(self) -> None:
         """Begin a document without a document type."""
         self.is_quirky = True
-        self._elements = [Element("", Style())]
+        self._elements: list[Element] = [("", INITIAL, 0)]
         self._places: defaultdict[str, list[int]] = defaultdict(list)
         self._scopes = [0]
         self._special = [0]
@@ -89,37 +85,37 @@ class OpenElements:
         """Return the innermost element."""
         return self._elements[-1]
 
-    def innermost(self, tag: str) -> Element | None:
-        """Return the innermost element with this tag."""
-        places = self._places.get(tag)
-        return self._elements[places[-1]] if places else None
+    def is_open(self, tag: str) -> bool:
+        """Return whether an element with this tag is open."""
+        return bool(self._places[tag])
 
     def inherited(self, tag: str) -> Style:
         """Return the style that an element inherits which is opened here."""
-        style = self._elements[-1].style
-        if tag == "summary" and self._elements[-1].tag == "details":
-            return self._elements[-2].style
+        parent, style, _ = self._elements[-1]
+        if style is INITIAL:
+            return style
+        if tag == "summary" and parent == "details":
+            return self._elements[-2][1]
         if tag == "table" and self.is_quirky:
             return style._replace(is_tiny=False, white_space="normal")
         return style
 
-    def open(self, element: Element) -> None:
+    def open(self, tag: str, style: Style, breaks: int) -> None:
         """Add an element that can have content; parts of a table only within one."""
-        tag = element.tag
         if tag in _TABLE_PARTS and not self._places["table"]:
             return
         place = len(self._elements)
         self._places[tag].append(place)
-        if tag in _SCOPES:
-            self._scopes.append(place)
         if tag in _SPECIAL:
             self._special.append(place)
-        self._elements.append(element)
+            if tag in _SCOPES:
+                self._scopes.append(place)
+        self._elements.append((tag, style, breaks))
 
     def end_before(self, tag: str) -> Sequence[Element]:
         """Remove and return what a start tag ends (HTML Standard 13.2.6.4)."""
-        ended = IMPLIED.get(tag)
-        if ended is None or (tag == "table" and self.is_quirky):
+        ended = [name for name in IMPLIED.get(tag, ()) if self._places[name]]
+        if not ended or (tag == "table" and self.is_quirky):
             return ()
         if tag in _TABLE_PARTS:
             floor = self._last("table")
@@ -132,35 +128,48 @@ class OpenElements:
 
     def close(self, tag: str) -> Sequence[Element]:
         """Remove and return the innermost element with this tag, and those in it."""
-        if tag in {"body", "html"}:
-            return ()  # What follows is read as if it were before the end tag.
-        if tag in _TABLE_PARTS:
-            floor = self._last("table")
-        elif tag in _SCOPES:
-            floor = 0
-        elif tag in _FORMATTING or tag in _SPECIAL:
-            floor = self._scopes[-1]
-        else:
-            floor = self._special[-1]
         place = self._last(tag)
-        return self._pop(place) if place > floor else ()
+        # What follows "</body>" is read as if it were before it.
+        if not place or tag in {"body", "html"}:
+            return ()
+        if place == len(self._elements) - 1:
+            return self._pop(place)
+        if place <= self._floor(tag):
+            return ()
+        element = self._elements[place]
+        style = self._elements[place - 1][1]
+        if tag in _FORMATTING and place < self._special[-1] and element[1] == style:
+            self._places[tag].pop()
+            self._places[""].append(place)
+            self._elements[place] = ("", style, 0)
+            return (element,)
+        return self._pop(place)
 
     def close_all(self) -> Sequence[Element]:
         """Remove and return all elements."""
         return self._pop(1)
 
+    def _floor(self, tag: str) -> int:
+        """Return the place of the innermost element that an end tag does not end."""
+        if tag in _TABLE_PARTS:
+            return self._last("table")
+        if tag in _SCOPES:
+            return 0
+        is_ending = tag in _SPECIAL or tag in _FORMATTING
+        return (self._scopes if is_ending else self._special)[-1]
+
     def _last(self, tag: str) -> int:
-        places = self._places.get(tag)
+        places = self._places[tag]
         return places[-1] if places else 0
 
     def _pop(self, place: int) -> Sequence[Element]:
         """Remove and return elements, the innermost first."""
         removed = self._elements[: place - 1 : -1]
         del self._elements[place:]
-        for tag, *_ in removed:
+        for tag, _, _ in removed:
             self._places[tag].pop()
-            if tag in _SCOPES:
-                self._scopes.pop()
             if tag in _SPECIAL:
                 self._special.pop()
+                if tag in _SCOPES:
+                    self._scopes.pop()
         return removed

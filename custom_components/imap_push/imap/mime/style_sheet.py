@@ -16,6 +16,9 @@ _INLINE: Final = 1_000_000
 _MAX_TEXT: Final = 4_096
 
 _TOKEN: Final = re.compile(r"/\*|\*/|[{}]")
+_DECLARATION: Final = re.compile(
+    r"(?<![\w-])(display|visibility|white-space|text-transform|font(?:-size)?)\s*+:([^;!]*+)(!?)"
+)
 _SELECTOR: Final = re.compile(r"([a-z][\w-]*+|\*)?((?:[.#][\w-]++)*+)")
 _SIMPLE: Final = re.compile(r"[.#][\w-]++")
 _MEDIA_WORD: Final = re.compile(r"\([^()]*+\)|[^\s()]++")
@@ -38,7 +41,6 @@ _VALUES: Final = {
         "-webkit-box", "-webkit-flex", "-ms-flexbox",
     },
 }  # fmt: skip
-_PROPERTIES: Final = {*_VALUES, "font", "font-size"}
 # Sizes that leave text at size zero as it is.
 _RELATIVE: Final = ("em", "ex", "ch", "%", "inherit", "unset", "larger", "smaller")
 _NO_SIZE: Final = re.compile(r"(?:^|\s)[+-]?0*+\.?0*+(?:px|pt|em|rem|ex|%)?(?=$|[\s/])")
@@ -93,38 +95,38 @@ class StyleSheet:
 
     def declarations(self, tag: str, attributes: Mapping[str, str]) -> dict[str, str]:
         """Return an element's value of each property (CSS Cascade 4, 6); raise BudgetSpent."""
+        found: list[tuple[bool, int, int, str, str]] = []
+        if self._rules:
+            for rule in self._matching(tag, attributes):
+                found.extend(
+                    (is_important, rule.specificity, rule.order, name, value)
+                    for name, value, is_important in rule.declarations
+                )
+        if style := attributes.get("style"):
+            found.extend(
+                (is_important, _INLINE, number, name, value)
+                for number, (name, value, is_important) in enumerate(
+                    _declarations(style)
+                )
+            )
+        return {name: value for *_, name, value in sorted(found)}
+
+    def _matching(self, tag: str, attributes: Mapping[str, str]) -> Iterator[_Rule]:
         names = {f".{name}" for name in attributes.get("class", "").lower().split()}
         if identifier := attributes.get("id"):
             names.add(f"#{identifier.lower()}")
-        found: list[tuple[bool, int, int, str, str]] = []
-        for key in ("", tag, *names) if self._rules else ():
+        for key in ("", tag, *names):
             rules = self._rules.get(key, ())
             self._budget.take_tag(len(rules))
             for rule in rules:
                 if rule.tag in {"", tag} and rule.names <= names:
-                    found.extend(
-                        (is_important, rule.specificity, rule.order, name, value)
-                        for name, value, is_important in rule.declarations
-                    )
-        if "style" in attributes:
-            found.extend(
-                (is_important, _INLINE, number, name, value)
-                for number, (name, value, is_important) in enumerate(
-                    _declarations(attributes["style"])
-                )
-            )
-        return {name: value for *_, name, value in sorted(found)}
+                    yield rule
 
 
 def _declarations(text: str) -> list[tuple[str, str, bool]]:
     """Return the valid ones of the declarations that matter: name, value, whether important."""
     found = []
-    for declaration in text[:_MAX_TEXT].lower().split(";"):
-        name, _, value = declaration.partition(":")
-        name = name.strip()
-        if name not in _PROPERTIES:
-            continue
-        value, _, important = value.partition("!")
+    for name, value, important in _DECLARATION.findall(text[:_MAX_TEXT].lower()):
         value = value.strip()
         if name in _VALUES:
             if value in _VALUES[name]:

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from .characters import visible
+
 # Line ends in a row, outside of preformatted text: one blank line.
 _MAX_BREAKS: Final = 2
 
@@ -57,7 +59,11 @@ class TextLayout:
 
     def add(self, text: str) -> None:
         """Add text with single spaces; raise TextIsFull."""
+        if not text.isascii():
+            text = visible(text)
         words = " ".join(text.split())
+        if not words.isprintable():
+            words = " ".join(visible(words).split())
         if not words:
             if text:
                 self.space()
@@ -77,7 +83,7 @@ class TextLayout:
 
     def add_preformatted(self, text: str) -> None:
         """Add text with all its lines and spaces, but those at a line's end; raise TextIsFull."""
-        for number, line in enumerate(text.split("\n")):
+        for number, line in enumerate(visible(text).split("\n")):
             if number:
                 self._breaks += 1
                 self._gap = ""
