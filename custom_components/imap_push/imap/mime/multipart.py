@@ -33,7 +33,7 @@ def parse_message(header: bytes, body: bytes, budget: Budget, *, whole: bool) ->
     if not root.content_type.startswith("multipart/"):
         return replace(root, number="1", octets=body, is_whole=whole)
     if boundary is None:
-        return root
+        return replace(root, is_whole=whole)
     return _Reader(body, budget, whole=whole).read(root, boundary)
 
 
@@ -113,9 +113,7 @@ class _Reader:
             part = replace(part, content_type=_MESSAGE)  # RFC 2046 5.1.5
         if part.content_type == _MESSAGE:
             # Its delimiters are not ours, though ours may be the beginning of them.
-            match = _BLANK_LINE.search(
-                self._body, body_start, body_start + _MAX_HEADER
-            )
+            match = _BLANK_LINE.search(self._body, body_start, body_start + _MAX_HEADER)
             end = match.start() if match else body_start
             _, boundary = _part(self._body[body_start:end], "", self._budget)
         if boundary is not None and len(self._open) < _MAX_DEPTH:

@@ -32,7 +32,8 @@ class File:
 class Case:
     """A message, and what a person reads in it.
 
-    `text` is the whole text. `is_cut`: a field is too long for an event.
+    `text` is the whole text. `is_cut`: a field is too long for an event. `on_pymap`: pymap tells
+    what is needed to read it.
     """
 
     id: str
@@ -46,6 +47,7 @@ class Case:
     text: str = "x"
     files: tuple[File, ...] = ()
     is_cut: bool = False
+    on_pymap: bool = True
 
 
 def mail(

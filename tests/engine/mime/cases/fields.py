@@ -56,10 +56,8 @@ def _quoted(id: str, charset: bytes, body: bytes, text: str) -> Case:
     return Case(id=id, octets=mime(part(content_type, body, encoding)), text=text)
 
 
-_LONG: Final = b",\r\n ".join(
-    b"Person Number %d <person%d@example.org>" % (n, n) for n in range(3000)
-)
-_PEOPLE: Final = tuple(f"person{n}@example.org" for n in range(144))
+_PEOPLE: Final = tuple(f"person{n}@example.org" for n in range(3000))
+_LONG: Final = b",\r\n ".join(b"Person <%b>" % person.encode() for person in _PEOPLE)
 # Words that a mailer cut anywhere.
 _DOOR: Final = "Tür öffnet sich".encode()
 
@@ -85,6 +83,7 @@ CHARSETS: Final = (
         b"=?ISO-2022-JP?B?" + b64encode(b"\x1b(I6^@\x1b(B") + b"?=",
         "\uff76\uff9e\uff80",
     ),
+    # The other parsers show U+FFFD, Thunderbird the characters.
     _subject("F01 subject raw cp1252", b"Rechnung \x96 80 \x80", "Rechnung – 80 €"),
     _from(
         "F01 name Shift_JIS",
@@ -130,6 +129,7 @@ CHARSETS: Final = (
     _text("F01 text windows-31j", "windows-31j", "cp932", "髙橋①"),
     _text("F01 text tis-620", "tis-620", "cp874", "ใบแจ้งหนี้ …"),
     _text("F01 text iso-8859-9", "iso-8859-9", "cp1254", "Şiş – 80 €"),
+    # The label is wrong: the other parsers believe it.
     _text("F01 text in UTF-8 with the label gb2312", "gb2312", "utf-8", "发票镕中"),
     _text(
         "F01 text in UTF-8 with the label us-ascii", "us-ascii", "utf-8", "Tür – 80 €"
@@ -153,6 +153,7 @@ CHARSETS: Final = (
         text="①請求書",
     ),
     _quoted("F01 text iso-8859-15", b"iso-8859-15", b"80 =A4\r\n", "80 €"),
+    # The other parsers show U+FFFD; cp1252 is the last resort.
     _quoted(
         "F01 text windows-1252 without label",
         b"",
@@ -173,6 +174,7 @@ CHARSETS: Final = (
         b"=FF=FEH=00=FC=00\r\n".replace(b"\r\n", b"=\r\n"),
         "Hü",
     ),
+    # As in the WHATWG standard; the other parsers believe the label.
     _quoted(
         "F21 UTF-8 BOM beats the label", b"iso-8859-1", b"=EF=BB=BFT=C3=BCr\r\n", "Tür"
     ),
@@ -201,6 +203,7 @@ WORDS: Final = (
         % (b64encode(b"\xb7\xa2\xc6"), b64encode(b"\xb1\xe9F")),
         "发票镕",
     ),
+    # The other parsers show U+FFFD.
     _subject(
         "F02 UTF-8 word that is Latin-1",
         b"=?utf-8?Q?Caf=E9_f=FCr_M=FCller?=",
@@ -228,6 +231,7 @@ WORDS: Final = (
     _subject("F18 blank in a Q word", b"=?utf-8?Q?T=C3=BCr offen?=", "Tür offen"),
     _subject("F18 word next to text", b"Re:=?utf-8?Q?T=C3=BCr?=!", "Re:Tür!"),
     _subject("F18 language", b"=?utf-8*de?Q?T=C3=BCr?=", "Tür"),
+    # The other parsers keep invisible characters, which filters do not expect.
     _subject(
         "F21 soft hyphen and zero width",
         "Ala\u00adrm\u200b Tür\u200e".encode(),
@@ -272,6 +276,7 @@ ADDRESSES: Final = (
         ADA,
         "Lovelace, Ada",
     ),
+    # The other parsers keep the apostrophes, which belong to no real address.
     _from("F21 apostrophes", b"'ada@example.com'", ADA, ""),
     _to(
         "F16 group and others",
@@ -321,7 +326,6 @@ ADDRESSES: Final = (
     Case(
         id="F07 From of 3,000",
         octets=mail(sender=b"From: Ada <ada@example.com>,\r\n " + _LONG),
-        is_cut=True,
     ),
     Case(
         id="F07 trace fields of 130 KB before From",
@@ -366,6 +370,7 @@ DATES: Final = (
         b"Mon, 30 Nov 2026 10:00:00.123456 -0800",
         "2026-11-30T10:00:00-08:00",
     ),
+    # RFC 5322 A.5; the other parsers read no date, or that of today.
     _date(
         "F19 comment within the time",
         b"Mon, 30 Nov 2026 10:00(noon):00 -0500",

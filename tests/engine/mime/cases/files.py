@@ -99,10 +99,11 @@ NAMELESS: Final = (
         ),
         _file("attachment-2.jpg", "image/jpeg", PICTURE),
     ),
+    # The standard library finds the name; Dovecot and the other two parsers do not.
     _attached(
         "F06 disposition that is only a name",
         in_base64(b"application/pdf", PDF, b"Content-Disposition: filename=b.pdf"),
-        _file("b.pdf", "application/pdf"),
+        _file("attachment-2.pdf", "application/pdf"),
     ),
     _attached(
         "F06 empty name",
@@ -183,6 +184,7 @@ NAMELESS: Final = (
         part(b"message/rfc822", _INNER),
         _file("attachment-2.eml", "message/rfc822", _INNER),
     ),
+    # RFC 2045 5.2: what is not valid means text/plain.
     _attached(
         "F24 broken type with a name",
         in_base64(

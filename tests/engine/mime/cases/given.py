@@ -23,7 +23,7 @@ _NAMED: Final = (
 _IMG_1: Final = File(name="IMG_1.jpg", type="image/jpeg", content=PICTURE)
 _CODE: Final = "Your code is 123456"
 _RULE: Final = b".a{color:red;font-family:Arial;margin:0 0 0 0}\r\n"
-_PEOPLE: Final = tuple(f"person{n}@example.org" for n in range(144))
+_PEOPLE: Final = tuple(f"person{n}@example.org" for n in range(3000))
 _OPEN: Final = b"VMO8ciBvZmZlbg==\r\n"
 
 
@@ -56,7 +56,7 @@ def _people(id: str, number: int) -> Case:
         b"Person Number %d <person%d@example.org>" % (n, n) for n in range(number)
     )
     to = b"To: " + b",\r\n ".join(people)
-    return Case(id=id, octets=mail(to=to), to=_PEOPLE, is_cut=True)
+    return Case(id=id, octets=mail(to=to), to=_PEOPLE[:number], is_cut=True)
 
 
 def _encoding(id: str, field: bytes) -> Case:
