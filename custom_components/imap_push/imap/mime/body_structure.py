@@ -1,16 +1,19 @@
 """BODYSTRUCTURE (RFC 3501 7.4.2) -> the tree of parts."""
 
 from itertools import takewhile
+import re
 from typing import Final
 
 from ..responses import Value, parse_number
 from .budget import Budget
 from .media_type import media_type
+from .parameters import MAX_FIELD, parse_field
 from .part import Part
 from .transfer_encoding import encoding_name
 
 # Parts that are read; multiparts count, too.
 MAX_PARTS: Final = 1_000
+_DISPOSITION: Final = re.compile(rb"(?:attachment|inline)[ \t]*(?:;|$)", re.IGNORECASE)
 
 
 def parse_structure(structure: Value, budget: Budget) -> Part | None:
@@ -100,6 +103,9 @@ def _disposition(values: tuple[Value, ...]) -> tuple[str, Value]:
             kind, parameters = value
             if isinstance(parameters, tuple) or parameters is None:
                 return _word(kind).lower(), parameters
+        # pymap sends the field as one string.
+        if isinstance(value, bytes) and _DISPOSITION.match(value):
+            return parse_field(value[:MAX_FIELD])
     return "", None
 
 

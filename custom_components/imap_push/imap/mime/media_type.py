@@ -23,17 +23,52 @@ _GENERIC: Final = frozenset(
 )
 DEFAULT: Final = "text/plain"
 
-# The table that comes with Python: that of the system differs from one to the next.
-_TYPES: Final = mimetypes.MimeTypes(filenames=())
-# The usual extension where Python's table names another one first, or none.
+# What Python's table lacks, as mailers declare it. Of several types of an extension, the last
+# one is what the extension means.
+_MORE_TYPES: Final = {
+    ".3gp": "video/3gpp",
+    ".amr": "audio/amr",
+    ".asc": "application/pgp-signature",
+    ".avi": "video/avi video/x-msvideo",
+    ".bmp": "image/x-ms-bmp image/bmp",
+    ".gpx": "application/gpx+xml",
+    ".gz": "application/x-gzip application/gzip",
+    ".ics": "application/ics text/calendar",
+    ".jpg": "image/pjpeg image/jpg image/jpeg",
+    ".log": "text/x-log",
+    ".m4a": "audio/m4a audio/x-m4a audio/mp4",
+    ".mkv": "video/x-matroska",
+    ".mp3": "audio/mp3 audio/x-mp3 audio/mpeg",
+    ".p7m": "application/x-pkcs7-mime application/pkcs7-mime",
+    ".p7s": "application/x-pkcs7-signature application/pkcs7-signature",
+    ".pdf": "application/x-pdf application/pdf",
+    ".png": "image/x-png image/png",
+    ".rar": "application/x-rar-compressed application/vnd.rar",
+    ".tif": "image/tif image/tiff",
+    ".vcf": "text/directory text/x-vcard text/vcard",
+    ".wav": "audio/vnd.wave audio/wave audio/x-wav audio/wav",
+    ".yaml": "application/x-yaml application/yaml",
+    ".zip": "application/x-zip application/x-zip-compressed application/zip",
+}
+# The usual extension where the table names another one first, or none.
 _USUAL_EXTENSION: Final = {
-    "application/ics": ".ics",
     "application/javascript": ".js",
     "application/xhtml+xml": ".xhtml",
     "application/xml": ".xml",
     "message/rfc822": ".eml",
-    "text/calendar": ".ics",
 }
+
+
+def _table() -> mimetypes.MimeTypes:
+    """Return the table that comes with Python: that of the system differs from one to the next."""
+    table = mimetypes.MimeTypes(filenames=())
+    for extension, types in _MORE_TYPES.items():
+        for content_type in types.split():
+            table.add_type(content_type, extension)
+    return table
+
+
+_TYPES: Final = _table()
 
 
 def media_type(kind: str, subtype: str) -> str:

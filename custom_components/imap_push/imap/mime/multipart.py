@@ -33,7 +33,7 @@ def parse_message(header: bytes, body: bytes, budget: Budget, *, whole: bool) ->
     if not root.content_type.startswith("multipart/"):
         return replace(root, number="1", octets=body, is_whole=whole)
     if boundary is None:
-        return root
+        return replace(root, is_whole=whole)
     return _Reader(body, budget, whole=whole).read(root, boundary)
 
 

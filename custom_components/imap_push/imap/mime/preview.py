@@ -30,9 +30,11 @@ EVENT_OCTETS: Final = 262_144
 ACTION_OCTETS: Final = 1_048_576
 # Text parts that are fetched by themselves.
 _MAX_PARTS: Final = 8
-# Fields of a header that is too long are fetched one by one; octets of a list of addresses.
+# Fields of a header that is too long are fetched one by one: more of each than is read of it,
+# so that the reader notices a cut and drops half an address.
 _LONG_FIELDS: Final = frozenset({"TO", "CC"})
-_MAX_LONG_FIELD: Final = 32_768
+_FIELD_OCTETS: Final = MAX_FIELD + 100
+_LONG_FIELD_OCTETS: Final = 65_536 + 100
 # Octets of MIME fields that are decoded to read a text.
 _MAX_DECODED: Final = 65_536
 
@@ -173,7 +175,7 @@ def _is_body_cut(items: Mapping[str, Value], request: TextRequest) -> bool:
 def _missing_fields(items: Mapping[str, Value]) -> Iterator[str]:
     if _is_header_cut(items):
         for name in HEADER_FIELDS.split():
-            size = _MAX_LONG_FIELD if name in _LONG_FIELDS else MAX_FIELD
+            size = _LONG_FIELD_OCTETS if name in _LONG_FIELDS else _FIELD_OCTETS
             yield f"BODY.PEEK[HEADER.FIELDS ({name})]<0.{size}>"
 
 

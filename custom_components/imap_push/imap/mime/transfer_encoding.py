@@ -116,7 +116,8 @@ class _Uuencode(Decoder):
         if line == b"end":
             self._is_open = False
             return b""
-        if not line or len(line) > _MAX_UU_LINE:
+        # The first character is the number of octets: a blank or "`" is 0, "_" is 63.
+        if not line or len(line) > _MAX_UU_LINE or not 32 <= line[0] <= 96:
             return b""
         # Some encoders end a line with a checksum, or cut blanks off.
         count = (line[0] - 32) & 63

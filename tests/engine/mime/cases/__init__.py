@@ -1,0 +1,1 @@
+"""Messages as mail programs write them, and what a person reads in them."""

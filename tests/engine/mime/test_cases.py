@@ -1,0 +1,259 @@
+"""Messages as other programs write them: the event, `fetch` and the saved files are right.
+
+The messages are put into real servers. What is expected is what a person reads in them, and
+what the standard library's `email`, postal-mime and mailparser read where they agree.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+import contextlib
+from dataclasses import dataclass, field
+from datetime import datetime
+from imaplib import IMAP4
+from itertools import batched
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from custom_components.imap_push.imap import (
+    Account,
+    Client,
+    Content,
+    Mail,
+    PushMode,
+    WatchedFolder,
+    Watcher,
+    WatchOptions,
+)
+
+from ..conftest import account
+from ..recorder import Recorder
+from .cases.build import Case, File
+from .cases.fields import FIELDS
+from .cases.files import FILES
+from .cases.given import GIVEN
+from .cases.texts import TEXTS
+
+from tests.required import require
+from tests.rig import dovecot, pymap_server
+from tests.rig.certificate import make_certificate
+from tests.rig.ports import LOOPBACK
+
+CASES: Final = (*GIVEN, *FIELDS, *TEXTS, *FILES)
+SIZES: Final = (200, 4_000)
+SECONDS: Final = 60.0
+# Messages that arrive together: Dovecot announces new mail twice a second.
+BURST: Final = 20
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """What was delivered and fetched of a message, by the size of its text."""
+
+    mails: dict[int, Mail]
+    contents: dict[int, Content]
+    saved: tuple[bytes, ...]
+
+
+@dataclass(frozen=True)
+class Way:
+    """A server, and how its new mail becomes known."""
+
+    server: str
+    push: PushMode
+    options: WatchOptions = field(default_factory=WatchOptions)
+
+
+WAYS: Final = {
+    "Dovecot NOTIFY": Way("dovecot", PushMode.NOTIFY),
+    "Dovecot IDLE": Way("dovecot", PushMode.IDLE, WatchOptions(notify=False)),
+    "Dovecot polling": Way(
+        "dovecot", PushMode.POLL, WatchOptions(push=False, poll_interval=0.5)
+    ),
+    "pymap IDLE": Way("pymap", PushMode.IDLE),
+}
+
+
+@pytest.fixture(scope="module")
+def known() -> dict[str, dict[str, Delivered]]:
+    """Return what was delivered in each way: one mailbox holds all messages."""
+    return {}
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        pytest.param(name, id=name, marks=getattr(pytest.mark, way.server))
+        for name, way in WAYS.items()
+    ],
+)
+@pytest.mark.parametrize("case", [pytest.param(case, id=case.id) for case in CASES])
+async def test_message(
+    case: Case,
+    way: str,
+    known: dict[str, dict[str, Delivered]],
+    tmp_path: Path,
+) -> None:
+    """A message is read as a person reads it, in the event, by `fetch` and in its files."""
+    if way not in known:
+        known[way] = await delivered(WAYS[way], tmp_path)
+    found = known[way][case.id]
+    for size in SIZES:
+        mail, content = found.mails[size], found.contents[size]
+        for read in (mail, content.mail):
+            assert fields(read, case) == expected_fields(case)
+            assert files(read, found.saved) == case.files
+        assert mail.text == case.text[:size]
+        assert content.text == case.text[:size]
+        assert mail.truncated is (case.is_cut or len(case.text) > size)
+        assert content.truncated is (len(case.text) > size)
+
+
+def fields(mail: Mail, case: Case) -> dict[str, object]:
+    """Return the header fields of a mail; lists of addresses that may be cut are completed."""
+    to, cc = mail.to, mail.cc
+    if case.is_cut:
+        to, cc = completed(to, case.to), completed(cc, case.cc)
+    return {
+        "sender": mail.sender,
+        "name": mail.sender_name,
+        "to": to,
+        "cc": cc,
+        "subject": mail.subject,
+        "date": mail.date and mail.date.replace(microsecond=0),
+    }
+
+
+def completed(
+    addresses: tuple[str, ...], all_of_them: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Return addresses with those that follow them, if there are enough of them already."""
+    return addresses + all_of_them[max(len(addresses), 100) :]
+
+
+def expected_fields(case: Case) -> dict[str, object]:
+    """Return the header fields that a message has."""
+    date = case.date and datetime.fromisoformat(case.date).replace(microsecond=0)
+    return {
+        "sender": case.sender,
+        "name": case.name,
+        "to": case.to,
+        "cc": case.cc,
+        "subject": case.subject,
+        "date": date,
+    }
+
+
+def files(mail: Mail, saved: Sequence[bytes]) -> tuple[File, ...]:
+    """Return the attachments of a mail with what was saved of them."""
+    return tuple(
+        File(
+            name=attachment.filename,
+            type=attachment.content_type,
+            content=content,
+            inline=attachment.inline,
+        )
+        for attachment, content in zip(mail.attachments, saved, strict=True)
+    )
+
+
+async def delivered(way: Way, folder: Path) -> dict[str, Delivered]:
+    """Put all messages into a mailbox and return what is delivered and fetched of each."""
+    async with contextlib.AsyncExitStack() as stack:
+        server = await stack.enter_async_context(SERVERS[way.server](folder))
+        recorders = [
+            await stack.enter_async_context(watching(server.account, way, size))
+            for size in SIZES
+        ]
+        number = 0
+        for burst in batched(CASES, BURST, strict=False):
+            for case in burst:
+                await server.append(case.octets)
+            number += len(burst)
+            await until_delivered(recorders, number)
+        arrivals = [[arrival.mail for arrival in it.arrivals] for it in recorders]
+        client = Client(server.account)
+        stack.push_async_callback(client.close)
+        return {
+            case.id: await fetched(client, dict(zip(SIZES, mails, strict=True)))
+            for case, *mails in zip(CASES, *arrivals, strict=True)
+        }
+
+
+async def fetched(client: Client, mails: dict[int, Mail]) -> Delivered:
+    """Return a message with what `fetch` returns of it and what is saved of its files."""
+    mail = mails[SIZES[0]]
+    place = mail.folder, mail.uid_validity, mail.uid
+    contents = {size: await client.content(*place, text_size=size) for size in SIZES}
+    saved = [
+        b"".join([piece async for piece in client.read_part(*place, file.part)])
+        for file in mail.attachments
+    ]
+    return Delivered(mails, contents, tuple(saved))
+
+
+@contextlib.asynccontextmanager
+async def watching(account: Account, way: Way, size: int) -> AsyncIterator[Recorder]:
+    """Watch INBOX with texts of a size."""
+    recorder = Recorder()
+    folders = {"INBOX": WatchedFolder(text_size=size)}
+    watcher = Watcher(account, folders, way.options, recorder)
+    task = asyncio.create_task(watcher.run())
+    try:
+        await recorder.until(lambda: is_watched(recorder, way.push), SECONDS)
+        yield recorder
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+def is_watched(recorder: Recorder, push: PushMode) -> bool:
+    """Return if INBOX is watched in this way."""
+    if not recorder.states:
+        return False
+    state = recorder.state.folders.get("INBOX")
+    return bool(state and state.available and state.push_mode is push)
+
+
+async def until_delivered(recorders: Sequence[Recorder], number: int) -> None:
+    """Wait until everyone has so many mails."""
+    for recorder in recorders:
+        await recorder.until(lambda it=recorder: len(it.arrivals) >= number, SECONDS)  # type: ignore[misc]
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server."""
+
+    account: Account
+    append: Callable[[bytes], Awaitable[object]]
+
+
+@contextlib.asynccontextmanager
+async def dovecot_with_mailbox(folder: Path) -> AsyncIterator[Server]:
+    """Run Dovecot."""
+    require(dovecot.Dovecot.available(), "Dovecot 2.3")
+    with (
+        dovecot.Dovecot(make_certificate(folder)) as server,
+        IMAP4(LOOPBACK, server.imap_port) as other,
+    ):
+        login = {"username": dovecot.USER, "password": dovecot.PASSWORD}
+        other.login(*login.values())
+
+        async def append(octets: bytes) -> None:
+            answer = await asyncio.to_thread(other.append, "INBOX", "", "", octets)
+            assert answer[0] == "OK"
+
+        yield Server(account(server.imap_port, **login), append)
+
+
+@contextlib.asynccontextmanager
+async def pymap_with_mailbox(_: Path) -> AsyncIterator[Server]:
+    """Run pymap."""
+    async with pymap_server.PymapServer() as server:
+        login = {"username": pymap_server.USER, "password": pymap_server.PASSWORD}
+        yield Server(account(server.port, **login), server.append)
+
+
+SERVERS: Final = {"dovecot": dovecot_with_mailbox, "pymap": pymap_with_mailbox}
