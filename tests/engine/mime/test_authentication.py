@@ -4,6 +4,7 @@ from hypothesis import given, settings, strategies as st
 import pytest
 
 from custom_components.imap_push.imap.mime.authentication import parse_authentication
+from custom_components.imap_push.imap.mime.characters import one_line
 from custom_components.imap_push.imap.models import Authentication
 
 
@@ -104,4 +105,6 @@ def test_authentication(field: str, found: Authentication | None) -> None:
 def test_any_octets(octets: bytes) -> None:
     """See that nothing raises."""
     found = parse_authentication(octets)
-    assert found is None or (found.server.isprintable() and len(found.domain) < 256)
+    for name in (found.server, found.domain) if found else ():
+        assert one_line(name) == name
+        assert len(name) < 256
