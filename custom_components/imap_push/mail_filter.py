@@ -219,7 +219,7 @@ def _authenticators(mail: NewMail) -> Iterator[str]:
         domain = _fold(authentication["domain"])
         # The server may have checked another author than the one that is shown.
         sender = "." + _fold(mail["sender"]).rpartition("@")[2]
-        if not domain or sender.endswith("." + domain):
+        if domain and sender.endswith("." + domain):
             yield authentication["server"]
 
 

@@ -243,7 +243,7 @@ def test_recipient_that_the_event_does_not_show() -> None:
         pytest.param("mx.example.net", _authenticated("mx.example.net", "bestguesspass"), False, id="guess"),
         pytest.param("mx.example.net", _authenticated("mx.example.net", None), False, id="not checked"),
         pytest.param("mx", _authenticated("mx", domain="EXAMPLE.com"), True, id="domain above"),
-        pytest.param("mx", _authenticated("mx", domain=""), True, id="domain not given"),
+        pytest.param("mx", _authenticated("mx", domain=""), False, id="domain not given"),
         pytest.param("mx", _authenticated("mx", domain="evil.example"), False, id="other author"),
         pytest.param("mx", _authenticated("mx", domain="ample.com"), False, id="end of the domain"),
         pytest.param("mx", _authenticated("mx") | {"sender": ""}, False, id="no sender"),

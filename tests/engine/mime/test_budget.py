@@ -30,8 +30,8 @@ from custom_components.imap_push.imap.mime.budget import (
 from custom_components.imap_push.imap.mime.header import HEADER_FIELDS, parse_mail
 from custom_components.imap_push.imap.mime.header_fields import parse_headers
 from custom_components.imap_push.imap.mime.html import text_of_html
-from custom_components.imap_push.imap.mime.preview import TextRequest
 from custom_components.imap_push.imap.mime.html_tokenizer import tokens
+from custom_components.imap_push.imap.mime.preview import TextRequest
 from custom_components.imap_push.imap.responses import Value
 
 from .test_body_text import readable, text_of

@@ -255,7 +255,7 @@ def test_subject(field: str | bytes, subject: str) -> None:
         pytest.param("'ada@example.com'", "", "ada@example.com", id="apostrophes"),
         pytest.param("MAILER-DAEMON", "", "MAILER-DAEMON", id="no domain"),
         pytest.param("<>", "<>", "", id="empty brackets"),
-        pytest.param("Ada <>", "Ada <>", "", id="name and empty brackets"),
+        pytest.param("Ada <>", "Ada", "", id="name and null path"),
         pytest.param("Foo :( <ada@example.com>", "(", "ada@example.com", id="open comment"),
         pytest.param('"Ada <ada@example.com>', "Ada", "ada@example.com", id="open quote"),
         pytest.param("", "", "", id="empty"),

@@ -140,7 +140,9 @@ class _Header:
 def _sender(authors: list[Mailbox], header: _Header) -> Mailbox:
     """Return the first author with a domain, or the first, or From as a name without an address."""
     with_domain = (author for author in authors if "@" in author.address)
-    named = Mailbox(header.octets(b"from", b","), "")
+    field = header.octets(b"from", b",")
+    # The null path of `MAILER DAEMON <>` is not part of the name.
+    named = Mailbox(field.removesuffix(b"<>").strip() or field, "")
     return next(with_domain, next(iter(authors), named))
 
 
