@@ -50,6 +50,7 @@ from custom_components.imap_push.imap.mime.legacy_charsets import CORRECTIONS
         pytest.param("=?utf-8?Q?two words?=", "two words", id="blank in a word, Q"),
         pytest.param("=?utf-8?B?VMO8 cg==?=", "Tür", id="blank in a word, B"),
         pytest.param("=?utf-8?B?VMO8\r\n cg==?=", "Tür", id="folded in a word"),
+        pytest.param("=?utf-8?Q?T=C3\r\n =BCr?=", "Tür", id="folded in a character"),
         pytest.param("=? utf-8 ?Q?T=C3=BCr?=", "Tür", id="blanks around the label"),
         pytest.param("=?utf-8?Q?open??=", "open?", id="raw question mark at the end"),
         pytest.param("=?utf-8?Q?open? yes?=", "open? yes", id="raw question mark"),

@@ -17,6 +17,8 @@ _START: Final = re.compile(
 # The end of a word, but no question mark that was not encoded: "=?utf-8?Q?M=C3=BCller?=21?=".
 _END: Final = re.compile(rb"\?=(?![0-9A-F]{2}[^\s?]{0,75}+\?=)")
 _BLANK: Final = re.compile(rb"\s")
+# A fold within a character of UTF-8.
+_FOLD: Final = re.compile(rb"\s++(?==[89AB][0-9A-F])", re.IGNORECASE)
 _BASE64: Final = f"{string.ascii_letters}{string.digits}+/=".encode()
 _NOT_BASE64: Final = bytes(set(range(256)) - set(_BASE64))
 _INVALID: Final = "\ufffd"
@@ -115,7 +117,9 @@ def _decode_run(words: list[_Word], budget: Budget) -> str:
 
 
 def _q_octets(word: _Word) -> bytes:
-    return binascii.a2b_qp(word.payload, header=True)
+    is_utf8 = word.charset == "utf-8"
+    payload = _FOLD.sub(b"", word.payload) if is_utf8 else word.payload
+    return binascii.a2b_qp(payload, header=True)
 
 
 def _base64_octets(words: list[_Word], budget: Budget) -> bytes:
