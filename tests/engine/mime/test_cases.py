@@ -5,7 +5,7 @@ what the standard library's `email`, postal-mime and mailparser read where they 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 import contextlib
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,6 +14,7 @@ from itertools import batched
 from pathlib import Path
 from typing import Final
 
+from _pytest.mark import ParameterSet
 import pytest
 
 from custom_components.imap_push.imap import (
@@ -71,7 +72,10 @@ WAYS: Final = {
     "Dovecot polling": Way(
         "dovecot", PushMode.POLL, WatchOptions(push=False, poll_interval=0.5)
     ),
-    "pymap IDLE": Way("pymap", PushMode.IDLE),
+    # While mail arrives quickly, pymap sometimes leaves a client that idles without EXISTS.
+    "pymap polling": Way(
+        "pymap", PushMode.POLL, WatchOptions(push=False, poll_interval=0.5)
+    ),
 }
 
 
@@ -81,14 +85,16 @@ def known() -> dict[str, dict[str, Delivered]]:
     return {}
 
 
-@pytest.mark.parametrize(
-    "way",
-    [
-        pytest.param(name, id=name, marks=getattr(pytest.mark, way.server))
-        for name, way in WAYS.items()
-    ],
-)
-@pytest.mark.parametrize("case", [pytest.param(case, id=case.id) for case in CASES])
+def tries() -> Iterator[ParameterSet]:
+    """Yield each message and each way in which it is delivered."""
+    for name, way in WAYS.items():
+        for case in CASES:
+            if case.on_pymap or way.server != "pymap":
+                mark = getattr(pytest.mark, way.server)
+                yield pytest.param(case, name, id=f"{name}, {case.id}", marks=mark)
+
+
+@pytest.mark.parametrize(("case", "way"), tries())
 async def test_message(
     case: Case,
     way: str,
@@ -99,11 +105,14 @@ async def test_message(
     if way not in known:
         known[way] = await delivered(WAYS[way], tmp_path)
     found = known[way][case.id]
+    saved = found.saved
+    if WAYS[way].server == "pymap":
+        saved = without_line_ends(saved, case)
     for size in SIZES:
         mail, content = found.mails[size], found.contents[size]
         for read in (mail, content.mail):
             assert fields(read, case) == expected_fields(case)
-            assert files(read, found.saved) == case.files
+            assert files(read, saved) == case.files
         assert mail.text == case.text[:size]
         assert content.text == case.text[:size]
         assert mail.truncated is (case.is_cut or len(case.text) > size)
@@ -155,6 +164,14 @@ def files(mail: Mail, saved: Sequence[bytes]) -> tuple[File, ...]:
             inline=attachment.inline,
         )
         for attachment, content in zip(mail.attachments, saved, strict=True)
+    )
+
+
+def without_line_ends(saved: Sequence[bytes], case: Case) -> tuple[bytes, ...]:
+    """Return files without the line end before a delimiter: pymap counts it as content."""
+    return tuple(
+        content if content == file.content else content.removesuffix(b"\r\n")
+        for content, file in zip(saved, case.files, strict=True)
     )
 
 

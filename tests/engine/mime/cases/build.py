@@ -32,7 +32,7 @@ class File:
 class Case:
     """A message, and what a person reads in it.
 
-    `text` is the whole text. `is_cut`: a field is too long for an event. `on_pymap`: pymap tells
+    `text` is the whole text. `is_cut`: a field is too long for an event. `on_pymap`: pymap sends
     what is needed to read it.
     """
 
