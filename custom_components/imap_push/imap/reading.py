@@ -128,7 +128,7 @@ async def _with_octets(desk: Desk, place: tuple[str, int, int], part: Part) -> P
     asked = f"(UID BODY.PEEK[{part.number}]<0.{MAX_TEXT_OCTETS}>)"
     octets = (await _fetch_one(desk, *place, asked)).get(section)
     octets = octets if isinstance(octets, bytes) else b""
-    return replace(part, octets=octets, is_whole=len(octets) < MAX_TEXT_OCTETS)
+    return part._replace(octets=octets, is_whole=len(octets) < MAX_TEXT_OCTETS)
 
 
 async def _fetch_more(

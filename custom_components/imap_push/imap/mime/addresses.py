@@ -1,10 +1,9 @@
 """Address fields (RFC 5322 3.4, 4.4) -> mailboxes, also where a mailer did not follow the RFC."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import chain
 import re
-from typing import Final
+from typing import Final, NamedTuple
 
 from .characters import visible
 from .charset import decode
@@ -24,12 +23,20 @@ _ROUTE: Final = re.compile(rb"(?:[, ]*+@[^\s@,:]++)++[, ]*+: ?")
 _IN_TEXT: Final = re.compile(
     rb"(?<![^ \[\]])[^ @\[\]]++(?:@(?:\[[^ @\[\]]*+\]|[^ @\[\]]++))++"
 )
+# What nearly all fields are, and nothing else has to be considered for.
+_ORDINARY: Final = re.compile(
+    rb"""[ ]*+
+    (?:(?:"(?P<quoted>[^"\\]*+)"|(?P<name>[^"()<>,:;@\\\[\]\0-\x1f\x7f]*+))[ ]*+
+       <(?P<address>[\w.+-]++@[\w.-]++)>
+    | (?P<bare>[\w.+-]++@[\w.-]++))
+    [ ]*+(?:,|\Z)""",
+    re.VERBOSE | re.ASCII,
+)
 # White space beyond ASCII, and controls that Python takes for white space.
 _ODD_SPACE: Final = re.compile(r"[^\S ]")
 
 
-@dataclass(frozen=True, slots=True)
-class Mailbox:
+class Mailbox(NamedTuple):
     """Display name, its encoded words not decoded, and address of one mailbox.
 
     `address` has no domain where the field has none: `root`.
@@ -45,6 +52,17 @@ def mailboxes(field: bytes) -> Iterator[Mailbox]:
     Encoded words are text, so what they contain is never taken for structure. An address with an
     invisible character is left out: without it, it would be the address of someone else.
     """
+    position = 0
+    while position < len(field) and (match := _ORDINARY.match(field, position)):
+        quoted, name, address, bare = match.groups()
+        yield Mailbox((quoted or name or b"").strip(), (address or bare).decode())
+        position = match.end()
+    if position < len(field):
+        yield from _unusual(field[position:])
+
+
+def _unusual(field: bytes) -> Iterator[Mailbox]:
+    """Yield the mailboxes of a field, or of the rest of one, in any form."""
     # `held` are entries without an address: the next one can show that they are a name with an
     # unquoted comma, as in `Lovelace, Ada <ada@example.com>`.
     held: list[list[_Lexeme]] = []

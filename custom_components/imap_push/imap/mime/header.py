@@ -69,9 +69,10 @@ def parse_mail(
     """
     budget = Budget()
     structure = parse_structure(items.get("BODYSTRUCTURE"), budget)
-    if structure is not None:
+    fields = items.get("BODY")
+    if structure and isinstance(fields, bytes) and not fields.isascii():
         budget.others = codecs_of(structure, budget)
-    header = _Header(items.get("BODY"), budget)
+    header = _Header(fields, budget)
     authors = [*header.mailboxes(b"from", MAX_FIELD)]
     sender = _sender(authors, header)
     to, cc = (_recipients(header, name) for name in (b"to", b"cc"))

@@ -1,5 +1,6 @@
 """Content types and file name extensions (RFC 2046, RFC 6838)."""
 
+from functools import lru_cache
 import mimetypes
 from pathlib import PurePath
 import re
@@ -71,6 +72,7 @@ def _table() -> mimetypes.MimeTypes:
 _TYPES: Final = _table()
 
 
+@lru_cache(maxsize=256)
 def media_type(kind: str, subtype: str) -> str:
     """Return a content type in lower case; one that is not valid means text (RFC 2045 5.2)."""
     found = f"{kind}/{subtype}".lower()

@@ -1,6 +1,6 @@
 """The octets of a message -> the tree of parts (RFC 2046 5.1); total on any octets."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 import re
 from typing import Final, NamedTuple
 
@@ -31,9 +31,9 @@ def parse_message(header: bytes, body: bytes, budget: Budget, *, whole: bool) ->
     """
     root, boundary = _part(header[:_MAX_HEADER], "", budget)
     if not root.content_type.startswith("multipart/"):
-        return replace(root, number="1", octets=body, is_whole=whole)
+        return root._replace(number="1", octets=body, is_whole=whole)
     if boundary is None:
-        return replace(root, is_whole=whole)
+        return root._replace(is_whole=whole)
     return _Reader(body, budget, whole=whole).read(root, boundary)
 
 
@@ -92,7 +92,7 @@ class _Reader:
         self._finish(len(self._body), whole=self._whole)
         self._close(1)
         children = tuple(self._open[0].children)
-        return replace(root, children=children, is_whole=self._whole)
+        return root._replace(children=children, is_whole=self._whole)
 
     def _begin(self, start: int) -> None:
         """Read the header of a part."""
@@ -110,7 +110,7 @@ class _Reader:
         part, boundary = _part(header, number, self._budget)
         is_digest = parent.part.content_type == "multipart/digest"
         if is_digest and b"content-type" not in header.lower():
-            part = replace(part, content_type=_MESSAGE)  # RFC 2046 5.1.5
+            part = part._replace(content_type=_MESSAGE)  # RFC 2046 5.1.5
         if part.content_type == _MESSAGE:
             # Its delimiters are not ours, though ours may be the beginning of them.
             match = _BLANK_LINE.search(self._body, body_start, body_start + _MAX_HEADER)
@@ -128,7 +128,7 @@ class _Reader:
         part, start = self._current
         self._current = None
         octets = self._body[start:end] if end > start else b""
-        self._open[-1].children.append(replace(part, octets=octets, is_whole=whole))
+        self._open[-1].children.append(part._replace(octets=octets, is_whole=whole))
 
     def _close(self, level: int) -> None:
         """Keep the multiparts from a level on, the outermost of which is 0."""
@@ -136,7 +136,7 @@ class _Reader:
             closed = self._open.pop()
             is_message = closed.part.content_type == _MESSAGE
             children = () if is_message else tuple(closed.children)
-            self._open[-1].children.append(replace(closed.part, children=children))
+            self._open[-1].children.append(closed.part._replace(children=children))
 
     def _find(self, position: int, stop: int) -> _Delimiter | None:
         """Return the next line that is a delimiter of an open multipart."""

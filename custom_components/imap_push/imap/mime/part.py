@@ -5,9 +5,8 @@ Both readers of a message make a tree of `Part`: `body_structure` from BODYSTRUC
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Final
+from typing import Final, NamedTuple
 
 from ..responses import Value
 from .budget import Budget
@@ -26,8 +25,7 @@ class Role(Enum):
     HIDDEN = auto()  # a form of the text that is not read, or a multipart without parts
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class Part(NamedTuple):
     """A body part (RFC 2046), or the message itself.
 
     `number` is the section number for FETCH (RFC 3501 6.4.5), "" for a message that is a
@@ -106,8 +104,8 @@ def role_of(part: Part, parent: Part | None, *, is_main: bool) -> Role:
     is_resource = in_related and not is_main and bool(part.content_id)
     is_body = parent is None or in_alternative or (in_related and is_main)
     if part.content_type in _TEXT_TYPES:
-        is_file = part.is_named or is_resource
-        return Role.TEXT if is_body or not is_file else Role.FILE
+        is_text = is_body or not (is_resource or part.is_named)
+        return Role.TEXT if is_text else Role.FILE
     if is_resource:
         return Role.RESOURCE
     # text/x-amp-html, text/watch-html, text/enriched and the like.

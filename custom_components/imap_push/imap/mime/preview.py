@@ -225,10 +225,10 @@ def _with_octets(
     """Return a part of a structure with the contents that were fetched."""
     if part.children:
         children = (_with_octets(it, items, known, request) for it in part.children)
-        return replace(part, children=tuple(children))
+        return part._replace(children=tuple(children))
     section = items.get(f"BODY[{part.number}]")
     if isinstance(section, bytes):
-        return replace(part, octets=section, is_whole=len(section) < request.limit)
+        return part._replace(octets=section, is_whole=len(section) < request.limit)
     if (found := known.get(part.number)) and found.is_whole:
-        return replace(part, octets=found.octets, is_whole=True)
+        return part._replace(octets=found.octets, is_whole=True)
     return part
