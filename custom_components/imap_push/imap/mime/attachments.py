@@ -28,7 +28,7 @@ def attachments_of(root: Part | None, budget: Budget) -> tuple[Attachment, ...]:
     for part, role in roles(root, budget) if root else ():
         if role not in {Role.FILE, Role.RESOURCE}:
             continue
-        if root and not attachments:
+        if root and not budget.others and not part.is_ascii:
             budget.others = codecs_of(root, budget)
         found = describe(part, budget, is_resource=role is Role.RESOURCE)
         texts = f"{found.filename}{found.content_type}{found.part}{found.content_id}"

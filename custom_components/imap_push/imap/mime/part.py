@@ -58,6 +58,12 @@ class Part(NamedTuple):
         return self.content_type in _TEXT_TYPES and self.disposition != "attachment"
 
     @property
+    def is_ascii(self) -> bool:
+        """Return if no parameter has a character that is not ASCII and not encoded."""
+        values = (*_values(self.parameters), *_values(self.disposition_parameters))
+        return all(isinstance(it, bytes) and it.isascii() for it in values)
+
+    @property
     def is_named(self) -> bool:
         """Return if the part has a file name in any form (RFC 2183 2.3, RFC 2231)."""
         return _has(self.disposition_parameters, b"filename") or _has(
@@ -128,10 +134,13 @@ def _children(parent: Part, budget: Budget) -> list[tuple[Part, bool]]:
 
 def _has(parameters: Value, name: bytes) -> bool:
     """Return if there is a parameter, or a piece of it, that is not empty."""
-    if not isinstance(parameters, tuple):
-        return False
-    pairs = zip(parameters[::2], parameters[1::2], strict=False)
+    values = _values(parameters)
+    pairs = zip(values[::2], values[1::2], strict=False)
     return any(
         isinstance(key, bytes) and key.lower().partition(b"*")[0] == name and value
         for key, value in pairs
     )
+
+
+def _values(parameters: Value) -> tuple[Value, ...]:
+    return parameters if isinstance(parameters, tuple) else ()
