@@ -7,6 +7,7 @@ table takes linear time on any octets.
 
 import codecs
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from webencodings.labels import LABELS
@@ -71,7 +72,7 @@ _IGNORED: Final = str.maketrans("", "", "-_ \t\r\n\"'")
 
 def _key(label: str) -> str:
     """Return a label in the form that its many spellings share."""
-    return label[:40].lower().translate(_IGNORED)
+    return label.lower().translate(_IGNORED)
 
 
 def _codecs() -> dict[str, str]:
@@ -94,6 +95,11 @@ _CODECS: Final = _codecs()
 
 def codec_of(label: str) -> str | None:
     """Return the Python codec that a label means, or None if it is unknown or US-ASCII."""
+    return _codec_of(label[:40])
+
+
+@lru_cache(maxsize=256)
+def _codec_of(label: str) -> str | None:
     return _CODECS.get(_key(label))
 
 

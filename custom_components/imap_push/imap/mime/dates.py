@@ -50,6 +50,13 @@ _DATES: Final = (
     # ISO 8601.
     _pattern(r"(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d)[T ]"),
 )
+# What nearly all fields are; nothing else has to be considered for them.
+_ORDINARY: Final = re.compile(
+    rb"(?:[A-Z][a-z][a-z], )?+(\d\d?) ([A-Z][a-z][a-z]) ((?:19|2\d)\d\d) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)([0-5]\d)"
+)
+_SHORT_MONTHS: Final = {
+    name[:3].capitalize().encode(): number for number, name in enumerate(_MONTHS, 1)
+}
 _YEAR: Final = re.compile(r"(?<!\S)[12]\d{3}(?!\S)", re.ASCII)
 _ZONE: Final = _pattern(
     r"(?P<name>[A-Z]{1,5})?(?: ?(?P<sign>[+-])(?P<hours>\d{1,2}):?(?P<minutes>\d\d)?(?!\d))?"
@@ -59,6 +66,8 @@ _ZONE: Final = _pattern(
 
 def parse_date(field: bytes) -> datetime | None:
     """Return the date of a Date field with its zone; None if date or zone are not certain."""
+    if (match := _ORDINARY.fullmatch(field)) and (found := _ordinary(match)):
+        return found
     octets = without_comments(field)[:_MAX_LENGTH]
     text = one_line(octets.decode("utf-8", "replace"))
     if (time := _TIME.search(text)) is None:
@@ -80,6 +89,19 @@ def parse_date(field: bytes) -> datetime | None:
     except OverflowError, ValueError:
         return None
     return found
+
+
+def _ordinary(match: re.Match[bytes]) -> datetime | None:
+    day, month, year, hour, minute, second, sign, hours, minutes = match.groups()
+    offset = timedelta(hours=int(hours), minutes=int(minutes))
+    try:
+        zone = timezone(-offset if sign == b"-" else offset)
+        number = _SHORT_MONTHS[month]
+        return datetime(
+            int(year), number, int(day), int(hour), int(minute), int(second), 0, zone
+        )
+    except KeyError, ValueError:
+        return None
 
 
 def _month(text: str) -> int | None:

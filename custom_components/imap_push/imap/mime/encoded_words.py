@@ -1,7 +1,7 @@
 """Decode the encoded words of header fields and parameters (RFC 2047, RFC 2231 5)."""
 
 import binascii
-from itertools import groupby
+from itertools import batched, groupby
 import re
 import string
 from typing import Final, NamedTuple
@@ -10,6 +10,10 @@ from .budget import Budget
 from .characters import one_line
 from .charset import codec_of
 
+# A word as the RFC says, which ends before white space, another word or the end of the field.
+_ORDINARY: Final = re.compile(
+    rb"(=\?([\w-]++)\?([bBqQ])\?([!->@-~]*+)\?=)(?=\s|=\?|\Z)", re.ASCII
+)
 # The start of a word: its charset, perhaps quoted or with a language, and its encoding.
 _START: Final = re.compile(
     rb'=\?[ "]*+([^?*\s"]++)(?:\*[^?\s"]*+)?+[ "]*+\?[ ]*+([bq])[ ]*+\?', re.IGNORECASE
@@ -67,24 +71,46 @@ def _decode_quanta(digits: bytes) -> bytes:
 
 
 def _split(octets: bytes) -> list[tuple[bytes, list[_Word]]]:
-    """Return pairs of raw text and the adjacent words of one charset behind it.
+    """Return pairs of raw text and the adjacent words of one charset after it.
 
     White space between words is left out (RFC 2047 6.2).
     """
     runs: list[tuple[bytes, list[_Word]]] = []
-    starts = list(_START.finditer(octets))
-    limits = [*(start.start() for start in starts[1:]), len(octets)]
-    position = 0
-    for start, limit in zip(starts, limits, strict=False):
-        raw = octets[position : start.start()]
-        word, position = _word(octets, start, limit)
+    *pairs, (rest, _) = _ordinary(octets) or _unusual(octets)
+    for raw, word in pairs:
+        assert word is not None
         if runs and not raw.strip():
             raw = b""
             if runs[-1][1][0].charset == word.charset:
                 runs[-1][1].append(word)
                 continue
         runs.append((raw, [word]))
-    return [*runs, (octets[position:], [])]
+    return [*runs, (rest, [])]
+
+
+def _ordinary(octets: bytes) -> list[tuple[bytes, _Word | None]]:
+    """Return raw texts and the word after each, if all words are as the RFC says."""
+    pieces = _ORDINARY.split(octets)
+    if any(b"=?" in raw for raw in pieces[::5]):
+        return []
+    groups = batched(pieces[:-1], 5, strict=True)
+    return [
+        (raw, _word_of(word, label, encoding, payload))
+        for raw, word, label, encoding, payload in groups
+    ] + [(pieces[-1], None)]
+
+
+def _unusual(octets: bytes) -> list[tuple[bytes, _Word | None]]:
+    """Return raw texts and the word after each, in whatever form it is."""
+    found: list[tuple[bytes, _Word | None]] = []
+    starts = list(_START.finditer(octets))
+    limits = [*(start.start() for start in starts[1:]), len(octets)]
+    position = 0
+    for start, limit in zip(starts, limits, strict=False):
+        raw = octets[position : start.start()]
+        word, position = _word(octets, start, limit)
+        found.append((raw, word))
+    return [*found, (octets[position:], None)]
 
 
 def _word(octets: bytes, start: re.Match[bytes], limit: int) -> tuple[_Word, int]:
@@ -95,14 +121,15 @@ def _word(octets: bytes, start: re.Match[bytes], limit: int) -> tuple[_Word, int
     found = end or cut
     payload_end = found.start() if found else limit
     position = end.end() if end else payload_end
-    label = start[1].decode("ascii", "replace")
-    return _Word(
-        octets=octets[start.start() : position],
-        label=label,
-        charset=codec_of(label) or label.lower(),
-        encoding=start[2].lower(),
-        payload=octets[start.end() : payload_end],
-    ), position
+    word = octets[start.start() : position]
+    payload = octets[start.end() : payload_end]
+    return _word_of(word, start[1], start[2], payload), position
+
+
+def _word_of(octets: bytes, label: bytes, encoding: bytes, payload: bytes) -> _Word:
+    text = label.decode("ascii", "replace")
+    charset = codec_of(text) or text.lower()
+    return _Word(octets, text, charset, encoding.lower(), payload)
 
 
 def _decode_run(words: list[_Word], budget: Budget) -> str:
