@@ -1,6 +1,6 @@
 """The text of a message: the parts that are its text, decoded and made readable."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 import re
 from typing import Final
@@ -62,9 +62,7 @@ def preferred_parts(root: Part, budget: Budget) -> list[Part]:
 
 def codecs_of(root: Part, budget: Budget) -> tuple[str, ...]:
     """Return the codecs of the charsets that the text parts of a message name."""
-    labels = (part.parameter(b"charset", budget) for part in text_parts(root, budget))
-    codecs = (budget.codec(label) for label in labels if label)
-    return tuple(dict.fromkeys(filter(None, codecs)))[:_MAX_OTHERS]
+    return _codecs(text_parts(root, budget), budget)
 
 
 def decode_text(part: Part, budget: Budget) -> Text:
@@ -123,7 +121,10 @@ class _Reader:
         self._size = size
         self._budget = budget
         self._links = links
-        self._numbers = {part.number for part in text_parts(root, budget)}
+        texts = text_parts(root, budget)
+        self._numbers = {part.number for part in texts}
+        if len(texts) > 1:
+            budget.others = _codecs(texts, budget)
 
     def read(self, part: Part, length: int = 0) -> Text:
         """Return the text of a part that follows `length` characters of other parts."""
@@ -149,6 +150,12 @@ class _Reader:
         if part.octets is None:
             return Text(is_cut=True)
         return text_of_part(part, size, self._budget, links=self._links)
+
+
+def _codecs(texts: Iterable[Part], budget: Budget) -> tuple[str, ...]:
+    labels = (part.parameter(b"charset", budget) for part in texts)
+    codecs = (budget.codec(label) for label in labels if label)
+    return tuple(dict.fromkeys(filter(None, codecs)))[:_MAX_OTHERS]
 
 
 def _preferred(part: Part, numbers: set[str]) -> list[Part]:

@@ -43,6 +43,8 @@ def mime_fields(header: bytes) -> dict[bytes, bytes]:
 
 def parse_field(field: bytes) -> tuple[str, Value]:
     """Return what a field says, lower case, and its parameters as BODYSTRUCTURE has them."""
+    if b";" not in field:
+        return field.strip().lower().decode("ascii", "replace"), ()
     parameters: list[bytes] = []
     for key, quoted, plain in _ASSIGNMENT.findall(field):
         parameters += (key, _ESCAPED.sub(rb"\1", quoted) or plain.strip())

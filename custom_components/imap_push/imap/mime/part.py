@@ -14,6 +14,8 @@ from .parameters import parameter_octets
 
 _TEXT_TYPES: Final = frozenset({"text/plain", "text/html"})
 _CALENDAR: Final = "text/calendar"
+# Octets of a parameter that is one word.
+_MAX_WORD: Final = 128
 
 
 class Role(Enum):
@@ -72,8 +74,10 @@ class Part(NamedTuple):
 
     def parameter(self, name: bytes, budget: Budget) -> str:
         """Return a parameter of Content-Type that is one word, "" if there is none."""
-        octets, _ = parameter_octets(self.parameters, name, budget)
-        return octets[:128].decode("ascii", "replace").strip()
+        octets = _plain(self.parameters, name)
+        if not octets and _has(self.parameters, name):
+            octets, _ = parameter_octets(self.parameters, name, budget)
+        return octets[:_MAX_WORD].decode("ascii", "replace").strip()
 
 
 def roles(root: Part, budget: Budget) -> Iterator[tuple[Part, Role]]:
@@ -140,6 +144,15 @@ def _has(parameters: Value, name: bytes) -> bool:
         isinstance(key, bytes) and key.lower().partition(b"*")[0] == name and value
         for key, value in pairs
     )
+
+
+def _plain(parameters: Value, name: bytes) -> bytes:
+    """Return a parameter that is written as RFC 2045 says, b"" if there is none."""
+    values = _values(parameters)
+    for key, value in zip(values[::2], values[1::2], strict=False):
+        if isinstance(key, bytes) and isinstance(value, bytes) and key.lower() == name:
+            return value
+    return b""
 
 
 def _values(parameters: Value) -> tuple[Value, ...]:

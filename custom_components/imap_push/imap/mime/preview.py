@@ -12,7 +12,7 @@ from typing import Final
 from ..models import Mail
 from ..responses import Value
 from .body_structure import parse_structure
-from .body_text import Text, codecs_of, preferred_parts, text_of, text_parts
+from .body_text import Text, preferred_parts, text_of, text_parts
 from .budget import Budget
 from .header import BARE_ITEMS, FETCH_ITEMS, HEADER_FIELDS, MAX_HEADER
 from .multipart import parse_message
@@ -129,11 +129,9 @@ def text_in(items: Mapping[str, Value], request: TextRequest) -> Text:
         if structure is not None:
             known = {part.number: part for part, _ in roles(message, budget)}
             whole = _with_octets(structure, items, known, request)
-            budget.others = codecs_of(whole, budget)
             found = text_of(whole, request.size, budget, links=request.links)
     if found.text:
         return found
-    budget.others = codecs_of(message, budget)
     return text_of(message, request.size, budget, links=request.links)
 
 
