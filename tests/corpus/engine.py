@@ -164,7 +164,11 @@ async def _read(client: Client, data: bytes, mail: Mail | None) -> Read:
     files = []
     for it in mail.attachments:
         octets = b"".join([piece async for piece in client.read_part(*where, it.part)])
-        files.append(file(it.filename, it.content_type, octets))
+        # A part without a name is called by its number; other programs have no name for it.
+        made = re.fullmatch(
+            rf"attachment-{it.part.replace('.', '-')}\.\w+", it.filename
+        )
+        files.append(file("" if made else it.filename, it.content_type, octets))
     return Read(data=data, mail=mail, content=content, files=tuple(files))
 
 

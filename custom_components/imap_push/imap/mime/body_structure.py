@@ -8,7 +8,7 @@ from ..responses import Value, parse_number
 from .budget import Budget
 from .media_type import media_type
 from .parameters import MAX_FIELD, parse_field
-from .part import Part
+from .part import Part, is_named
 from .transfer_encoding import encoding_name
 
 # Parts that are read; multiparts count, too.
@@ -83,7 +83,11 @@ def _single(number: str, values: tuple[Value, ...]) -> Part:
     disposition, disposition_parameters = _disposition(values)
     return Part(
         number=number,
-        content_type=media_type(_word(kind), _word(subtype)),
+        content_type=media_type(
+            _word(kind),
+            _word(subtype),
+            is_named=is_named(parameters, disposition_parameters),
+        ),
         parameters=parameters,
         disposition=disposition,
         disposition_parameters=disposition_parameters,

@@ -23,6 +23,7 @@ _GENERIC: Final = frozenset(
     }
 )
 DEFAULT: Final = "text/plain"
+_ANY_FILE: Final = "application/octet-stream"
 
 # What Python's table lacks, as mailers declare it. Of several types of an extension, the last
 # one is what the extension means.
@@ -73,10 +74,15 @@ _TYPES: Final = _table()
 
 
 @lru_cache(maxsize=256)
-def media_type(kind: str, subtype: str) -> str:
-    """Return a content type in lower case; one that is not valid means text (RFC 2045 5.2)."""
+def media_type(kind: str, subtype: str, *, is_named: bool = False) -> str:
+    """Return a content type in lower case.
+
+    One that is not valid means text (RFC 2045 5.2), but if there is a file name, any file.
+    """
     found = f"{kind}/{subtype}".lower()
-    return found if _MEDIA_TYPE.fullmatch(found) else DEFAULT
+    if _MEDIA_TYPE.fullmatch(found):
+        return found
+    return _ANY_FILE if is_named else DEFAULT
 
 
 def is_generic(content_type: str) -> bool:

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from .budget import Budget
 from .media_type import media_type
 from .parameters import mime_fields, parameter_octets, parse_field
-from .part import Part
+from .part import Part, is_named
 from .transfer_encoding import encoding_name
 
 # Octets of the header of a part that are read.
@@ -184,7 +184,11 @@ def _part(header: bytes, number: str, budget: Budget) -> tuple[Part, bytes | Non
     main_type, _, subtype = kind.partition("/")
     part = Part(
         number=number,
-        content_type=media_type(main_type, subtype),
+        content_type=media_type(
+            main_type,
+            subtype,
+            is_named=is_named(parameters, disposition_parameters),
+        ),
         parameters=parameters,
         disposition=disposition,
         disposition_parameters=disposition_parameters,

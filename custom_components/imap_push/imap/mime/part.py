@@ -68,9 +68,7 @@ class Part(NamedTuple):
     @property
     def is_named(self) -> bool:
         """Return if the part has a file name in any form (RFC 2183 2.3, RFC 2231)."""
-        return _has(self.disposition_parameters, b"filename") or _has(
-            self.parameters, b"name"
-        )
+        return is_named(self.parameters, self.disposition_parameters)
 
     def parameter(self, name: bytes, budget: Budget) -> str:
         """Return a parameter of Content-Type that is one word, "" if there is none."""
@@ -78,6 +76,11 @@ class Part(NamedTuple):
         if not octets and _has(self.parameters, name):
             octets, _ = parameter_octets(self.parameters, name, budget)
         return octets[:_MAX_WORD].decode("ascii", "replace").strip()
+
+
+def is_named(parameters: Value, disposition_parameters: Value) -> bool:
+    """Return if parameters of Content-Type or Content-Disposition hold a file name."""
+    return _has(disposition_parameters, b"filename") or _has(parameters, b"name")
 
 
 def roles(root: Part, budget: Budget) -> Iterator[tuple[Part, Role]]:
