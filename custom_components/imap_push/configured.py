@@ -109,8 +109,8 @@ class Configured:
         self.folders[subentry.data[CONF_FOLDER]] = ConfiguredFolder(
             subentry_id=subentry.subentry_id,
             device_id=device_id,
-            text_size=subentry.data.get(CONF_TEXT_SIZE, DEFAULT_TEXT_SIZE),
-            links=subentry.data.get(CONF_LINKS, False),
+            text_size=_text_size(subentry),
+            links=_has_links(subentry),
             mail_filter=MailFilter.from_config(subentry.data.get(CONF_FILTER, {})),
         )
 
@@ -129,11 +129,9 @@ class Configured:
         """Take over what was changed of a folder or a search."""
         self._async_take(new)
         # The engine fetches the text; everything else is done here.
-        options = (CONF_TEXT_SIZE, CONF_LINKS)
-        if any(old.data.get(key) != new.data.get(key) for key in options):
-            name = new.data[CONF_FOLDER]
-            folder = self.folders[name]
-            watcher.set_text(name, folder.text_size, links=folder.links)
+        text = _text_size(new), _has_links(new)
+        if text != (_text_size(old), _has_links(old)):
+            watcher.set_text(new.data[CONF_FOLDER], text[0], links=text[1])
 
     @callback
     def _async_watch(self, watcher: Watcher, name: str) -> None:
@@ -151,6 +149,18 @@ class Configured:
         del self.folders[name]
         watcher.remove(name)
         self._mark_store.async_drop(name)
+
+
+def _text_size(subentry: ConfigSubentry) -> int:
+    """Return how many characters of a mail's text are wanted; for a search, none."""
+    size: int = subentry.data.get(CONF_TEXT_SIZE, DEFAULT_TEXT_SIZE)
+    return size
+
+
+def _has_links(subentry: ConfigSubentry) -> bool:
+    """Return if the text is wanted with link targets and descriptions of images."""
+    links: bool = subentry.data.get(CONF_LINKS, False)
+    return links
 
 
 def _watched(folder: ConfiguredFolder, mark: Mark | None) -> WatchedFolder:

@@ -76,10 +76,11 @@ class FakeWatcher:
         del self.folders[name]
         self.calls.append(("remove", name))
 
-    def set_text_size(self, name: str, characters: int) -> None:
+    def set_text(self, name: str, size: int, *, links: bool) -> None:
         """Deliver another amount of text."""
-        self.folders[name] = replace(self.folders[name], text_size=characters)
-        self.calls.append(("set_text_size", name))
+        folder = self.folders[name]
+        self.folders[name] = replace(folder, text_size=size, links=links)
+        self.calls.append(("set_text", name))
 
     def check_now(self) -> None:
         """Look for new mail everywhere."""

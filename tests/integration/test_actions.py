@@ -45,6 +45,9 @@ WRITING = [
 INVOICE = Attachment(
     part="2", filename="invoice.pdf", content_type="application/pdf", size=1400
 )
+LOGO = Attachment(
+    part="1.2", filename="logo.png", content_type="image/png", size=99, inline=True
+)
 PHOTO = Attachment(part="3", filename="me.jpg", content_type="image/jpeg", size=1400)
 
 
@@ -160,7 +163,10 @@ async def test_fetch(hass: HomeAssistant, imap_client: Mock) -> None:
         truncated=True,
     )
     response = await act(hass, "fetch", mail=MAIL, text_size=5)
-    imap_client.content.assert_awaited_once_with("INBOX", 3, 7, text_size=5)
+    imap_client.content.assert_awaited_once_with(
+        "INBOX", 3, 7, text_size=5, links=False, html=False, part=None
+    )
+    assert "html" not in response
     assert response.items() >= {**NAMED, "text": "Hello", "truncated": True}.items()
     assert response["headers"] == [
         {"name": "Received", "value": "from a"},
@@ -172,8 +178,52 @@ async def test_fetch(hass: HomeAssistant, imap_client: Mock) -> None:
             "filename": "invoice.pdf",
             "content_type": "application/pdf",
             "size": 1400,
+            "encoding": None,
+            "disposition": None,
+            "content_id": None,
+            "inline": False,
         }
     ]
+
+
+@pytest.mark.parametrize(
+    ("options", "html"),
+    [
+        pytest.param({"html": True}, "<p>Hello", id="HTML"),
+        pytest.param({"html": True}, None, id="no HTML in the mail"),
+        pytest.param({"part": "1.2"}, None, id="part"),
+        pytest.param({"part": 2}, None, id="part as a number"),
+        pytest.param({"links": True}, None, id="links"),
+        pytest.param({"links": True, "html": True}, "<p>Hello", id="links and HTML"),
+    ],
+)
+async def test_fetch_more_than_text(
+    hass: HomeAssistant, imap_client: Mock, options: dict[str, Any], html: str | None
+) -> None:
+    """The source of the HTML, the text of any part, and link targets."""
+    imap_client.content.return_value = Content(
+        mail=make_mail(), text="Hello", html=html
+    )
+    response = await act(hass, "fetch", mail=MAIL, **options)
+    asked = {"links": False, "html": False, "part": None} | options
+    if asked["part"] is not None:
+        asked["part"] = str(asked["part"])
+    imap_client.content.assert_awaited_once_with(
+        "INBOX", 3, 7, text_size=10_000, **asked
+    )
+    assert response["text"] == "Hello"
+    assert ("html" in response) is ("html" in options)
+    assert response.get("html") == html
+
+
+@pytest.mark.parametrize("part", ["", "0", "a", "1.", "1..2"])
+async def test_fetch_what_is_no_part(
+    hass: HomeAssistant, imap_client: Mock, part: str
+) -> None:
+    """It is refused before the server is asked."""
+    with pytest.raises(vol.Invalid):
+        await act(hass, "fetch", mail=MAIL, part=part)
+    imap_client.content.assert_not_awaited()
 
 
 async def test_fetch_tells_of_a_cut_header(
@@ -184,7 +234,9 @@ async def test_fetch_tells_of_a_cut_header(
         mail=make_mail(truncated=True), text="all"
     )
     response = await act(hass, "fetch", **NAMED)
-    imap_client.content.assert_awaited_once_with("INBOX", 3, 7, text_size=10_000)
+    imap_client.content.assert_awaited_once_with(
+        "INBOX", 3, 7, text_size=10_000, links=False, html=False, part=None
+    )
     assert response["truncated"]
 
 
@@ -554,6 +606,10 @@ async def test_save_attachments(
         pytest.param([], ["invoice.pdf", "me.jpg"], id="nothing said"),
         pytest.param("audio/*", [], id="none"),
         pytest.param("image", [], id="half a type"),
+        pytest.param(".pdf", ["invoice.pdf"], id="extension"),
+        pytest.param("jpg", ["me.jpg"], id="extension without a dot"),
+        pytest.param("invoice*.pdf", ["invoice.pdf"], id="file name"),
+        pytest.param("order*.pdf", [], id="other file name"),
     ],
 )
 async def test_save_attachments_of_some_types(
@@ -566,12 +622,70 @@ async def test_save_attachments_of_some_types(
     assert [file["filename"] for file in response["files"]] == saved
 
 
+@pytest.mark.parametrize("wanted", ["application/pdf", ".pdf", "scan*", "Scan*.PDF"])
+@pytest.mark.parametrize(
+    "declared",
+    ["application/x-pdf", "application/octet-stream", "application/pdf", "x-y/z"],
+)
+async def test_save_a_file_by_its_name(
+    hass: HomeAssistant, imap_client: Mock, media: Path, wanted: str, declared: str
+) -> None:
+    """Scanners declare PDF as other types: the name counts, too."""
+    scan = Attachment(part="2", filename="Scan 1.pdf", content_type=declared, size=9)
+    imap_client.mails.return_value = [make_mail(attachments=(scan, PHOTO))]
+    send(imap_client, b"content")
+    response = await act(hass, "save_attachment", mail=MAIL, content_type=wanted)
+    [file] = response["files"]
+    assert file["filename"] == "Scan 1.pdf"
+
+
+@pytest.mark.parametrize(
+    ("options", "saved"),
+    [
+        pytest.param({}, ["invoice.pdf"], id="as usual"),
+        pytest.param({"inline_images": False}, ["invoice.pdf"], id="not wanted"),
+        pytest.param({"inline_images": True}, ["logo.png", "invoice.pdf"], id="wanted"),
+        pytest.param({"content_type": "image/*"}, [], id="images"),
+        pytest.param(
+            {"content_type": "image/*", "inline_images": True},
+            ["logo.png"],
+            id="images, inline ones too",
+        ),
+    ],
+)
+async def test_save_inline_images(
+    hass: HomeAssistant,
+    imap_client: Mock,
+    media: Path,
+    options: dict[str, Any],
+    saved: list[str],
+) -> None:
+    """The logo of a signature is saved only if it is wanted."""
+    imap_client.mails.return_value = [make_mail(attachments=(LOGO, INVOICE))]
+    send(imap_client, b"content")
+    response = await act(hass, "save_attachment", mail=MAIL, **options)
+    assert [file["filename"] for file in response["files"]] == saved
+
+
+async def test_save_an_inline_image_by_its_part(
+    hass: HomeAssistant, imap_client: Mock, media: Path
+) -> None:
+    """Its number says that it is wanted."""
+    imap_client.attachment.return_value = LOGO
+    send(imap_client, b"content")
+    response = await act(hass, "save_attachment", mail=MAIL, part="1.2")
+    assert [file["filename"] for file in response["files"]] == ["logo.png"]
+
+
 async def test_save_one_part(
     hass: HomeAssistant, imap_client: Mock, media: Path
 ) -> None:
     """It need not be among the attachments."""
     imap_client.attachment.return_value = Attachment(
-        part="1.2", filename=None, content_type="text/html", size=10
+        part="1.2",
+        filename="attachment-1-2.html",
+        content_type="text/html",
+        size=10,
     )
     send(imap_client, b"<p>")
     response = await act(
@@ -579,7 +693,7 @@ async def test_save_one_part(
     )
     imap_client.attachment.assert_awaited_once_with("INBOX", 3, 7, "1.2")
     [file] = response["files"]
-    assert file["path"] == str(media / "a/b/attachment.html.txt")
+    assert file["path"] == str(media / "a/b/attachment-1-2.html.txt")
     assert file["content_type"] == "text/html"
 
 

@@ -17,6 +17,7 @@ from custom_components.imap_push.const import (
     CONF_FILTER,
     CONF_FOLDER,
     CONF_FOLDERS,
+    CONF_LINKS,
     CONF_TEXT_SIZE,
     DOMAIN,
     EVENT_NEW_MAIL,
@@ -186,9 +187,15 @@ async def test_a_folder_that_is_added_and_removed_at_once(
     [
         pytest.param(
             {"data": {CONF_FOLDER: "INBOX", CONF_TEXT_SIZE: 500}},
-            [("set_text_size", "INBOX")],
+            [("set_text", "INBOX")],
             WatchedFolder(text_size=500),
             id="text",
+        ),
+        pytest.param(
+            {"data": {CONF_FOLDER: "INBOX", CONF_LINKS: True}},
+            [("set_text", "INBOX")],
+            WatchedFolder(links=True),
+            id="links",
         ),
         pytest.param(
             {"data": {CONF_FOLDER: "INBOX", CONF_FILTER: {"sender": ["boss@x.org"]}}},
@@ -197,7 +204,7 @@ async def test_a_folder_that_is_added_and_removed_at_once(
             id="filter",
         ),
         pytest.param(
-            {"data": {CONF_FOLDER: "INBOX", CONF_TEXT_SIZE: 0}},
+            {"data": {CONF_FOLDER: "INBOX", CONF_TEXT_SIZE: 0, CONF_LINKS: False}},
             [],
             WatchedFolder(),
             id="no text, as before",

@@ -26,8 +26,15 @@ MAIL: dict[str, Any] = {
             "filename": "Invoice 7.PDF",
             "content_type": "application/pdf",
             "size": 4,
+            "inline": False,
         },
-        {"part": "3", "filename": None, "content_type": "image/png", "size": 5},
+        {
+            "part": "3",
+            "filename": "attachment-3.png",
+            "content_type": "image/png",
+            "size": 5,
+            "inline": False,
+        },
     ],
     "bulk": False,
     "authentication": None,
@@ -40,6 +47,28 @@ BARE = MAIL | {
     "cc": [],
     "subject": "",
     "attachments": [],
+}
+LOGO = BARE | {
+    "attachments": [
+        {
+            "part": "1.2",
+            "filename": "logo.png",
+            "content_type": "image/png",
+            "size": 5,
+            "inline": True,
+        }
+    ]
+}
+SCAN = BARE | {
+    "attachments": [
+        {
+            "part": "2",
+            "filename": "Scan.pdf",
+            "content_type": "application/x-pdf",
+            "size": 5,
+            "inline": False,
+        }
+    ]
 }
 BULK = MAIL | {"bulk": True}
 CATCH_UP = MAIL | {"catch_up": True}
@@ -160,6 +189,37 @@ def test_a_mail_has_to_match_every_field(
         pytest.param({"has_attachment": True}, BARE, False, id="no attachment"),
         pytest.param({"has_attachment": False}, BARE, True, id="none wanted"),
         pytest.param({"attachment_type": "*"}, BARE, False, id="type of none"),
+        pytest.param({"has_attachment": True}, LOGO, False, id="logo only"),
+        pytest.param({"has_attachment": False}, LOGO, True, id="logo is no attachment"),
+        pytest.param(
+            {"attachment_type": "image/*"}, LOGO, False, id="type of the logo"
+        ),
+        pytest.param(
+            {"has_attachment": True, "inline_images": True},
+            LOGO,
+            True,
+            id="logo counts",
+        ),
+        pytest.param(
+            {"has_attachment": False, "inline_images": True},
+            LOGO,
+            False,
+            id="none wanted, logo counts",
+        ),
+        pytest.param(
+            {"attachment_type": "image/*", "inline_images": True},
+            LOGO,
+            True,
+            id="type of a logo that counts",
+        ),
+        pytest.param({"inline_images": True}, BARE, True, id="logos count, none there"),
+        pytest.param(
+            {"attachment_type": "application/pdf"}, SCAN, True, id="type by the name"
+        ),
+        pytest.param(
+            {"attachment_type": "application/x-pdf"}, SCAN, True, id="declared"
+        ),
+        pytest.param({"attachment_type": "image/*"}, SCAN, False, id="no image"),
         pytest.param({"recipient": "*"}, BARE, False, id="no recipient"),
         pytest.param({"sender": "example.com"}, BARE, False, id="no sender"),
         pytest.param({"sender": "*"}, BARE, True, id="anything, even nothing"),
