@@ -190,7 +190,7 @@ NAMELESS: Final = (
         in_base64(
             b'/; name="a.pdf"', PDF, b"Content-Disposition: attachment; filename=a.pdf"
         ),
-        _file("a.pdf", "text/plain"),
+        _file("a.pdf", "application/pdf"),
     ),
     _attached(
         "text with attachment and no name",
