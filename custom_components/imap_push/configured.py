@@ -106,11 +106,12 @@ class Configured:
         if subentry.subentry_type != SUBENTRY_TYPE_FOLDER:
             self._searches.put(subentry.subentry_id, search_from_subentry(subentry))
             return
+        text_size, links = _text_options(subentry)
         self.folders[subentry.data[CONF_FOLDER]] = ConfiguredFolder(
             subentry_id=subentry.subentry_id,
             device_id=device_id,
-            text_size=subentry.data.get(CONF_TEXT_SIZE, DEFAULT_TEXT_SIZE),
-            links=subentry.data.get(CONF_LINKS, False),
+            text_size=text_size,
+            links=links,
             mail_filter=MailFilter.from_config(subentry.data.get(CONF_FILTER, {})),
         )
 
@@ -129,11 +130,9 @@ class Configured:
         """Take over what was changed of a folder or a search."""
         self._async_take(new)
         # The engine fetches the text; everything else is done here.
-        options = (CONF_TEXT_SIZE, CONF_LINKS)
-        if any(old.data.get(key) != new.data.get(key) for key in options):
-            name = new.data[CONF_FOLDER]
-            folder = self.folders[name]
-            watcher.set_text(name, folder.text_size, links=folder.links)
+        if _text_options(old) != (options := _text_options(new)):
+            text_size, links = options
+            watcher.set_text(new.data[CONF_FOLDER], text_size, links=links)
 
     @callback
     def _async_watch(self, watcher: Watcher, name: str) -> None:
@@ -151,6 +150,15 @@ class Configured:
         del self.folders[name]
         watcher.remove(name)
         self._mark_store.async_drop(name)
+
+
+def _text_options(subentry: ConfigSubentry) -> tuple[int, bool]:
+    """Return the text size in characters and whether links are added.
+
+    Folders of set-up have neither option, and those of older versions have no `links`.
+    """
+    data = subentry.data
+    return data.get(CONF_TEXT_SIZE, DEFAULT_TEXT_SIZE), data.get(CONF_LINKS, False)
 
 
 def _watched(folder: ConfiguredFolder, mark: Mark | None) -> WatchedFolder:

@@ -160,7 +160,10 @@ async def test_fetch(hass: HomeAssistant, imap_client: Mock) -> None:
         truncated=True,
     )
     response = await act(hass, "fetch", mail=MAIL, text_size=5)
-    imap_client.content.assert_awaited_once_with("INBOX", 3, 7, text_size=5)
+    imap_client.content.assert_awaited_once_with(
+        "INBOX", 3, 7, text_size=5, links=False, html=False, part=None
+    )
+    assert "html" not in response
     assert response.items() >= {**NAMED, "text": "Hello", "truncated": True}.items()
     assert response["headers"] == [
         {"name": "Received", "value": "from a"},
@@ -172,6 +175,10 @@ async def test_fetch(hass: HomeAssistant, imap_client: Mock) -> None:
             "filename": "invoice.pdf",
             "content_type": "application/pdf",
             "size": 1400,
+            "encoding": None,
+            "disposition": None,
+            "content_id": None,
+            "inline": False,
         }
     ]
 
@@ -184,7 +191,9 @@ async def test_fetch_tells_of_a_cut_header(
         mail=make_mail(truncated=True), text="all"
     )
     response = await act(hass, "fetch", **NAMED)
-    imap_client.content.assert_awaited_once_with("INBOX", 3, 7, text_size=10_000)
+    imap_client.content.assert_awaited_once_with(
+        "INBOX", 3, 7, text_size=10_000, links=False, html=False, part=None
+    )
     assert response["truncated"]
 
 
@@ -571,7 +580,7 @@ async def test_save_one_part(
 ) -> None:
     """It need not be among the attachments."""
     imap_client.attachment.return_value = Attachment(
-        part="1.2", filename=None, content_type="text/html", size=10
+        part="1.2", filename="attachment-1.2.html", content_type="text/html", size=10
     )
     send(imap_client, b"<p>")
     response = await act(
@@ -579,7 +588,7 @@ async def test_save_one_part(
     )
     imap_client.attachment.assert_awaited_once_with("INBOX", 3, 7, "1.2")
     [file] = response["files"]
-    assert file["path"] == str(media / "a/b/attachment.html.txt")
+    assert file["path"] == str(media / "a/b/attachment-1.2.html.txt")
     assert file["content_type"] == "text/html"
 
 

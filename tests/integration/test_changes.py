@@ -17,6 +17,7 @@ from custom_components.imap_push.const import (
     CONF_FILTER,
     CONF_FOLDER,
     CONF_FOLDERS,
+    CONF_LINKS,
     CONF_TEXT_SIZE,
     DOMAIN,
     EVENT_NEW_MAIL,
@@ -186,7 +187,7 @@ async def test_a_folder_that_is_added_and_removed_at_once(
     [
         pytest.param(
             {"data": {CONF_FOLDER: "INBOX", CONF_TEXT_SIZE: 500}},
-            [("set_text_size", "INBOX")],
+            [("set_text", "INBOX")],
             WatchedFolder(text_size=500),
             id="text",
         ),
@@ -201,6 +202,18 @@ async def test_a_folder_that_is_added_and_removed_at_once(
             [],
             WatchedFolder(),
             id="no text, as before",
+        ),
+        pytest.param(
+            {"data": {CONF_FOLDER: "INBOX", CONF_LINKS: True}},
+            [("set_text", "INBOX")],
+            WatchedFolder(links=True),
+            id="links",
+        ),
+        pytest.param(
+            {"data": {CONF_FOLDER: "INBOX", CONF_LINKS: False}},
+            [],
+            WatchedFolder(),
+            id="no links, as in older versions",
         ),
         pytest.param({"title": "Mine"}, [], WatchedFolder(), id="name"),
     ],

@@ -115,7 +115,14 @@ def _new_mail(
                         size=4,
                     ),
                     Attachment(
-                        part="3.1", filename=None, content_type="image/png", size=5
+                        part="3.1",
+                        filename="attachment-3.1.png",
+                        content_type="image/png",
+                        size=5,
+                        encoding="base64",
+                        disposition="inline",
+                        content_id="logo@example.org",
+                        inline=True,
                     ),
                 )
             },
@@ -126,12 +133,20 @@ def _new_mail(
                         "filename": "invoice.pdf",
                         "content_type": "application/pdf",
                         "size": 4,
+                        "encoding": None,
+                        "disposition": None,
+                        "content_id": None,
+                        "inline": False,
                     },
                     {
                         "part": "3.1",
-                        "filename": None,
+                        "filename": "attachment-3.1.png",
                         "content_type": "image/png",
                         "size": 5,
+                        "encoding": "base64",
+                        "disposition": "inline",
+                        "content_id": "logo@example.org",
+                        "inline": True,
                     },
                 ]
             },

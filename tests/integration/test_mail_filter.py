@@ -14,6 +14,12 @@ from custom_components.imap_push.mail_filter import (
     MailFilter,
 )
 
+
+def _file(name: str, content_type: str, *, inline: bool = False) -> dict[str, Any]:
+    """Return what a filter reads of an attachment."""
+    return {"filename": name, "content_type": content_type, "inline": inline}
+
+
 MAIL: dict[str, Any] = {
     "sender": "Jane.Doe@Mail.Example.com",
     "sender_name": "Jane Doe",
@@ -21,13 +27,8 @@ MAIL: dict[str, Any] = {
     "cc": ["boss@work.example"],
     "subject": "[Ticket #7] Größe geändert",
     "attachments": [
-        {
-            "part": "2",
-            "filename": "Invoice 7.PDF",
-            "content_type": "application/pdf",
-            "size": 4,
-        },
-        {"part": "3", "filename": None, "content_type": "image/png", "size": 5},
+        _file("Invoice 7.PDF", "application/pdf"),
+        _file("attachment-3.png", "image/png"),
     ],
     "bulk": False,
     "authentication": None,

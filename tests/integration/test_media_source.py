@@ -43,7 +43,9 @@ ODD = 'Büro/50 % "sicher" & #1?'
 PHOTO = Attachment(
     part="2.1", filename="me/\u202eyou.jpg", content_type="image/jpeg", size=10
 )
-PAGE = Attachment(part="3", filename=None, content_type="text/html", size=10)
+PAGE = Attachment(
+    part="3", filename="attachment-3.html", content_type="text/html", size=10
+)
 IN_INBOX = "01IMAPPUSH/SU5CT1g/3/7"
 
 
@@ -104,7 +106,7 @@ async def test_from_the_account_to_the_attachment(
     imap_client.mails.assert_awaited_with(ODD, 3, [9])
     assert [(file.title, file.media_content_type) for file in attachments] == [
         ("you.jpg", "image/jpeg"),
-        ("attachment.html", "text/html"),
+        ("attachment-3.html", "text/html"),
     ]
     assert all(file.can_play and not file.can_expand for file in attachments)
 

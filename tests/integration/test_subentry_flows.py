@@ -160,19 +160,21 @@ async def test_folders_of_the_server_are_offered(
     [
         pytest.param(
             {"folder": "Work/Projects", **NO_FILTER},
-            {"folder": "Work/Projects", "text_size": 0, "filter": {}},
+            {"folder": "Work/Projects", "text_size": 0, "links": False, "filter": {}},
             id="as it is offered",
         ),
         pytest.param(
             {
                 "folder": "Archive",
                 "text_size": 500.0,
+                "links": True,
                 "filter": {
                     "sender": ["boss@example.com"],
                     "recipient": ["jane@example.com"],
                     "subject": ["invoice", "Order *"],
                     "has_attachment": "yes",
                     "attachment_type": ["application/pdf"],
+                    "inline_images": True,
                     "authenticated_by": ["mx.example.net"],
                     "ignore_bulk": True,
                 },
@@ -180,12 +182,14 @@ async def test_folders_of_the_server_are_offered(
             {
                 "folder": "Archive",
                 "text_size": 500,
+                "links": True,
                 "filter": {
                     "sender": ["boss@example.com"],
                     "recipient": ["jane@example.com"],
                     "subject": ["invoice", "Order *"],
                     "has_attachment": True,
                     "attachment_type": ["application/pdf"],
+                    "inline_images": True,
                     "authenticated_by": ["mx.example.net"],
                     "ignore_bulk": True,
                 },
@@ -204,6 +208,7 @@ async def test_folders_of_the_server_are_offered(
             {
                 "folder": "Hidden",
                 "text_size": 0,
+                "links": False,
                 "filter": {"sender": ["example.com"], "has_attachment": False},
             },
             id="not listed, and typed with blanks",
@@ -290,6 +295,7 @@ async def test_error_with_a_folder_is_told_and_the_flow_goes_on(
     typed = {
         "folder": "Lost",
         "text_size": 100,
+        "links": True,
         "filter": {"sender": ["example.com"], "has_attachment": "any"},
     }
     client.count.side_effect = error
@@ -364,7 +370,20 @@ async def test_account_that_is_not_loaded_gets_a_connection_of_its_own(
                 "text_size": 500,
                 "filter": {"has_attachment": "no", "sender": ["example.com"]},
             },
-            id="with options",
+            id="with options of an older version",
+        ),
+        pytest.param(
+            {
+                "text_size": 500,
+                "links": True,
+                "filter": {"has_attachment": True, "inline_images": True},
+            },
+            {
+                "text_size": 500,
+                "links": True,
+                "filter": {"has_attachment": "yes", "inline_images": True},
+            },
+            id="with all options",
         ),
     ],
 )
@@ -403,6 +422,7 @@ async def test_folder_is_changed(
     assert subentry.data == {
         "folder": "Archive",
         "text_size": 0,
+        "links": False,
         "filter": {"subject": ["invoice"]},
     }
     assert (subentry.title, subentry.unique_id) == ("Old mail", "Archive")

@@ -236,7 +236,9 @@ async def test_only_mail_that_matches_triggers(
     await _deliver(
         hass, home, message_id="b", subject="News", bulk=True, recipients=recipients
     )
-    authentication = Authentication(server="mx.example.net", dmarc="pass")
+    authentication = Authentication(
+        server="mx.example.net", dmarc="pass", domain="example.org"
+    )
     await _deliver(
         hass,
         home,
