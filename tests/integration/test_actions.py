@@ -46,6 +46,21 @@ INVOICE = Attachment(
     part="2", filename="invoice.pdf", content_type="application/pdf", size=1400
 )
 PHOTO = Attachment(part="3", filename="me.jpg", content_type="image/jpeg", size=1400)
+# How scanners and some mail programs declare a PDF.
+SCAN = Attachment(
+    part="4", filename="scan.pdf", content_type="application/x-pdf", size=9
+)
+FAX = Attachment(
+    part="5", filename="FAX.PDF", content_type="application/octet-stream", size=9
+)
+LOGO = Attachment(
+    part="1.2",
+    filename="logo.png",
+    content_type="image/png",
+    size=9,
+    content_id="logo@example.org",
+    inline=True,
+)
 
 
 @pytest.fixture
@@ -181,6 +196,67 @@ async def test_fetch(hass: HomeAssistant, imap_client: Mock) -> None:
             "inline": False,
         }
     ]
+
+
+@pytest.mark.parametrize(
+    ("data", "asked", "html", "answer"),
+    [
+        pytest.param({"links": True}, {"links": True}, None, {}, id="links"),
+        pytest.param(
+            {"html": True}, {"html": True}, "<p>Hi", {"html": "<p>Hi"}, id="HTML"
+        ),
+        pytest.param(
+            {"html": "on"}, {"html": True}, None, {"html": None}, id="mail without HTML"
+        ),
+        pytest.param({"part": "2"}, {"part": "2"}, None, {}, id="part"),
+        pytest.param({"part": 1.2}, {"part": "1.2"}, None, {}, id="number as part"),
+        pytest.param(
+            {"part": "1.2", "html": True, "links": True},
+            {"part": "1.2", "html": True, "links": True},
+            "<b>",
+            {"html": "<b>"},
+            id="all",
+        ),
+    ],
+)
+async def test_fetch_more_than_the_text(
+    hass: HomeAssistant,
+    imap_client: Mock,
+    data: dict[str, Any],
+    asked: dict[str, Any],
+    html: str | None,
+    answer: dict[str, Any],
+) -> None:
+    """The response has the field `html` only if it was asked for."""
+    imap_client.content.return_value = Content(mail=make_mail(), text="Hi", html=html)
+    response = await act(hass, "fetch", mail=MAIL, **data)
+    imap_client.content.assert_awaited_once_with(
+        "INBOX",
+        3,
+        7,
+        **{"text_size": 10_000, "links": False, "html": False, "part": None} | asked,
+    )
+    assert response["text"] == "Hi"
+    assert {key: response[key] for key in response if key == "html"} == answer
+
+
+@pytest.mark.parametrize(
+    ("action", "request_name"),
+    [
+        pytest.param("fetch", "content", id="fetch"),
+        pytest.param("save_attachment", "attachment", id="save_attachment"),
+    ],
+)
+@pytest.mark.usefixtures("media")
+async def test_part_that_the_mail_does_not_have(
+    hass: HomeAssistant, imap_client: Mock, action: str, request_name: str
+) -> None:
+    """Both actions report the same error."""
+    getattr(imap_client, request_name).side_effect = PartNotFound
+    with pytest.raises(HomeAssistantError) as raised:
+        await act(hass, action, mail=MAIL, part="9")
+    assert raised.value.translation_key == "part_not_found"
+    assert "no such part" in str(raised.value)
 
 
 async def test_fetch_tells_of_a_cut_header(
@@ -489,11 +565,12 @@ BAD_PARTS = [[], "0", "1.", "TEXT", "1]", "1.0", "1\n", "1." * 20 + "1"]
             for keyword in BAD_KEYWORDS
         ),
         *(
-            pytest.param(
-                "save_attachment", {**NAMED, "part": part}, id=f"part {part!r}"
-            )
+            pytest.param(action, {**NAMED, "part": part}, id=f"{action} part {part!r}")
+            for action in ("save_attachment", "fetch")
             for part in BAD_PARTS
         ),
+        pytest.param("fetch", {**NAMED, "part": ["1", "2"]}, id="fetch two parts"),
+        pytest.param("save_attachment", {**NAMED, "content_type": " "}, id="no type"),
         pytest.param("save_attachment", {**NAMED, "max_size": 0}, id="nothing allowed"),
         pytest.param("save_attachment", {**NAMED, "max_size": 101}, id="too much"),
     ],
@@ -563,6 +640,11 @@ async def test_save_attachments(
         pytest.param([], ["invoice.pdf", "me.jpg"], id="nothing said"),
         pytest.param("audio/*", [], id="none"),
         pytest.param("image", [], id="half a type"),
+        pytest.param(".PDF", ["invoice.pdf"], id="extension"),
+        pytest.param("jpg", ["me.jpg"], id="extension without dot"),
+        pytest.param("inv*.pdf", ["invoice.pdf"], id="file name"),
+        pytest.param(" image/jpeg ", ["me.jpg"], id="blanks around"),
+        pytest.param("*", ["invoice.pdf", "me.jpg"], id="any name"),
     ],
 )
 async def test_save_attachments_of_some_types(
@@ -575,12 +657,61 @@ async def test_save_attachments_of_some_types(
     assert [file["filename"] for file in response["files"]] == saved
 
 
+@pytest.mark.parametrize("attachment", [INVOICE, SCAN, FAX], ids=lambda it: it.filename)
+@pytest.mark.parametrize("wanted", ["application/pdf", ".pdf", "*.pdf"])
+async def test_save_pdf_however_it_is_declared(
+    hass: HomeAssistant,
+    imap_client: Mock,
+    media: Path,
+    attachment: Attachment,
+    wanted: str,
+) -> None:
+    """Its name says what it is."""
+    imap_client.mails.return_value = [make_mail(attachments=(PHOTO, attachment))]
+    send(imap_client, b"content")
+    response = await act(hass, "save_attachment", mail=MAIL, content_type=wanted)
+    assert [file["filename"] for file in response["files"]] == [attachment.filename]
+
+
+@pytest.mark.parametrize(
+    ("data", "saved"),
+    [
+        pytest.param({}, ["me.jpg"], id="left out"),
+        pytest.param({"inline_images": False}, ["me.jpg"], id="off"),
+        pytest.param({"inline_images": True}, ["logo.png", "me.jpg"], id="on"),
+        pytest.param({"content_type": "image/png"}, [], id="not by its type"),
+        pytest.param(
+            {"inline_images": True, "content_type": ".png"},
+            ["logo.png"],
+            id="of a type",
+        ),
+        pytest.param({"part": "1.2"}, ["logo.png"], id="by its part"),
+        pytest.param(
+            {"part": "1.2", "content_type": ".jpg"}, [], id="part of another type"
+        ),
+    ],
+)
+async def test_save_inline_images(
+    hass: HomeAssistant,
+    imap_client: Mock,
+    media: Path,
+    data: dict[str, Any],
+    saved: list[str],
+) -> None:
+    """They are saved only if the user asks for them."""
+    imap_client.mails.return_value = [make_mail(attachments=(LOGO, PHOTO))]
+    imap_client.attachment.return_value = LOGO
+    send(imap_client, b"content")
+    response = await act(hass, "save_attachment", mail=MAIL, **data)
+    assert [file["filename"] for file in response["files"]] == saved
+
+
 async def test_save_one_part(
     hass: HomeAssistant, imap_client: Mock, media: Path
 ) -> None:
     """It need not be among the attachments."""
     imap_client.attachment.return_value = Attachment(
-        part="1.2", filename="attachment-1.2.html", content_type="text/html", size=10
+        part="1.2", filename="attachment-1-2.html", content_type="text/html", size=10
     )
     send(imap_client, b"<p>")
     response = await act(
@@ -588,7 +719,7 @@ async def test_save_one_part(
     )
     imap_client.attachment.assert_awaited_once_with("INBOX", 3, 7, "1.2")
     [file] = response["files"]
-    assert file["path"] == str(media / "a/b/attachment-1.2.html.txt")
+    assert file["path"] == str(media / "a/b/attachment-1-2.html.txt")
     assert file["content_type"] == "text/html"
 
 

@@ -116,7 +116,7 @@ def _new_mail(
                     ),
                     Attachment(
                         part="3.1",
-                        filename="attachment-3.1.png",
+                        filename="attachment-3-1.png",
                         content_type="image/png",
                         size=5,
                         encoding="base64",
@@ -140,7 +140,7 @@ def _new_mail(
                     },
                     {
                         "part": "3.1",
-                        "filename": "attachment-3.1.png",
+                        "filename": "attachment-3-1.png",
                         "content_type": "image/png",
                         "size": 5,
                         "encoding": "base64",

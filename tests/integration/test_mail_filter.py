@@ -42,6 +42,15 @@ BARE = MAIL | {
     "subject": "",
     "attachments": [],
 }
+LOGO = _file("logo.png", "image/png", inline=True)
+ONLY_LOGO = MAIL | {"attachments": [LOGO]}
+SCANS = MAIL | {
+    "attachments": [
+        LOGO,
+        _file("scan.pdf", "application/x-pdf"),
+        _file("attachment-4.jpg", "image/jpeg"),
+    ]
+}
 BULK = MAIL | {"bulk": True}
 CATCH_UP = MAIL | {"catch_up": True}
 
@@ -171,6 +180,35 @@ def test_what_kind_of_mail(
     config: dict[str, Any], mail: dict[str, Any], expected: bool
 ) -> None:
     """Bulk mail and that of a catch-up pass unless told otherwise."""
+    assert _passes(config, mail) is expected
+
+
+@pytest.mark.parametrize(
+    ("config", "mail", "expected"),
+    [
+        pytest.param({"has_attachment": True}, ONLY_LOGO, False, id="only a logo"),
+        pytest.param({"has_attachment": False}, ONLY_LOGO, True, id="logo is none"),
+        pytest.param({"attachment_type": "image/*"}, ONLY_LOGO, False, id="type of a logo"),
+        pytest.param({"attachment_type": "logo*"}, ONLY_LOGO, False, id="name of a logo"),
+        pytest.param({"has_attachment": True}, SCANS, True, id="logo and files"),
+        pytest.param({"attachment_type": "image/png"}, SCANS, False, id="logo among files"),
+        pytest.param({"attachment_type": "image/*"}, SCANS, True, id="picture without a name"),
+        pytest.param({"attachment_type": "application/pdf"}, SCANS, True, id="type by name"),
+        pytest.param({"attachment_type": "application/x-pdf"}, SCANS, True, id="declared type"),
+        pytest.param({"attachment_type": ".pdf"}, SCANS, True, id="extension"),
+        pytest.param({"inline_images": True}, BARE, True, id="alone, no attachment"),
+        pytest.param({"inline_images": True}, ONLY_LOGO, True, id="alone, a logo"),
+        pytest.param({"inline_images": True, "has_attachment": True}, ONLY_LOGO, True, id="logo counts"),
+        pytest.param({"inline_images": True, "has_attachment": False}, ONLY_LOGO, False, id="logo counts as one"),
+        pytest.param({"inline_images": True, "attachment_type": "image/png"}, SCANS, True, id="type of a logo that counts"),
+        pytest.param({"inline_images": True, "has_attachment": True}, BARE, False, id="nothing to count"),
+        pytest.param({"inline_images": False, "has_attachment": True}, ONLY_LOGO, False, id="off"),
+    ],
+)  # fmt: skip
+def test_attachments_and_inline_images(
+    config: dict[str, Any], mail: dict[str, Any], expected: bool
+) -> None:
+    """Images within the text count only if the filter says so."""
     assert _passes(config, mail) is expected
 
 
