@@ -1,6 +1,7 @@
 """What users do with mail from their automations, with a stand-in for the command connection."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 import logging
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,11 @@ LOGO = Attachment(
     content_id="logo@example.org",
     inline=True,
 )
+
+# An action's data as templates for each field, and as one for all.
+PART = "trigger.event.data.attachments[0].part"
+FETCH_FIRST = {"mail": "{{ trigger.event.data }}", "part": f"{{{{ {PART} }}}}"}
+FETCH_FIRST_AT_ONCE = f"{{{{ {{'mail': trigger.event.data, 'part': {PART}}} }}}}"
 
 
 @pytest.fixture
@@ -257,6 +263,34 @@ async def test_part_that_the_mail_does_not_have(
         await act(hass, action, mail=MAIL, part="9")
     assert raised.value.translation_key == "part_not_found"
     assert "no such part" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("part", "data", "asked"),
+    [
+        pytest.param("2", FETCH_FIRST, "2", id="number"),
+        pytest.param("1.2", FETCH_FIRST, "1.2", id="part of a part"),
+        pytest.param("1.10", FETCH_FIRST_AT_ONCE, "1.10", id="one template"),
+    ],
+)
+async def test_fetch_the_part_of_an_attachment(
+    hass: HomeAssistant,
+    imap_client: Mock,
+    watcher: FakeWatcher,
+    part: str,
+    data: dict[str, str] | str,
+    asked: str,
+) -> None:
+    """A template takes it from the trigger, as the documentation shows."""
+    imap_client.content.return_value = Content(mail=make_mail())
+    trigger = {"trigger": "event", "event_type": "new_mail"}
+    action = {"action": "imap_push.fetch", "data": data, "response_variable": "mail"}
+    config = {"automation": {"triggers": trigger, "actions": action}}
+    assert await async_setup_component(hass, "automation", config)
+    arrival = make_arrival(attachments=(replace(INVOICE, part=part),))
+    await watcher.listener.mail_arrived(arrival)
+    await hass.async_block_till_done()
+    assert imap_client.content.await_args.kwargs["part"] == asked
 
 
 async def test_fetch_tells_of_a_cut_header(
