@@ -106,11 +106,12 @@ class Configured:
         if subentry.subentry_type != SUBENTRY_TYPE_FOLDER:
             self._searches.put(subentry.subentry_id, search_from_subentry(subentry))
             return
+        text_size, links = _text_options(subentry)
         self.folders[subentry.data[CONF_FOLDER]] = ConfiguredFolder(
             subentry_id=subentry.subentry_id,
             device_id=device_id,
-            text_size=_text_size(subentry),
-            links=_has_links(subentry),
+            text_size=text_size,
+            links=links,
             mail_filter=MailFilter.from_config(subentry.data.get(CONF_FILTER, {})),
         )
 
@@ -129,9 +130,9 @@ class Configured:
         """Take over what was changed of a folder or a search."""
         self._async_take(new)
         # The engine fetches the text; everything else is done here.
-        text = _text_size(new), _has_links(new)
-        if text != (_text_size(old), _has_links(old)):
-            watcher.set_text(new.data[CONF_FOLDER], text[0], links=text[1])
+        if _text_options(old) != (options := _text_options(new)):
+            text_size, links = options
+            watcher.set_text(new.data[CONF_FOLDER], text_size, links=links)
 
     @callback
     def _async_watch(self, watcher: Watcher, name: str) -> None:
@@ -151,16 +152,13 @@ class Configured:
         self._mark_store.async_drop(name)
 
 
-def _text_size(subentry: ConfigSubentry) -> int:
-    """Return how many characters of a mail's text are wanted; for a search, none."""
-    size: int = subentry.data.get(CONF_TEXT_SIZE, DEFAULT_TEXT_SIZE)
-    return size
+def _text_options(subentry: ConfigSubentry) -> tuple[int, bool]:
+    """Return the text size in characters and whether links are added.
 
-
-def _has_links(subentry: ConfigSubentry) -> bool:
-    """Return if the text is wanted with link targets and descriptions of images."""
-    links: bool = subentry.data.get(CONF_LINKS, False)
-    return links
+    Folders of set-up have neither option, and those of older versions have no `links`.
+    """
+    data = subentry.data
+    return data.get(CONF_TEXT_SIZE, DEFAULT_TEXT_SIZE), data.get(CONF_LINKS, False)
 
 
 def _watched(folder: ConfiguredFolder, mark: Mark | None) -> WatchedFolder:

@@ -76,10 +76,9 @@ class FakeWatcher:
         del self.folders[name]
         self.calls.append(("remove", name))
 
-    def set_text(self, name: str, size: int, *, links: bool) -> None:
-        """Deliver another amount of text."""
-        folder = self.folders[name]
-        self.folders[name] = replace(folder, text_size=size, links=links)
+    def set_text(self, name: str, size: int, *, links: bool = False) -> None:
+        """Change the text that is delivered with the mail of a folder."""
+        self.folders[name] = replace(self.folders[name], text_size=size, links=links)
         self.calls.append(("set_text", name))
 
     def check_now(self) -> None:

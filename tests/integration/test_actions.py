@@ -1,6 +1,7 @@
 """What users do with mail from their automations, with a stand-in for the command connection."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 import logging
 from pathlib import Path
 from typing import Any
@@ -45,10 +46,27 @@ WRITING = [
 INVOICE = Attachment(
     part="2", filename="invoice.pdf", content_type="application/pdf", size=1400
 )
-LOGO = Attachment(
-    part="1.2", filename="logo.png", content_type="image/png", size=99, inline=True
-)
 PHOTO = Attachment(part="3", filename="me.jpg", content_type="image/jpeg", size=1400)
+# How scanners and some mail programs declare a PDF.
+SCAN = Attachment(
+    part="4", filename="scan.pdf", content_type="application/x-pdf", size=9
+)
+FAX = Attachment(
+    part="5", filename="FAX.PDF", content_type="application/octet-stream", size=9
+)
+LOGO = Attachment(
+    part="1.2",
+    filename="logo.png",
+    content_type="image/png",
+    size=9,
+    content_id="logo@example.org",
+    inline=True,
+)
+
+# An action's data as templates for each field, and as one for all.
+PART = "trigger.event.data.attachments[0].part"
+FETCH_FIRST = {"mail": "{{ trigger.event.data }}", "part": f"{{{{ {PART} }}}}"}
+FETCH_FIRST_AT_ONCE = f"{{{{ {{'mail': trigger.event.data, 'part': {PART}}} }}}}"
 
 
 @pytest.fixture
@@ -187,43 +205,92 @@ async def test_fetch(hass: HomeAssistant, imap_client: Mock) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "html"),
+    ("data", "asked", "html", "answer"),
     [
-        pytest.param({"html": True}, "<p>Hello", id="HTML"),
-        pytest.param({"html": True}, None, id="no HTML in the mail"),
-        pytest.param({"part": "1.2"}, None, id="part"),
-        pytest.param({"part": 2}, None, id="part as a number"),
-        pytest.param({"links": True}, None, id="links"),
-        pytest.param({"links": True, "html": True}, "<p>Hello", id="links and HTML"),
+        pytest.param({"links": True}, {"links": True}, None, {}, id="links"),
+        pytest.param(
+            {"html": True}, {"html": True}, "<p>Hi", {"html": "<p>Hi"}, id="HTML"
+        ),
+        pytest.param(
+            {"html": "on"}, {"html": True}, None, {"html": None}, id="mail without HTML"
+        ),
+        pytest.param({"part": "2"}, {"part": "2"}, None, {}, id="part"),
+        pytest.param({"part": 1.2}, {"part": "1.2"}, None, {}, id="number as part"),
+        pytest.param(
+            {"part": "1.2", "html": True, "links": True},
+            {"part": "1.2", "html": True, "links": True},
+            "<b>",
+            {"html": "<b>"},
+            id="all",
+        ),
     ],
 )
-async def test_fetch_more_than_text(
-    hass: HomeAssistant, imap_client: Mock, options: dict[str, Any], html: str | None
+async def test_fetch_more_than_the_text(
+    hass: HomeAssistant,
+    imap_client: Mock,
+    data: dict[str, Any],
+    asked: dict[str, Any],
+    html: str | None,
+    answer: dict[str, Any],
 ) -> None:
-    """The source of the HTML, the text of any part, and link targets."""
-    imap_client.content.return_value = Content(
-        mail=make_mail(), text="Hello", html=html
-    )
-    response = await act(hass, "fetch", mail=MAIL, **options)
-    asked = {"links": False, "html": False, "part": None} | options
-    if asked["part"] is not None:
-        asked["part"] = str(asked["part"])
+    """The response has the field `html` only if it was asked for."""
+    imap_client.content.return_value = Content(mail=make_mail(), text="Hi", html=html)
+    response = await act(hass, "fetch", mail=MAIL, **data)
     imap_client.content.assert_awaited_once_with(
-        "INBOX", 3, 7, text_size=10_000, **asked
+        "INBOX",
+        3,
+        7,
+        **{"text_size": 10_000, "links": False, "html": False, "part": None} | asked,
     )
-    assert response["text"] == "Hello"
-    assert ("html" in response) is ("html" in options)
-    assert response.get("html") == html
+    assert response["text"] == "Hi"
+    assert {key: response[key] for key in response if key == "html"} == answer
 
 
-@pytest.mark.parametrize("part", ["", "0", "a", "1.", "1..2"])
-async def test_fetch_what_is_no_part(
-    hass: HomeAssistant, imap_client: Mock, part: str
+@pytest.mark.parametrize(
+    ("action", "request_name"),
+    [
+        pytest.param("fetch", "content", id="fetch"),
+        pytest.param("save_attachment", "attachment", id="save_attachment"),
+    ],
+)
+@pytest.mark.usefixtures("media")
+async def test_part_that_the_mail_does_not_have(
+    hass: HomeAssistant, imap_client: Mock, action: str, request_name: str
 ) -> None:
-    """It is refused before the server is asked."""
-    with pytest.raises(vol.Invalid):
-        await act(hass, "fetch", mail=MAIL, part=part)
-    imap_client.content.assert_not_awaited()
+    """Both actions report the same error."""
+    getattr(imap_client, request_name).side_effect = PartNotFound
+    with pytest.raises(HomeAssistantError) as raised:
+        await act(hass, action, mail=MAIL, part="9")
+    assert raised.value.translation_key == "part_not_found"
+    assert "no such part" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("part", "data", "asked"),
+    [
+        pytest.param("2", FETCH_FIRST, "2", id="number"),
+        pytest.param("1.2", FETCH_FIRST, "1.2", id="part of a part"),
+        pytest.param("1.10", FETCH_FIRST_AT_ONCE, "1.10", id="one template"),
+    ],
+)
+async def test_fetch_the_part_of_an_attachment(
+    hass: HomeAssistant,
+    imap_client: Mock,
+    watcher: FakeWatcher,
+    part: str,
+    data: dict[str, str] | str,
+    asked: str,
+) -> None:
+    """A template takes it from the trigger, as the documentation shows."""
+    imap_client.content.return_value = Content(mail=make_mail())
+    trigger = {"trigger": "event", "event_type": "new_mail"}
+    action = {"action": "imap_push.fetch", "data": data, "response_variable": "mail"}
+    config = {"automation": {"triggers": trigger, "actions": action}}
+    assert await async_setup_component(hass, "automation", config)
+    arrival = make_arrival(attachments=(replace(INVOICE, part=part),))
+    await watcher.listener.mail_arrived(arrival)
+    await hass.async_block_till_done()
+    assert imap_client.content.await_args.kwargs["part"] == asked
 
 
 async def test_fetch_tells_of_a_cut_header(
@@ -532,11 +599,12 @@ BAD_PARTS = [[], "0", "1.", "TEXT", "1]", "1.0", "1\n", "1." * 20 + "1"]
             for keyword in BAD_KEYWORDS
         ),
         *(
-            pytest.param(
-                "save_attachment", {**NAMED, "part": part}, id=f"part {part!r}"
-            )
+            pytest.param(action, {**NAMED, "part": part}, id=f"{action} part {part!r}")
+            for action in ("save_attachment", "fetch")
             for part in BAD_PARTS
         ),
+        pytest.param("fetch", {**NAMED, "part": ["1", "2"]}, id="fetch two parts"),
+        pytest.param("save_attachment", {**NAMED, "content_type": " "}, id="no type"),
         pytest.param("save_attachment", {**NAMED, "max_size": 0}, id="nothing allowed"),
         pytest.param("save_attachment", {**NAMED, "max_size": 101}, id="too much"),
     ],
@@ -606,10 +674,11 @@ async def test_save_attachments(
         pytest.param([], ["invoice.pdf", "me.jpg"], id="nothing said"),
         pytest.param("audio/*", [], id="none"),
         pytest.param("image", [], id="half a type"),
-        pytest.param(".pdf", ["invoice.pdf"], id="extension"),
-        pytest.param("jpg", ["me.jpg"], id="extension without a dot"),
-        pytest.param("invoice*.pdf", ["invoice.pdf"], id="file name"),
-        pytest.param("order*.pdf", [], id="other file name"),
+        pytest.param(".PDF", ["invoice.pdf"], id="extension"),
+        pytest.param("jpg", ["me.jpg"], id="extension without dot"),
+        pytest.param("inv*.pdf", ["invoice.pdf"], id="file name"),
+        pytest.param(" image/jpeg ", ["me.jpg"], id="blanks around"),
+        pytest.param("*", ["invoice.pdf", "me.jpg"], id="any name"),
     ],
 )
 async def test_save_attachments_of_some_types(
@@ -622,34 +691,37 @@ async def test_save_attachments_of_some_types(
     assert [file["filename"] for file in response["files"]] == saved
 
 
-@pytest.mark.parametrize("wanted", ["application/pdf", ".pdf", "scan*", "Scan*.PDF"])
-@pytest.mark.parametrize(
-    "declared",
-    ["application/x-pdf", "application/octet-stream", "application/pdf", "x-y/z"],
-)
-async def test_save_a_file_by_its_name(
-    hass: HomeAssistant, imap_client: Mock, media: Path, wanted: str, declared: str
+@pytest.mark.parametrize("attachment", [INVOICE, SCAN, FAX], ids=lambda it: it.filename)
+@pytest.mark.parametrize("wanted", ["application/pdf", ".pdf", "*.pdf"])
+async def test_save_pdf_however_it_is_declared(
+    hass: HomeAssistant,
+    imap_client: Mock,
+    media: Path,
+    attachment: Attachment,
+    wanted: str,
 ) -> None:
-    """Scanners declare PDF as other types: the name counts, too."""
-    scan = Attachment(part="2", filename="Scan 1.pdf", content_type=declared, size=9)
-    imap_client.mails.return_value = [make_mail(attachments=(scan, PHOTO))]
+    """Its name says what it is."""
+    imap_client.mails.return_value = [make_mail(attachments=(PHOTO, attachment))]
     send(imap_client, b"content")
     response = await act(hass, "save_attachment", mail=MAIL, content_type=wanted)
-    [file] = response["files"]
-    assert file["filename"] == "Scan 1.pdf"
+    assert [file["filename"] for file in response["files"]] == [attachment.filename]
 
 
 @pytest.mark.parametrize(
-    ("options", "saved"),
+    ("data", "saved"),
     [
-        pytest.param({}, ["invoice.pdf"], id="as usual"),
-        pytest.param({"inline_images": False}, ["invoice.pdf"], id="not wanted"),
-        pytest.param({"inline_images": True}, ["logo.png", "invoice.pdf"], id="wanted"),
-        pytest.param({"content_type": "image/*"}, [], id="images"),
+        pytest.param({}, ["me.jpg"], id="left out"),
+        pytest.param({"inline_images": False}, ["me.jpg"], id="off"),
+        pytest.param({"inline_images": True}, ["logo.png", "me.jpg"], id="on"),
+        pytest.param({"content_type": "image/png"}, [], id="not by its type"),
         pytest.param(
-            {"content_type": "image/*", "inline_images": True},
+            {"inline_images": True, "content_type": ".png"},
             ["logo.png"],
-            id="images, inline ones too",
+            id="of a type",
+        ),
+        pytest.param({"part": "1.2"}, ["logo.png"], id="by its part"),
+        pytest.param(
+            {"part": "1.2", "content_type": ".jpg"}, [], id="part of another type"
         ),
     ],
 )
@@ -657,24 +729,15 @@ async def test_save_inline_images(
     hass: HomeAssistant,
     imap_client: Mock,
     media: Path,
-    options: dict[str, Any],
+    data: dict[str, Any],
     saved: list[str],
 ) -> None:
-    """The logo of a signature is saved only if it is wanted."""
-    imap_client.mails.return_value = [make_mail(attachments=(LOGO, INVOICE))]
-    send(imap_client, b"content")
-    response = await act(hass, "save_attachment", mail=MAIL, **options)
-    assert [file["filename"] for file in response["files"]] == saved
-
-
-async def test_save_an_inline_image_by_its_part(
-    hass: HomeAssistant, imap_client: Mock, media: Path
-) -> None:
-    """Its number says that it is wanted."""
+    """They are saved only if the user asks for them."""
+    imap_client.mails.return_value = [make_mail(attachments=(LOGO, PHOTO))]
     imap_client.attachment.return_value = LOGO
     send(imap_client, b"content")
-    response = await act(hass, "save_attachment", mail=MAIL, part="1.2")
-    assert [file["filename"] for file in response["files"]] == ["logo.png"]
+    response = await act(hass, "save_attachment", mail=MAIL, **data)
+    assert [file["filename"] for file in response["files"]] == saved
 
 
 async def test_save_one_part(
@@ -682,10 +745,7 @@ async def test_save_one_part(
 ) -> None:
     """It need not be among the attachments."""
     imap_client.attachment.return_value = Attachment(
-        part="1.2",
-        filename="attachment-1-2.html",
-        content_type="text/html",
-        size=10,
+        part="1.2", filename="attachment-1-2.html", content_type="text/html", size=10
     )
     send(imap_client, b"<p>")
     response = await act(

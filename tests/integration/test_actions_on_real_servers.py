@@ -6,8 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from email import message_from_bytes
+from email.message import EmailMessage
 from imaplib import IMAP4_SSL
 from itertools import count
+import json
 from pathlib import Path
 import threading
 from typing import Any
@@ -42,6 +44,10 @@ only_on_dovecot = pytest.mark.parametrize(
     [pytest.param(on_dovecot, id="Dovecot", marks=pytest.mark.dovecot)],
     indirect=True,
 )
+
+_PAGE = """\
+<p><img src="cid:logo@example.org" alt="Logo"> <a href="https://example.org/2">Open</a> it.
+"""
 
 # Errors that say clearly that nothing was done.
 GONE = {"mail_not_found", "folder_renumbered", "folder_not_found"}
@@ -187,6 +193,58 @@ async def test_every_action_hits_the_right_mail(
     assert seen["flagged"] == {*ours[0::4]}
     assert seen["read"] == {*ours[0::4]}
     assert seen["deleted"] == set()
+
+
+@only_on_dovecot
+async def test_mail_as_other_programs_write_it(
+    hass: HomeAssistant, watched: Watched, mailbox: Mailbox, media: Path
+) -> None:
+    """See that event, fetch and save_attachment agree on its parts."""
+    mail = EmailMessage()
+    mail["Subject"] = "Your scan"
+    mail["From"] = "scanner@example.org"
+    mail.set_content(_PAGE, subtype="html")
+    mail.add_related(b"logo", "image", "png", cid="<logo@example.org>")
+    mail.add_attachment(b"%PDF", "application", "octet-stream", filename="scan.pdf")
+    mail.add_attachment(b'{"pages": 2}', "application", "json", filename="scan.json")
+    await mailbox.deliver([mail])
+    await watched.until(lambda: len(watched.events) == 1)
+    arrived = dict(watched.events[0].data)
+    names = {file["filename"]: file["part"] for file in arrived["attachments"]}
+    assert names == {"attachment-1-2.png": "1.2", "scan.pdf": "2", "scan.json": "3"}
+    assert [file["inline"] for file in arrived["attachments"]] == [True, False, False]
+
+    fetched = await act(hass, "fetch", mail=arrived, html=True, links=True)
+    assert fetched["attachments"] == arrived["attachments"]
+    assert fetched["html"].strip() == _PAGE.strip()
+    assert fetched["text"].strip() == "[Logo] Open <https://example.org/2> it."
+    fetched = await act(hass, "fetch", mail=arrived, part=names["scan.json"], html=True)
+    assert json.loads(fetched["text"]) == {"pages": 2}
+    assert fetched["html"] is None
+
+    for data, saved in (
+        ({}, {"scan.pdf": b"%PDF", "scan.json": b'{"pages": 2}'}),
+        ({"content_type": "application/pdf"}, {"scan.pdf": b"%PDF"}),
+        ({"content_type": "image/*"}, {}),
+        (
+            {"content_type": "image/*", "inline_images": True},
+            {"attachment-1-2.png": b"logo"},
+        ),
+        ({"part": "1.2"}, {"attachment-1-2.png": b"logo"}),
+    ):
+        done = await act(hass, "save_attachment", mail=arrived, overwrite=True, **data)
+        contents = {
+            file["filename"]: await hass.async_add_executor_job(
+                Path(file["path"]).read_bytes
+            )
+            for file in done["files"]
+        }
+        assert contents == saved, data
+
+    for action in ("fetch", "save_attachment"):
+        with pytest.raises(HomeAssistantError) as raised:
+            await act(hass, action, mail=arrived, part="7")
+        assert raised.value.translation_key == "part_not_found"
 
 
 async def test_several_mails_of_which_some_are_gone(

@@ -46,6 +46,16 @@ INVOICE = Attachment(
     part="2", filename="invoice.pdf", content_type="application/pdf", size=1400
 )
 PHOTO = Attachment(part="3", filename="me.jpg", content_type="image/jpeg", size=1400)
+# How scanners declare a PDF, and an image within the text.
+SCAN = Attachment(
+    part="2", filename="scan.pdf", content_type="application/x-pdf", size=7
+)
+FAX = Attachment(
+    part="3", filename="FAX.PDF", content_type="application/octet-stream", size=7
+)
+LOGO = Attachment(
+    part="1.2", filename="logo.png", content_type="image/png", size=7, inline=True
+)
 
 
 @pytest.fixture
@@ -307,6 +317,50 @@ async def test_save_attachments(
     assert [str(file.relative_to(media)) for file in files] == saved
     assert all(file.read_bytes() == b"content" for file in files)
     assert "ERROR" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("inputs", "attachments", "saved"),
+    [
+        pytest.param({}, (SCAN, PHOTO), ["scan.pdf"], id="another type of PDF"),
+        pytest.param({}, (FAX,), ["FAX.PDF"], id="PDF without a type"),
+        pytest.param({"content_type": [".pdf"]}, (SCAN,), ["scan.pdf"], id="extension"),
+        pytest.param(
+            {"content_type": ["inv*.pdf"]}, (INVOICE, SCAN), ["invoice.pdf"], id="name"
+        ),
+        pytest.param({"content_type": ["image/*"]}, (LOGO,), [], id="only a logo"),
+        pytest.param(
+            {"content_type": ["image/*"]},
+            (LOGO, PHOTO),
+            ["me.jpg"],
+            id="photo and logo",
+        ),
+        pytest.param(
+            {"content_type": ["image/*"], "inline_images": True},
+            (LOGO,),
+            ["logo.png"],
+            id="inline image",
+        ),
+    ],
+)
+async def test_save_attachments_that_match(
+    hass: HomeAssistant,
+    accounts: dict[str, FakeWatcher],
+    client: Mock,
+    tmp_path: Path,
+    inputs: dict[str, Any],
+    attachments: tuple[Attachment, ...],
+    saved: list[str],
+) -> None:
+    """What triggers the automation is what it saves."""
+    hass.config.media_dirs = {"local": str(tmp_path / "media")}
+    client.mails.return_value = [make_mail(attachments=attachments)]
+    client.read_part.side_effect = _content
+    await _automate(hass, "save_attachments", mailboxes=_work(hass), **inputs)
+    await _deliver(hass, accounts["work"], attachments=attachments)
+    files = (tmp_path / "media").glob("*/*")
+    assert sorted(file.name for file in files) == saved
+    assert client.mails.called is bool(saved)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 from unittest.mock import Mock
@@ -26,6 +27,7 @@ from custom_components.imap_push.const import (
 )
 from custom_components.imap_push.imap import (
     AccountState,
+    Attachment,
     Counted,
     Criteria,
     FolderState,
@@ -105,9 +107,10 @@ async def test_an_added_folder_is_watched_and_nobody_is_disturbed(
     """Its entities are there at once, those of the others were never away."""
     watcher.listener.state_changed(make_state())
     changes = async_capture_events(hass, "state_changed")
-    await _add(hass, entry, _folder("Lists", **{CONF_TEXT_SIZE: 500}))
+    options = {CONF_TEXT_SIZE: 500, CONF_LINKS: True}
+    await _add(hass, entry, _folder("Lists", **options))
     assert watcher.calls == [("add", "Lists")]
-    assert watcher.folders["Lists"] == WatchedFolder(text_size=500)
+    assert watcher.folders["Lists"] == WatchedFolder(text_size=500, links=True)
     assert watchers == [watcher]
     assert watcher.running
     assert {event.data["entity_id"] for event in changes} == {
@@ -209,6 +212,18 @@ async def test_a_folder_that_is_added_and_removed_at_once(
             WatchedFolder(),
             id="no text, as before",
         ),
+        pytest.param(
+            {"data": {CONF_FOLDER: "INBOX", CONF_LINKS: True}},
+            [("set_text", "INBOX")],
+            WatchedFolder(links=True),
+            id="links",
+        ),
+        pytest.param(
+            {"data": {CONF_FOLDER: "INBOX", CONF_LINKS: False}},
+            [],
+            WatchedFolder(),
+            id="no links, as in older versions",
+        ),
         pytest.param({"title": "Mine"}, [], WatchedFolder(), id="name"),
     ],
 )
@@ -249,6 +264,29 @@ async def test_mail_that_does_not_match_the_folder_gives_no_event(
     assert [event.data["uid"] for event in events] == [1, 3]
     assert [call.args[0]["uid"] for call in subscriber.call_args_list] == [1, 3]
     assert get_state(hass, NEW_MAIL).attributes["uid"] == 3
+
+
+@pytest.mark.parametrize(
+    ("inline_images", "uids"),
+    [pytest.param(False, [2], id="off"), pytest.param(True, [1, 2], id="on")],
+)
+async def test_folder_with_a_filter_of_attachments(
+    hass: HomeAssistant,
+    watcher: FakeWatcher,
+    change: Callable[..., Any],
+    inline_images: bool,
+    uids: list[int],
+) -> None:
+    """A mail with an image in its text only gives an event if inline images count."""
+    events = async_capture_events(hass, EVENT_NEW_MAIL)
+    mail_filter = {"has_attachment": True, "inline_images": inline_images}
+    await change("01INBOX", data={CONF_FOLDER: "INBOX", CONF_FILTER: mail_filter})
+    photo = Attachment(part="2", filename="a.jpg", content_type="image/jpeg", size=9)
+    logo = replace(photo, inline=True)
+    await watcher.listener.mail_arrived(make_arrival(1, attachments=(logo,)))
+    await watcher.listener.mail_arrived(make_arrival(2, attachments=(logo, photo)))
+    await watcher.listener.mail_arrived(make_arrival(3))
+    assert [event.data["uid"] for event in events] == uids
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from custom_components.imap_push.const import (
     CONF_FILTER,
     CONF_FOLDER,
     CONF_FOLDERS,
+    CONF_LINKS,
     CONF_NOTIFY,
     CONF_RAW,
     CONF_READ_ONLY,
@@ -228,6 +229,7 @@ async def test_all_that_finds_a_bug_is_in_it(
                 "unread": 2,
                 "changes": 4,
                 "text_size": 0,
+                "links": False,
                 "filter": [],
                 "mark": {"uid_validity": 3, "next_uid": 8},
                 "last_mail": {
@@ -293,7 +295,9 @@ async def test_a_device_tells_which_folder_it_is(
     hass.config_entries.async_add_subentry(
         entry,
         ConfigSubentry(
-            data=MappingProxyType({CONF_FOLDER: "Work", CONF_TEXT_SIZE: 500}),
+            data=MappingProxyType(
+                {CONF_FOLDER: "Work", CONF_TEXT_SIZE: 500, CONF_LINKS: True}
+            ),
             subentry_type=SUBENTRY_TYPE_FOLDER,
             subentry_id="01WORK",
             title="Work",
@@ -306,5 +310,6 @@ async def test_a_device_tells_which_folder_it_is(
         diagnostics = await async_get_device_diagnostics(hass, entry, device)
         number = diagnostics["folder_of_this_device"]
         numbers[device.config_subentry_id] = number
-        assert diagnostics["folders"]["2"]["text_size"] == 500
+        folder = diagnostics["folders"]["2"]
+        assert (folder["text_size"], folder["links"]) == (500, True)
     assert numbers == {None: None, "01INBOX": "1", "01WORK": "2"}

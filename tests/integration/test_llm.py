@@ -1,5 +1,6 @@
 """The assistant may look into mail where the user switched it on, and change nothing."""
 
+from dataclasses import replace
 import json
 import re
 from typing import Any
@@ -12,6 +13,7 @@ import voluptuous as vol
 
 from custom_components.imap_push.const import CONF_ACCESS, CONF_ASSISTANT
 from custom_components.imap_push.imap import (
+    Attachment,
     ConnectionLost,
     Content,
     Criteria,
@@ -134,6 +136,19 @@ async def test_search(hass: HomeAssistant, imap_client: Mock) -> None:
     ]
     assert [mail["unread"] for mail in account["mails"]] == [True, False]
     assert account["mails"][0]["received"] == "2026-11-03T12:30:00+00:00"
+
+
+async def test_inline_images_are_not_counted(
+    hass: HomeAssistant, imap_client: Mock
+) -> None:
+    """The assistant speaks of attachments that a person would see as such."""
+    photo = Attachment(part="2", filename="a.jpg", content_type="image/jpeg", size=9)
+    logo = replace(photo, inline=True)
+    mails = [make_mail(9, attachments=(logo, photo)), make_mail(8, attachments=(logo,))]
+    imap_client.search.return_value = Found(uid_validity=3, uids=(9, 8), total=2)
+    imap_client.content.side_effect = [Content(mail=mail) for mail in mails]
+    [account] = (await call(hass, TOOLS[0]))["accounts"]
+    assert [mail["attachments"] for mail in account["mails"]] == [1, 0]
 
 
 async def test_mail_cannot_end_its_mark(hass: HomeAssistant, imap_client: Mock) -> None:

@@ -14,6 +14,12 @@ from custom_components.imap_push.mail_filter import (
     MailFilter,
 )
 
+
+def _file(name: str, content_type: str, *, inline: bool = False) -> dict[str, Any]:
+    """Return what a filter reads of an attachment."""
+    return {"filename": name, "content_type": content_type, "inline": inline}
+
+
 MAIL: dict[str, Any] = {
     "sender": "Jane.Doe@Mail.Example.com",
     "sender_name": "Jane Doe",
@@ -21,20 +27,8 @@ MAIL: dict[str, Any] = {
     "cc": ["boss@work.example"],
     "subject": "[Ticket #7] Größe geändert",
     "attachments": [
-        {
-            "part": "2",
-            "filename": "Invoice 7.PDF",
-            "content_type": "application/pdf",
-            "size": 4,
-            "inline": False,
-        },
-        {
-            "part": "3",
-            "filename": "attachment-3.png",
-            "content_type": "image/png",
-            "size": 5,
-            "inline": False,
-        },
+        _file("Invoice 7.PDF", "application/pdf"),
+        _file("attachment-3.png", "image/png"),
     ],
     "bulk": False,
     "authentication": None,
@@ -48,26 +42,13 @@ BARE = MAIL | {
     "subject": "",
     "attachments": [],
 }
-LOGO = BARE | {
+LOGO = _file("logo.png", "image/png", inline=True)
+ONLY_LOGO = MAIL | {"attachments": [LOGO]}
+SCANS = MAIL | {
     "attachments": [
-        {
-            "part": "1.2",
-            "filename": "logo.png",
-            "content_type": "image/png",
-            "size": 5,
-            "inline": True,
-        }
-    ]
-}
-SCAN = BARE | {
-    "attachments": [
-        {
-            "part": "2",
-            "filename": "Scan.pdf",
-            "content_type": "application/x-pdf",
-            "size": 5,
-            "inline": False,
-        }
+        LOGO,
+        _file("scan.pdf", "application/x-pdf"),
+        _file("attachment-4.jpg", "image/jpeg"),
     ]
 }
 BULK = MAIL | {"bulk": True}
@@ -189,37 +170,6 @@ def test_a_mail_has_to_match_every_field(
         pytest.param({"has_attachment": True}, BARE, False, id="no attachment"),
         pytest.param({"has_attachment": False}, BARE, True, id="none wanted"),
         pytest.param({"attachment_type": "*"}, BARE, False, id="type of none"),
-        pytest.param({"has_attachment": True}, LOGO, False, id="logo only"),
-        pytest.param({"has_attachment": False}, LOGO, True, id="logo is no attachment"),
-        pytest.param(
-            {"attachment_type": "image/*"}, LOGO, False, id="type of the logo"
-        ),
-        pytest.param(
-            {"has_attachment": True, "inline_images": True},
-            LOGO,
-            True,
-            id="logo counts",
-        ),
-        pytest.param(
-            {"has_attachment": False, "inline_images": True},
-            LOGO,
-            False,
-            id="none wanted, logo counts",
-        ),
-        pytest.param(
-            {"attachment_type": "image/*", "inline_images": True},
-            LOGO,
-            True,
-            id="type of a logo that counts",
-        ),
-        pytest.param({"inline_images": True}, BARE, True, id="logos count, none there"),
-        pytest.param(
-            {"attachment_type": "application/pdf"}, SCAN, True, id="type by the name"
-        ),
-        pytest.param(
-            {"attachment_type": "application/x-pdf"}, SCAN, True, id="declared"
-        ),
-        pytest.param({"attachment_type": "image/*"}, SCAN, False, id="no image"),
         pytest.param({"recipient": "*"}, BARE, False, id="no recipient"),
         pytest.param({"sender": "example.com"}, BARE, False, id="no sender"),
         pytest.param({"sender": "*"}, BARE, True, id="anything, even nothing"),
@@ -230,6 +180,35 @@ def test_what_kind_of_mail(
     config: dict[str, Any], mail: dict[str, Any], expected: bool
 ) -> None:
     """Bulk mail and that of a catch-up pass unless told otherwise."""
+    assert _passes(config, mail) is expected
+
+
+@pytest.mark.parametrize(
+    ("config", "mail", "expected"),
+    [
+        pytest.param({"has_attachment": True}, ONLY_LOGO, False, id="only a logo"),
+        pytest.param({"has_attachment": False}, ONLY_LOGO, True, id="logo is none"),
+        pytest.param({"attachment_type": "image/*"}, ONLY_LOGO, False, id="type of a logo"),
+        pytest.param({"attachment_type": "logo*"}, ONLY_LOGO, False, id="name of a logo"),
+        pytest.param({"has_attachment": True}, SCANS, True, id="logo and files"),
+        pytest.param({"attachment_type": "image/png"}, SCANS, False, id="logo among files"),
+        pytest.param({"attachment_type": "image/*"}, SCANS, True, id="picture without a name"),
+        pytest.param({"attachment_type": "application/pdf"}, SCANS, True, id="type by name"),
+        pytest.param({"attachment_type": "application/x-pdf"}, SCANS, True, id="declared type"),
+        pytest.param({"attachment_type": ".pdf"}, SCANS, True, id="extension"),
+        pytest.param({"inline_images": True}, BARE, True, id="alone, no attachment"),
+        pytest.param({"inline_images": True}, ONLY_LOGO, True, id="alone, a logo"),
+        pytest.param({"inline_images": True, "has_attachment": True}, ONLY_LOGO, True, id="logo counts"),
+        pytest.param({"inline_images": True, "has_attachment": False}, ONLY_LOGO, False, id="logo counts as one"),
+        pytest.param({"inline_images": True, "attachment_type": "image/png"}, SCANS, True, id="type of a logo that counts"),
+        pytest.param({"inline_images": True, "has_attachment": True}, BARE, False, id="nothing to count"),
+        pytest.param({"inline_images": False, "has_attachment": True}, ONLY_LOGO, False, id="off"),
+    ],
+)  # fmt: skip
+def test_attachments_and_inline_images(
+    config: dict[str, Any], mail: dict[str, Any], expected: bool
+) -> None:
+    """Images within the text count only if the filter says so."""
     assert _passes(config, mail) is expected
 
 

@@ -46,6 +46,9 @@ PHOTO = Attachment(
 PAGE = Attachment(
     part="3", filename="attachment-3.html", content_type="text/html", size=10
 )
+LOGO = Attachment(
+    part="1.2", filename="logo.png", content_type="image/png", size=10, inline=True
+)
 IN_INBOX = "01IMAPPUSH/SU5CT1g/3/7"
 
 
@@ -115,6 +118,20 @@ async def test_from_the_account_to_the_attachment(
     imap_client.attachment.assert_awaited_once_with(ODD, 3, 9, "2.1")
     assert media.mime_type == "image/jpeg"
     assert media.url.isascii()
+
+
+async def test_inline_images_are_left_out(
+    hass: HomeAssistant, imap_client: Mock
+) -> None:
+    """A logo does not make a mail one with attachments."""
+    imap_client.search.return_value = Found(uid_validity=3, uids=(8, 7), total=2)
+    photo = make_mail(7, subject="Photo", attachments=(LOGO, PHOTO))
+    imap_client.mails.return_value = [make_mail(8, attachments=(LOGO,)), photo]
+    [mail] = await browse(hass, f"{ROOT}/01IMAPPUSH/SU5CT1g")
+    assert mail.title == "The Shop · Photo"
+    imap_client.mails.return_value = [photo]
+    [file] = await browse(hass, mail.media_content_id)
+    assert file.title == "you.jpg"
 
 
 async def test_mails_that_go_while_they_are_looked_at(

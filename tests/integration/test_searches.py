@@ -50,6 +50,9 @@ BAD = Criteria(raw="NONSENSE")
 
 POLL_INTERVAL = 60.0
 A_FILE = Attachment(part="2", filename="a.pdf", content_type="application/pdf", size=4)
+A_LOGO = Attachment(
+    part="3", filename="a.png", content_type="image/png", size=4, inline=True
+)
 
 
 class Account(Client):
@@ -304,6 +307,9 @@ def test_a_mail_that_is_announced_before_it_is_there_is_told_at_once() -> None:
         pytest.param(False, (A_FILE,), False, id="not wanted and there"),
         pytest.param(False, (), True, id="not wanted and not there"),
         pytest.param(None, (A_FILE,), True, id="no matter"),
+        pytest.param(True, (A_LOGO,), False, id="wanted and only an inline image"),
+        pytest.param(False, (A_LOGO,), True, id="not wanted and only an inline image"),
+        pytest.param(True, (A_LOGO, A_FILE), True, id="wanted and both"),
     ],
 )
 def test_attachments_of_a_new_mail_are_known(

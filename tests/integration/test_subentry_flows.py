@@ -174,8 +174,8 @@ async def test_folders_of_the_server_are_offered(
                     "subject": ["invoice", "Order *"],
                     "has_attachment": "yes",
                     "attachment_type": ["application/pdf"],
-                    "authenticated_by": ["mx.example.net"],
                     "inline_images": True,
+                    "authenticated_by": ["mx.example.net"],
                     "ignore_bulk": True,
                 },
             },
@@ -189,8 +189,8 @@ async def test_folders_of_the_server_are_offered(
                     "subject": ["invoice", "Order *"],
                     "has_attachment": True,
                     "attachment_type": ["application/pdf"],
-                    "authenticated_by": ["mx.example.net"],
                     "inline_images": True,
+                    "authenticated_by": ["mx.example.net"],
                     "ignore_bulk": True,
                 },
             },
@@ -295,7 +295,7 @@ async def test_error_with_a_folder_is_told_and_the_flow_goes_on(
     typed = {
         "folder": "Lost",
         "text_size": 100,
-        "links": False,
+        "links": True,
         "filter": {"sender": ["example.com"], "has_attachment": "any"},
     }
     client.count.side_effect = error
@@ -364,15 +364,26 @@ async def test_account_that_is_not_loaded_gets_a_connection_of_its_own(
         pytest.param(
             {
                 "text_size": 500,
-                "links": True,
                 "filter": {"has_attachment": False, "sender": ["example.com"]},
             },
             {
                 "text_size": 500,
-                "links": True,
                 "filter": {"has_attachment": "no", "sender": ["example.com"]},
             },
-            id="with options",
+            id="with options of an older version",
+        ),
+        pytest.param(
+            {
+                "text_size": 500,
+                "links": True,
+                "filter": {"has_attachment": True, "inline_images": True},
+            },
+            {
+                "text_size": 500,
+                "links": True,
+                "filter": {"has_attachment": "yes", "inline_images": True},
+            },
+            id="with all options",
         ),
     ],
 )

@@ -7,7 +7,7 @@ import pytest
 import voluptuous as vol
 
 from custom_components.imap_push.const import DOMAIN
-from custom_components.imap_push.imap import Authentication
+from custom_components.imap_push.imap import Attachment, Authentication
 from custom_components.imap_push.mail_filter import FILTER_FIELDS, MAX_PATTERN
 from custom_components.imap_push.targets import FolderTarget
 from homeassistant.components.websocket_api.automation import (
@@ -38,6 +38,12 @@ from .conftest import FakeWatcher
 
 TRIGGER = "imap_push.new_mail"
 TEXTS = {"name", "description"}
+LOGO = Attachment(
+    part="2", filename="logo.png", content_type="image/png", size=9, inline=True
+)
+SCAN = Attachment(
+    part="2", filename="scan.pdf", content_type="application/x-pdf", size=9
+)
 MAILS = [("work", "INBOX"), ("work", "Bills"), ("home", "INBOX")]
 
 
@@ -236,7 +242,9 @@ async def test_only_mail_that_matches_triggers(
     await _deliver(
         hass, home, message_id="b", subject="News", bulk=True, recipients=recipients
     )
-    authentication = Authentication(server="mx.example.net", dmarc="pass")
+    authentication = Authentication(
+        server="mx.example.net", dmarc="pass", domain="example.org"
+    )
     await _deliver(
         hass,
         home,
@@ -245,6 +253,46 @@ async def test_only_mail_that_matches_triggers(
         sender="bank@example.org",
         authentication=authentication,
     )
+    assert [event.data["mail"]["message_id"] for event in done] == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        pytest.param({"has_attachment": True}, ["file"], id="has attachment"),
+        pytest.param({"has_attachment": False}, ["logo"], id="has none"),
+        pytest.param({"attachment_type": "image/*"}, [], id="type"),
+        pytest.param({"attachment_type": ".pdf"}, ["file"], id="extension"),
+        pytest.param(
+            {"attachment_type": "application/pdf"}, ["file"], id="type by name"
+        ),
+        pytest.param(
+            {"has_attachment": True, "inline_images": True},
+            ["logo", "file"],
+            id="has attachment, inline images count",
+        ),
+        pytest.param(
+            {"attachment_type": "image/*", "inline_images": True},
+            ["logo"],
+            id="type, inline images count",
+        ),
+    ],
+)
+async def test_mail_with_such_attachments_triggers(
+    hass: HomeAssistant,
+    accounts: dict[str, FakeWatcher],
+    options: dict[str, Any],
+    expected: list[str],
+) -> None:
+    """A logo in a signature is no attachment."""
+    target = {"device_id": device_id(hass, "home")}
+    done = await automate(
+        hass, {"trigger": TRIGGER, "target": target, "options": options}
+    )
+    for message_id, attachment in {"logo": LOGO, "file": SCAN}.items():
+        await _deliver(
+            hass, accounts["home"], message_id=message_id, attachments=(attachment,)
+        )
     assert [event.data["mail"]["message_id"] for event in done] == expected
 
 
