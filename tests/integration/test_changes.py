@@ -195,12 +195,6 @@ async def test_a_folder_that_is_added_and_removed_at_once(
             id="text",
         ),
         pytest.param(
-            {"data": {CONF_FOLDER: "INBOX", CONF_LINKS: True}},
-            [("set_text", "INBOX")],
-            WatchedFolder(links=True),
-            id="links",
-        ),
-        pytest.param(
             {"data": {CONF_FOLDER: "INBOX", CONF_FILTER: {"sender": ["boss@x.org"]}}},
             [],
             WatchedFolder(),
