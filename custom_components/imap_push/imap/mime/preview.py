@@ -182,9 +182,14 @@ def _is_body_cut(items: Mapping[str, Value], request: TextRequest) -> bool:
 def _missing_fields(items: Mapping[str, Value], request: TextRequest) -> Iterator[str]:
     if _is_header_cut(items):
         names = _FIELDS_FOR_TEXT if request.size else HEADER_FIELDS
-        for name in names.split():
+        # The first octets are read for the text: what it needs comes first, lists come last.
+        for name in sorted(names.split(), key=_order):
             size = _LONG_FIELD_OCTETS if name in _LONG_FIELDS else _FIELD_OCTETS
             yield f"BODY.PEEK[HEADER.FIELDS ({name})]<0.{size}>"
+
+
+def _order(name: str) -> int:
+    return 0 if name.startswith("CONTENT-") else 2 if name in _LONG_FIELDS else 1
 
 
 def _missing_text(
