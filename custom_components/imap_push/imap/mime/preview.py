@@ -4,7 +4,7 @@ Most messages need one FETCH. A message is asked for more if a long field hides 
 if the text starts further on: behind a style sheet of 40 KB, or behind a picture.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 import json
 from typing import Final
@@ -109,12 +109,22 @@ def is_cut(items: Mapping[str, Value], request: TextRequest) -> bool:
 
 def preview_of(items: Mapping[str, Value], request: TextRequest) -> Preview:
     """Return the text of a message. Read large ones off the event loop."""
+    if sections := [*_missing_fields(items, request)]:
+        # Without Content-Type, the text cannot be read yet.
+        return Preview(Text(is_cut=True), _more(sections))
     text = text_in(items, request)
-    sections = [*_missing_fields(items)]
-    if _is_body_cut(items, request) and len(text.text) < request.size:
-        sections += _missing_text(items, request, text)
-    more = f"(UID {' '.join(sections)})" if sections else None
-    return Preview(text, more)
+    if not _is_body_cut(items, request) or len(text.text) >= request.size:
+        return Preview(text)
+    structure = parse_structure(items.get("BODYSTRUCTURE"), Budget(_MAX_DECODED))
+    if structure and not text.text and not text_parts(structure, Budget()):
+        return Preview()
+    if sections := [*_missing_text(items, request, text)]:
+        return Preview(replace(text, is_cut=True), _more(sections))
+    return Preview(text)
+
+
+def _more(sections: Iterable[str]) -> str:
+    return f"(UID {' '.join(sections)})"
 
 
 def text_in(items: Mapping[str, Value], request: TextRequest) -> Text:
@@ -170,11 +180,17 @@ def _is_body_cut(items: Mapping[str, Value], request: TextRequest) -> bool:
     return len(body) == request.octets or len(body) >= request.limit
 
 
-def _missing_fields(items: Mapping[str, Value]) -> Iterator[str]:
+def _missing_fields(items: Mapping[str, Value], request: TextRequest) -> Iterator[str]:
     if _is_header_cut(items):
-        for name in HEADER_FIELDS.split():
+        names = _FIELDS_FOR_TEXT if request.size else HEADER_FIELDS
+        # The first octets are read for the text: what it needs comes first, lists come last.
+        for name in sorted(names.split(), key=_order):
             size = _LONG_FIELD_OCTETS if name in _LONG_FIELDS else _FIELD_OCTETS
             yield f"BODY.PEEK[HEADER.FIELDS ({name})]<0.{size}>"
+
+
+def _order(name: str) -> int:
+    return 0 if name.startswith("CONTENT-") else 2 if name in _LONG_FIELDS else 1
 
 
 def _missing_text(

@@ -9,6 +9,9 @@ _BASE64: Final = f"{string.ascii_letters}{string.digits}+/=".encode()
 _NOT_BASE64: Final = bytes(set(range(256)) - set(_BASE64))
 # Transfer padding: white space at the end of a line (RFC 2045 6.7, rule 3).
 _PADDING: Final = (b" \n", b"\t\n", b" \r\n", b"\t\r\n")
+_BLANKS: Final = b" \t\r"
+# Octets of padding that wait for the end of the line; a line has up to 76 (RFC 2045 6.7).
+_MAX_PADDING: Final = 1_000
 _COMMENT: Final = re.compile(rb"\([^()]*+\)")
 # Octets of a line of uuencode; a longer one is no such line.
 _MAX_UU_LINE: Final = 100
@@ -66,16 +69,19 @@ class _QuotedPrintable(Decoder):
         octets = self._kept + octets
         usable = octets.rfind(b"\n") + 1
         if not usable:
-            # A line without an end; "=" and its digits stay together.
-            escape = octets.find(b"=", max(0, len(octets) - 2))
-            usable = escape if escape >= 0 else len(octets)
+            # A line without an end: padding waits for its end, and "=" for its digits.
+            text = octets.rstrip(_BLANKS)
+            escape = text.find(b"=", max(0, len(text) - 2))
+            usable = escape if escape >= 0 else len(text)
+            if len(octets) - usable > _MAX_PADDING:
+                usable = len(octets)
         self._kept = octets[usable:]
         return binascii.a2b_qp(_without_padding(octets[:usable]))
 
     @override
     def end(self) -> bytes:
         kept, self._kept = self._kept, b""
-        return binascii.a2b_qp(kept.rstrip(b" \t"))
+        return binascii.a2b_qp(kept.rstrip(_BLANKS))
 
 
 def _without_padding(octets: bytes) -> bytes:
@@ -130,8 +136,13 @@ class _Uuencode(Decoder):
 
 def encoding_name(field: bytes) -> str:
     """Return the name of an encoding, lower case, without comments, quotes and parameters."""
-    name = _COMMENT.sub(b" ", field[:200]).partition(b";")[0]
-    return name.strip(b"\" \t\r\n'").decode("ascii", "replace").lower()
+    name = field[:200]
+    # Comments nest.
+    while (rest := _COMMENT.sub(b" ", name)) != name:
+        name = rest
+    return (
+        name.partition(b";")[0].strip(b"\" \t\r\n'").decode("ascii", "replace").lower()
+    )
 
 
 def decoder_for(encoding: str) -> Decoder:

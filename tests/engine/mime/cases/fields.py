@@ -3,8 +3,21 @@
 from base64 import b64encode
 from typing import Final
 
-from .build import ADA, BOB, Case, File, mail, mime, multipart, part, plain
+from .build import (
+    ADA,
+    BOB,
+    Case,
+    File,
+    html,
+    in_base64,
+    mail,
+    mime,
+    multipart,
+    part,
+    plain,
+)
 
+_QP: Final = b"Content-Transfer-Encoding: quoted-printable"
 _ENCODING_8BIT: Final = b"Content-Transfer-Encoding: 8bit"
 
 
@@ -327,6 +340,25 @@ ADDRESSES: Final = (
     Case(
         id="F07 Reply-To of 3,000 before the subject",
         octets=mail(to=b"Reply-To: " + _LONG + b"\r\nTo: bob@example.org"),
+        is_cut=True,
+    ),
+    Case(
+        id="F07 To of 3,000 before an HTML mail",
+        octets=mime(
+            multipart(b"alternative", plain(b"T=C3=BCr", _QP), html(b"<p>T")),
+            to=b"To: " + _LONG,
+        ),
+        to=_PEOPLE,
+        text="Tür",
+        is_cut=True,
+    ),
+    Case(
+        id="F07 To of 3,000 before a mail in base64",
+        octets=mime(
+            in_base64(b"text/plain; charset=iso-8859-1", b"T\xfcr"), to=b"To: " + _LONG
+        ),
+        to=_PEOPLE,
+        text="Tür",
         is_cut=True,
     ),
     Case(

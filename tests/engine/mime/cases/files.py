@@ -57,6 +57,18 @@ def _image(
 
 
 NAMELESS: Final = (
+    _case(
+        "F06 the mail is a large JPEG",
+        in_base64(b"image/jpeg", PICTURE * 1_500),
+        "",
+        _file("attachment-1.jpg", "image/jpeg", PICTURE * 1_500),
+    ),
+    _case(
+        "F06 a large PDF and no text",
+        multipart(b"mixed", in_base64(b"application/pdf", PDF * 1_200)),
+        "",
+        _file("attachment-1.pdf", "application/pdf", PDF * 1_200),
+    ),
     _attached(
         "F06 PDF, inline",
         in_base64(b"application/pdf", PDF, b"Content-Disposition: inline"),
@@ -184,7 +196,7 @@ NAMELESS: Final = (
         part(b"message/rfc822", _INNER),
         _file("attachment-2.eml", "message/rfc822", _INNER),
     ),
-    # RFC 2045 5.2: what is not valid means text/plain.
+    # RFC 2045 5.2 takes what is not valid for text/plain; a file name says more.
     _attached(
         "F24 broken type with a name",
         in_base64(

@@ -1,0 +1,62 @@
+"""format=flowed: lines that a mail program wrapped are joined again (RFC 3676)."""
+
+from hypothesis import given, strategies as st
+import pytest
+
+from custom_components.imap_push.imap.mime.flowed import unwrap
+
+
+def joined(text: str, *, delete_space: bool = False) -> str:
+    """Return flowed text as paragraphs."""
+    return "\n".join(unwrap(text, delete_space=delete_space))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("one \ntwo\nthree", "one two\nthree", id="paragraphs"),
+        pytest.param("one \r\ntwo\r\n", "one two", id="CRLF"),
+        pytest.param("one\n\ntwo", "one\n\ntwo", id="blank line"),
+        pytest.param("one \n\ntwo", "one \ntwo", id="flows into a blank line"),
+        pytest.param("one \ntwo ", "one two ", id="flows into the end"),
+        pytest.param("> one \n> two\n", "> one two", id="quote"),
+        pytest.param("> one \n>> two\n", "> one \n>> two", id="quote within a quote"),
+        pytest.param("> one \ntwo", "> one \ntwo", id="text behind a quote"),
+        pytest.param(">one \n> two", "> one two", id="quote without a blank"),
+        pytest.param("> > one", "> > one", id="stuffed > is text"),
+        pytest.param(" From me\n  two", "From me\n two", id="space-stuffing"),
+        pytest.param(" > no quote", "> no quote", id="stuffed quote"),
+        pytest.param("one \n-- \nAda", "one \n-- \nAda", id="signature"),
+        pytest.param("> one \n> -- \n> Ada", "> one \n> -- \n> Ada", id="quoted signature"),
+        pytest.param("--  \nx", "--  x", id="no signature"),
+        pytest.param("", "", id="nothing"),
+        pytest.param("one\x0btwo\u2028three \nx", "one\x0btwo\u2028three x", id="other line ends are text"),
+    ],
+)  # fmt: skip
+def test_paragraphs(text: str, expected: str) -> None:
+    """A line that ends with a blank goes on, if it is quoted as often; a signature stands alone."""
+    assert joined(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("ドア \nが\n", "ドアが", id="torn word"),
+        pytest.param("one  \ntwo", "one two", id="blank before the blank"),
+        pytest.param("one \n-- \nAda", "one\n-- \nAda", id="signature"),
+        pytest.param("> ド \n> ア", "> ドア", id="quote"),
+    ],
+)
+def test_delsp(text: str, expected: str) -> None:
+    """The blank that marks a wrapped line is no part of the text."""
+    assert joined(text, delete_space=True) == expected
+
+
+@given(st.text(max_size=200), st.booleans())
+def test_nothing_but_blanks_and_quotes_is_lost(text: str, delete_space: bool) -> None:
+    """Whatever the text is."""
+
+    def letters(value: str) -> str:
+        return "".join(it for it in value if it not in " >\r\n")
+
+    assert letters(joined(text, delete_space=delete_space)) == letters(text)

@@ -1,0 +1,287 @@
+"""What is fetched of a message: little of most, more where its text or fields are far behind."""
+
+from collections.abc import AsyncIterator, Callable
+import contextlib
+from email import message_from_bytes
+from email.message import Message
+from email.policy import default
+import re
+from typing import Final
+
+import pytest
+
+from custom_components.imap_push.imap import Client, Content
+from custom_components.imap_push.imap.mime.preview import (
+    ACTION_OCTETS,
+    EVENT_OCTETS,
+    NO_TEXT,
+    TextRequest,
+    batch_size,
+    fetch_items,
+    reduced_fetch_items,
+)
+
+from ..conftest import account
+from ..scripted import Peer, ScriptedServer
+from .cases.build import (
+    html,
+    in_base64,
+    mail,
+    mime,
+    multipart,
+    part,
+    picture,
+    plain,
+    style,
+)
+from .trees import structure_of
+
+SECTION: Final = re.compile(r"BODY\.PEEK\[([^]]*)\](?:<0\.(\d+)>)?")
+LONG: Final = b",\r\n ".join(b"Person <person%d@example.org>" % n for n in range(5_000))
+CODE: Final = b"<p>Your code is 123456</p>"
+# A part that fills what is fetched first.
+PHOTO: Final = in_base64(b"image/jpeg; name=a.jpg", bytes(60_000))
+
+
+def value(item: object) -> bytes:
+    """Return a value as a server sends it."""
+    if isinstance(item, tuple):
+        return b"(%b)" % b" ".join(map(value, item))
+    return b"NIL" if item is None else b'"%b"' % item  # type: ignore[str-bytes-safe]
+
+
+class Mailbox:
+    """A server with one message, UID 7; `refused`: sections that it does not show."""
+
+    def __init__(self, octets: bytes, refused: Callable[[str], bool]) -> None:
+        """Keep what is asked for of it."""
+        self._octets = octets
+        self._message = message_from_bytes(octets, policy=default)
+        self._refused = refused
+        self.fetches: list[list[str]] = []
+
+    async def __call__(self, peer: Peer) -> None:
+        """Serve one connection."""
+        with contextlib.suppress(EOFError, ConnectionError):
+            await peer.log_in(b"IMAP4rev1 ESEARCH")
+            while True:
+                tag, _, command = (await peer.line()).decode().partition(" ")
+                peer.say(
+                    *self._answer(command), f"{tag} {self._status(command)}".encode()
+                )
+
+    def _status(self, command: str) -> str:
+        sections = SECTION.findall(command)
+        is_refused = any(self._refused(section) for section, _ in sections)
+        return "NO not now" if is_refused else "OK done"
+
+    def _answer(self, command: str) -> list[bytes]:
+        if command.startswith("EXAMINE"):
+            return [
+                b"* 1 EXISTS",
+                b"* OK [UIDVALIDITY 3] valid",
+                b"* OK [UIDNEXT 8] next",
+            ]
+        if "FETCH" not in command:
+            return []
+        found = [b"UID 7", b"FLAGS ()", b"RFC822.SIZE %d" % len(self._octets)]
+        sections = SECTION.findall(command)
+        if sections:
+            self.fetches.append([section for section, _ in sections])
+        if self._status(command) != "OK done":
+            return []
+        for section, limit in sections:
+            content = self._section(section)[: int(limit or len(self._octets))]
+            found.append(
+                b"BODY[%b]<0> {%d}\r\n%b" % (section.encode(), len(content), content)
+            )
+        if "BODYSTRUCTURE" in command:
+            found.append(b"BODYSTRUCTURE " + value(structure_of(self._message)))
+        return [b"* 1 FETCH (%b)" % b" ".join(found)]
+
+    def _section(self, section: str) -> bytes:
+        header, _, body = self._octets.partition(b"\r\n\r\n")
+        if section == "HEADER":
+            return header + b"\r\n\r\n"
+        if section == "TEXT":
+            return body
+        if section.startswith("HEADER.FIELDS"):
+            names = section.partition("(")[2].strip(")").split()
+            unfolded = re.findall(rb"[^\r\n]+(?:\r\n[ \t][^\r\n]*)*", header)
+            kept = [
+                it for it in unfolded if it.split(b":")[0].decode().upper() in names
+            ]
+            return b"".join(it + b"\r\n" for it in kept) + b"\r\n"
+        found: Message = self._message
+        for number in section.split("."):
+            if found.is_multipart():
+                found = found.get_payload(int(number) - 1)  # type: ignore[assignment]
+        payload = found.get_payload()
+        assert isinstance(payload, str)
+        return payload.encode()
+
+
+@contextlib.asynccontextmanager
+async def opened(
+    octets: bytes, refused: Callable[[str], bool] = lambda _: False
+) -> AsyncIterator[tuple[Client, Mailbox]]:
+    """Yield a client of a server that has one message."""
+    mailbox = Mailbox(octets, refused)
+    async with ScriptedServer(mailbox) as server:
+        client = Client(account(server.port))
+        yield client, mailbox
+        await client.close()
+
+
+async def fetched(octets: bytes, size: int) -> tuple[Content, list[list[str]]]:
+    """Return a message, and the sections that each FETCH asked for."""
+    async with opened(octets) as (client, mailbox):
+        content = await client.content("INBOX", 3, 7, text_size=size)
+    return content, mailbox.fetches
+
+
+def test_first_fetch() -> None:
+    """One FETCH asks for fields, structure and the beginning of the text."""
+    assert fetch_items(NO_TEXT).count("BODY.PEEK") == 1
+    asked = fetch_items(TextRequest(200))
+    assert "BODY.PEEK[TEXT]<0.8992>" in asked
+    assert "CONTENT-TRANSFER-ENCODING" in asked
+    assert asked.startswith("(UID ")
+    assert asked.endswith(" BODYSTRUCTURE)")
+    assert f"[TEXT]<0.{EVENT_OCTETS}>" in fetch_items(TextRequest(999_999))
+    assert f"[TEXT]<0.{ACTION_OCTETS}>" in fetch_items(
+        TextRequest(999_999, limit=ACTION_OCTETS)
+    )
+
+
+def test_less_and_less_of_what_cannot_be_shown() -> None:
+    """First without the structure, then flags only."""
+    whole, without_structure, bare = reduced_fetch_items(TextRequest(200))
+    assert whole.replace(" BODYSTRUCTURE", "") == without_structure
+    assert "BODY" not in bare
+
+
+@pytest.mark.parametrize(
+    ("size", "messages"), [(0, 500), (200, 466), (10_000, 87), (999_999, 16)]
+)
+def test_messages_at_once(size: int, messages: int) -> None:
+    """Their texts fit into 4 MB."""
+    assert batch_size(TextRequest(size), 500) == messages
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        pytest.param(plain(b"Hello"), "Hello", id="text"),
+        pytest.param(html(style(2_000) + CODE), "Your code is 123456", id="HTML"),
+        pytest.param(multipart(b"alternative", plain(b"Hello"), html(style(99_000) + CODE)), "Hello", id="text and long HTML"),
+        pytest.param(multipart(b"mixed", plain(b"Hello"), PHOTO), "Hello", id="text and a picture"),
+        pytest.param(plain(b"x" * 50_000), "x" * 200, id="long text"),
+        pytest.param(html(b"<p>" + b"x" * 50_000), "x" * 200, id="long HTML"),
+        pytest.param(multipart(b"mixed", plain(b"x" * 300), PHOTO, plain(b"y")), "x" * 200, id="enough before a picture"),
+        pytest.param(in_base64(b"image/jpeg", bytes(400_000)), "", id="a picture only"),
+        pytest.param(multipart(b"mixed", PHOTO, PHOTO), "", id="two pictures only"),
+    ],
+)  # fmt: skip
+async def test_one_fetch(content: bytes, text: str) -> None:
+    """Ordinary mail takes one, and so does a text that is long enough."""
+    found, fetches = await fetched(mime(content), 200)
+    assert found.text == text
+    assert found.truncated is (len(text) == 200)
+    assert len(fetches) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "sections", "text"),
+    [
+        pytest.param(html(style(60_000) + CODE), ["1"], "Your code is 123456", id="HTML behind CSS"),
+        pytest.param(
+            multipart(b"alternative", plain(b"\r\n"), html(style(60_000) + CODE)),
+            ["2"],
+            "Your code is 123456",
+            id="blank text and CSS",
+        ),
+        pytest.param(multipart(b"mixed", PHOTO, plain(b"Hello")), ["2"], "Hello", id="text behind a picture"),
+        pytest.param(
+            multipart(b"mixed", plain(b"One"), PHOTO, plain(b"Two"), PHOTO, plain(b"Three")),
+            ["3", "5"],
+            "One\n\nTwo\n\nThree",
+            id="text, pictures, text",
+        ),
+        pytest.param(
+            multipart(b"mixed", PHOTO, multipart(b"alternative", plain(b"Hello"), html(b"<p>H"), boundary=b"in")),
+            ["2.1"],
+            "Hello",
+            id="of an alternative the text only",
+        ),
+        pytest.param(
+            multipart(b"mixed", PHOTO, *(plain(b"%d" % n) for n in range(20))),
+            ["2", "3", "4", "5", "6", "7", "8", "9"],
+            "\n\n".join("01234567"),
+            id="eight parts at a time",
+        ),
+        pytest.param(
+            multipart(b"mixed", PHOTO, part(b"text/plain; name=a.log", b"Log")),
+            ["2"],
+            "Log",
+            id="log file, if there is no other text",
+        ),
+    ],
+)  # fmt: skip
+async def test_text_that_is_far_behind(
+    content: bytes, sections: list[str] | None, text: str
+) -> None:
+    """The parts that hold it are fetched by themselves, and nothing else."""
+    found, fetches = await fetched(mime(content), 200)
+    assert found.text.startswith(text)
+    assert fetches[1:2] == ([sections] if sections else [])
+    assert len(fetches) <= 3
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [
+        pytest.param(lambda section: section == "3", id="text"),
+        pytest.param(lambda section: section == "HEADER.FIELDS (TO)", id="fields"),
+    ],
+)
+async def test_second_fetch_is_refused(refused: Callable[[str], bool]) -> None:
+    """What is known already is returned: of a message without Content-Type no text is."""
+    content = multipart(b"mixed", plain(b"One"), PHOTO, plain(b"Two"))
+    octets = (
+        mime(content, to=b"To: " + LONG)
+        if refused("HEADER.FIELDS (TO)")
+        else mime(content)
+    )
+    async with opened(octets, refused) as (client, _):
+        found = await client.content("INBOX", 3, 7, text_size=200)
+    assert found.mail.sender == "ada@example.com"
+    assert found.text == ("" if refused("HEADER.FIELDS (TO)") else "One")
+    assert found.truncated
+
+
+@pytest.mark.parametrize("name", [b"To: ", b"Cc: ", b"Reply-To: "])
+async def test_long_field(name: bytes) -> None:
+    """It hides no other one: each is fetched by itself."""
+    octets = mail(to=name + LONG)
+    async with opened(octets) as (client, mailbox):
+        [found] = await client.mails("INBOX", 3, [7])
+    assert (found.sender, found.subject) == ("ada@example.com", "test")
+    assert found.date is not None
+    assert found.truncated
+    addresses = found.to + found.cc + found.reply_to
+    assert addresses == tuple(f"person{n}@example.org" for n in range(len(addresses)))
+    assert len(addresses) > 100
+    first, *more = mailbox.fetches
+    assert len(first) == 1
+    assert len(more) == 1
+    assert {"HEADER.FIELDS (SUBJECT)", "HEADER.FIELDS (TO)"} <= set(more[0])
+
+
+@pytest.mark.parametrize("limit", [5, 200, 4_000])
+async def test_length_of_the_text(limit: int) -> None:
+    """It is as long as it was asked for, and says if there is more."""
+    content = multipart(b"mixed", plain(b"x" * 100), picture(), plain(b"y" * 100))
+    found, _ = await fetched(mime(content), limit)
+    assert found.text == ("x" * 100 + "\n\n" + "y" * 100)[:limit]
+    assert found.truncated is (limit < 202)
