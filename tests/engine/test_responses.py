@@ -352,6 +352,35 @@ def test_hostile_line_costs_its_length(line: bytes) -> None:
             {"BODY": b"hi"},
             id="header in lower case",
         ),
+        pytest.param(
+            b'* 1 FETCH (BODY[HEADER.FIELDS (TO)]<0> "To: b" UID 7'
+            b" BODY[HEADER.FIELDS (SUBJECT)]<0> {4}\r\nS: x)\r\n",
+            {"BODY": b"To: b\r\nS: x", "UID": b"7"},
+            id="header in several sections",
+        ),
+        pytest.param(
+            b'* 1 FETCH (BODY[HEADER.FIELDS (TO)] NIL BODY[HEADER.FIELDS (CC)] "C: x")\r\n',
+            {"BODY": b"C: x"},
+            id="one of several sections is missing",
+        ),
+        pytest.param(
+            b'* 1 FETCH (BODY[TEXT]<0> "t" BODY[1]<0> "a" body[1.2.mime] "b" BODY[HEADER] "h")\r\n',
+            {
+                "BODY[TEXT]": b"t",
+                "BODY[1]": b"a",
+                "BODY[1.2.MIME]": b"b",
+                "BODY[HEADER]": b"h",
+            },
+            id="other sections",
+        ),
+        pytest.param(
+            b'* 1 FETCH (BODY[1] "a" BODY[1] "b")\r\n',
+            {"BODY[1]": b"b"},
+            id="section twice",
+        ),
+        pytest.param(
+            b'* 1 FETCH (BODY[1 "a")\r\n', {"BODY[1]": b"a"}, id="open bracket"
+        ),
         pytest.param(b"* 1 FETCH (BODY[] NIL)\r\n", {"BODY": None}, id="no header"),
         pytest.param(b"* 1 FETCH ()\r\n", {}, id="empty"),
         pytest.param(b"* 1 FETCH\r\n", {}, id="nothing"),

@@ -47,8 +47,7 @@ def value(item: object) -> bytes:
     """Return a value as a server sends it."""
     if isinstance(item, tuple):
         return b"(%b)" % b" ".join(map(value, item))
-    assert item is None or isinstance(item, bytes)
-    return b"NIL" if item is None else b'"%b"' % item
+    return b'"%b"' % item if isinstance(item, bytes) else b"NIL"
 
 
 class Mailbox:
@@ -114,9 +113,11 @@ class Mailbox:
             ]
             return b"".join(it + b"\r\n" for it in kept) + b"\r\n"
         found: Message = self._message
-        for number in section.split("."):
+        for number in section.removesuffix(".MIME").split("."):
             if found.is_multipart():
                 found = found.get_payload(int(number) - 1)  # type: ignore[assignment]
+        if section.endswith(".MIME"):
+            return found.as_bytes().partition(b"\r\n\r\n")[0]
         payload = found.get_payload()
         assert isinstance(payload, str)
         return payload.encode()
