@@ -94,9 +94,11 @@ def _spread_mail(data: dict[str, Any]) -> dict[str, Any]:
 
 
 LINE: Final = vol.All(cv.string, vol.Match(r"[^\x00-\x1f\x7f]{1,1000}\Z"))
-# A section-part (RFC 3501 9).
+# A section-part (RFC 3501 9), or an attachment, which has one: a template makes 1.1 of "1.10".
 PART: Final = vol.All(
-    cv.string, vol.Match(r"[1-9][0-9]{0,3}(\.[1-9][0-9]{0,3}){0,19}\Z")
+    lambda value: value.get(ATTR_PART) if isinstance(value, Mapping) else value,
+    cv.string,
+    vol.Match(r"[1-9][0-9]{0,3}(\.[1-9][0-9]{0,3}){0,19}\Z"),
 )
 # A flag-keyword is an atom (RFC 3501 9): no system flag such as \Deleted is one.
 _KEYWORDS: Final = vol.All(

@@ -66,7 +66,7 @@ LOGO = Attachment(
 # An action's data as templates for each field, and as one for all.
 PART = "trigger.event.data.attachments[0].part"
 FETCH_FIRST = {"mail": "{{ trigger.event.data }}", "part": f"{{{{ {PART} }}}}"}
-FETCH_FIRST_AT_ONCE = f"{{{{ {{'mail': trigger.event.data, 'part': {PART}}} }}}}"
+FETCH_FILE = FETCH_FIRST | {"part": f"{{{{ {PART.removesuffix('.part')} }}}}"}
 
 
 @pytest.fixture
@@ -270,7 +270,7 @@ async def test_part_that_the_mail_does_not_have(
     [
         pytest.param("2", FETCH_FIRST, "2", id="number"),
         pytest.param("1.2", FETCH_FIRST, "1.2", id="part of a part"),
-        pytest.param("1.10", FETCH_FIRST_AT_ONCE, "1.10", id="one template"),
+        pytest.param("1.10", FETCH_FILE, "1.10", id="attachment"),
     ],
 )
 async def test_fetch_the_part_of_an_attachment(
@@ -278,7 +278,7 @@ async def test_fetch_the_part_of_an_attachment(
     imap_client: Mock,
     watcher: FakeWatcher,
     part: str,
-    data: dict[str, str] | str,
+    data: dict[str, str],
     asked: str,
 ) -> None:
     """A template takes it from the trigger, as the documentation shows."""
