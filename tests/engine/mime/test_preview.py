@@ -10,7 +10,7 @@ from typing import Final
 
 import pytest
 
-from custom_components.imap_push.imap import Client, Content
+from custom_components.imap_push.imap import Client, Content, PartNotFound
 from custom_components.imap_push.imap.mime.preview import (
     ACTION_OCTETS,
     EVENT_OCTETS,
@@ -47,7 +47,8 @@ def value(item: object) -> bytes:
     """Return a value as a server sends it."""
     if isinstance(item, tuple):
         return b"(%b)" % b" ".join(map(value, item))
-    return b'"%b"' % item if isinstance(item, bytes) else b"NIL"
+    assert item is None or isinstance(item, bytes)
+    return b"NIL" if item is None else b'"%b"' % item
 
 
 class Mailbox:
@@ -278,6 +279,68 @@ async def test_long_field(name: bytes) -> None:
     assert len(first) == 1
     assert len(more) == 1
     assert {"HEADER.FIELDS (SUBJECT)", "HEADER.FIELDS (TO)"} <= set(more[0])
+
+
+@pytest.mark.parametrize(
+    ("content", "source"),
+    [
+        pytest.param(html(CODE), CODE, id="HTML"),
+        pytest.param(plain(b"Hello"), None, id="no HTML"),
+        pytest.param(multipart(b"alternative", plain(b"Hello"), html(CODE)), CODE, id="behind the text"),
+        pytest.param(multipart(b"mixed", PHOTO, html(CODE)), CODE, id="behind a picture"),
+        pytest.param(multipart(b"mixed", plain(b"x"), PHOTO, html(CODE)), CODE, id="second part"),
+        pytest.param(
+            multipart(b"alternative", plain(b"Hello"), html(style(60_000) + CODE)),
+            (style(60_000) + CODE)[:200],
+            id="long",
+        ),
+        pytest.param(
+            multipart(b"mixed", plain(b"x"), part(b"text/html; name=a.html", CODE)), None, id="attached HTML"
+        ),
+    ],
+)  # fmt: skip
+async def test_source_of_the_html(content: bytes, source: bytes | None) -> None:
+    """It is that of the text, with at most as many characters."""
+    async with opened(mime(content)) as (client, _):
+        found = await client.content("INBOX", 3, 7, text_size=200, html=True)
+    assert found.html == (source and source.decode())
+    assert found.truncated is (source is not None and len(source) == 200)
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        pytest.param("1", "Hello", id="text"),
+        pytest.param("2.1", "a,b\nc,d", id="CSV"),
+        pytest.param("2.2", '{"a": "ü"}', id="JSON in base64"),
+        pytest.param("2.3", "Your code is 123456", id="HTML"),
+    ],
+)
+async def test_text_of_a_part(number: str, text: str) -> None:
+    """Any part can be read as text; the source of HTML, too."""
+    files = multipart(
+        b"mixed",
+        part(b"text/csv; name=a.csv", b"a,b\r\nc,d\r\n"),
+        in_base64(b"application/json", '{"a": "ü"}'.encode()),
+        part(b"text/html; name=a.html", CODE),
+        boundary=b"in",
+    )
+    async with opened(mime(multipart(b"mixed", plain(b"Hello"), files))) as (client, _):
+        found = await client.content(
+            "INBOX", 3, 7, text_size=200, html=True, part=number
+        )
+    assert found.text == text
+    assert not found.truncated
+    assert found.html == (CODE.decode() if number == "2.3" else None)
+
+
+@pytest.mark.parametrize("number", ["3", "1.1", "2", "0", "x"])
+async def test_no_such_part(number: str) -> None:
+    """Neither is a multipart one."""
+    files = multipart(b"mixed", PHOTO, boundary=b"in")
+    async with opened(mime(multipart(b"mixed", plain(b"x"), files))) as (client, _):
+        with pytest.raises(PartNotFound):
+            await client.content("INBOX", 3, 7, text_size=200, part=number)
 
 
 @pytest.mark.parametrize("limit", [5, 200, 4_000])

@@ -1,5 +1,6 @@
 """Further messages: what is a file, what it is called, and what is in it (F06, F11, F23, F24)."""
 
+from dataclasses import replace
 from typing import Final
 
 from .build import (
@@ -196,13 +197,18 @@ NAMELESS: Final = (
         part(b"message/rfc822", _INNER),
         _file("attachment-2.eml", "message/rfc822", _INNER),
     ),
-    # RFC 2045 5.2 takes what is not valid for text/plain; a file name says more.
-    _attached(
-        "F24 broken type with a name",
-        in_base64(
-            b'/; name="a.pdf"', PDF, b"Content-Disposition: attachment; filename=a.pdf"
+    # RFC 2045 5.2 takes what is not valid for text/plain, as pymap does; a file name says more.
+    replace(
+        _attached(
+            "F24 broken type with a name",
+            in_base64(
+                b'/; name="a.pdf"',
+                PDF,
+                b"Content-Disposition: attachment; filename=a.pdf",
+            ),
+            _file("a.pdf", "application/pdf"),
         ),
-        _file("a.pdf", "application/pdf"),
+        on_pymap=False,
     ),
     _attached(
         "text with attachment and no name",
