@@ -973,7 +973,10 @@ async def test_text_behind_what_is_fetched_first(
             b'BODY[%b]<0> "%b"' % (number.encode(), sections.get(number, b""))
             for number in asked
         )
-        items = " ".join(rf"BODY.PEEK\[{number}\]<0.1048576>" for number in asked)
+        items = " ".join(
+            rf"(?:BODY.PEEK\[{number}.MIME\]<0.8192> )?BODY.PEEK\[{number}\]<0.1048576>"
+            for number in asked
+        )
         fetched = [b"* 1 FETCH (UID 5 %b)\r\n" % found, b"OK"]
         answers[rf"UID FETCH 5 \(UID {items}\)"] = fetched if sections else b"NO cannot"
     async with serving(Session(answers)) as client:

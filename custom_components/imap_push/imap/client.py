@@ -22,7 +22,14 @@ from .models import (
     Found,
     Mail,
 )
-from .reading import PIECE, fetch_content, fetch_mails, fetch_part, fetch_piece
+from .reading import (
+    PIECE,
+    fetch_content,
+    fetch_mails,
+    fetch_part,
+    fetch_part_to_decode,
+    fetch_piece,
+)
 from .searching import count, search
 from .writing import delete, move, set_flags
 
@@ -111,7 +118,9 @@ class Client:
         self, folder: str, uid_validity: int, uid: int, part: str
     ) -> AsyncIterator[bytes]:
         """Yield the decoded content of a part piece by piece, each a request of its own."""
-        found = await self._kept.do(fetch_part, folder, uid_validity, uid, part)
+        found = await self._kept.do(
+            fetch_part_to_decode, folder, uid_validity, uid, part
+        )
         decoder = decoder_for(found.encoding)
         start = 0
         piece = b""

@@ -26,7 +26,7 @@ from .message_reader import (
     read_previews,
     read_text,
 )
-from .mime.body_structure import find_part
+from .mime.body_structure import find_part, is_encoding_in_doubt, with_encoding
 from .mime.body_text import MAX_TEXT_OCTETS, Text, source_of_part, text_of_part
 from .mime.budget import Budget
 from .mime.header import MAX_HEADER
@@ -98,7 +98,9 @@ async def fetch_content(
     mail = await read_message(*place, items)
     part: Part | None = None
     if number:
-        part = _found(find_part(items.get("BODYSTRUCTURE"), number))
+        structure = items.get("BODYSTRUCTURE")
+        part = _found(find_part(structure, number))
+        part = await _with_encoding(desk, place, part, structure)
         part = await _with_octets(desk, place, part)
         read = partial(text_of_part, part, request.size, Budget(), links=request.links)
         text = await in_thread_if_large((part.octets,), read)
@@ -154,8 +156,40 @@ async def fetch_part(
     """Return what is known of a part; raise PartNotFound."""
     if not _PART.fullmatch(number):
         raise PartNotFound("not a part's number")
-    items = await _fetch_one(desk, folder, uid_validity, uid, "(UID BODYSTRUCTURE)")
-    return _found(find_part(items.get("BODYSTRUCTURE"), number))
+    part, _ = await _part(desk, (folder, uid_validity, uid), number)
+    return part
+
+
+async def fetch_part_to_decode(
+    desk: Desk, folder: str, uid_validity: int, uid: int, number: str
+) -> Part:
+    """Return what is known of a part, with the encoding of its content; raise PartNotFound."""
+    place = folder, uid_validity, uid
+    part, structure = await _part(desk, place, number)
+    return await _with_encoding(desk, place, part, structure)
+
+
+async def _part(
+    desk: Desk, place: tuple[str, int, int], number: str
+) -> tuple[Part, Value]:
+    items = await _fetch_one(desk, *place, "(UID BODYSTRUCTURE)")
+    structure = items.get("BODYSTRUCTURE")
+    return _found(find_part(structure, number)), structure
+
+
+async def _with_encoding(
+    desk: Desk, place: tuple[str, int, int], part: Part, structure: Value
+) -> Part:
+    """Return a part with the encoding that its own header names, where that is in doubt."""
+    if not is_encoding_in_doubt(part):
+        return part
+    is_multipart = isinstance(structure, tuple) and isinstance(structure[0], tuple)
+    section = f"{part.number}.MIME" if is_multipart else "HEADER"
+    items: Mapping[str, Value] = {}
+    with contextlib.suppress(CommandRefused, ResponseTooLarge):
+        asked = f"(UID BODY.PEEK[{section}]<0.{MAX_HEADER}>)"
+        items = await _fetch_one(desk, *place, asked)
+    return with_encoding(part, items.get(f"BODY[{section}]"))
 
 
 def _found(part: Part | None) -> Part:

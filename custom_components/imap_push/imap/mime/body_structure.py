@@ -7,7 +7,7 @@ from typing import Final
 from ..responses import Value, parse_number
 from .budget import Budget
 from .media_type import media_type
-from .parameters import MAX_FIELD, parse_field
+from .parameters import MAX_FIELD, mime_fields, parse_field
 from .part import Part, is_named
 from .transfer_encoding import encoding_name
 
@@ -42,6 +42,22 @@ def find_part(structure: Value, number: str) -> Part | None:
         if (part := next(found, None)) is None:
             return None
     return None if part.children else part
+
+
+def is_encoding_in_doubt(part: Part) -> bool:
+    """Return if the header of a part may name another encoding than the structure.
+
+    Dovecot takes an encoding in quotes, or with a semicolon behind it, for "7bit".
+    """
+    return part.encoding in {"", "7bit"}
+
+
+def with_encoding(part: Part, header: Value) -> Part:
+    """Return a part with the transfer encoding that its header names, if it names one."""
+    if not isinstance(header, bytes):
+        return part
+    field = mime_fields(header).get(b"transfer-encoding", b"")
+    return part._replace(encoding=encoding_name(field) or part.encoding)
 
 
 class _Reader:

@@ -11,7 +11,7 @@ from typing import Final
 
 from ..models import Mail
 from ..responses import Value
-from .body_structure import parse_structure
+from .body_structure import is_encoding_in_doubt, parse_structure, with_encoding
 from .body_text import Text, preferred_parts, text_of, text_parts
 from .budget import Budget
 from .header import BARE_ITEMS, FETCH_ITEMS, HEADER_FIELDS, MAX_HEADER
@@ -35,6 +35,8 @@ _MAX_PARTS: Final = 8
 _LONG_FIELDS: Final = frozenset({"TO", "CC"})
 _FIELD_OCTETS: Final = MAX_FIELD + 100
 _LONG_FIELD_OCTETS: Final = 65_536 + 100
+# Octets of the MIME header of a text part that is fetched by itself.
+_MIME_OCTETS: Final = 8_192
 # Octets of MIME fields that are decoded to read a text.
 _MAX_DECODED: Final = 65_536
 
@@ -215,6 +217,8 @@ def _missing_text(
     left = request.limit
     for part in missing[:_MAX_PARTS]:
         if left > 0:
+            if structure.children and is_encoding_in_doubt(part):
+                yield f"BODY.PEEK[{part.number}.MIME]<0.{_MIME_OCTETS}>"
             yield f"BODY.PEEK[{part.number}]<0.{request.limit}>"
         left -= part.size
 
@@ -240,9 +244,13 @@ def _with_octets(
     if part.children:
         children = (_with_octets(it, items, known, request) for it in part.children)
         return part._replace(children=tuple(children))
+    found = known.get(part.number)
+    part = with_encoding(part, items.get(f"BODY[{part.number}.MIME]"))
+    if found and found.encoding:
+        part = part._replace(encoding=found.encoding)
     section = items.get(f"BODY[{part.number}]")
     if isinstance(section, bytes):
         return part._replace(octets=section, is_whole=len(section) < request.limit)
-    if (found := known.get(part.number)) and found.is_whole:
+    if found and found.is_whole:
         return part._replace(octets=found.octets, is_whole=True)
     return part

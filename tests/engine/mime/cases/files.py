@@ -1,5 +1,6 @@
 """Further messages: what is a file, what it is called, and what is in it (F06, F11, F23, F24)."""
 
+from base64 import encodebytes
 from dataclasses import replace
 from typing import Final
 
@@ -16,6 +17,7 @@ from .build import (
     part,
     picture,
     plain,
+    style,
 )
 
 _SCAN: Final = plain(b"Scan")
@@ -222,6 +224,76 @@ NAMELESS: Final = (
     ),
 )
 
+# Dovecot takes the encoding of some of them for "7bit".
+ENCODED: Final = (
+    *(
+        _attached(
+            f"F20 PDF with the encoding {field.decode()}",
+            part(
+                b"application/pdf; name=a.pdf",
+                encodebytes(PDF),
+                b"Content-Transfer-Encoding: " + field,
+            ),
+            _file("a.pdf", "application/pdf"),
+        )
+        for field in (
+            b'"base64"',
+            b"base64;",
+            b"'base64'",
+            b"Base64 (c)",
+            b"(c) base64",
+            b"\r\n BASE64",
+        )
+    ),
+    _case(
+        "F20 the mail is a PDF with the encoding base64;",
+        part(
+            b"application/pdf; name=a.pdf",
+            encodebytes(PDF),
+            b"Content-Transfer-Encoding: base64;",
+        ),
+        "",
+        _file("a.pdf", "application/pdf"),
+    ),
+    _attached(
+        "F20 text file with the encoding quoted-printable;",
+        part(
+            b"text/csv; name=a.csv",
+            b"T=C3=BCr",
+            b'Content-Transfer-Encoding: "quoted-printable"',
+        ),
+        _file("a.csv", "text/csv", "Tür".encode()),
+    ),
+    _attached(
+        "F20 text file without an encoding",
+        part(b"text/csv; name=a.csv", b"a=20b"),
+        _file("a.csv", "text/csv", b"a=20b"),
+    ),
+    _case(
+        "F20 text with the encoding base64; behind a picture",
+        multipart(
+            b"mixed",
+            in_base64(b"image/jpeg; name=b.jpg", PICTURE * 300),
+            part(
+                b"text/plain; charset=utf-8",
+                b"VMO8cg==",
+                b"Content-Transfer-Encoding: base64;",
+            ),
+        ),
+        "Tür",
+        _file("b.jpg", "image/jpeg", PICTURE * 300),
+    ),
+    _case(
+        "F20 HTML with a style sheet and a quoted encoding",
+        part(
+            b"text/html; charset=utf-8",
+            style(40_000) + b"<p>T=C3=BCr",
+            b'Content-Transfer-Encoding: "Quoted-Printable"',
+        ),
+        "Tür",
+    ),
+)
+
 TYPES: Final = (
     _octets(
         "F06 octet-stream that is a PDF by its name",
@@ -317,4 +389,4 @@ INLINE: Final = (
     ),
 )
 
-FILES: Final = (*NAMELESS, *TYPES, *INLINE)
+FILES: Final = (*NAMELESS, *ENCODED, *TYPES, *INLINE)
