@@ -98,7 +98,10 @@ LINE: Final = vol.All(cv.string, vol.Match(r"[^\x00-\x1f\x7f]{1,1000}\Z"))
 PART: Final = vol.All(
     lambda value: value.get(ATTR_PART) if isinstance(value, Mapping) else value,
     cv.string,
-    vol.Match(r"[1-9][0-9]{0,3}(\.[1-9][0-9]{0,3}){0,19}\Z"),
+    vol.Match(
+        r"[1-9][0-9]{0,3}(\.[1-9][0-9]{0,3}){0,19}\Z",
+        msg="expected the number of a part, such as 2 or 1.2",
+    ),
 )
 # A flag-keyword is an atom (RFC 3501 9): no system flag such as \Deleted is one.
 _KEYWORDS: Final = vol.All(

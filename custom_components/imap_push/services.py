@@ -1,6 +1,6 @@
 """The actions: what automations do with mail."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Container
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -198,11 +198,11 @@ async def _async_save_attachment(call: ServiceCall) -> ServiceResponse:
     mails = await _async_mails(call, Access.READ)
     directory = await _async_directory(call)
     with translated_errors(mails.entry.title):
-        files: list[JsonValueType] = [
-            await _async_save_one(call, mails, directory, attachment)
-            for attachment in await _async_attachments(call, mails)
-        ]
-    return {"files": files}
+        files: dict[str, JsonValueType] = {}
+        for attachment in await _async_attachments(call, mails):
+            file = await _async_save_one(call, mails, directory, attachment, files)
+            files[str(file["filename"])] = file
+    return {"files": list(files.values())}
 
 
 async def _async_directory(call: ServiceCall) -> Path:
@@ -247,9 +247,13 @@ async def _async_attachments(call: ServiceCall, mails: _Mails) -> list[Attachmen
 
 
 async def _async_save_one(
-    call: ServiceCall, mails: _Mails, directory: Path, attachment: Attachment
+    call: ServiceCall,
+    mails: _Mails,
+    directory: Path,
+    attachment: Attachment,
+    saved_names: Container[str],
 ) -> JsonObjectType:
-    """Save one attachment; return what is told of the file."""
+    """Save one attachment and describe the file. Never replace a file in `saved_names`."""
     name = inert_filename(attachment.filename, attachment.content_type)
     try:
         saved = await async_save(
@@ -260,6 +264,8 @@ async def _async_save_one(
             ),
             max_size=int(call.data[ATTR_MAX_SIZE] * _OCTETS_PER_MEGABYTE),
             overwrite=call.data[ATTR_OVERWRITE]
+            # A mail can have several files of the same name.
+            and name not in saved_names
             and is_replaceable(name, attachment.content_type),
         )
     except DirectoryNotAllowed as err:

@@ -244,6 +244,25 @@ async def test_search(
     assert first.total == len(found)
 
 
+async def test_search_of_mail_that_is_one_file(server: Server, client: Client) -> None:
+    """Its type is that of the file: no part of it is text."""
+    types = ("application/pdf", "image/jpeg", "audio/wav", "video/mp4", "text/calendar")
+
+    def fill(other: IMAP4) -> None:
+        other.create(FOLDER_AS_WRITTEN)
+        for content_type in types:
+            mail = EmailMessage()
+            mail["Subject"] = content_type
+            mail.set_content(b"content", *content_type.split("/"))
+            append(other, FOLDER_AS_WRITTEN, mail)
+        append(other, FOLDER_AS_WRITTEN, plain("text"))
+
+    await server.do(fill)
+    for has_attachment, total in ((True, len(types)), (False, 1)):
+        criteria = Criteria(has_attachment=has_attachment)
+        assert (await client.search(FOLDER, criteria, limit=10)).total == total
+
+
 async def test_refused_criteria(client: Client, filled: object) -> None:
     """What the server does not understand is told, and the next search works."""
     for raw in (

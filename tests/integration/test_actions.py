@@ -886,6 +886,28 @@ async def test_sender_cannot_replace_a_file_of_another_type(
     assert (folder / "scenes.yaml").read_bytes() == b"mine"
 
 
+@pytest.mark.parametrize("action", ["fetch", "save_attachment"])
+async def test_a_file_name_as_part(hass: HomeAssistant, action: str) -> None:
+    """The error says what a part is."""
+    with pytest.raises(vol.Invalid, match="the number of a part, such as 2 or 1.2"):
+        await act(hass, action, **NAMED, part="report.json")
+
+
+async def test_files_of_one_mail_do_not_replace_each_other(
+    hass: HomeAssistant, imap_client: Mock, media: Path
+) -> None:
+    """Phones name several pictures image.jpg; `overwrite` is for files of earlier mail."""
+    folder = media / "imap_push"
+    folder.mkdir()
+    (folder / "me.jpg").write_bytes(b"of an earlier mail")
+    pictures = tuple(replace(PHOTO, part=part) for part in ("2", "3"))
+    imap_client.mails.return_value = [make_mail(attachments=pictures)]
+    send(imap_client, b"new")
+    response = await act(hass, "save_attachment", mail=MAIL, overwrite=True)
+    assert [it["filename"] for it in response["files"]] == ["me.jpg", "me (1).jpg"]
+    assert [path.read_bytes() for path in folder.iterdir()] == [b"new", b"new"]
+
+
 async def test_save_of_mail_that_is_gone(
     hass: HomeAssistant, imap_client: Mock, media: Path
 ) -> None:

@@ -39,12 +39,23 @@ class Text:
 
 type Words = tuple[str | Text, ...]
 
+# What the Content-Type field of a mail with attachments contains, or that of a mail that is one
+# file: scanners, cameras, telephone systems and calendars send these.
+_ATTACHED_TYPES: Final = (
+    "multipart/mixed",
+    "application/",
+    "image/",
+    "audio/",
+    "video/",
+    "text/calendar",
+)
 _ATTACHED: Final[Words] = (
-    "OR",
-    "HEADER Content-Type",
-    Text("multipart/mixed"),
-    "HEADER Content-Type",
-    Text("application/"),
+    *("OR",) * (len(_ATTACHED_TYPES) - 1),
+    *(
+        word
+        for content_type in _ATTACHED_TYPES
+        for word in ("HEADER Content-Type", Text(content_type))
+    ),
 )
 
 

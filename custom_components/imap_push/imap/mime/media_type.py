@@ -57,7 +57,12 @@ _USUAL_EXTENSION: Final = {
     "application/javascript": ".js",
     "application/xhtml+xml": ".xhtml",
     "application/xml": ".xml",
+    "message/delivery-status": ".txt",
+    "message/disposition-notification": ".txt",
+    "message/feedback-report": ".txt",
+    "message/global": ".eml",
     "message/rfc822": ".eml",
+    "text/rfc822-headers": ".txt",
 }
 
 
