@@ -160,6 +160,10 @@ def test_hidden_elements(html: str, text: str) -> None:
             "p{display:none} p{display:block}", "a\n\nb\nc", id="the later one"
         ),
         pytest.param(
+            "p{display:none;display:block}", "a\n\nb\nc", id="the later one in a rule"
+        ),
+        pytest.param("p{display:block;display:none}", "b\nc", id="the later one hides"),
+        pytest.param(
             "p{display:none!important} p{display:block}", "b\nc", id="important"
         ),
         pytest.param("/* } */p{/**/display:/*{*/none}", "b\nc", id="comments"),

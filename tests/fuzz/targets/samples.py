@@ -91,6 +91,9 @@ def costly() -> Iterator[tuple[bytes, bytes, bytes]]:
     )
     html = b"Content-Type: text/html; charset=x-unknown\r\n\r\n"
     yield html, b"NIL", b"<div hidden>&#x41;<p style='display:none'>" * 700
+    rule = b"<style>p{%b}</style>" % (b"font:0;" * 500)
+    tags = b"".join(b"<p %d>" % number for number in range(20_000))
+    yield html, b"NIL", rule + tags
 
 
 def structure_of(message: EmailMessage) -> bytes:

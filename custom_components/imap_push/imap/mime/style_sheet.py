@@ -126,8 +126,11 @@ class StyleSheet:
 
 
 def _declarations(text: str) -> list[tuple[str, str, bool]]:
-    """Return the valid ones of the declarations that matter: name, value, whether important."""
-    found = []
+    """Return the valid ones of the declarations that matter: name, value, whether important.
+
+    Of several of one property, the last one counts.
+    """
+    found: dict[tuple[str, bool], str] = {}
     text = text[:_MAX_TEXT].lower()
     for declaration in _DECLARATION.finditer(text):
         # A look-behind in the expression would take three times as long.
@@ -138,12 +141,12 @@ def _declarations(text: str) -> list[tuple[str, str, bool]]:
         value = value.strip()
         if name in _VALUES:
             if value in _VALUES[name]:
-                found.append((name, value, bool(important)))
+                found[name, bool(important)] = value
         elif _NO_SIZE.search(value):
-            found.append(("font-size", "0", bool(important)))
+            found["font-size", bool(important)] = "0"
         elif name == "font" or not value.endswith(_RELATIVE) or value.endswith("rem"):
-            found.append(("font-size", "1", bool(important)))
-    return found
+            found["font-size", bool(important)] = "1"
+    return [(name, value, important) for (name, important), value in found.items()]
 
 
 def _rules(css: str) -> Iterator[tuple[str, str]]:
