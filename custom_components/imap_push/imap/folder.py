@@ -25,8 +25,10 @@ _LOGGER = logging.getLogger(__name__)
 MAX_RETRIES: Final = 3
 RETRY_PAUSE: Final = 1.0
 
-# Times in a row that a session may end while mail is fetched, until less is asked for, and the
-# seconds for which that holds.
+# Times in a row that a session may end while mail is fetched, until mail is delivered without
+# the text that would need another FETCH, or until fewer messages are asked for at a time, and the
+# seconds for which the latter holds.
+_STUMBLES_WITHOUT_MORE: Final = 2
 MAX_STUMBLES: Final = 3
 CARE: Final = 3600.0
 
@@ -147,6 +149,11 @@ class Folder:
         """Return how many mails may be asked for at a time, None if as many as usual."""
         is_careful = asyncio.get_running_loop().time() < self._careful_until
         return self._batch if is_careful else None
+
+    @property
+    def is_more_fetched(self) -> bool:
+        """Return if text that is not in the first FETCH of a message is fetched."""
+        return self._stumbles < _STUMBLES_WITHOUT_MORE
 
     @property
     def usual_batch(self) -> int:

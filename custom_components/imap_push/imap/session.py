@@ -310,18 +310,18 @@ class Session:
         complete = len(uids) == len(asked)
         return Sweep(folder, mark, next_uid, complete, messages=messages, text=text)
 
-    async def complete(self, sweep: Sweep) -> Sweep:
+    async def complete(self, sweep: Sweep, *, fetches_more: bool) -> Sweep:
         """Fetch the rest of a sweep of the open folder.
 
-        Of messages that are too large, what can be shown; of others, the text or header fields
-        that were not in what was fetched.
+        Of messages that are too large, what can be shown; of others, if `fetches_more`, the text
+        or header fields that were not in what was fetched.
         """
         less = reduced_fetch_items(sweep.text)[1:]
         found = await self.fetch_carefully(sweep.too_large, less)
         messages = dict(sorted({**sweep.messages, **found}.items()))
         previews = dict(sweep.previews)
         for uid, preview in sweep.previews.items():
-            if preview.more:
+            if preview.more and fetches_more:
                 messages[uid], previews[uid] = await self._fetch_more(
                     uid, messages[uid], preview, sweep.text
                 )
