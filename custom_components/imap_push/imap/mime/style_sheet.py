@@ -39,7 +39,7 @@ _VALUES: Final = {
         "none", "inline", "inline-block", "inline-table", "inline-flex", "inline-grid", "contents",
         "block", "flow-root", "flex", "grid", "list-item", "table", "table-row", "table-cell",
         "table-caption", "table-row-group", "table-header-group", "table-footer-group",
-        "-webkit-box", "-webkit-flex", "-ms-flexbox",
+        "-webkit-box", "-webkit-flex", "-ms-flexbox", "inherit", "initial", "unset",
     },
 }  # fmt: skip
 _NAME_CHARACTERS: Final = frozenset({"-", "_", *string.ascii_lowercase, *string.digits})
