@@ -298,7 +298,7 @@ class Folder:
         is_same = mark.uid_validity == first.uid_validity
         self._doubtful_below = mark.next_uid if is_same else MAX_UID + 1
         received = session.received_since(mark.last_received, self.text)
-        for mail in await received:
+        async for mail in received:
             if mail.uid < first.next_uid and not mark.knows(mail):
                 await self._deliver(mail, mode)
                 mark = self._move(mark.remembering(mail))
