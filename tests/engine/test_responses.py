@@ -382,6 +382,11 @@ def test_hostile_line_costs_its_length(line: bytes) -> None:
             b'* 1 FETCH (BODY[1 "a")\r\n', {"BODY[1]": b"a"}, id="open bracket"
         ),
         pytest.param(b"* 1 FETCH (BODY[] NIL)\r\n", {"BODY": None}, id="no header"),
+        pytest.param(
+            b'* 1 FETCH (BODY[HEADER.FIELDS (FROM)] "hi" BODY[HEADER.FIELDS (CC)] NIL)\r\n',
+            {"BODY": b"hi"},
+            id="no field in the last section",
+        ),
         pytest.param(b"* 1 FETCH ()\r\n", {}, id="empty"),
         pytest.param(b"* 1 FETCH\r\n", {}, id="nothing"),
         pytest.param(b"* 1 FETCH UID 7\r\n", {}, id="no list"),

@@ -253,7 +253,8 @@ async def test_more_mail_by_date_than_is_read(monkeypatch: pytest.MonkeyPatch) -
         await peer.answer("UID SEARCH SINCE", b"* SEARCH 1 2 3 4")
 
     async with OnServer(serve) as session:
-        assert await session.received_since(datetime(2026, 1, 2, tzinfo=UTC)) == []
+        received = session.received_since(datetime(2026, 1, 2, tzinfo=UTC))
+        assert [mail async for mail in received] == []
 
 
 async def test_first_mark() -> None:

@@ -25,8 +25,10 @@ _LOGGER = logging.getLogger(__name__)
 MAX_RETRIES: Final = 3
 RETRY_PAUSE: Final = 1.0
 
-# Times in a row that a session may end while mail is fetched, until less is asked for, and the
-# seconds for which that holds.
+# Times in a row that a session may end while mail is fetched, until mail is delivered without
+# the text that would need another FETCH, or until fewer messages are asked for at a time, and the
+# seconds for which the latter holds.
+_STUMBLES_WITHOUT_MORE: Final = 2
 MAX_STUMBLES: Final = 3
 CARE: Final = 3600.0
 
@@ -147,6 +149,11 @@ class Folder:
         """Return how many mails may be asked for at a time, None if as many as usual."""
         is_careful = asyncio.get_running_loop().time() < self._careful_until
         return self._batch if is_careful else None
+
+    @property
+    def is_more_fetched(self) -> bool:
+        """Return if text that is not in the first FETCH of a message is fetched."""
+        return self._stumbles < _STUMBLES_WITHOUT_MORE
 
     @property
     def usual_batch(self) -> int:
@@ -291,7 +298,7 @@ class Folder:
         is_same = mark.uid_validity == first.uid_validity
         self._doubtful_below = mark.next_uid if is_same else MAX_UID + 1
         received = session.received_since(mark.last_received, self.text)
-        for mail in await received:
+        async for mail in received:
             if mail.uid < first.next_uid and not mark.knows(mail):
                 await self._deliver(mail, mode)
                 mark = self._move(mark.remembering(mail))

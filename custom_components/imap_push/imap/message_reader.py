@@ -102,7 +102,10 @@ async def complete_preview(
     for _ in range(_MAX_FETCHES):
         if preview.more is None:
             break
-        found.update(await fetch(preview.more))
+        more = await fetch(preview.more)
+        if not more.keys() - {"UID", "FLAGS"}:
+            break  # A second try would bring no more.
+        found.update(more)
         read = partial(_preview, found, request)
         preview = await in_thread_if_large(found.values(), read)
     return {name: found[name] for name in items}, replace(preview, more=None)

@@ -256,7 +256,8 @@ def _named(items: tuple[Value, ...]) -> dict[str, Value]:
             named[item] = value
             if item == "BODY" and isinstance(value, bytes):
                 headers.append(value)
-    if len(headers) > 1:
+    if headers:
+        # A server may send NIL for a section without fields.
         named["BODY"] = b"\r\n".join(headers)
     return named
 

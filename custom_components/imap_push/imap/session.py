@@ -1,7 +1,7 @@
 """A session: logged in, folders opened for reading, what is new in them, how many are unread."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -37,7 +37,14 @@ from .names import encode_folder, is_folder, quote
 from .news import NewsQueue
 from .pipelining import Pipelining
 from .refusals import folder_error
-from .responses import MONTHS, Value, parse_number, parse_search_count, parse_status
+from .responses import (
+    MONTHS,
+    Value,
+    parse_internal_date,
+    parse_number,
+    parse_search_count,
+    parse_status,
+)
 from .sweep import Look, Opened, Sweep, sweep_of
 
 # UIDs that one FETCH asks for at the most.
@@ -49,6 +56,9 @@ _EXAMINED: Final = frozenset(
     {"EXISTS", "RECENT", "FLAGS", "UIDVALIDITY", "UIDNEXT", "HIGHESTMODSEQ"}
 )
 _PEEK_ITEMS: Final = "(UID)"
+_DATE_ITEMS: Final = "(UID INTERNALDATE)"
+# Mails that are fetched at a time then.
+_RECOVERY_BATCH: Final = 100
 
 
 class Session:
@@ -255,36 +265,39 @@ class Session:
 
     async def received_since(
         self, moment: datetime, text: TextRequest = NO_TEXT
-    ) -> list[Mail]:
-        """Return the mails received since a moment, oldest first, at most RECOVERY of them.
+    ) -> AsyncIterator[Mail]:
+        """Yield the mails received since a moment, oldest first, at most RECOVERY of them.
 
-        Nothing is returned if there are more: a mailbox that was restored as a whole would
-        otherwise look like so much new mail.
+        None is yielded if there are more: a mailbox that was restored as a whole would otherwise
+        look like so much new mail. Each is read when its turn comes, as many with all their
+        recipients take too much memory.
         """
         # SINCE knows days only, and not those of our time zone (RFC 3501 6.4.4).
         day = moment - timedelta(days=1)
         since = f"{day.day}-{MONTHS[day.month - 1]}-{day.year}"
-        mails: list[Mail] = []
         try:
             uids = await self._search(f"SINCE {since}", 1, RECOVERY + 1)
         except ResponseTooLarge:
-            return mails
+            return
         if not uids or len(uids) > RECOVERY or self.folder is None:
-            return mails
-        validity, batch = self._opened.uid_validity, batch_size(text, BATCH)
-        for asked in batched(uids, batch, strict=False):
-            messages = await self.fetch_carefully(asked, reduced_fetch_items(text))
+            return
+        folder, validity = self.folder, self._opened.uid_validity
+        found = await self.fetch_carefully(uids, [_DATE_ITEMS])
+        dates = {
+            uid: parse_internal_date(items.get("INTERNALDATE"))
+            for uid, items in found.items()
+        }
+        received = sorted((date, uid) for uid, date in dates.items() if date)
+        asked = [uid for date, uid in received if date >= moment]
+        for batch in batched(asked, batch_size(text, _RECOVERY_BATCH), strict=False):
+            messages = await self.fetch_carefully(batch, reduced_fetch_items(text))
             previews = await read_previews(messages, text)
-            for uid, items in messages.items():
-                preview = previews.get(uid)
+            for uid in filter(messages.__contains__, batch):
+                items, preview = messages[uid], previews.get(uid)
                 if preview and preview.more:
                     items, preview = await self._fetch_more(uid, items, preview, text)
-                mails.append(
-                    await read_message(self.folder, validity, uid, items, text, preview)
-                )
+                yield await read_message(folder, validity, uid, items, text, preview)
                 await asyncio.sleep(0)
-        received = [mail for mail in mails if mail.received and mail.received >= moment]
-        return sorted(received, key=lambda mail: (mail.received, mail.uid))
 
     async def sweep_sparse(
         self,
@@ -310,18 +323,18 @@ class Session:
         complete = len(uids) == len(asked)
         return Sweep(folder, mark, next_uid, complete, messages=messages, text=text)
 
-    async def complete(self, sweep: Sweep) -> Sweep:
+    async def complete(self, sweep: Sweep, *, fetches_more: bool) -> Sweep:
         """Fetch the rest of a sweep of the open folder.
 
-        Of messages that are too large, what can be shown; of others, the text or header fields
-        that were not in what was fetched.
+        Of messages that are too large, what can be shown; of others, if `fetches_more`, the text
+        or header fields that were not in what was fetched.
         """
         less = reduced_fetch_items(sweep.text)[1:]
         found = await self.fetch_carefully(sweep.too_large, less)
         messages = dict(sorted({**sweep.messages, **found}.items()))
         previews = dict(sweep.previews)
         for uid, preview in sweep.previews.items():
-            if preview.more:
+            if preview.more and fetches_more:
                 messages[uid], previews[uid] = await self._fetch_more(
                     uid, messages[uid], preview, sweep.text
                 )

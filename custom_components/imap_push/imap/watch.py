@@ -311,9 +311,17 @@ class Watch:
         return 0
 
     async def _sweep_otherwise(self, folder: Folder, sweep: Sweep | None) -> int:
-        """Fetch the rest of a sweep, or sweep by a search."""
+        """Fetch the rest of a sweep, or sweep by a search; return how many mails were new."""
         assert folder.mark is not None
-        opened = await self._settling.open(folder)
+        opens = self._session.folder != folder.name
+        try:
+            opened = await self._settling.open(folder)
+        except FolderNotFound as error:
+            self._vanished(folder, error)
+            return 0
+        if opens and not folder.is_continued_by(opened):
+            # What is known of its messages is about other ones by now.
+            return await self._renumber(folder)
         try:
             if sweep is None:
                 sweep = await self._session.sweep_sparse(
@@ -321,7 +329,8 @@ class Watch:
                 )
                 sweep = await sweep.with_previews()
             if sweep.is_incomplete:
-                sweep = await self._session.complete(sweep)
+                more = folder.is_more_fetched
+                sweep = await self._session.complete(sweep, fetches_more=more)
         except ConnectionLost as error:
             folder.stumbled(error)
             raise

@@ -83,7 +83,28 @@ from custom_components.imap_push.imap.models import Authentication
         pytest.param("mx; x-dmarc=pass; dmarc-x=pass", Authentication(server="mx"), id="other methods"),
         pytest.param("mx; dmarc=pass-ish; reason=dmarc=pass", Authentication(server="mx"), id="not a result"),
         pytest.param("mx ä; dmarc=pass", Authentication(server="", dmarc="pass"), id="two words"),
-        pytest.param("mx\u200b.example; none", Authentication(server="mx.example"), id="invisible character"),
+        pytest.param("mx\u200b.example; none", Authentication(server=""), id="invisible character"),
+        pytest.param('"mx\x01.example"; none', Authentication(server=""), id="control character"),
+        pytest.param("mx.\u017ferver.example; none", Authentication(server=""), id="server that looks like another"),
+        pytest.param(
+            "mx; dmarc=pass header.from=\u200bb.example", Authentication(server="mx", dmarc="pass"), id="invisible character in the domain"
+        ),
+        pytest.param(
+            'mx; dmarc=pass reason="is header.from=b.example" header.from=d.example',
+            Authentication(server="mx", dmarc="pass", domain="d.example"),
+            id="quoted reason",
+        ),
+        pytest.param(
+            "mx; spf=pass (of x( ; dmarc=pass header.from=b.example ; @d.example) smtp.mailfrom=d.example; dkim=none",
+            Authentication(server="mx", spf="pass"),
+            id="comment that a sender's parenthesis keeps open",
+        ),
+        pytest.param(
+            "mx; spf=pass (of x\\); dmarc=pass header.from=b.example",
+            Authentication(server="mx", spf="pass"),
+            id="comment that a sender's backslash keeps open",
+        ),
+        pytest.param('mx; spf=fail smtp.helo="; dmarc=pass', Authentication(server="mx", spf="fail"), id="open quote"),
         pytest.param(" ", None, id="blank"),
         pytest.param("", None, id="empty"),
     ],

@@ -925,6 +925,51 @@ def test_what_is_left_of_a_long_field(found: Mail, expected: dict[str, object]) 
     assert found.truncated
 
 
+LONG_NAME: Final = "x" * 5_970
+
+
+@pytest.mark.parametrize(
+    ("header", "sender"),
+    [
+        pytest.param(f'"{LONG_NAME}" <bank@bank.example.evil.example>', "", id="within the address"),
+        pytest.param(f'"<bank@bank.example>, {LONG_NAME * 2}" <evil@evil.example>', "", id="within a quoted name"),
+        pytest.param(f'"bank@bank.example, {LONG_NAME * 2}" <evil@evil.example>', "", id="within a quoted address"),
+        pytest.param(f"(<bank@bank.example>, {LONG_NAME * 2}) <evil@evil.example>", "", id="within a comment"),
+        pytest.param(f"<a@a.example>, <b@b.example>, {LONG_NAME * 2} <c@c.example>", "a@a.example", id="within the third author"),
+        pytest.param(f"<{'a' * 287}@bank.example{'.evil' * 40}.example>", ".evil" * 18 + ".example", id="long address"),
+        pytest.param(f"<{'a' * 387}@bank.example.evil.example>", "@bank.example.evil.example", id="long local part"),
+    ],
+)  # fmt: skip
+def test_sender_of_a_field_that_is_cut(header: str, sender: str) -> None:
+    """It is not the address of someone else, not even by name, as filters use both."""
+    found = mail(f"From: {header}")
+    assert (found.sender or found.sender_name).endswith(sender)
+    assert bool(found.sender or found.sender_name) is bool(sender)
+    assert found.truncated
+
+
+def test_sender_where_the_header_is_cut() -> None:
+    """It is not what a quoted name begins with."""
+    fields = "To: " + "x" * (MAX_HEADER - 42) + '\r\nFrom: "<bank@bank.example>,\r\n x'
+    found = mail(fields + "x" * (MAX_HEADER - len(fields)))
+    assert (found.sender, found.sender_name) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("header", "name"),
+    [
+        pytest.param("MAILER DAEMON <>", "MAILER DAEMON", id="plain"),
+        pytest.param('"Mail Delivery System" <>', "Mail Delivery System", id="quoted"),
+        pytest.param('"a" "b" <>', '"a" "b"', id="two quoted"),
+        pytest.param("<>", "<>", id="nothing else"),
+    ],
+)
+def test_sender_with_the_null_path(header: str, name: str) -> None:
+    """It has a name and no address."""
+    found = mail(f"From: {header}")
+    assert (found.sender, found.sender_name) == ("", name)
+
+
 @pytest.mark.parametrize(
     "found",
     [

@@ -109,6 +109,9 @@ def test_preformatted_text(html: str, text: str) -> None:
         ("<div style='display:none !important;display:block'>a</div>b", "b"),
         ("<div style='display:none;display:block'>a</div>", "a"),
         ("<div style='display:hidden'>a</div>", "a"),
+        ("<style>div{display:none} div{display:inherit}</style><div>a</div>b", "a\nb"),
+        ("<style>div{display:none} div{display:initial}</style><div>a</div>b", "ab"),
+        ("<style>div{display:none} div{display:unset}</style><div>a</div>b", "ab"),
         ("<div style='x-display:none;display:&#110;one'>a</div>b", "b"),
         ("<span style='display:none'/>a", ""),
         ("<span style='display:none'><div>a</span>b</div>c", ""),
@@ -159,6 +162,10 @@ def test_hidden_elements(html: str, text: str) -> None:
         pytest.param(
             "p{display:none} p{display:block}", "a\n\nb\nc", id="the later one"
         ),
+        pytest.param(
+            "p{display:none;display:block}", "a\n\nb\nc", id="the later one in a rule"
+        ),
+        pytest.param("p{display:block;display:none}", "b\nc", id="the later one hides"),
         pytest.param(
             "p{display:none!important} p{display:block}", "b\nc", id="important"
         ),

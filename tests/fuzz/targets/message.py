@@ -1,12 +1,13 @@
 r"""What a sender can do: any message, on a server that behaves.
 
-An input is three pieces with `\x1e` between them: header, BODYSTRUCTURE, text. The message
-arrives as one event, whatever it is, and can be read in each way.
+An input is four pieces with `\x1e` between them: header, BODYSTRUCTURE, text, and what is in
+each part. The message arrives as one event, whatever it is, and can be read in each way.
 """
 
 import asyncio
 from collections import Counter
 import contextlib
+from dataclasses import replace
 from functools import partial
 import re
 from typing import Final, override
@@ -17,6 +18,7 @@ from custom_components.imap_push.imap import (
     Account,
     Arrival,
     Client,
+    Content,
     ImapError,
     Mail,
     Mark,
@@ -36,7 +38,8 @@ from . import samples
 
 _MAX_EVENT: Final = 32_768  # octets: what Home Assistant's recorder keeps
 _UID: Final = 5
-_TEXT_SIZE: Final = 2000
+# Few characters, so that the text of many inputs is longer than what is fetched first.
+_TEXT_SIZE: Final = 100
 # Seconds until the message has to be there, and after which it would come again.
 _ARRIVAL: Final = 300
 _REPETITION: Final = 5
@@ -58,8 +61,8 @@ class _Server(ScriptServer):
 
     def __init__(self, talk: Talk, message: bytes) -> None:
         super().__init__(talk)
-        pieces = (*message.split(BLOCK), b"", b"")
-        self._header, structure, self._text = pieces[:3]
+        pieces = (*message.split(BLOCK), b"", b"", b"")
+        self._header, structure, self._text, self._part = pieces[:4]
         self._structure = re.sub(rb"[\r\n]", b"", structure) or b"NIL"
 
     @override
@@ -86,7 +89,9 @@ class _Server(ScriptServer):
         if b"RFC822.SIZE" in wanted:
             items.append(b"RFC822.SIZE %d" % len(self._header + self._text))
         for section, name, start, length in _SECTION.findall(wanted):
-            octets = self._header if name.startswith(b"HEADER") else self._text
+            octets = self._part if name[:1].isdigit() else self._text
+            if name.startswith(b"HEADER"):
+                octets = self._header
             origin = b"<%b>" % start if start else b""
             if start:
                 octets = octets[int(start) :][: int(length)]
@@ -112,8 +117,9 @@ async def _play(data: bytes, loop: MeasuredLoop) -> None:
     watching = asyncio.create_task(watcher.run())
     client = Client(_ACCOUNT)
     try:
-        _check_event(await _arrival(listener))
-        await _read(client)
+        arrival = await _arrival(listener)
+        _check_event(arrival)
+        await _read(client, arrival.mail)
     finally:
         await client.close()
         watching.cancel()
@@ -154,8 +160,12 @@ def _check_mail(mail: Mail) -> None:
             check_text(name, text)
     for attachment in mail.attachments:
         check_text("filename", attachment.filename or "")
-        check_text("content_type", attachment.content_type)
+        for name in ("content_type", "content_id", "disposition", "encoding"):
+            check_text(name, getattr(attachment, name) or "")
         check_filename(safe_filename(attachment.filename, attachment.content_type))
+    if mail.authentication:
+        for name in ("server", "spf", "dkim", "dmarc", "domain"):
+            check_text(name, getattr(mail.authentication, name) or "")
     check_text("text", mail.text or "", is_one_line=False)
 
 
@@ -169,32 +179,54 @@ def _check_kinds(event: NewMail) -> None:
             raise Violation(f"{name} is no list")
 
 
-async def _read(client: Client) -> None:
+async def _read(client: Client, arrived: Mail) -> None:
     """Read the message in each way."""
+    read = partial(client.content, "INBOX", 1, _UID, text_size=_TEXT_SIZE)
     try:
-        content = await client.content("INBOX", 1, _UID, text_size=_TEXT_SIZE)
+        content = await read()
         [mail] = await client.mails("INBOX", 1, [_UID])
         _check_mail(mail)
-        check_text("content", content.text, is_one_line=False)
-        if len(content.text) > _TEXT_SIZE:
-            raise Violation("more text than was asked for")
+        _check_same(arrived, mail)
+        _check_same(arrived, content.mail)
+        _check_content(content)
+        _check_content(await read(links=True, html=True))
         for name, value in content.headers:
             check_text("a header's name", name)
             value.encode()
         for attachment in mail.attachments[:_MAX_READ]:
             found = await client.attachment("INBOX", 1, _UID, attachment.part)
-            if found != attachment:
+            # The message's other charsets are not known then.
+            if replace(found, filename="", inline=False) != replace(
+                attachment, filename="", inline=False
+            ):
                 raise Violation("an attachment is another one when it is asked for")
+            _check_content(await read(part=attachment.part, html=True))
             async for _ in client.read_part("INBOX", 1, _UID, attachment.part):
                 pass
     except ImapError as error:
         raise Violation(f"cannot be read: {type(error).__name__}") from error
 
 
+def _check_same(arrived: Mail, mail: Mail) -> None:
+    """See that the event says what is read later."""
+    unlike = {"text": None, "recipients": (), "truncated": False}
+    if replace(arrived, **unlike) != replace(mail, **unlike):  # type: ignore[arg-type]
+        raise Violation("the event says something else")
+
+
+def _check_content(content: Content) -> None:
+    """See that there is as much text as was asked for, and that JSON can hold it."""
+    check_text("content", content.text, is_one_line=False)
+    (content.html or "").encode()
+    if max(len(content.text), len(content.html or "")) > _TEXT_SIZE:
+        raise Violation("more text than was asked for")
+
+
 def _seeds() -> list[bytes]:
     seeds = [
         (samples.HEADER, samples.STRUCTURE, samples.TEXT),
         *samples.costly(),
+        *samples.behind_the_first_fetch(),
     ]
     for message in samples.messages():
         octets = message.as_bytes().replace(b"\n", b"\r\n")

@@ -91,6 +91,27 @@ def costly() -> Iterator[tuple[bytes, bytes, bytes]]:
     )
     html = b"Content-Type: text/html; charset=x-unknown\r\n\r\n"
     yield html, b"NIL", b"<div hidden>&#x41;<p style='display:none'>" * 700
+    rule = b"<style>p{%b}</style>" % (b"font:0;" * 500)
+    tags = b"".join(b"<p %d>" % number for number in range(20_000))
+    yield html, b"NIL", rule + tags
+
+
+def behind_the_first_fetch() -> Iterator[tuple[bytes, ...]]:
+    """Yield messages of which text or fields are further on; the last piece is each part."""
+    part = b'("text" "html" ("charset" "utf-8") NIL NIL "8bit" 20000 1)'
+    style = b"<style>%b</style>" % (b"p{margin:0}\n" * 900)
+    html = b"Content-Type: text/html; charset=utf-8\r\n"
+    text = b"<p>Hello <a href=https://example.org/>link</a><img alt=picture>"
+    yield HEADER + html + b"\r\n", part, style, style + text
+    mixed = b"Content-Type: multipart/mixed; boundary=x\r\n"
+    body = b"--x\r\nContent-Type: image/jpeg\r\n\r\n" + b"/9j/" * 2_500
+    picture = b'("image" "jpeg" NIL "<a@b>" NIL "base64" 10000)'
+    yield HEADER + mixed + b"\r\n", b'(%b%b "mixed")' % (picture, part), body, text
+    results = (
+        b"Authentication-Results: mx.example; dmarc=pass header.from=a.example\r\n"
+    )
+    long = b"To: " + b"a@example.org, " * 4_500 + b"\r\n"
+    yield long + results + HEADER, part, text, text
 
 
 def structure_of(message: EmailMessage) -> bytes:

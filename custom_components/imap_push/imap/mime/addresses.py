@@ -61,6 +61,22 @@ def mailboxes(field: bytes) -> Iterator[Mailbox]:
         yield from _unusual(field[position:])
 
 
+def complete_entries(field: bytes) -> bytes:
+    """Return the beginning of a field that was cut, without the entry in which it was cut.
+
+    A comma that is quoted ends no entry: what is before it would be read as an address, and be
+    another one than that of the whole field.
+    """
+    end = position = 0
+    for kind, octets in lexemes(field):
+        if kind in {'"', "("}:
+            break
+        if kind in {",", ";"}:
+            end = position
+        position += len(octets)
+    return field[:end]
+
+
 def _unusual(field: bytes) -> Iterator[Mailbox]:
     """Yield the mailboxes of a field, or of the rest of one, in any form."""
     # `held` are entries without an address: the next one can show that they are a name with an

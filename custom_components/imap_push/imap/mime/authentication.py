@@ -6,7 +6,7 @@ from typing import Final
 
 from ..models import Authentication
 from .characters import one_line
-from .lexemes import content, lexemes, without_comments
+from .lexemes import content, lexemes
 
 # Longest name of a server, and of a domain, that is returned.
 _MAX_NAME: Final = 255
@@ -17,22 +17,26 @@ _RESULT: Final = re.compile(
     rb"\s*+([a-z][a-z0-9-]*+)\s*+(?:/\s*+\d++\s*+)?=\s*+([a-z]{1,20})(?![\w-])",
     re.IGNORECASE,
 )
+# What is quoted, such as a reason, is passed over.
 _HEADER_FROM: Final = re.compile(
-    rb"(?<!\S)header\s*+\.\s*+from\s*+=\s*+" + _VALUE, re.IGNORECASE | re.DOTALL
+    rb'"(?:[^"\\]|\\.)*+"|(?<!\S)header\s*+\.\s*+from\s*+=\s*+' + _VALUE,
+    re.IGNORECASE | re.DOTALL,
 )
 
 
 def parse_authentication(field: bytes) -> Authentication | None:
     """Return the results of an Authentication-Results field; None for an empty field.
 
-    `server` is "" where the field does not name it, as Microsoft's do not.
+    `server` is "" where the field does not name it, as Microsoft's do not, or by a name with
+    characters that are not ASCII: a server removes forged fields with its own name, but not those
+    with a name that only looks like it.
     """
     if not field.strip():
         return None
-    clauses = list(_clauses(without_comments(field)))
+    clauses = list(_clauses(field))
     server = ""
     if named := _SERVER.fullmatch(clauses[0]):
-        server = _text(named[1])
+        server = _text(named[1]) if named[1].isascii() else ""
         del clauses[0]
     results: dict[str, list[str]] = {}
     domain = ""
@@ -40,8 +44,8 @@ def parse_authentication(field: bytes) -> Authentication | None:
         if match := _RESULT.match(clause):
             method, result = match[1].lower().decode(), match[2].lower().decode()
             results.setdefault(method, []).append(result)
-            if method == "dmarc" and (author := _HEADER_FROM.search(clause)):
-                domain = domain or _text(author[1]).rpartition("@")[2]
+            if method == "dmarc":
+                domain = domain or _header_from(clause)
     return Authentication(
         server=server,
         spf=_worst(results.get("spf")),
@@ -55,15 +59,27 @@ def parse_authentication(field: bytes) -> Authentication | None:
 
 
 def _clauses(field: bytes) -> Iterator[bytes]:
-    """Yield what is between the semicolons that are not quoted."""
+    """Yield what is between the semicolons, without comments.
+
+    A comment or quote that is not closed ends the field: what is behind it may be text that the
+    sender brought into it.
+    """
     clause: list[bytes] = []
     for kind, octets in lexemes(field):
+        if kind in {"(", '"'}:
+            break
         if kind == ";":
             yield b"".join(clause)
             clause = []
         else:
-            clause.append(octets)
+            clause.append(b" " if kind == "comment" else octets)
     yield b"".join(clause)
+
+
+def _header_from(clause: bytes) -> str:
+    """Return the domain that a DMARC result is about, "" if it is not given."""
+    values = (match[1] for match in _HEADER_FROM.finditer(clause))
+    return _text(next(filter(None, values), b"")).rpartition("@")[2]
 
 
 def _worst(results: list[str] | None) -> str | None:
@@ -74,5 +90,7 @@ def _worst(results: list[str] | None) -> str | None:
 
 
 def _text(value: bytes) -> str:
+    """Return a value, "" if it has invisible characters: without them it would be another one."""
     octets = content(value) if value.startswith(b'"') else value
-    return one_line(octets[:_MAX_NAME].decode("utf-8", "replace"))
+    text = octets[:_MAX_NAME].decode("utf-8", "replace")
+    return text if one_line(text) == text else ""

@@ -8,15 +8,16 @@ from typing import Final
 
 from ..models import Authentication, Mail
 from ..responses import Value, parse_internal_date, parse_number, parse_strings
-from .addresses import Mailbox, mailboxes
+from .addresses import Mailbox, complete_entries, mailboxes
 from .attachments import attachments_of
 from .authentication import parse_authentication
 from .body_structure import parse_structure
 from .body_text import codecs_of
-from .budget import Budget
+from .budget import Budget, json_size
 from .characters import one_line, visible
 from .dates import parse_date
 from .encoded_words import decode_words
+from .lexemes import content, lexemes
 from .parameters import MAX_FIELD, unfold
 
 HEADER_FIELDS: Final = (
@@ -82,7 +83,7 @@ def parse_mail(
         uid_validity=uid_validity,
         uid=uid,
         message_id=budget.text(header.line(b"message-id"), _MAX_MESSAGE_ID) or None,
-        sender=budget.text(sender.address, _MAX_ADDRESS),
+        sender=_address(sender.address, budget),
         sender_name=budget.text(decode_words(sender.name, budget), _MAX_NAME),
         to=budget.items(to, _MAX_ADDRESSES),
         cc=budget.items(cc, _MAX_ADDRESSES),
@@ -109,8 +110,11 @@ class _Header:
     def __init__(self, raw: Value, budget: Budget) -> None:
         self._budget = budget
         self._fields: dict[bytes, list[bytes]] = {}
+        # The value of the field in which the header is cut.
+        self._cut: bytes | None = None
         header = raw if isinstance(raw, bytes) else b""
-        if len(header) == MAX_HEADER:
+        is_cut = len(header) == MAX_HEADER
+        if is_cut:
             # As long as what was asked for: the last line may be cut.
             header = budget.cut(header, MAX_HEADER - 1, b"\n")
         # A lone CR ends no line: a subject could bring a From with it.
@@ -118,7 +122,9 @@ class _Header:
             name, colon, value = line.partition(b":")
             name = name.strip().lower()
             if colon and name in _FIELD_NAMES:
-                self._fields.setdefault(name, []).append(value.strip())
+                value = value.strip()
+                self._fields.setdefault(name, []).append(value)
+                self._cut = value if is_cut else None
 
     def octets(self, name: bytes, separator: bytes = b" ") -> bytes:
         """Return the topmost field of a name; if it is cut, then at a separator."""
@@ -129,10 +135,21 @@ class _Header:
         """Return the topmost field of a name, without encoded words, as one line."""
         return one_line(self._budget.decode(self.octets(name)))
 
+    def whole(self, name: bytes) -> bytes:
+        """Return the topmost field of a name, b"" if it would be cut."""
+        [field, *_] = self._fields.get(name, [b""])
+        return b"" if self._is_cut(field, MAX_FIELD) else field
+
+    def _is_cut(self, field: bytes, limit: int) -> bool:
+        return field is self._cut or len(field) > limit
+
     def mailboxes(self, name: bytes, limit: int) -> Iterator[Mailbox]:
         """Yield the mailboxes of all fields of a name, which may have `limit` octets together."""
         for field in self._fields.get(name, ()):
-            kept = self._budget.cut(field, limit, b",")
+            kept = field[:limit]
+            if self._is_cut(field, limit):
+                self._budget.truncated = True
+                kept = complete_entries(kept)
             limit -= len(kept)
             # Each on its own: a quote that is open in one does not change the next.
             yield from mailboxes(kept)
@@ -141,10 +158,21 @@ class _Header:
 def _sender(authors: list[Mailbox], header: _Header) -> Mailbox:
     """Return the first author with a domain, or the first, or From as a name without an address."""
     with_domain = (author for author in authors if "@" in author.address)
-    field = header.octets(b"from", b",")
-    # The null path of `MAILER DAEMON <>` is not part of the name.
-    named = Mailbox(field.removesuffix(b"<>").strip() or field, "")
+    # What is left of a field that is cut could be the address of someone else.
+    field = header.whole(b"from")
+    # The null path of `MAILER DAEMON <>` is not part of the name, nor are quotes around it.
+    name = field.removesuffix(b"<>").strip()
+    quoted = [octets for kind, octets in lexemes(name) if kind == "quoted"]
+    named = Mailbox(content(name) if quoted == [name] else name or field, "")
     return next(with_domain, next(iter(authors), named))
+
+
+def _address(address: str, budget: Budget) -> str:
+    """Return an address; of one that is too long the end, so that the domain is the real one."""
+    while json_size(address) > _MAX_ADDRESS:
+        budget.truncated = True
+        address = address[-_MAX_ADDRESS:][len(address) // 4 :]
+    return address
 
 
 def _recipients(header: _Header, name: bytes) -> tuple[str, ...]:

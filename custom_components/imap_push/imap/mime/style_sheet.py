@@ -39,7 +39,7 @@ _VALUES: Final = {
         "none", "inline", "inline-block", "inline-table", "inline-flex", "inline-grid", "contents",
         "block", "flow-root", "flex", "grid", "list-item", "table", "table-row", "table-cell",
         "table-caption", "table-row-group", "table-header-group", "table-footer-group",
-        "-webkit-box", "-webkit-flex", "-ms-flexbox",
+        "-webkit-box", "-webkit-flex", "-ms-flexbox", "inherit", "initial", "unset",
     },
 }  # fmt: skip
 _NAME_CHARACTERS: Final = frozenset({"-", "_", *string.ascii_lowercase, *string.digits})
@@ -126,8 +126,11 @@ class StyleSheet:
 
 
 def _declarations(text: str) -> list[tuple[str, str, bool]]:
-    """Return the valid ones of the declarations that matter: name, value, whether important."""
-    found = []
+    """Return the valid ones of the declarations that matter: name, value, whether important.
+
+    Of several of one property, the last one counts.
+    """
+    found: dict[tuple[str, bool], str] = {}
     text = text[:_MAX_TEXT].lower()
     for declaration in _DECLARATION.finditer(text):
         # A look-behind in the expression would take three times as long.
@@ -138,12 +141,12 @@ def _declarations(text: str) -> list[tuple[str, str, bool]]:
         value = value.strip()
         if name in _VALUES:
             if value in _VALUES[name]:
-                found.append((name, value, bool(important)))
+                found[name, bool(important)] = value
         elif _NO_SIZE.search(value):
-            found.append(("font-size", "0", bool(important)))
+            found["font-size", bool(important)] = "0"
         elif name == "font" or not value.endswith(_RELATIVE) or value.endswith("rem"):
-            found.append(("font-size", "1", bool(important)))
-    return found
+            found["font-size", bool(important)] = "1"
+    return [(name, value, important) for (name, important), value in found.items()]
 
 
 def _rules(css: str) -> Iterator[tuple[str, str]]:

@@ -89,7 +89,9 @@ class TextLayout:
                 self._gap = ""
             words = line.strip()
             before, _, after = line.partition(words) if words else (line, "", "")
-            self._gap += before.replace("\xa0", " ")
+            # No more than fits: pieces of nothing but spaces would take quadratic time.
+            gap = self._gap + before.replace("\xa0", " ")
+            self._gap = gap[: self._left + 1]
             if words:
                 self._write(words.replace("\xa0", " "))
                 self._gap = after.replace("\xa0", " ")
