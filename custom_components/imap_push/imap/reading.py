@@ -40,6 +40,8 @@ from .responses import MAX_DEPTH, Value
 # Mails that one request reads at the most, and one command.
 MAX_MAILS: Final = 500
 _MAILS_AT_ONCE: Final = 100
+# Characters of HTML source that are returned.
+MAX_HTML: Final = 200_000
 # Octets that one request for a piece of a part asks for.
 PIECE: Final = 262_144
 
@@ -84,7 +86,7 @@ async def fetch_content(
 ) -> Content:
     """Return a message with its header and its text, or the text of the part with a number.
 
-    `html`: with the source of its HTML, too, as long as the text. Raises PartNotFound.
+    `html`: with the source of its HTML, too, of at most MAX_HTML characters. Raises PartNotFound.
     """
     place = folder, uid_validity, uid
     wanted = NO_TEXT if number else request
@@ -111,7 +113,7 @@ async def fetch_content(
         part = html_part(items, request)
     if html and part and part.is_html:
         part = await _with_octets(desk, place, part)
-        read = partial(source_of_part, part, request.size, Budget())
+        read = partial(source_of_part, part, MAX_HTML, Budget())
         source = await in_thread_if_large((part.octets,), read)
     return Content(
         mail=mail,
