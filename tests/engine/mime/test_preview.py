@@ -294,20 +294,21 @@ async def test_long_field(name: bytes) -> None:
         pytest.param(multipart(b"mixed", plain(b"x"), PHOTO, html(CODE)), CODE, id="second part"),
         pytest.param(
             multipart(b"alternative", plain(b"Hello"), html(style(60_000) + CODE)),
-            (style(60_000) + CODE)[:200],
-            id="long",
+            style(60_000) + CODE,
+            id="longer than the text",
         ),
+        pytest.param(html(style(250_000)), style(250_000)[:200_000], id="too long"),
         pytest.param(
             multipart(b"mixed", plain(b"x"), part(b"text/html; name=a.html", CODE)), None, id="attached HTML"
         ),
     ],
 )  # fmt: skip
 async def test_source_of_the_html(content: bytes, source: bytes | None) -> None:
-    """It is that of the text, with at most as many characters."""
+    """It is that of the text, with at most 200,000 characters."""
     async with opened(mime(content)) as (client, _):
         found = await client.content("INBOX", 3, 7, text_size=200, html=True)
     assert found.html == (source and source.decode())
-    assert found.truncated is (source is not None and len(source) == 200)
+    assert found.truncated is (source is not None and len(source) == 200_000)
 
 
 @pytest.mark.parametrize(
