@@ -18,8 +18,10 @@ from custom_components.imap_push.imap.mime.preview import (
     TextRequest,
     batch_size,
     fetch_items,
+    preview_of,
     reduced_fetch_items,
 )
+from custom_components.imap_push.imap.responses import Value
 
 from ..conftest import account
 from ..scripted import Peer, ScriptedServer
@@ -41,6 +43,9 @@ LONG: Final = b",\r\n ".join(b"Person <person%d@example.org>" % n for n in range
 CODE: Final = b"<p>Your code is 123456</p>"
 # A part that fills what is fetched first.
 PHOTO: Final = in_base64(b"image/jpeg; name=a.jpg", bytes(60_000))
+
+HTML_PART: Final = (b"text", b"html", None, None, None, b"7bit", b"30000", b"1")
+PLAIN_PART: Final = (b"text", b"plain", None, None, None, b"7bit", b"300", b"1")
 
 
 def value(item: object) -> bytes:
@@ -264,6 +269,31 @@ async def test_second_fetch_is_refused(refused: Callable[[str], bool]) -> None:
     assert found.mail.sender == "ada@example.com"
     assert found.text == ("" if refused("HEADER.FIELDS (TO)") else "One")
     assert found.truncated
+
+
+@pytest.mark.parametrize(
+    "structure",
+    [
+        pytest.param((HTML_PART, b"mixed"), id="without the image"),
+        pytest.param((PLAIN_PART, HTML_PART, b"mixed"), id="image that is text"),
+        pytest.param(((HTML_PART, b"related"), b"mixed"), id="one level more"),
+    ],
+)
+def test_structure_of_another_message(structure: Value) -> None:
+    """An image is not read as text, and the text that the server has is fetched."""
+    body = b"--x\r\nContent-Type: image/jpeg\r\n\r\nJPEG\r\n--x\r\nContent-Type: text/html\r\n\r\n"
+    request = TextRequest(100)
+    items: dict[str, Value] = {
+        "BODY": b"Content-Type: multipart/mixed; boundary=x\r\n",
+        "BODY[TEXT]": (body + style(30_000))[: request.octets],
+        "BODYSTRUCTURE": structure,
+    }
+    more = preview_of(items, request).more
+    assert more
+    for section, _ in SECTION.findall(more):
+        items[f"BODY[{section}]"] = b"" if "MIME" in section else b"Hello"
+    assert "Hello" in (text := preview_of(items, request).text.text)
+    assert "JPEG" not in text
 
 
 @pytest.mark.parametrize("name", [b"To: ", b"Cc: ", b"Reply-To: "])

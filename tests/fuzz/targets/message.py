@@ -27,6 +27,7 @@ from custom_components.imap_push.imap import (
     Watcher,
     WatchOptions,
 )
+from custom_components.imap_push.imap.reading import MAX_HTML
 from homeassistant.helpers.json import json_bytes
 
 from ..loop import MeasuredLoop
@@ -218,7 +219,7 @@ def _check_content(content: Content) -> None:
     """See that there is as much text as was asked for, and that JSON can hold it."""
     check_text("content", content.text, is_one_line=False)
     (content.html or "").encode()
-    if max(len(content.text), len(content.html or "")) > _TEXT_SIZE:
+    if len(content.text) > _TEXT_SIZE or len(content.html or "") > MAX_HTML:
         raise Violation("more text than was asked for")
 
 

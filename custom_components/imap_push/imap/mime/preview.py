@@ -139,7 +139,7 @@ def text_in(items: Mapping[str, Value], request: TextRequest) -> Text:
     if any(name.startswith("BODY[") and name[5].isdigit() for name in items):
         structure = parse_structure(items.get("BODYSTRUCTURE"), budget)
         if structure is not None:
-            known = {part.number: part for part, _ in roles(message, budget)}
+            known = _by_key(message, budget)
             whole = _with_octets(structure, items, known, request)
             found = text_of(whole, request.size, budget, links=request.links)
     if found.text:
@@ -151,7 +151,7 @@ def html_part(items: Mapping[str, Value], request: TextRequest) -> Part | None:
     """Return the first HTML that is text of the message, with its content if that is whole."""
     budget = Budget(_MAX_DECODED)
     message = _message(items, request, budget)
-    known = {part.number: part for part, _ in roles(message, budget)}
+    known = _by_key(message, budget)
     structure = parse_structure(items.get("BODYSTRUCTURE"), budget)
     if structure is not None:
         message = _with_octets(structure, items, known, request)
@@ -207,13 +207,13 @@ def _missing_text(
             yield f"BODY.PEEK[TEXT]<0.{request.limit}>"
         return
     message = _message(items, request, budget)
-    known = {part.number for part, _ in roles(message, budget) if part.is_whole}
-    known |= {part.number for part in parts if f"BODY[{part.number}]" in items}
+    known = {key for key, part in _by_key(message, budget).items() if part.is_whole}
+    known |= {_key(part) for part in parts if f"BODY[{part.number}]" in items}
     preferred = preferred_parts(structure, budget)
-    missing = [part for part in preferred if part.number not in known]
+    missing = [part for part in preferred if _key(part) not in known]
     if not missing and (found.is_cut or not found.text):
         # They are blank: other forms of the text may not be.
-        missing = [part for part in parts if part.number not in known]
+        missing = [part for part in parts if _key(part) not in known]
     left = request.limit
     for part in missing[:_MAX_PARTS]:
         if left > 0:
@@ -234,17 +234,29 @@ def _message(items: Mapping[str, Value], request: TextRequest, budget: Budget) -
     )
 
 
+def _key(part: Part) -> tuple[str, str]:
+    """Return what a part has in common with the same part of BODYSTRUCTURE.
+
+    A server may number parts in another way, and an image must not be read as text.
+    """
+    return part.number, part.content_type
+
+
+def _by_key(message: Part, budget: Budget) -> dict[tuple[str, str], Part]:
+    return {_key(part): part for part, _ in roles(message, budget)}
+
+
 def _with_octets(
     part: Part,
     items: Mapping[str, Value],
-    known: Mapping[str, Part],
+    known: Mapping[tuple[str, str], Part],
     request: TextRequest,
 ) -> Part:
     """Return a part of a structure with the contents that were fetched."""
     if part.children:
         children = (_with_octets(it, items, known, request) for it in part.children)
         return part._replace(children=tuple(children))
-    found = known.get(part.number)
+    found = known.get(_key(part))
     part = with_encoding(part, items.get(f"BODY[{part.number}.MIME]"))
     if found and found.encoding:
         part = part._replace(encoding=found.encoding)
