@@ -151,6 +151,7 @@ def read(field: str | bytes) -> list[tuple[str, str]]:
         pytest.param('"alarm"', [], id="quoted word"),
         pytest.param("<>", [], id="null path"),
         pytest.param("Ada <>", [], id="name and null path"),
+        pytest.param("ada@example.com <>", [("", "ada@example.com")], id="address and null path"),
         pytest.param("Ada <ada l@example.com>", [], id="space in the address"),
         pytest.param("(Ada)", [], id="comment alone"),
         pytest.param("", [], id="empty"),

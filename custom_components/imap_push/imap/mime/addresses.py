@@ -104,7 +104,8 @@ def _unusual(field: bytes) -> Iterator[Mailbox]:
         elif kind in {",", ";", ""}:
             if brackets:
                 found = _bracketed([*chain(*held), *outside], brackets)
-                yield from found or _alone(held)
+                # `ada@example.com <>`: the address is before the null path.
+                yield from found or _bare(outside) or _alone(held)
                 held = []
             elif found := _bare(outside):
                 yield from _alone(held)
