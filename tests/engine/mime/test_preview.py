@@ -47,7 +47,7 @@ def value(item: object) -> bytes:
     """Return a value as a server sends it."""
     if isinstance(item, tuple):
         return b"(%b)" % b" ".join(map(value, item))
-    return b"NIL" if item is None else b'"%b"' % item  # type: ignore[str-bytes-safe]
+    return b'"%b"' % item if isinstance(item, bytes) else b"NIL"
 
 
 class Mailbox:

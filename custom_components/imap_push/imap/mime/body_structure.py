@@ -7,7 +7,7 @@ from typing import Final
 from ..responses import Value, parse_number
 from .budget import Budget
 from .media_type import media_type
-from .parameters import MAX_FIELD, parse_field
+from .parameters import MAX_FIELD, Parameters, parse_field
 from .part import Part, is_named
 from .transfer_encoding import encoding_name
 
@@ -70,16 +70,15 @@ class _Reader:
         return Part(
             number=number,
             content_type=media_type("multipart", _word(subtype)),
-            parameters=parameters,
+            parameters=_parameters(parameters),
             children=tuple(parts),
         )
 
 
 def _single(number: str, values: tuple[Value, ...]) -> Part:
-    kind, subtype, parameters, content_id, _, encoding, size = (
-        *values[:7],
-        *(None,) * 7,
-    )[:7]
+    fields = (*values[:7], *(None,) * 7)[:7]
+    kind, subtype, field_parameters, content_id, _, encoding, size = fields
+    parameters = _parameters(field_parameters)
     disposition, disposition_parameters = _disposition(values)
     return Part(
         number=number,
@@ -97,20 +96,24 @@ def _single(number: str, values: tuple[Value, ...]) -> Part:
     )
 
 
-def _disposition(values: tuple[Value, ...]) -> tuple[str, Value]:
+def _disposition(values: tuple[Value, ...]) -> tuple[str, Parameters]:
     """Return type and parameters of Content-Disposition (RFC 2183).
 
-    Its place depends on the content type, which a server may take for another one than it says.
+    Its position depends on the content type, and servers get that wrong: it is searched for.
     """
     for value in values[7:]:
         if isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], bytes):
             kind, parameters = value
             if isinstance(parameters, tuple) or parameters is None:
-                return _word(kind).lower(), parameters
+                return _word(kind).lower(), _parameters(parameters)
         # pymap sends the field as one string.
         if isinstance(value, bytes) and _DISPOSITION.match(value):
             return parse_field(value[:MAX_FIELD])
-    return "", None
+    return "", ()
+
+
+def _parameters(value: Value) -> Parameters:
+    return value if isinstance(value, tuple) else ()
 
 
 def _word(value: Value) -> str:

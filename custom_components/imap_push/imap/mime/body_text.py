@@ -2,25 +2,22 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-import re
 from typing import Final
 
 from .budget import Budget
-from .characters import visible
 from .charset import decode
-from .flowed import unwrap
 from .html import text_of_html
 from .html_charset import html_charset
 from .part import Part, Role, roles
+from .plain_text import plain_text, unwrap_flowed
 from .transfer_encoding import decoder_for
 
 # Octets that are read of one part, however many characters are wanted.
 MAX_TEXT_OCTETS: Final = 1_048_576
-# Octets and characters that are worked on in one call: a call holds the interpreter lock.
+# Octets that are decoded in one call: a call holds the interpreter lock.
 _CHUNK: Final = 16_384
 # Charsets of other parts that are tried for text without one.
 _MAX_OTHERS: Final = 3
-_END_OF_LINE: Final = re.compile(r"\r\n?")
 _BETWEEN_PARTS: Final = "\n\n"
 _ALTERNATIVE: Final = "multipart/alternative"
 
@@ -81,13 +78,13 @@ def text_of_part(part: Part, size: int, budget: Budget, *, links: bool) -> Text:
     content = decode_text(part, budget)
     if part.is_html:
         text, is_cut = text_of_html(content.text, size, budget, links=links)
-        return Text(text, is_cut or content.is_cut)
-    text = content.text
-    if part.parameter(b"format", budget).lower() == "flowed":
-        delete_space = part.parameter(b"delsp", budget).lower() == "yes"
-        text = "\n".join(unwrap(text, delete_space=delete_space))
-    found = plain_text(text, size)
-    return Text(found.text, found.is_cut or content.is_cut)
+    else:
+        text = content.text
+        if part.parameter(b"format", budget).lower() == "flowed":
+            delete_space = part.parameter(b"delsp", budget).lower() == "yes"
+            text = "\n".join(unwrap_flowed(text, delete_space=delete_space))
+        text, is_cut = plain_text(text, size)
+    return Text(text, is_cut or content.is_cut)
 
 
 def source_of_part(part: Part, size: int, budget: Budget) -> Text:
@@ -96,22 +93,6 @@ def source_of_part(part: Part, size: int, budget: Budget) -> Text:
     # Charsets such as UTF-7 can hold half a surrogate pair, which JSON cannot.
     source = content.text[:size].encode("utf-8", "replace").decode()
     return Text(source, content.is_cut or len(content.text) > size)
-
-
-def plain_text(text: str, size: int) -> Text:
-    """Return at most `size` characters of plain text without invisible characters."""
-    text = text.lstrip()
-    found: list[str] = []
-    left, position = size, 0
-    while position < len(text) and left >= 0:
-        # Between lines, so that characters that belong together are looked at together.
-        end = text.rfind("\n", position, position + _CHUNK) + 1 or position + _CHUNK
-        piece = visible(_END_OF_LINE.sub("\n", text[position:end]))
-        found.append(piece if found else piece.lstrip())
-        left -= len(found[-1])
-        position = end
-    readable = "".join(found).strip()
-    return Text(readable[:size], len(readable) > size or position < len(text))
 
 
 class _Reader:

@@ -3,12 +3,12 @@
 import binascii
 from itertools import batched, groupby
 import re
-import string
 from typing import Final, NamedTuple
 
 from .budget import Budget
 from .characters import one_line
 from .charset import codec_of
+from .transfer_encoding import NOT_BASE64, decode_base64
 
 # A word as the RFC says, which ends before white space, another word or the end of the field.
 _ORDINARY: Final = re.compile(
@@ -23,8 +23,6 @@ _END: Final = re.compile(rb"\?=(?![0-9A-F]{2}[^\s?]{0,75}+\?=)")
 _BLANK: Final = re.compile(rb"\s")
 # A fold within a character of UTF-8.
 _FOLD: Final = re.compile(rb"\s++(?==[89AB][0-9A-F])", re.IGNORECASE)
-_BASE64: Final = f"{string.ascii_letters}{string.digits}+/=".encode()
-_NOT_BASE64: Final = bytes(set(range(256)) - set(_BASE64))
 _INVALID: Final = "\ufffd"
 
 
@@ -56,18 +54,6 @@ def decode_words(octets: bytes, budget: Budget) -> str:
             for raw_text, (_, words) in zip(raw_texts, runs, strict=True)
         )
     )
-
-
-def decode_base64(octets: bytes) -> bytes:
-    """Decode Base64 that may be padded piece by piece; skip what is no digit."""
-    pieces = octets.translate(None, _NOT_BASE64).split(b"=")
-    return b"".join(map(_decode_quanta, pieces))
-
-
-def _decode_quanta(digits: bytes) -> bytes:
-    # A digit alone is less than an octet.
-    digits = digits[:-1] if len(digits) % 4 == 1 else digits
-    return binascii.a2b_base64(digits + b"==")
 
 
 def _split(octets: bytes) -> list[tuple[bytes, list[_Word]]]:
@@ -151,7 +137,7 @@ def _q_octets(word: _Word) -> bytes:
 
 def _base64_octets(words: list[_Word], budget: Budget) -> bytes:
     """Decode each word on its own, or together if the sender cut the Base64 at any digit."""
-    payloads = [word.payload.translate(None, _NOT_BASE64) for word in words]
+    payloads = [word.payload.translate(None, NOT_BASE64) for word in words]
     decoded = list(map(decode_base64, payloads))
     apart = b"".join(
         octets or (word.octets if word.payload else b"")

@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from enum import Enum, auto
 from typing import Final, NamedTuple
 
-from ..responses import Value
 from .budget import Budget
-from .parameters import parameter_octets
+from .parameters import Parameters, has_parameter, parameter_octets
 
 _TEXT_TYPES: Final = frozenset({"text/plain", "text/html"})
 _CALENDAR: Final = "text/calendar"
@@ -31,17 +30,16 @@ class Part(NamedTuple):
     """A body part (RFC 2046), or the message itself.
 
     `number` is the section number for FETCH (RFC 3501 6.4.5), "" for a message that is a
-    multipart. `content_type`, `disposition` and `encoding` are lower case. Parameters alternate
-    between name and value, as in BODYSTRUCTURE. `size` is in octets, as encoded for transfer.
+    multipart. `content_type`, `disposition` and `encoding` are lower case. `size` is in octets, as encoded for transfer.
     `octets` is the encoded content, None where it was not fetched; `is_whole` says if that is
     all of it.
     """
 
     number: str = ""
     content_type: str = "text/plain"
-    parameters: Value = None
+    parameters: Parameters = ()
     disposition: str = ""
-    disposition_parameters: Value = None
+    disposition_parameters: Parameters = ()
     content_id: bytes = b""
     encoding: str = ""
     size: int = 0
@@ -62,7 +60,7 @@ class Part(NamedTuple):
     @property
     def is_ascii(self) -> bool:
         """Return if no parameter has a character that is not ASCII and not encoded."""
-        values = (*_values(self.parameters), *_values(self.disposition_parameters))
+        values = (*self.parameters, *self.disposition_parameters)
         return all(isinstance(it, bytes) and it.isascii() for it in values)
 
     @property
@@ -72,15 +70,14 @@ class Part(NamedTuple):
 
     def parameter(self, name: bytes, budget: Budget) -> str:
         """Return a parameter of Content-Type that is one word, "" if there is none."""
-        octets = _plain(self.parameters, name)
-        if not octets and _has(self.parameters, name):
-            octets, _ = parameter_octets(self.parameters, name, budget)
+        octets, _ = parameter_octets(self.parameters, name, budget)
         return octets[:_MAX_WORD].decode("ascii", "replace").strip()
 
 
-def is_named(parameters: Value, disposition_parameters: Value) -> bool:
-    """Return if parameters of Content-Type or Content-Disposition hold a file name."""
-    return _has(disposition_parameters, b"filename") or _has(parameters, b"name")
+def is_named(parameters: Parameters, disposition_parameters: Parameters) -> bool:
+    """Return True if Content-Type or Content-Disposition has a file name."""
+    in_disposition = has_parameter(disposition_parameters, b"filename")
+    return in_disposition or has_parameter(parameters, b"name")
 
 
 def roles(root: Part, budget: Budget) -> Iterator[tuple[Part, Role]]:
@@ -137,26 +134,3 @@ def _children(parent: Part, budget: Budget) -> list[tuple[Part, bool]]:
     named = (child for child in parent.children if start and child.content_id == start)
     main = next(named, parent.children[0])
     return [(child, child is main) for child in parent.children]
-
-
-def _has(parameters: Value, name: bytes) -> bool:
-    """Return if there is a parameter, or a piece of it, that is not empty."""
-    values = _values(parameters)
-    pairs = zip(values[::2], values[1::2], strict=False)
-    return any(
-        isinstance(key, bytes) and key.lower().partition(b"*")[0] == name and value
-        for key, value in pairs
-    )
-
-
-def _plain(parameters: Value, name: bytes) -> bytes:
-    """Return a parameter that is written as RFC 2045 says, b"" if there is none."""
-    values = _values(parameters)
-    for key, value in zip(values[::2], values[1::2], strict=False):
-        if isinstance(key, bytes) and isinstance(value, bytes) and key.lower() == name:
-            return value
-    return b""
-
-
-def _values(parameters: Value) -> tuple[Value, ...]:
-    return parameters if isinstance(parameters, tuple) else ()

@@ -6,7 +6,8 @@ import string
 from typing import Final, override
 
 _BASE64: Final = f"{string.ascii_letters}{string.digits}+/=".encode()
-_NOT_BASE64: Final = bytes(set(range(256)) - set(_BASE64))
+# All octets that Base64 ignores.
+NOT_BASE64: Final = bytes(set(range(256)) - set(_BASE64))
 # Transfer padding: white space at the end of a line (RFC 2045 6.7, rule 3).
 _PADDING: Final = (b" \n", b"\t\n", b" \r\n", b"\t\r\n")
 _BLANKS: Final = b" \t\r"
@@ -37,7 +38,7 @@ class _Base64(Decoder):
 
     @override
     def decode(self, octets: bytes) -> bytes:
-        *padded, digits = octets.translate(None, _NOT_BASE64).split(b"=")
+        *padded, digits = octets.translate(None, NOT_BASE64).split(b"=")
         decoded: list[bytes] = []
         for piece in padded:
             decoded.append(_quanta(self._kept + piece))
@@ -143,6 +144,12 @@ def encoding_name(field: bytes) -> str:
     return (
         name.partition(b";")[0].strip(b"\" \t\r\n'").decode("ascii", "replace").lower()
     )
+
+
+def decode_base64(octets: bytes) -> bytes:
+    """Decode Base64, also with padding in the middle or none; other octets are ignored."""
+    decoder = _Base64()
+    return decoder.decode(octets) + decoder.end()
 
 
 def decoder_for(encoding: str) -> Decoder:

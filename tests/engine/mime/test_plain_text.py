@@ -3,12 +3,12 @@
 from hypothesis import given, strategies as st
 import pytest
 
-from custom_components.imap_push.imap.mime.flowed import unwrap
+from custom_components.imap_push.imap.mime.plain_text import unwrap_flowed
 
 
 def joined(text: str, *, delete_space: bool = False) -> str:
     """Return flowed text as paragraphs."""
-    return "\n".join(unwrap(text, delete_space=delete_space))
+    return "\n".join(unwrap_flowed(text, delete_space=delete_space))
 
 
 @pytest.mark.parametrize(
