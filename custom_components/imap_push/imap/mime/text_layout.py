@@ -73,14 +73,6 @@ class TextLayout:
         self._write(words)
         self._gap = " " if text[-1].isspace() else ""
 
-    def add_lines(self, text: str) -> None:
-        r"""Add text with single spaces and its lines, which "\n" ends; raise TextIsFull."""
-        for number, line in enumerate(text.split("\n")):
-            if number:
-                self._breaks += 1
-                self._gap = ""
-            self.add(line)
-
     def add_preformatted(self, text: str) -> None:
         """Add text with all its lines and spaces, but those at a line's end; raise TextIsFull."""
         for number, line in enumerate(visible(text).split("\n")):
