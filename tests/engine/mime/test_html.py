@@ -170,6 +170,10 @@ STYLE_SHEETS: Final = [
     pytest.param(".x{display:none} div{display:block}", "a", id="class over tag"),
     pytest.param("#i{display:block} .x{display:none}", "a\n\nc", id="ID over class"),
     pytest.param("p{display:none} p{display:block}", "a\n\nb\nc", id="the later one"),
+    pytest.param(
+        "p{display:none;display:block}", "a\n\nb\nc", id="the later one in a rule"
+    ),
+    pytest.param("p{display:block;display:none}", "b\nc", id="the later one hides"),
     pytest.param("p{display:none!important} p{display:block}", "b\nc", id="important"),
     pytest.param("/* } */p{/**/display:/*{*/none}", "b\nc", id="comments"),
     pytest.param("<!-- p{display:none} -->", "b\nc", id="in a comment of HTML"),

@@ -28,8 +28,8 @@ _PROPERTIES: Final = frozenset(
 _RELATIVE: Final = ("em", "ex", "ch", "%", "inherit", "unset", "larger", "smaller")
 _NO_SIZE: Final = re.compile(r"(?:^|\s)[+-]?0*+\.?0*+(?:px|pt|em|rem|ex|%)?(?=$|[\s/])")
 
-# Name, value, and whether it is important.
-type _Declaration = tuple[str, str, bool]
+# Name and whether it is important -> value.
+type _Declarations = dict[tuple[str, bool], str]
 
 
 class _Rule(NamedTuple):
@@ -39,7 +39,7 @@ class _Rule(NamedTuple):
     names: frozenset[str]  # ".class" and "#id"
     specificity: int
     order: int
-    declarations: list[_Declaration]
+    declarations: _Declarations
 
 
 class StyleSheet:
@@ -70,7 +70,7 @@ class StyleSheet:
                 self._budget.take_tag()
                 self._add(selector.strip(), declarations)
 
-    def _add(self, selector: str, declarations: list[_Declaration]) -> None:
+    def _add(self, selector: str, declarations: _Declarations) -> None:
         found = _SELECTOR.fullmatch(selector)
         if not selector or not found:
             return
@@ -82,19 +82,15 @@ class StyleSheet:
 
     def declarations(self, tag: str, attributes: Mapping[str, str]) -> dict[str, str]:
         """Return an element's value of each property (CSS Cascade 4, 6); raise BudgetSpent."""
-        found = [
-            (is_important, rule.specificity, rule.order, name, value)
-            for rule in self._matching(tag, attributes)
-            for name, value, is_important in rule.declarations
-        ]
+        rules = [*self._matching(tag, attributes)]
         if style := attributes.get("style"):
-            found += (
-                (is_important, _INLINE, number, name, value)
-                for number, (name, value, is_important) in enumerate(
-                    _declarations(style)
-                )
-            )
-        return {name: value for *_, name, value in sorted(found)}
+            rules.append(_Rule("", frozenset(), _INLINE, 0, _declarations(style)))
+        found = sorted(
+            (is_important, rule.specificity, rule.order, name, value)
+            for rule in rules
+            for (name, is_important), value in rule.declarations.items()
+        )
+        return {name: value for *_, name, value in found}
 
     def _matching(self, tag: str, attributes: Mapping[str, str]) -> Iterator[_Rule]:
         if not self._rules:
@@ -110,23 +106,29 @@ class StyleSheet:
                     yield rule
 
 
-def _declarations(text: str) -> list[_Declaration]:
-    """Return the declarations that matter; a font size is "0", or "1" for all others."""
-    found = []
+def _declarations(text: str) -> _Declarations:
+    """Return the declarations that matter; of several of one property, the last one.
+
+    A font size is "0", or "1" for all others.
+    """
+    found: _Declarations = {}
     for declaration in text[:_MAX_TEXT].lower().split(";"):
         name, _, rest = declaration.partition(":")
         value, important, _ = rest.partition("!")
         name, value = name.strip(), value.strip()
         if name in _PROPERTIES:
-            found.append((name, value, bool(important)))
-        elif name in {"font", "font-size"}:
-            if _NO_SIZE.search(value):
-                found.append(("font-size", "0", bool(important)))
-            elif (
-                name == "font" or value.endswith("rem") or not value.endswith(_RELATIVE)
-            ):
-                found.append(("font-size", "1", bool(important)))
+            found[name, bool(important)] = value
+        elif name in {"font", "font-size"} and (size := _font_size(name, value)):
+            found["font-size", bool(important)] = size
     return found
+
+
+def _font_size(name: str, value: str) -> str:
+    """Return "" if the value leaves text at size zero as it is."""
+    if _NO_SIZE.search(value):
+        return "0"
+    is_relative = value.endswith(_RELATIVE) and not value.endswith("rem")
+    return "" if is_relative and name == "font-size" else "1"
 
 
 def _rules(css: str) -> Iterator[tuple[str, str]]:
