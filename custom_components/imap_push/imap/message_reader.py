@@ -1,4 +1,4 @@
-"""FETCH items -> `Mail`: large ones are read in a thread, and what cannot be read is a value."""
+"""Read FETCH items on the event loop, or in a thread if they are large; errors become values."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping

@@ -1,4 +1,4 @@
-"""BODYSTRUCTURE (RFC 3501 7.4.2) -> the tree of parts."""
+"""Parse BODYSTRUCTURE (RFC 3501 7.4.2) into a tree of parts."""
 
 from itertools import takewhile
 import re
@@ -17,10 +17,10 @@ _DISPOSITION: Final = re.compile(rb"(?:attachment|inline)[ \t]*(?:;|$)", re.IGNO
 
 
 def parse_structure(structure: Value, budget: Budget) -> Part | None:
-    """Return the message as BODYSTRUCTURE describes it, None if it describes nothing.
+    """Return the parts of a message, None if there is no structure; total on any value.
 
-    Total on any value. A message/rfc822 has no parts here: those inside it belong to another
-    message. Of more than MAX_PARTS parts the first ones are read.
+    A message/rfc822 has no parts here: its parts belong to another message. Only the first
+    MAX_PARTS parts are read.
     """
     if not isinstance(structure, tuple) or not structure:
         return None

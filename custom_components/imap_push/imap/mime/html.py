@@ -86,7 +86,7 @@ class _Reader:
         self._href = ""  # of the open link
         self._begin_of_link = 0
         self._alt = ""  # of an image in a link without text so far
-        self._is_first = False  # right behind <pre>
+        self._is_first = False  # directly after <pre>
 
     def read(self, html: str) -> None:
         """Collect the text; raise TextIsFull, BudgetSpent."""

@@ -1,7 +1,7 @@
-"""Parts of a message, and what each is to a reader: text, a file, or an image within the text.
+"""The tree of body parts, and the role of each: text, a file, or an image within the text.
 
-Both readers of a message make a tree of `Part`: `body_structure` from BODYSTRUCTURE and
-`multipart` from the message itself. What a part is, is decided here for all of them.
+`body_structure` makes the tree from BODYSTRUCTURE, `multipart` from the octets of the message. The
+roles are decided here for both.
 """
 
 from collections.abc import Iterator
@@ -18,12 +18,12 @@ _MAX_WORD: Final = 128
 
 
 class Role(Enum):
-    """What a part is to a reader."""
+    """What a mail program does with a part."""
 
     TEXT = auto()
     FILE = auto()
-    RESOURCE = auto()  # what the HTML shows by its Content-ID
-    HIDDEN = auto()  # a form of the text that is not read, or a multipart without parts
+    RESOURCE = auto()  # the HTML shows it by its Content-ID
+    HIDDEN = auto()  # an alternative that is not shown, or a multipart without parts
 
 
 class Part(NamedTuple):
@@ -81,7 +81,7 @@ def is_named(parameters: Parameters, disposition_parameters: Parameters) -> bool
 
 
 def roles(root: Part, budget: Budget) -> Iterator[tuple[Part, Role]]:
-    """Yield each part that holds no parts, in order, and what it is."""
+    """Yield each leaf of the tree in order, and its role."""
     if not root.children:
         yield root, role_of(root, None, is_main=True)
         return
@@ -96,11 +96,11 @@ def roles(root: Part, budget: Budget) -> Iterator[tuple[Part, Role]]:
 
 
 def role_of(part: Part, parent: Part | None, *, is_main: bool) -> Role:
-    """Return what a part without parts is; `is_main`: it is the root of its parent.
+    """Return the role of a leaf; `is_main`: it is the root of its multipart/related.
 
-    Text with a file name is a file: a log that is sent along must not pass for the message.
-    The message itself, an alternative and the root of a multipart/related are text even if
-    they have a name, as some mailers give them one.
+    Text with a file name is a file: an attached log is not the text of the message. The message
+    itself, an alternative and the root of a multipart/related are text even if they have a name:
+    some mailers add one.
     """
     container = "" if parent is None else parent.content_type
     in_alternative = container == "multipart/alternative"
@@ -118,7 +118,7 @@ def role_of(part: Part, parent: Part | None, *, is_main: bool) -> Role:
         return Role.TEXT if is_text else Role.FILE
     if is_resource:
         return Role.RESOURCE
-    # text/x-amp-html, text/watch-html, text/enriched and the like.
+    # Other forms of the text: text/x-amp-html, text/watch-html, text/enriched.
     is_form = part.content_type.startswith("text/") and part.content_type != _CALENDAR
     return (
         Role.HIDDEN if in_alternative and is_form and not part.is_named else Role.FILE

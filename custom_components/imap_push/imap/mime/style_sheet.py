@@ -24,7 +24,7 @@ _MEDIA_WIDTH: Final = re.compile(r"\(\s*+(min|max)-width\s*+:\s*+(\d{1,6})px\s*+
 _PROPERTIES: Final = frozenset(
     {"display", "visibility", "white-space", "text-transform"}
 )
-# Sizes that leave text at size zero as it is.
+# Units and values that depend on the inherited size: zero stays zero.
 _RELATIVE: Final = ("em", "ex", "ch", "%", "inherit", "unset", "larger", "smaller")
 _NO_SIZE: Final = re.compile(r"(?:^|\s)[+-]?0*+\.?0*+(?:px|pt|em|rem|ex|%)?(?=$|[\s/])")
 

@@ -1,4 +1,4 @@
-"""Put the text of a document into lines and words, as a browser does."""
+"""Lay out text in lines and words, as a browser does."""
 
 from typing import Final
 
@@ -9,7 +9,7 @@ _MAX_BREAKS: Final = 2
 
 
 class TextIsFull(Exception):
-    """There is more text than was asked for."""
+    """The text is longer than the requested size."""
 
 
 class TextLayout:

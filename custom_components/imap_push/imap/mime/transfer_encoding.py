@@ -1,4 +1,4 @@
-"""Content-Transfer-Encoding, decoded piece by piece (RFC 2045 6); total on any octets."""
+"""Decode Content-Transfer-Encoding piece by piece (RFC 2045 6); total on any octets."""
 
 import binascii
 import re
@@ -14,7 +14,7 @@ _BLANKS: Final = b" \t\r"
 # Octets of padding that wait for the end of the line; a line has up to 76 (RFC 2045 6.7).
 _MAX_PADDING: Final = 1_000
 _COMMENT: Final = re.compile(rb"\([^()]*+\)")
-# Octets of a line of uuencode; a longer one is no such line.
+# Octets of a line of uuencode. Longer lines are ignored.
 _MAX_UU_LINE: Final = 100
 
 
@@ -31,7 +31,7 @@ class Decoder:
 
 
 class _Base64(Decoder):
-    """Padding ends a quantum, not the data: some mailers encode line by line and join that."""
+    """Padding does not end the data: some mailers encode each line on its own."""
 
     def __init__(self) -> None:
         self._kept = b""
@@ -153,7 +153,7 @@ def decode_base64(octets: bytes) -> bytes:
 
 
 def decoder_for(encoding: str) -> Decoder:
-    """Return a decoder for `encoding_name`; an unknown one is taken for the identity."""
+    """Return a decoder for an `encoding_name`; unknown encodings are not decoded."""
     match encoding:
         case "base64":
             return _Base64()
