@@ -16,8 +16,6 @@ from .transfer_encoding import decoder_for
 MAX_TEXT_OCTETS: Final = 1_048_576
 # Octets that are decoded in one call: a call holds the interpreter lock.
 _CHUNK: Final = 16_384
-# Charsets of other parts that are tried for text without one.
-_MAX_OTHERS: Final = 3
 _BETWEEN_PARTS: Final = "\n\n"
 _ALTERNATIVE: Final = "multipart/alternative"
 
@@ -136,7 +134,7 @@ class _Reader:
 def _codecs(texts: Iterable[Part], budget: Budget) -> tuple[str, ...]:
     labels = (part.parameter(b"charset", budget) for part in texts)
     codecs = (budget.codec(label) for label in labels if label)
-    return tuple(dict.fromkeys(filter(None, codecs)))[:_MAX_OTHERS]
+    return tuple(dict.fromkeys(filter(None, codecs)))
 
 
 def _preferred(part: Part, numbers: set[str]) -> list[Part]:
