@@ -47,7 +47,10 @@ def value(item: object) -> bytes:
     """Return a value as a server sends it."""
     if isinstance(item, tuple):
         return b"(%b)" % b" ".join(map(value, item))
-    return b'"%b"' % item if isinstance(item, bytes) else b"NIL"
+    if item is None:
+        return b"NIL"
+    assert isinstance(item, bytes)
+    return b'"%b"' % item
 
 
 class Mailbox:

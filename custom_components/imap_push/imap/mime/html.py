@@ -29,6 +29,8 @@ _HIDDEN: Final = frozenset(
      "video"}
 )  # fmt: skip
 _PREFORMATTED: Final = frozenset({"listing", "plaintext", "pre", "xmp"})
+# The beginnings of values of `display` that begin no line.
+_INLINE_DISPLAYS: Final = ("contents", "initial", "inline", "table-cell", "unset")
 _KEEPS_LINES: Final = frozenset({"break-spaces", "pre", "pre-line", "pre-wrap"})
 # Elements that begin with more than a line.
 _BEGINNINGS: Final = _PREFORMATTED | CELLS | {"a", "br", "img", "li"}
@@ -140,7 +142,7 @@ class _Reader:
         if display is None:
             is_block = tag in BLOCKS
         else:
-            is_block = not display.startswith(("inline", "contents", "table-cell"))
+            is_block = not display.startswith(_INLINE_DISPLAYS)
         breaks = is_block + (is_block and tag in PARAGRAPHS)
         is_item = tag == "li" and display in {None, "list-item"}
         return _Start(given, breaks, is_item, _style(tag, found, is_hidden=is_hidden))
