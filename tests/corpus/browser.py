@@ -88,10 +88,9 @@ async def inner_texts(documents: Sequence[Html]) -> list[str]:
         )
         context.set_default_timeout(_TIMEOUT_MILLISECONDS)
         await context.route("**/*", answer)
+        page = await context.new_page()
         for _ in documents:
-            page = await context.new_page()
             await page.goto(_URL, wait_until="domcontentloaded")
             texts.append(await page.evaluate(_INNER_TEXT))
-            await page.close()
         await chromium.close()
     return texts

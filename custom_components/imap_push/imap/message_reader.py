@@ -1,4 +1,4 @@
-"""FETCH items -> `Mail`: large ones are read in a thread, and what cannot be read is a value."""
+"""Read FETCH items on the event loop, or in a thread if they are large; errors become values."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -83,7 +83,7 @@ async def read_text(
     """Return the text of a message, which `preview` may already have."""
     if preview:
         return preview.text
-    read = partial(_text, items, request, Text(is_cut=True))
+    read = partial(_text, items, request)
     return await in_thread_if_large(items.values(), read)
 
 
@@ -128,7 +128,7 @@ def _read(
         mail = Mail(folder=folder, uid_validity=uid_validity, uid=uid)
     if not request.size:
         return mail
-    text = preview.text if preview else _text(items, request, Text(is_cut=True))
+    text = preview.text if preview else _text(items, request)
     return with_text(mail, text)
 
 
@@ -140,12 +140,12 @@ def _preview(items: Mapping[str, Value], request: TextRequest) -> Preview:
         return Preview(Text(is_cut=True))
 
 
-def _text(items: Mapping[str, Value], request: TextRequest, known: Text) -> Text:
+def _text(items: Mapping[str, Value], request: TextRequest) -> Text:
     try:
         return text_in(items, request)
     except Exception:
         _LOGGER.exception("The text of a message cannot be read")
-        return replace(known, is_cut=True)
+        return Text(is_cut=True)
 
 
 def _is_large(values: Iterable[Value]) -> bool:

@@ -29,8 +29,7 @@ from .message_reader import (
 from .mime.body_structure import find_part, is_encoding_in_doubt, with_encoding
 from .mime.body_text import MAX_TEXT_OCTETS, Text, source_of_part, text_of_part
 from .mime.budget import Budget
-from .mime.header import MAX_HEADER
-from .mime.header_fields import parse_headers
+from .mime.header import MAX_HEADER, parse_headers
 from .mime.part import Part
 from .mime.preview import NO_TEXT, Preview, TextRequest, html_part, reduced_fetch_items
 from .models import Content, Mail

@@ -27,8 +27,11 @@ from custom_components.imap_push.imap.mime.budget import (
     MAX_TAGS,
     Budget,
 )
-from custom_components.imap_push.imap.mime.header import HEADER_FIELDS, parse_mail
-from custom_components.imap_push.imap.mime.header_fields import parse_headers
+from custom_components.imap_push.imap.mime.header import (
+    HEADER_FIELDS,
+    parse_headers,
+    parse_mail,
+)
 from custom_components.imap_push.imap.mime.html import text_of_html
 from custom_components.imap_push.imap.mime.html_tokenizer import tokens
 from custom_components.imap_push.imap.mime.preview import TextRequest
@@ -211,7 +214,9 @@ def test_decoding_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
         pieces.append(len(text))
         return text
 
-    monkeypatch.setattr("custom_components.imap_push.imap.mime.body_text.visible", seen)
+    monkeypatch.setattr(
+        "custom_components.imap_push.imap.mime.plain_text.visible", seen
+    )
     monkeypatch.setattr(text_layout, "visible", seen)
     for octets in (b"x" * 1_000_000, b"x y\n" * 250_000, b"\r\n" * 500_000 + b"x"):
         readable(octets, 1_000_000)

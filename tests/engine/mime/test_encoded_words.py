@@ -10,11 +10,9 @@ import pytest
 from custom_components.imap_push.imap.mime import charset
 from custom_components.imap_push.imap.mime.budget import MAX_DECODED, Budget
 from custom_components.imap_push.imap.mime.characters import one_line
-from custom_components.imap_push.imap.mime.encoded_words import (
-    decode_base64,
-    decode_words,
-)
+from custom_components.imap_push.imap.mime.encoded_words import decode_words
 from custom_components.imap_push.imap.mime.legacy_charsets import CORRECTIONS
+from custom_components.imap_push.imap.mime.transfer_encoding import decode_base64
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,14 @@
-"""What a message says: bytes of a server's answers -> `Mail`, its text, its attachments.
+"""Read messages: FETCH items become a `Mail`, its text and its attachments.
 
-Header fields, addresses, charsets, structure, text, HTML and transfer encodings are read here,
-and nowhere else: the event, the actions, filters and media all go by the same definitions.
-Everything here is total on any bytes and bounded by a `Budget`.
+Start with:
+
+- `header.parse_mail`: header fields and BODYSTRUCTURE -> `Mail`.
+- `part`: the tree of body parts, and which of them are text, files and inline images. It is made
+  from BODYSTRUCTURE (`body_structure`) or from the octets of the message (`multipart`).
+- `body_text`: the text of a tree; `html` and `plain_text` make its parts readable.
+- `attachments`: the files of a tree.
+- `preview`: what to FETCH so that the text is complete.
+- `budget`: how much work one message may cause.
+
+All functions accept any octets.
 """

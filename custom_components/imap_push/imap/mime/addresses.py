@@ -1,4 +1,4 @@
-"""Address fields (RFC 5322 3.4, 4.4) -> mailboxes, also where a mailer did not follow the RFC."""
+"""Parse address fields (RFC 5322 3.4, 4.4), also those that do not follow the RFC."""
 
 from collections.abc import Iterator
 from itertools import chain
@@ -11,19 +11,19 @@ from .lexemes import content, lexemes
 
 type _Lexeme = tuple[str, bytes]
 
-# What a mail program accepts: dots at odd places and a second @ are not valid, but in use.
+# What mail programs accept. Dots at odd places and a second @ are invalid, but in use.
 _ADDRESS: Final = re.compile(
     rb'(?:"(?:[^"\\]|\\.)*+"|[^\s"@<>()]++)++(?:@[^\s"@<>()]++)++', re.DOTALL
 )
-# A local part alone: what cron, a NAS or an alarm panel writes.
+# A local part without a domain, as cron, a NAS or an alarm panel writes it.
 _LOCAL_PART: Final = re.compile(rb"[\w!#$%&'*+/=?^`{|}~.-]++", re.ASCII)
 # The source route of `<@a.example,@b.example:ada@example.com>` (RFC 5322 4.4).
 _ROUTE: Final = re.compile(rb"(?:[, ]*+@[^\s@,:]++)++[, ]*+: ?")
-# An address in the midst of a text; each word is looked at once.
+# An address within a text. Each word is matched once.
 _IN_TEXT: Final = re.compile(
     rb"(?<![^ \[\]])[^ @\[\]]++(?:@(?:\[[^ @\[\]]*+\]|[^ @\[\]]++))++"
 )
-# What nearly all fields are, and nothing else has to be considered for.
+# The form of nearly all fields. It needs none of the other rules.
 _ORDINARY: Final = re.compile(
     rb"""[ ]*+
     (?:(?:"(?P<quoted>[^"\\]*+)"|(?P<name>[^"()<>,:;@\\\[\]\0-\x1f\x7f]*+))[ ]*+
@@ -32,14 +32,14 @@ _ORDINARY: Final = re.compile(
     [ ]*+(?:,|\Z)""",
     re.VERBOSE | re.ASCII,
 )
-# White space beyond ASCII, and controls that Python takes for white space.
+# White space that is not ASCII, and controls that Python counts as white space.
 _ODD_SPACE: Final = re.compile(r"[^\S ]")
 
 
 class Mailbox(NamedTuple):
-    """Display name, its encoded words not decoded, and address of one mailbox.
+    """One mailbox: its display name with encoded words, and its address.
 
-    `address` has no domain where the field has none: `root`.
+    `address` has no domain if the field has none (`root`).
     """
 
     name: bytes
@@ -49,8 +49,8 @@ class Mailbox(NamedTuple):
 def mailboxes(field: bytes) -> Iterator[Mailbox]:
     """Yield the mailboxes of an address field in order, also those of groups; total on any bytes.
 
-    Encoded words are text, so what they contain is never taken for structure. An address with an
-    invisible character is left out: without it, it would be the address of someone else.
+    Encoded words are not decoded before: their content is never structure. An address with an
+    invisible character is left out: without the character, it would be another address.
     """
     position = 0
     while position < len(field) and (match := _ORDINARY.match(field, position)):
@@ -79,8 +79,8 @@ def complete_entries(field: bytes) -> bytes:
 
 def _unusual(field: bytes) -> Iterator[Mailbox]:
     """Yield the mailboxes of a field, or of the rest of one, in any form."""
-    # `held` are entries without an address: the next one can show that they are a name with an
-    # unquoted comma, as in `Lovelace, Ada <ada@example.com>`.
+    # `held` are entries without an address. They may be the first part of a name with an unquoted
+    # comma: `Lovelace, Ada <ada@example.com>`.
     held: list[list[_Lexeme]] = []
     outside: list[_Lexeme] = []
     brackets: list[bytes] = []

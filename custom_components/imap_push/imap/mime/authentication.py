@@ -1,4 +1,4 @@
-"""The Authentication-Results field: what a server found out about the sender (RFC 8601)."""
+"""Parse the Authentication-Results field: what a server found out about the sender (RFC 8601)."""
 
 from collections.abc import Iterator
 import re

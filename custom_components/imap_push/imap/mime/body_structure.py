@@ -1,4 +1,4 @@
-"""BODYSTRUCTURE (RFC 3501 7.4.2) -> the tree of parts."""
+"""Parse BODYSTRUCTURE (RFC 3501 7.4.2) into a tree of parts."""
 
 from itertools import takewhile
 import re
@@ -7,7 +7,7 @@ from typing import Final
 from ..responses import Value, parse_number
 from .budget import Budget
 from .media_type import media_type
-from .parameters import MAX_FIELD, mime_fields, parse_field
+from .parameters import MAX_FIELD, Parameters, mime_fields, parse_field
 from .part import Part, is_named
 from .transfer_encoding import encoding_name
 
@@ -17,10 +17,10 @@ _DISPOSITION: Final = re.compile(rb"(?:attachment|inline)[ \t]*(?:;|$)", re.IGNO
 
 
 def parse_structure(structure: Value, budget: Budget) -> Part | None:
-    """Return the message as BODYSTRUCTURE describes it, None if it describes nothing.
+    """Return the parts of a message, None if there is no structure; total on any value.
 
-    Total on any value. A message/rfc822 has no parts here: those inside it belong to another
-    message. Of more than MAX_PARTS parts the first ones are read.
+    A message/rfc822 has no parts here: its parts belong to another message. Only the first
+    MAX_PARTS parts are read.
     """
     if not isinstance(structure, tuple) or not structure:
         return None
@@ -86,16 +86,15 @@ class _Reader:
         return Part(
             number=number,
             content_type=media_type("multipart", _word(subtype)),
-            parameters=parameters,
+            parameters=_parameters(parameters),
             children=tuple(parts),
         )
 
 
 def _single(number: str, values: tuple[Value, ...]) -> Part:
-    kind, subtype, parameters, content_id, _, encoding, size = (
-        *values[:7],
-        *(None,) * 7,
-    )[:7]
+    fields = (*values[:7], *(None,) * 7)[:7]
+    kind, subtype, field_parameters, content_id, _, encoding, size = fields
+    parameters = _parameters(field_parameters)
     disposition, disposition_parameters = _disposition(values)
     return Part(
         number=number,
@@ -113,20 +112,24 @@ def _single(number: str, values: tuple[Value, ...]) -> Part:
     )
 
 
-def _disposition(values: tuple[Value, ...]) -> tuple[str, Value]:
+def _disposition(values: tuple[Value, ...]) -> tuple[str, Parameters]:
     """Return type and parameters of Content-Disposition (RFC 2183).
 
-    Its place depends on the content type, which a server may take for another one than it says.
+    Its position depends on the content type, and servers get that wrong: it is searched for.
     """
     for value in values[7:]:
         if isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], bytes):
             kind, parameters = value
             if isinstance(parameters, tuple) or parameters is None:
-                return _word(kind).lower(), parameters
+                return _word(kind).lower(), _parameters(parameters)
         # pymap sends the field as one string.
         if isinstance(value, bytes) and _DISPOSITION.match(value):
             return parse_field(value[:MAX_FIELD])
-    return "", None
+    return "", ()
+
+
+def _parameters(value: Value) -> Parameters:
+    return value if isinstance(value, tuple) else ()
 
 
 def _word(value: Value) -> str:

@@ -1,26 +1,21 @@
-"""The text of a message: the parts that are its text, decoded and made readable."""
+"""Find the text of a message in its parts, decode it and make it readable."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-import re
 from typing import Final
 
 from .budget import Budget
-from .characters import visible
 from .charset import decode
-from .flowed import unwrap
 from .html import text_of_html
 from .html_charset import html_charset
 from .part import Part, Role, roles
+from .plain_text import plain_text, unwrap_flowed
 from .transfer_encoding import decoder_for
 
-# Octets that are read of one part, however many characters are wanted.
+# Octets that are read of one part.
 MAX_TEXT_OCTETS: Final = 1_048_576
-# Octets and characters that are worked on in one call: a call holds the interpreter lock.
+# Octets that are decoded in one call: a call holds the interpreter lock.
 _CHUNK: Final = 16_384
-# Charsets of other parts that are tried for text without one.
-_MAX_OTHERS: Final = 3
-_END_OF_LINE: Final = re.compile(r"\r\n?")
 _BETWEEN_PARTS: Final = "\n\n"
 _ALTERNATIVE: Final = "multipart/alternative"
 
@@ -36,9 +31,9 @@ class Text:
 def text_of(root: Part, size: int, budget: Budget, *, links: bool = False) -> Text:
     """Return at most `size` characters of the text of a message; total on any octets.
 
-    The text is all text parts in order; of alternatives, it is the plain text, or the HTML if
-    that is blank. `links` adds link targets and descriptions of images. Read large ones off the
-    event loop.
+    The text consists of all text parts in order. Of alternatives, it is the plain text, or the
+    HTML if the plain text is blank. `links` adds link targets and descriptions of images. Call
+    this in a thread for large messages.
     """
     reader = _Reader(root, size, budget, links=links)
     text = reader.read(root)
@@ -48,25 +43,25 @@ def text_of(root: Part, size: int, budget: Budget, *, links: bool = False) -> Te
 
 
 def text_parts(root: Part, budget: Budget) -> list[Part]:
-    """Return all parts that are text, in order; without any, text files that are shown inline."""
+    """Return all text parts in order; if there are none, text files that are shown inline."""
     found = list(roles(root, budget))
     texts = [part for part, role in found if role is Role.TEXT]
     return texts or [part for part, _ in found if part.is_text_file]
 
 
 def preferred_parts(root: Part, budget: Budget) -> list[Part]:
-    """Return the parts that are read as the text if none of them is blank, in order."""
+    """Return the parts that `text_of` reads if none of them is blank, in order."""
     numbers = {part.number for part in text_parts(root, budget)}
     return _preferred(root, numbers)
 
 
 def codecs_of(root: Part, budget: Budget) -> tuple[str, ...]:
-    """Return the codecs of the charsets that the text parts of a message name."""
+    """Return the codecs of the charsets of the text parts."""
     return _codecs(text_parts(root, budget), budget)
 
 
 def decode_text(part: Part, budget: Budget) -> Text:
-    """Return the content of a part as text, as far as it was fetched."""
+    """Return the fetched content of a part as text, with all markup."""
     octets = part.octets or b""
     whole = part.is_whole and len(octets) <= MAX_TEXT_OCTETS
     decoded = b"".join(_decoded(part.encoding, octets[:MAX_TEXT_OCTETS]))
@@ -77,41 +72,25 @@ def decode_text(part: Part, budget: Budget) -> Text:
 
 
 def text_of_part(part: Part, size: int, budget: Budget, *, links: bool) -> Text:
-    """Return at most `size` characters of the readable text of a part that was fetched."""
+    """Return at most `size` characters of the fetched content of a part, made readable."""
     content = decode_text(part, budget)
     if part.is_html:
         text, is_cut = text_of_html(content.text, size, budget, links=links)
-        return Text(text, is_cut or content.is_cut)
-    text = content.text
-    if part.parameter(b"format", budget).lower() == "flowed":
-        delete_space = part.parameter(b"delsp", budget).lower() == "yes"
-        text = "\n".join(unwrap(text, delete_space=delete_space))
-    found = plain_text(text, size)
-    return Text(found.text, found.is_cut or content.is_cut)
+    else:
+        text = content.text
+        if part.parameter(b"format", budget).lower() == "flowed":
+            delete_space = part.parameter(b"delsp", budget).lower() == "yes"
+            text = "\n".join(unwrap_flowed(text, delete_space=delete_space))
+        text, is_cut = plain_text(text, size)
+    return Text(text, is_cut or content.is_cut)
 
 
 def source_of_part(part: Part, size: int, budget: Budget) -> Text:
-    """Return at most `size` characters of a part as they are, with all markup."""
+    """Return at most `size` characters of the source of a part."""
     content = decode_text(part, budget)
-    # Charsets such as UTF-7 can hold half a surrogate pair, which JSON cannot.
+    # UTF-7 and other charsets can contain half a surrogate pair. JSON cannot.
     source = content.text[:size].encode("utf-8", "replace").decode()
     return Text(source, content.is_cut or len(content.text) > size)
-
-
-def plain_text(text: str, size: int) -> Text:
-    """Return at most `size` characters of plain text without invisible characters."""
-    text = text.lstrip()
-    found: list[str] = []
-    left, position = size, 0
-    while position < len(text) and left >= 0:
-        # Between lines, so that characters that belong together are looked at together.
-        end = text.rfind("\n", position, position + _CHUNK) + 1 or position + _CHUNK
-        piece = visible(_END_OF_LINE.sub("\n", text[position:end]))
-        found.append(piece if found else piece.lstrip())
-        left -= len(found[-1])
-        position = end
-    readable = "".join(found).strip()
-    return Text(readable[:size], len(readable) > size or position < len(text))
 
 
 class _Reader:
@@ -155,7 +134,7 @@ class _Reader:
 def _codecs(texts: Iterable[Part], budget: Budget) -> tuple[str, ...]:
     labels = (part.parameter(b"charset", budget) for part in texts)
     codecs = (budget.codec(label) for label in labels if label)
-    return tuple(dict.fromkeys(filter(None, codecs)))[:_MAX_OTHERS]
+    return tuple(dict.fromkeys(filter(None, codecs)))
 
 
 def _preferred(part: Part, numbers: set[str]) -> list[Part]:
@@ -178,7 +157,7 @@ def _ordered(part: Part) -> list[Part]:
 
 
 def _is_html(part: Part) -> bool:
-    """Return if the first text in a part is HTML."""
+    """Return True if the first leaf of a part is HTML."""
     while part.children:
         part = part.children[0]
     return part.is_html

@@ -1,4 +1,4 @@
-"""What one message may cost and fill, counted over all of its fields, parameters and parts."""
+"""Limit the work and the memory that one message takes: fields, parameters and parts together."""
 
 from collections.abc import Iterable
 import json
@@ -22,10 +22,9 @@ class BudgetSpent(Exception):
 
 
 class Budget:
-    """Bounds the work that a message makes and the size of what it becomes.
+    """Limits the work on one message and the size of its fields.
 
-    All work is counted, whatever comes of it: a thousand names that are empty once decoded are
-    no cheaper than others. `truncated` says that something was left out.
+    Work is counted even if its result is empty. `truncated` is True if something was left out.
     """
 
     def __init__(self, octets: int = MAX_DECODED) -> None:

@@ -1,8 +1,8 @@
 """Decode octets by charset label, as the WHATWG Encoding Standard and mail programs do.
 
-A label comes from the sender and is never passed to Python's codec registry: there, an unknown
-label is a failed import, and some codecs (punycode, idna) take quadratic time. Each codec of the
-table takes linear time on any octets.
+Labels come from the sender. They are looked up in a table and not in Python's codec registry, where
+an unknown label causes an import, and some codecs (punycode, idna) take quadratic time. Each codec
+of the table takes linear time on any octets.
 """
 
 import codecs
@@ -65,7 +65,7 @@ _MORE_LABELS: Final = {
     "iso2022_jp_ext": "iso2022jp1 iso2022jp2 iso2022jp3 iso2022jpms cp50220 cp50221 cp50222",
     "cp949": "cp949 ms949 uhc ksc56011992",
 }
-# US-ASCII says nothing of octets that are not ASCII.
+# US-ASCII does not say what other octets mean.
 _ASCII_LABELS: Final = ("us-ascii", "ascii", "ansi_x3.4-1968")
 _IGNORED: Final = str.maketrans("", "", "-_ \t\r\n\"'")
 
@@ -110,7 +110,7 @@ def decode(
     *,
     whole: bool = True,
 ) -> str:
-    """Return octets as text; an invalid octet becomes U+FFFD and costs no more than its neighbor.
+    """Return octets as text; U+FFFD replaces each invalid sequence.
 
     `codec` is the codec of the label, `others` are those of the message's other labels. Unless
     the octets are `whole`, a character that is cut at the end is left out.

@@ -1,4 +1,4 @@
-"""The Date field (RFC 5322 3.3, 4.3) -> datetime: the right one or None, never a guess."""
+"""Parse the Date field (RFC 5322 3.3, 4.3): the right date or None, never a guess."""
 
 from datetime import UTC, datetime, timedelta, timezone
 import re
@@ -7,7 +7,7 @@ from typing import Final
 from .characters import one_line
 from .lexemes import without_comments
 
-# Octets that are looked at without comments; the longest valid date has about 40.
+# Octets that are read, without comments. The longest valid date has about 40.
 _MAX_LENGTH: Final = 200
 
 _MONTHS: Final = (
@@ -50,7 +50,7 @@ _DATES: Final = (
     # ISO 8601.
     _pattern(r"(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d)[T ]"),
 )
-# What nearly all fields are; nothing else has to be considered for them.
+# The form of nearly all fields. It needs none of the other rules.
 _ORDINARY: Final = re.compile(
     rb"(?:[A-Z][a-z][a-z], )?+(\d\d?) ([A-Z][a-z][a-z]) ((?:19|2\d)\d\d) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)([0-5]\d)"
 )

@@ -3,33 +3,31 @@
 import binascii
 from itertools import batched, groupby
 import re
-import string
 from typing import Final, NamedTuple
 
 from .budget import Budget
 from .characters import one_line
 from .charset import codec_of
+from .transfer_encoding import NOT_BASE64, decode_base64
 
-# A word as the RFC says, which ends before white space, another word or the end of the field.
+# A valid word. It ends before white space, another word or the end of the field.
 _ORDINARY: Final = re.compile(
     rb"(=\?([\w-]++)\?([bBqQ])\?([!->@-~]*+)\?=)(?=\s|=\?|\Z)", re.ASCII
 )
-# The start of a word: its charset, perhaps quoted or with a language, and its encoding.
+# The start of any word: charset, which may be quoted or have a language, and encoding.
 _START: Final = re.compile(
     rb'=\?[ "]*+([^?*\s"]++)(?:\*[^?\s"]*+)?+[ "]*+\?[ ]*+([bq])[ ]*+\?', re.IGNORECASE
 )
-# The end of a word, but no question mark that was not encoded: "=?utf-8?Q?M=C3=BCller?=21?=".
+# The end of a word. The first "?=" of "=?utf-8?Q?M=C3=BCller?=21?=" is a raw "?" and "=21".
 _END: Final = re.compile(rb"\?=(?![0-9A-F]{2}[^\s?]{0,75}+\?=)")
 _BLANK: Final = re.compile(rb"\s")
 # A fold within a character of UTF-8.
 _FOLD: Final = re.compile(rb"\s++(?==[89AB][0-9A-F])", re.IGNORECASE)
-_BASE64: Final = f"{string.ascii_letters}{string.digits}+/=".encode()
-_NOT_BASE64: Final = bytes(set(range(256)) - set(_BASE64))
 _INVALID: Final = "\ufffd"
 
 
 class _Word(NamedTuple):
-    """An encoded word: all of it, its label and what that means, its encoding and payload."""
+    """An encoded word. `charset` is the codec of its label, or the label if it is unknown."""
 
     octets: bytes
     label: str
@@ -41,8 +39,8 @@ class _Word(NamedTuple):
 def decode_words(octets: bytes, budget: Budget) -> str:
     """Return the value of a field as one line of text, its encoded words decoded.
 
-    Adjacent words of one charset are decoded together. All text outside of words is decoded
-    together, as text without a label (see `charset.decode`). A word without a valid octet stays.
+    Adjacent words of one charset are decoded together, and so is all raw text, as text without
+    a label (see `charset.decode`). A word that contains no octet is left as it is.
     """
     octets = budget.take(octets)
     if b"=?" not in octets:
@@ -56,18 +54,6 @@ def decode_words(octets: bytes, budget: Budget) -> str:
             for raw_text, (_, words) in zip(raw_texts, runs, strict=True)
         )
     )
-
-
-def decode_base64(octets: bytes) -> bytes:
-    """Decode Base64 that may be padded piece by piece; skip what is no digit."""
-    pieces = octets.translate(None, _NOT_BASE64).split(b"=")
-    return b"".join(map(_decode_quanta, pieces))
-
-
-def _decode_quanta(digits: bytes) -> bytes:
-    # A digit alone is less than an octet.
-    digits = digits[:-1] if len(digits) % 4 == 1 else digits
-    return binascii.a2b_base64(digits + b"==")
 
 
 def _split(octets: bytes) -> list[tuple[bytes, list[_Word]]]:
@@ -89,7 +75,7 @@ def _split(octets: bytes) -> list[tuple[bytes, list[_Word]]]:
 
 
 def _ordinary(octets: bytes) -> list[tuple[bytes, _Word | None]]:
-    """Return raw texts and the word after each, if all words are as the RFC says."""
+    """Return raw texts and the word after each; [] if a word is not valid."""
     pieces = _ORDINARY.split(octets)
     if any(b"=?" in raw for raw in pieces[::5]):
         return []
@@ -101,7 +87,7 @@ def _ordinary(octets: bytes) -> list[tuple[bytes, _Word | None]]:
 
 
 def _unusual(octets: bytes) -> list[tuple[bytes, _Word | None]]:
-    """Return raw texts and the word after each, in whatever form it is."""
+    """Return raw texts and the word after each, for words of any form."""
     found: list[tuple[bytes, _Word | None]] = []
     starts = list(_START.finditer(octets))
     limits = [*(start.start() for start in starts[1:]), len(octets)]
@@ -115,7 +101,7 @@ def _unusual(octets: bytes) -> list[tuple[bytes, _Word | None]]:
 
 def _word(octets: bytes, start: re.Match[bytes], limit: int) -> tuple[_Word, int]:
     """Return the word that starts here and its end, which is before `limit`."""
-    # A word that was cut goes to the next white space.
+    # A word without an end goes to the next white space.
     end = _END.search(octets, start.end(), limit)
     cut = None if end else _BLANK.search(octets, start.end(), limit)
     found = end or cut
@@ -151,7 +137,7 @@ def _q_octets(word: _Word) -> bytes:
 
 def _base64_octets(words: list[_Word], budget: Budget) -> bytes:
     """Decode each word on its own, or together if the sender cut the Base64 at any digit."""
-    payloads = [word.payload.translate(None, _NOT_BASE64) for word in words]
+    payloads = [word.payload.translate(None, NOT_BASE64) for word in words]
     decoded = list(map(decode_base64, payloads))
     apart = b"".join(
         octets or (word.octets if word.payload else b"")

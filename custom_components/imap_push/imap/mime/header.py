@@ -55,6 +55,11 @@ _MAX_ADDRESSES: Final = 4_000
 _MAX_MESSAGE_ID: Final = 1_000
 _MAX_FLAGS: Final = 2_000
 
+# Fields that `parse_headers` returns, and octets that it decodes: the header, of up to 64 KB, and
+# encoded words once more.
+MAX_FIELDS: Final = 500
+_MAX_DECODED: Final = 131_072
+
 _BULK_PRECEDENCE: Final = frozenset({"bulk", "list", "junk"})
 # A keyword or system flag (RFC 3501 9); some servers have keywords that are not ASCII.
 _FLAG: Final = re.compile(r'\\?[^\s(){%*"\\]+')
@@ -102,6 +107,18 @@ def parse_mail(
         # A structure that is too large is not fetched: the message may have attachments.
         truncated=budget.truncated or "BODYSTRUCTURE" not in items,
     )
+
+
+def parse_headers(header: bytes) -> tuple[tuple[str, str], ...]:
+    """Return name and text of each field in order (RFC 5322 2.2); total on any bytes."""
+    budget = Budget(_MAX_DECODED)
+    fields: list[tuple[str, str]] = []
+    for line in unfold(header).split(b"\n"):
+        name, colon, value = line[:MAX_FIELD].partition(b":")
+        if colon and len(fields) < MAX_FIELDS:
+            text = decode_words(value, budget)
+            fields.append((one_line(budget.decode(name)), text))
+    return tuple((name, text) for name, text in fields if name)
 
 
 class _Header:

@@ -1,8 +1,8 @@
 """Turn HTML into the text that a browser shows without JavaScript and images."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 import re
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from .budget import Budget, BudgetSpent
 from .characters import visible
@@ -31,6 +31,7 @@ _HIDDEN: Final = frozenset(
 _PREFORMATTED: Final = frozenset({"listing", "plaintext", "pre", "xmp"})
 # The beginnings of values of `display` that begin no line.
 _INLINE_DISPLAYS: Final = ("contents", "initial", "inline", "table-cell", "unset")
+_KEEPS_LINES: Final = frozenset({"break-spaces", "pre", "pre-line", "pre-wrap"})
 # Elements that begin with more than a line.
 _BEGINNINGS: Final = _PREFORMATTED | CELLS | {"a", "br", "img", "li"}
 
@@ -64,30 +65,12 @@ def text_of_html(
 
 
 class _Start(NamedTuple):
-    """What a start tag means wherever it is; None is inherited."""
+    """The meaning of a start tag, wherever it is."""
 
     attributes: dict[str, str]
-    breaks: int  # line ends before and after it
+    breaks: int  # line ends before and after the element
     is_item: bool
-    is_plain: bool  # all that follows is inherited
-    is_hidden: bool = False
-    is_invisible: bool | None = None
-    is_tiny: bool | None = None
-    white_space: str | None = None
-    transform: str | None = None
-
-    def style(self, parent: Style) -> Style:
-        """Return the style within a parent."""
-        if self.is_plain or parent.is_hidden:
-            return parent
-        style = Style(
-            self.is_hidden,
-            parent.is_invisible if self.is_invisible is None else self.is_invisible,
-            parent.is_tiny if self.is_tiny is None else self.is_tiny,
-            self.white_space or parent.white_space,
-            self.transform or parent.transform,
-        )
-        return INITIAL if style == INITIAL else style
+    style: dict[str, Any]  # the fields of `Style` that are not inherited
 
 
 class _Reader:
@@ -105,7 +88,7 @@ class _Reader:
         self._href = ""  # of the open link
         self._begin_of_link = 0
         self._alt = ""  # of an image in a link without text so far
-        self._is_first = False  # right behind <pre>
+        self._is_first = False  # directly after <pre>
 
     def read(self, html: str) -> None:
         """Collect the text; raise TextIsFull, BudgetSpent."""
@@ -115,10 +98,8 @@ class _Reader:
                 self._add(content)
             elif name[0] == "/":
                 self._close(name[1:])
-            elif name != "!":
+            else:
                 self._open(name, content)
-            elif content.lower() == "doctype":
-                self._elements.is_quirky = False
         self._end(self._elements.close_all())
 
     def _open(self, tag: str, attributes: str) -> None:
@@ -130,7 +111,10 @@ class _Reader:
             self._end(ended)
         if tag == "style":
             self._media = start.attributes.get("media", "")
-        style = start.style(elements.inherited(tag))
+        style = elements.inherited(tag)
+        if start.style and not style.is_hidden:
+            style = style._replace(**start.style)
+            style = INITIAL if style == INITIAL else style
         breaks = 0
         if not style.is_hidden:
             breaks = start.breaks
@@ -153,7 +137,6 @@ class _Reader:
             display == "none"
             or tag in _HIDDEN
             or ("hidden" in given and display is None)
-            or (tag == "object" and "data" in given)
             or (tag in {"details", "dialog"} and "open" not in given)
         )
         if display is None:
@@ -162,22 +145,7 @@ class _Reader:
             is_block = not display.startswith(_INLINE_DISPLAYS)
         breaks = is_block + (is_block and tag in PARAGRAPHS)
         is_item = tag == "li" and display in {None, "list-item"}
-        if tag in _PREFORMATTED:
-            found.setdefault("white-space", "pre")
-        if not found and not is_hidden:
-            return _Start(given, breaks, is_item, is_plain=True)
-        visibility, size = found.get("visibility"), found.get("font-size")
-        return _Start(
-            given,
-            breaks,
-            is_item,
-            is_plain=False,
-            is_hidden=is_hidden,
-            is_invisible=None if visibility is None else visibility != "visible",
-            is_tiny=None if size is None else size == "0",
-            white_space=found.get("white-space"),
-            transform=found.get("text-transform"),
-        )
+        return _Start(given, breaks, is_item, _style(tag, found, is_hidden=is_hidden))
 
     def _begin(self, tag: str, start: _Start, style: Style) -> None:
         """Prepare for the content of an element that is not hidden."""
@@ -229,22 +197,14 @@ class _Reader:
             self.layout.add(text)
         elif not style.is_shown:
             return
-        elif style.white_space in {"normal", "nowrap"}:
-            self.layout.add(_transformed(text, style.transform))
-        else:
-            self._add_preformatted(
-                _transformed(text, style.transform), style.white_space
+        elif style.is_preformatted:
+            text = _transformed(text, style.transform).replace("\r\n", "\n")
+            self.layout.add_preformatted(
+                text.removeprefix("\n") if self._is_first else text
             )
-
-    def _add_preformatted(self, text: str, white_space: str) -> None:
-        text = text.replace("\r\n", "\n")
-        if self._is_first:
-            text = text.removeprefix("\n")
             self._is_first = False
-        if white_space == "pre-line":
-            self.layout.add_lines(text)
         else:
-            self.layout.add_preformatted(text)
+            self.layout.add(_transformed(text, style.transform))
 
     def _add_image(self, alt: str) -> None:
         """Add the alternative text of an image, in a link only if nothing else is in it."""
@@ -271,14 +231,34 @@ class _Reader:
             self.layout.add(f"<{href}>")
 
 
+def _style(tag: str, found: Mapping[str, str], *, is_hidden: bool) -> dict[str, Any]:
+    """Return the fields of `Style` that the declarations of an element change."""
+    style: dict[str, Any] = {}
+    if is_hidden:
+        style["is_hidden"] = True
+    if (visibility := found.get("visibility")) in {"visible", "hidden", "collapse"}:
+        style["is_invisible"] = visibility != "visible"
+    if size := found.get("font-size"):
+        style["is_tiny"] = size == "0"
+    if white_space := found.get("white-space"):
+        style["is_preformatted"] = white_space in _KEEPS_LINES
+    elif tag in _PREFORMATTED:
+        style["is_preformatted"] = True
+    if transform := found.get("text-transform"):
+        style["transform"] = transform
+    return style
+
+
 def _transformed(text: str, transform: str) -> str:
-    if transform == "uppercase":
-        return text.upper()
-    if transform == "lowercase":
-        return text.lower()
-    if transform == "none":
-        return text
-    return _LETTER.sub(lambda letter: letter[0].upper(), text)
+    match transform:
+        case "uppercase":
+            return text.upper()
+        case "lowercase":
+            return text.lower()
+        case "capitalize":
+            return _LETTER.sub(lambda letter: letter[0].upper(), text)
+        case _:
+            return text
 
 
 def _compared(address: str) -> str:

@@ -39,8 +39,8 @@ _PLAINTEXT: Final = "plaintext"  # which nothing ends
 def tokens(html: str) -> Iterator[tuple[str, str]]:
     """Yield name and content: "" and text, "p" and attributes as written, "/p" and nothing.
 
-    "!" is a comment or a declaration, with its content up to the first ">". Long text comes in
-    several pieces. A tag of more than 16,384 characters is left out.
+    Comments and declarations are left out, and tags of more than 16,384 characters. Long text
+    comes in several pieces.
     """
     position = 0
     while position < len(html):
@@ -55,18 +55,13 @@ def tokens(html: str) -> Iterator[tuple[str, str]]:
         tag = _TAG.match(html, start, start + _WINDOW)
         if tag is None:
             position = _end_of_markup(html, start)
-            is_text = position == start + 1
-            yield ("", "<") if is_text else ("!", html[start + 2 : start + 9])
+            yield "", "<" if position == start + 1 else ""
             continue
         position = tag.end()
         name, attributes = tag.groups()
         name = name.lower()
         yield name, attributes
         if name not in _END_OF_ELEMENT and name != _PLAINTEXT:
-            continue
-        # By the standard, the slash of "<title/>" means nothing, and the rest would be the title.
-        if attributes.endswith("/"):
-            yield f"/{name}", ""
             continue
         end = _end_of_element(html, position, name)
         for piece in range(position, end, _WINDOW):

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 import re
 from typing import Final
 
-# Only these are white space here: any other control character in an address makes it invalid.
+# No other control character is white space: each makes an address invalid.
 # An encoded word is text, whatever characters a mailer left in it.
 _LEXEME: Final = re.compile(
     rb"""
@@ -27,7 +27,7 @@ def lexemes(field: bytes) -> Iterator[tuple[str, bytes]]:
     special.
     """
     position = 0
-    # An open parenthesis costs a look at the whole rest, so only one such look is allowed.
+    # For an open parenthesis, the whole rest is searched. This may happen only once.
     has_open_comment = False
     while match := _LEXEME.match(field, position):
         kind = match.lastgroup or ""

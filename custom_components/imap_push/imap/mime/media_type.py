@@ -25,8 +25,8 @@ _GENERIC: Final = frozenset(
 DEFAULT: Final = "text/plain"
 _ANY_FILE: Final = "application/octet-stream"
 
-# What Python's table lacks, as mailers declare it. Of several types of an extension, the last
-# one is what the extension means.
+# Types that mailers declare and Python's table lacks. Of several types of an extension, the last
+# one is the type of files with that extension.
 _MORE_TYPES: Final = {
     ".3gp": "video/3gpp",
     ".amr": "audio/amr",
@@ -67,7 +67,7 @@ _USUAL_EXTENSION: Final = {
 
 
 def _table() -> mimetypes.MimeTypes:
-    """Return the table that comes with Python: that of the system differs from one to the next."""
+    """Return the table of Python: the tables of operating systems differ."""
     table = mimetypes.MimeTypes(filenames=())
     for extension, types in _MORE_TYPES.items():
         for content_type in types.split():
@@ -82,7 +82,7 @@ _TYPES: Final = _table()
 def media_type(kind: str, subtype: str, *, is_named: bool = False) -> str:
     """Return a content type in lower case.
 
-    One that is not valid means text (RFC 2045 5.2), but if there is a file name, any file.
+    An invalid one means text (RFC 2045 5.2), or a file of any type if the part has a file name.
     """
     found = f"{kind}/{subtype}".lower()
     if _MEDIA_TYPE.fullmatch(found):
@@ -104,7 +104,7 @@ def type_of_name(filename: str) -> str | None:
 
 
 def type_of_file(content_type: str, filename: str) -> str:
-    """Return the content type of a file: where the declared one says nothing, that of its name.
+    """Return the declared type of a file, or the type of its name if the declared one is generic.
 
     Scanners and cameras declare what they send as application/octet-stream.
     """

@@ -1,4 +1,4 @@
-"""The octets of a message -> the tree of parts (RFC 2046 5.1); total on any octets."""
+"""Parse the octets of a message into a tree of parts (RFC 2046 5.1); total on any octets."""
 
 from dataclasses import dataclass, field
 import re
@@ -26,8 +26,8 @@ _MESSAGE: Final = "message/rfc822"
 def parse_message(header: bytes, body: bytes, budget: Budget, *, whole: bool) -> Part:
     """Return the message with this header and body.
 
-    `header` holds its MIME fields; `body` is BODY[TEXT] or, not `whole`, its beginning. Of more
-    than _MAX_PARTS parts the first ones are read.
+    `header` has the MIME fields. `body` is BODY[TEXT], or its beginning if it is not `whole`.
+    Only the first _MAX_PARTS parts are read.
     """
     root, boundary = _part(header[:_MAX_HEADER], "", budget)
     if not root.content_type.startswith("multipart/"):

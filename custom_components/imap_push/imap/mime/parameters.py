@@ -1,5 +1,6 @@
 """The MIME fields of a header, and their parameters (RFC 2045 5.1, RFC 2231)."""
 
+from collections.abc import Iterator
 from itertools import islice
 import re
 from typing import Final
@@ -9,6 +10,9 @@ from ..responses import Value
 from .budget import Budget
 from .characters import one_line
 from .encoded_words import decode_words
+
+# Names and values in turn, as in BODYSTRUCTURE (RFC 3501 7.4.2).
+type Parameters = tuple[Value, ...]
 
 # Octets of one field or parameter that are looked at.
 MAX_FIELD: Final = 6_000
@@ -41,18 +45,26 @@ def mime_fields(header: bytes) -> dict[bytes, bytes]:
     return fields
 
 
-def parse_field(field: bytes) -> tuple[str, Value]:
-    """Return what a field says, lower case, and its parameters as BODYSTRUCTURE has them."""
+def parse_field(field: bytes) -> tuple[str, Parameters]:
+    """Return the value of a field in lower case, and its parameters."""
     if b";" not in field:
         return field.strip().lower().decode("ascii", "replace"), ()
     parameters: list[bytes] = []
     for key, quoted, plain in _ASSIGNMENT.findall(field):
         parameters += (key, _ESCAPED.sub(rb"\1", quoted) or plain.strip())
-    says = field.partition(b";")[0].strip().lower()
-    return says.decode("ascii", "replace"), tuple(parameters)
+    value = field.partition(b";")[0].strip().lower()
+    return value.decode("ascii", "replace"), tuple(parameters)
 
 
-def parameter(parameters: Value, name: bytes, budget: Budget) -> str:
+def has_parameter(parameters: Parameters, name: bytes) -> bool:
+    """Return True if a parameter has a value in any form (RFC 2231); its name is lower case."""
+    return any(
+        isinstance(key, bytes) and key.lower().partition(b"*")[0] == name and value
+        for key, value in _pairs(parameters)
+    )
+
+
+def parameter(parameters: Parameters, name: bytes, budget: Budget) -> str:
     """Return a parameter as one line of text, "" if it is missing.
 
     Some mailers put encoded words into a parameter, even into one with a charset (RFC 2231 7).
@@ -64,18 +76,15 @@ def parameter(parameters: Value, name: bytes, budget: Budget) -> str:
 
 
 def parameter_octets(
-    parameters: Value, name: bytes, budget: Budget
+    parameters: Parameters, name: bytes, budget: Budget
 ) -> tuple[bytes, str]:
     """Return the octets of a parameter and the label of their charset, "" if it has none.
 
     Some mailers send several forms for old clients (RFC 2231): the one with a charset wins over
     continuations, and those over the plain one. Empty values are ignored.
     """
-    if not isinstance(parameters, tuple):
-        return b"", ""
     forms: tuple[dict[int, tuple[bool, bytes]], ...] = ({}, {}, {})
-    pairs = zip(parameters[::2], parameters[1::2], strict=False)
-    for key, octets in islice(pairs, _MAX_PARAMETERS):
+    for key, octets in islice(_pairs(parameters), _MAX_PARAMETERS):
         if not (isinstance(key, bytes) and isinstance(octets, bytes) and octets):
             continue
         match = _KEY.fullmatch(key) if len(key) <= _MAX_KEY else None
@@ -85,6 +94,10 @@ def parameter_octets(
             form.setdefault(int(order or 0), (bool(encoded), octets))
     pieces: dict[int, tuple[bool, bytes]] = next(filter(None, forms), {})
     return _join([pieces[order] for order in sorted(pieces)], budget)
+
+
+def _pairs(parameters: Parameters) -> Iterator[tuple[Value, Value]]:
+    return zip(parameters[::2], parameters[1::2], strict=False)
 
 
 def _join(pieces: list[tuple[bool, bytes]], budget: Budget) -> tuple[bytes, str]:

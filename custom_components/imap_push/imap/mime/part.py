@@ -1,16 +1,15 @@
-"""Parts of a message, and what each is to a reader: text, a file, or an image within the text.
+"""The tree of body parts, and the role of each: text, a file, or an image within the text.
 
-Both readers of a message make a tree of `Part`: `body_structure` from BODYSTRUCTURE and
-`multipart` from the message itself. What a part is, is decided here for all of them.
+`body_structure` makes the tree from BODYSTRUCTURE, `multipart` from the octets of the message. The
+roles are decided here for both.
 """
 
 from collections.abc import Iterator
 from enum import Enum, auto
 from typing import Final, NamedTuple
 
-from ..responses import Value
 from .budget import Budget
-from .parameters import parameter_octets
+from .parameters import Parameters, has_parameter, parameter_octets
 
 _TEXT_TYPES: Final = frozenset({"text/plain", "text/html"})
 _CALENDAR: Final = "text/calendar"
@@ -19,29 +18,28 @@ _MAX_WORD: Final = 128
 
 
 class Role(Enum):
-    """What a part is to a reader."""
+    """What a mail program does with a part."""
 
     TEXT = auto()
     FILE = auto()
-    RESOURCE = auto()  # what the HTML shows by its Content-ID
-    HIDDEN = auto()  # a form of the text that is not read, or a multipart without parts
+    RESOURCE = auto()  # the HTML shows it by its Content-ID
+    HIDDEN = auto()  # an alternative that is not shown, or a multipart without parts
 
 
 class Part(NamedTuple):
     """A body part (RFC 2046), or the message itself.
 
     `number` is the section number for FETCH (RFC 3501 6.4.5), "" for a message that is a
-    multipart. `content_type`, `disposition` and `encoding` are lower case. Parameters alternate
-    between name and value, as in BODYSTRUCTURE. `size` is in octets, as encoded for transfer.
+    multipart. `content_type`, `disposition` and `encoding` are lower case. `size` is in octets, as encoded for transfer.
     `octets` is the encoded content, None where it was not fetched; `is_whole` says if that is
     all of it.
     """
 
     number: str = ""
     content_type: str = "text/plain"
-    parameters: Value = None
+    parameters: Parameters = ()
     disposition: str = ""
-    disposition_parameters: Value = None
+    disposition_parameters: Parameters = ()
     content_id: bytes = b""
     encoding: str = ""
     size: int = 0
@@ -62,7 +60,7 @@ class Part(NamedTuple):
     @property
     def is_ascii(self) -> bool:
         """Return if no parameter has a character that is not ASCII and not encoded."""
-        values = (*_values(self.parameters), *_values(self.disposition_parameters))
+        values = (*self.parameters, *self.disposition_parameters)
         return all(isinstance(it, bytes) and it.isascii() for it in values)
 
     @property
@@ -72,19 +70,18 @@ class Part(NamedTuple):
 
     def parameter(self, name: bytes, budget: Budget) -> str:
         """Return a parameter of Content-Type that is one word, "" if there is none."""
-        octets = _plain(self.parameters, name)
-        if not octets and _has(self.parameters, name):
-            octets, _ = parameter_octets(self.parameters, name, budget)
+        octets, _ = parameter_octets(self.parameters, name, budget)
         return octets[:_MAX_WORD].decode("ascii", "replace").strip()
 
 
-def is_named(parameters: Value, disposition_parameters: Value) -> bool:
-    """Return if parameters of Content-Type or Content-Disposition hold a file name."""
-    return _has(disposition_parameters, b"filename") or _has(parameters, b"name")
+def is_named(parameters: Parameters, disposition_parameters: Parameters) -> bool:
+    """Return True if Content-Type or Content-Disposition has a file name."""
+    in_disposition = has_parameter(disposition_parameters, b"filename")
+    return in_disposition or has_parameter(parameters, b"name")
 
 
 def roles(root: Part, budget: Budget) -> Iterator[tuple[Part, Role]]:
-    """Yield each part that holds no parts, in order, and what it is."""
+    """Yield each leaf of the tree in order, and its role."""
     if not root.children:
         yield root, role_of(root, None, is_main=True)
         return
@@ -99,11 +96,11 @@ def roles(root: Part, budget: Budget) -> Iterator[tuple[Part, Role]]:
 
 
 def role_of(part: Part, parent: Part | None, *, is_main: bool) -> Role:
-    """Return what a part without parts is; `is_main`: it is the root of its parent.
+    """Return the role of a leaf; `is_main`: it is the root of its multipart/related.
 
-    Text with a file name is a file: a log that is sent along must not pass for the message.
-    The message itself, an alternative and the root of a multipart/related are text even if
-    they have a name, as some mailers give them one.
+    Text with a file name is a file: an attached log is not the text of the message. The message
+    itself, an alternative and the root of a multipart/related are text even if they have a name:
+    some mailers add one.
     """
     container = "" if parent is None else parent.content_type
     in_alternative = container == "multipart/alternative"
@@ -121,7 +118,7 @@ def role_of(part: Part, parent: Part | None, *, is_main: bool) -> Role:
         return Role.TEXT if is_text else Role.FILE
     if is_resource:
         return Role.RESOURCE
-    # text/x-amp-html, text/watch-html, text/enriched and the like.
+    # Other forms of the text: text/x-amp-html, text/watch-html, text/enriched.
     is_form = part.content_type.startswith("text/") and part.content_type != _CALENDAR
     return (
         Role.HIDDEN if in_alternative and is_form and not part.is_named else Role.FILE
@@ -137,26 +134,3 @@ def _children(parent: Part, budget: Budget) -> list[tuple[Part, bool]]:
     named = (child for child in parent.children if start and child.content_id == start)
     main = next(named, parent.children[0])
     return [(child, child is main) for child in parent.children]
-
-
-def _has(parameters: Value, name: bytes) -> bool:
-    """Return if there is a parameter, or a piece of it, that is not empty."""
-    values = _values(parameters)
-    pairs = zip(values[::2], values[1::2], strict=False)
-    return any(
-        isinstance(key, bytes) and key.lower().partition(b"*")[0] == name and value
-        for key, value in pairs
-    )
-
-
-def _plain(parameters: Value, name: bytes) -> bytes:
-    """Return a parameter that is written as RFC 2045 says, b"" if there is none."""
-    values = _values(parameters)
-    for key, value in zip(values[::2], values[1::2], strict=False):
-        if isinstance(key, bytes) and isinstance(value, bytes) and key.lower() == name:
-            return value
-    return b""
-
-
-def _values(parameters: Value) -> tuple[Value, ...]:
-    return parameters if isinstance(parameters, tuple) else ()

@@ -1,7 +1,7 @@
 """What to FETCH of a message to read its fields and the beginning of its text.
 
-Most messages need one FETCH. A message is asked for more if a long field hides other ones, or
-if the text starts further on: behind a style sheet of 40 KB, or behind a picture.
+Most messages need one FETCH. More is fetched if a long field hides others, or if the text comes
+later: after a picture, or after a style sheet of 40 KB.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,22 +12,22 @@ from typing import Final
 from ..models import Mail
 from ..responses import Value
 from .body_structure import is_encoding_in_doubt, parse_structure, with_encoding
-from .body_text import Text, preferred_parts, text_of, text_parts
+from .body_text import MAX_TEXT_OCTETS, Text, preferred_parts, text_of, text_parts
 from .budget import Budget
 from .header import BARE_ITEMS, FETCH_ITEMS, HEADER_FIELDS, MAX_HEADER
 from .multipart import parse_message
 from .parameters import MAX_FIELD
 from .part import Part, roles
 
-# Octets of text that one FETCH asks for at the most: they must not fill the memory.
+# Octets of text that one FETCH returns at the most, to limit memory.
 _MAX_BATCH_OCTETS: Final = 4 * 1024 * 1024
 
-# Octets of text that are asked for first: characters take up to four, and parts have headers.
+# Octets of text that are fetched first: a character takes up to four, and parts have headers.
 _OCTETS_PER_CHARACTER: Final = 4
 _OVERHEAD: Final = 8_192
 # Octets of text that are read of a message for an event, and for an action.
 EVENT_OCTETS: Final = 262_144
-ACTION_OCTETS: Final = 1_048_576
+ACTION_OCTETS: Final = MAX_TEXT_OCTETS
 # Text parts that are fetched by themselves.
 _MAX_PARTS: Final = 8
 # Fields of a header that is too long are fetched one by one: more of each than is read of it,
@@ -50,10 +50,10 @@ _FIELDS_FOR_TEXT: Final = (
 
 @dataclass(frozen=True, slots=True)
 class TextRequest:
-    """How much of the text of a message is wanted.
+    """How much text of a message to fetch and return.
 
     `size` is in characters, 0 for no text. `links` adds link targets and descriptions of
-    images. `limit` is how many octets may be fetched for it.
+    images. `limit` is the number of octets that may be fetched.
     """
 
     size: int = 0
@@ -62,7 +62,7 @@ class TextRequest:
 
     @property
     def octets(self) -> int:
-        """Return how many octets of the body to ask for first."""
+        """Return how many octets of the body to fetch first."""
         return min(self.size * _OCTETS_PER_CHARACTER + _OVERHEAD, self.limit)
 
 
@@ -71,7 +71,7 @@ _NOTHING: Final = Text()
 
 
 def fetch_items(request: TextRequest) -> str:
-    """Return what FETCH asks for at first."""
+    """Return the items of the first FETCH."""
     if not request.size:
         return FETCH_ITEMS
     items = FETCH_ITEMS.replace(HEADER_FIELDS, _FIELDS_FOR_TEXT)
@@ -81,7 +81,7 @@ def fetch_items(request: TextRequest) -> str:
 
 
 def reduced_fetch_items(request: TextRequest) -> tuple[str, ...]:
-    """Return what FETCH asks for, each time less, of a message that cannot be shown whole."""
+    """Return items for FETCH, each time fewer, for messages that are too large."""
     items = fetch_items(request)
     return items, items.replace(" BODYSTRUCTURE", ""), BARE_ITEMS
 
@@ -97,7 +97,7 @@ def batch_size(request: TextRequest, most: int) -> int:
 class Preview:
     """The text of a message as far as it was fetched, and what to FETCH to get more of it.
 
-    `more` is None if nothing is missing. The answer is to be merged into the items.
+    `more` is None if nothing is missing. Merge the response into the items.
     """
 
     text: Text = _NOTHING
@@ -110,7 +110,7 @@ def is_cut(items: Mapping[str, Value], request: TextRequest) -> bool:
 
 
 def preview_of(items: Mapping[str, Value], request: TextRequest) -> Preview:
-    """Return the text of a message. Read large ones off the event loop."""
+    """Return the text of a message. Call this in a thread for large messages."""
     if sections := [*_missing_fields(items, request)]:
         # Without Content-Type, the text cannot be read yet.
         return Preview(Text(is_cut=True), _more(sections))
@@ -148,7 +148,7 @@ def text_in(items: Mapping[str, Value], request: TextRequest) -> Text:
 
 
 def html_part(items: Mapping[str, Value], request: TextRequest) -> Part | None:
-    """Return the first HTML that is text of the message, with its content if that is whole."""
+    """Return the first HTML text part, with its content if all of it was fetched."""
     budget = Budget(_MAX_DECODED)
     message = _message(items, request, budget)
     known = _by_key(message, budget)

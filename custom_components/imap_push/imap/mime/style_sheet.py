@@ -2,50 +2,34 @@
 
 from collections.abc import Iterator, Mapping
 import re
-import string
 from typing import Final, NamedTuple
 
 from .budget import Budget
 
-# A screen of this width, JavaScript off, light colors.
+# The width of the screen.
 _WIDTH_PIXELS: Final = 800
 # Characters that one regular expression works on: a call holds the interpreter lock.
 _CHUNK: Final = 16_384
 # The specificity of inline styles.
 _INLINE: Final = 1_000_000
-# Rules and inline styles longer than this are read up to here.
+# Characters that are read of a rule and of an inline style.
 _MAX_TEXT: Final = 4_096
 
 _TOKEN: Final = re.compile(r"/\*|\*/|[{}]")
-_DECLARATION: Final = re.compile(
-    r"(display|visibility|white-space|text-transform|font(?:-size)?)\s*+:([^;!]*+)(!?)"
-)
 _SELECTOR: Final = re.compile(r"([a-z][\w-]*+|\*)?((?:[.#][\w-]++)*+)")
 _SIMPLE: Final = re.compile(r"[.#][\w-]++")
 _MEDIA_WORD: Final = re.compile(r"\([^()]*+\)|[^\s()]++")
-_MEDIA_FEATURE: Final = re.compile(
-    r"\(\s*+(?:-webkit-)?(min-|max-)(?:device-)?(width|pixel-ratio)\s*+:\s*+"
-    r"([\d.]++)(px|r?em)?\s*+\)"
-)
-_PIXELS: Final = {"px": 1, "em": 16, "rem": 16}
+_MEDIA_WIDTH: Final = re.compile(r"\(\s*+(min|max)-width\s*+:\s*+(\d{1,6})px\s*+\)")
 
-_VALUES: Final = {
-    "visibility": {"visible", "hidden", "collapse"},
-    "white-space": {
-        "normal", "nowrap", "pre", "pre-wrap", "pre-line", "break-spaces"
-    },
-    "text-transform": {"none", "uppercase", "lowercase", "capitalize"},
-    "display": {
-        "none", "inline", "inline-block", "inline-table", "inline-flex", "inline-grid", "contents",
-        "block", "flow-root", "flex", "grid", "list-item", "table", "table-row", "table-cell",
-        "table-caption", "table-row-group", "table-header-group", "table-footer-group",
-        "-webkit-box", "-webkit-flex", "-ms-flexbox", "inherit", "initial", "unset",
-    },
-}  # fmt: skip
-_NAME_CHARACTERS: Final = frozenset({"-", "_", *string.ascii_lowercase, *string.digits})
-# Sizes that leave text at size zero as it is.
+_PROPERTIES: Final = frozenset(
+    {"display", "visibility", "white-space", "text-transform"}
+)
+# Units and values that depend on the inherited size: zero stays zero.
 _RELATIVE: Final = ("em", "ex", "ch", "%", "inherit", "unset", "larger", "smaller")
 _NO_SIZE: Final = re.compile(r"(?:^|\s)[+-]?0*+\.?0*+(?:px|pt|em|rem|ex|%)?(?=$|[\s/])")
+
+# Name and whether it is important -> value.
+type _Declarations = dict[tuple[str, bool], str]
 
 
 class _Rule(NamedTuple):
@@ -55,14 +39,14 @@ class _Rule(NamedTuple):
     names: frozenset[str]  # ".class" and "#id"
     specificity: int
     order: int
-    declarations: list[tuple[str, str, bool]]
+    declarations: _Declarations
 
 
 class StyleSheet:
     """The style sheets of one document, in the order in which they are read.
 
-    Understood are selectors of one element by tag, classes and ID, and lists of them; others
-    match nothing. `@media` counts if it applies to a screen of 800 pixels.
+    Selectors of one element by tag, classes and ID are understood, and lists of them; others
+    match nothing. `@media` applies to a screen of 800 pixels; other at-rules are ignored.
     """
 
     def __init__(self, budget: Budget) -> None:
@@ -73,9 +57,10 @@ class StyleSheet:
 
     def add(self, css: str, media: str = "") -> None:
         """Read the content of one `<style>` element; raise BudgetSpent."""
-        if not _applies(media):
+        if media and not _applies(media):
             return
-        for selectors, text in _rules(css):
+        # The end of a style sheet closes its last block.
+        for selectors, text in _rules(css + "}"):
             self._budget.take_tag()
             declarations = _declarations(text)
             if not declarations:
@@ -85,7 +70,7 @@ class StyleSheet:
                 self._budget.take_tag()
                 self._add(selector.strip(), declarations)
 
-    def _add(self, selector: str, declarations: list[tuple[str, str, bool]]) -> None:
+    def _add(self, selector: str, declarations: _Declarations) -> None:
         found = _SELECTOR.fullmatch(selector)
         if not selector or not found:
             return
@@ -97,23 +82,19 @@ class StyleSheet:
 
     def declarations(self, tag: str, attributes: Mapping[str, str]) -> dict[str, str]:
         """Return an element's value of each property (CSS Cascade 4, 6); raise BudgetSpent."""
-        found: list[tuple[bool, int, int, str, str]] = []
-        if self._rules:
-            for rule in self._matching(tag, attributes):
-                found.extend(
-                    (is_important, rule.specificity, rule.order, name, value)
-                    for name, value, is_important in rule.declarations
-                )
+        rules = [*self._matching(tag, attributes)]
         if style := attributes.get("style"):
-            found.extend(
-                (is_important, _INLINE, number, name, value)
-                for number, (name, value, is_important) in enumerate(
-                    _declarations(style)
-                )
-            )
-        return {name: value for *_, name, value in sorted(found)}
+            rules.append(_Rule("", frozenset(), _INLINE, 0, _declarations(style)))
+        found = sorted(
+            (is_important, rule.specificity, rule.order, name, value)
+            for rule in rules
+            for (name, is_important), value in rule.declarations.items()
+        )
+        return {name: value for *_, name, value in found}
 
     def _matching(self, tag: str, attributes: Mapping[str, str]) -> Iterator[_Rule]:
+        if not self._rules:
+            return
         names = {f".{name}" for name in attributes.get("class", "").lower().split()}
         if identifier := attributes.get("id"):
             names.add(f"#{identifier.lower()}")
@@ -125,28 +106,29 @@ class StyleSheet:
                     yield rule
 
 
-def _declarations(text: str) -> list[tuple[str, str, bool]]:
-    """Return the valid ones of the declarations that matter: name, value, whether important.
+def _declarations(text: str) -> _Declarations:
+    """Return the declarations that matter; of several of one property, the last one.
 
-    Of several of one property, the last one counts.
+    A font size is "0", or "1" for all others.
     """
-    found: dict[tuple[str, bool], str] = {}
-    text = text[:_MAX_TEXT].lower()
-    for declaration in _DECLARATION.finditer(text):
-        # A look-behind in the expression would take three times as long.
-        start = declaration.start()
-        if start and text[start - 1] in _NAME_CHARACTERS:
-            continue
-        name, value, important = declaration.groups()
-        value = value.strip()
-        if name in _VALUES:
-            if value in _VALUES[name]:
-                found[name, bool(important)] = value
-        elif _NO_SIZE.search(value):
-            found["font-size", bool(important)] = "0"
-        elif name == "font" or not value.endswith(_RELATIVE) or value.endswith("rem"):
-            found["font-size", bool(important)] = "1"
-    return [(name, value, important) for (name, important), value in found.items()]
+    found: _Declarations = {}
+    for declaration in text[:_MAX_TEXT].lower().split(";"):
+        name, _, rest = declaration.partition(":")
+        value, important, _ = rest.partition("!")
+        name, value = name.strip(), value.strip()
+        if name in _PROPERTIES:
+            found[name, bool(important)] = value
+        elif name in {"font", "font-size"} and (size := _font_size(name, value)):
+            found["font-size", bool(important)] = size
+    return found
+
+
+def _font_size(name: str, value: str) -> str:
+    """Return "" if the value leaves text at size zero as it is."""
+    if _NO_SIZE.search(value):
+        return "0"
+    is_relative = value.endswith(_RELATIVE) and not value.endswith("rem")
+    return "" if is_relative and name == "font-size" else "1"
 
 
 def _rules(css: str) -> Iterator[tuple[str, str]]:
@@ -176,45 +158,33 @@ def _rules(css: str) -> Iterator[tuple[str, str]]:
         elif token[0] == "}":
             if selectors and applies[-1] and not selectors.startswith("@"):
                 yield selectors.replace("-->", ""), text
-            selectors = text = ""
+            # A "}" that closes nothing belongs to the next selector, and makes it invalid.
+            selectors, text = "", "" if len(applies) > 1 else "}"
             if len(applies) > 1:
                 applies.pop()
 
 
 def _is_open(selectors: str) -> bool:
-    """Return whether what a block holds applies."""
+    """Return whether the rules in a block apply."""
     if not selectors.startswith("@"):
         return True
-    name, _, condition = selectors.lower().partition(" ")
-    name, opening, rest = name.partition("(")
-    return name == "@supports" or (
-        name == "@media" and _applies(opening + rest + " " + condition)
-    )
+    name = selectors[:6].lower()
+    return name == "@media" and _applies(selectors[len(name) :])
 
 
 def _applies(media: str) -> bool:
-    """Return whether a media query list applies (Media Queries 4)."""
-    queries = media[:_MAX_TEXT].lower().split(",")
-    return not media.strip() or any(map(_query_applies, queries))
+    """Return whether a media query list applies: by type and width (Media Queries 4)."""
+    return any(map(_query_applies, media[:_MAX_TEXT].lower().split(",")))
 
 
 def _query_applies(query: str) -> bool:
     words = [word for word in _MEDIA_WORD.findall(query) if word not in {"and", "only"}]
-    is_negated = words[:1] == ["not"]
-    if is_negated:
-        del words[0]
-    return bool(words) and all(map(_feature_applies, words)) != is_negated
+    return bool(words) and all(map(_feature_applies, words))
 
 
 def _feature_applies(word: str) -> bool:
-    if not word.startswith("("):
-        return word in {"all", "screen"}
-    feature = _MEDIA_FEATURE.fullmatch(word)
+    feature = _MEDIA_WIDTH.fullmatch(word)
     if feature is None:
-        return "".join(word.split()) == "(prefers-color-scheme:light)"
-    actual = _WIDTH_PIXELS if feature[2] == "width" else 1
-    try:
-        value = float(feature[3]) * _PIXELS.get(feature[4], 1)
-    except ValueError:
-        return False
-    return actual >= value if feature[1] == "min-" else actual <= value
+        return word in {"all", "screen"}
+    width = int(feature[2])
+    return width <= _WIDTH_PIXELS if feature[1] == "min" else width >= _WIDTH_PIXELS

@@ -1,4 +1,4 @@
-"""Put the text of a document into lines and words, as a browser does."""
+"""Lay out text in lines and words, as a browser does."""
 
 from typing import Final
 
@@ -9,7 +9,7 @@ _MAX_BREAKS: Final = 2
 
 
 class TextIsFull(Exception):
-    """There is more text than was asked for."""
+    """The text is longer than the requested size."""
 
 
 class TextLayout:
@@ -72,14 +72,6 @@ class TextLayout:
             self.space()
         self._write(words)
         self._gap = " " if text[-1].isspace() else ""
-
-    def add_lines(self, text: str) -> None:
-        r"""Add text with single spaces and its lines, which "\n" ends; raise TextIsFull."""
-        for number, line in enumerate(text.split("\n")):
-            if number:
-                self._breaks += 1
-                self._gap = ""
-            self.add(line)
 
     def add_preformatted(self, text: str) -> None:
         """Add text with all its lines and spaces, but those at a line's end; raise TextIsFull."""

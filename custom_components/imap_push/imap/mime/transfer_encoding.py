@@ -1,4 +1,4 @@
-"""Content-Transfer-Encoding, decoded piece by piece (RFC 2045 6); total on any octets."""
+"""Decode Content-Transfer-Encoding piece by piece (RFC 2045 6); total on any octets."""
 
 import binascii
 import re
@@ -6,14 +6,15 @@ import string
 from typing import Final, override
 
 _BASE64: Final = f"{string.ascii_letters}{string.digits}+/=".encode()
-_NOT_BASE64: Final = bytes(set(range(256)) - set(_BASE64))
+# All octets that Base64 ignores.
+NOT_BASE64: Final = bytes(set(range(256)) - set(_BASE64))
 # Transfer padding: white space at the end of a line (RFC 2045 6.7, rule 3).
 _PADDING: Final = (b" \n", b"\t\n", b" \r\n", b"\t\r\n")
 _BLANKS: Final = b" \t\r"
 # Octets of padding that wait for the end of the line; a line has up to 76 (RFC 2045 6.7).
 _MAX_PADDING: Final = 1_000
 _COMMENT: Final = re.compile(rb"\([^()]*+\)")
-# Octets of a line of uuencode; a longer one is no such line.
+# Octets of a line of uuencode. Longer lines are ignored.
 _MAX_UU_LINE: Final = 100
 
 
@@ -30,14 +31,14 @@ class Decoder:
 
 
 class _Base64(Decoder):
-    """Padding ends a quantum, not the data: some mailers encode line by line and join that."""
+    """Padding does not end the data: some mailers encode each line on its own."""
 
     def __init__(self) -> None:
         self._kept = b""
 
     @override
     def decode(self, octets: bytes) -> bytes:
-        *padded, digits = octets.translate(None, _NOT_BASE64).split(b"=")
+        *padded, digits = octets.translate(None, NOT_BASE64).split(b"=")
         decoded: list[bytes] = []
         for piece in padded:
             decoded.append(_quanta(self._kept + piece))
@@ -145,8 +146,14 @@ def encoding_name(field: bytes) -> str:
     )
 
 
+def decode_base64(octets: bytes) -> bytes:
+    """Decode Base64, also with padding in the middle or none; other octets are ignored."""
+    decoder = _Base64()
+    return decoder.decode(octets) + decoder.end()
+
+
 def decoder_for(encoding: str) -> Decoder:
-    """Return a decoder for `encoding_name`; an unknown one is taken for the identity."""
+    """Return a decoder for an `encoding_name`; unknown encodings are not decoded."""
     match encoding:
         case "base64":
             return _Base64()

@@ -3,12 +3,12 @@
 from hypothesis import given, strategies as st
 import pytest
 
-from custom_components.imap_push.imap.mime.flowed import unwrap
+from custom_components.imap_push.imap.mime.plain_text import unwrap_flowed
 
 
 def joined(text: str, *, delete_space: bool = False) -> str:
     """Return flowed text as paragraphs."""
-    return "\n".join(unwrap(text, delete_space=delete_space))
+    return "\n".join(unwrap_flowed(text, delete_space=delete_space))
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ def joined(text: str, *, delete_space: bool = False) -> str:
         pytest.param("one \ntwo ", "one two ", id="flows into the end"),
         pytest.param("> one \n> two\n", "> one two", id="quote"),
         pytest.param("> one \n>> two\n", "> one \n>> two", id="quote within a quote"),
-        pytest.param("> one \ntwo", "> one \ntwo", id="text behind a quote"),
+        pytest.param("> one \ntwo", "> one \ntwo", id="text after a quote"),
         pytest.param(">one \n> two", "> one two", id="quote without a blank"),
         pytest.param("> > one", "> > one", id="stuffed > is text"),
         pytest.param(" From me\n  two", "From me\n two", id="space-stuffing"),
@@ -34,21 +34,21 @@ def joined(text: str, *, delete_space: bool = False) -> str:
     ],
 )  # fmt: skip
 def test_paragraphs(text: str, expected: str) -> None:
-    """A line that ends with a blank goes on, if it is quoted as often; a signature stands alone."""
+    """A line that ends with a blank goes on, if it is quoted as often; and the signature is a line of its own."""
     assert joined(text) == expected
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        pytest.param("ドア \nが\n", "ドアが", id="torn word"),
+        pytest.param("ドア \nが\n", "ドアが", id="divided word"),
         pytest.param("one  \ntwo", "one two", id="blank before the blank"),
         pytest.param("one \n-- \nAda", "one\n-- \nAda", id="signature"),
         pytest.param("> ド \n> ア", "> ドア", id="quote"),
     ],
 )
 def test_delsp(text: str, expected: str) -> None:
-    """The blank that marks a wrapped line is no part of the text."""
+    """The blank that marks a wrapped line is not part of the text."""
     assert joined(text, delete_space=True) == expected
 
 
