@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from custom_components.imap_push.imap import Account, Security, connection
+from custom_components.imap_push.imap import Account, Security
+from custom_components.imap_push.imap.wire import connection
 
 from tests.required import require
 from tests.rig.certificate import make_certificate

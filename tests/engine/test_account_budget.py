@@ -6,18 +6,18 @@ from pathlib import Path
 import pytest
 
 from custom_components.imap_push.imap import Mark, Security
-from custom_components.imap_push.imap.command import Command
-from custom_components.imap_push.imap.connection import Connection
-from custom_components.imap_push.imap.protocol import PushProtocol
-from custom_components.imap_push.imap.receive_budget import (
+from custom_components.imap_push.imap.session import Session
+from custom_components.imap_push.imap.wire.command import Command
+from custom_components.imap_push.imap.wire.connection import Connection
+from custom_components.imap_push.imap.wire.parser import Data
+from custom_components.imap_push.imap.wire.protocol import PushProtocol
+from custom_components.imap_push.imap.wire.receive_budget import (
     MAX_OF_ACCOUNT,
     RESERVED,
     Holding,
     ReceiveBudget,
 )
-from custom_components.imap_push.imap.responses import Data
-from custom_components.imap_push.imap.session import Session
-from custom_components.imap_push.imap.tls import RECORD
+from custom_components.imap_push.imap.wire.tls import RECORD
 
 from .conftest import account
 from .scripted import CAPABILITIES, Peer, ScriptedServer

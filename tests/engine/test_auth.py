@@ -24,7 +24,7 @@ from custom_components.imap_push.imap import (
     check_account,
 )
 from custom_components.imap_push.imap.auth import log_in
-from custom_components.imap_push.imap.connection import Connection
+from custom_components.imap_push.imap.wire.connection import Connection
 
 from .conftest import account
 from .scripted import Peer, ScriptedServer

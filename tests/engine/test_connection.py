@@ -31,13 +31,15 @@ from custom_components.imap_push.imap import (
     Unreachable,
     check,
     check_account,
-    connection as connection_module,
-    dial,
-    protocol,
 )
-from custom_components.imap_push.imap.command import Command
-from custom_components.imap_push.imap.connection import Connection
-from custom_components.imap_push.imap.pipelining import Pipelining
+from custom_components.imap_push.imap.wire import (
+    connection as connection_module,
+    protocol,
+    tcp as dial,
+)
+from custom_components.imap_push.imap.wire.command import Command
+from custom_components.imap_push.imap.wire.connection import Connection
+from custom_components.imap_push.imap.wire.pipelining import Pipelining
 
 from .conftest import account
 from .scripted import Peer, ScriptedServer

@@ -11,7 +11,7 @@ from custom_components.imap_push.imap.fetching import (
     fetch_carefully,
     read_search,
 )
-from custom_components.imap_push.imap.responses import Cut, Data, Value
+from custom_components.imap_push.imap.wire.parser import Cut, Data, Value
 
 FULL, LESS, BARE = "full", "less", "bare"
 

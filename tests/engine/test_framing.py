@@ -7,8 +7,9 @@ from typing import Final, SupportsIndex, override
 from hypothesis import given, settings, strategies as st
 import pytest
 
-from custom_components.imap_push.imap import ProtocolError, framing
-from custom_components.imap_push.imap.framing import (
+from custom_components.imap_push.imap import ProtocolError
+from custom_components.imap_push.imap.wire import framing
+from custom_components.imap_push.imap.wire.framing import (
     MAX_BEGINNING,
     Framed,
     Framer,

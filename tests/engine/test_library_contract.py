@@ -1,4 +1,4 @@
-"""What imap/protocol.py relies on in aioimaplib, whichever of the supported versions it is."""
+"""What imap/wire/protocol.py relies on in aioimaplib, whichever of the supported versions it is."""
 
 import asyncio
 from unittest.mock import Mock

@@ -1,4 +1,4 @@
-"""Every defect of aioimaplib that imap/protocol.py answers: seen in the library, gone in ours.
+"""Every defect of aioimaplib that imap/wire/protocol.py answers: seen in the library, gone in ours.
 
 A row that fails for the library means that upstream mended it: its override can go.
 """
@@ -17,11 +17,11 @@ import pytest
 
 from custom_components.imap_push.imap import ConnectionLost, LoginRefused
 from custom_components.imap_push.imap.auth import log_in
-from custom_components.imap_push.imap.command import Command
-from custom_components.imap_push.imap.connection import Connection
-from custom_components.imap_push.imap.protocol import PushProtocol
-from custom_components.imap_push.imap.responses import parse_fetch
 from custom_components.imap_push.imap.session import Session
+from custom_components.imap_push.imap.wire.command import Command
+from custom_components.imap_push.imap.wire.connection import Connection
+from custom_components.imap_push.imap.wire.parser import parse_fetch
+from custom_components.imap_push.imap.wire.protocol import PushProtocol
 
 from .conftest import account
 from .scripted import Peer, ScriptedServer

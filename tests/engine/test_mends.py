@@ -6,14 +6,8 @@ import re
 
 import pytest
 
-from custom_components.imap_push.imap import (
-    Mark,
-    PushMode,
-    WatchOptions,
-    framing,
-    news,
-    protocol,
-)
+from custom_components.imap_push.imap import Mark, PushMode, WatchOptions
+from custom_components.imap_push.imap.wire import framing, protocol, unsolicited as news
 
 from .light import HOUR, IDLE, MINUTE, NOTIFY, POLL, each, served
 from .virtual import VirtualLoop, run, watched

@@ -4,7 +4,11 @@ from hypothesis import given, settings, strategies as st
 import pytest
 
 from custom_components.imap_push.imap import ImapError
-from custom_components.imap_push.imap.names import decode_folder, encode_folder, quote
+from custom_components.imap_push.imap.wire.mailbox_name import (
+    decode_folder,
+    encode_folder,
+    quote,
+)
 
 TRANSLATED = [
     pytest.param("INBOX", b"INBOX", id="inbox"),

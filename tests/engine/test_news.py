@@ -5,9 +5,9 @@ import asyncio
 from hypothesis import given, strategies as st
 import pytest
 
-from custom_components.imap_push.imap import news
-from custom_components.imap_push.imap.news import NewsQueue
-from custom_components.imap_push.imap.responses import Data
+from custom_components.imap_push.imap.wire import unsolicited as news
+from custom_components.imap_push.imap.wire.parser import Data
+from custom_components.imap_push.imap.wire.unsolicited import NewsQueue
 
 MAIL = b"(UID 1 BODY[HEADER] {0}\r\n)"
 FLAGS = b"(UID 1 FLAGS (\\Seen))"

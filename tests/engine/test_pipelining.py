@@ -6,7 +6,7 @@ import random
 import pytest
 
 from custom_components.imap_push.imap import WatchOptions
-from custom_components.imap_push.imap.pipelining import Pipelining as Belief, Write
+from custom_components.imap_push.imap.wire.pipelining import Pipelining as Belief, Write
 
 from .light import HOUR, IDLE, MINUTE, NOTIFY, POLL, each, served
 from .virtual import VirtualLoop, run, watched

@@ -19,11 +19,11 @@ from custom_components.imap_push.imap import (
     Watcher,
     WatchOptions,
     check_account,
-    connection,
     push as push_module,
     quirks_of,
 )
-from custom_components.imap_push.imap.dial import dial
+from custom_components.imap_push.imap.wire import connection
+from custom_components.imap_push.imap.wire.tcp import dial
 
 from .conftest import account
 from .recorded import (

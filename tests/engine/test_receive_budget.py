@@ -5,18 +5,19 @@ from typing import override
 
 import pytest
 
-from custom_components.imap_push.imap import ProtocolError, protocol, receive_budget
-from custom_components.imap_push.imap.command import Command
-from custom_components.imap_push.imap.connection import Connection
+from custom_components.imap_push.imap import ProtocolError
 from custom_components.imap_push.imap.fetching import fetched
-from custom_components.imap_push.imap.receive_budget import (
+from custom_components.imap_push.imap.wire import protocol, receive_budget
+from custom_components.imap_push.imap.wire.command import Command
+from custom_components.imap_push.imap.wire.connection import Connection
+from custom_components.imap_push.imap.wire.receive_budget import (
     MAX_STEPS,
     STEPS_PER_SECOND,
     Holding,
     ReadingPace,
     ReceiveBudget,
 )
-from custom_components.imap_push.imap.token_bucket import TokenBucket
+from custom_components.imap_push.imap.wire.token_bucket import TokenBucket
 
 from .conftest import account
 from .scripted import Peer, ScriptedServer, mail

@@ -5,7 +5,10 @@ import pytest
 from custom_components.imap_push.imap import Throttled, TooManyConnections, Unavailable
 from custom_components.imap_push.imap.errors import CommandRefused
 from custom_components.imap_push.imap.quirks import quirks_of
-from custom_components.imap_push.imap.refusals import is_missing_folder, passing_text
+from custom_components.imap_push.imap.wire.response_codes import (
+    is_missing_folder,
+    passing_text,
+)
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from hypothesis import given, settings, strategies as st
 import pytest
 
 from custom_components.imap_push.imap import ProtocolError
-from custom_components.imap_push.imap.framing import Framer, Parts
-from custom_components.imap_push.imap.responses import (
+from custom_components.imap_push.imap.wire.framing import Framer, Parts
+from custom_components.imap_push.imap.wire.parser import (
     MAX_TOKENS,
     Continuation,
     Cut,

@@ -23,9 +23,9 @@ from custom_components.imap_push.imap import (
     password as password_login,
 )
 from custom_components.imap_push.imap.auth import log_in
-from custom_components.imap_push.imap.connection import Connection
-from custom_components.imap_push.imap.pipelining import Pipelining
 from custom_components.imap_push.imap.scram import ScramClient, ScramUnusable
+from custom_components.imap_push.imap.wire.connection import Connection
+from custom_components.imap_push.imap.wire.pipelining import Pipelining
 
 from .conftest import account
 from .scripted import Peer, ScriptedServer

@@ -28,14 +28,16 @@ from custom_components.imap_push.imap import (
     StartTlsMissing,
     TlsError,
     TlsTooOld,
-    certificate as certificate_module,
     check_account,
-    connection as connection_module,
     fetch_certificate,
 )
-from custom_components.imap_push.imap.connection import Connection
-from custom_components.imap_push.imap.dial import dial
-from custom_components.imap_push.imap.protocol import MAX_ALERTS
+from custom_components.imap_push.imap.wire import (
+    certificate as certificate_module,
+    connection as connection_module,
+)
+from custom_components.imap_push.imap.wire.connection import Connection
+from custom_components.imap_push.imap.wire.protocol import MAX_ALERTS
+from custom_components.imap_push.imap.wire.tcp import dial
 
 from .conftest import account
 from .scripted import CAPABILITIES, Peer, Script, ScriptedServer

@@ -23,8 +23,8 @@ from custom_components.imap_push.imap import (
     logins,
 )
 from custom_components.imap_push.imap.auth import log_in, open_logged_in
-from custom_components.imap_push.imap.command import Command
-from custom_components.imap_push.imap.connection import Connection
+from custom_components.imap_push.imap.wire.command import Command
+from custom_components.imap_push.imap.wire.connection import Connection
 
 from .conftest import account
 from .light import HOUR, IDLE, MINUTE, served

@@ -2,11 +2,14 @@
 
 import pytest
 
-from custom_components.imap_push.imap.command import Command
-from custom_components.imap_push.imap.framing import Framer
-from custom_components.imap_push.imap.redact import Redactor
-from custom_components.imap_push.imap.responses import parse_response
-from custom_components.imap_push.imap.wire_log import describe_received, describe_sent
+from custom_components.imap_push.imap.wire.command import Command
+from custom_components.imap_push.imap.wire.framing import Framer
+from custom_components.imap_push.imap.wire.parser import parse_response
+from custom_components.imap_push.imap.wire.redact import Redactor
+from custom_components.imap_push.imap.wire.wire_log import (
+    describe_received,
+    describe_sent,
+)
 
 HEADER = b"Subject: your code is 4711\r\n\r\n"
 

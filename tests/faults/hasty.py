@@ -7,18 +7,14 @@ from typing import Final
 
 import pytest
 
-from custom_components.imap_push.imap import (
+from custom_components.imap_push.imap import folder, logins, push, reasons, session
+from custom_components.imap_push.imap.backoff import Backoff
+from custom_components.imap_push.imap.wire import (
     command,
     connection,
-    dial,
-    folder,
-    logins,
     protocol,
-    push,
-    reasons,
-    session,
+    tcp as dial,
 )
-from custom_components.imap_push.imap.backoff import Backoff
 
 # All that is hurried, and the seconds that it lasts. What moves in the engine is moved here.
 HURRIED: Final[tuple[tuple[ModuleType, str, float], ...]] = (

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from custom_components.imap_push.imap import Discovery, Security, Server, Source
-from custom_components.imap_push.imap.protocol import PushProtocol
+from custom_components.imap_push.imap.wire.protocol import PushProtocol
 
 from .inputs import committed
 from .promises import check_filename, check_text

@@ -16,7 +16,7 @@ from custom_components.imap_push.imap import (
     Mark,
     ProtocolError,
 )
-from custom_components.imap_push.imap.protocol import PushProtocol
+from custom_components.imap_push.imap.wire.protocol import PushProtocol
 
 from .loop import MeasuredLoop
 from .target import Violation

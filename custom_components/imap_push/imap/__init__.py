@@ -3,7 +3,6 @@
 What stands here is all that the layer above may use.
 """
 
-from .certificate import Certificate, fetch_certificate
 from .check import check_account
 from .client import Client
 from .discovery import (
@@ -90,12 +89,13 @@ from .models import (
     Security,
     WatchOptions,
 )
-from .names import decode_folder
 from .push import announces_mail, explain_push
 from .quirks import Quirks, quirks_of
 from .statistics import Durations, Statistics
 from .token_source import TokenSource
 from .watcher import Watcher
+from .wire.certificate import Certificate, fetch_certificate
+from .wire.mailbox_name import decode_folder
 
 __all__ = [
     "Account",

@@ -1,9 +1,9 @@
 """The NOTIFY that is in force on a session."""
 
-from .command import Command
 from .errors import CommandRefused
 from .push import Notify
-from .responses import Data
+from .wire.command import Command
+from .wire.parser import Data
 
 
 class Armed:

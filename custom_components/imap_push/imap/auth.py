@@ -5,8 +5,6 @@ from dataclasses import replace
 from typing import Final
 
 from .bearer import BearerLogin, is_renewable
-from .command import Command
-from .connection import Connection
 from .errors import (
     ConnectionLost,
     LoginDisabled,
@@ -20,9 +18,11 @@ from .errors import (
 )
 from .models import Account, Security
 from .password import authenticate, is_encrypted, log_in_with_password, scram_mechanism
-from .pipelining import Pipelining
 from .quirks import COREMAIL, quirks_of
 from .token_source import TokenSource
+from .wire.command import Command
+from .wire.connection import Connection
+from .wire.pipelining import Pipelining
 
 _UNSENDABLE: Final = frozenset("\0\r\n")
 

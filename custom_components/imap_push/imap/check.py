@@ -4,7 +4,6 @@ import asyncio
 from dataclasses import replace
 from typing import Final
 
-from .connection import Connection
 from .errors import (
     CertificateError,
     ImapError,
@@ -15,6 +14,7 @@ from .errors import (
 )
 from .models import Account, Security
 from .session import Session
+from .wire.connection import Connection
 
 # Seconds: for all together, as somebody is waiting, and for a second look.
 DEADLINE: Final = 60.0

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from itertools import batched, groupby
 from typing import Final
 
-from .command import Command, Completion
-from .connection import Connection
 from .errors import CommandRefused, FolderRenumbered, Unsupported
 from .fetching import MAX_UID, fetch_command, fetched
-from .names import encode_folder, quote
-from .refusals import folder_error
-from .responses import Value, parse_number, parse_strings, parse_values
+from .wire.command import Command, Completion
+from .wire.connection import Connection
+from .wire.mailbox_name import encode_folder, quote
+from .wire.parser import Value, parse_number, parse_strings, parse_values
+from .wire.response_codes import folder_error
 
 # UIDs that one command names at the most: servers take lines of some thousand octets.
 MAX_NAMED: Final = 500

@@ -7,9 +7,9 @@ from heapq import nsmallest
 from itertools import islice
 from typing import Final
 
-from .command import Command
 from .errors import CommandRefused, ResponseTooLarge
-from .responses import (
+from .wire.command import Command
+from .wire.parser import (
     MAX_FETCH_TOKENS,
     Cut,
     Data,

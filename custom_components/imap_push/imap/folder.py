@@ -16,7 +16,7 @@ from .models import Arrival, CatchUp, FolderState, Mail, PushMode
 from .session import BATCH, RECOVERY, Session
 from .shared import Shared
 from .sweep import Opened, Sweep
-from .token_bucket import TokenBucket
+from .wire.token_bucket import TokenBucket
 
 _LOGGER = logging.getLogger(__name__)
 

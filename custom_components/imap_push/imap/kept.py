@@ -5,12 +5,12 @@ from collections.abc import Awaitable, Callable
 from typing import Concatenate, Final
 
 from .auth import open_logged_in
-from .command import Command
 from .desk import Desk
 from .errors import CommandRefused, ConnectionLost, LoginRefused, Throttled
 from .models import Account
-from .pipelining import Pipelining
-from .refusals import passing_refusal
+from .wire.command import Command
+from .wire.pipelining import Pipelining
+from .wire.response_codes import passing_refusal
 
 # Seconds
 KEPT: Final = 300.0  # without a request, until the connection is left

@@ -21,7 +21,7 @@ from .mime.preview import (
     with_text,
 )
 from .models import Mail
-from .responses import Value, parse_number
+from .wire.parser import Value, parse_number
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ from enum import StrEnum
 import ssl
 
 from .errors import ImapError
-from .receive_budget import ReceiveBudget
 from .token_source import TokenSource
+from .wire.receive_budget import ReceiveBudget
 
 
 class Security(StrEnum):

@@ -18,8 +18,6 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from . import bearer
-from .command import Command
-from .connection import Connection
 from .errors import (
     AppPasswordNeeded,
     CommandRefused,
@@ -30,9 +28,11 @@ from .errors import (
     ServerNotAuthentic,
 )
 from .models import Account, Security
-from .names import quote
-from .refusals import login_refusal
 from .scram import MECHANISMS, ScramClient, ScramUnusable
+from .wire.command import Command
+from .wire.connection import Connection
+from .wire.mailbox_name import quote
+from .wire.response_codes import login_refusal
 
 # Challenges that may wait to be read: a server sends three.
 _MAX_CHALLENGES: Final = 8

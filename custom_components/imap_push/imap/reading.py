@@ -9,7 +9,6 @@ from itertools import batched
 import re
 from typing import Final
 
-from .command import Command
 from .desk import Desk, fetch
 from .errors import (
     CommandRefused,
@@ -33,8 +32,9 @@ from .mime.header import MAX_HEADER, parse_headers
 from .mime.part import Part
 from .mime.preview import NO_TEXT, Preview, TextRequest, html_part, reduced_fetch_items
 from .models import Content, Mail
-from .refusals import passing_refusal
-from .responses import MAX_DEPTH, Value
+from .wire.command import Command
+from .wire.parser import MAX_DEPTH, Value
+from .wire.response_codes import passing_refusal
 
 # Mails that one request reads at the most, and one command.
 MAX_MAILS: Final = 500

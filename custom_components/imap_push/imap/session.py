@@ -9,8 +9,6 @@ from itertools import batched
 from typing import Final
 
 from .auth import open_logged_in
-from .command import Command, Completion
-from .connection import Connection
 from .errors import CommandRefused, ResponseTooLarge
 from .fetching import (
     MAX_UID,
@@ -33,11 +31,11 @@ from .mime.preview import (
     reduced_fetch_items,
 )
 from .models import Account, Mail
-from .names import encode_folder, is_folder, quote
-from .news import NewsQueue
-from .pipelining import Pipelining
-from .refusals import folder_error
-from .responses import (
+from .sweep import Look, Opened, Sweep, sweep_of
+from .wire.command import Command, Completion
+from .wire.connection import Connection
+from .wire.mailbox_name import encode_folder, is_folder, quote
+from .wire.parser import (
     MONTHS,
     Value,
     parse_internal_date,
@@ -45,7 +43,9 @@ from .responses import (
     parse_search_count,
     parse_status,
 )
-from .sweep import Look, Opened, Sweep, sweep_of
+from .wire.pipelining import Pipelining
+from .wire.response_codes import folder_error
+from .wire.unsolicited import NewsQueue
 
 # UIDs that one FETCH asks for at the most.
 BATCH: Final = 500

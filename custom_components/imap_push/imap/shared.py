@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from .listener import Listener
 from .logins import Logins
 from .models import Account, WatchOptions
-from .pipelining import Pipelining
 from .statistics import Statistics
+from .wire.pipelining import Pipelining
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,22 +7,22 @@ import math
 from typing import Final, Never
 
 from .armed import Armed
-from .command import Command
 from .errors import CommandRefused, ConnectionLost, FolderNotFound
 from .fetching import read_fetch
 from .folder import Folder
 from .message_reader import pushed_message
 from .mime.preview import batch_size
 from .models import PushMode
-from .names import is_folder
 from .push import Notify, Push, PushChoice
 from .questions import Questions
 from .reasons import MAX_FRUITLESS, PACE, Reasons
-from .responses import Data, parse_status
 from .session import Session
 from .settling import Settling
 from .statistics import Statistics
 from .sweep import Look, Sweep
+from .wire.command import Command
+from .wire.mailbox_name import is_folder
+from .wire.parser import Data, parse_status
 
 # Seconds that a server keeps an IDLE up at the least, unless there is something wrong with it.
 SHORTEST_IDLE: Final = 10.0

@@ -12,10 +12,10 @@ from .listener import Listener
 from .logins import Logins
 from .mime.preview import TextRequest
 from .models import Account, AccountState, PushMode, WatchOptions
-from .pipelining import Pipelining
 from .push import WORST_FIRST
 from .shared import Shared
 from .statistics import Statistics
+from .wire.pipelining import Pipelining
 
 _LOGGER = logging.getLogger(__name__)
 

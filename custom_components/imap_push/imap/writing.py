@@ -6,7 +6,6 @@ from itertools import islice
 import re
 from typing import Final
 
-from .command import Command
 from .desk import Desk, Selection, chunks, fetch, found_by, uid_set
 from .errors import (
     CommandRefused,
@@ -17,9 +16,10 @@ from .errors import (
 )
 from .listing import find_folder
 from .models import Done, FolderRole
-from .names import encode_folder, is_folder, quote
-from .refusals import is_missing_folder
-from .responses import parse_ranges
+from .wire.command import Command
+from .wire.mailbox_name import encode_folder, is_folder, quote
+from .wire.parser import parse_ranges
+from .wire.response_codes import is_missing_folder
 
 _SYSTEM_FLAGS: Final = {
     flag.casefold(): flag

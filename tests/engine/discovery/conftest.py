@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from custom_components.imap_push.imap import Discovery, connection, discover
+from custom_components.imap_push.imap import Discovery, discover
 from custom_components.imap_push.imap.discovery import guess, http, sources
+from custom_components.imap_push.imap.wire import connection
 
 from .internet import Internet
 

@@ -10,7 +10,6 @@ from typing import Any
 from hypothesis import given, settings, strategies as st
 import pytest
 
-from custom_components.imap_push.imap import dial
 from custom_components.imap_push.imap.discovery.address import host_name, parse_address
 from custom_components.imap_push.imap.discovery.autoconfig import (
     MAX_SERVERS,
@@ -18,6 +17,7 @@ from custom_components.imap_push.imap.discovery.autoconfig import (
 )
 from custom_components.imap_push.imap.discovery.guess import guess_server
 from custom_components.imap_push.imap.discovery.http import MAX_OCTETS, addresses_of
+from custom_components.imap_push.imap.wire import tcp as dial
 
 from .conftest import Discover
 from .internet import PUBLIC, Answer, Internet, config, cut, drip, file, never, redirect

@@ -35,7 +35,7 @@ from custom_components.imap_push.imap.mime.header import (
 from custom_components.imap_push.imap.mime.html import text_of_html
 from custom_components.imap_push.imap.mime.html_tokenizer import tokens
 from custom_components.imap_push.imap.mime.preview import TextRequest
-from custom_components.imap_push.imap.responses import Value
+from custom_components.imap_push.imap.wire.parser import Value
 
 from .test_body_text import readable, text_of
 from .test_characters import CONTEXTUAL, HIDDEN

@@ -16,7 +16,6 @@ import orjson
 import pytest
 
 from custom_components.imap_push.imap import Mail
-from custom_components.imap_push.imap.framing import Framer
 from custom_components.imap_push.imap.mime import lexemes as lexemes_module
 from custom_components.imap_push.imap.mime.body_structure import (
     MAX_PARTS,
@@ -31,7 +30,8 @@ from custom_components.imap_push.imap.mime.header import (
     parse_mail,
 )
 from custom_components.imap_push.imap.models import Authentication
-from custom_components.imap_push.imap.responses import (
+from custom_components.imap_push.imap.wire.framing import Framer
+from custom_components.imap_push.imap.wire.parser import (
     MAX_FETCH_TOKENS,
     Data,
     Value,

@@ -21,7 +21,7 @@ from custom_components.imap_push.imap.mime.preview import (
     preview_of,
     reduced_fetch_items,
 )
-from custom_components.imap_push.imap.responses import Value
+from custom_components.imap_push.imap.wire.parser import Value
 
 from ..conftest import account
 from ..scripted import Peer, ScriptedServer

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from custom_components.imap_push.imap.mime.attachments import filename_of
 from custom_components.imap_push.imap.mime.budget import Budget
 from custom_components.imap_push.imap.mime.part import Part, Role, roles
-from custom_components.imap_push.imap.responses import Value
+from custom_components.imap_push.imap.wire.parser import Value
 
 SUBTYPES: Final = ("mixed", "alternative", "related", "signed", "report", "digest")
 NAMES: Final = (None, "a.bin", "Größe.pdf", "ä" * 40 + ".png")

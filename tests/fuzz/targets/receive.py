@@ -4,8 +4,8 @@ import asyncio
 from typing import Final, override
 
 from custom_components.imap_push.imap import ConnectionLost, ImapError
-from custom_components.imap_push.imap.command import Command
-from custom_components.imap_push.imap.protocol import PushProtocol
+from custom_components.imap_push.imap.wire.command import Command
+from custom_components.imap_push.imap.wire.protocol import PushProtocol
 
 from ..server import BLOCK, TAG, WRITE, chunks
 from ..target import Stopwatch, Target, Violation

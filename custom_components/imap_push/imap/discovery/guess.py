@@ -3,8 +3,8 @@
 import ssl
 from typing import Final
 
-from ..connection import Connection
 from ..models import Account, Security
+from ..wire.connection import Connection
 from .address import MailAddress
 from .models import Server
 from .ranked import ask

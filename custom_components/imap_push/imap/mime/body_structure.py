@@ -4,7 +4,7 @@ from itertools import takewhile
 import re
 from typing import Final
 
-from ..responses import Value, parse_number
+from ..wire.parser import Value, parse_number
 from .budget import Budget
 from .media_type import media_type
 from .parameters import MAX_FIELD, Parameters, mime_fields, parse_field

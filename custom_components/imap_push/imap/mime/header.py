@@ -7,7 +7,7 @@ import re
 from typing import Final
 
 from ..models import Authentication, Mail
-from ..responses import Value, parse_internal_date, parse_number, parse_strings
+from ..wire.parser import Value, parse_internal_date, parse_number, parse_strings
 from .addresses import Mailbox, complete_entries, mailboxes
 from .attachments import attachments_of
 from .authentication import parse_authentication

@@ -6,7 +6,7 @@ import re
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
-from ..responses import Value
+from ..wire.parser import Value
 from .budget import Budget
 from .characters import one_line
 from .encoded_words import decode_words

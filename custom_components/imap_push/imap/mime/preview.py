@@ -10,7 +10,7 @@ import json
 from typing import Final
 
 from ..models import Mail
-from ..responses import Value
+from ..wire.parser import Value
 from .body_structure import is_encoding_in_doubt, parse_structure, with_encoding
 from .body_text import MAX_TEXT_OCTETS, Text, preferred_parts, text_of, text_parts
 from .budget import Budget

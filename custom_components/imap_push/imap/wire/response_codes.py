@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from .errors import (
+from ..errors import (
     AppPasswordNeeded,
     CommandRefused,
     FolderNotFound,

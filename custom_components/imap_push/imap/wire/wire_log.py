@@ -10,7 +10,7 @@ import re
 from typing import Final
 
 from .command import Command
-from .responses import Continuation, Data, Response, Status
+from .parser import Continuation, Data, Response, Status
 
 MAX_LOGGED: Final = 500  # characters of a line
 

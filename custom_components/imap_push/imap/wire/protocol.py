@@ -14,8 +14,7 @@ from typing import Final, override
 
 from aioimaplib import LOGOUT, IMAP4ClientProtocol
 
-from .command import Command
-from .errors import (
+from ..errors import (
     CommandRefused,
     ConnectionLost,
     ImapError,
@@ -25,8 +24,16 @@ from .errors import (
     ServerLeft,
     ServerSilent,
 )
+from .command import Command
 from .framing import Framed, Framer
-from .news import NewsQueue
+from .parser import (
+    Continuation,
+    Data,
+    Status,
+    name_of_protocol,
+    parse_response,
+    search_tag,
+)
 from .receive_budget import (
     MAX_OF_CONNECTION,
     RESERVED,
@@ -35,15 +42,8 @@ from .receive_budget import (
     ReceiveBudget,
 )
 from .redact import Redactor
-from .refusals import passing_refusal, passing_text
-from .responses import (
-    Continuation,
-    Data,
-    Status,
-    name_of_protocol,
-    parse_response,
-    search_tag,
-)
+from .response_codes import passing_refusal, passing_text
+from .unsolicited import NewsQueue
 from .wire_log import describe_received, describe_sent
 
 _LOGGER = logging.getLogger(__name__)

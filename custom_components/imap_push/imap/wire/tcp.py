@@ -10,7 +10,7 @@ from typing import Any, Final
 from aiohappyeyeballs import AddrInfoType, start_connection
 import idna
 
-from .errors import (
+from ..errors import (
     CannotConnect,
     ConnectTimeout,
     HostNotFound,

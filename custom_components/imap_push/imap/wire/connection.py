@@ -7,9 +7,7 @@ from dataclasses import replace
 import ssl
 from typing import Final
 
-from .command import Command, Completion
-from .dial import Dial, ascii_host, dial, dial_patiently, dial_public
-from .errors import (
+from ..errors import (
     CannotConnect,
     CertificateError,
     CertificateProblem,
@@ -23,10 +21,11 @@ from .errors import (
     TlsNotSpoken,
     TlsTooOld,
 )
-from .models import Account, Security
-from .news import NewsQueue
+from ..models import Account, Security
+from .command import Command, Completion
 from .pipelining import Pipelining, Write
 from .protocol import PushProtocol
+from .tcp import Dial, ascii_host, dial, dial_patiently, dial_public
 from .tls import (
     certificate_of,
     check_agreed,
@@ -35,6 +34,7 @@ from .tls import (
     start_tls,
     unverified_context,
 )
+from .unsolicited import NewsQueue
 
 # Seconds
 TLS_DEADLINE: Final = 20.0

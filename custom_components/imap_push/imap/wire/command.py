@@ -6,8 +6,8 @@ import contextlib
 from dataclasses import dataclass, field
 from typing import Final
 
-from .errors import CommandRefused
-from .responses import Data, Status
+from ..errors import CommandRefused
+from .parser import Data, Status
 
 # Seconds without a byte after which a command counts as unanswered.
 COMMAND_DEADLINE: Final = 30.0

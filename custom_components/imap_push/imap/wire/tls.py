@@ -12,7 +12,7 @@ import socket
 import ssl
 from typing import Final
 
-from .errors import CertificateChanged, TlsTooOld
+from ..errors import CertificateChanged, TlsTooOld
 
 # Octets (RFC 8446 5.1). asyncio reads 256 KB at a time and keeps a buffer of that size for each
 # TLS connection; small reads also bound what is parsed before the event loop gets its turn.

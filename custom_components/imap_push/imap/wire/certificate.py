@@ -8,9 +8,9 @@ from typing import Final
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
+from ..errors import CertificateError, CertificateProblem, TlsError
+from ..models import Account, Security
 from .connection import Connection
-from .errors import CertificateError, CertificateProblem, TlsError
-from .models import Account, Security
 from .tls import fingerprint_of, unverified_context
 
 # Characters of a name in a certificate that are shown.

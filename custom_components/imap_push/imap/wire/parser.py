@@ -13,7 +13,7 @@ from itertools import pairwise
 import re
 from typing import Final, NamedTuple
 
-from .errors import ProtocolError
+from ..errors import ProtocolError
 from .framing import PART_OVERHEAD, Parts
 
 # An atom, number, string or literal; None is NIL; a tuple is a parenthesized list.

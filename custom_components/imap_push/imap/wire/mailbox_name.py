@@ -4,7 +4,7 @@ from base64 import b64decode, b64encode
 import binascii
 import re
 
-from .errors import ImapError
+from ..errors import ImapError
 
 _SHIFTED = re.compile(rb"&([^&-]*)-")
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]+")

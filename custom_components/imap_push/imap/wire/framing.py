@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import re
 from typing import Final, NamedTuple
 
-from .errors import ProtocolError
+from ..errors import ProtocolError
 
 # Octets of one response, with the overhead of its parts. FETCH holds a piece of a message
 # (up to 1 MiB of text) or its structure, SEARCH and ESEARCH up to 200,000 UIDs. Of the others,
