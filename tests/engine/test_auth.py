@@ -23,7 +23,7 @@ from custom_components.imap_push.imap import (
     Unavailable,
     check_account,
 )
-from custom_components.imap_push.imap.auth import log_in
+from custom_components.imap_push.imap.auth.login import log_in
 from custom_components.imap_push.imap.wire.connection import Connection
 
 from .conftest import account

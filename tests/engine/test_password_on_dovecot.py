@@ -12,9 +12,9 @@ from custom_components.imap_push.imap import (
     Security,
     StartTlsOffered,
     check_account,
-    password as password_login,
 )
-from custom_components.imap_push.imap.auth import log_in
+from custom_components.imap_push.imap.auth import password as password_login
+from custom_components.imap_push.imap.auth.login import log_in
 from custom_components.imap_push.imap.wire.connection import Connection
 
 from .conftest import account

@@ -20,10 +20,10 @@ from custom_components.imap_push.imap import (
     Security,
     ServerNotAuthentic,
     Unavailable,
-    password as password_login,
 )
-from custom_components.imap_push.imap.auth import log_in
-from custom_components.imap_push.imap.scram import ScramClient, ScramUnusable
+from custom_components.imap_push.imap.auth import password as password_login
+from custom_components.imap_push.imap.auth.login import log_in
+from custom_components.imap_push.imap.auth.scram import ScramClient, ScramUnusable
 from custom_components.imap_push.imap.wire.connection import Connection
 from custom_components.imap_push.imap.wire.pipelining import Pipelining
 

@@ -9,11 +9,11 @@ from custom_components.imap_push.imap import (
     ConnectionLost,
     FolderNotFound,
     Mark,
-    auth,
     fetching as fetching_module,
     message_reader,
     session as session_module,
 )
+from custom_components.imap_push.imap.auth import login as auth
 from custom_components.imap_push.imap.quirks import Quirks
 from custom_components.imap_push.imap.session import Session
 from custom_components.imap_push.imap.sweep import Opened, Sweep

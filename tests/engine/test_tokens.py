@@ -20,9 +20,9 @@ from custom_components.imap_push.imap import (
     TokensNotTaken,
     TokenUnavailable,
     Unavailable,
-    logins,
 )
-from custom_components.imap_push.imap.auth import log_in, open_logged_in
+from custom_components.imap_push.imap.auth import login_limiter as logins
+from custom_components.imap_push.imap.auth.login import log_in, open_logged_in
 from custom_components.imap_push.imap.wire.command import Command
 from custom_components.imap_push.imap.wire.connection import Connection
 

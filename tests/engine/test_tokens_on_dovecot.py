@@ -19,10 +19,12 @@ from custom_components.imap_push.imap import (
     WatchedFolder,
     Watcher,
     WatchOptions,
-    backoff,
-    bearer,
     check_account,
-    logins,
+)
+from custom_components.imap_push.imap.auth import (
+    backoff,
+    login_limiter as logins,
+    oauth as bearer,
 )
 
 from .conftest import account

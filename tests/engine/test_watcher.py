@@ -15,10 +15,10 @@ from custom_components.imap_push.imap import (
     Watcher,
     WatchOptions,
     link,
-    logins,
     push,
 )
-from custom_components.imap_push.imap.backoff import Backoff
+from custom_components.imap_push.imap.auth import login_limiter as logins
+from custom_components.imap_push.imap.auth.backoff import Backoff
 from custom_components.imap_push.imap.watch import Watch
 
 from .conftest import account

@@ -7,8 +7,9 @@ from typing import Final
 
 import pytest
 
-from custom_components.imap_push.imap import folder, logins, push, reasons, session
-from custom_components.imap_push.imap.backoff import Backoff
+from custom_components.imap_push.imap import folder, push, reasons, session
+from custom_components.imap_push.imap.auth import login_limiter as logins
+from custom_components.imap_push.imap.auth.backoff import Backoff
 from custom_components.imap_push.imap.wire import (
     command,
     connection,

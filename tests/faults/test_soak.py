@@ -23,9 +23,9 @@ from custom_components.imap_push.imap import (
     Watcher,
     WatchOptions,
     folder,
-    logins,
 )
-from custom_components.imap_push.imap.backoff import Backoff
+from custom_components.imap_push.imap.auth import login_limiter as logins
+from custom_components.imap_push.imap.auth.backoff import Backoff
 
 from tests.rig.light_server import LightServer
 from tests.rig.ports import LOOPBACK

@@ -20,7 +20,7 @@ from custom_components.imap_push.const import (
     EVENT_NEW_MAIL,
     SUBENTRY_TYPE_FOLDER,
 )
-from custom_components.imap_push.imap import backoff, logins
+from custom_components.imap_push.imap.auth import backoff, login_limiter as logins
 from homeassistant.components.application_credentials import (
     ClientCredential,
     async_import_client_credential,

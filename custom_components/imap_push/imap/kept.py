@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Concatenate, Final
 
-from .auth import open_logged_in
+from .auth.login import open_logged_in
 from .desk import Desk
 from .errors import CommandRefused, ConnectionLost, LoginRefused, Throttled
 from .models import Account

@@ -8,7 +8,7 @@ import logging
 import math
 from typing import Final
 
-from .backoff import Backoff
+from .auth.backoff import Backoff
 from .errors import (
     FolderNotFound,
     ImapError,

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from itertools import batched
 from typing import Final
 
-from .auth import open_logged_in
+from .auth.login import open_logged_in
 from .errors import CommandRefused, ResponseTooLarge
 from .fetching import (
     MAX_UID,

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from .auth.login_limiter import Logins
 from .listener import Listener
-from .logins import Logins
 from .models import Account, WatchOptions
 from .statistics import Statistics
 from .wire.pipelining import Pipelining

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 import logging
 from typing import Final
 
+from .auth.login_limiter import Logins
 from .errors import FolderNotFound, ImapError
 from .folder import Folder, WatchedFolder
 from .link import Link
 from .listener import Listener
-from .logins import Logins
 from .mime.preview import TextRequest
 from .models import Account, AccountState, PushMode, WatchOptions
 from .push import WORST_FIRST

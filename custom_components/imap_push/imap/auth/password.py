@@ -17,8 +17,7 @@ import binascii
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from . import bearer
-from .errors import (
+from ..errors import (
     AppPasswordNeeded,
     CommandRefused,
     ImapError,
@@ -27,12 +26,13 @@ from .errors import (
     OAuthNeeded,
     ServerNotAuthentic,
 )
-from .models import Account, Security
+from ..models import Account, Security
+from ..wire.command import Command
+from ..wire.connection import Connection
+from ..wire.mailbox_name import quote
+from ..wire.response_codes import login_refusal
+from . import oauth as bearer
 from .scram import MECHANISMS, ScramClient, ScramUnusable
-from .wire.command import Command
-from .wire.connection import Connection
-from .wire.mailbox_name import quote
-from .wire.response_codes import login_refusal
 
 # Challenges that may wait to be read: a server sends three.
 _MAX_CHALLENGES: Final = 8

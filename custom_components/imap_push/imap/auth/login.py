@@ -4,8 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from .bearer import BearerLogin, is_renewable
-from .errors import (
+from ..errors import (
     ConnectionLost,
     LoginDisabled,
     LoginUnsendable,
@@ -16,13 +15,14 @@ from .errors import (
     TokenUnavailable,
     Unavailable,
 )
-from .models import Account, Security
+from ..models import Account, Security
+from ..quirks import COREMAIL, quirks_of
+from ..token_source import TokenSource
+from ..wire.command import Command
+from ..wire.connection import Connection
+from ..wire.pipelining import Pipelining
+from .oauth import BearerLogin, is_renewable
 from .password import authenticate, is_encrypted, log_in_with_password, scram_mechanism
-from .quirks import COREMAIL, quirks_of
-from .token_source import TokenSource
-from .wire.command import Command
-from .wire.connection import Connection
-from .wire.pipelining import Pipelining
 
 _UNSENDABLE: Final = frozenset("\0\r\n")
 

@@ -17,7 +17,7 @@ from stringprep import in_table_b1, in_table_c12
 from typing import Final
 import unicodedata
 
-from .errors import ServerNotAuthentic
+from ..errors import ServerNotAuthentic
 
 # The first that is offered is used. The value is the hash.
 MECHANISMS: Final = {"SCRAM-SHA-256": "sha256", "SCRAM-SHA-1": "sha1"}

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-from .errors import (
+from ..errors import (
     CannotConnect,
     LoginRefused,
     TokenNotRenewed,

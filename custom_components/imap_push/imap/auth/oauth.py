@@ -5,10 +5,16 @@ import json
 import re
 from typing import Final
 
-from .errors import CommandRefused, ImapError, TokenRefused, TokensNotTaken, Unavailable
-from .models import Account
-from .wire.command import Command
-from .wire.response_codes import passing_login_refusal
+from ..errors import (
+    CommandRefused,
+    ImapError,
+    TokenRefused,
+    TokensNotTaken,
+    Unavailable,
+)
+from ..models import Account
+from ..wire.command import Command
+from ..wire.response_codes import passing_login_refusal
 
 # The first that is offered is taken. XOAUTH2 is what Google, Microsoft and Yahoo document, the
 # only one that Microsoft has, and it says nothing of host and port, which a server behind
