@@ -10,7 +10,7 @@ from typing import Final
 from benchmarks.setting import Setting
 from benchmarks.table import Column, Table, make_table
 from custom_components.imap_push.imap import Account, Mark, Security
-from custom_components.imap_push.imap.session import Session
+from custom_components.imap_push.imap.session.session import Session
 
 from tests.engine.scripted import Peer, ScriptedServer
 

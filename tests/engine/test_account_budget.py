@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from custom_components.imap_push.imap import Mark, Security
-from custom_components.imap_push.imap.session import Session
+from custom_components.imap_push.imap.session.session import Session
 from custom_components.imap_push.imap.wire.command import Command
 from custom_components.imap_push.imap.wire.connection import Connection
 from custom_components.imap_push.imap.wire.parser import Data

@@ -7,7 +7,8 @@ import logging
 
 import pytest
 
-from custom_components.imap_push.imap import Mark, WatchOptions, session
+from custom_components.imap_push.imap import Mark, WatchOptions
+from custom_components.imap_push.imap.session import session
 
 from .light import IDLE, MINUTE, NOTIFY, POLL, served
 from .recorder import Recorder

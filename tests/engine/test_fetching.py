@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from custom_components.imap_push.imap import CommandRefused, ResponseTooLarge
-from custom_components.imap_push.imap.fetching import (
+from custom_components.imap_push.imap.session.fetch_items import (
     Fetched,
     by_uid,
     fetch_carefully,

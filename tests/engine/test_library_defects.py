@@ -17,7 +17,7 @@ import pytest
 
 from custom_components.imap_push.imap import ConnectionLost, LoginRefused
 from custom_components.imap_push.imap.auth.login import log_in
-from custom_components.imap_push.imap.session import Session
+from custom_components.imap_push.imap.session.session import Session
 from custom_components.imap_push.imap.wire.command import Command
 from custom_components.imap_push.imap.wire.connection import Connection
 from custom_components.imap_push.imap.wire.parser import parse_fetch

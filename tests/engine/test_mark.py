@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from custom_components.imap_push.imap import Mail, Mark
-from custom_components.imap_push.imap.mark import REMEMBERED, digest
+from custom_components.imap_push.imap.session.mark import REMEMBERED, digest
 
 NOON = datetime(2026, 11, 3, 12, tzinfo=UTC)
 

@@ -6,7 +6,7 @@ from typing import override
 import pytest
 
 from custom_components.imap_push.imap import ProtocolError
-from custom_components.imap_push.imap.fetching import fetched
+from custom_components.imap_push.imap.session.fetch_items import fetched
 from custom_components.imap_push.imap.wire import protocol, receive_budget
 from custom_components.imap_push.imap.wire.command import Command
 from custom_components.imap_push.imap.wire.connection import Connection

@@ -5,18 +5,16 @@ from datetime import UTC, datetime
 
 import pytest
 
-from custom_components.imap_push.imap import (
-    ConnectionLost,
-    FolderNotFound,
-    Mark,
-    fetching as fetching_module,
+from custom_components.imap_push.imap import ConnectionLost, FolderNotFound, Mark
+from custom_components.imap_push.imap.auth import login as auth
+from custom_components.imap_push.imap.quirks import Quirks
+from custom_components.imap_push.imap.session import (
+    fetch_items as fetching_module,
     message_reader,
     session as session_module,
 )
-from custom_components.imap_push.imap.auth import login as auth
-from custom_components.imap_push.imap.quirks import Quirks
-from custom_components.imap_push.imap.session import Session
-from custom_components.imap_push.imap.sweep import Opened, Sweep
+from custom_components.imap_push.imap.session.session import Session
+from custom_components.imap_push.imap.session.sync import Opened, Sweep
 
 from .conftest import account
 from .scripted import Peer, ScriptedServer, mail

@@ -15,9 +15,7 @@ from custom_components.imap_push.imap import (
     PushMode,
     WatchedFolder,
     WatchOptions,
-    message_reader,
 )
-from custom_components.imap_push.imap.message_reader import read_message
 from custom_components.imap_push.imap.mime import preview
 from custom_components.imap_push.imap.mime.header import FETCH_ITEMS
 from custom_components.imap_push.imap.mime.preview import (
@@ -25,6 +23,8 @@ from custom_components.imap_push.imap.mime.preview import (
     TextRequest,
     fetch_items,
 )
+from custom_components.imap_push.imap.session import message_reader
+from custom_components.imap_push.imap.session.message_reader import read_message
 
 from .light import HOUR, IDLE, MINUTE, NOTIFY, POLL, each, served
 from .recorder import Recorder

@@ -66,7 +66,6 @@ from .errors import (
 )
 from .folder import WatchedFolder
 from .listener import Listener
-from .mark import Mark
 from .mime.characters import one_line
 from .mime.media_type import extensions, is_generic, type_of_name, usual_extension
 from .models import (
@@ -91,6 +90,7 @@ from .models import (
 )
 from .push import announces_mail, explain_push
 from .quirks import Quirks, quirks_of
+from .session.mark import Mark
 from .statistics import Durations, Statistics
 from .token_source import TokenSource
 from .watcher import Watcher

@@ -13,7 +13,7 @@ from .errors import (
     TlsNotSpoken,
 )
 from .models import Account, Security
-from .session import Session
+from .session.session import Session
 from .wire.connection import Connection
 
 # Seconds: for all together, as somebody is waiting, and for a second look.

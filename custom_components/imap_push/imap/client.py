@@ -4,9 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 
 from .errors import CriteriaRefused
-from .fetching import SLICE
 from .kept import Kept
-from .listing import list_folders
 from .mime.attachments import describe
 from .mime.budget import Budget
 from .mime.preview import ACTION_OCTETS, TextRequest
@@ -22,7 +20,7 @@ from .models import (
     Found,
     Mail,
 )
-from .reading import (
+from .session.fetch import (
     PIECE,
     fetch_content,
     fetch_mails,
@@ -30,8 +28,10 @@ from .reading import (
     fetch_part_to_decode,
     fetch_piece,
 )
-from .searching import count, search
-from .writing import delete, move, set_flags
+from .session.fetch_items import SLICE
+from .session.list import list_folders
+from .session.search import count, search
+from .session.store import delete, move, set_flags
 
 
 class Client:

@@ -9,13 +9,13 @@ import logging
 from typing import Final
 
 from .errors import ConnectionLost, ProtocolError
-from .fetching import MAX_UID
-from .mark import Mark
 from .mime.preview import TextRequest
 from .models import Arrival, CatchUp, FolderState, Mail, PushMode
-from .session import BATCH, RECOVERY, Session
+from .session.fetch_items import MAX_UID
+from .session.mark import Mark
+from .session.session import BATCH, RECOVERY, Session
+from .session.sync import Opened, Sweep
 from .shared import Shared
-from .sweep import Opened, Sweep
 from .wire.token_bucket import TokenBucket
 
 _LOGGER = logging.getLogger(__name__)

@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable
 from typing import Concatenate, Final
 
 from .auth.login import open_logged_in
-from .desk import Desk
 from .errors import CommandRefused, ConnectionLost, LoginRefused, Throttled
 from .models import Account
+from .session.desk import Desk
 from .wire.command import Command
 from .wire.pipelining import Pipelining
 from .wire.response_codes import passing_refusal

@@ -21,7 +21,7 @@ from .folder import Folder
 from .models import PushMode
 from .push import Push, PushChoice
 from .quirks import quirks_of
-from .session import Session
+from .session.session import Session
 from .shared import Shared
 from .watch import Watch
 

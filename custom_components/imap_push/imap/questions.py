@@ -6,7 +6,7 @@ from typing import Final
 
 from .errors import CommandRefused, FolderNotFound
 from .folder import Folder
-from .session import Session, status_command
+from .session.session import Session, status_command
 from .wire.command import Command
 from .wire.response_codes import is_missing_folder
 

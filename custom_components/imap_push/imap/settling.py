@@ -7,8 +7,8 @@ from .armed import Armed
 from .errors import FolderNotFound, ImapError
 from .folder import Folder
 from .models import PushMode
-from .session import Session
-from .sweep import Opened
+from .session.session import Session
+from .session.sync import Opened
 
 # Times that a folder may be numbered anew between two times of waiting.
 MAX_RENUMBERED: Final = 3

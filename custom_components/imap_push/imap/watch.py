@@ -8,18 +8,18 @@ from typing import Final, Never
 
 from .armed import Armed
 from .errors import CommandRefused, ConnectionLost, FolderNotFound
-from .fetching import read_fetch
 from .folder import Folder
-from .message_reader import pushed_message
 from .mime.preview import batch_size
 from .models import PushMode
 from .push import Notify, Push, PushChoice
 from .questions import Questions
 from .reasons import MAX_FRUITLESS, PACE, Reasons
-from .session import Session
+from .session.fetch_items import read_fetch
+from .session.message_reader import pushed_message
+from .session.session import Session
+from .session.sync import Look, Sweep
 from .settling import Settling
 from .statistics import Statistics
-from .sweep import Look, Sweep
 from .wire.command import Command
 from .wire.mailbox_name import is_folder
 from .wire.parser import Data, parse_status

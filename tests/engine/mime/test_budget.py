@@ -10,7 +10,6 @@ from typing import Final
 from hypothesis import given, settings, strategies as st
 import pytest
 
-from custom_components.imap_push.imap.message_reader import read_message
 from custom_components.imap_push.imap.mime import (
     budget as budget_module,
     charset,
@@ -35,6 +34,7 @@ from custom_components.imap_push.imap.mime.header import (
 from custom_components.imap_push.imap.mime.html import text_of_html
 from custom_components.imap_push.imap.mime.html_tokenizer import tokens
 from custom_components.imap_push.imap.mime.preview import TextRequest
+from custom_components.imap_push.imap.session.message_reader import read_message
 from custom_components.imap_push.imap.wire.parser import Value
 
 from .test_body_text import readable, text_of

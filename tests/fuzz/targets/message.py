@@ -27,7 +27,7 @@ from custom_components.imap_push.imap import (
     Watcher,
     WatchOptions,
 )
-from custom_components.imap_push.imap.reading import MAX_HTML
+from custom_components.imap_push.imap.session.fetch import MAX_HTML
 from homeassistant.helpers.json import json_bytes
 
 from ..loop import MeasuredLoop

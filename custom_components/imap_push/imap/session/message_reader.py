@@ -7,11 +7,9 @@ from functools import partial
 import logging
 from typing import Final
 
-from .fetching import SLICE
-from .mark import Mark
-from .mime.body_text import Text
-from .mime.header import parse_mail
-from .mime.preview import (
+from ..mime.body_text import Text
+from ..mime.header import parse_mail
+from ..mime.preview import (
     NO_TEXT,
     Preview,
     TextRequest,
@@ -20,8 +18,10 @@ from .mime.preview import (
     text_in,
     with_text,
 )
-from .models import Mail
-from .wire.parser import Value, parse_number
+from ..models import Mail
+from ..wire.parser import Value, parse_number
+from .fetch_items import SLICE
+from .mark import Mark
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Final
 
-from .models import Mail
+from ..models import Mail
 
 # Mails whose identity is remembered, for the day on which a folder is numbered anew.
 REMEMBERED: Final = 500

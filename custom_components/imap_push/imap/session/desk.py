@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from itertools import batched, groupby
 from typing import Final
 
-from .errors import CommandRefused, FolderRenumbered, Unsupported
-from .fetching import MAX_UID, fetch_command, fetched
-from .wire.command import Command, Completion
-from .wire.connection import Connection
-from .wire.mailbox_name import encode_folder, quote
-from .wire.parser import Value, parse_number, parse_strings, parse_values
-from .wire.response_codes import folder_error
+from ..errors import CommandRefused, FolderRenumbered, Unsupported
+from ..wire.command import Command, Completion
+from ..wire.connection import Connection
+from ..wire.mailbox_name import encode_folder, quote
+from ..wire.parser import Value, parse_number, parse_strings, parse_values
+from ..wire.response_codes import folder_error
+from .fetch_items import MAX_UID, fetch_command, fetched
 
 # UIDs that one command names at the most: servers take lines of some thousand octets.
 MAX_NAMED: Final = 500

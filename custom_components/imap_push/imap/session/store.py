@@ -6,20 +6,20 @@ from itertools import islice
 import re
 from typing import Final
 
-from .desk import Desk, Selection, chunks, fetch, found_by, uid_set
-from .errors import (
+from ..errors import (
     CommandRefused,
     FlagRefused,
     FolderNotFound,
     MailNotFound,
     Unsupported,
 )
-from .listing import find_folder
-from .models import Done, FolderRole
-from .wire.command import Command
-from .wire.mailbox_name import encode_folder, is_folder, quote
-from .wire.parser import parse_ranges
-from .wire.response_codes import is_missing_folder
+from ..models import Done, FolderRole
+from ..wire.command import Command
+from ..wire.mailbox_name import encode_folder, is_folder, quote
+from ..wire.parser import parse_ranges
+from ..wire.response_codes import is_missing_folder
+from .desk import Desk, Selection, chunks, fetch, found_by, uid_set
+from .list import find_folder
 
 _SYSTEM_FLAGS: Final = {
     flag.casefold(): flag

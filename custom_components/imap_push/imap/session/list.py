@@ -5,11 +5,11 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import Final
 
+from ..models import FolderInfo, FolderRole
+from ..wire.command import Command
+from ..wire.mailbox_name import decode_folder
+from ..wire.parser import Data, parse_strings, parse_values
 from .desk import Desk
-from .models import FolderInfo, FolderRole
-from .wire.command import Command
-from .wire.mailbox_name import decode_folder
-from .wire.parser import Data, parse_strings, parse_values
 
 # Folders that are told of.
 MAX_FOLDERS: Final = 10_000

@@ -3,13 +3,13 @@
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from .fetching import MAX_UID, Fetched
+from ..mime.preview import NO_TEXT, Preview, TextRequest
+from ..models import Mail
+from ..wire.command import Command
+from ..wire.parser import Value
+from .fetch_items import MAX_UID, Fetched
 from .mark import Mark
 from .message_reader import read_message, read_previews
-from .mime.preview import NO_TEXT, Preview, TextRequest
-from .models import Mail
-from .wire.command import Command
-from .wire.parser import Value
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ from heapq import nsmallest
 from itertools import islice
 from typing import Final
 
-from .errors import CommandRefused, ResponseTooLarge
-from .wire.command import Command
-from .wire.parser import (
+from ..errors import CommandRefused, ResponseTooLarge
+from ..wire.command import Command
+from ..wire.parser import (
     MAX_FETCH_TOKENS,
     Cut,
     Data,

@@ -8,9 +8,33 @@ from datetime import datetime, timedelta
 from itertools import batched
 from typing import Final
 
-from .auth.login import open_logged_in
-from .errors import CommandRefused, ResponseTooLarge
-from .fetching import (
+from ..auth.login import open_logged_in
+from ..errors import CommandRefused, ResponseTooLarge
+from ..mime.header import NEWEST_ITEMS
+from ..mime.preview import (
+    NO_TEXT,
+    Preview,
+    TextRequest,
+    batch_size,
+    fetch_items,
+    reduced_fetch_items,
+)
+from ..models import Account, Mail
+from ..wire.command import Command, Completion
+from ..wire.connection import Connection
+from ..wire.mailbox_name import encode_folder, is_folder, quote
+from ..wire.parser import (
+    MONTHS,
+    Value,
+    parse_internal_date,
+    parse_number,
+    parse_search_count,
+    parse_status,
+)
+from ..wire.pipelining import Pipelining
+from ..wire.response_codes import folder_error
+from ..wire.unsolicited import NewsQueue
+from .fetch_items import (
     MAX_UID,
     Fetched,
     by_uid,
@@ -21,31 +45,7 @@ from .fetching import (
 )
 from .mark import Mark
 from .message_reader import complete_preview, read_message, read_previews
-from .mime.header import NEWEST_ITEMS
-from .mime.preview import (
-    NO_TEXT,
-    Preview,
-    TextRequest,
-    batch_size,
-    fetch_items,
-    reduced_fetch_items,
-)
-from .models import Account, Mail
-from .sweep import Look, Opened, Sweep, sweep_of
-from .wire.command import Command, Completion
-from .wire.connection import Connection
-from .wire.mailbox_name import encode_folder, is_folder, quote
-from .wire.parser import (
-    MONTHS,
-    Value,
-    parse_internal_date,
-    parse_number,
-    parse_search_count,
-    parse_status,
-)
-from .wire.pipelining import Pipelining
-from .wire.response_codes import folder_error
-from .wire.unsolicited import NewsQueue
+from .sync import Look, Opened, Sweep, sweep_of
 
 # UIDs that one FETCH asks for at the most.
 BATCH: Final = 500

@@ -9,15 +9,25 @@ from itertools import batched
 import re
 from typing import Final
 
-from .desk import Desk, fetch
-from .errors import (
+from ..errors import (
     CommandRefused,
     MailNotFound,
     PartNotFound,
     ProtocolError,
     ResponseTooLarge,
 )
-from .fetching import MAX_UID, Fetched, fetch_carefully, fetched
+from ..mime.body_structure import find_part, is_encoding_in_doubt, with_encoding
+from ..mime.body_text import MAX_TEXT_OCTETS, Text, source_of_part, text_of_part
+from ..mime.budget import Budget
+from ..mime.header import MAX_HEADER, parse_headers
+from ..mime.part import Part
+from ..mime.preview import NO_TEXT, Preview, TextRequest, html_part, reduced_fetch_items
+from ..models import Content, Mail
+from ..wire.command import Command
+from ..wire.parser import MAX_DEPTH, Value
+from ..wire.response_codes import passing_refusal
+from .desk import Desk, fetch
+from .fetch_items import MAX_UID, Fetched, fetch_carefully, fetched
 from .message_reader import (
     complete_preview,
     in_thread_if_large,
@@ -25,16 +35,6 @@ from .message_reader import (
     read_previews,
     read_text,
 )
-from .mime.body_structure import find_part, is_encoding_in_doubt, with_encoding
-from .mime.body_text import MAX_TEXT_OCTETS, Text, source_of_part, text_of_part
-from .mime.budget import Budget
-from .mime.header import MAX_HEADER, parse_headers
-from .mime.part import Part
-from .mime.preview import NO_TEXT, Preview, TextRequest, html_part, reduced_fetch_items
-from .models import Content, Mail
-from .wire.command import Command
-from .wire.parser import MAX_DEPTH, Value
-from .wire.response_codes import passing_refusal
 
 # Mails that one request reads at the most, and one command.
 MAX_MAILS: Final = 500

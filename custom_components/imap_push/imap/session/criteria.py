@@ -7,11 +7,11 @@ from datetime import UTC, date, datetime, timedelta
 import re
 from typing import Final
 
-from .errors import CriteriaRefused, ImapError
-from .models import Criteria, Mail
-from .wire.command import Command
-from .wire.mailbox_name import quote
-from .wire.parser import MONTHS
+from ..errors import CriteriaRefused, ImapError
+from ..models import Criteria, Mail
+from ..wire.command import Command
+from ..wire.mailbox_name import quote
+from ..wire.parser import MONTHS
 
 # Characters of one text, which takes up to four times as many octets.
 MAX_TEXT: Final = 1_000

@@ -7,15 +7,15 @@ from heapq import nlargest
 from itertools import chain
 from typing import Final
 
+from ..errors import CommandRefused, CriteriaRefused, ResponseTooLarge
+from ..models import Counted, Criteria, Found
+from ..wire.command import Command
+from ..wire.parser import Data, Value, parse_number, parse_ranges, parse_values
+from ..wire.response_codes import passing_refusal
 from .criteria import Words, fits, is_ascii, matches, search_command, split, words_of
 from .desk import MAX_NAMED, Desk, uid_set
-from .errors import CommandRefused, CriteriaRefused, ResponseTooLarge
-from .fetching import LARGE, MAX_UID, found_uids
-from .models import Counted, Criteria, Found
-from .reading import fetch_mails
-from .wire.command import Command
-from .wire.parser import Data, Value, parse_number, parse_ranges, parse_values
-from .wire.response_codes import passing_refusal
+from .fetch import fetch_mails
+from .fetch_items import LARGE, MAX_UID, found_uids
 
 # Mails whose header fields are looked at where the server cannot look at them, the newest.
 MAX_LOOKED_AT: Final = 500
