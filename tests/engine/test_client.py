@@ -32,8 +32,8 @@ from custom_components.imap_push.imap import (
     TooManyConnections,
     Unavailable,
     Unsupported,
-    kept,
 )
+from custom_components.imap_push.imap.client import persistent_session as kept
 
 from .conftest import account
 from .scripted import Peer, Script, ScriptedServer, mail

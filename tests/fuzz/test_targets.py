@@ -61,7 +61,7 @@ def test_error_that_ends_a_connection_is_seen(
 
 def test_error_of_a_request_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     """A request may fail with an ImapError, and with nothing else."""
-    monkeypatch.setattr("custom_components.imap_push.imap.client.search", fail)
+    monkeypatch.setattr("custom_components.imap_push.imap.client.client.search", fail)
     with pytest.raises(LookupError, match="planted"):
         run_seeds("account")
 

@@ -4,7 +4,7 @@ What stands here is all that the layer above may use.
 """
 
 from .check import check_account
-from .client import Client
+from .client.client import Client
 from .discovery import (
     Auth,
     Discovery,

@@ -3,13 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 
-from .errors import CriteriaRefused
-from .kept import Kept
-from .mime.attachments import describe
-from .mime.budget import Budget
-from .mime.preview import ACTION_OCTETS, TextRequest
-from .mime.transfer_encoding import Decoder, decoder_for
-from .models import (
+from ..errors import CriteriaRefused
+from ..mime.attachments import describe
+from ..mime.budget import Budget
+from ..mime.preview import ACTION_OCTETS, TextRequest
+from ..mime.transfer_encoding import Decoder, decoder_for
+from ..models import (
     Account,
     Attachment,
     Content,
@@ -20,7 +19,7 @@ from .models import (
     Found,
     Mail,
 )
-from .session.fetch import (
+from ..session.fetch import (
     PIECE,
     fetch_content,
     fetch_mails,
@@ -28,10 +27,11 @@ from .session.fetch import (
     fetch_part_to_decode,
     fetch_piece,
 )
-from .session.fetch_items import SLICE
-from .session.list import list_folders
-from .session.search import count, search
-from .session.store import delete, move, set_flags
+from ..session.fetch_items import SLICE
+from ..session.list import list_folders
+from ..session.search import count, search
+from ..session.store import delete, move, set_flags
+from .persistent_session import Kept
 
 
 class Client:

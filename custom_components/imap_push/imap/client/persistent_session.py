@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Concatenate, Final
 
-from .auth.login import open_logged_in
-from .errors import CommandRefused, ConnectionLost, LoginRefused, Throttled
-from .models import Account
-from .session.desk import Desk
-from .wire.command import Command
-from .wire.pipelining import Pipelining
-from .wire.response_codes import passing_refusal
+from ..auth.login import open_logged_in
+from ..errors import CommandRefused, ConnectionLost, LoginRefused, Throttled
+from ..models import Account
+from ..session.desk import Desk
+from ..wire.command import Command
+from ..wire.pipelining import Pipelining
+from ..wire.response_codes import passing_refusal
 
 # Seconds
 KEPT: Final = 300.0  # without a request, until the connection is left
