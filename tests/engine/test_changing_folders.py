@@ -13,7 +13,7 @@ from custom_components.imap_push.imap import (
     WatchedFolder,
     WatchOptions,
 )
-from custom_components.imap_push.imap.watcher import MAX_LINKS
+from custom_components.imap_push.imap.watch.account_watcher import MAX_LINKS
 
 from .light import HOUR, IDLE, MINUTE, NOTIFY, POLL, each, served
 from .recorder import Recorder

@@ -29,8 +29,8 @@ from custom_components.imap_push.imap import (
     TooManyConnections,
     Unavailable,
     Unreachable,
-    check,
     check_account,
+    probe as check,
 )
 from custom_components.imap_push.imap.wire import (
     connection as connection_module,

@@ -9,7 +9,7 @@ from custom_components.imap_push.imap import (
     WatchOptions,
     explain_push,
 )
-from custom_components.imap_push.imap.push import PushChoice
+from custom_components.imap_push.imap.watch.wait_strategy import PushChoice
 
 BOTH = {"IDLE", "NOTIFY"}
 

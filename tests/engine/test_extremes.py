@@ -5,8 +5,9 @@ import random
 
 import pytest
 
-from custom_components.imap_push.imap import Mark, PushMode, folder as folder_module
+from custom_components.imap_push.imap import Mark, PushMode
 from custom_components.imap_push.imap.session import session as session_module
+from custom_components.imap_push.imap.watch import folder as folder_module
 
 from .light import HOUR, IDLE, MINUTE, NOTIFY, POLL, served
 from .virtual import VirtualLoop, run, watched

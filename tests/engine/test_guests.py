@@ -5,7 +5,10 @@ import asyncio
 import pytest
 
 from custom_components.imap_push.imap import Mark, PushMode, WatchOptions
-from custom_components.imap_push.imap.watcher import LIMIT_MEMORY, MAX_LINKS
+from custom_components.imap_push.imap.watch.account_watcher import (
+    LIMIT_MEMORY,
+    MAX_LINKS,
+)
 
 from .light import HOUR, IDLE, MINUTE, NOTIFY, POLL, each, served
 from .recorder import Recorder

@@ -19,9 +19,9 @@ from custom_components.imap_push.imap import (
     Watcher,
     WatchOptions,
     check_account,
-    push as push_module,
     quirks_of,
 )
+from custom_components.imap_push.imap.watch import wait_strategy as push_module
 from custom_components.imap_push.imap.wire import connection
 from custom_components.imap_push.imap.wire.tcp import dial
 

@@ -5,8 +5,9 @@ import logging
 
 import pytest
 
-from custom_components.imap_push.imap import Mark, folder as folder_module
-from custom_components.imap_push.imap.folder import PER_SECOND
+from custom_components.imap_push.imap import Mark
+from custom_components.imap_push.imap.watch import folder as folder_module
+from custom_components.imap_push.imap.watch.folder import PER_SECOND
 
 from .light import HOUR, IDLE, NOTIFY, POLL, served
 from .recorder import Recorder

@@ -14,12 +14,14 @@ from custom_components.imap_push.imap import (
     WatchedFolder,
     Watcher,
     WatchOptions,
-    link,
-    push,
 )
 from custom_components.imap_push.imap.auth import login_limiter as logins
 from custom_components.imap_push.imap.auth.backoff import Backoff
-from custom_components.imap_push.imap.watch import Watch
+from custom_components.imap_push.imap.watch import (
+    supervisor as link,
+    wait_strategy as push,
+)
+from custom_components.imap_push.imap.watch.folder_loop import Watch
 
 from .conftest import account
 from .recorder import Recorder

@@ -7,10 +7,14 @@ from typing import Final
 
 import pytest
 
-from custom_components.imap_push.imap import folder, push, reasons
 from custom_components.imap_push.imap.auth import login_limiter as logins
 from custom_components.imap_push.imap.auth.backoff import Backoff
 from custom_components.imap_push.imap.session import session
+from custom_components.imap_push.imap.watch import (
+    folder,
+    schedule as reasons,
+    wait_strategy as push,
+)
 from custom_components.imap_push.imap.wire import (
     command,
     connection,

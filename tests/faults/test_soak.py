@@ -22,10 +22,10 @@ from custom_components.imap_push.imap import (
     WatchedFolder,
     Watcher,
     WatchOptions,
-    folder,
 )
 from custom_components.imap_push.imap.auth import login_limiter as logins
 from custom_components.imap_push.imap.auth.backoff import Backoff
+from custom_components.imap_push.imap.watch import folder
 
 from tests.rig.light_server import LightServer
 from tests.rig.ports import LOOPBACK

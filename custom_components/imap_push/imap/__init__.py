@@ -3,7 +3,6 @@
 What stands here is all that the layer above may use.
 """
 
-from .check import check_account
 from .client.client import Client
 from .discovery import (
     Auth,
@@ -64,8 +63,6 @@ from .errors import (
     Unreachable,
     Unsupported,
 )
-from .folder import WatchedFolder
-from .listener import Listener
 from .mime.characters import one_line
 from .mime.media_type import extensions, is_generic, type_of_name, usual_extension
 from .models import (
@@ -88,12 +85,15 @@ from .models import (
     Security,
     WatchOptions,
 )
-from .push import announces_mail, explain_push
+from .probe import check_account
 from .quirks import Quirks, quirks_of
 from .session.mark import Mark
-from .statistics import Durations, Statistics
 from .token_source import TokenSource
-from .watcher import Watcher
+from .watch.account_watcher import Watcher
+from .watch.folder import WatchedFolder
+from .watch.listener import Listener
+from .watch.statistics import Durations, Statistics
+from .watch.wait_strategy import announces_mail, explain_push
 from .wire.certificate import Certificate, fetch_certificate
 from .wire.mailbox_name import decode_folder
 

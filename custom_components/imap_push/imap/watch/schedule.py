@@ -4,7 +4,7 @@ import asyncio
 import math
 from typing import Final
 
-from .wire.unsolicited import News
+from ..wire.unsolicited import News
 
 # Seconds between rounds that changed flags ask for, or news that turn out to be none.
 PACE: Final = 0.5

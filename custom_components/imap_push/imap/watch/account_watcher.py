@@ -5,17 +5,17 @@ from collections.abc import Mapping
 import logging
 from typing import Final
 
-from .auth.login_limiter import Logins
-from .errors import FolderNotFound, ImapError
+from ..auth.login_limiter import Logins
+from ..errors import FolderNotFound, ImapError
+from ..mime.preview import TextRequest
+from ..models import Account, AccountState, PushMode, WatchOptions
+from ..wire.pipelining import Pipelining
+from .context import Shared
 from .folder import Folder, WatchedFolder
-from .link import Link
 from .listener import Listener
-from .mime.preview import TextRequest
-from .models import Account, AccountState, PushMode, WatchOptions
-from .push import WORST_FIRST
-from .shared import Shared
 from .statistics import Statistics
-from .wire.pipelining import Pipelining
+from .supervisor import Link
+from .wait_strategy import WORST_FIRST
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -8,15 +8,15 @@ from datetime import UTC, datetime, timedelta
 import logging
 from typing import Final
 
-from .errors import ConnectionLost, ProtocolError
-from .mime.preview import TextRequest
-from .models import Arrival, CatchUp, FolderState, Mail, PushMode
-from .session.fetch_items import MAX_UID
-from .session.mark import Mark
-from .session.session import BATCH, RECOVERY, Session
-from .session.sync import Opened, Sweep
-from .shared import Shared
-from .wire.token_bucket import TokenBucket
+from ..errors import ConnectionLost, ProtocolError
+from ..mime.preview import TextRequest
+from ..models import Arrival, CatchUp, FolderState, Mail, PushMode
+from ..session.fetch_items import MAX_UID
+from ..session.mark import Mark
+from ..session.session import BATCH, RECOVERY, Session
+from ..session.sync import Opened, Sweep
+from ..wire.token_bucket import TokenBucket
+from .context import Shared
 
 _LOGGER = logging.getLogger(__name__)
 

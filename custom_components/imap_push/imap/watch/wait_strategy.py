@@ -5,11 +5,11 @@ from collections.abc import Iterable
 import logging
 from typing import ClassVar, Final, override
 
-from .mime.preview import TextRequest, fetch_items
-from .models import FolderState, PushMode, WatchOptions
-from .quirks import Quirks
-from .wire.command import Command
-from .wire.mailbox_name import encode_folder, quote
+from ..mime.preview import TextRequest, fetch_items
+from ..models import FolderState, PushMode, WatchOptions
+from ..quirks import Quirks
+from ..wire.command import Command
+from ..wire.mailbox_name import encode_folder, quote
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from typing import Final
 
-from .armed import Armed
-from .errors import FolderNotFound, ImapError
+from ..errors import FolderNotFound, ImapError
+from ..models import PushMode
+from ..session.session import Session
+from ..session.sync import Opened
 from .folder import Folder
-from .models import PushMode
-from .session.session import Session
-from .session.sync import Opened
+from .notify_state import Armed
 
 # Times that a folder may be numbered anew between two times of waiting.
 MAX_RENUMBERED: Final = 3

@@ -8,8 +8,8 @@ import logging
 import math
 from typing import Final
 
-from .auth.backoff import Backoff
-from .errors import (
+from ..auth.backoff import Backoff
+from ..errors import (
     FolderNotFound,
     ImapError,
     LoginRefused,
@@ -17,13 +17,13 @@ from .errors import (
     TooManyConnections,
     Unreachable,
 )
+from ..models import PushMode
+from ..quirks import quirks_of
+from ..session.session import Session
+from .context import Shared
 from .folder import Folder
-from .models import PushMode
-from .push import Push, PushChoice
-from .quirks import quirks_of
-from .session.session import Session
-from .shared import Shared
-from .watch import Watch
+from .folder_loop import Watch
+from .wait_strategy import Push, PushChoice
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from .auth.login_limiter import Logins
+from ..auth.login_limiter import Logins
+from ..models import Account, WatchOptions
+from ..wire.pipelining import Pipelining
 from .listener import Listener
-from .models import Account, WatchOptions
 from .statistics import Statistics
-from .wire.pipelining import Pipelining
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

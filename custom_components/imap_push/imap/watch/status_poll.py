@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from .errors import CommandRefused, FolderNotFound
+from ..errors import CommandRefused, FolderNotFound
+from ..session.session import Session, status_command
+from ..wire.command import Command
+from ..wire.response_codes import is_missing_folder
 from .folder import Folder
-from .session.session import Session, status_command
-from .wire.command import Command
-from .wire.response_codes import is_missing_folder
 
 _ITEMS: Final = "MESSAGES UIDNEXT UIDVALIDITY UNSEEN"
 

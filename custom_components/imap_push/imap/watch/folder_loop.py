@@ -6,23 +6,23 @@ from functools import partial
 import math
 from typing import Final, Never
 
-from .armed import Armed
-from .errors import CommandRefused, ConnectionLost, FolderNotFound
+from ..errors import CommandRefused, ConnectionLost, FolderNotFound
+from ..mime.preview import batch_size
+from ..models import PushMode
+from ..session.fetch_items import read_fetch
+from ..session.message_reader import pushed_message
+from ..session.session import Session
+from ..session.sync import Look, Sweep
+from ..wire.command import Command
+from ..wire.mailbox_name import is_folder
+from ..wire.parser import Data, parse_status
 from .folder import Folder
-from .mime.preview import batch_size
-from .models import PushMode
-from .push import Notify, Push, PushChoice
-from .questions import Questions
-from .reasons import MAX_FRUITLESS, PACE, Reasons
-from .session.fetch_items import read_fetch
-from .session.message_reader import pushed_message
-from .session.session import Session
-from .session.sync import Look, Sweep
-from .settling import Settling
+from .notify_state import Armed
+from .resync import Settling
+from .schedule import MAX_FRUITLESS, PACE, Reasons
 from .statistics import Statistics
-from .wire.command import Command
-from .wire.mailbox_name import is_folder
-from .wire.parser import Data, parse_status
+from .status_poll import Questions
+from .wait_strategy import Notify, Push, PushChoice
 
 # Seconds that a server keeps an IDLE up at the least, unless there is something wrong with it.
 SHORTEST_IDLE: Final = 10.0

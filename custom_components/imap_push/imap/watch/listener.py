@@ -2,8 +2,8 @@
 
 from typing import Protocol
 
-from .models import AccountState, Arrival
-from .session.mark import Mark
+from ..models import AccountState, Arrival
+from ..session.mark import Mark
 
 
 class Listener(Protocol):

@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
 
-from .wire.command import Command
+from ..wire.command import Command
 
 
 @dataclass(slots=True)

@@ -1,9 +1,9 @@
 """The NOTIFY that is in force on a session."""
 
-from .errors import CommandRefused
-from .push import Notify
-from .wire.command import Command
-from .wire.parser import Data
+from ..errors import CommandRefused
+from ..wire.command import Command
+from ..wire.parser import Data
+from .wait_strategy import Notify
 
 
 class Armed:
