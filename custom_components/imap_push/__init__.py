@@ -6,11 +6,11 @@ from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.device_registry import DeviceEntry
 from homeassistant.helpers.typing import ConfigType
 
+from .account.devices import is_in_use
+from .account.mark_store import async_remove_marks
 from .const import DOMAIN
 from .coordinator import AccountCoordinator, ImapPushConfigEntry
-from .devices import is_in_use
 from .issues import async_delete_issues, async_watch_set_up
-from .marks import async_remove_marks
 from .recorder_filter import async_filter_recorder
 from .services import async_setup_services
 

@@ -15,9 +15,9 @@ from homeassistant.helpers.condition import (
 )
 from homeassistant.helpers.typing import ConfigType
 
+from .account.devices import subentry_identifier
 from .const import CONF_FOLDER, DOMAIN, SUBENTRY_TYPE_FOLDER
 from .coordinator import ImapPushConfigEntry
-from .devices import subentry_identifier
 from .targets import FolderTarget
 
 DEFAULT_ABOVE: Final = 0

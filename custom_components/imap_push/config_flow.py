@@ -24,6 +24,12 @@ from homeassistant.const import (
 from homeassistant.core import callback
 from homeassistant.helpers.selector import SelectOptionDict
 
+from .account.core_imap import (
+    CORE_IMAP_SERVER,
+    async_core_imap_entries,
+    entry_data_from_core_imap,
+    folder_from_core_imap,
+)
 from .account_forms import (
     CONF_ACCOUNT,
     REAUTH_SCHEMA,
@@ -46,12 +52,6 @@ from .const import (
     SUBENTRY_TYPE_SEARCH,
 )
 from .coordinator import ImapPushConfigEntry
-from .core_imap import (
-    CORE_IMAP_SERVER,
-    async_core_imap_entries,
-    entry_data_from_core_imap,
-    folder_from_core_imap,
-)
 from .folder_flow import FolderFlow
 from .helpers import unique_id_from_entry_data
 from .imap import (

@@ -14,8 +14,11 @@ from homeassistant.helpers.dispatcher import async_dispatcher_send
 from homeassistant.helpers.start import async_at_started
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
 
-from .channel import Channel
-from .configured import Configured
+from .account.channel import Channel
+from .account.connection_log import History
+from .account.mark_store import MarkStore
+from .account.saved_searches import Searches
+from .account.subentries import Configured
 from .const import (
     CONF_FOLDER,
     DOMAIN,
@@ -25,12 +28,9 @@ from .const import (
 )
 from .event_data import NewMail, new_mail_from_arrival
 from .helpers import name_for_log, watch_options_from_entry
-from .history import History
 from .imap import AccountState, Arrival, Client, ImapError, Mark, Statistics, Watcher
 from .issues import async_create_alert_issue, async_update_issues
-from .marks import MarkStore
 from .oauth import account_of
-from .searches import Searches
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -10,9 +10,9 @@ from homeassistant.helpers.entity import Entity, EntityDescription
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
+from .account.devices import account_identifier, subentry_identifier
 from .const import CONF_FOLDER, CONF_RECORD_MAIL, DEFAULT_RECORD_MAIL
 from .coordinator import AccountCoordinator, ImapPushConfigEntry
-from .devices import account_identifier, subentry_identifier
 from .imap import FolderState
 
 # Who wrote what: recorded only where the user wants it.

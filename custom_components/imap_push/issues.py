@@ -17,8 +17,8 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.dispatcher import async_dispatcher_connect
 
+from .account.core_imap import CORE_IMAP_DOMAIN, async_core_imap_entries, same_account
 from .const import CONF_FOLDER, DOMAIN, SUBENTRY_TYPE_FOLDER
-from .core_imap import CORE_IMAP_DOMAIN, async_core_imap_entries, same_account
 from .form_errors import app_password_page_at
 from .imap import (
     AccountState,

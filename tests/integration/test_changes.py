@@ -349,7 +349,7 @@ async def test_a_change_while_an_account_is_set_up_is_not_missed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It takes a reload, as not everything is there yet."""
-    load = "custom_components.imap_push.marks.MarkStore.async_load"
+    load = "custom_components.imap_push.account.mark_store.MarkStore.async_load"
 
     async def load_slowly(*_: object) -> dict[str, None]:
         monkeypatch.undo()

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.imap_push.core_imap import (
+from custom_components.imap_push.account.core_imap import (
     async_core_imap_entries,
     entry_data_from_core_imap,
     folder_from_core_imap,

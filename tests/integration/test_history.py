@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from freezegun.api import FrozenDateTimeFactory
 import pytest
 
-from custom_components.imap_push.history import MAX_CHANGES, History
+from custom_components.imap_push.account.connection_log import MAX_CHANGES, History
 from custom_components.imap_push.imap import (
     AccountState,
     Arrival,

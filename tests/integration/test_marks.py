@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.imap_push import marks
+from custom_components.imap_push.account import mark_store as marks
+from custom_components.imap_push.account.mark_store import MarkStore
 from custom_components.imap_push.imap import Mark, WatchedFolder
-from custom_components.imap_push.marks import MarkStore
 from homeassistant.core import HomeAssistant
 
 from . import USERNAME

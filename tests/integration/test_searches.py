@@ -12,6 +12,17 @@ from unittest.mock import Mock
 
 import pytest
 
+from custom_components.imap_push.account.saved_search import Search
+from custom_components.imap_push.account.saved_searches import (
+    AGING,
+    MAX_ASKED,
+    MAX_RETRY,
+    MAX_WAITING,
+    REST,
+    RETRY,
+    SETTLE,
+    Searches,
+)
 from custom_components.imap_push.event_data import NewMail, new_mail_from_arrival
 from custom_components.imap_push.imap import (
     Attachment,
@@ -26,17 +37,6 @@ from custom_components.imap_push.imap import (
     ImapError,
     LoginRefused,
     Throttled,
-)
-from custom_components.imap_push.saved_search import Search
-from custom_components.imap_push.searches import (
-    AGING,
-    MAX_ASKED,
-    MAX_RETRY,
-    MAX_WAITING,
-    REST,
-    RETRY,
-    SETTLE,
-    Searches,
 )
 
 from . import make_arrival

@@ -9,8 +9,8 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.storage import Store
 
-from .const import DOMAIN
-from .imap import Mark
+from ..const import DOMAIN
+from ..imap import Mark
 
 _LOGGER = logging.getLogger(__name__)
 

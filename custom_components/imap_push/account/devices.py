@@ -7,7 +7,7 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.device_registry import DeviceEntry, DeviceEntryType
 
-from .const import DOMAIN, SUBENTRY_TYPE_FOLDER, SUBENTRY_TYPE_SEARCH
+from ..const import DOMAIN, SUBENTRY_TYPE_FOLDER, SUBENTRY_TYPE_SEARCH
 
 _MODELS: Final = {
     SUBENTRY_TYPE_FOLDER: "IMAP folder",

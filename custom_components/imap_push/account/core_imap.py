@@ -13,9 +13,9 @@ from homeassistant.const import (
 )
 from homeassistant.core import HomeAssistant, callback
 
-from .const import CONF_FOLDER, CONF_SECURITY, DEFAULT_FOLDER, DEFAULT_PORT
-from .helpers import unique_id_from_entry_data
-from .imap import Security, decode_folder
+from ..const import CONF_FOLDER, CONF_SECURITY, DEFAULT_FOLDER, DEFAULT_PORT
+from ..helpers import unique_id_from_entry_data
+from ..imap import Security, decode_folder
 
 CORE_IMAP_DOMAIN: Final = "imap"
 CORE_IMAP_SERVER: Final = "server"

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from homeassistant.config_entries import ConfigEntry, ConfigSubentry
 from homeassistant.core import HomeAssistant, callback
 
-from .channel import Channel
-from .const import (
+from ..const import (
     CONF_FILTER,
     CONF_FOLDER,
     CONF_LINKS,
@@ -15,12 +14,13 @@ from .const import (
     DEFAULT_TEXT_SIZE,
     SUBENTRY_TYPE_FOLDER,
 )
+from ..imap import Mark, WatchedFolder, Watcher
+from ..mail_filter import MailFilter
+from .channel import Channel
 from .devices import async_register_account, async_register_subentry
-from .imap import Mark, WatchedFolder, Watcher
-from .mail_filter import MailFilter
-from .marks import MarkStore
+from .mark_store import MarkStore
 from .saved_search import search_from_subentry
-from .searches import Searches
+from .saved_searches import Searches
 from .snapshot import Snapshot
 
 

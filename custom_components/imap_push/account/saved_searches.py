@@ -10,8 +10,8 @@ import logging
 import math
 from typing import Final
 
-from .event_data import NewMail
-from .imap import (
+from ..event_data import NewMail
+from ..imap import (
     Client,
     CommandRefused,
     Counted,

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from homeassistant.util import dt as dt_util
 
-from .imap import AccountState, Arrival, FolderState
+from ..imap import AccountState, Arrival, FolderState
 
 MAX_CHANGES: Final = 50
 

@@ -8,7 +8,7 @@ from typing import Any, Self
 from homeassistant.config_entries import ConfigEntry, ConfigSubentry
 from homeassistant.const import CONF_TOKEN
 
-from .const import CONF_FOLDER
+from ..const import CONF_FOLDER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from homeassistant.config_entries import ConfigSubentry
 
-from .const import CONF_FOLDERS
-from .event_data import NewMail
-from .helpers import criteria_from_config
-from .imap import Criteria
-from .mail_filter import attached_files
+from ..const import CONF_FOLDERS
+from ..event_data import NewMail
+from ..helpers import criteria_from_config
+from ..imap import Criteria
+from ..mail_filter import attached_files
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,1 @@
+"""An account in Home Assistant: its entry, subentries, devices, marks and saved searches."""
