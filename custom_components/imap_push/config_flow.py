@@ -30,18 +30,6 @@ from .account.core_imap import (
     entry_data_from_core_imap,
     folder_from_core_imap,
 )
-from .account_forms import (
-    CONF_ACCOUNT,
-    REAUTH_SCHEMA,
-    TRUST_KEYS,
-    account_part,
-    entry_data_from_form,
-    form_from_entry_data,
-    password_in,
-    take_over_schema,
-    without_trust,
-)
-from .account_steps import Errors, UserInput
 from .const import (
     CONF_FOLDER,
     CONF_SECURITY,
@@ -52,7 +40,22 @@ from .const import (
     SUBENTRY_TYPE_SEARCH,
 )
 from .coordinator import ImapPushConfigEntry
-from .folder_flow import FolderFlow
+from .flows.account_forms import (
+    CONF_ACCOUNT,
+    REAUTH_SCHEMA,
+    TRUST_KEYS,
+    account_part,
+    entry_data_from_form,
+    form_from_entry_data,
+    password_in,
+    take_over_schema,
+    without_trust,
+)
+from .flows.account_steps import Errors, UserInput
+from .flows.folder_flow import FolderFlow
+from .flows.options_flow import ImapPushOptionsFlow
+from .flows.search_flow import SearchFlow
+from .flows.setup_steps import SetupSteps
 from .helpers import unique_id_from_entry_data
 from .imap import (
     Auth,
@@ -64,9 +67,6 @@ from .imap import (
     quirks_of,
 )
 from .oauth import is_same_sign_in
-from .options_flow import ImapPushOptionsFlow
-from .search_flow import SearchFlow
-from .setup_steps import SetupSteps
 
 
 class ImapPushConfigFlow(SetupSteps, domain=DOMAIN):

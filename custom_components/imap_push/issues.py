@@ -19,7 +19,7 @@ from homeassistant.helpers.dispatcher import async_dispatcher_connect
 
 from .account.core_imap import CORE_IMAP_DOMAIN, async_core_imap_entries, same_account
 from .const import CONF_FOLDER, DOMAIN, SUBENTRY_TYPE_FOLDER
-from .form_errors import app_password_page_at
+from .flows.form_errors import app_password_page_at
 from .imap import (
     AccountState,
     AppPasswordNeeded,

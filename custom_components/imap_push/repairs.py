@@ -22,9 +22,9 @@ from homeassistant.helpers.selector import (
     TextSelectorType,
 )
 
-from .account_forms import account_part
-from .account_steps import certificate_placeholders
 from .const import CONF_FINGERPRINT, CONF_FOLDER, DEFAULT_FOLDER, SUBENTRY_TYPE_FOLDER
+from .flows.account_forms import account_part
+from .flows.account_steps import certificate_placeholders
 from .helpers import account_from_entry_data
 from .imap import (
     CannotConnect,

@@ -116,7 +116,7 @@ def watchers(imap_client: Mock) -> Iterator[list[FakeWatcher]]:
 def check_account() -> Iterator[AsyncMock]:
     """Replace the try-out of an account; it succeeds unless told otherwise."""
     with patch(
-        "custom_components.imap_push.account_steps.check_account",
+        "custom_components.imap_push.flows.account_steps.check_account",
         return_value=frozenset({"IMAP4REV1"}),
     ) as mock:
         yield mock

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, override
 
 from custom_components.imap_push.const import CONF_FOLDER, SUBENTRY_TYPE_FOLDER
-from custom_components.imap_push.oauth_flow import OAuthSteps
+from custom_components.imap_push.flows.oauth_flow import OAuthSteps
 from homeassistant.config_entries import ConfigFlowResult, ConfigSubentryData
 from homeassistant.const import CONF_USERNAME
 

@@ -52,7 +52,8 @@ UNTRUSTED = CertificateError(CertificateProblem.UNTRUSTED, "self-signed")
 def fetch_certificate() -> Iterator[AsyncMock]:
     """Replace the look at the certificate."""
     with patch(
-        "custom_components.imap_push.account_steps.fetch_certificate", return_value=SEEN
+        "custom_components.imap_push.flows.account_steps.fetch_certificate",
+        return_value=SEEN,
     ) as mock:
         yield mock
 

@@ -9,6 +9,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.imap_push import oauth
 from custom_components.imap_push.const import CONF_CA, CONF_SECURITY, DOMAIN
+from custom_components.imap_push.flows.oauth_flow import OAuthSteps
 from custom_components.imap_push.helpers import (
     certificates_in,
     unique_id_from_entry_data,
@@ -23,7 +24,6 @@ from custom_components.imap_push.imap import (
 )
 from custom_components.imap_push.issues import ISSUE_APP_PASSWORD
 from custom_components.imap_push.oauth import token_source_of
-from custom_components.imap_push.oauth_flow import OAuthSteps
 from custom_components.imap_push.repairs import async_create_fix_flow
 from homeassistant.components.application_credentials import (
     ClientCredential,
@@ -130,7 +130,7 @@ async def test_token_renewed_by_the_watcher_while_a_form_is_open(
     check_account.side_effect = untrusted
     form = await signed_in.start_reconfigure_flow(hass)
     with patch(
-        "custom_components.imap_push.account_steps.fetch_certificate",
+        "custom_components.imap_push.flows.account_steps.fetch_certificate",
         return_value=CERTIFICATE,
     ):
         menu = await submit(hass, form, RECONFIGURED)
@@ -153,7 +153,7 @@ async def test_account_that_came_here_while_its_form_was_open(
     check_account.side_effect = CertificateError(CertificateProblem.UNTRUSTED, "")
     flow = {"flow_id": await open_form(hass)}
     with patch(
-        "custom_components.imap_push.account_steps.fetch_certificate",
+        "custom_components.imap_push.flows.account_steps.fetch_certificate",
         return_value=CERTIFICATE,
     ):
         menu = await submit(hass, flow, moved)
@@ -249,7 +249,7 @@ async def test_own_authority_that_is_no_certificate(
     check_account.side_effect = CertificateError(CertificateProblem.UNTRUSTED, "")
     flow = {"flow_id": await open_form(hass)}
     with patch(
-        "custom_components.imap_push.account_steps.fetch_certificate",
+        "custom_components.imap_push.flows.account_steps.fetch_certificate",
         return_value=CERTIFICATE,
     ):
         await submit(hass, flow, ENTRY_DATA | BY_PASSWORD)

@@ -15,17 +15,12 @@ from pytest_homeassistant_custom_component.common import mock_config_flow
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 from yarl import URL
 
-from custom_components.imap_push import (
-    config_flow,  # noqa: F401  # It registers its flow, which must not come after ours.
-    device_code,
-    oauth,
-    oauth_flow,
-    oauth_providers,
-)
+from custom_components.imap_push import device_code, oauth, oauth_providers
 from custom_components.imap_push.const import DOMAIN
+from custom_components.imap_push.flows import oauth_flow
+from custom_components.imap_push.flows.oauth_flow import is_safe
 from custom_components.imap_push.imap import TokenRevoked, TokenUnavailable
 from custom_components.imap_push.oauth import token_source_for_data, token_source_of
-from custom_components.imap_push.oauth_flow import is_safe
 from custom_components.imap_push.oauth_providers import PROVIDERS, fits
 from custom_components.imap_push.token_endpoint import post_form
 from homeassistant.components.application_credentials import (

@@ -8,6 +8,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.imap_push.const import CONF_SECURITY, DOMAIN
+from custom_components.imap_push.flows.oauth_flow import OAuthSteps
 from custom_components.imap_push.imap import (
     AccountState,
     AppPasswordNeeded,
@@ -28,7 +29,6 @@ from custom_components.imap_push.imap import (
     provider_of_host,
 )
 from custom_components.imap_push.imap.discovery.providers import EXCHANGE
-from custom_components.imap_push.oauth_flow import OAuthSteps
 from homeassistant.components.application_credentials import (
     ClientCredential,
     async_import_client_credential,
@@ -69,7 +69,8 @@ PREFILLED = ACCOUNT_DATA | BY_PASSWORD
 def discover() -> Iterator[AsyncMock]:
     """Replace the discovery; it finds the server that the account is at."""
     with patch(
-        "custom_components.imap_push.setup_steps.discover", return_value=[_found()]
+        "custom_components.imap_push.flows.setup_steps.discover",
+        return_value=[_found()],
     ) as mock:
         yield mock
 

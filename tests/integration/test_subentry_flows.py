@@ -83,7 +83,7 @@ def client(entry: MockConfigEntry, watcher: FakeWatcher) -> AsyncMock:
 def own_client(entry: MockConfigEntry) -> Iterator[AsyncMock]:
     """Replace the client that a form makes while the account is not loaded."""
     with patch(
-        "custom_components.imap_push.subentry_flow.Client", autospec=True
+        "custom_components.imap_push.flows.subentry_flow.Client", autospec=True
     ) as mock:
         mock.return_value.folders.return_value = FOLDERS
         yield mock

@@ -11,24 +11,26 @@ import voluptuous as vol
 
 from custom_components.imap_push import (
     PLATFORMS,
-    account_forms,
     binary_sensor,
     button,
     config_flow,
     event,
+    sensor,
+    service_data,
+    services,
+)
+from custom_components.imap_push.const import DOMAIN
+from custom_components.imap_push.device_code import SignInProblem
+from custom_components.imap_push.errors import ERROR_KEYS
+from custom_components.imap_push.flows import (
+    account_forms,
     folder_flow,
     form_errors,
     oauth_flow,
     options_flow,
     search_flow,
-    sensor,
-    service_data,
-    services,
     setup_steps,
 )
-from custom_components.imap_push.const import DOMAIN
-from custom_components.imap_push.device_code import SignInProblem
-from custom_components.imap_push.errors import ERROR_KEYS
 from custom_components.imap_push.imap import FolderRole, PushMode
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import section

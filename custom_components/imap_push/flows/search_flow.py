@@ -13,7 +13,7 @@ from homeassistant.helpers.selector import (
     TextSelector,
 )
 
-from .const import (
+from ..const import (
     CONF_FLAGGED,
     CONF_FOLDERS,
     CONF_HAS_ATTACHMENT,
@@ -26,6 +26,8 @@ from .const import (
     CONF_TEXT,
     CONF_UNREAD,
 )
+from ..helpers import CRITERIA, criteria_from_config
+from ..imap import Criteria
 from .form_fields import (
     choice,
     config_from_form,
@@ -33,8 +35,6 @@ from .form_fields import (
     form_from_config,
     whole_number,
 )
-from .helpers import CRITERIA, criteria_from_config
-from .imap import Criteria
 from .subentry_flow import SubentryFlow, folder_name, folder_selector
 
 SECTION_MORE: Final = "more"

@@ -4,9 +4,9 @@ from typing import Final
 
 from homeassistant.const import CONF_BASE, CONF_HOST, CONF_PORT, CONF_VERIFY_SSL
 
-from .const import CONF_SECURITY
-from .errors import most_specific
-from .imap import (
+from ..const import CONF_SECURITY
+from ..errors import most_specific
+from ..imap import (
     AppPasswordNeeded,
     CertificateError,
     CertificateProblem,
@@ -42,7 +42,7 @@ from .imap import (
     Unreachable,
     provider_of_host,
 )
-from .server_text import single_line
+from ..server_text import single_line
 
 # Characters of a server's words that fit into a form.
 MAX_ANSWER: Final = 300

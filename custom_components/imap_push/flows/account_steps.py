@@ -12,11 +12,9 @@ from homeassistant.config_entries import ConfigFlow, ConfigFlowResult
 from homeassistant.const import CONF_BASE, CONF_HOST, CONF_VERIFY_SSL
 from homeassistant.core import callback
 
-from .account_forms import CA_SCHEMA, without_trust
-from .const import CONF_CA, CONF_FINGERPRINT, CONF_SECURITY, DEFAULT_FOLDER
-from .form_errors import NOTHING, account_error
-from .helpers import account_from_entry_data, certificates_in, context_of_ca
-from .imap import (
+from ..const import CONF_CA, CONF_FINGERPRINT, CONF_SECURITY, DEFAULT_FOLDER
+from ..helpers import account_from_entry_data, certificates_in, context_of_ca
+from ..imap import (
     Account,
     Certificate,
     CertificateError,
@@ -26,7 +24,9 @@ from .imap import (
     check_account,
     fetch_certificate,
 )
-from .server_text import as_text
+from ..server_text import as_text
+from .account_forms import CA_SCHEMA, without_trust
+from .form_errors import NOTHING, account_error
 
 _LOGGER = logging.getLogger(__name__)
 

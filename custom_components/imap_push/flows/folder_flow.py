@@ -14,7 +14,7 @@ from homeassistant.helpers.selector import (
     TextSelectorConfig,
 )
 
-from .const import (
+from ..const import (
     CONF_ATTACHMENT_TYPE,
     CONF_AUTHENTICATED_BY,
     CONF_FILTER,
@@ -30,6 +30,9 @@ from .const import (
     DEFAULT_TEXT_SIZE,
     MAX_TEXT_SIZE,
 )
+from ..imap import Criteria
+from ..mail_filter import is_bounded
+from ..server_text import as_text
 from .form_fields import (
     choice,
     config_from_form,
@@ -37,9 +40,6 @@ from .form_fields import (
     form_from_config,
     whole_number,
 )
-from .imap import Criteria
-from .mail_filter import is_bounded
-from .server_text import as_text
 from .subentry_flow import SubentryFlow, folder_name, folder_selector
 
 # Opening a folder takes a question about it; the answer to this one is short everywhere.

@@ -27,15 +27,15 @@ from homeassistant.helpers.selector import (
     TextSelectorType,
 )
 
-from .const import (
+from ..const import (
     CONF_CA,
     CONF_FINGERPRINT,
     CONF_OAUTH_PROVIDER,
     CONF_SECURITY,
     DEFAULT_PORT,
 )
+from ..imap import Auth, Security, Server
 from .form_fields import dropdown, whole_number
-from .imap import Auth, Security, Server
 
 CONF_ACCOUNT: Final = "account"
 CONF_MANUAL: Final = "manual"

@@ -26,6 +26,20 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.util.ssl import client_context
 
+from ..helpers import account_from_entry_data, unique_id_from_entry_data
+from ..imap import (
+    Account,
+    Auth,
+    Discovery,
+    InvalidAddress,
+    LoginRefused,
+    Provider,
+    Source,
+    discover,
+    provider_of_host,
+)
+from ..oauth import is_same_sign_in, token_source_for_data, token_source_of
+from ..oauth_providers import CUSTOM
 from .account_forms import (
     ADDRESS_SCHEMA,
     CONF_MANUAL,
@@ -39,21 +53,7 @@ from .account_forms import (
 )
 from .account_steps import AccountSteps, Errors, UserInput
 from .form_errors import NOTHING
-from .helpers import account_from_entry_data, unique_id_from_entry_data
-from .imap import (
-    Account,
-    Auth,
-    Discovery,
-    InvalidAddress,
-    LoginRefused,
-    Provider,
-    Source,
-    discover,
-    provider_of_host,
-)
-from .oauth import is_same_sign_in, token_source_for_data, token_source_of
 from .oauth_flow import OAuthSteps
-from .oauth_providers import CUSTOM
 
 # Steps that ask for a password, by the provider's hint and whether it wants an app password.
 PASSWORD_STEPS: Final = {

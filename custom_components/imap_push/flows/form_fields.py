@@ -15,7 +15,7 @@ from homeassistant.helpers.selector import (
     SelectSelectorMode,
 )
 
-from .const import CONF_FLAGGED, CONF_HAS_ATTACHMENT, CONF_UNREAD
+from ..const import CONF_FLAGGED, CONF_HAS_ATTACHMENT, CONF_UNREAD
 
 # Fields that are yes, no, or do not matter; stored as a boolean, or not at all.
 CHOICES: Final = (CONF_FLAGGED, CONF_HAS_ATTACHMENT, CONF_UNREAD)

@@ -9,7 +9,7 @@ from homeassistant.const import UnitOfTime
 from homeassistant.data_entry_flow import section
 from homeassistant.helpers.selector import BooleanSelector, NumberSelectorConfig
 
-from .const import (
+from ..const import (
     CONF_ACCESS,
     CONF_ASSISTANT,
     CONF_CATCH_UP,
@@ -27,9 +27,9 @@ from .const import (
     MAX_POLL_INTERVAL,
     MIN_POLL_INTERVAL,
 )
+from ..imap import CatchUp
+from ..permissions import Access
 from .form_fields import dropdown, whole_number
-from .imap import CatchUp
-from .permissions import Access
 
 # Few ever have to open it.
 SECTION_CONNECTION: Final = "connection"

@@ -30,14 +30,14 @@ from homeassistant.helpers.selector import (
 from homeassistant.util.dt import utcnow
 from homeassistant.util.network import is_local
 
-from .const import (
+from ..const import (
     CONF_OAUTH_DEVICE,
     CONF_OAUTH_ENDPOINTS,
     CONF_OAUTH_PROVIDER,
     CONF_OAUTH_SIGNED_IN,
     DOMAIN,
 )
-from .device_code import (
+from ..device_code import (
     DeviceCode,
     DeviceProvider,
     SignInFailed,
@@ -45,8 +45,8 @@ from .device_code import (
     poll,
     start,
 )
-from .oauth import CONF_AUTH_IMPLEMENTATION, MailOAuth2Implementation
-from .oauth_providers import CUSTOM, OAuthProvider, fits, provider_from_data
+from ..oauth import CONF_AUTH_IMPLEMENTATION, MailOAuth2Implementation
+from ..oauth_providers import CUSTOM, OAuthProvider, fits, provider_from_data
 
 _LOGGER = logging.getLogger(__name__)
 

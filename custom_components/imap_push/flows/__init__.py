@@ -1,0 +1,1 @@
+"""The steps and forms of set-up, options and subentries."""
