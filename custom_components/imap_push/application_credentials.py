@@ -3,7 +3,7 @@
 from homeassistant.components.application_credentials import ClientCredential
 from homeassistant.core import HomeAssistant
 
-from .oauth import MailOAuth2Implementation
+from .oauth.tokens import MailOAuth2Implementation
 
 _DOCS = "https://github.com/imap-push/imap_push/blob/main/docs"
 

@@ -66,7 +66,7 @@ from .imap import (
     announces_mail,
     quirks_of,
 )
-from .oauth import is_same_sign_in
+from .oauth.tokens import is_same_sign_in
 
 
 class ImapPushConfigFlow(SetupSteps, domain=DOMAIN):

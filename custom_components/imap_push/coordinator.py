@@ -30,7 +30,7 @@ from .event_data import NewMail, new_mail_from_arrival
 from .helpers import name_for_log, watch_options_from_entry
 from .imap import AccountState, Arrival, Client, ImapError, Mark, Statistics, Watcher
 from .issues import async_create_alert_issue, async_update_issues
-from .oauth import account_of
+from .oauth.tokens import account_of
 
 _LOGGER = logging.getLogger(__name__)
 

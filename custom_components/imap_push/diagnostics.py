@@ -30,7 +30,7 @@ from .const import (
 from .coordinator import AccountCoordinator, ImapPushConfigEntry
 from .helpers import watch_options_from_entry
 from .imap import FolderState, Mail, Statistics, WatchOptions, explain_push, quirks_of
-from .oauth_providers import CUSTOM, PROVIDERS
+from .oauth.providers import CUSTOM, PROVIDERS
 from .permissions import access_of
 
 # All off unless switched on.

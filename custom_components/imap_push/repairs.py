@@ -43,7 +43,7 @@ from .issues import (
     ISSUE_NOTHING_WATCHED,
     core_imap_doubles,
 )
-from .oauth import account_of
+from .oauth.tokens import account_of
 from .server_text import as_text
 
 type UserInput = dict[str, Any] | None

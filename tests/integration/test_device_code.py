@@ -10,8 +10,8 @@ import aiohttp
 from aiohttp import web
 import pytest
 
-from custom_components.imap_push import device_code
-from custom_components.imap_push.device_code import (
+from custom_components.imap_push.oauth import device_code
+from custom_components.imap_push.oauth.device_code import (
     DeviceProvider,
     SignInFailed,
     SignInProblem,

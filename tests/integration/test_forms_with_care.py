@@ -7,7 +7,6 @@ from unittest.mock import AsyncMock, patch
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.imap_push import oauth
 from custom_components.imap_push.const import CONF_CA, CONF_SECURITY, DOMAIN
 from custom_components.imap_push.flows.oauth_flow import OAuthSteps
 from custom_components.imap_push.helpers import (
@@ -23,7 +22,8 @@ from custom_components.imap_push.imap import (
     Unavailable,
 )
 from custom_components.imap_push.issues import ISSUE_APP_PASSWORD
-from custom_components.imap_push.oauth import token_source_of
+from custom_components.imap_push.oauth import tokens as oauth
+from custom_components.imap_push.oauth.tokens import token_source_of
 from custom_components.imap_push.repairs import async_create_fix_flow
 from homeassistant.components.application_credentials import (
     ClientCredential,

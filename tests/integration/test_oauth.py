@@ -15,14 +15,21 @@ from pytest_homeassistant_custom_component.common import mock_config_flow
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 from yarl import URL
 
-from custom_components.imap_push import device_code, oauth, oauth_providers
 from custom_components.imap_push.const import DOMAIN
 from custom_components.imap_push.flows import oauth_flow
 from custom_components.imap_push.flows.oauth_flow import is_safe
 from custom_components.imap_push.imap import TokenRevoked, TokenUnavailable
-from custom_components.imap_push.oauth import token_source_for_data, token_source_of
-from custom_components.imap_push.oauth_providers import PROVIDERS, fits
-from custom_components.imap_push.token_endpoint import post_form
+from custom_components.imap_push.oauth import (
+    device_code,
+    providers as oauth_providers,
+    tokens as oauth,
+)
+from custom_components.imap_push.oauth.endpoint import post_form
+from custom_components.imap_push.oauth.providers import PROVIDERS, fits
+from custom_components.imap_push.oauth.tokens import (
+    token_source_for_data,
+    token_source_of,
+)
 from homeassistant.components.application_credentials import (
     ClientCredential,
     async_import_client_credential,

@@ -13,7 +13,7 @@ from pytest_homeassistant_custom_component.common import (
     async_capture_events,
 )
 
-from custom_components.imap_push import helpers, oauth
+from custom_components.imap_push import helpers
 from custom_components.imap_push.const import (
     CONF_FOLDER,
     DOMAIN,
@@ -21,6 +21,7 @@ from custom_components.imap_push.const import (
     SUBENTRY_TYPE_FOLDER,
 )
 from custom_components.imap_push.imap.auth import backoff, login_limiter as logins
+from custom_components.imap_push.oauth import tokens as oauth
 from homeassistant.components.application_credentials import (
     ClientCredential,
     async_import_client_credential,

@@ -20,7 +20,6 @@ from custom_components.imap_push import (
     services,
 )
 from custom_components.imap_push.const import DOMAIN
-from custom_components.imap_push.device_code import SignInProblem
 from custom_components.imap_push.errors import ERROR_KEYS
 from custom_components.imap_push.flows import (
     account_forms,
@@ -32,6 +31,7 @@ from custom_components.imap_push.flows import (
     setup_steps,
 )
 from custom_components.imap_push.imap import FolderRole, PushMode
+from custom_components.imap_push.oauth.device_code import SignInProblem
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import section
 from homeassistant.helpers.entity import EntityDescription

@@ -37,7 +37,7 @@ from ..const import (
     CONF_OAUTH_SIGNED_IN,
     DOMAIN,
 )
-from ..device_code import (
+from ..oauth.device_code import (
     DeviceCode,
     DeviceProvider,
     SignInFailed,
@@ -45,8 +45,8 @@ from ..device_code import (
     poll,
     start,
 )
-from ..oauth import CONF_AUTH_IMPLEMENTATION, MailOAuth2Implementation
-from ..oauth_providers import CUSTOM, OAuthProvider, fits, provider_from_data
+from ..oauth.providers import CUSTOM, OAuthProvider, fits, provider_from_data
+from ..oauth.tokens import CONF_AUTH_IMPLEMENTATION, MailOAuth2Implementation
 
 _LOGGER = logging.getLogger(__name__)
 

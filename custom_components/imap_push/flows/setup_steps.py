@@ -38,8 +38,8 @@ from ..imap import (
     discover,
     provider_of_host,
 )
-from ..oauth import is_same_sign_in, token_source_for_data, token_source_of
-from ..oauth_providers import CUSTOM
+from ..oauth.providers import CUSTOM
+from ..oauth.tokens import is_same_sign_in, token_source_for_data, token_source_of
 from .account_forms import (
     ADDRESS_SCHEMA,
     CONF_MANUAL,

@@ -23,7 +23,7 @@ from homeassistant.helpers.translation import async_get_translations
 
 from ..const import CONF_FOLDER, DEFAULT_FOLDER, DOMAIN, SUBENTRY_TYPE_FOLDER
 from ..imap import Client, FolderInfo, FolderRole, ImapError
-from ..oauth import account_of
+from ..oauth.tokens import account_of
 from .form_errors import request_error
 
 _LOGGER = logging.getLogger(__name__)

@@ -3,8 +3,8 @@
 from dataclasses import replace
 from typing import Final
 
-from custom_components.imap_push import oauth_providers
 from custom_components.imap_push.imap.discovery import providers
+from custom_components.imap_push.oauth import providers as oauth_providers
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.typing import ConfigType
 

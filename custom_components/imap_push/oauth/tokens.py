@@ -27,11 +27,11 @@ from homeassistant.helpers.config_entry_oauth2_flow import (
 )
 from homeassistant.util.hass_dict import HassKey
 
-from .const import CONF_OAUTH_DEVICE, CONF_OAUTH_PROVIDER, CONF_OAUTH_SIGNED_IN, DOMAIN
-from .helpers import account_from_entry_data
-from .imap import Account, TokenRevoked, TokenSource, TokenUnavailable
-from .oauth_providers import OAuthProvider, provider_from_data
-from .token_endpoint import NoAnswer, post_form, reason_of, token_of
+from ..const import CONF_OAUTH_DEVICE, CONF_OAUTH_PROVIDER, CONF_OAUTH_SIGNED_IN, DOMAIN
+from ..helpers import account_from_entry_data
+from ..imap import Account, TokenRevoked, TokenSource, TokenUnavailable
+from .endpoint import NoAnswer, post_form, reason_of, token_of
+from .providers import OAuthProvider, provider_from_data
 
 CONF_AUTH_IMPLEMENTATION: Final = "auth_implementation"
 

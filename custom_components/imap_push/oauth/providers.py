@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import re
 from typing import Any, Final
 
-from .const import CONF_OAUTH_ENDPOINTS, CONF_OAUTH_PROVIDER
+from ..const import CONF_OAUTH_ENDPOINTS, CONF_OAUTH_PROVIDER
 
 CUSTOM: Final = "custom"
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from aiohttp import ClientSession
 
-from .token_endpoint import NoAnswer, post_form, reason_of, token_of
+from .endpoint import NoAnswer, post_form, reason_of, token_of
 
 _GRANT: Final = "urn:ietf:params:oauth:grant-type:device_code"
 

@@ -1,0 +1,1 @@
+"""Tokens instead of passwords: providers, sign-in by browser or device code, renewal."""
