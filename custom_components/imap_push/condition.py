@@ -18,7 +18,7 @@ from homeassistant.helpers.typing import ConfigType
 from .account.devices import subentry_identifier
 from .const import CONF_FOLDER, DOMAIN, SUBENTRY_TYPE_FOLDER
 from .coordinator import ImapPushConfigEntry
-from .targets import FolderTarget
+from .mail.targets import FolderTarget
 
 DEFAULT_ABOVE: Final = 0
 

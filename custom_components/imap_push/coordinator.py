@@ -26,10 +26,10 @@ from .const import (
     SIGNAL_NEW_MAIL,
     SUBENTRY_TYPE_FOLDER,
 )
-from .event_data import NewMail, new_mail_from_arrival
 from .helpers import name_for_log, watch_options_from_entry
 from .imap import AccountState, Arrival, Client, ImapError, Mark, Statistics, Watcher
 from .issues import async_create_alert_issue, async_update_issues
+from .mail.event_data import NewMail, new_mail_from_arrival
 from .oauth.tokens import account_of
 
 _LOGGER = logging.getLogger(__name__)

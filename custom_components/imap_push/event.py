@@ -16,7 +16,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from .const import EVENT_NEW_MAIL, SUBENTRY_TYPE_FOLDER, SUBENTRY_TYPE_SEARCH
 from .coordinator import ImapPushConfigEntry
 from .entity import SubentryEntity, async_add_subentry_entities, is_mail_recorded
-from .event_data import NewMail
+from .mail.event_data import NewMail
 from .permissions import is_mail_shown
 
 PARALLEL_UPDATES = 0

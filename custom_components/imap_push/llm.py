@@ -33,11 +33,11 @@ from .const import (
     DOMAIN,
 )
 from .coordinator import ImapPushConfigEntry
-from .errors import translated_errors
 from .helpers import criteria_from_config
 from .imap import Content, Criteria, MailNotFound
+from .mail.errors import translated_errors
+from .mail.service_schemas import LINE
 from .permissions import Access, async_requester_of_tool
-from .service_data import LINE
 
 # What a call returns at the most: mails, and characters of a mail's text.
 _MAX_MAILS: Final = 10

@@ -13,7 +13,7 @@ from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr, entity_registry as er
 
 from .const import DOMAIN, EVENT_NEW_MAIL
-from .event_data import NewMail
+from .mail.event_data import NewMail
 from .permissions import is_mail_shown
 
 

@@ -35,8 +35,6 @@ from homeassistant.helpers.service import async_get_config_entry
 
 from .const import DOMAIN
 from .coordinator import ImapPushConfigEntry
-from .errors import translated_errors
-from .file_names import safe_filename
 from .imap import (
     Attachment,
     Client,
@@ -48,9 +46,11 @@ from .imap import (
     MailNotFound,
     PartNotFound,
 )
+from .mail.errors import translated_errors
+from .mail.file_names import safe_filename
+from .mail.service_schemas import LINE, PART, number
 from .media_requester import async_requester_of_media
 from .permissions import AUTOMATION, Access, Requester
-from .service_data import LINE, PART, number
 
 # Parameter of a URL: proves that the media source made it for an automation.
 _GRANT: Final = "grant"

@@ -25,8 +25,8 @@ from .entity import (
     async_add_subentry_entities,
     is_mail_recorded,
 )
-from .errors import ERROR_KEYS, error_key
 from .imap import AccountState, FolderState, PushMode
+from .mail.errors import ERROR_KEYS, error_key
 from .permissions import is_mail_shown
 
 PARALLEL_UPDATES = 0

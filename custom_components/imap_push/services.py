@@ -27,10 +27,12 @@ from .const import (
     DOMAIN,
 )
 from .coordinator import ImapPushConfigEntry
-from .errors import translated_errors
-from .event_data import mail_fields
-from .file_names import inert_filename, is_replaceable
-from .files import (
+from .helpers import criteria_from_config
+from .imap import Attachment, Client, Done, Mail, MailNotFound
+from .mail.errors import translated_errors
+from .mail.event_data import mail_fields
+from .mail.file_names import inert_filename, is_replaceable
+from .mail.files import (
     MAX_FILES,
     MAX_OCTETS,
     MIN_FREE_OCTETS,
@@ -40,11 +42,8 @@ from .files import (
     async_save,
     resolve_directory,
 )
-from .helpers import criteria_from_config
-from .imap import Attachment, Client, Done, Mail, MailNotFound
-from .mail_filter import matches_type, type_patterns
-from .permissions import Access, async_requester_of_action
-from .service_data import (
+from .mail.filter import matches_type, type_patterns
+from .mail.service_schemas import (
     ATTR_ADD_KEYWORDS,
     ATTR_ANSWERED,
     ATTR_CONTENT_TYPE,
@@ -68,6 +67,7 @@ from .service_data import (
     SEARCH_SCHEMA,
     SET_FLAGS_SCHEMA,
 )
+from .permissions import Access, async_requester_of_action
 
 SERVICE_DELETE: Final = "delete"
 SERVICE_FETCH: Final = "fetch"

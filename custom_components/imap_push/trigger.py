@@ -17,9 +17,9 @@ from homeassistant.helpers.trigger import (
 from homeassistant.helpers.typing import ConfigType
 
 from .const import SIGNAL_NEW_MAIL
-from .event_data import NewMail
-from .mail_filter import FILTER_FIELDS, MailFilter
-from .targets import FolderTarget
+from .mail.event_data import NewMail
+from .mail.filter import FILTER_FIELDS, MailFilter
+from .mail.targets import FolderTarget
 
 _CONFIG_SCHEMA: Final = vol.Schema(
     {

@@ -11,7 +11,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 import voluptuous as vol
 
-from custom_components.imap_push import errors, files, imap
+from custom_components.imap_push import imap
 from custom_components.imap_push.const import CONF_READ_ONLY, DOMAIN
 from custom_components.imap_push.imap import (
     Attachment,
@@ -25,6 +25,7 @@ from custom_components.imap_push.imap import (
     MailNotFound,
     PartNotFound,
 )
+from custom_components.imap_push.mail import errors, files
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError

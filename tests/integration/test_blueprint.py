@@ -12,7 +12,7 @@ from pytest_homeassistant_custom_component.common import (
 )
 
 from custom_components.imap_push.const import EVENT_NEW_MAIL
-from custom_components.imap_push.event_data import new_mail_from_arrival
+from custom_components.imap_push.mail.event_data import new_mail_from_arrival
 from homeassistant.const import Platform
 from homeassistant.core import Context, HomeAssistant
 from homeassistant.setup import async_setup_component

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from custom_components.imap_push import service_data, services
+from custom_components.imap_push import services
+from custom_components.imap_push.mail import service_schemas as service_data
 from homeassistant.helpers import config_validation as cv
 from homeassistant.util.yaml import parse_yaml
 

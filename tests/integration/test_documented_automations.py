@@ -7,7 +7,8 @@ from typing import Any, cast
 
 import pytest
 
-from custom_components.imap_push import condition, mail_filter, trigger
+from custom_components.imap_push import condition, trigger
+from custom_components.imap_push.mail import filter as mail_filter
 from homeassistant.components.automation.config import async_validate_config_item
 from homeassistant.core import HomeAssistant
 from homeassistant.setup import async_setup_component

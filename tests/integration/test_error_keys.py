@@ -3,7 +3,6 @@
 import pytest
 
 from custom_components.imap_push import imap
-from custom_components.imap_push.errors import error_key
 from custom_components.imap_push.imap import (
     AppPasswordNeeded,
     CertificateError,
@@ -14,6 +13,7 @@ from custom_components.imap_push.imap import (
     MailNotFound,
     NotImap,
 )
+from custom_components.imap_push.mail.errors import error_key
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from custom_components.imap_push.event_data import new_mail_from_arrival
 from custom_components.imap_push.imap import (
     Arrival,
     Attachment,
@@ -14,6 +13,7 @@ from custom_components.imap_push.imap import (
     Mail,
     PushMode,
 )
+from custom_components.imap_push.mail.event_data import new_mail_from_arrival
 
 BARE = {
     "entry_id": "01ENTRY",

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from custom_components.imap_push.file_names import (
+from custom_components.imap_push.mail.file_names import (
     inert_filename,
     is_replaceable,
     safe_filename,

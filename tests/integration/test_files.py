@@ -12,8 +12,8 @@ from unittest.mock import patch
 
 import pytest
 
-from custom_components.imap_push import files
-from custom_components.imap_push.files import (
+from custom_components.imap_push.mail import files
+from custom_components.imap_push.mail.files import (
     DirectoryFull,
     DirectoryNotAllowed,
     FileTooLarge,

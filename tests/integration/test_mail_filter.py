@@ -6,7 +6,7 @@ from typing import Any, override
 import pytest
 import voluptuous as vol
 
-from custom_components.imap_push.mail_filter import (
+from custom_components.imap_push.mail.filter import (
     FILTER_FIELDS,
     MAX_PATTERN,
     MAX_PATTERNS,

@@ -23,7 +23,6 @@ from custom_components.imap_push.account.saved_searches import (
     SETTLE,
     Searches,
 )
-from custom_components.imap_push.event_data import NewMail, new_mail_from_arrival
 from custom_components.imap_push.imap import (
     Attachment,
     Client,
@@ -38,6 +37,7 @@ from custom_components.imap_push.imap import (
     LoginRefused,
     Throttled,
 )
+from custom_components.imap_push.mail.event_data import NewMail, new_mail_from_arrival
 
 from . import make_arrival
 

@@ -16,11 +16,9 @@ from custom_components.imap_push import (
     config_flow,
     event,
     sensor,
-    service_data,
     services,
 )
 from custom_components.imap_push.const import DOMAIN
-from custom_components.imap_push.errors import ERROR_KEYS
 from custom_components.imap_push.flows import (
     account_forms,
     folder_flow,
@@ -31,6 +29,8 @@ from custom_components.imap_push.flows import (
     setup_steps,
 )
 from custom_components.imap_push.imap import FolderRole, PushMode
+from custom_components.imap_push.mail import service_schemas as service_data
+from custom_components.imap_push.mail.errors import ERROR_KEYS
 from custom_components.imap_push.oauth.device_code import SignInProblem
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import section

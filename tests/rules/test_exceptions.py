@@ -6,11 +6,11 @@ import re
 
 import pytest
 
-from custom_components.imap_push.errors import ERROR_TEXTS
+from custom_components.imap_push.mail.errors import ERROR_TEXTS
 
 from . import ENGLISH, INTEGRATION
 
-# What every error of the engine may say; see errors.py.
+# What every error of the engine may say; see mail/errors.py.
 ERROR_PLACEHOLDERS = {"account", "code"}
 
 

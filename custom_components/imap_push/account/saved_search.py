@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from homeassistant.config_entries import ConfigSubentry
 
 from ..const import CONF_FOLDERS
-from ..event_data import NewMail
 from ..helpers import criteria_from_config
 from ..imap import Criteria
-from ..mail_filter import attached_files
+from ..mail.event_data import NewMail
+from ..mail.filter import attached_files
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,6 @@ import logging
 import math
 from typing import Final
 
-from ..event_data import NewMail
 from ..imap import (
     Client,
     CommandRefused,
@@ -21,6 +20,7 @@ from ..imap import (
     ImapError,
     LoginRefused,
 )
+from ..mail.event_data import NewMail
 from .saved_search import Search
 
 _LOGGER = logging.getLogger(__name__)

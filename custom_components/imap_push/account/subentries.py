@@ -15,7 +15,7 @@ from ..const import (
     SUBENTRY_TYPE_FOLDER,
 )
 from ..imap import Mark, WatchedFolder, Watcher
-from ..mail_filter import MailFilter
+from ..mail.filter import MailFilter
 from .channel import Channel
 from .devices import async_register_account, async_register_subentry
 from .mark_store import MarkStore

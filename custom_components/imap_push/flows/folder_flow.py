@@ -31,7 +31,7 @@ from ..const import (
     MAX_TEXT_SIZE,
 )
 from ..imap import Criteria
-from ..mail_filter import is_bounded
+from ..mail.filter import is_bounded
 from ..server_text import as_text
 from .form_fields import (
     choice,

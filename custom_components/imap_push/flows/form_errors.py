@@ -5,7 +5,6 @@ from typing import Final
 from homeassistant.const import CONF_BASE, CONF_HOST, CONF_PORT, CONF_VERIFY_SSL
 
 from ..const import CONF_SECURITY
-from ..errors import most_specific
 from ..imap import (
     AppPasswordNeeded,
     CertificateError,
@@ -42,6 +41,7 @@ from ..imap import (
     Unreachable,
     provider_of_host,
 )
+from ..mail.errors import most_specific
 from ..server_text import single_line
 
 # Characters of a server's words that fit into a form.

@@ -12,8 +12,6 @@ from functools import partial
 import re
 from typing import Final, override
 
-from custom_components.imap_push.event_data import NewMail, new_mail_from_arrival
-from custom_components.imap_push.files import safe_filename
 from custom_components.imap_push.imap import (
     Account,
     Arrival,
@@ -28,6 +26,8 @@ from custom_components.imap_push.imap import (
     WatchOptions,
 )
 from custom_components.imap_push.imap.session.fetch import MAX_HTML
+from custom_components.imap_push.mail.event_data import NewMail, new_mail_from_arrival
+from custom_components.imap_push.mail.files import safe_filename
 from homeassistant.helpers.json import json_bytes
 
 from ..loop import MeasuredLoop

@@ -21,7 +21,7 @@ from uuid import uuid4
 
 from homeassistant.core import HomeAssistant
 
-from .const import DOMAIN
+from ..const import DOMAIN
 from .file_names import safe_filename
 
 __all__ = [

@@ -10,7 +10,7 @@ import voluptuous as vol
 
 from homeassistant.helpers import config_validation as cv
 
-from .const import (
+from ..const import (
     CONF_ATTACHMENT_TYPE,
     CONF_AUTHENTICATED_BY,
     CONF_HAS_ATTACHMENT,
@@ -21,8 +21,8 @@ from .const import (
     CONF_SENDER,
     CONF_SUBJECT,
 )
+from ..imap import type_of_name
 from .event_data import NewMail
-from .imap import type_of_name
 
 # Characters of a pattern, and patterns of a field.
 MAX_PATTERN: Final = 200

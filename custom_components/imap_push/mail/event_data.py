@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
-from .imap import Arrival, Mail
+from ..imap import Arrival, Mail
 
 # The fields of one `new_mail`; all values are what JSON knows.
 type NewMail = dict[str, Any]

@@ -8,7 +8,7 @@ import voluptuous as vol
 from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.typing import VolSchemaType
 
-from .const import (
+from ..const import (
     CONF_FLAGGED,
     CONF_FOLDER,
     CONF_HAS_ATTACHMENT,
@@ -25,7 +25,7 @@ from .const import (
     CONF_UNREAD,
     DEFAULT_FOLDER,
 )
-from .mail_filter import validate_patterns
+from .filter import validate_patterns
 
 ATTR_ADD_KEYWORDS: Final = "add_keywords"
 ATTR_ANSWERED: Final = "answered"

@@ -6,8 +6,8 @@ from typing import Final
 
 from homeassistant.exceptions import HomeAssistantError
 
-from .const import DOMAIN
-from .imap import (
+from ..const import DOMAIN
+from ..imap import (
     AppPasswordNeeded,
     CannotConnect,
     CertificateError,

@@ -5,7 +5,7 @@ import re
 from typing import Final
 import unicodedata
 
-from .imap import extensions, one_line, type_of_name, usual_extension
+from ..imap import extensions, one_line, type_of_name, usual_extension
 
 # Octets of a file name; the usual limit of a file system is 255.
 _MAX_NAME: Final = 200

@@ -1,0 +1,1 @@
+"""What automations get and use: filters, event data, action schemas, files, errors."""
