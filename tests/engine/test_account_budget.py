@@ -6,17 +6,17 @@ from pathlib import Path
 import pytest
 
 from custom_components.imap_push.imap import Mark, Security
-from custom_components.imap_push.imap.session.session import Session
-from custom_components.imap_push.imap.wire.command import Command
-from custom_components.imap_push.imap.wire.connection import Connection
-from custom_components.imap_push.imap.wire.parser import Data
-from custom_components.imap_push.imap.wire.protocol import PushProtocol
-from custom_components.imap_push.imap.wire.receive_budget import (
+from custom_components.imap_push.imap.limits import (
     MAX_OF_ACCOUNT,
     RESERVED,
     Holding,
     ReceiveBudget,
 )
+from custom_components.imap_push.imap.session.session import Session
+from custom_components.imap_push.imap.wire.command import Command
+from custom_components.imap_push.imap.wire.connection import Connection
+from custom_components.imap_push.imap.wire.parser import Data
+from custom_components.imap_push.imap.wire.protocol import PushProtocol
 from custom_components.imap_push.imap.wire.tls import RECORD
 
 from .conftest import account

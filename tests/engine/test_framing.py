@@ -7,7 +7,7 @@ from typing import Final, SupportsIndex, override
 from hypothesis import given, settings, strategies as st
 import pytest
 
-from custom_components.imap_push.imap import ProtocolError
+from custom_components.imap_push.imap import ProtocolError, limits
 from custom_components.imap_push.imap.wire import framing
 from custom_components.imap_push.imap.wire.framing import (
     MAX_BEGINNING,
@@ -214,8 +214,8 @@ def test_response_beyond_its_limit(wire: bytes, beginning: bytes, size: int) -> 
 @pytest.mark.parametrize(
     ("beginning", "limit"),
     [
-        pytest.param(b"* 1 FETCH (X {%d}", framing.MAX_FETCH, id="FETCH"),
-        pytest.param(b"* 1 fetch (X {%d}", framing.MAX_FETCH, id="fetch"),
+        pytest.param(b"* 1 FETCH (X {%d}", limits.MAX_FETCH, id="FETCH"),
+        pytest.param(b"* 1 fetch (X {%d}", limits.MAX_FETCH, id="fetch"),
         pytest.param(b"* SEARCH {%d}", framing.MAX_SEARCH, id="SEARCH"),
         pytest.param(b"* ESEARCH {%d}", framing.MAX_SEARCH, id="ESEARCH"),
         pytest.param(b"* STATUS {%d}", framing.MAX_OTHER, id="STATUS"),

@@ -1,49 +1,88 @@
-"""The engine knows nothing of Home Assistant, and one module alone knows aioimaplib."""
+"""Imports go down only, and each layer uses what the one below shows."""
 
 import ast
+from collections.abc import Iterator
 from pathlib import Path
 import subprocess
 import sys
+from typing import Final
 
-import pytest
+INTEGRATION: Final = Path(__file__).parents[2] / "custom_components/imap_push"
+ENGINE: Final = INTEGRATION / "imap"
 
-ENGINE = Path(__file__).parents[2] / "custom_components/imap_push/imap"
-INTEGRATION = ENGINE.parent
+# What a package or module of the engine may import: those of a lower level.
+LEVELS: Final = {
+    "errors": 0,
+    "limits": 0,
+    "quirks": 0,
+    "models": 1,
+    "wire": 2,
+    "auth": 3,
+    "discovery": 3,
+    "mime": 3,
+    "session": 4,
+    "client": 5,
+    "probe": 5,
+    "watch": 5,
+    "__init__": 6,
+}
 
 
-def imports(module: Path) -> set[str]:
-    """Return the modules that a file imports, relative ones with their dots."""
-    found = set()
+def imported(module: Path) -> Iterator[str]:
+    """Yield the modules that a file imports; those of the integration begin with a dot."""
+    package = module.relative_to(INTEGRATION).parts[:-1]
     for node in ast.walk(ast.parse(module.read_text())):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            found.add("." * node.level + (node.module or ""))
-    return found
+            base = package[: len(package) - node.level + 1] if node.level else ()
+            names = [node.module] if node.module else [it.name for it in node.names]
+            for name in names:
+                yield ".".join(["", *base, name]) if node.level else name
 
 
-@pytest.mark.parametrize("module", ENGINE.rglob("*.py"), ids=lambda path: path.stem)
-def test_engine_imports_nothing_from_above(module: Path) -> None:
-    """See that no module of the engine reaches out of its folder."""
-    found = imports(module)
-    beyond = "." * (len(module.relative_to(ENGINE).parts) + 1)
-    assert not [
-        name
-        for name in found
-        if name.startswith(("homeassistant", "custom_components", beyond))
+def is_allowed(place: str, name: str) -> bool:
+    """Return if a module in a place of the engine may import another one."""
+    if not name.startswith("."):
+        return not name.startswith(("homeassistant", "custom_components"))
+    _, top, target, *_ = [*name.split("."), ""]
+    is_lower = LEVELS.get(target, len(LEVELS)) < LEVELS[place]
+    return top == ENGINE.name and (target == place or is_lower)
+
+
+def test_imports_of_the_engine_go_down() -> None:
+    """A package knows those below it, and nothing of Home Assistant."""
+    wrong = [
+        f"{module.relative_to(ENGINE)}: {name}"
+        for module in ENGINE.rglob("*.py")
+        for name in imported(module)
+        if not is_allowed(module.relative_to(ENGINE).with_suffix("").parts[0], name)
     ]
-    assert ("aioimaplib" in found) == (module.stem == "protocol")
+    assert wrong == []
 
 
-@pytest.mark.parametrize("module", INTEGRATION.glob("*.py"), ids=lambda path: path.stem)
-def test_integration_uses_what_the_engine_exports(module: Path) -> None:
-    """See that the layer above knows the engine by its front door only."""
-    found = imports(module)
-    assert not [name for name in found if name.startswith((".imap.", "aioimaplib"))]
+def test_one_module_knows_aioimaplib() -> None:
+    """The protocol class extends the one of the library."""
+    found = [
+        path for path in INTEGRATION.rglob("*.py") if "aioimaplib" in imported(path)
+    ]
+    assert found == [ENGINE / "wire/protocol.py"]
+
+
+def test_integration_uses_what_the_engine_exports() -> None:
+    """The integration imports from `imap` only."""
+    wrong = [
+        f"{module.relative_to(INTEGRATION)}: {name}"
+        for module in INTEGRATION.rglob("*.py")
+        if not module.is_relative_to(ENGINE)
+        for name in imported(module)
+        if name.startswith(".imap.")
+    ]
+    assert wrong == []
 
 
 def test_engine_runs_without_home_assistant() -> None:
-    """See that importing the engine alone loads nothing of Home Assistant."""
+    """Importing the engine loads nothing of Home Assistant."""
     program = (
         f"import sys; sys.path.insert(0, {str(INTEGRATION)!r}); import imap;"
         "print([name for name in sys.modules if name.startswith('homeassistant')])"

@@ -5,19 +5,19 @@ from typing import override
 
 import pytest
 
-from custom_components.imap_push.imap import ProtocolError
-from custom_components.imap_push.imap.session.fetch_items import fetched
-from custom_components.imap_push.imap.wire import protocol, receive_budget
-from custom_components.imap_push.imap.wire.command import Command
-from custom_components.imap_push.imap.wire.connection import Connection
-from custom_components.imap_push.imap.wire.receive_budget import (
+from custom_components.imap_push.imap import ProtocolError, limits
+from custom_components.imap_push.imap.limits import (
     MAX_STEPS,
     STEPS_PER_SECOND,
     Holding,
     ReadingPace,
     ReceiveBudget,
+    TokenBucket,
 )
-from custom_components.imap_push.imap.wire.token_bucket import TokenBucket
+from custom_components.imap_push.imap.session.fetch_items import fetched
+from custom_components.imap_push.imap.wire import protocol
+from custom_components.imap_push.imap.wire.command import Command
+from custom_components.imap_push.imap.wire.connection import Connection
 
 from .conftest import account
 from .scripted import Peer, ScriptedServer, mail
@@ -132,7 +132,7 @@ async def test_endless_answer_ends_the_connection(
             await connection.run(command)
         assert sum(data.memory for data in command.data) < 14 * 1024 * 1024
         connection.abort()
-    assert settings.receive_budget.free == receive_budget.MAX_OF_ACCOUNT
+    assert settings.receive_budget.free == limits.MAX_OF_ACCOUNT
 
 
 async def test_messages_that_do_not_fit_in(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,8 +5,8 @@ import pytest
 from custom_components.imap_push.imap.wire.command import Command
 from custom_components.imap_push.imap.wire.framing import Framer
 from custom_components.imap_push.imap.wire.parser import parse_response
-from custom_components.imap_push.imap.wire.redact import Redactor
 from custom_components.imap_push.imap.wire.wire_log import (
+    Redactor,
     describe_received,
     describe_sent,
 )

@@ -83,12 +83,12 @@ from .models import (
     Mail,
     PushMode,
     Security,
+    TokenSource,
     WatchOptions,
 )
 from .probe import check_account
 from .quirks import Quirks, quirks_of
 from .session.mark import Mark
-from .token_source import TokenSource
 from .watch.account_watcher import Watcher
 from .watch.folder import WatchedFolder
 from .watch.listener import Listener

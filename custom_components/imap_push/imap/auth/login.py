@@ -15,9 +15,8 @@ from ..errors import (
     TokenUnavailable,
     Unavailable,
 )
-from ..models import Account, Security
+from ..models import Account, Security, TokenSource
 from ..quirks import COREMAIL, quirks_of
-from ..token_source import TokenSource
 from ..wire.command import Command
 from ..wire.connection import Connection
 from ..wire.pipelining import Pipelining

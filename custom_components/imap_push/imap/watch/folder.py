@@ -9,13 +9,13 @@ import logging
 from typing import Final
 
 from ..errors import ConnectionLost, ProtocolError
+from ..limits import TokenBucket
 from ..mime.preview import TextRequest
 from ..models import Arrival, CatchUp, FolderState, Mail, PushMode
 from ..session.fetch_items import MAX_UID
 from ..session.mark import Mark
 from ..session.session import BATCH, RECOVERY, Session
 from ..session.sync import Opened, Sweep
-from ..wire.token_bucket import TokenBucket
 from .context import Shared
 
 _LOGGER = logging.getLogger(__name__)

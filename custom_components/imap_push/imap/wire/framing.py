@@ -9,11 +9,11 @@ import re
 from typing import Final, NamedTuple
 
 from ..errors import ProtocolError
+from ..limits import MAX_FETCH
 
-# Octets of one response, with the overhead of its parts. FETCH holds a piece of a message
-# (up to 1 MiB of text) or its structure, SEARCH and ESEARCH up to 200,000 UIDs. Of the others,
-# the largest that a real server sends are some KB: a COPYUID for 500 messages, a CAPABILITY.
-MAX_FETCH: Final = 2 * 1024 * 1024
+# Octets of one response, with the overhead of its parts. SEARCH and ESEARCH hold up to 200,000
+# UIDs. Of the others than FETCH, the largest that a real server sends are some KB: a COPYUID for
+# 500 messages, a CAPABILITY.
 MAX_SEARCH: Final = 2 * 1024 * 1024
 MAX_OTHER: Final = 64 * 1024
 _LIMITS: Final = {

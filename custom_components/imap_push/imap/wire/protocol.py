@@ -24,6 +24,7 @@ from ..errors import (
     ServerLeft,
     ServerSilent,
 )
+from ..limits import MAX_OF_CONNECTION, RESERVED, Holding, ReadingPace, ReceiveBudget
 from .command import Command
 from .framing import Framed, Framer
 from .parser import (
@@ -34,17 +35,9 @@ from .parser import (
     parse_response,
     search_tag,
 )
-from .receive_budget import (
-    MAX_OF_CONNECTION,
-    RESERVED,
-    Holding,
-    ReadingPace,
-    ReceiveBudget,
-)
-from .redact import Redactor
 from .response_codes import passing_refusal, passing_text
 from .unsolicited import NewsQueue
-from .wire_log import describe_received, describe_sent
+from .wire_log import Redactor, describe_received, describe_sent
 
 _LOGGER = logging.getLogger(__name__)
 

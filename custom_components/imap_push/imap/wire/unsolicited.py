@@ -5,8 +5,8 @@ import contextlib
 from dataclasses import dataclass, field
 from typing import Final
 
+from ..limits import Holding, ReceiveBudget
 from .parser import Data
-from .receive_budget import Holding, ReceiveBudget
 
 # Octets of memory for pushed mail that waits; more is dropped, and a sweep finds it again.
 MAX_WAITING: Final = 4 * 1024 * 1024

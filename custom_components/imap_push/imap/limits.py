@@ -1,11 +1,12 @@
-"""What the connections of one account may hold of what servers send, and how fast it is read."""
+"""Limits of what servers can make an account hold in memory, and of how fast it is read."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
-from .framing import MAX_FETCH
-from .token_bucket import TokenBucket
-
+# Octets of one FETCH response, with the overhead of its parts: it holds a piece of a message (up to
+# 1 MiB of text) or its structure.
+MAX_FETCH: Final = 2 * 1024 * 1024
 # Octets of FETCH responses, with the overhead of their objects, that are kept for one
 # connection and for all connections of an account. Those of 500 ordinary messages take 2 MB.
 MAX_OF_CONNECTION: Final = 8 * 1024 * 1024
@@ -86,3 +87,36 @@ class ReadingPace:
         """Forget the transport."""
         if self._resumption is not None:
             self._resumption.cancel()
+
+
+class TokenBucket:
+    """Allows a burst at once and a rate from then on. It may be in debt."""
+
+    def __init__(
+        self, capacity: float, per_second: float, clock: Callable[[], float]
+    ) -> None:
+        """Start full; `clock` returns seconds, such as the event loop's time."""
+        self._capacity = capacity
+        self._per_second = per_second
+        self._clock = clock
+        self._tokens = capacity
+        self._filled_at = clock()
+
+    def take(self, tokens: float) -> float:
+        """Take tokens; return the seconds until there is no debt."""
+        self._fill()
+        self._tokens -= tokens
+        return max(0.0, -self._tokens / self._per_second)
+
+    def try_take(self) -> bool:
+        """Take one token if there is one; return if there was."""
+        self._fill()
+        has_one = self._tokens >= 1
+        self._tokens -= has_one
+        return has_one
+
+    def _fill(self) -> None:
+        now = self._clock()
+        gained = (now - self._filled_at) * self._per_second
+        self._tokens = min(self._capacity, self._tokens + gained)
+        self._filled_at = now
