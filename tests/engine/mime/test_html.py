@@ -150,6 +150,7 @@ HIDDEN: Final = [
     ("<div style='font-size:0'>a<b style='font-size:2em'>b<i style='font-size:9px'>c", "c"),
     ("<div style='font-size:0.0px'>a</div><p style='font:0/0 a'>b</p>c", "c"),
     ("<div style='font-size:0'>a<b style='font-size:inherit'>b</b></div>c", "c"),
+    ("<div style='font-size:0'>a<table><tr><td>b</table></div>", "b"),
     ("<div style='font-size:10px'>a</div>", "a"),
     ("<a hidden href=x>a<a href=y>b</a>c", "bc"),
 ]  # fmt: skip

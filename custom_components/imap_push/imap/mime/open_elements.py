@@ -82,7 +82,8 @@ class OpenElements:
         # The summary is shown if the details are not.
         if tag == "summary" and parent == "details":
             return self._elements[-2][1]
-        return style
+        # Without a document type, which much mail omits, a table has a size of its own.
+        return style._replace(is_tiny=False) if tag == "table" else style
 
     def open(self, tag: str, style: Style, breaks: int) -> None:
         """Add an element that can have content; parts of a table only within one."""
