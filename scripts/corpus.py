@@ -19,7 +19,12 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/corpus")
     parser.add_argument("folder", metavar="FOLDER", type=Path)
     parser.add_argument("--text-size", type=int, default=4_000)
-    parser.add_argument("--push", type=Push, choices=list(Push), default=Push.NOTIFY)
+    parser.add_argument(
+        "--push",
+        type=Push,
+        choices=list(Push),
+        default=Push.NOTIFY,
+    )
     parser.add_argument("--show", metavar="FIELD", choices=[*FIELDS, "all"])
     return parser.parse_args()
 

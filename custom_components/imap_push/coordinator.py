@@ -18,7 +18,7 @@ from .account.channel import Channel
 from .account.connection_log import History
 from .account.mark_store import MarkStore
 from .account.saved_searches import Searches
-from .account.subentries import Configured
+from .account.subentries import Subentries
 from .const import (
     CONF_FOLDER,
     DOMAIN,
@@ -27,7 +27,15 @@ from .const import (
     SUBENTRY_TYPE_FOLDER,
 )
 from .helpers import name_for_log, watch_options_from_entry
-from .imap import AccountState, Arrival, Client, ImapError, Mark, Statistics, Watcher
+from .imap import (
+    AccountState,
+    AccountWatcher,
+    Arrival,
+    Client,
+    ImapError,
+    Mark,
+    Statistics,
+)
 from .issues import async_create_alert_issue, async_update_issues
 from .mail.event_data import NewMail, new_mail_from_arrival
 from .oauth.tokens import account_of
@@ -48,7 +56,7 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
 
     config_entry: ImapPushConfigEntry
     searches: Searches
-    _watcher: Watcher
+    _watcher: AccountWatcher
     _tasks: list[asyncio.Task[None]]
 
     def __init__(self, hass: HomeAssistant, entry: ImapPushConfigEntry) -> None:
@@ -68,7 +76,7 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
         )
         self._account = account_of(hass, entry)
         self.client = Client(self._account, self.alerted)
-        self.configured = Configured(hass, entry, self.mark_store)
+        self.configured = Subentries(hass, entry, self.mark_store)
         self._mail: defaultdict[str | None, Channel[[NewMail, Context]]] = defaultdict(
             partial(Channel, "new mail")
         )
@@ -111,7 +119,7 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
             on_login_refused=self.login_refused,
         )
         self.configured.async_load(self.searches)
-        self._watcher = Watcher(
+        self._watcher = AccountWatcher(
             self._account, self.configured.watched(marks), options, self
         )
 

@@ -34,7 +34,7 @@ from .const import (
 )
 from .coordinator import ImapPushConfigEntry
 from .helpers import criteria_from_config
-from .imap import Content, Criteria, MailNotFound
+from .imap import Criteria, MailNotFound, MessageContent
 from .mail.errors import translated_errors
 from .mail.service_schemas import LINE
 from .permissions import Access, async_requester_of_tool
@@ -213,7 +213,7 @@ async def _async_find(
     return {"matching": found.total, "mails": mails}
 
 
-def _told(content: Content, mark: Callable[[str], str]) -> JsonObjectType:
+def _told(content: MessageContent, mark: Callable[[str], str]) -> JsonObjectType:
     """Return what the assistant gets to know of a mail."""
     mail = content.mail
     return {

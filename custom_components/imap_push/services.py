@@ -28,7 +28,7 @@ from .const import (
 )
 from .coordinator import ImapPushConfigEntry
 from .helpers import criteria_from_config
-from .imap import Attachment, Client, Done, Mail, MailNotFound
+from .imap import Attachment, Client, Mail, MailNotFound, StoreResult
 from .mail.errors import translated_errors
 from .mail.event_data import mail_fields
 from .mail.file_names import inert_filename, is_replaceable
@@ -322,7 +322,7 @@ async def _async_set_flags(call: ServiceCall) -> ServiceResponse:
 async def _async_move(call: ServiceCall) -> ServiceResponse:
     """Move mails to another folder."""
 
-    async def move(mails: _Mails) -> Done:
+    async def move(mails: _Mails) -> StoreResult:
         target = call.data[ATTR_TARGET_FOLDER]
         if target == mails.folder:
             raise ServiceValidationError(
@@ -349,7 +349,7 @@ async def _async_delete(call: ServiceCall) -> ServiceResponse:
 
 
 async def _async_write(
-    call: ServiceCall, request: Callable[[_Mails], Awaitable[Done]]
+    call: ServiceCall, request: Callable[[_Mails], Awaitable[StoreResult]]
 ) -> ServiceResponse:
     """Change mails, and tell which; without an answer to tell it in, raise if some are gone."""
     mails = await _async_mails(call, Access.CHANGE)

@@ -14,14 +14,14 @@ from typing import Final
 from custom_components.imap_push.imap import (
     Account,
     AccountState,
+    AccountWatcher,
     Arrival,
     Client,
-    Content,
     Mail,
     Mark,
+    MessageContent,
     Security,
     WatchedFolder,
-    Watcher,
     WatchOptions,
 )
 
@@ -75,7 +75,7 @@ class Read:
 
     data: bytes
     mail: Mail | None = None
-    content: Content | None = None
+    content: MessageContent | None = None
     files: tuple[File, ...] = ()
 
 
@@ -126,7 +126,7 @@ async def read_all(
     """Append messages as they are while INBOX is watched; return what is read in each."""
     listener = _Listener()
     folders = {"INBOX": WatchedFolder(text_size=text_size)}
-    watcher = Watcher(account, folders, push.options, listener)
+    watcher = AccountWatcher(account, folders, push.options, listener)
     watching = asyncio.create_task(watcher.run())
     try:
         await asyncio.wait_for(listener.ready.wait(), _START_SECONDS)

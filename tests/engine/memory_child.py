@@ -15,13 +15,13 @@ import sys
 
 from custom_components.imap_push.imap import (
     AccountState,
+    AccountWatcher,
     Arrival,
     Client,
     Criteria,
     ImapError,
     Mark,
     WatchedFolder,
-    Watcher,
     WatchOptions,
 )
 
@@ -80,7 +80,9 @@ async def main(port: int, seconds: float, folders: int) -> None:
         name: WatchedFolder(mark=Mark(1, 2), text_size=2_000)
         for name in ("INBOX", "A", "B", "C", "D")[:folders]
     }
-    tasks = [Watcher(shared, watched, WatchOptions(poll_interval=1), Nobody()).run()]
+    tasks = [
+        AccountWatcher(shared, watched, WatchOptions(poll_interval=1), Nobody()).run()
+    ]
     if folders > 1:
         tasks.append(ask(Client(shared)))
     gc.collect()

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from custom_components.imap_push.imap import AccountState, Arrival, Mark, Watcher
+from custom_components.imap_push.imap import AccountState, AccountWatcher, Arrival, Mark
 
 DEADLINE = 5.0  # seconds
 
@@ -22,7 +22,7 @@ class Recorder:
     errors: int = 0  # how many of the next calls are to fail
     moved: list[str] = field(default_factory=list)  # folders whose mark moved
 
-    watcher: Watcher = field(init=False)  # who tells it all
+    watcher: AccountWatcher = field(init=False)  # who tells it all
 
     def state_changed(self, state: AccountState) -> None:
         """Keep."""

@@ -12,22 +12,22 @@ from custom_components.imap_push.imap import (
     AppPasswordNeeded,
     Client,
     ConnectionLost,
-    Counted,
     Criteria,
     CriteriaRefused,
-    Done,
     FlagRefused,
     FolderInfo,
     FolderNotFound,
     FolderRenumbered,
     FolderRole,
-    Found,
     ImapError,
     LoginRefused,
     MailNotFound,
     OAuthNeeded,
     PartNotFound,
     ProtocolError,
+    SearchCount,
+    SearchResult,
+    StoreResult,
     Throttled,
     TooManyConnections,
     Unavailable,
@@ -143,7 +143,7 @@ async def test_search_for_what_is_not_ascii(
     session = Session(answers, capabilities)
     async with serving(session) as client:
         found = await client.search("INBOX", Criteria(sender="é"), limit=3)
-    assert found == Found(uid_validity=1, uids=(7, 6, 5), total=4)
+    assert found == SearchResult(uid_validity=1, uids=(7, 6, 5), total=4)
     asked = [line for line in session.received if line.startswith("UID SEARCH")]
     assert [line.replace("Ã©", "é") for line in asked] == sent
 
@@ -174,9 +174,9 @@ async def test_server_that_knows_no_charset() -> None:
         counted = await client.count(
             "INBOX", [subject, Criteria(text="ö"), Criteria()], among=[5, 7]
         )
-    assert counted[0] == Counted(total=1, matching=frozenset({5}))
+    assert counted[0] == SearchCount(total=1, matching=frozenset({5}))
     assert isinstance(counted[1], CriteriaRefused)
-    assert counted[2] == Counted(total=2, matching=frozenset({5, 7}))
+    assert counted[2] == SearchCount(total=2, matching=frozenset({5, 7}))
 
 
 MOVED: dict[str, Any] = {
@@ -214,7 +214,7 @@ async def test_move(
     session = Session(answers, b"IMAP4rev1 " + capabilities)
     async with serving(session) as client:
         done = await client.move("INBOX", 1, [7, 6, 5], "To")
-    assert done == Done(uids=(7, 5), missing=(6,))
+    assert done == StoreResult(uids=(7, 5), missing=(6,))
     assert session.received[2:-1] == sent
 
 
@@ -350,7 +350,7 @@ async def test_move_of_mail_that_others_take_away_meanwhile() -> None:
     }
     async with serving(Taken(answers)) as client:
         done = await client.move("INBOX", 1, [5, 7], "To")
-    assert done == Done(uids=(7,), missing=(5,))
+    assert done == StoreResult(uids=(7,), missing=(5,))
 
 
 @pytest.mark.parametrize(
@@ -997,7 +997,7 @@ async def test_more_uids_than_a_command_takes() -> None:
         assert (done.uids, len(done.missing)) == ((2,), len(uids) - 1)
         with pytest.raises(MailNotFound):
             await client.move("INBOX", 1, uids, "To")
-        assert await client.set_flags("INBOX", 1, []) == Done(uids=())
+        assert await client.set_flags("INBOX", 1, []) == StoreResult(uids=())
     assert max(map(len, session.received)) < 4000
 
 
@@ -1015,7 +1015,7 @@ async def test_move_where_nobody_tells_what_was_moved() -> None:
 
     async with serving(Mute(capabilities=b"IMAP4rev1 MOVE")) as client:
         done = await client.move("INBOX", 1, [5, 7], "To")
-    assert done == Done(uids=(7,), missing=(5,))
+    assert done == StoreResult(uids=(7,), missing=(5,))
 
 
 async def test_folder_made_anew_while_it_is_read() -> None:

@@ -9,7 +9,7 @@ from custom_components.imap_push.imap import (
     WatchOptions,
     explain_push,
 )
-from custom_components.imap_push.imap.watch.wait_strategy import PushChoice
+from custom_components.imap_push.imap.watch.wait_strategy import StrategyChooser
 
 BOTH = {"IDLE", "NOTIFY"}
 
@@ -103,7 +103,7 @@ async def test_explanation_fits_what_is_chosen(
     options = WatchOptions(push=push, notify=notify)
     quirks = Quirks(idle_is_deaf=deaf)
     offered = frozenset(capabilities)
-    mode = PushChoice(options, quirks).best(offered).mode
+    mode = StrategyChooser(options, quirks).best(offered).mode
     words = explain_push(options, quirks, offered, _state(mode))
     assert words.startswith(mode)
     assert "silent" not in words

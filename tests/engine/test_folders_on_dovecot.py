@@ -11,10 +11,10 @@ import pytest
 
 from custom_components.imap_push.imap import (
     Account,
+    AccountWatcher,
     PushMode,
     Security,
     WatchedFolder,
-    Watcher,
     WatchOptions,
 )
 
@@ -77,7 +77,7 @@ async def watching(
         security=Security.NONE,
     )
     recorder = Recorder()
-    recorder.watcher = Watcher(account, folders, options, recorder)
+    recorder.watcher = AccountWatcher(account, folders, options, recorder)
     task = asyncio.create_task(recorder.watcher.run())
     try:
         yield recorder

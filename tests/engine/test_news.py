@@ -7,7 +7,7 @@ import pytest
 
 from custom_components.imap_push.imap.wire import unsolicited as news
 from custom_components.imap_push.imap.wire.parser import Data
-from custom_components.imap_push.imap.wire.unsolicited import NewsQueue
+from custom_components.imap_push.imap.wire.unsolicited import UnsolicitedQueue
 
 MAIL = b"(UID 1 BODY[HEADER] {0}\r\n)"
 FLAGS = b"(UID 1 FLAGS (\\Seen))"
@@ -46,7 +46,7 @@ TOLD = st.one_of(
 )
 def test_what_is_a_change(response: Data, changed: bool, grown: bool) -> None:
     """See which responses ask for a look, and which of them for one at once."""
-    queue = NewsQueue()
+    queue = UnsolicitedQueue()
     queue.opened(2)
     queue.put(response)
     taken = queue.take()
@@ -56,7 +56,7 @@ def test_what_is_a_change(response: Data, changed: bool, grown: bool) -> None:
 @given(st.lists(TOLD))
 def test_nothing_is_lost_or_told_twice(responses: list[Data]) -> None:
     """See all mails and statuses in the order in which they came, and then none."""
-    queue = NewsQueue()
+    queue = UnsolicitedQueue()
     for response in responses:
         queue.put(response)
     taken = queue.take()
@@ -71,7 +71,7 @@ def test_what_is_too_much_is_said_to_be(responses: list[Data], most: int) -> Non
     """See all of it, or that there was more; and never more than is allowed."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(news, "MAX_WAITING", most)
-        queue = NewsQueue()
+        queue = UnsolicitedQueue()
         for response in responses:
             queue.put(response)
         taken = queue.take()
@@ -85,7 +85,7 @@ def test_what_is_too_much_is_said_to_be(responses: list[Data], most: int) -> Non
 
 async def test_wait_ends_with_news() -> None:
     """See a wait end by news, by what was there before it, by a call, and by time."""
-    queue = NewsQueue()
+    queue = UnsolicitedQueue()
     async with asyncio.timeout(5):
         for happen in (lambda: queue.put(told("EXISTS", 1)), queue.wake):
             asyncio.get_running_loop().call_soon(happen)

@@ -10,13 +10,13 @@ import pytest
 
 from custom_components.imap_push.imap import (
     Account,
+    AccountWatcher,
     ImapError,
     LoginDisabled,
     OAuthNeeded,
     PushMode,
     Security,
     WatchedFolder,
-    Watcher,
     WatchOptions,
     check_account,
     quirks_of,
@@ -179,7 +179,7 @@ async def watching(
     recorder = Recorder()
     context = certificate.server_context()
     async with ScriptedServer(*scripts, context=context) as server:
-        watcher = Watcher(
+        watcher = AccountWatcher(
             account_at(provider, server.port, certificate),
             {"INBOX": WatchedFolder()},
             WatchOptions(poll_interval=0.05),
@@ -238,7 +238,7 @@ async def test_way_to_wait(provider: Provider) -> None:
     """See how new mail becomes known, and how often IDLE is begun anew."""
     capabilities = frozenset(provider.capabilities.decode().upper().split())
     quirks = quirks_of(provider.host)
-    choice = push_module.PushChoice(WatchOptions(), quirks)
+    choice = push_module.StrategyChooser(WatchOptions(), quirks)
     assert choice.best(capabilities).mode is provider.push
     if provider.push is PushMode.IDLE:
         assert quirks.idle_refresh == provider.refresh

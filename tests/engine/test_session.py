@@ -14,7 +14,7 @@ from custom_components.imap_push.imap.session import (
     session as session_module,
 )
 from custom_components.imap_push.imap.session.session import Session
-from custom_components.imap_push.imap.session.sync import Opened, Sweep
+from custom_components.imap_push.imap.session.sync import ExamineResult, SyncBatch
 
 from .conftest import account
 from .scripted import Peer, ScriptedServer, mail
@@ -52,7 +52,7 @@ class OnServer:
 
 async def sweep(
     session: Session, mark: Mark, *, shows_newest: bool = False
-) -> tuple[Sweep, int | None]:
+) -> tuple[SyncBatch, int | None]:
     """Sweep the open folder and count."""
     look = session.look("INBOX", mark, opens=False, shows_newest=shows_newest)
     await session.send(look.commands)
@@ -277,8 +277,8 @@ async def test_first_mark() -> None:
 )
 def test_continues(mark: Mark, continues: bool) -> None:
     """See if UIDs still mean what they meant."""
-    assert Opened(7, 43).continues(mark) is continues
-    assert Opened(7, None).continues(Mark(7, 99))
+    assert ExamineResult(7, 43).continues(mark) is continues
+    assert ExamineResult(7, None).continues(Mark(7, 99))
 
 
 async def test_long_absence_is_caught_up_in_batches(

@@ -11,13 +11,13 @@ import pytest
 
 from custom_components.imap_push.imap import (
     Account,
+    AccountWatcher,
     Security,
     TokenRefused,
     TokenRevoked,
     TokenUnavailable,
     Unavailable,
     WatchedFolder,
-    Watcher,
     WatchOptions,
     check_account,
 )
@@ -224,7 +224,7 @@ async def test_many_lifetimes(
         tokens = OAuthTokens(session, issuer)
         wanted = dataclasses.replace(signed_in(place, tokens), port=proxy.port)
         folders = {"INBOX": WatchedFolder(mark=None)}
-        watcher = Watcher(wanted, folders, WatchOptions(), recorder)
+        watcher = AccountWatcher(wanted, folders, WatchOptions(), recorder)
         task = asyncio.create_task(watcher.run())
         await recorder.until(lambda: recorder.states and recorder.state.connected)
         sent = [f"mail {number}" for number in range(2 * CUTS)]

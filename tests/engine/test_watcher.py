@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from custom_components.imap_push.imap import (
+    AccountWatcher,
     Mark,
     PushMode,
     WatchedFolder,
-    Watcher,
     WatchOptions,
 )
 from custom_components.imap_push.imap.auth import login_limiter as logins
@@ -21,7 +21,7 @@ from custom_components.imap_push.imap.watch import (
     supervisor as link,
     wait_strategy as push,
 )
-from custom_components.imap_push.imap.watch.folder_loop import Watch
+from custom_components.imap_push.imap.watch.folder_loop import FolderLoop
 
 from .conftest import account
 from .recorder import Recorder
@@ -43,7 +43,7 @@ async def watching(
     """Watch INBOX on a server that plays one script for each connection."""
     recorder = Recorder()
     async with ScriptedServer(*scripts) as server:
-        watcher = Watcher(
+        watcher = AccountWatcher(
             account(server.port),
             {"INBOX": WatchedFolder(mark=mark)},
             options or WatchOptions(),
@@ -334,12 +334,12 @@ async def test_defect_of_ours_costs_a_log_line_and_a_reconnect(
     """See the watcher survive any exception."""
     failures = [KeyError("ours")]
 
-    def fail_once(*arguments: Any) -> Watch:
+    def fail_once(*arguments: Any) -> FolderLoop:
         if failures:
             raise failures.pop()
-        return Watch(*arguments)
+        return FolderLoop(*arguments)
 
-    monkeypatch.setattr(link, "Watch", fail_once)
+    monkeypatch.setattr(link, "FolderLoop", fail_once)
 
     async def opened(peer: Peer) -> None:
         await peer.log_in()
@@ -402,7 +402,7 @@ async def test_cancelling_logs_out() -> None:
 
 def test_idle_grows_while_nothing_happens() -> None:
     """See doubt shrink with each IDLE that was followed by a sweep, and begin anew with news."""
-    idle = push.Idle(285)
+    idle = push.IdleWait(285)
     seconds = []
     for announced in (False, False, False, False, False, True, False):
         seconds.append(idle.seconds)

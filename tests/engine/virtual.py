@@ -7,7 +7,12 @@ import selectors
 import socket
 from typing import Any, override
 
-from custom_components.imap_push.imap import Mark, WatchedFolder, Watcher, WatchOptions
+from custom_components.imap_push.imap import (
+    AccountWatcher,
+    Mark,
+    WatchedFolder,
+    WatchOptions,
+)
 
 from .conftest import account
 from .recorder import Recorder
@@ -267,7 +272,7 @@ async def watched(
         name: it if isinstance(it, WatchedFolder) else WatchedFolder(mark=it)
         for name, it in folders.items()
     }
-    watcher = Watcher(account(993, **changes), wanted, options, recorder)
+    watcher = AccountWatcher(account(993, **changes), wanted, options, recorder)
     recorder.watcher = watcher
     task = asyncio.create_task(watcher.run(), name="imap_push watcher")
     try:

@@ -10,12 +10,12 @@ from typing import Final, override
 from custom_components.imap_push.imap import (
     Account,
     AccountState,
+    AccountWatcher,
     Arrival,
     Mail,
     Mark,
     PushMode,
     WatchedFolder,
-    Watcher,
     WatchOptions,
 )
 
@@ -122,7 +122,7 @@ class Home(Running):
 
     def _load(self) -> None:
         folders = {name: WatchedFolder(mark=it) for name, it in self._marks.items()}
-        watcher = Watcher(self._account, folders, self._options, self)
+        watcher = AccountWatcher(self._account, folders, self._options, self)
         self._task = asyncio.create_task(watcher.run())
 
     def _is_time_to_reload(self, moment: Moment) -> bool:

@@ -16,11 +16,11 @@ import pytest
 from custom_components.imap_push.imap import (
     Account,
     AccountState,
+    AccountWatcher,
     Arrival,
     Mark,
     Security,
     WatchedFolder,
-    Watcher,
     WatchOptions,
 )
 from custom_components.imap_push.imap.auth import login_limiter as logins
@@ -125,7 +125,7 @@ async def test_twenty_thousand_mails_and_a_thousand_reconnects_leave_nothing_beh
     assert _Leftovers.now() == before
 
 
-def _watcher(server: LightServer, listener: Counter) -> Watcher:
+def _watcher(server: LightServer, listener: Counter) -> AccountWatcher:
     """Return a watcher of the server's only folder."""
     account = Account(
         host=LOOPBACK,
@@ -134,7 +134,7 @@ def _watcher(server: LightServer, listener: Counter) -> Watcher:
         password="secret",
         security=Security.NONE,
     )
-    return Watcher(account, {"INBOX": WatchedFolder()}, WatchOptions(), listener)
+    return AccountWatcher(account, {"INBOX": WatchedFolder()}, WatchOptions(), listener)
 
 
 async def _soak(server: LightServer, counter: Counter, reconnects: int) -> None:

@@ -14,10 +14,10 @@ from custom_components.imap_push.const import CONF_FOLDER, DOMAIN, SUBENTRY_TYPE
 from custom_components.imap_push.imap import (
     Account,
     Client,
-    Counted,
     Criteria,
     Listener,
     Mark,
+    SearchCount,
     Statistics,
     WatchedFolder,
     WatchOptions,
@@ -90,8 +90,10 @@ class FakeWatcher:
 def imap_client() -> Iterator[Mock]:
     """Replace the engine's client; every search finds nothing unless told otherwise."""
 
-    def count(_folder: str, searches: Sequence[Criteria], *_: object) -> list[Counted]:
-        return [Counted(total=0) for _ in searches]
+    def count(
+        _folder: str, searches: Sequence[Criteria], *_: object
+    ) -> list[SearchCount]:
+        return [SearchCount(total=0) for _ in searches]
 
     client = create_autospec(Client, instance=True)
     client.count.side_effect = count

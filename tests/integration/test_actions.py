@@ -16,14 +16,14 @@ from custom_components.imap_push.const import CONF_READ_ONLY, DOMAIN
 from custom_components.imap_push.imap import (
     Attachment,
     CommandRefused,
-    Content,
     Criteria,
-    Done,
     FolderNotFound,
-    Found,
     ImapError,
     MailNotFound,
+    MessageContent,
     PartNotFound,
+    SearchResult,
+    StoreResult,
 )
 from custom_components.imap_push.mail import errors, files
 from homeassistant.config_entries import ConfigEntryState
@@ -101,7 +101,9 @@ def send(imap_client: Mock, *pieces: bytes, error: Exception | None = None) -> N
 
 async def test_search(hass: HomeAssistant, imap_client: Mock) -> None:
     """All criteria are passed on; what comes back has the fields of a new mail."""
-    imap_client.search.return_value = Found(uid_validity=3, uids=(9, 7), total=12)
+    imap_client.search.return_value = SearchResult(
+        uid_validity=3, uids=(9, 7), total=12
+    )
     imap_client.mails.return_value = [make_mail(9), make_mail(7)]
     response = await act(
         hass,
@@ -154,7 +156,7 @@ async def test_search(hass: HomeAssistant, imap_client: Mock) -> None:
 
 async def test_search_without_criteria(hass: HomeAssistant, imap_client: Mock) -> None:
     """The newest 20 mails of the inbox."""
-    imap_client.search.return_value = Found(uid_validity=3, uids=(7,), total=1)
+    imap_client.search.return_value = SearchResult(uid_validity=3, uids=(7,), total=1)
     imap_client.mails.return_value = [make_mail()]
     await act(hass, "search", entry_id="01IMAPPUSH")
     imap_client.search.assert_awaited_once_with("INBOX", Criteria(), limit=20)
@@ -167,7 +169,9 @@ async def test_search_finds_nothing(
     hass: HomeAssistant, imap_client: Mock, uids: tuple[int, ...]
 ) -> None:
     """That is no error."""
-    imap_client.search.return_value = Found(uid_validity=3, uids=uids, total=len(uids))
+    imap_client.search.return_value = SearchResult(
+        uid_validity=3, uids=uids, total=len(uids)
+    )
     imap_client.mails.return_value = []
     response = await act(hass, "search", entry_id="01IMAPPUSH")
     assert response == {"uid_validity": 3, "total": len(uids), "mails": []}
@@ -175,7 +179,7 @@ async def test_search_finds_nothing(
 
 async def test_fetch(hass: HomeAssistant, imap_client: Mock) -> None:
     """A mail with header, text and attachments."""
-    imap_client.content.return_value = Content(
+    imap_client.content.return_value = MessageContent(
         mail=make_mail(attachments=(INVOICE,)),
         headers=(("Received", "from a"), ("Received", "from b")),
         text="Hello",
@@ -235,7 +239,9 @@ async def test_fetch_more_than_the_text(
     answer: dict[str, Any],
 ) -> None:
     """The response has the field `html` only if it was asked for."""
-    imap_client.content.return_value = Content(mail=make_mail(), text="Hi", html=html)
+    imap_client.content.return_value = MessageContent(
+        mail=make_mail(), text="Hi", html=html
+    )
     response = await act(hass, "fetch", mail=MAIL, **data)
     imap_client.content.assert_awaited_once_with(
         "INBOX",
@@ -283,7 +289,7 @@ async def test_fetch_the_part_of_an_attachment(
     asked: str,
 ) -> None:
     """A template takes it from the trigger, as the documentation shows."""
-    imap_client.content.return_value = Content(mail=make_mail())
+    imap_client.content.return_value = MessageContent(mail=make_mail())
     trigger = {"trigger": "event", "event_type": "new_mail"}
     action = {"action": "imap_push.fetch", "data": data, "response_variable": "mail"}
     config = {"automation": {"triggers": trigger, "actions": action}}
@@ -298,7 +304,7 @@ async def test_fetch_tells_of_a_cut_header(
     hass: HomeAssistant, imap_client: Mock
 ) -> None:
     """Whatever was cut, the answer says so."""
-    imap_client.content.return_value = Content(
+    imap_client.content.return_value = MessageContent(
         mail=make_mail(truncated=True), text="all"
     )
     response = await act(hass, "fetch", **NAMED)
@@ -335,7 +341,7 @@ async def test_set_flags(
     remove: list[str],
 ) -> None:
     """Only what is said is changed."""
-    imap_client.set_flags.return_value = Done(uids=(7,))
+    imap_client.set_flags.return_value = StoreResult(uids=(7,))
     response = await act(hass, "set_flags", **NAMED, **data)
     imap_client.set_flags.assert_awaited_once_with(
         "INBOX", 3, [7], add=add, remove=remove
@@ -345,7 +351,7 @@ async def test_set_flags(
 
 async def test_move(hass: HomeAssistant, imap_client: Mock) -> None:
     """Several mails in one request, each once."""
-    imap_client.move.return_value = Done(uids=(7, 9), missing=(8,))
+    imap_client.move.return_value = StoreResult(uids=(7, 9), missing=(8,))
     response = await act(
         hass, "move", **NAMED | {"uid": [7, "8", 9, 7]}, target_folder="Archive"
     )
@@ -358,7 +364,7 @@ async def test_delete(
     hass: HomeAssistant, imap_client: Mock, permanently: bool
 ) -> None:
     """To the trash, unless asked otherwise."""
-    imap_client.delete.return_value = Done(uids=(7,))
+    imap_client.delete.return_value = StoreResult(uids=(7,))
     data = {"permanently": True} if permanently else {}
     await act(hass, "delete", **NAMED, **data)
     imap_client.delete.assert_awaited_once_with(
@@ -370,8 +376,8 @@ async def test_the_mail_of_an_event_is_all_that_is_needed(
     hass: HomeAssistant, imap_client: Mock, watcher: FakeWatcher
 ) -> None:
     """An automation passes it on in one line, or field by field."""
-    imap_client.set_flags.return_value = Done(uids=(7,))
-    imap_client.move.return_value = Done(uids=(7,))
+    imap_client.set_flags.return_value = StoreResult(uids=(7,))
+    imap_client.move.return_value = StoreResult(uids=(7,))
     named = {key: f"{{{{ trigger.event.data.{key} }}}}" for key in NAMED}
     assert await async_setup_component(
         hass,
@@ -405,9 +411,9 @@ async def test_what_a_search_found_can_be_passed_on(
     hass: HomeAssistant, imap_client: Mock
 ) -> None:
     """All of it at once."""
-    imap_client.search.return_value = Found(uid_validity=3, uids=(9, 7), total=2)
+    imap_client.search.return_value = SearchResult(uid_validity=3, uids=(9, 7), total=2)
     imap_client.mails.return_value = [make_mail(9), make_mail(7)]
-    imap_client.delete.return_value = Done(uids=(9, 7))
+    imap_client.delete.return_value = StoreResult(uids=(9, 7))
     found = await act(hass, "search", entry_id="01IMAPPUSH")
     await act(hass, "delete", mail=found["mails"])
     imap_client.delete.assert_awaited_once_with("INBOX", 3, [9, 7], permanently=False)
@@ -418,7 +424,7 @@ async def test_mail_that_is_gone(
     hass: HomeAssistant, imap_client: Mock, action: str, data: dict[str, Any]
 ) -> None:
     """Without an answer to tell it in, it is an error; the others are done all the same."""
-    getattr(imap_client, action).return_value = Done(uids=(7,), missing=(8, 9))
+    getattr(imap_client, action).return_value = StoreResult(uids=(7,), missing=(8, 9))
     with pytest.raises(HomeAssistantError) as raised:
         await hass.services.async_call(
             DOMAIN, action, {**NAMED, "uid": [7, 8, 9], **data}, blocking=True
@@ -443,7 +449,7 @@ async def test_read_only_account(
     assert raised.value.translation_key == "read_only"
     assert USERNAME in str(raised.value)
     getattr(imap_client, action).assert_not_called()
-    imap_client.content.return_value = Content(mail=make_mail())
+    imap_client.content.return_value = MessageContent(mail=make_mail())
     assert await act(hass, "fetch", **NAMED)
 
 

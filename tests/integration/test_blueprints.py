@@ -23,7 +23,7 @@ from custom_components.imap_push.imap import (
     Attachment,
     Client,
     FolderState,
-    Found,
+    SearchResult,
     Unavailable,
 )
 from homeassistant.components.automation.helpers import async_get_blueprints
@@ -472,7 +472,7 @@ async def test_daily_summary(
         make_mail(3 + number, sender_name=name, received=at_eight - timedelta(hours=23))
         for number, name in enumerate(senders)
     ]
-    client.search.return_value = Found(uid_validity=3, uids=(1, 2, 3), total=3)
+    client.search.return_value = SearchResult(uid_validity=3, uids=(1, 2, 3), total=3)
     client.mails.return_value = [old, undated, *mails]
     await _automate(hass, "daily_summary", account="work", notify=[PHONE])
     messages = async_capture_events(hass, "notify")

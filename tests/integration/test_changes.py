@@ -28,11 +28,11 @@ from custom_components.imap_push.const import (
 from custom_components.imap_push.imap import (
     AccountState,
     Attachment,
-    Counted,
     Criteria,
     FolderState,
     LoginRefused,
     Mark,
+    SearchCount,
     WatchedFolder,
 )
 from homeassistant.config_entries import SOURCE_REAUTH, ConfigSubentry
@@ -373,7 +373,7 @@ async def test_a_search_is_counted_and_tells_of_new_mail(
 ) -> None:
     """From the moment on when it is added, without a reload, until it is removed."""
     imap_client.count.side_effect = None
-    imap_client.count.return_value = [Counted(total=3, matching=frozenset({7}))]
+    imap_client.count.return_value = [SearchCount(total=3, matching=frozenset({7}))]
     watcher.listener.state_changed(make_state())
     await _add(hass, entry, _search("INBOX"))
     imap_client.count.assert_called_once_with(

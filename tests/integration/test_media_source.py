@@ -20,10 +20,10 @@ from custom_components.imap_push.imap import (
     FolderInfo,
     FolderNotFound,
     FolderRenumbered,
-    Found,
     ImapError,
     MailNotFound,
     PartNotFound,
+    SearchResult,
 )
 from homeassistant.components.media_player import BrowseError
 from homeassistant.components.media_source import (
@@ -85,7 +85,9 @@ async def test_from_the_account_to_the_attachment(
 ) -> None:
     """Account, folder, mail, attachment; each leads on to the next."""
     imap_client.folders.return_value = [FolderInfo(name="INBOX"), FolderInfo(name=ODD)]
-    imap_client.search.return_value = Found(uid_validity=3, uids=(9, 8, 7), total=3)
+    imap_client.search.return_value = SearchResult(
+        uid_validity=3, uids=(9, 8, 7), total=3
+    )
     photo = make_mail(9, folder=ODD, attachments=(PHOTO, PAGE))
     nameless = make_mail(7, sender_name="", subject="", attachments=(PAGE,))
     nothing = make_mail(6, sender_name="", sender="", subject="", attachments=(PAGE,))
@@ -124,7 +126,7 @@ async def test_inline_images_are_left_out(
     hass: HomeAssistant, imap_client: Mock
 ) -> None:
     """A logo does not make a mail one with attachments."""
-    imap_client.search.return_value = Found(uid_validity=3, uids=(8, 7), total=2)
+    imap_client.search.return_value = SearchResult(uid_validity=3, uids=(8, 7), total=2)
     photo = make_mail(7, subject="Photo", attachments=(LOGO, PHOTO))
     imap_client.mails.return_value = [make_mail(8, attachments=(LOGO,)), photo]
     [mail] = await browse(hass, f"{ROOT}/01IMAPPUSH/SU5CT1g")
@@ -138,7 +140,7 @@ async def test_mails_that_go_while_they_are_looked_at(
     hass: HomeAssistant, imap_client: Mock
 ) -> None:
     """The folder is shown as empty, and the mail as gone."""
-    imap_client.search.return_value = Found(uid_validity=3, uids=(7,), total=1)
+    imap_client.search.return_value = SearchResult(uid_validity=3, uids=(7,), total=1)
     imap_client.mails.return_value = []
     assert await browse(hass, f"{ROOT}/01IMAPPUSH/SU5CT1g") == []
     with pytest.raises(BrowseError, match="not in this folder"):

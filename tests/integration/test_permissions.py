@@ -22,10 +22,10 @@ from pytest_homeassistant_custom_component.typing import (
 from custom_components.imap_push.const import DOMAIN
 from custom_components.imap_push.imap import (
     Attachment,
-    Content,
-    Done,
     FolderInfo,
-    Found,
+    MessageContent,
+    SearchResult,
+    StoreResult,
 )
 from homeassistant.auth.const import GROUP_ID_ADMIN, GROUP_ID_READ_ONLY, GROUP_ID_USER
 from homeassistant.components.media_player import (
@@ -91,13 +91,13 @@ def _mailbox(
     hass.config.media_dirs = {"local": str(tmp_path)}
     mail = make_mail(attachments=(PHOTO,))
     imap_client.folders.return_value = [FolderInfo(name="INBOX")]
-    imap_client.search.return_value = Found(uid_validity=3, uids=(7,), total=1)
+    imap_client.search.return_value = SearchResult(uid_validity=3, uids=(7,), total=1)
     imap_client.mails.return_value = [mail]
-    imap_client.content.return_value = Content(mail=mail, text="Reset code 4711")
+    imap_client.content.return_value = MessageContent(mail=mail, text="Reset code 4711")
     imap_client.attachment.return_value = PHOTO
     imap_client.read_part.side_effect = read_part
     for name in CHANGING:
-        getattr(imap_client, name).return_value = Done(uids=(7,), missing=())
+        getattr(imap_client, name).return_value = StoreResult(uids=(7,), missing=())
 
 
 async def _token(hass: HomeAssistant, group_id: str) -> tuple[MockUser, str]:

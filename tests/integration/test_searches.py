@@ -28,13 +28,13 @@ from custom_components.imap_push.imap import (
     Client,
     CommandRefused,
     ConnectionLost,
-    Counted,
     Criteria,
     CriteriaRefused,
     FolderNotFound,
     FolderState,
     ImapError,
     LoginRefused,
+    SearchCount,
     Throttled,
 )
 from custom_components.imap_push.mail.event_data import NewMail, new_mail_from_arrival
@@ -70,7 +70,7 @@ class Account(Client):
 
     async def count(
         self, folder: str, searches: Sequence[Criteria], among: Sequence[int] = ()
-    ) -> list[Counted | CriteriaRefused]:
+    ) -> list[SearchCount | CriteriaRefused]:
         """Answer, or fail."""
         now = asyncio.get_running_loop().time()
         self.asked.append((now, folder, list(searches), list(among)))
@@ -85,7 +85,7 @@ class Account(Client):
         return [
             CriteriaRefused("no such search key")
             if criteria == BAD
-            else Counted(
+            else SearchCount(
                 total=self.totals.get((folder, criteria), 0),
                 matching=frozenset(self.matching.get(criteria, set()) & {*among}),
             )

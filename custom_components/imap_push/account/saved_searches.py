@@ -13,12 +13,12 @@ from typing import Final
 from ..imap import (
     Client,
     CommandRefused,
-    Counted,
     Criteria,
     FolderNotFound,
     FolderState,
     ImapError,
     LoginRefused,
+    SearchCount,
 )
 from ..mail.event_data import NewMail
 from .saved_search import Search
@@ -247,7 +247,7 @@ class Searches:
         self,
         folder: _Folder,
         searches: Mapping[str, Search],
-        found: Mapping[Criteria, Counted],
+        found: Mapping[Criteria, SearchCount],
     ) -> None:
         """Keep what was counted in a folder; a search that was refused is asked no more."""
         before = folder.counts.copy()
@@ -262,7 +262,7 @@ class Searches:
 
     async def _ask(
         self, name: str, searches: Collection[Search], uids: Sequence[int]
-    ) -> dict[Criteria, Counted]:
+    ) -> dict[Criteria, SearchCount]:
         """Return what was counted for all criteria that the server understands."""
         wanted = dict.fromkeys(search.criteria for search in searches)
         if uids:
@@ -273,7 +273,7 @@ class Searches:
         return {
             criteria: answer
             for criteria, answer in zip(wanted, answers, strict=True)
-            if isinstance(answer, Counted)
+            if isinstance(answer, SearchCount)
         }
 
     def _interval(self, name: str, searches: Iterable[Search]) -> float:

@@ -14,7 +14,7 @@ from ..const import (
     DEFAULT_TEXT_SIZE,
     SUBENTRY_TYPE_FOLDER,
 )
-from ..imap import Mark, WatchedFolder, Watcher
+from ..imap import AccountWatcher, Mark, WatchedFolder
 from ..mail.filter import MailFilter
 from .channel import Channel
 from .devices import async_register_account, async_register_subentry
@@ -35,7 +35,7 @@ class ConfiguredFolder:
     mail_filter: MailFilter
 
 
-class Configured:
+class Subentries:
     """Keeps watcher and searches of an account to what is configured.
 
     `folders` are those that are watched, by name. `added` passes on the subentries that come
@@ -50,7 +50,7 @@ class Configured:
         self._entry = entry
         self._mark_store = mark_store
         self._snapshot = Snapshot.of(entry)
-        self._watcher: Watcher | None = None
+        self._watcher: AccountWatcher | None = None
         self.folders: dict[str, ConfiguredFolder] = {}
         self.added = Channel[[ConfigSubentry]]("new subentries")
 
@@ -75,7 +75,7 @@ class Configured:
         }
 
     @callback
-    def async_start(self, watcher: Watcher) -> None:
+    def async_start(self, watcher: AccountWatcher) -> None:
         """Tell the watcher of changes from now on."""
         self._watcher = watcher
 
@@ -116,7 +116,7 @@ class Configured:
         )
 
     @callback
-    def _async_add(self, watcher: Watcher, subentry: ConfigSubentry) -> None:
+    def _async_add(self, watcher: AccountWatcher, subentry: ConfigSubentry) -> None:
         """Watch a new folder or count a new search, beside all the others."""
         self._async_take(subentry)
         if subentry.subentry_type == SUBENTRY_TYPE_FOLDER:
@@ -125,7 +125,7 @@ class Configured:
 
     @callback
     def _async_change(
-        self, watcher: Watcher, old: ConfigSubentry, new: ConfigSubentry
+        self, watcher: AccountWatcher, old: ConfigSubentry, new: ConfigSubentry
     ) -> None:
         """Take over what was changed of a folder or a search."""
         self._async_take(new)
@@ -135,13 +135,13 @@ class Configured:
             watcher.set_text(new.data[CONF_FOLDER], text_size, links=links)
 
     @callback
-    def _async_watch(self, watcher: Watcher, name: str) -> None:
+    def _async_watch(self, watcher: AccountWatcher, name: str) -> None:
         """Watch a folder from its mark on; a new one has none."""
         mark = self._mark_store.marks.get(name)
         watcher.add(name, _watched(self.folders[name], mark))
 
     @callback
-    def _async_remove(self, watcher: Watcher, subentry: ConfigSubentry) -> None:
+    def _async_remove(self, watcher: AccountWatcher, subentry: ConfigSubentry) -> None:
         """Forget a folder or a search."""
         if subentry.subentry_type != SUBENTRY_TYPE_FOLDER:
             self._searches.remove(subentry.subentry_id)

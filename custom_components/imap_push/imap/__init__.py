@@ -72,24 +72,24 @@ from .models import (
     Attachment,
     Authentication,
     CatchUp,
-    Content,
-    Counted,
     Criteria,
-    Done,
     FolderInfo,
     FolderRole,
     FolderState,
-    Found,
     Mail,
+    MessageContent,
     PushMode,
+    SearchCount,
+    SearchResult,
     Security,
+    StoreResult,
     TokenSource,
     WatchOptions,
 )
 from .probe import check_account
 from .quirks import Quirks, quirks_of
 from .session.mark import Mark
-from .watch.account_watcher import Watcher
+from .watch.account_watcher import AccountWatcher
 from .watch.folder import WatchedFolder
 from .watch.listener import Listener
 from .watch.statistics import Durations, Statistics
@@ -100,6 +100,7 @@ from .wire.mailbox_name import decode_folder
 __all__ = [
     "Account",
     "AccountState",
+    "AccountWatcher",
     "AppPasswordNeeded",
     "Arrival",
     "Attachment",
@@ -115,12 +116,9 @@ __all__ = [
     "CommandRefused",
     "ConnectTimeout",
     "ConnectionLost",
-    "Content",
-    "Counted",
     "Criteria",
     "CriteriaRefused",
     "Discovery",
-    "Done",
     "Durations",
     "FlagRefused",
     "FolderInfo",
@@ -128,7 +126,6 @@ __all__ = [
     "FolderRenumbered",
     "FolderRole",
     "FolderState",
-    "Found",
     "HostNotFound",
     "ImapError",
     "InvalidAddress",
@@ -139,6 +136,7 @@ __all__ = [
     "Mail",
     "MailNotFound",
     "Mark",
+    "MessageContent",
     "NotImap",
     "OAuthNeeded",
     "PartNotFound",
@@ -150,6 +148,8 @@ __all__ = [
     "Quirks",
     "Resolver",
     "ResponseTooLarge",
+    "SearchCount",
+    "SearchResult",
     "Security",
     "Server",
     "ServerLeft",
@@ -159,6 +159,7 @@ __all__ = [
     "StartTlsMissing",
     "StartTlsOffered",
     "Statistics",
+    "StoreResult",
     "Throttled",
     "TlsError",
     "TlsExpected",
@@ -177,7 +178,6 @@ __all__ = [
     "Unsupported",
     "WatchOptions",
     "WatchedFolder",
-    "Watcher",
     "announces_mail",
     "check_account",
     "decode_folder",

@@ -213,7 +213,7 @@ class Criteria:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class SearchResult:
     """What a search found: the newest UIDs first, as many as were asked for, and how many in all."""
 
     uid_validity: int
@@ -222,7 +222,7 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Counted:
+class SearchCount:
     """How many mails match a search, and which of those that were asked about do."""
 
     total: int
@@ -230,7 +230,7 @@ class Counted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Content:
+class MessageContent:
     """A mail with what is in it.
 
     `headers` are all fields in the order of the mail, decoded. `text` is its plain text, or
@@ -246,7 +246,7 @@ class Content:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Done:
+class StoreResult:
     """The UIDs for which a request was carried out, and those that were not there any more."""
 
     uids: tuple[int, ...]

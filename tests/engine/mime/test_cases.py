@@ -19,12 +19,12 @@ import pytest
 
 from custom_components.imap_push.imap import (
     Account,
+    AccountWatcher,
     Client,
-    Content,
     Mail,
+    MessageContent,
     PushMode,
     WatchedFolder,
-    Watcher,
     WatchOptions,
 )
 
@@ -53,7 +53,7 @@ class Delivered:
     """What was delivered and fetched of a message, by the size of its text."""
 
     mails: dict[int, Mail]
-    contents: dict[int, Content]
+    contents: dict[int, MessageContent]
     saved: tuple[bytes, ...]
 
 
@@ -215,7 +215,7 @@ async def watching(account: Account, way: Way, size: int) -> AsyncIterator[Recor
     """Watch INBOX with texts of a size."""
     recorder = Recorder()
     folders = {"INBOX": WatchedFolder(text_size=size)}
-    watcher = Watcher(account, folders, way.options, recorder)
+    watcher = AccountWatcher(account, folders, way.options, recorder)
     task = asyncio.create_task(watcher.run())
     try:
         await recorder.until(lambda: is_watched(recorder, way.push), SECONDS)

@@ -10,7 +10,7 @@ from typing import Final
 
 import pytest
 
-from custom_components.imap_push.imap import Client, Content, PartNotFound
+from custom_components.imap_push.imap import Client, MessageContent, PartNotFound
 from custom_components.imap_push.imap.mime.preview import (
     ACTION_OCTETS,
     EVENT_OCTETS,
@@ -143,7 +143,7 @@ async def opened(
         await client.close()
 
 
-async def fetched(octets: bytes, size: int) -> tuple[Content, list[list[str]]]:
+async def fetched(octets: bytes, size: int) -> tuple[MessageContent, list[list[str]]]:
     """Return a message, and the sections that each FETCH asked for."""
     async with opened(octets) as (client, mailbox):
         content = await client.content("INBOX", 3, 7, text_size=size)

@@ -10,13 +10,13 @@ from typing import Final
 
 from custom_components.imap_push.imap import (
     Account,
+    AccountWatcher,
     Client,
     Criteria,
     ImapError,
     Mark,
     Security,
     WatchedFolder,
-    Watcher,
     WatchOptions,
 )
 
@@ -83,7 +83,7 @@ def _account(script: Script) -> Account:
     )
 
 
-def _watcher(script: Script) -> Watcher:
+def _watcher(script: Script) -> AccountWatcher:
     options = WatchOptions(
         push=not script.has(b"poll"),
         notify=not script.has(b"idle"),
@@ -94,7 +94,7 @@ def _watcher(script: Script) -> Watcher:
         "INBOX": WatchedFolder(mark=Mark(1, 2), text_size=500),
         "B": WatchedFolder(mark=None if script.has(b"new") else Mark(1, 2)),
     }
-    return Watcher(_account(script), folders, options, Listener())
+    return AccountWatcher(_account(script), folders, options, Listener())
 
 
 def _requests(client: Client) -> Iterator[Awaitable[object]]:

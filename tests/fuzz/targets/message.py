@@ -14,15 +14,15 @@ from typing import Final, override
 
 from custom_components.imap_push.imap import (
     Account,
+    AccountWatcher,
     Arrival,
     Client,
-    Content,
     ImapError,
     Mail,
     Mark,
+    MessageContent,
     Security,
     WatchedFolder,
-    Watcher,
     WatchOptions,
 )
 from custom_components.imap_push.imap.session.fetch import MAX_HTML
@@ -114,7 +114,7 @@ async def _play(data: bytes, loop: MeasuredLoop) -> None:
     loop.accept = lambda: _Server(talk, data)
     listener = Listener()
     folders = {"INBOX": WatchedFolder(mark=Mark(1, _UID), text_size=_TEXT_SIZE)}
-    watcher = Watcher(_ACCOUNT, folders, WatchOptions(), listener)
+    watcher = AccountWatcher(_ACCOUNT, folders, WatchOptions(), listener)
     watching = asyncio.create_task(watcher.run())
     client = Client(_ACCOUNT)
     try:
@@ -215,7 +215,7 @@ def _check_same(arrived: Mail, mail: Mail) -> None:
         raise Violation("the event says something else")
 
 
-def _check_content(content: Content) -> None:
+def _check_content(content: MessageContent) -> None:
     """See that there is as much text as was asked for, and that JSON can hold it."""
     check_text("content", content.text, is_one_line=False)
     (content.html or "").encode()

@@ -27,7 +27,7 @@ TOKEN_PAUSE: Final = 900.0
 MAX_REFUSALS: Final = 3
 
 
-class Logins:
+class LoginLimiter:
     """Lets one login at a time pass: three at once, then one a minute, none after refusals.
 
     An account with several connections gets its first logins on top.

@@ -11,13 +11,13 @@ from ..mime.transfer_encoding import Decoder, decoder_for
 from ..models import (
     Account,
     Attachment,
-    Content,
-    Counted,
     Criteria,
-    Done,
     FolderInfo,
-    Found,
     Mail,
+    MessageContent,
+    SearchCount,
+    SearchResult,
+    StoreResult,
 )
 from ..session.fetch import (
     PIECE,
@@ -31,7 +31,7 @@ from ..session.fetch_items import SLICE
 from ..session.list import list_folders
 from ..session.search import count, search
 from ..session.store import delete, move, set_flags
-from .persistent_session import Kept
+from .persistent_session import PersistentSession
 
 
 class Client:
@@ -46,7 +46,7 @@ class Client:
         self, account: Account, on_alert: Callable[[str], None] | None = None
     ) -> None:
         """Connect only when something is asked."""
-        self._kept = Kept(account, on_alert)
+        self._kept = PersistentSession(account, on_alert)
 
     def do_without_pipelining(self) -> None:
         """Send one command at a time on new connections: the server stands no more."""
@@ -60,7 +60,9 @@ class Client:
         """Return the folders that can be opened, INBOX first, then by name."""
         return await self._kept.do(list_folders)
 
-    async def search(self, folder: str, criteria: Criteria, *, limit: int) -> Found:
+    async def search(
+        self, folder: str, criteria: Criteria, *, limit: int
+    ) -> SearchResult:
         """Return the newest mails of a folder that match; raise CriteriaRefused."""
         return await self._kept.do(search, folder, criteria, limit)
 
@@ -69,7 +71,7 @@ class Client:
         folder: str,
         searches: Sequence[Criteria],
         among: Sequence[int] = (),
-    ) -> list[Counted | CriteriaRefused]:
+    ) -> list[SearchCount | CriteriaRefused]:
         """Return for each search how many mails match, and which of the UIDs `among` do.
 
         All goes out together. Of a search that is refused the refusal is returned, so that it
@@ -96,7 +98,7 @@ class Client:
         links: bool = False,
         html: bool = False,
         part: str | None = None,
-    ) -> Content:
+    ) -> MessageContent:
         """Return a mail, its header and at most so many characters of its text.
 
         `links` adds link targets and descriptions of images to the text. `html`: with the source
@@ -142,13 +144,13 @@ class Client:
         *,
         add: Sequence[str] = (),
         remove: Sequence[str] = (),
-    ) -> Done:
+    ) -> StoreResult:
         """Add and remove flags and keywords (RFC 3501 2.3.2); raise FlagRefused."""
         return await self._kept.do(set_flags, folder, uid_validity, uids, add, remove)
 
     async def move(
         self, folder: str, uid_validity: int, uids: Sequence[int], to: str
-    ) -> Done:
+    ) -> StoreResult:
         """Move mails to another folder; raise Unsupported if other mail could be hit."""
         return await self._kept.do(move, folder, uid_validity, uids, to)
 
@@ -159,7 +161,7 @@ class Client:
         uids: Sequence[int],
         *,
         permanently: bool = False,
-    ) -> Done:
+    ) -> StoreResult:
         """Move mails to Trash, or remove them for ever if asked; raise Unsupported without Trash."""
         return await self._kept.do(
             delete, folder, uid_validity, uids, permanently=permanently

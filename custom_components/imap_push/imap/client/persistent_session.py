@@ -21,7 +21,7 @@ REFUSAL_PAUSE: Final = (
 )
 
 
-class Kept:
+class PersistentSession:
     """Does one task at a time, in the order in which they come."""
 
     def __init__(

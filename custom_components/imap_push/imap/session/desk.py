@@ -26,7 +26,7 @@ _OPENED: Final = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
+class SelectResult:
     """A folder as it was opened; `permanent_flags` is None if the server does not tell them."""
 
     uid_validity: int
@@ -99,7 +99,7 @@ class Desk:
 
     async def select(
         self, folder: str, uid_validity: int, *commands: Command
-    ) -> Selection:
+    ) -> SelectResult:
         """Open a folder for one change; raise if its UIDVALIDITY is another.
 
         The commands go out in the same write, and so must not change anything themselves.
@@ -115,7 +115,7 @@ class Desk:
         folder: str,
         uid_validity: int | None,
         commands: Sequence[Command],
-    ) -> Selection:
+    ) -> SelectResult:
         """Open a folder, though it may be open already: only that tells if it is still the one.
 
         Dovecot and pymap go on where a folder is deleted and made anew while it is open, and then
@@ -186,7 +186,7 @@ def _opening(verb: str, folder: str) -> Command:
     return Command(verb, name, _OPENED, opens_folder=True)
 
 
-def _checked(selection: Selection, uid_validity: int | None) -> Selection:
+def _checked(selection: SelectResult, uid_validity: int | None) -> SelectResult:
     if uid_validity not in {None, selection.uid_validity}:
         raise FolderRenumbered(
             "the folder's mails have other numbers than when they were looked for"
@@ -194,14 +194,14 @@ def _checked(selection: Selection, uid_validity: int | None) -> Selection:
     return selection
 
 
-async def _selection(opening: Command) -> Selection:
+async def _selection(opening: Command) -> SelectResult:
     try:
         completion = await opening.wait()
     except CommandRefused as error:
         raise folder_error(error) from error
     told = {data.name: data.parts for data in completion.data}
     flags = told.get("PERMANENTFLAGS")
-    return Selection(
+    return SelectResult(
         uid_validity=parse_number(told.get("UIDVALIDITY", [b""])[0]),
         is_writable=opening.name == "SELECT" and completion.status.code != "READ-ONLY",
         permanent_flags=None if flags is None else _flags(parse_values(flags)),

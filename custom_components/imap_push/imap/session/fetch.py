@@ -22,7 +22,7 @@ from ..mime.budget import Budget
 from ..mime.header import MAX_HEADER, parse_headers
 from ..mime.part import Part
 from ..mime.preview import NO_TEXT, Preview, TextRequest, html_part, reduced_fetch_items
-from ..models import Content, Mail
+from ..models import Mail, MessageContent
 from ..wire.command import Command
 from ..wire.parser import MAX_DEPTH, Value
 from ..wire.response_codes import passing_refusal
@@ -82,7 +82,7 @@ async def fetch_content(
     *,
     html: bool = False,
     number: str | None = None,
-) -> Content:
+) -> MessageContent:
     """Return a message with its header and its text, or the text of the part with a number.
 
     `html`: with the source of its HTML, too, of at most MAX_HTML characters. Raises PartNotFound.
@@ -114,7 +114,7 @@ async def fetch_content(
         part = await _with_octets(desk, place, part)
         read = partial(source_of_part, part, MAX_HTML, Budget())
         source = await in_thread_if_large((part.octets,), read)
-    return Content(
+    return MessageContent(
         mail=mail,
         headers=await in_thread_if_large((header,), partial(parse_headers, header)),
         text=text.text,

@@ -8,7 +8,7 @@ from itertools import chain
 from typing import Final
 
 from ..errors import CommandRefused, CriteriaRefused, ResponseTooLarge
-from ..models import Counted, Criteria, Found
+from ..models import Criteria, SearchCount, SearchResult
 from ..wire.command import Command
 from ..wire.parser import Data, Value, parse_number, parse_ranges, parse_values
 from ..wire.response_codes import passing_refusal
@@ -32,7 +32,9 @@ class _Hits:
     uids: tuple[int, ...]
 
 
-async def search(desk: Desk, folder: str, criteria: Criteria, limit: int) -> Found:
+async def search(
+    desk: Desk, folder: str, criteria: Criteria, limit: int
+) -> SearchResult:
     """Return the newest mails that match, as many as wanted."""
     words = words_of(criteria)
     command = search_command(words, desk.capabilities, returns="COUNT ALL")
@@ -41,14 +43,14 @@ async def search(desk: Desk, folder: str, criteria: Criteria, limit: int) -> Fou
         hits = await _hits(command, limit)
     except CommandRefused as refusal:
         hits = await _otherwise(desk, folder, uid_validity, criteria, refusal)
-    return Found(
+    return SearchResult(
         uid_validity=uid_validity, uids=hits.uids[: max(limit, 0)], total=hits.total
     )
 
 
 async def count(
     desk: Desk, folder: str, searches: Sequence[Criteria], among: Sequence[int]
-) -> list[Counted | CriteriaRefused]:
+) -> list[SearchCount | CriteriaRefused]:
     """Return for each search how many mails match, and which of some do; or why it is refused."""
     asked = [_Question.of(desk, criteria, among) for criteria in searches]
     commands = [
@@ -99,7 +101,7 @@ class _Question:
 
     async def answer(
         self, desk: Desk, folder: str, uid_validity: int
-    ) -> Counted | CriteriaRefused:
+    ) -> SearchCount | CriteriaRefused:
         """Return what the server said; raise what is not about this search."""
         try:
             total = (await _hits(self.total, 0)).total
@@ -114,7 +116,9 @@ class _Question:
             except CriteriaRefused as error:
                 return error
             total, found = hits.total, hits.uids
-        return Counted(total=total, matching=frozenset(found).intersection(self.among))
+        return SearchCount(
+            total=total, matching=frozenset(found).intersection(self.among)
+        )
 
 
 async def _otherwise(

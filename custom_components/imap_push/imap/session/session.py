@@ -33,7 +33,7 @@ from ..wire.parser import (
 )
 from ..wire.pipelining import Pipelining
 from ..wire.response_codes import folder_error
-from ..wire.unsolicited import NewsQueue
+from ..wire.unsolicited import UnsolicitedQueue
 from .fetch_items import (
     MAX_UID,
     Fetched,
@@ -45,7 +45,7 @@ from .fetch_items import (
 )
 from .mark import Mark
 from .message_reader import complete_preview, read_message, read_previews
-from .sync import Look, Opened, Sweep, sweep_of
+from .sync import ExamineResult, SyncBatch, SyncRequest, sweep_of
 
 # UIDs that one FETCH asks for at the most.
 BATCH: Final = 500
@@ -68,7 +68,7 @@ class Session:
         """Use a connection that is logged in."""
         self._connection = connection
         self.folder: str | None = None  # the one that is open
-        self._opened = Opened(0, None)
+        self._opened = ExamineResult(0, None)
         self.counts_by_status = "ESEARCH" not in self.capabilities
         self.told_of_flags = False  # in the last sweep, beside what was asked for
 
@@ -93,12 +93,12 @@ class Session:
         return self._connection.capabilities
 
     @property
-    def news(self) -> NewsQueue:
+    def news(self) -> UnsolicitedQueue:
         """Return what the server tells unasked."""
         return self._connection.news
 
     @property
-    def last_opened(self) -> Opened:
+    def last_opened(self) -> ExamineResult:
         """Return what the open folder said of itself."""
         return self._opened
 
@@ -141,14 +141,14 @@ class Session:
         shows_newest: bool = False,
         batch: int | None = None,
         text: TextRequest = NO_TEXT,
-    ) -> Look:
+    ) -> SyncRequest:
         """Return what to ask of a folder; without a mark it is only opened.
 
         `is_growth`: the server has told how many messages are new, which fit into a batch.
         """
         examine = self._examine_command(folder) if opens else None
         if mark is None:
-            return Look(folder, mark, examine)
+            return SyncRequest(folder, mark, examine)
         fetch, end = None, None
         if fetches:
             if not (is_peek or is_growth):
@@ -158,9 +158,11 @@ class Session:
         # A range above all UIDs is that of the last message (RFC 3501 6.4.8).
         newest = fetch_command(f"{MAX_UID}:*", NEWEST_ITEMS) if shows_newest else None
         count = self._count_command(folder)
-        return Look(folder, mark, examine, fetch, newest, count, is_peek, end, text)
+        return SyncRequest(
+            folder, mark, examine, fetch, newest, count, is_peek, end, text
+        )
 
-    async def opened(self, look: Look) -> Opened:
+    async def opened(self, look: SyncRequest) -> ExamineResult:
         """Return what the folder says of itself; raise FolderNotFound if there is none."""
         if look.examine is not None:
             self.folder = None
@@ -168,13 +170,13 @@ class Session:
             self.folder = look.folder
         return self._opened
 
-    async def peeked(self, look: Look) -> int:
+    async def peeked(self, look: SyncRequest) -> int:
         """Return the UID of the last message in the folder, 0 if there is none."""
         assert look.mark is not None
         assert look.fetch is not None
         return max((await self._fetched(look.fetch, look.mark)).messages, default=0)
 
-    async def swept(self, look: Look) -> Sweep | None:
+    async def swept(self, look: SyncRequest) -> SyncBatch | None:
         """Return what a look found, None if only a search can tell.
 
         Raises CommandRefused if the server refuses to show the messages.
@@ -198,7 +200,7 @@ class Session:
         return found
 
     async def _newest(
-        self, look: Look, mark: Mark, found: Fetched
+        self, look: SyncRequest, mark: Mark, found: Fetched
     ) -> dict[int, dict[str, Value]] | None:
         """Return the last message of a folder, if there is one; None if that is not known."""
         if look.newest is None:
@@ -217,7 +219,7 @@ class Session:
         is_empty = not found.messages and self._opened.numbers.get("MESSAGES") == 0
         return {} if is_empty else None
 
-    async def counted(self, look: Look) -> int | None:
+    async def counted(self, look: SyncRequest) -> int | None:
         """Return how many are unread, or None if the server does not tell it here."""
         assert look.count is not None
         try:
@@ -248,7 +250,7 @@ class Session:
             await asyncio.sleep(0)  # A server may tell of thousands.
         return numbers
 
-    async def examine(self, folder: str) -> Opened:
+    async def examine(self, folder: str) -> ExamineResult:
         """Open a folder; EXAMINE changes nothing (RFC 3501 6.3.2)."""
         look = self.look(folder, None, opens=True)
         await self.send(look.commands)
@@ -305,7 +307,7 @@ class Session:
         mark: Mark,
         batch: int | None = None,
         text: TextRequest = NO_TEXT,
-    ) -> Sweep:
+    ) -> SyncBatch:
         """Sweep the open folder by a search: UIDs are far apart, or a FETCH of many went wrong.
 
         Of a message that the server cannot show whole, what it can show is delivered; a
@@ -321,9 +323,9 @@ class Session:
         )
         next_uid = max(asked, default=mark.next_uid - 1) + 1
         complete = len(uids) == len(asked)
-        return Sweep(folder, mark, next_uid, complete, messages=messages, text=text)
+        return SyncBatch(folder, mark, next_uid, complete, messages=messages, text=text)
 
-    async def complete(self, sweep: Sweep, *, fetches_more: bool) -> Sweep:
+    async def complete(self, sweep: SyncBatch, *, fetches_more: bool) -> SyncBatch:
         """Fetch the rest of a sweep of the open folder.
 
         Of messages that are too large, what can be shown; of others, if `fetches_more`, the text
@@ -402,7 +404,7 @@ def _from(start: int, end: int | None) -> str:
     return f"{min(start, MAX_UID)}:{last}"
 
 
-async def _examined(command: Command) -> Opened:
+async def _examined(command: Command) -> ExamineResult:
     """Return what EXAMINE tells."""
     try:
         completion: Completion = await command.wait()
@@ -414,4 +416,4 @@ async def _examined(command: Command) -> Opened:
             numbers["MESSAGES"] = data.number or 0
         elif number := parse_number(data.parts[0]):
             numbers[data.name] = number
-    return Opened(numbers.get("UIDVALIDITY", 0), numbers.get("UIDNEXT"), numbers)
+    return ExamineResult(numbers.get("UIDVALIDITY", 0), numbers.get("UIDNEXT"), numbers)

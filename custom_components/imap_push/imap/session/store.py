@@ -13,12 +13,12 @@ from ..errors import (
     MailNotFound,
     Unsupported,
 )
-from ..models import Done, FolderRole
+from ..models import FolderRole, StoreResult
 from ..wire.command import Command
 from ..wire.mailbox_name import encode_folder, is_folder, quote
 from ..wire.parser import parse_ranges
 from ..wire.response_codes import is_missing_folder
-from .desk import Desk, Selection, chunks, fetch, found_by, uid_set
+from .desk import Desk, SelectResult, chunks, fetch, found_by, uid_set
 from .list import find_folder
 
 _SYSTEM_FLAGS: Final = {
@@ -38,7 +38,7 @@ async def set_flags(
     uids: Sequence[int],
     add: Sequence[str],
     remove: Sequence[str],
-) -> Done:
+) -> StoreResult:
     """Add and remove flags; a FETCH behind tells which of the mails are there."""
     changes = (("+", _flags(add)), ("-", _flags(remove)))
     selection = await desk.select(folder, uid_validity)
@@ -60,7 +60,7 @@ async def set_flags(
 
 async def move(
     desk: Desk, folder: str, uid_validity: int, uids: Sequence[int], to: str
-) -> Done:
+) -> StoreResult:
     """Move mails; those that are not there any more are told."""
     if is_folder(encode_folder(to).encode(), folder):
         raise Unsupported("the mails are in this folder already")
@@ -88,7 +88,7 @@ async def delete(
     uids: Sequence[int],
     *,
     permanently: bool,
-) -> Done:
+) -> StoreResult:
     """Move mails to Trash, or remove them for ever."""
     if permanently:
         return await _remove(desk, folder, uid_validity, uids)
@@ -102,7 +102,7 @@ async def delete(
 
 async def _remove(
     desk: Desk, folder: str, uid_validity: int, uids: Sequence[int]
-) -> Done:
+) -> StoreResult:
     if "UIDPLUS" not in desk.capabilities:
         raise Unsupported("the server cannot delete one mail without all others")
     removed: set[int] = set()
@@ -210,7 +210,7 @@ def _flag(flag: str) -> str:
     return flag
 
 
-def _check_kept(selection: Selection, flags: Sequence[str]) -> None:
+def _check_kept(selection: SelectResult, flags: Sequence[str]) -> None:
     """Raise FlagRefused for what the folder would forget."""
     kept = selection.permanent_flags
     if kept is None:
@@ -221,12 +221,12 @@ def _check_kept(selection: Selection, flags: Sequence[str]) -> None:
             raise FlagRefused(f"the folder does not keep {flag}")
 
 
-def _done(uids: Sequence[int], found: Collection[int]) -> Done:
+def _done(uids: Sequence[int], found: Collection[int]) -> StoreResult:
     """Return for which UIDs it is done; raise MailNotFound if for none."""
     asked = dict.fromkeys(uids)
     if asked and not found:
         raise MailNotFound("none of the mails is in the folder any more")
-    return Done(
+    return StoreResult(
         uids=tuple(uid for uid in asked if uid in found),
         missing=tuple(uid for uid in asked if uid not in found),
     )

@@ -13,7 +13,7 @@ from .message_reader import read_message, read_previews
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class ExamineResult:
     """What a folder says of itself when it is opened; `uid_next` is None if it does not tell.
 
     `numbers` are all that it tells, by their names in STATUS.
@@ -30,7 +30,7 @@ class Opened:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class SyncRequest:
     """What is asked of one folder in a write: to open, to fetch from the mark on, to count.
 
     A peek asks for UIDs only: they tell if there is anything that is not known. `end` is the
@@ -60,7 +60,7 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
-class Sweep:
+class SyncBatch:
     """What was found at or above a mark: `next_uid` is where the next sweep starts.
 
     `complete` is false if more is there. `held_back` is the UID of a mail that the server
@@ -101,7 +101,7 @@ class Sweep:
         start, end = self.start.next_uid, self.next_uid
         return (uid for uid in self.messages if start <= uid < end)
 
-    async def with_previews(self) -> Sweep:
+    async def with_previews(self) -> SyncBatch:
         """Return the sweep with the texts of messages of which only the beginning was fetched."""
         new = {uid: self.messages[uid] for uid in self._new()}
         return replace(self, previews=await read_previews(new, self.text))
@@ -121,12 +121,12 @@ class Sweep:
 
 
 def sweep_of(
-    look: Look,
+    look: SyncRequest,
     mark: Mark,
     found: Fetched,
     newest: Mapping[int, dict[str, Value]] | None,
     uid_next: int | None,
-) -> Sweep:
+) -> SyncBatch:
     """Return what a FETCH of the messages from the mark on means; `uid_next` is UIDNEXT."""
     # Those from here on did not fit in, or were not asked for.
     end = min((*found.left_out, look.end or MAX_UID + 1))
@@ -145,7 +145,7 @@ def sweep_of(
     )
     known = (*found.messages, *found.too_large)
     new = [uid for uid in known if mark.next_uid <= uid < (held_back or end)]
-    return Sweep(
+    return SyncBatch(
         folder=look.folder,
         start=mark,
         next_uid=held_back or max(new, default=mark.next_uid - 1) + 1,
@@ -159,7 +159,7 @@ def sweep_of(
 
 
 def _covers(
-    look: Look,
+    look: SyncRequest,
     new: Collection[int],
     newest: Collection[int] | None,
     uid_next: int | None,

@@ -5,16 +5,16 @@ from collections.abc import Mapping
 import logging
 from typing import Final
 
-from ..auth.login_limiter import Logins
+from ..auth.login_limiter import LoginLimiter
 from ..errors import FolderNotFound, ImapError
 from ..mime.preview import TextRequest
 from ..models import Account, AccountState, PushMode, WatchOptions
 from ..wire.pipelining import Pipelining
-from .context import Shared
+from .context import Context
 from .folder import Folder, WatchedFolder
 from .listener import Listener
 from .statistics import Statistics
-from .supervisor import Link
+from .supervisor import ConnectionSupervisor
 from .wait_strategy import WORST_FIRST
 
 _LOGGER = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ MAX_LINKS: Final = 5
 LIMIT_MEMORY: Final = 3600.0
 
 
-class Watcher:
+class AccountWatcher:
     """Watches the folders of one account until it is cancelled.
 
     All begin on one connection. Where that can only wait for one of them (IDLE), the others get
@@ -43,16 +43,16 @@ class Watcher:
         """Watch these folders, and those that are added."""
         self.statistics = Statistics()
         self._listener = listener
-        self._shared = Shared(
+        self._shared = Context(
             account=account,
             options=options,
             listener=listener,
-            logins=Logins(connections=1),
+            logins=LoginLimiter(connections=1),
             pipelining=Pipelining(options.pipeline, listener.pipelining_failed),
             statistics=self.statistics,
         )
         self._folders: dict[str, Folder] = {}
-        self._links: dict[Link, asyncio.Task[None]] = {}
+        self._links: dict[ConnectionSupervisor, asyncio.Task[None]] = {}
         self._tasks: asyncio.TaskGroup | None = None  # while it runs
         self._limited_until = 0.0  # the loop's time
         for name, watched in folders.items():
@@ -108,19 +108,21 @@ class Watcher:
         for link in self._links:
             link.check_now()
 
-    def _link_of(self, folder: Folder) -> Link | None:
+    def _link_of(self, folder: Folder) -> ConnectionSupervisor | None:
         """Return who cares for a folder; nobody does before it all runs."""
         return next((it for it in self._links if folder in it.folders), None)
 
-    def _start(self, folders: list[Folder]) -> Link:
+    def _start(self, folders: list[Folder]) -> ConnectionSupervisor:
         """Watch folders on a connection of their own."""
         assert self._tasks is not None
-        link = Link(folders, self._shared, self._publish, self._spread, self._surrender)
+        link = ConnectionSupervisor(
+            folders, self._shared, self._publish, self._spread, self._surrender
+        )
         name = f"imap_push {folders[0].name}"
         self._links[link] = self._tasks.create_task(link.run(), name=name)
         return link
 
-    def _spread(self, link: Link) -> None:
+    def _spread(self, link: ConnectionSupervisor) -> None:
         """Give guests of a link connections of their own."""
         if asyncio.get_running_loop().time() < self._limited_until:
             return
@@ -134,7 +136,7 @@ class Watcher:
             # Until that connection is there, the folder is as well cared for as before.
             self._start([folder]).mode = PushMode.POLL
 
-    def _surrender(self, link: Link, error: ImapError) -> bool:
+    def _surrender(self, link: ConnectionSupervisor, error: ImapError) -> bool:
         """Let another link care for the folders of one that has no use for its connection."""
         others = (other for other in self._links if other is not link)
         if (heir := next((it for it in others if it.is_watching), None)) is None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ..auth.login_limiter import Logins
+from ..auth.login_limiter import LoginLimiter
 from ..models import Account, WatchOptions
 from ..wire.pipelining import Pipelining
 from .listener import Listener
@@ -10,12 +10,12 @@ from .statistics import Statistics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shared:
+class Context:
     """What the connections of an account have in common."""
 
     account: Account
     options: WatchOptions
     listener: Listener
-    logins: Logins
+    logins: LoginLimiter
     pipelining: Pipelining
     statistics: Statistics

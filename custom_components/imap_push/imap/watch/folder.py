@@ -15,8 +15,8 @@ from ..models import Arrival, CatchUp, FolderState, Mail, PushMode
 from ..session.fetch_items import MAX_UID
 from ..session.mark import Mark
 from ..session.session import BATCH, RECOVERY, Session
-from ..session.sync import Opened, Sweep
-from .context import Shared
+from ..session.sync import ExamineResult, SyncBatch
+from .context import Context
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ class Folder:
     nobody hears of it meanwhile.
     """
 
-    def __init__(self, name: str, watched: WatchedFolder, shared: Shared) -> None:
+    def __init__(self, name: str, watched: WatchedFolder, shared: Context) -> None:
         """Watch a folder as the user wants it."""
         self.name = name
         self.text = TextRequest(watched.text_size, watched.links)
@@ -105,7 +105,7 @@ class Folder:
     def _passes_over(self) -> bool:
         return self._catch_up and self._options.catch_up is CatchUp.NONE
 
-    def is_continued_by(self, opened: Opened) -> bool:
+    def is_continued_by(self, opened: ExamineResult) -> bool:
         """Return if the mark's UIDs still mean what they meant."""
         return self.mark is not None and opened.continues(self.mark)
 
@@ -170,7 +170,7 @@ class Folder:
             self._batch //= 2
             self._careful_until = asyncio.get_running_loop().time() + CARE
 
-    def is_seen(self, opened: Opened) -> bool:
+    def is_seen(self, opened: ExamineResult) -> bool:
         """Return if a folder that was just opened has nothing that is not known."""
         if self.mark is None or not opened.continues(self.mark):
             return False
@@ -212,7 +212,9 @@ class Folder:
         if unread is not None:
             self.learn({"UNSEEN": unread})
 
-    async def take(self, sweep: Sweep, mode: PushMode, opened: Opened) -> int:
+    async def take(
+        self, sweep: SyncBatch, mode: PushMode, opened: ExamineResult
+    ) -> int:
         """Deliver all that a sweep found; return how many mails were new."""
         self._stumbles = 0
         self._batch = min(BATCH, max(1, self._batch * 2))

@@ -12,17 +12,17 @@ from ..models import PushMode
 from ..session.fetch_items import read_fetch
 from ..session.message_reader import pushed_message
 from ..session.session import Session
-from ..session.sync import Look, Sweep
+from ..session.sync import SyncBatch, SyncRequest
 from ..wire.command import Command
 from ..wire.mailbox_name import is_folder
 from ..wire.parser import Data, parse_status
 from .folder import Folder
-from .notify_state import Armed
-from .resync import Settling
-from .schedule import MAX_FRUITLESS, PACE, Reasons
+from .notify_state import NotifyState
+from .resync import Resync
+from .schedule import MAX_FRUITLESS, PACE, SyncSchedule
 from .statistics import Statistics
-from .status_poll import Questions
-from .wait_strategy import Notify, Push, PushChoice
+from .status_poll import StatusPoller
+from .wait_strategy import NotifyWait, StrategyChooser, WaitStrategy
 
 # Seconds that a server keeps an IDLE up at the least, unless there is something wrong with it.
 SHORTEST_IDLE: Final = 10.0
@@ -31,7 +31,7 @@ SHORTEST_IDLE: Final = 10.0
 TOO_SHORT: Final = 2.0
 
 
-class Watch:
+class FolderLoop:
     """Watches folders on one session.
 
     The first folder, the home, is open while we wait. The others are guests: the server tells
@@ -42,10 +42,10 @@ class Watch:
         self,
         session: Session,
         folders: list[Folder],
-        choice: PushChoice,
+        choice: StrategyChooser,
         statistics: Statistics,
         publish: Callable[[], None],
-        watching: Callable[[Push], None],
+        watching: Callable[[WaitStrategy], None],
     ) -> None:
         """Watch the folders in this list; guests may leave it and join it.
 
@@ -60,13 +60,13 @@ class Watch:
         self._watching = watching
         self._loop = asyncio.get_running_loop()
         self._push = choice.best(session.capabilities)
-        self._armed = Armed()
+        self._armed = NotifyState()
         # What has to be done alone, once the answers of a round are all there.
         self._afterwards: list[Callable[[], Awaitable[int]]] = []
         self._fetching: dict[Folder, Command] = {}  # in this round
-        self._reasons = Reasons()
-        self._questions = Questions(session)
-        self._settling = Settling(session, self._armed, self._vanished, self._mode_of)
+        self._reasons = SyncSchedule()
+        self._questions = StatusPoller(session)
+        self._settling = Resync(session, self._armed, self._vanished, self._mode_of)
 
     @property
     def _home(self) -> Folder:
@@ -193,7 +193,7 @@ class Watch:
         opens: bool,
         is_peek: bool = False,
         is_growth: bool = False,
-    ) -> Look:
+    ) -> SyncRequest:
         """Return what to ask of a folder; one that needs care is only opened."""
         return self._session.look(
             folder.name,
@@ -208,7 +208,7 @@ class Watch:
         )
 
     def _commands(
-        self, looks: list[Look], questions: list[Command] | None = None
+        self, looks: list[SyncRequest], questions: list[Command] | None = None
     ) -> list[Command]:
         """Return all commands of a round, in the order in which they make sense."""
         *visits, look = looks
@@ -226,9 +226,9 @@ class Watch:
 
     def _wish(self) -> str:
         """Return what NOTIFY is to ask for, "" if nothing."""
-        if not isinstance(self._push, Notify):
+        if not isinstance(self._push, NotifyWait):
             return ""
-        return Notify.wish((it.name for it in self._guests), self._home.text)
+        return NotifyWait.wish((it.name for it in self._guests), self._home.text)
 
     async def _come_home(self) -> None:
         """Wait as usual after what had to be done alone, unless another round does that."""
@@ -246,7 +246,7 @@ class Watch:
         if opens and not home.is_seen(opened):
             home.is_due = self._reasons.must_sweep = True
 
-    async def _take(self, folder: Folder, look: Look) -> int:
+    async def _take(self, folder: Folder, look: SyncRequest) -> int:
         """Deliver what a look found; return how many mails were new."""
         session = self._session
         try:
@@ -281,7 +281,7 @@ class Watch:
         folder.counted(await session.counted(look))
         return found
 
-    async def _take_peek(self, folder: Folder, look: Look) -> int:
+    async def _take_peek(self, folder: Folder, look: SyncRequest) -> int:
         """Take the count, or find out that a peek is not enough."""
         last_uid = await self._session.peeked(look)
         if self._session.told_of_flags:
@@ -310,7 +310,7 @@ class Watch:
         await self._settling.renumber(folder)
         return 0
 
-    async def _sweep_otherwise(self, folder: Folder, sweep: Sweep | None) -> int:
+    async def _sweep_otherwise(self, folder: Folder, sweep: SyncBatch | None) -> int:
         """Fetch the rest of a sweep, or sweep by a search; return how many mails were new."""
         assert folder.mark is not None
         opens = self._session.folder != folder.name

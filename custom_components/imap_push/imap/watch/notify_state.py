@@ -3,10 +3,10 @@
 from ..errors import CommandRefused
 from ..wire.command import Command
 from ..wire.parser import Data
-from .wait_strategy import Notify
+from .wait_strategy import NotifyWait
 
 
-class Armed:
+class NotifyState:
     """What the server was asked to tell unasked, if anything: by NOTIFY, as `Notify.wish` says it."""
 
     def __init__(self) -> None:
@@ -22,7 +22,7 @@ class Armed:
         if self._command is None:
             return []
         self._command = None
-        return [Notify.disarm()]
+        return [NotifyWait.disarm()]
 
     def disarm_unless(self, wish: str) -> list[Command]:
         """Return what has to be sent before something else is wished, "" for nothing."""
@@ -36,7 +36,7 @@ class Armed:
         """Return what has to be sent to be told, nothing if that was sent already."""
         if not wish or self._command is not None:
             return []
-        self._command = Notify.arm(wish)
+        self._command = NotifyWait.arm(wish)
         return [self._command]
 
     async def told(self) -> list[Data]:

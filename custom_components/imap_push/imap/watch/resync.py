@@ -6,21 +6,21 @@ from typing import Final
 from ..errors import FolderNotFound, ImapError
 from ..models import PushMode
 from ..session.session import Session
-from ..session.sync import Opened
+from ..session.sync import ExamineResult
 from .folder import Folder
-from .notify_state import Armed
+from .notify_state import NotifyState
 
 # Times that a folder may be numbered anew between two times of waiting.
 MAX_RENUMBERED: Final = 3
 
 
-class Settling:
+class Resync:
     """Opens folders beside the usual round, and gives those a mark whose own does not serve."""
 
     def __init__(
         self,
         session: Session,
-        armed: Armed,
+        armed: NotifyState,
         vanished: Callable[[Folder, FolderNotFound], None],
         mode_of: Callable[[Folder], PushMode],
     ) -> None:
@@ -35,7 +35,7 @@ class Settling:
         """Note that all folders are known: what is numbered anew from now on is another matter."""
         self._renumbered = 0
 
-    async def open(self, folder: Folder) -> Opened:
+    async def open(self, folder: Folder) -> ExamineResult:
         """Open a folder."""
         if self._session.folder != folder.name:
             if commands := self._armed.disarm():

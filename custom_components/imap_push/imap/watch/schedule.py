@@ -4,7 +4,7 @@ import asyncio
 import math
 from typing import Final
 
-from ..wire.unsolicited import News
+from ..wire.unsolicited import Unsolicited
 
 # Seconds between rounds that changed flags ask for, or news that turn out to be none.
 PACE: Final = 0.5
@@ -12,7 +12,7 @@ PACE: Final = 0.5
 MAX_FRUITLESS: Final = 3
 
 
-class Reasons:
+class SyncSchedule:
     """Why the next round is due, and when; all times are the loop's."""
 
     def __init__(self) -> None:
@@ -46,7 +46,7 @@ class Reasons:
         """Return when the next round may come that is not urgent."""
         return self._swept_at + PACE
 
-    def hear(self, news: News) -> None:
+    def hear(self, news: Unsolicited) -> None:
         """Take what the server told of the open folder."""
         if news.changed:
             self._changed_at = min(self._changed_at, self._loop.time())

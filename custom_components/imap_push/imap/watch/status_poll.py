@@ -13,7 +13,7 @@ from .folder import Folder
 _ITEMS: Final = "MESSAGES UIDNEXT UIDVALIDITY UNSEEN"
 
 
-class Questions:
+class StatusPoller:
     """Asks for folders by STATUS; `due_at` is the loop's time at which that is to be done."""
 
     def __init__(self, session: Session) -> None:

@@ -20,10 +20,10 @@ from ..errors import (
 from ..models import PushMode
 from ..quirks import quirks_of
 from ..session.session import Session
-from .context import Shared
+from .context import Context
 from .folder import Folder
-from .folder_loop import Watch
-from .wait_strategy import Push, PushChoice
+from .folder_loop import FolderLoop
+from .wait_strategy import StrategyChooser, WaitStrategy
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -33,16 +33,16 @@ GRACE: Final = 30.0
 MAX_FAILURES: Final = 3
 
 
-class Link:
+class ConnectionSupervisor:
     """One connection after another that watches the same folders."""
 
     def __init__(
         self,
         folders: list[Folder],
-        shared: Shared,
+        shared: Context,
         publish: Callable[[], None],
-        spread: Callable[[Link], None],
-        surrender: Callable[[Link, ImapError], bool],
+        spread: Callable[[ConnectionSupervisor], None],
+        surrender: Callable[[ConnectionSupervisor, ImapError], bool],
     ) -> None:
         """Watch these folders; one of them is open while we wait, the others are its guests.
 
@@ -59,7 +59,7 @@ class Link:
         self._publish = publish
         self._spread = spread
         self._surrender = surrender
-        self._choice = PushChoice(shared.options, quirks_of(shared.account.host))
+        self._choice = StrategyChooser(shared.options, quirks_of(shared.account.host))
         self._opened_at = math.inf  # the loop's time at which the session came about
         self._failures = 0  # in a row
         self.has_watched = False
@@ -137,7 +137,7 @@ class Link:
             shared.statistics.sessions += 1
             self._opened_at = asyncio.get_running_loop().time()
             self.capabilities = session.capabilities
-            watch = Watch(
+            watch = FolderLoop(
                 session,
                 self.folders,
                 self._choice,
@@ -174,7 +174,7 @@ class Link:
         except Exception:
             _LOGGER.exception("Error while asking for a login")
 
-    def _watching(self, push: Push) -> None:
+    def _watching(self, push: WaitStrategy) -> None:
         """Tell that all folders are being watched, and what is in them."""
         self._end_outage()
         self._failures, self.has_watched = 0, True
@@ -200,7 +200,7 @@ class Link:
         self._tell_folders(None)
         self._publish()
 
-    def _tell_folders(self, push: Push | None) -> None:
+    def _tell_folders(self, push: WaitStrategy | None) -> None:
         """Set what the folders' states have from their connection; None is without one."""
         for folder in self.folders:
             mode = PushMode.OFF

@@ -25,7 +25,7 @@ MAX_MISSES: Final = 3
 SILENCE: Final = 3600.0
 
 
-class Push:
+class WaitStrategy:
     """A way to wait. `seconds` is how long to wait at the most.
 
     `idles`: IDLE is under way meanwhile. `tells_of_guests`: the server tells of the folders
@@ -60,7 +60,7 @@ class Push:
         """Learn from how many mails a sweep found, and if there was a reason to look."""
 
 
-class Idle(Push):
+class IdleWait(WaitStrategy):
     """The server announces changes of the open folder while IDLE is under way (RFC 2177).
 
     IDLE is left and begun again after `refresh` seconds, with a sweep between: that bounds how
@@ -103,7 +103,7 @@ class Idle(Push):
             self._refresh = max(self._refresh / 2, IDLE_SHORTEST)
 
 
-class Notify(Idle):
+class NotifyWait(IdleWait):
     """The server tells of all folders, and brings the mail of the open one (RFC 5465).
 
     IDLE keeps a read pending on the server's side and bounds silence as it does by itself.
@@ -144,7 +144,7 @@ class Notify(Idle):
         return Command("NOTIFY", "NONE")
 
 
-class Poll(Push):
+class PollWait(WaitStrategy):
     """The folder is looked at afresh every `seconds`."""
 
     mode = PushMode.POLL
@@ -154,7 +154,7 @@ class Poll(Push):
 WORST_FIRST: Final = (PushMode.POLL, PushMode.IDLE, PushMode.NOTIFY)
 
 
-class PushChoice:
+class StrategyChooser:
     """Which way to wait: the best that server and user allow and that was not silent lately."""
 
     def __init__(self, options: WatchOptions, quirks: Quirks) -> None:
@@ -168,23 +168,23 @@ class PushChoice:
         """Return if a way that the server offers is left out because it was silent."""
         return any(map(self._is_silent, self._silent_until))
 
-    def interval(self, push: Push) -> float:
+    def interval(self, push: WaitStrategy) -> float:
         """Return the seconds between questions after folders that are not open."""
         return push.seconds if push.tells_of_guests else self._options.poll_interval
 
-    def best(self, capabilities: frozenset[str]) -> Push:
+    def best(self, capabilities: frozenset[str]) -> WaitStrategy:
         """Return the best way to wait."""
         options, quirks = self._options, self._quirks
         if not announces_mail(options, quirks, capabilities):
-            return Poll(options.poll_interval)
+            return PollWait(options.poll_interval)
         notifies = "NOTIFY" in capabilities and options.notify
         if notifies and not self._is_silent(PushMode.NOTIFY):
-            return Notify(quirks.idle_refresh)
+            return NotifyWait(quirks.idle_refresh)
         if not self._is_silent(PushMode.IDLE):
-            return Idle(quirks.idle_refresh)
-        return Poll(options.poll_interval)
+            return IdleWait(quirks.idle_refresh)
+        return PollWait(options.poll_interval)
 
-    def revised(self, push: Push, capabilities: frozenset[str]) -> Push:
+    def revised(self, push: WaitStrategy, capabilities: frozenset[str]) -> WaitStrategy:
         """Return how to wait from now on: by another way if this one is silent, or a better one."""
         if push.is_silent:
             _LOGGER.warning(
@@ -202,7 +202,7 @@ class PushChoice:
         return now < self._silent_until.get(mode, 0.0)
 
 
-def _rank(push: Push) -> int:
+def _rank(push: WaitStrategy) -> int:
     return WORST_FIRST.index(push.mode)
 
 
@@ -229,7 +229,7 @@ def _reason_for(
     capabilities: frozenset[str],
     state: FolderState,
 ) -> str:
-    """Return what `PushChoice.best` goes by, in words."""
+    """Return what `StrategyChooser.best` goes by, in words."""
     mode = state.push_mode
     if mode is PushMode.OFF:
         return "the folder is missing" if state.missing else "not connected"

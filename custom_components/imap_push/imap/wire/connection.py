@@ -34,7 +34,7 @@ from .tls import (
     start_tls,
     unverified_context,
 )
-from .unsolicited import NewsQueue
+from .unsolicited import UnsolicitedQueue
 
 # Seconds
 TLS_DEADLINE: Final = 20.0
@@ -136,7 +136,7 @@ class Connection:
         self._protocol.capabilities = set()
 
     @property
-    def news(self) -> NewsQueue:
+    def news(self) -> UnsolicitedQueue:
         """Return what the server tells unasked."""
         return self._protocol.news
 

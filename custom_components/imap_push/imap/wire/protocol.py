@@ -36,7 +36,7 @@ from .parser import (
     search_tag,
 )
 from .response_codes import passing_refusal, passing_text
-from .unsolicited import NewsQueue
+from .unsolicited import UnsolicitedQueue
 from .wire_log import Redactor, describe_received, describe_sent
 
 _LOGGER = logging.getLogger(__name__)
@@ -85,7 +85,7 @@ class PushProtocol(IMAP4ClientProtocol):
         self._pace = ReadingPace(loop)
         self.greeting: asyncio.Future[Status] = loop.create_future()
         self.error: ImapError | None = None
-        self.news = NewsQueue(budget)
+        self.news = UnsolicitedQueue(budget)
         self.last_byte = loop.time()
         self._socket: socket.socket | None = None
         self._framer = Framer()
@@ -317,7 +317,7 @@ class PushProtocol(IMAP4ClientProtocol):
         """Go on over TLS and forget what was told without it."""
         self.capabilities = set()
         self.news.close()
-        self.news = NewsQueue(self._budget)
+        self.news = UnsolicitedQueue(self._budget)
         self._framer = Framer()
         self._alerts = []
         self._alerts_left = MAX_ALERTS

@@ -13,7 +13,7 @@ MAX_WAITING: Final = 4 * 1024 * 1024
 
 
 @dataclass(slots=True)
-class News:
+class Unsolicited:
     """What the server told unasked since the last `take`.
 
     `changed`: the open folder changed. `grown`: so many messages more than before. `mails`:
@@ -34,12 +34,12 @@ class News:
         return self.changed or bool(self.mails or self.statuses)
 
 
-class NewsQueue:
+class UnsolicitedQueue:
     """Takes news in as they come; whoever waits for them is woken."""
 
     def __init__(self, budget: ReceiveBudget | None = None) -> None:
         """Start without news; `budget` is what the account's connections may hold together."""
-        self._news = News()
+        self._news = Unsolicited()
         self._waiting = Holding(budget or ReceiveBudget(), MAX_WAITING)
         self._exists = 0
         self._waiter: asyncio.Future[None] | None = None
@@ -83,7 +83,7 @@ class NewsQueue:
 
     def overflow(self) -> None:
         """Note that the server has lost news, and will tell of no more (RFC 5465 5.8)."""
-        self._news = News(changed=True, overflowed=True)
+        self._news = Unsolicited(changed=True, overflowed=True)
         self._waiting.release()
         self.wake()
 
@@ -91,9 +91,9 @@ class NewsQueue:
         """Count what waits as used, and keep nothing more: the connection has ended."""
         self._waiting.close()
 
-    def take(self) -> News:
+    def take(self) -> Unsolicited:
         """Return the news and start anew."""
-        news, self._news = self._news, News()
+        news, self._news = self._news, Unsolicited()
         self._waiting.release()
         return news
 
@@ -116,5 +116,5 @@ class NewsQueue:
             kept.append(data)
         else:
             overflowed = self._news.overflowed
-            self._news = News(changed=True, overflowed=overflowed, dropped=True)
+            self._news = Unsolicited(changed=True, overflowed=overflowed, dropped=True)
             self._waiting.release()
