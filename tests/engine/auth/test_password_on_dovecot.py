@@ -1,0 +1,167 @@
+"""Passwords at a real Dovecot, in each way that it can offer."""
+
+from collections.abc import Iterator
+import contextlib
+import logging
+
+import pytest
+
+from custom_components.imap_push.imap import (
+    ImapError,
+    LoginRefused,
+    Security,
+    StartTlsOffered,
+    check_account,
+)
+from custom_components.imap_push.imap.auth import password as password_login
+from custom_components.imap_push.imap.auth.login import log_in
+from custom_components.imap_push.imap.wire.connection import Connection
+
+from ..conftest import account
+
+from tests.required import require
+from tests.rig.certificate import Certificate, make_certificate
+from tests.rig.dovecot import PASSWORD, USER, Dovecot
+
+pytestmark = pytest.mark.dovecot
+
+OTHER = "jos\u00e9=x,y@example.org"
+OTHER_PASSWORD = "p\u00e4ss w\u00f6rt \U0001f511"
+HASHED = "hashed@example.org"
+# A hash of PASSWORD, by which Dovecot cannot answer SCRAM.
+HASH = (
+    "{SHA512-CRYPT}$6$rounds=1000$saltsaltsalt$SJ2GwYSfTUdIBTBbDEYRPAnT5rOmhIafM/oxBTRlBCqG"
+    "NZ2aESJ21nzIm.TMf2XVfe.aMmvDt3qKiXG2FNLw11"
+)
+USERS = {USER: PASSWORD, OTHER: OTHER_PASSWORD, HASHED: HASH}
+
+
+@pytest.fixture(name="certificate", scope="module")
+def certificate_fixture(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    """Return a certificate for localhost."""
+    return make_certificate(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture(autouse=True)
+def _forget_servers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Know nothing of a server that another test ran at the same port."""
+    monkeypatch.setattr(password_login, "_without_scram", set())
+
+
+@contextlib.contextmanager
+def dovecot(
+    certificate: Certificate, mechanisms: str, settings: str = ""
+) -> Iterator[Dovecot]:
+    """Run a Dovecot with these mechanisms."""
+    require(Dovecot.available(), "Dovecot 2.3")
+    added = (
+        f"auth_mechanisms = {mechanisms}\nauth_failure_delay = 0\n"
+        f"auth_username_chars =\n{settings}"
+    )
+    with Dovecot(certificate, users=USERS, settings=added) as server:
+        yield server
+
+
+@pytest.mark.parametrize("security", list(Security))
+@pytest.mark.parametrize(
+    ("mechanisms", "settings", "sent"),
+    [
+        pytest.param("scram-sha-256 plain", "", "SCRAM-SHA-256", id="SCRAM-SHA-256"),
+        pytest.param("scram-sha-1 plain", "", "SCRAM-SHA-1", id="SCRAM-SHA-1"),
+        pytest.param(
+            "scram-sha-1 scram-sha-256", "", "SCRAM-SHA-256", id="both, and no other"
+        ),
+        pytest.param("plain", "", "PLAIN", id="PLAIN"),
+        pytest.param(
+            "login", "disable_plaintext_auth = yes\n", "LOGIN", id="AUTH=LOGIN alone"
+        ),
+    ],
+)
+async def test_account_logs_in(
+    certificate: Certificate,
+    mechanisms: str,
+    settings: str,
+    sent: str,
+    security: Security,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """With each kind of encryption, and with names and passwords of any script."""
+    caplog.set_level(logging.DEBUG)
+    with dovecot(certificate, mechanisms, settings) as server:
+        for username, password in ((USER, PASSWORD), (OTHER, OTHER_PASSWORD)):
+            wanted = account(
+                server.imaps_port if security is Security.TLS else server.imap_port,
+                host="localhost",
+                username=username,
+                password=password,
+                security=security,
+                ssl_context=certificate.client_context(),
+            )
+            connection = await Connection.open(wanted)
+            await log_in(connection, wanted)
+            assert "IDLE" in connection.capabilities
+            # A secret never goes without TLS.
+            assert connection.is_encrypted or sent.startswith("SCRAM")
+            await connection.close()
+        assert "Login: user=" in server.log
+    assert f"AUTHENTICATE {sent}" in caplog.text
+    assert PASSWORD not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("username", "password", "security", "error"),
+    [
+        pytest.param(HASHED, PASSWORD, Security.TLS, None, id="only a hash is kept"),
+        pytest.param(HASHED, PASSWORD, Security.NONE, LoginRefused, id="and no TLS"),
+        pytest.param(USER, "wrong", Security.TLS, LoginRefused, id="wrong"),
+        pytest.param(USER, "wrong", Security.NONE, LoginRefused, id="wrong, no TLS"),
+        pytest.param("nobody", "x", Security.TLS, LoginRefused, id="no such user"),
+    ],
+)
+async def test_password_that_scram_is_refused_for(
+    certificate: Certificate,
+    username: str,
+    password: str,
+    security: Security,
+    error: type[ImapError] | None,
+) -> None:
+    """The right password logs in all the same if it is sent over TLS, and a wrong one never."""
+    with dovecot(certificate, "plain scram-sha-256") as server:
+        wanted = account(
+            server.imaps_port if security is Security.TLS else server.imap_port,
+            host="localhost",
+            username=username,
+            password=password,
+            security=security,
+            ssl_context=certificate.client_context(),
+        )
+        if error is None:
+            assert "IDLE" in await check_account(wanted)
+            return
+        with pytest.raises(ImapError) as caught:
+            await check_account(wanted)
+        assert type(caught.value) is error
+
+
+async def test_form_asks_for_starttls_where_it_is_offered(
+    certificate: Certificate,
+) -> None:
+    """Without SCRAM the password would be readable; an account of before is encrypted."""
+    with dovecot(certificate, "plain login") as server:
+        wanted = account(server.imap_port, username=USER, password=PASSWORD)
+        with pytest.raises(StartTlsOffered):
+            await check_account(wanted)
+        connection = await Connection.open(wanted)
+        await log_in(connection, wanted)
+        assert connection.is_encrypted
+        await connection.close()
+        assert "TLS" in server.log
+
+
+async def test_server_without_tls_is_used_as_the_user_chose(
+    certificate: Certificate,
+) -> None:
+    """There is nothing better: the form has asked before."""
+    with dovecot(certificate, "plain login", "ssl = no\n") as server:
+        wanted = account(server.imap_port, username=USER, password=PASSWORD)
+        assert "IDLE" in await check_account(wanted)

@@ -1,0 +1,551 @@
+"""Logging in with a token: what is sent, what a refusal means, and what becomes of the account."""
+
+import asyncio
+from base64 import b64decode, b64encode
+from collections.abc import Awaitable, Callable, Iterable
+import json
+import logging
+
+import pytest
+
+from custom_components.imap_push.imap import (
+    Account,
+    CommandRefused,
+    ImapError,
+    LoginDisabled,
+    Mark,
+    Throttled,
+    TokenRefused,
+    TokenRevoked,
+    TokensNotTaken,
+    TokenUnavailable,
+    Unavailable,
+)
+from custom_components.imap_push.imap.auth import login_limiter as logins
+from custom_components.imap_push.imap.auth.login import log_in, open_logged_in
+from custom_components.imap_push.imap.wire.command import Command
+from custom_components.imap_push.imap.wire.connection import Connection
+
+from ..conftest import account
+from ..light import HOUR, IDLE, MINUTE, served
+from ..scripted import Peer, Script, ScriptedServer
+from ..tokens import Tokens
+from ..virtual import VirtualLoop, run, watched
+
+from tests.rig.light_folder import UID_VALIDITY
+
+OK = b"OK [CAPABILITY IMAP4rev1] in"
+XOAUTH2 = b"AUTH=XOAUTH2"
+OAUTHBEARER = b"AUTH=OAUTHBEARER"
+EXPIRED = {"status": "invalid_token", "scope": "mail"}
+
+
+async def try_tokens(
+    serve: Callable[[Peer], Awaitable[None]],
+    capabilities: bytes,
+    *tokens: str | Exception,
+    **changes: object,
+) -> list[bytes]:
+    """Log in and return the lines that the server received."""
+
+    async def script(peer: Peer) -> None:
+        peer.say(b"* OK [CAPABILITY IMAP4rev1 %b] ready" % capabilities)
+        await serve(peer)
+
+    source = Tokens(*tokens)
+    async with ScriptedServer(script) as server:
+        connection = await Connection.open(account(server.port))
+        wanted = account(server.port, token=source, host="mail.example", **changes)
+        try:
+            await log_in(connection, wanted)
+        finally:
+            connection.abort()
+        return server.peers[0].received
+
+
+def encoded(text: str) -> bytes:
+    """Return base64."""
+    return b64encode(text.encode())
+
+
+async def refuse(peer: Peer, reason: object, answer: bytes = b"NO refused") -> None:
+    """Refuse a token that came at once, and see that the challenge is answered."""
+    tag = await peer.expect("AUTHENTICATE")
+    is_standard = b" OAUTHBEARER " in peer.received[-1]
+    peer.say(b"+ " + encoded(json.dumps(reason)))
+    assert await peer.line() == (b"AQ==" if is_standard else b"")
+    peer.say(tag + b" " + answer)
+
+
+@pytest.mark.parametrize(
+    ("offered", "mechanism", "response"),
+    [
+        (XOAUTH2, b"XOAUTH2", "user=a=b,c\1auth=Bearer t0\1\1"),
+        (
+            OAUTHBEARER,
+            b"OAUTHBEARER",
+            "n,a=a=3Db=2Cc,\1host=mail.example\1port={port}\1auth=Bearer t0\1\1",
+        ),
+        (
+            OAUTHBEARER + b" " + XOAUTH2,
+            b"XOAUTH2",
+            "user=a=b,c\1auth=Bearer t0\1\1",
+        ),
+    ],
+    ids=["XOAUTH2", "OAUTHBEARER", "both"],
+)
+@pytest.mark.parametrize("at_once", [True, False], ids=["at once", "when asked"])
+async def test_what_is_sent(
+    offered: bytes, mechanism: bytes, response: str, at_once: bool
+) -> None:
+    """See user name and token as the mechanism has them, in as few round trips as can be."""
+    sent: list[bytes] = []
+
+    async def serve(peer: Peer) -> None:
+        tag = await peer.expect("AUTHENTICATE")
+        words = peer.received[-1].split(b" ")
+        assert words[2] == mechanism
+        if not at_once:
+            peer.say(b"+ ")
+            words.append(await peer.line())
+        sent.append(b64decode(words[3]))
+        peer.say(tag + b" " + OK)
+
+    capabilities = offered + (b" SASL-IR" if at_once else b"")
+    await try_tokens(serve, capabilities, "t0", username="a=b,c")
+    [octets] = sent
+    start, _, rest = response.partition("{port}")
+    assert octets.startswith(start.encode())
+    assert octets.endswith(rest.encode())
+
+
+@pytest.mark.parametrize("offered", [XOAUTH2, OAUTHBEARER])
+async def test_an_expired_token_is_renewed_once(offered: bytes) -> None:
+    """See the challenge answered and the next token taken on the same connection."""
+
+    async def serve(peer: Peer) -> None:
+        await refuse(peer, EXPIRED)
+        await peer.answer("AUTHENTICATE", ok=OK)
+
+    lines = await try_tokens(serve, offered + b" SASL-IR", "old", "new")
+    assert b"Bearer new" in b64decode(lines[-1].split(b" ")[-1])
+
+
+async def test_a_refusal_without_a_word_is_taken_for_an_expired_token() -> None:
+    """See a server renewed for that says NO and nothing else, as Outlook does."""
+
+    async def serve(peer: Peer) -> None:
+        await peer.answer("AUTHENTICATE", ok=b"NO AUTHENTICATE failed.")
+        await peer.answer("AUTHENTICATE", ok=OK)
+
+    await try_tokens(serve, XOAUTH2 + b" SASL-IR", "old", "new")
+
+
+@pytest.mark.parametrize(
+    ("reason", "renews", "told"),
+    [
+        (EXPIRED, True, "refused (status invalid_token, scope mail)"),
+        ({"status": "401", "schemes": "Bearer"}, True, "refused (status 401)"),
+        ({"status": 400}, True, "refused (status 400)"),
+        ({"status": "invalid_request"}, False, "refused (status invalid_request)"),
+        (
+            {"status": "insufficient_scope", "scope": "imap"},
+            False,
+            "refused (status insufficient_scope, scope imap)",
+        ),
+        ({"status": "not t0\n\x1b[31m" + "x" * 99}, True, None),
+        ({"status": "new and t0"}, True, "refused (status *** and t0)"),
+        ({"status": "NEW and t0"}, True, "refused (status *** and t0)"),
+        (["status"], True, "refused"),
+        ("status", True, "refused"),
+        (None, True, "refused"),
+        ([[]] * 9999, True, "refused"),
+    ],
+    ids=str,
+)
+async def test_what_a_refused_token_is_told_for(
+    reason: object, renews: bool, told: str | None
+) -> None:
+    """See the server's reason, bounded and without the token, and what cannot help not tried."""
+
+    async def serve(peer: Peer) -> None:
+        await refuse(peer, reason)
+        if renews:
+            await refuse(peer, reason)
+
+    with pytest.raises(TokenRefused) as caught:
+        await try_tokens(serve, XOAUTH2 + b" SASL-IR", "old", "new")
+    if told is not None:
+        assert str(caught.value) == told
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize("challenge", [b"", b"bm90IGpzb24=", b"!", b"W10=", b"/w=="])
+async def test_a_challenge_that_tells_nothing(challenge: bytes) -> None:
+    """See the refusal whatever the challenge holds."""
+
+    async def serve(peer: Peer) -> None:
+        tag = await peer.expect("AUTHENTICATE XOAUTH2 ")
+        peer.say(b"+ " + challenge)
+        await peer.line()
+        peer.say(tag + b" NO refused")
+
+    with pytest.raises(TokenRefused, match="^refused$"):
+        await try_tokens(serve, XOAUTH2 + b" SASL-IR", "t0")
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason", "error"),
+    [
+        (b"NO Request is throttled. Try again later", EXPIRED, Throttled),
+        (b"NO [UNAVAILABLE] Temporary failure", EXPIRED, Unavailable),
+        (b"NO internal server error", EXPIRED, Unavailable),
+        (b"NO failed", {"status": "500"}, Unavailable),
+        (b"NO failed", {"status": "temporarily_unavailable"}, Unavailable),
+        (b"BAD Invalid SASL argument", EXPIRED, CommandRefused),
+        (b"NO invalid OAUTH token AADSTS1", EXPIRED, TokenRefused),
+        (b"NO [AUTHENTICATIONFAILED] try again", EXPIRED, TokenRefused),
+    ],
+    ids=str,
+)
+async def test_what_is_no_refusal(
+    answer: bytes, reason: object, error: type[ImapError]
+) -> None:
+    """See what passes by itself told apart from a token that is no good."""
+
+    async def serve(peer: Peer) -> None:
+        await refuse(peer, reason, answer)
+
+    with pytest.raises(ImapError) as caught:
+        await try_tokens(serve, XOAUTH2 + b" SASL-IR", "t0")
+    assert type(caught.value) is error
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "tokens", "error"),
+    [
+        (b"AUTH=PLAIN", ["t0"], TokensNotTaken),
+        (XOAUTH2 + b" LOGINDISABLED", ["t0"], LoginDisabled),
+        (XOAUTH2, [TokenRevoked("invalid_grant")], TokenRevoked),
+        (XOAUTH2, [Unavailable("503")], TokenUnavailable),
+    ],
+    ids=["no mechanism", "not without TLS", "revoked", "no token for now"],
+)
+async def test_what_is_not_even_tried(
+    capabilities: bytes, tokens: list[str | Exception], error: type[ImapError]
+) -> None:
+    """See nothing sent where there is no use in it."""
+
+    async def serve(peer: Peer) -> None:
+        assert b"AUTHENTICATE" not in await peer.until_closed()
+
+    with pytest.raises(ImapError) as caught:
+        await try_tokens(serve, capabilities, *tokens)
+    assert type(caught.value) is error
+
+
+async def hang_up(peer: Peer) -> None:
+    """Refuse a token and leave."""
+    peer.say(b"* OK [CAPABILITY IMAP4rev1 AUTH=XOAUTH2 SASL-IR] ready")
+    await refuse(peer, EXPIRED)
+    peer.close()
+
+
+async def admit(peer: Peer) -> None:
+    """Take a token."""
+    peer.say(b"* OK [CAPABILITY IMAP4rev1 AUTH=XOAUTH2 SASL-IR] ready")
+    await peer.answer("AUTHENTICATE", ok=OK)
+    await peer.until_closed()
+
+
+@pytest.mark.parametrize(
+    ("scripts", "error"),
+    [([hang_up, admit], None), ([hang_up, hang_up], TokenRefused)],
+    ids=["once", "always"],
+)
+async def test_a_server_that_hangs_up_after_a_refusal(
+    scripts: list[Script], error: type[ImapError] | None
+) -> None:
+    """See the token renewed once, tried on a connection of its own, and refused for good there."""
+    async with ScriptedServer(*scripts) as server:
+        source = Tokens("old", "new", "newer")
+        wanted = account(server.port, token=source)
+        if error is None:
+            (await open_logged_in(wanted)).abort()
+        else:
+            with pytest.raises(error):
+                await open_logged_in(wanted)
+        assert len(server.peers) == 2
+        assert source.renewals == 1
+
+
+async def test_no_token_in_any_log(caplog: pytest.LogCaptureFixture) -> None:
+    """See neither a token nor its base64 in the most talkative log, nor in an account."""
+    caplog.set_level(logging.DEBUG)
+
+    async def serve(peer: Peer) -> None:
+        await refuse(peer, {"status": "old-token"}, b"NO old-token is no good")
+        tag = await peer.expect("AUTHENTICATE")
+        sent = peer.received[-1].split(b" ")[-1]
+        peer.say(b"* OK you said %b" % sent, tag + b" " + OK)
+
+    lines = await try_tokens(serve, XOAUTH2 + b" SASL-IR", "old-token", "new-token")
+    assert "AUTHENTICATE XOAUTH2 ***" in caplog.text
+    responses = [line.split(b" ")[-1].decode() for line in lines if b"XOAUTH2" in line]
+    for secret in ("old-token", "new-token", *responses):
+        assert secret not in caplog.text
+    assert "Tokens" not in repr(account(0, token=Tokens("x")))
+
+
+class Issuer:
+    """Gives tokens that live for a while, and knows whether one still does."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, lifetime: float) -> None:
+        """Issue tokens that live so many seconds."""
+        self._loop = loop
+        self.lifetime = lifetime
+        self._expires: dict[str, float] = {}
+        self._current = ""
+        self.error: Exception | None = None
+        self.asked = 0
+
+    @property
+    def issued(self) -> int:
+        """Return how many tokens there were."""
+        return len(self._expires)
+
+    async def token(self, *, renew: bool = False) -> str:
+        """Return the token of before, or another one if that does not live for long."""
+        self.asked += 1
+        if self.error is not None:
+            raise self.error
+        if renew or not self.is_good(self._current, for_seconds=5):
+            self._current = f"token-{self.issued}"
+            self._expires[self._current] = self._loop.time() + self.lifetime
+        return self._current
+
+    def revoke_all(self) -> None:
+        """Let no token be good any more."""
+        self._expires = dict.fromkeys(self._expires, 0.0)
+
+    def is_good(self, token: str, for_seconds: float = 0) -> bool:
+        """Return if a token lives."""
+        return self._expires.get(token, 0.0) > self._loop.time() + for_seconds
+
+    def twist(self, line: bytes) -> Iterable[bytes] | None:
+        """Refuse a login whose token does not live, as a server does."""
+        tag, _, command = line.partition(b" ")
+        if not command.startswith(b"AUTHENTICATE XOAUTH2 "):
+            return None
+        response = b64decode(command.split(b" ")[-1]).decode()
+        token = response.partition("Bearer ")[2].rstrip("\1")
+        if self.is_good(token):
+            return None
+        return [tag + b" NO AUTHENTICATE failed."]
+
+
+TOKENS = IDLE + b" " + XOAUTH2
+
+
+def test_a_day_of_tokens_that_live_twenty_seconds() -> None:
+    """See each mail told once, in order, over many tokens and connections that end."""
+
+    async def main(loop: VirtualLoop) -> None:
+        issuer = Issuer(loop, 20.0)
+        server = served(loop, capabilities=TOKENS, twist=issuer.twist)
+        async with watched({"INBOX": Mark(UID_VALIDITY, 1)}, token=issuer) as recorder:
+            delivered = 0
+            started = loop.time()
+            while loop.time() < started + 24 * HOUR:
+                # A connection that lived for so long is followed by another one at once.
+                await asyncio.sleep(305.0)
+                server.deliver(1)
+                server.reset_all()
+                server.slip_in(1)
+                delivered += 2
+            await asyncio.sleep(MINUTE)
+            assert recorder.uids == list(range(1, delivered + 1))
+        assert issuer.issued == server.logins > 200
+        assert all(state.error is None for state in recorder.states[1:])
+        assert not recorder.refused
+
+    run(main)
+
+
+def test_a_session_outlives_its_token() -> None:
+    """See nothing asked of anybody while the server keeps the session up."""
+
+    async def main(loop: VirtualLoop) -> None:
+        issuer = Issuer(loop, 20.0)
+        server = served(loop, capabilities=TOKENS, twist=issuer.twist)
+        async with watched({"INBOX": Mark(UID_VALIDITY, 1)}, token=issuer) as recorder:
+            await asyncio.sleep(HOUR)
+            server.deliver(1)
+            await asyncio.sleep(1)
+            assert recorder.uids == [1]
+        assert (issuer.asked, server.logins) == (1, 1)
+
+    run(main)
+
+
+def test_a_token_that_the_server_takes_no_more_is_renewed_without_an_outage() -> None:
+    """See nobody told of anything."""
+
+    async def main(loop: VirtualLoop) -> None:
+        issuer = Issuer(loop, HOUR)
+        server = served(loop, capabilities=TOKENS, twist=issuer.twist)
+        async with watched({"INBOX": Mark(UID_VALIDITY, 1)}, token=issuer) as recorder:
+            await asyncio.sleep(1)
+            issuer.revoke_all()
+            server.close_all()
+            server.slip_in(1)
+            await asyncio.sleep(1)
+            assert recorder.uids == [1]
+            assert recorder.state.connected
+        assert all(state.error is None for state in recorder.states[1:])
+        assert not recorder.refused
+
+    run(main)
+
+
+def test_a_token_server_that_is_down_is_an_outage() -> None:
+    """See no re-authentication however long it takes, no login spent, and mail told then."""
+
+    async def main(loop: VirtualLoop) -> None:
+        issuer = Issuer(loop, 20.0)
+        server = served(loop, capabilities=TOKENS, twist=issuer.twist)
+        async with watched({"INBOX": Mark(UID_VALIDITY, 1)}, token=issuer) as recorder:
+            await asyncio.sleep(1)
+            issuer.error = Unavailable("503")
+            server.close_all()
+            server.slip_in(1)
+            await asyncio.sleep(12 * HOUR)
+            assert type(recorder.state.error) is TokenUnavailable
+            assert not recorder.state.connected
+            assert server.logins == 1
+            assert issuer.asked < 12 * 16  # All five minutes at the most.
+            issuer.error = None
+            await asyncio.sleep(5 * MINUTE)
+            assert recorder.uids == [1]
+        assert not recorder.refused
+
+    run(main)
+
+
+def test_a_token_server_that_is_down_when_a_token_is_refused() -> None:
+    """See a login that may get the account locked tried once a minute, whatever the user does."""
+
+    async def main(loop: VirtualLoop) -> None:
+        class Stale:
+            """Does not know that its token is no good."""
+
+            async def token(self, *, renew: bool = False) -> str:
+                return await Tokens("bad", TokenUnavailable("503")).token(renew=renew)
+
+        server = served(loop, capabilities=TOKENS, twist=Issuer(loop, 1.0).twist)
+        async with watched({"INBOX": Mark(UID_VALIDITY, 1)}, token=Stale()) as recorder:
+            for _ in range(5 * 60):
+                recorder.watcher.check_now()
+                await asyncio.sleep(1)
+            assert server.logins <= logins.BURST + 5
+        assert isinstance(recorder.state.error, TokenUnavailable)
+        assert not recorder.refused
+
+    run(main)
+
+
+def test_revoked_tokens_ask_for_a_login_at_once() -> None:
+    """See the user asked without a try, and nothing more tried."""
+
+    async def main(loop: VirtualLoop) -> None:
+        issuer = Issuer(loop, 20.0)
+        server = served(loop, capabilities=TOKENS, twist=issuer.twist)
+        async with watched({"INBOX": Mark(UID_VALIDITY, 1)}, token=issuer) as recorder:
+            await asyncio.sleep(1)
+            issuer.error = TokenRevoked("invalid_grant")
+            server.close_all()
+            await asyncio.sleep(1)
+            assert recorder.refused == 1
+            assert type(recorder.state.error) is TokenRevoked
+            await asyncio.sleep(HOUR)
+        assert (recorder.refused, server.logins, issuer.asked) == (1, 1, 2)
+
+    run(main)
+
+
+def test_revoked_tokens_while_another_connection_lives() -> None:
+    """See the user asked, and both folders cared for as long as there is a session."""
+
+    async def main(loop: VirtualLoop) -> None:
+        issuer = Issuer(loop, 20.0)
+        server = served(loop, "INBOX", "Work", capabilities=TOKENS, twist=issuer.twist)
+        marks = {"INBOX": Mark(UID_VALIDITY, 1), "Work": Mark(UID_VALIDITY, 1)}
+        async with watched(marks, token=issuer) as recorder:
+            await asyncio.sleep(10)
+            assert recorder.state.connections == 2
+            issuer.error = TokenRevoked("invalid_grant")
+            next(
+                it for it in tuple(server._clients) if not it.has_open(server.folder())
+            ).close()
+            await asyncio.sleep(1)
+            assert recorder.refused == 1
+            server.slip_in(1, "Work")
+            server.deliver(1)
+            await asyncio.sleep(2 * MINUTE)
+            assert recorder.told == {"INBOX": [1], "Work": [1]}
+
+    run(main)
+
+
+def test_a_token_that_is_refused_again_and_again_asks_for_a_login() -> None:
+    """See three tries, each with a new token, and after that one every quarter of an hour."""
+
+    async def main(loop: VirtualLoop) -> None:
+        issuer = Issuer(loop, 0.0)
+        server = served(loop, capabilities=TOKENS, twist=issuer.twist)
+        async with watched({"INBOX": None}, token=issuer) as recorder:
+            await asyncio.sleep(10 * MINUTE)
+            assert server.logins == 2 * logins.MAX_REFUSALS
+            await asyncio.sleep(10 * HOUR)
+        assert recorder.refused == 1
+        assert type(recorder.state.error) is TokenRefused
+        assert server.logins <= 2 * (logins.MAX_REFUSALS + 10 * 4)
+
+
+def test_a_server_that_refuses_good_tokens_for_a_while() -> None:
+    """See the account come back by itself, and no mail lost."""
+
+    async def main(loop: VirtualLoop) -> None:
+        issuer = Issuer(loop, 20.0)
+        server = served(loop, capabilities=TOKENS, twist=issuer.twist)
+        async with watched({"INBOX": Mark(UID_VALIDITY, 1)}, token=issuer) as recorder:
+            await asyncio.sleep(1)
+            issuer.lifetime = 0.0
+            issuer.revoke_all()
+            server.close_all()
+            await asyncio.sleep(HOUR)
+            assert recorder.refused == 1
+            server.slip_in(1)
+            issuer.lifetime = 20.0
+            await asyncio.sleep(20 * MINUTE)
+            assert recorder.uids == [1]
+            assert recorder.state.connected
+
+    run(main)
+
+
+def test_an_account_shows_nothing_secret() -> None:
+    """See neither password nor token in its text."""
+    shown = repr(
+        Account(host="h", port=1, username="u", password="pw", token=Tokens("tk"))
+    )
+    assert "pw" not in shown
+    assert "Tokens" not in shown
+
+
+async def test_a_command_shows_nothing_secret() -> None:
+    """See neither what it sends nor what is secret in it."""
+    command = Command("LOGIN", '"user" "pw"', more=b"pw", secrets=("pw",))
+    assert "LOGIN" in repr(command)
+    assert "pw" not in repr(command)

@@ -1,0 +1,1036 @@
+"""What the account's command connection does with servers that are poor, odd, dying or hostile."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+import contextlib
+import re
+from typing import Any
+
+import pytest
+
+from custom_components.imap_push.imap import (
+    AppPasswordNeeded,
+    Client,
+    ConnectionLost,
+    Criteria,
+    CriteriaRefused,
+    FlagRefused,
+    FolderInfo,
+    FolderNotFound,
+    FolderRenumbered,
+    FolderRole,
+    ImapError,
+    LoginRefused,
+    MailNotFound,
+    OAuthNeeded,
+    PartNotFound,
+    ProtocolError,
+    SearchCount,
+    SearchResult,
+    StoreResult,
+    Throttled,
+    TooManyConnections,
+    Unavailable,
+    Unsupported,
+)
+from custom_components.imap_push.imap.client import persistent_session as kept
+
+from ..conftest import account
+from ..scripted import Peer, Script, ScriptedServer, mail
+from ..virtual import VirtualLoop, run
+
+RICH = b"IMAP4rev1 ESEARCH LITERAL+ MOVE UIDPLUS SPECIAL-USE LIST-EXTENDED"
+POOR = b"IMAP4rev1"
+
+
+class Session:
+    """The server's side: tells what a line gets, by patterns, as often as it comes."""
+
+    def __init__(
+        self,
+        answers: dict[str, Any] | None = None,
+        capabilities: bytes = RICH,
+        uid_validity: int = 1,
+    ) -> None:
+        """Answer commands that match a pattern with these lines, the last one tagged."""
+        self._answers = answers or {}
+        self._capabilities = capabilities
+        self._uid_validity = uid_validity
+        self.received: list[str] = []
+
+    async def __call__(self, peer: Peer) -> None:
+        """Serve one connection."""
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            await peer.log_in(self._capabilities)
+            while True:
+                await self._answer(peer, await peer.line())
+
+    async def _answer(self, peer: Peer, line: bytes) -> None:
+        tag, _, rest = line.partition(b" ")
+        command = rest.decode("latin-1")
+        while literal := re.search(r"\{(\d+)(\+?)\}$", command):
+            if not literal[2]:
+                peer.say(b"+ go on")
+            octets = await peer._reader.readexactly(int(literal[1]))
+            line = await peer.line()
+            command += octets.decode("latin-1") + line.decode("latin-1")
+        self.received.append(command)
+        for pattern, lines in self._answers.items():
+            if re.match(pattern, command):
+                *untagged, status = [lines] if isinstance(lines, bytes) else lines
+                peer.say_raw(b"".join(it.replace(b"TAG", tag) for it in untagged))
+                if status:
+                    peer.say(tag + b" " + status)
+                else:
+                    peer.close()
+                return
+        if command.startswith(("EXAMINE", "SELECT")):
+            peer.say(b"* OK [UIDVALIDITY %d] valid" % self._uid_validity)
+        peer.say(tag + b" OK done")
+
+
+@contextlib.asynccontextmanager
+async def serving(*scripts: Script):  # type: ignore[no-untyped-def]
+    """Yield a client of a server that plays these scripts."""
+    async with ScriptedServer(*scripts) as server:
+        client = Client(account(server.port))
+        yield client
+        await client.close()
+
+
+EXISTS = b"* 1 FETCH (UID 5)\r\n* 2 FETCH (UID 7)\r\n"
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "answers", "sent"),
+    [
+        pytest.param(
+            RICH,
+            {"UID SEARCH": [b'* ESEARCH (TAG "TAG") UID COUNT 4 ALL 2,5:7\r\n', b"OK"]},
+            ["UID SEARCH RETURN (COUNT ALL) CHARSET UTF-8 FROM {2+}é"],
+            id="ESEARCH, LITERAL+",
+        ),
+        pytest.param(
+            b"IMAP4rev1 LITERAL-",
+            {"UID SEARCH": [b"* SEARCH 6 2\r\n* SEARCH 5 7 7\r\n", b"OK"]},
+            ["UID SEARCH CHARSET UTF-8 FROM {2+}é"],
+            id="SEARCH, LITERAL-",
+        ),
+        pytest.param(
+            POOR,
+            {"UID SEARCH": [b"* SEARCH 6 2 5 7\r\n", b"OK"]},
+            ["UID SEARCH CHARSET UTF-8 FROM {2}é"],
+            id="nothing",
+        ),
+        pytest.param(
+            POOR,
+            {
+                "UID SEARCH CHARSET UTF-8": b"NO [BADCHARSET (KOI8-R ISO-8859-1)] no",
+                "UID SEARCH": [b"* SEARCH 6 2 5 7\r\n", b"OK"],
+            },
+            [
+                "UID SEARCH CHARSET UTF-8 FROM {2}é",
+                "UID SEARCH CHARSET ISO-8859-1 FROM {1}\xe9",
+            ],
+            id="another charset",
+        ),
+    ],
+)
+async def test_search_for_what_is_not_ascii(
+    capabilities: bytes, answers: dict[str, Any], sent: list[str]
+) -> None:
+    """Every server is asked in its own way, and the answer is the same."""
+    session = Session(answers, capabilities)
+    async with serving(session) as client:
+        found = await client.search("INBOX", Criteria(sender="é"), limit=3)
+    assert found == SearchResult(uid_validity=1, uids=(7, 6, 5), total=4)
+    asked = [line for line in session.received if line.startswith("UID SEARCH")]
+    assert [line.replace("Ã©", "é") for line in asked] == sent
+
+
+def header(uid: int, subject: str) -> bytes:
+    """Return a FETCH response."""
+    return mail(uid, uid, subject)
+
+
+ODD: dict[str, Any] = {
+    r"UID SEARCH .*CHARSET": b"NO [BADCHARSET (US-ASCII)] only English",
+    "UID SEARCH": [b'* ESEARCH (TAG "TAG") UID COUNT 2 ALL 5,7\r\n', b"OK"],
+    "UID FETCH": [header(5, "Größe"), header(7, "other"), b"OK"],
+}
+
+
+async def test_server_that_knows_no_charset() -> None:
+    """Header fields are looked at here instead; what they cannot tell is refused in its words."""
+    async with serving(Session(ODD)) as client:
+        subject = Criteria(subject="GRÖSSE", unread=True)
+        assert (await client.search("INBOX", subject, limit=9)).total == 1
+        other = Criteria(subject="groß")
+        assert (await client.search("INBOX", other, limit=9)).total == 0
+        found = await client.search("INBOX", subject, limit=9)
+        assert (found.uids, found.total) == ((5,), 1)
+        with pytest.raises(CriteriaRefused, match="only English"):
+            await client.search("INBOX", Criteria(text="ö"), limit=9)
+        counted = await client.count(
+            "INBOX", [subject, Criteria(text="ö"), Criteria()], among=[5, 7]
+        )
+    assert counted[0] == SearchCount(total=1, matching=frozenset({5}))
+    assert isinstance(counted[1], CriteriaRefused)
+    assert counted[2] == SearchCount(total=2, matching=frozenset({5, 7}))
+
+
+MOVED: dict[str, Any] = {
+    "UID FETCH": [EXISTS, b"OK"],
+    "UID (COPY|MOVE)": [b"* OK [COPYUID 9 5,7 1:2] ok\r\n", b"OK"],
+}
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "answers", "sent"),
+    [
+        pytest.param(b"MOVE", MOVED, ['UID MOVE 5,7 "To"'], id="MOVE"),
+        pytest.param(
+            b"MOVE UIDPLUS",
+            MOVED | {"UID MOVE": b"OK [COPYUID 9 5,7 1:2] moved"},
+            ['UID MOVE 5,7 "To"'],
+            id="MOVE, told at the end",
+        ),
+        pytest.param(
+            b"UIDPLUS",
+            MOVED,
+            [
+                'UID COPY 5,7 "To"',
+                "UID STORE 5,7 +FLAGS.SILENT (\\Deleted)",
+                "UID EXPUNGE 5,7",
+            ],
+            id="COPY and UID EXPUNGE",
+        ),
+    ],
+)
+async def test_move(
+    capabilities: bytes, answers: dict[str, Any], sent: list[str]
+) -> None:
+    """Mail is moved by what the server has, and never by a plain EXPUNGE."""
+    session = Session(answers, b"IMAP4rev1 " + capabilities)
+    async with serving(session) as client:
+        done = await client.move("INBOX", 1, [7, 6, 5], "To")
+    assert done == StoreResult(uids=(7, 5), missing=(6,))
+    assert session.received[2:-1] == sent
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "answers", "error", "never"),
+    [
+        pytest.param(
+            b"", {}, Unsupported, "UID (COPY|STORE)", id="no MOVE, no UIDPLUS"
+        ),
+        pytest.param(
+            b"UIDPLUS",
+            {"UID COPY": b"OK done"},
+            MailNotFound,
+            "UID (STORE|EXPUNGE)",
+            id="nothing was copied",
+        ),
+        pytest.param(
+            b"MOVE UIDPLUS",
+            {"UID MOVE": b"OK done"},
+            MailNotFound,
+            "UID EXPUNGE",
+            id="nothing was moved",
+        ),
+        pytest.param(
+            b"MOVE",
+            {"UID MOVE": b"NO [TRYCREATE] make it first"},
+            FolderNotFound,
+            "CREATE",
+            id="no such folder",
+        ),
+        pytest.param(
+            b"MOVE",
+            {"UID MOVE": b"NO [OVERQUOTA] full"},
+            ImapError,
+            "UID STORE",
+            id="full",
+        ),
+        pytest.param(
+            b"MOVE",
+            {"UID MOVE": b"NO [EXPUNGEISSUED] gone"},
+            ImapError,
+            "UID STORE",
+            id="always taken away",
+        ),
+        pytest.param(
+            b"MOVE",
+            {"SELECT": [b"* OK [UIDVALIDITY 1] v\r\n", b"OK [READ-ONLY] look"]},
+            Unsupported,
+            "UID MOVE",
+            id="read-only",
+        ),
+        pytest.param(
+            b"MOVE",
+            {"SELECT": [b"* OK [UIDVALIDITY 2] v\r\n", b"OK"]},
+            FolderRenumbered,
+            "UID MOVE",
+            id="renumbered",
+        ),
+        pytest.param(
+            b"MOVE",
+            {"SELECT": b"NO [UNAVAILABLE] later"},
+            Unavailable,
+            "UID MOVE",
+            id="later",
+        ),
+    ],
+)
+async def test_move_that_cannot_be(
+    capabilities: bytes, answers: dict[str, Any], error: type[ImapError], never: str
+) -> None:
+    """The error is clear, and no mail is harmed."""
+    session = Session(
+        answers | {"UID FETCH": [EXISTS, b"OK"]}, b"IMAP4rev1 " + capabilities
+    )
+    async with serving(session) as client:
+        with pytest.raises(error):
+            await client.move("INBOX", 1, [5, 7], "To")
+    assert not [line for line in session.received if re.match(never, line)]
+
+
+@pytest.mark.parametrize(
+    ("folder", "to"), [("INBOX", "Inbox"), ("inbox", "INBOX"), ("Größe", "Größe")]
+)
+async def test_move_to_where_the_mail_is(folder: str, to: str) -> None:
+    """It would get another UID, and be new mail once more."""
+    session = Session(MOVED)
+    async with serving(session) as client:
+        with pytest.raises(Unsupported):
+            await client.move(folder, 1, [5], to)
+    assert session.received == ["LOGOUT"]
+
+
+async def test_delete_without_means() -> None:
+    """No Trash, no UIDPLUS: told, and nothing is done."""
+    session = Session(capabilities=POOR)
+    async with serving(session) as client:
+        with pytest.raises(Unsupported, match="Trash"):
+            await client.delete("INBOX", 1, [5])
+        with pytest.raises(Unsupported):
+            await client.delete("INBOX", 1, [5], permanently=True)
+    assert session.received[:-1] == ['LIST "" "*"']
+
+
+async def test_trash_of_several() -> None:
+    """Mail goes to the user's own Trash, not to one in an archive or of somebody else."""
+    names = (b"Archive/Trash", b"Other Users/ann/Trash", b"Trash", b"Work/Trash")
+    answers = {
+        "LIST": [b"".join(b'* LIST () "/" "%b"\r\n' % it for it in names), b"OK"],
+        "UID FETCH": [EXISTS, b"OK"],
+        "UID MOVE": b"OK [COPYUID 9 5 1] moved",
+    }
+    session = Session(answers)
+    async with serving(session) as client:
+        await client.delete("INBOX", 1, [5])
+    assert 'UID MOVE 5 "Trash"' in session.received
+
+
+async def test_move_of_mail_that_others_take_away_meanwhile() -> None:
+    """What is still there is moved."""
+    refusals = iter([b"NO [EXPUNGEISSUED] gone"])
+
+    class Taken(Session):
+        async def _answer(self, peer: Peer, line: bytes) -> None:
+            if b"UID MOVE" in line and (refusal := next(refusals, b"")):
+                self._answers["UID FETCH"] = [b"* 1 FETCH (UID 7)\r\n", b"OK"]
+                peer.say(line.split()[0] + b" " + refusal)
+                return
+            await super()._answer(peer, line)
+
+    answers = {
+        "UID FETCH": [EXISTS, b"OK"],
+        "UID MOVE": b"OK [COPYUID 9 7 1] moved",
+    }
+    async with serving(Taken(answers)) as client:
+        done = await client.move("INBOX", 1, [5, 7], "To")
+    assert done == StoreResult(uids=(7,), missing=(5,))
+
+
+@pytest.mark.parametrize(
+    ("listed", "folders"),
+    [
+        pytest.param(
+            b'* LIST (\\HasChildren \\Sent) "/" "Gesendet"\r\n'
+            b'* LIST (\\Noselect) "/" "Top"\r\n* LIST (\\NonExistent) "/" Gone\r\n'
+            b'* LIST () "/" inbox\r\n* LIST (\\Trash) "." {5}\r\nM&-M!\r\n* LIST () NIL Trash\r\n',
+            [
+                FolderInfo(name="INBOX", delimiter="/", role=FolderRole.INBOX),
+                FolderInfo(name="Gesendet", delimiter="/", role=FolderRole.SENT),
+                FolderInfo(name="M&M!", delimiter=".", role=FolderRole.TRASH),
+                FolderInfo(name="Trash"),
+            ],
+            id="special use told",
+        ),
+        pytest.param(
+            b'* LIST () "." INBOX.Papierkorb\r\n* LIST () "." "INBOX.Entw&APw-rfe"\r\n'
+            b'* LIST () "." Other\r\n* LIST () "." Other\r\n',
+            [
+                FolderInfo(
+                    name="INBOX.Entwürfe", delimiter=".", role=FolderRole.DRAFTS
+                ),
+                FolderInfo(
+                    name="INBOX.Papierkorb", delimiter=".", role=FolderRole.TRASH
+                ),
+                FolderInfo(name="Other", delimiter="."),
+            ],
+            id="by usual names",
+        ),
+        pytest.param(
+            b'* LIST (\\Sent) "/" Post\r\n* LIST () "/" Sent\r\n* LIST () "/" Trash\r\n',
+            [
+                FolderInfo(name="Post", delimiter="/", role=FolderRole.SENT),
+                FolderInfo(name="Sent", delimiter="/"),
+                FolderInfo(name="Trash", delimiter="/", role=FolderRole.TRASH),
+            ],
+            id="special use told of some",
+        ),
+        pytest.param(
+            b"* LIST\r\n* LIST () () ()\r\n* LIST x\r\n* LIST () NIL NIL\r\n",
+            [],
+            id="garbage",
+        ),
+    ],
+)
+async def test_folders(listed: bytes, folders: list[FolderInfo]) -> None:
+    """Folders come with what they are for, as far as it is told or known."""
+    session = Session({"LIST": [listed, b"OK"]})
+    async with serving(session) as client:
+        assert await client.folders() == folders
+    assert session.received[0] == 'LIST "" "*" RETURN (SPECIAL-USE)'
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["first request", "kept"])
+async def test_connection_that_dies_during_a_request(again: bool) -> None:
+    """A kept one is replaced and the request repeated, once; a new one is not."""
+    dying = {"UID SEARCH .*FLAGGED": b""}
+    living = Session({"UID SEARCH": [b"* ESEARCH UID COUNT 3\r\n", b"OK"]})
+    async with serving(Session(dying), living) as client:
+        if again:
+            await client.search("INBOX", Criteria(), limit=1)
+            found = await client.search("INBOX", Criteria(flagged=True), limit=1)
+            assert found.total == 3
+        else:
+            with pytest.raises(ConnectionLost):
+                await client.search("INBOX", Criteria(flagged=True), limit=1)
+
+
+async def test_connection_that_dies_after_a_copy() -> None:
+    """Whether it was done is not known, and it is not done twice."""
+    session = Session({"UID COPY": b""} | MOVED, b"IMAP4rev1 UIDPLUS")
+    async with serving(session) as client:
+        await client.folders()
+        with pytest.raises(ConnectionLost):
+            await client.move("INBOX", 1, [5, 7], "To")
+
+
+async def test_login_refused() -> None:
+    """No other login is tried for a minute."""
+
+    async def refuse(peer: Peer) -> None:
+        peer.say(b"* OK [CAPABILITY IMAP4rev1] ready")
+        await peer.answer("LOGIN", ok=b"NO [AUTHENTICATIONFAILED] wrong")
+
+    async with serving(refuse) as client:
+        for _ in range(3):
+            with pytest.raises(LoginRefused, match="wrong"):
+                await client.folders()
+
+
+@pytest.mark.parametrize(
+    ("refusal", "error", "seconds"),
+    [
+        (b"Application-specific password required", AppPasswordNeeded, 60.0),
+        (b"BasicAuthBlocked, use OAUTH", OAuthNeeded, 60.0),
+        (b"throttled. Suggested Backoff Time: 200000 milliseconds", Throttled, 200.0),
+    ],
+    ids=["app password", "OAuth", "throttled"],
+)
+def test_login_refused_for_a_reason(
+    refusal: bytes, error: type[ImapError], seconds: float
+) -> None:
+    """It is told as what it is each time, and the server is left alone as long as it wants."""
+
+    async def refuse(peer: Peer) -> None:
+        peer.say(b"* OK [CAPABILITY IMAP4rev1] ready")
+        await peer.answer("LOGIN", ok=b"NO " + refusal)
+
+    async def main(loop: VirtualLoop) -> None:
+        loop.scripts = [refuse, Session()]
+        client = Client(account(993))
+        for pause in (0.0, 1.0, seconds - 2):
+            await asyncio.sleep(pause)
+            with pytest.raises(error):
+                await client.folders()
+        await asyncio.sleep(2)
+        assert await client.folders() == []
+        await client.close()
+
+    run(main)
+
+
+def test_login_after_a_refusal() -> None:
+    """After a minute another login is tried."""
+
+    async def refuse(peer: Peer) -> None:
+        peer.say(b"* OK [CAPABILITY IMAP4rev1] ready")
+        await peer.answer("LOGIN", ok=b"NO [AUTHENTICATIONFAILED] wrong")
+
+    async def main(loop: VirtualLoop) -> None:
+        loop.scripts = [refuse, Session()]
+        client = Client(account(993))
+        with pytest.raises(LoginRefused):
+            await client.folders()
+        await asyncio.sleep(kept.REFUSAL_PAUSE)
+        assert await client.folders() == []
+        await client.close()
+
+    run(main)
+
+
+def test_connection_is_kept_while_it_is_used() -> None:
+    """It is left after five minutes without a request, and opened again when needed."""
+
+    async def main(loop: VirtualLoop) -> None:
+        first, second = Session(), Session()
+        loop.scripts = [first, second]
+        client = Client(account(993))
+        await client.folders()
+        await asyncio.sleep(kept.PROBE_AFTER - 1)
+        await client.folders()
+        await asyncio.sleep(kept.KEPT - 1)
+        await client.folders()
+        listing = 'LIST "" "*" RETURN (SPECIAL-USE)'
+        assert first.received == [listing, listing, "NOOP", listing]
+        await asyncio.sleep(kept.KEPT + 1)
+        assert first.received[-1] == "LOGOUT"
+        assert len(loop.connected_at) == 1
+        await client.folders()
+        await client.close()
+        assert second.received == [listing, "LOGOUT"]
+        with pytest.raises(ConnectionLost):
+            await client.folders()
+
+    run(main)
+
+
+def test_connection_that_is_silently_dead() -> None:
+    """It is found out within seconds, and replaced."""
+
+    async def main(loop: VirtualLoop) -> None:
+        loop.scripts = [Session(), Session()]
+        client = Client(account(993))
+        await client.folders()
+        loop.is_blackhole = True
+        await asyncio.sleep(kept.PROBE_AFTER)
+        asked_at = loop.time()
+        loop.call_later(kept.PROBE_DEADLINE - 1, setattr, loop, "_is_blackhole", False)
+        assert await client.folders() == []
+        assert loop.time() - asked_at < kept.PROBE_DEADLINE + 1
+        assert len(loop.connected_at) == 2
+        await client.close()
+
+    run(main)
+
+
+async def test_server_that_ended_the_connection_meanwhile() -> None:
+    """The next request gets a new one."""
+    first = Session({"LIST": [b"TAG OK\r\n* BYE\r\n", b""]})
+    async with serving(first, Session()) as client:
+        assert await client.folders() == []
+        await asyncio.sleep(0.01)
+        assert await client.folders() == []
+
+
+@pytest.mark.parametrize(
+    ("seconds", "connections"), [(1.0, 1), (60.0, 2)], ids=["late", "never"]
+)
+def test_cancelled_request(seconds: float, connections: int) -> None:
+    """The next one gets its own answers, on the same connection if the others come in time."""
+
+    class Slow(Session):
+        """Takes its time for a list."""
+
+        async def _answer(self, peer: Peer, line: bytes) -> None:
+            if b"LIST" in line:
+                await asyncio.sleep(seconds)
+            await super()._answer(peer, line)
+
+    async def main(loop: VirtualLoop) -> None:
+        answers = {"UID SEARCH": [b"* ESEARCH UID COUNT 3\r\n", b"OK"]}
+        loop.scripts = [Slow(answers), Session(answers)]
+        client = Client(account(993))
+        cancelled = asyncio.create_task(client.folders())
+        waiting = asyncio.create_task(client.search("INBOX", Criteria(), limit=1))
+        await asyncio.sleep(0.5)
+        cancelled.cancel()
+        assert (await waiting).total == 3
+        assert cancelled.cancelled()
+        assert len(loop.connected_at) == connections
+        await client.close()
+
+    run(main)
+
+
+async def test_close_during_a_request() -> None:
+    """Whoever waits is told."""
+    listening = asyncio.Event()
+
+    async def silent(peer: Peer) -> None:
+        await peer.log_in(RICH)
+        await peer.expect("LIST")
+        listening.set()
+        await peer.until_closed()
+
+    async with serving(silent) as client:
+        asking = asyncio.create_task(client.folders())
+        await listening.wait()
+        await client.close()
+        with pytest.raises(ConnectionLost):
+            await asking
+
+
+async def test_too_many_connections() -> None:
+    """The server's limit is told as what it is."""
+
+    async def refuse(peer: Peer) -> None:
+        peer.say(b"* OK [CAPABILITY IMAP4rev1] ready")
+        await peer.answer("LOGIN", ok=b"NO [LIMIT] too many")
+
+    async with serving(refuse) as client:
+        with pytest.raises(TooManyConnections):
+            await client.folders()
+
+
+@pytest.mark.parametrize(
+    ("answer", "total", "uids"),
+    [
+        (b'* ESEARCH (TAG "TAG") UID COUNT 9 ALL 1:4294967295\r\n', 9, 3),
+        (b'* ESEARCH (TAG "TAG") UID\r\n', 0, 0),
+        (b"* ESEARCH\r\n", 0, 0),
+        (b"* ESEARCH (TAG x) UID ALL 0,x,5:,:7,99999999999999,4:2 COUNT -3\r\n", 0, 3),
+        (b"* ESEARCH UID COUNT 7 ALL %b\r\n" % b",".join([b"7"] * 90_000), 7, 1),
+        (b"* SEARCH 1 2 3\r\n", 0, 0),
+    ],
+    ids=["billions", "nothing", "less", "garbage", "long", "not asked for"],
+)
+async def test_hostile_search_answers(answer: bytes, total: int, uids: int) -> None:
+    """Nothing fills the memory, and nothing is made up."""
+    async with serving(Session({"UID SEARCH": [answer, b"OK"]})) as client:
+        found = await client.search("INBOX", Criteria(), limit=3)
+    assert (found.total, len(found.uids)) == (total, uids)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"* 1 FETCH (UID 6 FLAGS ())\r\n",
+        b"* 1 FETCH (UID 5 FLAGS ())\r\n",
+        b"* 1 FETCH (\r\n",
+    ],
+    ids=["nothing", "another mail", "flags only", "garbage"],
+)
+async def test_mail_that_is_not_there(answer: bytes) -> None:
+    """What tells of another mail tells nothing of this one."""
+    async with serving(Session({"UID FETCH": [answer, b"OK"]})) as client:
+        with pytest.raises(MailNotFound):
+            await client.content("INBOX", 1, 5, text_size=9)
+        with pytest.raises(MailNotFound):
+            await client.attachment("INBOX", 1, 5, "1")
+        with pytest.raises(MailNotFound):
+            await client.content("INBOX", 1, 0, text_size=9)
+
+
+async def test_mail_that_is_taken_away_while_it_is_fetched() -> None:
+    """It is as if it had never been there; one that cannot be shown is told of all the same."""
+    gone = Session({"UID FETCH": b"NO [EXPUNGEISSUED] gone"})
+    async with serving(gone) as client:
+        with pytest.raises(MailNotFound):
+            await client.content("INBOX", 1, 5, text_size=9)
+        assert await client.mails("INBOX", 1, [5, 7]) == []
+    broken = Session(
+        {
+            "UID FETCH 5 ": b"NO [SERVERBUG] Internal error occurred.",
+            "UID FETCH 5,": b"NO [SERVERBUG] Internal error occurred.",
+            "UID FETCH": [header(7, "seven"), b"OK"],
+        }
+    )
+    async with serving(broken) as client:
+        mails = await client.mails("INBOX", 1, [7, 5, 7])
+        assert [(it.uid, it.subject) for it in mails] == [(7, "seven"), (5, "")]
+    refused = Session({"UID FETCH": b"NO [UNAVAILABLE] later"})
+    async with serving(refused) as client:
+        with pytest.raises(Unavailable):
+            await client.mails("INBOX", 1, [5])
+        with pytest.raises(Unavailable):
+            await client.content("INBOX", 1, 5, text_size=9)
+
+
+def structure(encoding: str, size: int = 10) -> list[bytes]:
+    """Return the answer to a FETCH of a structure with one part."""
+    text = f'("application" "pdf" NIL NIL NIL "{encoding}" {size})'
+    return [f"* 1 FETCH (UID 5 BODYSTRUCTURE {text})\r\n".encode(), b"OK"]
+
+
+async def read(client: Client) -> bytes:
+    """Return a whole part."""
+    return b"".join([it async for it in client.read_part("INBOX", 1, 5, "1")])
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body", "content"),
+    [
+        ("base64", b"aGVsbG8=", b"hello"),
+        ("quoted-printable", b"h=65llo=\r\n you  \r\n=", b"hello you\r\n"),
+        ("8bit", b"\x00\xff", b"\x00\xff"),
+        ("x-odd", b"", b""),
+    ],
+)
+async def test_part(encoding: str, body: bytes, content: bytes) -> None:
+    """A part is decoded as it says."""
+    piece = b"* 1 FETCH (UID 5 BODY[1]<0> {%d}\r\n%b)\r\n" % (len(body), body)
+    answers: dict[str, Any] = {
+        ".*BODYSTRUCTURE": structure(encoding),
+        "UID FETCH": [piece, b"OK"],
+    }
+    async with serving(Session(answers)) as client:
+        assert await read(client) == content
+
+
+async def test_server_that_sends_more_of_a_part_than_was_asked_for() -> None:
+    """It is not taken for the file."""
+    body = b"x" * 300_000
+    piece = b"* 1 FETCH (UID 5 BODY[1] {%d}\r\n%b)\r\n" % (len(body), body)
+    answers: dict[str, Any] = {
+        ".*BODYSTRUCTURE": structure("7bit"),
+        "UID FETCH": [piece, b"OK"],
+    }
+    async with serving(Session(answers), Session(answers)) as client:
+        with pytest.raises(ProtocolError):
+            await read(client)
+    async with serving(
+        Session(
+            {".*BODYSTRUCTURE": [b"* 1 FETCH (UID 5 BODYSTRUCTURE NIL)\r\n", b"OK"]}
+        )
+    ) as client:
+        with pytest.raises(PartNotFound):
+            await client.attachment("INBOX", 1, 5, "1")
+
+
+async def test_text_without_a_usable_structure() -> None:
+    """See the text found in the message itself."""
+    head = b"Content-Type: text/html\r\nSubject: =?utf-8?q?=C3=A9?=\r\nX: y\r\n\r\n"
+    fields = b"BODY[HEADER.FIELDS (SUBJECT)]<0> {%d}\r\n%b" % (len(head), head)
+    whole = b"BODY[HEADER]<0> {%d}\r\n%b" % (len(head), head)
+    answers: dict[str, Any] = {
+        r".*BODY.PEEK\[TEXT\]": [
+            b'* 1 FETCH (UID 5 RFC822.SIZE 9 %b BODY[TEXT]<0> "<p>hello"'
+            b" BODYSTRUCTURE x %b)\r\n" % (fields, whole),
+            b"OK",
+        ],
+        ".*HEADER": [
+            b"* 1 FETCH (UID 5 RFC822.SIZE 9 %b BODYSTRUCTURE x %b)\r\n"
+            % (fields, whole),
+            b"OK",
+        ],
+    }
+    async with serving(Session(answers)) as client:
+        content = await client.content("INBOX", 1, 5, text_size=9)
+        assert (content.text, content.truncated) == ("hello", False)
+        assert content.mail.subject == "é"
+        assert content.headers == (
+            ("Content-Type", "text/html"),
+            ("Subject", "é"),
+            ("X", "y"),
+        )
+        content = await client.content("INBOX", 1, 5, text_size=0)
+        assert (content.text, content.truncated) == ("", True)
+
+
+FLAGS = b"* OK [UIDVALIDITY 1] v\r\n* OK [PERMANENTFLAGS (%b)] kept\r\n"
+
+
+@pytest.mark.parametrize(
+    ("kept_flags", "flag", "is_kept"),
+    [
+        (b"\\Seen \\*", "Work", True),
+        (b"\\Seen Work", "work", True),
+        (b"\\Seen", "Work", False),
+        (b"\\*", "\\Flagged", False),
+        (b"", "\\Seen", False),
+        (b"\\seen", "\\SEEN", True),
+    ],
+)
+async def test_flags_that_a_folder_keeps(
+    kept_flags: bytes, flag: str, is_kept: bool
+) -> None:
+    """What the folder would forget is refused."""
+    answers: dict[str, Any] = {
+        "SELECT": [FLAGS % kept_flags, b"OK"],
+        "UID FETCH": [EXISTS, b"OK"],
+    }
+    async with serving(Session(answers)) as client:
+        expected = contextlib.nullcontext() if is_kept else pytest.raises(FlagRefused)
+        with expected:
+            await client.set_flags("INBOX", 1, [5], add=[flag], remove=["\\Draft"])
+
+
+@pytest.mark.parametrize(
+    "criteria",
+    [
+        Criteria(subject="a\r\nb"),
+        Criteria(subject="a\0"),
+        Criteria(sender="\ud800"),
+        Criteria(text="x" * 1001),
+        Criteria(raw="x" * 4001),
+        Criteria(raw="ALL)"),
+        Criteria(raw="(ALL"),
+        Criteria(raw="ALL\r\nA2 LOGOUT"),
+        Criteria(raw="SUBJECT {3}"),
+        Criteria(raw='SUBJECT "a'),
+        Criteria(raw="SUBJECT ü"),
+        Criteria(raw="SUBJECT \x01"),
+        Criteria(raw="CHARSET UTF-7 ALL"),
+        Criteria(raw="RETURN (SAVE) ALL"),
+    ],
+    ids=str,
+)
+async def test_criteria_that_cannot_be_sent(criteria: Criteria) -> None:
+    """They never reach the server."""
+    session = Session()
+    async with serving(session) as client:
+        await client.folders()
+        with pytest.raises(CriteriaRefused):
+            await client.search("INBOX", criteria, limit=1)
+    assert len(session.received) == 2
+
+
+@pytest.mark.parametrize(
+    ("criteria", "keys"),
+    [
+        (Criteria(raw=""), "ALL"),
+        (
+            Criteria(raw=' OR  SUBJECT "a\\"b" (NOT SEEN) '),
+            'OR SUBJECT "a\\"b" (NOT SEEN)',
+        ),
+        (Criteria(recipient="a", raw="SEEN"), 'OR TO "a" CC "a" SEEN'),
+        (Criteria(larger_than=-1, flagged=False), "UNFLAGGED LARGER 0"),
+        (Criteria(newer_than=10**9), "SINCE 1-Jan-1970"),
+    ],
+    ids=["nothing", "raw", "both", "larger", "very old"],
+)
+async def test_search_keys(criteria: Criteria, keys: str) -> None:
+    """Criteria are search keys, side by side."""
+    session = Session(capabilities=POOR)
+    async with serving(session) as client:
+        await client.search("INBOX", criteria, limit=1)
+    assert session.received[1] == f"UID SEARCH {keys}"
+
+
+REQUESTS: list[tuple[str, Callable[[Client], Awaitable[object]], int]] = [
+    ("folders", lambda it: it.folders(), 1),
+    ("search", lambda it: it.search("INBOX", Criteria(), limit=1), 1),
+    ("count", lambda it: it.count("INBOX", [Criteria(), Criteria(text="x")], [5]), 1),
+    ("mails", lambda it: it.mails("INBOX", 1, [5]), 1),
+    ("content", lambda it: it.content("INBOX", 1, 5, text_size=9), 1),
+    ("attachment", lambda it: it.attachment("INBOX", 1, 5, "1"), 1),
+    ("set_flags", lambda it: it.set_flags("INBOX", 1, [5], add=["\\Seen"]), 2),
+    ("move", lambda it: it.move("INBOX", 1, [5], "To"), 2),
+    ("delete", lambda it: it.delete("INBOX", 1, [5]), 3),
+    ("for ever", lambda it: it.delete("INBOX", 1, [5], permanently=True), 2),
+]
+
+
+@pytest.mark.parametrize(
+    ("request_", "trips"), [it[1:] for it in REQUESTS], ids=[it[0] for it in REQUESTS]
+)
+def test_round_trips(
+    request_: Callable[[Client], Awaitable[object]], trips: int
+) -> None:
+    """Each request on a kept connection takes so many writes, and no more."""
+
+    async def main(loop: VirtualLoop) -> None:
+        text = b'BODYSTRUCTURE ("text" "plain" NIL NIL NIL "7bit" 10 1)'
+        answers: dict[str, Any] = {
+            "LIST": [b'* LIST (\\Trash) "/" Trash\r\n', b"OK"],
+            "UID FETCH": [b'* 1 FETCH (UID 5 BODY[1] "x" %b)\r\n' % text, b"OK"],
+            "UID MOVE": b"OK [COPYUID 1 5 1] moved",
+        }
+        loop.scripts = [Session(answers)]
+        client = Client(account(993))
+        await client.folders()
+        writes = len(loop.written)
+        await request_(client)
+        assert len(loop.written) - writes == trips
+        await client.close()
+
+    run(main)
+
+
+def test_server_that_takes_one_command_at_a_time() -> None:
+    """What the watcher found out about it is not found out anew."""
+
+    async def main(loop: VirtualLoop) -> None:
+        loop.scripts = [Session()]
+        client = Client(account(993))
+        client.do_without_pipelining()
+        await client.search("INBOX", Criteria(), limit=1)
+        await client.count("INBOX", [Criteria()] * 9)
+        assert all(octets.count(b"\r\n") == 1 for octets in loop.written)
+        await client.close()
+
+    run(main)
+
+
+async def test_search_that_is_refused_for_now() -> None:
+    """That passes by itself, and is not the user's mistake."""
+    session = Session({"UID SEARCH": b"NO [UNAVAILABLE] later"})
+    async with serving(session) as client:
+        with pytest.raises(Unavailable):
+            await client.search("INBOX", Criteria(), limit=1)
+        with pytest.raises(Unavailable):
+            await client.count("INBOX", [Criteria()])
+
+
+@pytest.mark.parametrize(
+    ("answers", "words"),
+    [
+        pytest.param(
+            {
+                "UID SEARCH .*KOI8-R": b"NO cannot",
+                "UID SEARCH .*UTF-8": b"NO [BADCHARSET (KOI8-R)] which",
+            }
+            | {"UID SEARCH": b"BAD nothing"},
+            "nothing",
+            id="the charset it names, and the rest",
+        ),
+        pytest.param(
+            {"UID SEARCH .*UTF-8": b"NO [BADCHARSET (NO-SUCH \xff)] which"}
+            | {"UID SEARCH": b"BAD nothing"},
+            "nothing",
+            id="a charset that is none",
+        ),
+    ],
+)
+async def test_search_that_is_refused_in_every_way(
+    answers: dict[str, Any], words: str
+) -> None:
+    """The last words of the server are told."""
+    async with serving(Session(answers)) as client:
+        with pytest.raises(CriteriaRefused, match=words):
+            await client.search("INBOX", Criteria(subject="д"), limit=1)
+
+
+BEHIND: dict[str, tuple[bytes, dict[str, bytes], str]] = {
+    "plain text, in its charset": (
+        b'(("text" "plain" ("charset" "koi8-r") NIL NIL "base64" 9 1)'
+        b'("text" "html" NIL NIL NIL "7bit" 9 1) "alternative")',
+        {"1": b"xNc="},
+        "дв",
+    ),
+    "HTML where the plain text is blank": (
+        b'(("text" "plain" NIL NIL NIL "7bit" 3 1)'
+        b'("text" "html" NIL NIL NIL "7bit" 9 1) "alternative")',
+        {"1": b" \t", "2": b"<p>hi"},
+        "hi",
+    ),
+    "text on both sides of a picture": (
+        b'(("text" "plain" NIL NIL NIL "7bit" 3 1)("image" "png" NIL NIL NIL "base64" 9)'
+        b'("text" "plain" NIL NIL NIL "7bit" 9 1) "mixed")',
+        {"1": b"one", "3": b"two"},
+        "one\n\ntwo",
+    ),
+    "nothing that can be shown": (
+        b'("text" "plain" NIL NIL NIL "7bit" 3 1)',
+        {},
+        "",
+    ),
+}
+
+
+@pytest.mark.parametrize(("parts", "sections", "text"), BEHIND.values(), ids=BEHIND)
+async def test_text_behind_what_is_fetched_first(
+    parts: bytes, sections: dict[str, bytes], text: str
+) -> None:
+    """See the parts that are text fetched by themselves, and no others."""
+    header = b"Content-Type: multipart/mixed; boundary=b"
+    first = (
+        b'* 1 FETCH (UID 5 BODY[HEADER.FIELDS (FROM)]<0> "%b" BODYSTRUCTURE %b'
+        b' BODY[TEXT]<0> {8392}\r\n%b BODY[HEADER]<0> "Subject: s")\r\n'
+    )
+    answers: dict[str, Any] = {
+        r".*BODY.PEEK\[TEXT\]": [first % (header, parts, b"x" * 8392), b"OK"]
+    }
+    for asked in (("1",), ("2",), ("1", "3")):
+        found = b" ".join(
+            b'BODY[%b]<0> "%b"' % (number.encode(), sections.get(number, b""))
+            for number in asked
+        )
+        items = " ".join(
+            rf"(?:BODY.PEEK\[{number}.MIME\]<0.8192> )?BODY.PEEK\[{number}\]<0.1048576>"
+            for number in asked
+        )
+        fetched = [b"* 1 FETCH (UID 5 %b)\r\n" % found, b"OK"]
+        answers[rf"UID FETCH 5 \(UID {items}\)"] = fetched if sections else b"NO cannot"
+    async with serving(Session(answers)) as client:
+        content = await client.content("INBOX", 1, 5, text_size=50)
+    assert content.text == text
+    assert content.truncated == (text == "")
+
+
+async def test_more_uids_than_a_command_takes() -> None:
+    """They are named in several commands, and those that cannot be any are missing."""
+    uids = [*range(2, 2000, 2), 0, 2**40]
+    session = Session(
+        {"UID FETCH 2,": [b"* 1 FETCH (UID 2)\r\n", b"OK"], "UID MOVE": b"OK moved"},
+        b"IMAP4rev1 MOVE UIDPLUS",
+    )
+    async with serving(session) as client:
+        done = await client.set_flags("INBOX", 1, uids, add=["\\Seen"])
+        assert (done.uids, len(done.missing)) == ((2,), len(uids) - 1)
+        with pytest.raises(MailNotFound):
+            await client.move("INBOX", 1, uids, "To")
+        assert await client.set_flags("INBOX", 1, []) == StoreResult(uids=())
+    assert max(map(len, session.received)) < 4000
+
+
+async def test_move_where_nobody_tells_what_was_moved() -> None:
+    """What is not there any more was moved."""
+    there = iter([EXISTS, b"* 1 FETCH (UID 5)\r\n"])
+
+    class Mute(Session):
+        """Shows one mail less after a move."""
+
+        async def _answer(self, peer: Peer, line: bytes) -> None:
+            if b"UID FETCH" in line:
+                self._answers["UID FETCH"] = [next(there), b"OK"]
+            await super()._answer(peer, line)
+
+    async with serving(Mute(capabilities=b"IMAP4rev1 MOVE")) as client:
+        done = await client.move("INBOX", 1, [5, 7], "To")
+    assert done == StoreResult(uids=(7,), missing=(5,))
+
+
+async def test_folder_made_anew_while_it_is_read() -> None:
+    """What was read may be of other mails: it is not told."""
+    numbers = iter((1, 2))
+
+    class Renumbering(Session):
+        """Has another UIDVALIDITY each time."""
+
+        async def _answer(self, peer: Peer, line: bytes) -> None:
+            if b"EXAMINE" in line:
+                self._uid_validity = next(numbers)
+            await super()._answer(peer, line)
+
+    session = Renumbering({"UID FETCH": [header(5, "other"), b"OK"]})
+    async with serving(session) as client:
+        with pytest.raises(FolderRenumbered):
+            await client.mails("INBOX", 1, [5])

@@ -1,0 +1,113 @@
+"""A server that always has more new mail fills neither the event bus nor the log."""
+
+import asyncio
+import logging
+
+import pytest
+
+from custom_components.imap_push.imap import Mark
+from custom_components.imap_push.imap.watch import folder as folder_module
+from custom_components.imap_push.imap.watch.folder import PER_SECOND
+
+from ..light import HOUR, IDLE, NOTIFY, POLL, served
+from ..recorder import Recorder
+from ..virtual import VirtualLoop, run, watched
+
+from tests.rig.light_folder import UID_VALIDITY
+
+TWO = ("INBOX", "Work")
+EVERY_WAY = pytest.mark.parametrize(
+    "capabilities", [NOTIFY, IDLE, POLL], ids=["notify", "idle", "poll"]
+)
+
+
+def is_limited(recorder: Recorder) -> bool:
+    """Return if the inbox is said to be delivered slowly."""
+    return recorder.state.folders["INBOX"].rate_limited
+
+
+@EVERY_WAY
+def test_burst_is_not_limited(capabilities: bytes) -> None:
+    """See 1,000 messages delivered at once, and 4,000 that waited."""
+
+    async def main(loop: VirtualLoop) -> None:
+        server = served(loop, capabilities=capabilities)
+        server.slip_in(4_000)
+        async with watched({"INBOX": Mark(UID_VALIDITY, 1)}) as recorder:
+            await asyncio.sleep(2)
+            assert len(recorder.arrivals) == 4_000
+            server.deliver(1_000)
+            await asyncio.sleep(2 if capabilities is not POLL else 62)
+            assert recorder.uids == list(range(1, 5_001))
+            assert not any(
+                state.folders["INBOX"].rate_limited for state in recorder.states
+            )
+
+    run(main)
+
+
+@EVERY_WAY
+def test_import_of_a_mailbox(
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capabilities: bytes,
+) -> None:
+    """See it delivered slowly, whole and in order, said once, and over in the end."""
+    monkeypatch.setattr(folder_module, "MAX_BURST", 100)
+
+    async def main(loop: VirtualLoop) -> None:
+        server = served(loop, capabilities=capabilities)
+        server.slip_in(1_100)
+        async with watched({"INBOX": Mark(UID_VALIDITY, 1)}) as recorder:
+            await asyncio.sleep(50)
+            assert len(recorder.arrivals) == pytest.approx(
+                100 + 50 * PER_SECOND, abs=50
+            )
+            assert recorder.state.connected
+            assert is_limited(recorder)
+            await asyncio.sleep(120)
+            assert recorder.uids == list(range(1, 1_101))
+            assert not is_limited(recorder)
+            assert caplog.text.count("delivering 10 per second") == 1
+
+    run(main)
+
+
+@EVERY_WAY
+def test_mail_of_another_folder_does_not_wait(
+    monkeypatch: pytest.MonkeyPatch, capabilities: bytes
+) -> None:
+    """See the inbox delivered within seconds while another folder is filled."""
+    monkeypatch.setattr(folder_module, "MAX_BURST", 100)
+
+    async def main(loop: VirtualLoop) -> None:
+        server = served(loop, *TWO, capabilities=capabilities, limit=1)
+        server.slip_in(10_000, "Work")
+        folders = {"INBOX": None, "Work": Mark(UID_VALIDITY, 1)}
+        async with watched(folders) as recorder:
+            await asyncio.sleep(100)
+            server.deliver(1)
+            await asyncio.sleep(60 if capabilities is POLL else 15)
+            assert recorder.told["INBOX"] == [1]
+            assert len(recorder.told["Work"]) < 3_000
+
+    run(main)
+
+
+def test_messages_that_the_server_cannot_show(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """See all of them delivered, and a few lines in the log."""
+    caplog.set_level(logging.WARNING)
+
+    async def main(loop: VirtualLoop) -> None:
+        server = served(loop, capabilities=IDLE)
+        server.slip_in(300)
+        server.folder().unshowable.update(range(1, 301))
+        async with watched({"INBOX": Mark(UID_VALIDITY, 1)}) as recorder:
+            await asyncio.sleep(HOUR / 2)
+            assert recorder.uids == list(range(1, 301))
+            assert caplog.text.count("cannot be read") == folder_module.MAX_WARNINGS
+            assert "INBOX: Message 1 cannot be read" in caplog.text
+
+    run(main)

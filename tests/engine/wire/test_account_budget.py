@@ -1,0 +1,143 @@
+"""What the connections of an account hold together is bounded, and starves none of them."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from custom_components.imap_push.imap import Mark, Security
+from custom_components.imap_push.imap.limits import (
+    MAX_OF_ACCOUNT,
+    RESERVED,
+    Holding,
+    ReceiveBudget,
+)
+from custom_components.imap_push.imap.session.session import Session
+from custom_components.imap_push.imap.wire.command import Command
+from custom_components.imap_push.imap.wire.connection import Connection
+from custom_components.imap_push.imap.wire.parser import Data
+from custom_components.imap_push.imap.wire.protocol import PushProtocol
+from custom_components.imap_push.imap.wire.tls import RECORD
+
+from ..conftest import account
+from ..scripted import CAPABILITIES, Peer, ScriptedServer
+
+from tests.rig.certificate import make_certificate
+from tests.rig.light_folder import UID_VALIDITY
+from tests.rig.light_server import LightServer
+
+
+def test_account_is_full() -> None:
+    """See no connection hold more, but each of them what is reserved for it."""
+    budget = ReceiveBudget(100)
+    first = Holding(budget, 100)
+    second = Holding(budget, 100, reserved=10)
+    assert first.take(95)
+    assert not first.take(6)
+    assert second.take(10)
+    assert not second.take(1)
+    first.release()
+    second.release()
+    assert budget.free == 100
+
+
+def test_connection_that_has_ended() -> None:
+    """See it hold nothing, whatever is read of it afterwards."""
+    budget = ReceiveBudget(100)
+    holding = Holding(budget, 50, reserved=50)
+    assert holding.take(40)
+    holding.close()
+    assert not holding.take(1)
+    assert budget.free == 100
+
+
+async def test_largest_response_is_reserved() -> None:
+    """See a response of the largest size fit, though the account is full."""
+    protocol = PushProtocol(asyncio.get_running_loop(), ReceiveBudget(0))
+    assert protocol._fetched.take(RESERVED)
+
+
+async def test_nothing_is_held_while_waiting_for_mail() -> None:
+    """See all of the budget free once the answers of a round are read."""
+    server = LightServer()
+    await server.start()
+    server.slip_in(100)
+    shared = account(server.port)
+    session = await Session.open(shared)
+    try:
+        await session.examine("INBOX")
+        look = session.look("INBOX", Mark(UID_VALIDITY, 1), opens=False)
+        await session.send(look.commands, idle=True)
+        swept = await session.swept(look)
+        assert swept is not None
+        assert len(swept.messages) == 100
+        await session.counted(look)
+        assert shared.receive_budget.free < MAX_OF_ACCOUNT
+        session.answered()
+        assert shared.receive_budget.free == MAX_OF_ACCOUNT
+    finally:
+        await session.close()
+        await server.stop()
+
+
+async def test_news_after_the_end_are_not_held() -> None:
+    """See the budget free if the last responses are read after the connection has ended."""
+
+    async def serve(peer: Peer) -> None:
+        peer.say(b"* OK [CAPABILITY %s] ready" % CAPABILITIES)
+        await peer.expect("NOOP")
+        peer.close()
+
+    async with ScriptedServer(serve) as server:
+        shared = account(server.port)
+        connection = await Connection.open(shared)
+        command = Command("NOOP")
+        await connection.send(command)
+        await asyncio.wait([command.completed])
+        command.completed.exception()
+        for _ in range(3):
+            connection.news.put(Data("STATUS", None, [b'"B" (UNSEEN 1)']))
+    assert shared.receive_budget.free == MAX_OF_ACCOUNT
+
+
+@pytest.mark.parametrize("tls", [True, False], ids=["TLS", "plain"])
+async def test_flood_while_reading_is_paused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tls: bool
+) -> None:
+    """See it handed over in small chunks afterwards: each is worked on in one go."""
+    made = make_certificate(tmp_path)
+    context = made.server_context() if tls else None
+    chunks: list[int] = []
+    receive = PushProtocol.data_received
+
+    def count(self: PushProtocol, d: bytes) -> None:
+        chunks.append(len(d))
+        receive(self, d)
+
+    monkeypatch.setattr(PushProtocol, "data_received", count)
+
+    async def serve(peer: Peer) -> None:
+        peer.say(b"* OK [CAPABILITY IMAP4rev1] ready")
+        await peer.expect("NOOP")
+        peer.say_raw(b"* 1 EXISTS\r\n" * 80_000)
+        await peer.line()
+
+    async with ScriptedServer(serve, context=context) as server:
+        shared = account(
+            server.port,
+            security=Security.TLS if tls else Security.NONE,
+            ssl_context=made.client_context(),
+        )
+        connection = await Connection.open(shared)
+        transport = connection._protocol.transport
+        await connection.send(Command("NOOP"))
+        transport.pause_reading()
+        await asyncio.sleep(0.2)
+        transport.resume_reading()
+        async with asyncio.timeout(5):
+            while sum(chunks) < 900_000:
+                await asyncio.sleep(0.005)
+        connection.abort()
+        for peer in server.peers:
+            peer.close()
+    assert max(chunks) <= 4 * RECORD

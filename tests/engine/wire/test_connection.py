@@ -1,0 +1,702 @@
+"""How a connection comes about, what it survives, and how it ends."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+import socket
+import ssl
+
+import pytest
+
+from custom_components.imap_push.imap import (
+    CertificateError,
+    CertificateProblem,
+    CommandRefused,
+    ConnectionLost,
+    ConnectTimeout,
+    HostNotFound,
+    ImapError,
+    NotImap,
+    PortRefused,
+    ProtocolError,
+    Security,
+    ServerLeft,
+    ServerSilent,
+    StartTlsMissing,
+    TlsError,
+    TlsExpected,
+    TlsNotSpoken,
+    TooManyConnections,
+    Unavailable,
+    Unreachable,
+    check_account,
+    probe as check,
+)
+from custom_components.imap_push.imap.wire import (
+    connection as connection_module,
+    protocol,
+    tcp as dial,
+)
+from custom_components.imap_push.imap.wire.command import Command
+from custom_components.imap_push.imap.wire.connection import Connection
+from custom_components.imap_push.imap.wire.pipelining import Pipelining
+
+from ..conftest import account
+from ..scripted import Peer, ScriptedServer
+
+from tests.rig.certificate import Certificate, make_certificate
+
+
+@pytest.fixture(name="certificate", scope="session")
+def certificate_fixture(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    """Return a good certificate for localhost."""
+    return make_certificate(tmp_path_factory.mktemp("certificate"))
+
+
+async def greet(peer: Peer) -> None:
+    """Greet and wait for the end."""
+    peer.say(b"* OK [CAPABILITY IMAP4rev1 IDLE] ready")
+    await peer.until_closed()
+
+
+async def refused(port: int, **changes: object) -> ImapError:
+    """Return why no account can be used at this port."""
+    with pytest.raises(ImapError) as caught:
+        await check_account(account(port, **changes))
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("greeting", "error", "told"),
+    [
+        (b"+OK POP3 ready", NotImap, "POP3"),
+        (b"220 mail ESMTP", NotImap, "SMTP"),
+        (b"HTTP/1.1 400 Bad Request", NotImap, "HTTP"),
+        (b"SSH-2.0-OpenSSH_9", NotImap, "not IMAP"),
+        (b"* BYE too many connections", TooManyConnections, "too many connections"),
+        (b"* BYE see you", CommandRefused, "greeting: BYE see you"),
+        (b"* BYE", ConnectionLost, "greeted with BYE"),
+        (b"* BYE [UNAVAILABLE] see you", Unavailable, "see you"),
+        (b"* NO [UNAVAILABLE] see you", Unavailable, "see you"),
+        (b"* NO not from there", CommandRefused, "greeting: NO not from there"),
+        (b"* BAD [ALERT] what", CommandRefused, "greeting: BAD what"),
+        (b"* 3 EXISTS", NotImap, "not IMAP"),
+    ],
+    ids=lambda it: it.decode() if isinstance(it, bytes) else "",
+)
+async def test_what_greets_is_not_ready_imap(
+    greeting: bytes, error: type[ImapError], told: str
+) -> None:
+    """See who answers named."""
+
+    async def serve(peer: Peer) -> None:
+        peer.say(greeting)
+        await peer.until_closed()
+
+    async with ScriptedServer(serve) as server:
+        result = await refused(server.port)
+    assert type(result) is error
+    assert told in str(result)
+
+
+@pytest.mark.parametrize("greeting", [b"* BYE", b"* NO"])
+async def test_a_server_of_many_words(greeting: bytes) -> None:
+    """See only the first of them looked at: some searches would take hours over all of them."""
+
+    async def serve(peer: Peer) -> None:
+        peer.say(greeting + b" too many" * 5000)
+        await peer.until_closed()
+
+    async with ScriptedServer(serve) as server:
+        result = await refused(server.port)
+    assert type(result) is TooManyConnections
+    assert len(str(result)) == protocol.MAX_WORDS
+
+
+async def test_a_server_of_many_alerts() -> None:
+    """See the first of them handed on: each one is shown to the user."""
+    alerts: list[str] = []
+
+    async def serve(peer: Peer) -> None:
+        peer.say(b"* OK ready")
+        tag = await peer.expect("CAPABILITY")
+        peer.say(*(b"* OK [ALERT] %d" % number for number in range(999)))
+        peer.say(tag + b" OK done")
+        await peer.until_closed()
+
+    async with ScriptedServer(serve) as server:
+        connection = await Connection.open(account(server.port), alerts.append)
+        connection.abort()
+    assert alerts == [str(number) for number in range(protocol.MAX_ALERTS)]
+
+
+async def test_bye_for_a_reason_that_is_only_a_code() -> None:
+    """See what passes by itself known by its code where the words do not tell."""
+
+    async def serve(peer: Peer) -> None:
+        await peer.log_in()
+        await peer.expect("EXAMINE")
+        peer.say(b"* BYE [UNAVAILABLE] so long")
+        await peer.until_closed()
+
+    async with ScriptedServer(serve) as server:
+        assert type(await refused(server.port)) is Unavailable
+
+
+async def test_bye_instead_of_an_answer_to_the_login() -> None:
+    """See the server's own words kept for the form, without the password if it repeats it."""
+
+    async def serve(peer: Peer) -> None:
+        peer.say(b"* OK [CAPABILITY IMAP4rev1] ready")
+        await peer.expect("LOGIN")
+        peer.say(b"* BYE no guests like %b" % account(0).password.encode())
+        await peer.until_closed()
+
+    async with ScriptedServer(serve) as server:
+        error = await refused(server.port)
+    assert isinstance(error, ServerLeft)
+    assert error.text == "no guests like ***"
+
+
+async def test_more_capabilities_than_anyone_has() -> None:
+    """See the first of them taken, and no memory filled with the others."""
+    words = b" ".join(b"X%d" % number for number in range(9_000))
+
+    async def serve(peer: Peer) -> None:
+        peer.say(b"* OK [CAPABILITY IMAP4rev1 IDLE %b] ready" % words)
+        await peer.until_closed()
+
+    async with ScriptedServer(serve) as server:
+        connection = await Connection.open(account(server.port))
+        connection.abort()
+    assert "IDLE" in connection.capabilities
+    assert len(connection.capabilities) < 4_000
+
+
+async def test_names_and_ports_that_lead_nowhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """See name, port and silence told apart."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        assert isinstance(await refused(unused.getsockname()[1]), PortRefused)
+
+    async def unknown(*_args: object, **_kwargs: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    async def no_resolver(*_args: object, **_kwargs: object) -> None:
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    async def not_a_name(*_args: object, **_kwargs: object) -> None:
+        "a..b".encode("idna")
+
+    async def hangs(*_args: object, **_kwargs: object) -> None:
+        await asyncio.sleep(60)
+
+    async def unreachable(*_args: object, **_kwargs: object) -> None:
+        raise OSError(113, "No route to host")
+
+    loop = asyncio.get_running_loop()
+    for connects, error in (
+        (unknown, HostNotFound),
+        (not_a_name, HostNotFound),
+        (hangs, ConnectTimeout),
+        (no_resolver, Unreachable),
+        (unreachable, Unreachable),
+    ):
+        monkeypatch.setattr(loop, "getaddrinfo", connects)
+        monkeypatch.setattr(dial, "DEADLINE", 0.05)
+        assert type(await refused(993)) is error
+
+
+@pytest.mark.parametrize(
+    ("made", "problem"),
+    [
+        ({"expired": True}, CertificateProblem.EXPIRED),
+        ({"host": "other.example"}, CertificateProblem.WRONG_HOST),
+        ({}, CertificateProblem.UNTRUSTED),
+    ],
+    ids=["expired", "wrong host", "unknown authority"],
+)
+@pytest.mark.parametrize("security", [Security.TLS, Security.STARTTLS])
+async def test_certificates_that_are_not_accepted(
+    tmp_path: Path,
+    made: dict[str, object],
+    problem: CertificateProblem,
+    security: Security,
+) -> None:
+    """See what is wrong with a certificate, and that no password was sent."""
+    bad = make_certificate(tmp_path, **made)  # type: ignore[arg-type]
+    context = ssl.create_default_context() if not made else bad.client_context()
+
+    async def serve_starttls(peer: Peer) -> None:
+        peer.say(b"* OK [CAPABILITY IMAP4rev1 STARTTLS] ready")
+        await peer.answer("STARTTLS")
+        with pytest.raises((OSError, ssl.SSLError)):
+            await peer.start_tls(bad.server_context())
+
+    tls = security is Security.TLS
+    script = greet if tls else serve_starttls
+    async with ScriptedServer(
+        script, context=bad.server_context() if tls else None
+    ) as server:
+        error = await refused(
+            server.port, host="localhost", security=security, ssl_context=context
+        )
+        received = [line for peer in server.peers for line in peer.received]
+    assert isinstance(error, CertificateError)
+    assert error.problem is problem
+    assert not [line for line in received if b"LOGIN" in line]
+
+
+async def test_server_that_answers_slowly_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """See whoever waits be told, though every deadline of a command is kept."""
+    monkeypatch.setattr(check, "DEADLINE", 0.1)
+
+    async def drip(peer: Peer) -> None:
+        peer.say(b"* OK [CAPABILITY IMAP4rev1] ready")
+        await peer.expect("LOGIN")
+        while True:
+            peer.say(b"* OK Still thinking")
+            await asyncio.sleep(0.02)
+
+    async with ScriptedServer(drip) as server:
+        assert isinstance(await refused(server.port), ServerSilent)
+
+
+async def test_starttls(certificate: Certificate) -> None:
+    """See the login go over TLS only, with capabilities asked anew."""
+
+    async def serve(peer: Peer) -> None:
+        peer.say(b"* OK [CAPABILITY IMAP4rev1 STARTTLS LOGINDISABLED] ready")
+        await peer.answer("STARTTLS")
+        await peer.start_tls(certificate.server_context())
+        await peer.answer("CAPABILITY", b"* CAPABILITY IMAP4rev1 IDLE")
+        await peer.answer("LOGIN", ok=b"OK [CAPABILITY IMAP4rev1 IDLE] in")
+        await peer.examine()
+        await peer.answer("LOGOUT", b"* BYE")
+
+    async with ScriptedServer(serve) as server:
+        capabilities = await check_account(
+            account(
+                server.port,
+                host="localhost",
+                security=Security.STARTTLS,
+                ssl_context=certificate.client_context(),
+            )
+        )
+    assert capabilities == {"IMAP4REV1", "IDLE"}
+
+
+async def inject(peer: Peer) -> None:
+    """Slip plain text in behind the answer to STARTTLS."""
+    peer.say(b"* OK [CAPABILITY IMAP4rev1 STARTTLS] ready")
+    tag = await peer.expect("STARTTLS")
+    peer.say(tag + b" OK begin", b"* CAPABILITY IMAP4rev1 INJECTED")
+    await peer.until_closed()
+
+
+async def no_starttls(peer: Peer) -> None:
+    """Offer no STARTTLS."""
+    await greet(peer)
+
+
+async def refuse_starttls(peer: Peer) -> None:
+    """Offer STARTTLS and refuse it."""
+    peer.say(b"* OK [CAPABILITY IMAP4rev1 STARTTLS] ready")
+    await peer.answer("STARTTLS", ok=b"NO not today")
+    await peer.until_closed()
+
+
+async def close_before_handshake(peer: Peer) -> None:
+    """Close instead of shaking hands."""
+    peer.say(b"* OK [CAPABILITY IMAP4rev1 STARTTLS] ready")
+    await peer.answer("STARTTLS")
+    peer.close()
+
+
+@pytest.mark.parametrize(
+    ("script", "error"),
+    [
+        (inject, ProtocolError),
+        (no_starttls, StartTlsMissing),
+        (refuse_starttls, CommandRefused),
+        (close_before_handshake, ImapError),
+    ],
+    ids=["injected plain text", "not offered", "refused", "closed"],
+)
+async def test_starttls_that_fails(
+    certificate: Certificate,
+    script: Callable[[Peer], Awaitable[None]],
+    error: type[ImapError],
+) -> None:
+    """See that nothing secret follows a STARTTLS that came to nothing."""
+    async with ScriptedServer(script) as server:
+        result = await refused(
+            server.port,
+            host="localhost",
+            security=Security.STARTTLS,
+            ssl_context=certificate.client_context(),
+        )
+        assert isinstance(result, error)
+        assert not [line for line in server.peers[0].received if b"LOGIN" in line]
+
+
+@pytest.mark.parametrize("security", [Security.TLS, Security.STARTTLS])
+async def test_tls_without_a_context(security: Security) -> None:
+    """See that TLS is never left out because a context is missing."""
+
+    async def serve(peer: Peer) -> None:
+        peer.say(b"* OK [CAPABILITY IMAP4rev1 STARTTLS] ready")
+        assert b"LOGIN" not in await peer.until_closed()
+
+    async with ScriptedServer(serve) as server:
+        assert isinstance(await refused(server.port, security=security), TlsError)
+
+
+async def silent(peer: Peer) -> None:
+    """Say nothing."""
+    await peer.until_closed()
+
+
+async def pop3(peer: Peer) -> None:
+    """Greet as a POP3 server."""
+    peer.say(b"+OK ready")
+    await peer.until_closed()
+
+
+@pytest.mark.parametrize(
+    ("scripts", "security", "server_tls", "error"),
+    [
+        ([greet, greet], Security.TLS, False, TlsNotSpoken),
+        ([pop3, pop3], Security.TLS, False, NotImap),
+        ([silent, greet], Security.NONE, True, TlsExpected),
+        ([silent, greet], Security.STARTTLS, True, TlsExpected),
+        ([silent, pop3], Security.NONE, True, NotImap),
+        ([silent, silent], Security.NONE, False, ServerSilent),
+        ([silent], Security.TLS, True, ServerSilent),
+    ],
+    ids=[
+        "TLS at a plain port",
+        "TLS at a POP3 port",
+        "no TLS at a TLS port",
+        "STARTTLS at a TLS port",
+        "no TLS at a POP3S port",
+        "silent without TLS",
+        "silent with TLS",
+    ],
+)
+async def test_wrong_security_for_the_port(
+    certificate: Certificate,
+    monkeypatch: pytest.MonkeyPatch,
+    scripts: list[Callable[[Peer], Awaitable[None]]],
+    security: Security,
+    server_tls: bool,
+    error: type[ImapError],
+) -> None:
+    """See the second look tell what the port speaks."""
+    monkeypatch.setattr(connection_module, "GREETING_DEADLINE", 0.2)
+    monkeypatch.setattr(check, "SECOND_LOOK", 0.5)
+    context = certificate.server_context() if server_tls else None
+    scripts = scripts[1:] if server_tls and security is not Security.TLS else scripts
+    async with ScriptedServer(*scripts, context=context) as server:
+        result = await refused(
+            server.port,
+            host="localhost",
+            security=security,
+            ssl_context=certificate.client_context(),
+        )
+    assert type(result) is error
+
+
+@pytest.fixture(name="quick")
+def quick_fixture(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shorten the deadlines."""
+    monkeypatch.setattr(connection_module, "DONE_DEADLINE", 0.1)
+    monkeypatch.setattr(connection_module, "LOGOUT_DEADLINE", 0.1)
+    monkeypatch.setattr(protocol, "COMMAND_LIMIT", 0.3)
+
+
+async def never_answer(peer: Peer) -> None:
+    """Take commands and answer none."""
+    peer.say(b"* OK [CAPABILITY IMAP4rev1 IDLE] ready")
+    await peer.until_closed()
+
+
+async def drip(peer: Peer) -> None:
+    """Send a byte now and then and never an answer."""
+    peer.say(b"* OK [CAPABILITY IMAP4rev1 IDLE] ready")
+    while True:
+        peer.say_raw(b"*")
+        await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    "script", [never_answer, drip], ids=["silence", "dripping bytes"]
+)
+@pytest.mark.usefixtures("quick")
+async def test_unanswered_command_ends_the_connection(
+    script: Callable[[Peer], Awaitable[None]],
+) -> None:
+    """See every command under way end with one error, and the next refused at once."""
+    async with ScriptedServer(script) as server:
+        connection = await Connection.open(account(server.port))
+        first = asyncio.ensure_future(connection.run(Command("NOOP", deadline=0.1)))
+        second = asyncio.ensure_future(connection.run(Command("CHECK")))
+        results = await asyncio.gather(first, second, return_exceptions=True)
+        assert [type(result) for result in results] == [ServerSilent, ServerSilent]
+        with pytest.raises(ServerSilent):
+            await connection.run(Command("NOOP"))
+
+
+@pytest.mark.usefixtures("quick")
+async def test_done_that_is_not_answered() -> None:
+    """See IDLE end within its deadline."""
+
+    async def serve(peer: Peer) -> None:
+        peer.say(b"* OK [CAPABILITY IMAP4rev1 IDLE] ready")
+        await peer.idle()
+        await peer.until_closed()
+
+    async with ScriptedServer(serve) as server:
+        connection = await Connection.open(account(server.port))
+        await connection.send(idle=True)
+        await connection.wait_for_news(0.05)
+        with pytest.raises(ServerSilent, match="IDLE"):
+            await connection.run(Command("NOOP"))
+
+
+async def idle_refused(peer: Peer) -> None:
+    """Refuse IDLE."""
+    await peer.answer("IDLE", ok=b"NO cannot idle")
+
+
+async def idle_ended_by_the_server(peer: Peer) -> None:
+    """End IDLE without being asked, as some do at their time limit."""
+    tag = await peer.idle()
+    peer.say(tag + b" NO idle timed out")
+
+
+@pytest.mark.parametrize(
+    ("script", "refused"),
+    [(idle_refused, True), (idle_ended_by_the_server, False)],
+    ids=["refused", "ended by the server"],
+)
+async def test_idle_that_the_server_does_not_keep(
+    script: Callable[[Peer], Awaitable[None]], refused: bool
+) -> None:
+    """See a refusal or an end at once, and no DONE sent to nobody."""
+
+    async def serve(peer: Peer) -> None:
+        peer.say(b"* OK [CAPABILITY IMAP4rev1 IDLE] ready")
+        await script(peer)
+        await peer.answer("NOOP")
+
+    async with ScriptedServer(serve) as server:
+        connection = await Connection.open(account(server.port))
+        await connection.send(idle=True)
+        await asyncio.wait_for(connection.wait_for_news(60), 1)
+        assert connection.idle_is_over
+        assert connection.idle_is_refused is refused
+        await connection.run(Command("NOOP"))
+        connection.abort()
+
+
+async def before_plus(peer: Peer) -> bytes:
+    """Announce before IDLE is accepted, as RFC 2177's own example does."""
+    tag = await peer.expect("IDLE")
+    peer.say(b"* 3 EXISTS", b"+ idling")
+    return tag
+
+
+async def after_plus(peer: Peer) -> bytes:
+    """Announce while IDLE is under way."""
+    tag = await peer.idle()
+    await asyncio.sleep(0.02)
+    peer.say(b"* 3 EXISTS")
+    return tag
+
+
+async def after_done(peer: Peer) -> bytes:
+    """Announce an expunge, and mail between DONE and its answer."""
+    tag = await peer.idle()
+    peer.say(b"* 1 EXPUNGE")
+    return tag
+
+
+@pytest.mark.parametrize("pipelines", [True, False], ids=["pipelined", "serial"])
+@pytest.mark.parametrize("announce", [before_plus, after_plus, after_done])
+async def test_idle_wakes(
+    announce: Callable[[Peer], Awaitable[bytes]], pipelines: bool
+) -> None:
+    """See DONE sent once, only after `+`, whenever the server announces."""
+
+    async def serve(peer: Peer) -> None:
+        peer.say(b"* OK [CAPABILITY IMAP4rev1 IDLE] ready")
+        tag = await announce(peer)
+        assert await peer.line() == b"DONE"
+        if pipelines:
+            assert b"NOOP" in await peer.line()
+        peer.say(b"* 4 EXISTS", tag + b" OK over")
+        noop = peer.received[-1] if pipelines else await peer.line()
+        peer.say(noop.partition(b" ")[0] + b" OK")
+
+    async with ScriptedServer(serve) as server:
+        connection = await Connection.open(
+            account(server.port), pipelining=Pipelining(pipelines)
+        )
+        await connection.send(idle=True)
+        await asyncio.wait_for(connection.wait_for_news(60), 1)
+        assert connection.news.take().changed
+        await connection.run(Command("NOOP"))
+        # What was told after DONE is news as well.
+        assert connection.news.take().grown
+        connection.abort()
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        b"\r\n\x00\xff\xfe\r\n",
+        b"A1 OK what\r\n",
+        b"* 1 FETCH (UID 1\r\n* BYE\r\n",
+        b"{}\r\n",
+    ],
+    ids=["binary", "answer to nothing", "broken data, bye", "braces"],
+)
+async def test_nonsense_ends_the_connection_with_one_typed_error(
+    nonsense: bytes,
+) -> None:
+    """See any bytes lead to objects or a ConnectionLost."""
+
+    async def serve(peer: Peer) -> None:
+        peer.say(b"* OK [CAPABILITY IMAP4rev1] ready")
+        await peer.expect("NOOP")
+        peer.say_raw(nonsense)
+        await peer.until_closed()
+
+    async with ScriptedServer(serve) as server:
+        connection = await Connection.open(account(server.port))
+        with pytest.raises(ConnectionLost):
+            await asyncio.wait_for(connection.run(Command("NOOP")), 1)
+
+
+async def test_a_defect_of_ours_is_contained(monkeypatch: pytest.MonkeyPatch) -> None:
+    """See an exception in the receive path end the connection, not the loop's patience."""
+
+    def broken(_parts: object, *, is_cut: bool) -> None:
+        raise KeyError("ours")
+
+    async with ScriptedServer(greet) as server:
+        monkeypatch.setattr(protocol, "parse_response", broken)
+        with pytest.raises(ProtocolError, match="KeyError"):
+            await Connection.open(account(server.port))
+
+
+async def test_a_command_that_collects_too_much(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """See memory bounded."""
+    monkeypatch.setattr(protocol, "MAX_COLLECTED", 100)
+
+    async def serve(peer: Peer) -> None:
+        peer.say(b"* OK [CAPABILITY IMAP4rev1] ready")
+        await peer.expect("UID SEARCH")
+        peer.say(*[b"* SEARCH 1 2 3 4 5 6 7 8 9"] * 20)
+        await peer.until_closed()
+
+    async with ScriptedServer(serve) as server:
+        connection = await Connection.open(account(server.port))
+        with pytest.raises(ProtocolError, match="too much"):
+            await connection.run(Command("UID SEARCH", "ALL", frozenset({"SEARCH"})))
+
+
+async def test_no_second_line_can_be_slipped_into_a_command() -> None:
+    """See a command with a line end refused before a byte is sent."""
+    async with ScriptedServer(greet) as server:
+        connection = await Connection.open(account(server.port))
+        with pytest.raises(ValueError, match="LF"):
+            await connection.run(Command("EXAMINE", "x\r\nA1 DELETE INBOX"))
+        connection.abort()
+        assert server.peers[0].received == []
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("answers", [True, False], ids=["polite", "deaf"])
+async def test_close_logs_out(answers: bool) -> None:
+    """See LOGOUT sent, and no wait for a server that does not answer it."""
+    left = asyncio.Event()
+
+    async def serve(peer: Peer) -> None:
+        peer.say(b"* OK [CAPABILITY IMAP4rev1] ready")
+        tag = await peer.expect("LOGOUT")
+        if answers:
+            peer.say(b"* BYE see you", tag + b" OK bye")
+        await peer.until_closed()
+        left.set()
+
+    async with ScriptedServer(serve) as server:
+        connection = await Connection.open(account(server.port))
+        await connection.close()
+        await connection.close()
+        await asyncio.wait_for(left.wait(), 1)
+
+
+@pytest.mark.usefixtures("quick")
+async def test_nothing_is_sent_while_idle_is_not_answered() -> None:
+    """See neither a command nor LOGOUT where the server may already take only DONE."""
+    sent: list[bytes] = []
+
+    async def serve(peer: Peer) -> None:
+        peer.say(b"* OK [CAPABILITY IMAP4rev1 IDLE] ready")
+        await peer.expect("IDLE")
+        sent.append(await peer.until_closed())
+
+    async with ScriptedServer(serve) as server:
+        connection = await Connection.open(account(server.port))
+        await connection.send(idle=True)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await connection.send(Command("NOOP"))
+        await connection.close()
+        async with asyncio.timeout(1):
+            while not sent:
+                await asyncio.sleep(0.005)
+    assert sent == [b""]
+
+
+@pytest.mark.parametrize(
+    ("answers", "in_doubt"),
+    [
+        ([b"OK", b"OK"], False),
+        ([b"OK", b"NO"], False),
+        ([b"NO", b"BAD"], False),
+        ([b"OK", b"BAD"], True),
+        ([b"BAD", b"BAD"], True),
+        ([b"OK"], True),
+        ([], True),
+    ],
+    ids=["answered", "no folder", "none behind it", "bad", "all bad", "half", "silent"],
+)
+async def test_what_makes_doubt(answers: list[bytes], in_doubt: bool) -> None:
+    """See commands in one write doubted unless all were answered as they should be."""
+
+    async def serve(peer: Peer) -> None:
+        peer.say(b"* OK [CAPABILITY IMAP4rev1] ready")
+        for answer in answers:
+            await peer.answer("EXAMINE", ok=answer + b" so")
+        peer.close()
+
+    async with ScriptedServer(serve) as server:
+        connection = await Connection.open(account(server.port))
+        exists = frozenset({"EXISTS"})
+        await connection.send(
+            *(Command("EXAMINE", name, exists, opens_folder=True) for name in "AB")
+        )
+        with pytest.raises(ImapError):
+            async with asyncio.timeout(1):
+                await connection.wait_for_news(1)
+        assert connection.is_in_doubt is in_doubt
+        await connection.close()

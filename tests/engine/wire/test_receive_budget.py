@@ -1,0 +1,161 @@
+"""What a server may make one connection, and one account, hold and do."""
+
+import asyncio
+from typing import override
+
+import pytest
+
+from custom_components.imap_push.imap import ProtocolError, limits
+from custom_components.imap_push.imap.limits import (
+    MAX_STEPS,
+    STEPS_PER_SECOND,
+    Holding,
+    ReadingPace,
+    ReceiveBudget,
+    TokenBucket,
+)
+from custom_components.imap_push.imap.session.fetch_items import fetched
+from custom_components.imap_push.imap.wire import protocol
+from custom_components.imap_push.imap.wire.command import Command
+from custom_components.imap_push.imap.wire.connection import Connection
+
+from ..conftest import account
+from ..scripted import Peer, ScriptedServer, mail
+from ..virtual import VirtualLoop, run
+
+
+def test_connections_share_the_budget_of_their_account() -> None:
+    """See no more held than the account may, and all of it free again in the end."""
+    budget = ReceiveBudget(100)
+    first, second = Holding(budget, 60), Holding(budget, 60)
+    assert first.take(60)
+    assert not first.take(1)
+    assert second.take(40)
+    assert not second.take(1)
+    first.release()
+    assert second.take(20)
+    assert not second.take(1)
+    second.release()
+    assert budget.free == 100
+
+
+def test_token_bucket() -> None:
+    """See a burst at once, then so much per second, and never more than a burst saved."""
+    now = 0.0
+    bucket = TokenBucket(10, 2, lambda: now)
+    assert bucket.take(10) == 0
+    assert not bucket.try_take()
+    assert bucket.take(4) == 2
+    now = 2.0
+    assert not bucket.try_take()
+    now = 2.5
+    assert bucket.try_take()
+    assert not bucket.try_take()
+    now = 1_000.0
+    assert [bucket.try_take() for _ in range(11)] == [True] * 10 + [False]
+
+
+class Paused(asyncio.ReadTransport):
+    """A transport that notes when it is read."""
+
+    def __init__(self) -> None:
+        """Start reading."""
+        super().__init__()
+        self.reading = True
+
+    @override
+    def is_reading(self) -> bool:
+        return self.reading
+
+    @override
+    def pause_reading(self) -> None:
+        self.reading = False
+
+    @override
+    def resume_reading(self) -> None:
+        self.reading = True
+
+
+def test_endless_stream_is_read_slowly() -> None:
+    """See a burst read at once, then no more than is allowed per second."""
+
+    async def main(loop: VirtualLoop) -> None:
+        transport, pace = Paused(), ReadingPace(loop)
+        pace.spend(MAX_STEPS, transport)
+        assert transport.reading
+        steps, until = 0, loop.time() + 100
+        while loop.time() < until:
+            if transport.reading:
+                pace.spend(1_000, transport)
+                steps += 1_000
+            await asyncio.sleep(0.01)
+        assert steps == pytest.approx(100 * STEPS_PER_SECOND, rel=0.02)
+        await asyncio.sleep(1)
+        assert transport.reading
+        pace.spend(int(2 * STEPS_PER_SECOND), transport)
+        pace.close()
+        await asyncio.sleep(100)
+        assert not transport.reading
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    ("name", "collects", "flood"),
+    [
+        ("EXAMINE", "EXISTS", b"* 1 EXISTS"),
+        ("EXAMINE", "FLAGS", b"* FLAGS ()"),
+        ("STATUS", "STATUS", b"* STATUS x (UNSEEN 1)"),
+        ("UID SEARCH", "ESEARCH", b"* ESEARCH"),
+        ("UID SEARCH", "SEARCH", b"* SEARCH " + b"1 " * 9_000),
+        ("LIST", "LIST", b'* LIST () "/" x'),
+        ("UID FETCH", "FETCH", b"* 1 FETCH (UID 1)"),
+        ("UID FETCH", "FETCH", b"* 1 FETCH"),
+    ],
+)
+async def test_endless_answer_ends_the_connection(
+    name: str, collects: str, flood: bytes
+) -> None:
+    """See a typed error, and all that was held given back to the account."""
+
+    async def serve(peer: Peer) -> None:
+        peer.say(b"* OK [CAPABILITY IMAP4rev1] ready")
+        await peer.line()
+        peer.say(*[flood] * 60_000)
+        await peer.until_closed()
+
+    async with ScriptedServer(serve) as server:
+        settings = account(server.port)
+        connection = await Connection.open(settings)
+        command = Command(name, collects=frozenset({collects}))
+        with pytest.raises(ProtocolError, match="too much data"):
+            await connection.run(command)
+        assert sum(data.memory for data in command.data) < 14 * 1024 * 1024
+        connection.abort()
+    assert settings.receive_budget.free == limits.MAX_OF_ACCOUNT
+
+
+async def test_messages_that_do_not_fit_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """See those that fit, the UIDs of the others, and room again for the next command."""
+    monkeypatch.setattr(protocol, "MAX_OF_CONNECTION", 2_500)
+    monkeypatch.setattr(protocol, "MAX_CUT", 10)
+
+    async def serve(peer: Peer) -> None:
+        peer.say(b"* OK [CAPABILITY IMAP4rev1] ready")
+        for _ in range(2):
+            tag = await peer.expect("UID FETCH")
+            for uid in range(1, 8):
+                peer.say_raw(mail(uid, uid))
+            peer.say(tag + b" OK")
+        await peer.until_closed()
+
+    async with ScriptedServer(serve) as server:
+        connection = await Connection.open(account(server.port))
+        for _ in range(2):
+            command = Command("UID FETCH", "1:7 (UID)", frozenset({"FETCH"}))
+            await connection.send(command)
+            found = await fetched(command)
+            assert list(found.messages) == [1, 2, 3]
+            assert found.left_out == {4, 5, 6, 7}
+            assert not (found.too_large or found.has_unknown)
+        connection.abort()
