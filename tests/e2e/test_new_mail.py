@@ -116,6 +116,10 @@ async def test_a_big_attachment_costs_nothing(
             "filename": "Bericht für 2026.pdf",
             "content_type": "application/pdf",
             "size": _encoded_size(message),
+            "encoding": "base64",
+            "disposition": "attachment",
+            "content_id": None,
+            "inline": False,
         }
     ]
 
