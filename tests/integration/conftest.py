@@ -110,7 +110,9 @@ def watchers(imap_client: Mock) -> Iterator[list[FakeWatcher]]:
         made.append(FakeWatcher(*args))  # type: ignore[arg-type]
         return made[-1]
 
-    with patch("custom_components.imap_push.coordinator.AccountWatcher", side_effect=make):
+    with patch(
+        "custom_components.imap_push.coordinator.AccountWatcher", side_effect=make
+    ):
         yield made
 
 

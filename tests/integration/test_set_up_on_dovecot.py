@@ -49,15 +49,16 @@ async def dovecot(
         async with internet.run() as session:
             with (
                 patch(
-                    f"{integration}.setup_steps.client_context", return_value=context
+                    f"{integration}.flows.setup_steps.client_context",
+                    return_value=context,
                 ),
                 patch(f"{integration}.helpers.client_context", return_value=context),
                 patch(
-                    f"{integration}.setup_steps.async_get_clientsession",
+                    f"{integration}.flows.setup_steps.async_get_clientsession",
                     return_value=session,
                 ),
                 patch(
-                    f"{integration}.setup_steps.aiodns.DNSResolver",
+                    f"{integration}.flows.setup_steps.aiodns.DNSResolver",
                     return_value=contextlib.nullcontext(internet),
                 ),
             ):
