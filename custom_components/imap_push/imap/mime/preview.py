@@ -6,6 +6,7 @@ later: after a picture, or after a style sheet of 40 KB.
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 import json
 from typing import Final
 
@@ -114,48 +115,25 @@ def preview_of(items: Mapping[str, Value], request: TextRequest) -> Preview:
     if sections := [*_missing_fields(items, request)]:
         # Without Content-Type, the text cannot be read yet.
         return Preview(Text(is_cut=True), _more(sections))
-    text = text_in(items, request)
-    if not _is_body_cut(items, request) or len(text.text) >= request.size:
+    message = _Message(items, request)
+    text = message.text()
+    if not message.is_cut or len(text.text) >= request.size:
         return Preview(text)
-    structure = parse_structure(items.get("BODYSTRUCTURE"), Budget(_MAX_DECODED))
-    if structure and not text.text and not text_parts(structure, Budget()):
+    if not text.text and message.has_no_text:
         return Preview()
-    if sections := [*_missing_text(items, request, text)]:
+    if sections := [*message.missing_sections(text)]:
         return Preview(replace(text, is_cut=True), _more(sections))
     return Preview(text)
 
 
-def _more(sections: Iterable[str]) -> str:
-    return f"(UID {' '.join(sections)})"
-
-
 def text_in(items: Mapping[str, Value], request: TextRequest) -> Text:
     """Return the text of a message as far as it was fetched."""
-    if not isinstance(items.get("BODY[TEXT]"), bytes):
-        return Text(is_cut=True)
-    budget = Budget(_MAX_DECODED)
-    message = _message(items, request, budget)
-    found = Text()
-    if any(name.startswith("BODY[") and name[5].isdigit() for name in items):
-        structure = parse_structure(items.get("BODYSTRUCTURE"), budget)
-        if structure is not None:
-            known = _by_key(message, budget)
-            whole = _with_octets(structure, items, known, request)
-            found = text_of(whole, request.size, budget, links=request.links)
-    if found.text:
-        return found
-    return text_of(message, request.size, budget, links=request.links)
+    return _Message(items, request).text()
 
 
 def html_part(items: Mapping[str, Value], request: TextRequest) -> Part | None:
     """Return the first HTML text part, with its content if all of it was fetched."""
-    budget = Budget(_MAX_DECODED)
-    message = _message(items, request, budget)
-    known = _by_key(message, budget)
-    structure = parse_structure(items.get("BODYSTRUCTURE"), budget)
-    if structure is not None:
-        message = _with_octets(structure, items, known, request)
-    return next((part for part in text_parts(message, budget) if part.is_html), None)
+    return _Message(items, request).html_part()
 
 
 def with_text(mail: Mail, found: Text) -> Mail:
@@ -167,6 +145,10 @@ def with_text(mail: Mail, found: Text) -> Mail:
     text = budget.text(found.text, max(0, _MAX_MAIL - len(spent)))
     truncated = mail.truncated or found.is_cut or budget.truncated
     return replace(mail, text=text, truncated=truncated)
+
+
+def _more(sections: Iterable[str]) -> str:
+    return f"(UID {' '.join(sections)})"
 
 
 def _is_header_cut(items: Mapping[str, Value]) -> bool:
@@ -195,43 +177,108 @@ def _order(name: str) -> int:
     return 0 if name.startswith("CONTENT-") else 2 if name in _LONG_FIELDS else 1
 
 
-def _missing_text(
-    items: Mapping[str, Value], request: TextRequest, found: Text
-) -> Iterator[str]:
-    """Yield the sections that hold the rest of the text."""
-    budget = Budget(_MAX_DECODED)
-    structure = parse_structure(items.get("BODYSTRUCTURE"), budget)
-    parts = text_parts(structure, budget) if structure else []
-    if structure is None or not parts:
-        if found.is_cut and request.octets < request.limit:
-            yield f"BODY.PEEK[TEXT]<0.{request.limit}>"
-        return
-    message = _message(items, request, budget)
-    known = {key for key, part in _by_key(message, budget).items() if part.is_whole}
-    known |= {_key(part) for part in parts if f"BODY[{part.number}]" in items}
-    preferred = preferred_parts(structure, budget)
-    missing = [part for part in preferred if _key(part) not in known]
-    if not missing and (found.is_cut or not found.text):
-        # They are blank: other forms of the text may not be.
-        missing = [part for part in parts if _key(part) not in known]
-    left = request.limit
-    for part in missing[:_MAX_PARTS]:
-        if left > 0:
-            if structure.children and is_encoding_in_doubt(part):
-                yield f"BODY.PEEK[{part.number}.MIME]<0.{_MIME_OCTETS}>"
-            yield f"BODY.PEEK[{part.number}]<0.{request.limit}>"
-        left -= part.size
+class _Message:
+    """A message as far as it was fetched: its body from the start, and parts by their numbers."""
 
+    def __init__(self, items: Mapping[str, Value], request: TextRequest) -> None:
+        self._items = items
+        self._request = request
+        self._budget = Budget(_MAX_DECODED)
+        self.is_cut = _is_body_cut(items, request)
+        header, body = items.get("BODY"), items.get("BODY[TEXT]")
+        self._start = parse_message(
+            header if isinstance(header, bytes) else b"",
+            body if isinstance(body, bytes) else b"",
+            self._budget,
+            whole=not self.is_cut,
+        )
 
-def _message(items: Mapping[str, Value], request: TextRequest, budget: Budget) -> Part:
-    """Return the message as far as its body was fetched from the start."""
-    header, body = items.get("BODY"), items.get("BODY[TEXT]")
-    return parse_message(
-        header if isinstance(header, bytes) else b"",
-        body if isinstance(body, bytes) else b"",
-        budget,
-        whole=not _is_body_cut(items, request),
-    )
+    @cached_property
+    def _structure(self) -> Part | None:
+        return parse_structure(self._items.get("BODYSTRUCTURE"), self._budget)
+
+    @cached_property
+    def _known(self) -> dict[tuple[str, str], Part]:
+        return {_key(part): part for part, _ in roles(self._start, self._budget)}
+
+    @cached_property
+    def _texts(self) -> list[Part]:
+        """The text parts of the structure."""
+        budget = Budget(_MAX_DECODED)
+        return text_parts(self._structure, budget) if self._structure else []
+
+    @property
+    def has_no_text(self) -> bool:
+        """Return if the structure is known and has no text part."""
+        return self._structure is not None and not self._texts
+
+    def text(self) -> Text:
+        """Return the text that is there."""
+        if not isinstance(self._items.get("BODY[TEXT]"), bytes):
+            return Text(is_cut=True)
+        size, links = self._request.size, self._request.links
+        found = Text()
+        are_parts_fetched = any(
+            name.startswith("BODY[") and name[5].isdigit() for name in self._items
+        )
+        if are_parts_fetched and self._structure is not None:
+            whole = self._with_octets(self._structure)
+            found = text_of(whole, size, self._budget, links=links)
+        return (
+            found
+            if found.text
+            else text_of(self._start, size, self._budget, links=links)
+        )
+
+    def html_part(self) -> Part | None:
+        """Return the first HTML text part, with its content if all of it was fetched."""
+        structure = self._structure
+        whole = self._start if structure is None else self._with_octets(structure)
+        parts = text_parts(whole, self._budget)
+        return next((part for part in parts if part.is_html), None)
+
+    def missing_sections(self, found: Text) -> Iterator[str]:
+        """Yield the sections that hold the rest of the text."""
+        request = self._request
+        if self._structure is None or not self._texts:
+            if found.is_cut and request.octets < request.limit:
+                yield f"BODY.PEEK[TEXT]<0.{request.limit}>"
+            return
+        left = request.limit
+        for part in self._missing_parts(self._structure, found)[:_MAX_PARTS]:
+            if left > 0:
+                if self._structure.children and is_encoding_in_doubt(part):
+                    yield f"BODY.PEEK[{part.number}.MIME]<0.{_MIME_OCTETS}>"
+                yield f"BODY.PEEK[{part.number}]<0.{request.limit}>"
+            left -= part.size
+
+    def _missing_parts(self, structure: Part, found: Text) -> list[Part]:
+        known = {key for key, part in self._known.items() if part.is_whole}
+        known |= {
+            _key(part) for part in self._texts if f"BODY[{part.number}]" in self._items
+        }
+        preferred = preferred_parts(structure, Budget(_MAX_DECODED))
+        missing = [part for part in preferred if _key(part) not in known]
+        if not missing and (found.is_cut or not found.text):
+            # They are blank: other forms of the text may not be.
+            missing = [part for part in self._texts if _key(part) not in known]
+        return missing
+
+    def _with_octets(self, part: Part) -> Part:
+        """Return a part of the structure with the contents that were fetched."""
+        if part.children:
+            return part._replace(children=tuple(map(self._with_octets, part.children)))
+        found = self._known.get(_key(part))
+        part = with_encoding(part, self._items.get(f"BODY[{part.number}.MIME]"))
+        if found and found.encoding:
+            part = part._replace(encoding=found.encoding)
+        section = self._items.get(f"BODY[{part.number}]")
+        if isinstance(section, bytes):
+            is_whole = len(section) < self._request.limit
+            return part._replace(octets=section, is_whole=is_whole)
+        if found and found.is_whole:
+            return part._replace(octets=found.octets, is_whole=True)
+        return part
 
 
 def _key(part: Part) -> tuple[str, str]:
@@ -240,29 +287,3 @@ def _key(part: Part) -> tuple[str, str]:
     A server may number parts in another way, and an image must not be read as text.
     """
     return part.number, part.content_type
-
-
-def _by_key(message: Part, budget: Budget) -> dict[tuple[str, str], Part]:
-    return {_key(part): part for part, _ in roles(message, budget)}
-
-
-def _with_octets(
-    part: Part,
-    items: Mapping[str, Value],
-    known: Mapping[tuple[str, str], Part],
-    request: TextRequest,
-) -> Part:
-    """Return a part of a structure with the contents that were fetched."""
-    if part.children:
-        children = (_with_octets(it, items, known, request) for it in part.children)
-        return part._replace(children=tuple(children))
-    found = known.get(_key(part))
-    part = with_encoding(part, items.get(f"BODY[{part.number}.MIME]"))
-    if found and found.encoding:
-        part = part._replace(encoding=found.encoding)
-    section = items.get(f"BODY[{part.number}]")
-    if isinstance(section, bytes):
-        return part._replace(octets=section, is_whole=len(section) < request.limit)
-    if found and found.is_whole:
-        return part._replace(octets=found.octets, is_whole=True)
-    return part
