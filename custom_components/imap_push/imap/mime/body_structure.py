@@ -8,7 +8,7 @@ from ..wire.parser import Value, parse_number
 from .budget import Budget
 from .media_type import media_type
 from .parameters import MAX_FIELD, Parameters, mime_fields, parse_field
-from .part import Part, is_named
+from .part import Part, type_of_part
 from .transfer_encoding import encoding_name
 
 # Parts that are read; multiparts count, too.
@@ -98,10 +98,8 @@ def _single(number: str, values: tuple[Value, ...]) -> Part:
     disposition, disposition_parameters = _disposition(values)
     return Part(
         number=number,
-        content_type=media_type(
-            _word(kind),
-            _word(subtype),
-            is_named=is_named(parameters, disposition_parameters),
+        content_type=type_of_part(
+            _word(kind), _word(subtype), parameters, disposition_parameters
         ),
         parameters=parameters,
         disposition=disposition,

@@ -23,7 +23,7 @@ _GENERIC: Final = frozenset(
     }
 )
 DEFAULT: Final = "text/plain"
-_ANY_FILE: Final = "application/octet-stream"
+ANY_FILE: Final = "application/octet-stream"
 
 # Types that mailers declare and Python's table lacks. Of several types of an extension, the last
 # one is the type of files with that extension.
@@ -79,15 +79,15 @@ _TYPES: Final = _table()
 
 
 @lru_cache(maxsize=256)
-def media_type(kind: str, subtype: str, *, is_named: bool = False) -> str:
-    """Return a content type in lower case.
-
-    An invalid one means text (RFC 2045 5.2), or a file of any type if the part has a file name.
-    """
+def valid_type(kind: str, subtype: str) -> str | None:
+    """Return a content type in lower case, None if it is invalid."""
     found = f"{kind}/{subtype}".lower()
-    if _MEDIA_TYPE.fullmatch(found):
-        return found
-    return _ANY_FILE if is_named else DEFAULT
+    return found if _MEDIA_TYPE.fullmatch(found) else None
+
+
+def media_type(kind: str, subtype: str) -> str:
+    """Return a content type in lower case; an invalid one means text (RFC 2045 5.2)."""
+    return valid_type(kind, subtype) or DEFAULT
 
 
 def is_generic(content_type: str) -> bool:

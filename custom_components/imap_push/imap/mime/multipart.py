@@ -5,9 +5,8 @@ import re
 from typing import Final, NamedTuple
 
 from .budget import Budget
-from .media_type import media_type
 from .parameters import mime_fields, parameter_octets, parse_field
-from .part import Part, is_named
+from .part import Part, type_of_part
 from .transfer_encoding import encoding_name
 
 # Octets of the header of a part that are read.
@@ -184,10 +183,8 @@ def _part(header: bytes, number: str, budget: Budget) -> tuple[Part, bytes | Non
     main_type, _, subtype = kind.partition("/")
     part = Part(
         number=number,
-        content_type=media_type(
-            main_type,
-            subtype,
-            is_named=is_named(parameters, disposition_parameters),
+        content_type=type_of_part(
+            main_type, subtype, parameters, disposition_parameters
         ),
         parameters=parameters,
         disposition=disposition,

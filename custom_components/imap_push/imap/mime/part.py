@@ -9,6 +9,7 @@ from enum import Enum, auto
 from typing import Final, NamedTuple
 
 from .budget import Budget
+from .media_type import ANY_FILE, DEFAULT, valid_type
 from .parameters import Parameters, has_parameter, parameter_octets
 
 _TEXT_TYPES: Final = frozenset({"text/plain", "text/html"})
@@ -30,9 +31,9 @@ class Part(NamedTuple):
     """A body part (RFC 2046), or the message itself.
 
     `number` is the section number for FETCH (RFC 3501 6.4.5), "" for a message that is a
-    multipart. `content_type`, `disposition` and `encoding` are lower case. `size` is in octets, as encoded for transfer.
-    `octets` is the encoded content, None where it was not fetched; `is_whole` says if that is
-    all of it.
+    multipart. `content_type`, `disposition` and `encoding` are lower case. `size` is in octets,
+    as encoded for transfer. `octets` is the encoded content, None where it was not fetched;
+    `is_whole` says if that is all of it.
     """
 
     number: str = ""
@@ -78,6 +79,15 @@ def is_named(parameters: Parameters, disposition_parameters: Parameters) -> bool
     """Return True if Content-Type or Content-Disposition has a file name."""
     in_disposition = has_parameter(disposition_parameters, b"filename")
     return in_disposition or has_parameter(parameters, b"name")
+
+
+def type_of_part(
+    kind: str, subtype: str, parameters: Parameters, disposition_parameters: Parameters
+) -> str:
+    """Return the content type of a part; a file with an invalid one can be of any type."""
+    if found := valid_type(kind, subtype):
+        return found
+    return ANY_FILE if is_named(parameters, disposition_parameters) else DEFAULT
 
 
 def roles(root: Part, budget: Budget) -> Iterator[tuple[Part, Role]]:

@@ -1,9 +1,10 @@
 """Decode Content-Transfer-Encoding piece by piece (RFC 2045 6); total on any octets."""
 
 import binascii
-import re
 import string
 from typing import Final, override
+
+from .lexemes import without_comments
 
 _BASE64: Final = f"{string.ascii_letters}{string.digits}+/=".encode()
 # All octets that Base64 ignores.
@@ -13,7 +14,6 @@ _PADDING: Final = (b" \n", b"\t\n", b" \r\n", b"\t\r\n")
 _BLANKS: Final = b" \t\r"
 # Octets of padding that wait for the end of the line; a line has up to 76 (RFC 2045 6.7).
 _MAX_PADDING: Final = 1_000
-_COMMENT: Final = re.compile(rb"\([^()]*+\)")
 # Octets of a line of uuencode. Longer lines are ignored.
 _MAX_UU_LINE: Final = 100
 
@@ -137,13 +137,8 @@ class _Uuencode(Decoder):
 
 def encoding_name(field: bytes) -> str:
     """Return the name of an encoding, lower case, without comments, quotes and parameters."""
-    name = field[:200]
-    # Comments nest.
-    while (rest := _COMMENT.sub(b" ", name)) != name:
-        name = rest
-    return (
-        name.partition(b";")[0].strip(b"\" \t\r\n'").decode("ascii", "replace").lower()
-    )
+    name = without_comments(field[:200]).partition(b";")[0]
+    return name.strip(b"\" \t\r\n'").decode("ascii", "replace").lower()
 
 
 def decode_base64(octets: bytes) -> bytes:
