@@ -3,12 +3,11 @@
 import asyncio
 import json
 from pathlib import Path
-import shutil
-import subprocess
 from typing import Any, Final, override
 
 from .setting import ARTIFACTS
 
+from tests.rig import npm
 from tests.rig.certificate import Certificate
 from tests.rig.dovecot import PASSWORD
 from tests.rig.ports import LOOPBACK
@@ -16,7 +15,6 @@ from tests.rig.running import Running
 
 SOURCE: Final = Path(__file__).parent / "imapflow"
 FOLDER: Final = ARTIFACTS / "imapflow"
-INSTALL_SECONDS: Final = 180
 START_SECONDS: Final = 30
 
 
@@ -63,18 +61,4 @@ def imapflow_version() -> str:
 
 def install_imapflow() -> str | None:
     """Install it by npm; return why that is impossible, or None."""
-    if not (shutil.which("node") and shutil.which("npm")):
-        return "Node.js with npm is not installed"
-    shutil.copytree(SOURCE, FOLDER, dirs_exist_ok=True)
-    command = ("npm", "install", "--no-package-lock", "--no-audit", "--no-fund")
-    try:
-        subprocess.run(
-            command,
-            cwd=FOLDER,
-            check=True,
-            capture_output=True,
-            timeout=INSTALL_SECONDS,
-        )
-    except subprocess.SubprocessError as err:
-        return f"npm cannot install it ({type(err).__name__})"
-    return None
+    return npm.install(SOURCE, FOLDER)

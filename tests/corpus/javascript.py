@@ -5,36 +5,22 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 import json
 from pathlib import Path
-import shutil
 import subprocess
 from typing import Any, Final
 
 from .reading import Reading, Value, address, addresses, date, file, line, text_line
 
+from tests.rig import npm
+
 SOURCE: Final = Path(__file__).parent / "node"
 FOLDER: Final = Path(__file__).parents[2] / ".artifacts" / "corpus"
 PARSERS: Final = ("postal-mime", "mailparser")
-_INSTALL_SECONDS: Final = 180
 _SECONDS: Final = 1_800
 
 
 def install() -> str | None:
     """Install both parsers by npm; return why that is impossible, or None."""
-    if not (shutil.which("node") and shutil.which("npm")):
-        return "Node.js with npm is not installed"
-    shutil.copytree(SOURCE, FOLDER, dirs_exist_ok=True)
-    command = ("npm", "install", "--no-package-lock", "--no-audit", "--no-fund")
-    try:
-        subprocess.run(
-            command,
-            cwd=FOLDER,
-            check=True,
-            capture_output=True,
-            timeout=_INSTALL_SECONDS,
-        )
-    except subprocess.SubprocessError as err:
-        return f"npm cannot install the parsers ({type(err).__name__})"
-    return None
+    return npm.install(SOURCE, FOLDER)
 
 
 def read_all(messages: Sequence[bytes]) -> list[dict[str, Reading]]:
