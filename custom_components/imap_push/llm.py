@@ -222,6 +222,6 @@ def _told(content: MessageContent, mark: Callable[[str], str]) -> JsonObjectType
         "subject": mark(mail.subject),
         "received": mail.received.isoformat() if mail.received else None,
         "unread": r"\Seen" not in mail.flags,
-        "attachments": sum(not file.inline for file in mail.attachments),
+        "attachments": len(mail.files),
         "text": mark(content.text),
     }

@@ -218,7 +218,7 @@ async def _browse(place: _Place) -> BrowseMediaSource:
         mails = await place.client.mails(place.folder, place.uid_validity, [place.uid])
         if not mails:
             raise MailNotFound
-        children = [_file(place, attachment) for attachment in _files(mails[0])]
+        children = [_file(place, attachment) for attachment in mails[0].files]
         return _directory(place.identifier(), _title(mails[0]), children)
     if place.folder:
         return _directory(place.identifier(), place.folder, await _mails(place))
@@ -239,13 +239,8 @@ async def _mails(place: _Place) -> list[BrowseMediaSource]:
     return [
         _directory(folder.identifier(uid=mail.uid), _title(mail))
         for mail in mails
-        if _files(mail)
+        if mail.files
     ]
-
-
-def _files(mail: Mail) -> list[Attachment]:
-    """Return the attachments of a mail without inline images."""
-    return [file for file in mail.attachments if not file.inline]
 
 
 def _directory(

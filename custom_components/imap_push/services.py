@@ -233,11 +233,9 @@ async def _async_attachments(call: ServiceCall, mails: _Mails) -> list[Attachmen
     else:
         if not (found := await mails.client.mails(*place, mails.uids)):
             raise MailNotFound
-        attachments = [
-            attachment
-            for attachment in found[0].attachments
-            if call.data[CONF_INLINE_IMAGES] or not attachment.inline
-        ]
+        mail = found[0]
+        all_wanted = call.data[CONF_INLINE_IMAGES]
+        attachments = [*(mail.attachments if all_wanted else mail.files)]
     patterns = type_patterns(call.data.get(ATTR_CONTENT_TYPE, ()))
     return [
         attachment

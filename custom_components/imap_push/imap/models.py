@@ -156,6 +156,11 @@ class Mail:
     text: str | None = None
     truncated: bool = False
 
+    @property
+    def files(self) -> tuple[Attachment, ...]:
+        """Return the attachments without images that the HTML text shows."""
+        return tuple(it for it in self.attachments if not it.inline)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrival:
