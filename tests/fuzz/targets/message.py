@@ -48,6 +48,8 @@ _REPETITION: Final = 5
 _MAX_READ: Final = 3
 
 _SECTION: Final = re.compile(rb"BODY\.PEEK(\[([^\]]*)\])(?:<(\d+)\.(\d+)>)?")
+# A line and those that continue it (RFC 5322 2.2.3).
+_FIELD: Final = re.compile(rb"[^\n]*(?:\n|\Z)(?:[ \t][^\n]*(?:\n|\Z))*")
 _ACCOUNT: Final = Account(
     host="imap.example.org",
     port=993,
@@ -92,7 +94,7 @@ class _Server(ScriptServer):
         for section, name, start, length in _SECTION.findall(wanted):
             octets = self._part if name[:1].isdigit() else self._text
             if name.startswith(b"HEADER"):
-                octets = self._header
+                octets = self._fields(name)
             origin = b"<%b>" % start if start else b""
             if start:
                 octets = octets[int(start) :][: int(length)]
@@ -102,6 +104,18 @@ class _Server(ScriptServer):
             # The last one: what is not closed in it takes in what follows.
             items.append(b"BODYSTRUCTURE " + self._structure)
         return items
+
+    def _fields(self, section: bytes) -> bytes:
+        """Return the fields that a section names, all for HEADER (RFC 3501 6.4.5)."""
+        _, is_named, names = section.partition(b" ")
+        if not is_named:
+            return self._header
+        wanted = frozenset(names.strip(b"()").lower().split())
+        return b"".join(
+            field
+            for field in _FIELD.findall(self._header)
+            if field.partition(b":")[0].strip().lower() in wanted
+        )
 
 
 def execute(data: bytes) -> float:

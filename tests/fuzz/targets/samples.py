@@ -112,6 +112,7 @@ def behind_the_first_fetch() -> Iterator[tuple[bytes, ...]]:
     )
     long = b"To: " + b"a@example.org, " * 4_500 + b"\r\n"
     yield long + results + HEADER, part, text, text
+    yield HEADER + b"Cc: c@example.org\r\n" * 4_000, part, text, text
 
 
 def structure_of(message: EmailMessage) -> bytes:
