@@ -66,7 +66,9 @@ def work(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """Return what is counted: octets decoded, charsets, tags."""
     counted = SimpleNamespace(octets=0, codecs=set(), tags=0)
 
-    def decode(octets: bytes, codec: str | None, others: tuple[str, ...]) -> str:
+    def decode(
+        octets: bytes, codec: str | None, others: Callable[[], tuple[str, ...]]
+    ) -> str:
         counted.octets += len(octets)
         counted.codecs.add(codec)
         return charset.decode(octets, codec, others)

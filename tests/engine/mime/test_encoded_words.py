@@ -88,7 +88,7 @@ def test_field(field: str | bytes, text: str) -> None:
 def test_raw_text_in_the_charset_of_another_field() -> None:
     """Raw text that is not UTF-8 is in a charset that the message names elsewhere."""
     budget = Budget()
-    budget.others = ("windows-1251",)
+    budget.others = lambda: ("windows-1251",)
     field = (
         "Счёт ".encode("cp1251") + b"=?utf-8?Q?=E2=84=96?=" + " пять".encode("cp1251")
     )

@@ -4,7 +4,6 @@ import re
 from typing import Final
 
 from ..models import Attachment
-from .body_text import codecs_of
 from .budget import Budget, json_size
 from .characters import one_line
 from .media_type import type_of_file, usual_extension
@@ -26,10 +25,8 @@ def attachments_of(root: Part | None, budget: Budget) -> tuple[Attachment, ...]:
     attachments: list[Attachment] = []
     left = _MAX_ATTACHMENTS
     for part, role in roles(root, budget) if root else ():
-        if role not in {Role.FILE, Role.RESOURCE}:
+        if role is not Role.FILE and role is not Role.RESOURCE:
             continue
-        if root and not budget.others and not part.is_ascii:
-            budget.others = codecs_of(root, budget)
         found = describe(part, budget, is_resource=role is Role.RESOURCE)
         texts = f"{found.filename}{found.content_type}{found.part}{found.content_id}"
         left -= _OVERHEAD + json_size(texts)

@@ -1,7 +1,8 @@
 """Find the text of a message in its parts, decode it and make it readable."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import Final
 
 from .budget import Budget
@@ -55,9 +56,12 @@ def preferred_parts(root: Part, budget: Budget) -> list[Part]:
     return _preferred(root, numbers)
 
 
-def codecs_of(root: Part, budget: Budget) -> tuple[str, ...]:
+def codecs_of(root: Part) -> tuple[str, ...]:
     """Return the codecs of the charsets of the text parts."""
-    return _codecs(text_parts(root, budget), budget)
+    budget = Budget()
+    labels = (part.parameter(b"charset", budget) for part in text_parts(root, budget))
+    codecs = (budget.codec(label) for label in labels if label)
+    return tuple(dict.fromkeys(filter(None, codecs)))
 
 
 def decode_text(part: Part, budget: Budget) -> Text:
@@ -100,10 +104,8 @@ class _Reader:
         self._size = size
         self._budget = budget
         self._links = links
-        texts = text_parts(root, budget)
-        self._numbers = {part.number for part in texts}
-        if len(texts) > 1:
-            budget.others = _codecs(texts, budget)
+        self._numbers = {part.number for part in text_parts(root, budget)}
+        budget.others = cache(partial(codecs_of, root))
 
     def read(self, part: Part, length: int = 0) -> Text:
         """Return the text of a part that follows `length` characters of other parts."""
@@ -129,12 +131,6 @@ class _Reader:
         if part.octets is None:
             return Text(is_cut=True)
         return text_of_part(part, size, self._budget, links=self._links)
-
-
-def _codecs(texts: Iterable[Part], budget: Budget) -> tuple[str, ...]:
-    labels = (part.parameter(b"charset", budget) for part in texts)
-    codecs = (budget.codec(label) for label in labels if label)
-    return tuple(dict.fromkeys(filter(None, codecs)))
 
 
 def _preferred(part: Part, numbers: set[str]) -> list[Part]:

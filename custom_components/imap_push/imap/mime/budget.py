@@ -1,7 +1,7 @@
 """Limit the work and the memory that one message takes: fields, parameters and parts together."""
 
-from collections.abc import Iterable
-import json
+from collections.abc import Callable, Iterable
+from json.encoder import encode_basestring
 import re
 from typing import Final
 
@@ -13,7 +13,6 @@ MAX_DECODED: Final = 98_304
 MAX_CHARSETS: Final = 8
 MAX_TAGS: Final = 100_000
 
-_ENCODER: Final = json.JSONEncoder(ensure_ascii=False)
 _LAST_CHARACTER: Final = re.compile(rb"[\xc0-\xff][\x80-\xbf]*$")
 
 
@@ -30,8 +29,8 @@ class Budget:
     def __init__(self, octets: int = MAX_DECODED) -> None:
         """Allow so many octets to be decoded."""
         self.truncated = False
-        # Codecs of the message's labels, for text without a label.
-        self.others: tuple[str, ...] = ()
+        # Returns the codecs of the message's labels, for text without a label.
+        self.others: Callable[[], tuple[str, ...]] = tuple
         self._octets = octets
         self._tags = MAX_TAGS
         self._codecs: set[str] = set()
@@ -109,4 +108,4 @@ class Budget:
 
 def json_size(text: str) -> int:
     """Return how many octets of JSON a text takes."""
-    return len(_ENCODER.encode(text).encode())
+    return len(encode_basestring(text).encode())

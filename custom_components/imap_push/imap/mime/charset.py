@@ -6,7 +6,7 @@ of the table takes linear time on any octets.
 """
 
 import codecs
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -106,17 +106,17 @@ def _codec_of(label: str) -> str | None:
 def decode(
     octets: bytes,
     codec: str | None,
-    others: tuple[str, ...] = (),
+    others: Callable[[], tuple[str, ...]] = tuple,
     *,
     whole: bool = True,
 ) -> str:
     """Return octets as text; U+FFFD replaces each invalid sequence.
 
-    `codec` is the codec of the label, `others` are those of the message's other labels. Unless
+    `codec` is the codec of the label, `others` returns those of the message's labels. Unless
     the octets are `whole`, a character that is cut at the end is left out.
     A byte order mark wins over the label. The label is wrong if the octets are UTF-8 and cannot be
     what it says, or if it is UTF-8 and most octets that are not ASCII are invalid. Text without
-    a label is UTF-8, else in the first of `others` that has no invalid octet, else Windows-1252.
+    a label is UTF-8, else in the first of those that has no invalid octet, else Windows-1252.
     """
     if (codec is None or codec == "utf-8") and len(octets) <= _CHUNK:
         try:
@@ -139,7 +139,7 @@ def decode(
     invalid = utf8.invalid + (utf8.cut if whole and not codec else 0)
     if utf8.characters >= invalid:
         return _decode(octets, "utf-8", whole=whole)
-    for other in () if codec else others[:_MAX_OTHERS]:
+    for other in () if codec else others()[:_MAX_OTHERS]:
         text = _decode(octets, other, whole=whole)
         # UTF-16 accepts nearly all octets.
         if _INVALID not in text and not other.startswith("utf-16"):

@@ -46,8 +46,7 @@ def decode_words(octets: bytes, budget: Budget) -> str:
     if b"=?" not in octets:
         return one_line(budget.decode_counted(octets))
     runs = _split(octets.replace(b"\n", b" "))
-    raw = b"".join(b"\n" + raw for raw, _ in runs)
-    raw_texts = budget.decode_counted(raw).split("\n")[1:]
+    raw_texts = budget.decode_counted(b"\n".join([raw for raw, _ in runs])).split("\n")
     return one_line(
         "".join(
             raw_text + _decode_run(words, budget)
@@ -137,6 +136,12 @@ def _q_octets(word: _Word) -> bytes:
 
 def _base64_octets(words: list[_Word], budget: Budget) -> bytes:
     """Decode each word on its own, or together if the sender cut the Base64 at any digit."""
+    try:
+        return b"".join(
+            [binascii.a2b_base64(word.payload, strict_mode=True) for word in words]
+        )
+    except binascii.Error:
+        pass  # The rules below are slow, and most words do without.
     payloads = [word.payload.translate(None, NOT_BASE64) for word in words]
     decoded = list(map(decode_base64, payloads))
     apart = b"".join(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import cache, partial
 from itertools import islice
 import re
 from typing import Final
@@ -75,10 +76,9 @@ def parse_mail(
     """
     budget = Budget()
     structure = parse_structure(items.get("BODYSTRUCTURE"), budget)
-    fields = items.get("BODY")
-    if structure and isinstance(fields, bytes) and not fields.isascii():
-        budget.others = codecs_of(structure, budget)
-    header = _Header(fields, budget)
+    if structure:
+        budget.others = cache(partial(codecs_of, structure))
+    header = _Header(items.get("BODY"), budget)
     authors = [*header.mailboxes(b"from", MAX_FIELD)]
     sender = _sender(authors, header)
     to, cc = (_recipients(header, name) for name in (b"to", b"cc"))
@@ -145,16 +145,17 @@ class _Header:
 
     def octets(self, name: bytes, separator: bytes = b" ") -> bytes:
         """Return the topmost field of a name; if it is cut, then at a separator."""
-        [field, *_] = self._fields.get(name, [b""])
-        return self._budget.cut(field, MAX_FIELD, separator)
+        fields = self._fields.get(name)
+        return self._budget.cut(fields[0], MAX_FIELD, separator) if fields else b""
 
     def line(self, name: bytes) -> str:
         """Return the topmost field of a name, without encoded words, as one line."""
-        return one_line(self._budget.decode(self.octets(name)))
+        octets = self.octets(name)
+        return one_line(self._budget.decode(octets)) if octets else ""
 
     def whole(self, name: bytes) -> bytes:
         """Return the topmost field of a name, b"" if it would be cut."""
-        [field, *_] = self._fields.get(name, [b""])
+        field = self._fields.get(name, [b""])[0]
         return b"" if self._is_cut(field, MAX_FIELD) else field
 
     def _is_cut(self, field: bytes, limit: int) -> bool:
@@ -174,14 +175,17 @@ class _Header:
 
 def _sender(authors: list[Mailbox], header: _Header) -> Mailbox:
     """Return the first author with a domain, or the first, or From as a name without an address."""
-    with_domain = (author for author in authors if "@" in author.address)
+    for author in authors:
+        if "@" in author.address:
+            return author
+    if authors:
+        return authors[0]
     # What is left of a field that is cut could be the address of someone else.
     field = header.whole(b"from")
     # The null path of `MAILER DAEMON <>` is not part of the name, nor are quotes around it.
     name = field.removesuffix(b"<>").strip()
     quoted = [octets for kind, octets in lexemes(name) if kind == "quoted"]
-    named = Mailbox(content(name) if quoted == [name] else name or field, "")
-    return next(with_domain, next(iter(authors), named))
+    return Mailbox(content(name) if quoted == [name] else name or field, "")
 
 
 def _address(address: str, budget: Budget) -> str:

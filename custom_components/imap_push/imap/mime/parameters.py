@@ -29,7 +29,8 @@ _ASSIGNMENT: Final = re.compile(
     rb';\s*+([^\s=;"]++)\s*+=\s*+(?:"((?:[^"\\]|\\.)*+)|([^;]*+))', re.DOTALL
 )
 _ESCAPED: Final = re.compile(rb"\\(.)", re.DOTALL)
-_KEY: Final = re.compile(rb"([^*]*)(?:\*(\d{1,3}))?(\*)?")
+# What may follow the name of a parameter: the number of a piece, and "*" if it is encoded.
+_KEY: Final = re.compile(rb"(?:\*(\d{1,3}))?(\*)?")
 
 
 def unfold(header: bytes) -> bytes:
@@ -51,7 +52,9 @@ def parse_field(field: bytes) -> tuple[str, Parameters]:
         return field.strip().lower().decode("ascii", "replace"), ()
     parameters: list[bytes] = []
     for key, quoted, plain in _ASSIGNMENT.findall(field):
-        parameters += (key, _ESCAPED.sub(rb"\1", quoted) or plain.strip())
+        if b"\\" in quoted:
+            quoted = _ESCAPED.sub(rb"\1", quoted)
+        parameters += (key, quoted or plain.strip())
     value = field.partition(b";")[0].strip().lower()
     return value.decode("ascii", "replace"), tuple(parameters)
 
@@ -87,9 +90,10 @@ def parameter_octets(
     for key, octets in islice(_pairs(parameters), _MAX_PARAMETERS):
         if not (isinstance(key, bytes) and isinstance(octets, bytes) and octets):
             continue
-        match = _KEY.fullmatch(key) if len(key) <= _MAX_KEY else None
-        if match and match[1].lower() == name:
-            _, order, encoded = match.groups()
+        if key[: len(name)].lower() != name or len(key) > _MAX_KEY:
+            continue
+        if (match := _KEY.fullmatch(key, len(name))) is not None:
+            order, encoded = match.groups()
             form = forms[1 if order else 0 if encoded else 2]
             form.setdefault(int(order or 0), (bool(encoded), octets))
     pieces: dict[int, tuple[bool, bytes]] = next(filter(None, forms), {})

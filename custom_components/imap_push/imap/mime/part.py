@@ -59,12 +59,6 @@ class Part(NamedTuple):
         return self.content_type in _TEXT_TYPES and self.disposition != "attachment"
 
     @property
-    def is_ascii(self) -> bool:
-        """Return if no parameter has a character that is not ASCII and not encoded."""
-        values = (*self.parameters, *self.disposition_parameters)
-        return all(isinstance(it, bytes) and it.isascii() for it in values)
-
-    @property
     def is_named(self) -> bool:
         """Return if the part has a file name in any form (RFC 2183 2.3, RFC 2231)."""
         return is_named(self.parameters, self.disposition_parameters)

@@ -5,16 +5,15 @@ later: after a picture, or after a style sheet of 40 KB.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
-import json
 from typing import Final
 
-from ..models import Mail
+from ..models import Authentication, Mail
 from ..wire.parser import Value
 from .body_structure import is_encoding_in_doubt, parse_structure, with_encoding
 from .body_text import MAX_TEXT_OCTETS, Text, preferred_parts, text_of, text_parts
-from .budget import Budget
+from .budget import Budget, json_size
 from .header import BARE_ITEMS, FETCH_ITEMS, HEADER_FIELDS, MAX_HEADER
 from .multipart import parse_message
 from .parameters import MAX_FIELD
@@ -47,6 +46,13 @@ _MAX_MAIL: Final = 28_000
 _FIELDS_FOR_TEXT: Final = (
     f"{HEADER_FIELDS} CONTENT-TYPE CONTENT-TRANSFER-ENCODING CONTENT-DISPOSITION"
 )
+
+
+# Octets of JSON that the names of the fields, and the values that are no text, take at the most:
+# of a mail, and of each attachment.
+_NAMES: Final = 700
+_ATTACHMENT_NAMES: Final = 200
+_NO_RESULT: Final = Authentication(server="")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,13 +144,39 @@ def html_part(items: Mapping[str, Value], request: TextRequest) -> Part | None:
 
 def with_text(mail: Mail, found: Text) -> Mail:
     """Return the mail with its text, cut to what an event has room for."""
-    # Recipients are for filters, not for the event.
-    shown = asdict(replace(mail, recipients=()))
-    spent = json.dumps(shown, default=str, ensure_ascii=False).encode()
     budget = Budget()
-    text = budget.text(found.text, max(0, _MAX_MAIL - len(spent)))
+    text = budget.text(found.text, max(0, _MAX_MAIL - size_in_event(mail)))
     truncated = mail.truncated or found.is_cut or budget.truncated
     return replace(mail, text=text, truncated=truncated)
+
+
+def size_in_event(mail: Mail) -> int:
+    """Return how many octets of JSON the fields of a mail take at the most, without its text."""
+    result = mail.authentication or _NO_RESULT
+    # Recipients are for filters, not for the event.
+    texts = [
+        *(
+            mail.folder,
+            mail.message_id or "",
+            mail.sender,
+            mail.sender_name,
+            mail.subject,
+        ),
+        *(*mail.to, *mail.cc, *mail.reply_to, *mail.flags),
+        *(
+            result.server,
+            result.spf or "",
+            result.dkim or "",
+            result.dmarc or "",
+            result.domain,
+        ),
+    ]
+    for it in mail.attachments:
+        texts += (it.part, it.filename, it.content_type, it.encoding or "")
+        texts += (it.disposition or "", it.content_id or "")
+    names = _NAMES + _ATTACHMENT_NAMES * len(mail.attachments)
+    # Each text has two quotes, a comma and a space.
+    return json_size("".join(texts)) + 4 * len(texts) + names
 
 
 def _more(sections: Iterable[str]) -> str:

@@ -1,6 +1,7 @@
 """Decode Content-Transfer-Encoding piece by piece (RFC 2045 6); total on any octets."""
 
 import binascii
+from functools import lru_cache
 import string
 from typing import Final, override
 
@@ -16,6 +17,9 @@ _BLANKS: Final = b" \t\r"
 _MAX_PADDING: Final = 1_000
 # Octets of a line of uuencode. Longer lines are ignored.
 _MAX_UU_LINE: Final = 100
+
+# Octets of a field that are read.
+_MAX_NAME: Final = 200
 
 
 class Decoder:
@@ -137,7 +141,12 @@ class _Uuencode(Decoder):
 
 def encoding_name(field: bytes) -> str:
     """Return the name of an encoding, lower case, without comments, quotes and parameters."""
-    name = without_comments(field[:200]).partition(b";")[0]
+    return _encoding_name(field[:_MAX_NAME])
+
+
+@lru_cache(maxsize=64)
+def _encoding_name(field: bytes) -> str:
+    name = without_comments(field).partition(b";")[0]
     return name.strip(b"\" \t\r\n'").decode("ascii", "replace").lower()
 
 
