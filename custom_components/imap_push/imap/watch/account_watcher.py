@@ -155,12 +155,14 @@ class AccountWatcher:
         connected = [link for link in self._links if link.mode is not PushMode.OFF]
         states = {name: folder.state for name, folder in self._folders.items()}
         modes = {state.push_mode for state in states.values()}
-        capabilities = (link.capabilities for link in self._links)
+        offered = {link.capabilities for link in self._links}
         state = AccountState(
             connected=bool(connected),
             push_mode=next((it for it in WORST_FIRST if it in modes), PushMode.OFF),
             connections=len(connected),
-            capabilities=frozenset().union(*capabilities),
+            capabilities=offered.pop()
+            if len(offered) == 1
+            else frozenset().union(*offered),
             folders=states,
             error=next((link.error for link in self._links if link.error), None),
         )

@@ -8,6 +8,7 @@ constructor in a task that nobody awaits, and its timeouts leave commands pendin
 import asyncio
 from collections.abc import Callable
 import contextlib
+from functools import lru_cache
 import logging
 import socket
 from typing import Final, override
@@ -52,8 +53,8 @@ _LISTS: Final = frozenset({"FETCH", "LIST"})
 # FETCH responses that one command may collect beyond the limit, each cut to its beginning.
 MAX_CUT: Final = 10_000
 
-# Octets of capabilities that are read: no server offers a tenth of it.
-MAX_CAPABILITIES: Final = 16_384
+# Octets of capabilities that are read: no server offers a fourth of it.
+MAX_CAPABILITIES: Final = 4_096
 
 # Greetings after which one can go on (RFC 3501 7.1).
 _WELCOMES: Final = frozenset({"OK", "PREAUTH"})
@@ -379,8 +380,8 @@ class PushProtocol(IMAP4ClientProtocol):
 
         The library reads them before login only, or reads `IDLE]` for IDLE.
         """
-        text = words[:MAX_CAPABILITIES].decode("ascii", "replace")
-        self.capabilities = set(text.upper().split())
+        shared = _parse_capabilities(bytes(words[:MAX_CAPABILITIES]))
+        self.capabilities = shared  # type: ignore[assignment]
 
     def _watch(self) -> None:
         """Let the next deadline of the commands under way end the connection."""
@@ -406,3 +407,9 @@ class PushProtocol(IMAP4ClientProtocol):
                 self.fail(ServerSilent(f"no answer to {command.name}"))
                 return
         self._watch()
+
+
+@lru_cache(maxsize=16)
+def _parse_capabilities(words: bytes) -> frozenset[str]:
+    """Return capabilities, upper case. The connections to a server share one set."""
+    return frozenset(words.decode("ascii", "replace").upper().split())
