@@ -1,12 +1,15 @@
-# All that imap/protocol.py relies on in aioimaplib, which ships no types.
+# All that imap/wire/protocol.py relies on in aioimaplib, which ships no types.
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 class IMAP4ClientProtocol(asyncio.Protocol):
     loop: asyncio.AbstractEventLoop
     transport: asyncio.Transport
     state: str
-    capabilities: set[str]
+    capabilities: Collection[str]
+    state_condition: asyncio.Condition
+    idle_queue: asyncio.Queue[object]
+    _idle_event: asyncio.Event
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop | None,

@@ -79,6 +79,8 @@ class PushProtocol(IMAP4ClientProtocol):
     ) -> None:
         """Start unconnected; `budget` is what the account's connections may hold together."""
         super().__init__(loop)
+        # Only the library's own commands use these, and they take 4 KB.
+        del self.idle_queue, self.state_condition, self._idle_event
         budget = budget or ReceiveBudget()
         self._fetched = Holding(budget, MAX_OF_CONNECTION, reserved=RESERVED)
         self._collected = Holding(ReceiveBudget(MAX_COLLECTED), MAX_COLLECTED)
@@ -380,8 +382,7 @@ class PushProtocol(IMAP4ClientProtocol):
 
         The library reads them before login only, or reads `IDLE]` for IDLE.
         """
-        shared = _parse_capabilities(bytes(words[:MAX_CAPABILITIES]))
-        self.capabilities = shared  # type: ignore[assignment]
+        self.capabilities = _parse_capabilities(bytes(words[:MAX_CAPABILITIES]))
 
     def _watch(self) -> None:
         """Let the next deadline of the commands under way end the connection."""
