@@ -4,10 +4,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Concatenate, Final
 
-from ..auth.login import open_logged_in
 from ..errors import CommandRefused, ConnectionLost, LoginRefused, Throttled
 from ..models import Account
-from ..session.desk import Desk
+from ..session.session import Session
 from ..wire.command import Command
 from ..wire.pipelining import Pipelining
 from ..wire.response_codes import passing_refusal
@@ -32,7 +31,7 @@ class PersistentSession:
         self._on_alert = on_alert
         self._pipelining = Pipelining()
         self._lock = asyncio.Lock()
-        self._desk: Desk | None = None
+        self._session: Session | None = None
         self._used_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._leaving: asyncio.Task[None] | None = None
@@ -47,15 +46,15 @@ class PersistentSession:
     async def close(self) -> None:
         """Log out; who still waits for something is told that the connection is closed."""
         self._is_closed = True
-        if self._lock.locked() and self._desk is not None:
-            self._desk.abort()
+        if self._lock.locked() and self._session is not None:
+            self._session.abort()
         self._leave()
         if self._leaving is not None:
             await self._leaving
 
     async def do[**P, T](
         self,
-        task: Callable[Concatenate[Desk, P], Awaitable[T]],
+        task: Callable[Concatenate[Session, P], Awaitable[T]],
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> T:
@@ -63,7 +62,7 @@ class PersistentSession:
         async with self._lock:
             self._stop_timer()
             try:
-                return await self._do(lambda desk: task(desk, *args, **kwargs))
+                return await self._do(lambda session: task(session, *args, **kwargs))
             except CommandRefused as error:
                 if passing := passing_refusal(error):
                     raise passing from error
@@ -71,55 +70,57 @@ class PersistentSession:
             finally:
                 self._rest()
 
-    async def _do[T](self, task: Callable[[Desk], Awaitable[T]]) -> T:
-        desk = self._desk
-        if desk is not None and await self._is_alive(desk):
-            desk.is_committed = False
+    async def _do[T](self, task: Callable[[Session], Awaitable[T]]) -> T:
+        session = self._session
+        if session is not None and await self._is_alive(session):
+            session.is_not_repeatable = False
             try:
-                return await self._attempt(task, desk)
+                return await self._attempt(task, session)
             except ConnectionLost:
-                if desk.is_committed:
+                if session.is_not_repeatable:
                     raise
         return await self._attempt(task, await self._open())
 
-    async def _attempt[T](self, task: Callable[[Desk], Awaitable[T]], desk: Desk) -> T:
+    async def _attempt[T](
+        self, task: Callable[[Session], Awaitable[T]], session: Session
+    ) -> T:
         try:
-            return await task(desk)
+            return await task(session)
         except ConnectionLost:
-            await desk.close()
+            await session.close()
             raise
 
-    async def _is_alive(self, desk: Desk) -> bool:
+    async def _is_alive(self, session: Session) -> bool:
         """Return if the connection can be used, as far as one can tell."""
-        if not (desk.is_open and await self._is_idle(desk)):
+        if not (session.is_open and await self._is_idle(session)):
             return False
         if asyncio.get_running_loop().time() - self._used_at < PROBE_AFTER:
             return True
         try:
-            await self._attempt(_probe, desk)
+            await self._attempt(_probe, session)
         except ConnectionLost:
             return False
         return True
 
-    async def _is_idle(self, desk: Desk) -> bool:
+    async def _is_idle(self, session: Session) -> bool:
         """Wait for the answers that who was cancelled left behind; return if all came.
 
         A new connection in their place would be a login for each automation that starts anew.
         """
         try:
             async with asyncio.timeout(PROBE_DEADLINE):
-                await desk.idle()
+                await session.drain()
         except ConnectionLost:
             return False
         except TimeoutError:
-            desk.abort()
+            session.abort()
             return False
         return True
 
-    async def _open(self) -> Desk:
+    async def _open(self) -> Session:
         self._raise_refusal()
         try:
-            connection = await open_logged_in(
+            self._session = await Session.open(
                 self._account, self._on_alert, self._pipelining
             )
         except (LoginRefused, Throttled) as error:
@@ -127,10 +128,9 @@ class PersistentSession:
             self._refusal = error
             self._refused_until = asyncio.get_running_loop().time() + pause
             raise
-        self._desk = Desk(connection)
         if self._is_closed:
-            self._desk.abort()
-        return self._desk
+            self._session.abort()
+        return self._session
 
     def _raise_refusal(self) -> None:
         """Raise why none may be opened: accounts get locked by logins that are refused."""
@@ -145,9 +145,9 @@ class PersistentSession:
     def _rest(self) -> None:
         loop = asyncio.get_running_loop()
         self._used_at = loop.time()
-        if self._desk is not None and not self._desk.is_open:
-            self._desk = None
-        if self._desk is not None:
+        if self._session is not None and not self._session.is_open:
+            self._session = None
+        if self._session is not None:
             self._timer = loop.call_later(KEPT, self._leave)
 
     def _stop_timer(self) -> None:
@@ -157,10 +157,10 @@ class PersistentSession:
 
     def _leave(self) -> None:
         self._stop_timer()
-        desk, self._desk = self._desk, None
-        if desk is not None:
-            self._leaving = asyncio.create_task(desk.close(), name="imap_push leave")
+        session, self._session = self._session, None
+        if session is not None:
+            self._leaving = asyncio.create_task(session.close(), name="imap_push leave")
 
 
-async def _probe(desk: Desk) -> None:
-    await desk.run(Command("NOOP", deadline=PROBE_DEADLINE))
+async def _probe(session: Session) -> None:
+    await session.run(Command("NOOP", deadline=PROBE_DEADLINE))

@@ -21,13 +21,12 @@ from ..mime.body_text import MAX_TEXT_OCTETS, Text, source_of_part, text_of_part
 from ..mime.budget import Budget
 from ..mime.header import MAX_HEADER, parse_headers
 from ..mime.part import Part
-from ..mime.preview import NO_TEXT, Preview, TextRequest, html_part, reduced_fetch_items
+from ..mime.preview import NO_TEXT, TextRequest, html_part, reduced_fetch_items
 from ..models import Mail, MessageContent
 from ..wire.command import Command
 from ..wire.parser import MAX_DEPTH, Value
 from ..wire.response_codes import passing_refusal
-from .desk import Desk, fetch
-from .fetch_items import MAX_UID, Fetched, fetch_carefully, fetched
+from .fetch_items import MAX_UID, Fetched, fetch, fetch_carefully, fetched
 from .message_reader import (
     complete_preview,
     in_thread_if_large,
@@ -35,6 +34,7 @@ from .message_reader import (
     read_previews,
     read_text,
 )
+from .session import Session
 
 # Mails that one request reads at the most, and one command.
 MAX_MAILS: Final = 500
@@ -52,19 +52,20 @@ _MAIL: Final = reduced_fetch_items(NO_TEXT)
 
 
 async def fetch_mails(
-    desk: Desk, folder: str, uid_validity: int, uids: Sequence[int]
+    session: Session, folder: str, uid_validity: int, uids: Sequence[int]
 ) -> list[Mail]:
     """Return the first MAX_MAILS of these mails, as far as they are there, in this order."""
     usable = list(dict.fromkeys(uid for uid in uids if 0 < uid <= MAX_UID))
     found: dict[int, Mail] = {}
     for asked in batched(usable[:MAX_MAILS], _MAILS_AT_ONCE, strict=False):
-        ask = partial(_fetch, desk, folder, uid_validity)
+        ask = partial(_fetch, session, folder, uid_validity)
         messages = await fetch_carefully(ask, asked, _MAIL, _concerns_message)
         previews = await read_previews(messages, NO_TEXT)
         for uid, items in messages.items():
             if uid in previews:
-                items, _ = await _fetch_more(
-                    desk, (folder, uid_validity, uid), items, previews[uid], NO_TEXT
+                fetch_rest = partial(_fetch_one, session, folder, uid_validity, uid)
+                items, _ = await complete_preview(
+                    items, previews[uid], NO_TEXT, fetch_rest
                 )
             mail = await read_message(folder, uid_validity, uid, items)
             # Only filters of new mail need all recipients; here they would fill the memory.
@@ -74,7 +75,7 @@ async def fetch_mails(
 
 
 async def fetch_content(
-    desk: Desk,
+    session: Session,
     folder: str,
     uid_validity: int,
     uid: int,
@@ -90,19 +91,20 @@ async def fetch_content(
     place = folder, uid_validity, uid
     wanted = NO_TEXT if number else request
     asked = (f"{items[:-1]} {_HEADER})" for items in reduced_fetch_items(wanted))
-    items = await _fetch_one(desk, *place, *asked)
+    items = await _fetch_one(session, *place, *asked)
     header = items.pop("BODY[HEADER]", None)
     header = header if isinstance(header, bytes) else b""
     preview = (await read_previews({uid: items}, wanted)).get(uid)
     if preview and preview.more:
-        items, preview = await _fetch_more(desk, place, items, preview, wanted)
+        fetch_rest = partial(_fetch_one, session, *place)
+        items, preview = await complete_preview(items, preview, wanted, fetch_rest)
     mail = await read_message(*place, items)
     part: Part | None = None
     if number:
         structure = items.get("BODYSTRUCTURE")
         part = _found(find_part(structure, number))
-        part = await _with_encoding(desk, place, part, structure)
-        part = await _with_octets(desk, place, part)
+        part = await _with_encoding(session, place, part, structure)
+        part = await _with_octets(session, place, part)
         read = partial(text_of_part, part, request.size, Budget(), links=request.links)
         text = await in_thread_if_large((part.octets,), read)
     else:
@@ -111,7 +113,7 @@ async def fetch_content(
     if html and not number:
         part = html_part(items, request)
     if html and part and part.is_html:
-        part = await _with_octets(desk, place, part)
+        part = await _with_octets(session, place, part)
         read = partial(source_of_part, part, MAX_HTML, Budget())
         source = await in_thread_if_large((part.octets,), read)
     return MessageContent(
@@ -123,63 +125,48 @@ async def fetch_content(
     )
 
 
-async def _with_octets(desk: Desk, place: tuple[str, int, int], part: Part) -> Part:
+async def _with_octets(
+    session: Session, place: tuple[str, int, int], part: Part
+) -> Part:
     """Return a part with the beginning of its content."""
     if part.is_whole:
         return part
     section = f"BODY[{part.number}]"
     asked = f"(UID BODY.PEEK[{part.number}]<0.{MAX_TEXT_OCTETS}>)"
-    octets = (await _fetch_one(desk, *place, asked)).get(section)
+    octets = (await _fetch_one(session, *place, asked)).get(section)
     octets = octets if isinstance(octets, bytes) else b""
     return part._replace(octets=octets, is_whole=len(octets) < MAX_TEXT_OCTETS)
 
 
-async def _fetch_more(
-    desk: Desk,
-    place: tuple[str, int, int],
-    items: Mapping[str, Value],
-    preview: Preview,
-    request: TextRequest,
-) -> tuple[dict[str, Value], Preview]:
-    """Return a message and its text with what is missing, as far as the server shows it."""
-
-    async def fetch_items(more: str) -> Mapping[str, Value]:
-        with contextlib.suppress(CommandRefused, ResponseTooLarge):
-            return await _fetch_one(desk, *place, more)
-        return {}
-
-    return await complete_preview(items, preview, request, fetch_items)
-
-
 async def fetch_part(
-    desk: Desk, folder: str, uid_validity: int, uid: int, number: str
+    session: Session, folder: str, uid_validity: int, uid: int, number: str
 ) -> Part:
     """Return what is known of a part; raise PartNotFound."""
     if not _PART.fullmatch(number):
         raise PartNotFound("not a part's number")
-    part, _ = await _part(desk, (folder, uid_validity, uid), number)
+    part, _ = await _part(session, (folder, uid_validity, uid), number)
     return part
 
 
 async def fetch_part_to_decode(
-    desk: Desk, folder: str, uid_validity: int, uid: int, number: str
+    session: Session, folder: str, uid_validity: int, uid: int, number: str
 ) -> Part:
     """Return what is known of a part, with the encoding of its content; raise PartNotFound."""
     place = folder, uid_validity, uid
-    part, structure = await _part(desk, place, number)
-    return await _with_encoding(desk, place, part, structure)
+    part, structure = await _part(session, place, number)
+    return await _with_encoding(session, place, part, structure)
 
 
 async def _part(
-    desk: Desk, place: tuple[str, int, int], number: str
+    session: Session, place: tuple[str, int, int], number: str
 ) -> tuple[Part, Value]:
-    items = await _fetch_one(desk, *place, "(UID BODYSTRUCTURE)")
+    items = await _fetch_one(session, *place, "(UID BODYSTRUCTURE)")
     structure = items.get("BODYSTRUCTURE")
     return _found(find_part(structure, number)), structure
 
 
 async def _with_encoding(
-    desk: Desk, place: tuple[str, int, int], part: Part, structure: Value
+    session: Session, place: tuple[str, int, int], part: Part, structure: Value
 ) -> Part:
     """Return a part with the encoding that its own header names, where that is in doubt."""
     if not is_encoding_in_doubt(part):
@@ -189,7 +176,7 @@ async def _with_encoding(
     items: Mapping[str, Value] = {}
     with contextlib.suppress(CommandRefused, ResponseTooLarge):
         asked = f"(UID BODY.PEEK[{section}]<0.{MAX_HEADER}>)"
-        items = await _fetch_one(desk, *place, asked)
+        items = await _fetch_one(session, *place, asked)
     return with_encoding(part, items.get(f"BODY[{section}]"))
 
 
@@ -200,26 +187,26 @@ def _found(part: Part | None) -> Part:
 
 
 async def fetch_piece(
-    desk: Desk, folder: str, uid_validity: int, uid: int, number: str, start: int
+    session: Session, folder: str, uid_validity: int, uid: int, number: str, start: int
 ) -> bytes:
     """Return PIECE octets of a part as they are, fewer at its end."""
     command = fetch([uid], f"(UID BODY.PEEK[{number}]<{start}.{PIECE}>)")
-    await desk.read_on(folder, uid_validity, command)
+    await session.read_on(folder, uid_validity, command)
     found = await _fetched_one(command, uid)
     piece = (found or {}).get(f"BODY[{number}]", b"")
     if found is None or not isinstance(piece, bytes) or len(piece) > PIECE:
         raise ProtocolError("more of a part than was asked for, or nothing")
     if len(piece) < PIECE:
-        await desk.read(folder, uid_validity)
+        await session.read(folder, uid_validity)
     return piece
 
 
 async def _fetch(
-    desk: Desk, folder: str, uid_validity: int, uids: Sequence[int], items: str
+    session: Session, folder: str, uid_validity: int, uids: Sequence[int], items: str
 ) -> Fetched:
     """Return what is asked of some mails; of one that was removed meanwhile, nothing."""
     command = fetch(uids, items)
-    await desk.read(folder, uid_validity, command)
+    await session.read(folder, uid_validity, command)
     try:
         return await fetched(command)
     except CommandRefused as error:
@@ -236,7 +223,7 @@ def _concerns_message(error: CommandRefused) -> bool:
 
 
 async def _fetch_one(
-    desk: Desk, folder: str, uid_validity: int, uid: int, *items: str
+    session: Session, folder: str, uid_validity: int, uid: int, *items: str
 ) -> dict[str, Value]:
     """Return the first of what is asked of a mail that is not too large.
 
@@ -246,7 +233,7 @@ async def _fetch_one(
         raise MailNotFound("not a mail's number")
     for asked in items:
         command = fetch([uid], asked)
-        await desk.read(folder, uid_validity, command)
+        await session.read(folder, uid_validity, command)
         if (found := await _fetched_one(command, uid)) is not None:
             return found
     raise ResponseTooLarge("more of a mail than is read at a time")

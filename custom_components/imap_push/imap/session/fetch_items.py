@@ -1,10 +1,10 @@
 """FETCH, and the items that its responses tell of each message (RFC 3501 6.4.8, 7.4.2)."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from heapq import nsmallest
-from itertools import islice
+from itertools import batched, islice
 from typing import Final
 
 from ..errors import CommandRefused, ResponseTooLarge
@@ -21,6 +21,8 @@ from ..wire.parser import (
 )
 
 MAX_UID: Final = 2**32 - 1
+# UIDs that one command names at the most: servers take lines of some thousand octets.
+MAX_NAMED: Final = 500
 
 # Octets that are parsed in one go, before the event loop gets its turn, and those of one response
 # that are too many for that.
@@ -56,6 +58,38 @@ class Fetched:
 def fetch_command(uids: str, items: str) -> Command:
     """Return a FETCH of the messages of a set of UIDs."""
     return Command("UID FETCH", f"{uids} {items}", frozenset({"FETCH"}))
+
+
+def chunks(uids: Iterable[int]) -> Iterable[tuple[int, ...]]:
+    """Return UIDs in as many as one command names, without those that cannot be any."""
+    usable = dict.fromkeys(uid for uid in uids if 0 < uid <= MAX_UID)
+    return batched(usable, MAX_NAMED, strict=False)
+
+
+def uid_set(uids: Iterable[int]) -> str:
+    """Return UIDs as a command names them: these, and none between them (RFC 3501 sequence-set)."""
+    ranges: list[tuple[int, int]] = []
+    for uid in sorted(uids):
+        if ranges and uid == ranges[-1][1] + 1:
+            ranges[-1] = (ranges[-1][0], uid)
+        else:
+            ranges.append((uid, uid))
+    return ",".join(
+        f"{first}:{last}" if first < last else f"{first}" for first, last in ranges
+    )
+
+
+def fetch(uids: Iterable[int], items: str) -> Command:
+    """Return a FETCH of these UIDs."""
+    return fetch_command(uid_set(uids), items)
+
+
+async def found_by(fetches: Iterable[Command], uids: Collection[int]) -> set[int]:
+    """Return which of the UIDs some FETCHes told of."""
+    found: set[int] = set()
+    for command in fetches:
+        found.update((await fetched(command)).messages)
+    return found.intersection(uids)
 
 
 async def fetched(command: Command) -> Fetched:

@@ -9,7 +9,7 @@ from ..models import FolderInfo, FolderRole
 from ..wire.command import Command
 from ..wire.mailbox_name import decode_folder
 from ..wire.parser import Data, parse_strings, parse_values
-from .desk import Desk
+from .session import Session
 
 # Folders that are told of.
 MAX_FOLDERS: Final = 10_000
@@ -33,12 +33,12 @@ _BY_NAME: Final = {
 }
 
 
-async def list_folders(desk: Desk) -> list[FolderInfo]:
+async def list_folders(session: Session) -> list[FolderInfo]:
     """Return the folders that can be opened, INBOX first, then by name."""
     arguments = '"" "*"'
-    if {"LIST-EXTENDED", "SPECIAL-USE"} <= desk.capabilities:
+    if {"LIST-EXTENDED", "SPECIAL-USE"} <= session.capabilities:
         arguments += " RETURN (SPECIAL-USE)"
-    [listed] = await desk.run(Command("LIST", arguments, frozenset({"LIST"})))
+    [listed] = await session.run(Command("LIST", arguments, frozenset({"LIST"})))
     folders: dict[str, FolderInfo] = {}
     for count, data in enumerate(listed.data[:MAX_FOLDERS], 1):
         if folder := _folder(data):
@@ -48,12 +48,12 @@ async def list_folders(desk: Desk) -> list[FolderInfo]:
     return sorted(_with_roles(folders.values()), key=_order)
 
 
-async def find_folder(desk: Desk, role: FolderRole) -> str | None:
+async def find_folder(session: Session, role: FolderRole) -> str | None:
     """Return the name of the folder that is for this: of several, the one nearest to the top.
 
     The others are below a folder of old mail, or are somebody else's.
     """
-    found = [folder for folder in await list_folders(desk) if folder.role is role]
+    found = [folder for folder in await list_folders(session) if folder.role is role]
     return min(found, key=_depth).name if found else None
 
 

@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+import contextlib
 from dataclasses import replace
 from functools import partial
 import logging
 from typing import Final
 
+from ..errors import CommandRefused, ResponseTooLarge
 from ..mime.body_text import Text
 from ..mime.header import parse_mail
 from ..mime.preview import (
@@ -102,7 +104,9 @@ async def complete_preview(
     for _ in range(_MAX_FETCHES):
         if preview.more is None:
             break
-        more = await fetch(preview.more)
+        more: Mapping[str, Value] = {}
+        with contextlib.suppress(CommandRefused, ResponseTooLarge):
+            more = await fetch(preview.more)
         if not more.keys() - {"UID", "FLAGS"}:
             break  # A second try would bring no more.
         found.update(more)

@@ -13,9 +13,9 @@ from ..wire.command import Command
 from ..wire.parser import Data, Value, parse_number, parse_ranges, parse_values
 from ..wire.response_codes import passing_refusal
 from .criteria import Words, fits, is_ascii, matches, search_command, split, words_of
-from .desk import MAX_NAMED, Desk, uid_set
 from .fetch import fetch_mails
-from .fetch_items import LARGE, MAX_UID, found_uids
+from .fetch_items import LARGE, MAX_NAMED, MAX_UID, found_uids, uid_set
+from .session import Session
 
 # Mails whose header fields are looked at where the server cannot look at them, the newest.
 MAX_LOOKED_AT: Final = 500
@@ -33,35 +33,35 @@ class _Hits:
 
 
 async def search(
-    desk: Desk, folder: str, criteria: Criteria, limit: int
+    session: Session, folder: str, criteria: Criteria, limit: int
 ) -> SearchResult:
     """Return the newest mails that match, as many as wanted."""
     words = words_of(criteria)
-    command = search_command(words, desk.capabilities, returns="COUNT ALL")
-    uid_validity = await desk.read(folder, None, command)
+    command = search_command(words, session.capabilities, returns="COUNT ALL")
+    uid_validity = await session.read(folder, None, command)
     try:
         hits = await _hits(command, limit)
     except CommandRefused as refusal:
-        hits = await _otherwise(desk, folder, uid_validity, criteria, refusal)
+        hits = await _otherwise(session, folder, uid_validity, criteria, refusal)
     return SearchResult(
         uid_validity=uid_validity, uids=hits.uids[: max(limit, 0)], total=hits.total
     )
 
 
 async def count(
-    desk: Desk, folder: str, searches: Sequence[Criteria], among: Sequence[int]
+    session: Session, folder: str, searches: Sequence[Criteria], among: Sequence[int]
 ) -> list[SearchCount | CriteriaRefused]:
     """Return for each search how many mails match, and which of some do; or why it is refused."""
-    asked = [_Question.of(desk, criteria, among) for criteria in searches]
+    asked = [_Question.of(session, criteria, among) for criteria in searches]
     commands = [
         command
         for question in asked
         if isinstance(question, _Question)
         for command in question.commands
     ]
-    uid_validity = await desk.read(folder, None, *commands)
+    uid_validity = await session.read(folder, None, *commands)
     return [
-        await question.answer(desk, folder, uid_validity)
+        await question.answer(session, folder, uid_validity)
         if isinstance(question, _Question)
         else question
         for question in asked
@@ -79,19 +79,19 @@ class _Question:
 
     @classmethod
     def of(
-        cls, desk: Desk, criteria: Criteria, among: Sequence[int]
+        cls, session: Session, criteria: Criteria, among: Sequence[int]
     ) -> _Question | CriteriaRefused:
         """Return what to ask, or why it cannot be asked."""
         try:
             words = words_of(criteria)
         except CriteriaRefused as error:
             return error
-        total = search_command(words, desk.capabilities, returns="COUNT")
+        total = search_command(words, session.capabilities, returns="COUNT")
         matching = None
         named = sorted({uid for uid in among if 0 < uid <= MAX_UID})[-MAX_NAMED:]
         if named:
             restricted = (f"UID {uid_set(named)}", *words)
-            matching = search_command(restricted, desk.capabilities, returns="ALL")
+            matching = search_command(restricted, session.capabilities, returns="ALL")
         return cls(criteria, named, total, matching)
 
     @property
@@ -100,7 +100,7 @@ class _Question:
         return filter(None, (self.total, self.matching))
 
     async def answer(
-        self, desk: Desk, folder: str, uid_validity: int
+        self, session: Session, folder: str, uid_validity: int
     ) -> SearchCount | CriteriaRefused:
         """Return what the server said; raise what is not about this search."""
         try:
@@ -111,7 +111,7 @@ class _Question:
         except CommandRefused as refusal:
             try:
                 hits = await _otherwise(
-                    desk, folder, uid_validity, self.criteria, refusal
+                    session, folder, uid_validity, self.criteria, refusal
                 )
             except CriteriaRefused as error:
                 return error
@@ -122,7 +122,7 @@ class _Question:
 
 
 async def _otherwise(
-    desk: Desk,
+    session: Session,
     folder: str,
     uid_validity: int,
     criteria: Criteria,
@@ -136,9 +136,9 @@ async def _otherwise(
         raise CriteriaRefused(refusal.text) from refusal
     for charset in _offered(refusal, words):
         command = search_command(
-            words, desk.capabilities, returns="COUNT ALL", charset=charset
+            words, session.capabilities, returns="COUNT ALL", charset=charset
         )
-        await desk.read(folder, uid_validity, command)
+        await session.read(folder, uid_validity, command)
         try:
             return await _hits(command, _MAX_UIDS)
         except CommandRefused:
@@ -146,13 +146,13 @@ async def _otherwise(
     asked, local = split(criteria)
     if not is_ascii(words := words_of(asked)):
         raise CriteriaRefused(refusal.text) from refusal
-    command = search_command(words, desk.capabilities, returns="COUNT ALL")
-    await desk.read(folder, uid_validity, command)
+    command = search_command(words, session.capabilities, returns="COUNT ALL")
+    await session.read(folder, uid_validity, command)
     try:
         candidates = (await _hits(command, MAX_LOOKED_AT)).uids
     except CommandRefused as error:
         raise CriteriaRefused(error.text) from error
-    mails = await fetch_mails(desk, folder, uid_validity, candidates)
+    mails = await fetch_mails(session, folder, uid_validity, candidates)
     found: list[int] = []
     for mail in mails:
         if matches(local, mail):

@@ -18,8 +18,10 @@ from ..wire.command import Command
 from ..wire.mailbox_name import encode_folder, is_folder, quote
 from ..wire.parser import parse_ranges
 from ..wire.response_codes import is_missing_folder
-from .desk import Desk, SelectResult, chunks, fetch, found_by, uid_set
+from .fetch_items import chunks, fetch, found_by, uid_set
 from .list import find_folder
+from .select import SelectResult
+from .session import Session
 
 _SYSTEM_FLAGS: Final = {
     flag.casefold(): flag
@@ -32,7 +34,7 @@ _ATTEMPTS: Final = 3
 
 
 async def set_flags(
-    desk: Desk,
+    session: Session,
     folder: str,
     uid_validity: int,
     uids: Sequence[int],
@@ -41,7 +43,7 @@ async def set_flags(
 ) -> StoreResult:
     """Add and remove flags; a FETCH behind tells which of the mails are there."""
     changes = (("+", _flags(add)), ("-", _flags(remove)))
-    selection = await desk.select(folder, uid_validity)
+    selection = await session.select(folder, uid_validity)
     _check_kept(selection, changes[0][1])
 
     async def change() -> set[int]:
@@ -52,25 +54,25 @@ async def set_flags(
             if flags
         ]
         fetches = [fetch(chunk, "(UID)") for chunk in chunks(uids)]
-        await desk.run(*stores, *fetches)
+        await session.run(*stores, *fetches)
         return await found_by(fetches, uids)
 
     return _done(uids, await _steadily(change))
 
 
 async def move(
-    desk: Desk, folder: str, uid_validity: int, uids: Sequence[int], to: str
+    session: Session, folder: str, uid_validity: int, uids: Sequence[int], to: str
 ) -> StoreResult:
     """Move mails; those that are not there any more are told."""
     if is_folder(encode_folder(to).encode(), folder):
         raise Unsupported("the mails are in this folder already")
-    carry = _way_to_move(desk)
+    carry = _way_to_move(session)
     moved: set[int] = set()
 
     async def move_rest() -> None:
         for chunk in chunks(uid for uid in uids if uid not in moved):
-            if present := await _present(desk, folder, uid_validity, chunk):
-                moved.update(await carry(desk, present, to))
+            if present := await _present(session, folder, uid_validity, chunk):
+                moved.update(await carry(session, present, to))
 
     try:
         await _steadily(move_rest)
@@ -82,7 +84,7 @@ async def move(
 
 
 async def delete(
-    desk: Desk,
+    session: Session,
     folder: str,
     uid_validity: int,
     uids: Sequence[int],
@@ -91,34 +93,34 @@ async def delete(
 ) -> StoreResult:
     """Move mails to Trash, or remove them for ever."""
     if permanently:
-        return await _remove(desk, folder, uid_validity, uids)
-    trash = await find_folder(desk, FolderRole.TRASH)
+        return await _remove(session, folder, uid_validity, uids)
+    trash = await find_folder(session, FolderRole.TRASH)
     if trash is None:
         raise Unsupported("there is no Trash: mail can only be deleted permanently")
     if trash == folder:
         raise Unsupported("mail in Trash can only be deleted permanently")
-    return await move(desk, folder, uid_validity, uids, trash)
+    return await move(session, folder, uid_validity, uids, trash)
 
 
 async def _remove(
-    desk: Desk, folder: str, uid_validity: int, uids: Sequence[int]
+    session: Session, folder: str, uid_validity: int, uids: Sequence[int]
 ) -> StoreResult:
-    if "UIDPLUS" not in desk.capabilities:
+    if "UIDPLUS" not in session.capabilities:
         raise Unsupported("the server cannot delete one mail without all others")
     removed: set[int] = set()
     for chunk in chunks(uids):
-        if present := await _present(desk, folder, uid_validity, chunk):
-            await _expunge(desk, present)
+        if present := await _present(session, folder, uid_validity, chunk):
+            await _expunge(session, present)
             removed |= present
     return _done(uids, removed)
 
 
 async def _present(
-    desk: Desk, folder: str, uid_validity: int, uids: Collection[int]
+    session: Session, folder: str, uid_validity: int, uids: Collection[int]
 ) -> set[int]:
     """Open a folder for changes and return which of the mails are there, in one write."""
     command = fetch(uids, "(UID)")
-    await desk.select(folder, uid_validity, command)
+    await session.select(folder, uid_validity, command)
     return await found_by([command], uids)
 
 
@@ -134,39 +136,43 @@ async def _steadily[T](act: Callable[[], Awaitable[T]]) -> T:
 
 
 def _way_to_move(
-    desk: Desk,
-) -> Callable[[Desk, Collection[int], str], Awaitable[set[int]]]:
-    if "MOVE" in desk.capabilities:
+    session: Session,
+) -> Callable[[Session, Collection[int], str], Awaitable[set[int]]]:
+    if "MOVE" in session.capabilities:
         return _move
-    if "UIDPLUS" in desk.capabilities:
+    if "UIDPLUS" in session.capabilities:
         return _copy_and_expunge
     raise Unsupported("the server cannot move one mail without deleting others")
 
 
-async def _move(desk: Desk, uids: Collection[int], to: str) -> set[int]:
+async def _move(session: Session, uids: Collection[int], to: str) -> set[int]:
     """Move by MOVE (RFC 6851); return which were moved."""
-    moved = await _carry("UID MOVE", desk, uids, to)
-    if moved or "UIDPLUS" in desk.capabilities:
+    moved = await _carry("UID MOVE", session, uids, to)
+    if moved or "UIDPLUS" in session.capabilities:
         return moved
     command = fetch(uids, "(UID)")
-    await desk.run(command)
+    await session.run(command)
     return set(uids) - await found_by([command], uids)
 
 
-async def _copy_and_expunge(desk: Desk, uids: Collection[int], to: str) -> set[int]:
+async def _copy_and_expunge(
+    session: Session, uids: Collection[int], to: str
+) -> set[int]:
     """Move as clients did before MOVE; only what is known to be copied is removed."""
-    copied = await _carry("UID COPY", desk, uids, to)
+    copied = await _carry("UID COPY", session, uids, to)
     if copied:
-        await _expunge(desk, copied)
+        await _expunge(session, copied)
     return copied
 
 
-async def _carry(verb: str, desk: Desk, uids: Collection[int], to: str) -> set[int]:
+async def _carry(
+    verb: str, session: Session, uids: Collection[int], to: str
+) -> set[int]:
     """Move or copy; return for which UIDs the server says that it was done (RFC 4315 3)."""
     name = quote(encode_folder(to))
     command = Command(verb, f"{uid_set(uids)} {name}", frozenset({"COPYUID"}))
-    desk.is_committed = True
-    [completion] = await desk.run(command)
+    session.is_not_repeatable = True
+    [completion] = await session.run(command)
     told = [data.parts[0] for data in completion.data]
     if completion.status.code == "COPYUID":
         told.append(completion.status.code_args)
@@ -184,10 +190,10 @@ def _within(uids: Sequence[int], ranges: Iterable[tuple[int, int]]) -> set[int]:
     return found
 
 
-async def _expunge(desk: Desk, uids: Collection[int]) -> None:
+async def _expunge(session: Session, uids: Collection[int]) -> None:
     """Remove these mails, and none that others marked as deleted (UIDPLUS, RFC 4315)."""
-    desk.is_committed = True
-    await desk.run(
+    session.is_not_repeatable = True
+    await session.run(
         _store(uids, "+", ["\\Deleted"]), Command("UID EXPUNGE", uid_set(uids))
     )
 

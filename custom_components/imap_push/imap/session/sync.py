@@ -2,8 +2,9 @@
 
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Final
 
-from ..mime.preview import NO_TEXT, Preview, TextRequest
+from ..mime.preview import NO_TEXT, Preview, TextRequest, batch_size
 from ..models import Mail
 from ..wire.command import Command
 from ..wire.parser import Value
@@ -11,22 +12,8 @@ from .fetch_items import MAX_UID, Fetched
 from .mark import Mark
 from .message_reader import read_message, read_previews
 
-
-@dataclass(frozen=True, slots=True)
-class ExamineResult:
-    """What a folder says of itself when it is opened; `uid_next` is None if it does not tell.
-
-    `numbers` are all that it tells, by their names in STATUS.
-    """
-
-    uid_validity: int
-    uid_next: int | None
-    numbers: Mapping[str, int] = field(default_factory=dict)
-
-    def continues(self, mark: Mark) -> bool:
-        """Return if the mark's UIDs still mean what they meant (RFC 3501 2.3.1.1)."""
-        backwards = self.uid_next is not None and self.uid_next < mark.next_uid
-        return mark.uid_validity == self.uid_validity and not backwards
+# UIDs that one FETCH requests at most.
+BATCH: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +105,11 @@ class SyncBatch:
         validity, items = self.start.uid_validity, self.messages[uid]
         preview = self.previews.get(uid)
         return await read_message(self.folder, validity, uid, items, self.text, preview)
+
+
+def messages_per_fetch(text: TextRequest, batch: int | None = None) -> int:
+    """Return how many messages one FETCH requests: `batch`, or fewer if their text is long."""
+    return batch_size(text, BATCH if batch is None else max(batch, 1))
 
 
 def sweep_of(
