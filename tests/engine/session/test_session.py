@@ -134,7 +134,7 @@ async def test_flags_that_changed_are_no_mail() -> None:
     async with OnServer(serve) as session:
         swept, unread = await sweep(session, Mark(1, 5))
     assert [mail.uid async for mail in swept.mails()] == [5]
-    assert (swept.next_uid, swept.held_back) == (30, 30)
+    assert (swept.next_uid, swept.pending_uid) == (30, 30)
     assert unread == 0
 
 
@@ -363,7 +363,7 @@ async def test_mail_that_is_announced_and_not_shown(
     async with OnServer(serve) as session:
         swept, _ = await sweep(session, Mark(1, 5))
     assert [mail.uid async for mail in swept.mails()] == uids
-    assert (swept.held_back, swept.next_uid) == (bare, next_uid)
+    assert (swept.pending_uid, swept.next_uid) == (bare, next_uid)
 
 
 async def test_news_during_a_sweep_ends_the_next_wait_at_once() -> None:

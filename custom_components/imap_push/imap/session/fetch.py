@@ -1,4 +1,4 @@
-"""Reading mails: header fields, text, parts, each bounded (RFC 3501 6.4.5)."""
+"""FETCH for actions: header fields, text and parts, each with a limit (RFC 3501 6.4.5)."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -36,25 +36,25 @@ from .message_reader import (
 )
 from .session import Session
 
-# Mails that one request reads at the most, and one command.
+# Messages that one request reads at most, and one command.
 MAX_MAILS: Final = 500
 _MAILS_AT_ONCE: Final = 100
 # Characters of HTML source that are returned.
 MAX_HTML: Final = 200_000
-# Octets that one request for a piece of a part asks for.
+# Octets in a piece of a part.
 PIECE: Final = 262_144
 
-# No part is within more multiparts than are read of a structure.
+# The parser reads no structure that is nested deeper.
 _PART: Final = re.compile(rf"[1-9]\d{{0,3}}(?:\.[1-9]\d{{0,3}}){{0,{MAX_DEPTH}}}")
 _HEADER: Final = f"BODY.PEEK[HEADER]<0.{MAX_HEADER}>"
-# What is asked for, each time less, of a message that cannot be shown whole.
+# Items for FETCH, each with fewer than the last, for a message that the server cannot show.
 _MAIL: Final = reduced_fetch_items(NO_TEXT)
 
 
 async def fetch_mails(
     session: Session, folder: str, uid_validity: int, uids: Sequence[int]
 ) -> list[Mail]:
-    """Return the first MAX_MAILS of these mails, as far as they are there, in this order."""
+    """Return the first MAX_MAILS of these messages in this order, without those that are gone."""
     usable = list(dict.fromkeys(uid for uid in uids if 0 < uid <= MAX_UID))
     found: dict[int, Mail] = {}
     for asked in batched(usable[:MAX_MAILS], _MAILS_AT_ONCE, strict=False):
@@ -68,7 +68,7 @@ async def fetch_mails(
                     items, previews[uid], NO_TEXT, fetch_rest
                 )
             mail = await read_message(folder, uid_validity, uid, items)
-            # Only filters of new mail need all recipients; here they would fill the memory.
+            # Only the filters of new mail need all recipients. Here they would take too much memory.
             found[uid] = replace(mail, recipients=())
             await asyncio.sleep(0)
     return [found[uid] for uid in usable if uid in found]
@@ -84,9 +84,9 @@ async def fetch_content(
     html: bool = False,
     number: str | None = None,
 ) -> MessageContent:
-    """Return a message with its header and its text, or the text of the part with a number.
+    """Return a message with its header and its text, or with the text of part `number`.
 
-    `html`: with the source of its HTML, too, of at most MAX_HTML characters. Raises PartNotFound.
+    `html` adds the source of the HTML, at most MAX_HTML characters. Raises PartNotFound.
     """
     place = folder, uid_validity, uid
     wanted = NO_TEXT if number else request
@@ -141,9 +141,9 @@ async def _with_octets(
 async def fetch_part(
     session: Session, folder: str, uid_validity: int, uid: int, number: str
 ) -> Part:
-    """Return what is known of a part; raise PartNotFound."""
+    """Return a part without its content; raise PartNotFound."""
     if not _PART.fullmatch(number):
-        raise PartNotFound("not a part's number")
+        raise PartNotFound("not a part number")
     part, _ = await _part(session, (folder, uid_validity, uid), number)
     return part
 
@@ -151,7 +151,7 @@ async def fetch_part(
 async def fetch_part_to_decode(
     session: Session, folder: str, uid_validity: int, uid: int, number: str
 ) -> Part:
-    """Return what is known of a part, with the encoding of its content; raise PartNotFound."""
+    """Return a part without its content, with the right encoding; raise PartNotFound."""
     place = folder, uid_validity, uid
     part, structure = await _part(session, place, number)
     return await _with_encoding(session, place, part, structure)
@@ -168,7 +168,7 @@ async def _part(
 async def _with_encoding(
     session: Session, place: tuple[str, int, int], part: Part, structure: Value
 ) -> Part:
-    """Return a part with the encoding that its own header names, where that is in doubt."""
+    """Return a part with the encoding of its own header if BODYSTRUCTURE may be wrong."""
     if not is_encoding_in_doubt(part):
         return part
     is_multipart = isinstance(structure, tuple) and isinstance(structure[0], tuple)
@@ -182,20 +182,20 @@ async def _with_encoding(
 
 def _found(part: Part | None) -> Part:
     if part is None:
-        raise PartNotFound("the mail has no such part")
+        raise PartNotFound("the message does not have this part")
     return part
 
 
 async def fetch_piece(
     session: Session, folder: str, uid_validity: int, uid: int, number: str, start: int
 ) -> bytes:
-    """Return PIECE octets of a part as they are, fewer at its end."""
+    """Return PIECE encoded octets of a part, fewer at its end."""
     command = fetch([uid], f"(UID BODY.PEEK[{number}]<{start}.{PIECE}>)")
     await session.read_on(folder, uid_validity, command)
     found = await _fetched_one(command, uid)
     piece = (found or {}).get(f"BODY[{number}]", b"")
     if found is None or not isinstance(piece, bytes) or len(piece) > PIECE:
-        raise ProtocolError("more of a part than was asked for, or nothing")
+        raise ProtocolError("the server sent more of a part than requested, or nothing")
     if len(piece) < PIECE:
         await session.read(folder, uid_validity)
     return piece
@@ -204,7 +204,7 @@ async def fetch_piece(
 async def _fetch(
     session: Session, folder: str, uid_validity: int, uids: Sequence[int], items: str
 ) -> Fetched:
-    """Return what is asked of some mails; of one that was removed meanwhile, nothing."""
+    """Return items of messages, nothing of one that was expunged meanwhile."""
     command = fetch(uids, items)
     await session.read(folder, uid_validity, command)
     try:
@@ -216,8 +216,8 @@ async def _fetch(
 
 
 def _concerns_message(error: CommandRefused) -> bool:
-    """Return if the server may be unable to show one of the mails that were asked for."""
-    # Dovecot calls it its own bug when it cannot read a mail.
+    """Return True if the server may be unable to show one of the requested messages."""
+    # Dovecot answers SERVERBUG when it cannot read a message.
     is_broken = error.code == "SERVERBUG" or not passing_refusal(error)
     return error.status == "NO" and is_broken
 
@@ -225,22 +225,22 @@ def _concerns_message(error: CommandRefused) -> bool:
 async def _fetch_one(
     session: Session, folder: str, uid_validity: int, uid: int, *items: str
 ) -> dict[str, Value]:
-    """Return the first of what is asked of a mail that is not too large.
+    """Return the first of `items` that is not too large.
 
-    Raises MailNotFound, and ResponseTooLarge if everything is.
+    Raises MailNotFound, and ResponseTooLarge if all are too large.
     """
     if not 0 < uid <= MAX_UID:
-        raise MailNotFound("not a mail's number")
+        raise MailNotFound("not a UID")
     for asked in items:
         command = fetch([uid], asked)
         await session.read(folder, uid_validity, command)
         if (found := await _fetched_one(command, uid)) is not None:
             return found
-    raise ResponseTooLarge("more of a mail than is read at a time")
+    raise ResponseTooLarge("the message is larger than the limit")
 
 
 async def _fetched_one(command: Command, uid: int) -> dict[str, Value] | None:
-    """Return the items of a mail, None if they are too large; raise MailNotFound."""
+    """Return the items of a message, None if they are too large; raise MailNotFound."""
     try:
         found = await fetched(command)
     except CommandRefused as error:
@@ -248,9 +248,9 @@ async def _fetched_one(command: Command, uid: int) -> dict[str, Value] | None:
             raise
         found = Fetched()
     items = found.messages.get(uid)
-    # Changed flags come without being asked for.
+    # Changed flags are unsolicited.
     if items is not None and items.keys() - {"UID", "FLAGS"}:
         return items
     if not found.is_whole:
         return None
-    raise MailNotFound("the mail is not in the folder any more")
+    raise MailNotFound("the message is no longer in the folder")

@@ -1,4 +1,4 @@
-"""Searching a folder: asked in one write, and otherwise where a server knows no charset."""
+"""Search a folder, also on servers that do not support the charset (RFC 3501 6.4.4)."""
 
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,16 +17,16 @@ from .fetch import fetch_mails
 from .fetch_items import LARGE, MAX_NAMED, MAX_UID, found_uids, uid_set
 from .session import Session
 
-# Mails whose header fields are looked at where the server cannot look at them, the newest.
+# Newest messages whose header fields are compared here if the server cannot.
 MAX_LOOKED_AT: Final = 500
-# UIDs that are read out of one answer, and charsets that a server offers.
+# UIDs that are read of one response, and charsets of a BADCHARSET response.
 _MAX_UIDS: Final = 200_000
 _MAX_CHARSETS: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
 class _Hits:
-    """How many mails a search found, and the newest of them, newest first."""
+    """The number of matching messages, and the UIDs of the newest, newest first."""
 
     total: int
     uids: tuple[int, ...]
@@ -35,7 +35,7 @@ class _Hits:
 async def search(
     session: Session, folder: str, criteria: Criteria, limit: int
 ) -> SearchResult:
-    """Return the newest mails that match, as many as wanted."""
+    """Return the newest `limit` messages that match."""
     words = words_of(criteria)
     command = search_command(words, session.capabilities, returns="COUNT ALL")
     uid_validity = await session.read(folder, None, command)
@@ -51,7 +51,7 @@ async def search(
 async def count(
     session: Session, folder: str, searches: Sequence[Criteria], among: Sequence[int]
 ) -> list[SearchCount | CriteriaRefused]:
-    """Return for each search how many mails match, and which of some do; or why it is refused."""
+    """Return for each search the number of matches and those in `among`, or the refusal."""
     asked = [_Question.of(session, criteria, among) for criteria in searches]
     commands = [
         command
@@ -70,7 +70,7 @@ async def count(
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """One of several searches, as it is asked."""
+    """The commands of one search."""
 
     criteria: Criteria
     among: Sequence[int]
@@ -81,7 +81,7 @@ class _Question:
     def of(
         cls, session: Session, criteria: Criteria, among: Sequence[int]
     ) -> _Question | CriteriaRefused:
-        """Return what to ask, or why it cannot be asked."""
+        """Return the commands, or the reason why the criteria are not valid."""
         try:
             words = words_of(criteria)
         except CriteriaRefused as error:
@@ -102,7 +102,7 @@ class _Question:
     async def answer(
         self, session: Session, folder: str, uid_validity: int
     ) -> SearchCount | CriteriaRefused:
-        """Return what the server said; raise what is not about this search."""
+        """Return the result; raise a refusal that does not concern the criteria."""
         try:
             total = (await _hits(self.total, 0)).total
             found: Iterable[int] = ()
@@ -128,7 +128,7 @@ async def _otherwise(
     criteria: Criteria,
     refusal: CommandRefused,
 ) -> _Hits:
-    """Search in the charset that the server wants, else look at header fields ourselves."""
+    """Search in a charset that the server supports, or compare header fields here."""
     if passing := passing_refusal(refusal):
         raise passing from refusal
     words = words_of(criteria)
@@ -162,7 +162,7 @@ async def _otherwise(
 
 
 def _offered(refusal: CommandRefused, words: Words) -> Iterator[str]:
-    """Yield the charsets that the server names and the search can be written in."""
+    """Yield the charsets of a BADCHARSET response in which the search can be encoded."""
     for value in parse_values([refusal.code_args], _MAX_CHARSETS):
         for name in value if isinstance(value, tuple) else (value,):
             charset = name.decode("ascii", "replace") if isinstance(name, bytes) else ""
@@ -171,7 +171,7 @@ def _offered(refusal: CommandRefused, words: Words) -> Iterator[str]:
 
 
 async def _hits(command: Command, limit: int) -> _Hits:
-    """Return what a search found; raise CommandRefused."""
+    """Wait for a search and return its result; raise CommandRefused."""
     responses = (await command.wait()).data
     if sum(data.memory for data in responses) > LARGE:
         return await asyncio.to_thread(_read, responses, limit)
@@ -187,7 +187,7 @@ def _read(responses: list[Data], limit: int) -> _Hits:
             total += len(alone)
             found.append((uid, uid) for uid in alone)
         elif data.cut:
-            raise ResponseTooLarge("more search results than are read")
+            raise ResponseTooLarge("the search has too many results")
         else:
             values = parse_values(data.parts)
             told = dict(zip(map(_name, values), values[1:], strict=False))
@@ -199,7 +199,7 @@ def _read(responses: list[Data], limit: int) -> _Hits:
 
 
 def _newest(ranges: Iterable[tuple[int, int]], limit: int) -> Iterator[int]:
-    """Yield UIDs, highest first and each once; a range may claim billions."""
+    """Yield distinct UIDs, highest first; a range may contain billions."""
     below = MAX_UID + 1
     # No more ranges than UIDs are needed.
     for first, last in nlargest(limit, ranges, key=lambda ends: ends[1]):

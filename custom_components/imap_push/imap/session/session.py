@@ -32,7 +32,7 @@ from .fetch_items import (
 )
 from .mark import Mark
 from .select import SelectResult, examine_command, read_select, select_command
-from .sync import SyncBatch, SyncRequest, messages_per_fetch, sweep_of
+from .sync import SyncBatch, SyncRequest, batch_of, messages_per_fetch
 
 # Commands in one write.
 _MAX_WRITE: Final = 100
@@ -271,7 +271,7 @@ class Session:
         newest = await self._newest(look, look.mark, found)
         if found.has_unknown:
             return None
-        return sweep_of(look, look.mark, found, newest, self.selected.uid_next)
+        return batch_of(look, look.mark, found, newest, self.selected.uid_next)
 
     async def _fetched(self, fetch: Command, mark: Mark) -> Fetched:
         """Return the messages at or above a mark, or the last one."""

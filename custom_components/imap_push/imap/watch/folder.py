@@ -234,12 +234,12 @@ class Folder:
             mark = self._move(mark.passed(mail))
             await asyncio.sleep(0)  # A burst must not hold up the event loop.
         mark = self._move(mark.at(sweep.next_uid))
-        if sweep.held_back is not None and await self._give_up(sweep.held_back):
-            await self._deliver(await sweep.mail(sweep.held_back), mode)
-            mark = self._move(mark.at(sweep.held_back + 1))
+        if sweep.pending_uid is not None and await self._give_up(sweep.pending_uid):
+            await self._deliver(await sweep.mail(sweep.pending_uid), mode)
+            mark = self._move(mark.at(sweep.pending_uid + 1))
         self._move(mark.seeing(newest))
         # Above a mail that was held back there may be others.
-        self.has_more = not sweep.complete or sweep.held_back is not None
+        self.has_more = not sweep.complete or sweep.pending_uid is not None
         self.is_due = self.has_more
         if not self.is_due:
             self.state = dataclasses.replace(self.state, rate_limited=False)
