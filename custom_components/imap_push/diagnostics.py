@@ -151,7 +151,7 @@ def _describe_folder(
 
 def _describe_statistics(statistics: Statistics) -> dict[str, Any]:
     """Return what the watcher counted; times are in seconds."""
-    sweeps = statistics.sweeps
+    sweeps = statistics.syncs
     return {
         "mails": statistics.mails,
         "sessions": statistics.sessions,

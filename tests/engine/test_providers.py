@@ -67,7 +67,7 @@ def tls_fixture(
         return await dial("127.0.0.1", port)
 
     # No mail is found by leaving IDLE early: it has to be announced.
-    monkeypatch.setattr(push_module, "IDLE_FIRST", 60.0)
+    monkeypatch.setattr(push_module, "IDLE_FIRST_SECONDS", 60.0)
     monkeypatch.setattr(connection, "dial", dial_loopback)
     monkeypatch.setattr(connection, "dial_patiently", dial_loopback)
     return certificate

@@ -33,13 +33,13 @@ HURRIED: Final[tuple[tuple[ModuleType, str, float], ...]] = (
     (dial, "DEADLINE", 0.5),
     (dial, "PAUSE", 0.02),
     (dial, "TRY", 0.5),
-    (folder, "RETRY_PAUSE", 0.05),
+    (folder, "RETRY_PAUSE_SECONDS", 0.05),
     (protocol, "COMMAND_LIMIT", 3.0),
     # Dovecot tells of new mail half a second late: a shorter IDLE would find it silent.
-    (push, "IDLE_FIRST", 0.6),
+    (push, "IDLE_FIRST_SECONDS", 0.6),
     (push, "IDLE_GROWTH", 1.0),
-    (push, "SILENCE", 1.0),
-    (reasons, "PACE", 0.05),
+    (push, "SILENT_SECONDS", 1.0),
+    (reasons, "CYCLE_INTERVAL_SECONDS", 0.05),
     # Not a time: the mails of one FETCH, so that an outage leaves more than one to be made.
     (sync, "BATCH", 3),
 )

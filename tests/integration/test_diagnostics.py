@@ -182,7 +182,7 @@ async def test_all_that_finds_a_bug_is_in_it(
     statistics.mails, statistics.sessions = 5, 2
     statistics.losses["ConnectionLost"] += 1
     for seconds in (0.5, 0.25):
-        statistics.sweeps.took(seconds)
+        statistics.syncs.add(seconds)
     diagnostics = await async_get_config_entry_diagnostics(hass, entry)
     assert diagnostics.pop("statistics") == {
         "mails": 5,

@@ -13,7 +13,7 @@ from custom_components.imap_push.imap import (
     WatchedFolder,
     WatchOptions,
 )
-from custom_components.imap_push.imap.watch.account_watcher import MAX_LINKS
+from custom_components.imap_push.imap.watch.account_watcher import MAX_CONNECTIONS
 
 from ..light import HOUR, IDLE, MINUTE, NOTIFY, POLL, each, served
 from ..recorder import Recorder
@@ -319,12 +319,12 @@ def test_connections_come_with_folders() -> None:
             for count, name in enumerate(FORTY[:8], 1):
                 recorder.watcher.add(name, NEW)
                 await asyncio.sleep(1)
-                assert recorder.state.connections == min(count, MAX_LINKS)
+                assert recorder.state.connections == min(count, MAX_CONNECTIONS)
             for name in FORTY[:8]:
                 recorder.watcher.remove(name)
                 await asyncio.sleep(ASKED)
                 left = len(recorder.state.folders)
-                assert recorder.state.connections == min(left, MAX_LINKS)
+                assert recorder.state.connections == min(left, MAX_CONNECTIONS)
                 assert server.connections == recorder.state.connections
 
     run(main)

@@ -6,8 +6,8 @@ import pytest
 
 from custom_components.imap_push.imap import Mark, PushMode, WatchOptions
 from custom_components.imap_push.imap.watch.account_watcher import (
-    LIMIT_MEMORY,
-    MAX_LINKS,
+    LIMIT_MEMORY_SECONDS,
+    MAX_CONNECTIONS,
 )
 
 from ..light import HOUR, IDLE, MINUTE, NOTIFY, POLL, each, served
@@ -49,8 +49,8 @@ def test_no_more_connections_than_are_decent() -> None:
         server = served(loop, *EIGHT)
         async with watched(dict.fromkeys(EIGHT)) as recorder:
             await asyncio.sleep(MINUTE)
-            assert recorder.state.connections == server.connections == MAX_LINKS
-            assert modes(recorder).count(PushMode.IDLE) == MAX_LINKS
+            assert recorder.state.connections == server.connections == MAX_CONNECTIONS
+            assert modes(recorder).count(PushMode.IDLE) == MAX_CONNECTIONS
             assert recorder.state.push_mode is PushMode.POLL
             for name in EIGHT:
                 server.deliver(2, name)
@@ -80,10 +80,10 @@ def test_server_that_allows_few_connections(limit: int) -> None:
             assert recorder.told == each(THREE, [1])
 
             logins = server.logins
-            await asyncio.sleep(LIMIT_MEMORY / 2)
+            await asyncio.sleep(LIMIT_MEMORY_SECONDS / 2)
             assert server.logins == logins
             server.habits.limit = None
-            await asyncio.sleep(LIMIT_MEMORY / 2 + 10 * MINUTE)
+            await asyncio.sleep(LIMIT_MEMORY_SECONDS / 2 + 10 * MINUTE)
             assert modes(recorder) == [PushMode.IDLE] * 3
             for name in THREE:
                 server.deliver(1, name)

@@ -7,7 +7,7 @@ import pytest
 
 from custom_components.imap_push.imap import Mark
 from custom_components.imap_push.imap.watch import folder as folder_module
-from custom_components.imap_push.imap.watch.folder import PER_SECOND
+from custom_components.imap_push.imap.watch.folder import DELIVERIES_PER_SECOND
 
 from ..light import HOUR, IDLE, NOTIFY, POLL, served
 from ..recorder import Recorder
@@ -61,7 +61,7 @@ def test_import_of_a_mailbox(
         async with watched({"INBOX": Mark(UID_VALIDITY, 1)}) as recorder:
             await asyncio.sleep(50)
             assert len(recorder.arrivals) == pytest.approx(
-                100 + 50 * PER_SECOND, abs=50
+                100 + 50 * DELIVERIES_PER_SECOND, abs=50
             )
             assert recorder.state.connected
             assert is_limited(recorder)
@@ -107,7 +107,10 @@ def test_messages_that_the_server_cannot_show(
         async with watched({"INBOX": Mark(UID_VALIDITY, 1)}) as recorder:
             await asyncio.sleep(HOUR / 2)
             assert recorder.uids == list(range(1, 301))
-            assert caplog.text.count("cannot be read") == folder_module.MAX_WARNINGS
+            assert (
+                caplog.text.count("cannot be read")
+                == folder_module.MAX_WARNINGS_PER_HOUR
+            )
             assert "INBOX: Message 1 cannot be read" in caplog.text
 
     run(main)

@@ -192,7 +192,7 @@ async def test_reset_during_idle() -> None:
 
 async def test_outage_that_lasts(monkeypatch: pytest.MonkeyPatch) -> None:
     """See a longer outage told once, with its reason, and its end."""
-    monkeypatch.setattr(link, "GRACE", 0.05)
+    monkeypatch.setattr(link, "OUTAGE_GRACE_SECONDS", 0.05)
     monkeypatch.setattr(Backoff, "delay", lambda *_: 0.1)
 
     async def reset(peer: Peer) -> None:
@@ -261,7 +261,7 @@ async def test_polling(capabilities: bytes, options: WatchOptions) -> None:
 
 async def test_idle_is_refreshed_with_a_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
     """See mail found soon that came before IDLE and that the server did not announce."""
-    monkeypatch.setattr(push, "IDLE_FIRST", 0.05)
+    monkeypatch.setattr(push, "IDLE_FIRST_SECONDS", 0.05)
 
     async def serve(peer: Peer) -> None:
         await peer.log_in()
@@ -406,7 +406,7 @@ def test_idle_grows_while_nothing_happens() -> None:
     seconds = []
     for announced in (False, False, False, False, False, True, False):
         seconds.append(idle.seconds)
-        idle.learn(0, announced=announced)
+        idle.record_sync(0, announced=announced)
     assert seconds == [2, 8, 32, 128, 285, 285, 2]
 
 

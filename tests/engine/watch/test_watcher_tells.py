@@ -342,22 +342,22 @@ def test_statistics() -> None:
         server = served(loop, *TWO, capabilities=NOTIFY)
         async with watched(dict.fromkeys(TWO)) as recorder:
             statistics = recorder.watcher.statistics
-            assert statistics.sweeps.mean == 0
+            assert statistics.syncs.mean == 0
             await asyncio.sleep(1)
-            swept = statistics.sweeps.count
+            swept = statistics.syncs.count
             assert swept >= 2
             server.deliver(3)
             server.deliver(2, "Work")
             await asyncio.sleep(1)
             assert (statistics.mails, statistics.sessions) == (5, 1)
-            assert statistics.sweeps.count > swept
+            assert statistics.syncs.count > swept
             server.close_all()
             await asyncio.sleep(MINUTE)
             assert statistics.sessions == 2
             assert statistics.losses == {"ConnectionLost": 1}
-            sweeps = statistics.sweeps
+            sweeps = statistics.syncs
             assert 0 <= sweeps.mean <= sweeps.longest
-            sweeps.took(3.0)
+            sweeps.add(3.0)
             assert (sweeps.last, sweeps.longest) == (3.0, 3.0)
 
     run(main)
