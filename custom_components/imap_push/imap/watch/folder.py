@@ -146,7 +146,7 @@ class Folder:
     def on_status(self, numbers: dict[str, int], *, is_requested: bool) -> None:
         """Process a STATUS response.
 
-        `is_requested`: it answers a STATUS command. If such an answer has no UIDNEXT, only a
+        `is_requested`: it answers a STATUS command. If that answer has no UIDNEXT, only a
         sync can show whether there is new mail.
         """
         self.update_counts(numbers)

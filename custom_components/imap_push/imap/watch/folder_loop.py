@@ -140,7 +140,7 @@ class FolderLoop:
         self._folders[:] = kept or self._folders
 
     def _is_sync_needed(self) -> bool:
-        """Return whether the next cycle is to start at once."""
+        """Return whether the next cycle is to start immediately."""
         folders = self._folders
         return any(folder.needs_sync or folder.is_unsubscribed for folder in folders)
 

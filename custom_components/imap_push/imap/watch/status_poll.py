@@ -19,7 +19,7 @@ class StatusPoller:
     """Polls folders with STATUS. `due_at` is the time of the event loop of the next poll."""
 
     def __init__(self, session: Session) -> None:
-        """Poll on this session, for the first time at once."""
+        """Poll on this session, starting with the first cycle."""
         self._session = session
         self._loop = asyncio.get_running_loop()
         self.due_at = self._loop.time()

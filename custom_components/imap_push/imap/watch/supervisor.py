@@ -18,8 +18,8 @@
     released: the server does not allow this connection, and another one of the account is
     watching and gets the folders. The supervisor ends.
 
-An outage is reported after OUTAGE_GRACE_SECONDS in which nothing was watched, or at once if the
-user has to act. `FolderLoop` does the syncing and watching.
+An outage is reported after OUTAGE_GRACE_SECONDS in which nothing was watched, or immediately if
+the user has to act. `FolderLoop` does the syncing and watching.
 """
 
 import asyncio
@@ -216,7 +216,7 @@ class ConnectionSupervisor:
             self._distribute(self)
 
     def _handle_loss(self, error: ImapError) -> None:
-        """Report the loss of the connection, at once if the user has to act."""
+        """Report the loss of the connection, immediately if the user has to act."""
         self.error = error
         is_missing = isinstance(error, FolderNotFound)
         if self.mode is PushMode.OFF or is_missing or isinstance(error, LoginRefused):

@@ -15,7 +15,7 @@ are sent in one write, so a message arrives one round trip after EXISTS:
     S: + idling
 
 NOTIFY (RFC 5465). It announces changes of all folders. With `selected`, it also brings the new
-messages of the selected folder. IDLE is sent too: it makes the server report at once.
+messages of the selected folder. IDLE is sent too: it makes the server report immediately.
 
     C: a3 EXAMINE INBOX
     C: a4 NOTIFY SET STATUS (selected (MessageNew (UID ...) MessageExpunge FlagChange))
@@ -81,7 +81,7 @@ class WaitStrategy:
         return False
 
     def count_miss(self) -> None:
-        """Record that notifications were lost, or that the server ended IDLE at once."""
+        """Record that notifications were lost, or that the server ended IDLE too early."""
 
     def mark_refused(self) -> None:
         """Record that the server refused the command."""

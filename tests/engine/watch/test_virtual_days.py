@@ -1,4 +1,4 @@
-"""Days of whatever can happen, in any order: each mail is told once, and in order."""
+"""Days of random events in virtual time. Each message is delivered in order and without duplicates."""
 
 import asyncio
 from collections.abc import Callable
@@ -19,19 +19,19 @@ pytestmark = pytest.mark.once
 FOLDERS = ("INBOX", "Work", "News")
 
 
-class Fate:
-    """Does one thing after the other to a server and the way to it; what is broken is mended."""
+class RandomEvents:
+    """Causes random events on a server and on the network, and repairs them from time to time."""
 
     def __init__(self, loop: VirtualLoop, server: LightServer, seed: int) -> None:
-        """Let chance begin with this seed."""
+        """Use this seed."""
         self._loop = loop
         self._server = server
-        self._chance = random.Random(seed)
+        self._random = random.Random(seed)
         self._removed: list[LightFolder] = []
 
     async def act(self, times: int) -> None:
-        """Do so many things."""
-        happenings: list[Callable[[str], object]] = [
+        """Cause so many events."""
+        actions: list[Callable[[str], object]] = [
             self._deliver,
             self._deliver,
             self._deliver,
@@ -40,17 +40,17 @@ class Fate:
             self._hide,
             self._remove,
             self._break,
-            self._darken,
-            self._annoy,
+            self._disconnect_network,
+            self._change_habits,
         ]
         for _ in range(times):
-            self._chance.choice(happenings)(self._chance.choice(FOLDERS))
-            await asyncio.sleep(self._chance.choice((0, 0.01, 1, 10, MINUTE)))
-            if self._chance.random() < 0.5:
-                self.mend()
+            self._random.choice(actions)(self._random.choice(FOLDERS))
+            await asyncio.sleep(self._random.choice((0, 0.01, 1, 10, MINUTE)))
+            if self._random.random() < 0.5:
+                self.repair()
 
-    def mend(self) -> None:
-        """Make all well."""
+    def repair(self) -> None:
+        """End all faults."""
         self._loop.is_blackhole = self._loop.is_nameless = False
         self._loop.limits = []
         while self._removed:
@@ -64,7 +64,7 @@ class Fate:
 
     def _deliver(self, name: str) -> None:
         if not self._removed:
-            self._server.deliver(self._chance.choice((1, 1, 2, 5)), name)
+            self._server.deliver(self._random.choice((1, 1, 2, 5)), name)
 
     def _slip_in(self, name: str) -> None:
         if not self._removed:
@@ -72,7 +72,7 @@ class Fate:
 
     def _read(self, name: str) -> None:
         if not self._removed and (last := self._server.folder(name).last):
-            self._server.read(self._chance.randint(1, last), name)
+            self._server.read(self._random.randint(1, last), name)
 
     def _hide(self, name: str) -> None:
         if not self._removed:
@@ -86,21 +86,21 @@ class Fate:
             self._removed.append(self._server.remove(name))
 
     def _break(self, _name: str) -> None:
-        self._loop.limits = [self._chance.randrange(3000)]
-        self._loop.ends_at_limit = self._chance.random() < 0.5
+        self._loop.limits = [self._random.randrange(3000)]
+        self._loop.ends_at_limit = self._random.random() < 0.5
         server = self._server
         ends = (server.reset_all, server.close_all, server.dismiss_all, server.overflow)
-        self._chance.choice(ends)()
+        self._random.choice(ends)()
 
-    def _darken(self, _name: str) -> None:
+    def _disconnect_network(self, _name: str) -> None:
         self._loop.is_blackhole = True
-        self._loop.is_nameless = self._chance.random() < 0.5
+        self._loop.is_nameless = self._random.random() < 0.5
 
-    def _annoy(self, _name: str) -> None:
+    def _change_habits(self, _name: str) -> None:
         habits = self._server.habits
-        match self._chance.randrange(5):
+        match self._random.randrange(5):
             case 0:
-                habits.limit = self._chance.choice((1, 2))
+                habits.limit = self._random.choice((1, 2))
             case 1:
                 habits.refuses_idle = True
             case 2:
@@ -116,26 +116,26 @@ class Fate:
 @pytest.mark.parametrize(
     "capabilities", [NOTIFY, IDLE, POLL], ids=["notify", "idle", "poll"]
 )
-def test_whatever_happens(capabilities: bytes, pipeline: bool, seed: int) -> None:
-    """See all mails told once and in order, and all folders watched in the end."""
+def test_random_events(capabilities: bytes, pipeline: bool, seed: int) -> None:
+    """All messages are delivered in order and without duplicates, and at the end all folders are watched."""
 
     async def main(loop: VirtualLoop) -> None:
         server = served(loop, *FOLDERS, capabilities=capabilities)
-        fate = Fate(loop, server, seed)
+        events = RandomEvents(loop, server, seed)
         options = WatchOptions(pipeline=pipeline)
         async with watched(dict.fromkeys(FOLDERS), options) as recorder:
             await asyncio.sleep(MINUTE)
-            await fate.act(200)
-            fate.mend()
+            await events.act(200)
+            events.repair()
             await asyncio.sleep(HOUR)
             for name in FOLDERS:
                 server.deliver(1, name)
             await asyncio.sleep(6 * MINUTE)
             expected = {
-                it: list(range(1, server.folder(it).last + 1)) for it in FOLDERS
+                name: list(range(1, server.folder(name).last + 1)) for name in FOLDERS
             }
             assert recorder.told == expected
-            assert all(it.available for it in recorder.state.folders.values())
+            assert all(state.available for state in recorder.state.folders.values())
             assert recorder.serial == recorder.refused == 0
 
     random.seed(seed)

@@ -1,4 +1,4 @@
-"""Connections that break or fall silent at every octet that a server sends."""
+"""Connections that end or become silent after each byte that a server sends."""
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
@@ -19,19 +19,19 @@ from tests.rig.light_server import LightServer
 
 pytestmark = pytest.mark.once
 
-# A server that falls silent is found by the refresh of IDLE at the latest.
-PATIENCE = 20 * MINUTE
+# Longer than the refresh interval of IDLE, which detects a silent server.
+MAX_WAIT = 20 * MINUTE
 
 
 @dataclass(frozen=True, kw_only=True)
 class Conversation:
-    """What happens on a server, and the number of the connection that breaks meanwhile.
+    """The events on a server, and the number of the connection that is cut.
 
-    `happens` are done one after the other, a second apart. Of the mails of each folder `old`
-    are not to be told of, `waiting` are when the watcher begins, and `new` come later.
+    `events` happen one after the other, a second apart. Of the messages of each folder, `old`
+    are below the mark, `waiting` are above it at the start, and `new` arrive later.
     """
 
-    happens: list[Callable[[LightServer], object]]
+    events: list[Callable[[LightServer], object]]
     new: Mapping[str, int]
     old: int = 2
     waiting: int = 1
@@ -40,29 +40,29 @@ class Conversation:
     number: int = 0
 
     async def play(self, loop: VirtualLoop, limit: int | None) -> None:
-        """Play it, cut after so many octets; see each mail told once, and in order."""
-        unharmed: list[int | None] = [None] * self.number
-        loop.limits = [*unharmed, limit]
+        """Run the events, with the connection cut after `limit` bytes, and check the deliveries."""
+        uncut: list[int | None] = [None] * self.number
+        loop.limits = [*uncut, limit]
         server = served(loop, *self.new, capabilities=self.capabilities)
         for name in self.new:
             server.slip_in(self.old + self.waiting, name)
         marks = {name: Mark(UID_VALIDITY, self.old + 1) for name in self.new}
         async with watched(marks, self.options) as recorder:
             await asyncio.sleep(1)
-            for happen in self.happens:
-                happen(server)
+            for event in self.events:
+                event(server)
                 await asyncio.sleep(1)
             pause = 1.0
-            while not self._is_over(recorder) and pause < PATIENCE:
+            while not self._is_over(recorder) and pause < MAX_WAIT:
                 await asyncio.sleep(pause)
                 pause *= 2
-            assert told(recorder) == self._expected, f"cut at {limit}"
+            assert delivered(recorder) == self._expected, f"cut at {limit}"
             assert recorder.state.connected, f"cut at {limit}"
             assert recorder.serial == 0
 
     @property
     def _expected(self) -> dict[str, list[int]]:
-        """Return the numbers of the mails that each folder is to tell of."""
+        """Return the numbers of the messages to be delivered, by folder."""
         first = self.old + 1
         return {
             name: list(range(first, first + self.waiting + new))
@@ -75,8 +75,8 @@ class Conversation:
         return len(recorder.arrivals) >= sum(map(len, self._expected.values()))
 
 
-def told(recorder: Recorder) -> dict[str, list[int]]:
-    """Return the numbers of the mails that were told of; UIDs may have been given anew."""
+def delivered(recorder: Recorder) -> dict[str, list[int]]:
+    """Return the numbers of the delivered messages, by folder. Their UIDs may have changed."""
     numbers: dict[str, list[int]] = {}
     for arrival in recorder.arrivals:
         message_id = arrival.mail.message_id or "<0@>"
@@ -86,59 +86,59 @@ def told(recorder: Recorder) -> dict[str, list[int]]:
 
 
 def deliver(name: str = "INBOX", count: int = 1) -> Callable[[LightServer], object]:
-    """Return the arrival of mail."""
+    """Return an event that delivers messages to a folder."""
     return lambda server: server.deliver(count, name)
 
 
 def expunge(uid: int) -> Callable[[LightServer], object]:
-    """Return the removal of a mail."""
+    """Return an event that expunges a message."""
     return lambda server: server.expunge(uid)
 
 
 def renumber(kept: int) -> Callable[[LightServer], object]:
-    """Return the loss of all UIDs, and of the connection, as a server does that was restored."""
+    """Return an event that changes UIDVALIDITY and disconnects, as a restored backup does."""
 
-    def happen(server: LightServer) -> None:
+    def event(server: LightServer) -> None:
         server.folder().renumber(kept)
         server.dismiss_all()
 
-    return happen
+    return event
 
 
 CONVERSATIONS = {
     "notify": Conversation(
-        happens=[deliver(), deliver("B")],
+        events=[deliver(), deliver("B")],
         new={"INBOX": 1, "B": 1},
         old=0,
         waiting=0,
         capabilities=NOTIFY,
     ),
-    "idle": Conversation(happens=[deliver(), expunge(1), deliver()], new={"INBOX": 2}),
+    "idle": Conversation(events=[deliver(), expunge(1), deliver()], new={"INBOX": 2}),
     "idle-serial": Conversation(
-        happens=[deliver(), deliver()],
+        events=[deliver(), deliver()],
         new={"INBOX": 2},
         options=WatchOptions(pipeline=False),
     ),
-    "idle-guest": Conversation(
-        happens=[deliver("B"), deliver()], new={"INBOX": 1, "B": 1}, number=1
+    "idle-two-folders": Conversation(
+        events=[deliver("B"), deliver()], new={"INBOX": 1, "B": 1}, number=1
     ),
     "poll": Conversation(
-        happens=[deliver("B"), deliver()],
+        events=[deliver("B"), deliver()],
         new={"INBOX": 1, "B": 1},
         old=0,
         waiting=0,
         capabilities=POLL,
         options=WatchOptions(poll_interval=5.0),
     ),
-    "batches": Conversation(happens=[], new={"INBOX": 0}, waiting=4),
+    "batches": Conversation(events=[], new={"INBOX": 0}, waiting=4),
     "renumbered": Conversation(
-        happens=[renumber(2), deliver()], new={"INBOX": 1}, waiting=1, number=1
+        events=[renumber(2), deliver()], new={"INBOX": 1}, waiting=1, number=1
     ),
 }
 
 
 def length_of(conversation: Conversation) -> int:
-    """Return how many octets the server says on the connection that is to break."""
+    """Return how many bytes the server sends on the connection that is to be cut."""
     length = 0
 
     async def main(loop: VirtualLoop) -> None:
@@ -152,7 +152,7 @@ def length_of(conversation: Conversation) -> int:
 
 @pytest.fixture(autouse=True)
 def _silent() -> Iterator[None]:
-    """Log nothing: pytest would keep every line of twenty thousand runs."""
+    """Disable the log. Otherwise pytest keeps every line of twenty thousand runs."""
     logging.disable(logging.CRITICAL)
     yield
     logging.disable(logging.NOTSET)
@@ -160,14 +160,14 @@ def _silent() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a catch-up of a few mails take several sweeps."""
+    """Use small batches, so that the catch-up of a few messages needs several syncs."""
     monkeypatch.setattr(sync, "BATCH", 2)
 
 
 @pytest.mark.parametrize("ends", [True, False], ids=["closed", "stalled"])
 @pytest.mark.parametrize("conversation", CONVERSATIONS.values(), ids=CONVERSATIONS)
-def test_cut_at_every_octet(conversation: Conversation, ends: bool) -> None:
-    """See each mail told once, and in order, wherever a connection breaks."""
+def test_cut_after_each_byte(conversation: Conversation, ends: bool) -> None:
+    """Each message is delivered in order and without duplicates, wherever a connection is cut."""
     length = length_of(conversation)
     assert 1000 < length < 2700
 

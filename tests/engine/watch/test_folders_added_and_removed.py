@@ -1,4 +1,4 @@
-"""Folders that come and go while the others are watched."""
+"""Folders are added and removed while others are watched."""
 
 import asyncio
 from collections.abc import Callable
@@ -6,38 +6,42 @@ import random
 
 import pytest
 
-from custom_components.imap_push.imap import (
-    Arrival,
-    Mark,
-    PushMode,
-    WatchedFolder,
-    WatchOptions,
-)
+from custom_components.imap_push.imap import Arrival, Mark, PushMode, WatchedFolder
 from custom_components.imap_push.imap.watch.account_watcher import MAX_CONNECTIONS
 
 from ..light import HOUR, IDLE, MINUTE, NOTIFY, POLL, each, served
 from ..recorder import Recorder
 from ..virtual import VirtualLoop, run, watched
+from .support import NEW, POLLED, THREE
 
 from tests.rig.light_folder import UID_VALIDITY
 from tests.rig.light_server import LightServer
 
-THREE = ("INBOX", "Work", "News")
 FORTY = ("INBOX", *(f"Folder {number}" for number in range(39)))
-NEW = WatchedFolder()
-# Until a folder that is asked for each minute was asked for, and visited.
-ASKED = MINUTE + 1
-
-EVERY_WAY = pytest.mark.parametrize(
+EVERY_SETUP = pytest.mark.parametrize(
     ("capabilities", "limit"),
     [(NOTIFY, None), (IDLE, None), (IDLE, 1), (POLL, None)],
     ids=["notify", "idle", "idle on one connection", "poll"],
 )
 
 
-@EVERY_WAY
+class Meddler(Recorder):
+    """A listener that changes the folders during a delivery."""
+
+    meddle: Callable[[], None] | None = None
+
+    async def mail_arrived(self, arrival: Arrival) -> None:
+        """Change the folders during the first delivery."""
+        await super().mail_arrived(arrival)
+        await asyncio.sleep(1)
+        if self.meddle is not None:
+            meddle, self.meddle = self.meddle, None
+            meddle()
+
+
+@EVERY_SETUP
 def test_added(capabilities: bytes, limit: int | None) -> None:
-    """See mail of an added folder told from then on, and nobody disturbed."""
+    """Its mail is delivered from then on, and no other folder is interrupted."""
 
     async def main(loop: VirtualLoop) -> None:
         server = served(loop, *THREE, capabilities=capabilities, limit=limit)
@@ -53,10 +57,10 @@ def test_added(capabilities: bytes, limit: int | None) -> None:
                 await asyncio.sleep(1)
             for name in THREE:
                 server.deliver(1, name)
-            await asyncio.sleep(ASKED)
+            await asyncio.sleep(POLLED)
             told = {"INBOX": [4, 5, 6], "Work": [4], "News": [4]}
             assert recorder.told == told
-            assert all(it.available for it in recorder.state.folders.values())
+            assert all(item.available for item in recorder.state.folders.values())
             assert loop.connected_at[: len(first)] == first
             if capabilities is not IDLE:
                 assert server.logins == 1
@@ -66,11 +70,11 @@ def test_added(capabilities: bytes, limit: int | None) -> None:
     run(main)
 
 
-@EVERY_WAY
+@EVERY_SETUP
 @pytest.mark.parametrize("name", THREE)
 def test_removed(capabilities: bytes, limit: int | None, name: str) -> None:
-    """See nothing of a removed folder told, its mark kept, and the others go on."""
-    others = [it for it in THREE if it != name]
+    """Nothing of it is delivered, its mark stays, and the other folders continue."""
+    others = [item for item in THREE if item != name]
 
     async def main(loop: VirtualLoop) -> None:
         server = served(loop, *THREE, capabilities=capabilities, limit=limit)
@@ -79,26 +83,26 @@ def test_removed(capabilities: bytes, limit: int | None, name: str) -> None:
             logins = server.logins
             recorder.moved.clear()
             recorder.watcher.remove(name)
-            for it in THREE:
-                server.deliver(2, it)
-            await asyncio.sleep(ASKED)
+            for item in THREE:
+                server.deliver(2, item)
+            await asyncio.sleep(POLLED)
             assert recorder.told == each(others, [1, 2])
             assert set(recorder.moved) == set(others)
             assert set(recorder.state.folders) == set(others)
-            assert all(it.available for it in recorder.state.folders.values())
+            assert all(item.available for item in recorder.state.folders.values())
             assert server.logins == logins
             loop.written.clear()
             server.deliver(1, name)
-            await asyncio.sleep(ASKED)
+            await asyncio.sleep(POLLED)
             assert name.encode() not in b"".join(loop.written)
             assert recorder.told == each(others, [1, 2])
 
     run(main)
 
 
-@EVERY_WAY
-def test_last_one_removed(capabilities: bytes, limit: int | None) -> None:
-    """See the connection ended in good order, no error told, and all begin anew with the next."""
+@EVERY_SETUP
+def test_last_folder_is_removed(capabilities: bytes, limit: int | None) -> None:
+    """The connection logs out, no error is reported, and the next added folder connects."""
 
     async def main(loop: VirtualLoop) -> None:
         server = served(loop, *THREE, capabilities=capabilities, limit=limit)
@@ -116,17 +120,17 @@ def test_last_one_removed(capabilities: bytes, limit: int | None) -> None:
             recorder.watcher.add("Work", NEW)
             await asyncio.sleep(1)
             server.deliver(1, "Work")
-            await asyncio.sleep(ASKED)
+            await asyncio.sleep(POLLED)
             assert recorder.state.connected
             assert recorder.told == {"Work": [1]}
 
     run(main)
 
 
-@EVERY_WAY
+@EVERY_SETUP
 @pytest.mark.parametrize("name", THREE)
 def test_removed_and_added(capabilities: bytes, limit: int | None, name: str) -> None:
-    """See what came meanwhile told from the given mark on, in order, and each mail once."""
+    """Mail is delivered from the given mark on, in order and without duplicates."""
 
     async def main(loop: VirtualLoop) -> None:
         server = served(loop, *THREE, capabilities=capabilities, limit=limit)
@@ -135,22 +139,22 @@ def test_removed_and_added(capabilities: bytes, limit: int | None, name: str) ->
             recorder.watcher.remove(name)
             recorder.watcher.add(name, WatchedFolder(mark=Mark(UID_VALIDITY, 1)))
             server.deliver(2, name)
-            await asyncio.sleep(ASKED)
+            await asyncio.sleep(POLLED)
             recorder.watcher.remove(name)
             server.deliver(1, name)
             await asyncio.sleep(1)
             recorder.watcher.add(name, WatchedFolder(mark=Mark(UID_VALIDITY, 3)))
-            await asyncio.sleep(ASKED)
+            await asyncio.sleep(POLLED)
             server.deliver(1, name)
-            await asyncio.sleep(ASKED)
+            await asyncio.sleep(POLLED)
             assert recorder.told == {name: [1, 2, 3, 4]}
             assert recorder.state.folders[name].available
 
     run(main)
 
 
-def test_before_it_runs() -> None:
-    """See what was added and removed before hold when it begins."""
+def test_changes_before_the_watcher_runs() -> None:
+    """Folders that were added and removed before are so when it starts."""
 
     async def main(loop: VirtualLoop) -> None:
         server = served(loop, *THREE, capabilities=NOTIFY)
@@ -167,8 +171,8 @@ def test_before_it_runs() -> None:
     run(main)
 
 
-def test_mistakes() -> None:
-    """See a folder that is watched not added, and one that is not not removed."""
+def test_invalid_changes() -> None:
+    """A watched folder cannot be added, and an unknown one cannot be removed."""
 
     async def main(loop: VirtualLoop) -> None:
         served(loop)
@@ -181,8 +185,8 @@ def test_mistakes() -> None:
     run(main)
 
 
-def test_while_nobody_answers() -> None:
-    """See folders come and go while there is no connection, and each mail told once."""
+def test_changes_during_an_outage() -> None:
+    """Folders change while there is no connection, and mail is delivered without duplicates."""
 
     async def main(loop: VirtualLoop) -> None:
         server = served(loop, *THREE, capabilities=NOTIFY)
@@ -208,8 +212,8 @@ def test_while_nobody_answers() -> None:
 
 
 @pytest.mark.parametrize("capabilities", [NOTIFY, IDLE, POLL], ids=["N", "I", "P"])
-def test_missing_one_is_removed(capabilities: bytes) -> None:
-    """See the others go on, whichever is the one that is open."""
+def test_missing_folder_is_removed(capabilities: bytes) -> None:
+    """The others continue, whichever of them is selected."""
 
     async def main(loop: VirtualLoop) -> None:
         server = served(loop, *THREE, capabilities=capabilities)
@@ -223,7 +227,7 @@ def test_missing_one_is_removed(capabilities: bytes) -> None:
             recorder.watcher.remove("Work")
             await asyncio.sleep(MINUTE)
             server.deliver(1, "News")
-            await asyncio.sleep(ASKED)
+            await asyncio.sleep(POLLED)
             assert recorder.told == {"News": [1]}
             assert recorder.state.folders["News"].available
 
@@ -234,10 +238,10 @@ def test_missing_one_is_removed(capabilities: bytes) -> None:
 @pytest.mark.parametrize("pipeline", [True, False], ids=["pipelined", "serial"])
 @pytest.mark.parametrize("capabilities", [NOTIFY, IDLE, POLL], ids=["N", "I", "P"])
 @pytest.mark.parametrize("steps", range(0, 60, 3))
-def test_in_the_middle_of_a_round(
+def test_removed_during_a_sync_cycle(
     capabilities: bytes, pipeline: bool, steps: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """See nothing of the others lost or told twice, however far the round had come."""
+    """No mail of the other folders is lost or repeated, at any step of the cycle."""
 
     async def main(loop: VirtualLoop) -> None:
         server = served(loop, *THREE, "More", capabilities=capabilities)
@@ -258,7 +262,7 @@ def test_in_the_middle_of_a_round(
             assert recorder.told.get("INBOX", []) == told
             for name in ("INBOX", "News", "More"):
                 server.deliver(1, name)
-            await asyncio.sleep(ASKED)
+            await asyncio.sleep(POLLED)
             assert recorder.told["News"] == [1, 2, 3, 4]
             assert recorder.told["More"] == [1]
             assert recorder.told.get("INBOX", []) == told
@@ -268,26 +272,12 @@ def test_in_the_middle_of_a_round(
     run(main)
 
 
-class Meddler(Recorder):
-    """A listener that changes the folders while it is told of something."""
-
-    meddle: Callable[[], None] | None = None
-
-    async def mail_arrived(self, arrival: Arrival) -> None:
-        """Meddle once, in the middle of taking a mail."""
-        await super().mail_arrived(arrival)
-        await asyncio.sleep(1)
-        if self.meddle is not None:
-            meddle, self.meddle = self.meddle, None
-            meddle()
-
-
 @pytest.mark.parametrize("capabilities", [NOTIFY, IDLE, POLL], ids=["N", "I", "P"])
 @pytest.mark.parametrize("names", [["INBOX"], THREE], ids=["the last", "one of three"])
-def test_removed_by_who_is_told_of_its_mail(
+def test_removed_by_the_listener(
     capabilities: bytes, names: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """See the rest of its mail not told."""
+    """The rest of its mail is not delivered."""
 
     async def main(loop: VirtualLoop) -> None:
         server = served(loop, *THREE, capabilities=capabilities)
@@ -297,21 +287,21 @@ def test_removed_by_who_is_told_of_its_mail(
             recorder.meddle = lambda: recorder.watcher.remove("INBOX")
             marks = len(recorder.marks)
             server.deliver(5)
-            await asyncio.sleep(ASKED + 5)
+            await asyncio.sleep(POLLED + 5)
             assert recorder.told == {"INBOX": [1]}
             assert len(recorder.marks) == marks
             recorder.watcher.add("INBOX", NEW)
-            await asyncio.sleep(ASKED)
+            await asyncio.sleep(POLLED)
             server.deliver(1)
-            await asyncio.sleep(ASKED)
+            await asyncio.sleep(POLLED)
             assert recorder.told == {"INBOX": [1, 6]}
         assert "rror" not in caplog.text
 
     run(main)
 
 
-def test_connections_come_with_folders() -> None:
-    """See each folder get its own where IDLE needs it, up to the limit, without waiting."""
+def test_added_folders_get_connections() -> None:
+    """With IDLE, each gets its own up to the limit, without waiting."""
 
     async def main(loop: VirtualLoop) -> None:
         server = served(loop, *FORTY)
@@ -322,7 +312,7 @@ def test_connections_come_with_folders() -> None:
                 assert recorder.state.connections == min(count, MAX_CONNECTIONS)
             for name in FORTY[:8]:
                 recorder.watcher.remove(name)
-                await asyncio.sleep(ASKED)
+                await asyncio.sleep(POLLED)
                 left = len(recorder.state.folders)
                 assert recorder.state.connections == min(left, MAX_CONNECTIONS)
                 assert server.connections == recorder.state.connections
@@ -330,8 +320,8 @@ def test_connections_come_with_folders() -> None:
     run(main)
 
 
-def test_coming_and_going_cannot_storm_the_server() -> None:
-    """See logins held back, however often folders come and go."""
+def test_frequent_changes_do_not_cause_many_logins() -> None:
+    """The login limiter applies however often folders are added and removed."""
 
     async def main(loop: VirtualLoop) -> None:
         server = served(loop, *THREE)
@@ -347,19 +337,19 @@ def test_coming_and_going_cannot_storm_the_server() -> None:
 
 
 @pytest.mark.parametrize("capabilities", [NOTIFY, IDLE, POLL], ids=["N", "I", "P"])
-def test_forty_are_set_up_in_a_few_round_trips(capabilities: bytes) -> None:
-    """See first marks asked for together, and all folders watched after a few writes."""
+def test_forty_folders_need_few_round_trips(capabilities: bytes) -> None:
+    """All first marks are requested in one write, and all folders are watched soon."""
 
     async def main(loop: VirtualLoop) -> None:
         server = served(loop, *FORTY, capabilities=capabilities, limit=1)
         async with watched(dict.fromkeys(FORTY)) as recorder:
             await recorder.until(lambda: recorder.states)
-            # Where four more connections are tried, each has its own few.
+            # Each of the four other connections that are tried needs a few of its own.
             assert len(loop.written) <= (15 if capabilities is IDLE else 4)
-            assert all(it.available for it in recorder.state.folders.values())
+            assert all(item.available for item in recorder.state.folders.values())
             for name in FORTY:
                 server.deliver(1, name)
-            await asyncio.sleep(ASKED)
+            await asyncio.sleep(POLLED)
             assert recorder.told == each(FORTY, [1])
 
     run(main)
@@ -368,11 +358,11 @@ def test_forty_are_set_up_in_a_few_round_trips(capabilities: bytes) -> None:
 @pytest.mark.once
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("pipeline", [True, False], ids=["pipelined", "serial"])
-@EVERY_WAY
-def test_mail_that_comes_all_the_time(
+@EVERY_SETUP
+def test_changes_while_mail_arrives(
     capabilities: bytes, limit: int | None, pipeline: bool, seed: int
 ) -> None:
-    """See each mail of the folders that stay told once and in order, and no reconnect."""
+    """Each message of the remaining folders is delivered in order and without duplicates, on the same connection."""
     chance = random.Random(seed)
     staying, going = THREE[:2], ("News", "A", "B", "C")
 
@@ -406,7 +396,7 @@ def test_mail_that_comes_all_the_time(
             for uids in recorder.told.values():
                 assert uids == sorted(set(uids))
             assert recorder.watcher.statistics.losses.keys() <= {"TooManyConnections"}
-            modes = {it.push_mode for it in recorder.state.folders.values()}
+            modes = {item.push_mode for item in recorder.state.folders.values()}
             if capabilities is NOTIFY:
                 assert modes == {PushMode.NOTIFY}
                 assert server.logins == 1
@@ -414,32 +404,9 @@ def test_mail_that_comes_all_the_time(
     run(main)
 
 
-@pytest.mark.parametrize("steps", range(12))
-def test_mail_that_is_pushed_while_home_changes(steps: int) -> None:
-    """See it never told as mail of the folder that is open then, though its UID would fit."""
-
-    async def main(loop: VirtualLoop) -> None:
-        server = served(loop, *THREE, capabilities=NOTIFY)
-        async with watched(dict.fromkeys(THREE)) as recorder:
-            await asyncio.sleep(1)
-            recorder.watcher.remove("INBOX")
-            for _ in range(steps):
-                await asyncio.sleep(0)
-            server.deliver(1)
-            await asyncio.sleep(1)
-            assert recorder.told == {}
-            server.deliver(2, "Work")
-            await asyncio.sleep(1)
-            assert recorder.told == {"Work": [1, 2]}
-
-    run(main)
-
-
-@EVERY_WAY
-def test_server_that_does_not_tell_where_a_folder_ends(
-    capabilities: bytes, limit: int | None
-) -> None:
-    """See each folder asked for while it is open, and nothing that was there told."""
+@EVERY_SETUP
+def test_server_without_uidnext(capabilities: bytes, limit: int | None) -> None:
+    """The last UID is requested while each folder is selected. Old mail is not delivered."""
 
     async def main(loop: VirtualLoop) -> None:
         server = served(
@@ -451,55 +418,7 @@ def test_server_that_does_not_tell_where_a_folder_ends(
             await asyncio.sleep(MINUTE)
             for name in THREE:
                 server.deliver(1, name)
-            await asyncio.sleep(ASKED)
+            await asyncio.sleep(POLLED)
             assert recorder.told == each(THREE, [4])
-
-    run(main)
-
-
-def test_one_that_would_have_to_wait_for_its_login_is_asked_for() -> None:
-    """See its mail told within the poll interval, and not only when it may log in."""
-
-    async def main(loop: VirtualLoop) -> None:
-        server = served(loop, *THREE, capabilities=IDLE)
-        options = WatchOptions(poll_interval=5)
-        async with watched({"INBOX": None}, options) as recorder:
-            await asyncio.sleep(1)
-            for _ in range(8):
-                recorder.watcher.add("Work", NEW)
-                await asyncio.sleep(3)
-                recorder.watcher.remove("Work")
-                await asyncio.sleep(0)
-            recorder.watcher.add("News", NEW)
-            await asyncio.sleep(3)
-            server.deliver(1, "News")
-            await asyncio.sleep(6)
-            assert recorder.told == {"News": [1]}
-
-    run(main)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "is_silent"), [(1.0, False), (3.0, True)], ids=["no time", "time"]
-)
-def test_server_that_has_no_time_to_announce_mail_is_not_silent(
-    seconds: float, is_silent: bool
-) -> None:
-    """See push go on where rounds for other folders keep finding mail first."""
-
-    async def main(loop: VirtualLoop) -> None:
-        server = served(loop, *THREE, capabilities=NOTIFY, is_silent_in_notify=True)
-        async with watched(dict.fromkeys(THREE)) as recorder:
-            await asyncio.sleep(MINUTE)
-            for name in ("Work", "News") * 3:
-                server.deliver(1)
-                await asyncio.sleep(seconds)
-                recorder.watcher.remove(name)
-                await asyncio.sleep(0.1)
-                recorder.watcher.add(name, NEW)
-                await asyncio.sleep(0.1)
-            inbox = recorder.state.folders["INBOX"]
-            assert recorder.told == {"INBOX": [1, 2, 3, 4, 5, 6]}
-            assert inbox.push_is_silent is is_silent
 
     run(main)
