@@ -58,8 +58,8 @@ def test_added(capabilities: bytes, limit: int | None) -> None:
             for name in THREE:
                 server.deliver(1, name)
             await asyncio.sleep(POLLED)
-            told = {"INBOX": [4, 5, 6], "Work": [4], "News": [4]}
-            assert recorder.told == told
+            expected = {"INBOX": [4, 5, 6], "Work": [4], "News": [4]}
+            assert recorder.told == expected
             assert all(item.available for item in recorder.state.folders.values())
             assert loop.connected_at[: len(first)] == first
             if capabilities is not IDLE:
@@ -254,18 +254,18 @@ def test_removed_during_a_sync_cycle(
                 await asyncio.sleep(0)
             recorder.watcher.remove("INBOX")
             recorder.watcher.add("More", NEW)
-            told = recorder.told.get("INBOX", [])
+            expected = recorder.told.get("INBOX", [])
             for _ in range(steps):
                 await asyncio.sleep(0)
             recorder.watcher.remove("Work")
             await asyncio.sleep(MINUTE)
-            assert recorder.told.get("INBOX", []) == told
+            assert recorder.told.get("INBOX", []) == expected
             for name in ("INBOX", "News", "More"):
                 server.deliver(1, name)
             await asyncio.sleep(POLLED)
             assert recorder.told["News"] == [1, 2, 3, 4]
             assert recorder.told["More"] == [1]
-            assert recorder.told.get("INBOX", []) == told
+            assert recorder.told.get("INBOX", []) == expected
             assert recorder.state.folders.keys() == {"News", "More"}
         assert "rror" not in caplog.text
 
@@ -391,8 +391,8 @@ def test_changes_while_mail_arrives(
             delivering.cancel()
             await asyncio.sleep(3 * MINUTE)
             for name in staying:
-                told = list(range(1, server.folder(name).last + 1))
-                assert recorder.told[name] == told
+                expected = list(range(1, server.folder(name).last + 1))
+                assert recorder.told[name] == expected
             for uids in recorder.told.values():
                 assert uids == sorted(set(uids))
             assert recorder.watcher.statistics.losses.keys() <= {"TooManyConnections"}

@@ -141,10 +141,10 @@ async def test_folders_added_and_removed_while_mail_arrives(
             recorder.watcher.remove(folder)
         # The selected folder is removed, too, and added again with its mark.
         for _ in range(10):
-            home = STAYING[0]
-            mark = recorder.watcher._folders[home].mark
-            recorder.watcher.remove(home)
-            recorder.watcher.add(home, WatchedFolder(mark=mark))
+            selected = STAYING[0]
+            mark = recorder.watcher._folders[selected].mark
+            recorder.watcher.remove(selected)
+            recorder.watcher.add(selected, WatchedFolder(mark=mark))
             await asyncio.sleep(0.1)
         postman.is_done = True
         await delivering

@@ -126,9 +126,9 @@ def test_exists_without_new_mail() -> None:
             peer.say(b"+ idling", b"* 1 EXISTS")
             await peer.done(tag)
             await peer.sweep()
-            sweeps.append(asyncio.get_running_loop().time())
+            fetched_at.append(asyncio.get_running_loop().time())
 
-    sweeps: list[float] = []
+    fetched_at: list[float] = []
 
     async def main(loop: VirtualLoop) -> None:
         loop.scripts = [chatty]
@@ -136,7 +136,7 @@ def test_exists_without_new_mail() -> None:
             await asyncio.sleep(MINUTE)
 
     run(main)
-    assert 60 < len(sweeps) <= 130
+    assert 60 < len(fetched_at) <= 130
 
 
 @PUSH_MODES

@@ -154,8 +154,8 @@ def test_missing_folder_without_pipelining(
                 assert state.available == (name != missing)
                 assert not state.push_is_silent
             modes = [recorder.state.folders[name].push_mode for name in others]
-            guest = PushMode.NOTIFY if capabilities is NOTIFY else PushMode.POLL
-            assert guest in modes
+            unselected = PushMode.NOTIFY if capabilities is NOTIFY else PushMode.POLL
+            assert unselected in modes
             assert (capabilities is IDLE) == (PushMode.IDLE in modes)
             for name in others:
                 server.deliver(1, name)

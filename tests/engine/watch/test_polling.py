@@ -25,8 +25,8 @@ from .support import (
 @pytest.mark.parametrize(
     ("capabilities", "options"),
     [
-        (b"IMAP4rev1 ESEARCH", WatchOptions(poll_interval=0.05)),
-        (CAPABILITIES, WatchOptions(push=False, poll_interval=0.05)),
+        (b"IMAP4rev1 ESEARCH", WatchOptions(poll_interval=0.3)),
+        (CAPABILITIES, WatchOptions(push=False, poll_interval=0.3)),
     ],
     ids=["no IDLE", "push switched off"],
 )

@@ -83,11 +83,11 @@ async def test_long_outage_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     async with watching(reset, unavailable, quiet) as recorder:
         await recorder.until(lambda: len(recorder.states) >= 3)
         await recorder.until(lambda: recorder.states[-1].connected)
-    told = [
+    reported = [
         (state.connected, state.folders["INBOX"].available) for state in recorder.states
     ]
-    assert told[0] == told[-1] == (True, True)
-    assert set(told[1:-1]) == {(False, False)}
+    assert reported[0] == reported[-1] == (True, True)
+    assert set(reported[1:-1]) == {(False, False)}
     assert recorder.states[1].error is not None
 
 

@@ -156,8 +156,8 @@ def test_new_uidvalidity_during_an_outage(capabilities: bytes) -> None:
             await asyncio.sleep(MINUTE)
             server.deliver(1)
             await asyncio.sleep(MINUTE)
-            told = [arrival.mail.message_id for arrival in recorder.arrivals]
-            assert told == [f"<{number}@example.org>" for number in range(1, 14)]
+            delivered = [arrival.mail.message_id for arrival in recorder.arrivals]
+            assert delivered == [f"<{number}@example.org>" for number in range(1, 14)]
 
     run(main)
 
@@ -213,9 +213,9 @@ def test_new_uidvalidity_with_an_unreadable_message(
             await asyncio.sleep(POLLED)
             server.deliver(1)
             await asyncio.sleep(POLLED)
-            told = [arrival.mail.subject for arrival in recorder.arrivals]
+            delivered = [arrival.mail.subject for arrival in recorder.arrivals]
             new = ["Mail nº 6", "", "Mail nº 8", "Mail nº 9"]
-            assert told == [*(f"Mail nº {number}" for number in range(1, 6)), *new]
+            assert delivered == [*(f"Mail nº {number}" for number in range(1, 6)), *new]
             assert len(loop.connected_at) == 2
 
     run(main)
@@ -255,8 +255,8 @@ def test_new_uidvalidity_of_an_unselected_folder() -> None:
             server.folder("Work").renumber(kept=3)
             server.deliver(1, "Work")
             await asyncio.sleep(5)
-            told = [arrival.mail.message_id for arrival in recorder.arrivals]
-            assert told == [f"<{number}@example.org>" for number in range(1, 8)]
+            delivered = [arrival.mail.message_id for arrival in recorder.arrivals]
+            assert delivered == [f"<{number}@example.org>" for number in range(1, 8)]
             assert recorder.told == {"Work": [1, 2, 3, 4, 5, 3, 4]}
 
     run(main)

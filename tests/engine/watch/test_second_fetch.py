@@ -32,9 +32,9 @@ def section(uid: int, value: bytes) -> bytes:
     return b"* 1 FETCH (UID %d BODY[1]<0> %b)" % (uid, value)
 
 
-def literal(octets: bytes) -> bytes:
+def literal(value: bytes) -> bytes:
     """Return a literal."""
-    return b"{%d}\r\n%b" % (len(octets), octets)
+    return b"{%d}\r\n%b" % (len(value), value)
 
 
 def ends(end: Callable[[LightServer], None]) -> Answer:

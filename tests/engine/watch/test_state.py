@@ -51,9 +51,9 @@ def test_changes_are_counted(
             assert state(name).changes > before[name]
             assert state(name).messages == messages
             [other] = set(TWO) - {name}
-            told = state(name).changes
+            changes = state(name).changes
             await asyncio.sleep(HOUR)
-            assert state(name).changes == told
+            assert state(name).changes == changes
             assert state(other).messages == 3
 
     run(main)

@@ -88,7 +88,7 @@ def test_text_size_is_increased(
         async with watched(dict.fromkeys(TWO, NONE), options) as recorder:
             await asyncio.sleep(MINUTE)
             logins = server.logins
-            told: list[str | None] = []
+            expected: list[str | None] = []
             for size, text in ((0, None), (3, "Hel"), (100, "Hello"), (0, None)):
                 server.deliver(1, name)
                 recorder.watcher.set_text(name, size)
@@ -96,9 +96,9 @@ def test_text_size_is_increased(
                 await asyncio.sleep(POLLED)
                 server.deliver(1, name)
                 await asyncio.sleep(POLLED)
-                told.append(text)
+                expected.append(text)
             assert recorder.told == {name: list(range(1, 13))}
-            assert [item.mail.text for item in recorder.arrivals][2::3] == told
+            assert [item.mail.text for item in recorder.arrivals][2::3] == expected
             assert not any(item.catch_up for item in recorder.arrivals)
             assert server.logins == logins
 

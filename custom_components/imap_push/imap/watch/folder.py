@@ -203,10 +203,8 @@ class Folder:
         One message or the amount may be the cause, so less is fetched at a time for an hour.
         """
         self._fetch_failures += 1
-        if (
-            isinstance(error, ProtocolError)
-            or self._fetch_failures >= MAX_FETCH_FAILURES
-        ):
+        is_repeated = self._fetch_failures >= MAX_FETCH_FAILURES
+        if is_repeated or isinstance(error, ProtocolError):
             self._batch //= 2
             now = asyncio.get_running_loop().time()
             self._reduced_until = now + REDUCED_BATCH_SECONDS
@@ -248,14 +246,13 @@ class Folder:
             mark = self._set_mark(mark.passed(mail))
             await asyncio.sleep(0)  # A burst must not block the event loop.
         mark = self._set_mark(mark.at(batch.next_uid))
-        if batch.pending_uid is not None and await self._accept_incomplete(
-            batch.pending_uid
-        ):
-            await self._deliver(await batch.mail(batch.pending_uid), mode)
-            mark = self._set_mark(mark.at(batch.pending_uid + 1))
+        pending = batch.pending_uid
+        if pending is not None and await self._accept_incomplete(pending):
+            await self._deliver(await batch.mail(pending), mode)
+            mark = self._set_mark(mark.at(pending + 1))
         self._set_mark(mark.seeing(newest))
         # There may be other messages above one that FETCH does not return yet.
-        self.has_more = not batch.complete or batch.pending_uid is not None
+        self.has_more = not batch.complete or pending is not None
         self.needs_sync = self.has_more
         if not self.needs_sync:
             self.state = dataclasses.replace(self.state, rate_limited=False)
@@ -337,8 +334,9 @@ class Folder:
         """Pass one message to the listener, unless it is too old or the folder is removed."""
         if self._catch_up and self._is_too_old(mail):
             return
-        if not self.is_unsubscribed:
-            await self._limit_rate()
+        if not self.is_unsubscribed and (pause := self._deliveries.take(1)):
+            self._mark_rate_limited()
+            await asyncio.sleep(pause)
         if self.is_unsubscribed:
             return
         self._statistics.mails += 1
@@ -348,10 +346,7 @@ class Folder:
         except Exception:
             _LOGGER.exception("Error in the listener for new mail")
 
-    async def _limit_rate(self) -> None:
-        """Wait before a delivery if there were too many."""
-        if not (pause := self._deliveries.take(1)):
-            return
+    def _mark_rate_limited(self) -> None:
         if not self.state.rate_limited:
             self._warn(
                 "More than %d new messages at once; delivering %d per second from now on",
@@ -359,7 +354,6 @@ class Folder:
                 DELIVERIES_PER_SECOND,
             )
             self.state = dataclasses.replace(self.state, rate_limited=True)
-        await asyncio.sleep(pause)
 
     def _warn(self, message: str, *args: object) -> None:
         """Log a warning, unless there were too many in the last hour."""

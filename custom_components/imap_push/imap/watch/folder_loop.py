@@ -14,7 +14,7 @@ STATUS. A cycle syncs the selected folder and each unselected folder that needs 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 import math
 from typing import Final, Never
@@ -226,13 +226,14 @@ class FolderLoop:
         )
 
     def _commands(
-        self, requests: list[SyncRequest], polls: list[Command] | None = None
+        self, requests: list[SyncRequest], polls: Iterable[Command] = ()
     ) -> list[Command]:
         """Return all commands of a cycle in order; the last request is for the selected folder."""
         *visits, last = requests
         notify, spec = self._notify, self._notify_spec()
-        commands = notify.clear() if last.examine else notify.clear_unless(spec)
-        commands += polls or ()
+        is_unchanged = last.examine is None and notify.is_set_to(spec)
+        commands = [] if is_unchanged else notify.clear()
+        commands += polls
         for visit in visits:
             commands += visit.commands
         if last.examine is not None:

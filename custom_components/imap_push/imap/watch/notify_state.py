@@ -18,15 +18,11 @@ class NotifyState:
         self._command = None
 
     def clear(self) -> list[Command]:
-        """Return the command that must precede the EXAMINE of another folder, if any."""
+        """Return the command that must precede an EXAMINE or another `spec`, if any."""
         if self._command is None:
             return []
         self._command = None
         return [NotifyWait.clear_command()]
-
-    def clear_unless(self, spec: str) -> list[Command]:
-        """Return the command that must precede another `spec`, if any; "" is no NOTIFY."""
-        return [] if self.is_set_to(spec) else self.clear()
 
     def is_set_to(self, spec: str) -> bool:
         """Return whether exactly this `spec` is in effect."""

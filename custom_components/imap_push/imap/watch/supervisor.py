@@ -131,8 +131,7 @@ class ConnectionSupervisor:
                 is_released = self._is_unusable(error) and self._release(self, error)
                 if not is_released:
                     self._handle_loss(error)
-                if self._needs_login(error):
-                    self._report_login_refused()
+                self._request_credentials(error)
                 if is_released:
                     return
                 # An unreachable server is dialed until it answers, so no pause is needed.
@@ -189,21 +188,18 @@ class ConnectionSupervisor:
             return True
         return self._failures >= (MAX_FAILURES if self.has_watched else 1)
 
-    def _needs_login(self, error: ImapError) -> bool:
-        """Return whether the user has to provide new credentials.
+    def _request_credentials(self, error: ImapError) -> None:
+        """Request new credentials if logins were refused too often or the token was revoked.
 
         A revoked token is reported even if other connections still work: they cannot reconnect.
         """
-        if isinstance(error, TokenRevoked):
-            return True
         logins = self._context.logins
-        return isinstance(error, LoginRefused) and logins.have_just_been_refused
-
-    def _report_login_refused(self) -> None:
-        try:
-            self._context.listener.login_refused()
-        except Exception:
-            _LOGGER.exception("Error in the listener for refused logins")
+        is_refused = isinstance(error, LoginRefused) and logins.have_just_been_refused
+        if is_refused or isinstance(error, TokenRevoked):
+            try:
+                self._context.listener.login_refused()
+            except Exception:
+                _LOGGER.exception("Error in the listener for refused logins")
 
     def _handle_watching(self, strategy: WaitStrategy) -> None:
         """Report that all folders are watched and in sync."""
