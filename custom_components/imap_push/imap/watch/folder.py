@@ -98,9 +98,8 @@ class Folder:
         self._deliveries = TokenBucket(MAX_BURST, DELIVERIES_PER_SECOND, clock)
         per_second = MAX_WARNINGS_PER_HOUR / 3600
         self._warnings = TokenBucket(MAX_WARNINGS_PER_HOUR, per_second, clock)
-        self._pending_uid = (
-            0  # of a message that is announced but not returned by FETCH
-        )
+        # Of a message that is announced but not returned by FETCH.
+        self._pending_uid = 0
         self._retries = 0
 
     @property

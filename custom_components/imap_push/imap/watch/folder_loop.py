@@ -158,16 +158,16 @@ class FolderLoop:
         """
         await self._drain()
         selected = self._selected
-        visited = [folder for folder in self._unselected if folder.needs_sync]
-        folders = (*visited, selected)
+        others = [folder for folder in self._unselected if folder.needs_sync]
+        folders = (*others, selected)
         is_fresh = selected.needs_resync
-        if unsettled := [folder for folder in folders if folder.needs_resync]:
+        if outdated := [folder for folder in folders if folder.needs_resync]:
             self._schedule.needs_full_sync = True
-            if not await self._resync.resync_all(unsettled):
+            if not await self._resync.resync_all(outdated):
                 return 0
         session, uses_idle = self._session, self._strategy.uses_idle
         # NOOP does not show new mail on every server, but EXAMINE does.
-        is_elsewhere = bool(visited) or session.folder != selected.name
+        is_elsewhere = bool(others) or session.folder != selected.name
         examines = is_elsewhere or not (uses_idle or is_fresh)
         # The response to a UID check is much smaller than that to a full sync.
         expects_mail = selected.has_more or self._schedule.expects_mail
@@ -177,7 +177,7 @@ class FolderLoop:
         is_small = not selected.has_more and 0 < self._schedule.growth <= batch
         is_growth = is_small and not (examines or is_uid_check)
         has_grown = self._schedule.begin_cycle()
-        requests = [self._sync_request(folder, opens=True) for folder in visited]
+        requests = [self._sync_request(folder, opens=True) for folder in others]
         requests.append(
             self._sync_request(
                 selected, opens=examines, is_peek=is_uid_check, is_growth=is_growth
@@ -200,7 +200,7 @@ class FolderLoop:
                 total += await self._deferred.pop(0)()
             await self._reselect()
         self._fetching = {}
-        had_reason = was_due or has_grown or bool(visited)
+        had_reason = was_due or has_grown or bool(others)
         self._schedule.end_cycle(found=total, had_reason=had_reason)
         return found
 
@@ -229,13 +229,13 @@ class FolderLoop:
         self, requests: list[SyncRequest], polls: Iterable[Command] = ()
     ) -> list[Command]:
         """Return all commands of a cycle in order; the last request is for the selected folder."""
-        *visits, last = requests
+        *others, last = requests
         notify, spec = self._notify, self._notify_spec()
         is_unchanged = last.examine is None and notify.is_set_to(spec)
         commands = [] if is_unchanged else notify.clear()
         commands += polls
-        for visit in visits:
-            commands += visit.commands
+        for other in others:
+            commands += other.commands
         if last.examine is not None:
             commands.append(last.examine)
         commands += notify.set(spec)

@@ -1,25 +1,24 @@
 """Keeps one connection of an account running: connects, watches, reconnects, reports outages.
 
-    +------------------ pause: backoff, or what the server requested <---------+
-    |                   (no pause if the server was unreachable)               |
-    v                                                                          |
-  connecting: waits for the login limiter, then TCP, TLS, LOGIN                |
-    |    |                                                                     |
-    |    +-- error ------------------------------------------> lost -----------+
-    v                                                          ^  |
-  syncing: cycles until all folders are in sync                |  |
-    |    ^                                                     |  |
-    |    |  something changed, or the refresh interval is over |  |
-    v    |                                                     |  |
-  watching: IDLE, NOTIFY or polling; all is well               |  |
-    |                                                          |  |
-    +-- the session ends (also while syncing) -----------------+  |
-                                                                  v
-    released: the server does not allow this connection, and another one of the account is
-    watching and gets the folders. The supervisor ends.
+                  +------------- pause <-------------+
+                  v                                  |
+    start --> connecting -------- error ---------> lost --> released --> end
+                  |                                  ^
+                  | logged in                        |
+                  v                                  |
+               syncing ------ the session ends ------+
+                  |  ^                               |
+      all folders |  | a change, or a refresh        |
+      are in sync |  | or poll is due                |
+                  v  |                               |
+               watching ----- the session ends ------+
 
-An outage is reported after OUTAGE_GRACE_SECONDS in which nothing was watched, or immediately if
-the user has to act. `FolderLoop` does the syncing and watching.
+connecting: waits for the login limiter, then TCP, TLS and LOGIN.
+syncing, watching: `FolderLoop`. watching is IDLE, NOTIFY, or waiting for the next poll.
+lost: an outage is reported after OUTAGE_GRACE_SECONDS, or immediately if the user has to act.
+pause: the backoff, and what the server requested. None if the server was unreachable.
+released: this connection was refused or failed repeatedly, and another connection of the
+account, which is watching, gets the folders.
 """
 
 import asyncio
@@ -82,12 +81,10 @@ class ConnectionSupervisor:
         self._publish = publish
         self._distribute = distribute
         self._release = release
-        self._chooser = StrategyChooser(
-            context.options, quirks_of(context.account.host)
-        )
-        self._opened_at = (
-            math.inf
-        )  # time of the event loop at which the session was opened
+        quirks = quirks_of(context.account.host)
+        self._chooser = StrategyChooser(context.options, quirks)
+        # The time of the event loop at which the session was opened.
+        self._opened_at = math.inf
         self._failures = 0  # consecutive
         self.has_watched = False
         self._outage: asyncio.TimerHandle | None = None
