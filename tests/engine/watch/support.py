@@ -151,12 +151,12 @@ def lines(loop: VirtualLoop) -> Iterator[bytes]:
         yield line.partition(b" ")[2]
 
 
-def examines(loop: VirtualLoop, name: str) -> int:
+def count_examines(loop: VirtualLoop, name: str) -> int:
     """Return how often a folder was selected."""
     return sum(line == b'EXAMINE "%b"' % name.encode() for line in lines(loop))
 
 
-def push_modes(recorder: Recorder) -> list[PushMode]:
+def folder_modes(recorder: Recorder) -> list[PushMode]:
     """Return the push mode of each folder."""
     return [state.push_mode for state in recorder.state.folders.values()]
 

@@ -12,7 +12,7 @@ from custom_components.imap_push.imap.watch.account_watcher import (
 
 from ..light import HOUR, IDLE, MINUTE, each, served
 from ..virtual import VirtualLoop, run, watched
-from .support import NEW, POLLED, THREE, TWO, push_modes
+from .support import NEW, POLLED, THREE, TWO, folder_modes
 
 EIGHT = ("INBOX", *(f"Folder {number}" for number in range(7)))
 
@@ -25,7 +25,7 @@ def test_each_folder_gets_a_connection() -> None:
         async with watched(dict.fromkeys(THREE)) as recorder:
             await asyncio.sleep(MINUTE)
             assert recorder.state.connections == server.connections == 3
-            assert push_modes(recorder) == [PushMode.IDLE] * 3
+            assert folder_modes(recorder) == [PushMode.IDLE] * 3
             for name in THREE:
                 server.deliver(2, name)
             await asyncio.sleep(0.1)
@@ -42,7 +42,7 @@ def test_at_most_five_connections() -> None:
         async with watched(dict.fromkeys(EIGHT)) as recorder:
             await asyncio.sleep(MINUTE)
             assert recorder.state.connections == server.connections == MAX_CONNECTIONS
-            assert push_modes(recorder).count(PushMode.IDLE) == MAX_CONNECTIONS
+            assert folder_modes(recorder).count(PushMode.IDLE) == MAX_CONNECTIONS
             assert recorder.state.push_mode is PushMode.POLL
             for name in EIGHT:
                 server.deliver(2, name)
@@ -64,7 +64,7 @@ def test_server_that_allows_few_connections(limit: int) -> None:
             await asyncio.sleep(MINUTE)
             assert recorder.state.connections == limit
             assert recorder.state.connected
-            assert push_modes(recorder).count(PushMode.POLL) == 3 - limit
+            assert folder_modes(recorder).count(PushMode.POLL) == 3 - limit
             assert recorder.refused == 0
             for name in THREE:
                 server.deliver(1, name)
@@ -76,7 +76,7 @@ def test_server_that_allows_few_connections(limit: int) -> None:
             assert server.logins == logins
             server.habits.limit = None
             await asyncio.sleep(LIMIT_MEMORY_SECONDS / 2 + 10 * MINUTE)
-            assert push_modes(recorder) == [PushMode.IDLE] * 3
+            assert folder_modes(recorder) == [PushMode.IDLE] * 3
             for name in THREE:
                 server.deliver(1, name)
             await asyncio.sleep(0.1)

@@ -20,7 +20,7 @@ from .support import (
     POLLED,
     PUSH_MODES,
     TWO,
-    examines,
+    count_examines,
     idle_forever,
     places,
     watching,
@@ -128,12 +128,12 @@ def test_message_expunged_before_the_sync(capabilities: bytes) -> None:
         server = served(loop, *TWO, capabilities=capabilities, limit=1)
         async with watched(dict.fromkeys(TWO)) as recorder:
             await asyncio.sleep(MINUTE)
-            before = examines(loop, "Work")
+            before = count_examines(loop, "Work")
             server.deliver(2, "Work")
             server.expunge(1, "Work")
             server.expunge(2, "Work")
             await asyncio.sleep(MOST_OF_AN_HOUR)
-            assert examines(loop, "Work") == before + 1
+            assert count_examines(loop, "Work") == before + 1
             assert recorder.state.connected
             server.deliver(1, "Work")
             await asyncio.sleep(0.1 if capabilities is NOTIFY else POLLED)
@@ -154,10 +154,10 @@ def test_uidnext_above_the_mark_without_mail(capabilities: bytes) -> None:
         async with watched({"INBOX": None, "Work": mark}) as recorder:
             await asyncio.sleep(1)
             assert recorder.state.connected
-            before = examines(loop, "Work")
+            before = count_examines(loop, "Work")
             assert before <= 2
             await asyncio.sleep(MOST_OF_AN_HOUR)
-            assert examines(loop, "Work") == before
+            assert count_examines(loop, "Work") == before
             server.deliver(1, "Work")
             await asyncio.sleep(0.1 if capabilities is NOTIFY else POLLED)
             assert recorder.told == {"Work": [6]}
@@ -358,9 +358,9 @@ def test_highest_uid(capabilities: bytes, is_shown: bool) -> None:
                 await asyncio.sleep(POLLED)
             assert recorder.told == each(TWO, [MAX_UID - 1, MAX_UID])
             server.reset_all()
-            before = examines(loop, "Work")
+            before = count_examines(loop, "Work")
             await asyncio.sleep(HOUR)
-            assert examines(loop, "Work") <= before + 4
+            assert count_examines(loop, "Work") <= before + 4
             assert recorder.state.connected
             assert len(recorder.arrivals) == 4
             assert len(loop.connected_at) <= 3 + (capabilities is IDLE)

@@ -16,8 +16,8 @@ from .support import (
     POLLED,
     THREE,
     TWO,
-    examines,
-    push_modes,
+    count_examines,
+    folder_modes,
     watching,
 )
 
@@ -61,7 +61,7 @@ def test_polling_needs_one_connection(push: bool) -> None:
             server.read(1, "Work")
             await asyncio.sleep(MINUTE + 1)
             assert recorder.told == each(THREE, [1, 2, 3])
-            assert push_modes(recorder) == [PushMode.POLL] * 3
+            assert folder_modes(recorder) == [PushMode.POLL] * 3
             unread = [state.unread for state in recorder.state.folders.values()]
             assert unread == [3, 2, 3]
             assert server.logins == 1
@@ -84,10 +84,10 @@ def test_unread_counts_by_status(capabilities: bytes) -> None:
             assert recorder.state.connected
             unread = [item.unread for item in recorder.state.folders.values()]
             assert unread == [5, 2]
-            before = examines(loop, "Work")
+            before = count_examines(loop, "Work")
             assert before <= 3
             await asyncio.sleep(MOST_OF_AN_HOUR)
-            assert examines(loop, "Work") == before
+            assert count_examines(loop, "Work") == before
             server.deliver(1)
             server.deliver(1, "Work")
             await asyncio.sleep(POLLED)
