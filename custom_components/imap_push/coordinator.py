@@ -1,20 +1,17 @@
 """Passes on what the watcher of an account sees."""
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Callable
-from functools import partial
 import logging
 from typing import Final, override
 
 from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntry
 from homeassistant.const import CONF_USERNAME
-from homeassistant.core import CALLBACK_TYPE, Context, HomeAssistant, callback
+from homeassistant.core import Context, HomeAssistant, callback
 from homeassistant.helpers.dispatcher import async_dispatcher_send
 from homeassistant.helpers.start import async_at_started
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
+from homeassistant.util.signal_type import SignalType
 
-from .account.channel import Channel
 from .account.connection_log import History
 from .account.mark_store import MarkStore
 from .account.saved_searches import Searches
@@ -77,9 +74,6 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
         self._account = account_of(hass, entry)
         self.client = Client(self._account, self.alerted)
         self.configured = Subentries(hass, entry, self.mark_store)
-        self._mail: defaultdict[str | None, Channel[[NewMail, Context]]] = defaultdict(
-            partial(Channel, "new mail")
-        )
         self._is_lost = False
         self._last_alert: str | None = None
         self._is_started = asyncio.Event()
@@ -164,14 +158,9 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
         self._async_update_searches(self.data)
         return True
 
-    @callback
-    def async_subscribe_mail(
-        self,
-        subscriber: Callable[[NewMail, Context], None],
-        subentry_id: str | None = None,
-    ) -> CALLBACK_TYPE:
-        """Call the subscriber for every new mail, or for that of a folder or search."""
-        return self._mail[subentry_id].async_subscribe(subscriber)
+    def mail_signal(self, subentry_id: str) -> SignalType[NewMail, Context]:
+        """Return the dispatcher signal for new mail of a folder or a saved search."""
+        return SignalType(f"{self.name}_{subentry_id}_mail")
 
     @callback
     def async_check_now(self) -> None:
@@ -241,14 +230,15 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
         context = Context()
         self.hass.bus.async_fire(EVENT_NEW_MAIL, new_mail, context=context)
         async_dispatcher_send(self.hass, SIGNAL_NEW_MAIL, new_mail, recipients, context)
-        self._mail[None].async_send(new_mail, context)
-        self._mail[folder.subentry_id].async_send(new_mail, context)
+        signal = self.mail_signal(folder.subentry_id)
+        async_dispatcher_send(self.hass, signal, new_mail, context)
         self.searches.mail_arrived(new_mail)
 
     @callback
     def _async_send_match(self, search_id: str, mail: NewMail) -> None:
         """Tell of a new mail that matches a search."""
-        self._mail[search_id].async_send(mail, Context())
+        signal = self.mail_signal(search_id)
+        async_dispatcher_send(self.hass, signal, mail, Context())
 
     @callback
     def mark_moved(self, folder: str, mark: Mark) -> None:

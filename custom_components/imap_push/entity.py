@@ -6,6 +6,7 @@ from typing import Final, override
 from homeassistant.config_entries import ConfigSubentry
 from homeassistant.core import callback
 from homeassistant.helpers.device_registry import DeviceInfo
+from homeassistant.helpers.dispatcher import async_dispatcher_connect
 from homeassistant.helpers.entity import Entity, EntityDescription
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
@@ -43,7 +44,9 @@ def async_add_subentry_entities(
     configured = entry.runtime_data.configured
     for subentry in configured.subentries:
         add(subentry)
-    entry.async_on_unload(configured.added.async_subscribe(add))
+    entry.async_on_unload(
+        async_dispatcher_connect(entry.runtime_data.hass, configured.signal_added, add)
+    )
 
 
 class ImapPushEntity(CoordinatorEntity[AccountCoordinator]):

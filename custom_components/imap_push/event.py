@@ -11,6 +11,7 @@ from homeassistant.components.event import (
 from homeassistant.config_entries import ConfigSubentry
 from homeassistant.const import MATCH_ALL
 from homeassistant.core import Context, HomeAssistant, callback
+from homeassistant.helpers.dispatcher import async_dispatcher_connect
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .const import EVENT_NEW_MAIL, SUBENTRY_TYPE_FOLDER, SUBENTRY_TYPE_SEARCH
@@ -119,8 +120,10 @@ class RecordedMailEvent(SubentryEntity, EventEntity):
         """Subscribe to new mail."""
         await super().async_added_to_hass()
         self.async_on_remove(
-            self.coordinator.async_subscribe_mail(
-                self._async_handle_mail, self.subentry_id
+            async_dispatcher_connect(
+                self.hass,
+                self.coordinator.mail_signal(self.subentry_id),
+                self._async_handle_mail,
             )
         )
 

@@ -22,6 +22,7 @@ from custom_components.imap_push.const import (
     CONF_TEXT_SIZE,
     DOMAIN,
     EVENT_NEW_MAIL,
+    SIGNAL_NEW_MAIL,
     SUBENTRY_TYPE_FOLDER,
     SUBENTRY_TYPE_SEARCH,
 )
@@ -37,8 +38,9 @@ from custom_components.imap_push.imap import (
 )
 from homeassistant.config_entries import SOURCE_REAUTH, ConfigSubentry
 from homeassistant.const import STATE_UNAVAILABLE, STATE_UNKNOWN
-from homeassistant.core import HomeAssistant
+from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr, entity_registry as er
+from homeassistant.helpers.dispatcher import async_dispatcher_connect
 
 from . import NEW_MAIL, READABLE, UNREAD, USERNAME, get_state, make_arrival, make_state
 from .conftest import FakeWatcher
@@ -246,8 +248,8 @@ async def test_mail_that_does_not_match_the_folder_gives_no_event(
 ) -> None:
     """Nobody hears of it, from the moment on when the filter is set."""
     events = async_capture_events(hass, EVENT_NEW_MAIL)
-    subscriber = Mock()
-    entry.runtime_data.async_subscribe_mail(subscriber)
+    subscriber = callback(Mock())
+    async_dispatcher_connect(hass, SIGNAL_NEW_MAIL, subscriber)
     await watcher.listener.mail_arrived(make_arrival(1))
     await change(
         "01INBOX",

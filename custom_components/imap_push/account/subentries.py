@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from homeassistant.config_entries import ConfigEntry, ConfigSubentry
 from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers.dispatcher import async_dispatcher_send
+from homeassistant.util.signal_type import SignalType
 
 from ..const import (
     CONF_FILTER,
@@ -12,11 +14,11 @@ from ..const import (
     CONF_LINKS,
     CONF_TEXT_SIZE,
     DEFAULT_TEXT_SIZE,
+    DOMAIN,
     SUBENTRY_TYPE_FOLDER,
 )
 from ..imap import AccountWatcher, Mark, WatchedFolder
 from ..mail.filter import MailFilter
-from .channel import Channel
 from .devices import async_register_account, async_register_subentry
 from .mark_store import MarkStore
 from .saved_search import search_from_subentry
@@ -38,7 +40,7 @@ class ConfiguredFolder:
 class Subentries:
     """Keeps watcher and searches of an account to what is configured.
 
-    `folders` are those that are watched, by name. `added` passes on the subentries that come
+    `folders` are those that are watched, by name. `signal_added` is sent for each subentry that comes
     while the account is watched; those that go take their devices and entities along.
     """
 
@@ -52,7 +54,9 @@ class Subentries:
         self._snapshot = Snapshot.of(entry)
         self._watcher: AccountWatcher | None = None
         self.folders: dict[str, ConfiguredFolder] = {}
-        self.added = Channel[[ConfigSubentry]]("new subentries")
+        self.signal_added = SignalType[ConfigSubentry](
+            f"{DOMAIN}_{entry.entry_id}_subentry_added"
+        )
 
     @property
     def subentries(self) -> Iterable[ConfigSubentry]:
@@ -121,7 +125,7 @@ class Subentries:
         self._async_take(subentry)
         if subentry.subentry_type == SUBENTRY_TYPE_FOLDER:
             self._async_watch(watcher, subentry.data[CONF_FOLDER])
-        self.added.async_send(subentry)
+        async_dispatcher_send(self._hass, self.signal_added, subentry)
 
     @callback
     def _async_change(
