@@ -12,7 +12,6 @@ from unittest.mock import Mock
 
 import pytest
 
-from custom_components.imap_push.account.saved_search import Search
 from custom_components.imap_push.account.saved_searches import (
     AGING,
     MAX_ASKED,
@@ -21,6 +20,7 @@ from custom_components.imap_push.account.saved_searches import (
     REST,
     RETRY,
     SETTLE,
+    Search,
     Searches,
 )
 from custom_components.imap_push.imap import (

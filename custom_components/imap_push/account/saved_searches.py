@@ -4,12 +4,16 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 import contextlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 import itertools
 import logging
 import math
 from typing import Final
 
+from homeassistant.config_entries import ConfigSubentry
+
+from ..const import CONF_FOLDERS
+from ..helpers import criteria_from_config
 from ..imap import (
     Client,
     CommandRefused,
@@ -21,7 +25,7 @@ from ..imap import (
     SearchCount,
 )
 from ..mail.event_data import NewMail
-from .saved_search import Search
+from ..mail.filter import attached_files
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -40,6 +44,42 @@ AGING: Final = 3600.0
 MAX_WAITING: Final = 1000
 # Of them, those that are asked about at a time.
 MAX_ASKED: Final = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """A saved search: the folders it is about, and what it looks for there.
+
+    The server knows of attachments only what the Content-Type hints at; of a new mail we
+    know its structure. `of_new_mail` therefore leaves attachments out.
+    """
+
+    name: str
+    folders: tuple[str, ...]
+    criteria: Criteria
+
+    @property
+    def of_new_mail(self) -> Criteria:
+        """Return what the server is asked about new mail."""
+        return replace(self.criteria, has_attachment=None)
+
+    @property
+    def ages(self) -> bool:
+        """Return whether time alone may change what matches."""
+        return self.criteria.newer_than is not None or self.criteria.raw is not None
+
+    def fits(self, mail: NewMail) -> bool:
+        """Return whether a mail has attachments, or none, as the search says."""
+        return self.criteria.has_attachment in {None, bool(attached_files(mail))}
+
+
+def search_from_subentry(subentry: ConfigSubentry) -> Search:
+    """Return the search that a subentry describes."""
+    return Search(
+        name=subentry.title,
+        folders=tuple(dict.fromkeys(subentry.data[CONF_FOLDERS])),
+        criteria=criteria_from_config(subentry.data),
+    )
 
 
 @dataclass(slots=True, kw_only=True)

@@ -1,9 +1,12 @@
 """What is watched and searched: what the subentries of an entry say, at any moment."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+import copy
 from dataclasses import dataclass
+from typing import Any, Self
 
 from homeassistant.config_entries import ConfigEntry, ConfigSubentry
+from homeassistant.const import CONF_TOKEN
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.dispatcher import async_dispatcher_send
 from homeassistant.util.signal_type import SignalType
@@ -21,9 +24,7 @@ from ..imap import AccountWatcher, Mark, WatchedFolder
 from ..mail.filter import MailFilter
 from .devices import async_register_account, async_register_subentry
 from .mark_store import MarkStore
-from .saved_search import search_from_subentry
-from .saved_searches import Searches
-from .snapshot import Snapshot
+from .saved_searches import Searches, search_from_subentry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,59 @@ class ConfiguredFolder:
     text_size: int
     links: bool
     mail_filter: MailFilter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Snapshot:
+    """A config entry, and copies of its subentries: Home Assistant changes them in place.
+
+    The OAuth token is left out because each renewal changes it; a new sign-in also changes
+    `oauth_signed_in`.
+    """
+
+    title: str
+    data: Mapping[str, Any]
+    options: Mapping[str, Any]
+    subentries: Mapping[str, ConfigSubentry]
+
+    @classmethod
+    def of(cls, entry: ConfigEntry) -> Self:
+        """Return the present content of an entry."""
+        return cls(
+            title=entry.title,
+            data={key: entry.data[key] for key in entry.data if key != CONF_TOKEN},
+            options=entry.options,
+            subentries={
+                subentry.subentry_id: copy.copy(subentry)
+                for subentry in entry.subentries.values()
+            },
+        )
+
+    def needs_reload(self, after: _Snapshot) -> bool:
+        """Return whether a change needs a reload of the entry."""
+        return (self.title, self.data, self.options) != (
+            after.title,
+            after.data,
+            after.options,
+        ) or any(
+            old.data.get(CONF_FOLDER) != new.data.get(CONF_FOLDER)
+            for old, new in self.changed(after)
+        )
+
+    def missing_in(self, other: _Snapshot) -> Iterator[ConfigSubentry]:
+        """Yield the subentries that the other snapshot does not have."""
+        for subentry_id, subentry in self.subentries.items():
+            if subentry_id not in other.subentries:
+                yield subentry
+
+    def changed(
+        self, after: _Snapshot
+    ) -> Iterator[tuple[ConfigSubentry, ConfigSubentry]]:
+        """Yield the subentries that differ: the old and the new one of each."""
+        for subentry_id, old in self.subentries.items():
+            new = after.subentries.get(subentry_id)
+            if new is not None and new != old:
+                yield old, new
 
 
 class Subentries:
@@ -51,7 +105,7 @@ class Subentries:
         self._hass = hass
         self._entry = entry
         self._mark_store = mark_store
-        self._snapshot = Snapshot.of(entry)
+        self._snapshot = _Snapshot.of(entry)
         self._watcher: AccountWatcher | None = None
         self.folders: dict[str, ConfiguredFolder] = {}
         self.signal_added = SignalType[ConfigSubentry](
@@ -91,7 +145,7 @@ class Subentries:
     @callback
     def async_apply(self) -> bool:
         """Take over what was changed since; return false if that takes a reload."""
-        before, after = self._snapshot, Snapshot.of(self._entry)
+        before, after = self._snapshot, _Snapshot.of(self._entry)
         if (watcher := self._watcher) is None or before.needs_reload(after):
             return False
         self._snapshot = after
