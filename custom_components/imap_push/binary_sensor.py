@@ -33,7 +33,7 @@ async def async_setup_entry(
 
 
 class ConnectivityBinarySensor(AccountEntity, BinarySensorEntity):
-    """Whether the account's server is connected."""
+    """The connection to the account's server."""
 
     @property
     @override

@@ -384,7 +384,7 @@ async def test_a_search_is_counted_and_tells_of_new_mail(
     assert get_state(hass, MATCHES).state == "3"
     assert get_state(hass, MATCHING_MAIL).state == STATE_UNKNOWN
 
-    entry.runtime_data.searches._folders["INBOX"].rests_until = 0.0
+    entry.runtime_data.searches._folders["INBOX"].not_before = 0.0
     await watcher.listener.mail_arrived(make_arrival())
     await hass.async_block_till_done()
     imap_client.count.assert_called_with("INBOX", [Criteria(subject="invoice")], [7])

@@ -231,7 +231,7 @@ async def test_a_server_that_does_not_let_go_does_not_hold_up_unloading(
 ) -> None:
     """A log-out has its time."""
     monkeypatch.setattr(
-        "custom_components.imap_push.coordinator.STOP_TIMEOUT",
+        "custom_components.imap_push.coordinator.STOP_TIMEOUT_SECONDS",
         timedelta(milliseconds=10).total_seconds(),
     )
     stubborn = asyncio.create_task(_survive_one_cancellation())

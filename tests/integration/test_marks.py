@@ -96,7 +96,7 @@ async def test_a_steady_stream_is_saved_all_the_time(
     hass: HomeAssistant, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A mark that moves again does not put the pending save off."""
-    monkeypatch.setattr(marks, "SAVE_DELAY", 0.05)
+    monkeypatch.setattr(marks, "SAVE_DELAY_SECONDS", 0.05)
     store = _store(hass)
     behind = []
     for uid in range(1, 60):
@@ -117,7 +117,7 @@ def _next_uid(file: Path) -> int:
 
 def test_a_mark_is_on_disk_within_a_second() -> None:
     """The delay leaves time for the writing itself."""
-    assert marks.SAVE_DELAY < 1
+    assert marks.SAVE_DELAY_SECONDS < 1
 
 
 _WHOLE = {"version": 1, "minor_version": 1, "key": KEY}
