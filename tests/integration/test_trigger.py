@@ -456,10 +456,10 @@ async def test_editor_has_texts_and_selectors(hass: HomeAssistant) -> None:
     assert all(field["selector"] for field in fields.values())
 
     texts = await async_get_translations(hass, "en", "triggers", [DOMAIN])
-    wanted = {f"fields.{field}.{text}" for field in fields for text in TEXTS}
+    expected = {f"fields.{field}.{text}" for field in fields for text in TEXTS}
     assert {
         key.removeprefix("component.imap_push.triggers.new_mail.") for key in texts
-    } == {*TEXTS, *wanted}
+    } == {*TEXTS, *expected}
     icons = await async_get_icons(hass, "triggers", [DOMAIN])
     assert icons == {DOMAIN: {"new_mail": {"trigger": "mdi:email-fast"}}}
 
