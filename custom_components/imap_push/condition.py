@@ -37,7 +37,7 @@ _CONFIG_SCHEMA: Final = vol.Schema(
 class UnreadCondition(Condition):
     """Test whether the folders of the target together have more than `above` unread mails.
 
-    Unknown counts, such as those of an account that is not connected, are ignored.
+    Unknown counts are ignored, for example those of an account that is not connected.
     """
 
     @override

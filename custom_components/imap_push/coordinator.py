@@ -48,7 +48,7 @@ STOP_TIMEOUT_SECONDS: Final = 10
 class AccountCoordinator(DataUpdateCoordinator[AccountState]):
     """The watcher's listener: passes state to entities, and mail to bus, triggers, entities.
 
-    `client` handles requests such as those of actions. `last_error` is the last error that
+    `client` handles requests, for example those of actions. `last_error` is the last error that
     ended or prevented the connection.
     """
 

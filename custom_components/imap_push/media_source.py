@@ -286,7 +286,7 @@ def _title(mail: Mail) -> str:
 
 
 def _content_type(attachment: Attachment) -> str:
-    """Return the declared content type if it is valid, or else a generic one."""
+    """Return the declared content type if it is valid, otherwise a generic one."""
     content_type = attachment.content_type
     if _CONTENT_TYPE.fullmatch(content_type):
         return content_type

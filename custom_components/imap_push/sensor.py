@@ -63,7 +63,7 @@ def _last_error(coordinator: AccountCoordinator) -> str | None:
 
 
 def _last_mail(state: FolderState) -> datetime | None:
-    """Return when the newest mail was received, or else its Date header field."""
+    """Return INTERNALDATE of the newest mail, or the time of its Date header field."""
     if (mail := state.last_mail) is None:
         return None
     return mail.received or mail.date

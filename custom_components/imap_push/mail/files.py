@@ -79,9 +79,10 @@ def resolve_directory(hass: HomeAssistant, directory: str | None) -> Path:
     """
     media = next(iter(hass.config.media_dirs.values()), hass.config.path("media"))
     requested = hass.config.path(directory) if directory else Path(media, DOMAIN)
+    allowed = {*hass.config.allowlist_external_dirs, *hass.config.media_dirs.values()}
     try:
         resolved = Path(requested).resolve()
-        roots = [Path(root).resolve() for root in _allowed_roots(hass)]
+        roots = [Path(root).resolve() for root in allowed]
         public = _public_directory(hass).resolve()
     except (OSError, RuntimeError, ValueError) as err:
         raise DirectoryNotAllowed(requested) from err
@@ -91,10 +92,6 @@ def resolve_directory(hass: HomeAssistant, directory: str | None) -> Path:
     if Path(str(resolved).casefold()).is_relative_to(str(public).casefold()):
         raise DirectoryNotAllowed(requested)
     return resolved
-
-
-def _allowed_roots(hass: HomeAssistant) -> set[str]:
-    return {*hass.config.allowlist_external_dirs, *hass.config.media_dirs.values()}
 
 
 def _public_directory(hass: HomeAssistant) -> Path:
