@@ -1,4 +1,4 @@
-"""Invalid options and duplicate accounts are reported, and everything else keeps working."""
+"""What nobody should ask for is told clearly, and the rest goes on."""
 
 import asyncio
 import logging
@@ -24,21 +24,21 @@ OPTIONS = {"push": True, "notify": True, "poll_interval": 60, "catch_up": "all"}
 @pytest.mark.parametrize(
     ("option", "value"),
     [
-        pytest.param("poll_interval", 0, id="interval of zero"),
+        pytest.param("poll_interval", 0, id="a storm"),
         pytest.param("poll_interval", 9, id="too often"),
         pytest.param("poll_interval", 3601, id="too seldom"),
         pytest.param("poll_interval", -60, id="into the past"),
         pytest.param("poll_interval", float("nan"), id="not a number"),
-        pytest.param("poll_interval", "often", id="text instead of a number"),
+        pytest.param("poll_interval", "often", id="a word for a number"),
         pytest.param("poll_interval", None, id="no interval"),
         pytest.param("catch_up", "everything", id="unknown choice"),
         pytest.param("catch_up", None, id="no choice"),
         pytest.param("catch_up", ["all"], id="a list of choices"),
-        pytest.param("push", "maybe", id="not a boolean"),
-        pytest.param("notify", 1, id="number instead of a boolean"),
+        pytest.param("push", "maybe", id="neither yes nor no"),
+        pytest.param("notify", 1, id="a number for yes"),
     ],
 )
-async def test_invalid_option_is_ignored_with_a_warning(
+async def test_an_option_that_cannot_be_used_counts_as_not_set(
     hass: HomeAssistant,
     entry: MockConfigEntry,
     watchers: list[FakeWatcher],
@@ -46,7 +46,7 @@ async def test_invalid_option_is_ignored_with_a_warning(
     option: str,
     value: Any,
 ) -> None:
-    """The account is watched, and one warning names the option and the account."""
+    """The account is watched, and one line says which option of which account is wrong."""
     others = {"push": False, "poll_interval": 300, "catch_up": "last_day"}
     hass.config_entries.async_update_entry(entry, options=others | {option: value})
     assert await hass.config_entries.async_setup(entry.entry_id)
@@ -76,14 +76,14 @@ async def test_invalid_option_is_ignored_with_a_warning(
         pytest.param(OPTIONS | {"of a later version": 7}, id="one more"),
     ],
 )
-async def test_valid_options_are_not_logged(
+async def test_options_that_can_be_used_cost_no_line(
     hass: HomeAssistant,
     entry: MockConfigEntry,
     watchers: list[FakeWatcher],
     caplog: pytest.LogCaptureFixture,
     options: dict[str, Any],
 ) -> None:
-    """Options that are not set have their defaults."""
+    """What is not set has its default."""
     hass.config_entries.async_update_entry(entry, options=options)
     assert await hass.config_entries.async_setup(entry.entry_id)
     assert watchers[0].options.poll_interval == options.get("poll_interval", 60)
@@ -93,14 +93,14 @@ async def test_valid_options_are_not_logged(
 @pytest.mark.parametrize(
     ("option", "value", "message"),
     [
-        pytest.param("poll_interval", 0, "too small", id="interval of zero"),
+        pytest.param("poll_interval", 0, "too small", id="a storm"),
         pytest.param("poll_interval", 9, "too small", id="too often"),
         pytest.param("poll_interval", 3601, "too large", id="too seldom"),
-        pytest.param("poll_interval", "often", "float", id="text instead of a number"),
+        pytest.param("poll_interval", "often", "float", id="a word for a number"),
         pytest.param("catch_up", "everything", "must be one of", id="unknown choice"),
     ],
 )
-async def test_form_rejects_an_invalid_option_and_accepts_a_valid_one(
+async def test_the_form_refuses_an_option_and_goes_on(
     hass: HomeAssistant,
     entry: MockConfigEntry,
     watcher: FakeWatcher,
@@ -108,7 +108,7 @@ async def test_form_rejects_an_invalid_option_and_accepts_a_valid_one(
     value: Any,
     message: str,
 ) -> None:
-    """The error is shown at the field, and nothing changes until the value is valid."""
+    """The field says why; nothing has changed, and the right value is taken then."""
     form = await hass.config_entries.options.async_init(entry.entry_id)
     typed = {"catch_up": "all", "connection": {}}
     wrong = typed | (
@@ -116,7 +116,7 @@ async def test_form_rejects_an_invalid_option_and_accepts_a_valid_one(
     )
     with pytest.raises(InvalidData) as refused:
         await hass.config_entries.options.async_configure(form["flow_id"], wrong)
-    # Home Assistant shows errors of fields inside a section at the top of the form.
+    # Home Assistant tells on top of the form what is wrong inside of a section.
     field = option if option in typed else CONF_BASE
     assert list(refused.value.schema_errors) == [field]
     assert message in str(refused.value.schema_errors[field])
@@ -128,10 +128,10 @@ async def test_form_rejects_an_invalid_option_and_accepts_a_valid_one(
     assert entry.options == entry.options | OPTIONS
 
 
-async def test_options_of_one_account_do_not_affect_another(
+async def test_another_account_is_not_touched(
     hass: HomeAssistant, entry: MockConfigEntry, watchers: list[FakeWatcher]
 ) -> None:
-    """An invalid option concerns only its own account."""
+    """One account's options are nothing to the others."""
     hass.config_entries.async_update_entry(entry, options={"catch_up": "everything"})
     other = MockConfigEntry(domain=DOMAIN, data=ENTRY_DATA, title="other")
     other.add_to_hass(hass)
@@ -144,7 +144,7 @@ async def test_options_of_one_account_do_not_affect_another(
 async def test_one_account_added_in_two_windows(
     hass: HomeAssistant, watchers: list[FakeWatcher], check_account: AsyncMock
 ) -> None:
-    """Both forms are open; the second one reports that the account exists."""
+    """Both forms are open; who comes second is told that the account is there."""
     first, second = await open_form(hass), await open_form(hass)
     result = await hass.config_entries.flow.async_configure(first, ENTRY_DATA)
     assert result["type"] is FlowResultType.CREATE_ENTRY
@@ -155,10 +155,10 @@ async def test_one_account_added_in_two_windows(
     assert [watcher.running for watcher in watchers] == [True]
 
 
-async def test_account_added_twice_at_the_same_time(
+async def test_one_account_added_twice_in_the_same_moment(
     hass: HomeAssistant, watchers: list[FakeWatcher], check_account: AsyncMock
 ) -> None:
-    """The second flow is aborted; there is one account, watched once."""
+    """Who comes second is told; there is one account, watched once."""
     tried_out = asyncio.Event()
 
     async def try_out(*_: object) -> frozenset[str]:
@@ -184,7 +184,7 @@ async def test_account_added_twice_at_the_same_time(
 
 
 def _warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """Return the warnings and errors that the integration logged."""
+    """Return what the integration said that somebody should do something about."""
     return [
         record.getMessage()
         for record in caplog.records

@@ -1,4 +1,4 @@
-"""Config entry data is converted for the engine."""
+"""What a config entry says reaches the engine in its own words."""
 
 from typing import Any
 
@@ -58,13 +58,15 @@ from . import ENTRY_DATA
         ),
     ],
 )
-def test_criteria_from_the_form(config: dict[str, Any], criteria: Criteria) -> None:
-    """Sizes are in kilobytes in the form, and in octets for the engine."""
+def test_search_is_what_the_form_says(
+    config: dict[str, Any], criteria: Criteria
+) -> None:
+    """Sizes are in kilobytes in the form, in octets at the server."""
     assert criteria_from_config(config) == criteria
 
 
-def test_every_criterion_has_a_field_in_the_form() -> None:
-    """A criterion of the engine has the same name in a saved search."""
+def test_every_criterion_can_be_told() -> None:
+    """A criterion of the engine has the same name in a search."""
     assert set(CRITERIA) == {
         *("sender", "recipient", "subject", "text", "unread", "flagged"),
         *("larger_than", "has_attachment", "newer_than", "raw"),
@@ -75,8 +77,8 @@ def test_every_criterion_has_a_field_in_the_form() -> None:
     "title",
     ["ann.lee@example.org", '"ann lee"@example.org', "ann lee", "mail@home of ann lee"],
 )
-def test_name_for_log_does_not_contain_the_username(title: str) -> None:
-    """The title may be the username; host and entry ID identify the account."""
+def test_log_names_an_account_without_its_login_name(title: str) -> None:
+    """The title can be the login name; host and ID tell accounts apart."""
     entry = MockConfigEntry(
         title=title, data=ENTRY_DATA, entry_id="01JDABCDEFGHIJKLMNPQXY7Z89"
     )

@@ -1,4 +1,4 @@
-"""An account is set up, renamed, unloaded and removed."""
+"""What stays and what goes when an account is set up, unloaded and removed."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ STORAGE_KEY = "imap_push.01IMAPPUSH"
 async def test_a_dead_server_costs_no_time(
     hass: HomeAssistant, entry: MockConfigEntry, watcher: FakeWatcher
 ) -> None:
-    """Set-up does not wait for the server; the account connects later without help."""
+    """The account is set up before the server has answered, and lives up by itself."""
     assert entry.state is ConfigEntryState.LOADED
     assert get_state(hass, CONNECTIVITY).state == "off"
     watcher.listener.state_changed(make_state())
@@ -33,7 +33,7 @@ async def test_account_and_folder_are_devices(
     device_registry: dr.DeviceRegistry,
     entity_registry: er.EntityRegistry,
 ) -> None:
-    """The folder's device is connected via the account's, and belongs to the subentry."""
+    """The folder's device is below the account's and belongs to the subentry."""
     devices = {
         device.name: device
         for device in dr.async_entries_for_config_entry(device_registry, entry.entry_id)
@@ -54,7 +54,7 @@ async def test_account_and_folder_are_devices(
 async def test_unloading_leaves_nothing(
     hass: HomeAssistant, entry: MockConfigEntry, watcher: FakeWatcher
 ) -> None:
-    """No watcher, listener or task remains, and the entry can be loaded again."""
+    """No watcher, no listener, no task is left, and it can be loaded again."""
     listeners = hass.bus.async_listeners()
     for _ in range(2):
         assert await hass.config_entries.async_unload(entry.entry_id)
@@ -69,27 +69,27 @@ async def test_unloading_leaves_nothing(
     assert hass.bus.async_listeners() == listeners
 
 
-async def test_renamed_entry_renames_its_devices(
+async def test_a_new_name_is_shown_everywhere(
     hass: HomeAssistant,
     entry: MockConfigEntry,
     watcher: FakeWatcher,
     device_registry: dr.DeviceRegistry,
 ) -> None:
-    """The entry's title is part of the devices' names."""
+    """Renaming the entry renames its devices."""
     hass.config_entries.async_update_entry(entry, title="Work")
     await hass.async_block_till_done()
     devices = dr.async_entries_for_config_entry(device_registry, entry.entry_id)
     assert {device.name for device in devices} == {"Work", "Work INBOX"}
 
 
-async def test_mark_that_moves_during_logout_is_saved(
+async def test_the_last_mark_of_a_watcher_is_kept(
     hass: HomeAssistant,
     hass_storage: dict[str, Any],
     entry: MockConfigEntry,
     watcher: FakeWatcher,
     watchers: list[FakeWatcher],
 ) -> None:
-    """It is on disk before the next watcher starts."""
+    """A mark that moves while the watcher logs out is on disk before the next one starts."""
     watcher.last_words = Mark(3, 9)
     assert await hass.config_entries.async_reload(entry.entry_id)
     await hass.async_block_till_done()
@@ -104,13 +104,13 @@ async def test_mark_that_moves_during_logout_is_saved(
     assert watchers[1].folders == {"INBOX": WatchedFolder(mark=Mark(3, 9))}
 
 
-async def test_marks_are_saved_when_home_assistant_stops(
+async def test_stopping_home_assistant_keeps_the_marks(
     hass: HomeAssistant,
     hass_storage: dict[str, Any],
     entry: MockConfigEntry,
     watcher: FakeWatcher,
 ) -> None:
-    """The final write includes marks that move during the stop."""
+    """What moves while Home Assistant stops is in the final write."""
     watcher.listener.mark_moved("INBOX", Mark(3, 8))
     watcher.last_words = Mark(3, 9)
     await hass.async_stop(force=True)
@@ -125,16 +125,16 @@ async def test_marks_are_saved_when_home_assistant_stops(
     }
 
 
-async def test_entry_without_folders_is_set_up(
+async def test_an_entry_without_folders_is_set_up(
     hass: HomeAssistant, watchers: list[FakeWatcher]
 ) -> None:
-    """Removing the last folder causes no error."""
+    """Removing the last folder does no harm."""
     entry = MockConfigEntry(domain=DOMAIN, data=ENTRY_DATA, title=USERNAME)
     entry.add_to_hass(hass)
     assert await hass.config_entries.async_setup(entry.entry_id)
     assert watchers[0].folders == {}
 
 
-def test_event_type_is_the_documented_one() -> None:
-    """Users' automations depend on it."""
+def test_the_event_has_the_name_of_the_documentation() -> None:
+    """Automations of users rely on it."""
     assert EVENT_NEW_MAIL == "new_mail"
