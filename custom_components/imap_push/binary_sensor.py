@@ -43,6 +43,6 @@ class ConnectivityBinarySensor(AccountEntity, BinarySensorEntity):
 
     @property
     @override
-    def shown(self) -> object:
+    def state_values(self) -> object:
         """Return whether the server is connected."""
         return self.is_on

@@ -251,7 +251,7 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
     @callback
     def mark_moved(self, folder: str, mark: Mark) -> None:
         """Store a folder's mark."""
-        self.mark_store.async_move(folder, mark)
+        self.mark_store.async_set_mark(folder, mark)
 
     @callback
     def alerted(self, text: str) -> None:

@@ -45,36 +45,36 @@ def async_add_subentry_entities(
     for subentry in subentries.applied:
         add(subentry)
     entry.async_on_unload(
-        async_dispatcher_connect(entry.runtime_data.hass, subentries.signal_added, add)
+        async_dispatcher_connect(entry.runtime_data.hass, subentries.added_signal, add)
     )
 
 
 class ImapPushEntity(CoordinatorEntity[AccountCoordinator]):
-    """An entity that writes its state only if the values that it shows have changed.
+    """An entity that writes its state only if the values in it have changed.
 
     Each mail changes the coordinator's data; without this, it would write all entities.
     """
 
     _attr_has_entity_name = True
-    _shown: object = None
+    _last_values: object = None
 
     @property
-    def shown(self) -> object:
+    def state_values(self) -> object:
         """Return the values that the state depends on, None if on none of the coordinator."""
         return None
 
     @override
     async def async_added_to_hass(self) -> None:
-        """Store the values that are shown first."""
+        """Store the first values."""
         await super().async_added_to_hass()
-        self._shown = self.shown
+        self._last_values = self.state_values
 
     @callback
     @override
     def _handle_coordinator_update(self) -> None:
         """Write the state if the values have changed."""
-        if (shown := self.shown) != self._shown:
-            self._shown = shown
+        if (values := self.state_values) != self._last_values:
+            self._last_values = values
             self.async_write_ha_state()
 
 
@@ -132,7 +132,7 @@ class FolderEntity(SubentryEntity):
 
     @property
     @override
-    def shown(self) -> object:
+    def state_values(self) -> object:
         """Return the state of the folder."""
         return self.folder_state
 

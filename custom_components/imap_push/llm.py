@@ -99,7 +99,7 @@ class _MailTool(Tool):
         accounts: list[Any] = []
         for entry in _entries(hass):
             try:
-                requester.check(Access.READ, entry)
+                requester.check_access(Access.READ, entry)
                 with translated_errors(entry.title):
                     found = await self.async_query(entry, criteria, mark)
             except HomeAssistantError as err:

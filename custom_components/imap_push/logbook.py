@@ -38,8 +38,11 @@ def async_describe_events(
         mail = event.data
         device_id = str(mail.get("device_id"))
         entry = hass.config_entries.async_get_entry(str(mail.get("entry_id")))
-        shown = mail if entry is not None and is_mail_shown(entry) else {}
-        line = {LOGBOOK_ENTRY_NAME: "IMAP Push", LOGBOOK_ENTRY_MESSAGE: _message(shown)}
+        fields = mail if entry is not None and is_mail_shown(entry) else {}
+        line = {
+            LOGBOOK_ENTRY_NAME: "IMAP Push",
+            LOGBOOK_ENTRY_MESSAGE: _message(fields),
+        }
         if device := devices.async_get(device_id):
             line[LOGBOOK_ENTRY_NAME] = device.name_by_user or device.name or ""
         for entity in er.async_entries_for_device(entities, device_id):

@@ -182,7 +182,7 @@ class AttachmentSource(MediaSource):
         requester = await async_requester_of_media(self.hass, item.target_media_player)
         with _errors_as(Unresolvable):
             location = _Location.parse(self.hass, item.identifier)
-            requester.check(Access.READ, location.entry)
+            requester.check_access(Access.READ, location.entry)
             with translated_errors(location.entry.title):
                 attachment = await location.attachment()
         if requester.is_automation:
@@ -200,7 +200,7 @@ class AttachmentSource(MediaSource):
             return _directory(None, self.name, self._accounts(requester))
         with _errors_as(BrowseError):
             location = _Location.parse(self.hass, item.identifier)
-            requester.check(Access.READ, location.entry)
+            requester.check_access(Access.READ, location.entry)
             with translated_errors(location.entry.title):
                 return await _browse(location)
 
@@ -208,7 +208,7 @@ class AttachmentSource(MediaSource):
         return [
             _directory(entry.entry_id, entry.title)
             for entry in self.hass.config_entries.async_loaded_entries(DOMAIN)
-            if requester.may(Access.READ, entry)
+            if requester.has_access(Access.READ, entry)
         ]
 
 
@@ -337,7 +337,9 @@ class AttachmentView(HomeAssistantView):
             location = _Location.parse(self.hass, identifier)
         except HomeAssistantError as err:
             raise web.HTTPNotFound from err
-        if not self._requester(request, location).may(Access.READ, location.entry):
+        if not self._requester(request, location).has_access(
+            Access.READ, location.entry
+        ):
             raise web.HTTPForbidden
         try:
             attachment = await location.attachment()

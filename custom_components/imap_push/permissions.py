@@ -62,16 +62,16 @@ class Requester:
         """Return whether no option restricts the requester."""
         return self.is_automation or (self.user is not None and self.user.is_admin)
 
-    def may(self, needed: Access, entry: ConfigEntry) -> bool:
+    def has_access(self, needed: Access, entry: ConfigEntry) -> bool:
         """Return whether the mail of an account may be read, or changed."""
         return self.is_trusted or access_of(entry) in {needed, Access.CHANGE}
 
-    def check(self, needed: Access, entry: ConfigEntry) -> None:
-        """Raise ServiceValidationError unless `may` returns True.
+    def check_access(self, needed: Access, entry: ConfigEntry) -> None:
+        """Raise ServiceValidationError unless `has_access` returns True.
 
         The error does not contain the account's name, because Home Assistant logs it.
         """
-        if self.may(needed, entry):
+        if self.has_access(needed, entry):
             return
         if needed is Access.CHANGE:
             raise ServiceValidationError(

@@ -177,7 +177,7 @@ class AccountSensor(AccountEntity, SensorEntity):
 
     @property
     @override
-    def shown(self) -> object:
+    def state_values(self) -> object:
         """Return the value."""
         return self.native_value
 
@@ -225,6 +225,6 @@ class MatchesSensor(SubentryEntity, SensorEntity):
 
     @property
     @override
-    def shown(self) -> object:
+    def state_values(self) -> object:
         """Return the count."""
         return self.native_value

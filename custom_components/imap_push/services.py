@@ -137,7 +137,9 @@ async def _async_entry(call: ServiceCall, needed: Access) -> ImapPushConfigEntry
     entry: ImapPushConfigEntry = async_get_config_entry(
         call.hass, DOMAIN, call.data[ATTR_ENTRY_ID]
     )
-    (await async_requester_of_action(call.hass, call.context)).check(needed, entry)
+    (await async_requester_of_action(call.hass, call.context)).check_access(
+        needed, entry
+    )
     return entry
 
 

@@ -48,8 +48,8 @@ async def test_marks_survive_a_restart(hass: HomeAssistant) -> None:
     """Each folder continues from its own mark; a new one has none."""
     store = _store(hass)
     assert await store.async_load(["INBOX"]) == {"INBOX": None}
-    store.async_move("INBOX", Mark(3, 8))
-    store.async_move("Größe", Mark(4, 1))
+    store.async_set_mark("INBOX", Mark(3, 8))
+    store.async_set_mark("Größe", Mark(4, 1))
     await store.async_save()
     assert store.marks == {"INBOX": Mark(3, 8), "Größe": Mark(4, 1)}
     assert await _store(hass).async_load(["INBOX", "Größe", "New"]) == {
@@ -64,7 +64,7 @@ async def test_remembered_digests_survive_a_restart(hass: HomeAssistant) -> None
     mark = Mark(3, 8, datetime(2026, 11, 3, 12, tzinfo=UTC), ("a", "b"))
     store = _store(hass)
     await store.async_load(["INBOX"])
-    store.async_move("INBOX", mark)
+    store.async_set_mark("INBOX", mark)
     await store.async_save()
     assert await _store(hass).async_load(["INBOX"]) == {"INBOX": mark}
 
@@ -72,8 +72,8 @@ async def test_remembered_digests_survive_a_restart(hass: HomeAssistant) -> None
 async def test_folder_that_is_added_again_has_no_mark(hass: HomeAssistant) -> None:
     """Mail that arrived while it was not watched is not new."""
     store = _store(hass)
-    store.async_move("INBOX", Mark(3, 8))
-    store.async_move("Lists", Mark(4, 1))
+    store.async_set_mark("INBOX", Mark(3, 8))
+    store.async_set_mark("Lists", Mark(4, 1))
     await store.async_save()
     without = _store(hass)
     await without.async_load(["INBOX"])
@@ -87,7 +87,7 @@ async def test_folder_that_is_added_again_has_no_mark(hass: HomeAssistant) -> No
 async def test_another_username_has_no_marks(hass: HomeAssistant) -> None:
     """Its mailbox has other mail, but may have the same UIDVALIDITY."""
     store = _store(hass)
-    store.async_move("INBOX", Mark(3, 8))
+    store.async_set_mark("INBOX", Mark(3, 8))
     await store.async_save()
     assert await _store(hass, "joe").async_load(["INBOX"]) == {"INBOX": None}
 
@@ -100,7 +100,7 @@ async def test_frequent_changes_do_not_delay_the_save(
     store = _store(hass)
     behind = []
     for uid in range(1, 60):
-        store.async_move("INBOX", Mark(3, uid))
+        store.async_set_mark("INBOX", Mark(3, uid))
         await asyncio.sleep(0.01)
         behind.append(uid - _next_uid(file))
     await store.async_save()
@@ -189,7 +189,7 @@ async def test_damaged_file_is_logged_and_replaced(
         assert KEY in caplog.text
         assert "ERROR" in caplog.text
 
-    store.async_move("INBOX", Mark(3, 8))
+    store.async_set_mark("INBOX", Mark(3, 8))
     await store.async_save()
     assert await _store(hass).async_load(["INBOX"]) == {"INBOX": Mark(3, 8)}
 
@@ -240,7 +240,7 @@ async def test_watcher_starts_from_the_stored_mark(
 ) -> None:
     """Marks are loaded before the watcher is created."""
     store = _store(hass, USERNAME)
-    store.async_move("INBOX", Mark(3, 8))
+    store.async_set_mark("INBOX", Mark(3, 8))
     await store.async_save()
     assert await hass.config_entries.async_setup(entry.entry_id)
     assert watchers[0].folders == {"INBOX": WatchedFolder(mark=Mark(3, 8))}

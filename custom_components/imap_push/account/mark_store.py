@@ -151,13 +151,13 @@ class MarkStore:
         )
 
     @callback
-    def async_move(self, folder: str, mark: Mark) -> None:
+    def async_set_mark(self, folder: str, mark: Mark) -> None:
         """Store a folder's new mark."""
         self._marks[folder] = mark
         self._async_schedule_save()
 
     @callback
-    def async_drop(self, folder: str) -> None:
+    def async_drop_mark(self, folder: str) -> None:
         """Drop the mark of a folder that is no longer watched; see `async_load`."""
         if self._marks.pop(folder, None) is not None:
             self._async_schedule_save()

@@ -94,7 +94,7 @@ class _Snapshot:
 class Subentries:
     """Applies the subentries of an entry, and changes of them, to watcher and searches.
 
-    `folders` are the watched folders by name. `signal_added` is the dispatcher signal for each
+    `folders` are the watched folders by name. `added_signal` is the dispatcher signal for each
     subentry that is added while the account is watched. Of removed ones, Home Assistant
     removes devices and entities.
     """
@@ -109,7 +109,7 @@ class Subentries:
         self._snapshot = _Snapshot.of(entry)
         self._watcher: AccountWatcher | None = None
         self.folders: dict[str, ConfiguredFolder] = {}
-        self.signal_added = SignalType[ConfigSubentry](
+        self.added_signal = SignalType[ConfigSubentry](
             f"{DOMAIN}_{entry.entry_id}_subentry_added"
         )
 
@@ -184,7 +184,7 @@ class Subentries:
             name = subentry.data[CONF_FOLDER]
             mark = self._mark_store.marks.get(name)
             watcher.add(name, _watched_folder(self.folders[name], mark))
-        async_dispatcher_send(self._hass, self.signal_added, subentry)
+        async_dispatcher_send(self._hass, self.added_signal, subentry)
 
     @callback
     def _async_change(
@@ -206,7 +206,7 @@ class Subentries:
         name = subentry.data[CONF_FOLDER]
         del self.folders[name]
         watcher.remove(name)
-        self._mark_store.async_drop(name)
+        self._mark_store.async_drop_mark(name)
 
 
 def _text_options(subentry: ConfigSubentry) -> tuple[int, bool]:

@@ -56,7 +56,7 @@ def safe_filename(name: str | None, content_type: str) -> str:
     tidy = _DOTS.sub(".", _FORBIDDEN.sub("_", one_line(base))).strip(". ")
     if not any(unicodedata.category(character)[0] in "LNPS" for character in tidy):
         tidy = f"attachment{usual_extension(content_type.lower()) or _UNKNOWN_SUFFIX}"
-    made = _shorten(_with_agreeing_suffix(_shorten(tidy), content_type.lower()))
+    made = _shorten(_with_matching_suffix(_shorten(tidy), content_type.lower()))
     return _shorten(f"_{made}") if _RESERVED.match(made) else made
 
 
@@ -85,18 +85,18 @@ def _suffixes(content_type: str) -> frozenset[str]:
     return known | _MORE_SUFFIXES.get(content_type, frozenset()) if known else known
 
 
-def _with_agreeing_suffix(name: str, content_type: str) -> str:
+def _with_matching_suffix(name: str, content_type: str) -> str:
     """Replace a known suffix of another type; append a suffix if there is no known one."""
     suffix = PurePath(name).suffix
     known = type_of_name(name)
-    if _agrees(suffix.lower(), known, content_type):
+    if _is_matching(suffix.lower(), known, content_type):
         return name
     is_suffix = known is not None or suffix.lower() in _ACTIVE_SUFFIXES
     base = PurePath(name).stem if is_suffix else name
     return f"{base}{usual_extension(content_type) or _UNKNOWN_SUFFIX}"
 
 
-def _agrees(suffix: str, known: str | None, content_type: str) -> bool:
+def _is_matching(suffix: str, known: str | None, content_type: str) -> bool:
     """Return whether a suffix (`known` is its type, if known) can have the content type."""
     if suffix in (suffixes := _suffixes(content_type)):
         return True

@@ -97,13 +97,13 @@ class MailFilter:
     def from_config(cls, config: Mapping[str, Any]) -> Self:
         """Return the filter that the fields of a schema describe."""
         return cls(
-            sender=_compiled(config, CONF_SENDER),
-            recipient=_compiled(config, CONF_RECIPIENT),
-            subject=_compiled(config, CONF_SUBJECT),
+            sender=_compile(config, CONF_SENDER),
+            recipient=_compile(config, CONF_RECIPIENT),
+            subject=_compile(config, CONF_SUBJECT),
             has_attachment=config.get(CONF_HAS_ATTACHMENT),
-            attachment_type=_compiled(config, CONF_ATTACHMENT_TYPE),
+            attachment_type=_compile(config, CONF_ATTACHMENT_TYPE),
             inline_images=config.get(CONF_INLINE_IMAGES, False),
-            authenticated_by=_compiled(config, CONF_AUTHENTICATED_BY),
+            authenticated_by=_compile(config, CONF_AUTHENTICATED_BY),
             ignore_bulk=config.get(CONF_IGNORE_BULK, False),
             ignore_catch_up=config.get(CONF_IGNORE_CATCH_UP, False),
         )
@@ -132,7 +132,7 @@ class MailFilter:
         )
 
 
-def _compiled(config: Mapping[str, Any], field: str) -> re.Pattern[str] | None:
+def _compile(config: Mapping[str, Any], field: str) -> re.Pattern[str] | None:
     """Compile the patterns of a field; return None if it has none."""
     expand = _EXPAND[field]
     patterns = [
@@ -194,7 +194,7 @@ def attached_files(
 
 def type_patterns(texts: Iterable[str]) -> re.Pattern[str] | None:
     """Compile patterns of content types or file names; return None if there are none."""
-    return _compiled({CONF_ATTACHMENT_TYPE: texts}, CONF_ATTACHMENT_TYPE)
+    return _compile({CONF_ATTACHMENT_TYPE: texts}, CONF_ATTACHMENT_TYPE)
 
 
 def matches_type(patterns: re.Pattern[str], attachment: Mapping[str, Any]) -> bool:
