@@ -68,7 +68,7 @@ async def async_get_config_entry_diagnostics(
             )
         },
         "statistics": _describe_statistics(coordinator.statistics),
-        "history": coordinator.history.as_dict(),
+        "history": coordinator.connection_log.as_dict(),
     }
 
 

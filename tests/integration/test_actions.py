@@ -1,4 +1,4 @@
-"""What users do with mail from their automations, with a stand-in for the command connection."""
+"""The actions, with a mock of the client."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -37,7 +37,7 @@ from .conftest import FakeWatcher
 pytestmark = pytest.mark.usefixtures("imap_client", "watcher")
 
 NAMED = {"entry_id": "01IMAPPUSH", "folder": "INBOX", "uid_validity": 3, "uid": 7}
-# What an automation gets of the same mail, as far as it matters here.
+# The fields of the same mail in an automation that are used here.
 MAIL = {**NAMED, "subject": "Your order", "catch_up": False, "attachments": []}
 WRITING = [
     pytest.param("set_flags", {"read": True}, id="set_flags"),
@@ -48,7 +48,7 @@ INVOICE = Attachment(
     part="2", filename="invoice.pdf", content_type="application/pdf", size=1400
 )
 PHOTO = Attachment(part="3", filename="me.jpg", content_type="image/jpeg", size=1400)
-# How scanners and some mail programs declare a PDF.
+# Types that scanners and some mail clients declare for a PDF.
 SCAN = Attachment(
     part="4", filename="scan.pdf", content_type="application/x-pdf", size=9
 )
@@ -64,7 +64,7 @@ LOGO = Attachment(
     inline=True,
 )
 
-# An action's data as templates for each field, and as one for all.
+# An action's data with a template for each field, and with one for all.
 PART = "trigger.event.data.attachments[0].part"
 FETCH_FIRST = {"mail": "{{ trigger.event.data }}", "part": f"{{{{ {PART} }}}}"}
 FETCH_FILE = FETCH_FIRST | {"part": f"{{{{ {PART.removesuffix('.part')} }}}}"}
@@ -72,7 +72,7 @@ FETCH_FILE = FETCH_FIRST | {"part": f"{{{{ {PART.removesuffix('.part')} }}}}"}
 
 @pytest.fixture
 def media(hass: HomeAssistant, tmp_path: Path) -> Path:
-    """Return the media folder, which is the only one that may be written to."""
+    """Return the media folder, the only directory that may be written to."""
     folder = tmp_path / "media"
     folder.mkdir()
     hass.config.media_dirs = {"local": str(folder)}
@@ -88,7 +88,7 @@ async def act(hass: HomeAssistant, action: str, **data: Any) -> Any:
 
 
 def send(imap_client: Mock, *pieces: bytes, error: Exception | None = None) -> None:
-    """Let every part be these pieces, and an error perhaps."""
+    """Let every part consist of these pieces, optionally followed by an error."""
 
     async def read_part(*_args: object) -> AsyncIterator[bytes]:
         for piece in pieces:
@@ -100,7 +100,7 @@ def send(imap_client: Mock, *pieces: bytes, error: Exception | None = None) -> N
 
 
 async def test_search(hass: HomeAssistant, imap_client: Mock) -> None:
-    """All criteria are passed on; what comes back has the fields of a new mail."""
+    """All criteria are passed to the client; the mails have the fields of a new mail."""
     imap_client.search.return_value = SearchResult(
         uid_validity=3, uids=(9, 7), total=12
     )
@@ -155,7 +155,7 @@ async def test_search(hass: HomeAssistant, imap_client: Mock) -> None:
 
 
 async def test_search_without_criteria(hass: HomeAssistant, imap_client: Mock) -> None:
-    """The newest 20 mails of the inbox."""
+    """It returns the newest 20 mails of the inbox."""
     imap_client.search.return_value = SearchResult(uid_validity=3, uids=(7,), total=1)
     imap_client.mails.return_value = [make_mail()]
     await act(hass, "search", entry_id="01IMAPPUSH")
@@ -163,12 +163,13 @@ async def test_search_without_criteria(hass: HomeAssistant, imap_client: Mock) -
 
 
 @pytest.mark.parametrize(
-    "uids", [pytest.param((), id="nothing"), pytest.param((7,), id="gone since")]
+    "uids",
+    [pytest.param((), id="nothing"), pytest.param((7,), id="deleted in between")],
 )
 async def test_search_finds_nothing(
     hass: HomeAssistant, imap_client: Mock, uids: tuple[int, ...]
 ) -> None:
-    """That is no error."""
+    """The response is empty, without an error."""
     imap_client.search.return_value = SearchResult(
         uid_validity=3, uids=uids, total=len(uids)
     )
@@ -178,7 +179,7 @@ async def test_search_finds_nothing(
 
 
 async def test_fetch(hass: HomeAssistant, imap_client: Mock) -> None:
-    """A mail with header, text and attachments."""
+    """It returns a mail with header, text and attachments."""
     imap_client.content.return_value = MessageContent(
         mail=make_mail(attachments=(INVOICE,)),
         headers=(("Received", "from a"), ("Received", "from b")),
@@ -210,7 +211,7 @@ async def test_fetch(hass: HomeAssistant, imap_client: Mock) -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "asked", "html", "answer"),
+    ("data", "arguments", "html", "answer"),
     [
         pytest.param({"links": True}, {"links": True}, None, {}, id="links"),
         pytest.param(
@@ -234,11 +235,11 @@ async def test_fetch_more_than_the_text(
     hass: HomeAssistant,
     imap_client: Mock,
     data: dict[str, Any],
-    asked: dict[str, Any],
+    arguments: dict[str, Any],
     html: str | None,
     answer: dict[str, Any],
 ) -> None:
-    """The response has the field `html` only if it was asked for."""
+    """The response has the field `html` only if it was requested."""
     imap_client.content.return_value = MessageContent(
         mail=make_mail(), text="Hi", html=html
     )
@@ -247,7 +248,8 @@ async def test_fetch_more_than_the_text(
         "INBOX",
         3,
         7,
-        **{"text_size": 10_000, "links": False, "html": False, "part": None} | asked,
+        **{"text_size": 10_000, "links": False, "html": False, "part": None}
+        | arguments,
     )
     assert response["text"] == "Hi"
     assert {key: response[key] for key in response if key == "html"} == answer
@@ -261,7 +263,7 @@ async def test_fetch_more_than_the_text(
     ],
 )
 @pytest.mark.usefixtures("media")
-async def test_part_that_the_mail_does_not_have(
+async def test_unknown_part_is_an_error(
     hass: HomeAssistant, imap_client: Mock, action: str, request_name: str
 ) -> None:
     """Both actions report the same error."""
@@ -273,7 +275,7 @@ async def test_part_that_the_mail_does_not_have(
 
 
 @pytest.mark.parametrize(
-    ("part", "data", "asked"),
+    ("part", "data", "argument"),
     [
         pytest.param("2", FETCH_FIRST, "2", id="number"),
         pytest.param("1.2", FETCH_FIRST, "1.2", id="part of a part"),
@@ -286,9 +288,9 @@ async def test_fetch_the_part_of_an_attachment(
     watcher: FakeWatcher,
     part: str,
     data: dict[str, str],
-    asked: str,
+    argument: str,
 ) -> None:
-    """A template takes it from the trigger, as the documentation shows."""
+    """A template passes it from the trigger, as in the documentation."""
     imap_client.content.return_value = MessageContent(mail=make_mail())
     trigger = {"trigger": "event", "event_type": "new_mail"}
     action = {"action": "imap_push.fetch", "data": data, "response_variable": "mail"}
@@ -297,13 +299,13 @@ async def test_fetch_the_part_of_an_attachment(
     arrival = make_arrival(attachments=(replace(INVOICE, part=part),))
     await watcher.listener.mail_arrived(arrival)
     await hass.async_block_till_done()
-    assert imap_client.content.await_args.kwargs["part"] == asked
+    assert imap_client.content.await_args.kwargs["part"] == argument
 
 
-async def test_fetch_tells_of_a_cut_header(
+async def test_fetch_reports_a_truncated_header(
     hass: HomeAssistant, imap_client: Mock
 ) -> None:
-    """Whatever was cut, the answer says so."""
+    """The field `truncated` covers header and text."""
     imap_client.content.return_value = MessageContent(
         mail=make_mail(truncated=True), text="all"
     )
@@ -340,7 +342,7 @@ async def test_set_flags(
     add: list[str],
     remove: list[str],
 ) -> None:
-    """Only what is said is changed."""
+    """Only the given flags are changed."""
     imap_client.set_flags.return_value = StoreResult(uids=(7,))
     response = await act(hass, "set_flags", **NAMED, **data)
     imap_client.set_flags.assert_awaited_once_with(
@@ -350,7 +352,7 @@ async def test_set_flags(
 
 
 async def test_move(hass: HomeAssistant, imap_client: Mock) -> None:
-    """Several mails in one request, each once."""
+    """Several mails are moved in one request, without duplicates."""
     imap_client.move.return_value = StoreResult(uids=(7, 9), missing=(8,))
     response = await act(
         hass, "move", **NAMED | {"uid": [7, "8", 9, 7]}, target_folder="Archive"
@@ -363,7 +365,7 @@ async def test_move(hass: HomeAssistant, imap_client: Mock) -> None:
 async def test_delete(
     hass: HomeAssistant, imap_client: Mock, permanently: bool
 ) -> None:
-    """To the trash, unless asked otherwise."""
+    """Mail is moved to the trash by default."""
     imap_client.delete.return_value = StoreResult(uids=(7,))
     data = {"permanently": True} if permanently else {}
     await act(hass, "delete", **NAMED, **data)
@@ -372,10 +374,10 @@ async def test_delete(
     )
 
 
-async def test_the_mail_of_an_event_is_all_that_is_needed(
+async def test_mail_of_an_event_identifies_the_mail(
     hass: HomeAssistant, imap_client: Mock, watcher: FakeWatcher
 ) -> None:
-    """An automation passes it on in one line, or field by field."""
+    """Automations pass it as a whole, or field by field."""
     imap_client.set_flags.return_value = StoreResult(uids=(7,))
     imap_client.move.return_value = StoreResult(uids=(7,))
     named = {key: f"{{{{ trigger.event.data.{key} }}}}" for key in NAMED}
@@ -407,10 +409,10 @@ async def test_the_mail_of_an_event_is_all_that_is_needed(
     imap_client.move.assert_awaited_once_with("INBOX", 3, [7], "Archive")
 
 
-async def test_what_a_search_found_can_be_passed_on(
+async def test_result_of_a_search_can_be_passed_to_actions(
     hass: HomeAssistant, imap_client: Mock
 ) -> None:
-    """All of it at once."""
+    """The list of mails is passed as a whole."""
     imap_client.search.return_value = SearchResult(uid_validity=3, uids=(9, 7), total=2)
     imap_client.mails.return_value = [make_mail(9), make_mail(7)]
     imap_client.delete.return_value = StoreResult(uids=(9, 7))
@@ -420,10 +422,10 @@ async def test_what_a_search_found_can_be_passed_on(
 
 
 @pytest.mark.parametrize(("action", "data"), WRITING)
-async def test_mail_that_is_gone(
+async def test_missing_mail_is_reported(
     hass: HomeAssistant, imap_client: Mock, action: str, data: dict[str, Any]
 ) -> None:
-    """Without an answer to tell it in, it is an error; the others are done all the same."""
+    """Without response data it is an error; the other mails are still changed."""
     getattr(imap_client, action).return_value = StoreResult(uids=(7,), missing=(8, 9))
     with pytest.raises(HomeAssistantError) as raised:
         await hass.services.async_call(
@@ -441,7 +443,7 @@ async def test_read_only_account(
     action: str,
     data: dict[str, Any],
 ) -> None:
-    """Nothing that writes is done; reading goes on."""
+    """Actions that write are refused; those that read work."""
     hass.config_entries.async_update_entry(entry, options={CONF_READ_ONLY: True})
     await hass.async_block_till_done()
     with pytest.raises(ServiceValidationError) as raised:
@@ -477,7 +479,7 @@ TEXTS = {
 
 
 def make_error(kind: type[ImapError]) -> ImapError:
-    """Return an error whose words must not be passed on."""
+    """Return an error whose text must not be shown."""
     if kind is CommandRefused:
         return CommandRefused("UID MOVE", "NO", "OVERQUOTA", "secret")
     if kind is imap.CertificateError:
@@ -486,13 +488,13 @@ def make_error(kind: type[ImapError]) -> ImapError:
 
 
 @pytest.mark.parametrize("kind", EVERY_ERROR)
-async def test_every_error_of_the_server_is_told(
+async def test_every_error_of_the_server_has_a_message(
     hass: HomeAssistant,
     imap_client: Mock,
     caplog: pytest.LogCaptureFixture,
     kind: type[ImapError],
 ) -> None:
-    """In the user's language, and without the server's own words."""
+    """It is translated, and does not contain the server's text."""
     caplog.set_level(logging.DEBUG)
     imap_client.move.side_effect = make_error(kind)
     with pytest.raises(HomeAssistantError) as raised:
@@ -507,8 +509,8 @@ async def test_every_error_of_the_server_is_told(
         assert "OVERQUOTA" in str(raised.value)
 
 
-def test_every_text_is_for_an_error() -> None:
-    """A subclass of an error is told as that error, if it has no text of its own."""
+def test_every_message_belongs_to_an_error() -> None:
+    """A subclass without its own message has that of its base class."""
     assert set(errors.ERROR_TEXTS) <= set(EVERY_ERROR)
 
 
@@ -521,10 +523,10 @@ def test_every_text_is_for_an_error() -> None:
     ],
 )
 @pytest.mark.usefixtures("media")
-async def test_errors_of_reading(
+async def test_errors_of_actions_that_read(
     hass: HomeAssistant, imap_client: Mock, action: str, request_name: str
 ) -> None:
-    """They are told as those of writing."""
+    """They are reported like those of actions that write."""
     getattr(imap_client, request_name).side_effect = FolderNotFound
     data = {"entry_id": "01IMAPPUSH"} if action == "search" else NAMED
     with pytest.raises(HomeAssistantError) as raised:
@@ -532,10 +534,10 @@ async def test_errors_of_reading(
     assert raised.value.translation_key == "folder_not_found"
 
 
-async def test_account_that_is_not_there(
+async def test_unknown_account_is_refused(
     hass: HomeAssistant, entry: MockConfigEntry
 ) -> None:
-    """An unknown account, one of another integration, one that is not loaded."""
+    """It is unknown, of another integration, or not loaded."""
     other = MockConfigEntry(domain="other", title="Other")
     other.add_to_hass(hass)
     assert await hass.config_entries.async_unload(entry.entry_id)
@@ -616,24 +618,28 @@ BAD_PARTS = [[], "0", "1.", "TEXT", "1]", "1.0", "1\n", "1." * 20 + "1"]
         pytest.param("save_attachment", {**NAMED, "max_size": 101}, id="too much"),
     ],
 )
-async def test_bad_input(
+async def test_invalid_data_is_refused(
     hass: HomeAssistant, imap_client: Mock, action: str, data: dict[str, Any]
 ) -> None:
-    """The server is not asked."""
+    """No request is sent to the server."""
     with pytest.raises(vol.Invalid):
         await act(hass, action, **data)
     assert not imap_client.method_calls
 
 
-async def test_no_mail_is_named(hass: HomeAssistant, imap_client: Mock) -> None:
-    """The form of an action is submitted as it is: one sentence says what is missing."""
+async def test_action_without_a_mail_is_refused(
+    hass: HomeAssistant, imap_client: Mock
+) -> None:
+    """One message lists the missing fields."""
     with pytest.raises(vol.Invalid, match=r"^expected either mail or entry_id, "):
         await act(hass, "fetch", text_size=100)
     assert not imap_client.method_calls
 
 
-async def test_move_to_where_it_is(hass: HomeAssistant, imap_client: Mock) -> None:
-    """It would only get another UID."""
+async def test_move_to_the_same_folder_is_refused(
+    hass: HomeAssistant, imap_client: Mock
+) -> None:
+    """The mail would only get another UID."""
     with pytest.raises(ServiceValidationError) as raised:
         await act(hass, "move", **NAMED, target_folder="INBOX")
     assert raised.value.translation_key == "same_folder"
@@ -643,7 +649,7 @@ async def test_move_to_where_it_is(hass: HomeAssistant, imap_client: Mock) -> No
 async def test_save_attachments(
     hass: HomeAssistant, imap_client: Mock, media: Path
 ) -> None:
-    """All of a mail, into the media folder, where media players find them."""
+    """All attachments are saved in the media folder, so media players find them."""
     imap_client.mails.return_value = [make_mail(attachments=(INVOICE, PHOTO))]
     send(imap_client, b"one", b"two")
     response = await act(hass, "save_attachment", mail=MAIL)
@@ -670,7 +676,7 @@ async def test_save_attachments(
 
 
 @pytest.mark.parametrize(
-    ("wanted", "saved"),
+    ("content_type", "saved"),
     [
         pytest.param("application/pdf", ["invoice.pdf"], id="PDF"),
         pytest.param("Image/*", ["me.jpg"], id="images"),
@@ -678,7 +684,7 @@ async def test_save_attachments(
             ["image/*", "application/pdf"], ["invoice.pdf", "me.jpg"], id="two"
         ),
         pytest.param("*/*", ["invoice.pdf", "me.jpg"], id="all"),
-        pytest.param([], ["invoice.pdf", "me.jpg"], id="nothing said"),
+        pytest.param([], ["invoice.pdf", "me.jpg"], id="no types given"),
         pytest.param("audio/*", [], id="none"),
         pytest.param("image", [], id="half a type"),
         pytest.param(".PDF", ["invoice.pdf"], id="extension"),
@@ -689,28 +695,34 @@ async def test_save_attachments(
     ],
 )
 async def test_save_attachments_of_some_types(
-    hass: HomeAssistant, imap_client: Mock, media: Path, wanted: Any, saved: list[str]
+    hass: HomeAssistant,
+    imap_client: Mock,
+    media: Path,
+    content_type: Any,
+    saved: list[str],
 ) -> None:
-    """A mail without such attachments is no error."""
+    """A mail without matching attachments is no error."""
     imap_client.mails.return_value = [make_mail(attachments=(INVOICE, PHOTO))]
     send(imap_client, b"content")
-    response = await act(hass, "save_attachment", mail=MAIL, content_type=wanted)
+    response = await act(hass, "save_attachment", mail=MAIL, content_type=content_type)
     assert [file["filename"] for file in response["files"]] == saved
 
 
-@pytest.mark.parametrize("attachment", [INVOICE, SCAN, FAX], ids=lambda it: it.filename)
-@pytest.mark.parametrize("wanted", ["application/pdf", ".pdf", "*.pdf"])
-async def test_save_pdf_however_it_is_declared(
+@pytest.mark.parametrize(
+    "attachment", [INVOICE, SCAN, FAX], ids=lambda file: file.filename
+)
+@pytest.mark.parametrize("content_type", ["application/pdf", ".pdf", "*.pdf"])
+async def test_save_pdf_with_another_declared_type(
     hass: HomeAssistant,
     imap_client: Mock,
     media: Path,
     attachment: Attachment,
-    wanted: str,
+    content_type: str,
 ) -> None:
-    """Its name says what it is."""
+    """Its file name has the suffix."""
     imap_client.mails.return_value = [make_mail(attachments=(PHOTO, attachment))]
     send(imap_client, b"content")
-    response = await act(hass, "save_attachment", mail=MAIL, content_type=wanted)
+    response = await act(hass, "save_attachment", mail=MAIL, content_type=content_type)
     assert [file["filename"] for file in response["files"]] == [attachment.filename]
 
 
@@ -739,7 +751,7 @@ async def test_save_inline_images(
     data: dict[str, Any],
     saved: list[str],
 ) -> None:
-    """They are saved only if the user asks for them."""
+    """They are saved only with the option."""
     imap_client.mails.return_value = [make_mail(attachments=(LOGO, PHOTO))]
     imap_client.attachment.return_value = LOGO
     send(imap_client, b"content")
@@ -750,7 +762,7 @@ async def test_save_inline_images(
 async def test_save_one_part(
     hass: HomeAssistant, imap_client: Mock, media: Path
 ) -> None:
-    """It need not be among the attachments."""
+    """The part may be one that is not among the attachments."""
     imap_client.attachment.return_value = Attachment(
         part="1.2", filename="attachment-1-2.html", content_type="text/html", size=10
     )
@@ -767,7 +779,7 @@ async def test_save_one_part(
 async def test_save_outside_of_the_media_folder(
     hass: HomeAssistant, imap_client: Mock, media: Path, tmp_path: Path
 ) -> None:
-    """Where the user allows it; media players do not find it there."""
+    """This needs an allowed directory, and the file has no media content ID."""
     hass.config.allowlist_external_dirs.add(str(tmp_path / "allowed"))
     imap_client.mails.return_value = [make_mail(attachments=(INVOICE,))]
     send(imap_client, b"content")
@@ -782,7 +794,7 @@ async def test_save_outside_of_the_media_folder(
 async def test_save_in_a_directory_that_is_not_allowed(
     hass: HomeAssistant, imap_client: Mock, media: Path, tmp_path: Path
 ) -> None:
-    """The server is not even asked."""
+    """No request is sent to the server."""
     (media / "link").symlink_to(tmp_path)
     for directory in (
         str(tmp_path),
@@ -812,19 +824,19 @@ async def test_save_in_a_directory_that_is_not_allowed(
             OSError(28, "No space left on device"), "file_not_written", id="disk full"
         ),
         pytest.param(OSError(), "file_not_written", id="disk broken"),
-        pytest.param(MailNotFound(), "mail_not_found", id="mail gone since"),
+        pytest.param(MailNotFound(), "mail_not_found", id="mail deleted"),
         pytest.param(PartNotFound(), "part_not_found", id="no such part"),
         pytest.param(imap.ConnectionLost(), "connection_lost", id="connection lost"),
     ],
 )
-async def test_save_fails(
+async def test_failed_save_leaves_no_file(
     hass: HomeAssistant,
     imap_client: Mock,
     media: Path,
     failure: Exception | None,
     key: str,
 ) -> None:
-    """Nothing of the file stays; what its size was said to be does not matter."""
+    """The declared size of the attachment is not used."""
     imap_client.mails.return_value = [make_mail(attachments=(INVOICE,))]
     send(imap_client, b"x" * 600, b"x" * 600, error=failure)
     with pytest.raises(HomeAssistantError) as raised:
@@ -841,7 +853,7 @@ async def test_save_fails(
 async def test_save_in_a_full_directory(
     hass: HomeAssistant, imap_client: Mock, media: Path
 ) -> None:
-    """The error says what the limits are."""
+    """The error message has the limits."""
     imap_client.mails.return_value = [make_mail(attachments=(INVOICE,))]
     send(imap_client, b"content")
     with (
@@ -853,10 +865,10 @@ async def test_save_in_a_full_directory(
     assert "up to 10,000 files and 10 GB, and 1 GB of the disk" in str(raised.value)
 
 
-async def test_save_where_files_become_public_meanwhile(
+async def test_directory_that_becomes_public_is_refused(
     hass: HomeAssistant, imap_client: Mock, media: Path
 ) -> None:
-    """Nothing is saved there, even if it was allowed a moment before."""
+    """It is checked again when the file is opened."""
     imap_client.mails.return_value = [make_mail(attachments=(INVOICE,))]
     send(imap_client, b"content")
     with (
@@ -871,7 +883,7 @@ async def test_save_where_files_become_public_meanwhile(
 async def test_sender_cannot_replace_a_file_of_another_type(
     hass: HomeAssistant, imap_client: Mock, media: Path
 ) -> None:
-    """A file that is declared as anything gets a number, whatever `overwrite` says."""
+    """A file with a generic type gets a number, even with `overwrite`."""
     folder = media / "imap_push"
     folder.mkdir()
     (folder / "scenes.yaml").write_bytes(b"mine")
@@ -894,8 +906,8 @@ async def test_sender_cannot_replace_a_file_of_another_type(
 
 
 @pytest.mark.parametrize("action", ["fetch", "save_attachment"])
-async def test_a_file_name_as_part(hass: HomeAssistant, action: str) -> None:
-    """The error says what a part is."""
+async def test_file_name_as_part_is_refused(hass: HomeAssistant, action: str) -> None:
+    """The error message explains the format of a part."""
     with pytest.raises(vol.Invalid, match="the number of a part, such as 2 or 1.2"):
         await act(hass, action, **NAMED, part="report.json")
 
@@ -903,7 +915,7 @@ async def test_a_file_name_as_part(hass: HomeAssistant, action: str) -> None:
 async def test_files_of_one_mail_do_not_replace_each_other(
     hass: HomeAssistant, imap_client: Mock, media: Path
 ) -> None:
-    """Phones name several pictures image.jpg; `overwrite` is for files of earlier mail."""
+    """Phones use the name image.jpg several times; `overwrite` is for files of other mails."""
     folder = media / "imap_push"
     folder.mkdir()
     (folder / "me.jpg").write_bytes(b"of an earlier mail")
@@ -911,24 +923,25 @@ async def test_files_of_one_mail_do_not_replace_each_other(
     imap_client.mails.return_value = [make_mail(attachments=pictures)]
     send(imap_client, b"new")
     response = await act(hass, "save_attachment", mail=MAIL, overwrite=True)
-    assert [it["filename"] for it in response["files"]] == ["me.jpg", "me (1).jpg"]
+    names = [file["filename"] for file in response["files"]]
+    assert names == ["me.jpg", "me (1).jpg"]
     assert [path.read_bytes() for path in folder.iterdir()] == [b"new", b"new"]
 
 
-async def test_save_of_mail_that_is_gone(
+async def test_save_of_missing_mail_is_an_error(
     hass: HomeAssistant, imap_client: Mock, media: Path
 ) -> None:
-    """It is an error, not just no file."""
+    """The result is not just an empty list."""
     imap_client.mails.return_value = []
     with pytest.raises(HomeAssistantError) as raised:
         await act(hass, "save_attachment", mail=MAIL)
     assert raised.value.translation_key == "mail_not_found"
 
 
-async def test_save_never_replaces_a_file(
+async def test_save_replaces_a_file_only_with_overwrite(
     hass: HomeAssistant, imap_client: Mock, media: Path
 ) -> None:
-    """Unless asked to, and then not what a link points to."""
+    """Even then it does not replace the target of a link."""
     folder = media / "imap_push"
     folder.mkdir()
     (folder / "invoice.pdf").write_bytes(b"mine")
@@ -948,10 +961,10 @@ async def test_save_never_replaces_a_file(
     assert not (media / "nowhere").exists()
 
 
-async def test_save_over_a_directory(
+async def test_save_does_not_replace_a_directory(
     hass: HomeAssistant, imap_client: Mock, media: Path
 ) -> None:
-    """It stays, and nothing is left behind."""
+    """The directory is kept, and no incomplete file remains."""
     (media / "imap_push/invoice.pdf").mkdir(parents=True)
     imap_client.mails.return_value = [make_mail(attachments=(INVOICE,))]
     send(imap_client, b"theirs")

@@ -1,6 +1,6 @@
-"""Actions hit the right mail or none on each real server, whatever other clients do meanwhile."""
+"""Actions on real servers affect the right mail or none, while other clients change the mailbox."""
 
-# Fixtures come by their names.
+# Fixtures are used by their names.
 # ruff: noqa: F811
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -49,7 +49,7 @@ _PAGE = """\
 <p><img src="cid:logo@example.org" alt="Logo"> <a href="https://example.org/2">Open</a> it.
 """
 
-# Errors that say clearly that nothing was done.
+# Errors after which nothing was changed.
 GONE = {"mail_not_found", "folder_renumbered", "folder_not_found"}
 
 
@@ -68,7 +68,7 @@ async def act(hass: HomeAssistant, action: str, **data: Any) -> Any:
 
 
 async def what_is(hass: HomeAssistant, mail: dict[str, Any]) -> str | None:
-    """Return the subject of a mail, or why it cannot be had."""
+    """Return the subject of a mail, or the key of the error."""
     try:
         fetched = await act(hass, "fetch", mail=mail)
     except HomeAssistantError as err:
@@ -77,12 +77,12 @@ async def what_is(hass: HomeAssistant, mail: dict[str, Any]) -> str | None:
 
 
 async def other_client(mailbox: Mailbox, use: Callable[[IMAP4_SSL], Any]) -> Any:
-    """Do something as another client does."""
+    """Run a function with the connection of another client."""
     return await asyncio.to_thread(mailbox._with_client, use)
 
 
 def order(number: int, kind: str) -> Any:
-    """Return a mail that tells in all its parts which one it is."""
+    """Return a mail whose parts all contain its number."""
     subject = f"{kind} {number}"
     mail = plain(subject, text=f"This is {subject}.\n")
     mail.add_attachment(
@@ -96,7 +96,7 @@ def order(number: int, kind: str) -> Any:
 
 @asynccontextmanager
 async def changing(mailbox: Mailbox) -> AsyncIterator[None]:
-    """Let another client add mail, and delete its own and noise, again and again."""
+    """Let another client append mail, and delete its own and other mail, repeatedly."""
     stop = threading.Event()
     rounds = count()
 
@@ -137,10 +137,10 @@ def subjects(client: IMAP4_SSL, folder: str, keys: str = "ALL") -> set[str]:
     }
 
 
-async def test_every_action_hits_the_right_mail(
+async def test_every_action_affects_the_right_mail(
     hass: HomeAssistant, watched: Watched, mailbox: Mailbox, media: Path
 ) -> None:
-    """While mail before, between and behind it comes and goes."""
+    """Other mail before, between and after it is added and deleted."""
     await other_client(mailbox, lambda client: client.create("Archive"))
     await other_client(mailbox, lambda client: client.create("Trash"))
     ours = [f"ours {number}" for number in range(20)]
@@ -171,7 +171,7 @@ async def test_every_action_hits_the_right_mail(
                 await act(hass, "delete", mail=mail)
             if number % 4 == 3:
                 await act(hass, "delete", mail=mail, permanently=True)
-            # A mail of the other client is what it is, or gone.
+            # A mail of the other client is unchanged, or missing.
             theirs = mails[f"theirs {number}"]
             assert await what_is(hass, theirs) in {theirs["subject"], *GONE}
 
@@ -196,10 +196,10 @@ async def test_every_action_hits_the_right_mail(
 
 
 @only_on_dovecot
-async def test_mail_as_other_programs_write_it(
+async def test_mail_of_other_mail_clients(
     hass: HomeAssistant, watched: Watched, mailbox: Mailbox, media: Path
 ) -> None:
-    """See that event, fetch and save_attachment agree on its parts."""
+    """The event, fetch and save_attachment agree on the parts."""
     mail = EmailMessage()
     mail["Subject"] = "Your scan"
     mail["From"] = "scanner@example.org"
@@ -247,10 +247,10 @@ async def test_mail_as_other_programs_write_it(
         assert raised.value.translation_key == "part_not_found"
 
 
-async def test_several_mails_of_which_some_are_gone(
+async def test_several_mails_of_which_some_are_missing(
     hass: HomeAssistant, watched: Watched, mailbox: Mailbox
 ) -> None:
-    """The others are done, and the missing are told."""
+    """The others are changed, and the missing ones are reported."""
     await mailbox.deliver([plain(f"mail {number}") for number in range(5)])
     await watched.until_unread(5)
     await mailbox.delete_newest()
@@ -265,10 +265,10 @@ async def test_several_mails_of_which_some_are_gone(
     assert [uid for uid, _ in await mailbox.listing()] == uids[:4]
 
 
-async def test_folder_that_is_another_by_the_same_name(
+async def test_folder_that_was_deleted_and_created_again(
     hass: HomeAssistant, watched: Watched, mailbox: Mailbox, media: Path
 ) -> None:
-    """Deleted, made anew, and another mail under the same UID: it is left alone."""
+    """Another mail has the same UID; it is not changed."""
 
     def fill(client: IMAP4_SSL, subject: str) -> None:
         client.create("Orders")
@@ -278,7 +278,7 @@ async def test_folder_that_is_another_by_the_same_name(
     found = await act(hass, "search", entry_id=watched.entry.entry_id, folder="Orders")
     [mail] = found["mails"]
     await act(hass, "fetch", mail=mail)
-    # Dovecot numbers by seconds.
+    # Dovecot derives UIDVALIDITY from the time in seconds.
     await asyncio.sleep(1.1)
     await other_client(mailbox, lambda client: client.delete("Orders"))
     await other_client(mailbox, lambda client: fill(client, "new"))
@@ -298,7 +298,7 @@ async def test_folder_that_is_another_by_the_same_name(
     assert flagged == set()
 
 
-# pymap tells of attachments in a way that no RFC knows.
+# pymap sends a BODYSTRUCTURE for attachments that no RFC allows.
 @only_on_dovecot
 async def test_attachment_as_media(
     hass: HomeAssistant,
@@ -306,7 +306,7 @@ async def test_attachment_as_media(
     mailbox: Mailbox,
     hass_client: ClientSessionGenerator,
 ) -> None:
-    """From the account to the file, which a browser gets octet by octet."""
+    """A browser gets the file unchanged."""
     assert await async_setup_component(hass, "media_source", {})
     await mailbox.deliver([plain("no attachment"), order(1, "ours")])
     await watched.until_unread(2)
@@ -334,7 +334,7 @@ async def test_attachment_as_media(
 async def test_automation_marks_a_burst_of_mail_as_read(
     hass: HomeAssistant, watched: Watched, mailbox: Mailbox, mode: str
 ) -> None:
-    """None of 200 is missed."""
+    """None of 200 mails is missed."""
     assert await async_setup_component(
         hass,
         "automation",

@@ -1,4 +1,4 @@
-"""The blueprint in the automation component of a Home Assistant with lights."""
+"""The blueprint that flashes lights, in an automation with real light entities."""
 
 import logging
 from pathlib import Path
@@ -27,7 +27,7 @@ BLUEPRINT = (
     / "flash_light.yaml"
 )
 
-# A light of each kind: on with a colour, off with a colour, on without colours.
+# A light of each kind: on with a color, off with a color, on without colors.
 COLORED = "light.kitchen_lights"
 DARK = "light.bed_light"
 WARM = "light.ceiling_lights"
@@ -36,7 +36,7 @@ LIGHTS = [COLORED, DARK, WARM]
 
 @pytest.fixture
 def hass_config_dir(tmp_path: Path) -> str:
-    """Give Home Assistant a folder of its own with the blueprint in it, made quick."""
+    """Return a configuration directory with the blueprint, without its delays."""
     file = tmp_path / "blueprints" / "automation" / "imap_push" / "flash_light.yaml"
     file.parent.mkdir(parents=True)
     text = BLUEPRINT.read_text()
@@ -47,7 +47,7 @@ def hass_config_dir(tmp_path: Path) -> str:
 
 @pytest.fixture(autouse=True)
 async def _lights(hass: HomeAssistant) -> None:
-    """Set up lights, and what the blueprint needs to remember them."""
+    """Set up lights, and the components for scenes."""
     assert await async_setup_component(hass, "homeassistant", {})
     assert await async_setup_component(hass, "scene", {})
     entry = MockConfigEntry(domain="demo")
@@ -61,7 +61,7 @@ async def _lights(hass: HomeAssistant) -> None:
 
 
 async def _automate(hass: HomeAssistant, **inputs: Any) -> None:
-    """Make an automation from the blueprint."""
+    """Create an automation from the blueprint."""
     assert await async_setup_component(
         hass,
         "automation",
@@ -80,7 +80,7 @@ async def _automate(hass: HomeAssistant, **inputs: Any) -> None:
 
 
 def _fire(hass: HomeAssistant, **mail: Any) -> None:
-    """Let a mail arrive."""
+    """Fire the event of a new mail."""
     hass.bus.async_fire(
         EVENT_NEW_MAIL,
         new_mail_from_arrival(
@@ -90,19 +90,19 @@ def _fire(hass: HomeAssistant, **mail: Any) -> None:
     )
 
 
-def _looks(hass: HomeAssistant, entity_id: str) -> tuple[object, ...]:
-    """Return what one sees of a light."""
+def _appearance(hass: HomeAssistant, entity_id: str) -> tuple[object, ...]:
+    """Return the state and the visible attributes of a light."""
     state = get_state(hass, entity_id)
-    wanted = ("brightness", "color_mode", "hs_color", "color_temp_kelvin")
-    return (state.state, *(state.attributes.get(key) for key in wanted))
+    attributes = ("brightness", "color_mode", "hs_color", "color_temp_kelvin")
+    return (state.state, *(state.attributes.get(key) for key in attributes))
 
 
-async def test_all_lights_flash_and_are_left_as_they_were(
+async def test_all_lights_flash_and_are_restored(
     hass: HomeAssistant, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Whatever a light can do, it is on and off as often as was asked for."""
+    """Every kind of light is on and off as often as configured."""
     await _automate(hass, times=2, color=[255, 0, 0])
-    before = {light: _looks(hass, light) for light in LIGHTS}
+    before = {light: _appearance(hass, light) for light in LIGHTS}
     changes = async_capture_events(hass, "state_changed")
     _fire(hass)
     await hass.async_block_till_done()
@@ -115,7 +115,7 @@ async def test_all_lights_flash_and_are_left_as_they_were(
         on_and_off = [state.state for state in seen[light]]
         assert on_and_off[:4] == ["on", "off", "on", "off"]
         assert seen[light][0].attributes["brightness"] == 255
-        assert _looks(hass, light) == before[light]
+        assert _appearance(hass, light) == before[light]
     assert seen[COLORED][0].attributes["rgb_color"] == (255, 0, 0)
     assert not hass.states.async_entity_ids("scene")
     assert "ERROR" not in caplog.text
@@ -127,7 +127,7 @@ async def test_all_lights_flash_and_are_left_as_they_were(
         pytest.param({}, True, id="any mail"),
         pytest.param({"sender": "SHOP@example"}, True, id="part of the address"),
         pytest.param({"sender": "the shop"}, True, id="part of the name"),
-        pytest.param({"sender": " shop "}, True, id="blanks around"),
+        pytest.param({"sender": " shop "}, True, id="spaces around"),
         pytest.param({"sender": "bank"}, False, id="another sender"),
         pytest.param({"subject": "ORDER"}, True, id="part of the subject"),
         pytest.param({"subject": "invoice"}, False, id="another subject"),
@@ -139,13 +139,13 @@ async def test_all_lights_flash_and_are_left_as_they_were(
         pytest.param({"lights": [DARK, "light.gone"]}, True, id="one of two is gone"),
     ],
 )
-async def test_only_the_wanted_mail_flashes(
+async def test_only_matching_mail_flashes(
     hass: HomeAssistant,
     caplog: pytest.LogCaptureFixture,
     inputs: dict[str, Any],
     flashes: bool,
 ) -> None:
-    """Sender and subject are compared without regard to case; empty means any."""
+    """Sender and subject are compared case-insensitively; an empty input matches all."""
     await _automate(hass, times=1.0, **inputs)
     calls = async_capture_events(hass, "call_service")
     _fire(hass, subject="Your order 4711")
@@ -153,7 +153,7 @@ async def test_only_the_wanted_mail_flashes(
     called = [call.data["service"] for call in calls if call.data["domain"] == "light"]
     assert bool(called) is flashes
     assert "ERROR" not in caplog.text
-    # asyncio warns of what takes long while other tests run.
+    # Ignore warnings of asyncio about slow callbacks, which occur under load.
     assert not [
         record
         for record in caplog.records
@@ -163,8 +163,8 @@ async def test_only_the_wanted_mail_flashes(
     ]
 
 
-async def test_mail_with_nothing_in_it_flashes(hass: HomeAssistant) -> None:
-    """A filter that is empty asks for nothing."""
+async def test_empty_mail_flashes(hass: HomeAssistant) -> None:
+    """Empty inputs match it."""
     await _automate(hass, times=1)
     calls = async_capture_events(hass, "call_service")
     _fire(hass, subject="", sender="", sender_name="")
@@ -172,14 +172,14 @@ async def test_mail_with_nothing_in_it_flashes(hass: HomeAssistant) -> None:
     assert "turn_on" in [call.data["service"] for call in calls]
 
 
-async def test_a_burst_of_mail_is_one_flash(
+async def test_many_mails_at_a_time_cause_one_flash(
     hass: HomeAssistant, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The lights are remembered before the first flash only, so they come back right."""
+    """Lights are saved only before the first flash, so they are restored correctly."""
     await _automate(hass, times=1)
-    before = {light: _looks(hass, light) for light in LIGHTS}
+    before = {light: _appearance(hass, light) for light in LIGHTS}
     for uid in range(1, 20):
         _fire(hass, uid=uid)
     await hass.async_block_till_done()
-    assert {light: _looks(hass, light) for light in LIGHTS} == before
+    assert {light: _appearance(hass, light) for light in LIGHTS} == before
     assert "Already running" not in caplog.text

@@ -1,6 +1,6 @@
-"""The blueprints in the automation component, with folders of two accounts.
+"""The blueprints in automations, with folders of two accounts.
 
-The one that flashes a light has tests of its own.
+The blueprint that flashes lights has its own tests.
 """
 
 from collections.abc import AsyncIterator
@@ -40,13 +40,13 @@ from .conftest import FakeWatcher
 BLUEPRINTS = Path(__file__).parents[2] / "blueprints" / "automation" / "imap_push"
 NAMES = sorted(path.name for path in BLUEPRINTS.glob("*.yaml"))
 PHONE = "notify.notifier"
-# Three in the afternoon.
+# 3 p.m.
 NOW = datetime(2026, 11, 3, 15, tzinfo=UTC)
 INVOICE = Attachment(
     part="2", filename="invoice.pdf", content_type="application/pdf", size=1400
 )
 PHOTO = Attachment(part="3", filename="me.jpg", content_type="image/jpeg", size=1400)
-# How scanners declare a PDF, and an image within the text.
+# A PDF as declared by scanners, and an inline image.
 SCAN = Attachment(
     part="2", filename="scan.pdf", content_type="application/x-pdf", size=7
 )
@@ -60,7 +60,7 @@ LOGO = Attachment(
 
 @pytest.fixture
 def hass_config_dir(tmp_path: Path) -> str:
-    """Give Home Assistant a folder of its own with the blueprints in it."""
+    """Return a configuration directory with the blueprints."""
     shutil.copytree(BLUEPRINTS, tmp_path / "blueprints" / "automation" / "imap_push")
     return str(tmp_path)
 
@@ -89,7 +89,7 @@ async def accounts(
 
 @pytest.fixture(autouse=True)
 async def _end(hass: HomeAssistant) -> AsyncIterator[None]:
-    """Leave no automation that waits for a time of the day."""
+    """Turn off the automations, which would wait for a time of the day."""
     yield
     if "automation.mail" in hass.states.async_entity_ids():
         await hass.services.async_call(
@@ -99,7 +99,7 @@ async def _end(hass: HomeAssistant) -> AsyncIterator[None]:
 
 @pytest.fixture
 def client(hass: HomeAssistant, accounts: dict[str, FakeWatcher]) -> Mock:
-    """Put a stand-in for the command connection of the account at work."""
+    """Replace the client of the account "work" with a mock."""
     client: Mock = create_autospec(Client, instance=True)
     entry = hass.config_entries.async_get_entry("work")
     assert entry is not None
@@ -108,7 +108,7 @@ def client(hass: HomeAssistant, accounts: dict[str, FakeWatcher]) -> Mock:
 
 
 async def _automate(hass: HomeAssistant, name: str, **inputs: Any) -> None:
-    """Make an automation from a blueprint."""
+    """Create an automation from a blueprint."""
     assert await async_setup_component(
         hass,
         "automation",
@@ -124,12 +124,12 @@ async def _automate(hass: HomeAssistant, name: str, **inputs: Any) -> None:
 
 
 def _work(hass: HomeAssistant) -> dict[str, Any]:
-    """Return what a user chooses for the account at work, and nothing of home."""
+    """Return the inputs for the account "work"."""
     return {"device_id": [device_id(hass, "work")]}
 
 
 async def _deliver(hass: HomeAssistant, watcher: FakeWatcher, **mail: Any) -> None:
-    """Let a mail arrive, and the automation run."""
+    """Deliver a mail, and let the automation run."""
     await watcher.listener.mail_arrived(make_arrival(**mail))
     await hass.async_block_till_done()
 
@@ -137,17 +137,15 @@ async def _deliver(hass: HomeAssistant, watcher: FakeWatcher, **mail: Any) -> No
 async def _wait_until(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory, hour: int
 ) -> None:
-    """Let it be that time of the day."""
+    """Move the clock to a time of the day."""
     freezer.move_to(NOW.replace(hour=hour, second=1))
     async_fire_time_changed(hass, dt_util.utcnow())
     await hass.async_block_till_done()
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_blueprint_is_one_that_people_can_import(
-    hass: HomeAssistant, name: str
-) -> None:
-    """It is valid, and says where it comes from and what each of its inputs is for."""
+async def test_blueprint_can_be_imported(hass: HomeAssistant, name: str) -> None:
+    """It is valid, has its source URL, and describes each input."""
     assert await async_setup_component(hass, "automation", {})
     blueprint = await async_get_blueprints(hass).async_get_blueprint(
         f"imap_push/{name}"
@@ -165,7 +163,7 @@ async def test_blueprint_is_one_that_people_can_import(
 
 
 @pytest.mark.parametrize(
-    ("mail", "told"),
+    ("mail", "expected"),
     [
         pytest.param(
             {},
@@ -202,18 +200,18 @@ async def test_notify_phone(
     accounts: dict[str, FakeWatcher],
     caplog: pytest.LogCaptureFixture,
     mail: dict[str, Any],
-    told: dict[str, Any],
+    expected: dict[str, Any],
 ) -> None:
-    """Subject and sender, whatever they are."""
+    """The message has subject and sender unchanged."""
     await _automate(hass, "notify_phone", mailboxes=_work(hass), notify=[PHONE])
     messages = async_capture_events(hass, "notify")
     await _deliver(hass, accounts["work"], **mail)
-    assert [message.data for message in messages] == [told]
+    assert [message.data for message in messages] == [expected]
     assert "ERROR" not in caplog.text
 
 
 @pytest.mark.parametrize(
-    ("inputs", "mail", "told"),
+    ("inputs", "mail", "expected"),
     [
         pytest.param({"sender": ["example.org"]}, {}, True, id="domain"),
         pytest.param({"sender": ["example.com"]}, {}, False, id="another domain"),
@@ -224,21 +222,21 @@ async def test_notify_phone(
         pytest.param({}, {"folder": "Bills"}, True, id="another folder"),
     ],
 )
-async def test_notify_phone_only_of_the_wanted_mail(
+async def test_notify_phone_only_of_matching_mail(
     hass: HomeAssistant,
     accounts: dict[str, FakeWatcher],
     inputs: dict[str, Any],
     mail: dict[str, Any],
-    told: bool,
+    expected: bool,
 ) -> None:
-    """Never of the other account's."""
+    """Mail of the other account never matches."""
     await _automate(
         hass, "notify_phone", mailboxes=_work(hass), notify=[PHONE], **inputs
     )
     messages = async_capture_events(hass, "notify")
     await _deliver(hass, accounts["home"], **mail | {"folder": "INBOX"})
     await _deliver(hass, accounts["work"], **mail)
-    assert bool(messages) is told
+    assert bool(messages) is expected
     assert len(messages) <= 1
 
 
@@ -259,7 +257,7 @@ async def test_announce_sender(
     mail: dict[str, Any],
     said: str | None,
 ) -> None:
-    """The voice says the name on all speakers, but wakes nobody."""
+    """All speakers announce the name, but not at night."""
     await _automate(
         hass,
         "announce_sender",
@@ -299,7 +297,7 @@ async def test_save_attachments(
     inputs: dict[str, Any],
     saved: list[str],
 ) -> None:
-    """Only those of the types, each where it should be."""
+    """Only the selected types are saved, in the selected directory."""
     media = tmp_path / "media"
     media.mkdir()
     hass.config.media_dirs = {"local": str(media)}
@@ -352,7 +350,7 @@ async def test_save_attachments_that_match(
     attachments: tuple[Attachment, ...],
     saved: list[str],
 ) -> None:
-    """What triggers the automation is what it saves."""
+    """The attachments that trigger the automation are the ones that are saved."""
     hass.config.media_dirs = {"local": str(tmp_path / "media")}
     client.mails.return_value = [make_mail(attachments=attachments)]
     client.read_part.side_effect = _content
@@ -370,7 +368,7 @@ async def test_save_attachments_that_match(
         pytest.param("www/community", [], id="public folder"),
     ],
 )
-async def test_save_attachments_that_are_not_what_they_are_declared_as(
+async def test_save_attachments_with_a_wrong_type(
     hass: HomeAssistant,
     accounts: dict[str, FakeWatcher],
     client: Mock,
@@ -378,7 +376,7 @@ async def test_save_attachments_that_are_not_what_they_are_declared_as(
     directory: str,
     saved: list[str],
 ) -> None:
-    """Who chose pictures gets no page and no script, and nothing reaches the folder www."""
+    """With images selected, no page or script is saved, and nothing is saved in www."""
     www, media = tmp_path / "www", tmp_path / "media"
     for folder in (www, media):
         folder.mkdir()
@@ -411,12 +409,12 @@ async def test_save_attachments_that_are_not_what_they_are_declared_as(
 
 
 @pytest.mark.parametrize(
-    ("unread", "inputs", "told"),
+    ("unread", "inputs", "expected"),
     [
         pytest.param(2, {}, True, id="two"),
         pytest.param(0, {}, False, id="none"),
         pytest.param(2, {"above": 2}, False, id="few"),
-        pytest.param(None, {}, False, id="not known"),
+        pytest.param(None, {}, False, id="unknown"),
     ],
 )
 async def test_remind_unread(
@@ -425,9 +423,9 @@ async def test_remind_unread(
     freezer: FrozenDateTimeFactory,
     unread: int | None,
     inputs: dict[str, Any],
-    told: bool,
+    expected: bool,
 ) -> None:
-    """At six, of what is unread then."""
+    """At six, with the number of unread mails at that time."""
     await _automate(
         hass, "remind_unread", mailboxes=_work(hass), notify=[PHONE], **inputs
     )
@@ -439,12 +437,12 @@ async def test_remind_unread(
     assert not messages
     await _wait_until(hass, freezer, 18)
     assert [message.data["message"] for message in messages] == (
-        ["There is unread mail."] if told else []
+        ["There is unread mail."] if expected else []
     )
 
 
 @pytest.mark.parametrize(
-    ("senders", "told"),
+    ("senders", "expected"),
     [
         pytest.param([], None, id="no mail"),
         pytest.param(["Ann"], ("1", "From Ann"), id="one"),
@@ -462,9 +460,9 @@ async def test_daily_summary(
     freezer: FrozenDateTimeFactory,
     caplog: pytest.LogCaptureFixture,
     senders: list[str],
-    told: tuple[str, str] | None,
+    expected: tuple[str, str] | None,
 ) -> None:
-    """At eight, of the last 24 hours and no longer."""
+    """At eight, with the mail of the last 24 hours."""
     at_eight = NOW.replace(hour=20)
     old = make_mail(1, sender_name="Old", received=at_eight - timedelta(hours=25))
     undated = make_mail(2, sender_name="Undated", received=None)
@@ -482,17 +480,17 @@ async def test_daily_summary(
     assert client.search.await_args.args[0] == "INBOX"
     assert [
         (message.data["title"], message.data["message"]) for message in messages
-    ] == ([(f"Mail of the day: {told[0]}", told[1])] if told else [])
+    ] == ([(f"Mail of the day: {expected[0]}", expected[1])] if expected else [])
     assert "ERROR" not in caplog.text
 
 
-async def test_daily_summary_says_when_the_server_does_not_answer(
+async def test_daily_summary_fails_without_a_response(
     hass: HomeAssistant,
     client: Mock,
     freezer: FrozenDateTimeFactory,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The automation fails, and tells nobody of no mail."""
+    """The automation fails instead of reporting that there is no mail."""
     client.search.side_effect = Unavailable("busy")
     await _automate(hass, "daily_summary", account="work", notify=[PHONE])
     messages = async_capture_events(hass, "notify")
@@ -502,6 +500,6 @@ async def test_daily_summary_says_when_the_server_does_not_answer(
 
 
 async def _content(*_args: object) -> AsyncIterator[bytes]:
-    """Be the content of every part."""
+    """Return the content of each part."""
     yield b"con"
     yield b"tent"

@@ -1,4 +1,4 @@
-"""Folders and searches come, change and go while all others are watched undisturbed."""
+"""Folders and searches are added, changed and removed without disturbing the others."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -22,6 +22,7 @@ from custom_components.imap_push.const import (
     CONF_TEXT_SIZE,
     DOMAIN,
     EVENT_NEW_MAIL,
+    SIGNAL_NEW_MAIL,
     SUBENTRY_TYPE_FOLDER,
     SUBENTRY_TYPE_SEARCH,
 )
@@ -37,8 +38,9 @@ from custom_components.imap_push.imap import (
 )
 from homeassistant.config_entries import SOURCE_REAUTH, ConfigSubentry
 from homeassistant.const import STATE_UNAVAILABLE, STATE_UNKNOWN
-from homeassistant.core import HomeAssistant
+from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr, entity_registry as er
+from homeassistant.helpers.dispatcher import async_dispatcher_connect
 
 from . import NEW_MAIL, READABLE, UNREAD, USERNAME, get_state, make_arrival, make_state
 from .conftest import FakeWatcher
@@ -66,7 +68,7 @@ def _folder(name: str, **data: Any) -> ConfigSubentry:
 
 
 def _search(*folders: str) -> ConfigSubentry:
-    """Return the subentry of a search for invoices."""
+    """Return the subentry of a saved search for invoices."""
     return _subentry(
         SUBENTRY_TYPE_SEARCH,
         "Invoices",
@@ -78,7 +80,7 @@ def _search(*folders: str) -> ConfigSubentry:
 async def change(
     hass: HomeAssistant, entry: MockConfigEntry, watcher: FakeWatcher
 ) -> Callable[..., Any]:
-    """Return how to change a subentry as its dialogue does."""
+    """Return a function that changes a subentry as its flow does."""
 
     async def change(subentry_id: str, **changes: Any) -> None:
         hass.config_entries.async_update_subentry(
@@ -92,19 +94,19 @@ async def change(
 async def _add(
     hass: HomeAssistant, entry: MockConfigEntry, subentry: ConfigSubentry
 ) -> None:
-    """Add a subentry as its dialogue does."""
+    """Add a subentry as its flow does."""
     hass.config_entries.async_add_subentry(entry, subentry)
     await hass.async_block_till_done()
 
 
 @READABLE
-async def test_an_added_folder_is_watched_and_nobody_is_disturbed(
+async def test_added_folder_is_watched_without_disturbing_others(
     hass: HomeAssistant,
     entry: MockConfigEntry,
     watcher: FakeWatcher,
     watchers: list[FakeWatcher],
 ) -> None:
-    """Its entities are there at once, those of the others were never away."""
+    """Its entities exist at once; those of the others never become unavailable."""
     watcher.listener.state_changed(make_state())
     changes = async_capture_events(hass, "state_changed")
     options = {CONF_TEXT_SIZE: 500, CONF_LINKS: True}
@@ -123,7 +125,7 @@ async def test_an_added_folder_is_watched_and_nobody_is_disturbed(
     assert get_state(hass, NEW_MAIL).state == STATE_UNKNOWN
 
 
-async def test_a_removed_folder_is_forgotten(
+async def test_removed_folder_loses_mark_device_and_entities(
     hass: HomeAssistant,
     hass_storage: dict[str, Any],
     entry: MockConfigEntry,
@@ -132,7 +134,7 @@ async def test_a_removed_folder_is_forgotten(
     device_registry: dr.DeviceRegistry,
     entity_registry: er.EntityRegistry,
 ) -> None:
-    """Its mark, its device and its entities are gone; if it comes back, it begins anew."""
+    """If it is added again, it starts without a mark."""
     await _add(hass, entry, _folder("Lists"))
     for folder in ("INBOX", "Lists"):
         watcher.listener.mark_moved(folder, Mark(3, 8))
@@ -154,10 +156,10 @@ async def test_a_removed_folder_is_forgotten(
     assert watchers == [watcher]
 
 
-async def test_a_folder_that_is_removed_and_added_at_once(
+async def test_folder_that_is_removed_and_added_again_at_once(
     hass: HomeAssistant, entry: MockConfigEntry, watcher: FakeWatcher
 ) -> None:
-    """It is another one."""
+    """It is treated as a new folder."""
     watcher.listener.mark_moved("INBOX", Mark(3, 8))
     hass.config_entries.async_remove_subentry(entry, "01INBOX")
     hass.config_entries.async_add_subentry(
@@ -168,14 +170,14 @@ async def test_a_folder_that_is_removed_and_added_at_once(
     assert watcher.folders == {"INBOX": WatchedFolder()}
 
 
-async def test_a_folder_that_is_added_and_removed_at_once(
+async def test_folder_that_is_added_and_removed_at_once(
     hass: HomeAssistant,
     entry: MockConfigEntry,
     watcher: FakeWatcher,
     entity_registry: er.EntityRegistry,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Nothing is left of it."""
+    """Nothing of it remains."""
     hass.config_entries.async_add_subentry(entry, _folder("Lists"))
     hass.config_entries.async_remove_subentry(entry, "01LISTS")
     await hass.async_block_till_done()
@@ -221,7 +223,7 @@ async def test_a_folder_that_is_added_and_removed_at_once(
         pytest.param({"title": "Mine"}, [], WatchedFolder(), id="name"),
     ],
 )
-async def test_a_changed_folder_goes_on(
+async def test_changed_folder_is_watched_without_a_restart(
     watcher: FakeWatcher,
     watchers: list[FakeWatcher],
     change: Callable[..., Any],
@@ -229,7 +231,7 @@ async def test_a_changed_folder_goes_on(
     calls: list[tuple[str, ...]],
     watched: WatchedFolder,
 ) -> None:
-    """Only text takes the server."""
+    """Only options of the text are passed to the watcher."""
     watcher.listener.mark_moved("INBOX", Mark(3, 8))
     await change("01INBOX", **changes)
     assert watcher.calls == calls
@@ -238,16 +240,16 @@ async def test_a_changed_folder_goes_on(
 
 
 @READABLE
-async def test_mail_that_does_not_match_the_folder_gives_no_event(
+async def test_mail_that_does_not_match_the_filter_gives_no_event(
     hass: HomeAssistant,
     entry: MockConfigEntry,
     watcher: FakeWatcher,
     change: Callable[..., Any],
 ) -> None:
-    """Nobody hears of it, from the moment on when the filter is set."""
+    """The filter applies from the moment it is set, for every kind of subscriber."""
     events = async_capture_events(hass, EVENT_NEW_MAIL)
-    subscriber = Mock()
-    entry.runtime_data.async_subscribe_mail(subscriber)
+    subscriber = callback(Mock())
+    async_dispatcher_connect(hass, SIGNAL_NEW_MAIL, subscriber)
     await watcher.listener.mail_arrived(make_arrival(1))
     await change(
         "01INBOX",
@@ -264,14 +266,14 @@ async def test_mail_that_does_not_match_the_folder_gives_no_event(
     ("inline_images", "uids"),
     [pytest.param(False, [2], id="off"), pytest.param(True, [1, 2], id="on")],
 )
-async def test_folder_with_a_filter_of_attachments(
+async def test_folder_with_a_filter_for_attachments(
     hass: HomeAssistant,
     watcher: FakeWatcher,
     change: Callable[..., Any],
     inline_images: bool,
     uids: list[int],
 ) -> None:
-    """A mail with an image in its text only gives an event if inline images count."""
+    """A mail that only has an inline image gives an event only if inline images count."""
     events = async_capture_events(hass, EVENT_NEW_MAIL)
     mail_filter = {"has_attachment": True, "inline_images": inline_images}
     await change("01INBOX", data={CONF_FOLDER: "INBOX", CONF_FILTER: mail_filter})
@@ -290,7 +292,7 @@ async def test_folder_with_a_filter_of_attachments(
         pytest.param("01INVOICES", "Invoices", id="search"),
     ],
 )
-async def test_a_new_name_is_that_of_the_device(
+async def test_renamed_subentry_renames_its_device(
     hass: HomeAssistant,
     entry: MockConfigEntry,
     watcher: FakeWatcher,
@@ -299,7 +301,7 @@ async def test_a_new_name_is_that_of_the_device(
     subentry_id: str,
     name: str,
 ) -> None:
-    """Without a reload."""
+    """It needs no reload."""
     await _add(hass, entry, _search("INBOX"))
     await change(subentry_id, title="Mine")
     devices = dr.async_entries_for_config_entry(device_registry, entry.entry_id)
@@ -317,14 +319,14 @@ async def test_a_new_name_is_that_of_the_device(
         pytest.param({"data": {"port": 994}}, id="data"),
     ],
 )
-async def test_a_changed_account_starts_anew(
+async def test_changed_account_is_reloaded(
     hass: HomeAssistant,
     entry: MockConfigEntry,
     watcher: FakeWatcher,
     watchers: list[FakeWatcher],
     changes: dict[str, Any],
 ) -> None:
-    """With a new watcher."""
+    """It gets a new watcher."""
     if "data" in changes:
         changes = {"data": entry.data | changes["data"]}
     hass.config_entries.async_update_entry(entry, **changes)
@@ -333,22 +335,22 @@ async def test_a_changed_account_starts_anew(
     assert not watcher.running
 
 
-async def test_a_subentry_that_stands_for_another_folder_starts_anew(
+async def test_subentry_with_another_folder_needs_a_reload(
     watchers: list[FakeWatcher], change: Callable[..., Any]
 ) -> None:
-    """Its entities are those of the other folder."""
+    """Its entities are then those of the other folder."""
     await change("01INBOX", data={CONF_FOLDER: "Lists"})
     assert len(watchers) == 2
     assert watchers[1].folders == {"Lists": WatchedFolder()}
 
 
-async def test_a_change_while_an_account_is_set_up_is_not_missed(
+async def test_change_during_set_up_causes_a_reload(
     hass: HomeAssistant,
     entry: MockConfigEntry,
     watchers: list[FakeWatcher],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """It takes a reload, as not everything is there yet."""
+    """It cannot be applied in place, because set-up is not complete."""
     load = "custom_components.imap_push.account.mark_store.MarkStore.async_load"
 
     async def load_slowly(*_: object) -> dict[str, None]:
@@ -365,13 +367,13 @@ async def test_a_change_while_an_account_is_set_up_is_not_missed(
 
 
 @READABLE
-async def test_a_search_is_counted_and_tells_of_new_mail(
+async def test_search_is_counted_and_reports_new_mail(
     hass: HomeAssistant,
     entry: MockConfigEntry,
     watcher: FakeWatcher,
     imap_client: Mock,
 ) -> None:
-    """From the moment on when it is added, without a reload, until it is removed."""
+    """From when it is added until it is removed, without a reload."""
     imap_client.count.side_effect = None
     imap_client.count.return_value = [SearchCount(total=3, matching=frozenset({7}))]
     watcher.listener.state_changed(make_state())
@@ -382,7 +384,7 @@ async def test_a_search_is_counted_and_tells_of_new_mail(
     assert get_state(hass, MATCHES).state == "3"
     assert get_state(hass, MATCHING_MAIL).state == STATE_UNKNOWN
 
-    entry.runtime_data.searches._folders["INBOX"].rests_until = 0.0
+    entry.runtime_data.searches._folders["INBOX"].not_before = 0.0
     await watcher.listener.mail_arrived(make_arrival())
     await hass.async_block_till_done()
     imap_client.count.assert_called_with("INBOX", [Criteria(subject="invoice")], [7])
@@ -398,14 +400,14 @@ async def test_a_search_is_counted_and_tells_of_new_mail(
     assert not watcher.calls
 
 
-async def test_a_search_for_something_else_is_counted_anew(
+async def test_search_with_changed_criteria_is_counted_again(
     hass: HomeAssistant,
     entry: MockConfigEntry,
     watcher: FakeWatcher,
     imap_client: Mock,
     change: Callable[..., Any],
 ) -> None:
-    """As soon as it is changed."""
+    """Right after the change."""
     watcher.listener.state_changed(make_state())
     await _add(hass, entry, _search("INBOX"))
     await change("01INVOICES", data={CONF_FOLDERS: ["Lists"], "unread": True})
@@ -416,7 +418,7 @@ async def test_a_search_for_something_else_is_counted_anew(
 async def test_searches_need_no_watched_folder(
     hass: HomeAssistant, entry: MockConfigEntry, watcher: FakeWatcher, imap_client: Mock
 ) -> None:
-    """They are counted when no connection is to be waited for."""
+    """Without a watched folder, they do not wait for a connection of the watcher."""
     await _add(hass, entry, _search("Archive"))
     assert get_state(hass, MATCHES).state == STATE_UNAVAILABLE
     hass.config_entries.async_remove_subentry(entry, "01INBOX")
@@ -425,10 +427,10 @@ async def test_searches_need_no_watched_folder(
     assert hass.states.get(UNREAD) is None
 
 
-async def test_a_login_that_is_refused_to_a_search_asks_for_the_password(
+async def test_refused_login_of_a_search_asks_for_reauthentication(
     hass: HomeAssistant, entry: MockConfigEntry, watcher: FakeWatcher, imap_client: Mock
 ) -> None:
-    """As one that is refused to the watcher does."""
+    """The same as for a refused login of the watcher."""
     imap_client.count.side_effect = LoginRefused
     watcher.listener.state_changed(make_state())
     await _add(hass, entry, _search("INBOX"))
@@ -437,10 +439,10 @@ async def test_a_login_that_is_refused_to_a_search_asks_for_the_password(
     assert get_state(hass, MATCHES).state == STATE_UNAVAILABLE
 
 
-async def test_the_command_connection_ends_with_the_account(
+async def test_client_is_closed_when_the_account_is_unloaded(
     hass: HomeAssistant, entry: MockConfigEntry, watcher: FakeWatcher, imap_client: Mock
 ) -> None:
-    """It is closed once, and nothing is counted any more."""
+    """It is closed exactly one time, and nothing is counted afterwards."""
     imap_client.close.assert_not_called()
     tasks = entry.runtime_data._tasks
     assert await hass.config_entries.async_unload(entry.entry_id)
@@ -464,7 +466,7 @@ async def test_only_a_stale_device_can_be_removed(
     identifier: str,
     is_removed: bool,
 ) -> None:
-    """What is watched would only come back."""
+    """Devices of watched folders would be created again."""
     device = device_registry.async_get_or_create(
         config_entry_id=entry.entry_id,
         config_subentry_id="01INBOX" if identifier.endswith("INBOX") else None,

@@ -40,7 +40,7 @@ CONDITION = "imap_push.unread"
 async def accounts(
     hass: HomeAssistant, watchers: list[FakeWatcher]
 ) -> dict[str, MockConfigEntry]:
-    """Set up accounts: three unread at work and two in its bills; one at home."""
+    """Set up two accounts: one with 3 and 2 unread mails, the other with 1."""
     entries = {
         "work": make_entry("work", "INBOX", "Bills"),
         "home": make_entry("home", "INBOX"),
@@ -55,7 +55,7 @@ async def accounts(
 
 
 def _count(watcher: FakeWatcher, **counts: int | None) -> None:
-    """Let folders have so many unread mails."""
+    """Report the unread counts of folders."""
     watcher.listener.state_changed(
         make_state(
             {
@@ -69,7 +69,7 @@ def _count(watcher: FakeWatcher, **counts: int | None) -> None:
 async def _check(
     hass: HomeAssistant, target: dict[str, Any], above: int | None = None
 ) -> bool | None:
-    """Return what the condition says."""
+    """Return the result of the condition."""
     options = {} if above is None else {"options": {"above": above}}
     config = await async_validate_condition_config(
         hass, {"condition": CONDITION, "target": target, **options}
@@ -92,13 +92,13 @@ async def _check(
         pytest.param("office", 5, id="area"),
     ],
 )
-async def test_more_unread_mail_than(
+async def test_condition_compares_the_total_of_all_folders(
     hass: HomeAssistant,
     accounts: dict[str, MockConfigEntry],
     target: list[tuple[str, ...]] | str,
     unread: int,
 ) -> None:
-    """All folders of the target count together."""
+    """All folders of the target are added up."""
     office = ar.async_get(hass).async_create("Office")
     dr.async_get(hass).async_update_device(device_id(hass, "work"), area_id=office.id)
     if isinstance(target, list):
@@ -131,29 +131,29 @@ async def test_more_unread_mail_than(
                 }
             ),
             True,
-            id="known of one folder",
+            id="known for one folder",
         ),
     ],
 )
-async def test_what_is_not_known_does_not_count(
+async def test_unknown_counts_are_ignored(
     hass: HomeAssistant,
     accounts: dict[str, MockConfigEntry],
     watchers: list[FakeWatcher],
     state: AccountState,
     expected: bool,
 ) -> None:
-    """The condition is false rather than an error."""
+    """The condition is false and raises no error."""
     watchers[0].listener.state_changed(state)
     target = {"device_id": [device_id(hass, "work")]}
     assert await _check(hass, target) is expected
 
 
-async def test_account_that_is_not_loaded(
+async def test_account_that_is_not_loaded_is_ignored(
     hass: HomeAssistant,
     accounts: dict[str, MockConfigEntry],
     watchers: list[FakeWatcher],
 ) -> None:
-    """It counts again once it is."""
+    """It counts again after it is loaded."""
     target = {"device_id": [device_id(hass, "home")]}
     assert await hass.config_entries.async_unload("home")
     assert not await _check(hass, target)
@@ -171,17 +171,17 @@ async def test_account_that_is_not_loaded(
         pytest.param({}, id="empty"),
     ],
 )
-async def test_unknown_target(
+async def test_unknown_target_has_no_unread_mail(
     hass: HomeAssistant, accounts: dict[str, MockConfigEntry], target: dict[str, Any]
 ) -> None:
-    """There is no unread mail in it."""
+    """The condition is false."""
     assert not await _check(hass, target)
 
 
-async def test_folder_whose_device_is_gone(
+async def test_folder_without_a_device_is_ignored(
     hass: HomeAssistant, accounts: dict[str, MockConfigEntry]
 ) -> None:
-    """It does not count, and is in nobody's way."""
+    """The other folders still count."""
     target = {"device_id": [device_id(hass, "work")]}
     dr.async_get(hass).async_remove_device(device_id(hass, "work", "INBOX"))
     assert await _check(hass, target, 1)
@@ -193,7 +193,7 @@ async def test_condition_of_an_automation_in_yaml(
     accounts: dict[str, MockConfigEntry],
     watchers: list[FakeWatcher],
 ) -> None:
-    """The automation runs only while there is enough unread mail."""
+    """The automation runs only if there is enough unread mail."""
     condition = cast(
         dict[str, Any],
         parse_yaml(
@@ -219,25 +219,25 @@ async def test_condition_of_an_automation_in_yaml(
     [
         pytest.param({}, id="no target"),
         pytest.param({"target": {}, "options": {"above": -1}}, id="below zero"),
-        pytest.param({"target": {}, "options": {"above": "many"}}, id="no number"),
+        pytest.param({"target": {}, "options": {"above": "many"}}, id="not a number"),
         pytest.param({"target": {}, "options": {"below": 1}}, id="unknown option"),
     ],
 )
-async def test_config_that_cannot_be_used(
+async def test_invalid_config_is_refused(
     hass: HomeAssistant, config: dict[str, Any]
 ) -> None:
-    """The editor is told before the automation is saved."""
+    """The editor shows the error before the automation is saved."""
     with pytest.raises(vol.Invalid):
         await async_validate_condition_config(hass, {"condition": CONDITION, **config})
 
 
-async def test_the_editor_shows_whether_it_is_true(
+async def test_editor_shows_the_present_result(
     hass: HomeAssistant,
     accounts: dict[str, MockConfigEntry],
     watchers: list[FakeWatcher],
     hass_ws_client: WebSocketGenerator,
 ) -> None:
-    """At once, and again when the count changes."""
+    """It is sent at first, and again when the count changes."""
     client = await hass_ws_client(hass)
     await client.send_json_auto_id(
         {
@@ -255,8 +255,8 @@ async def test_the_editor_shows_whether_it_is_true(
     assert (await client.receive_json())["event"] == {"result": False}
 
 
-async def test_the_editor_knows_the_condition(hass: HomeAssistant) -> None:
-    """Its field has a selector, a name and a description."""
+async def test_editor_has_texts_and_a_selector(hass: HomeAssistant) -> None:
+    """The field has a selector, a name and a description."""
     assert await async_setup_component(hass, DOMAIN, {})
     description = (await async_get_all_descriptions(hass))[CONDITION]
     assert description is not None
@@ -275,6 +275,6 @@ async def test_the_editor_knows_the_condition(hass: HomeAssistant) -> None:
 async def test_the_editor_offers_the_condition_for_an_account(
     hass: HomeAssistant, accounts: dict[str, MockConfigEntry]
 ) -> None:
-    """Though the account's own entities are diagnostics."""
+    """It does, although the account's own entities are diagnostic."""
     selection = {"device_id": [device_id(hass, "home")]}
     assert CONDITION in await async_get_conditions_for_target(hass, selection, True)

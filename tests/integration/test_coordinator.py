@@ -1,4 +1,4 @@
-"""From what a watcher sees to what automations and logs get."""
+"""How the coordinator passes new mail and state from the watcher to Home Assistant."""
 
 import asyncio
 from datetime import timedelta
@@ -15,8 +15,9 @@ from pytest_homeassistant_custom_component.common import (
 from custom_components.imap_push.const import EVENT_NEW_MAIL
 from custom_components.imap_push.imap import AccountState, ConnectionLost, HostNotFound
 from homeassistant.config_entries import SOURCE_REAUTH
-from homeassistant.core import CoreState, HomeAssistant
+from homeassistant.core import CoreState, HomeAssistant, callback
 from homeassistant.helpers import entity_component
+from homeassistant.helpers.dispatcher import async_dispatcher_connect
 from homeassistant.setup import async_setup_component
 
 from . import (
@@ -37,7 +38,7 @@ from .conftest import FakeWatcher
 async def test_fifty_mails_at_once_are_fifty_events_in_order(
     hass: HomeAssistant, watcher: FakeWatcher
 ) -> None:
-    """The bus event and the event entity both tell of every mail."""
+    """The bus and the event entity both report every mail."""
     events = async_capture_events(hass, EVENT_NEW_MAIL)
     states = async_capture_events(hass, "state_changed")
     uids = list(range(1, 51))
@@ -50,10 +51,10 @@ async def test_fifty_mails_at_once_are_fifty_events_in_order(
     assert len({state.state for state in shown}) == 50
 
 
-async def test_all_that_comes_of_a_mail_has_its_context(
+async def test_bus_event_entity_and_automation_share_a_context(
     hass: HomeAssistant, watcher: FakeWatcher
 ) -> None:
-    """So that the logbook can say why an automation ran, and the next mail has another one."""
+    """The logbook uses it to show why an automation ran; each mail has its own context."""
     trigger = {
         "trigger": "imap_push.new_mail",
         "target": {"device_id": device_id(hass, "01IMAPPUSH")},
@@ -69,20 +70,20 @@ async def test_all_that_comes_of_a_mail_has_its_context(
     assert events[0].context is not events[1].context
 
 
-async def test_a_subscriber_that_fails_costs_one_log_line(
+async def test_failing_subscriber_does_not_harm_the_others(
     hass: HomeAssistant,
     entry: MockConfigEntry,
     watcher: FakeWatcher,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The watcher and the other subscribers hear nothing of it."""
-    failing = Mock(side_effect=RuntimeError("not my day"))
-    listening = Mock()
-    coordinator = entry.runtime_data
-    unsubscribe = coordinator.async_subscribe_mail(failing)
-    coordinator.async_subscribe_mail(listening)
+    """One line in the log reports the failure; all others still get each mail."""
+    failing = callback(Mock(side_effect=RuntimeError("broken subscriber")))
+    listening = callback(Mock())
+    signal = entry.runtime_data.mail_signal("01INBOX")
+    unsubscribe = async_dispatcher_connect(hass, signal, failing)
+    async_dispatcher_connect(hass, signal, listening)
     await watcher.listener.mail_arrived(make_arrival(1))
-    assert caplog.text.count("A subscriber to new mail failed") == 1
+    assert caplog.text.count("RuntimeError: broken subscriber") == 1
 
     unsubscribe()
     await watcher.listener.mail_arrived(make_arrival(2))
@@ -90,10 +91,10 @@ async def test_a_subscriber_that_fails_costs_one_log_line(
     assert [call.args[0]["uid"] for call in listening.call_args_list] == [1, 2]
 
 
-async def test_mail_waits_for_the_automations(
+async def test_mail_is_delivered_after_home_assistant_has_started(
     hass: HomeAssistant, entry: MockConfigEntry, watchers: list[FakeWatcher]
 ) -> None:
-    """What arrived while Home Assistant was away fires once all automations listen."""
+    """Mail from before the start gives an event when all automations are set up."""
     calls = async_mock_service(hass, "test", "automation")
     hass.set_state(CoreState.not_running)
     assert await async_setup_component(
@@ -123,10 +124,10 @@ async def test_mail_waits_for_the_automations(
     assert [call.data for call in calls] == [{"subject": "Your order"}]
 
 
-async def test_mail_that_waits_is_not_delivered_by_an_unloaded_account(
+async def test_waiting_mail_is_not_delivered_after_unloading(
     hass: HomeAssistant, entry: MockConfigEntry, watchers: list[FakeWatcher]
 ) -> None:
-    """Its mark has not moved, so that it comes again."""
+    """Its mark has not moved, so the next set-up delivers it."""
     hass.set_state(CoreState.not_running)
     assert await hass.config_entries.async_setup(entry.entry_id)
     assert await hass.config_entries.async_unload(entry.entry_id)
@@ -138,10 +139,10 @@ async def test_mail_that_waits_is_not_delivered_by_an_unloaded_account(
     delivery.cancel()
 
 
-async def test_what_the_server_does_not_stand_is_done_by_nobody(
+async def test_failed_pipelining_is_disabled_for_watcher_and_client(
     hass: HomeAssistant, entry: MockConfigEntry, watcher: FakeWatcher, imap_client: Mock
 ) -> None:
-    """One command at a time holds for the command connection too, at once and ever after."""
+    """The client stops pipelining at once, and the setting survives a reload."""
     imap_client.do_without_pipelining.assert_not_called()
     watcher.listener.pipelining_failed()
     imap_client.do_without_pipelining.assert_called_once_with()
@@ -152,7 +153,7 @@ async def test_what_the_server_does_not_stand_is_done_by_nobody(
 async def test_one_line_when_lost_and_one_when_back(
     hass: HomeAssistant, watcher: FakeWatcher, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The lines hold neither what the server said nor the password."""
+    """The log lines contain neither text of the server nor the password."""
     caplog.set_level(logging.INFO)
     secret = f"jane.doe {PASSWORD}"
     for state in (
@@ -175,10 +176,10 @@ async def test_one_line_when_lost_and_one_when_back(
     ]
 
 
-async def test_a_server_that_is_dead_from_the_start_costs_one_line(
+async def test_unreachable_server_is_logged_one_time(
     hass: HomeAssistant, watcher: FakeWatcher, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """However often it is tried."""
+    """The number of attempts makes no difference."""
     for _ in range(3):
         watcher.listener.state_changed(AccountState(error=HostNotFound()))
     assert caplog.text.count("not connected") == 1
@@ -187,7 +188,7 @@ async def test_a_server_that_is_dead_from_the_start_costs_one_line(
 async def test_a_refused_login_asks_for_the_password(
     hass: HomeAssistant, entry: MockConfigEntry, watcher: FakeWatcher
 ) -> None:
-    """One dialogue is opened."""
+    """One reauthentication flow is started."""
     watcher.listener.login_refused()
     await hass.async_block_till_done()
     (flow,) = hass.config_entries.flow.async_progress()
@@ -195,13 +196,13 @@ async def test_a_refused_login_asks_for_the_password(
     assert flow["context"]["entry_id"] == entry.entry_id
 
 
-async def test_a_bug_in_the_engine_does_not_go_unseen(
+async def test_exception_of_the_watcher_is_logged(
     hass: HomeAssistant,
     entry: MockConfigEntry,
     watcher: FakeWatcher,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The account is shown as not connected, and the log says why."""
+    """The account is shown as not connected."""
     watcher.listener.state_changed(make_state())
     watcher.bug.set()
     await entry.runtime_data._tasks[0]
@@ -212,25 +213,25 @@ async def test_a_bug_in_the_engine_does_not_go_unseen(
     assert get_state(hass, NEW_MAIL).state == "unknown"
 
 
-async def test_asking_for_an_update_does_no_harm(
+async def test_requested_update_keeps_the_state(
     hass: HomeAssistant, watcher: FakeWatcher
 ) -> None:
-    """Only the server brings news."""
+    """Only the watcher changes the state."""
     watcher.listener.state_changed(make_state())
     await entity_component.async_update_entity(hass, UNREAD)
     await hass.async_block_till_done()
     assert get_state(hass, UNREAD).state == "2"
 
 
-async def test_a_server_that_does_not_let_go_does_not_hold_up_unloading(
+async def test_slow_logout_does_not_delay_unloading(
     hass: HomeAssistant,
     entry: MockConfigEntry,
     watcher: FakeWatcher,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A log-out has its time."""
+    """Logging out has a time limit."""
     monkeypatch.setattr(
-        "custom_components.imap_push.coordinator.STOP_TIMEOUT",
+        "custom_components.imap_push.coordinator.STOP_TIMEOUT_SECONDS",
         timedelta(milliseconds=10).total_seconds(),
     )
     stubborn = asyncio.create_task(_survive_one_cancellation())
@@ -242,7 +243,7 @@ async def test_a_server_that_does_not_let_go_does_not_hold_up_unloading(
 
 
 async def _survive_one_cancellation() -> None:
-    """Wait like a log-out that gets no answer."""
+    """Wait like a logout without a response, and ignore the first cancellation."""
     try:
         await asyncio.Event().wait()
     except asyncio.CancelledError:

@@ -1,4 +1,4 @@
-"""An account of Home Assistant's own IMAP integration is understood as that integration means it."""
+"""Entries of Home Assistant's own IMAP integration are converted correctly."""
 
 from typing import Any
 
@@ -17,31 +17,29 @@ from . import CORE_IMAP_DATA, ENTRY_DATA
 
 
 def _core_entry(**changes: Any) -> MockConfigEntry:
-    """Return an entry of the core integration."""
+    """Return an entry of the IMAP integration."""
     return MockConfigEntry(domain="imap", data=CORE_IMAP_DATA | changes)
 
 
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        pytest.param({}, {}, id="the usual one"),
-        pytest.param({"port": 143}, {"port": 143}, id="TLS at any port"),
+        pytest.param({}, {}, id="default port"),
+        pytest.param({"port": 143}, {"port": 143}, id="TLS on any port"),
         pytest.param({"verify_ssl": False}, {"verify_ssl": False}, id="not verified"),
-        pytest.param(
-            {"ssl_cipher_list": "modern"}, {}, id="its ciphers are not taken over"
-        ),
+        pytest.param({"ssl_cipher_list": "modern"}, {}, id="cipher list is ignored"),
     ],
 )
-def test_login_and_server_are_read(
+def test_credentials_and_server_are_converted(
     changes: dict[str, Any], expected: dict[str, Any]
 ) -> None:
-    """The core integration knows neither STARTTLS nor a connection without encryption."""
+    """The IMAP integration supports neither STARTTLS nor unencrypted connections."""
     data = entry_data_from_core_imap(_core_entry(**changes))
     assert data == ENTRY_DATA | expected
 
 
-def test_an_entry_of_old_lacks_what_came_later() -> None:
-    """The certificate was always verified then."""
+def test_old_entry_without_verify_ssl_means_verification() -> None:
+    """Old versions always verified the certificate."""
     data = dict(CORE_IMAP_DATA)
     del data["verify_ssl"]
     assert (
@@ -54,18 +52,18 @@ def test_an_entry_of_old_lacks_what_came_later() -> None:
     ("written", "folder"),
     [
         pytest.param("INBOX", "INBOX", id="inbox"),
-        pytest.param("inbox", "INBOX", id="inbox has no case"),
+        pytest.param("inbox", "INBOX", id="inbox in lower case"),
         pytest.param("", "INBOX", id="none"),
         pytest.param("Work/Projects", "Work/Projects", id="nested"),
-        pytest.param('"Sent Items"', "Sent Items", id="quoted for its blank"),
-        pytest.param(r'"a \"b\" \\ c"', r'a "b" \ c', id="quoted for its quotes"),
+        pytest.param('"Sent Items"', "Sent Items", id="quoted because of a space"),
+        pytest.param(r'"a \"b\" \\ c"', r'a "b" \ c', id="quoted because of quotes"),
         pytest.param('"', '"', id="a lone quote"),
         pytest.param("Entw&APw-rfe", "Entwürfe", id="modified UTF-7"),
         pytest.param("Entwürfe", "Entwürfe", id="UTF-8"),
     ],
 )
 def test_folder_is_decoded(written: str, folder: str) -> None:
-    """The core integration sends the folder's name as it was typed."""
+    """The IMAP integration stores the name as sent to the server."""
     assert folder_from_core_imap(_core_entry(folder=written)) == folder
 
 
@@ -79,15 +77,17 @@ def test_folder_is_decoded(written: str, folder: str) -> None:
         pytest.param({"server": "imap.example.org"}, False, id="another server"),
     ],
 )
-def test_account_is_known_again(
+def test_same_account_is_recognized(
     entry: MockConfigEntry, changes: dict[str, Any], same: bool
 ) -> None:
-    """An account is a login at a host."""
+    """Username and host decide."""
     assert same_account(entry, _core_entry(**changes)) is same
 
 
-async def test_entries_are_found(hass: HomeAssistant, entry: MockConfigEntry) -> None:
-    """One that says nothing of a server is none."""
+async def test_only_entries_with_a_server_are_returned(
+    hass: HomeAssistant, entry: MockConfigEntry
+) -> None:
+    """An entry without a server is ignored."""
     core_entry = _core_entry()
     core_entry.add_to_hass(hass)
     MockConfigEntry(domain="imap", data={}).add_to_hass(hass)

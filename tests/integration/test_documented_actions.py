@@ -1,4 +1,4 @@
-"""What the documentation of the actions shows is what they take."""
+"""The examples of actions in the documentation."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +23,7 @@ MAIL = {"entry_id": "1", "folder": "INBOX", "uid": 1, "uid_validity": 1}
 
 
 def _calls(tree: Any) -> Iterator[dict[str, Any]]:
-    """Yield every action in an example."""
+    """Yield every call of an action in an example."""
     if isinstance(tree, dict):
         if "action" in tree:
             yield tree
@@ -38,19 +38,19 @@ CALLS = [call for block in BLOCKS for call in _calls(block)]
 
 @pytest.mark.parametrize("call", CALLS, ids=lambda call: str(call["action"]))
 def test_example(call: dict[str, Any]) -> None:
-    """It is an action, and takes the fields it is given."""
+    """The action exists, and its schema accepts the fields."""
     cv.SCRIPT_SCHEMA([call])
     domain, _, action = call["action"].partition(".")
     if domain == "imap_push":
         schema = getattr(service_data, f"{action.upper()}_SCHEMA")
-        # In place of templates.
+        # Replaces templates.
         values = {"mail": MAIL, "part": "1"}
         assert schema({key: values.get(key, call["data"][key]) for key in call["data"]})
 
 
 @pytest.mark.parametrize("action", ACTIONS)
 def test_every_action_is_documented(action: str) -> None:
-    """With every field, and an example."""
+    """The page has every field, and an example."""
     assert f"imap_push.{action}" in {call["action"] for call in CALLS}
     [section] = re.findall(rf"\[`imap_push\.{action}`\]\(#([a-z-]+)\)", PAGE)
     heading = section.replace("-", " ").capitalize()

@@ -1,4 +1,4 @@
-"""The automations of the documentation."""
+"""The examples of automations in the documentation."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -28,7 +28,7 @@ TIME = {"trigger": "time", "at": "12:00:00"}
 
 @pytest.mark.parametrize("example", EXAMPLES)
 async def test_example_is_valid(hass: HomeAssistant, example: str) -> None:
-    """It can be pasted; a condition or actions alone need a trigger."""
+    """Users can paste it. A condition or actions without a trigger get one here."""
     assert await async_setup_component(hass, "automation", {})
     config = cast(dict[str, Any], parse_yaml(example))
     if "automation" in config:
@@ -40,7 +40,7 @@ async def test_example_is_valid(hass: HomeAssistant, example: str) -> None:
 
 
 async def test_every_trigger_and_condition_has_its_page(hass: HomeAssistant) -> None:
-    """With what it is, the editor, YAML, options, good to know, and examples."""
+    """The page has all required sections."""
     parts = [
         "In the automation editor",
         "In YAML",
@@ -60,7 +60,7 @@ async def test_every_trigger_and_condition_has_its_page(hass: HomeAssistant) -> 
 
 
 def test_every_option_is_in_the_table() -> None:
-    """And so are the limits in the text."""
+    """The limits are documented, too."""
     options = re.findall(r"^\| `(\w+)` \|", PAGES["triggers.md"], re.MULTILINE)
     assert options == [str(marker) for marker in mail_filter.FILTER_FIELDS]
     limits = f"{mail_filter.MAX_PATTERN} characters, a list {mail_filter.MAX_PATTERNS}"

@@ -1,4 +1,4 @@
-"""What the user sees of an account and its folders."""
+"""The entities of an account and its folders."""
 
 from datetime import UTC, datetime
 import json
@@ -49,16 +49,16 @@ from . import (
 )
 from .conftest import FakeWatcher
 
-# What the recorder leaves out of every state.
+# Attributes that the recorder excludes from every state.
 UNRECORDED = {"device_class", "event_types", "friendly_name", "icon"}
-# What all users see of a mail without the option of the account.
+# Fields that all users see without the option of the account.
 PUBLIC = {
     *("account", "bulk", "catch_up", "device_id", "folder", "push", "received"),
 }
 
 
 def _inbox(**fields: Any) -> AccountState:
-    """Return the state of a connected account with this INBOX."""
+    """Return the state of a connected account with this state of INBOX."""
     return make_state({"INBOX": FolderState(available=True, **fields)})
 
 
@@ -115,7 +115,7 @@ def _inbox(**fields: Any) -> AccountState:
             {UNREAD: "0", LAST_MAIL: STATE_UNKNOWN},
             id="empty folder",
         ),
-        pytest.param(_inbox(), {UNREAD: STATE_UNKNOWN}, id="count not known"),
+        pytest.param(_inbox(), {UNREAD: STATE_UNKNOWN}, id="unknown count"),
         pytest.param(
             _inbox(
                 last_mail=make_mail(
@@ -141,7 +141,7 @@ async def test_states_follow_the_account(
     state: AccountState,
     expected: dict[str, str],
 ) -> None:
-    """All states change at once with what the watcher tells."""
+    """All entities show the state that the watcher reports."""
     watcher.listener.state_changed(state)
     assert {
         entity_id: get_state(hass, entity_id).state for entity_id in expected
@@ -197,7 +197,7 @@ async def test_entities_have_names_and_classes(
     category: EntityCategory | None,
     attributes: dict[str, Any],
 ) -> None:
-    """As the user finds them."""
+    """Names, classes and categories are those that users see."""
     watcher.listener.state_changed(make_state())
     state = get_state(hass, entity_id)
     assert state.attributes["friendly_name"] == name
@@ -211,7 +211,7 @@ async def test_unique_ids_do_not_depend_on_what_can_be_changed(
     watcher: FakeWatcher,
     entity_registry: er.EntityRegistry,
 ) -> None:
-    """Changing host or login keeps all entities."""
+    """All entities stay when host or username change."""
     assert {
         entity.entity_id: entity.unique_id
         for entity in er.async_entries_for_config_entry(entity_registry, entry.entry_id)
@@ -231,8 +231,8 @@ async def test_unique_ids_do_not_depend_on_what_can_be_changed(
 @pytest.mark.parametrize(
     ("entry_options", "is_shown"),
     [
-        pytest.param({}, False, id="as it is set up"),
-        pytest.param({"access": "none"}, False, id="nobody else"),
+        pytest.param({}, False, id="default"),
+        pytest.param({"access": "none"}, False, id="administrators only"),
         pytest.param({"access": "everything"}, False, id="unknown"),
         pytest.param({"access": None}, False, id="not set"),
         pytest.param({"access": ["read"]}, False, id="no text"),
@@ -240,10 +240,10 @@ async def test_unique_ids_do_not_depend_on_what_can_be_changed(
         pytest.param({"access": "change"}, True, id="all may change"),
     ],
 )
-async def test_what_every_user_sees_of_a_mail(
+async def test_option_decides_which_fields_all_users_see(
     hass: HomeAssistant, watcher: FakeWatcher, is_shown: bool
 ) -> None:
-    """All fields of the bus event, or when and where it came; the event has all fields."""
+    """Either all fields, or time and origin only; the bus event has all fields."""
     assert get_state(hass, NEW_MAIL).state == STATE_UNKNOWN
     events = async_capture_events(hass, EVENT_NEW_MAIL)
     arrival = make_arrival(
@@ -274,10 +274,10 @@ async def test_what_every_user_sees_of_a_mail(
         assert not {"sender", "sender_name", "subject"} & last_mail.attributes.keys()
 
 
-async def test_what_was_shown_before_the_option_is_not_shown_after_it(
+async def test_restored_event_respects_the_present_option(
     hass: HomeAssistant, entry: MockConfigEntry, watchers: list[FakeWatcher]
 ) -> None:
-    """A restart brings back the last mail, but not its sender and subject."""
+    """A restart restores the last mail without its sender and subject."""
     hass.config_entries.async_update_entry(entry, options={"access": "read"})
     assert await hass.config_entries.async_setup(entry.entry_id)
     await watchers[-1].listener.mail_arrived(make_arrival())
@@ -290,10 +290,10 @@ async def test_what_was_shown_before_the_option_is_not_shown_after_it(
     assert after.attributes.keys() - UNRECORDED == {"event_type", *PUBLIC}
 
 
-async def test_last_mail_without_its_fields_is_forgotten(
+async def test_event_without_stored_fields_is_not_restored(
     hass: HomeAssistant, entry: MockConfigEntry, watchers: list[FakeWatcher]
 ) -> None:
-    """Where the storage has the state of the event entity only."""
+    """The storage then has only the state of the event entity."""
     mock_restore_cache(hass, [State(NEW_MAIL, "2026-11-03T12:30:00.000+00:00")])
     assert await hass.config_entries.async_setup(entry.entry_id)
     await hass.async_block_till_done()
@@ -301,10 +301,10 @@ async def test_last_mail_without_its_fields_is_forgotten(
 
 
 @READABLE
-async def test_event_entity_is_there_when_the_server_is_not(
+async def test_event_entity_is_available_without_a_connection(
     hass: HomeAssistant, watcher: FakeWatcher
 ) -> None:
-    """Triggers ignore what comes out of unavailable: mail caught up with would be lost."""
+    """Triggers ignore a change from unavailable, so they would miss mail of the catch-up."""
     watcher.listener.state_changed(AccountState(error=ConnectionLost()))
     await watcher.listener.mail_arrived(make_arrival(1))
     first = get_state(hass, NEW_MAIL)
@@ -314,10 +314,10 @@ async def test_event_entity_is_there_when_the_server_is_not(
     assert first.state != second.state
 
 
-async def test_event_entity_remembers_the_last_mail(
+async def test_event_entity_is_restored_after_a_restart(
     hass: HomeAssistant, entry: MockConfigEntry, watcher: FakeWatcher
 ) -> None:
-    """A restart is no new mail."""
+    """The restart is not reported as new mail."""
     await watcher.listener.mail_arrived(make_arrival())
     before = get_state(hass, NEW_MAIL)
     assert await hass.config_entries.async_unload(entry.entry_id)
@@ -335,37 +335,37 @@ async def test_event_entity_remembers_the_last_mail(
             {},
             set(),
             set(),
-            id="as it is set up",
+            id="default",
         ),
         pytest.param(
             {"record_mail": True},
             {"event_type", "bulk", "catch_up", "folder", "push", "received"},
             set(),
-            id="wanted, and not for everybody",
+            id="recorded, administrators only",
         ),
         pytest.param(
             {"access": "read"},
             set(),
             set(),
-            id="for everybody, and not wanted",
+            id="all users, not recorded",
         ),
         pytest.param(
             {"access": "read", "record_mail": True},
             {"event_type", "bulk", "catch_up", "folder", "push", "received"}
             | {"uid", "uid_validity", "sender", "sender_name", "subject"},
             {"sender", "sender_name", "subject"},
-            id="who wrote what is wanted",
+            id="recorded, all users",
         ),
     ],
 )
-async def test_recorder_gets_little_of_the_largest_mail(
+async def test_recorded_attributes_of_the_largest_mail_are_small(
     hass: HomeAssistant,
     entry: MockConfigEntry,
     watchers: list[FakeWatcher],
     recorded: set[str],
     of_last_mail: set[str],
 ) -> None:
-    """Far less than its 16 KB, and who wrote what only if the user wants it."""
+    """Far below the limit of 16 KB; sender and subject only with the option."""
     assert await hass.config_entries.async_setup(entry.entry_id)
     await hass.async_block_till_done()
     address = "a" * 64 + "@" + "example." * 20 + "org"
@@ -393,7 +393,7 @@ async def test_recorder_gets_little_of_the_largest_mail(
 
 
 def _recorded(state: State) -> dict[str, Any]:
-    """Return the attributes that the recorder keeps."""
+    """Return the attributes that are recorded."""
     assert state.state_info is not None
     ignored = {*state.state_info["unrecorded_attributes"], *UNRECORDED}
     if MATCH_ALL in ignored:
@@ -405,7 +405,9 @@ def _recorded(state: State) -> dict[str, Any]:
     ("entity_id", "state", "expected"),
     [
         pytest.param(MESSAGES, _inbox(messages=12), "12", id="messages"),
-        pytest.param(MESSAGES, _inbox(), STATE_UNKNOWN, id="messages not told"),
+        pytest.param(
+            MESSAGES, _inbox(), STATE_UNKNOWN, id="unknown number of messages"
+        ),
         pytest.param(LAST_ERROR, make_state(), STATE_UNKNOWN, id="never an error"),
         pytest.param(
             LAST_ERROR,
@@ -417,7 +419,7 @@ def _recorded(state: State) -> dict[str, Any]:
             LAST_ERROR,
             AccountState(error=ConnectTimeout()),
             "connect_timeout",
-            id="an error of a finer kind",
+            id="subclass of an error",
         ),
     ],
 )
@@ -430,7 +432,7 @@ async def test_rare_entities_can_be_enabled(
     state: AccountState,
     expected: str,
 ) -> None:
-    """They are there, and disabled."""
+    """They exist, but are disabled by default."""
     assert await hass.config_entries.async_setup(entry.entry_id)
     await hass.async_block_till_done()
     assert hass.states.get(entity_id) is None
@@ -467,41 +469,42 @@ async def test_rare_entities_can_be_enabled(
             "2",
             id="one is not watched",
         ),
-        pytest.param(_inbox(unread=0), "0", id="all is read"),
-        pytest.param(AccountState(), STATE_UNKNOWN, id="nothing is known"),
+        pytest.param(_inbox(unread=0), "0", id="no unread mail"),
+        pytest.param(AccountState(), STATE_UNKNOWN, id="all unknown"),
     ],
 )
 async def test_total_unread(
     hass: HomeAssistant, watcher: FakeWatcher, state: AccountState, total: str
 ) -> None:
-    """All folders together, as far as they are known."""
+    """The sum of the known counts of all folders."""
     watcher.listener.state_changed(make_state())
     watcher.listener.state_changed(state)
     assert get_state(hass, TOTAL_UNREAD).state == total
 
 
-async def test_check_now_asks_the_server(
+async def test_check_now_checks_all_folders(
     hass: HomeAssistant, watcher: FakeWatcher
 ) -> None:
-    """In all folders, whatever was told."""
+    """The watcher is called for each press."""
     await hass.services.async_call(
         "button", "press", {"entity_id": CHECK_NOW}, blocking=True
     )
     assert watcher.calls == [("check_now",)]
 
 
-async def test_only_what_changed_is_written(
+async def test_unchanged_state_is_not_written(
     hass: HomeAssistant,
     watcher: FakeWatcher,
     freezer: FrozenDateTimeFactory,
 ) -> None:
-    """The same again is not even reported."""
+    """An equal state is not even reported."""
     watcher.listener.state_changed(make_state())
     before = {state.entity_id: state.last_reported for state in hass.states.async_all()}
     freezer.tick(1)
     watcher.listener.state_changed(make_state())
     watcher.listener.state_changed(make_state(capabilities=frozenset()))
-    assert {it.entity_id: it.last_reported for it in hass.states.async_all()} == before
+    after = {state.entity_id: state.last_reported for state in hass.states.async_all()}
+    assert after == before
     watcher.listener.state_changed(make_state(push_mode=PushMode.POLL))
     assert [
         state.entity_id

@@ -1,4 +1,4 @@
-"""Every field of `new_mail`."""
+"""The fields of `new_mail`."""
 
 from datetime import UTC, datetime, timedelta, timezone
 import json
@@ -46,7 +46,7 @@ BARE = {
 def _new_mail(
     push: PushMode = PushMode.IDLE, *, catch_up: bool = False, **fields: Any
 ) -> dict[str, Any]:
-    """Return the event of a mail that has these fields."""
+    """Return the event of a mail with these fields."""
     mail = Mail(folder="INBOX", uid_validity=3, uid=7, **fields)
     return new_mail_from_arrival(
         Arrival(mail=mail, push=push, catch_up=catch_up),
@@ -59,7 +59,7 @@ def _new_mail(
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        pytest.param({}, {}, id="all fields are always there"),
+        pytest.param({}, {}, id="all fields are always present"),
         pytest.param(
             {
                 "message_id": "<1@example.org>",
@@ -75,7 +75,7 @@ def _new_mail(
                 "subject": "Ihre Bestellung 🎉",
                 "size": 18_000_000,
             },
-            id="text and numbers stay",
+            id="text and numbers",
         ),
         pytest.param(
             {
@@ -183,7 +183,7 @@ def _new_mail(
     ],
 )
 def test_fields_of_new_mail(given: dict[str, Any], expected: dict[str, Any]) -> None:
-    """All fields are there, and JSON knows all values as they are."""
+    """All fields are present, and JSON keeps all values unchanged."""
     new_mail = _new_mail(**given)
     assert new_mail == BARE | expected
     assert json.loads(json.dumps(new_mail)) == new_mail

@@ -1,4 +1,4 @@
-"""What strangers send gets a name that harms nothing, and that is true to its type."""
+"""Attachments get file names that are safe and match the content type."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from homeassistant.util import raise_if_invalid_filename, raise_if_invalid_path
 @pytest.mark.parametrize(
     ("name", "safe"),
     [
-        pytest.param("invoice.pdf", "invoice.pdf", id="harmless"),
+        pytest.param("invoice.pdf", "invoice.pdf", id="plain"),
         pytest.param("Rechnung für März.pdf", "Rechnung für März.pdf", id="umlauts"),
         pytest.param("Ma\u0308rz.pdf", "März.pdf", id="decomposed"),
         pytest.param("請求書 😀.pdf", "請求書 😀.pdf", id="other scripts"),
@@ -27,41 +27,45 @@ from homeassistant.util import raise_if_invalid_filename, raise_if_invalid_path
         pytest.param("folder/", "attachment.bin", id="ends with a separator"),
         pytest.param("...hidden", "hidden", id="leading dots"),
         pytest.param(".bashrc", "bashrc", id="hidden file"),
-        pytest.param("name. . ", "name", id="trailing dots and blanks"),
+        pytest.param("name. . ", "name", id="trailing dots and spaces"),
         pytest.param("a..b.pdf", "a.b.pdf", id="dots within"),
         pytest.param("a\0b\r\nc\x7f\x85.pdf", "a b c .pdf", id="control characters"),
-        pytest.param("inv\u202efdp.exe", "invfdp.exe", id="direction turned"),
+        pytest.param("inv\u202efdp.exe", "invfdp.exe", id="right-to-left override"),
         pytest.param("a\u200f\u2066b\u2028.pdf", "ab .pdf", id="marks and line ends"),
         pytest.param("a\ud800b.pdf", "a_b.pdf", id="lone surrogate"),
-        pytest.param('a<b>:"|?*~.pdf', "a_b_______.pdf", id="not for Windows"),
+        pytest.param('a<b>:"|?*~.pdf', "a_b_______.pdf", id="not allowed on Windows"),
         pytest.param("CON", "_CON", id="device"),
         pytest.param("conin$", "_conin$", id="device for input"),
         pytest.param("CONOUT$.log", "_CONOUT$.log", id="device for output"),
         pytest.param("Clock$", "_Clock$", id="device for the time"),
-        pytest.param("COM¹.txt", "_COM¹.txt", id="device with a small number"),
-        pytest.param("aux . ", "_aux", id="device with dots and blanks after it"),
-        pytest.param("con\u00a0.txt", "_con .txt", id="device with another blank"),
-        pytest.param("clock$work", "clock$work", id="begins like a device"),
+        pytest.param("COM¹.txt", "_COM¹.txt", id="device with a superscript number"),
+        pytest.param("aux . ", "_aux", id="device with trailing dots and spaces"),
+        pytest.param(
+            "con\u00a0.txt", "_con .txt", id="device with another kind of space"
+        ),
+        pytest.param("clock$work", "clock$work", id="begins with a device name"),
         pytest.param("nul.txt", "_nul.txt", id="device with a suffix"),
-        pytest.param("Com1 .tar.gz", "_Com1 .tar.gz", id="device with a blank"),
-        pytest.param("console.log", "console.log", id="no device"),
+        pytest.param("Com1 .tar.gz", "_Com1 .tar.gz", id="device with a space"),
+        pytest.param("console.log", "console.log", id="not a device"),
         pytest.param("", "attachment.bin", id="empty"),
         pytest.param(None, "attachment.bin", id="none"),
-        pytest.param("\u200b \u202e", "attachment.bin", id="nothing to see"),
-        pytest.param("\u00a0", "attachment.bin", id="lone blank that is no space"),
-        pytest.param("\u2800\u3164", "attachment.bin", id="letters like a blank"),
-        pytest.param("\ufe0f\u034f", "attachment.bin", id="marks on nothing"),
-        pytest.param("a\u00a0b.pdf\u2003", "a b.pdf", id="other blanks"),
+        pytest.param("\u200b \u202e", "attachment.bin", id="nothing visible"),
+        pytest.param("\u00a0", "attachment.bin", id="only a no-break space"),
+        pytest.param(
+            "\u2800\u3164", "attachment.bin", id="letters that look like a space"
+        ),
+        pytest.param("\ufe0f\u034f", "attachment.bin", id="combining marks only"),
+        pytest.param("a\u00a0b.pdf\u2003", "a b.pdf", id="other kinds of space"),
         pytest.param("x" * 300 + ".pdf", "x" * 196 + ".pdf", id="long"),
         pytest.param("ä" * 300 + ".pdf", "ä" * 98 + ".pdf", id="long and not ASCII"),
         pytest.param("x." + "y" * 300, "x." + "y" * 198, id="long suffix"),
         pytest.param(
-            "x" * 195 + " and more.pdf", "x" * 195 + ".pdf", id="cut at a blank"
+            "x" * 195 + " and more.pdf", "x" * 195 + ".pdf", id="cut at a space"
         ),
     ],
 )
-def test_name_of_a_file(name: str | None, safe: str) -> None:
-    """It is one name, that a person sees as it is, for every file system."""
+def test_safe_filename(name: str | None, safe: str) -> None:
+    """It is a single visible name on every file system."""
     made = safe_filename(name, "application/octet-stream")
     assert made == safe
     assert Path(made).name == made
@@ -79,8 +83,8 @@ def test_name_of_a_file(name: str | None, safe: str) -> None:
         pytest.param("../..", "attachment.bin", id="no type"),
     ],
 )
-def test_file_without_a_name(content_type: str, safe: str) -> None:
-    """Its type says the suffix."""
+def test_attachment_without_a_name(content_type: str, safe: str) -> None:
+    """The suffix comes from the content type."""
     assert safe_filename(None, content_type) == safe
 
 
@@ -91,15 +95,23 @@ def test_file_without_a_name(content_type: str, safe: str) -> None:
         pytest.param("a.pdf", "Application/PDF", "a.pdf", "a.pdf", id="in capitals"),
         pytest.param("a.html", "image/png", "a.png", "a.png", id="page as a picture"),
         pytest.param("a.js", "image/png", "a.png", "a.png", id="script as a picture"),
-        pytest.param("a.SVG", "image/png", "a.png", "a.png", id="drawing as a picture"),
-        pytest.param("a.js. ", "image/png", "a.png", "a.png", id="hidden by a dot"),
+        pytest.param("a.SVG", "image/png", "a.png", "a.png", id="SVG as a picture"),
+        pytest.param(
+            "a.js. ", "image/png", "a.png", "a.png", id="hidden by a trailing dot"
+        ),
         pytest.param("a.j\u200bs", "image/png", "a.png", "a.png", id="hidden within"),
-        pytest.param("a.exe", "application/pdf", "a.pdf", "a.pdf", id="program as PDF"),
+        pytest.param(
+            "a.exe", "application/pdf", "a.pdf", "a.pdf", id="executable as PDF"
+        ),
         pytest.param("a.png", "text/html", "a.html", "a.html.txt", id="page"),
         pytest.param(
-            None, "text/html", "attachment.html", "attachment.html.txt", id="nameless"
+            None,
+            "text/html",
+            "attachment.html",
+            "attachment.html.txt",
+            id="without a name",
         ),
-        pytest.param("a.svg", "image/svg+xml", "a.svg", "a.svg.txt", id="drawing"),
+        pytest.param("a.svg", "image/svg+xml", "a.svg", "a.svg.txt", id="SVG"),
         pytest.param("a.js", "text/javascript", "a.js", "a.js.txt", id="script"),
         pytest.param(
             "a.mjs", "application/javascript", "a.mjs", "a.mjs.txt", id="old script"
@@ -121,8 +133,8 @@ def test_file_without_a_name(content_type: str, safe: str) -> None:
         pytest.param("a.html", "image/x-new", "a.bin", "a.bin", id="unknown picture"),
         pytest.param("a.heif", "image/x-new", "a.heif", "a.heif", id="new picture"),
         pytest.param("a.odt", "application/x-new", "a.odt", "a.odt", id="unknown type"),
-        pytest.param("a.html", "x/y", "a.html", "a.html.txt", id="page of no type"),
-        pytest.param("a.jpeg", "image/jpg", "a.jpeg", "a.jpeg", id="type of old"),
+        pytest.param("a.html", "x/y", "a.html", "a.html.txt", id="page without a type"),
+        pytest.param("a.jpeg", "image/jpg", "a.jpeg", "a.jpeg", id="old type"),
         pytest.param("a.xml", "application/xml", "a.xml", "a.xml", id="invoice"),
         pytest.param("a.docx", "application/msword", "a.docx", "a.docx", id="letter"),
         pytest.param("a.tar.gz", "application/gzip", "a.tar.gz", "a.tar.gz", id="two"),
@@ -143,10 +155,10 @@ def test_file_without_a_name(content_type: str, safe: str) -> None:
         ),
     ],
 )
-def test_suffix_is_that_of_the_type(
+def test_suffix_matches_the_content_type(
     name: str | None, content_type: str, safe: str, inert: str
 ) -> None:
-    """A page or a script is saved as text, whatever it is declared as."""
+    """Pages and scripts are saved as text, independent of the declared type."""
     assert safe_filename(name, content_type) == safe
     assert inert_filename(name, content_type) == inert
     assert len(inert.encode()) <= 200
@@ -163,8 +175,8 @@ def test_suffix_is_that_of_the_type(
         pytest.param("a.html.txt", "text/html", False, id="page saved as text"),
     ],
 )
-def test_sender_chooses_a_file_to_replace(
+def test_only_files_of_the_same_type_are_replaceable(
     name: str, content_type: str, replaceable: bool
 ) -> None:
-    """Only among files of the type that is saved there."""
+    """A sender cannot choose a file of another type."""
     assert is_replaceable(name, content_type) is replaceable

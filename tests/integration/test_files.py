@@ -1,4 +1,4 @@
-"""What strangers send is saved only where it harms nothing, and never more than fits."""
+"""Attachments are saved only in allowed directories, and within limits of space."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -26,7 +26,7 @@ from homeassistant.core import HomeAssistant
 
 @pytest.fixture
 def media(hass: HomeAssistant, tmp_path: Path) -> Path:
-    """Return the media folder, reached by a link, which does not exist yet."""
+    """Return the media folder, which is reached by a link and does not exist yet."""
     (tmp_path / "disk").mkdir()
     (tmp_path / "media").symlink_to(tmp_path / "disk")
     hass.config.media_dirs = {"local": str(tmp_path / "media/deep")}
@@ -42,16 +42,16 @@ def media(hass: HomeAssistant, tmp_path: Path) -> Path:
         pytest.param("{media}/a/../b", "b", id="dots that stay inside"),
     ],
 )
-def test_directory(
+def test_directory_is_resolved(
     hass: HomeAssistant, media: Path, directory: str | None, resolved: str
 ) -> None:
-    """It is told without links and dots."""
-    wanted = directory and directory.format(media=hass.config.media_dirs["local"])
-    assert resolve_directory(hass, wanted) == media / resolved
+    """The result has no links and no dots."""
+    path = directory and directory.format(media=hass.config.media_dirs["local"])
+    assert resolve_directory(hass, path) == media / resolved
 
 
-def test_directory_below_the_configuration(hass: HomeAssistant) -> None:
-    """A path that is not absolute starts there."""
+def test_relative_directory_is_in_the_configuration(hass: HomeAssistant) -> None:
+    """It is resolved from the configuration directory."""
     hass.config.allowlist_external_dirs = {hass.config.path("files")}
     expected = Path(hass.config.path("files")).resolve() / "mail"
     assert resolve_directory(hass, "files/mail") == expected
@@ -62,8 +62,8 @@ def test_directory_below_the_configuration(hass: HomeAssistant) -> None:
     [
         pytest.param("media", "www", id="itself"),
         pytest.param("media", "www/community", id="below"),
-        pytest.param("media", "www/../www/a", id="by a detour"),
-        pytest.param("media", "WWW/a", id="in capitals"),
+        pytest.param("media", "www/../www/a", id="with dots"),
+        pytest.param("media", "WWW/a", id="in upper case"),
         pytest.param("media", "link", id="by a link"),
         pytest.param("media", "link/community", id="below a link"),
         pytest.param("www/media", None, id="media folder in it"),
@@ -71,14 +71,14 @@ def test_directory_below_the_configuration(hass: HomeAssistant) -> None:
     ],
 )
 @pytest.mark.parametrize("is_there", [True, False], ids=["is there", "is not there"])
-def test_nothing_is_saved_where_files_are_public(
+def test_public_directory_is_refused(
     hass: HomeAssistant,
     tmp_path: Path,
     media: str,
     directory: str | None,
     is_there: bool,
 ) -> None:
-    """Home Assistant allows the folder www, and even all of the configuration may be allowed."""
+    """It is refused even if Home Assistant allows www or the whole configuration directory."""
     hass.config.config_dir = str(tmp_path)
     hass.config.allowlist_external_dirs = {str(tmp_path), str(tmp_path / "www")}
     hass.config.media_dirs = {"local": str(tmp_path / media)}
@@ -94,17 +94,17 @@ def test_nothing_is_saved_where_files_are_public(
 def test_folders_with_a_similar_name_are_not_public(
     hass: HomeAssistant, tmp_path: Path, directory: str
 ) -> None:
-    """Only one folder is."""
+    """Only www itself is."""
     hass.config.config_dir = str(tmp_path)
     hass.config.allowlist_external_dirs = {str(tmp_path)}
     assert resolve_directory(hass, directory) == tmp_path / directory
 
 
 @pytest.mark.parametrize("directory", ["a\0b", "x" * 5000, "/{media}loop"])
-def test_directory_that_is_none(
+def test_invalid_directory_is_refused(
     hass: HomeAssistant, media: Path, directory: str
 ) -> None:
-    """What the system does not take is not allowed."""
+    """Paths that the operating system rejects are not allowed."""
     loop = media.parent / "loop"
     loop.symlink_to(loop)
     with pytest.raises(DirectoryNotAllowed):
@@ -123,14 +123,16 @@ async def save(
     *,
     overwrite: bool = False,
 ) -> SavedFile:
-    """Save a file of at most 1,000 octets, by default of one."""
+    """Save a file of at most 1,000 octets, by default of one octet."""
     return await async_save(
         hass, path, pieces or _pieces(b"x"), max_size=1000, overwrite=overwrite
     )
 
 
-async def test_saving_is_cancelled(hass: HomeAssistant, tmp_path: Path) -> None:
-    """As by an automation that starts anew: nothing of the file stays."""
+async def test_cancelled_save_leaves_no_file(
+    hass: HomeAssistant, tmp_path: Path
+) -> None:
+    """For example, the automation is restarted."""
     waits = asyncio.Event()
 
     async def endless() -> AsyncIterator[bytes]:
@@ -148,10 +150,10 @@ async def test_saving_is_cancelled(hass: HomeAssistant, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("fails", [False, True], ids=["made", "not made"])
-async def test_saving_is_cancelled_at_once(
+async def test_save_is_cancelled_while_the_file_is_created(
     hass: HomeAssistant, tmp_path: Path, fails: bool
 ) -> None:
-    """While a slow disk still makes the file: it does not stay either."""
+    """A slow disk leaves no file, either."""
     goes_on = threading.Event()
     create = files._create_part
 
@@ -172,10 +174,10 @@ async def test_saving_is_cancelled_at_once(
     assert not list(tmp_path.iterdir())
 
 
-async def test_saving_is_cancelled_while_the_disk_writes(
+async def test_save_is_cancelled_while_the_disk_writes(
     hass: HomeAssistant, tmp_path: Path
 ) -> None:
-    """What the thread still writes reaches no other file that was opened since."""
+    """The thread does not write to another file that reuses the descriptor."""
     writes, goes_on = threading.Event(), threading.Event()
     write = os.write
 
@@ -196,10 +198,8 @@ async def test_saving_is_cancelled_while_the_disk_writes(
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
-def test_saving_was_cancelled_before_the_file_got_its_name(
-    tmp_path: Path, overwrite: bool
-) -> None:
-    """A thread that comes to it later touches no other directory that was opened since."""
+def test_save_is_cancelled_before_the_rename(tmp_path: Path, overwrite: bool) -> None:
+    """A late thread does not touch another directory that reuses the descriptor."""
     draft = files._Draft.open(tmp_path, tmp_path / "www")
     draft.close()
     with pytest.raises(OSError, match="Bad file descriptor"):
@@ -209,10 +209,10 @@ def test_saving_was_cancelled_before_the_file_got_its_name(
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
-async def test_name_cannot_be_given(
+async def test_failed_rename_removes_the_reserved_name(
     hass: HomeAssistant, tmp_path: Path, overwrite: bool
 ) -> None:
-    """The name that was taken for it is free again."""
+    """The name is free again."""
     with (
         patch.object(os, "replace", side_effect=OSError("read only")),
         pytest.raises(OSError, match="read only"),
@@ -221,7 +221,7 @@ async def test_name_cannot_be_given(
     assert not list(tmp_path.iterdir())
 
 
-async def test_two_files_of_one_name_at_the_same_time(
+async def test_two_files_with_the_same_name_at_the_same_time(
     hass: HomeAssistant, tmp_path: Path
 ) -> None:
     """Both are kept."""
@@ -259,13 +259,13 @@ def _swap_parent(place: Path, evil: Path) -> None:
         pytest.param(True, _swap_parent, id="in a folder that is swapped for a link"),
     ],
 )
-async def test_directory_is_swapped_after_it_was_allowed(
+async def test_directory_is_replaced_with_a_link_before_saving(
     hass: HomeAssistant,
     tmp_path: Path,
     is_there: bool,
     change: Callable[[Path, Path], None],
 ) -> None:
-    """A link is not followed."""
+    """The link is not followed."""
     media, evil = tmp_path / "media", tmp_path / "custom_components"
     hass.config.media_dirs = {"local": str(media)}
     (media / "a").mkdir(parents=True)
@@ -280,10 +280,10 @@ async def test_directory_is_swapped_after_it_was_allowed(
 
 
 @pytest.mark.parametrize("seam", ["write", "complete"])
-async def test_directory_is_swapped_while_a_file_is_written(
+async def test_directory_is_replaced_while_saving(
     hass: HomeAssistant, tmp_path: Path, seam: str
 ) -> None:
-    """The file goes where the directory that was allowed went."""
+    """The file is written to the directory that was checked, at its new path."""
     media, evil = tmp_path / "media", tmp_path / "custom_components"
     for folder in (media, evil):
         folder.mkdir()
@@ -300,10 +300,10 @@ async def test_directory_is_swapped_while_a_file_is_written(
     assert [path.name for path in (tmp_path / "moved").iterdir()] == ["x.py"]
 
 
-async def test_public_folder_by_another_name(
+async def test_public_directory_is_recognized_by_its_inode(
     hass: HomeAssistant, tmp_path: Path
 ) -> None:
-    """Where the system has it under a second name, as by a mount, it is known by what it is."""
+    """For example, it is mounted under a second name."""
     hass.config.config_dir = str(tmp_path / "config")
     (tmp_path / "media/a").mkdir(parents=True)
     (tmp_path / "config").mkdir()
@@ -316,10 +316,10 @@ async def test_public_folder_by_another_name(
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
-async def test_what_is_there_is_no_way_out(
+async def test_existing_link_is_not_followed(
     hass: HomeAssistant, tmp_path: Path, overwrite: bool
 ) -> None:
-    """A link of the name is replaced or left, never followed."""
+    """A link with the name of the file is replaced or kept."""
     (tmp_path / "secret").write_text("keep")
     (tmp_path / "media").mkdir()
     (tmp_path / "media/a.bin").symlink_to(tmp_path / "secret")
@@ -336,10 +336,10 @@ async def test_what_is_there_is_no_way_out(
         pytest.param("MAX_OCTETS", 14, id="octets"),
     ],
 )
-async def test_directory_is_full(
+async def test_full_directory_is_refused(
     hass: HomeAssistant, tmp_path: Path, limit: str, value: int
 ) -> None:
-    """Nothing more is saved, and what is there stays, also if many files come at a time."""
+    """Existing files are kept, also if several files are saved at a time."""
     for number in range(2):
         (tmp_path / f"{number}.bin").write_bytes(b"12345")
     with patch.object(files, limit, value):
@@ -353,15 +353,17 @@ async def test_directory_is_full(
             await save(hass, tmp_path / "a.bin", _pieces(b"123"))
     saved = [result for result in results if isinstance(result, SavedFile)]
     assert len(saved) <= 1
-    assert all(isinstance(it, SavedFile | DirectoryFull) for it in results)
+    assert all(isinstance(result, SavedFile | DirectoryFull) for result in results)
     left = sorted(path.name for path in tmp_path.iterdir())
     assert left[:2] == ["0.bin", "1.bin"]
     assert len(left) == 3
 
 
 @pytest.mark.parametrize("at", [0, 1, 2], ids=["at first", "at a piece", "at the next"])
-async def test_disk_is_full(hass: HomeAssistant, tmp_path: Path, at: int) -> None:
-    """Home Assistant keeps room for its database."""
+async def test_full_disk_is_refused(
+    hass: HomeAssistant, tmp_path: Path, at: int
+) -> None:
+    """Some space is reserved for Home Assistant's database."""
     real = os.statvfs(tmp_path)
     free = [files.MIN_FREE_OCTETS] * at + [files.MIN_FREE_OCTETS - 1]
 
@@ -378,25 +380,27 @@ async def test_disk_is_full(hass: HomeAssistant, tmp_path: Path, at: int) -> Non
     assert not list(tmp_path.iterdir())
 
 
-async def test_disk_of_an_unknown_size(hass: HomeAssistant, tmp_path: Path) -> None:
-    """Some file systems on the network say zero of everything."""
+async def test_disk_of_unknown_size_is_accepted(
+    hass: HomeAssistant, tmp_path: Path
+) -> None:
+    """Some network file systems report zero for all sizes."""
     unknown = os.statvfs_result([0] * 10)
     with patch.object(os, "fstatvfs", return_value=unknown):
         await save(hass, tmp_path / "a.bin")
     assert [path.name for path in tmp_path.iterdir()] == ["a.bin"]
 
 
-async def test_file_is_too_large(hass: HomeAssistant, tmp_path: Path) -> None:
-    """However many pieces it comes in."""
+async def test_too_large_file_is_refused(hass: HomeAssistant, tmp_path: Path) -> None:
+    """The number of pieces makes no difference."""
     with pytest.raises(FileTooLarge):
         await save(hass, tmp_path / "a.bin", _pieces(*[b"x" * 100] * 11))
     assert not list(tmp_path.iterdir())
 
 
-async def test_what_a_killed_process_left_is_removed(
+async def test_leftover_of_a_killed_process_is_removed(
     hass: HomeAssistant, tmp_path: Path
 ) -> None:
-    """By the next file that is saved there; not what is still being written, nor other files."""
+    """The next save removes it, but neither incomplete files of running saves nor other files."""
     left, used = f".{'0' * 32}.part", f".{'1' * 32}.part"
     for name in (left, used, ".hidden.part", "my.part"):
         (tmp_path / name).write_bytes(b"beginning")
@@ -409,10 +413,10 @@ async def test_what_a_killed_process_left_is_removed(
     assert names >= {used, ".hidden.part", "my.part", "a.bin"}
 
 
-async def test_file_is_taken_for_one_that_was_left_behind(
+async def test_file_that_is_removed_before_it_is_locked_is_created_again(
     hass: HomeAssistant, tmp_path: Path
 ) -> None:
-    """In the moment before it is locked: another one is started."""
+    """Another process can take it for a leftover."""
     removed: list[Path] = []
     lock = fcntl.flock
 
@@ -428,8 +432,10 @@ async def test_file_is_taken_for_one_that_was_left_behind(
     assert [path.name for path in tmp_path.iterdir()] == ["a.bin"]
 
 
-async def test_file_system_without_locks(hass: HomeAssistant, tmp_path: Path) -> None:
-    """Files are saved there, too; nothing is taken for left behind."""
+async def test_file_system_without_locks_is_supported(
+    hass: HomeAssistant, tmp_path: Path
+) -> None:
+    """Files are saved, but no leftover is removed."""
     left = tmp_path / f".{'0' * 32}.part"
     left.touch()
     with patch.object(fcntl, "flock", side_effect=OSError("not supported")):

@@ -1,11 +1,14 @@
-"""What became of an account is remembered, as far as it finds a bug, and no further."""
+"""The log of an account's connection has what is needed to find a bug, and no private data."""
 
 from datetime import UTC, datetime, timedelta
 
 from freezegun.api import FrozenDateTimeFactory
 import pytest
 
-from custom_components.imap_push.account.connection_log import MAX_CHANGES, History
+from custom_components.imap_push.account.connection_log import (
+    MAX_CHANGES,
+    ConnectionLog,
+)
 from custom_components.imap_push.imap import (
     AccountState,
     Arrival,
@@ -23,19 +26,19 @@ LOST = AccountState(error=ConnectionLost("away"))
 
 @pytest.fixture(autouse=True)
 def _now(freezer: FrozenDateTimeFactory) -> None:
-    """Begin at a known time."""
+    """Freeze the time."""
     freezer.move_to(NOW)
 
 
-def test_only_changes_are_kept(freezer: FrozenDateTimeFactory) -> None:
-    """A mail more or less is none."""
-    history = History()
+def test_only_changes_are_recorded(freezer: FrozenDateTimeFactory) -> None:
+    """Another number of mails is not recorded as a change."""
+    log = ConnectionLog()
     for unread in range(3):
         folder = FolderState(available=True, push_mode=PushMode.IDLE, unread=unread)
-        history.state_changed(make_state({"INBOX": folder}))
+        log.record_state(make_state({"INBOX": folder}))
         freezer.tick()
-    history.state_changed(LOST)
-    assert history.as_dict()["changes"] == [
+    log.record_state(LOST)
+    assert log.as_dict()["changes"] == [
         {
             "at": "2026-11-03T12:30:00+00:00",
             "connected": True,
@@ -54,7 +57,7 @@ def test_only_changes_are_kept(freezer: FrozenDateTimeFactory) -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "words"),
+    ("state", "description"),
     [
         pytest.param(FolderState(), "off", id="not connected"),
         pytest.param(FolderState(missing=True), "missing", id="missing"),
@@ -68,40 +71,42 @@ def test_only_changes_are_kept(freezer: FrozenDateTimeFactory) -> None:
         ),
     ],
 )
-def test_a_folder_is_told_in_a_word(state: FolderState, words: str) -> None:
-    """And never by its name."""
-    history = History()
-    history.state_changed(make_state({"Secret": state}))
-    assert history.as_dict()["changes"][0]["folders"] == [words]
-    assert "Secret" not in str(history.as_dict())
+def test_folder_is_recorded_by_its_push_mode(
+    state: FolderState, description: str
+) -> None:
+    """Its name is not recorded."""
+    log = ConnectionLog()
+    log.record_state(make_state({"Secret": state}))
+    assert log.as_dict()["changes"][0]["folders"] == [description]
+    assert "Secret" not in str(log.as_dict())
 
 
 def test_reconnects_and_their_reasons_are_counted() -> None:
-    """The first connection is none; a reason counts each time that it comes up."""
-    history = History()
+    """The first connection is no reconnect; an error counts each time it occurs."""
+    log = ConnectionLog()
     for _ in range(3):
-        history.state_changed(LOST)
-        history.state_changed(LOST)
-        history.state_changed(make_state())
-    history.state_changed(AccountState(error=ServerSilent("…")))
-    told = history.as_dict()
-    assert told["reconnects"] == 2
-    assert told["reasons"] == {"ConnectionLost": 3, "ServerSilent": 1}
+        log.record_state(LOST)
+        log.record_state(LOST)
+        log.record_state(make_state())
+    log.record_state(AccountState(error=ServerSilent("…")))
+    diagnostics = log.as_dict()
+    assert diagnostics["reconnects"] == 2
+    assert diagnostics["reasons"] == {"ConnectionLost": 3, "ServerSilent": 1}
 
 
-def test_no_more_than_the_last_changes_are_kept() -> None:
-    """Counters go on."""
-    history = History()
+def test_number_of_recorded_changes_is_bounded() -> None:
+    """Counters still count all of them."""
+    log = ConnectionLog()
     for _ in range(MAX_CHANGES):
-        history.state_changed(make_state())
-        history.state_changed(LOST)
-    assert len(history.changes) == MAX_CHANGES
-    assert history.as_dict()["reconnects"] == MAX_CHANGES - 1
+        log.record_state(make_state())
+        log.record_state(LOST)
+    assert len(log.changes) == MAX_CHANGES
+    assert log.as_dict()["reconnects"] == MAX_CHANGES - 1
 
 
-def test_mails_are_counted_by_the_way_they_came() -> None:
-    """How long they took is told of those that came while we watched."""
-    history = History()
+def test_mails_are_counted_by_push_mode() -> None:
+    """Latencies do not include mail of the catch-up."""
+    log = ConnectionLog()
     for push, seconds, catch_up in (
         (PushMode.IDLE, 1.0, False),
         (PushMode.IDLE, 4.0, False),
@@ -109,13 +114,13 @@ def test_mails_are_counted_by_the_way_they_came() -> None:
         (PushMode.IDLE, 9999.0, True),
     ):
         mail = make_mail(received=NOW - timedelta(seconds=seconds))
-        history.mail_arrived(Arrival(mail=mail, push=push, catch_up=catch_up))
-    history.mail_arrived(
+        log.record_mail(Arrival(mail=mail, push=push, catch_up=catch_up))
+    log.record_mail(
         Arrival(mail=make_mail(received=None), push=PushMode.IDLE, catch_up=False)
     )
-    told = history.as_dict()
-    assert told["mails"] == {"idle": 3, "poll": 1, "catch_up": 1}
-    assert told["latencies_in_seconds"] == {
+    diagnostics = log.as_dict()
+    assert diagnostics["mails"] == {"idle": 3, "poll": 1, "catch_up": 1}
+    assert diagnostics["latencies_in_seconds"] == {
         "count": 3,
         "last": 1.333,
         "mean": 2.111,
@@ -123,9 +128,9 @@ def test_mails_are_counted_by_the_way_they_came() -> None:
     }
 
 
-def test_nothing_happened_yet() -> None:
-    """Everything is there, and empty."""
-    assert History().as_dict() == {
+def test_empty_log_has_all_keys() -> None:
+    """All keys are present."""
+    assert ConnectionLog().as_dict() == {
         "reconnects": 0,
         "reasons": {},
         "mails": {},

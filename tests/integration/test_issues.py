@@ -67,7 +67,7 @@ async def test_an_alert_of_the_server(
         [issue] = issue_registry.issues.values()
         assert issue.translation_placeholders == {"account": entry.title, "text": text}
         assert text not in caplog.text
-    assert caplog.text.count("the server has a message") == 2
+    assert caplog.text.count("the server sent an alert") == 2
 
 
 async def test_removing_the_account_takes_its_issues_along(

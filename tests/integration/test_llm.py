@@ -1,4 +1,4 @@
-"""The assistant may look into mail where the user switched it on, and change nothing."""
+"""Assistants can read mail if the user has enabled it, and they can change nothing."""
 
 from dataclasses import replace
 import json
@@ -41,7 +41,7 @@ TOOLS = ["imap_push__search_mail", "imap_push__unread_summary"]
 async def _assist(
     hass: HomeAssistant, imap_client: Mock, watcher: FakeWatcher, entry: MockConfigEntry
 ) -> None:
-    """Switch the assistant on for the account."""
+    """Enable the assistant for the account."""
     assert await async_setup_component(hass, "homeassistant", {})
     assert await async_setup_component(hass, "llm", {})
     switch(hass, entry, on=True)
@@ -49,7 +49,7 @@ async def _assist(
 
 
 def switch(hass: HomeAssistant, entry: MockConfigEntry, *, on: bool) -> None:
-    """Let the assistant look into the account for all users, or not."""
+    """Enable the assistant for all users, or disable it."""
     options = {CONF_ASSISTANT: on, CONF_ACCESS: "read"}
     hass.config_entries.async_update_entry(entry, options=options)
 
@@ -58,7 +58,7 @@ async def assist(
     hass: HomeAssistant,
     asked_by: Context | None = Context(),
 ) -> APIInstance:
-    """Return what a conversation agent gets."""
+    """Return the API instance that a conversation agent gets."""
     context = LLMContext(
         platform="test",
         context=asked_by,
@@ -85,7 +85,7 @@ async def call_in(api: APIInstance, tool: str, **arguments: Any) -> Any:
 async def test_tools_are_offered(
     hass: HomeAssistant, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """They say that they only read, and that mail is not to be trusted."""
+    """Their descriptions say that they are read-only, and that mail is untrusted."""
     api = await assist(hass)
     tools = {tool.name: tool for tool in api.tools if tool.name in TOOLS}
     assert sorted(tools) == TOOLS
@@ -95,10 +95,10 @@ async def test_tools_are_offered(
     assert "not prefixed" not in caplog.text
 
 
-async def test_no_account_is_switched_on(
+async def test_without_an_enabled_account_there_are_no_tools(
     hass: HomeAssistant, entry: MockConfigEntry
 ) -> None:
-    """There are no tools at all, as for an account that is not loaded."""
+    """The same applies if the account is not loaded."""
     switch(hass, entry, on=False)
     await hass.async_block_till_done()
     api = await assist(hass)
@@ -112,7 +112,7 @@ async def test_no_account_is_switched_on(
 
 
 async def test_search(hass: HomeAssistant, imap_client: Mock) -> None:
-    """A few mails with the beginning of their text, marked as untrusted."""
+    """It returns a few mails with the beginning of their text, marked as untrusted."""
     imap_client.search.return_value = SearchResult(
         uid_validity=3, uids=(9, 8, 7), total=40
     )
@@ -143,7 +143,7 @@ async def test_search(hass: HomeAssistant, imap_client: Mock) -> None:
 async def test_inline_images_are_not_counted(
     hass: HomeAssistant, imap_client: Mock
 ) -> None:
-    """The assistant speaks of attachments that a person would see as such."""
+    """The number of attachments is the one that a user sees."""
     photo = Attachment(part="2", filename="a.jpg", content_type="image/jpeg", size=9)
     logo = replace(photo, inline=True)
     mails = [make_mail(9, attachments=(logo, photo)), make_mail(8, attachments=(logo,))]
@@ -153,8 +153,10 @@ async def test_inline_images_are_not_counted(
     assert [mail["attachments"] for mail in account["mails"]] == [1, 0]
 
 
-async def test_mail_cannot_end_its_mark(hass: HomeAssistant, imap_client: Mock) -> None:
-    """Each text of a sender has marks, which are others in the next call."""
+async def test_mail_cannot_contain_its_marker(
+    hass: HomeAssistant, imap_client: Mock
+) -> None:
+    """Each text of a sender has markers, which differ in each call."""
     imap_client.search.return_value = SearchResult(uid_validity=3, uids=(9,), total=1)
     marks = ["untrusted-0"]
     for _ in range(3):
@@ -188,7 +190,7 @@ async def test_mail_cannot_end_its_mark(hass: HomeAssistant, imap_client: Mock) 
         pytest.param("change", "voice", True, id="voice that may change"),
     ],
 )
-async def test_who_asks(
+async def test_option_decides_which_users_can_read_mail(
     hass: HomeAssistant,
     imap_client: Mock,
     entry: MockConfigEntry,
@@ -199,7 +201,7 @@ async def test_who_asks(
     asked_by: str,
     is_answered: bool,
 ) -> None:
-    """Mail is for administrators, and for others if the option says so."""
+    """Administrators always can, other users only with the option."""
     contexts = {
         "administrator": Context(user_id=hass_admin_user.id),
         "user": Context(user_id=hass_read_only_user.id),
@@ -225,7 +227,7 @@ async def test_who_asks(
 async def test_unread(
     hass: HomeAssistant, imap_client: Mock, entry: MockConfigEntry
 ) -> None:
-    """Counts of all watched folders, and the newest of the inbox."""
+    """It returns the counts of all watched folders, and the newest mails of the inbox."""
     entry.runtime_data.async_set_updated_data(
         make_state(
             {
@@ -246,10 +248,10 @@ async def test_unread(
 
 
 @pytest.mark.parametrize("tool", TOOLS)
-async def test_server_cannot_be_asked(
+async def test_error_of_the_server_is_returned(
     hass: HomeAssistant, imap_client: Mock, tool: str
 ) -> None:
-    """The assistant can say so."""
+    """The assistant can report the error."""
     imap_client.search.side_effect = ConnectionLost("secret")
     [account] = (await call(hass, tool))["accounts"]
     assert account["account"] == USERNAME
@@ -260,22 +262,22 @@ async def test_server_cannot_be_asked(
 @pytest.mark.parametrize(
     "arguments",
     [
-        pytest.param({"newer_than": "soon"}, id="no number"),
+        pytest.param({"newer_than": "soon"}, id="not a number"),
         pytest.param({"folder": "INBOX\r\nA1 DELETE INBOX"}, id="two lines"),
-        pytest.param({"raw": "ALL"}, id="what is not offered"),
+        pytest.param({"raw": "ALL"}, id="unknown parameter"),
     ],
 )
-async def test_arguments_that_make_no_sense(
+async def test_invalid_arguments_are_refused(
     hass: HomeAssistant, imap_client: Mock, arguments: dict[str, Any]
 ) -> None:
-    """The server is not asked."""
+    """No request is sent to the server."""
     with pytest.raises(vol.Invalid):
         await call(hass, TOOLS[0], **arguments)
     imap_client.search.assert_not_called()
 
 
-async def test_models_can_be_told_what_the_tools_take(hass: HomeAssistant) -> None:
-    """As a JSON schema."""
+async def test_parameters_are_available_as_json_schema(hass: HomeAssistant) -> None:
+    """Models get the parameters in this form."""
     api = await assist(hass)
     for tool in api.tools:
         if tool.name in TOOLS:

@@ -1,4 +1,4 @@
-"""What the logbook says of new mail."""
+"""Logbook entries of new mail."""
 
 from datetime import timedelta
 import logging
@@ -28,7 +28,7 @@ from .conftest import FakeWatcher
 
 @pytest.fixture
 def _quiet(caplog: pytest.LogCaptureFixture) -> None:
-    """Let the harness not log every statement of the database."""
+    """Disable the logging of every database statement."""
     caplog.set_level(logging.WARNING, "sqlalchemy.engine")
 
 
@@ -36,12 +36,12 @@ def _quiet(caplog: pytest.LogCaptureFixture) -> None:
 def _custom_integrations(
     _quiet: None, recorder_mock: Recorder, enable_custom_integrations: None
 ) -> None:
-    """Let Home Assistant find the integration; a recorder has to come first."""
+    """Replace the fixture of the same name: the recorder has to be set up first."""
 
 
 @pytest.fixture
 def entry(entry: MockConfigEntry, hass: HomeAssistant) -> MockConfigEntry:
-    """Keep sender and subject in the history: the logbook reads them there."""
+    """Turn on the option to record sender and subject, which the logbook reads."""
     options = {**entry.options, CONF_RECORD_MAIL: True}
     hass.config_entries.async_update_entry(entry, options=options)
     return entry
@@ -51,20 +51,20 @@ def entry(entry: MockConfigEntry, hass: HomeAssistant) -> MockConfigEntry:
 async def client(
     hass: HomeAssistant, watcher: FakeWatcher, hass_ws_client: WebSocketGenerator
 ) -> MockHAClientWebSocket:
-    """Set up the logbook; return how the frontend asks for its lines.
+    """Set up the logbook; return a WebSocket client.
 
-    The frontend itself is a package of 50 MB that no line depends on, and that a
-    fresh environment of these tests does not have.
+    The package of the frontend (50 MB) is not needed for logbook entries, and a fresh
+    test environment does not have it.
     """
     hass.config.components.add("frontend")
     assert await async_setup_component(hass, "logbook", {})
     return await hass_ws_client(hass)
 
 
-async def _lines(
+async def _entries(
     hass: HomeAssistant, client: MockHAClientWebSocket, **selection: list[str]
 ) -> list[dict[str, Any]]:
-    """Return the lines of the integration."""
+    """Return the logbook entries of the integration."""
     await async_wait_recording_done(hass)
     start = dt_util.utcnow() - timedelta(minutes=1)
     await client.send_json_auto_id(
@@ -83,10 +83,10 @@ async def _lines(
 
 
 @READABLE
-async def test_line_of_a_mail(
+async def test_entry_of_a_mail(
     hass: HomeAssistant, watcher: FakeWatcher, client: MockHAClientWebSocket
 ) -> None:
-    """It is among all lines and among those of the folder, by the name it has now."""
+    """It is listed for all entities and for the folder, with the present name of the folder."""
     await watcher.listener.mail_arrived(make_arrival())
     entities = er.async_get(hass)
     entity = entities.async_get(NEW_MAIL)
@@ -97,43 +97,43 @@ async def test_line_of_a_mail(
         "message": "received mail from The Shop: Your order",
         "entity_id": NEW_MAIL,
     }
-    assert await _lines(hass, client) == [line]
-    assert await _lines(hass, client, device_ids=[entity.device_id]) == [line]
-    assert await _lines(hass, client, device_ids=["another"]) == []
+    assert await _entries(hass, client) == [line]
+    assert await _entries(hass, client, device_ids=[entity.device_id]) == [line]
+    assert await _entries(hass, client, device_ids=["another"]) == []
 
     dr.async_get(hass).async_update_device(entity.device_id, name_by_user="Post")
     entities.async_update_entity(NEW_MAIL, disabled_by=er.RegistryEntryDisabler.USER)
     del line["entity_id"]
-    assert await _lines(hass, client) == [line | {"name": "Post"}]
+    assert await _entries(hass, client) == [line | {"name": "Post"}]
 
 
-async def test_line_of_a_mail_that_only_administrators_may_read(
+async def test_entry_without_access_for_all_users(
     hass: HomeAssistant, watcher: FakeWatcher, client: MockHAClientWebSocket
 ) -> None:
-    """All users see the line, so it says nothing that the sender wrote."""
+    """All users can see the entry, so it has no text of the sender."""
     await watcher.listener.mail_arrived(make_arrival())
-    [line] = await _lines(hass, client)
+    [line] = await _entries(hass, client)
     assert line["message"] == "received mail"
 
 
-async def test_no_line_without_the_option(
+async def test_mail_that_is_not_recorded_has_no_entry(
     hass: HomeAssistant,
     entry: MockConfigEntry,
     watchers: list[FakeWatcher],
     client: MockHAClientWebSocket,
 ) -> None:
-    """Of a mail that is not recorded, the logbook knows the time from the event entity only."""
+    """Only the event entity shows the time of the mail."""
     hass.config_entries.async_update_entry(entry, options={})
     await hass.async_block_till_done()
     await watchers[-1].listener.mail_arrived(make_arrival())
-    assert await _lines(hass, client) == []
+    assert await _entries(hass, client) == []
 
 
 @READABLE
-async def test_what_a_mail_says_is_text_and_may_be_missing(
+async def test_text_of_mail_is_not_interpreted_and_may_be_missing(
     hass: HomeAssistant, client: MockHAClientWebSocket
 ) -> None:
-    """Nor does an event that someone fired by hand stop the logbook."""
+    """An event that was fired manually causes no error, either."""
     messages = {
         "received mail from Ann: Hello": ("Ann", "a@b.c", "Hello"),
         "received mail from a@b.c: Hello": ("", "a@b.c", "Hello"),
@@ -148,16 +148,16 @@ async def test_what_a_mail_says_is_text_and_may_be_missing(
     hass.bus.async_fire(EVENT_NEW_MAIL)
     hass.bus.async_fire(EVENT_NEW_MAIL, {"device_id": ["no id"], "entry_id": ["no"]})
     hass.bus.async_fire(EVENT_NEW_MAIL, {"subject": "of no account"})
-    lines = await _lines(hass, client)
+    lines = await _entries(hass, client)
     assert [line["message"] for line in lines] == [*messages, *["received mail"] * 3]
     assert {line["name"] for line in lines} == {"IMAP Push"}
 
 
 @READABLE
-async def test_an_automation_is_told_to_come_of_its_mail(
+async def test_entry_of_an_automation_names_the_mail_as_its_cause(
     hass: HomeAssistant, watcher: FakeWatcher, client: MockHAClientWebSocket
 ) -> None:
-    """Its line says who wrote what."""
+    """It shows sender and subject."""
     await automate(
         hass,
         {"trigger": "imap_push.new_mail", "target": {"entity_id": NEW_MAIL}},

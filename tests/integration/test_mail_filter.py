@@ -1,4 +1,4 @@
-"""What a filter lets through."""
+"""Filters of new mail."""
 
 import fnmatch
 from typing import Any
@@ -16,7 +16,7 @@ from custom_components.imap_push.mail.filter import (
 
 
 def _file(name: str, content_type: str, *, inline: bool = False) -> dict[str, Any]:
-    """Return what a filter reads of an attachment."""
+    """Return the fields of an attachment that a filter uses."""
     return {"filename": name, "content_type": content_type, "inline": inline}
 
 
@@ -57,11 +57,11 @@ CATCH_UP = MAIL | {"catch_up": True}
 
 @pytest.fixture(autouse=True)
 def _custom_integrations() -> None:
-    """Do without the Home Assistant that other tests need."""
+    """Replace the fixture of the same name: these tests need no Home Assistant."""
 
 
 def _passes(config: dict[str, Any], mail: dict[str, Any]) -> bool:
-    """Return whether a filter that the schema takes lets the mail through."""
+    """Return whether a mail passes a filter that the schema accepts."""
     mail_filter = MailFilter.from_config(vol.Schema(FILTER_FIELDS)(config))
     return mail_filter.matches(mail, (*mail["to"], *mail["cc"]))
 
@@ -69,7 +69,7 @@ def _passes(config: dict[str, Any], mail: dict[str, Any]) -> bool:
 def _authenticated(
     server: str, dmarc: str | None = "pass", domain: str = "mail.example.com"
 ) -> dict[str, Any]:
-    """Return the mail with what its topmost Authentication-Results field says."""
+    """Return the mail with the result of its topmost Authentication-Results field."""
     results = {"spf": "pass", "dkim": "pass", "dmarc": dmarc, "domain": domain}
     return MAIL | {"authentication": {"server": server, **results}}
 
@@ -79,19 +79,19 @@ def _authenticated(
     ("text", "expected"),
     [
         pytest.param("Jane.Doe@mail.example.COM", True, id="address in any case"),
-        pytest.param(" jane.doe@mail.example.com ", True, id="blanks around"),
+        pytest.param(" jane.doe@mail.example.com ", True, id="spaces around"),
         pytest.param("doe@mail.example.com", False, id="end of an address"),
         pytest.param("jane.doe@mail.example", False, id="beginning of an address"),
         pytest.param("jane.doe@example.com", False, id="address of another domain"),
         pytest.param("mail.example.com", True, id="domain"),
         pytest.param("@mail.example.com", True, id="domain with @"),
-        pytest.param("example.com", True, id="domain above"),
-        pytest.param("@example.com", True, id="domain above, with @"),
+        pytest.param("example.com", True, id="parent domain"),
+        pytest.param("@example.com", True, id="parent domain, with @"),
         pytest.param("ample.com", False, id="end of a domain"),
         pytest.param("mail.example", False, id="beginning of a domain"),
         pytest.param("*@*.example.com", True, id="pattern"),
         pytest.param("jane*", True, id="pattern of the beginning"),
-        pytest.param("doe*", False, id="pattern is for the whole address"),
+        pytest.param("doe*", False, id="pattern matches the whole address"),
         pytest.param("@*.example.com", True, id="pattern of a domain"),
         pytest.param("@*.example", False, id="pattern of another domain"),
         pytest.param("jane?doe@mail.example.com", True, id="one character"),
@@ -102,7 +102,7 @@ def _authenticated(
     ],
 )
 def test_address_domain_or_pattern(field: str, text: str, expected: bool) -> None:
-    """The same for who wrote it and for who gets it."""
+    """Sender and recipient follow the same rules."""
     mail = BARE | {"sender": MAIL["sender"], "to": ["a@b.c"], "cc": ["c@d"]}
     if field == "recipient":
         mail |= {"sender": "", "cc": ["c@d", MAIL["sender"]]}
@@ -131,12 +131,14 @@ def test_address_domain_or_pattern(field: str, text: str, expected: bool) -> Non
         ),
         pytest.param({"subject": "TICKET"}, True, id="subject contains, any case"),
         pytest.param({"subject": "[ticket #7]"}, True, id="brackets in subject"),
-        pytest.param({"subject": "[TC]"}, False, id="brackets are no set"),
+        pytest.param({"subject": "[TC]"}, False, id="brackets are not a set"),
         pytest.param({"subject": "GRÖSSE"}, True, id="sharp s"),
-        pytest.param({"subject": "gro\u0308ße"}, True, id="composed otherwise"),
+        pytest.param({"subject": "gro\u0308ße"}, True, id="decomposed"),
         pytest.param({"subject": "[ticket*"}, True, id="subject begins"),
         pytest.param({"subject": "*geändert"}, True, id="subject ends"),
-        pytest.param({"subject": "*ticket"}, False, id="pattern is for all of it"),
+        pytest.param(
+            {"subject": "*ticket"}, False, id="pattern matches the whole subject"
+        ),
         pytest.param({"subject": "[ticket #?]*"}, True, id="one character of subject"),
         pytest.param({"has_attachment": True}, True, id="has attachment"),
         pytest.param({"has_attachment": False}, False, id="has none"),
@@ -152,10 +154,8 @@ def test_address_domain_or_pattern(field: str, text: str, expected: bool) -> Non
         pytest.param({"ignore_catch_up": True}, True, id="is no catch-up"),
     ],
 )
-def test_a_mail_has_to_match_every_field(
-    config: dict[str, Any], expected: bool
-) -> None:
-    """And of a field one of its values."""
+def test_mail_has_to_match_every_field(config: dict[str, Any], expected: bool) -> None:
+    """Of each field it has to match one value."""
     assert _passes(config, MAIL) is expected
 
 
@@ -163,23 +163,25 @@ def test_a_mail_has_to_match_every_field(
     ("config", "mail", "expected"),
     [
         pytest.param({"ignore_bulk": True}, BULK, False, id="bulk"),
-        pytest.param({"ignore_bulk": False}, BULK, True, id="bulk wanted"),
-        pytest.param({"ignore_catch_up": True}, BULK, True, id="bulk is no catch-up"),
+        pytest.param({"ignore_bulk": False}, BULK, True, id="bulk allowed"),
+        pytest.param({"ignore_catch_up": True}, BULK, True, id="bulk is not catch-up"),
         pytest.param({"ignore_catch_up": True}, CATCH_UP, False, id="catch-up"),
-        pytest.param({"ignore_catch_up": False}, CATCH_UP, True, id="catch-up wanted"),
+        pytest.param({"ignore_catch_up": False}, CATCH_UP, True, id="catch-up allowed"),
         pytest.param({"has_attachment": True}, BARE, False, id="no attachment"),
-        pytest.param({"has_attachment": False}, BARE, True, id="none wanted"),
-        pytest.param({"attachment_type": "*"}, BARE, False, id="type of none"),
+        pytest.param({"has_attachment": False}, BARE, True, id="none required"),
+        pytest.param(
+            {"attachment_type": "*"}, BARE, False, id="type without attachment"
+        ),
         pytest.param({"recipient": "*"}, BARE, False, id="no recipient"),
         pytest.param({"sender": "example.com"}, BARE, False, id="no sender"),
-        pytest.param({"sender": "*"}, BARE, True, id="anything, even nothing"),
+        pytest.param({"sender": "*"}, BARE, True, id="star matches empty text"),
         pytest.param({"subject": "a"}, BARE, False, id="no subject"),
     ],
 )
-def test_what_kind_of_mail(
+def test_kinds_of_mail(
     config: dict[str, Any], mail: dict[str, Any], expected: bool
 ) -> None:
-    """Bulk mail and that of a catch-up pass unless told otherwise."""
+    """Bulk mail and mail of the catch-up pass by default."""
     assert _passes(config, mail) is expected
 
 
@@ -187,7 +189,7 @@ def test_what_kind_of_mail(
     ("config", "mail", "expected"),
     [
         pytest.param({"has_attachment": True}, ONLY_LOGO, False, id="only a logo"),
-        pytest.param({"has_attachment": False}, ONLY_LOGO, True, id="logo is none"),
+        pytest.param({"has_attachment": False}, ONLY_LOGO, True, id="logo does not count"),
         pytest.param({"attachment_type": "image/*"}, ONLY_LOGO, False, id="type of a logo"),
         pytest.param({"attachment_type": "logo*"}, ONLY_LOGO, False, id="name of a logo"),
         pytest.param({"has_attachment": True}, SCANS, True, id="logo and files"),
@@ -208,12 +210,12 @@ def test_what_kind_of_mail(
 def test_attachments_and_inline_images(
     config: dict[str, Any], mail: dict[str, Any], expected: bool
 ) -> None:
-    """Images within the text count only if the filter says so."""
+    """Inline images count only with the option."""
     assert _passes(config, mail) is expected
 
 
-def test_a_blank_that_no_schema_saw_restricts_nothing() -> None:
-    """Stored data may have been edited by hand."""
+def test_blank_value_in_stored_data_restricts_nothing() -> None:
+    """Stored data may have been edited manually."""
     assert MailFilter.from_config({"sender": [" "]}).matches(MAIL, ())
 
 
@@ -223,7 +225,7 @@ def test_a_blank_that_no_schema_saw_restricts_nothing() -> None:
     [
         pytest.param("ada@müller.example", "ada@xn--mller-kva.example", True, id="Unicode filter"),
         pytest.param("ada@xn--mller-kva.example", "ada@müller.example", True, id="ASCII filter"),
-        pytest.param("MÜLLER.example", "ada@mail.XN--MLLER-KVA.example", True, id="domain above, capitals"),
+        pytest.param("MÜLLER.example", "ada@mail.XN--MLLER-KVA.example", True, id="parent domain, upper case"),
         pytest.param("*@*.xn--mller-kva.example", "ada@mail.müller.example", True, id="pattern"),
         pytest.param("xn--*.example", "ada@müller.example", False, id="pattern within a label"),
         pytest.param("muller.example", "ada@xn--mller-kva.example", False, id="other domain"),
@@ -237,7 +239,7 @@ def test_a_blank_that_no_schema_saw_restricts_nothing() -> None:
 def test_international_domains(
     field: str, text: str, address: str, expected: bool
 ) -> None:
-    """See both forms of a domain as the same (RFC 5890)."""
+    """Both forms of a domain are equal (RFC 5890)."""
     mail = BARE | {"sender": address if field == "sender" else "", "to": [address]}
     assert _passes({field: text}, mail) is expected
 
@@ -256,12 +258,12 @@ def test_international_domains(
 def test_sender_without_a_domain(
     text: str, fields: dict[str, str], expected: bool
 ) -> None:
-    """See devices that have no address by what they have; a name is not more than an address."""
+    """Devices without an address are matched by their name, but a name is never an address."""
     assert _passes({"sender": text}, BARE | fields) is expected
 
 
 def test_recipient_that_the_event_does_not_show() -> None:
-    """See all recipients matched, and not only those that fit in the event."""
+    """All recipients are compared, not only those in the event."""
     mail_filter = MailFilter.from_config({"recipient": ["last@home.example"]})
     assert mail_filter.matches(MAIL, (*MAIL["to"], "last@home.example"))
     assert not mail_filter.matches(MAIL, MAIL["to"])
@@ -281,7 +283,7 @@ def test_recipient_that_the_event_does_not_show() -> None:
         pytest.param("mx.example.net", _authenticated("mx.example.net", "fail"), False, id="failed"),
         pytest.param("mx.example.net", _authenticated("mx.example.net", "bestguesspass"), False, id="guess"),
         pytest.param("mx.example.net", _authenticated("mx.example.net", None), False, id="not checked"),
-        pytest.param("mx", _authenticated("mx", domain="EXAMPLE.com"), True, id="domain above"),
+        pytest.param("mx", _authenticated("mx", domain="EXAMPLE.com"), True, id="parent domain"),
         pytest.param("mx", _authenticated("mx", domain=""), False, id="domain not given"),
         pytest.param("mx", _authenticated("mx", domain="evil.example"), False, id="other author"),
         pytest.param("mx", _authenticated("mx", domain="ample.com"), False, id="end of the domain"),
@@ -289,7 +291,7 @@ def test_recipient_that_the_event_does_not_show() -> None:
     ],
 )  # fmt: skip
 def test_authenticated_by(text: str, mail: dict[str, Any], expected: bool) -> None:
-    """See mail only if the user's own server confirms the domain of the sender that is shown."""
+    """Mail passes only if the user's own server confirms the domain of the shown sender."""
     assert _passes({"authenticated_by": text}, mail) is expected
 
 
@@ -308,8 +310,8 @@ def test_authenticated_by(text: str, mail: dict[str, Any], expected: bool) -> No
         pytest.param([None], id="nothing"),
     ],
 )
-def test_a_bad_pattern_is_refused(field: str, value: Any) -> None:
-    """Before it is ever matched."""
+def test_invalid_pattern_is_refused(field: str, value: Any) -> None:
+    """The schema refuses it."""
     with pytest.raises(vol.Invalid):
         vol.Schema(FILTER_FIELDS)({field: value})
 
@@ -330,9 +332,9 @@ def test_a_bad_pattern_is_refused(field: str, value: Any) -> None:
     ],
 )
 def test_patterns(pattern: str, text: str, expected: bool) -> None:
-    """A star is any text, a question mark any character."""
+    """A star matches any text, a question mark any character."""
     assert bool(compile_patterns([pattern]).match(text)) is expected
-    # The authority: brackets mean something there.
+    # The reference, except that brackets are special there.
     assert fnmatch.fnmatchcase(text, pattern.replace("[", "[[]")) is expected
 
 
@@ -345,10 +347,10 @@ def test_patterns(pattern: str, text: str, expected: bool) -> None:
         pytest.param(["a*", "", "?d"], ("", "a", "ab", "abcd", "cd"), id="all kinds"),
     ],
 )
-def test_many_patterns_match_as_each_does(
+def test_combined_patterns_match_if_one_does(
     patterns: list[str], matching: tuple[str, ...]
 ) -> None:
-    """A text matches if one of the patterns does, and only then."""
+    """The result equals that of the patterns one by one."""
     compiled = compile_patterns(patterns)
     texts = ("", "a", "ab", "abcd", "b", "cd")
     assert tuple(text for text in texts if compiled.match(text)) == matching
@@ -364,8 +366,8 @@ def test_many_patterns_match_as_each_does(
         pytest.param("*" + "a" * 198 + "b", id="long repetition"),
     ],
 )
-def test_long_text_and_hostile_patterns(pattern: str, count: int) -> None:
-    """The answer comes: an expression that backtracks would not end."""
+def test_hostile_patterns_do_not_backtrack(pattern: str, count: int) -> None:
+    """An expression with backtracking would not finish."""
     compiled = compile_patterns([pattern] * count)
     assert not compiled.match("a" * 4_000)
     assert compiled.match("a" * 4_000 + "b")

@@ -50,12 +50,12 @@ DETAILED_USER: Final = USER.replace("@", "+{}@")
 
 
 def address_of(folder: str) -> str:
-    """Return where Dovecot's LMTP takes mail for a folder."""
+    """Return the address for a folder at Dovecot's LMTP server."""
     return USER if folder == "INBOX" else DETAILED_USER.format(folder)
 
 
 def make_entry(port: int) -> MockConfigEntry:
-    """Return the entry of an account with a search in each of its folders."""
+    """Return an entry with a saved search for each of its folders."""
     return MockConfigEntry(
         domain=DOMAIN,
         title=USER,
@@ -99,7 +99,7 @@ async def server(
     tmp_path_factory: pytest.TempPathFactory,
     socket_enabled: None,
 ) -> AsyncIterator[Dovecot]:
-    """Return a Dovecot with a mail in each folder."""
+    """Return a Dovecot server with one mail in each folder."""
     require(Dovecot.available(), "Dovecot 2.3")
     certificate = make_certificate(tmp_path_factory.mktemp("certificate"))
     with Dovecot(certificate, without=request.param) as dovecot:
@@ -126,15 +126,15 @@ async def test_forty_folders_and_forty_searches(
     server: Dovecot,
     record_property: Callable[[str, object], None],
 ) -> None:
-    """See all watched and counted in a moment; one more folder disturbs none of them."""
+    """All are watched and counted; adding a folder does not disturb the others."""
     registry = er.async_get(hass)
     events = async_capture_events(hass, EVENT_NEW_MAIL)
     entry = make_entry(0)
 
     def values(key: str, subentry_type: str) -> list[str]:
         found = []
-        for it in entry.get_subentries_of_type(subentry_type):
-            unique_id = f"{entry.entry_id}_{it.subentry_id}_{key}"
+        for subentry in entry.get_subentries_of_type(subentry_type):
+            unique_id = f"{entry.entry_id}_{subentry.subentry_id}_{key}"
             entity_id = registry.async_get_entity_id("sensor", DOMAIN, unique_id)
             state = hass.states.get(entity_id or "")
             found.append(state.state if state else "")
@@ -155,7 +155,7 @@ async def test_forty_folders_and_forty_searches(
         most = 1 if push_mode == "notify" else 5
         await until(lambda: coordinator.data.connections == most)
         connections = proxy.connections
-        assert connections == most + 1  # That of the searches.
+        assert connections == most + 1  # One more for the searches.
 
         hass.config_entries.async_add_subentry(
             entry,
@@ -170,10 +170,10 @@ async def test_forty_folders_and_forty_searches(
         await until(lambda: values("unread", SUBENTRY_TYPE_FOLDER)[-1] == "1")
         await deliver(server, "Newer", *FOLDERS, NEW_FOLDER)
         if push_mode != "notify":
-            coordinator.async_check_now()  # Most folders are only asked for now and then.
+            coordinator.async_check_now()  # Most folders are polled rarely.
         await until(lambda: len(events) >= 81)
-        told = [(event.data["folder"], event.data["subject"]) for event in events]
-        assert sorted(told) == sorted(
+        mails = [(event.data["folder"], event.data["subject"]) for event in events]
+        assert sorted(mails) == sorted(
             [
                 *((folder, "New") for folder in FOLDERS),
                 *((folder, "Newer") for folder in [*FOLDERS, NEW_FOLDER]),
@@ -182,5 +182,5 @@ async def test_forty_folders_and_forty_searches(
         await until(lambda: values("matches", SUBENTRY_TYPE_SEARCH) == ["3"] * 40)
         assert entry.runtime_data is coordinator, "reloaded"
         assert coordinator.data.push_mode == push_mode
-        assert proxy.connections == connections, "connected anew"
+        assert proxy.connections == connections, "connected again"
         assert await hass.config_entries.async_unload(entry.entry_id)

@@ -1,4 +1,4 @@
-"""What was delivered is remembered, whatever happens to the file."""
+"""Marks survive restarts, and damaged files do not prevent watching."""
 
 import asyncio
 from collections.abc import Callable
@@ -23,13 +23,13 @@ KEY = "imap_push.01IMAPPUSH"
 
 @pytest.fixture
 def hass_storage() -> dict[str, Any]:
-    """Let Home Assistant write to disk instead of into a dictionary."""
+    """Let Home Assistant write to disk instead of to a dictionary."""
     return {}
 
 
 @pytest.fixture
 def hass_config_dir(tmp_path: Path) -> str:
-    """Give it a disk of its own."""
+    """Give each test its own configuration directory."""
     return str(tmp_path)
 
 
@@ -44,12 +44,12 @@ def _store(hass: HomeAssistant, username: str = "jane") -> MarkStore:
     return MarkStore(hass, "01IMAPPUSH", username)
 
 
-async def test_a_mark_survives(hass: HomeAssistant) -> None:
-    """Each folder goes on from its own mark; a new one has none."""
+async def test_marks_survive_a_restart(hass: HomeAssistant) -> None:
+    """Each folder continues from its own mark; a new one has none."""
     store = _store(hass)
     assert await store.async_load(["INBOX"]) == {"INBOX": None}
-    store.async_move("INBOX", Mark(3, 8))
-    store.async_move("Größe", Mark(4, 1))
+    store.async_set_mark("INBOX", Mark(3, 8))
+    store.async_set_mark("Größe", Mark(4, 1))
     await store.async_save()
     assert store.marks == {"INBOX": Mark(3, 8), "Größe": Mark(4, 1)}
     assert await _store(hass).async_load(["INBOX", "Größe", "New"]) == {
@@ -59,21 +59,21 @@ async def test_a_mark_survives(hass: HomeAssistant) -> None:
     }
 
 
-async def test_what_a_mark_remembers_survives(hass: HomeAssistant) -> None:
-    """It tells what is new on the day the folder is numbered anew."""
+async def test_remembered_digests_survive_a_restart(hass: HomeAssistant) -> None:
+    """After a change of UIDVALIDITY, they decide which mail is new."""
     mark = Mark(3, 8, datetime(2026, 11, 3, 12, tzinfo=UTC), ("a", "b"))
     store = _store(hass)
     await store.async_load(["INBOX"])
-    store.async_move("INBOX", mark)
+    store.async_set_mark("INBOX", mark)
     await store.async_save()
     assert await _store(hass).async_load(["INBOX"]) == {"INBOX": mark}
 
 
-async def test_a_folder_that_comes_back_begins_anew(hass: HomeAssistant) -> None:
-    """What came while it was not watched is not new."""
+async def test_folder_that_is_added_again_has_no_mark(hass: HomeAssistant) -> None:
+    """Mail that arrived while it was not watched is not new."""
     store = _store(hass)
-    store.async_move("INBOX", Mark(3, 8))
-    store.async_move("Lists", Mark(4, 1))
+    store.async_set_mark("INBOX", Mark(3, 8))
+    store.async_set_mark("Lists", Mark(4, 1))
     await store.async_save()
     without = _store(hass)
     await without.async_load(["INBOX"])
@@ -84,23 +84,23 @@ async def test_a_folder_that_comes_back_begins_anew(hass: HomeAssistant) -> None
     }
 
 
-async def test_another_login_begins_anew(hass: HomeAssistant) -> None:
-    """Its mailbox may have the same UIDVALIDITY, and has other mail."""
+async def test_another_username_has_no_marks(hass: HomeAssistant) -> None:
+    """Its mailbox has other mail, but may have the same UIDVALIDITY."""
     store = _store(hass)
-    store.async_move("INBOX", Mark(3, 8))
+    store.async_set_mark("INBOX", Mark(3, 8))
     await store.async_save()
     assert await _store(hass, "joe").async_load(["INBOX"]) == {"INBOX": None}
 
 
-async def test_a_steady_stream_is_saved_all_the_time(
+async def test_frequent_changes_do_not_delay_the_save(
     hass: HomeAssistant, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A mark that moves again does not put the pending save off."""
-    monkeypatch.setattr(marks, "SAVE_DELAY", 0.05)
+    """Another change does not restart the delay."""
+    monkeypatch.setattr(marks, "SAVE_DELAY_SECONDS", 0.05)
     store = _store(hass)
     behind = []
     for uid in range(1, 60):
-        store.async_move("INBOX", Mark(3, uid))
+        store.async_set_mark("INBOX", Mark(3, uid))
         await asyncio.sleep(0.01)
         behind.append(uid - _next_uid(file))
     await store.async_save()
@@ -115,9 +115,9 @@ def _next_uid(file: Path) -> int:
     return int(json.loads(file.read_text())["data"]["folders"]["INBOX"]["next_uid"])
 
 
-def test_a_mark_is_on_disk_within_a_second() -> None:
-    """The delay leaves time for the writing itself."""
-    assert marks.SAVE_DELAY < 1
+def test_mark_is_on_disk_within_a_second() -> None:
+    """The delay is shorter, because writing takes time as well."""
+    assert marks.SAVE_DELAY_SECONDS < 1
 
 
 _WHOLE = {"version": 1, "minor_version": 1, "key": KEY}
@@ -130,13 +130,13 @@ _MARK: dict[str, Any] = {
 
 
 def _stored(mark: Any, **others: Any) -> str:
-    """Return a file with this mark for INBOX."""
+    """Return the content of a file with this mark for INBOX."""
     folders = {"INBOX": mark, **others}
     return json.dumps(_WHOLE | {"data": {"username": "jane", "folders": folders}})
 
 
 def _damaged(key: str, value: Any, *, id: str) -> Any:
-    """Return one row of the table: a mark that is right but for one value."""
+    """Return a row of the table: a valid mark except for one value."""
     return pytest.param(_stored(_MARK | {key: value}), id=id)
 
 
@@ -158,15 +158,15 @@ def _damaged(key: str, value: Any, *, id: str) -> Any:
         pytest.param(_stored({}), id="mark without a number"),
         pytest.param(_stored(None), id="mark is null"),
         pytest.param(_stored([3, 8]), id="mark is a list"),
-        _damaged("uid_validity", "x", id="a number that is none"),
+        _damaged("uid_validity", "x", id="not a number"),
         _damaged("uid_validity", None, id="no UIDVALIDITY"),
         _damaged("uid_validity", -3, id="a negative UIDVALIDITY"),
         _damaged("next_uid", None, id="no UID"),
-        _damaged("next_uid", 0, id="a UID that no mail has"),
+        _damaged("next_uid", 0, id="UID zero"),
         _damaged("next_uid", -8, id="a negative UID"),
         _damaged("next_uid", 2**32 + 1, id="a UID beyond all UIDs"),
         _damaged("next_uid", [8], id="a list of UIDs"),
-        _damaged("last_received", "yesterday", id="a date that is none"),
+        _damaged("last_received", "yesterday", id="not a date"),
         _damaged("last_received", 20261103, id="a number for a date"),
         _damaged("remembered", "abc", id="remembers letters"),
         _damaged("remembered", [1, 2], id="remembers numbers"),
@@ -176,28 +176,28 @@ def _damaged(key: str, value: Any, *, id: str) -> Any:
         ),
     ],
 )
-async def test_a_damaged_file_is_told_and_begins_anew(
+async def test_damaged_file_is_logged_and_replaced(
     hass: HomeAssistant, file: Path, caplog: pytest.LogCaptureFixture, content: str
 ) -> None:
-    """The account is watched all the same, and the next save mends the file."""
+    """The account is watched without a mark, and the next save writes a valid file."""
     file.parent.mkdir(exist_ok=True)
     file.write_text(content)
 
     store = _store(hass)
     assert await store.async_load(["INBOX"]) == {"INBOX": None}
-    if content != "{}":  # Home Assistant takes this one for a file that is not there.
+    if content != "{}":  # Home Assistant treats this one like a missing file.
         assert KEY in caplog.text
         assert "ERROR" in caplog.text
 
-    store.async_move("INBOX", Mark(3, 8))
+    store.async_set_mark("INBOX", Mark(3, 8))
     await store.async_save()
     assert await _store(hass).async_load(["INBOX"]) == {"INBOX": Mark(3, 8)}
 
 
-async def test_a_damaged_mark_is_the_affair_of_its_folder(
+async def test_damaged_mark_affects_only_its_folder(
     hass: HomeAssistant, file: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The log names the folder; the others go on from their marks."""
+    """The log names the folder; the others continue from their marks."""
     file.parent.mkdir(exist_ok=True)
     file.write_text(_stored({"uid_validity": "x"}, Lists=_MARK))
     assert await _store(hass).async_load(["INBOX", "Lists"]) == {
@@ -216,7 +216,7 @@ async def test_a_damaged_mark_is_the_affair_of_its_folder(
         pytest.param(lambda file: file.symlink_to(file), id="a link to itself"),
     ],
 )
-async def test_an_account_is_watched_whatever_became_of_its_file(
+async def test_account_is_watched_if_its_file_cannot_be_read(
     hass: HomeAssistant,
     file: Path,
     entry: MockConfigEntry,
@@ -224,7 +224,7 @@ async def test_an_account_is_watched_whatever_became_of_its_file(
     caplog: pytest.LogCaptureFixture,
     damage: Callable[[Path], object],
 ) -> None:
-    """It begins with what comes next, the log says so, and it can be unloaded."""
+    """It starts with the next mail, the log reports it, and the entry can be unloaded."""
     file.parent.mkdir(exist_ok=True)
     damage(file)
     assert await hass.config_entries.async_setup(entry.entry_id)
@@ -235,12 +235,12 @@ async def test_an_account_is_watched_whatever_became_of_its_file(
     assert await hass.config_entries.async_unload(entry.entry_id)
 
 
-async def test_a_watcher_goes_on_from_its_mark(
+async def test_watcher_starts_from_the_stored_mark(
     hass: HomeAssistant, entry: MockConfigEntry, watchers: list[FakeWatcher]
 ) -> None:
-    """The marks are there before the watcher is."""
+    """Marks are loaded before the watcher is created."""
     store = _store(hass, USERNAME)
-    store.async_move("INBOX", Mark(3, 8))
+    store.async_set_mark("INBOX", Mark(3, 8))
     await store.async_save()
     assert await hass.config_entries.async_setup(entry.entry_id)
     assert watchers[0].folders == {"INBOX": WatchedFolder(mark=Mark(3, 8))}
@@ -249,7 +249,7 @@ async def test_a_watcher_goes_on_from_its_mark(
 async def test_removing_the_account_removes_its_marks(
     hass: HomeAssistant, file: Path, entry: MockConfigEntry, watcher: FakeWatcher
 ) -> None:
-    """Only the user can read the file, and nothing is left of it."""
+    """The file is readable only for its owner, and it is removed."""
     watcher.listener.mark_moved("INBOX", Mark(3, 8))
     assert await hass.config_entries.async_unload(entry.entry_id)
     assert _next_uid(file) == 8

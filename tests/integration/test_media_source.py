@@ -1,4 +1,4 @@
-"""Attachments are browsed and played as media, by those who are signed in."""
+"""Authenticated users can browse and play attachments as media."""
 
 from collections.abc import AsyncIterator
 from http import HTTPStatus
@@ -56,13 +56,13 @@ IN_INBOX = "01IMAPPUSH/SU5CT1g/3/7"
 async def _media_source(
     hass: HomeAssistant, imap_client: Mock, watcher: FakeWatcher
 ) -> None:
-    """Set up what attachments are offered to; it finds its sources when it is first used."""
+    """Set up the media source component, which loads the platform on first use."""
     assert await async_setup_component(hass, "media_source", {})
     assert await async_browse_media(hass, ROOT)
 
 
 def send(imap_client: Mock, *pieces: bytes | Exception) -> None:
-    """Let every part be these pieces, and end with an error perhaps."""
+    """Let every part consist of these pieces, optionally followed by an error."""
 
     async def read_part(*_args: object) -> AsyncIterator[bytes]:
         for piece in pieces:
@@ -74,16 +74,16 @@ def send(imap_client: Mock, *pieces: bytes | Exception) -> None:
 
 
 async def browse(hass: HomeAssistant, content_id: str) -> list[BrowseMediaSource]:
-    """Return what is there."""
+    """Return the children of a media item."""
     media = await async_browse_media(hass, content_id)
     children: Any = media.children
     return list(children)
 
 
-async def test_from_the_account_to_the_attachment(
+async def test_browse_from_account_to_attachment(
     hass: HomeAssistant, imap_client: Mock
 ) -> None:
-    """Account, folder, mail, attachment; each leads on to the next."""
+    """The levels are account, folder, mail and attachment."""
     imap_client.folders.return_value = [FolderInfo(name="INBOX"), FolderInfo(name=ODD)]
     imap_client.search.return_value = SearchResult(
         uid_validity=3, uids=(9, 8, 7), total=3
@@ -122,10 +122,10 @@ async def test_from_the_account_to_the_attachment(
     assert media.url.isascii()
 
 
-async def test_inline_images_are_left_out(
+async def test_inline_images_are_not_listed(
     hass: HomeAssistant, imap_client: Mock
 ) -> None:
-    """A logo does not make a mail one with attachments."""
+    """A mail with only a logo is not listed."""
     imap_client.search.return_value = SearchResult(uid_validity=3, uids=(8, 7), total=2)
     photo = make_mail(7, subject="Photo", attachments=(LOGO, PHOTO))
     imap_client.mails.return_value = [make_mail(8, attachments=(LOGO,)), photo]
@@ -136,10 +136,10 @@ async def test_inline_images_are_left_out(
     assert file.title == "you.jpg"
 
 
-async def test_mails_that_go_while_they_are_looked_at(
+async def test_mail_is_deleted_while_browsing(
     hass: HomeAssistant, imap_client: Mock
 ) -> None:
-    """The folder is shown as empty, and the mail as gone."""
+    """The folder is shown as empty, and the mail is reported as missing."""
     imap_client.search.return_value = SearchResult(uid_validity=3, uids=(7,), total=1)
     imap_client.mails.return_value = []
     assert await browse(hass, f"{ROOT}/01IMAPPUSH/SU5CT1g") == []
@@ -152,22 +152,22 @@ async def test_mails_that_go_while_they_are_looked_at(
     [
         pytest.param("nonsense", id="account"),
         pytest.param("01IMAPPUSH/%%%", id="folder that is not encoded"),
-        pytest.param("01IMAPPUSH/_w", id="folder that is no text"),
+        pytest.param("01IMAPPUSH/_w", id="folder that is not UTF-8"),
         pytest.param("01IMAPPUSH/DQo", id="folder of two lines"),
         pytest.param("01IMAPPUSH/SU5CT1g/3", id="no mail"),
-        pytest.param("01IMAPPUSH/SU5CT1g/3/x", id="mail that is no number"),
+        pytest.param("01IMAPPUSH/SU5CT1g/3/x", id="UID that is not a number"),
         pytest.param("01IMAPPUSH/SU5CT1g/3/4294967296", id="large number"),
-        pytest.param("01IMAPPUSH/SU5CT1g/3/7/1 2", id="part that is none"),
-        pytest.param("01IMAPPUSH/SU5CT1g/3/7/1/2", id="too much"),
+        pytest.param("01IMAPPUSH/SU5CT1g/3/7/1 2", id="invalid part"),
+        pytest.param("01IMAPPUSH/SU5CT1g/3/7/1/2", id="too many segments"),
     ],
 )
-async def test_identifier_that_names_nothing(
+async def test_invalid_identifier_is_refused(
     hass: HomeAssistant,
     imap_client: Mock,
     hass_client: ClientSessionGenerator,
     identifier: str,
 ) -> None:
-    """It is told, and the server is not asked."""
+    """An error is raised, and no request is sent to the server."""
     with pytest.raises(BrowseError):
         await async_browse_media(hass, f"{ROOT}/{identifier}")
     with pytest.raises(Unresolvable):
@@ -178,18 +178,20 @@ async def test_identifier_that_names_nothing(
     assert not imap_client.method_calls
 
 
-async def test_account_is_not_loaded(
+async def test_account_that_is_not_loaded_is_not_listed(
     hass: HomeAssistant, entry: MockConfigEntry
 ) -> None:
-    """It is not shown, and what is in it is refused."""
+    """Its attachments are refused."""
     assert await hass.config_entries.async_unload(entry.entry_id)
     assert await browse(hass, ROOT) == []
     with pytest.raises(BrowseError):
         await async_browse_media(hass, f"{ROOT}/01IMAPPUSH")
 
 
-async def test_server_refuses(hass: HomeAssistant, imap_client: Mock) -> None:
-    """The user is told why."""
+async def test_refusal_of_the_server_is_reported(
+    hass: HomeAssistant, imap_client: Mock
+) -> None:
+    """The user sees the reason."""
     imap_client.folders.side_effect = ConnectionLost("secret")
     with pytest.raises(BrowseError, match="connection to the mail server") as raised:
         await async_browse_media(hass, f"{ROOT}/01IMAPPUSH")
@@ -205,7 +207,7 @@ async def test_play(
     hass_ws_client: WebSocketGenerator,
     hass_client_no_auth: ClientSessionGenerator,
 ) -> None:
-    """The frontend gets a signed address, which alone opens the attachment."""
+    """The frontend gets a signed URL, and only that opens the attachment."""
     imap_client.attachment.return_value = PHOTO
     send(imap_client, b"one", b"two")
     websocket = await hass_ws_client()
@@ -248,14 +250,14 @@ async def test_play(
         pytest.param("", "application/octet-stream", False, id="none"),
     ],
 )
-async def test_attachment_cannot_run_as_home_assistant(
+async def test_attachment_cannot_run_scripts(
     imap_client: Mock,
     hass_client: ClientSessionGenerator,
     content_type: str,
     served: str,
     shown: bool,
 ) -> None:
-    """A browser shows what is harmless, and keeps the rest as a file."""
+    """Browsers show harmless types, and download all others."""
     imap_client.attachment.return_value = Attachment(
         part="2", filename='a"; x=\r\nb.bin', content_type=content_type, size=1
     )
@@ -276,7 +278,7 @@ async def test_attachment_cannot_run_as_home_assistant(
 async def test_empty_attachment(
     imap_client: Mock, hass_client: ClientSessionGenerator
 ) -> None:
-    """It is served as what it is."""
+    """It is served with an empty body."""
     imap_client.attachment.return_value = PHOTO
     send(imap_client)
     browser = await hass_client()
@@ -289,21 +291,21 @@ async def test_empty_attachment(
     ("error", "status"),
     [
         pytest.param(FolderNotFound(), HTTPStatus.NOT_FOUND, id="no folder"),
-        pytest.param(FolderRenumbered(), HTTPStatus.NOT_FOUND, id="renumbered"),
+        pytest.param(FolderRenumbered(), HTTPStatus.NOT_FOUND, id="other UIDVALIDITY"),
         pytest.param(MailNotFound(), HTTPStatus.NOT_FOUND, id="no mail"),
         pytest.param(PartNotFound(), HTTPStatus.NOT_FOUND, id="no part"),
         pytest.param(ConnectionLost(), HTTPStatus.SERVICE_UNAVAILABLE, id="lost"),
     ],
 )
 @pytest.mark.parametrize("late", [False, True], ids=["asked about it", "read"])
-async def test_attachment_cannot_be_had(
+async def test_error_sets_the_http_status(
     imap_client: Mock,
     hass_client: ClientSessionGenerator,
     error: ImapError,
     status: HTTPStatus,
     late: bool,
 ) -> None:
-    """The status says why."""
+    """The status depends on the error."""
     imap_client.attachment.return_value = PHOTO
     send(imap_client, error)
     if not late:
@@ -313,10 +315,10 @@ async def test_attachment_cannot_be_had(
     assert response.status == status
 
 
-async def test_attachment_breaks_off(
+async def test_connection_is_aborted_on_an_incomplete_attachment(
     imap_client: Mock, hass_client: ClientSessionGenerator
 ) -> None:
-    """Nobody takes the part that came for the whole."""
+    """The client must not take the received part for the whole attachment."""
     imap_client.attachment.return_value = PHOTO
     send(imap_client, b"half", ConnectionLost())
     browser = await hass_client()

@@ -1,4 +1,4 @@
-"""Who may use the mail of an account: the table in the documentation, row by row."""
+"""Access to the mail of an account, for each row of the table in the documentation."""
 
 from collections.abc import AsyncIterator
 from http import HTTPStatus
@@ -72,8 +72,8 @@ PLAY = {
 }
 
 OPTIONS = [
-    pytest.param({}, id="as it is set up"),
-    pytest.param({"access": "none"}, id="nobody else"),
+    pytest.param({}, id="default"),
+    pytest.param({"access": "none"}, id="administrators only"),
     pytest.param({"access": "read"}, id="all may read"),
     pytest.param({"access": "change"}, id="all may change"),
 ]
@@ -83,7 +83,7 @@ OPTIONS = [
 def _mailbox(
     hass: HomeAssistant, imap_client: Mock, watcher: FakeWatcher, tmp_path: Path
 ) -> None:
-    """Put one mail with an attachment into the INBOX."""
+    """Let the client return one mail with an attachment in INBOX."""
 
     async def read_part(*_args: object) -> AsyncIterator[bytes]:
         yield b"JPG"
@@ -111,7 +111,7 @@ async def _token(hass: HomeAssistant, group_id: str) -> tuple[MockUser, str]:
 
 @pytest.fixture
 async def user(hass: HomeAssistant) -> tuple[MockUser, str]:
-    """Return a user who is not an administrator, and an access token."""
+    """Return a user without administrator rights, and an access token."""
     return await _token(hass, GROUP_ID_USER)
 
 
@@ -119,7 +119,7 @@ async def user(hass: HomeAssistant) -> tuple[MockUser, str]:
 async def browser(
     hass: HomeAssistant, user: tuple[MockUser, str], hass_ws_client: WebSocketGenerator
 ) -> MockHAClientWebSocket:
-    """Return the user's connection."""
+    """Return the user's WebSocket connection."""
     assert await async_setup_component(hass, "media_player", {})
     assert await async_setup_component(hass, "media_source", {})
     assert await async_browse_media(hass, ROOT)
@@ -127,7 +127,7 @@ async def browser(
 
 
 async def send(client: MockHAClientWebSocket, kind: str, **data: Any) -> dict[str, Any]:
-    """Send a command; return what comes back."""
+    """Send a command; return the response."""
     await client.send_json_auto_id({"type": kind, **data})
     answer: dict[str, Any] = await client.receive_json()
     return answer
@@ -136,7 +136,7 @@ async def send(client: MockHAClientWebSocket, kind: str, **data: Any) -> dict[st
 async def call(
     client: MockHAClientWebSocket, action: str, data: Any = None, **more: Any
 ) -> dict[str, Any]:
-    """Call an action as the frontend does; return what comes back."""
+    """Call an action as the frontend does; return the response."""
     domain, _, service = action.partition(".")
     return await send(
         client,
@@ -149,7 +149,7 @@ async def call(
 
 
 def allowed(options: dict[str, str]) -> tuple[str, ...]:
-    """Return the actions that a user who is not an administrator may call."""
+    """Return the actions that a user without administrator rights may call."""
     access = options.get("access")
     if access == "change":
         return (*READING, *CHANGING)
@@ -157,7 +157,7 @@ def allowed(options: dict[str, str]) -> tuple[str, ...]:
 
 
 def refusal(action: str) -> str:
-    """Return the key of what such a user reads otherwise."""
+    """Return the translation key of the refusal for such a user."""
     if action == "save_attachment":
         return "administrators_only"
     return "read_not_allowed" if action in READING else "change_not_allowed"
@@ -180,7 +180,7 @@ async def test_user_calls_an_action(
     action: str,
     group_id: str,
 ) -> None:
-    """As far as the option goes; the refusal can be translated, and nothing is done."""
+    """The option decides; a refusal is translated, and no request is sent."""
     _, token = await _token(hass, group_id)
     client = await hass_ws_client(hass, token)
     answer = await call(
@@ -199,7 +199,7 @@ async def test_user_calls_an_action(
 async def test_administrator_calls_an_action(
     hass: HomeAssistant, hass_ws_client: WebSocketGenerator, action: str
 ) -> None:
-    """Always, without an option."""
+    """It is always allowed, without the option."""
     client = await hass_ws_client(hass)
     answer = await call(
         client, f"imap_push.{action}", ACTIONS[action], return_response=True
@@ -209,13 +209,13 @@ async def test_administrator_calls_an_action(
 
 @pytest.mark.parametrize("action", ACTIONS)
 @pytest.mark.parametrize("entry_options", [{"access": "change"}], ids=["all"])
-async def test_option_does_not_outdo_read_only(
+async def test_option_does_not_override_read_only(
     hass: HomeAssistant,
     entry: MockConfigEntry,
     browser: MockHAClientWebSocket,
     action: str,
 ) -> None:
-    """What an account refuses to administrators it refuses to all."""
+    """A read-only account refuses changes to all users."""
     options = {**entry.options, "read_only": True}
     hass.config_entries.async_update_entry(entry, options=options)
     await hass.async_block_till_done()
@@ -227,10 +227,10 @@ async def test_option_does_not_outdo_read_only(
         assert answer["error"]["translation_key"] == "read_only"
 
 
-async def test_refusal_does_not_depend_on_what_is_asked(
+async def test_refusal_does_not_depend_on_the_data(
     browser: MockHAClientWebSocket,
 ) -> None:
-    """A user who may not change mail learns nothing else."""
+    """A user who may not change mail gets no other information."""
     data = PLACE | {"target_folder": "INBOX"}
     answer = await call(browser, "imap_push.move", data)
     assert answer["error"]["translation_key"] == "change_not_allowed"
@@ -244,7 +244,7 @@ async def test_user_calls_an_action_by_rest(
     hass_client: ClientSessionGenerator,
     action: str,
 ) -> None:
-    """It is refused like any other way."""
+    """It is refused as over WebSocket."""
     assert await async_setup_component(hass, "api", {})
     client = await hass_client(user[1])
     response = await client.post(
@@ -254,8 +254,8 @@ async def test_user_calls_an_action_by_rest(
     assert not imap_client.method_calls
 
 
-async def test_user_who_was_deleted(hass: HomeAssistant) -> None:
-    """Nobody knows whether it was an administrator."""
+async def test_deleted_user_has_no_access(hass: HomeAssistant) -> None:
+    """It is unknown whether the user was an administrator."""
     with pytest.raises(HomeAssistantError) as raised:
         await hass.services.async_call(
             DOMAIN,
@@ -271,7 +271,7 @@ async def test_user_who_was_deleted(hass: HomeAssistant) -> None:
 async def _make_script(
     hass: HomeAssistant, action: str, data: dict[str, Any]
 ) -> list[Event[dict[str, Any]]]:
-    """Make a script, and automations that start it or do the same; return what is done."""
+    """Create a script, and automations that run it or do the same; return the calls."""
     step = {"action": action, "data": data}
     if action != PLAY_MEDIA:
         step["response_variable"] = "response"
@@ -318,7 +318,7 @@ async def _make_script(
 async def test_script_that_a_user_starts(
     hass: HomeAssistant, imap_client: Mock, browser: MockHAClientWebSocket, action: str
 ) -> None:
-    """It counts as that user."""
+    """It has the permissions of that user."""
     done = await _make_script(hass, f"imap_push.{action}", ACTIONS[action])
     answer = await call(browser, "script.do_it")
     assert answer["error"]["translation_key"] == refusal(action)
@@ -343,7 +343,7 @@ async def test_automation_that_a_user_triggers(
     service: str,
     entity_id: str,
 ) -> None:
-    """An administrator has made it, so that it may do all, and its script, too."""
+    """An administrator has created it, so it is allowed everything, as are its scripts."""
     done = await _make_script(hass, f"imap_push.{action}", ACTIONS[action])
     answer = await call(browser, service, {"entity_id": entity_id})
     assert answer["success"], answer
@@ -352,13 +352,13 @@ async def test_automation_that_a_user_triggers(
     assert imap_client.method_calls
 
 
-async def test_event_that_a_user_fires(
+async def test_event_that_a_user_fires_does_not_trigger(
     hass: HomeAssistant,
     imap_client: Mock,
     user: tuple[MockUser, str],
     watcher: FakeWatcher,
 ) -> None:
-    """The companion app lets all users fire events; only real mail starts the trigger."""
+    """The companion app lets all users fire events; only real mail triggers."""
     automation = {
         "triggers": {
             "trigger": "imap_push.new_mail",
@@ -397,7 +397,7 @@ async def test_user_browses_media(
     entry: MockConfigEntry,
     entry_options: dict[str, str],
 ) -> None:
-    """The accounts that the user may read, with all that is in them, until it is withdrawn."""
+    """The user sees the accounts with access, until the access is withdrawn."""
     imap_client.reset_mock()
     answer = await send(
         browser, "media_source/browse_media", media_content_id=f"{ROOT}"
@@ -429,7 +429,7 @@ async def test_user_browses_media(
 
 
 @pytest.mark.parametrize("entry_options", OPTIONS)
-async def test_user_opens_an_address(
+async def test_user_opens_a_url(
     hass: HomeAssistant,
     imap_client: Mock,
     browser: MockHAClientWebSocket,
@@ -438,7 +438,7 @@ async def test_user_opens_an_address(
     hass_client_no_auth: ClientSessionGenerator,
     entry_options: dict[str, str],
 ) -> None:
-    """Neither a token nor a signature that the user can ask for opens what is refused."""
+    """Neither a token nor a user's own signature gives access that the option refuses."""
     imap_client.reset_mock()
     path = "/api/imap_push/attachment/01IMAPPUSH/SU5CT1g/3/7/2"
     signed = (await send(browser, "auth/sign_path", path=path))["result"]["path"]
@@ -451,7 +451,7 @@ async def test_user_opens_an_address(
 
 
 class Speaker(MediaPlayerEntity):
-    """Plays what it is given, as most media players of Home Assistant do."""
+    """A media player that resolves media like most media players of Home Assistant."""
 
     _attr_name = "Speaker"
     _attr_supported_features = (
@@ -485,7 +485,7 @@ class Speaker(MediaPlayerEntity):
 
 
 class Wrapper(Speaker):
-    """Passes what it is given on, as a universal media player with its own commands does."""
+    """A media player that forwards media, like a universal media player with commands."""
 
     _attr_name = "Wrapper"
 
@@ -499,7 +499,7 @@ class Wrapper(Speaker):
 
 @pytest.fixture
 async def speaker(hass: HomeAssistant, browser: MockHAClientWebSocket) -> Speaker:
-    """Set up a media player, and one that plays on it."""
+    """Set up a media player, and one that forwards to it."""
     speaker = Speaker()
     await hass.data[DATA_COMPONENT].async_add_entities([speaker, Wrapper()])
     return speaker
@@ -522,7 +522,7 @@ async def test_user_plays_media(
     entry_options: dict[str, str],
     service: str,
 ) -> None:
-    """On a media player, if the user may read the mail."""
+    """Playing needs read access to the mail."""
     await _make_script(hass, PLAY_MEDIA, PLAY)
     if service == "wrapper":
         wrapped = PLAY | {"entity_id": "media_player.wrapper"}
@@ -540,14 +540,14 @@ async def test_user_plays_media(
 
 
 @pytest.mark.parametrize("entry_options", OPTIONS)
-async def test_user_plays_an_address_by_a_webhook(
+async def test_user_plays_a_url_by_a_webhook(
     hass: HomeAssistant,
     user: tuple[MockUser, str],
     speaker: Speaker,
     hass_client_no_auth: ClientSessionGenerator,
     entry_options: dict[str, str],
 ) -> None:
-    """Home Assistant signs it as it signs what automations play, which opens nothing here."""
+    """Home Assistant signs it as for automations, but that gives no access here."""
     path = "/api/imap_push/attachment/01IMAPPUSH/SU5CT1g/3/7/2"
     request = make_mocked_request("POST", "/api/webhook/1234")
     token = current_request.set(request)
@@ -585,7 +585,7 @@ async def test_automation_plays_media(
     service: str | None,
     entity_id: str | None,
 ) -> None:
-    """Also one that a user triggers: the media player can open what it is given."""
+    """The media player can open the URL, even if a user triggered the automation."""
     done = await _make_script(hass, PLAY_MEDIA, PLAY)
     if service:
         assert (await call(browser, service, {"entity_id": entity_id}))["success"]
@@ -602,7 +602,7 @@ async def test_automation_plays_media(
 async def test_user_browses_by_a_media_player(
     browser: MockHAClientWebSocket, speaker: Speaker
 ) -> None:
-    """As in the media panel; what an automation does with the player does not matter."""
+    """The rules are those of the media panel, even while an automation uses the player."""
     speaker.async_set_context(Context())
     for command in ("browse_media", "search_media"):
         answer = await send(
@@ -616,10 +616,10 @@ async def test_user_browses_by_a_media_player(
         assert not answer["success"]
 
 
-async def test_request_of_nobody_who_is_known(
+async def test_request_without_a_user(
     hass: HomeAssistant, imap_client: Mock, browser: MockHAClientWebSocket
 ) -> None:
-    """Such as a webhook: companion apps call actions by one."""
+    """An example is a webhook: companion apps call actions by one."""
     request = make_mocked_request("POST", "/api/webhook/1234")
     token = current_request.set(request)
     imap_client.reset_mock()
@@ -635,10 +635,10 @@ async def test_request_of_nobody_who_is_known(
     assert not imap_client.method_calls
 
 
-async def test_home_assistant_browses_on_its_own(
+async def test_browsing_without_a_request(
     hass: HomeAssistant, browser: MockHAClientWebSocket
 ) -> None:
-    """As for an automation, there is no user, no connection and no request."""
+    """Like an automation, it has no user, no connection and no request."""
     media = await async_browse_media(hass, MEDIA)
     assert [child.title for child in media.children or ()] == ["me.jpg"]
     with patch.dict(hass.data):
@@ -650,13 +650,13 @@ async def test_home_assistant_browses_on_its_own(
 @pytest.mark.parametrize(
     ("group_id", "is_refused"), [(GROUP_ID_ADMIN, False), (GROUP_ID_USER, True)]
 )
-async def test_what_reaches_automations_is_for_administrators(
+async def test_bus_event_and_trigger_are_for_administrators(
     hass: HomeAssistant,
     hass_ws_client: WebSocketGenerator,
     group_id: str,
     is_refused: bool,
 ) -> None:
-    """Home Assistant itself refuses others the bus event and the trigger, with all fields."""
+    """Home Assistant itself refuses both to other users."""
     _, token = await _token(hass, group_id)
     client = await hass_ws_client(hass, token)
     event = await send(client, "subscribe_events", event_type="new_mail")

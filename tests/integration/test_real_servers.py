@@ -1,4 +1,4 @@
-"""The main job inside Home Assistant, with the real engine, on each real server over TLS."""
+"""Watching with the real engine in Home Assistant, on each real server over TLS."""
 
 import asyncio
 from base64 import b64encode
@@ -56,7 +56,7 @@ DEADLINE = 15.0  # seconds
 
 @dataclass(frozen=True)
 class Contents:
-    """What is in a mailbox: the answer to STATUS, and the flags of each mail."""
+    """Content of a mailbox: the response to STATUS, and the flags of each mail."""
 
     status: str
     flags: list[set[bytes]]
@@ -64,7 +64,7 @@ class Contents:
 
 @dataclass(frozen=True)
 class Mailbox:
-    """A mailbox on a real server, behind a proxy that counts and breaks."""
+    """A mailbox on a real server, connected through a proxy that counts and breaks connections."""
 
     user: str
     password: str
@@ -75,15 +75,15 @@ class Mailbox:
     push: str = "idle"
 
     async def delete_newest(self) -> None:
-        """Delete the newest mail as another client does."""
+        """Delete the newest mail as another client."""
         await asyncio.to_thread(self._with_client, self._delete_newest)
 
     async def append(self, mails: Mapping[str, str]) -> None:
-        """Put mails in, subject to flags, and look at them, as another client does."""
+        """Append mails, by subject and flags, and fetch them, as another client."""
         await asyncio.to_thread(self._with_client, lambda c: self._append(c, mails))
 
     async def contents(self) -> Contents:
-        """Return what another client sees that looks and does not touch."""
+        """Return the content that another client sees with EXAMINE."""
         contents: Contents = await asyncio.to_thread(self._with_client, self._contents)
         return contents
 
@@ -109,7 +109,7 @@ class Mailbox:
         _, [*_, capabilities] = client.capability()
         items = "MESSAGES RECENT UIDNEXT UIDVALIDITY UNSEEN"
         if b"CONDSTORE" in capabilities:
-            items += " HIGHESTMODSEQ"  # Whatever changes makes it grow.
+            items += " HIGHESTMODSEQ"  # Every change increases it.
         _, [status] = client.status("INBOX", f"({items})")
         client.select(readonly=True)
         _, found = client.fetch("1:*", "(FLAGS)")
@@ -127,7 +127,7 @@ class Mailbox:
 async def on_dovecot(
     certificate: Certificate, *, without: tuple[str, ...] = ()
 ) -> AsyncIterator[Mailbox]:
-    """Run Dovecot, which gets its mail by LMTP."""
+    """Run Dovecot, with delivery by LMTP."""
     require(dovecot.Dovecot.available(), "Dovecot 2.3")
 
     async def deliver(mails: Sequence[EmailMessage]) -> None:
@@ -150,13 +150,13 @@ async def on_dovecot(
 def on_dovecot_without_notify(
     certificate: Certificate,
 ) -> AbstractAsyncContextManager[Mailbox]:
-    """Run a Dovecot that can push the folder only that is open."""
+    """Run Dovecot without NOTIFY, which can push only the selected folder."""
     return on_dovecot(certificate, without=("NOTIFY",))
 
 
 @asynccontextmanager
 async def on_pymap(certificate: Certificate) -> AsyncIterator[Mailbox]:
-    """Run pymap, which gets its mail by APPEND."""
+    """Run pymap, with delivery by APPEND."""
 
     async def deliver(mails: Sequence[EmailMessage]) -> None:
         for mail in mails:
@@ -178,7 +178,7 @@ async def on_pymap(certificate: Certificate) -> AsyncIterator[Mailbox]:
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    """Return a certificate that holds for localhost."""
+    """Return a certificate for localhost."""
     return make_certificate(tmp_path_factory.mktemp("certificate"))
 
 
@@ -203,7 +203,7 @@ async def mailbox(
 
 @dataclass(frozen=True)
 class Watched:
-    """The mailbox's account in Home Assistant, set up through the config flow."""
+    """The mailbox's account in Home Assistant, set up with the config flow."""
 
     hass: HomeAssistant
     mailbox: Mailbox
@@ -226,12 +226,12 @@ class Watched:
         await self.until(lambda: self.state("sensor", "inbox_unread") == str(count))
 
     async def stop(self) -> None:
-        """Unload the account, and wait until the server is left."""
+        """Unload the account, and wait until it is disconnected."""
         assert await self.hass.config_entries.async_unload(self.entry.entry_id)
         await self.until(lambda: self.mailbox.proxy.open_connections == 0)
 
     async def start(self) -> None:
-        """Set the account up again."""
+        """Set up the account again."""
         assert await self.hass.config_entries.async_setup(self.entry.entry_id)
 
     def state(self, platform: str, key: str) -> str:
@@ -242,7 +242,7 @@ class Watched:
 
 @pytest.fixture
 async def watched(hass: HomeAssistant, mailbox: Mailbox) -> AsyncIterator[Watched]:
-    """Add the account as a user does, and wait until it is watched."""
+    """Add the account with the config flow, and wait until it is watched."""
     events = async_capture_events(hass, EVENT_NEW_MAIL)
     result = await hass.config_entries.flow.async_configure(
         await open_form(hass),
@@ -265,22 +265,22 @@ async def watched(hass: HomeAssistant, mailbox: Mailbox) -> AsyncIterator[Watche
 
 
 async def test_burst(watched: Watched, mailbox: Mailbox) -> None:
-    """Fifty mails as fast as they are taken: fifty events, in the order of the mailbox.
+    """Fifty mails, delivered as fast as possible, give fifty events in the order of their UIDs.
 
-    That is not always the order of delivery: while it is read, Dovecot's LMTP does not wait for
-    its list of UIDs, and two mails of one second can get theirs the other way round.
+    That is not always the order of delivery: while the mailbox is read, Dovecot's LMTP does not
+    wait for its UID list, and two mails of the same second can get their UIDs in reverse order.
     """
     subjects = [f"Order {number}" for number in range(50)]
     await mailbox.deliver([plain(subject) for subject in subjects])
     await watched.until_unread(50)
-    told = [(event.data["uid"], event.data["subject"]) for event in watched.events]
-    assert told == await mailbox.listing()
+    mails = [(event.data["uid"], event.data["subject"]) for event in watched.events]
+    assert mails == await mailbox.listing()
     assert {*watched.subjects} == {*subjects}
     assert {event.data["push"] for event in watched.events} == {watched.mailbox.push}
 
 
 async def test_reset_during_idle(watched: Watched, mailbox: Mailbox) -> None:
-    """The connection is back within a second, and mail that came meanwhile fires once."""
+    """It reconnects within a second, and reports mail from the meantime exactly one time."""
     mailbox.proxy.reset_all()
     lost = watched.hass.loop.time()
     await mailbox.deliver([plain("meanwhile")])
@@ -295,7 +295,7 @@ async def test_reset_during_idle(watched: Watched, mailbox: Mailbox) -> None:
 async def test_newest_mail_deleted_by_another_client(
     watched: Watched, mailbox: Mailbox
 ) -> None:
-    """Nothing fires, the number falls, and the next mail fires once."""
+    """There is no event, the number falls, and the next mail gives one event."""
     await mailbox.deliver([plain("first")])
     await watched.until_unread(1)
     await mailbox.deliver([plain("second")])
@@ -308,7 +308,7 @@ async def test_newest_mail_deleted_by_another_client(
 
 
 async def test_reload(watched: Watched, mailbox: Mailbox) -> None:
-    """A reload repeats nothing, and what came meanwhile is caught up."""
+    """A reload repeats no event, and mail from the meantime is caught up."""
     await mailbox.deliver([plain("before")])
     await watched.until_unread(1)
     await watched.stop()
@@ -322,12 +322,12 @@ async def test_reload(watched: Watched, mailbox: Mailbox) -> None:
 
 
 async def test_big_attachment_costs_nothing(watched: Watched, mailbox: Mailbox) -> None:
-    """A mail with an 18 MB attachment: under 20 KB are fetched."""
+    """Of a mail with an 18 MB attachment, less than 20 KB are fetched."""
     before = mailbox.proxy.bytes_down
     await mailbox.deliver([with_attachment("big", 18_000_000, filename="report.pdf")])
     await watched.until_unread(1)
     assert mailbox.proxy.bytes_down - before < 20_000
-    # pymap writes the disposition as one string, which RFC 3501 does not know.
+    # pymap sends the disposition as one string, which RFC 3501 does not allow.
     if mailbox.user == dovecot.USER:
         [attachment] = watched.events[0].data["attachments"]
         assert attachment["filename"] == "report.pdf"
@@ -335,10 +335,10 @@ async def test_big_attachment_costs_nothing(watched: Watched, mailbox: Mailbox) 
     assert watched.events[0].data["size"] > 18_000_000
 
 
-async def test_nothing_tells_who_and_what_in_log_and_diagnostics(
+async def test_log_and_diagnostics_contain_no_private_data(
     watched: Watched, mailbox: Mailbox, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Neither at debug level, nor of a password that is refused, nor of a search."""
+    """This includes the debug level, a refused password and a search."""
     caplog.set_level(logging.DEBUG, "custom_components.imap_push")
     hass, entry = watched.hass, watched.entry
     await watched.stop()
@@ -390,11 +390,11 @@ async def test_nothing_tells_who_and_what_in_log_and_diagnostics(
     assert [secret for secret in secrets if secret in written] == []
 
 
-async def test_push_switched_off(
+async def test_push_is_disabled(
     watched: Watched, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Mail is found within the interval, and the push mode says so."""
-    # A user has to wait for ten seconds at the least.
+    """Mail is found within the polling interval, and the push mode is polling."""
+    # Allow an interval below the minimum of ten seconds.
     monkeypatch.setattr(helpers, "MIN_POLL_INTERVAL", 0.1, raising=False)
     watched.hass.config_entries.async_update_entry(
         watched.entry, options={CONF_PUSH: False, CONF_POLL_INTERVAL: 0.2}
@@ -408,7 +408,7 @@ async def test_push_switched_off(
 
 
 async def _nothing(_watched: Watched) -> None:
-    """Let it be."""
+    """Do nothing."""
 
 
 async def _lose_the_connection(watched: Watched) -> None:
@@ -424,7 +424,7 @@ async def _reload(watched: Watched) -> None:
 
 
 async def _poll(watched: Watched) -> None:
-    """Look at the folder afresh again and again."""
+    """Check the folder repeatedly."""
     watched.hass.config_entries.async_update_entry(
         watched.entry, options={CONF_PUSH: False, CONF_POLL_INTERVAL: 0.2}
     )
@@ -448,7 +448,7 @@ async def test_watching_changes_nothing_in_the_mailbox(
     monkeypatch: pytest.MonkeyPatch,
     happen: Callable[[Watched], Awaitable[None]],
 ) -> None:
-    r"""No flag comes or goes, what others marked as \Deleted stays, new mail stays \Recent."""
+    r"""No flag changes, mail marked as \Deleted is kept, and new mail stays \Recent."""
     monkeypatch.setattr(helpers, "MIN_POLL_INTERVAL", 0.1, raising=False)
     await watched.stop()
     flags = {"seen": r"\Seen", "loved": r"\Flagged $Loved", "gone": r"\Deleted"}
@@ -456,8 +456,8 @@ async def test_watching_changes_nothing_in_the_mailbox(
     await mailbox.deliver([plain("recent")])
     before = await mailbox.contents()
     assert "MESSAGES 4 RECENT 1 " in before.status
-    wanted = [set(words.encode().split()) for words in (*flags.values(), "")]
-    assert before.flags == wanted
+    expected = [set(words.encode().split()) for words in (*flags.values(), "")]
+    assert before.flags == expected
 
     await watched.start()
     await watched.until(lambda: watched.subjects == [*flags, "recent"])
@@ -469,15 +469,15 @@ async def test_watching_changes_nothing_in_the_mailbox(
     await watched.until_unread(4)
     after = await mailbox.contents()
     assert "MESSAGES 5 RECENT 2 " in after.status
-    assert after.flags == [*wanted, set()]
+    assert after.flags == [*expected, set()]
     await watched.stop()
     assert await mailbox.contents() == after
 
 
-async def test_a_folder_that_never_existed(
+async def test_folder_that_does_not_exist(
     watched: Watched, mailbox: Mailbox, issue_registry: IssueRegistry
 ) -> None:
-    """A repair names it, and the inbox is watched as ever."""
+    """A repair issue names it, and the inbox is still watched."""
     watched.hass.config_entries.async_add_subentry(
         watched.entry,
         ConfigSubentry(

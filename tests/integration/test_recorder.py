@@ -1,4 +1,4 @@
-"""What of a mail reaches the disk: a real recorder database and the files in .storage."""
+"""What is written to disk: a real recorder database, and the files in .storage."""
 
 from collections.abc import Callable
 import json
@@ -38,7 +38,7 @@ FIELDS = {
     "message_id": "<unique@sender.example>",
 }
 FILENAME = "quarterly-invoice.pdf"
-# All of a mail that must not be found.
+# Fields of the mail that must not be found.
 CONTENT = (
     "sender.example",
     "Mallory",
@@ -58,14 +58,14 @@ pytestmark = pytest.mark.parametrize(
 
 @pytest.fixture
 def hass(recorder_mock: Any, hass: HomeAssistant) -> HomeAssistant:
-    """Return a Home Assistant with a recorder, which is there before the integration."""
+    """Return Home Assistant with a recorder that is set up before the integration."""
     return hass
 
 
 async def _set_up(
     hass: HomeAssistant, *accounts: dict[str, bool], stored_traces: int = 5
 ) -> list[Any]:
-    """Set up an account with each of these options, and an automation; return the entries."""
+    """Set up an automation and an account with each of these options; return the entries."""
     entries = [make_entry(f"account {n}", "INBOX") for n in range(len(accounts))]
     for entry, options in zip(entries, accounts, strict=True):
         entry.add_to_hass(hass)
@@ -87,7 +87,7 @@ async def _set_up(
 
 
 async def _deliver(hass: HomeAssistant, watcher: FakeWatcher) -> None:
-    """Let 20 mails arrive, and the automation run for each of them."""
+    """Deliver 20 mails, and let the automation run for each."""
     for uid in range(1, MAILS + 1):
         mail = make_mail_with_everything(uid)
         await watcher.listener.mail_arrived(make_arrival(uid, **FIELDS | mail))
@@ -97,7 +97,7 @@ async def _deliver(hass: HomeAssistant, watcher: FakeWatcher) -> None:
 
 
 def make_mail_with_everything(uid: int) -> dict[str, Any]:
-    """Return the fields of a mail that are not the same in all of them."""
+    """Return the fields that differ for each mail."""
     return {
         "subject": f"{FIELDS['subject']} {uid}",
         "attachments": (
@@ -114,7 +114,7 @@ def _connected(mail: Mail) -> AccountState:
 
 
 async def _database(hass: HomeAssistant) -> str:
-    """Return all bytes of the database and of its journals, as text."""
+    """Return the bytes of the database and its journals as text."""
     await async_wait_recording_done(hass)
     path = make_url(hass.data[DATA_INSTANCE].db_url).database
     assert path is not None
@@ -129,7 +129,7 @@ def _found(text: str) -> set[str]:
 async def test_database_holds_nothing_of_mail_by_default(
     hass: HomeAssistant, watchers: list[FakeWatcher]
 ) -> None:
-    """Only the times: of 20 mails, each of which also ran an automation."""
+    """It contains only the times of 20 mails, each of which also ran an automation."""
     await _set_up(hass, {})
     await _deliver(hass, watchers[0])
     database = await _database(hass)
@@ -138,10 +138,10 @@ async def test_database_holds_nothing_of_mail_by_default(
     assert "automation_triggered" in database
 
 
-async def test_database_holds_sender_and_subject_where_the_user_wants_it(
+async def test_database_holds_the_mail_with_the_option(
     hass: HomeAssistant, watchers: list[FakeWatcher]
 ) -> None:
-    """The same search finds everything if the option is on: the bus event is stored."""
+    """The same search finds all fields: the bus event is stored."""
     await _set_up(hass, RECORDING)
     await _deliver(hass, watchers[0])
     assert _found(await _database(hass)) == set(CONTENT)
@@ -164,12 +164,12 @@ async def _switch_off(hass: HomeAssistant, entry: MockConfigEntry) -> None:
 @pytest.mark.parametrize(
     "change", [_switch_off, _disable, _remove], ids=["off", "disabled", "removed"]
 )
-async def test_event_is_stored_as_long_as_one_account_wants_it(
+async def test_event_is_stored_while_one_account_has_the_option(
     hass: HomeAssistant,
     watchers: list[FakeWatcher],
     change: Callable[..., Any],
 ) -> None:
-    """An account whose option is on decides for all; without it nothing is stored again."""
+    """One account with the option is enough; without any, nothing is stored again."""
     _, recording = await _set_up(hass, NOT_RECORDING, RECORDING)
     hass.bus.async_fire(EVENT_NEW_MAIL, {"subject": "with it"})
     await change(hass, recording)
@@ -183,22 +183,22 @@ async def test_event_is_stored_as_long_as_one_account_wants_it(
 @pytest.mark.parametrize(
     "recorder_config", [{"exclude": {"event_types": [EVENT_NEW_MAIL]}}], ids=["YAML"]
 )
-async def test_what_the_user_excluded_stays_excluded(
+async def test_event_excluded_in_yaml_stays_excluded(
     hass: HomeAssistant, watchers: list[FakeWatcher]
 ) -> None:
-    """An account that keeps sender and subject does not undo a line of YAML."""
+    """The option of an account does not override the configuration."""
     await _set_up(hass, RECORDING, NOT_RECORDING)
     hass.bus.async_fire(EVENT_NEW_MAIL, {"subject": "excluded"})
     assert "excluded" not in await _database(hass)
 
 
-async def test_a_recorder_without_exclusions_does_not_stop_the_integration(
+async def test_recorder_without_exclusions_causes_a_warning(
     hass: HomeAssistant,
     watchers: list[FakeWatcher],
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """If Home Assistant changes its recorder, the log says so."""
+    """Home Assistant may change its recorder."""
     monkeypatch.delattr(hass.data[DATA_INSTANCE], "exclude_event_types")
     await _set_up(hass, NOT_RECORDING)
     assert DOMAIN in hass.config.components
@@ -208,7 +208,7 @@ async def test_a_recorder_without_exclusions_does_not_stop_the_integration(
 async def test_only_the_event_entity_is_restored_with_mail(
     hass: HomeAssistant, watchers: list[FakeWatcher]
 ) -> None:
-    """What Home Assistant writes into .storage/core.restore_state is as documented."""
+    """The content of .storage/core.restore_state is as documented."""
     await _set_up(hass, NOT_RECORDING)
     await _deliver(hass, watchers[0])
     stored = async_get(hass).async_get_stored_states()
@@ -223,13 +223,13 @@ async def test_only_the_event_entity_is_restored_with_mail(
     [(5, set(CONTENT)), (0, set())],
     ids=["by default", "switched off"],
 )
-async def test_runs_of_automations_are_stored_with_the_mail_unless_switched_off(
+async def test_traces_contain_the_mail_unless_disabled(
     hass: HomeAssistant,
     watchers: list[FakeWatcher],
     stored_traces: int,
     found: set[str],
 ) -> None:
-    """What Home Assistant writes into .storage/trace.saved_traces is as documented."""
+    """The content of .storage/trace.saved_traces is as documented."""
     await _set_up(hass, NOT_RECORDING, stored_traces=stored_traces)
     await _deliver(hass, watchers[0])
     bucket = hass.data[DATA_TRACE]["automation.on_mail"]

@@ -1,6 +1,6 @@
-"""Saved searches are counted as their folders change, and tell of new mail that matches.
+"""Saved searches are counted when their folders change, and report new mail that matches.
 
-The server is played in virtual time: what takes an hour takes no time.
+The tests run in virtual time: hours pass at once.
 """
 
 import asyncio
@@ -12,16 +12,16 @@ from unittest.mock import Mock
 
 import pytest
 
-from custom_components.imap_push.account.saved_search import Search
 from custom_components.imap_push.account.saved_searches import (
-    AGING,
-    MAX_ASKED,
-    MAX_RETRY,
-    MAX_WAITING,
-    REST,
-    RETRY,
-    SETTLE,
-    Searches,
+    CHANGE_DELAY_SECONDS,
+    MAX_MAILS_PER_REQUEST,
+    MAX_PENDING_MAILS,
+    MAX_RETRY_SECONDS,
+    MIN_COUNT_INTERVAL_SECONDS,
+    RETRY_SECONDS,
+    TIME_DEPENDENT_COUNT_SECONDS,
+    SavedSearch,
+    SavedSearches,
 )
 from custom_components.imap_push.imap import (
     Attachment,
@@ -56,28 +56,28 @@ A_LOGO = Attachment(
 
 
 class Account(Client):
-    """An account whose folders hold as many mails of each search as a test says."""
+    """A client with counts and matching UIDs that a test sets."""
 
     def __init__(self) -> None:
-        """Have empty folders."""
+        """Start with empty folders."""
         self.totals: dict[tuple[str, Criteria], int] = {}
         self.matching: dict[Criteria, set[int]] = {}
         self.errors: list[Exception | None] = []
         self.broken: dict[str, Exception] = {}
-        self.asked: list[tuple[float, str, list[Criteria], list[int]]] = []
-        self.seconds = 0.0  # that an answer takes
-        self.under_way = self.most_under_way = 0
+        self.requests: list[tuple[float, str, list[Criteria], list[int]]] = []
+        self.seconds = 0.0  # duration of a request
+        self.running = self.max_running = 0
 
     async def count(
         self, folder: str, searches: Sequence[Criteria], among: Sequence[int] = ()
     ) -> list[SearchCount | CriteriaRefused]:
-        """Answer, or fail."""
+        """Return the counts, or raise an error that the test has set."""
         now = asyncio.get_running_loop().time()
-        self.asked.append((now, folder, list(searches), list(among)))
-        self.under_way += 1
-        self.most_under_way = max(self.most_under_way, self.under_way)
+        self.requests.append((now, folder, list(searches), list(among)))
+        self.running += 1
+        self.max_running = max(self.max_running, self.running)
         await asyncio.sleep(self.seconds)
-        self.under_way -= 1
+        self.running -= 1
         if self.errors and (error := self.errors.pop(0)):
             raise error
         if folder in self.broken:
@@ -93,66 +93,68 @@ class Account(Client):
         ]
 
 
-class Home:
-    """What Home Assistant does with the searches of an account."""
+class Rig:
+    """The searches of an account, with a fake client and recorded callbacks."""
 
     def __init__(self) -> None:
-        """Watch INBOX and Lists."""
+        """Mark INBOX and Lists as watched."""
         self.account = Account()
         self.on_count = Mock()
         self.on_login_refused = Mock()
         self.matches: list[tuple[str, int]] = []
-        self.searches = Searches(
+        self.searches = SavedSearches(
             self.account,
             poll_interval=POLL_INTERVAL,
             watched={"INBOX", "Lists"},
             on_count=self.on_count,
-            on_match=lambda it, mail: self.matches.append((it, mail["uid"])),
+            on_match=lambda key, mail: self.matches.append((key, mail["uid"])),
             on_login_refused=self.on_login_refused,
         )
         self._changes = 0
 
     def put(self, search_id: str, criteria: Criteria, *folders: str) -> None:
-        """Save a search."""
+        """Add or replace a search."""
         self.searches.put(
             search_id,
-            Search(name=search_id, folders=folders or ("INBOX",), criteria=criteria),
+            SavedSearch(
+                name=search_id, folders=folders or ("INBOX",), criteria=criteria
+            ),
         )
 
     def arrive(self, uid: int, **fields: Any) -> None:
-        """Let a mail arrive."""
-        self.searches.mail_arrived(mail(uid, **fields))
+        """Deliver a new mail."""
+        self.searches.add_mail(mail(uid, **fields))
 
     def connect(self, *, is_online: bool = True) -> None:
-        """Connect the account, or lose the connection."""
-        self.searches.state_changed({}, is_online=is_online)
+        """Report the account as connected or not connected."""
+        self.searches.update_state({}, is_online=is_online)
 
     def change(self, folder: str = "INBOX") -> None:
-        """Let something change in a folder."""
+        """Report a change in a folder."""
         self._changes += 1
         state = FolderState(changes=self._changes)
-        self.searches.state_changed({folder: state}, is_online=True)
+        self.searches.update_state({folder: state}, is_online=True)
 
     @property
-    def asked(self) -> list[str]:
-        """Return the folders that were asked, in order."""
-        return [folder for _, folder, _, _ in self.account.asked]
+    def folders_counted(self) -> list[str]:
+        """Return the folder of each request, in order."""
+        return [folder for _, folder, _, _ in self.account.requests]
 
 
 def mail(uid: int, **fields: Any) -> NewMail:
-    """Return a new mail as it is sent to everybody."""
+    """Return the event data of a new mail."""
     return new_mail_from_arrival(
         make_arrival(uid, **fields), entry_id="", device_id="", account=""
     )
 
 
-def play(script: Callable[[Home], Coroutine[Any, Any, None]]) -> None:
-    """Play a script in virtual time, while the searches run."""
+def play(script: Callable[[Rig], Coroutine[Any, Any, None]]) -> None:
+    """Run a script in virtual time while the searches run."""
 
     async def main(_loop: VirtualLoop) -> None:
-        home = Home()
-        task = asyncio.create_task(home.searches.run())
-        await script(home)
+        rig = Rig()
+        task = asyncio.create_task(rig.searches.run())
+        await script(rig)
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
@@ -161,20 +163,20 @@ def play(script: Callable[[Home], Coroutine[Any, Any, None]]) -> None:
 
 
 def test_first_count_waits_for_the_connection() -> None:
-    """Until then nothing is asked, and the count is not known."""
+    """Before that, there is no request and the count is unknown."""
 
-    async def script(home: Home) -> None:
-        home.account.totals = {("INBOX", INVOICES): 3, ("Lists", INVOICES): 4}
-        home.put("invoices", INVOICES, "INBOX", "Lists")
+    async def script(rig: Rig) -> None:
+        rig.account.totals = {("INBOX", INVOICES): 3, ("Lists", INVOICES): 4}
+        rig.put("invoices", INVOICES, "INBOX", "Lists")
         await asyncio.sleep(3600)
-        assert not home.asked
-        assert home.searches.count("invoices") is None
-        home.connect()
+        assert not rig.folders_counted
+        assert rig.searches.count("invoices") is None
+        rig.connect()
         await asyncio.sleep(0.01)
-        assert sorted(home.asked) == ["INBOX", "Lists"]
-        assert home.searches.count("invoices") == 7
+        assert sorted(rig.folders_counted) == ["INBOX", "Lists"]
+        assert rig.searches.count("invoices") == 7
         await asyncio.sleep(10 * 3600)
-        assert len(home.asked) == 2
+        assert len(rig.folders_counted) == 2
 
     play(script)
 
@@ -183,96 +185,103 @@ def test_first_count_waits_for_the_connection() -> None:
     ("criteria", "folder", "seconds"),
     [
         pytest.param(INVOICES, "INBOX", None, id="watched: only when it changes"),
-        pytest.param(OLD, "INBOX", AGING, id="watched, and time matters"),
-        pytest.param(Criteria(raw="X"), "INBOX", AGING, id="watched, time may matter"),
+        pytest.param(
+            OLD, "INBOX", TIME_DEPENDENT_COUNT_SECONDS, id="watched, depends on time"
+        ),
+        pytest.param(
+            Criteria(raw="X"),
+            "INBOX",
+            TIME_DEPENDENT_COUNT_SECONDS,
+            id="watched, may depend on time",
+        ),
         pytest.param(INVOICES, "Archive", POLL_INTERVAL, id="not watched"),
     ],
 )
-def test_how_often_a_folder_is_counted_by_itself(
+def test_interval_of_counts_without_a_change(
     criteria: Criteria, folder: str, seconds: float | None
 ) -> None:
-    """As often as it can change without a word."""
+    """It depends on whether the result can change without a report of the watcher."""
 
-    async def script(home: Home) -> None:
-        home.put("search", criteria, folder)
-        home.connect()
-        await asyncio.sleep(3 * AGING + 1)
-        times = [time for time, *_ in home.account.asked]
+    async def script(rig: Rig) -> None:
+        rig.put("search", criteria, folder)
+        rig.connect()
+        await asyncio.sleep(3 * TIME_DEPENDENT_COUNT_SECONDS + 1)
+        times = [time for time, *_ in rig.account.requests]
         pauses = {round(b - a) for a, b in itertools.pairwise(times)}
         assert pauses == (set() if seconds is None else {seconds})
 
     play(script)
 
 
-def test_count_follows_what_push_tells() -> None:
+def test_changed_folder_is_counted_again() -> None:
     """Only the folder that changed is counted, for all its searches at once."""
 
-    async def script(home: Home) -> None:
-        home.put("invoices", INVOICES, "INBOX", "Lists")
-        home.put("unread", UNREAD)
-        home.put("again", UNREAD)
-        home.connect()
+    async def script(rig: Rig) -> None:
+        rig.put("invoices", INVOICES, "INBOX", "Lists")
+        rig.put("unread", UNREAD)
+        rig.put("again", UNREAD)
+        rig.connect()
         await asyncio.sleep(10)
-        home.account.asked.clear()
-        home.on_count.reset_mock()
-        home.change()
+        rig.account.requests.clear()
+        rig.on_count.reset_mock()
+        rig.change()
         await asyncio.sleep(10)
-        [(_, folder, searches, among)] = home.account.asked
+        [(_, folder, searches, among)] = rig.account.requests
         assert (folder, searches, among) == ("INBOX", [INVOICES, UNREAD], [])
-        home.on_count.assert_not_called()
+        rig.on_count.assert_not_called()
 
-        home.account.totals["INBOX", UNREAD] = 5
-        home.change()
+        rig.account.totals["INBOX", UNREAD] = 5
+        rig.change()
         await asyncio.sleep(10)
-        assert home.searches.count("unread") == home.searches.count("again") == 5
-        home.on_count.assert_called_once_with()
+        assert rig.searches.count("unread") == rig.searches.count("again") == 5
+        rig.on_count.assert_called_once_with()
 
     play(script)
 
 
-def test_a_burst_is_no_storm() -> None:
-    """A folder is counted at once and then after a rest; one request is under way at a time."""
+def test_many_changes_do_not_cause_as_many_counts() -> None:
+    """There is a pause between two counts, and only one request at a time."""
 
-    async def script(home: Home) -> None:
+    async def script(rig: Rig) -> None:
         for number in range(40):
-            home.put(f"search {number}", INVOICES, "INBOX", "Lists")
-        home.connect()
+            rig.put(f"search {number}", INVOICES, "INBOX", "Lists")
+        rig.connect()
         await asyncio.sleep(10)
-        home.account.asked.clear()
-        home.account.seconds = 0.05
+        rig.account.requests.clear()
+        rig.account.seconds = 0.05
         for uid in range(1, 201):
-            home.arrive(uid)
-            home.change()
-            home.change("Lists")
+            rig.arrive(uid)
+            rig.change()
+            rig.change("Lists")
             await asyncio.sleep(0.01)
         await asyncio.sleep(10)
-        assert len(home.asked) <= 2 * (2 / REST + 2)
-        assert home.account.most_under_way == 1
-        asked = [uid for *_, among in home.account.asked for uid in among]
-        assert asked == list(range(1, 201))
+        assert len(rig.folders_counted) <= 2 * (2 / MIN_COUNT_INTERVAL_SECONDS + 2)
+        assert rig.account.max_running == 1
+        uids = [uid for *_, among in rig.account.requests for uid in among]
+        assert uids == list(range(1, 201))
 
     play(script)
 
 
-def test_new_mail_that_matches_is_told_once_and_in_order() -> None:
-    """Whatever else changes meanwhile, and however late the answer comes."""
+def test_matching_mail_is_reported_in_order_without_duplicates() -> None:
+    """Other changes and slow responses make no difference."""
 
-    async def script(home: Home) -> None:
-        home.put("invoices", INVOICES)
-        home.put("unread", UNREAD)
-        home.put("elsewhere", UNREAD, "Lists")
-        home.connect()
+    async def script(rig: Rig) -> None:
+        rig.put("invoices", INVOICES)
+        rig.put("unread", UNREAD)
+        rig.put("elsewhere", UNREAD, "Lists")
+        rig.connect()
         await asyncio.sleep(10)
-        home.account.matching = {INVOICES: {1, 3}, UNREAD: {2, 3}}
-        home.account.seconds = 1
+        rig.account.matching = {INVOICES: {1, 3}, UNREAD: {2, 3}}
+        rig.account.seconds = 1
         for uid in (1, 2, 3):
-            home.arrive(uid)
+            rig.arrive(uid)
             await asyncio.sleep(0.4)
-            home.change()
+            rig.change()
         await asyncio.sleep(60)
-        home.change()
+        rig.change()
         await asyncio.sleep(60)
-        assert home.matches == [
+        assert rig.matches == [
             *(("invoices", 1), ("unread", 2)),
             *(("invoices", 3), ("unread", 3)),
         ]
@@ -280,21 +289,21 @@ def test_new_mail_that_matches_is_told_once_and_in_order() -> None:
     play(script)
 
 
-def test_a_mail_that_is_announced_before_it_is_there_is_told_at_once() -> None:
-    """The change is not counted before the mail that it is about can be asked about."""
+def test_mail_that_is_announced_early_is_reported_without_delay() -> None:
+    """The count after a change waits for the mail, so that one request covers both."""
 
-    async def script(home: Home) -> None:
-        home.account.matching = {INVOICES: {1}}
-        home.put("invoices", INVOICES)
-        home.connect()
+    async def script(rig: Rig) -> None:
+        rig.account.matching = {INVOICES: {1}}
+        rig.put("invoices", INVOICES)
+        rig.connect()
         await asyncio.sleep(10)
-        home.change()
-        await asyncio.sleep(SETTLE / 2)
-        home.arrive(1)
+        rig.change()
+        await asyncio.sleep(CHANGE_DELAY_SECONDS / 2)
+        rig.arrive(1)
         await asyncio.sleep(0.001)
-        assert home.matches == [("invoices", 1)]
+        assert rig.matches == [("invoices", 1)]
         await asyncio.sleep(10)
-        assert len(home.asked) == 2
+        assert len(rig.folders_counted) == 2
 
     play(script)
 
@@ -302,28 +311,28 @@ def test_a_mail_that_is_announced_before_it_is_there_is_told_at_once() -> None:
 @pytest.mark.parametrize(
     ("criteria", "attachments", "matches"),
     [
-        pytest.param(True, (A_FILE,), True, id="wanted and there"),
-        pytest.param(True, (), False, id="wanted and not there"),
-        pytest.param(False, (A_FILE,), False, id="not wanted and there"),
-        pytest.param(False, (), True, id="not wanted and not there"),
-        pytest.param(None, (A_FILE,), True, id="no matter"),
-        pytest.param(True, (A_LOGO,), False, id="wanted and only an inline image"),
-        pytest.param(False, (A_LOGO,), True, id="not wanted and only an inline image"),
-        pytest.param(True, (A_LOGO, A_FILE), True, id="wanted and both"),
+        pytest.param(True, (A_FILE,), True, id="required, present"),
+        pytest.param(True, (), False, id="required, absent"),
+        pytest.param(False, (A_FILE,), False, id="excluded, present"),
+        pytest.param(False, (), True, id="excluded, absent"),
+        pytest.param(None, (A_FILE,), True, id="no criterion"),
+        pytest.param(True, (A_LOGO,), False, id="required, only an inline image"),
+        pytest.param(False, (A_LOGO,), True, id="excluded, only an inline image"),
+        pytest.param(True, (A_LOGO, A_FILE), True, id="required, both"),
     ],
 )
-def test_attachments_of_a_new_mail_are_known(
+def test_attachments_of_new_mail_are_checked_without_the_server(
     criteria: bool | None, attachments: tuple[Attachment, ...], matches: bool
 ) -> None:
-    """The server, which has only the Content-Type to go by, is not asked about them."""
+    """The criterion is not sent: the server could only check the Content-Type."""
 
-    async def script(home: Home) -> None:
-        home.put("files", Criteria(subject="invoice", has_attachment=criteria))
-        home.account.matching = {INVOICES: {1}}
-        home.connect()
-        home.arrive(1, attachments=attachments)
+    async def script(rig: Rig) -> None:
+        rig.put("files", Criteria(subject="invoice", has_attachment=criteria))
+        rig.account.matching = {INVOICES: {1}}
+        rig.connect()
+        rig.arrive(1, attachments=attachments)
         await asyncio.sleep(10)
-        assert home.matches == ([("files", 1)] if matches else [])
+        assert rig.matches == ([("files", 1)] if matches else [])
 
     play(script)
 
@@ -331,73 +340,79 @@ def test_attachments_of_a_new_mail_are_known(
 @pytest.mark.parametrize(
     ("error", "retries"),
     [
-        pytest.param(ConnectionLost(), [RETRY, 2 * RETRY], id="connection lost"),
-        pytest.param(RuntimeError("bug"), [RETRY, 2 * RETRY], id="a bug"),
-        pytest.param(LoginRefused(), [MAX_RETRY, MAX_RETRY], id="login refused"),
-        pytest.param(Throttled(), [RETRY, 2 * RETRY], id="throttled"),
+        pytest.param(
+            ConnectionLost(), [RETRY_SECONDS, 2 * RETRY_SECONDS], id="connection lost"
+        ),
+        pytest.param(
+            RuntimeError("bug"), [RETRY_SECONDS, 2 * RETRY_SECONDS], id="a bug"
+        ),
+        pytest.param(
+            LoginRefused(), [MAX_RETRY_SECONDS, MAX_RETRY_SECONDS], id="login refused"
+        ),
+        pytest.param(Throttled(), [RETRY_SECONDS, 2 * RETRY_SECONDS], id="throttled"),
     ],
 )
-def test_a_failed_count_is_tried_again(error: Exception, retries: list[float]) -> None:
-    """Meanwhile the count is not known, and no mail is forgotten."""
+def test_failed_count_is_retried(error: Exception, retries: list[float]) -> None:
+    """The count is unknown until then, and no pending mail is lost."""
 
-    async def script(home: Home) -> None:
-        home.account.totals["INBOX", INVOICES] = 3
-        home.account.matching = {INVOICES: {1, 2}}
-        home.put("invoices", INVOICES)
-        home.connect()
+    async def script(rig: Rig) -> None:
+        rig.account.totals["INBOX", INVOICES] = 3
+        rig.account.matching = {INVOICES: {1, 2}}
+        rig.put("invoices", INVOICES)
+        rig.connect()
         await asyncio.sleep(10)
-        assert home.searches.count("invoices") == 3
-        home.account.asked.clear()
-        home.on_count.reset_mock()
-        home.account.errors = [error, error]
-        home.arrive(1)
+        assert rig.searches.count("invoices") == 3
+        rig.account.requests.clear()
+        rig.on_count.reset_mock()
+        rig.account.errors = [error, error]
+        rig.arrive(1)
         await asyncio.sleep(1)
-        assert home.searches.count("invoices") is None
-        home.on_count.assert_called_once_with()
-        home.arrive(2)
-        home.change()
-        await asyncio.sleep(3 * MAX_RETRY)
-        times = [time for time, *_ in home.account.asked]
+        assert rig.searches.count("invoices") is None
+        rig.on_count.assert_called_once_with()
+        rig.arrive(2)
+        rig.change()
+        await asyncio.sleep(3 * MAX_RETRY_SECONDS)
+        times = [time for time, *_ in rig.account.requests]
         assert [b - a for a, b in itertools.pairwise(times)] == pytest.approx(retries)
-        assert home.searches.count("invoices") == 3
-        assert home.matches == [("invoices", 1), ("invoices", 2)]
+        assert rig.searches.count("invoices") == 3
+        assert rig.matches == [("invoices", 1), ("invoices", 2)]
         is_refused = isinstance(error, LoginRefused)
-        assert home.on_login_refused.call_count == (2 if is_refused else 0)
+        assert rig.on_login_refused.call_count == (2 if is_refused else 0)
 
     play(script)
 
 
-def test_a_login_that_is_refused_again_and_again_is_given_up() -> None:
-    """Until the account is loaded anew: servers lock out who goes on."""
+def test_counting_stops_after_three_refused_logins() -> None:
+    """Servers lock accounts after too many failed logins."""
 
-    async def script(home: Home) -> None:
-        home.account.errors = [LoginRefused() for _ in range(100)]
-        home.put("invoices", INVOICES)
-        home.connect()
-        await asyncio.sleep(100 * MAX_RETRY)
-        home.change()
-        await asyncio.sleep(100 * MAX_RETRY)
-        assert len(home.account.asked) == home.on_login_refused.call_count == 3
+    async def script(rig: Rig) -> None:
+        rig.account.errors = [LoginRefused() for _ in range(100)]
+        rig.put("invoices", INVOICES)
+        rig.connect()
+        await asyncio.sleep(100 * MAX_RETRY_SECONDS)
+        rig.change()
+        await asyncio.sleep(100 * MAX_RETRY_SECONDS)
+        assert len(rig.account.requests) == rig.on_login_refused.call_count == 3
 
     play(script)
 
 
-def test_a_server_is_left_alone_as_long_as_it_asks() -> None:
-    """Whatever changes meanwhile, and in whatever folder."""
+def test_retry_waits_as_long_as_the_server_requests() -> None:
+    """Changes in any folder do not shorten the delay."""
 
-    async def script(home: Home) -> None:
+    async def script(rig: Rig) -> None:
         throttled = Throttled()
         throttled.retry_after = 900
-        home.put("invoices", INVOICES, "INBOX", "Lists")
-        home.account.errors = [throttled]
-        home.connect()
+        rig.put("invoices", INVOICES, "INBOX", "Lists")
+        rig.account.errors = [throttled]
+        rig.connect()
         await asyncio.sleep(1)
-        home.change()
-        home.arrive(1)
+        rig.change()
+        rig.arrive(1)
         await asyncio.sleep(890)
-        assert len(home.asked) == 1
+        assert len(rig.folders_counted) == 1
         await asyncio.sleep(10)
-        assert len(home.asked) == 3
+        assert len(rig.folders_counted) == 3
 
     play(script)
 
@@ -409,143 +424,143 @@ def test_a_server_is_left_alone_as_long_as_it_asks() -> None:
         pytest.param(CommandRefused("SEARCH", "NO", None, ""), id="refused"),
     ],
 )
-def test_a_folder_that_cannot_be_counted_does_not_hold_up_others(
+def test_folder_that_cannot_be_counted_does_not_affect_others(
     error: ImapError,
 ) -> None:
-    """Its searches are not known; all others are."""
+    """Only the counts of its searches are unknown."""
 
-    async def script(home: Home) -> None:
-        home.put("lists", INVOICES, "Lists")
-        home.put("both", INVOICES, "INBOX", "Lists")
-        home.put("inbox", INVOICES)
-        home.account.broken = {"Lists": error}
-        home.connect()
+    async def script(rig: Rig) -> None:
+        rig.put("lists", INVOICES, "Lists")
+        rig.put("both", INVOICES, "INBOX", "Lists")
+        rig.put("inbox", INVOICES)
+        rig.account.broken = {"Lists": error}
+        rig.connect()
         await asyncio.sleep(100)
-        known = {it: home.searches.count(it) for it in ("lists", "both", "inbox")}
+        known = {key: rig.searches.count(key) for key in ("lists", "both", "inbox")}
         assert known == {"lists": None, "both": None, "inbox": 0}
-        home.account.broken = {}
-        await asyncio.sleep(MAX_RETRY)
-        assert home.searches.count("both") == 0
-        assert home.asked.count("INBOX") == 1
+        rig.account.broken = {}
+        await asyncio.sleep(MAX_RETRY_SECONDS)
+        assert rig.searches.count("both") == 0
+        assert rig.folders_counted.count("INBOX") == 1
 
     play(script)
 
 
-def test_an_outage_ends_with_a_new_count() -> None:
-    """It is known again at once, however long the pauses had become."""
+def test_folders_are_counted_at_once_after_an_outage() -> None:
+    """Retry delays from before the outage do not apply."""
 
-    async def script(home: Home) -> None:
-        home.put("invoices", INVOICES)
-        home.connect()
+    async def script(rig: Rig) -> None:
+        rig.put("invoices", INVOICES)
+        rig.connect()
         await asyncio.sleep(10)
-        home.account.errors = [ConnectionLost()] * 5
-        home.change()
+        rig.account.errors = [ConnectionLost()] * 5
+        rig.change()
         await asyncio.sleep(30)
-        home.connect(is_online=False)
-        assert home.searches.count("invoices") is None
-        asked = len(home.asked)
+        rig.connect(is_online=False)
+        assert rig.searches.count("invoices") is None
+        requests = len(rig.folders_counted)
         await asyncio.sleep(3600)
-        assert len(home.asked) == asked
-        home.account.errors = []
-        home.connect()
-        assert home.searches.count("invoices") is None
+        assert len(rig.folders_counted) == requests
+        rig.account.errors = []
+        rig.connect()
+        assert rig.searches.count("invoices") is None
         await asyncio.sleep(0.1)
-        assert home.searches.count("invoices") == 0
+        assert rig.searches.count("invoices") == 0
 
     play(script)
 
 
-def test_a_search_that_the_server_does_not_understand(
+def test_search_that_the_server_does_not_understand_is_not_repeated(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """It costs one line in the log, and the other searches nothing."""
+    """One warning is logged; other searches are not affected."""
 
-    async def script(home: Home) -> None:
-        home.put("invoices", INVOICES, "INBOX", "Lists")
-        home.put("bad", BAD, "INBOX", "Lists", "Archive")
-        home.account.matching = {INVOICES: {1}}
-        home.connect()
-        home.arrive(1)
+    async def script(rig: Rig) -> None:
+        rig.put("invoices", INVOICES, "INBOX", "Lists")
+        rig.put("bad", BAD, "INBOX", "Lists", "Archive")
+        rig.account.matching = {INVOICES: {1}}
+        rig.connect()
+        rig.arrive(1)
         await asyncio.sleep(10)
-        home.change()
+        rig.change()
         await asyncio.sleep(10)
-        assert home.searches.count("invoices") == 0
-        assert home.searches.count("bad") is None
-        assert home.matches == [("invoices", 1)]
+        assert rig.searches.count("invoices") == 0
+        assert rig.searches.count("bad") is None
+        assert rig.matches == [("invoices", 1)]
         assert caplog.text.count("does not understand") == 1
-        assert home.account.asked[-1][2] == [INVOICES]
+        assert rig.account.requests[-1][2] == [INVOICES]
         await asyncio.sleep(10 * POLL_INTERVAL)
-        assert home.asked.count("Archive") == 1
+        assert rig.folders_counted.count("Archive") == 1
 
-        home.put("bad", UNREAD)
+        rig.put("bad", UNREAD)
         await asyncio.sleep(10)
-        assert home.searches.count("bad") == 0
+        assert rig.searches.count("bad") == 0
 
     play(script)
 
 
-def test_mail_of_another_numbering_is_not_asked_about() -> None:
-    """Its UID is that of another mail by now."""
+def test_pending_mail_of_an_old_uidvalidity_is_dropped() -> None:
+    """Its UID may now belong to another mail."""
 
-    async def script(home: Home) -> None:
-        home.put("invoices", INVOICES)
-        home.arrive(7)
-        home.arrive(8)
-        home.arrive(1, uid_validity=4)
-        home.connect()
+    async def script(rig: Rig) -> None:
+        rig.put("invoices", INVOICES)
+        rig.arrive(7)
+        rig.arrive(8)
+        rig.arrive(1, uid_validity=4)
+        rig.connect()
         await asyncio.sleep(10)
-        assert home.account.asked[0][3] == [1]
+        assert rig.account.requests[0][3] == [1]
 
     play(script)
 
 
-def test_memory_of_what_waits_is_bounded() -> None:
-    """Of too many mails the newest are asked about, not too many at a time."""
+def test_number_of_pending_mails_is_bounded() -> None:
+    """Only the newest are kept, and each request has a limited number of them."""
 
-    async def script(home: Home) -> None:
-        home.put("invoices", INVOICES)
-        for uid in range(1, MAX_WAITING + 101):
-            home.arrive(uid)
-        home.connect()
+    async def script(rig: Rig) -> None:
+        rig.put("invoices", INVOICES)
+        for uid in range(1, MAX_PENDING_MAILS + 101):
+            rig.arrive(uid)
+        rig.connect()
         await asyncio.sleep(10)
-        asked = [among for *_, among in home.account.asked]
-        assert [len(uids) for uids in asked] == [MAX_ASKED] * 2
-        assert [*asked[0], *asked[1]] == list(range(101, MAX_WAITING + 101))
+        requests = [among for *_, among in rig.account.requests]
+        assert [len(uids) for uids in requests] == [MAX_MAILS_PER_REQUEST] * 2
+        assert [*requests[0], *requests[1]] == list(range(101, MAX_PENDING_MAILS + 101))
 
     play(script)
 
 
-def test_what_is_changed_or_removed_while_the_server_counts() -> None:
-    """Is counted anew, or no more."""
+def test_search_that_is_changed_or_removed_during_a_request() -> None:
+    """A changed one is counted again, a removed one is not counted."""
 
-    async def script(home: Home) -> None:
-        home.account.totals = {("INBOX", INVOICES): 3, ("INBOX", UNREAD): 5}
-        home.account.matching = {INVOICES: {1}, UNREAD: {1}}
-        home.account.seconds = 1
-        home.put("changed", INVOICES)
-        home.put("removed", INVOICES, "INBOX", "Lists")
-        home.arrive(1)
-        home.connect()
+    async def script(rig: Rig) -> None:
+        rig.account.totals = {("INBOX", INVOICES): 3, ("INBOX", UNREAD): 5}
+        rig.account.matching = {INVOICES: {1}, UNREAD: {1}}
+        rig.account.seconds = 1
+        rig.put("changed", INVOICES)
+        rig.put("removed", INVOICES, "INBOX", "Lists")
+        rig.arrive(1)
+        rig.connect()
         await asyncio.sleep(0.5)
-        home.put("changed", UNREAD)
-        home.searches.remove("removed")
+        rig.put("changed", UNREAD)
+        rig.searches.remove("removed")
         await asyncio.sleep(10)
-        assert home.searches.count("changed") == 5
-        assert home.searches.count("removed") is None
-        assert "Lists" not in home.asked
-        assert not home.matches
+        assert rig.searches.count("changed") == 5
+        assert rig.searches.count("removed") is None
+        assert "Lists" not in rig.folders_counted
+        assert not rig.matches
 
     play(script)
 
 
-def test_mail_of_a_folder_without_a_search_is_nobodys_business() -> None:
-    """Nothing is asked."""
+def test_mail_in_a_folder_without_a_search_causes_no_request() -> None:
+    """A change there causes none, either."""
 
-    async def script(home: Home) -> None:
-        home.connect()
-        home.arrive(1)
-        home.change()
+    async def script(rig: Rig) -> None:
+        rig.connect()
+        rig.arrive(1)
+        rig.change()
         await asyncio.sleep(10)
-        assert not home.asked
+        assert not rig.folders_counted
 
     play(script)

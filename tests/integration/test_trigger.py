@@ -1,4 +1,4 @@
-"""The trigger `imap_push.new_mail` in real automations."""
+"""The trigger `imap_push.new_mail` in automations."""
 
 from typing import Any, cast
 from unittest.mock import patch
@@ -60,26 +60,26 @@ async def accounts(
 
 
 async def _deliver(hass: HomeAssistant, watcher: FakeWatcher, **mail: Any) -> None:
-    """Let a mail arrive, and the automation run."""
+    """Deliver a mail, and let the automation run."""
     await watcher.listener.mail_arrived(make_arrival(**mail))
     await hass.async_block_till_done()
 
 
 async def _deliver_all(hass: HomeAssistant, accounts: dict[str, FakeWatcher]) -> None:
-    """Let one mail arrive in each folder."""
+    """Deliver one mail in each folder."""
     for account, folder in MAILS:
         await _deliver(hass, accounts[account], folder=folder)
 
 
-def _places(done: list[Any]) -> list[tuple[str, str]]:
-    """Return where the mails came from that the automation ran for."""
+def _folders(done: list[Any]) -> list[tuple[str, str]]:
+    """Return account and folder of the mails that the automation ran for."""
     return [
         (event.data["mail"]["account"], event.data["mail"]["folder"]) for event in done
     ]
 
 
 def _target(hass: HomeAssistant, target: dict[str, Any]) -> dict[str, Any]:
-    """Return a target with device ids for names of accounts and folders."""
+    """Return a target with device IDs instead of names of accounts and folders."""
     return {
         key: _target(hass, value)
         if key == "exclude"
@@ -90,8 +90,8 @@ def _target(hass: HomeAssistant, target: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _place_in_rooms(hass: HomeAssistant) -> None:
-    """Put the work account upstairs, and home's inbox and a mark on its entity elsewhere."""
+def _assign_areas(hass: HomeAssistant) -> None:
+    """Assign areas and a label to devices and entities of both accounts."""
     floor = fr.async_get(hass).async_create("Upstairs")
     areas = ar.async_get(hass)
     office = areas.async_create("Office", floor_id=floor.floor_id)
@@ -151,12 +151,12 @@ async def test_mail_in_the_target_triggers(
     target: dict[str, Any],
     expected: list[tuple[str, str]],
 ) -> None:
-    """And no other mail does."""
-    _place_in_rooms(hass)
+    """Mail of other folders does not."""
+    _assign_areas(hass)
     target = target if target.get("device_id") == "gone" else _target(hass, target)
     done = await automate(hass, {"trigger": TRIGGER, "target": target})
     await _deliver_all(hass, accounts)
-    assert _places(done) == expected
+    assert _folders(done) == expected
 
 
 @pytest.mark.skipif(__version__ < "2026.11", reason="targets cannot exclude yet")
@@ -171,7 +171,7 @@ async def test_mail_in_the_target_triggers(
         pytest.param(
             {"device_id": [("work", "Bills")], "exclude": {"area_id": "office"}},
             [],
-            id="folder in an account that is not wanted",
+            id="folder in an excluded account",
         ),
         pytest.param(
             {
@@ -183,30 +183,30 @@ async def test_mail_in_the_target_triggers(
         ),
     ],
 )
-async def test_mail_in_what_is_excluded_does_not_trigger(
+async def test_mail_in_an_excluded_folder_does_not_trigger(
     hass: HomeAssistant,
     accounts: dict[str, FakeWatcher],
     target: dict[str, Any],
     expected: list[tuple[str, str]],
 ) -> None:
-    """A folder is excluded by itself and by its account."""
-    _place_in_rooms(hass)
+    """A folder is excluded by itself or by its account."""
+    _assign_areas(hass)
     done = await automate(hass, {"trigger": TRIGGER, "target": _target(hass, target)})
     await _deliver_all(hass, accounts)
-    assert _places(done) == expected
+    assert _folders(done) == expected
 
 
-async def test_what_is_moved_into_the_target_later_triggers(
+async def test_target_is_resolved_for_each_mail(
     hass: HomeAssistant, accounts: dict[str, FakeWatcher]
 ) -> None:
-    """Areas and labels are looked up when a mail arrives."""
-    _place_in_rooms(hass)
+    """Areas and labels may change after the automation is set up."""
+    _assign_areas(hass)
     done = await automate(hass, {"trigger": TRIGGER, "target": {"area_id": "office"}})
     devices = dr.async_get(hass)
     devices.async_update_device(device_id(hass, "home"), area_id="office")
     devices.async_update_device(device_id(hass, "work"), area_id=None)
     await _deliver_all(hass, accounts)
-    assert _places(done) == HOME
+    assert _folders(done) == HOME
 
 
 @pytest.mark.parametrize(
@@ -231,7 +231,7 @@ async def test_only_mail_that_matches_triggers(
     options: dict[str, Any],
     expected: list[str],
 ) -> None:
-    """The table of test_mail_filter.py holds for the trigger's options."""
+    """The table of test_mail_filter.py also applies to the trigger's options."""
     target = {"device_id": device_id(hass, "home")}
     done = await automate(
         hass, {"trigger": TRIGGER, "target": target, "options": options}
@@ -260,7 +260,7 @@ async def test_only_mail_that_matches_triggers(
     ("options", "expected"),
     [
         pytest.param({"has_attachment": True}, ["file"], id="has attachment"),
-        pytest.param({"has_attachment": False}, ["logo"], id="has none"),
+        pytest.param({"has_attachment": False}, ["logo"], id="has no attachment"),
         pytest.param({"attachment_type": "image/*"}, [], id="type"),
         pytest.param({"attachment_type": ".pdf"}, ["file"], id="extension"),
         pytest.param(
@@ -278,13 +278,13 @@ async def test_only_mail_that_matches_triggers(
         ),
     ],
 )
-async def test_mail_with_such_attachments_triggers(
+async def test_attachment_options(
     hass: HomeAssistant,
     accounts: dict[str, FakeWatcher],
     options: dict[str, Any],
     expected: list[str],
 ) -> None:
-    """A logo in a signature is no attachment."""
+    """A logo in a signature does not count as an attachment."""
     target = {"device_id": device_id(hass, "home")}
     done = await automate(
         hass, {"trigger": TRIGGER, "target": target, "options": options}
@@ -296,10 +296,10 @@ async def test_mail_with_such_attachments_triggers(
     assert [event.data["mail"]["message_id"] for event in done] == expected
 
 
-async def test_the_mail_is_what_the_event_carries(
+async def test_trigger_data_equals_the_event_data(
     hass: HomeAssistant, accounts: dict[str, FakeWatcher]
 ) -> None:
-    """With a description that names the folder, and neither sender nor subject."""
+    """The description names the folder, and neither sender nor subject."""
     target = {"device_id": device_id(hass, "work")}
     done = await automate(hass, {"trigger": TRIGGER, "target": target})
     events: list[Event] = []
@@ -313,7 +313,7 @@ async def test_the_mail_is_what_the_event_carries(
 async def test_automation_in_yaml(
     hass: HomeAssistant, accounts: dict[str, FakeWatcher]
 ) -> None:
-    """One value needs no list."""
+    """A single value needs no list."""
     done = await automate(
         hass,
         cast(
@@ -332,13 +332,13 @@ async def test_automation_in_yaml(
         ),
     )
     await _deliver_all(hass, accounts)
-    assert _places(done) == BILLS
+    assert _folders(done) == BILLS
 
 
-async def test_automation_that_is_there_before_the_account(
+async def test_automation_is_set_up_before_the_account(
     hass: HomeAssistant, watchers: list[FakeWatcher]
 ) -> None:
-    """Nothing of the account needs to be loaded, or even to exist."""
+    """The account does not have to be loaded, or even exist."""
     target = {"entity_id": "event.work_inbox_new_mail"}
     done = await automate(hass, {"trigger": TRIGGER, "target": target})
     assert get_state(hass, AUTOMATION).state == "on"
@@ -348,44 +348,44 @@ async def test_automation_that_is_there_before_the_account(
     entry.add_to_hass(hass)
     assert await hass.config_entries.async_setup(entry.entry_id)
     await _deliver(hass, watchers[-1])
-    assert _places(done) == [("work", "INBOX")]
+    assert _folders(done) == [("work", "INBOX")]
 
 
-async def test_account_that_is_reloaded_or_removed(
+async def test_mail_triggers_one_time_after_a_reload(
     hass: HomeAssistant, accounts: dict[str, FakeWatcher], watchers: list[FakeWatcher]
 ) -> None:
-    """Each mail triggers once, however often the account was loaded."""
+    """The number of reloads makes no difference."""
     target = {"device_id": [device_id(hass, "work"), device_id(hass, "home")]}
     done = await automate(hass, {"trigger": TRIGGER, "target": target})
     for _ in range(2):
         await hass.config_entries.async_reload("work")
         await hass.async_block_till_done()
     await _deliver(hass, watchers[-1])
-    assert _places(done) == [("work", "INBOX")]
+    assert _folders(done) == [("work", "INBOX")]
 
     await hass.config_entries.async_remove("work")
     await hass.async_block_till_done()
     assert get_state(hass, AUTOMATION).state == "on"
     await _deliver(hass, accounts["home"])
-    assert _places(done) == [("work", "INBOX"), ("home", "INBOX")]
+    assert _folders(done) == [("work", "INBOX"), ("home", "INBOX")]
 
 
-async def test_mail_of_a_device_that_is_gone(
+async def test_mail_of_a_folder_whose_device_was_removed(
     hass: HomeAssistant, accounts: dict[str, FakeWatcher]
 ) -> None:
-    """A folder whose device was removed is still known by the device's id."""
+    """The folder is still identified by the device ID."""
     inbox = device_id(hass, "work", "INBOX")
     targets = {"device_id": [inbox, device_id(hass, "work")]}
     done = await automate(hass, {"trigger": TRIGGER, "target": targets})
     dr.async_get(hass).async_remove_device(inbox)
     await _deliver(hass, accounts["work"])
-    assert _places(done) == [("work", "INBOX")]
+    assert _folders(done) == [("work", "INBOX")]
 
 
-async def test_automation_that_is_switched_off(
+async def test_disabled_automation_is_unsubscribed(
     hass: HomeAssistant, accounts: dict[str, FakeWatcher]
 ) -> None:
-    """It listens no more."""
+    """No listener remains."""
     target = {"device_id": device_id(hass, "home")}
     done = await automate(hass, {"trigger": TRIGGER, "target": target})
     service = {"entity_id": AUTOMATION}
@@ -395,13 +395,13 @@ async def test_automation_that_is_switched_off(
 
     await hass.services.async_call("automation", "turn_on", service, blocking=True)
     await _deliver(hass, accounts["home"])
-    assert _places(done) == HOME
+    assert _folders(done) == HOME
 
 
-async def test_mail_that_does_not_match_costs_no_look_at_the_registries(
+async def test_target_is_not_resolved_for_mail_that_does_not_match(
     hass: HomeAssistant, accounts: dict[str, FakeWatcher]
 ) -> None:
-    """The target is resolved only for mail that would trigger."""
+    """The filter is the cheaper check."""
     await automate(
         hass,
         {
@@ -435,17 +435,17 @@ async def test_mail_that_does_not_match_costs_no_look_at_the_registries(
         pytest.param({"target": {}, "sender": "a"}, id="option in the wrong place"),
     ],
 )
-async def test_config_that_cannot_be_used(
+async def test_invalid_config_is_refused(
     hass: HomeAssistant, config: dict[str, Any]
 ) -> None:
-    """The editor is told before the automation is saved."""
+    """The editor shows the error before the automation is saved."""
     with pytest.raises(vol.Invalid):
         await async_validate_trigger_config(
             hass, cv.TRIGGER_SCHEMA({"trigger": TRIGGER, **config})
         )
 
 
-async def test_the_editor_knows_the_trigger(hass: HomeAssistant) -> None:
+async def test_editor_has_texts_and_selectors(hass: HomeAssistant) -> None:
     """Every option is a field with a selector, a name and a description."""
     assert await async_setup_component(hass, DOMAIN, {})
     description = (await async_get_all_descriptions(hass))[TRIGGER]
@@ -456,10 +456,10 @@ async def test_the_editor_knows_the_trigger(hass: HomeAssistant) -> None:
     assert all(field["selector"] for field in fields.values())
 
     texts = await async_get_translations(hass, "en", "triggers", [DOMAIN])
-    wanted = {f"fields.{field}.{text}" for field in fields for text in TEXTS}
+    expected = {f"fields.{field}.{text}" for field in fields for text in TEXTS}
     assert {
         key.removeprefix("component.imap_push.triggers.new_mail.") for key in texts
-    } == {*TEXTS, *wanted}
+    } == {*TEXTS, *expected}
     icons = await async_get_icons(hass, "triggers", [DOMAIN])
     assert icons == {DOMAIN: {"new_mail": {"trigger": "mdi:email-fast"}}}
 
@@ -474,6 +474,6 @@ async def test_the_editor_knows_the_trigger(hass: HomeAssistant) -> None:
 async def test_the_editor_offers_the_trigger_for_a_device(
     hass: HomeAssistant, accounts: dict[str, FakeWatcher], target: tuple[str, ...]
 ) -> None:
-    """Also for an account, whose own entities are diagnostics."""
+    """This includes the account, whose own entities are diagnostic."""
     selection = {"device_id": [device_id(hass, *target)]}
     assert TRIGGER in await async_get_triggers_for_target(hass, selection, True)
