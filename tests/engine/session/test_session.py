@@ -59,11 +59,13 @@ async def sweep(
     session: Session, mark: Mark, *, shows_newest: bool = False
 ) -> tuple[SyncBatch, int | None]:
     """Sweep the open folder and count."""
-    look = session.look("INBOX", mark, opens=False, shows_newest=shows_newest)
-    await session.send(look.commands)
-    swept = await session.swept(look)
+    request = session.sync_request(
+        "INBOX", mark, opens=False, shows_newest=shows_newest
+    )
+    await session.send(request.commands)
+    swept = await session.read_batch(request)
     assert swept is not None
-    return swept, await session.counted(look)
+    return swept, await session.read_unread(request)
 
 
 @pytest.mark.parametrize(

@@ -66,14 +66,14 @@ async def test_nothing_is_held_while_waiting_for_mail() -> None:
     session = await Session.open(shared)
     try:
         await session.examine("INBOX")
-        look = session.look("INBOX", Mark(UID_VALIDITY, 1), opens=False)
-        await session.send(look.commands, idle=True)
-        swept = await session.swept(look)
+        request = session.sync_request("INBOX", Mark(UID_VALIDITY, 1), opens=False)
+        await session.send(request.commands, idle=True)
+        swept = await session.read_batch(request)
         assert swept is not None
         assert len(swept.messages) == 100
-        await session.counted(look)
+        await session.read_unread(request)
         assert shared.receive_budget.free < MAX_OF_ACCOUNT
-        session.answered()
+        session.release()
         assert shared.receive_budget.free == MAX_OF_ACCOUNT
     finally:
         await session.close()

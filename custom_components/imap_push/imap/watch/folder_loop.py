@@ -113,7 +113,7 @@ class FolderLoop:
             was_due = self._selected.needs_sync
             self._selected.needs_sync = True
             found = await self._sync_cycle(was_due=was_due)
-            self._session.answered()
+            self._session.release()
             if not self._schedule.needs_full_sync:
                 self._strategy.record_sync(found, announced=announced)
                 self._update_strategy()
@@ -180,7 +180,7 @@ class FolderLoop:
         requests = [self._sync_request(folder, opens=True) for folder in others]
         requests.append(
             self._sync_request(
-                selected, opens=examines, is_peek=is_uid_check, is_growth=is_growth
+                selected, opens=examines, is_uid_check=is_uid_check, is_growth=is_growth
             )
         )
         for folder, request in zip(folders, requests, strict=True):
@@ -209,18 +209,18 @@ class FolderLoop:
         folder: Folder,
         *,
         opens: bool,
-        is_peek: bool = False,
+        is_uid_check: bool = False,
         is_growth: bool = False,
     ) -> SyncRequest:
         """Return the commands for a folder, without FETCH if it is to be synced alone."""
-        return self._session.look(
+        return self._session.sync_request(
             folder.name,
             folder.mark,
             opens=opens,
-            is_peek=is_peek,
+            is_uid_check=is_uid_check,
             is_growth=is_growth,
-            fetches=is_peek or folder.reduced_batch is None,
-            shows_newest=not (is_growth or (is_peek and folder.state.last_mail)),
+            fetches=is_uid_check or folder.reduced_batch is None,
+            shows_newest=not (is_growth or (is_uid_check and folder.state.last_mail)),
             batch=folder.normal_batch,
             text=folder.text,
         )
@@ -256,11 +256,11 @@ class FolderLoop:
         if self._schedule.needs_full_sync or others_need_sync:
             return
         opens = self._session.folder != selected.name
-        request = self._session.look(selected.name, None, opens=opens)
+        request = self._session.sync_request(selected.name, None, opens=opens)
         commands = self._commands([request])
         await self._session.send(commands, idle=self._strategy.uses_idle)
         try:
-            examined = await self._session.opened(request)
+            examined = await self._session.read_selected(request)
         except FolderNotFound as error:
             self._mark_missing(selected, error)
             return
@@ -271,7 +271,7 @@ class FolderLoop:
         """Read the responses to a request and deliver; return the number of new messages."""
         session = self._session
         try:
-            examined = await session.opened(request)
+            examined = await session.read_selected(request)
         except FolderNotFound as error:
             self._mark_missing(folder, error)
             return 0
@@ -283,20 +283,20 @@ class FolderLoop:
                 return 0
         found = 0
         try:
-            if request.is_peek:
-                last_uid = await session.peeked(request)
-                if session.told_of_flags:
+            if request.is_uid_check:
+                last_uid = await session.read_last_uid(request)
+                if session.flags_changed:
                     folder.mark_changed()
                 if folder.is_newest(last_uid):
                     folder.needs_sync = False
-                    folder.update_unread(await session.counted(request))
+                    folder.update_unread(await session.read_unread(request))
                 else:
                     self._schedule.needs_full_sync = True
                 return 0
-            batch = await session.swept(request) if request.fetch else None
+            batch = await session.read_batch(request) if request.fetch else None
             if batch is not None:
                 batch = await batch.with_previews()
-                if session.told_of_flags:
+                if session.flags_changed:
                     folder.mark_changed()
         except CommandRefused as error:
             if error.status != "NO":
@@ -308,7 +308,7 @@ class FolderLoop:
             self._deferred.append(partial(self._resync.sync_alone, folder, batch))
         else:
             found = await folder.deliver(batch, self._push_mode_of(folder), examined)
-        folder.update_unread(await session.counted(request))
+        folder.update_unread(await session.read_unread(request))
         return found
 
     async def _process_status(self) -> None:

@@ -43,14 +43,16 @@ class Resync:
     async def resync_all(self, folders: list[Folder]) -> bool:
         """Give folders a valid mark, with one write for all; return whether all exist."""
         session = self._session
-        requests = [session.look(folder.name, None, opens=True) for folder in folders]
+        requests = [
+            session.sync_request(folder.name, None, opens=True) for folder in folders
+        ]
         examines = [command for request in requests for command in request.commands]
         await session.send([*self._notify.clear(), *examines])
         all_exist = True
         without_uid_next: list[Folder] = []
         for folder, request in zip(folders, requests, strict=True):
             try:
-                examined = await session.opened(request)
+                examined = await session.read_selected(request)
             except FolderNotFound as error:
                 self._mark_missing(folder, error)
                 all_exist = False
