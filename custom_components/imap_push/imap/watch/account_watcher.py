@@ -81,7 +81,7 @@ class AccountWatcher:
             supervisors[0].assign([folder])
         else:
             self._start([folder])
-        self._publish()
+        self.publish()
 
     def remove(self, name: str) -> None:
         """Stop watching a folder. From now on nothing of it is delivered or stored."""
@@ -93,7 +93,7 @@ class AccountWatcher:
             self._supervisors.pop(supervisor).cancel()  # It logs out.
         else:
             supervisor.wake()
-        self._publish()
+        self.publish()
 
     def set_text(self, name: str, size: int, *, links: bool = False) -> None:
         """Change how much text is delivered with mail. No message is lost or repeated."""
@@ -116,15 +116,13 @@ class AccountWatcher:
     def _start(self, folders: list[Folder]) -> ConnectionSupervisor:
         """Watch folders on a connection of their own."""
         assert self._tasks is not None
-        supervisor = ConnectionSupervisor(
-            folders, self._context, self._publish, self._distribute, self._release
-        )
+        supervisor = ConnectionSupervisor(folders, self._context, self)
         name = f"imap_push {folders[0].name}"
         task = self._tasks.create_task(supervisor.run(), name=name)
         self._supervisors[supervisor] = task
         return supervisor
 
-    def _distribute(self, supervisor: ConnectionSupervisor) -> None:
+    def distribute(self, supervisor: ConnectionSupervisor) -> None:
         """Start a connection for each folder that IDLE on this connection does not cover."""
         if asyncio.get_running_loop().time() < self._limited_until:
             return
@@ -140,7 +138,7 @@ class AccountWatcher:
             # The state of the folder stays as it is until the connection is open.
             self._start([folder]).mode = PushMode.POLL
 
-    def _release(self, supervisor: ConnectionSupervisor, error: ImapError) -> bool:
+    def release(self, supervisor: ConnectionSupervisor, error: ImapError) -> bool:
         """Assign the folders of a connection that cannot be kept to another one.
 
         Returns False if no other connection is watching.
@@ -161,7 +159,7 @@ class AccountWatcher:
             self._limited_until = now + LIMIT_MEMORY_SECONDS
         return True
 
-    def _publish(self) -> None:
+    def publish(self) -> None:
         """Report the combined state of all folders and connections."""
         supervisors = self._supervisors
         connected = [item for item in supervisors if item.mode is not PushMode.OFF]

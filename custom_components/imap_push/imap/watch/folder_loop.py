@@ -17,7 +17,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 import math
-from typing import Final, Never
+from typing import Final, Never, Protocol
 
 from ..errors import CommandRefused, ConnectionLost, FolderNotFound
 from ..mime.preview import batch_size
@@ -40,6 +40,16 @@ MIN_IDLE_SECONDS: Final = 10.0
 MIN_WAIT_SECONDS: Final = 2.0
 
 
+class Observer(Protocol):
+    """Is notified of the progress of a loop."""
+
+    def watching(self, strategy: WaitStrategy) -> None:
+        """All folders are in sync, and a wait begins."""
+
+    def folders_changed(self) -> None:
+        """The state of a folder has changed during a wait."""
+
+
 class FolderLoop:
     """Watches folders on one session. The first folder of the list is the selected one."""
 
@@ -49,20 +59,14 @@ class FolderLoop:
         folders: list[Folder],
         chooser: StrategyChooser,
         statistics: Statistics,
-        publish: Callable[[], None],
-        on_watching: Callable[[WaitStrategy], None],
+        observer: Observer,
     ) -> None:
-        """Watch the folders of this list, which the caller may change.
-
-        `on_watching` is called when all folders are in sync and a wait begins, `publish` when
-        the state of a folder has changed during the wait.
-        """
+        """Watch the folders of this list, which the caller may change."""
         self._session = session
         self._folders = folders
         self._chooser = chooser
         self._statistics = statistics
-        self._publish = publish
-        self._on_watching = on_watching
+        self._observer = observer
         self._loop = asyncio.get_running_loop()
         self._strategy = chooser.best(session.capabilities)
         self._notify = NotifyState()
@@ -71,13 +75,7 @@ class FolderLoop:
         self._fetching: dict[Folder, Command] = {}  # in this cycle
         self._schedule = SyncSchedule()
         self._poller = StatusPoller(session)
-        self._resync = Resync(
-            session,
-            self._notify,
-            self._schedule,
-            mark_missing=self._mark_missing,
-            push_mode_of=self._push_mode_of,
-        )
+        self._resync = Resync(session, self._notify, self._schedule, self)
 
     @property
     def _selected(self) -> Folder:
@@ -124,7 +122,7 @@ class FolderLoop:
             is_limited = any(folder.state.rate_limited for folder in self._folders)
             is_endless = busy_cycles > MAX_EMPTY_CYCLES or is_limited
             if is_done or is_endless:
-                self._on_watching(self._strategy)
+                self._observer.watching(self._strategy)
             if is_done:
                 busy_cycles = 0
                 self._resync.reset()
@@ -262,7 +260,7 @@ class FolderLoop:
         try:
             examined = await self._session.read_selected(request)
         except FolderNotFound as error:
-            self._mark_missing(selected, error)
+            self.mark_missing(selected, error)
             return
         if opens and not selected.has_no_new_mail(examined):
             selected.needs_sync = self._schedule.needs_full_sync = True
@@ -273,7 +271,7 @@ class FolderLoop:
         try:
             examined = await session.read_selected(request)
         except FolderNotFound as error:
-            self._mark_missing(folder, error)
+            self.mark_missing(folder, error)
             return 0
         folder.mark_present()
         if request.examine is not None:
@@ -307,13 +305,13 @@ class FolderLoop:
         elif batch.is_incomplete:
             self._deferred.append(partial(self._resync.sync_alone, folder, batch))
         else:
-            found = await folder.deliver(batch, self._push_mode_of(folder), examined)
+            found = await folder.deliver(batch, self.push_mode_of(folder), examined)
         folder.update_unread(await session.read_unread(request))
         return found
 
     async def _process_status(self) -> None:
         """Read the STATUS responses to polls and NOTIFY, and what arrived unsolicited."""
-        await self._poller.process_replies(self._mark_missing)
+        await self._poller.process_replies(self.mark_missing)
         try:
             for data in await self._notify.take_initial_status():
                 process_unsolicited(data, self._folders)
@@ -322,7 +320,7 @@ class FolderLoop:
             self._strategy.mark_refused()
         await self._drain()
 
-    def _mark_missing(self, folder: Folder, error: FolderNotFound) -> None:
+    def mark_missing(self, folder: Folder, error: FolderNotFound) -> None:
         """Mark a folder as missing; raise `error` if all folders are missing."""
         folder.mark_missing()
         if all(other.state.missing for other in self._folders):
@@ -393,8 +391,9 @@ class FolderLoop:
             self._schedule.mark_pushed()
             self._strategy.record_sync(pushed, announced=True)
         if unsolicited.statuses or pushed:
-            self._publish()
+            self._observer.folders_changed()
 
-    def _push_mode_of(self, folder: Folder) -> PushMode:
+    def push_mode_of(self, folder: Folder) -> PushMode:
+        """Return how new mail in a folder becomes known."""
         is_selected = folder is self._selected
         return self._strategy.mode if is_selected else self._strategy.unselected_mode

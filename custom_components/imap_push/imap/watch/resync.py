@@ -1,7 +1,6 @@
 """Work on one folder outside the usual sync cycle: a new mark, or a sync by SEARCH."""
 
-from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 from ..errors import ConnectionLost, FolderNotFound, ImapError
 from ..models import PushMode
@@ -17,6 +16,16 @@ from .schedule import SyncSchedule
 MAX_RENUMBERINGS: Final = 3
 
 
+class Folders(Protocol):
+    """The folders of a loop."""
+
+    def mark_missing(self, folder: Folder, error: FolderNotFound) -> None:
+        """Mark a folder as missing; raise `error` if all folders are missing."""
+
+    def push_mode_of(self, folder: Folder) -> PushMode:
+        """Return how new mail in a folder becomes known."""
+
+
 class Resync:
     """Selects folders outside the usual cycle, and replaces marks that are no longer valid."""
 
@@ -25,15 +34,13 @@ class Resync:
         session: Session,
         notify: NotifyState,
         schedule: SyncSchedule,
-        mark_missing: Callable[[Folder, FolderNotFound], None],
-        push_mode_of: Callable[[Folder], PushMode],
+        folders: Folders,
     ) -> None:
-        """Use this session; `mark_missing` is called for folders that do not exist."""
+        """Use this session; `folders` are those of the loop."""
         self._session = session
         self._notify = notify
         self._schedule = schedule
-        self._mark_missing = mark_missing
-        self._push_mode_of = push_mode_of
+        self._folders = folders
         self._renumberings = 0
 
     def reset(self) -> None:
@@ -54,7 +61,7 @@ class Resync:
             try:
                 examined = await session.read_selected(request)
             except FolderNotFound as error:
-                self._mark_missing(folder, error)
+                self._folders.mark_missing(folder, error)
                 all_exist = False
                 continue
             if examined.uid_next is None:
@@ -90,7 +97,7 @@ class Resync:
         try:
             examined = await self._select(folder)
         except FolderNotFound as error:
-            self._mark_missing(folder, error)
+            self._folders.mark_missing(folder, error)
             return 0
         if not (is_selected or folder.is_continued_by(examined)):
             # The messages of `batch` belong to the previous UIDVALIDITY.
@@ -107,7 +114,7 @@ class Resync:
         except ConnectionLost as error:
             folder.mark_fetch_failed(error)
             raise
-        return await folder.deliver(batch, self._push_mode_of(folder), examined)
+        return await folder.deliver(batch, self._folders.push_mode_of(folder), examined)
 
     async def _select(self, folder: Folder) -> SelectResult:
         if self._session.folder != folder.name:
@@ -121,11 +128,11 @@ class Resync:
         try:
             await self._select(folder)
         except FolderNotFound as error:
-            self._mark_missing(folder, error)
+            self._folders.mark_missing(folder, error)
             return False
         await self._resync_selected(folder)
         return True
 
     async def _resync_selected(self, folder: Folder) -> None:
-        await folder.resync(self._session, self._push_mode_of(folder))
+        await folder.resync(self._session, self._folders.push_mode_of(folder))
         folder.needs_sync = True

@@ -22,12 +22,11 @@ account, which is watching, gets the folders.
 """
 
 import asyncio
-from collections.abc import Callable
 import contextlib
 import dataclasses
 import logging
 import math
-from typing import Final
+from typing import Final, Protocol
 
 from ..auth.backoff import Backoff
 from ..errors import (
@@ -55,6 +54,19 @@ OUTAGE_GRACE_SECONDS: Final = 30.0
 MAX_FAILURES: Final = 3
 
 
+class Owner(Protocol):
+    """Decides which connection has which folders."""
+
+    def publish(self) -> None:
+        """Report the state: a public attribute or the state of a folder has changed."""
+
+    def distribute(self, supervisor: ConnectionSupervisor) -> None:
+        """Give folders connections of their own: IDLE covers only the first one."""
+
+    def release(self, supervisor: ConnectionSupervisor, error: ImapError) -> bool:
+        """Give the folders to another connection; return True if there is one."""
+
+
 class ConnectionSupervisor:
     """Watches a list of folders in one session after another."""
 
@@ -62,25 +74,15 @@ class ConnectionSupervisor:
         self,
         folders: list[Folder],
         context: Context,
-        publish: Callable[[], None],
-        distribute: Callable[[ConnectionSupervisor], None],
-        release: Callable[[ConnectionSupervisor, ImapError], bool],
+        owner: Owner,
     ) -> None:
-        """Watch these folders. While waiting, the first is selected in IMAP.
-
-        `publish` is called when a public attribute or the state of a folder has changed.
-        `distribute` is called if IDLE covers only the first folder: the others are to get
-        connections of their own. `release` is called when this connection cannot be kept: it
-        returns True if another connection got the folders.
-        """
+        """Watch these folders. While waiting, the first is selected in IMAP."""
         self.folders = folders
         self.mode = PushMode.OFF
         self.capabilities: frozenset[str] = frozenset()
         self.error: ImapError | None = None
         self._context = context
-        self._publish = publish
-        self._distribute = distribute
-        self._release = release
+        self._owner = owner
         quirks = quirks_of(context.account.host)
         self._chooser = StrategyChooser(context.options, quirks)
         # The time of the event loop at which the session was opened.
@@ -125,7 +127,9 @@ class ConnectionSupervisor:
                 error = await self._run_session()
                 self._context.statistics.losses[type(error).__name__] += 1
                 self._failures += 1
-                is_released = self._is_unusable(error) and self._release(self, error)
+                is_released = self._is_unusable(error) and self._owner.release(
+                    self, error
+                )
                 if not is_released:
                     self._handle_loss(error)
                 self._request_credentials(error)
@@ -165,8 +169,7 @@ class ConnectionSupervisor:
                 self.folders,
                 self._chooser,
                 context.statistics,
-                self._publish,
-                self._handle_watching,
+                self,
             )
             try:
                 await loop.run()
@@ -198,15 +201,19 @@ class ConnectionSupervisor:
             except Exception:
                 _LOGGER.exception("Error in the listener for refused logins")
 
-    def _handle_watching(self, strategy: WaitStrategy) -> None:
+    def folders_changed(self) -> None:
+        """Report that the state of a folder has changed during a wait."""
+        self._owner.publish()
+
+    def watching(self, strategy: WaitStrategy) -> None:
         """Report that all folders are watched and in sync."""
         self._cancel_outage()
         self._failures, self.has_watched = 0, True
         self.mode, self.error = strategy.mode, None
         self._update_folder_states(strategy)
-        self._publish()
+        self._owner.publish()
         if strategy.mode is PushMode.IDLE and len(self.folders) > 1:
-            self._distribute(self)
+            self._owner.distribute(self)
 
     def _handle_loss(self, error: ImapError) -> None:
         """Report the loss of the connection, immediately if the user has to act."""
@@ -222,7 +229,7 @@ class ConnectionSupervisor:
         self._cancel_outage()
         self.mode = PushMode.OFF
         self._update_folder_states(None)
-        self._publish()
+        self._owner.publish()
 
     def _update_folder_states(self, strategy: WaitStrategy | None) -> None:
         """Set the part of the folders' states that depends on the connection, None if lost."""
