@@ -8,7 +8,7 @@ from typing import Final
 import pytest
 
 from custom_components.imap_push.imap.auth import login_limiter as logins
-from custom_components.imap_push.imap.auth.backoff import Backoff
+from custom_components.imap_push.imap.auth.login_limiter import Backoff
 from custom_components.imap_push.imap.session import session
 from custom_components.imap_push.imap.watch import (
     folder,
@@ -28,11 +28,11 @@ HURRIED: Final[tuple[tuple[ModuleType, str, float], ...]] = (
     (connection, "GREETING_DEADLINE", 0.3),
     (connection, "DONE_DEADLINE", 0.3),
     (connection, "LOGOUT_DEADLINE", 0.1),
-    (logins, "INTERVAL", 0.001),
-    (logins, "REFUSAL_PAUSE", 0.1),
+    (logins, "LOGIN_INTERVAL_SECONDS", 0.001),
+    (logins, "REFUSAL_PAUSE_SECONDS", 0.1),
     (dial, "DEADLINE", 0.5),
-    (dial, "PAUSE", 0.02),
-    (dial, "TRY", 0.5),
+    (dial, "RETRY_PAUSE", 0.02),
+    (dial, "RETRY_DEADLINE", 0.5),
     (folder, "RETRY_PAUSE", 0.05),
     (protocol, "COMMAND_LIMIT", 3.0),
     # Dovecot tells of new mail half a second late: a shorter IDLE would find it silent.

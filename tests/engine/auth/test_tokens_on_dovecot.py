@@ -22,7 +22,6 @@ from custom_components.imap_push.imap import (
     check_account,
 )
 from custom_components.imap_push.imap.auth import (
-    backoff,
     login_limiter as logins,
     oauth as bearer,
 )
@@ -212,8 +211,8 @@ async def test_many_lifetimes(
 ) -> None:
     """See no mail lost, and no token logged, while tokens die young and connections are cut."""
     caplog.set_level(logging.DEBUG)
-    monkeypatch.setattr(logins, "INTERVAL", 0.05)
-    monkeypatch.setattr(backoff, "STABLE_LIFE", 0.1)
+    monkeypatch.setattr(logins, "LOGIN_INTERVAL_SECONDS", 0.05)
+    monkeypatch.setattr(logins, "STABLE_SECONDS", 0.1)
     issuer.lifetime = 0.6
     recorder = Recorder()
     async with (

@@ -16,7 +16,7 @@ from custom_components.imap_push.imap import (
     WatchOptions,
 )
 from custom_components.imap_push.imap.auth import login_limiter as logins
-from custom_components.imap_push.imap.auth.backoff import Backoff
+from custom_components.imap_push.imap.auth.login_limiter import Backoff
 from custom_components.imap_push.imap.watch import (
     supervisor as link,
     wait_strategy as push,
@@ -359,7 +359,7 @@ async def refuse(peer: Peer) -> None:
 
 async def test_wrong_password(monkeypatch: pytest.MonkeyPatch) -> None:
     """See the user asked after three refusals, and no further login tried."""
-    monkeypatch.setattr(logins, "REFUSAL_PAUSE", 0.01)
+    monkeypatch.setattr(logins, "REFUSAL_PAUSE_SECONDS", 0.01)
     monkeypatch.setattr(Backoff, "delay", lambda *_: 0.0)
     async with watching(refuse, refuse, refuse, refuse) as recorder:
         await recorder.until(lambda: recorder.refused)
@@ -381,7 +381,7 @@ async def test_outage_never_asks_for_a_password(
 ) -> None:
     """See passing refusals lead to further tries, and a good end."""
     monkeypatch.setattr(Backoff, "delay", lambda *_: 0.0)
-    monkeypatch.setattr(logins, "INTERVAL", 0.01)
+    monkeypatch.setattr(logins, "LOGIN_INTERVAL_SECONDS", 0.01)
     async with watching(*[unavailable] * 5, quiet) as recorder:
         await recorder.until(lambda: recorder.states and recorder.states[-1].connected)
     assert recorder.refused == 0
@@ -413,10 +413,10 @@ def test_idle_grows_while_nothing_happens() -> None:
 def test_backoff() -> None:
     """See the first try at once, then growth with jitter, reset by survival alone."""
     backoff = Backoff()
-    assert backoff.delay(lived=10) == 0
+    assert backoff.delay(lasted=10) == 0
     limits = [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300]
-    assert all(0 <= backoff.delay(lived=10) <= limit for limit in limits)
-    draws = [backoff.delay(lived=10) for _ in range(200)]
+    assert all(0 <= backoff.delay(lasted=10) <= limit for limit in limits)
+    draws = [backoff.delay(lasted=10) for _ in range(200)]
     assert 225 <= min(draws) < max(draws) <= 300
     assert max(draws) - min(draws) > 50
-    assert backoff.delay(lived=300) == 0
+    assert backoff.delay(lasted=300) == 0

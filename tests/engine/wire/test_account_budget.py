@@ -96,7 +96,7 @@ async def test_news_after_the_end_are_not_held() -> None:
         await asyncio.wait([command.completed])
         command.completed.exception()
         for _ in range(3):
-            connection.news.put(Data("STATUS", None, [b'"B" (UNSEEN 1)']))
+            connection.unsolicited.put(Data("STATUS", None, [b'"B" (UNSEEN 1)']))
     assert shared.receive_budget.free == MAX_OF_ACCOUNT
 
 

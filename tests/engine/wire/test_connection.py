@@ -110,7 +110,7 @@ async def test_a_server_of_many_words(greeting: bytes) -> None:
     async with ScriptedServer(serve) as server:
         result = await refused(server.port)
     assert type(result) is TooManyConnections
-    assert len(str(result)) == protocol.MAX_WORDS
+    assert len(str(result)) == protocol.MAX_TEXT
 
 
 async def test_a_server_of_many_alerts() -> None:
@@ -463,7 +463,7 @@ async def test_done_that_is_not_answered() -> None:
     async with ScriptedServer(serve) as server:
         connection = await Connection.open(account(server.port))
         await connection.send(idle=True)
-        await connection.wait_for_news(0.05)
+        await connection.wait_for_unsolicited(0.05)
         with pytest.raises(ServerSilent, match="IDLE"):
             await connection.run(Command("NOOP"))
 
@@ -497,7 +497,7 @@ async def test_idle_that_the_server_does_not_keep(
     async with ScriptedServer(serve) as server:
         connection = await Connection.open(account(server.port))
         await connection.send(idle=True)
-        await asyncio.wait_for(connection.wait_for_news(60), 1)
+        await asyncio.wait_for(connection.wait_for_unsolicited(60), 1)
         assert connection.idle_is_over
         assert connection.idle_is_refused is refused
         await connection.run(Command("NOOP"))
@@ -548,11 +548,11 @@ async def test_idle_wakes(
             account(server.port), pipelining=Pipelining(pipelines)
         )
         await connection.send(idle=True)
-        await asyncio.wait_for(connection.wait_for_news(60), 1)
-        assert connection.news.take().changed
+        await asyncio.wait_for(connection.wait_for_unsolicited(60), 1)
+        assert connection.unsolicited.take().changed
         await connection.run(Command("NOOP"))
         # What was told after DONE is news as well.
-        assert connection.news.take().grown
+        assert connection.unsolicited.take().grown
         connection.abort()
 
 
@@ -668,7 +668,7 @@ async def test_nothing_is_sent_while_idle_is_not_answered() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answers", "in_doubt"),
+    ("answers", "unanswered"),
     [
         ([b"OK", b"OK"], False),
         ([b"OK", b"NO"], False),
@@ -680,7 +680,7 @@ async def test_nothing_is_sent_while_idle_is_not_answered() -> None:
     ],
     ids=["answered", "no folder", "none behind it", "bad", "all bad", "half", "silent"],
 )
-async def test_what_makes_doubt(answers: list[bytes], in_doubt: bool) -> None:
+async def test_what_makes_doubt(answers: list[bytes], unanswered: bool) -> None:
     """See commands in one write doubted unless all were answered as they should be."""
 
     async def serve(peer: Peer) -> None:
@@ -697,6 +697,6 @@ async def test_what_makes_doubt(answers: list[bytes], in_doubt: bool) -> None:
         )
         with pytest.raises(ImapError):
             async with asyncio.timeout(1):
-                await connection.wait_for_news(1)
-        assert connection.is_in_doubt is in_doubt
+                await connection.wait_for_unsolicited(1)
+        assert connection.has_unanswered is unanswered
         await connection.close()

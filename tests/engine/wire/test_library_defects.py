@@ -91,7 +91,7 @@ async def library_waits_for_the_dead(client: Any) -> None:
 async def we_notice_the_dead(connection: Connection) -> None:
     await connection.send(idle=True)
     with pytest.raises(ConnectionLost):
-        await asyncio.wait_for(connection.wait_for_news(60), WOKEN_WITHIN)
+        await asyncio.wait_for(connection.wait_for_unsolicited(60), WOKEN_WITHIN)
 
 
 async def bye_instead_of_idling(peer: Peer) -> None:
@@ -106,7 +106,7 @@ async def library_waits_after_bye(client: Any) -> None:
 async def we_keep_the_bye(connection: Connection) -> None:
     await connection.send(idle=True)
     with pytest.raises(ConnectionLost, match="too idle"):
-        await asyncio.wait_for(connection.wait_for_news(60), WOKEN_WITHIN)
+        await asyncio.wait_for(connection.wait_for_unsolicited(60), WOKEN_WITHIN)
 
 
 async def news_between_commands(peer: Peer) -> None:
@@ -121,7 +121,7 @@ async def library_drops_news(client: Any) -> None:
 
 async def we_keep_news(connection: Connection) -> None:
     await connection.run(Command("NOOP"))
-    await asyncio.wait_for(connection.wait_for_news(60), WOKEN_WITHIN)
+    await asyncio.wait_for(connection.wait_for_unsolicited(60), WOKEN_WITHIN)
 
 
 async def text_with_stars(peer: Peer) -> None:

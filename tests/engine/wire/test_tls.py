@@ -437,7 +437,7 @@ async def test_what_was_said_before_tls_is_forgotten(certificate: Certificate) -
             alerts.append,
         )
         assert connection.capabilities == {"IMAP4REV1"}
-        assert not connection.news.exists
+        assert not connection.unsolicited.exists
         connection.abort()
     assert alerts == ["the disk is full"]
 

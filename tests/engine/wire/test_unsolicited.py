@@ -47,7 +47,7 @@ TOLD = st.one_of(
 def test_what_is_a_change(response: Data, changed: bool, grown: bool) -> None:
     """See which responses ask for a look, and which of them for one at once."""
     queue = UnsolicitedQueue()
-    queue.opened(2)
+    queue.set_exists(2)
     queue.put(response)
     taken = queue.take()
     assert (taken.changed, taken.grown) == (changed, grown)

@@ -131,7 +131,7 @@ async def _log_in_with_scram(
         client.verify(await _challenge(challenges, command))
     except ScramUnusable:
         connection.reply(b"*")  # It cancels the exchange (RFC 3501 6.2.2).
-        await command.settled()
+        await command.wait_until_done()
         raise
     connection.reply(b"")
     await _settle(command, login_refusal)

@@ -68,7 +68,7 @@ class Desk:
     async def idle(self) -> None:
         """Wait until all that was sent is answered; raise what ended the connection."""
         for command in self._sent:
-            await command.settled()
+            await command.wait_until_done()
         self._sent = ()
 
     async def run(self, *commands: Command) -> list[Completion]:

@@ -93,9 +93,9 @@ class Session:
         return self._connection.capabilities
 
     @property
-    def news(self) -> UnsolicitedQueue:
+    def unsolicited(self) -> UnsolicitedQueue:
         """Return what the server tells unasked."""
-        return self._connection.news
+        return self._connection.unsolicited
 
     @property
     def last_opened(self) -> ExamineResult:
@@ -116,9 +116,9 @@ class Session:
         """Send commands, in one write if possible, and IDLE behind them."""
         await self._connection.send(*commands, idle=idle)
 
-    async def wait_for_news(self, seconds: float) -> None:
+    async def wait_for_unsolicited(self, seconds: float) -> None:
         """Wait so long, or until the server tells of something; raise what ended it all."""
-        await self._connection.wait_for_news(seconds)
+        await self._connection.wait_for_unsolicited(seconds)
 
     def answered(self) -> None:
         """Note that all that was sent is answered, and the answers are read."""
@@ -246,7 +246,7 @@ class Session:
             if is_folder(name, folder):
                 numbers = found
             else:
-                self.news.put(data)
+                self.unsolicited.put(data)
             await asyncio.sleep(0)  # A server may tell of thousands.
         return numbers
 

@@ -142,7 +142,7 @@ class AccountWatcher:
         if (heir := next((it for it in others if it.is_watching), None)) is None:
             return False
         # What is logged in elsewhere is not refused for its password.
-        self._shared.logins.forgive()
+        self._shared.logins.reset()
         del self._links[link]
         heir.adopt([folder for folder in link.folders if not folder.is_removed])
         if not isinstance(error, FolderNotFound):

@@ -361,7 +361,7 @@ class FolderLoop:
                 waited = self._loop.time() - started
                 was_short = waited < min(self._push.seconds, TOO_SHORT)
                 return self._reasons.has_news or was_short
-            await self._session.wait_for_news(seconds)
+            await self._session.wait_for_unsolicited(seconds)
 
     def _learn_of_idle(self, started: float) -> None:
         """Learn from an IDLE that the server did not keep up."""
@@ -382,7 +382,7 @@ class FolderLoop:
 
     async def _hear(self) -> None:
         """Take the news: deliver pushed mail, note what else there is."""
-        news = self._session.news.take()
+        news = self._session.unsolicited.take()
         if not news:
             return
         if news.overflowed:
@@ -414,7 +414,7 @@ class FolderLoop:
         home = self._home
         home.changed()
         if self._session.folder == home.name:
-            home.learn({"MESSAGES": self._session.news.exists})
+            home.learn({"MESSAGES": self._session.unsolicited.exists})
 
     def _tell(self, data: Data) -> list[Folder]:
         """Tell a folder what STATUS says of it unasked; return whom that was about."""

@@ -8,7 +8,7 @@ import logging
 import math
 from typing import Final
 
-from ..auth.backoff import Backoff
+from ..auth.login_limiter import Backoff
 from ..errors import (
     FolderNotFound,
     ImapError,
@@ -82,7 +82,7 @@ class ConnectionSupervisor:
     def wake(self) -> None:
         """End a time of waiting for news: there is something to do in the folders."""
         if self._session is not None:
-            self._session.news.wake()
+            self._session.unsolicited.wake()
 
     def check_now(self) -> None:
         """Look at all folders at once, or connect at once."""
@@ -166,7 +166,7 @@ class ConnectionSupervisor:
         if isinstance(error, TokenRevoked):
             return True
         logins = self._shared.logins
-        return isinstance(error, LoginRefused) and logins.have_just_been_refused
+        return isinstance(error, LoginRefused) and logins.has_reached_refusal_limit
 
     def _ask_for_login(self) -> None:
         try:

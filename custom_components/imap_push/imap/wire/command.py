@@ -96,7 +96,7 @@ class Command:
         await asyncio.wait([self.completed])
         return self.completed.result()
 
-    async def settled(self) -> None:
+    async def wait_until_done(self) -> None:
         """Wait until the command is done; raise what ended the connection, but no refusal."""
         with contextlib.suppress(CommandRefused):
             await self.wait()

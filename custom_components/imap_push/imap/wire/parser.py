@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum, auto
+from functools import lru_cache
 from itertools import pairwise
 import re
 from typing import Final, NamedTuple
@@ -28,6 +29,8 @@ MAX_FETCH_TOKENS: Final = 50_000
 # Of STATUS and of an ESEARCH that counts: a server may send many of them.
 _MAX_NUMBERS: Final = 200
 _MIN_TOKENS: Final = 20  # enough for UID
+# Octets of a list of capabilities that are read: no server sends a quarter of it.
+MAX_CAPABILITIES: Final = 4_096
 
 # One match holds the interpreter lock: a string ends after so many escapes at the latest, and
 # spaces are not tried one by one. Each position is looked at once.
@@ -294,6 +297,17 @@ def parse_ranges(octets: bytes) -> Iterator[tuple[int, int]]:
         low, high = sorted((parse_number(first), parse_number(last or first)))
         if low:
             yield low, high
+
+
+def parse_capabilities(words: bytes) -> frozenset[str]:
+    """Return capabilities, upper case, out of at most MAX_CAPABILITIES octets."""
+    return _parse_capabilities(words[:MAX_CAPABILITIES])
+
+
+# Cached so that all connections to one server share one set.
+@lru_cache(maxsize=16)
+def _parse_capabilities(words: bytes) -> frozenset[str]:
+    return frozenset(words.decode("ascii", "replace").upper().split())
 
 
 def parse_search(data: Data) -> Iterator[int]:
