@@ -201,7 +201,7 @@ class PushProtocol(IMAP4ClientProtocol):
                     if line:
                         _LOGGER.debug("> %s", line)
             self.transport.write(octets)
-        self._watch()
+        self._restart_watchdog()
 
     def release(self) -> None:
         """Release the memory of collected data, unless a command is still collecting."""
@@ -249,8 +249,7 @@ class PushProtocol(IMAP4ClientProtocol):
         elif status.code == "NOTIFICATIONOVERFLOW":
             self.unsolicited.overflow()
         elif status.code:
-            data = Data(status.code, None, [status.code_args])
-            self._collect(data)
+            self._collect(Data(status.code, None, [status.code_args]))
 
     def _receive_greeting(self, framed: Framed) -> None:
         line = framed.parts[0]
@@ -309,7 +308,7 @@ class PushProtocol(IMAP4ClientProtocol):
                     command.name, status.status, status.code, text, status.code_args
                 )
             )
-        self._watch()
+        self._restart_watchdog()
         self._receive_alert(status)
 
     def _forget_plain_text(self) -> None:
@@ -374,7 +373,7 @@ class PushProtocol(IMAP4ClientProtocol):
                 self.transport.write(answer + b"\r\n")
             return
 
-    def _watch(self) -> None:
+    def _restart_watchdog(self) -> None:
         """Set the timer for the earliest deadline of the running commands."""
         if self._watchdog is not None:
             self._watchdog.cancel()
@@ -397,4 +396,4 @@ class PushProtocol(IMAP4ClientProtocol):
             if command.deadline and self._deadline(command) <= now:
                 self.fail(ServerSilent(f"no answer to {command.name}"))
                 return
-        self._watch()
+        self._restart_watchdog()
