@@ -35,7 +35,7 @@ from custom_components.imap_push.imap import (
 from custom_components.imap_push.imap.wire import (
     connection as connection_module,
     protocol,
-    tcp as dial,
+    tcp,
 )
 from custom_components.imap_push.imap.wire.command import Command
 from custom_components.imap_push.imap.wire.connection import Connection
@@ -205,7 +205,7 @@ async def test_errors_of_dns_and_tcp(
         (unreachable, Unreachable),
     ):
         monkeypatch.setattr(loop, "getaddrinfo", connects)
-        monkeypatch.setattr(dial, "DEADLINE", 0.05)
+        monkeypatch.setattr(tcp, "CONNECT_DEADLINE_SECONDS", 0.05)
         assert type(await refused(993)) is error
 
 
@@ -397,7 +397,7 @@ async def test_wrong_security_for_the_port(
     error: type[ImapError],
 ) -> None:
     """The second connection attempt finds out which protocol the port speaks."""
-    monkeypatch.setattr(connection_module, "GREETING_DEADLINE", 0.2)
+    monkeypatch.setattr(connection_module, "GREETING_DEADLINE_SECONDS", 0.2)
     monkeypatch.setattr(check, "SECOND_LOOK", 0.5)
     context = certificate.server_context() if server_tls else None
     scripts = scripts[1:] if server_tls and security is not Security.TLS else scripts
@@ -414,9 +414,9 @@ async def test_wrong_security_for_the_port(
 @pytest.fixture(name="quick")
 def quick_fixture(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorten the deadlines."""
-    monkeypatch.setattr(connection_module, "DONE_DEADLINE", 0.1)
-    monkeypatch.setattr(connection_module, "LOGOUT_DEADLINE", 0.1)
-    monkeypatch.setattr(protocol, "COMMAND_LIMIT", 0.3)
+    monkeypatch.setattr(connection_module, "DONE_DEADLINE_SECONDS", 0.1)
+    monkeypatch.setattr(connection_module, "LOGOUT_DEADLINE_SECONDS", 0.1)
+    monkeypatch.setattr(protocol, "COMMAND_LIMIT_SECONDS", 0.3)
 
 
 async def never_answer(peer: Peer) -> None:

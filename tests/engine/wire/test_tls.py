@@ -37,7 +37,7 @@ from custom_components.imap_push.imap.wire import (
 )
 from custom_components.imap_push.imap.wire.connection import Connection
 from custom_components.imap_push.imap.wire.protocol import MAX_ALERTS
-from custom_components.imap_push.imap.wire.tcp import dial
+from custom_components.imap_push.imap.wire.tcp import connect_tcp
 
 from ..conftest import account
 from ..scripted import CAPABILITIES, Peer, Script, ScriptedServer
@@ -217,19 +217,19 @@ async def test_refused_connection_frees_its_file_descriptor(
     certificate: Certificate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The event loop no longer uses the file descriptor, which the next socket may get."""
-    dialled: list[int] = []
+    recorded: list[int] = []
 
-    async def noted_dial(host: str, port: int) -> socket.socket:
-        connected = await dial(host, port)
-        dialled.append(connected.fileno())
+    async def recording_connect(host: str, port: int) -> socket.socket:
+        connected = await connect_tcp(host, port)
+        recorded.append(connected.fileno())
         return connected
 
-    monkeypatch.setattr(connection_module, "dial", noted_dial)
+    monkeypatch.setattr(connection_module, "connect_tcp", recording_connect)
     async with Server(Security.TLS, certificate.server_context()) as server:
         error = await refused(server.port, security=Security.TLS, fingerprint="another")
         assert type(error) is CertificateChanged
         # This raises if the event loop still has a transport with this file descriptor.
-        assert not asyncio.get_running_loop().remove_reader(dialled[0])
+        assert not asyncio.get_running_loop().remove_reader(recorded[0])
 
 
 @pytest.mark.parametrize("security", ENCRYPTED)
@@ -249,13 +249,13 @@ async def test_internationalized_host_name(
     ascii_host: str,
 ) -> None:
     """DNS and the certificate check use the ASCII form of the host name (IDNA 2008)."""
-    dialled: list[str] = []
+    recorded: list[str] = []
 
-    async def noted_dial(host: str, port: int) -> socket.socket:
-        dialled.append(host)
-        return await dial("127.0.0.1", port)
+    async def recording_connect(host: str, port: int) -> socket.socket:
+        recorded.append(host)
+        return await connect_tcp("127.0.0.1", port)
 
-    monkeypatch.setattr(connection_module, "dial", noted_dial)
+    monkeypatch.setattr(connection_module, "connect_tcp", recording_connect)
     shown = make_certificate(tmp_path, host=ascii_host.lower())
     async with Server(security, shown.server_context(), _serve) as server:
         await check_account(
@@ -266,7 +266,7 @@ async def test_internationalized_host_name(
                 ssl_context=shown.client_context(),
             )
         )
-    assert dialled == [ascii_host]
+    assert recorded == [ascii_host]
 
 
 async def test_invalid_host_name() -> None:

@@ -31,7 +31,7 @@ async def open_logged_in(
     on_alert: Callable[[str], None] | None = None,
     pipelining: Pipelining | None = None,
     *,
-    patiently: bool = False,
+    retry: bool = False,
 ) -> Connection:
     """Connect and log in; `on_alert` gets the text of each ALERT (RFC 3501 7.1).
 
@@ -39,10 +39,10 @@ async def open_logged_in(
     second connection.
     """
     try:
-        return await _open(account, on_alert, pipelining, patiently=patiently)
+        return await _open(account, on_alert, pipelining, retry=retry)
     except TokenRenewed:
         renewed = replace(account, token=account.token and _NotRenewing(account.token))
-        return await _open(renewed, on_alert, pipelining, patiently=patiently)
+        return await _open(renewed, on_alert, pipelining, retry=retry)
 
 
 class _NotRenewing:
@@ -61,11 +61,9 @@ async def _open(
     on_alert: Callable[[str], None] | None,
     pipelining: Pipelining | None,
     *,
-    patiently: bool,
+    retry: bool,
 ) -> Connection:
-    connection = await Connection.open(
-        account, on_alert, pipelining, patiently=patiently
-    )
+    connection = await Connection.open(account, on_alert, pipelining, retry=retry)
     try:
         await log_in(connection, account)
         if quirks_of(account.host).wants_id or COREMAIL in connection.capabilities:

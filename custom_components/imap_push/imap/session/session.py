@@ -79,12 +79,10 @@ class Session:
         on_alert: Callable[[str], None] | None = None,
         pipelining: Pipelining | None = None,
         *,
-        patiently: bool = False,
+        retry: bool = False,
     ) -> Session:
         """Connect and log in; `on_alert` gets what the user has to be told."""
-        connection = await open_logged_in(
-            account, on_alert, pipelining, patiently=patiently
-        )
+        connection = await open_logged_in(account, on_alert, pipelining, retry=retry)
         return cls(connection)
 
     @property

@@ -132,7 +132,7 @@ class ConnectionSupervisor:
                     shared.account,
                     shared.listener.alerted,
                     shared.pipelining,
-                    patiently=self.error is not None,
+                    retry=self.error is not None,
                 )
             shared.statistics.sessions += 1
             self._opened_at = asyncio.get_running_loop().time()

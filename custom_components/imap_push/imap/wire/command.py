@@ -10,7 +10,7 @@ from ..errors import CommandRefused
 from .parser import Data, Status
 
 # Seconds without a byte from the server after which a command times out.
-COMMAND_DEADLINE: Final = 30.0
+COMMAND_DEADLINE_SECONDS: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Command:
     collects: frozenset[str] = frozenset()
     continuation: Callable[[bytes], bytes | None] | None = None
     more: bytes = field(default=b"", repr=False)
-    deadline: float | None = COMMAND_DEADLINE
+    deadline: float | None = COMMAND_DEADLINE_SECONDS
     secrets: tuple[str, ...] = field(default=(), repr=False)
     opens_folder: bool = False
     tag: bytes = b""

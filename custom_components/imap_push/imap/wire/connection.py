@@ -33,7 +33,13 @@ from ..models import Account, Security
 from .command import Command, Completion
 from .pipelining import Pipelining, Write
 from .protocol import PushProtocol
-from .tcp import Dial, ascii_host, dial, dial_patiently, dial_public
+from .tcp import (
+    ConnectTcp,
+    ascii_host,
+    connect_tcp,
+    connect_tcp_public,
+    connect_tcp_retrying,
+)
 from .tls import (
     certificate_of,
     check_peer,
@@ -45,11 +51,10 @@ from .tls import (
 )
 from .unsolicited import UnsolicitedQueue
 
-# Seconds
-TLS_DEADLINE: Final = 20.0
-GREETING_DEADLINE: Final = 10.0
-DONE_DEADLINE: Final = 15.0
-LOGOUT_DEADLINE: Final = 2.0
+TLS_DEADLINE_SECONDS: Final = 20.0
+GREETING_DEADLINE_SECONDS: Final = 10.0
+DONE_DEADLINE_SECONDS: Final = 15.0
+LOGOUT_DEADLINE_SECONDS: Final = 2.0
 
 
 class Connection:
@@ -71,17 +76,21 @@ class Connection:
         on_alert: Callable[[str], None] | None = None,
         pipelining: Pipelining | None = None,
         *,
-        patiently: bool = False,
+        retry: bool = False,
         public_only: bool = False,
     ) -> Connection:
         """Connect, read the greeting and encrypt; raise a CannotConnect.
 
-        `patiently`: retry without a limit until the server can be reached. `public_only`: never
+        `retry`: try again without a limit until the server can be reached. `public_only`: never
         connect to an address in the user's own network. `on_alert` gets the text of each ALERT
         (RFC 3501 7.1), with STARTTLS only of those that came encrypted.
         """
         account = replace(account, host=ascii_host(account.host))
-        connect = dial_patiently if patiently else dial_public if public_only else dial
+        connect: ConnectTcp = connect_tcp
+        if retry:
+            connect = connect_tcp_retrying
+        elif public_only:
+            connect = connect_tcp_public
         protocol = await _connect(account, connect)
         connection = cls(protocol, pipelining or Pipelining())
         try:
@@ -235,7 +244,7 @@ class Connection:
         if idle.command.is_done:
             return b""
         idle.command.started = self._protocol.loop.time()
-        idle.command.deadline = DONE_DEADLINE
+        idle.command.deadline = DONE_DEADLINE_SECONDS
         return b"DONE\r\n"
 
     def answered(self) -> None:
@@ -248,14 +257,14 @@ class Connection:
         self._protocol.release()
 
     async def close(self) -> None:
-        """Log out and close; wait at most LOGOUT_DEADLINE seconds for the answer."""
+        """Log out and close; wait at most LOGOUT_DEADLINE_SECONDS seconds for the answer."""
         try:
             if self.has_unanswered:
                 self._pipelining.failed(self._write, is_serial=self._is_serial)
             if self._protocol.error is None:
                 self._protocol.expect_bye()
                 with contextlib.suppress(ImapError, TimeoutError):
-                    async with asyncio.timeout(LOGOUT_DEADLINE):
+                    async with asyncio.timeout(LOGOUT_DEADLINE_SECONDS):
                         command = Command("LOGOUT")
                         done = await self._end_of_idle()
                         self._protocol.start(command, before=done)
@@ -269,7 +278,7 @@ class Connection:
 
     async def _greet(self) -> None:
         try:
-            async with asyncio.timeout(GREETING_DEADLINE):
+            async with asyncio.timeout(GREETING_DEADLINE_SECONDS):
                 await self._protocol.greeting
         except TimeoutError as error:
             raise ServerSilent("no greeting") from error
@@ -294,7 +303,7 @@ class Connection:
         self._raise_error()
         try:
             with map_tls_errors():
-                async with asyncio.timeout(TLS_DEADLINE):
+                async with asyncio.timeout(TLS_DEADLINE_SECONDS):
                     await start_tls(protocol, protocol.transport, context, account.host)
         except TlsNotSpoken as error:
             raise PlainTextInjected("plain text instead of a handshake") from error
@@ -337,7 +346,7 @@ def _is_unanswered(command: Command) -> bool:
     return command.error is not None and not _is_refused(command)
 
 
-async def _connect(account: Account, connect: Dial) -> PushProtocol:
+async def _connect(account: Account, connect: ConnectTcp) -> PushProtocol:
     loop = asyncio.get_running_loop()
     is_tls = account.security is Security.TLS
     context = _tls_context(account) if is_tls else None
@@ -345,7 +354,7 @@ async def _connect(account: Account, connect: Dial) -> PushProtocol:
     protocol = PushProtocol(loop, account.receive_budget)
     try:
         with map_tls_errors():
-            async with asyncio.timeout(TLS_DEADLINE):
+            async with asyncio.timeout(TLS_DEADLINE_SECONDS):
                 if context is not None:
                     await connect_tls(protocol, connected, context, account.host)
                     check_peer(protocol.transport, account.fingerprint)

@@ -48,7 +48,7 @@ from .wire_log import Redactor, describe_received, describe_sent
 _LOGGER = logging.getLogger(__name__)
 
 # Seconds after which a command fails even if the server keeps sending bytes.
-COMMAND_LIMIT: Final = 300.0
+COMMAND_LIMIT_SECONDS: Final = 300.0
 # Octets of untagged data other than FETCH that the running commands may collect: 10,000 LIST
 # responses take 4 MB.
 MAX_COLLECTED: Final = 6 * 1024 * 1024
@@ -388,7 +388,7 @@ class PushProtocol(IMAP4ClientProtocol):
 
     def _deadline(self, command: Command) -> float:
         silence = max(self.last_byte, command.started) + (command.deadline or 0)
-        return min(silence, command.started + COMMAND_LIMIT)
+        return min(silence, command.started + COMMAND_LIMIT_SECONDS)
 
     def _check_deadlines(self) -> None:
         now = self.loop.time()

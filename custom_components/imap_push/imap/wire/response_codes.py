@@ -54,7 +54,7 @@ _OAUTH: Final = re.compile(
     re.IGNORECASE,
 )
 # Seconds; a longer backoff time of a server is cut to this.
-LONGEST_WAIT: Final = 3600.0
+MAX_BACKOFF_SECONDS: Final = 3600.0
 _NO_FOLDER: Final = re.compile(
     r"exist|unknown|no such|not found|invalid mailbox|no mailbox|can't access|permission",
     re.IGNORECASE,
@@ -74,7 +74,7 @@ def passing_text(text: str, code: str | None = None) -> Unavailable | None:
     if _THROTTLED.search(text) or code == "THROTTLED":
         error: Unavailable = Throttled(text)
         if wait := _BACKOFF_TIME.search(text):
-            error.retry_after = min(int(wait[1]) / 1000, LONGEST_WAIT)
+            error.retry_after = min(int(wait[1]) / 1000, MAX_BACKOFF_SECONDS)
         return error
     if _TOO_MANY.search(text) or code == "LIMIT":
         return TooManyConnections(text)

@@ -19,16 +19,15 @@ from ..errors import (
     Unreachable,
 )
 
-# Connects to a port of a host.
-type Dial = Callable[[str, int], Awaitable[socket.socket]]
+# Returns a socket connected to host and port.
+type ConnectTcp = Callable[[str, int], Awaitable[socket.socket]]
 
-# Seconds
-DEADLINE: Final = 15.0
-HAPPY_EYEBALLS_DELAY: Final = 0.25
+CONNECT_DEADLINE_SECONDS: Final = 15.0
+HAPPY_EYEBALLS_DELAY_SECONDS: Final = 0.25
 # With retries an attempt is short: the kernel repeats a lost SYN after 1, 3, 7 and 15 seconds,
 # and mail must not wait for that after the network works again.
-RETRY_DEADLINE: Final = 3.0
-RETRY_PAUSE: Final = 1.5
+RETRY_DEADLINE_SECONDS: Final = 3.0
+RETRY_PAUSE_SECONDS: Final = 1.5
 
 # A dead peer is detected two minutes after the last byte: after 60 s, three probes 20 s apart.
 _KEEPALIVE: Final = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 20, "TCP_KEEPCNT": 3}
@@ -69,36 +68,38 @@ def is_public(text: str) -> bool:
     return address.is_global and address in _UNICAST
 
 
-async def dial(host: str, port: int) -> socket.socket:
+async def connect_tcp(host: str, port: int) -> socket.socket:
     """Return a connected socket; raise a CannotConnect."""
-    with contextlib.closing(_Dialling(host, port)) as dialling:
-        return await dialling.attempt(DEADLINE)
+    with contextlib.closing(_Connector(host, port)) as connector:
+        return await connector.attempt(CONNECT_DEADLINE_SECONDS)
 
 
-async def dial_public(host: str, port: int) -> socket.socket:
+async def connect_tcp_public(host: str, port: int) -> socket.socket:
     """Return a socket connected to a public address of a host; raise a CannotConnect.
 
     The checked address itself is used, so a second DNS answer cannot redirect the connection
     (DNS rebinding).
     """
-    with contextlib.closing(_Dialling(host, port, may_reach=is_public)) as dialling:
-        return await dialling.attempt(DEADLINE)
+    with contextlib.closing(_Connector(host, port, may_reach=is_public)) as connector:
+        return await connector.attempt(CONNECT_DEADLINE_SECONDS)
 
 
-async def dial_patiently(host: str, port: int) -> socket.socket:
+async def connect_tcp_retrying(host: str, port: int) -> socket.socket:
     """Return a connected socket; retry without a limit while the host is Unreachable.
 
     Raises any other CannotConnect. An attempt costs one or two packets and no login, so the
     pause between attempts does not need to grow.
     """
-    with contextlib.closing(_Dialling(host, port)) as dialling:
+    with contextlib.closing(_Connector(host, port)) as connector:
         while True:
             with contextlib.suppress(Unreachable):
-                return await dialling.attempt(RETRY_DEADLINE)
-            await asyncio.sleep(random.uniform(RETRY_PAUSE / 2, RETRY_PAUSE))
+                return await connector.attempt(RETRY_DEADLINE_SECONDS)
+            await asyncio.sleep(
+                random.uniform(RETRY_PAUSE_SECONDS / 2, RETRY_PAUSE_SECONDS)
+            )
 
 
-class _Dialling:
+class _Connector:
     """Connection attempts to one server that share a DNS lookup."""
 
     def __init__(
@@ -115,13 +116,13 @@ class _Dialling:
             async with asyncio.timeout(seconds):
                 connected = await start_connection(
                     await self._addresses(),
-                    happy_eyeballs_delay=HAPPY_EYEBALLS_DELAY,
+                    happy_eyeballs_delay=HAPPY_EYEBALLS_DELAY_SECONDS,
                     interleave=1,
                     loop=asyncio.get_running_loop(),
                 )
         except (OSError, ValueError) as error:
-            raise _dial_error(error) from error
-        tune(connected)
+            raise _tcp_error(error) from error
+        set_socket_options(connected)
         return connected
 
     def close(self) -> None:
@@ -148,7 +149,7 @@ class _Dialling:
         return allowed
 
 
-def _dial_error(error: Exception) -> CannotConnect:
+def _tcp_error(error: Exception) -> CannotConnect:
     match error:
         case socket.gaierror(errno=socket.EAI_AGAIN):
             return Unreachable("no name server answers")
@@ -162,7 +163,7 @@ def _dial_error(error: Exception) -> CannotConnect:
             return Unreachable(str(error))
 
 
-def tune(connected: socket.socket) -> None:
+def set_socket_options(connected: socket.socket) -> None:
     """Set TCP options, as far as supported, so that a dead peer is detected in minutes.
 
     Keepalive: RFC 9293 3.8.4. User timeout: RFC 5482.
