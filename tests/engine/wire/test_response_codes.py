@@ -7,7 +7,7 @@ from custom_components.imap_push.imap.errors import CommandRefused
 from custom_components.imap_push.imap.quirks import quirks_of
 from custom_components.imap_push.imap.wire.response_codes import (
     is_missing_folder,
-    passing_text,
+    temporary_error,
 )
 
 
@@ -41,7 +41,7 @@ def test_temporary_refusal_by_text(
     text: str, error: type[Unavailable] | None, seconds: float | None
 ) -> None:
     """Temporary refusals are found by their text, with the requested backoff time."""
-    result = passing_text(text)
+    result = temporary_error(text)
     assert type(result) is (error or type(None))
     assert getattr(result, "retry_after", None) == seconds
 
@@ -49,9 +49,9 @@ def test_temporary_refusal_by_text(
 def test_permanent_code_overrides_text() -> None:
     """A wrong password is permanent even if the text says "please try again"."""
     text = "Invalid credentials, please try again"
-    assert passing_text(text, "AUTHENTICATIONFAILED") is None
+    assert temporary_error(text, "AUTHENTICATIONFAILED") is None
     assert isinstance(
-        passing_text("Too many connections", "EXPIRED"), TooManyConnections
+        temporary_error("Too many connections", "EXPIRED"), TooManyConnections
     )
 
 

@@ -20,7 +20,7 @@ from ..errors import (
 )
 from ..models import Account
 from ..wire.command import Command
-from ..wire.response_codes import passing_login_refusal
+from ..wire.response_codes import temporary_login_refusal
 from .scram import SASL_NAME
 
 # The first one that the server offers is used. Google, Microsoft and Yahoo document XOAUTH2,
@@ -34,7 +34,7 @@ MAX_CHALLENGE: Final = 8192  # octets
 MAX_REASON: Final = 80  # characters of a field of the challenge
 # Values of "status" for which a renewed token would be refused too.
 _NOT_RENEWABLE: Final = frozenset({"invalid_request", "insufficient_scope"})
-_PASSING: Final = re.compile(r"5\d\d|\w*unavailable|server_error")
+_TEMPORARY: Final = re.compile(r"5\d\d|\w*unavailable|server_error")
 
 
 class BearerLogin:
@@ -68,9 +68,9 @@ class BearerLogin:
         """Return the error for a refused token; None if the answer is not NO."""
         reason = self._reason()
         status, scope = self._field(reason, "status"), self._field(reason, "scope")
-        if passing := passing_login_refusal(refused):
-            return passing
-        if _PASSING.fullmatch(status):
+        if temporary := temporary_login_refusal(refused):
+            return temporary
+        if _TEMPORARY.fullmatch(status):
             return Unavailable(f"{refused.text} (status {status})")
         if refused.status != "NO":
             return None

@@ -30,7 +30,7 @@ from ..models import Account, Security
 from ..wire.command import Command
 from ..wire.connection import Connection
 from ..wire.mailbox_name import quote
-from ..wire.response_codes import login_refusal
+from ..wire.response_codes import login_error
 from .oauth import MECHANISMS as TOKEN_MECHANISMS, encode_base64
 from .scram import MECHANISMS, ScramClient, ScramUnusable
 
@@ -60,13 +60,13 @@ async def log_in_with_password(connection: Connection, account: Account) -> None
     is_safe = is_encrypted(connection, account)
     if mechanism is None or (is_safe and key in _without_scram):
         command = _command(account, offered, is_safe=is_safe)
-        await authenticate(connection, command, login_refusal)
+        await authenticate(connection, command, login_error)
         return
     try:
         await _log_in_with_scram(connection, account, mechanism, offered)
     except (CommandRefused, LoginRefused, ScramUnusable) as refusal:
         command = _second_try(account, offered, refusal, is_safe=is_safe)
-        await authenticate(connection, command, login_refusal)
+        await authenticate(connection, command, login_error)
         _without_scram.add(key)
 
 
@@ -97,12 +97,12 @@ def _second_try(
 async def authenticate(
     connection: Connection,
     command: Command,
-    meaning: Callable[[CommandRefused], ImapError | None],
+    error_for: Callable[[CommandRefused], ImapError | None],
 ) -> None:
-    """Log in and read the capabilities after it; `meaning` returns the error for a refusal."""
+    """Log in and read the capabilities after it; `error_for` returns the error for a refusal."""
     connection.forget_capabilities()
     await connection.send(command)
-    await _wait_for_ok(command, meaning)
+    await _wait_for_ok(command, error_for)
     await connection.ask_capabilities()
 
 
@@ -134,7 +134,7 @@ async def _log_in_with_scram(
         await command.wait_until_done()
         raise
     connection.reply(b"")
-    await _wait_for_ok(command, login_refusal)
+    await _wait_for_ok(command, login_error)
     await connection.ask_capabilities()
 
 
@@ -150,7 +150,7 @@ async def _challenge(challenges: asyncio.Queue[bytes], command: Command) -> byte
         raise ScramUnusable("not base64") from error
     finally:
         waiting.cancel()
-    await _wait_for_ok(command, login_refusal)
+    await _wait_for_ok(command, login_error)
     raise ServerNotAuthentic("the server accepts the login without a proof")
 
 
@@ -174,13 +174,13 @@ def _command(account: Account, offered: frozenset[str], *, is_safe: bool) -> Com
 
 
 async def _wait_for_ok(
-    command: Command, meaning: Callable[[CommandRefused], ImapError | None]
+    command: Command, error_for: Callable[[CommandRefused], ImapError | None]
 ) -> None:
     """Wait for the tagged OK; raise the error for a refusal."""
     try:
         await command.wait()
     except CommandRefused as error:
-        if specific := meaning(error):
+        if specific := error_for(error):
             raise specific from error
         raise
 

@@ -10,7 +10,7 @@ from ..models import Account
 from ..session.desk import Desk
 from ..wire.command import Command
 from ..wire.pipelining import Pipelining
-from ..wire.response_codes import passing_refusal
+from ..wire.response_codes import temporary_refusal
 
 # Seconds
 KEPT: Final = 300.0  # without a request, until the connection is left
@@ -65,7 +65,7 @@ class PersistentSession:
             try:
                 return await self._do(lambda desk: task(desk, *args, **kwargs))
             except CommandRefused as error:
-                if passing := passing_refusal(error):
+                if passing := temporary_refusal(error):
                     raise passing from error
                 raise
             finally:

@@ -25,7 +25,7 @@ from ..mime.preview import NO_TEXT, Preview, TextRequest, html_part, reduced_fet
 from ..models import Mail, MessageContent
 from ..wire.command import Command
 from ..wire.parser import MAX_DEPTH, Value
-from ..wire.response_codes import passing_refusal
+from ..wire.response_codes import temporary_refusal
 from .desk import Desk, fetch
 from .fetch_items import MAX_UID, Fetched, fetch_carefully, fetched
 from .message_reader import (
@@ -231,7 +231,7 @@ async def _fetch(
 def _concerns_message(error: CommandRefused) -> bool:
     """Return if the server may be unable to show one of the mails that were asked for."""
     # Dovecot calls it its own bug when it cannot read a mail.
-    is_broken = error.code == "SERVERBUG" or not passing_refusal(error)
+    is_broken = error.code == "SERVERBUG" or not temporary_refusal(error)
     return error.status == "NO" and is_broken
 
 

@@ -11,7 +11,7 @@ from ..errors import CommandRefused, CriteriaRefused, ResponseTooLarge
 from ..models import Criteria, SearchCount, SearchResult
 from ..wire.command import Command
 from ..wire.parser import Data, Value, parse_number, parse_ranges, parse_values
-from ..wire.response_codes import passing_refusal
+from ..wire.response_codes import temporary_refusal
 from .criteria import Words, fits, is_ascii, matches, search_command, split, words_of
 from .desk import MAX_NAMED, Desk, uid_set
 from .fetch import fetch_mails
@@ -129,7 +129,7 @@ async def _otherwise(
     refusal: CommandRefused,
 ) -> _Hits:
     """Search in the charset that the server wants, else look at header fields ourselves."""
-    if passing := passing_refusal(refusal):
+    if passing := temporary_refusal(refusal):
         raise passing from refusal
     words = words_of(criteria)
     if refusal.code != "BADCHARSET" or is_ascii(words):

@@ -41,7 +41,7 @@ from .parser import (
     parse_response,
     search_tag,
 )
-from .response_codes import passing_refusal, passing_text
+from .response_codes import temporary_error, temporary_refusal
 from .unsolicited import UnsolicitedQueue
 from .wire_log import Redactor, describe_received, describe_sent
 
@@ -245,7 +245,7 @@ class PushProtocol(IMAP4ClientProtocol):
         self._receive_alert(status)
         if status.status == "BYE" and self.state != LOGOUT:
             text = self._text_of(status)
-            self.fail(passing_text(text, status.code) or ServerLeft(text))
+            self.fail(temporary_error(text, status.code) or ServerLeft(text))
         elif status.code == "NOTIFICATIONOVERFLOW":
             self.unsolicited.overflow()
         elif status.code:
@@ -264,8 +264,8 @@ class PushProtocol(IMAP4ClientProtocol):
         self._receive_alert(greeting)
         text = self._text_of(greeting)
         refusal = CommandRefused("greeting", greeting.status, greeting.code, text)
-        if passing := passing_refusal(refusal):
-            raise passing
+        if temporary := temporary_refusal(refusal):
+            raise temporary
         raise refusal if text else ConnectionLost(f"greeted with {greeting.status}")
 
     def _receive_alert(self, status: Status) -> None:

@@ -16,14 +16,14 @@ from ..errors import (
 )
 
 # Response codes of RFC 5530, and the text of servers that send no code.
-_UNAVAILABLE: Final = frozenset(
+_TEMPORARY_CODES: Final = frozenset(
     {"UNAVAILABLE", "INUSE", "SERVERBUG", "THROTTLED", "LIMIT"}
 )
-_PASSING: Final = re.compile(
+_TEMPORARY: Final = re.compile(
     r"try again|temporar|unavailable|not connected|shutting down|restart|maintenance|\bin use\b",
     re.IGNORECASE,
 )
-_TOO_MANY: Final = re.compile(
+_TOO_MANY_CONNECTIONS: Final = re.compile(
     r"too many|simultaneous|maximum number of connections", re.IGNORECASE
 )
 # "Too many bad login attempts." (Yahoo, Proton Bridge) does not refer to connections.
@@ -36,11 +36,13 @@ _BACKOFF_TIME: Final = re.compile(
     r"backoff time: *(\d{1,9}) *milliseconds", re.IGNORECASE
 )
 # "System error" (Mailpile issue 2242); Dovecot 1: "Internal login failure."
-_UNWELL: Final = re.compile(
+_INTERNAL_ERROR: Final = re.compile(
     r"(system|internal)( server| login)? (error|failure)", re.IGNORECASE
 )
 # Permanent, even if the text says "please try again".
-_FINAL: Final = frozenset({"AUTHENTICATIONFAILED", "AUTHORIZATIONFAILED", "EXPIRED"})
+_PERMANENT_CODES: Final = frozenset(
+    {"AUTHENTICATIONFAILED", "AUTHORIZATIONFAILED", "EXPIRED"}
+)
 # Google ("web login required": the password is accepted in a browser only), Yahoo, Apple,
 # mail.ru, Fastmail; QQ and 163.com call it an authorization code.
 _APP_PASSWORD: Final = re.compile(
@@ -64,42 +66,42 @@ _NO_FOLDER_CODES: Final = frozenset(
 )
 
 
-def passing_refusal(refusal: CommandRefused) -> Unavailable | None:
+def temporary_refusal(refusal: CommandRefused) -> Unavailable | None:
     """Return the error for a temporary refusal, or None if it is not temporary."""
-    return passing_text(refusal.text, refusal.code)
+    return temporary_error(refusal.text, refusal.code)
 
 
-def passing_text(text: str, code: str | None = None) -> Unavailable | None:
+def temporary_error(text: str, code: str | None = None) -> Unavailable | None:
     """Return the error for a temporary condition by text and code, or None."""
     if _THROTTLED.search(text) or code == "THROTTLED":
         error: Unavailable = Throttled(text)
         if wait := _BACKOFF_TIME.search(text):
             error.retry_after = min(int(wait[1]) / 1000, MAX_BACKOFF_SECONDS)
         return error
-    if _TOO_MANY.search(text) or code == "LIMIT":
+    if _TOO_MANY_CONNECTIONS.search(text) or code == "LIMIT":
         return TooManyConnections(text)
-    if code in _FINAL:
+    if code in _PERMANENT_CODES:
         return None
-    if _PASSING.search(text) or code in _UNAVAILABLE:
+    if _TEMPORARY.search(text) or code in _TEMPORARY_CODES:
         return Unavailable(text)
     return None
 
 
-def passing_login_refusal(refusal: CommandRefused) -> Unavailable | None:
+def temporary_login_refusal(refusal: CommandRefused) -> Unavailable | None:
     """Return the error for a temporary refusal of a login, or None if it is not temporary.
 
     "Internal error" is temporary for a login only: servers with a broken user database refuse
     the right password with it. For one message it can be permanent.
     """
-    if passing := passing_refusal(refusal):
-        return passing
-    if refusal.code not in _FINAL and _UNWELL.search(refusal.text):
+    if temporary := temporary_refusal(refusal):
+        return temporary
+    if refusal.code not in _PERMANENT_CODES and _INTERNAL_ERROR.search(refusal.text):
         return Unavailable(refusal.text)
     return None
 
 
-def login_refusal(refusal: CommandRefused) -> ImapError | None:
-    """Return the error for a refused login; None if the answer is not NO (BAD).
+def login_error(refusal: CommandRefused) -> ImapError | None:
+    """Return the error for a refused login; None for a BAD whose text is unknown.
 
     AppPasswordNeeded and OAuthNeeded come first: they are permanent even if the text also
     says "try again".
@@ -108,8 +110,8 @@ def login_refusal(refusal: CommandRefused) -> ImapError | None:
         return AppPasswordNeeded(refusal.text)
     if _OAUTH.search(refusal.text):
         return OAuthNeeded(refusal.text)
-    if passing := passing_login_refusal(refusal):
-        return passing
+    if temporary := temporary_login_refusal(refusal):
+        return temporary
     return LoginRefused(refusal.text) if refusal.status == "NO" else None
 
 
@@ -117,7 +119,7 @@ def folder_error(refusal: CommandRefused) -> ImapError:
     """Return the error for a refused SELECT or EXAMINE."""
     if is_missing_folder(refusal):
         return FolderNotFound(refusal.text)
-    return passing_refusal(refusal) or refusal
+    return temporary_refusal(refusal) or refusal
 
 
 def is_missing_folder(refusal: CommandRefused) -> bool:
