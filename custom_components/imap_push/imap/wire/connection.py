@@ -257,7 +257,7 @@ class Connection:
         self._protocol.release()
 
     async def close(self) -> None:
-        """Log out and close; wait at most LOGOUT_DEADLINE_SECONDS seconds for the answer."""
+        """Log out and close; wait at most LOGOUT_DEADLINE_SECONDS for the answer."""
         try:
             if self.has_unanswered:
                 self._pipelining.failed(self._write, is_serial=self._is_serial)

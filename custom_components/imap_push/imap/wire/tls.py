@@ -134,10 +134,10 @@ def _small_buffer_protocol(
     host: str,
     handshake: asyncio.Future[None],
 ) -> SmallBufferSSLProtocol | None:
-    """Return the TLS protocol for one connection, or None if this Python's does not fit.
+    """Return the TLS protocol for one connection, or None if asyncio.sslproto has changed.
 
-    A change in a private part of asyncio must cost memory, not the connection. Nothing has
-    been sent yet, and what is wrong with the arguments the public functions report again.
+    A change in a private part of asyncio must cost memory, not the connection. Nothing has been
+    sent yet. If the arguments are the cause, the public functions raise the error again.
     """
     loop = asyncio.get_running_loop()
     try:
