@@ -23,75 +23,20 @@ _MECHANISM: Final = re.compile(
 )
 _LOCAL_PART: Final = re.compile(r"(?:\"[^\"]*\"|[^\s\"<>()@]{1,100})@")
 # Untagged responses (RFC 3501 7, RFC 9051 7) and response codes (RFC 3501 7.1, RFC 5530, IANA).
-_NAMES: Final = frozenset(
-    [
-        "BYE",
-        "CAPABILITY",
-        "ENABLED",
-        "ESEARCH",
-        "EXISTS",
-        "EXPUNGE",
-        "FETCH",
-        "FLAGS",
-        "ID",
-        "LIST",
-        "LSUB",
-        "NAMESPACE",
-        "RECENT",
-        "SEARCH",
-        "STATUS",
-        "VANISHED",
-    ]
-)
-_CODES: Final = frozenset(
-    [
-        "ALERT",
-        "ALREADYEXISTS",
-        "APPENDUID",
-        "AUTHENTICATIONFAILED",
-        "AUTHORIZATIONFAILED",
-        "BADCHARSET",
-        "CANNOT",
-        "CAPABILITY",
-        "CLIENTBUG",
-        "CLOSED",
-        "CONTACTADMIN",
-        "COPYUID",
-        "CORRUPTION",
-        "EXPIRED",
-        "EXPUNGEISSUED",
-        "HASCHILDREN",
-        "HIGHESTMODSEQ",
-        "INUSE",
-        "LIMIT",
-        "MODIFIED",
-        "NOMODSEQ",
-        "NONEXISTENT",
-        "NOPERM",
-        "NOTIFICATIONOVERFLOW",
-        "NOTSAVED",
-        "NOUPDATE",
-        "OVERQUOTA",
-        "PARSE",
-        "PERMANENTFLAGS",
-        "PRIVACYREQUIRED",
-        "READ-ONLY",
-        "READ-WRITE",
-        "REFERRAL",
-        "SERVERBUG",
-        "TEMPFAIL",
-        "THROTTLED",
-        "TOOBIG",
-        "TRYCREATE",
-        "UIDNEXT",
-        "UIDNOTSTICKY",
-        "UIDVALIDITY",
-        "UNAVAILABLE",
-        "UNKNOWN-CTE",
-        "UNSEEN",
-        "USEATTR",
-    ]
-)
+_NAMES: Final = frozenset([
+    "BYE", "CAPABILITY", "ENABLED", "ESEARCH", "EXISTS", "EXPUNGE", "FETCH", "FLAGS",
+    "ID", "LIST", "LSUB", "NAMESPACE", "RECENT", "SEARCH", "STATUS", "VANISHED",
+])  # fmt: skip
+_CODES: Final = frozenset([
+    "ALERT", "ALREADYEXISTS", "APPENDUID", "AUTHENTICATIONFAILED",
+    "AUTHORIZATIONFAILED", "BADCHARSET", "CANNOT", "CAPABILITY", "CLIENTBUG", "CLOSED",
+    "CONTACTADMIN", "COPYUID", "CORRUPTION", "EXPIRED", "EXPUNGEISSUED", "HASCHILDREN",
+    "HIGHESTMODSEQ", "INUSE", "LIMIT", "MODIFIED", "NOMODSEQ", "NONEXISTENT", "NOPERM",
+    "NOTIFICATIONOVERFLOW", "NOTSAVED", "NOUPDATE", "OVERQUOTA", "PARSE",
+    "PERMANENTFLAGS", "PRIVACYREQUIRED", "READ-ONLY", "READ-WRITE", "REFERRAL",
+    "SERVERBUG", "TEMPFAIL", "THROTTLED", "TOOBIG", "TRYCREATE", "UIDNEXT",
+    "UIDNOTSTICKY", "UIDVALIDITY", "UNAVAILABLE", "UNKNOWN-CTE", "UNSEEN", "USEATTR",
+])  # fmt: skip
 _UID: Final = re.compile(rb"\(UID (\d{1,10})[ )]")
 _STATUS_ITEM: Final = re.compile(
     rb"(?:MESSAGES|UIDNEXT|UIDVALIDITY|UNSEEN|RECENT|HIGHESTMODSEQ) \d{1,20}"
