@@ -8,7 +8,7 @@ from typing import Final
 import pytest
 
 from custom_components.imap_push.imap.auth import login_limiter as logins
-from custom_components.imap_push.imap.auth.backoff import Backoff
+from custom_components.imap_push.imap.auth.login_limiter import Backoff
 from custom_components.imap_push.imap.session import sync
 from custom_components.imap_push.imap.watch import (
     folder,
@@ -24,17 +24,17 @@ from custom_components.imap_push.imap.wire import (
 
 # All that is hurried, and the seconds that it lasts. What moves in the engine is moved here.
 HURRIED: Final[tuple[tuple[ModuleType, str, float], ...]] = (
-    (connection, "TLS_DEADLINE", 0.5),
-    (connection, "GREETING_DEADLINE", 0.3),
-    (connection, "DONE_DEADLINE", 0.3),
-    (connection, "LOGOUT_DEADLINE", 0.1),
-    (logins, "INTERVAL", 0.001),
-    (logins, "REFUSAL_PAUSE", 0.1),
-    (dial, "DEADLINE", 0.5),
-    (dial, "PAUSE", 0.02),
-    (dial, "TRY", 0.5),
+    (connection, "TLS_DEADLINE_SECONDS", 0.5),
+    (connection, "GREETING_DEADLINE_SECONDS", 0.3),
+    (connection, "DONE_DEADLINE_SECONDS", 0.3),
+    (connection, "LOGOUT_DEADLINE_SECONDS", 0.1),
+    (logins, "LOGIN_INTERVAL_SECONDS", 0.001),
+    (logins, "REFUSAL_PAUSE_SECONDS", 0.1),
+    (dial, "CONNECT_DEADLINE_SECONDS", 0.5),
+    (dial, "RETRY_PAUSE_SECONDS", 0.02),
+    (dial, "RETRY_DEADLINE_SECONDS", 0.5),
     (folder, "RETRY_PAUSE_SECONDS", 0.05),
-    (protocol, "COMMAND_LIMIT", 3.0),
+    (protocol, "COMMAND_LIMIT_SECONDS", 3.0),
     # Dovecot tells of new mail half a second late: a shorter IDLE would find it silent.
     (push, "IDLE_FIRST_SECONDS", 0.6),
     (push, "IDLE_GROWTH", 1.0),
@@ -64,5 +64,5 @@ def _hurried_command_defaults() -> tuple[object, ...]:
     """Return the defaults of a command: its deadline is bound where the class is made."""
     defaults = command.Command.__init__.__defaults__
     assert defaults is not None
-    usual = command.COMMAND_DEADLINE
+    usual = command.COMMAND_DEADLINE_SECONDS
     return tuple(COMMAND_DEADLINE if value == usual else value for value in defaults)

@@ -24,7 +24,7 @@ from custom_components.imap_push.imap import (
     WatchOptions,
 )
 from custom_components.imap_push.imap.auth import login_limiter as logins
-from custom_components.imap_push.imap.auth.backoff import Backoff
+from custom_components.imap_push.imap.auth.login_limiter import Backoff
 from custom_components.imap_push.imap.watch import folder
 
 from tests.rig.light_server import LightServer
@@ -46,7 +46,7 @@ LOOK_SECONDS: Final = 0.001
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a thousand reconnects, and mail for years, take no time."""
     monkeypatch.setattr(folder, "MAX_BURST", MAILS)
-    monkeypatch.setattr(logins, "INTERVAL", 0.001)
+    monkeypatch.setattr(logins, "LOGIN_INTERVAL_SECONDS", 0.001)
     monkeypatch.setattr(Backoff, "delay", lambda *_: 0.0)
 
 

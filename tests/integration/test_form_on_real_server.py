@@ -54,7 +54,8 @@ async def server(
 def _impatience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take a server that does not greet for a silent one sooner."""
     monkeypatch.setattr(
-        "custom_components.imap_push.imap.wire.connection.GREETING_DEADLINE", 0.5
+        "custom_components.imap_push.imap.wire.connection.GREETING_DEADLINE_SECONDS",
+        0.5,
     )
 
 

@@ -20,7 +20,7 @@ from custom_components.imap_push.const import (
     EVENT_NEW_MAIL,
     SUBENTRY_TYPE_FOLDER,
 )
-from custom_components.imap_push.imap.auth import backoff, login_limiter as logins
+from custom_components.imap_push.imap.auth import login_limiter as logins
 from custom_components.imap_push.oauth import tokens as oauth
 from homeassistant.components.application_credentials import (
     ClientCredential,
@@ -131,8 +131,8 @@ async def signed(
 ) -> AsyncIterator[Signed]:
     """Return an account whose tokens live shortly."""
     require(Dovecot.available(), "Dovecot 2.3")
-    monkeypatch.setattr(logins, "INTERVAL", 0.05)
-    monkeypatch.setattr(backoff, "STABLE_LIFE", 0.1)
+    monkeypatch.setattr(logins, "LOGIN_INTERVAL_SECONDS", 0.05)
+    monkeypatch.setattr(logins, "STABLE_SECONDS", 0.1)
     monkeypatch.setattr(oauth, "REQUEST_DEADLINE", 1.0)
     certificate = make_certificate(tmp_path_factory.mktemp("certificate"))
     context = certificate.client_context()

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from custom_components.imap_push.imap.auth import login_limiter
-from custom_components.imap_push.imap.auth.backoff import Backoff
+from custom_components.imap_push.imap.auth.login_limiter import Backoff
 
 from ..light import HOUR, MINUTE, each, served
 from ..scripted import Peer
@@ -36,7 +36,7 @@ async def test_wrong_password_asks_for_credentials(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """After three refusals new credentials are requested, and no further login is tried."""
-    monkeypatch.setattr(login_limiter, "REFUSAL_PAUSE", 0.01)
+    monkeypatch.setattr(login_limiter, "REFUSAL_PAUSE_SECONDS", 0.01)
     monkeypatch.setattr(Backoff, "delay", lambda *_: 0.0)
     async with watching(refuse, refuse, refuse, refuse) as recorder:
         await recorder.until(lambda: recorder.refused)
@@ -51,7 +51,7 @@ async def test_temporary_refusals_do_not_ask_for_credentials(
 ) -> None:
     """The login is tried again until it succeeds."""
     monkeypatch.setattr(Backoff, "delay", lambda *_: 0.0)
-    monkeypatch.setattr(login_limiter, "INTERVAL", 0.01)
+    monkeypatch.setattr(login_limiter, "LOGIN_INTERVAL_SECONDS", 0.01)
     async with watching(*[unavailable] * 5, quiet) as recorder:
         await recorder.until(lambda: recorder.states and recorder.states[-1].connected)
     assert recorder.refused == 0

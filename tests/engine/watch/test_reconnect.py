@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from custom_components.imap_push.imap import Mark, PushMode, WatchOptions
-from custom_components.imap_push.imap.auth.backoff import Backoff
+from custom_components.imap_push.imap.auth.login_limiter import Backoff
 from custom_components.imap_push.imap.watch import supervisor
 from custom_components.imap_push.imap.watch.folder_loop import FolderLoop
 
@@ -129,13 +129,13 @@ async def test_cancellation_logs_out() -> None:
 def test_backoff() -> None:
     """The first retry is immediate. Delays grow with jitter; only a long session resets them."""
     backoff = Backoff()
-    assert backoff.delay(lived=10) == 0
+    assert backoff.delay(lasted=10) == 0
     limits = [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300]
-    assert all(0 <= backoff.delay(lived=10) <= limit for limit in limits)
-    draws = [backoff.delay(lived=10) for _ in range(200)]
+    assert all(0 <= backoff.delay(lasted=10) <= limit for limit in limits)
+    draws = [backoff.delay(lasted=10) for _ in range(200)]
     assert 225 <= min(draws) < max(draws) <= 300
     assert max(draws) - min(draws) > 50
-    assert backoff.delay(lived=300) == 0
+    assert backoff.delay(lasted=300) == 0
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -66,12 +66,10 @@ class Session:
         on_alert: Callable[[str], None] | None = None,
         pipelining: Pipelining | None = None,
         *,
-        patiently: bool = False,
+        retry: bool = False,
     ) -> Session:
         """Connect and log in; `on_alert` is called with each ALERT of the server."""
-        connection = await open_logged_in(
-            account, on_alert, pipelining, patiently=patiently
-        )
+        connection = await open_logged_in(account, on_alert, pipelining, retry=retry)
         return cls(connection)
 
     @property
@@ -85,9 +83,9 @@ class Session:
         return self._connection.is_open
 
     @property
-    def news(self) -> UnsolicitedQueue:
+    def unsolicited(self) -> UnsolicitedQueue:
         """Return the unsolicited responses."""
-        return self._connection.news
+        return self._connection.unsolicited
 
     @property
     def idle_is_refused(self) -> bool:
@@ -113,9 +111,9 @@ class Session:
         """Send commands, in one write if possible, and IDLE after them."""
         await self._connection.send(*commands, idle=idle)
 
-    async def wait_for_news(self, seconds: float) -> None:
+    async def wait_for_unsolicited(self, seconds: float) -> None:
         """Wait for unsolicited responses, at most so long; raise what ended the connection."""
-        await self._connection.wait_for_news(seconds)
+        await self._connection.wait_for_unsolicited(seconds)
 
     def release(self) -> None:
         """Release the responses: all commands are completed and their responses are read."""
@@ -132,7 +130,7 @@ class Session:
     async def drain(self) -> None:
         """Wait until the last write is answered; raise what ended the connection."""
         for command in self._sent:
-            await command.settled()
+            await command.wait_until_done()
         self._sent = ()
 
     async def read(
@@ -335,7 +333,7 @@ class Session:
             if is_folder(name, folder):
                 numbers = found
             else:
-                self.news.put(data)
+                self.unsolicited.put(data)
             await asyncio.sleep(0)  # A server may report thousands.
         return numbers
 

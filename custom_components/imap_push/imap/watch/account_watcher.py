@@ -148,7 +148,7 @@ class AccountWatcher:
         if successor is None:
             return False
         # Another connection is logged in, so the password is not the problem.
-        self._context.logins.forgive()
+        self._context.logins.reset()
         del self._supervisors[supervisor]
         folders = [item for item in supervisor.folders if not item.is_unsubscribed]
         successor.assign(folders)

@@ -341,7 +341,7 @@ class FolderLoop:
             seconds = min(deadline, self._due_at()) - self._loop.time()
             if seconds <= 0:
                 break
-            await self._session.wait_for_news(seconds)
+            await self._session.wait_for_unsolicited(seconds)
         waited = self._loop.time() - started
         if self._session.idle_is_over and waited < MIN_IDLE_SECONDS:
             self._strategy.count_miss()
@@ -362,7 +362,7 @@ class FolderLoop:
 
     async def _drain(self) -> None:
         """Process unsolicited responses: deliver pushed mail, record all other changes."""
-        unsolicited = self._session.news.take()
+        unsolicited = self._session.unsolicited.take()
         if not unsolicited:
             return
         if unsolicited.overflowed:
@@ -376,7 +376,7 @@ class FolderLoop:
         if unsolicited.changed:
             selected.mark_changed()
             if is_selected:
-                selected.update_counts({"MESSAGES": self._session.news.exists})
+                selected.update_counts({"MESSAGES": self._session.unsolicited.exists})
         for status in unsolicited.statuses:
             for folder in process_unsolicited(status, self._folders):
                 folder.mark_changed()

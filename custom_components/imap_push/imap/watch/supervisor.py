@@ -28,7 +28,7 @@ import logging
 import math
 from typing import Final, Protocol
 
-from ..auth.backoff import Backoff
+from ..auth.login_limiter import Backoff
 from ..errors import (
     FolderNotFound,
     ImapError,
@@ -108,7 +108,7 @@ class ConnectionSupervisor:
     def wake(self) -> None:
         """End the wait of the session: a folder has to be synced or dropped."""
         if self._session is not None:
-            self._session.news.wake()
+            self._session.unsolicited.wake()
 
     def check_now(self) -> None:
         """Sync all folders now, or connect now."""
@@ -159,7 +159,7 @@ class ConnectionSupervisor:
                     context.account,
                     context.listener.alerted,
                     context.pipelining,
-                    patiently=self.error is not None,
+                    retry=self.error is not None,
                 )
             context.statistics.sessions += 1
             self._opened_at = asyncio.get_running_loop().time()
@@ -194,7 +194,9 @@ class ConnectionSupervisor:
         A revoked token is reported even if other connections still work: they cannot reconnect.
         """
         logins = self._context.logins
-        is_refused = isinstance(error, LoginRefused) and logins.have_just_been_refused
+        is_refused = (
+            isinstance(error, LoginRefused) and logins.has_reached_refusal_limit
+        )
         if is_refused or isinstance(error, TokenRevoked):
             try:
                 self._context.listener.login_refused()
