@@ -1,0 +1,340 @@
+"""The integration with the real engine and a real server: pymap."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from email.message import EmailMessage
+from pathlib import Path
+import socket
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from pytest_homeassistant_custom_component.common import async_capture_events
+
+from custom_components.imap_push.const import CONF_SECURITY, EVENT_NEW_MAIL
+from homeassistant.const import (
+    CONF_BASE,
+    CONF_HOST,
+    CONF_PASSWORD,
+    CONF_PORT,
+    CONF_USERNAME,
+    CONF_VERIFY_SSL,
+)
+from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import FlowResultType
+
+from .. import get_state, open_form
+
+from tests.rig.certificate import Certificate, make_certificate
+from tests.rig.pymap_server import PASSWORD, USER, PymapServer
+
+pytestmark = [pytest.mark.pymap, pytest.mark.usefixtures("socket_enabled")]
+
+UNREAD = "sensor.demo_example_org_inbox_unread"
+PUSH_MODE = "sensor.demo_example_org_push_mode"
+CONNECTIVITY = "binary_sensor.demo_example_org_connectivity"
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    """Return a certificate that holds for localhost."""
+    return make_certificate(tmp_path_factory.mktemp("certificate"))
+
+
+@pytest.fixture
+async def server(
+    certificate: Certificate, socket_enabled: None
+) -> AsyncIterator[PymapServer]:
+    """Run a server with TLS and without."""
+    async with PymapServer(certificate) as server:
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def _impatience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take a server that does not greet for a silent one sooner."""
+    monkeypatch.setattr(
+        "custom_components.imap_push.imap.wire.connection.GREETING_DEADLINE", 0.5
+    )
+
+
+@pytest.fixture(autouse=True)
+def _failed_handshakes(hass: HomeAssistant) -> None:
+    """Let the server's side of a refused certificate be no failure of the test."""
+    handle = hass.loop.get_exception_handler()
+    assert handle is not None
+
+    def handle_the_rest(
+        loop: asyncio.AbstractEventLoop, context: dict[str, Any]
+    ) -> None:
+        if not context["message"].startswith("Error on transport creation"):
+            handle(loop, context)
+
+    hass.loop.set_exception_handler(handle_the_rest)
+
+
+def _typed(server: PymapServer, **changes: Any) -> dict[str, Any]:
+    """Return what the user types for this server."""
+    return {
+        CONF_USERNAME: USER,
+        CONF_PASSWORD: PASSWORD,
+        CONF_HOST: "127.0.0.1",
+        CONF_PORT: server.tls_port,
+        CONF_SECURITY: "tls",
+        CONF_VERIFY_SSL: False,
+    } | changes
+
+
+async def _add(hass: HomeAssistant, typed: dict[str, Any]) -> Any:
+    """Go through the config flow; what it warns of is confirmed."""
+    flow_id = await open_form(hass)
+    result = await hass.config_entries.flow.async_configure(flow_id, typed)
+    if result.get("step_id") == "not_encrypted":
+        return await _choose(hass, result, "allow_not_encrypted")
+    return result
+
+
+async def _choose(hass: HomeAssistant, menu: Any, option: str) -> Any:
+    """Choose from a menu."""
+    return await hass.config_entries.flow.async_configure(
+        menu["flow_id"], {"next_step_id": option}
+    )
+
+
+def _mail(number: int) -> EmailMessage:
+    """Return a mail that has a number."""
+    mail = EmailMessage()
+    mail["From"] = "The Shop <shop@example.org>"
+    mail["To"] = USER
+    mail["Subject"] = f"Order {number}"
+    mail.set_content("Thanks.")
+    return mail
+
+
+async def _until(hass: HomeAssistant, entity_id: str, state: str) -> None:
+    """Wait until an entity has a state."""
+    async with asyncio.timeout(10):
+        while get_state(hass, entity_id).state != state:
+            await asyncio.sleep(0.01)
+
+
+async def test_from_login_to_fifty_events(
+    hass: HomeAssistant, server: PymapServer
+) -> None:
+    """What was there gives no event; every new mail gives one, in order."""
+    await server.append(_mail(0))
+    result = await _add(hass, _typed(server))
+    assert result["type"] is FlowResultType.CREATE_ENTRY, result
+    await _until(hass, PUSH_MODE, "idle")
+    await _until(hass, UNREAD, "1")
+    assert get_state(hass, CONNECTIVITY).state == "on"
+
+    events = async_capture_events(hass, EVENT_NEW_MAIL)
+    for number in range(1, 51):
+        await server.append(_mail(number))
+    await _until(hass, UNREAD, "51")
+    assert [event.data["subject"] for event in events] == [
+        f"Order {number}" for number in range(1, 51)
+    ]
+    assert [event.data["uid"] for event in events] == sorted(
+        {event.data["uid"] for event in events}
+    )
+
+    entry = result["result"]
+    assert await hass.config_entries.async_unload(entry.entry_id)
+    await asyncio.sleep(0.1)
+    assert server.connections == 0
+
+    await server.append(_mail(51))
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await _until(hass, UNREAD, "52")
+    assert [event.data["subject"] for event in events[50:]] == ["Order 51"]
+    assert events[50].data["catch_up"] is True
+    assert await hass.config_entries.async_unload(entry.entry_id)
+
+
+@pytest.mark.parametrize(
+    ("changes", "errors"),
+    [
+        pytest.param(
+            {CONF_PASSWORD: "wrong"},
+            {CONF_BASE: "login_refused_because"},
+            id="wrong password",
+        ),
+        pytest.param(
+            {CONF_SECURITY: "none"}, {CONF_SECURITY: "tls_expected"}, id="TLS port"
+        ),
+        pytest.param(
+            {CONF_SECURITY: "starttls"},
+            {CONF_SECURITY: "tls_expected"},
+            id="TLS port with STARTTLS",
+        ),
+    ],
+)
+async def test_error_of_the_tls_port_and_recovery(
+    hass: HomeAssistant,
+    server: PymapServer,
+    changes: dict[str, Any],
+    errors: dict[str, str],
+) -> None:
+    """Each error is told as what it is, and the same flow goes on."""
+    result = await _add(hass, _typed(server, **changes))
+    assert result["errors"] == errors
+    result = await hass.config_entries.flow.async_configure(
+        result["flow_id"], _typed(server)
+    )
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    await _until(hass, CONNECTIVITY, "on")
+    assert await hass.config_entries.async_unload(result["result"].entry_id)
+
+
+async def test_certificate_of_its_own_making_is_trusted(
+    hass: HomeAssistant, server: PymapServer, certificate: Certificate
+) -> None:
+    """By its fingerprint, which is that of the server's certificate."""
+    menu = await _add(hass, _typed(server, verify_ssl=True))
+    assert menu["step_id"] == "certificate"
+    told = menu["description_placeholders"]
+    shown = told["fingerprint"].replace(" ", "").lower()
+    assert shown == certificate.fingerprint
+    assert (told["subject"], told["issuer"]) == ("localhost", "IMAP Push test CA")
+
+    result = await _choose(hass, menu, "trust")
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert result["data"]["fingerprint"] == certificate.fingerprint
+    await _until(hass, CONNECTIVITY, "on")
+    assert await hass.config_entries.async_unload(result["result"].entry_id)
+
+
+async def test_own_authority_is_trusted(
+    hass: HomeAssistant, server: PymapServer, certificate: Certificate
+) -> None:
+    """Its certificate is pasted."""
+    menu = await _add(hass, _typed(server, verify_ssl=True))
+    form = await _choose(hass, menu, "own_ca")
+    pem = await asyncio.to_thread(certificate.ca.read_text)
+    result = await hass.config_entries.flow.async_configure(
+        form["flow_id"], {"ca": pem}
+    )
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    await _until(hass, CONNECTIVITY, "on")
+    assert await hass.config_entries.async_unload(result["result"].entry_id)
+
+
+@pytest.mark.parametrize(
+    ("security", "errors"),
+    [
+        pytest.param("tls", {CONF_SECURITY: "tls_not_spoken"}, id="TLS"),
+        pytest.param("starttls", {CONF_SECURITY: "starttls_missing"}, id="STARTTLS"),
+    ],
+)
+async def test_error_of_the_plain_port(
+    hass: HomeAssistant, server: PymapServer, security: str, errors: dict[str, str]
+) -> None:
+    """The hint says which security to choose."""
+    typed = _typed(server, port=server.port, security=security)
+    assert (await _add(hass, typed))["errors"] == errors
+
+
+@pytest.mark.parametrize(
+    ("made_for", "expired", "errors"),
+    [
+        pytest.param("localhost", False, None, id="good"),
+        pytest.param(
+            "localhost", True, {CONF_VERIFY_SSL: "certificate_expired"}, id="expired"
+        ),
+        pytest.param(
+            "mail.example.org",
+            False,
+            {CONF_HOST: "certificate_wrong_host"},
+            id="wrong host",
+        ),
+    ],
+)
+async def test_certificate_is_verified(
+    hass: HomeAssistant,
+    tmp_path: Path,
+    made_for: str,
+    expired: bool,
+    errors: dict[str, str] | None,
+) -> None:
+    """An authority that Home Assistant trusts is not enough."""
+    certificate = make_certificate(tmp_path / "cert", host=made_for, expired=expired)
+    with patch(
+        "custom_components.imap_push.helpers.client_context",
+        return_value=certificate.client_context(),
+    ):
+        async with PymapServer(certificate) as server:
+            result = await _add(hass, _typed(server, verify_ssl=True))
+            assert result.get("errors") == errors
+            if errors is None:
+                await _until(hass, CONNECTIVITY, "on")
+                assert await hass.config_entries.async_unload(result["result"].entry_id)
+
+
+@pytest.mark.parametrize(
+    ("greeting", "errors", "placeholders"),
+    [
+        pytest.param(
+            b"+OK POP3 ready\r\n",
+            {CONF_PORT: "other_protocol"},
+            {"protocol": "POP3"},
+            id="POP3",
+        ),
+        pytest.param(
+            b"220 mail.example.org ESMTP\r\n",
+            {CONF_PORT: "other_protocol"},
+            {"protocol": "SMTP"},
+            id="SMTP",
+        ),
+        pytest.param(b"hello\r\n", {CONF_PORT: "not_imap"}, None, id="anything"),
+    ],
+)
+async def test_another_protocol_is_named(
+    hass: HomeAssistant,
+    greeting: bytes,
+    errors: dict[str, str],
+    placeholders: dict[str, str] | None,
+) -> None:
+    """The user typed the wrong port."""
+
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(greeting)
+        await reader.read()
+        writer.close()
+
+    listener = await asyncio.start_server(greet, "127.0.0.1", 0)
+    async with listener:
+        typed = {
+            CONF_USERNAME: USER,
+            CONF_PASSWORD: PASSWORD,
+            CONF_HOST: "127.0.0.1",
+            CONF_PORT: listener.sockets[0].getsockname()[1],
+            CONF_SECURITY: "none",
+            CONF_VERIFY_SSL: True,
+        }
+        result = await _add(hass, typed)
+        assert result["errors"] == errors
+        assert (result["description_placeholders"] or None) == placeholders
+
+
+async def test_port_where_nothing_listens(hass: HomeAssistant) -> None:
+    """It is told at the port."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        typed = {
+            CONF_USERNAME: USER,
+            CONF_PASSWORD: PASSWORD,
+            CONF_HOST: "127.0.0.1",
+            CONF_PORT: unused.getsockname()[1],
+        }
+        assert (await _add(hass, typed))["errors"] == {CONF_PORT: "port_refused"}
+
+
+async def test_a_server_without_idle_is_polled(hass: HomeAssistant) -> None:
+    """The push mode says so."""
+    async with PymapServer(idle=False) as server:
+        result = await _add(hass, _typed(server, port=server.port, security="none"))
+        assert result["type"] is FlowResultType.CREATE_ENTRY
+        await _until(hass, PUSH_MODE, "poll")
+        assert await hass.config_entries.async_unload(result["result"].entry_id)

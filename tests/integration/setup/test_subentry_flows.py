@@ -1,0 +1,694 @@
+"""What the user sees while folders and searches are added and changed."""
+
+from collections.abc import Iterator
+from types import MappingProxyType
+from typing import Any
+from unittest.mock import AsyncMock, call, create_autospec, patch
+
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.imap_push.const import CONF_FOLDER
+from custom_components.imap_push.helpers import account_from_entry_data
+from custom_components.imap_push.imap import (
+    CannotConnect,
+    Client,
+    CommandRefused,
+    ConnectionLost,
+    Criteria,
+    CriteriaRefused,
+    FolderInfo,
+    FolderNotFound,
+    FolderRole,
+    LoginRefused,
+    ServerSilent,
+    Throttled,
+)
+from homeassistant.config_entries import SOURCE_USER, ConfigSubentry
+from homeassistant.const import CONF_BASE
+from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import FlowResultType
+
+from .. import ENTRY_DATA, suggested
+from ..conftest import FakeWatcher
+
+FOLDERS = [
+    FolderInfo(name="INBOX", delimiter="/", role=FolderRole.INBOX),
+    FolderInfo(name="Archive", delimiter="/", role=FolderRole.ARCHIVE),
+    FolderInfo(name="Gesendet", delimiter="/", role=FolderRole.SENT),
+    FolderInfo(name="Entwürfe", delimiter="/", role=FolderRole.DRAFTS),
+    FolderInfo(name="Work/Projects", delimiter="/"),
+    FolderInfo(name="a.b", delimiter=None),
+]
+NO_FILTER: dict[str, Any] = {"filter": {}}
+SEARCH = {
+    "name": "Bills",
+    "folders": ["INBOX"],
+    "subject": "invoice",
+    "more": {},
+    "expert": {},
+}
+
+
+def _case(error: Exception, field: str, key: str, **placeholders: str) -> Any:
+    """Return one row of the table, named by the text that the user sees."""
+    return pytest.param(error, field, key, placeholders, id=key)
+
+
+REQUEST_ERRORS = [
+    _case(LoginRefused("Bad password"), CONF_BASE, "login_refused"),
+    _case(Throttled("Slow down"), CONF_BASE, "unavailable"),
+    _case(ServerSilent(), CONF_BASE, "server_silent"),
+    _case(ConnectionLost(), CONF_BASE, "cannot_connect"),
+    _case(
+        CommandRefused("EXAMINE", "NO", None, "Not\r\nnow"),
+        CONF_BASE,
+        "command_refused",
+        answer="Not now",
+    ),
+    _case(RuntimeError("a bug"), CONF_BASE, "unknown"),
+]
+
+
+@pytest.fixture
+def client(entry: MockConfigEntry, watcher: FakeWatcher) -> AsyncMock:
+    """Replace the client of the account, which is loaded."""
+    mock: AsyncMock = create_autospec(Client, instance=True)
+    mock.folders.return_value = FOLDERS
+    entry.runtime_data.client = mock
+    return mock
+
+
+@pytest.fixture
+def own_client(entry: MockConfigEntry) -> Iterator[AsyncMock]:
+    """Replace the client that a form makes while the account is not loaded."""
+    with patch(
+        "custom_components.imap_push.flows.subentry_flow.Client", autospec=True
+    ) as mock:
+        mock.return_value.folders.return_value = FOLDERS
+        yield mock
+
+
+async def _start(hass: HomeAssistant, entry: MockConfigEntry, kind: str) -> Any:
+    """Open the form for a new folder or search."""
+    result = await hass.config_entries.subentries.async_init(
+        (entry.entry_id, kind), context={"source": SOURCE_USER}
+    )
+    assert result["type"] is FlowResultType.FORM
+    assert result["step_id"] == "user"
+    return result
+
+
+async def _submit(hass: HomeAssistant, form: Any, typed: dict[str, Any]) -> Any:
+    """Submit a form and wait for what it causes."""
+    result = await hass.config_entries.subentries.async_configure(
+        form["flow_id"], typed
+    )
+    await hass.async_block_till_done()
+    return result
+
+
+def _options(form: Any, field: str) -> dict[str, str]:
+    """Return what can be chosen, with how it is shown."""
+    config = form["data_schema"].schema[field].config
+    return {option["value"]: option["label"] for option in config["options"]}
+
+
+def _is_open(form: Any, name: str) -> bool:
+    """Return whether a section is open."""
+    return not form["data_schema"].schema[name].options["collapsed"]
+
+
+def _newest(entry: MockConfigEntry) -> ConfigSubentry:
+    """Return what was added last."""
+    return list(entry.subentries.values())[-1]
+
+
+def _add(hass: HomeAssistant, entry: MockConfigEntry, **subentry: Any) -> str:
+    """Add a folder or a search to an account; return its id."""
+    added = ConfigSubentry(
+        data=MappingProxyType(subentry.pop("data")),
+        unique_id=subentry.pop("unique_id", None),
+        **subentry,
+    )
+    hass.config_entries.async_add_subentry(entry, added)
+    return added.subentry_id
+
+
+async def test_folders_of_the_server_are_offered(
+    hass: HomeAssistant, entry: MockConfigEntry, client: AsyncMock
+) -> None:
+    """Nested names can be read, special folders are marked, watched ones are left out.
+
+    None is chosen for the user.
+    """
+    form = await _start(hass, entry, "folder")
+    assert not form["errors"]
+    assert _options(form, "folder") == {
+        "Archive": "Archive",
+        "Gesendet": "Gesendet (sent mail)",
+        "Entwürfe": "Entwürfe (drafts)",
+        "Work/Projects": "Work / Projects",
+        "a.b": "a.b",
+    }
+    assert suggested(form) == {"folder": "", "filter": {}}
+    assert not _is_open(form, "filter")
+
+
+@pytest.mark.parametrize(
+    ("typed", "data"),
+    [
+        pytest.param(
+            {"folder": "Work/Projects", **NO_FILTER},
+            {"folder": "Work/Projects", "text_size": 0, "links": False, "filter": {}},
+            id="as it is offered",
+        ),
+        pytest.param(
+            {
+                "folder": "Archive",
+                "text_size": 500.0,
+                "links": True,
+                "filter": {
+                    "sender": ["boss@example.com"],
+                    "recipient": ["jane@example.com"],
+                    "subject": ["invoice", "Order *"],
+                    "has_attachment": "yes",
+                    "attachment_type": ["application/pdf"],
+                    "inline_images": True,
+                    "authenticated_by": ["mx.example.net"],
+                    "ignore_bulk": True,
+                },
+            },
+            {
+                "folder": "Archive",
+                "text_size": 500,
+                "links": True,
+                "filter": {
+                    "sender": ["boss@example.com"],
+                    "recipient": ["jane@example.com"],
+                    "subject": ["invoice", "Order *"],
+                    "has_attachment": True,
+                    "attachment_type": ["application/pdf"],
+                    "inline_images": True,
+                    "authenticated_by": ["mx.example.net"],
+                    "ignore_bulk": True,
+                },
+            },
+            id="with text and filter",
+        ),
+        pytest.param(
+            {
+                "folder": " Hidden ",
+                "filter": {
+                    "sender": [" ", " example.com "],
+                    "subject": [],
+                    "has_attachment": "no",
+                },
+            },
+            {
+                "folder": "Hidden",
+                "text_size": 0,
+                "links": False,
+                "filter": {"sender": ["example.com"], "has_attachment": False},
+            },
+            id="not listed, and typed with blanks",
+        ),
+    ],
+)
+async def test_folder_is_added(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    client: AsyncMock,
+    typed: dict[str, Any],
+    data: dict[str, Any],
+) -> None:
+    """It is opened once before, so that it is there."""
+    form = await _start(hass, entry, "folder")
+    result = await _submit(hass, form, typed)
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    subentry = _newest(entry)
+    assert subentry.subentry_type == "folder"
+    assert subentry.data == data
+    assert subentry.title == subentry.unique_id == data["folder"]
+    client.count.assert_awaited_once_with(data["folder"], [Criteria(unread=True)])
+
+
+@pytest.mark.parametrize(
+    "patterns",
+    [
+        pytest.param(["x" * 201], id="a long one"),
+        pytest.param(["x"] * 51, id="many"),
+    ],
+)
+@pytest.mark.parametrize("source", ["user", "reconfigure"])
+async def test_filter_is_bounded(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    client: AsyncMock,
+    patterns: list[str],
+    source: str,
+) -> None:
+    """As that of the trigger is: to read a pattern takes longer the longer it is."""
+    typed: dict[str, Any] = {"filter": {"subject": patterns, "has_attachment": "any"}}
+    if source == "user":
+        form = await _start(hass, entry, "folder")
+        typed |= {"folder": "Archive"}
+    else:
+        form = await entry.start_subentry_reconfigure_flow(hass, "01INBOX")
+    result = await _submit(hass, form, typed)
+    assert result["errors"] == {"filter": "filter_too_long"}
+    assert suggested(result)["filter"]["subject"] == patterns
+    assert not entry.subentries["01INBOX"].data.get("filter")
+    client.count.assert_not_awaited()
+
+
+@pytest.mark.parametrize("name", ["INBOX", " inbox "])
+async def test_folder_is_not_watched_twice(
+    hass: HomeAssistant, entry: MockConfigEntry, client: AsyncMock, name: str
+) -> None:
+    """INBOX is the same in any case."""
+    form = await _start(hass, entry, "folder")
+    result = await _submit(hass, form, {"folder": name, **NO_FILTER})
+    assert result["type"] is FlowResultType.ABORT
+    assert result["reason"] == "already_configured"
+    client.count.assert_not_awaited()
+
+
+@pytest.mark.parametrize(
+    ("error", "field", "key", "placeholders"),
+    [
+        *REQUEST_ERRORS,
+        _case(FolderNotFound(), CONF_FOLDER, "folder_not_found", folder="Lost"),
+    ],
+)
+async def test_error_with_a_folder_is_told_and_the_flow_goes_on(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    client: AsyncMock,
+    error: Exception,
+    field: str,
+    key: str,
+    placeholders: dict[str, str],
+) -> None:
+    """The form keeps what was typed; once mended, the folder is added."""
+    form = await _start(hass, entry, "folder")
+    typed = {
+        "folder": "Lost",
+        "text_size": 100,
+        "links": True,
+        "filter": {"sender": ["example.com"], "has_attachment": "any"},
+    }
+    client.count.side_effect = error
+    result = await _submit(hass, form, typed)
+    assert result["type"] is FlowResultType.FORM
+    assert result["errors"] == {field: key}
+    assert (result["description_placeholders"] or {}) == placeholders
+    assert suggested(result) == typed
+    assert _is_open(result, "filter")
+
+    client.count.side_effect = None
+    result = await _submit(hass, result, typed)
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+
+
+async def test_folder_can_be_typed_while_the_server_lists_none(
+    hass: HomeAssistant, entry: MockConfigEntry, client: AsyncMock
+) -> None:
+    """The form opens, says why, and asks again as soon as the server answers."""
+    client.folders.side_effect = CannotConnect()
+    form = await _start(hass, entry, "folder")
+    assert form["errors"] == {CONF_BASE: "cannot_connect"}
+    assert _options(form, "folder") == {}
+
+    client.folders.side_effect = None
+    client.count.side_effect = FolderNotFound()
+    form = await _submit(hass, form, {"folder": "Lost", **NO_FILTER})
+    assert form["errors"] == {"folder": "folder_not_found"}
+    assert "Archive" in _options(form, "folder")
+
+    client.count.side_effect = None
+    result = await _submit(hass, form, {"folder": "Archive", **NO_FILTER})
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+
+
+async def test_user_waits_once_for_a_server_that_does_not_answer(
+    hass: HomeAssistant, entry: MockConfigEntry, client: AsyncMock
+) -> None:
+    """A folder that cannot be tried is not followed by a list that cannot be had."""
+    client.folders.side_effect = client.count.side_effect = ServerSilent()
+    form = await _start(hass, entry, "folder")
+    form = await _submit(hass, form, {"folder": "Archive", **NO_FILTER})
+    assert form["errors"] == {CONF_BASE: "server_silent"}
+    assert client.folders.await_count == client.count.await_count == 1
+
+
+async def test_account_that_is_not_loaded_gets_a_connection_of_its_own(
+    hass: HomeAssistant, entry: MockConfigEntry, own_client: AsyncMock
+) -> None:
+    """It is closed after every question, whatever the answer."""
+    form = await _start(hass, entry, "folder")
+    assert "Archive" in _options(form, "folder")
+    own_client.assert_called_once_with(account_from_entry_data(ENTRY_DATA))
+    own_client.return_value.close.assert_awaited_once_with()
+
+    own_client.return_value.count.side_effect = FolderNotFound()
+    form = await _submit(hass, form, {"folder": "Lost", **NO_FILTER})
+    assert form["errors"] == {"folder": "folder_not_found"}
+    assert own_client.return_value.close.await_count == 2
+
+
+@pytest.mark.parametrize(
+    ("stored", "shown"),
+    [
+        pytest.param({}, {"filter": {}}, id="as set-up made it"),
+        pytest.param(
+            {
+                "text_size": 500,
+                "filter": {"has_attachment": False, "sender": ["example.com"]},
+            },
+            {
+                "text_size": 500,
+                "filter": {"has_attachment": "no", "sender": ["example.com"]},
+            },
+            id="with options of an older version",
+        ),
+        pytest.param(
+            {
+                "text_size": 500,
+                "links": True,
+                "filter": {"has_attachment": True, "inline_images": True},
+            },
+            {
+                "text_size": 500,
+                "links": True,
+                "filter": {"has_attachment": "yes", "inline_images": True},
+            },
+            id="with all options",
+        ),
+    ],
+)
+async def test_folder_is_changed(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    client: AsyncMock,
+    stored: dict[str, Any],
+    shown: dict[str, Any],
+) -> None:
+    """How it is watched is shown and can be changed; which one it is cannot."""
+    subentry_id = _add(
+        hass,
+        entry,
+        data={"folder": "Archive", **stored},
+        subentry_type="folder",
+        title="Old mail",
+        unique_id="Archive",
+    )
+    await hass.async_block_till_done()
+    form: Any = await entry.start_subentry_reconfigure_flow(hass, subentry_id)
+    assert form["step_id"] == "reconfigure"
+    assert form["description_placeholders"] == {"folder": "Archive"}
+    assert "folder" not in form["data_schema"].schema
+    assert suggested(form) == shown
+    assert _is_open(form, "filter") is bool(shown["filter"])
+
+    result = await _submit(
+        hass,
+        form,
+        {"text_size": 0, "filter": {"subject": ["invoice"], "has_attachment": "any"}},
+    )
+    assert result["type"] is FlowResultType.ABORT
+    assert result["reason"] == "reconfigure_successful"
+    subentry = entry.subentries[subentry_id]
+    assert subentry.data == {
+        "folder": "Archive",
+        "text_size": 0,
+        "links": False,
+        "filter": {"subject": ["invoice"]},
+    }
+    assert (subentry.title, subentry.unique_id) == ("Old mail", "Archive")
+
+
+async def test_watched_folders_are_offered_first_for_a_search(
+    hass: HomeAssistant, entry: MockConfigEntry, client: AsyncMock
+) -> None:
+    """The first of them is chosen already; what is for experts is closed."""
+    _add(
+        hass,
+        entry,
+        data={"folder": "Work/Projects"},
+        subentry_type="folder",
+        title="Work",
+    )
+    await hass.async_block_till_done()
+    entry.runtime_data.client = client
+    form = await _start(hass, entry, "search")
+    assert list(_options(form, "folders").items()) == [
+        ("INBOX", "INBOX"),
+        ("Work/Projects", "Work / Projects"),
+        ("Archive", "Archive"),
+        ("Gesendet", "Gesendet (sent mail)"),
+        ("Entwürfe", "Entwürfe (drafts)"),
+        ("a.b", "a.b"),
+    ]
+    assert suggested(form) == {"folders": ["INBOX"], "more": {}, "expert": {}}
+    assert not _is_open(form, "more")
+    assert not _is_open(form, "expert")
+
+
+@pytest.mark.parametrize(
+    ("typed", "data", "criteria"),
+    [
+        pytest.param(
+            SEARCH,
+            {"folders": ["INBOX"], "subject": "invoice"},
+            Criteria(subject="invoice"),
+            id="one criterion",
+        ),
+        pytest.param(
+            {
+                "name": " Everything ",
+                "folders": ["inbox", "Archive", " INBOX ", " "],
+                "sender": " boss@example.com ",
+                "subject": "Rechnung für März",
+                "text": "overdue",
+                "unread": "yes",
+                "more": {
+                    "recipient": "jane@example.com",
+                    "flagged": "no",
+                    "has_attachment": "yes",
+                    "larger_than": 100.0,
+                    "newer_than": 7.0,
+                },
+                "expert": {"raw": "KEYWORD $Work"},
+            },
+            {
+                "folders": ["INBOX", "Archive"],
+                "sender": "boss@example.com",
+                "recipient": "jane@example.com",
+                "subject": "Rechnung für März",
+                "text": "overdue",
+                "unread": True,
+                "flagged": False,
+                "has_attachment": True,
+                "larger_than": 100,
+                "newer_than": 7,
+                "raw": "KEYWORD $Work",
+            },
+            Criteria(
+                sender="boss@example.com",
+                recipient="jane@example.com",
+                subject="Rechnung für März",
+                text="overdue",
+                unread=True,
+                flagged=False,
+                has_attachment=True,
+                larger_than=100_000,
+                newer_than=7,
+                raw="KEYWORD $Work",
+            ),
+            id="all criteria",
+        ),
+        pytest.param(
+            {
+                "name": "Read",
+                "folders": ["INBOX"],
+                "sender": " ",
+                "unread": "no",
+                "more": {},
+                "expert": {"raw": ""},
+            },
+            {"folders": ["INBOX"], "unread": False},
+            Criteria(unread=False),
+            id="a no is a criterion",
+        ),
+    ],
+)
+async def test_search_is_added(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    client: AsyncMock,
+    typed: dict[str, Any],
+    data: dict[str, Any],
+    criteria: Criteria,
+) -> None:
+    """Only what is set is stored, after every folder was searched once."""
+    form = await _start(hass, entry, "search")
+    result = await _submit(hass, form, typed)
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    subentry = _newest(entry)
+    assert subentry.subentry_type == "search"
+    assert subentry.title == typed["name"].strip()
+    assert subentry.unique_id is None
+    assert subentry.data == data
+    assert client.search.await_args_list == [
+        call(folder, criteria, limit=1) for folder in data["folders"]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "field", "key", "placeholders"),
+    [
+        pytest.param(
+            {"subject": " "}, None, CONF_BASE, "no_criteria", {}, id="nothing to find"
+        ),
+        pytest.param(
+            {"folders": []}, None, "folders", "no_folders", {}, id="nowhere to look"
+        ),
+        pytest.param({"name": " "}, None, "name", "no_name", {}, id="without a name"),
+        pytest.param(
+            {},
+            CriteriaRefused("Unknown charset"),
+            CONF_BASE,
+            "criteria_refused",
+            {"answer": "Unknown charset"},
+            id="not understood",
+        ),
+        pytest.param(
+            {"expert": {"raw": "BOGUS"}},
+            CriteriaRefused("Unknown argument BOGUS"),
+            "expert",
+            "criteria_refused",
+            {"answer": "Unknown argument BOGUS"},
+            id="search key not understood",
+        ),
+        pytest.param(
+            {"folders": ["Lost"]},
+            FolderNotFound(),
+            "folders",
+            "folder_not_found",
+            {"folder": "Lost"},
+            id="no such folder",
+        ),
+        *(pytest.param({}, *case.values, id=case.id) for case in REQUEST_ERRORS),
+    ],
+)
+async def test_error_with_a_search_is_told_and_the_flow_goes_on(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    client: AsyncMock,
+    changes: dict[str, Any],
+    error: Exception | None,
+    field: str,
+    key: str,
+    placeholders: dict[str, str],
+) -> None:
+    """The form keeps what was typed; once mended, the search is added."""
+    form = await _start(hass, entry, "search")
+    client.search.side_effect = error
+    result = await _submit(hass, form, SEARCH | changes)
+    assert result["type"] is FlowResultType.FORM
+    assert result["errors"] == {field: key}
+    assert (result["description_placeholders"] or {}) == placeholders
+    choices = {
+        "unread": "any",
+        "more": {"flagged": "any", "has_attachment": "any"},
+    }
+    assert suggested(result) == SEARCH | choices | changes
+    assert not _is_open(result, "more")
+    assert _is_open(result, "expert") is ("expert" in changes)
+
+    client.search.side_effect = None
+    result = await _submit(hass, result, SEARCH)
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+
+
+async def test_the_first_folder_that_cannot_be_searched_is_told(
+    hass: HomeAssistant, entry: MockConfigEntry, client: AsyncMock
+) -> None:
+    """Those after it are not tried."""
+    form = await _start(hass, entry, "search")
+    client.search.side_effect = [None, FolderNotFound()]
+    result = await _submit(hass, form, SEARCH | {"folders": ["INBOX", "Lost", "Gone"]})
+    assert result["description_placeholders"] == {"folder": "Lost"}
+    assert client.search.await_count == 2
+
+
+async def test_search_is_changed(
+    hass: HomeAssistant, entry: MockConfigEntry, client: AsyncMock
+) -> None:
+    """All of it can be; what is emptied is no criterion any more."""
+    subentry_id = _add(
+        hass,
+        entry,
+        data={
+            "folders": ["INBOX", "Gone"],
+            "sender": "boss",
+            "unread": False,
+            "flagged": True,
+            "larger_than": 5,
+            "raw": "DELETED",
+        },
+        subentry_type="search",
+        title="Boss",
+    )
+    await hass.async_block_till_done()
+    entry.runtime_data.client = client
+    form = await entry.start_subentry_reconfigure_flow(hass, subentry_id)
+    assert form["step_id"] == "reconfigure"
+    assert suggested(form) == {
+        "name": "Boss",
+        "folders": ["INBOX", "Gone"],
+        "sender": "boss",
+        "unread": "no",
+        "more": {"flagged": "yes", "larger_than": 5},
+        "expert": {"raw": "DELETED"},
+    }
+    assert "Gone" in _options(form, "folders")
+    assert _is_open(form, "more")
+    assert _is_open(form, "expert")
+
+    client.search.side_effect = CriteriaRefused("What?")
+    typed = {
+        "name": "Bills",
+        "folders": ["INBOX"],
+        "text": "invoice",
+        "more": {},
+        "expert": {},
+    }
+    form = await _submit(hass, form, typed)
+    assert form["step_id"] == "reconfigure"
+    assert form["errors"] == {CONF_BASE: "criteria_refused"}
+
+    client.search.side_effect = None
+    result = await _submit(hass, form, typed)
+    assert result["reason"] == "reconfigure_successful"
+    subentry = entry.subentries[subentry_id]
+    assert subentry.title == "Bills"
+    assert subentry.data == {"folders": ["INBOX"], "text": "invoice"}
+
+
+async def test_only_a_bug_is_logged_in_full(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    client: AsyncMock,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A server's words may hold what was searched for."""
+    form = await _start(hass, entry, "search")
+    client.search.side_effect = CriteriaRefused("no secret here")
+    form = await _submit(hass, form, SEARCH)
+    assert "secret" not in caplog.text
+
+    client.search.side_effect = RuntimeError("a bug")
+    await _submit(hass, form, SEARCH)
+    assert "RuntimeError: a bug" in caplog.text
