@@ -30,7 +30,7 @@ class SignIn(OAuthSteps):
         return await self.async_start_oauth_again(entry_data)
 
     @override
-    async def async_oauth_done(self, oauth_data: dict[str, Any]) -> ConfigFlowResult:
+    async def async_handle_token(self, oauth_data: dict[str, Any]) -> ConfigFlowResult:
         data = {**self.server, **oauth_data}
         if self.source == "reauth":
             return self.async_update_and_abort(self._get_reauth_entry(), data=data)

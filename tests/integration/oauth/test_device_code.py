@@ -10,13 +10,13 @@ import aiohttp
 from aiohttp import web
 import pytest
 
-from custom_components.imap_push.oauth import device_code
+from custom_components.imap_push.oauth import device_code, endpoint
 from custom_components.imap_push.oauth.device_code import (
     DeviceProvider,
     SignInFailed,
     SignInProblem,
-    poll,
-    start,
+    poll_for_token,
+    request_code,
 )
 
 from tests.rig.oauth_server import (
@@ -30,12 +30,12 @@ from tests.rig.oauth_server import (
 
 
 @pytest.fixture(autouse=True)
-def _impatience(monkeypatch: pytest.MonkeyPatch) -> None:
+def _short_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ask again soon."""
-    monkeypatch.setattr(device_code, "MIN_INTERVAL", 0.01)
-    monkeypatch.setattr(device_code, "SLOW_DOWN", 0.01)
-    monkeypatch.setattr(device_code, "MAX_INTERVAL", 0.05)
-    monkeypatch.setattr(device_code, "REQUEST_DEADLINE", 0.1)
+    monkeypatch.setattr(device_code, "MIN_INTERVAL_SECONDS", 0.01)
+    monkeypatch.setattr(device_code, "SLOW_DOWN_SECONDS", 0.01)
+    monkeypatch.setattr(device_code, "MAX_INTERVAL_SECONDS", 0.05)
+    monkeypatch.setattr(endpoint, "REQUEST_TIMEOUT_SECONDS", 0.1)
 
 
 @pytest.fixture
@@ -76,9 +76,9 @@ async def test_sign_in(
     provider: DeviceProvider,
 ) -> None:
     """See the token that comes of what the user allows on the page."""
-    code = await start(session, provider)
+    code = await request_code(session, provider)
     assert code.verification_uri == server.url + ACTIVATE
-    task = asyncio.create_task(poll(session, provider, code))
+    task = asyncio.create_task(poll_for_token(session, provider, code))
     await asked(server, 2)
     page = {"user_code": code.user_code, "answer": "allow"}
     async with session.post(code.verification_uri, data=page) as response:
@@ -95,8 +95,8 @@ async def test_trouble_on_the_way(
     server: OAuthServer, session: aiohttp.ClientSession, provider: DeviceProvider
 ) -> None:
     """See each outage waited out, and a provider that wants to be asked less often heeded."""
-    code = await start(session, provider)
-    task = asyncio.create_task(poll(session, provider, code))
+    code = await request_code(session, provider)
+    task = asyncio.create_task(poll_for_token(session, provider, code))
     faults: list[Fault | str] = [
         Fault.SERVER_ERROR,
         Fault.NO_JSON,
@@ -134,10 +134,10 @@ async def test_what_ends_the_waiting(
     reason: str,
 ) -> None:
     """See told what the provider says."""
-    code = await start(session, provider)
+    code = await request_code(session, provider)
     server.faults[TOKEN] = error
     with pytest.raises(SignInFailed) as caught:
-        await poll(session, provider, code)
+        await poll_for_token(session, provider, code)
     assert (caught.value.problem, str(caught.value)) == (problem, reason)
 
 
@@ -145,10 +145,10 @@ async def test_the_user_denies(
     server: OAuthServer, session: aiohttp.ClientSession, provider: DeviceProvider
 ) -> None:
     """See that for what it is."""
-    code = await start(session, provider)
+    code = await request_code(session, provider)
     server.answer_device(code.user_code, allow=False)
     with pytest.raises(SignInFailed) as caught:
-        await poll(session, provider, code)
+        await poll_for_token(session, provider, code)
     assert caught.value.problem is SignInProblem.DENIED
 
 
@@ -156,10 +156,10 @@ async def test_the_user_does_nothing(
     server: OAuthServer, session: aiohttp.ClientSession, provider: DeviceProvider
 ) -> None:
     """See the waiting end when the code does, even if the provider does not say so."""
-    code = dataclasses.replace(await start(session, provider), expires_in=0.1)
+    code = dataclasses.replace(await request_code(session, provider), expires_in=0.1)
     server.faults[TOKEN] = Fault.SERVER_ERROR
     with pytest.raises(SignInFailed) as caught:
-        await poll(session, provider, code)
+        await poll_for_token(session, provider, code)
     assert caught.value.problem is SignInProblem.EXPIRED
 
 
@@ -184,7 +184,7 @@ async def test_no_code(
     """See why there is none."""
     server.faults[DEVICE] = fault
     with pytest.raises(SignInFailed) as caught:
-        await start(session, provider)
+        await request_code(session, provider)
     assert caught.value.problem is problem
 
 
@@ -194,10 +194,10 @@ async def test_what_microsoft_means_by_an_error(
     """See the number by which its guides, and ours, explain it."""
     refusal = {"error": "invalid_client", "error_codes": [7000218]}
     with pytest.raises(SignInFailed, match="^invalid_client, AADSTS7000218$"):
-        await start(session, answering(refusal))
-    code = await start(session, answering(CODE | {"interval": 0}))
+        await request_code(session, answering(refusal))
+    code = await request_code(session, answering(CODE | {"interval": 0}))
     with pytest.raises(SignInFailed, match="^invalid_client, AADSTS7000218$"):
-        await poll(session, answering(refusal), code)
+        await poll_for_token(session, answering(refusal), code)
 
 
 CODE = {
@@ -253,7 +253,7 @@ async def test_what_a_provider_tells(
     expires_in: float,
 ) -> None:
     """See it kept within what makes sense."""
-    code = await start(session, answering(CODE | told))
+    code = await request_code(session, answering(CODE | told))
     assert (code.interval, code.expires_in) == (interval, expires_in)
     assert code.verification_uri
 
@@ -290,7 +290,7 @@ async def test_a_hostile_provider(
 ) -> None:
     """See that it can do no harm."""
     with pytest.raises(SignInFailed) as caught:
-        await start(session, answering(content))
+        await request_code(session, answering(content))
     assert caught.value.problem is SignInProblem.UNREACHABLE
 
 
@@ -312,9 +312,9 @@ async def test_an_answer_that_is_no_token(
     content: object,
 ) -> None:
     """See an account that would end within the hour not made."""
-    code = await start(session, answering(CODE | {"interval": 0}))
+    code = await request_code(session, answering(CODE | {"interval": 0}))
     with pytest.raises(SignInFailed) as caught:
-        await poll(session, answering(content), code)
+        await poll_for_token(session, answering(content), code)
     assert caught.value.problem is SignInProblem.REFUSED
 
 
@@ -338,9 +338,9 @@ async def test_how_long_a_token_lives(
     expires_in: int,
 ) -> None:
     """See an hour taken where it is not told, and nothing that could not be kept."""
-    code = await start(session, answering(CODE | {"interval": 0}))
+    code = await request_code(session, answering(CODE | {"interval": 0}))
     content = json.dumps(TOKENS | told).replace("Infinity", "1e999").encode()
-    token = await poll(session, answering(content), code)
+    token = await poll_for_token(session, answering(content), code)
     assert token["expires_in"] == expires_in
 
 
@@ -348,7 +348,7 @@ async def test_what_is_kept_of_an_answer(
     session: aiohttp.ClientSession, answering: Callable[[object], DeviceProvider]
 ) -> None:
     """See nothing else on the disk, least of all who the user is."""
-    code = await start(session, answering(CODE | {"interval": 0}))
+    code = await request_code(session, answering(CODE | {"interval": 0}))
     told = TOKENS | {"scope": "mail", "id_token": "jane", "filler": "x" * 10_000}
-    token = await poll(session, answering(told), code)
+    token = await poll_for_token(session, answering(told), code)
     assert token.keys() == {*TOKENS, "scope", "expires_in", "expires_at"}

@@ -17,18 +17,19 @@ from yarl import URL
 
 from custom_components.imap_push.const import DOMAIN
 from custom_components.imap_push.flows import oauth_flow
-from custom_components.imap_push.flows.oauth_flow import is_safe
+from custom_components.imap_push.flows.oauth_flow import is_secure_url
 from custom_components.imap_push.imap import TokenRevoked, TokenUnavailable
 from custom_components.imap_push.oauth import (
     device_code,
+    endpoint,
     providers as oauth_providers,
     tokens as oauth,
 )
 from custom_components.imap_push.oauth.endpoint import post_form
-from custom_components.imap_push.oauth.providers import PROVIDERS, fits
+from custom_components.imap_push.oauth.providers import PROVIDERS, accepts_client_id
 from custom_components.imap_push.oauth.tokens import (
     token_source_for_data,
-    token_source_of,
+    token_source_for_entry,
 )
 from homeassistant.components.application_credentials import (
     ClientCredential,
@@ -61,12 +62,11 @@ MICROSOFT_ID = "0f8fad5b-d9cb-469f-a165-70867728950e"
 
 
 @pytest.fixture(autouse=True)
-def _impatience(monkeypatch: pytest.MonkeyPatch) -> None:
+def _short_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ask again soon, and wait for no answer long."""
-    monkeypatch.setattr(device_code, "MIN_INTERVAL", 0.01)
-    monkeypatch.setattr(device_code, "MAX_INTERVAL", 0.05)
-    monkeypatch.setattr(device_code, "REQUEST_DEADLINE", 0.5)
-    monkeypatch.setattr(oauth, "REQUEST_DEADLINE", 0.5)
+    monkeypatch.setattr(device_code, "MIN_INTERVAL_SECONDS", 0.01)
+    monkeypatch.setattr(device_code, "MAX_INTERVAL_SECONDS", 0.05)
+    monkeypatch.setattr(endpoint, "REQUEST_TIMEOUT_SECONDS", 0.5)
 
 
 @pytest.fixture
@@ -232,7 +232,7 @@ async def test_who_is_told_a_secret(
     with patch.object(oauth, "post_form", wraps=post_form) as post:
         result = await page.answer(await page.begin(provider))
         await hass.async_block_till_done()
-        source = token_source_of(hass, result["result"])
+        source = token_source_for_entry(hass, result["result"])
         assert source is not None
         await source.token(renew=True)
     told = ["client_secret" in call.args[2] for call in post.call_args_list]
@@ -272,7 +272,7 @@ async def test_refused_at_a_provider_of_the_users_own(
     async def refuse(flow: SignIn, _data: dict[str, Any]) -> Any:
         return await flow.async_start_oauth("custom", USERNAME)
 
-    with patch.object(SignIn, "async_oauth_done", refuse):
+    with patch.object(SignIn, "async_handle_token", refuse):
         shown = await page.go_on(await page.begin("custom"), endpoints)
         form = await page.answer(shown)
     assert form["step_id"] == "oauth_endpoints"
@@ -293,7 +293,7 @@ async def test_refused_at_a_provider_of_the_users_own(
 )
 def test_where_tokens_may_be_sent(address: str, expected: bool) -> None:
     """Encrypted, or within the house."""
-    assert is_safe(address) is expected
+    assert is_secure_url(address) is expected
 
 
 @pytest.mark.parametrize(
@@ -381,7 +381,7 @@ def test_client_is_offered_where_it_can_be_from(
     client_id: str, providers: set[str]
 ) -> None:
     """At the user's own endpoints it may be any."""
-    found = {key for key in (*PROVIDERS, "custom") if fits(client_id, key)}
+    found = {key for key in (*PROVIDERS, "custom") if accepts_client_id(client_id, key)}
     assert found == providers | {"custom"}
 
 
@@ -455,7 +455,7 @@ async def test_sign_in_with_a_code(
     assert result["data"]["oauth_device"]
     assert result["data"]["oauth_provider"] == "microsoft"
     # A public client is refused by Microsoft if it tells a secret.
-    source = token_source_of(hass, result["result"])
+    source = token_source_for_entry(hass, result["result"])
     assert source is not None
     old = await source.token()
     with patch.object(oauth, "post_form", wraps=post_form) as post:
@@ -514,13 +514,13 @@ async def test_frontend_that_asks_twice_what_came_of_the_code(
     shown = await begin_with_code(page)
     server.answer_device(shown["description_placeholders"]["code"], allow=True)
     both = asyncio.Barrier(2)
-    done = SignIn.async_oauth_done
+    done = SignIn.async_handle_token
 
     async def try_account(flow: SignIn, data: dict[str, Any]) -> Any:
         await both.wait()
         return await done(flow, data)
 
-    with patch.object(SignIn, "async_oauth_done", try_account):
+    with patch.object(SignIn, "async_handle_token", try_account):
         results = await asyncio.wait_for(
             asyncio.gather(
                 finish(hass, page, shown),
@@ -625,7 +625,7 @@ async def test_all_that_ask_wait_for_one_renewal(
 ) -> None:
     """A refresh token is good for one use only, also with a reload in between."""
     asked = server.asked[TOKEN]
-    sources = [token_source_of(hass, entry), token_source_of(hass, entry)]
+    sources = [token_source_for_entry(hass, entry), token_source_for_entry(hass, entry)]
     tokens = await asyncio.gather(
         *(source.token(renew=True) for source in sources if source)
     )
@@ -638,7 +638,7 @@ async def test_renewal_outlives_who_asked(
     hass: HomeAssistant, entry: ConfigEntry
 ) -> None:
     """What the provider has given must not get lost."""
-    source = token_source_of(hass, entry)
+    source = token_source_for_entry(hass, entry)
     assert source is not None
     old = entry.data["token"]
     asking = asyncio.create_task(source.token(renew=True))
@@ -657,7 +657,7 @@ async def test_error_that_nobody_waits_for(
 ) -> None:
     """It is not told to nobody; who asks next gets it."""
     server.faults[TOKEN] = "invalid_grant"
-    source = token_source_of(hass, entry)
+    source = token_source_for_entry(hass, entry)
     assert source is not None
     asking = asyncio.create_task(source.token(renew=True))
     await asyncio.sleep(0)
@@ -689,7 +689,7 @@ async def test_token_that_cannot_be_renewed(
     error: type[Exception],
 ) -> None:
     """Only the provider's word brings the user in; all else passes."""
-    source = token_source_of(hass, entry)
+    source = token_source_for_entry(hass, entry)
     assert source is not None
     if fault is None:
         await server.stop()
@@ -725,7 +725,7 @@ async def test_answer_that_is_no_token(
     error: type[Exception],
 ) -> None:
     """The token is as it was, whatever an endpoint says."""
-    source = token_source_of(hass, entry)
+    source = token_source_for_entry(hass, entry)
     assert source is not None
     old = entry.data["token"]
     with (
@@ -749,7 +749,7 @@ async def test_what_is_kept_of_a_renewal(
     hass: HomeAssistant, entry: ConfigEntry, answer: dict[str, Any]
 ) -> None:
     """The refresh token stays unless there is another; what is of no use is not kept."""
-    source = token_source_of(hass, entry)
+    source = token_source_for_entry(hass, entry)
     assert source is not None
     old = entry.data["token"]
     answer = {"access_token": "new", **answer}
@@ -771,7 +771,7 @@ async def test_entry_that_goes_while_its_token_is_renewed(
     hass: HomeAssistant, entry: ConfigEntry
 ) -> None:
     """Nothing is written."""
-    source = token_source_of(hass, entry)
+    source = token_source_for_entry(hass, entry)
     assert source is not None
     asking = asyncio.create_task(source.token(renew=True))
     await asyncio.sleep(0)
@@ -783,7 +783,7 @@ async def test_signed_in_anew_while_the_token_is_renewed(
     hass: HomeAssistant, entry: ConfigEntry, server: OAuthServer
 ) -> None:
     """What the user has just allowed counts."""
-    source = token_source_of(hass, entry)
+    source = token_source_for_entry(hass, entry)
     assert source is not None
     asked = server.asked[TOKEN]
     asking = asyncio.create_task(source.token(renew=True))
@@ -798,7 +798,7 @@ async def test_password_typed_while_the_token_is_renewed(
     hass: HomeAssistant, entry: ConfigEntry
 ) -> None:
     """What still asks for a token gets none, and the password stays the only secret."""
-    source = token_source_of(hass, entry)
+    source = token_source_for_entry(hass, entry)
     assert source is not None
     asking = asyncio.create_task(source.token(renew=True))
     await asyncio.sleep(0)
@@ -814,7 +814,7 @@ async def test_credentials_that_cannot_be_read_now(
     hass: HomeAssistant, page: SignInPage, entry: ConfigEntry
 ) -> None:
     """It passes."""
-    source = token_source_of(hass, entry)
+    source = token_source_for_entry(hass, entry)
     assert source is not None
     error = ImplementationUnavailableError()
     with (
@@ -892,7 +892,7 @@ async def test_no_secret_in_the_log(
     entry = (await page.answer(await page.begin()))["result"]
     await hass.async_block_till_done()
     secrets = {CLIENT_SECRET, *server.secrets}
-    source = token_source_of(hass, entry)
+    source = token_source_for_entry(hass, entry)
     assert source is not None
     await source.token(renew=True)
     secrets |= {*server.secrets}

@@ -21,7 +21,7 @@ from custom_components.imap_push.const import (
     SUBENTRY_TYPE_FOLDER,
 )
 from custom_components.imap_push.imap.auth import backoff, login_limiter as logins
-from custom_components.imap_push.oauth import tokens as oauth
+from custom_components.imap_push.oauth import endpoint
 from homeassistant.components.application_credentials import (
     ClientCredential,
     async_import_client_credential,
@@ -133,7 +133,7 @@ async def signed(
     require(Dovecot.available(), "Dovecot 2.3")
     monkeypatch.setattr(logins, "INTERVAL", 0.05)
     monkeypatch.setattr(backoff, "STABLE_LIFE", 0.1)
-    monkeypatch.setattr(oauth, "REQUEST_DEADLINE", 1.0)
+    monkeypatch.setattr(endpoint, "REQUEST_TIMEOUT_SECONDS", 1.0)
     certificate = make_certificate(tmp_path_factory.mktemp("certificate"))
     context = certificate.client_context()
     monkeypatch.setattr(helpers, "client_context", lambda: context)

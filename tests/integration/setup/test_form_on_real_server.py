@@ -51,7 +51,7 @@ async def server(
 
 
 @pytest.fixture(autouse=True)
-def _impatience(monkeypatch: pytest.MonkeyPatch) -> None:
+def _short_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take a server that does not greet for a silent one sooner."""
     monkeypatch.setattr(
         "custom_components.imap_push.imap.wire.connection.GREETING_DEADLINE", 0.5

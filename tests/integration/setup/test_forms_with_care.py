@@ -10,7 +10,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.imap_push.const import CONF_CA, CONF_SECURITY, DOMAIN
 from custom_components.imap_push.flows.oauth_flow import OAuthSteps
 from custom_components.imap_push.helpers import (
-    certificates_in,
+    extract_certificates,
     unique_id_from_entry_data,
 )
 from custom_components.imap_push.imap import (
@@ -23,7 +23,7 @@ from custom_components.imap_push.imap import (
 )
 from custom_components.imap_push.issues import ISSUE_APP_PASSWORD
 from custom_components.imap_push.oauth import tokens as oauth
-from custom_components.imap_push.oauth.tokens import token_source_of
+from custom_components.imap_push.oauth.tokens import token_source_for_entry
 from custom_components.imap_push.repairs import async_create_fix_flow
 from homeassistant.components.application_credentials import (
     ClientCredential,
@@ -77,7 +77,7 @@ def rotating() -> Iterator[list[str]]:
     used: list[str] = []
 
     async def answer(
-        _session: object, _url: str, form: dict[str, str], _deadline: float
+        _session: object, _url: str, form: dict[str, str]
     ) -> dict[str, Any]:
         if form["refresh_token"] != f"refresh {len(used)}":
             return {"error": "invalid_grant"}
@@ -114,7 +114,7 @@ async def test_token_renewed_by_a_form_that_fails(
     form = await signed_in.start_reconfigure_flow(hass)
     form = await submit(hass, form, RECONFIGURED)
     assert form["errors"]
-    source = token_source_of(hass, signed_in)
+    source = token_source_for_entry(hass, signed_in)
     assert source is not None
     await source.token(renew=True)  # TokenRevoked: the user has to sign in again.
 
@@ -135,7 +135,7 @@ async def test_token_renewed_by_the_watcher_while_a_form_is_open(
     ):
         menu = await submit(hass, form, RECONFIGURED)
     assert menu["step_id"] == "certificate"
-    source = token_source_of(hass, signed_in)
+    source = token_source_for_entry(hass, signed_in)
     assert source is not None
     await source.token(renew=True)
     check_account.side_effect = None
@@ -188,7 +188,7 @@ def sign_ins() -> Iterator[list[str]]:
     async def sign_in(flow: OAuthSteps, key: str, _login: str) -> ConfigFlowResult:
         made.append(key)
         kept = {it: SIGNED_IN[it] for it in SIGNED_IN if it not in ACCOUNT_DATA}
-        return await flow.async_oauth_done(kept)
+        return await flow.async_handle_token(kept)
 
     with patch.object(OAuthSteps, "async_start_oauth", sign_in):
         yield made
@@ -264,7 +264,7 @@ def test_of_a_pem_file_the_certificates_are_kept() -> None:
     key = "-----BEGIN PRIVATE KEY-----\nEF==\n-----END PRIVATE KEY-----"
     second = first.replace("AB", "GH")
     pasted = f"subject=O = Müller\n{first}\n{key}\n{second}\n"
-    assert certificates_in(pasted) == f"{first}\n{second}"
+    assert extract_certificates(pasted) == f"{first}\n{second}"
 
 
 async def test_app_password_typed_after_signing_in(

@@ -577,7 +577,7 @@ def sign_ins() -> Iterator[list[tuple[Any, ...]]]:
 
     async def sign_in(flow: OAuthSteps, *how: Any) -> ConfigFlowResult:
         made.append(how)
-        return await flow.async_oauth_done(SIGNED_IN)
+        return await flow.async_handle_token(SIGNED_IN)
 
     with (
         patch.object(OAuthSteps, "async_start_oauth", sign_in),

@@ -6,7 +6,7 @@ uses it: each gave one paragraph of text without any other element.
 
 import pytest
 
-from custom_components.imap_push.server_text import as_text, single_line
+from custom_components.imap_push.server_text import escape_markdown, single_line
 
 JOINER = "\N{WORD JOINER}"
 
@@ -59,7 +59,7 @@ JOINER = "\N{WORD JOINER}"
 )
 def test_words_of_a_server_are_no_markdown(words: str, shown: str) -> None:
     """Every kind of block and inline of GFM."""
-    assert as_text(words) == shown
+    assert escape_markdown(words) == shown
 
 
 @pytest.mark.parametrize(
