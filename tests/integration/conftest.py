@@ -26,6 +26,7 @@ from homeassistant.config_entries import ConfigSubentryDataWithId
 from homeassistant.core import HomeAssistant
 
 from . import ENTRY_DATA, USERNAME
+from .flow_forms import make_discovery
 
 
 @pytest.fixture(autouse=True)
@@ -164,3 +165,13 @@ async def watcher(
     assert await hass.config_entries.async_setup(entry.entry_id)
     await hass.async_block_till_done()
     return watchers[-1]
+
+
+@pytest.fixture
+def discover() -> Iterator[AsyncMock]:
+    """Replace the discovery; it finds the server of the test account."""
+    with patch(
+        "custom_components.imap_push.flows.setup_steps.discover",
+        return_value=[make_discovery()],
+    ) as mock:
+        yield mock
