@@ -1,4 +1,4 @@
-"""A config flow of nothing but the sign-in."""
+"""A config flow with only the OAuth steps."""
 
 from collections.abc import Mapping
 from typing import Any, override
@@ -10,7 +10,7 @@ from homeassistant.const import CONF_USERNAME
 
 
 class SignIn(OAuthSteps):
-    """Signs in at the provider that the flow was started with."""
+    """Signs in at the provider of the initial data."""
 
     server: Mapping[str, Any]
 

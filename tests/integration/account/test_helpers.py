@@ -1,4 +1,4 @@
-"""What a config entry says reaches the engine in its own words."""
+"""Conversion of entry data to types of the engine, and names for the log."""
 
 from typing import Any
 
@@ -58,15 +58,15 @@ from .. import ENTRY_DATA
         ),
     ],
 )
-def test_search_is_what_the_form_says(
+def test_criteria_of_a_stored_search(
     config: dict[str, Any], criteria: Criteria
 ) -> None:
-    """Sizes are in kilobytes in the form, in octets at the server."""
+    """Sizes are kilobytes in the form, and octets in the engine."""
     assert criteria_from_config(config) == criteria
 
 
-def test_every_criterion_can_be_told() -> None:
-    """A criterion of the engine has the same name in a search."""
+def test_criteria_of_engine_and_form_have_the_same_names() -> None:
+    """The form stores them by field name."""
     assert set(CRITERIA) == {
         *("sender", "recipient", "subject", "text", "unread", "flagged"),
         *("larger_than", "has_attachment", "newer_than", "raw"),
@@ -77,8 +77,8 @@ def test_every_criterion_can_be_told() -> None:
     "title",
     ["ann.lee@example.org", '"ann lee"@example.org', "ann lee", "mail@home of ann lee"],
 )
-def test_log_names_an_account_without_its_login_name(title: str) -> None:
-    """The title can be the login name; host and ID tell accounts apart."""
+def test_name_for_the_log_has_no_username(title: str) -> None:
+    """The title can contain the username. Host and entry ID identify the account."""
     entry = MockConfigEntry(
         title=title, data=ENTRY_DATA, entry_id="01JDABCDEFGHIJKLMNPQXY7Z89"
     )

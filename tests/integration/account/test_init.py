@@ -1,4 +1,4 @@
-"""What stays and what goes when an account is set up, unloaded and removed."""
+"""Set-up, unload and removal of an account."""
 
 from typing import Any
 
@@ -16,10 +16,10 @@ from ..conftest import FakeWatcher
 STORAGE_KEY = "imap_push.01IMAPPUSH"
 
 
-async def test_a_dead_server_costs_no_time(
+async def test_setup_does_not_wait_for_the_server(
     hass: HomeAssistant, entry: MockConfigEntry, watcher: FakeWatcher
 ) -> None:
-    """The account is set up before the server has answered, and lives up by itself."""
+    """Entities become available when the server responds."""
     assert entry.state is ConfigEntryState.LOADED
     assert get_state(hass, CONNECTIVITY).state == "off"
     watcher.listener.state_changed(make_state())
@@ -33,7 +33,7 @@ async def test_account_and_folder_are_devices(
     device_registry: dr.DeviceRegistry,
     entity_registry: er.EntityRegistry,
 ) -> None:
-    """The folder's device is below the account's and belongs to the subentry."""
+    """The device of a folder is connected via the account and belongs to the subentry."""
     devices = {
         device.name: device
         for device in dr.async_entries_for_config_entry(device_registry, entry.entry_id)
@@ -51,10 +51,10 @@ async def test_account_and_folder_are_devices(
     assert len(of_inbox) == 4
 
 
-async def test_unloading_leaves_nothing(
+async def test_unload_removes_watcher_listeners_and_tasks(
     hass: HomeAssistant, entry: MockConfigEntry, watcher: FakeWatcher
 ) -> None:
-    """No watcher, no listener, no task is left, and it can be loaded again."""
+    """The entry can be set up again."""
     listeners = hass.bus.async_listeners()
     for _ in range(2):
         assert await hass.config_entries.async_unload(entry.entry_id)
@@ -69,27 +69,27 @@ async def test_unloading_leaves_nothing(
     assert hass.bus.async_listeners() == listeners
 
 
-async def test_a_new_name_is_shown_everywhere(
+async def test_new_title_renames_the_devices(
     hass: HomeAssistant,
     entry: MockConfigEntry,
     watcher: FakeWatcher,
     device_registry: dr.DeviceRegistry,
 ) -> None:
-    """Renaming the entry renames its devices."""
+    """Account and folders have the new name."""
     hass.config_entries.async_update_entry(entry, title="Work")
     await hass.async_block_till_done()
     devices = dr.async_entries_for_config_entry(device_registry, entry.entry_id)
     assert {device.name for device in devices} == {"Work", "Work INBOX"}
 
 
-async def test_the_last_mark_of_a_watcher_is_kept(
+async def test_mark_moved_during_unload_is_stored(
     hass: HomeAssistant,
     hass_storage: dict[str, Any],
     entry: MockConfigEntry,
     watcher: FakeWatcher,
     watchers: list[FakeWatcher],
 ) -> None:
-    """A mark that moves while the watcher logs out is on disk before the next one starts."""
+    """It is on disk before the next watcher starts."""
     watcher.last_words = Mark(3, 9)
     assert await hass.config_entries.async_reload(entry.entry_id)
     await hass.async_block_till_done()
@@ -104,13 +104,13 @@ async def test_the_last_mark_of_a_watcher_is_kept(
     assert watchers[1].folders == {"INBOX": WatchedFolder(mark=Mark(3, 9))}
 
 
-async def test_stopping_home_assistant_keeps_the_marks(
+async def test_mark_moved_during_shutdown_is_stored(
     hass: HomeAssistant,
     hass_storage: dict[str, Any],
     entry: MockConfigEntry,
     watcher: FakeWatcher,
 ) -> None:
-    """What moves while Home Assistant stops is in the final write."""
+    """It is part of the final write."""
     watcher.listener.mark_moved("INBOX", Mark(3, 8))
     watcher.last_words = Mark(3, 9)
     await hass.async_stop(force=True)
@@ -125,16 +125,16 @@ async def test_stopping_home_assistant_keeps_the_marks(
     }
 
 
-async def test_an_entry_without_folders_is_set_up(
+async def test_entry_without_folders_is_set_up(
     hass: HomeAssistant, watchers: list[FakeWatcher]
 ) -> None:
-    """Removing the last folder does no harm."""
+    """The user can remove the last folder."""
     entry = MockConfigEntry(domain=DOMAIN, data=ENTRY_DATA, title=USERNAME)
     entry.add_to_hass(hass)
     assert await hass.config_entries.async_setup(entry.entry_id)
     assert watchers[0].folders == {}
 
 
-def test_the_event_has_the_name_of_the_documentation() -> None:
-    """Automations of users rely on it."""
+def test_event_name_is_stable() -> None:
+    """Automations of users depend on it."""
     assert EVENT_NEW_MAIL == "new_mail"

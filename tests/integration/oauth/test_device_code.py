@@ -1,4 +1,4 @@
-"""Signing in by a code that the user types on another device."""
+"""Device authorization grant (RFC 8628), with a real server and hostile responses."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -31,7 +31,7 @@ from tests.rig.oauth_server import (
 
 @pytest.fixture(autouse=True)
 def _short_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ask again soon."""
+    """Poll soon."""
     monkeypatch.setattr(device_code, "MIN_INTERVAL_SECONDS", 0.01)
     monkeypatch.setattr(device_code, "SLOW_DOWN_SECONDS", 0.01)
     monkeypatch.setattr(device_code, "MAX_INTERVAL_SECONDS", 0.05)
@@ -40,7 +40,7 @@ def _short_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 async def server(socket_enabled: None) -> AsyncIterator[OAuthServer]:
-    """Run an authorisation server."""
+    """Run an authorization server."""
     async with OAuthServer(interval=0) as server:
         yield server
 
@@ -63,23 +63,23 @@ def provider(server: OAuthServer) -> DeviceProvider:
     )
 
 
-async def asked(server: OAuthServer, times: int) -> None:
-    """Wait until the device has asked so often for its token."""
+async def wait_for_requests(server: OAuthServer, times: int) -> None:
+    """Wait until the device has requested its token this often."""
     async with asyncio.timeout(5):
         while server.asked[TOKEN] < times:
             await asyncio.sleep(0.005)
 
 
-async def test_sign_in(
+async def test_token_after_the_user_allows_it(
     server: OAuthServer,
     session: aiohttp.ClientSession,
     provider: DeviceProvider,
 ) -> None:
-    """See the token that comes of what the user allows on the page."""
+    """The token has all fields that Home Assistant stores."""
     code = await request_code(session, provider)
     assert code.verification_uri == server.url + ACTIVATE
     task = asyncio.create_task(poll_for_token(session, provider, code))
-    await asked(server, 2)
+    await wait_for_requests(server, 2)
     page = {"user_code": code.user_code, "answer": "allow"}
     async with session.post(code.verification_uri, data=page) as response:
         assert response.ok
@@ -91,10 +91,10 @@ async def test_sign_in(
     assert code.device_code not in repr(code)
 
 
-async def test_trouble_on_the_way(
+async def test_failed_requests_are_retried(
     server: OAuthServer, session: aiohttp.ClientSession, provider: DeviceProvider
 ) -> None:
-    """See each outage waited out, and a provider that wants to be asked less often heeded."""
+    """Polling also slows down when the provider asks for it."""
     code = await request_code(session, provider)
     task = asyncio.create_task(poll_for_token(session, provider, code))
     faults: list[Fault | str] = [
@@ -106,7 +106,7 @@ async def test_trouble_on_the_way(
     ]
     for fault in faults:
         server.faults[TOKEN] = fault
-        await asked(server, server.asked[TOKEN] + 2)
+        await wait_for_requests(server, server.asked[TOKEN] + 2)
     await server.stop()
     await asyncio.sleep(0.1)
     await server.start()
@@ -125,7 +125,7 @@ async def test_trouble_on_the_way(
         ("x" * 999, SignInProblem.REFUSED, "x" * 200),
     ],
 )
-async def test_what_ends_the_waiting(
+async def test_error_that_ends_polling(
     server: OAuthServer,
     session: aiohttp.ClientSession,
     provider: DeviceProvider,
@@ -133,7 +133,7 @@ async def test_what_ends_the_waiting(
     problem: SignInProblem,
     reason: str,
 ) -> None:
-    """See told what the provider says."""
+    """The exception has the error code of the provider, at most 200 characters."""
     code = await request_code(session, provider)
     server.faults[TOKEN] = error
     with pytest.raises(SignInFailed) as caught:
@@ -141,10 +141,10 @@ async def test_what_ends_the_waiting(
     assert (caught.value.problem, str(caught.value)) == (problem, reason)
 
 
-async def test_the_user_denies(
+async def test_user_denies(
     server: OAuthServer, session: aiohttp.ClientSession, provider: DeviceProvider
 ) -> None:
-    """See that for what it is."""
+    """Polling ends with SignInProblem.DENIED."""
     code = await request_code(session, provider)
     server.answer_device(code.user_code, allow=False)
     with pytest.raises(SignInFailed) as caught:
@@ -152,10 +152,10 @@ async def test_the_user_denies(
     assert caught.value.problem is SignInProblem.DENIED
 
 
-async def test_the_user_does_nothing(
+async def test_code_expires(
     server: OAuthServer, session: aiohttp.ClientSession, provider: DeviceProvider
 ) -> None:
-    """See the waiting end when the code does, even if the provider does not say so."""
+    """Polling ends when the code expires, even if the provider does not report it."""
     code = dataclasses.replace(await request_code(session, provider), expires_in=0.1)
     server.faults[TOKEN] = Fault.SERVER_ERROR
     with pytest.raises(SignInFailed) as caught:
@@ -174,30 +174,30 @@ async def test_the_user_does_nothing(
     ],
     ids=str,
 )
-async def test_no_code(
+async def test_device_code_request_fails(
     server: OAuthServer,
     session: aiohttp.ClientSession,
     provider: DeviceProvider,
     fault: Fault | str,
     problem: SignInProblem,
 ) -> None:
-    """See why there is none."""
+    """The exception distinguishes a refusal from an outage."""
     server.faults[DEVICE] = fault
     with pytest.raises(SignInFailed) as caught:
         await request_code(session, provider)
     assert caught.value.problem is problem
 
 
-async def test_what_microsoft_means_by_an_error(
-    session: aiohttp.ClientSession, answering: Callable[[object], DeviceProvider]
+async def test_error_numbers_of_microsoft(
+    session: aiohttp.ClientSession, provider_with: Callable[[object], DeviceProvider]
 ) -> None:
-    """See the number by which its guides, and ours, explain it."""
+    """The guides explain errors by these numbers."""
     refusal = {"error": "invalid_client", "error_codes": [7000218]}
     with pytest.raises(SignInFailed, match="^invalid_client, AADSTS7000218$"):
-        await request_code(session, answering(refusal))
-    code = await request_code(session, answering(CODE | {"interval": 0}))
+        await request_code(session, provider_with(refusal))
+    code = await request_code(session, provider_with(CODE | {"interval": 0}))
     with pytest.raises(SignInFailed, match="^invalid_client, AADSTS7000218$"):
-        await poll_for_token(session, answering(refusal), code)
+        await poll_for_token(session, provider_with(refusal), code)
 
 
 CODE = {
@@ -210,10 +210,10 @@ TOKENS = {"access_token": "a", "refresh_token": "r"}
 
 
 @pytest.fixture
-async def answering(
+async def provider_with(
     session: aiohttp.ClientSession,
 ) -> AsyncIterator[Callable[[object], DeviceProvider]]:
-    """Return what makes a provider that answers everything with the same."""
+    """Return a function that makes a provider with one fixed response."""
     answers: list[bytes] = []
 
     async def answer(_request: web.Request) -> web.Response:
@@ -236,7 +236,7 @@ async def answering(
 
 
 @pytest.mark.parametrize(
-    ("told", "interval", "expires_in"),
+    ("changes", "interval", "expires_in"),
     [
         ({}, 0.05, 900),
         ({"interval": 0}, 0.01, 900),
@@ -245,15 +245,15 @@ async def answering(
     ],
     ids=["usual", "too fast", "too slow", "old name"],
 )
-async def test_what_a_provider_tells(
+async def test_device_code_values_are_limited(
     session: aiohttp.ClientSession,
-    answering: Callable[[object], DeviceProvider],
-    told: dict[str, object],
+    provider_with: Callable[[object], DeviceProvider],
+    changes: dict[str, object],
     interval: float,
     expires_in: float,
 ) -> None:
-    """See it kept within what makes sense."""
-    code = await request_code(session, answering(CODE | told))
+    """Interval and lifetime are clamped; `verification_url` is accepted."""
+    code = await request_code(session, provider_with(CODE | changes))
     assert (code.interval, code.expires_in) == (interval, expires_in)
     assert code.verification_uri
 
@@ -281,16 +281,16 @@ async def test_what_a_provider_tells(
         CODE | {"interval": float("nan")},
         CODE | {"filler": "x" * 100_000},
     ],
-    ids=lambda it: str(it)[:40],
+    ids=lambda content: str(content)[:40],
 )
-async def test_a_hostile_provider(
+async def test_invalid_device_code_response(
     session: aiohttp.ClientSession,
-    answering: Callable[[object], DeviceProvider],
+    provider_with: Callable[[object], DeviceProvider],
     content: object,
 ) -> None:
-    """See that it can do no harm."""
+    """No value with Markdown syntax, no huge text and no invalid number is accepted."""
     with pytest.raises(SignInFailed) as caught:
-        await request_code(session, answering(content))
+        await request_code(session, provider_with(content))
     assert caught.value.problem is SignInProblem.UNREACHABLE
 
 
@@ -304,22 +304,22 @@ async def test_a_hostile_provider(
         TOKENS | {"access_token": "\ud800"},
         TOKENS | {"refresh_token": 5},
     ],
-    ids=["nothing", "not to be renewed", "empty", "list", "no character", "number"],
+    ids=["nothing", "no refresh token", "empty", "list", "surrogate", "number"],
 )
-async def test_an_answer_that_is_no_token(
+async def test_invalid_token_response(
     session: aiohttp.ClientSession,
-    answering: Callable[[object], DeviceProvider],
+    provider_with: Callable[[object], DeviceProvider],
     content: object,
 ) -> None:
-    """See an account that would end within the hour not made."""
-    code = await request_code(session, answering(CODE | {"interval": 0}))
+    """A token that cannot be renewed is refused, too."""
+    code = await request_code(session, provider_with(CODE | {"interval": 0}))
     with pytest.raises(SignInFailed) as caught:
-        await poll_for_token(session, answering(content), code)
+        await poll_for_token(session, provider_with(content), code)
     assert caught.value.problem is SignInProblem.REFUSED
 
 
 @pytest.mark.parametrize(
-    ("told", "expires_in"),
+    ("changes", "expires_in"),
     [
         ({}, 3600),
         ({"expires_in": None}, 3600),
@@ -329,26 +329,26 @@ async def test_an_answer_that_is_no_token(
         ({"expires_in": -10}, 0),
         ({"expires_in": 10**400}, 31_536_000),
     ],
-    ids=["nothing", "null", "infinite", "text", "nought", "negative", "huge"],
+    ids=["nothing", "null", "infinite", "text", "zero", "negative", "huge"],
 )
-async def test_how_long_a_token_lives(
+async def test_lifetime_of_a_token(
     session: aiohttp.ClientSession,
-    answering: Callable[[object], DeviceProvider],
-    told: dict[str, object],
+    provider_with: Callable[[object], DeviceProvider],
+    changes: dict[str, object],
     expires_in: int,
 ) -> None:
-    """See an hour taken where it is not told, and nothing that could not be kept."""
-    code = await request_code(session, answering(CODE | {"interval": 0}))
-    content = json.dumps(TOKENS | told).replace("Infinity", "1e999").encode()
-    token = await poll_for_token(session, answering(content), code)
+    """The default is one hour, the maximum one year."""
+    code = await request_code(session, provider_with(CODE | {"interval": 0}))
+    content = json.dumps(TOKENS | changes).replace("Infinity", "1e999").encode()
+    token = await poll_for_token(session, provider_with(content), code)
     assert token["expires_in"] == expires_in
 
 
-async def test_what_is_kept_of_an_answer(
-    session: aiohttp.ClientSession, answering: Callable[[object], DeviceProvider]
+async def test_stored_fields_of_a_token_response(
+    session: aiohttp.ClientSession, provider_with: Callable[[object], DeviceProvider]
 ) -> None:
-    """See nothing else on the disk, least of all who the user is."""
-    code = await request_code(session, answering(CODE | {"interval": 0}))
-    told = TOKENS | {"scope": "mail", "id_token": "jane", "filler": "x" * 10_000}
-    token = await poll_for_token(session, answering(told), code)
+    """The ID token identifies the user and is not stored."""
+    code = await request_code(session, provider_with(CODE | {"interval": 0}))
+    changes = TOKENS | {"scope": "mail", "id_token": "jane", "filler": "x" * 10_000}
+    token = await poll_for_token(session, provider_with(changes), code)
     assert token.keys() == {*TOKENS, "scope", "expires_in", "expires_at"}

@@ -1,4 +1,4 @@
-"""An account with tokens inside Home Assistant, on a real Dovecot that asks for each token."""
+"""An account with OAuth2 on a real Dovecot that introspects each token (RFC 7662)."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -20,7 +20,7 @@ from custom_components.imap_push.const import (
     EVENT_NEW_MAIL,
     SUBENTRY_TYPE_FOLDER,
 )
-from custom_components.imap_push.imap.auth import backoff, login_limiter as logins
+from custom_components.imap_push.imap.auth import backoff, login_limiter
 from custom_components.imap_push.oauth import endpoint
 from homeassistant.components.application_credentials import (
     ClientCredential,
@@ -52,8 +52,8 @@ CUTS = 8
 DEADLINE = 15.0  # seconds
 
 
-class Signed:
-    """An account that is signed in to, on a Dovecot behind a proxy."""
+class OAuthAccount:
+    """An account with a token, on a Dovecot that is reached through a proxy."""
 
     def __init__(
         self, hass: HomeAssistant, issuer: OAuthServer, dovecot: Dovecot, proxy: Proxy
@@ -66,7 +66,7 @@ class Signed:
         self.events = async_capture_events(hass, EVENT_NEW_MAIL)
         self.entry = MockConfigEntry(
             domain=DOMAIN,
-            title="signed in",
+            title="oauth_account in",
             data={
                 "username": USER,
                 "host": "localhost",
@@ -105,7 +105,7 @@ class Signed:
 
     @property
     def flows(self) -> list[Any]:
-        """Return what the user is asked for."""
+        """Return the config flows in progress."""
         return list(self.hass.config_entries.flow.async_progress())
 
     async def start(self) -> None:
@@ -119,19 +119,19 @@ class Signed:
                 await asyncio.sleep(0.01)
 
     async def until_connected(self) -> None:
-        """Wait until mail can come."""
+        """Wait until the account is connected."""
         await self.until(lambda: self.entry.runtime_data.data.connected)
 
 
 @pytest.fixture
-async def signed(
+async def oauth_account(
     hass: HomeAssistant,
     tmp_path_factory: pytest.TempPathFactory,
     monkeypatch: pytest.MonkeyPatch,
-) -> AsyncIterator[Signed]:
-    """Return an account whose tokens live shortly."""
+) -> AsyncIterator[OAuthAccount]:
+    """Return an account with short-lived tokens."""
     require(Dovecot.available(), "Dovecot 2.3")
-    monkeypatch.setattr(logins, "INTERVAL", 0.05)
+    monkeypatch.setattr(login_limiter, "INTERVAL", 0.05)
     monkeypatch.setattr(backoff, "STABLE_LIFE", 0.1)
     monkeypatch.setattr(endpoint, "REQUEST_TIMEOUT_SECONDS", 1.0)
     certificate = make_certificate(tmp_path_factory.mktemp("certificate"))
@@ -147,70 +147,80 @@ async def signed(
             introspection=issuer.url + INTROSPECT,
         ) as dovecot:
             async with Proxy(dovecot.imaps_port) as proxy:
-                signed = Signed(hass, issuer, dovecot, proxy)
-                yield signed
-                await hass.config_entries.async_unload(signed.entry.entry_id)
+                oauth_account = OAuthAccount(hass, issuer, dovecot, proxy)
+                yield oauth_account
+                await hass.config_entries.async_unload(oauth_account.entry.entry_id)
 
 
-async def test_many_lifetimes(signed: Signed, caplog: pytest.LogCaptureFixture) -> None:
-    """No mail is lost and no secret logged, while tokens die young and connections are cut."""
+async def test_no_mail_is_lost_over_many_token_lifetimes(
+    oauth_account: OAuthAccount, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Tokens expire and connections are reset meanwhile; no secret is logged."""
     caplog.set_level(logging.DEBUG)
-    secrets = {*signed.issuer.secrets}
-    await signed.start()
-    await signed.until_connected()
-    coordinator = signed.entry.runtime_data
+    secrets = {*oauth_account.issuer.secrets}
+    await oauth_account.start()
+    await oauth_account.until_connected()
+    coordinator = oauth_account.entry.runtime_data
     sent = [f"mail {number}" for number in range(2 * CUTS)]
-    async with LmtpSender(signed.dovecot.lmtp_port) as mail:
+    async with LmtpSender(oauth_account.dovecot.lmtp_port) as mail:
         for number, subject in enumerate(sent):
             await mail.send(USER, plain(subject))
             if number % 2:
                 await asyncio.sleep(0.8)
-                secrets |= {*signed.issuer.secrets}
-                signed.proxy.reset_all()
-    await signed.until(lambda: len(signed.subjects) >= len(sent))
-    assert signed.subjects == sent
-    assert signed.issuer.asked[TOKEN] >= CUTS // 3
-    assert not signed.flows
-    assert signed.entry.runtime_data is coordinator
+                secrets |= {*oauth_account.issuer.secrets}
+                oauth_account.proxy.reset_all()
+    await oauth_account.until(lambda: len(oauth_account.subjects) >= len(sent))
+    assert oauth_account.subjects == sent
+    assert oauth_account.issuer.asked[TOKEN] >= CUTS // 3
+    assert not oauth_account.flows
+    assert oauth_account.entry.runtime_data is coordinator
     assert not [secret for secret in {*secrets, CLIENT_SECRET} if secret in caplog.text]
 
 
-async def test_end_of_what_the_user_allowed(signed: Signed) -> None:
+async def test_revoked_token_starts_reauthentication(
+    oauth_account: OAuthAccount,
+) -> None:
     """The user is asked to sign in again."""
-    signed.issuer.revoke_all()
-    await signed.start()
-    await signed.until(lambda: signed.flows)
-    [flow] = signed.flows
+    oauth_account.issuer.revoke_all()
+    await oauth_account.start()
+    await oauth_account.until(lambda: oauth_account.flows)
+    [flow] = oauth_account.flows
     assert flow["context"]["source"] == "reauth"
 
 
 @pytest.mark.parametrize(
     "fault", [Fault.SERVER_ERROR, Fault.NO_JSON, "temporarily_unavailable"], ids=str
 )
-async def test_outage_of_the_provider(signed: Signed, fault: Fault | str) -> None:
-    """Nobody is asked for anything, and mail comes when the provider is back."""
-    signed.issuer.faults[TOKEN] = fault
-    signed.issuer.expire_access()
-    await signed.start()
-    await signed.until(lambda: signed.entry.runtime_data.data.error)
-    assert not signed.flows
-    signed.issuer.faults.clear()
-    signed.entry.runtime_data._watcher.check_now()
-    await signed.until_connected()
-    async with LmtpSender(signed.dovecot.lmtp_port) as mail:
+async def test_provider_outage_needs_no_user(
+    oauth_account: OAuthAccount, fault: Fault | str
+) -> None:
+    """Mail is delivered when the provider is back."""
+    oauth_account.issuer.faults[TOKEN] = fault
+    oauth_account.issuer.expire_access()
+    await oauth_account.start()
+    await oauth_account.until(lambda: oauth_account.entry.runtime_data.data.error)
+    assert not oauth_account.flows
+    oauth_account.issuer.faults.clear()
+    oauth_account.entry.runtime_data._watcher.check_now()
+    await oauth_account.until_connected()
+    async with LmtpSender(oauth_account.dovecot.lmtp_port) as mail:
         await mail.send(USER, plain("after the outage"))
-    await signed.until(lambda: signed.subjects)
-    assert not signed.flows
+    await oauth_account.until(lambda: oauth_account.subjects)
+    assert not oauth_account.flows
 
 
-async def test_after_a_restart(signed: Signed) -> None:
-    """The token of before is renewed, and mail of the meantime comes."""
-    await signed.start()
-    await signed.until_connected()
-    await signed.until(lambda: signed.entry.runtime_data.mark_store.marks)
-    assert await signed.hass.config_entries.async_unload(signed.entry.entry_id)
-    async with LmtpSender(signed.dovecot.lmtp_port) as mail:
+async def test_expired_token_is_renewed_after_a_restart(
+    oauth_account: OAuthAccount,
+) -> None:
+    """Mail that arrived meanwhile is delivered."""
+    await oauth_account.start()
+    await oauth_account.until_connected()
+    await oauth_account.until(lambda: oauth_account.entry.runtime_data.mark_store.marks)
+    assert await oauth_account.hass.config_entries.async_unload(
+        oauth_account.entry.entry_id
+    )
+    async with LmtpSender(oauth_account.dovecot.lmtp_port) as mail:
         await mail.send(USER, plain("meanwhile"))
-    signed.issuer.expire_access()
-    await signed.start()
-    await signed.until(lambda: signed.subjects == ["meanwhile"])
+    oauth_account.issuer.expire_access()
+    await oauth_account.start()
+    await oauth_account.until(lambda: oauth_account.subjects == ["meanwhile"])

@@ -1,4 +1,4 @@
-"""From a mail address to a connected account, with real parts: TLS, DNS answers, Dovecot."""
+"""Setup from a mail address with real TLS, DNS responses and Dovecot."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -37,13 +37,13 @@ async def dovecot(
     socket_enabled: None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[Dovecot]:
-    """Run Dovecot, which only the SRV records of its domain tell of."""
+    """Run Dovecot; only the SRV records of its domain lead to it."""
     require(Dovecot.available(), "Dovecot 2.3")
     certificate = make_certificate(tmp_path / "certificate", host=HOST)
     internet = Internet(certificate)
     with Dovecot(certificate) as server:
         internet.srv("_imaps._tcp.example.org", (0, 1, server.imaps_port, HOST))
-        monkeypatch.setattr(hass.loop, "getaddrinfo", _names(hass))
+        monkeypatch.setattr(hass.loop, "getaddrinfo", _resolve_only_the_server(hass))
         context = certificate.client_context()
         integration = "custom_components.imap_push"
         async with internet.run() as session:
@@ -65,8 +65,8 @@ async def dovecot(
                 yield server
 
 
-def _names(hass: HomeAssistant) -> Callable[..., Any]:
-    """Return what resolves the server's name, and no other but that of this machine."""
+def _resolve_only_the_server(hass: HomeAssistant) -> Callable[..., Any]:
+    """Return a getaddrinfo that resolves only the server and the loopback address."""
     resolve = hass.loop.getaddrinfo
 
     async def getaddrinfo(host: str, port: int, **options: Any) -> Any:
@@ -77,12 +77,12 @@ def _names(hass: HomeAssistant) -> Callable[..., Any]:
     return getaddrinfo
 
 
-async def test_two_forms_from_the_address_to_connected(
+async def test_address_and_password_are_enough(
     hass: HomeAssistant,
     dovecot: Dovecot,
     record_property: Callable[[str, object], None],
 ) -> None:
-    """The address, the password, and mail is announced."""
+    """The account is connected within SECONDS."""
     begun = time.perf_counter()
     flow = hass.config_entries.flow
     form = await flow.async_init(DOMAIN, context={"source": SOURCE_USER})

@@ -1,4 +1,4 @@
-"""The integration with the real engine and a real server: pymap."""
+"""The config flow and the engine with a real server, pymap."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -37,7 +37,7 @@ CONNECTIVITY = "binary_sensor.demo_example_org_connectivity"
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    """Return a certificate that holds for localhost."""
+    """Return a certificate for localhost."""
     return make_certificate(tmp_path_factory.mktemp("certificate"))
 
 
@@ -45,36 +45,34 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
 async def server(
     certificate: Certificate, socket_enabled: None
 ) -> AsyncIterator[PymapServer]:
-    """Run a server with TLS and without."""
+    """Run a server with and without TLS."""
     async with PymapServer(certificate) as server:
         yield server
 
 
 @pytest.fixture(autouse=True)
-def _short_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take a server that does not greet for a silent one sooner."""
+def _short_greeting_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Report a server without a greeting as silent sooner."""
     monkeypatch.setattr(
         "custom_components.imap_push.imap.wire.connection.GREETING_DEADLINE", 0.5
     )
 
 
 @pytest.fixture(autouse=True)
-def _failed_handshakes(hass: HomeAssistant) -> None:
-    """Let the server's side of a refused certificate be no failure of the test."""
+def _ignore_failed_handshakes(hass: HomeAssistant) -> None:
+    """Ignore errors of the server side when the client refuses its certificate."""
     handle = hass.loop.get_exception_handler()
     assert handle is not None
 
-    def handle_the_rest(
-        loop: asyncio.AbstractEventLoop, context: dict[str, Any]
-    ) -> None:
+    def handle_others(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         if not context["message"].startswith("Error on transport creation"):
             handle(loop, context)
 
-    hass.loop.set_exception_handler(handle_the_rest)
+    hass.loop.set_exception_handler(handle_others)
 
 
-def _typed(server: PymapServer, **changes: Any) -> dict[str, Any]:
-    """Return what the user types for this server."""
+def _form_values(server: PymapServer, **changes: Any) -> dict[str, Any]:
+    """Return the form values for this server."""
     return {
         CONF_USERNAME: USER,
         CONF_PASSWORD: PASSWORD,
@@ -85,24 +83,24 @@ def _typed(server: PymapServer, **changes: Any) -> dict[str, Any]:
     } | changes
 
 
-async def _add(hass: HomeAssistant, typed: dict[str, Any]) -> Any:
-    """Go through the config flow; what it warns of is confirmed."""
+async def _add_account(hass: HomeAssistant, values: dict[str, Any]) -> Any:
+    """Submit the server form and confirm warnings."""
     flow_id = await open_form(hass)
-    result = await hass.config_entries.flow.async_configure(flow_id, typed)
+    result = await hass.config_entries.flow.async_configure(flow_id, values)
     if result.get("step_id") == "not_encrypted":
         return await _choose(hass, result, "allow_not_encrypted")
     return result
 
 
 async def _choose(hass: HomeAssistant, menu: Any, option: str) -> Any:
-    """Choose from a menu."""
+    """Select an option of a menu."""
     return await hass.config_entries.flow.async_configure(
         menu["flow_id"], {"next_step_id": option}
     )
 
 
-def _mail(number: int) -> EmailMessage:
-    """Return a mail that has a number."""
+def _numbered_mail(number: int) -> EmailMessage:
+    """Return a mail with a number in its subject."""
     mail = EmailMessage()
     mail["From"] = "The Shop <shop@example.org>"
     mail["To"] = USER
@@ -111,28 +109,28 @@ def _mail(number: int) -> EmailMessage:
     return mail
 
 
-async def _until(hass: HomeAssistant, entity_id: str, state: str) -> None:
+async def _wait_for_state(hass: HomeAssistant, entity_id: str, state: str) -> None:
     """Wait until an entity has a state."""
     async with asyncio.timeout(10):
         while get_state(hass, entity_id).state != state:
             await asyncio.sleep(0.01)
 
 
-async def test_from_login_to_fifty_events(
+async def test_every_new_mail_is_one_event_in_order(
     hass: HomeAssistant, server: PymapServer
 ) -> None:
-    """What was there gives no event; every new mail gives one, in order."""
-    await server.append(_mail(0))
-    result = await _add(hass, _typed(server))
+    """Mail that was there before has no event."""
+    await server.append(_numbered_mail(0))
+    result = await _add_account(hass, _form_values(server))
     assert result["type"] is FlowResultType.CREATE_ENTRY, result
-    await _until(hass, PUSH_MODE, "idle")
-    await _until(hass, UNREAD, "1")
+    await _wait_for_state(hass, PUSH_MODE, "idle")
+    await _wait_for_state(hass, UNREAD, "1")
     assert get_state(hass, CONNECTIVITY).state == "on"
 
     events = async_capture_events(hass, EVENT_NEW_MAIL)
     for number in range(1, 51):
-        await server.append(_mail(number))
-    await _until(hass, UNREAD, "51")
+        await server.append(_numbered_mail(number))
+    await _wait_for_state(hass, UNREAD, "51")
     assert [event.data["subject"] for event in events] == [
         f"Order {number}" for number in range(1, 51)
     ]
@@ -145,9 +143,9 @@ async def test_from_login_to_fifty_events(
     await asyncio.sleep(0.1)
     assert server.connections == 0
 
-    await server.append(_mail(51))
+    await server.append(_numbered_mail(51))
     assert await hass.config_entries.async_setup(entry.entry_id)
-    await _until(hass, UNREAD, "52")
+    await _wait_for_state(hass, UNREAD, "52")
     assert [event.data["subject"] for event in events[50:]] == ["Order 51"]
     assert events[50].data["catch_up"] is True
     assert await hass.config_entries.async_unload(entry.entry_id)
@@ -171,53 +169,56 @@ async def test_from_login_to_fifty_events(
         ),
     ],
 )
-async def test_error_of_the_tls_port_and_recovery(
+async def test_errors_at_the_tls_port(
     hass: HomeAssistant,
     server: PymapServer,
     changes: dict[str, Any],
     errors: dict[str, str],
 ) -> None:
-    """Each error is told as what it is, and the same flow goes on."""
-    result = await _add(hass, _typed(server, **changes))
+    """Each error is shown at its field, and the flow continues."""
+    result = await _add_account(hass, _form_values(server, **changes))
     assert result["errors"] == errors
     result = await hass.config_entries.flow.async_configure(
-        result["flow_id"], _typed(server)
+        result["flow_id"], _form_values(server)
     )
     assert result["type"] is FlowResultType.CREATE_ENTRY
-    await _until(hass, CONNECTIVITY, "on")
+    await _wait_for_state(hass, CONNECTIVITY, "on")
     assert await hass.config_entries.async_unload(result["result"].entry_id)
 
 
-async def test_certificate_of_its_own_making_is_trusted(
+async def test_self_signed_certificate_is_trusted(
     hass: HomeAssistant, server: PymapServer, certificate: Certificate
 ) -> None:
-    """By its fingerprint, which is that of the server's certificate."""
-    menu = await _add(hass, _typed(server, verify_ssl=True))
+    """The fingerprint is that of the server certificate."""
+    menu = await _add_account(hass, _form_values(server, verify_ssl=True))
     assert menu["step_id"] == "certificate"
-    told = menu["description_placeholders"]
-    shown = told["fingerprint"].replace(" ", "").lower()
+    placeholders = menu["description_placeholders"]
+    shown = placeholders["fingerprint"].replace(" ", "").lower()
     assert shown == certificate.fingerprint
-    assert (told["subject"], told["issuer"]) == ("localhost", "IMAP Push test CA")
+    assert (placeholders["subject"], placeholders["issuer"]) == (
+        "localhost",
+        "IMAP Push test CA",
+    )
 
     result = await _choose(hass, menu, "trust")
     assert result["type"] is FlowResultType.CREATE_ENTRY
     assert result["data"]["fingerprint"] == certificate.fingerprint
-    await _until(hass, CONNECTIVITY, "on")
+    await _wait_for_state(hass, CONNECTIVITY, "on")
     assert await hass.config_entries.async_unload(result["result"].entry_id)
 
 
-async def test_own_authority_is_trusted(
+async def test_custom_ca_is_trusted(
     hass: HomeAssistant, server: PymapServer, certificate: Certificate
 ) -> None:
-    """Its certificate is pasted."""
-    menu = await _add(hass, _typed(server, verify_ssl=True))
+    """The user pastes the CA certificate."""
+    menu = await _add_account(hass, _form_values(server, verify_ssl=True))
     form = await _choose(hass, menu, "own_ca")
     pem = await asyncio.to_thread(certificate.ca.read_text)
     result = await hass.config_entries.flow.async_configure(
         form["flow_id"], {"ca": pem}
     )
     assert result["type"] is FlowResultType.CREATE_ENTRY
-    await _until(hass, CONNECTIVITY, "on")
+    await _wait_for_state(hass, CONNECTIVITY, "on")
     assert await hass.config_entries.async_unload(result["result"].entry_id)
 
 
@@ -228,12 +229,12 @@ async def test_own_authority_is_trusted(
         pytest.param("starttls", {CONF_SECURITY: "starttls_missing"}, id="STARTTLS"),
     ],
 )
-async def test_error_of_the_plain_port(
+async def test_errors_at_the_plain_port(
     hass: HomeAssistant, server: PymapServer, security: str, errors: dict[str, str]
 ) -> None:
-    """The hint says which security to choose."""
-    typed = _typed(server, port=server.port, security=security)
-    assert (await _add(hass, typed))["errors"] == errors
+    """The error says which security to choose."""
+    values = _form_values(server, port=server.port, security=security)
+    assert (await _add_account(hass, values))["errors"] == errors
 
 
 @pytest.mark.parametrize(
@@ -258,17 +259,17 @@ async def test_certificate_is_verified(
     expired: bool,
     errors: dict[str, str] | None,
 ) -> None:
-    """An authority that Home Assistant trusts is not enough."""
+    """Expiry and host name are verified, even if the CA is trusted."""
     certificate = make_certificate(tmp_path / "cert", host=made_for, expired=expired)
     with patch(
         "custom_components.imap_push.helpers.client_context",
         return_value=certificate.client_context(),
     ):
         async with PymapServer(certificate) as server:
-            result = await _add(hass, _typed(server, verify_ssl=True))
+            result = await _add_account(hass, _form_values(server, verify_ssl=True))
             assert result.get("errors") == errors
             if errors is None:
-                await _until(hass, CONNECTIVITY, "on")
+                await _wait_for_state(hass, CONNECTIVITY, "on")
                 assert await hass.config_entries.async_unload(result["result"].entry_id)
 
 
@@ -296,7 +297,7 @@ async def test_another_protocol_is_named(
     errors: dict[str, str],
     placeholders: dict[str, str] | None,
 ) -> None:
-    """The user typed the wrong port."""
+    """The port of another protocol was entered."""
 
     async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(greeting)
@@ -305,7 +306,7 @@ async def test_another_protocol_is_named(
 
     listener = await asyncio.start_server(greet, "127.0.0.1", 0)
     async with listener:
-        typed = {
+        values = {
             CONF_USERNAME: USER,
             CONF_PASSWORD: PASSWORD,
             CONF_HOST: "127.0.0.1",
@@ -313,28 +314,32 @@ async def test_another_protocol_is_named(
             CONF_SECURITY: "none",
             CONF_VERIFY_SSL: True,
         }
-        result = await _add(hass, typed)
+        result = await _add_account(hass, values)
         assert result["errors"] == errors
         assert (result["description_placeholders"] or None) == placeholders
 
 
-async def test_port_where_nothing_listens(hass: HomeAssistant) -> None:
-    """It is told at the port."""
+async def test_closed_port(hass: HomeAssistant) -> None:
+    """The error is shown at the port."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        typed = {
+        values = {
             CONF_USERNAME: USER,
             CONF_PASSWORD: PASSWORD,
             CONF_HOST: "127.0.0.1",
             CONF_PORT: unused.getsockname()[1],
         }
-        assert (await _add(hass, typed))["errors"] == {CONF_PORT: "port_refused"}
+        assert (await _add_account(hass, values))["errors"] == {
+            CONF_PORT: "port_refused"
+        }
 
 
-async def test_a_server_without_idle_is_polled(hass: HomeAssistant) -> None:
-    """The push mode says so."""
+async def test_server_without_idle_is_polled(hass: HomeAssistant) -> None:
+    """The sensor for the push mode shows it."""
     async with PymapServer(idle=False) as server:
-        result = await _add(hass, _typed(server, port=server.port, security="none"))
+        result = await _add_account(
+            hass, _form_values(server, port=server.port, security="none")
+        )
         assert result["type"] is FlowResultType.CREATE_ENTRY
-        await _until(hass, PUSH_MODE, "poll")
+        await _wait_for_state(hass, PUSH_MODE, "poll")
         assert await hass.config_entries.async_unload(result["result"].entry_id)

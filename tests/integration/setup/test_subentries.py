@@ -1,4 +1,4 @@
-"""What the user sees while folders and searches are added and changed."""
+"""Flows that add and change folders and saved searches."""
 
 from collections.abc import Iterator
 from types import MappingProxyType
@@ -51,7 +51,7 @@ SEARCH = {
 
 
 def _case(error: Exception, field: str, key: str, **placeholders: str) -> Any:
-    """Return one row of the table, named by the text that the user sees."""
+    """Return a row of the table; its ID is the translation key."""
     return pytest.param(error, field, key, placeholders, id=key)
 
 
@@ -72,7 +72,7 @@ REQUEST_ERRORS = [
 
 @pytest.fixture
 def client(entry: MockConfigEntry, watcher: FakeWatcher) -> AsyncMock:
-    """Replace the client of the account, which is loaded."""
+    """Replace the client of the loaded account."""
     mock: AsyncMock = create_autospec(Client, instance=True)
     mock.folders.return_value = FOLDERS
     entry.runtime_data.client = mock
@@ -80,8 +80,8 @@ def client(entry: MockConfigEntry, watcher: FakeWatcher) -> AsyncMock:
 
 
 @pytest.fixture
-def own_client(entry: MockConfigEntry) -> Iterator[AsyncMock]:
-    """Replace the client that a form makes while the account is not loaded."""
+def temporary_client(entry: MockConfigEntry) -> Iterator[AsyncMock]:
+    """Replace the client of a form while the account is not loaded."""
     with patch(
         "custom_components.imap_push.flows.subentry_flow.Client", autospec=True
     ) as mock:
@@ -100,7 +100,7 @@ async def _start(hass: HomeAssistant, entry: MockConfigEntry, kind: str) -> Any:
 
 
 async def _submit(hass: HomeAssistant, form: Any, typed: dict[str, Any]) -> Any:
-    """Submit a form and wait for what it causes."""
+    """Submit a form and wait for the changes."""
     result = await hass.config_entries.subentries.async_configure(
         form["flow_id"], typed
     )
@@ -109,23 +109,23 @@ async def _submit(hass: HomeAssistant, form: Any, typed: dict[str, Any]) -> Any:
 
 
 def _options(form: Any, field: str) -> dict[str, str]:
-    """Return what can be chosen, with how it is shown."""
+    """Return the labels of the options by value."""
     config = form["data_schema"].schema[field].config
     return {option["value"]: option["label"] for option in config["options"]}
 
 
-def _is_open(form: Any, name: str) -> bool:
-    """Return whether a section is open."""
+def _is_expanded(form: Any, name: str) -> bool:
+    """Return whether a section is expanded."""
     return not form["data_schema"].schema[name].options["collapsed"]
 
 
 def _newest(entry: MockConfigEntry) -> ConfigSubentry:
-    """Return what was added last."""
+    """Return the subentry that was added last."""
     return list(entry.subentries.values())[-1]
 
 
 def _add(hass: HomeAssistant, entry: MockConfigEntry, **subentry: Any) -> str:
-    """Add a folder or a search to an account; return its id."""
+    """Add a folder or search to an account; return its ID."""
     added = ConfigSubentry(
         data=MappingProxyType(subentry.pop("data")),
         unique_id=subentry.pop("unique_id", None),
@@ -138,9 +138,9 @@ def _add(hass: HomeAssistant, entry: MockConfigEntry, **subentry: Any) -> str:
 async def test_folders_of_the_server_are_offered(
     hass: HomeAssistant, entry: MockConfigEntry, client: AsyncMock
 ) -> None:
-    """Nested names can be read, special folders are marked, watched ones are left out.
+    """Hierarchies are readable, special folders are marked, watched folders are left out.
 
-    None is chosen for the user.
+    None is preselected.
     """
     form = await _start(hass, entry, "folder")
     assert not form["errors"]
@@ -152,7 +152,7 @@ async def test_folders_of_the_server_are_offered(
         "a.b": "a.b",
     }
     assert suggested(form) == {"folder": "", "filter": {}}
-    assert not _is_open(form, "filter")
+    assert not _is_expanded(form, "filter")
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ async def test_folder_is_added(
     typed: dict[str, Any],
     data: dict[str, Any],
 ) -> None:
-    """It is opened once before, so that it is there."""
+    """The folder is opened first, which proves that it exists."""
     form = await _start(hass, entry, "folder")
     result = await _submit(hass, form, typed)
     assert result["type"] is FlowResultType.CREATE_ENTRY
@@ -241,14 +241,14 @@ async def test_folder_is_added(
     ],
 )
 @pytest.mark.parametrize("source", ["user", "reconfigure"])
-async def test_filter_is_bounded(
+async def test_size_of_the_filter_is_limited(
     hass: HomeAssistant,
     entry: MockConfigEntry,
     client: AsyncMock,
     patterns: list[str],
     source: str,
 ) -> None:
-    """As that of the trigger is: to read a pattern takes longer the longer it is."""
+    """The time to match a pattern depends on its length. Triggers have the same limit."""
     typed: dict[str, Any] = {"filter": {"subject": patterns, "has_attachment": "any"}}
     if source == "user":
         form = await _start(hass, entry, "folder")
@@ -266,7 +266,7 @@ async def test_filter_is_bounded(
 async def test_folder_is_not_watched_twice(
     hass: HomeAssistant, entry: MockConfigEntry, client: AsyncMock, name: str
 ) -> None:
-    """INBOX is the same in any case."""
+    """INBOX is case-insensitive."""
     form = await _start(hass, entry, "folder")
     result = await _submit(hass, form, {"folder": name, **NO_FILTER})
     assert result["type"] is FlowResultType.ABORT
@@ -281,7 +281,7 @@ async def test_folder_is_not_watched_twice(
         _case(FolderNotFound(), CONF_FOLDER, "folder_not_found", folder="Lost"),
     ],
 )
-async def test_error_with_a_folder_is_told_and_the_flow_goes_on(
+async def test_folder_error_is_shown_and_the_flow_continues(
     hass: HomeAssistant,
     entry: MockConfigEntry,
     client: AsyncMock,
@@ -290,7 +290,7 @@ async def test_error_with_a_folder_is_told_and_the_flow_goes_on(
     key: str,
     placeholders: dict[str, str],
 ) -> None:
-    """The form keeps what was typed; once mended, the folder is added."""
+    """The form keeps its values; after the error is fixed, the folder is added."""
     form = await _start(hass, entry, "folder")
     typed = {
         "folder": "Lost",
@@ -304,17 +304,17 @@ async def test_error_with_a_folder_is_told_and_the_flow_goes_on(
     assert result["errors"] == {field: key}
     assert (result["description_placeholders"] or {}) == placeholders
     assert suggested(result) == typed
-    assert _is_open(result, "filter")
+    assert _is_expanded(result, "filter")
 
     client.count.side_effect = None
     result = await _submit(hass, result, typed)
     assert result["type"] is FlowResultType.CREATE_ENTRY
 
 
-async def test_folder_can_be_typed_while_the_server_lists_none(
+async def test_folder_can_be_typed_if_the_list_is_not_available(
     hass: HomeAssistant, entry: MockConfigEntry, client: AsyncMock
 ) -> None:
-    """The form opens, says why, and asks again as soon as the server answers."""
+    """The form shows the error, and requests the list again."""
     client.folders.side_effect = CannotConnect()
     form = await _start(hass, entry, "folder")
     assert form["errors"] == {CONF_BASE: "cannot_connect"}
@@ -331,10 +331,10 @@ async def test_folder_can_be_typed_while_the_server_lists_none(
     assert result["type"] is FlowResultType.CREATE_ENTRY
 
 
-async def test_user_waits_once_for_a_server_that_does_not_answer(
+async def test_no_second_request_after_a_timeout(
     hass: HomeAssistant, entry: MockConfigEntry, client: AsyncMock
 ) -> None:
-    """A folder that cannot be tried is not followed by a list that cannot be had."""
+    """The list is not requested after the folder could not be opened."""
     client.folders.side_effect = client.count.side_effect = ServerSilent()
     form = await _start(hass, entry, "folder")
     form = await _submit(hass, form, {"folder": "Archive", **NO_FILTER})
@@ -342,19 +342,19 @@ async def test_user_waits_once_for_a_server_that_does_not_answer(
     assert client.folders.await_count == client.count.await_count == 1
 
 
-async def test_account_that_is_not_loaded_gets_a_connection_of_its_own(
-    hass: HomeAssistant, entry: MockConfigEntry, own_client: AsyncMock
+async def test_account_that_is_not_loaded_uses_a_temporary_client(
+    hass: HomeAssistant, entry: MockConfigEntry, temporary_client: AsyncMock
 ) -> None:
-    """It is closed after every question, whatever the answer."""
+    """It is closed after each request, also after an error."""
     form = await _start(hass, entry, "folder")
     assert "Archive" in _options(form, "folder")
-    own_client.assert_called_once_with(account_from_entry_data(ENTRY_DATA))
-    own_client.return_value.close.assert_awaited_once_with()
+    temporary_client.assert_called_once_with(account_from_entry_data(ENTRY_DATA))
+    temporary_client.return_value.close.assert_awaited_once_with()
 
-    own_client.return_value.count.side_effect = FolderNotFound()
+    temporary_client.return_value.count.side_effect = FolderNotFound()
     form = await _submit(hass, form, {"folder": "Lost", **NO_FILTER})
     assert form["errors"] == {"folder": "folder_not_found"}
-    assert own_client.return_value.close.await_count == 2
+    assert temporary_client.return_value.close.await_count == 2
 
 
 @pytest.mark.parametrize(
@@ -394,7 +394,7 @@ async def test_folder_is_changed(
     stored: dict[str, Any],
     shown: dict[str, Any],
 ) -> None:
-    """How it is watched is shown and can be changed; which one it is cannot."""
+    """The form shows the options; the folder itself cannot be changed."""
     subentry_id = _add(
         hass,
         entry,
@@ -409,7 +409,7 @@ async def test_folder_is_changed(
     assert form["description_placeholders"] == {"folder": "Archive"}
     assert "folder" not in form["data_schema"].schema
     assert suggested(form) == shown
-    assert _is_open(form, "filter") is bool(shown["filter"])
+    assert _is_expanded(form, "filter") is bool(shown["filter"])
 
     result = await _submit(
         hass,
@@ -428,10 +428,10 @@ async def test_folder_is_changed(
     assert (subentry.title, subentry.unique_id) == ("Old mail", "Archive")
 
 
-async def test_watched_folders_are_offered_first_for_a_search(
+async def test_watched_folders_are_first_in_the_search_form(
     hass: HomeAssistant, entry: MockConfigEntry, client: AsyncMock
 ) -> None:
-    """The first of them is chosen already; what is for experts is closed."""
+    """The first is preselected; other sections are collapsed."""
     _add(
         hass,
         entry,
@@ -451,8 +451,8 @@ async def test_watched_folders_are_offered_first_for_a_search(
         ("a.b", "a.b"),
     ]
     assert suggested(form) == {"folders": ["INBOX"], "more": {}, "expert": {}}
-    assert not _is_open(form, "more")
-    assert not _is_open(form, "expert")
+    assert not _is_expanded(form, "more")
+    assert not _is_expanded(form, "expert")
 
 
 @pytest.mark.parametrize(
@@ -531,7 +531,7 @@ async def test_search_is_added(
     data: dict[str, Any],
     criteria: Criteria,
 ) -> None:
-    """Only what is set is stored, after every folder was searched once."""
+    """Only criteria that are set are stored, after one search in each folder."""
     form = await _start(hass, entry, "search")
     result = await _submit(hass, form, typed)
     assert result["type"] is FlowResultType.CREATE_ENTRY
@@ -554,7 +554,7 @@ async def test_search_is_added(
         pytest.param(
             {"folders": []}, None, "folders", "no_folders", {}, id="nowhere to look"
         ),
-        pytest.param({"name": " "}, None, "name", "no_name", {}, id="without a name"),
+        pytest.param({"name": " "}, None, "name", "no_name", {}, id="no name"),
         pytest.param(
             {},
             CriteriaRefused("Unknown charset"),
@@ -582,7 +582,7 @@ async def test_search_is_added(
         *(pytest.param({}, *case.values, id=case.id) for case in REQUEST_ERRORS),
     ],
 )
-async def test_error_with_a_search_is_told_and_the_flow_goes_on(
+async def test_search_error_is_shown_and_the_flow_continues(
     hass: HomeAssistant,
     entry: MockConfigEntry,
     client: AsyncMock,
@@ -592,7 +592,7 @@ async def test_error_with_a_search_is_told_and_the_flow_goes_on(
     key: str,
     placeholders: dict[str, str],
 ) -> None:
-    """The form keeps what was typed; once mended, the search is added."""
+    """The form keeps its values; after the error is fixed, the search is added."""
     form = await _start(hass, entry, "search")
     client.search.side_effect = error
     result = await _submit(hass, form, SEARCH | changes)
@@ -604,18 +604,18 @@ async def test_error_with_a_search_is_told_and_the_flow_goes_on(
         "more": {"flagged": "any", "has_attachment": "any"},
     }
     assert suggested(result) == SEARCH | choices | changes
-    assert not _is_open(result, "more")
-    assert _is_open(result, "expert") is ("expert" in changes)
+    assert not _is_expanded(result, "more")
+    assert _is_expanded(result, "expert") is ("expert" in changes)
 
     client.search.side_effect = None
     result = await _submit(hass, result, SEARCH)
     assert result["type"] is FlowResultType.CREATE_ENTRY
 
 
-async def test_the_first_folder_that_cannot_be_searched_is_told(
+async def test_first_folder_that_fails_is_shown(
     hass: HomeAssistant, entry: MockConfigEntry, client: AsyncMock
 ) -> None:
-    """Those after it are not tried."""
+    """The remaining folders are not searched."""
     form = await _start(hass, entry, "search")
     client.search.side_effect = [None, FolderNotFound()]
     result = await _submit(hass, form, SEARCH | {"folders": ["INBOX", "Lost", "Gone"]})
@@ -626,7 +626,7 @@ async def test_the_first_folder_that_cannot_be_searched_is_told(
 async def test_search_is_changed(
     hass: HomeAssistant, entry: MockConfigEntry, client: AsyncMock
 ) -> None:
-    """All of it can be; what is emptied is no criterion any more."""
+    """A field that is cleared is no criterion any more."""
     subentry_id = _add(
         hass,
         entry,
@@ -654,8 +654,8 @@ async def test_search_is_changed(
         "expert": {"raw": "DELETED"},
     }
     assert "Gone" in _options(form, "folders")
-    assert _is_open(form, "more")
-    assert _is_open(form, "expert")
+    assert _is_expanded(form, "more")
+    assert _is_expanded(form, "expert")
 
     client.search.side_effect = CriteriaRefused("What?")
     typed = {
@@ -677,13 +677,13 @@ async def test_search_is_changed(
     assert subentry.data == {"folders": ["INBOX"], "text": "invoice"}
 
 
-async def test_only_a_bug_is_logged_in_full(
+async def test_only_an_unexpected_exception_is_logged_with_its_text(
     hass: HomeAssistant,
     entry: MockConfigEntry,
     client: AsyncMock,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """A server's words may hold what was searched for."""
+    """The text of a server may contain the criteria."""
     form = await _start(hass, entry, "search")
     client.search.side_effect = CriteriaRefused("no secret here")
     form = await _submit(hass, form, SEARCH)

@@ -1,4 +1,4 @@
-"""Diagnostics let a stranger's bug be found, and can be shown in public."""
+"""Diagnostics help to find a bug, and contain no personal data."""
 
 from datetime import UTC, datetime
 import json
@@ -45,7 +45,7 @@ from homeassistant.helpers import device_registry as dr
 from .. import ENTRY_DATA, make_arrival, make_mail, make_state
 from ..conftest import FakeWatcher
 
-# In everything that somebody has worded.
+# Part of every text of user, server and sender.
 SECRET = "zebra"
 
 SECRET_MAIL = make_mail(
@@ -67,7 +67,7 @@ SECRET_MAIL = make_mail(
 
 @pytest.fixture
 def secret_entry(hass: HomeAssistant, entry: MockConfigEntry) -> MockConfigEntry:
-    """Fill all that a user words with the secret."""
+    """Put the secret into all texts of the user."""
     hass.config_entries.async_update_entry(
         entry,
         title=SECRET,
@@ -117,15 +117,15 @@ def secret_entry(hass: HomeAssistant, entry: MockConfigEntry) -> MockConfigEntry
         CommandRefused("LOGIN", "NO", SECRET.upper(), SECRET),
         CertificateError(CertificateProblem.UNTRUSTED, SECRET),
     ],
-    ids=lambda it: type(it).__name__,
+    ids=lambda error: type(error).__name__,
 )
-async def test_nothing_private_is_in_it(
+async def test_diagnostics_contain_no_text_of_user_server_or_sender(
     hass: HomeAssistant,
     secret_entry: MockConfigEntry,
     watcher: FakeWatcher,
     error: ImapError,
 ) -> None:
-    """Whatever users, servers and senders have worded."""
+    """Each of these texts contains the secret."""
     folder = f"Folder {SECRET}"
     state = FolderState(available=True, push_mode=PushMode.IDLE, last_mail=SECRET_MAIL)
     watcher.listener.state_changed(
@@ -152,10 +152,10 @@ async def test_nothing_private_is_in_it(
         assert type(error).__name__.casefold() in text
 
 
-async def test_all_that_finds_a_bug_is_in_it(
+async def test_fields_of_the_diagnostics(
     hass: HomeAssistant, entry: MockConfigEntry, watcher: FakeWatcher
 ) -> None:
-    """What the server offers, what is made of it and why, and what happened."""
+    """Capabilities, state, statistics and history."""
     hass.config_entries.async_update_entry(entry, options={CONF_NOTIFY: False})
     await hass.async_block_till_done()
     coordinator = entry.runtime_data
@@ -247,10 +247,10 @@ async def test_all_that_finds_a_bug_is_in_it(
     }
 
 
-async def test_before_anything_is_known(
+async def test_diagnostics_before_the_first_connection(
     hass: HomeAssistant, entry: MockConfigEntry, watcher: FakeWatcher
 ) -> None:
-    """Folders are numbered all the same."""
+    """Folders are numbered, too."""
     diagnostics = await async_get_config_entry_diagnostics(hass, entry)
     assert diagnostics["folders"]["1"]["push_mode"] == "off: not connected"
     assert diagnostics["folders"]["1"]["mark"] is None
@@ -278,20 +278,20 @@ async def test_only_well_known_capabilities_are_shown(
     shown: list[str],
     unknown: int,
 ) -> None:
-    """A server can offer anything: of what is not known only the number is shown."""
+    """A server can list anything; unknown capabilities are only counted."""
     watcher.listener.state_changed(make_state(capabilities=frozenset(offered)))
     diagnostics = await async_get_config_entry_diagnostics(hass, entry)
     assert diagnostics["capabilities"] == shown
     assert diagnostics["unknown_capabilities"] == unknown
 
 
-async def test_a_device_tells_which_folder_it_is(
+async def test_device_diagnostics_have_the_number_of_the_folder(
     hass: HomeAssistant,
     entry: MockConfigEntry,
     watchers: list[FakeWatcher],
     device_registry: dr.DeviceRegistry,
 ) -> None:
-    """Among numbered folders nobody could tell otherwise."""
+    """Folders have no names in diagnostics."""
     hass.config_entries.async_add_subentry(
         entry,
         ConfigSubentry(

@@ -1,4 +1,4 @@
-"""What only the user can mend is shown as a repair, and no longer than it is true."""
+"""Repair issues are created and deleted with their problem."""
 
 import dataclasses
 
@@ -18,10 +18,10 @@ MISSING = AccountState(
 )
 
 
-async def test_a_folder_that_vanished_and_is_back(
+async def test_missing_folder_has_an_issue_until_it_is_back(
     hass: HomeAssistant, watcher: FakeWatcher, issue_registry: IssueRegistry
 ) -> None:
-    """Its entities are unavailable and an issue says why, until it is back."""
+    """Its entities are unavailable meanwhile."""
     watcher.listener.state_changed(make_state())
     watcher.listener.state_changed(MISSING)
     [issue] = issue_registry.issues.values()
@@ -37,10 +37,10 @@ async def test_a_folder_that_vanished_and_is_back(
     assert get_state(hass, UNREAD).state == "2"
 
 
-async def test_more_new_mail_than_is_handled_at_once(
+async def test_rate_limit_has_an_issue_until_all_mail_is_handled(
     hass: HomeAssistant, watcher: FakeWatcher, issue_registry: IssueRegistry
 ) -> None:
-    """An issue says so, through an outage as well, until all of it is handled."""
+    """An outage does not delete the issue."""
     limited = make_state(
         folders={"INBOX": FolderState(available=True, rate_limited=True)}
     )
@@ -54,14 +54,14 @@ async def test_more_new_mail_than_is_handled_at_once(
     assert not issue_registry.issues
 
 
-async def test_an_alert_of_the_server(
+async def test_alert_of_the_server_is_an_issue(
     hass: HomeAssistant,
     entry: MockConfigEntry,
     watcher: FakeWatcher,
     issue_registry: IssueRegistry,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """It stands among the repairs, and a newer one takes its place; the log has no word of it."""
+    """A newer one replaces it. The log does not contain the text."""
     for text in ("Please log in via your web browser", "Mailbox is almost full"):
         watcher.listener.alerted(text)
         [issue] = issue_registry.issues.values()
@@ -70,13 +70,13 @@ async def test_an_alert_of_the_server(
     assert caplog.text.count("the server has a message") == 2
 
 
-async def test_removing_the_account_takes_its_issues_along(
+async def test_removed_account_has_no_issues(
     hass: HomeAssistant,
     entry: MockConfigEntry,
     watcher: FakeWatcher,
     issue_registry: IssueRegistry,
 ) -> None:
-    """Nothing is left to repair."""
+    """All its issues are deleted."""
     watcher.listener.alerted("Mailbox is almost full")
     watcher.listener.state_changed(dataclasses.replace(MISSING))
     assert len(issue_registry.issues) == 2

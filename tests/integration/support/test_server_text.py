@@ -1,7 +1,7 @@
-"""A server's words are shown as words: no Markdown, no second line, nothing invisible.
+"""Server text is shown without Markdown, line breaks and invisible characters.
 
-The Markdown cases were run through marked 16.4 and 18.2 with GFM and breaks, as the frontend
-uses it: each gave one paragraph of text without any other element.
+The Markdown cases were rendered with marked 16.4 and 18.2, with GFM and breaks like in the
+frontend: each result was one paragraph of text without other elements.
 """
 
 import pytest
@@ -12,7 +12,7 @@ JOINER = "\N{WORD JOINER}"
 
 
 @pytest.mark.parametrize(
-    ("words", "shown"),
+    ("text", "shown"),
     [
         pytest.param("[a](b)", r"\[a\](b)", id="link"),
         pytest.param(
@@ -57,13 +57,13 @@ JOINER = "\N{WORD JOINER}"
         pytest.param("Quota exceeded (90 %).", "Quota exceeded (90 %).", id="plain"),
     ],
 )
-def test_words_of_a_server_are_no_markdown(words: str, shown: str) -> None:
-    """Every kind of block and inline of GFM."""
-    assert escape_markdown(words) == shown
+def test_markdown_is_escaped(text: str, shown: str) -> None:
+    """All kinds of blocks and inlines of GFM."""
+    assert escape_markdown(text) == shown
 
 
 @pytest.mark.parametrize(
-    ("words", "shown"),
+    ("text", "shown"),
     [
         pytest.param("a\r\nb\tc", "a b c", id="line ends and tabs"),
         pytest.param("a\x85b\u2028c\u2029d", "a b c d", id="other line ends"),
@@ -80,8 +80,6 @@ def test_words_of_a_server_are_no_markdown(words: str, shown: str) -> None:
         pytest.param("\n" * 5000 + "x", "", id="nothing for long"),
     ],
 )
-def test_words_of_a_server_are_one_line_of_visible_characters(
-    words: str, shown: str
-) -> None:
-    """In repairs and in forms."""
-    assert single_line(words) == shown
+def test_one_line_of_visible_characters(text: str, shown: str) -> None:
+    """For repairs and forms."""
+    assert single_line(text) == shown

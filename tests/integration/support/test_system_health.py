@@ -1,4 +1,4 @@
-"""The system information page says how all accounts are."""
+"""The system information of all accounts."""
 
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
@@ -17,7 +17,7 @@ POLL = FolderState(available=True, push_mode=PushMode.POLL)
 
 
 @pytest.mark.parametrize(
-    ("state", "told"),
+    ("state", "expected"),
     [
         pytest.param(
             AccountState(),
@@ -41,14 +41,14 @@ POLL = FolderState(available=True, push_mode=PushMode.POLL)
         ),
     ],
 )
-async def test_accounts_are_told(
+async def test_system_information(
     hass: HomeAssistant,
     watcher: FakeWatcher,
     state: AccountState,
-    told: dict[str, object],
+    expected: dict[str, object],
 ) -> None:
-    """An account that is not loaded counts, too."""
+    """An account that is not loaded is counted, too."""
     MockConfigEntry(domain=DOMAIN).add_to_hass(hass)
     watcher.listener.state_changed(state)
     assert await async_setup_component(hass, "system_health", {})
-    assert (await get_info(hass))[DOMAIN] == {"accounts": 2} | told
+    assert (await get_info(hass))[DOMAIN] == {"accounts": 2} | expected
