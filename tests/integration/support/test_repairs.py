@@ -1,4 +1,4 @@
-"""What only the user can mend is mended from the repairs, and stays as mended as it is."""
+"""Fix flows of the repair issues, and when issues are deleted."""
 
 from collections.abc import Awaitable, Callable, Iterator
 from http import HTTPStatus
@@ -58,10 +58,10 @@ def _placeholders(text: str) -> set[str]:
 
 
 class Repairs:
-    """The repairs page of a browser: starts fix flows and answers them."""
+    """The repairs page of a browser: starts fix flows and submits their steps."""
 
     def __init__(self, client: TestClient[Any, Any], registry: IssueRegistry) -> None:
-        """Show these issues."""
+        """Read issues from this registry."""
         self._client = client
         self._registry = registry
         self._flow_id = ""
@@ -69,7 +69,7 @@ class Repairs:
 
     @property
     def shown(self) -> dict[str, IssueEntry]:
-        """Return the issues of ours that are shown, by what they are about."""
+        """Return the issues of the integration by translation key."""
         return {
             issue.translation_key or "": issue
             for issue in self._registry.issues.values()
@@ -77,7 +77,7 @@ class Repairs:
         }
 
     async def start(self, key: str) -> Step:
-        """Click on an issue."""
+        """Start the fix flow of an issue."""
         self._issue = issue = self.shown[key]
         assert issue.is_fixable
         step = await self._post(
@@ -87,7 +87,7 @@ class Repairs:
         return step
 
     async def choose(self, option: str) -> Step:
-        """Choose from a menu."""
+        """Select an option of a menu."""
         return await self.submit(next_step_id=option)
 
     async def submit(self, **values: Any) -> Step:
@@ -98,31 +98,35 @@ class Repairs:
         response = await self._client.post(f"/api/repairs/issues/fix{path}", json=body)
         assert response.status == HTTPStatus.OK
         step: Step = await response.json()
-        self._read(step)
+        self._check_texts(step)
         return step
 
-    def _read(self, step: Step) -> None:
-        """Read what the dialog says: every text is there, and all that it needs."""
+    def _check_texts(self, step: Step) -> None:
+        """Check that every text of a step exists and that its placeholders are filled."""
         texts = TEXTS[self._issue.translation_key or ""]["fix_flow"]
         known = {**(step["description_placeholders"] or {})}
-        read: list[str] = []
+        shown_texts: list[str] = []
         match step["type"]:
             case "abort":
-                read = [texts["abort"][step["reason"]]]
+                shown_texts = [texts["abort"][step["reason"]]]
                 known |= self._issue.translation_placeholders or {}
             case "form" | "menu":
-                words = texts["step"][step["step_id"]]
-                read = [words["title"], words["description"]]
-                read += [
-                    words["menu_options"][it] for it in step.get("menu_options", ())
+                step_texts = texts["step"][step["step_id"]]
+                shown_texts = [step_texts["title"], step_texts["description"]]
+                shown_texts += [
+                    step_texts["menu_options"][option]
+                    for option in step.get("menu_options", ())
                 ]
-                read += [texts["error"][it] for it in step.get("errors", {}).values()]
-                fields = [
-                    it["name"] for it in step["data_schema"] if step["type"] == "form"
+                shown_texts += [
+                    texts["error"][key] for key in step.get("errors", {}).values()
                 ]
-                read += [words["data"][it] for it in fields]
-                read += [words["data_description"][it] for it in fields]
-        assert _placeholders(" ".join(read)) <= set(known)
+                if step["type"] == "form":
+                    for field in step["data_schema"]:
+                        shown_texts.append(step_texts["data"][field["name"]])
+                        shown_texts.append(
+                            step_texts["data_description"][field["name"]]
+                        )
+        assert _placeholders(" ".join(shown_texts)) <= set(known)
 
 
 @pytest.fixture
@@ -139,14 +143,14 @@ async def repairs(
 
 @pytest.fixture
 def check_account() -> Iterator[AsyncMock]:
-    """Replace the try-out of an account; it succeeds unless told otherwise."""
+    """Replace the login of the fix flows; it succeeds by default."""
     with patch("custom_components.imap_push.repairs.check_account") as mock:
         yield mock
 
 
 @pytest.fixture(autouse=True)
-def _core_imap_connects_to_nobody() -> Iterator[None]:
-    """Let entries of core IMAP be set up without a server."""
+def _core_imap_without_server() -> Iterator[None]:
+    """Set up entries of core IMAP without a connection."""
     with (
         patch("homeassistant.components.imap.async_setup_entry", return_value=True),
         patch("homeassistant.components.imap.async_unload_entry", return_value=True),
@@ -154,8 +158,8 @@ def _core_imap_connects_to_nobody() -> Iterator[None]:
         yield
 
 
-def _core_imap(hass: HomeAssistant, **changes: Any) -> MockConfigEntry:
-    """Set an account up with core IMAP."""
+def _add_core_imap(hass: HomeAssistant, **changes: Any) -> MockConfigEntry:
+    """Add an entry of core IMAP."""
     data = {
         "username": USERNAME,
         "password": PASSWORD,
@@ -168,8 +172,8 @@ def _core_imap(hass: HomeAssistant, **changes: Any) -> MockConfigEntry:
     return core_entry
 
 
-def test_every_issue_is_described() -> None:
-    """One that can be fixed by its flow, and no text is for one that is not there."""
+def test_every_issue_has_texts() -> None:
+    """A fixable one has a fix flow, all others have a description."""
     assert set(TEXTS) == {
         value for name, value in vars(issues).items() if name.startswith("ISSUE_")
     }
@@ -186,7 +190,7 @@ def test_every_issue_is_described() -> None:
         }
 
 
-# What goes wrong with the connection
+# Connection
 
 
 @pytest.mark.parametrize(
@@ -198,32 +202,32 @@ def test_every_issue_is_described() -> None:
     ],
 )
 @pytest.mark.parametrize(
-    "mended",
+    "solved",
     [
         pytest.param(make_state(), id="connected"),
         pytest.param(AccountState(error=LoginRefused("no")), id="another refusal"),
     ],
 )
-async def test_an_issue_stays_until_it_is_seen_to_be_mended(
+async def test_issue_stays_until_its_problem_is_solved(
     watcher: FakeWatcher,
     repairs: Repairs,
     error: ImapError,
     key: str,
-    mended: AccountState,
+    solved: AccountState,
 ) -> None:
-    """An outage in between, or a start, mends nothing."""
+    """Neither an outage nor a start of the watcher solves it."""
     watcher.listener.state_changed(AccountState(error=error))
     watcher.listener.state_changed(AccountState(error=Unreachable("no way")))
     watcher.listener.state_changed(AccountState())
     assert list(repairs.shown) == [key]
-    watcher.listener.state_changed(mended)
+    watcher.listener.state_changed(solved)
     assert not repairs.shown
 
 
-async def test_one_reason_takes_the_place_of_another(
+async def test_connection_issue_replaces_another(
     watcher: FakeWatcher, repairs: Repairs
 ) -> None:
-    """Only what keeps the account from connecting now is shown."""
+    """Only the current problem is shown."""
     for error, key in (
         (EXPIRED, "certificate"),
         (NO_APP_PASSWORD, "app_password"),
@@ -238,10 +242,10 @@ async def test_one_reason_takes_the_place_of_another(
     assert not repairs.shown["oauth_needed"].is_fixable
 
 
-async def test_sign_in_that_works_again_is_asked_for_no_more(
+async def test_successful_login_ends_reauthentication(
     hass: HomeAssistant, watcher: FakeWatcher, issue_registry: IssueRegistry
 ) -> None:
-    """A server can refuse good credentials for a while."""
+    """A server can refuse valid credentials for some time."""
     watcher.listener.state_changed(AccountState(error=TokenRefused("no")))
     watcher.listener.login_refused()
     await hass.async_block_till_done()
@@ -260,7 +264,7 @@ async def test_sign_in_that_works_again_is_asked_for_no_more(
         ("imap.example.com", "\N{EM DASH}"),
     ],
 )
-async def test_page_for_app_passwords_is_shown_if_it_is_known(
+async def test_issue_has_the_url_for_app_passwords(
     hass: HomeAssistant,
     entry: MockConfigEntry,
     watchers: list[FakeWatcher],
@@ -268,7 +272,7 @@ async def test_page_for_app_passwords_is_shown_if_it_is_known(
     host: str,
     page: str,
 ) -> None:
-    """The provider is known by its server."""
+    """The provider is known by the host of its server."""
     hass.config_entries.async_update_entry(entry, data={**entry.data, "host": host})
     assert await hass.config_entries.async_setup(entry.entry_id)
     watchers[-1].listener.state_changed(AccountState(error=NO_APP_PASSWORD))
@@ -276,24 +280,24 @@ async def test_page_for_app_passwords_is_shown_if_it_is_known(
     assert step["description_placeholders"]["url"] == page
 
 
-async def test_long_words_of_a_server_are_cut(
+async def test_long_server_text_is_truncated(
     watcher: FakeWatcher, repairs: Repairs
 ) -> None:
-    """They must not fill the page."""
+    """It must not fill the page."""
     watcher.listener.alerted("x" * 9999)
     watcher.listener.state_changed(AccountState(error=AppPasswordNeeded("x" * 9999)))
     assert len(str(repairs.shown["app_password"].data)) < 1000
     assert len(str(repairs.shown["alert"].data)) < 1000
 
 
-async def test_sign_in_refused_is_shown_by_home_assistant(
+async def test_refused_login_is_an_issue_of_home_assistant(
     hass: HomeAssistant,
     entry: MockConfigEntry,
     watcher: FakeWatcher,
     repairs: Repairs,
     hass_ws_client: WebSocketGenerator,
 ) -> None:
-    """Its repair leads to the form for the password; none of ours doubles it."""
+    """Its fix is the reauthentication form; the integration creates no second issue."""
     watcher.listener.state_changed(AccountState(error=LoginRefused("no")))
     watcher.listener.login_refused()
     await hass.async_block_till_done()
@@ -315,7 +319,7 @@ async def test_sign_in_refused_is_shown_by_home_assistant(
     assert flow["step_id"] == "reauth_confirm"
 
 
-async def test_enter_an_app_password(
+async def test_app_password_is_tried_and_stored(
     hass: HomeAssistant,
     entry: MockConfigEntry,
     watcher: FakeWatcher,
@@ -324,7 +328,7 @@ async def test_enter_an_app_password(
     check_account: AsyncMock,
     issue_registry: IssueRegistry,
 ) -> None:
-    """It is tried for real; the account is then watched with it, and nothing else asks."""
+    """A new watcher uses it, and reauthentication ends."""
     watcher.listener.state_changed(AccountState(error=NO_APP_PASSWORD))
     watcher.listener.login_refused()
     await hass.async_block_till_done()
@@ -355,7 +359,7 @@ async def test_enter_an_app_password(
 
 
 @pytest.mark.parametrize("problem", CertificateProblem)
-async def test_a_certificate_is_looked_at_again(
+async def test_retry_checks_the_certificate(
     hass: HomeAssistant,
     watcher: FakeWatcher,
     watchers: list[FakeWatcher],
@@ -363,7 +367,7 @@ async def test_a_certificate_is_looked_at_again(
     check_account: AsyncMock,
     problem: CertificateProblem,
 ) -> None:
-    """As long as it is not accepted, or nobody answers, the issue stays."""
+    """The issue stays while the certificate is refused or the server cannot be reached."""
     error = CertificateError(problem, "no")
     watcher.listener.state_changed(AccountState(error=error))
     for trouble, reason in (
@@ -385,10 +389,10 @@ async def test_a_certificate_is_looked_at_again(
     assert len(watchers) == 2
 
 
-async def test_a_certificate_is_checked_no_more(
+async def test_verification_is_turned_off_after_confirmation(
     hass: HomeAssistant, entry: MockConfigEntry, watcher: FakeWatcher, repairs: Repairs
 ) -> None:
-    """Only after the user has confirmed it."""
+    """Nothing changes before."""
     watcher.listener.state_changed(AccountState(error=EXPIRED))
     await repairs.start("certificate")
     step = await repairs.choose("do_not_verify")
@@ -409,14 +413,14 @@ async def test_a_certificate_is_checked_no_more(
         ),
     ],
 )
-async def test_the_new_certificate_is_trusted(
+async def test_shown_certificate_is_trusted(
     hass: HomeAssistant,
     entry: MockConfigEntry,
     watcher: FakeWatcher,
     repairs: Repairs,
     error: CertificateError,
 ) -> None:
-    """The one that was shown, whatever the server shows later."""
+    """The fingerprint is that of the shown certificate, even if the server changes it."""
     watcher.listener.state_changed(AccountState(error=error))
     seen = Certificate(
         fingerprint="ab" * 32,
@@ -438,10 +442,10 @@ async def test_the_new_certificate_is_trusted(
     assert not repairs.shown
 
 
-async def test_the_new_certificate_cannot_be_seen(
+async def test_certificate_that_cannot_be_fetched_is_not_trusted(
     watcher: FakeWatcher, repairs: Repairs
 ) -> None:
-    """Then there is nothing to trust."""
+    """The flow aborts."""
     watcher.listener.state_changed(AccountState(error=CertificateChanged("ab")))
     await repairs.start("certificate")
     fetch = "custom_components.imap_push.repairs.fetch_certificate"
@@ -454,10 +458,10 @@ async def test_the_new_certificate_cannot_be_seen(
 # Folders
 
 
-async def test_stop_watching_a_folder_that_is_gone(
+async def test_missing_folder_is_removed(
     hass: HomeAssistant, entry: MockConfigEntry, watcher: FakeWatcher, repairs: Repairs
 ) -> None:
-    """It was the last one, which is told, too."""
+    """It was the last folder, which creates another issue."""
     watcher.listener.state_changed(MISSING)
     step = await repairs.start("folder_missing")
     assert (step["type"], step["menu_options"]) == ("menu", ["remove", "wait"])
@@ -468,14 +472,14 @@ async def test_stop_watching_a_folder_that_is_gone(
     assert list(repairs.shown) == ["nothing_watched"]
 
 
-async def test_a_folder_that_will_be_back_is_not_shown_again(
+async def test_ignored_missing_folder_stays_ignored_until_it_is_back(
     hass: HomeAssistant,
     entry: MockConfigEntry,
     watcher: FakeWatcher,
     watchers: list[FakeWatcher],
     repairs: Repairs,
 ) -> None:
-    """Not even after a reload; once it was back, it may be missing again."""
+    """Also after a reload. If it is missing again later, the issue is shown again."""
     watcher.listener.state_changed(MISSING)
     await repairs.start("folder_missing")
     step = await repairs.choose("wait")
@@ -491,10 +495,10 @@ async def test_a_folder_that_will_be_back_is_not_shown_again(
     assert repairs.shown["folder_missing"].dismissed_version is None
 
 
-async def test_a_folder_that_was_removed_otherwise(
+async def test_folder_removed_while_its_fix_flow_is_open(
     hass: HomeAssistant, entry: MockConfigEntry, watcher: FakeWatcher, repairs: Repairs
 ) -> None:
-    """Its issue goes along, and a fix flow that is open does no harm."""
+    """Its issue is deleted, and the flow ends."""
     watcher.listener.state_changed(MISSING)
     await repairs.start("folder_missing")
     hass.config_entries.async_remove_subentry(entry, "01INBOX")
@@ -502,10 +506,10 @@ async def test_a_folder_that_was_removed_otherwise(
     assert (await repairs.choose("remove"))["type"] == "create_entry"
 
 
-async def test_watch_the_inbox_again(
+async def test_inbox_is_added_by_the_fix_flow(
     hass: HomeAssistant, entry: MockConfigEntry, watcher: FakeWatcher, repairs: Repairs
 ) -> None:
-    """An account without a folder offers it; asked twice, it is watched once."""
+    """Two open flows add it only once."""
     hass.config_entries.async_remove_subentry(entry, "01INBOX")
     await hass.async_block_till_done()
     for _ in range(2):
@@ -518,10 +522,10 @@ async def test_watch_the_inbox_again(
     assert not repairs.shown
 
 
-async def test_a_folder_is_watched_by_the_time_that_inbox_is_asked_for(
+async def test_folder_added_while_the_fix_flow_is_open(
     hass: HomeAssistant, entry: MockConfigEntry, watcher: FakeWatcher, repairs: Repairs
 ) -> None:
-    """Nothing is added to it."""
+    """INBOX is not added."""
     [inbox] = entry.subentries.values()
     hass.config_entries.async_remove_subentry(entry, inbox.subentry_id)
     await hass.async_block_till_done()
@@ -543,7 +547,7 @@ async def test_a_folder_is_watched_by_the_time_that_inbox_is_asked_for(
         pytest.param({"username": "joe@example.com"}, [], id="another login"),
     ],
 )
-async def test_core_imap_watches_the_same_account(
+async def test_core_imap_with_the_same_account_is_an_issue(
     hass: HomeAssistant,
     entry: MockConfigEntry,
     watchers: list[FakeWatcher],
@@ -551,39 +555,39 @@ async def test_core_imap_watches_the_same_account(
     changes: dict[str, str],
     shown: list[str],
 ) -> None:
-    """It is told from the beginning, until core IMAP is removed."""
-    core_entry = _core_imap(hass, **changes)
+    """It is created during set-up, and deleted when the other entry is removed."""
+    core_entry = _add_core_imap(hass, **changes)
     await hass.config_entries.async_setup(entry.entry_id)
     assert list(repairs.shown) == shown
     await hass.config_entries.async_remove(core_entry.entry_id)
     assert not repairs.shown
 
 
-async def test_disable_core_imap(
+async def test_core_imap_is_disabled_only_for_this_account(
     hass: HomeAssistant, watcher: FakeWatcher, repairs: Repairs
 ) -> None:
-    """All that it has for this account, and nothing else; enabled again, both watch again."""
-    other = _core_imap(hass, server="imap.example.org")
-    doubles = [_core_imap(hass), _core_imap(hass, folder="Work")]
+    """If one entry is enabled again, the issue is back."""
+    other = _add_core_imap(hass, server="imap.example.org")
+    duplicates = [_add_core_imap(hass), _add_core_imap(hass, folder="Work")]
     await hass.config_entries.async_setup(other.entry_id)
     step = await repairs.start("core_imap_too")
     assert (step["type"], step["menu_options"]) == ("menu", ["disable", "keep_both"])
     assert (await repairs.choose("disable"))["type"] == "create_entry"
-    assert {it.disabled_by for it in doubles} == {ConfigEntryDisabler.USER}
+    assert {entry.disabled_by for entry in duplicates} == {ConfigEntryDisabler.USER}
     assert other.disabled_by is None
     assert not repairs.shown
-    await hass.config_entries.async_set_disabled_by(doubles[0].entry_id, None)
+    await hass.config_entries.async_set_disabled_by(duplicates[0].entry_id, None)
     assert list(repairs.shown) == ["core_imap_too"]
 
 
-async def test_keep_both(
+async def test_kept_core_imap_stays_ignored(
     hass: HomeAssistant,
     entry: MockConfigEntry,
     watchers: list[FakeWatcher],
     repairs: Repairs,
 ) -> None:
-    """It is not shown again, not even after a reload."""
-    _core_imap(hass)
+    """Also after a reload."""
+    _add_core_imap(hass)
     await hass.config_entries.async_setup(entry.entry_id)
     await repairs.start("core_imap_too")
     step = await repairs.choose("keep_both")
@@ -592,7 +596,7 @@ async def test_keep_both(
     assert repairs.shown["core_imap_too"].dismissed_version is not None
 
 
-# The account as a whole
+# Removal
 
 type Leave = Callable[[HomeAssistant, str], Awaitable[object]]
 
@@ -606,15 +610,15 @@ async def _disable(hass: HomeAssistant, entry_id: str) -> None:
 
 
 @pytest.mark.parametrize("leave", [_remove, _disable])
-async def test_an_account_takes_its_issues_along(
+async def test_removed_or_disabled_account_has_no_issues(
     hass: HomeAssistant,
     entry: MockConfigEntry,
     watchers: list[FakeWatcher],
     repairs: Repairs,
     leave: Leave,
 ) -> None:
-    """Whether it is removed or disabled."""
-    _core_imap(hass)
+    """All of its issues are deleted."""
+    _add_core_imap(hass)
     await hass.config_entries.async_setup(entry.entry_id)
     watchers[-1].listener.state_changed(
         AccountState(folders=MISSING.folders, error=NO_APP_PASSWORD)
@@ -625,10 +629,10 @@ async def test_an_account_takes_its_issues_along(
     assert not repairs.shown
 
 
-async def test_the_account_is_removed_while_a_repair_is_open(
+async def test_account_removed_while_a_fix_flow_is_open(
     hass: HomeAssistant, entry: MockConfigEntry, watcher: FakeWatcher, repairs: Repairs
 ) -> None:
-    """The dialog says so."""
+    """The flow aborts."""
     watcher.listener.state_changed(
         AccountState(folders=MISSING.folders, error=FolderNotFound("gone"))
     )

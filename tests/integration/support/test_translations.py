@@ -1,4 +1,4 @@
-"""Everything that people read is there: the rules of hassfest that concern this integration."""
+"""Every form, error, entity and action has texts and icons, as hassfest requires."""
 
 from collections.abc import Iterator
 import json
@@ -41,13 +41,13 @@ from homeassistant.util.yaml import load_yaml_dict
 FOLDER = Path(config_flow.__file__).parent
 
 
-def _read(name: str) -> dict[str, Any]:
+def _read_json(name: str) -> dict[str, Any]:
     """Return a JSON file of the integration."""
     return dict(json.loads((FOLDER / name).read_text()))
 
 
-ENGLISH = _read("translations/en.json")
-ICONS = _read("icons.json")
+ENGLISH = _read_json("translations/en.json")
+ICONS = _read_json("icons.json")
 
 DESCRIPTIONS: list[tuple[str, EntityDescription]] = [
     ("binary_sensor", binary_sensor.CONNECTIVITY),
@@ -63,7 +63,7 @@ SERVICES = load_yaml_dict(str(FOLDER / "services.yaml"))
 
 
 def _texts(path: str) -> Any:
-    """Return what stands at a path of the texts."""
+    """Return the texts at a path."""
     texts: Any = ENGLISH
     for key in path.split("."):
         texts = texts[key]
@@ -105,12 +105,12 @@ FORMS = {
 }
 
 
-# What is to be chosen from, with what fills the texts.
-FACTS = {"fingerprint", "host", "issuer", "not_after", "subject"}
+# Menus: options and placeholders.
+CERTIFICATE_PLACEHOLDERS = {"fingerprint", "host", "issuer", "not_after", "subject"}
 MENUS = {
     "user": ({"take_over", "set_up_anew", "server"}, set()),
-    "certificate": ({"trust", "own_ca", "go_back"}, FACTS),
-    "certificate_changed": ({"trust", "go_back"}, FACTS),
+    "certificate": ({"trust", "own_ca", "go_back"}, CERTIFICATE_PLACEHOLDERS),
+    "certificate_changed": ({"trust", "go_back"}, CERTIFICATE_PLACEHOLDERS),
     "choose_sign_in": ({"sign_in", "password", "server"}, {"provider", "url"}),
     "not_encrypted": ({"allow_not_encrypted", "go_back"}, {"host"}),
 }
@@ -120,7 +120,7 @@ MENUS = {
 def test_every_field_has_a_name_and_a_description(
     path: str, schema: vol.Schema
 ) -> None:
-    """And no text is for a field that is not there."""
+    """There are no texts for other fields."""
     texts = _texts(path)
     assert texts["title"]
     sections = {
@@ -141,7 +141,7 @@ def test_every_field_has_a_name_and_a_description(
 
 
 def _selectors(schema: vol.Schema) -> Iterator[Any]:
-    """Yield every selector of a form, those in its sections as well."""
+    """Yield the selectors of a form, including those in sections."""
     for field in schema.schema.values():
         if isinstance(field, section):
             yield from _selectors(field.schema)
@@ -151,7 +151,7 @@ def _selectors(schema: vol.Schema) -> Iterator[Any]:
 
 @pytest.mark.parametrize("schema", FORMS.values(), ids=FORMS)
 def test_every_option_of_a_field_has_a_name(schema: vol.Schema) -> None:
-    """And no text is for an option that is not there."""
+    """There are no texts for other options."""
     for selector in _selectors(schema):
         config = getattr(selector, "config", {})
         if not (key := config.get("translation_key")):
@@ -163,8 +163,8 @@ def test_every_option_of_a_field_has_a_name(schema: vol.Schema) -> None:
             assert set(texts["unit_of_measurement"]) == {config["unit_of_measurement"]}
 
 
-def test_every_step_is_described() -> None:
-    """And no text is for a step that is not there."""
+def test_every_step_has_texts() -> None:
+    """There are no texts for other steps."""
     steps = {
         f"{flow}.step.{step}"
         for flow in (
@@ -179,31 +179,31 @@ def test_every_step_is_described() -> None:
 
 
 @pytest.mark.parametrize("menu", MENUS)
-def test_every_choice_is_described(menu: str) -> None:
-    """And no text needs what is not known."""
+def test_every_menu_option_has_a_text(menu: str) -> None:
+    """The placeholders are those that the flow fills."""
     options, placeholders = MENUS[menu]
     texts = _texts(f"config.step.{menu}")
     assert texts["title"]
     assert set(texts["menu_options"]) == options
-    words = " ".join([texts["description"], *texts["menu_options"].values()])
-    assert set(re.findall(r"\{(\w+)\}", words)) == placeholders
+    all_texts = " ".join([texts["description"], *texts["menu_options"].values()])
+    assert set(re.findall(r"\{(\w+)\}", all_texts)) == placeholders
 
 
-def test_steps_that_ask_for_a_password_know_provider_and_page() -> None:
-    """Nothing else fills their texts."""
+def test_placeholders_of_password_steps() -> None:
+    """The flow fills no others."""
     for step in setup_steps.PASSWORD_STEPS.values():
         text = _texts(f"config.step.{step}.description")
         known = {"host"} if step == "password" else {"host", "provider", "url"}
         assert set(re.findall(r"\{(\w+)\}", text)) == known
 
 
-def test_the_end_is_described() -> None:
-    """It says how new mail becomes known."""
+def test_last_step_has_texts() -> None:
+    """They say how new mail is detected."""
     assert set(_texts("config.create_entry")) == {"push", "poll"}
 
 
-def test_progress_is_described() -> None:
-    """It is waited for a sign-in with a code."""
+def test_device_code_step_has_texts() -> None:
+    """The menu before it, and the progress."""
     assert set(_texts("config.step.oauth_way.menu_options")) == {
         "auth",
         "oauth_device",
@@ -213,8 +213,8 @@ def test_progress_is_described() -> None:
 
 
 @pytest.mark.parametrize("kind", ["folder", "search"])
-def test_what_an_account_has_can_be_added_and_changed(kind: str) -> None:
-    """Its kind has a name, and so have the buttons."""
+def test_subentry_types_have_texts(kind: str) -> None:
+    """The name of the type and the buttons."""
     texts = _texts(f"config_subentries.{kind}")
     assert texts["entry_type"]
     assert set(texts["initiate_flow"]) == {"user", "reconfigure"}
@@ -256,18 +256,18 @@ REQUEST_ERRORS = {
         ),
     ],
 )
-def test_every_error_is_described(flow: str, errors: set[str]) -> None:
-    """And no text is for an error that does not happen."""
+def test_every_error_has_a_text(flow: str, errors: set[str]) -> None:
+    """There are no texts for other errors."""
     assert set(_texts(flow)["error"]) == errors
 
 
 @pytest.mark.parametrize("flow", ["config", "config_subentries.folder"])
-def test_every_abort_is_described(flow: str) -> None:
-    """The others are described by Home Assistant."""
+def test_every_own_abort_reason_has_a_text(flow: str) -> None:
+    """Home Assistant has texts for the others."""
     assert set(_texts(flow)["abort"]) == {"already_configured"}
 
 
-# What fills the texts of errors; all others have no placeholder.
+# Placeholders of errors; all others have none.
 PLACEHOLDERS = {
     "app_password_needed": {"answer"},
     "app_password_needed_at": {"answer", "provider", "url"},
@@ -286,14 +286,14 @@ PLACEHOLDERS = {
 @pytest.mark.parametrize(
     "flow", ["config", "config_subentries.folder", "config_subentries.search"]
 )
-def test_placeholders_are_those_that_the_flow_fills(flow: str) -> None:
-    """An error says no more than is known."""
+def test_placeholders_of_errors(flow: str) -> None:
+    """The flow fills no others."""
     for key, text in _texts(flow)["error"].items():
         assert set(re.findall(r"\{(\w+)\}", text)) == PLACEHOLDERS.get(key, set())
 
 
 def test_every_special_folder_has_a_name() -> None:
-    """INBOX is the one whose name says it."""
+    """INBOX needs none."""
     assert set(_texts("selector.folder_role.options")) == {*FolderRole} - {
         FolderRole.INBOX
     }
@@ -307,7 +307,7 @@ def test_every_special_folder_has_a_name() -> None:
 def test_every_entity_has_a_name_and_an_icon(
     platform: str, description: EntityDescription
 ) -> None:
-    """A device class brings both along."""
+    """A device class has both."""
     if platform == "binary_sensor":
         assert description.device_class
         return
@@ -317,8 +317,8 @@ def test_every_entity_has_a_name_and_an_icon(
     assert ICONS["entity"][platform][key]["default"].startswith("mdi:")
 
 
-def test_no_text_and_no_icon_is_for_an_entity_that_is_not_there() -> None:
-    """Texts and icons name the same entities."""
+def test_no_texts_and_icons_for_unknown_entities() -> None:
+    """Texts and icons have the same keys."""
     keys: dict[str, set[str | None]] = {
         "button": set(),
         "event": set(),
@@ -332,7 +332,7 @@ def test_no_text_and_no_icon_is_for_an_entity_that_is_not_there() -> None:
 
 
 def test_every_state_has_a_name() -> None:
-    """Push mode and the event type are spelt out."""
+    """Push modes, event types and errors."""
     push_mode = ENGLISH["entity"]["sensor"]["push_mode"]["state"]
     assert set(push_mode) == {mode.value for mode in PushMode}
     for description in event.EVENTS.values():
@@ -343,8 +343,8 @@ def test_every_state_has_a_name() -> None:
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
-def test_every_platform_is_there_and_sets_parallel_updates(platform: str) -> None:
-    """Entities are pushed to; nothing is to be throttled."""
+def test_platforms_set_parallel_updates(platform: str) -> None:
+    """State is pushed, so no limit is needed."""
     modules = {
         "binary_sensor": binary_sensor,
         "button": button,
@@ -355,15 +355,15 @@ def test_every_platform_is_there_and_sets_parallel_updates(platform: str) -> Non
 
 
 def _fields(action: str) -> dict[str, Any]:
-    """Return the fields of an action as its form shows them, those of its sections too."""
+    """Return the fields of an action, including those in sections."""
     fields: dict[str, Any] = {}
     for name, field in SERVICES[action]["fields"].items():
         fields |= field.get("fields", {name: field})
     return fields
 
 
-async def test_every_action_is_described(hass: HomeAssistant) -> None:
-    """And none is described that is not there."""
+async def test_every_action_has_texts_and_an_icon(hass: HomeAssistant) -> None:
+    """There are none for other actions."""
     services.async_setup_services(hass)
     actions = set(hass.services.async_services()[DOMAIN])
     assert (
@@ -374,14 +374,14 @@ async def test_every_action_is_described(hass: HomeAssistant) -> None:
 
 
 @pytest.mark.parametrize("action", SERVICES)
-def test_every_field_of_an_action_is_described(action: str) -> None:
-    """Form, texts and schema know the same fields, and the schema takes every default."""
+def test_every_field_of_an_action_has_texts(action: str) -> None:
+    """Form, texts and schema have the same fields, and the defaults are valid."""
     fields, texts = _fields(action), ENGLISH["services"][action]
     assert texts["name"] and texts["description"]
     assert set(texts["fields"]) == set(fields)
     assert all({*text} == {"name", "description"} for text in texts["fields"].values())
     sections = {
-        n for n, field in SERVICES[action]["fields"].items() if "fields" in field
+        name for name, field in SERVICES[action]["fields"].items() if "fields" in field
     }
     assert set(texts.get("sections", {})) == sections
     for field in fields.values():
@@ -397,7 +397,7 @@ def test_every_field_of_an_action_is_described(action: str) -> None:
 
 
 def _markers(schema: Any) -> list[Any]:
-    """Return the keys of the dictionary that a schema holds somewhere inside."""
+    """Return the keys of the innermost dictionary of a schema."""
     if isinstance(schema, vol.Schema):
         return list(schema.schema)
     [*_, last] = schema.validators
