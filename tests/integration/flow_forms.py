@@ -31,10 +31,10 @@ async def start_flow(hass: HomeAssistant) -> str:
     return flow_id
 
 
-async def submit(hass: HomeAssistant, flow: Any, typed: Mapping[str, Any]) -> Any:
+async def submit(hass: HomeAssistant, flow: Any, user_input: Mapping[str, Any]) -> Any:
     """Submit a form."""
     flow_id = flow if isinstance(flow, str) else flow["flow_id"]
-    return await hass.config_entries.flow.async_configure(flow_id, dict(typed))
+    return await hass.config_entries.flow.async_configure(flow_id, dict(user_input))
 
 
 async def choose(hass: HomeAssistant, flow: Any, option: str) -> Any:
@@ -51,9 +51,9 @@ async def submit_password(
     hass: HomeAssistant, form: Any, password: str = PASSWORD, **server: Any
 ) -> Any:
     """Submit a password form, with changes to the server that it shows."""
-    typed = {CONF_PASSWORD: password} if password else {}
-    typed["server"] = suggested(form)["server"] | server
-    return await submit(hass, form, typed)
+    user_input = {CONF_PASSWORD: password} if password else {}
+    user_input["server"] = suggested(form)["server"] | server
+    return await submit(hass, form, user_input)
 
 
 def make_server(**changes: Any) -> Server:

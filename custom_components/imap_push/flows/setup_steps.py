@@ -223,14 +223,14 @@ class SetupSteps(AccountSteps, OAuthSteps):
         """Ask for the password, with instructions for this provider."""
         if user_input is None:
             return self._show_password(None, {})
-        typed = {**user_input[CONF_SERVER], **password_from(user_input)}
+        server_input = {**user_input[CONF_SERVER], **password_from(user_input)}
 
         def show_again(errors: Errors) -> ConfigFlowResult:
             if errors.keys() & {CONF_BASE, CONF_PASSWORD}:
                 return self._show_password(user_input, errors)
-            return self._show_server(typed, errors)
+            return self._show_server(server_input, errors)
 
-        return await self._submit_server(typed, show_again)
+        return await self._submit_server(server_input, show_again)
 
     async_step_app_password = async_step_password
     async_step_authorization_code = async_step_password

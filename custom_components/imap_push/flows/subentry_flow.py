@@ -43,9 +43,9 @@ def folder_selector(
     )
 
 
-def folder_name(typed: str) -> str:
+def folder_name(text: str) -> str:
     """Return the name of a folder, stripped; INBOX is case-insensitive (RFC 3501 5.1)."""
-    name = typed.strip()
+    name = text.strip()
     return DEFAULT_FOLDER if name.upper() == DEFAULT_FOLDER else name
 
 

@@ -98,7 +98,7 @@ class SignInPage:
         self._hass = hass
         self._home_assistant = home_assistant
 
-    async def begin(self, provider: str = "google") -> dict[str, Any]:
+    async def start(self, provider: str = "google") -> dict[str, Any]:
         """Start the flow."""
         return {
             **await self._hass.config_entries.flow.async_init(
@@ -106,7 +106,7 @@ class SignInPage:
             )
         }
 
-    async def go_on(
+    async def submit(
         self, result: dict[str, Any], user_input: dict[str, Any] | None = None
     ) -> dict[str, Any]:
         """Submit the current step."""
@@ -130,7 +130,7 @@ class SignInPage:
             redirect = URL(page.headers["Location"])
         assert str(redirect.with_query(None)) == CALLBACK
         assert (await self._home_assistant.get(str(redirect.relative()))).status == 200
-        return await self.go_on(result)
+        return await self.submit(result)
 
 
 @pytest.fixture
@@ -151,7 +151,7 @@ async def page(
 @pytest.fixture
 async def oauth_entry(hass: HomeAssistant, page: SignInPage) -> ConfigEntry:
     """Sign in; return the new entry."""
-    result = await page.answer(await page.begin())
+    result = await page.answer(await page.start())
     assert result["type"] == "create_entry", result
     await hass.async_block_till_done()
     oauth_entry: ConfigEntry = result["result"]
@@ -160,9 +160,9 @@ async def oauth_entry(hass: HomeAssistant, page: SignInPage) -> ConfigEntry:
 
 async def start_with_code(page: SignInPage) -> dict[str, Any]:
     """Start the flow and select the device code."""
-    menu = await page.begin("microsoft")
+    menu = await page.start("microsoft")
     assert menu["menu_options"] == ["auth", "oauth_device", "server"]
-    return await page.go_on(menu, {"next_step_id": "oauth_device"})
+    return await page.submit(menu, {"next_step_id": "oauth_device"})
 
 
 async def wait_for_result(
@@ -170,6 +170,6 @@ async def wait_for_result(
 ) -> dict[str, Any]:
     """Wait until the progress step is finished; return the next step."""
     async with asyncio.timeout(5):
-        while (result := await page.go_on(shown))["type"] == "progress":
+        while (result := await page.submit(shown))["type"] == "progress":
             await asyncio.sleep(0.02)
     return result

@@ -234,8 +234,8 @@ async def test_sign_in_at_any_provider(
     """It needs no discovery; a typed password is not stored."""
     if form_used == "by hand":
         form = await submit(hass, await start_flow(hass), {"manual": True})
-        typed = ENTRY_DATA | BY_OAUTH | {CONF_HOST: host}
-        result = await submit(hass, form, typed)
+        user_input = ENTRY_DATA | BY_OAUTH | {CONF_HOST: host}
+        result = await submit(hass, form, user_input)
     elif form_used == "in the password form":
         form = await submit_address(hass)
         result = await submit_password(hass, form, host=host, **BY_OAUTH)

@@ -59,7 +59,7 @@ async def test_sign_in_with_the_browser(
     page: SignInPage, provider: str, parameters: dict[str, str]
 ) -> None:
     """The authorization request has login hint, scope and PKCE challenge (RFC 7636)."""
-    shown = await page.begin(provider)
+    shown = await page.start(provider)
     query = URL(shown["url"]).query
     assert query["login_hint"] == USERNAME
     assert query["code_challenge_method"] == "S256"
@@ -86,7 +86,7 @@ async def test_client_secret_is_sent_only_if_the_provider_has_one(
 ) -> None:
     """Home Assistant requires a secret in the dialog even for public clients."""
     with patch.object(oauth, "post_form", wraps=post_form) as post:
-        result = await page.answer(await page.begin(provider))
+        result = await page.answer(await page.start(provider))
         await hass.async_block_till_done()
         source = token_source_for_entry(hass, result["result"])
         assert source is not None
@@ -97,15 +97,15 @@ async def test_client_secret_is_sent_only_if_the_provider_has_one(
 
 async def test_custom_provider(page: SignInPage, server: OAuthServer) -> None:
     """The user enters the endpoints, which are stored for renewals."""
-    form = await page.begin("custom")
+    form = await page.start("custom")
     endpoints = {
         "authorize_url": f" {server.url}{AUTHORIZE}?tenant=home",
         "token_url": "http://example.com/token",
         "scope": "mail",
     }
-    form = await page.go_on(form, endpoints)
+    form = await page.submit(form, endpoints)
     assert form["errors"] == {"token_url": "https_needed"}
-    shown = await page.go_on(form, {**endpoints, "token_url": server.url + TOKEN})
+    shown = await page.submit(form, {**endpoints, "token_url": server.url + TOKEN})
     assert URL(shown["url"]).query["tenant"] == "home"
     result = await page.answer(shown)
     assert result["data"]["oauth_endpoints"] == {
@@ -129,7 +129,7 @@ async def test_endpoints_are_shown_again_after_a_failed_sign_in(
         return await flow.async_start_oauth("custom", USERNAME)
 
     with patch.object(SignIn, "async_handle_token", refuse):
-        shown = await page.go_on(await page.begin("custom"), endpoints)
+        shown = await page.submit(await page.start("custom"), endpoints)
         form = await page.answer(shown)
     assert form["step_id"] == "oauth_endpoints"
     assert suggested(form) == endpoints
@@ -163,20 +163,20 @@ async def test_redirect_with_an_error(
     page: SignInPage, error: str, expected: str
 ) -> None:
     """The user sees that the provider refused, not the user (RFC 6749 4.1.2.1)."""
-    shown = await page.begin()
+    shown = await page.start()
     state = {"flow_id": shown["flow_id"], "redirect_uri": CALLBACK}
-    await page.go_on(shown, {"state": state, "error": error})
-    form = await page.go_on(shown)
+    await page.submit(shown, {"state": state, "error": error})
+    form = await page.submit(shown)
     assert form["errors"] == {"base": expected}
     assert form["description_placeholders"] == {"reason": error}
 
 
 async def test_denied_in_the_browser(page: SignInPage) -> None:
     """The form shows it, and the user can try again."""
-    form = await page.answer(await page.begin(), "deny")
+    form = await page.answer(await page.start(), "deny")
     assert form["errors"] == {"base": "sign_in_denied"}
-    assert (await page.go_on(form))["errors"] == form["errors"]
-    result = await page.answer(await page.go_on(form, {}))
+    assert (await page.submit(form))["errors"] == form["errors"]
+    result = await page.answer(await page.submit(form, {}))
     assert result["type"] == "create_entry"
 
 
@@ -196,12 +196,12 @@ async def test_token_request_fails(
 ) -> None:
     """The form shows it, and the user can try again."""
     server.faults[TOKEN] = fault
-    form = await page.answer(await page.begin())
+    form = await page.answer(await page.start())
     assert form["errors"] == {"base": error}
     reason = fault if error == "sign_in_refused" else "no token"
     assert form["description_placeholders"] == {"reason": reason}
     server.faults.clear()
-    result = await page.answer(await page.go_on(form, {}))
+    result = await page.answer(await page.submit(form, {}))
     assert result["type"] == "create_entry"
 
 
@@ -217,7 +217,7 @@ async def test_sign_in_without_refresh_token_fails(
         }
 
     monkeypatch.setattr(server, "_issue", issue_once)
-    form = await page.answer(await page.begin())
+    form = await page.answer(await page.start())
     assert form["errors"] == {"base": "sign_in_refused"}
 
 
@@ -253,9 +253,9 @@ async def test_no_credentials(
 async def test_several_credentials(hass: HomeAssistant, page: SignInPage) -> None:
     """The user selects one by its name."""
     await add_credential(hass, "another", "other")
-    form = await page.begin()
+    form = await page.start()
     assert form["step_id"] == "pick_implementation"
-    result = await page.answer(await page.go_on(form, {"implementation": "mine"}))
+    result = await page.answer(await page.submit(form, {"implementation": "mine"}))
     assert result["data"]["auth_implementation"] == "mine"
 
 
@@ -285,7 +285,7 @@ async def test_sign_in_with_a_device_code(
     assert result["type"] == "create_entry"
     assert result["data"]["oauth_device"]
     assert result["data"]["oauth_provider"] == "microsoft"
-    # A public client is refused by Microsoft if it tells a secret.
+    # Microsoft refuses public clients that send a secret.
     source = token_source_for_entry(hass, result["result"])
     assert source is not None
     old = await source.token()
@@ -305,10 +305,10 @@ async def test_device_code_step_submitted_twice(
     page: SignInPage, server: OAuthServer
 ) -> None:
     """One code is shown, and one task polls."""
-    menu = await page.begin("microsoft")
+    menu = await page.start("microsoft")
     choice = {"next_step_id": "oauth_device"}
     first, second = await asyncio.gather(
-        page.go_on(menu, choice), page.go_on(menu, choice)
+        page.submit(menu, choice), page.submit(menu, choice)
     )
     assert first["description_placeholders"] == second["description_placeholders"]
     assert count_polls() == 1
@@ -318,8 +318,8 @@ async def test_flow_closed_during_the_device_code_request(
     hass: HomeAssistant, page: SignInPage, server: OAuthServer
 ) -> None:
     """No task polls."""
-    menu = await page.begin("microsoft")
-    request = asyncio.create_task(page.go_on(menu, {"next_step_id": "oauth_device"}))
+    menu = await page.start("microsoft")
+    request = asyncio.create_task(page.submit(menu, {"next_step_id": "oauth_device"}))
     async with asyncio.timeout(5):
         while not server.asked[DEVICE]:
             await asyncio.sleep(0)
@@ -362,7 +362,7 @@ async def test_result_of_the_device_code_requested_twice(
             ),
             5,
         )
-    [result] = [it for it in results if not isinstance(it, UnknownFlow)]
+    [result] = [result for result in results if not isinstance(result, UnknownFlow)]
     assert isinstance(result, dict), result
     assert result["type"] == "create_entry"
 
@@ -382,8 +382,8 @@ async def test_device_code_denied_or_expired(
         "base": "sign_in_expired" if allow is None else "sign_in_denied"
     }
     server.device_lifetime = 900
-    menu = await page.go_on(form, {})
-    shown = await page.go_on(menu, {"next_step_id": "oauth_device"})
+    menu = await page.submit(form, {})
+    shown = await page.submit(menu, {"next_step_id": "oauth_device"})
     server.answer_device(shown["description_placeholders"]["code"], allow=True)
     assert (await wait_for_result(hass, page, shown))["type"] == "create_entry"
 

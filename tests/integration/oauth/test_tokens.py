@@ -272,7 +272,7 @@ async def test_unavailable_credentials_are_temporary(
     ):
         await source.token(renew=True)
     with patch.object(oauth_flow, "async_get_implementations", side_effect=error):
-        result = await page.begin()
+        result = await page.start()
     assert result["reason"] == "oauth_implementation_unavailable"
 
 
@@ -308,7 +308,7 @@ async def test_no_secret_in_the_log(
 ) -> None:
     """Neither a token nor a client secret."""
     caplog.set_level(logging.DEBUG)
-    oauth_entry = (await page.answer(await page.begin()))["result"]
+    oauth_entry = (await page.answer(await page.start()))["result"]
     await hass.async_block_till_done()
     secrets = {CLIENT_SECRET, *server.secrets}
     source = token_source_for_entry(hass, oauth_entry)

@@ -367,8 +367,8 @@ async def test_manual_setup_skips_the_discovery(
     hass: HomeAssistant, discover: AsyncMock, check_account: AsyncMock
 ) -> None:
     """The address is kept if there is one."""
-    typed = {CONF_ADDRESS: USERNAME, "manual": True}
-    form = await submit(hass, await start_flow(hass), typed)
+    user_input = {CONF_ADDRESS: USERNAME, "manual": True}
+    form = await submit(hass, await start_flow(hass), user_input)
     assert form["step_id"] == "server"
     assert suggested(form) == {CONF_USERNAME: USERNAME}
     discover.assert_not_awaited()

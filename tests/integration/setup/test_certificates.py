@@ -228,7 +228,7 @@ async def test_trust_is_kept_only_for_the_same_host_with_verification(
 
 
 @pytest.mark.parametrize(
-    "typed",
+    "user_input",
     [
         pytest.param(" ", id="nothing"),
         pytest.param(
@@ -237,7 +237,7 @@ async def test_trust_is_kept_only_for_the_same_host_with_verification(
     ],
 )
 async def test_text_without_a_certificate_is_refused(
-    hass: HomeAssistant, check_account: AsyncMock, typed: str
+    hass: HomeAssistant, check_account: AsyncMock, user_input: str
 ) -> None:
     """It does not fall back to the CA certificates of Home Assistant."""
     check_account.side_effect = CertificateError(CertificateProblem.UNTRUSTED, "")
@@ -248,7 +248,7 @@ async def test_text_without_a_certificate_is_refused(
     ):
         await submit(hass, flow, ENTRY_DATA | BY_PASSWORD)
         form = await submit(hass, flow, {"next_step_id": "own_ca"})
-        form = await submit(hass, form, {CONF_CA: typed})
+        form = await submit(hass, form, {CONF_CA: user_input})
     assert form["errors"] == {CONF_CA: "ca_invalid"}
 
 

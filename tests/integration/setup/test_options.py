@@ -93,19 +93,21 @@ async def test_form_refuses_an_invalid_option(
 ) -> None:
     """The field shows an error, nothing is stored, and a valid value is accepted."""
     form = await hass.config_entries.options.async_init(entry.entry_id)
-    typed = {"catch_up": "all", "connection": {}}
-    wrong = typed | (
-        {option: value} if option in typed else {"connection": {option: value}}
+    user_input = {"catch_up": "all", "connection": {}}
+    wrong = user_input | (
+        {option: value} if option in user_input else {"connection": {option: value}}
     )
     with pytest.raises(InvalidData) as refused:
         await hass.config_entries.options.async_configure(form["flow_id"], wrong)
-    # Home Assistant tells on top of the form what is wrong inside of a section.
-    field = option if option in typed else CONF_BASE
+    # Home Assistant shows errors of fields in a section on top of the form.
+    field = option if option in user_input else CONF_BASE
     assert list(refused.value.schema_errors) == [field]
     assert message in str(refused.value.schema_errors[field])
     assert entry.options == {}
 
-    result = await hass.config_entries.options.async_configure(form["flow_id"], typed)
+    result = await hass.config_entries.options.async_configure(
+        form["flow_id"], user_input
+    )
     await hass.async_block_till_done()
     assert result["type"] is FlowResultType.CREATE_ENTRY
     assert entry.options == entry.options | OPTIONS

@@ -98,13 +98,13 @@ async def test_reauth_shows_why_the_login_was_refused(
     hass: HomeAssistant, entry: MockConfigEntry, watcher: FakeWatcher
 ) -> None:
     """The form shows the text of the server."""
-    words = "Application-specific password required"
+    text = "Application-specific password required"
     watcher.listener.state_changed(
-        AccountState(connected=False, error=AppPasswordNeeded(words))
+        AccountState(connected=False, error=AppPasswordNeeded(text))
     )
     result = await entry.start_reauth_flow(hass)
     assert result["errors"] == {CONF_BASE: "app_password_needed"}
-    assert result["description_placeholders"] == {"name": USERNAME, "answer": words}
+    assert result["description_placeholders"] == {"name": USERNAME, "answer": text}
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ async def test_reauth_does_not_ask_again_about_encryption(
     data = {**ENTRY_DATA, CONF_SECURITY: "none"}
     hass.config_entries.async_update_entry(entry, data=data)
     form = await entry.start_reauth_flow(hass)
-    typed = {CONF_PASSWORD: "new", "authentication": "password"}
-    result = await submit(hass, form, typed)
+    user_input = {CONF_PASSWORD: "new", "authentication": "password"}
+    result = await submit(hass, form, user_input)
     await hass.async_block_till_done()
     assert result.get("reason") == "reauth_successful"

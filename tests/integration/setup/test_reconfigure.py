@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("watchers")
 
 
 @pytest.mark.parametrize(
-    ("typed", "changed", "unique_id", "title"),
+    ("user_input", "changed", "unique_id", "title"),
     [
         pytest.param(
             ENTRY_DATA
@@ -65,7 +65,7 @@ async def test_account_is_changed_and_watching_continues(
     watcher: FakeWatcher,
     watchers: list[FakeWatcher],
     check_account: AsyncMock,
-    typed: dict[str, Any],
+    user_input: dict[str, Any],
     changed: dict[str, Any],
     unique_id: str,
     title: str,
@@ -75,7 +75,9 @@ async def test_account_is_changed_and_watching_continues(
     assert result["step_id"] == "reconfigure"
     assert suggested(result) == ACCOUNT_DATA | BY_PASSWORD
 
-    result = await hass.config_entries.flow.async_configure(result["flow_id"], typed)
+    result = await hass.config_entries.flow.async_configure(
+        result["flow_id"], user_input
+    )
     await hass.async_block_till_done()
     assert result["type"] is FlowResultType.ABORT
     assert result["reason"] == "reconfigure_successful"
@@ -132,11 +134,13 @@ async def test_reconfigure_continues_after_an_error(
 ) -> None:
     """The form keeps its values."""
     result = await entry.start_reconfigure_flow(hass)
-    typed = ENTRY_DATA | {CONF_HOST: "imap.exmaple.com"}
+    user_input = ENTRY_DATA | {CONF_HOST: "imap.exmaple.com"}
     check_account.side_effect = HostNotFound()
-    result = await hass.config_entries.flow.async_configure(result["flow_id"], typed)
+    result = await hass.config_entries.flow.async_configure(
+        result["flow_id"], user_input
+    )
     assert result["errors"] == {CONF_HOST: "host_not_found"}
-    assert suggested(result) == typed | BY_PASSWORD
+    assert suggested(result) == user_input | BY_PASSWORD
     assert entry.data == ENTRY_DATA
 
     check_account.side_effect = None
@@ -152,8 +156,8 @@ async def test_stored_password_is_not_sent_to_another_host(
 ) -> None:
     """The host may be mistyped, as with certificate trust and tokens."""
     form = await entry.start_reconfigure_flow(hass)
-    typed = ACCOUNT_DATA | BY_PASSWORD | {CONF_HOST: "imap.exmaple.com"}
-    form = await submit(hass, form, typed)
+    user_input = ACCOUNT_DATA | BY_PASSWORD | {CONF_HOST: "imap.exmaple.com"}
+    form = await submit(hass, form, user_input)
     await hass.async_block_till_done()
     assert not check_account.await_count
 

@@ -188,10 +188,10 @@ async def test_username_is_the_title_without_an_address(
     hass: HomeAssistant, check_account: AsyncMock
 ) -> None:
     """Manual setup accepts a username that is no address."""
-    typed = {CONF_ADDRESS: "jane", "manual": True}
-    form = await submit(hass, await start_flow(hass), typed)
-    typed = suggested(form) | {CONF_HOST: HOST, CONF_PASSWORD: PASSWORD}
-    assert (await submit(hass, form, typed))["title"] == "jane"
+    user_input = {CONF_ADDRESS: "jane", "manual": True}
+    form = await submit(hass, await start_flow(hass), user_input)
+    user_input = suggested(form) | {CONF_HOST: HOST, CONF_PASSWORD: PASSWORD}
+    assert (await submit(hass, form, user_input))["title"] == "jane"
     await hass.async_block_till_done()
 
 
@@ -245,7 +245,7 @@ async def test_only_an_unexpected_exception_is_logged_with_its_traceback(
 
 
 @pytest.mark.parametrize(
-    ("typed", "security", "verify_mode"),
+    ("user_input", "security", "verify_mode"),
     [
         pytest.param({}, Security.TLS, ssl.CERT_REQUIRED, id="tls"),
         pytest.param(
@@ -268,13 +268,13 @@ async def test_only_an_unexpected_exception_is_logged_with_its_traceback(
 async def test_form_values_reach_the_server(
     hass: HomeAssistant,
     check_account: AsyncMock,
-    typed: dict[str, Any],
+    user_input: dict[str, Any],
     security: Security,
     verify_mode: ssl.VerifyMode,
 ) -> None:
     """Host and username are stripped."""
     flow_id = await open_form(hass)
-    await hass.config_entries.flow.async_configure(flow_id, ENTRY_DATA | typed)
+    await hass.config_entries.flow.async_configure(flow_id, ENTRY_DATA | user_input)
     account = check_account.await_args_list[0].args[0]
     assert (account.username, account.password) == (USERNAME, PASSWORD)
     assert (account.host, account.port) == (HOST, 993)
@@ -301,9 +301,9 @@ async def test_connection_without_encryption_needs_confirmation(
     hass: HomeAssistant, check_account: AsyncMock
 ) -> None:
     """Nothing is sent before. The user can go back, and confirms only once per host."""
-    typed = ENTRY_DATA | {CONF_SECURITY: "none", CONF_PORT: 143}
+    user_input = ENTRY_DATA | {CONF_SECURITY: "none", CONF_PORT: 143}
     form = await submit(hass, await start_flow(hass), {"manual": True})
-    menu = await submit(hass, form, typed)
+    menu = await submit(hass, form, user_input)
     assert menu["type"] is FlowResultType.MENU
     assert menu["step_id"] == "not_encrypted"
     assert menu["description_placeholders"] == {"host": HOST}
@@ -312,17 +312,17 @@ async def test_connection_without_encryption_needs_confirmation(
     form = await choose(hass, menu, "go_back")
     assert form["step_id"] == "server"
     assert form["errors"] == {CONF_SECURITY: "encryption_missing"}
-    assert suggested(form) == typed | BY_PASSWORD
+    assert suggested(form) == user_input | BY_PASSWORD
 
-    menu = await submit(hass, form, typed)
+    menu = await submit(hass, form, user_input)
     check_account.side_effect = LoginRefused()
     form = await choose(hass, menu, "allow_not_encrypted")
     assert form["errors"] == {CONF_BASE: "login_refused"}
 
     check_account.side_effect = None
-    result = await submit(hass, form, typed)
+    result = await submit(hass, form, user_input)
     assert result["type"] is FlowResultType.CREATE_ENTRY
-    assert result["data"] == typed
+    assert result["data"] == user_input
     await hass.async_block_till_done()
 
 

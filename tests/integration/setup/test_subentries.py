@@ -99,10 +99,10 @@ async def _start(hass: HomeAssistant, entry: MockConfigEntry, kind: str) -> Any:
     return result
 
 
-async def _submit(hass: HomeAssistant, form: Any, typed: dict[str, Any]) -> Any:
+async def _submit(hass: HomeAssistant, form: Any, user_input: dict[str, Any]) -> Any:
     """Submit a form and wait for the changes."""
     result = await hass.config_entries.subentries.async_configure(
-        form["flow_id"], typed
+        form["flow_id"], user_input
     )
     await hass.async_block_till_done()
     return result
@@ -156,7 +156,7 @@ async def test_folders_of_the_server_are_offered(
 
 
 @pytest.mark.parametrize(
-    ("typed", "data"),
+    ("user_input", "data"),
     [
         pytest.param(
             {"folder": "Work/Projects", **NO_FILTER},
@@ -219,12 +219,12 @@ async def test_folder_is_added(
     hass: HomeAssistant,
     entry: MockConfigEntry,
     client: AsyncMock,
-    typed: dict[str, Any],
+    user_input: dict[str, Any],
     data: dict[str, Any],
 ) -> None:
     """The folder is opened first, which proves that it exists."""
     form = await _start(hass, entry, "folder")
-    result = await _submit(hass, form, typed)
+    result = await _submit(hass, form, user_input)
     assert result["type"] is FlowResultType.CREATE_ENTRY
     subentry = _newest(entry)
     assert subentry.subentry_type == "folder"
@@ -249,13 +249,15 @@ async def test_size_of_the_filter_is_limited(
     source: str,
 ) -> None:
     """The time to match a pattern depends on its length. Triggers have the same limit."""
-    typed: dict[str, Any] = {"filter": {"subject": patterns, "has_attachment": "any"}}
+    user_input: dict[str, Any] = {
+        "filter": {"subject": patterns, "has_attachment": "any"}
+    }
     if source == "user":
         form = await _start(hass, entry, "folder")
-        typed |= {"folder": "Archive"}
+        user_input |= {"folder": "Archive"}
     else:
         form = await entry.start_subentry_reconfigure_flow(hass, "01INBOX")
-    result = await _submit(hass, form, typed)
+    result = await _submit(hass, form, user_input)
     assert result["errors"] == {"filter": "filter_too_long"}
     assert suggested(result)["filter"]["subject"] == patterns
     assert not entry.subentries["01INBOX"].data.get("filter")
@@ -292,22 +294,22 @@ async def test_folder_error_is_shown_and_the_flow_continues(
 ) -> None:
     """The form keeps its values; after the error is fixed, the folder is added."""
     form = await _start(hass, entry, "folder")
-    typed = {
+    user_input = {
         "folder": "Lost",
         "text_size": 100,
         "links": True,
         "filter": {"sender": ["example.com"], "has_attachment": "any"},
     }
     client.count.side_effect = error
-    result = await _submit(hass, form, typed)
+    result = await _submit(hass, form, user_input)
     assert result["type"] is FlowResultType.FORM
     assert result["errors"] == {field: key}
     assert (result["description_placeholders"] or {}) == placeholders
-    assert suggested(result) == typed
+    assert suggested(result) == user_input
     assert _is_expanded(result, "filter")
 
     client.count.side_effect = None
-    result = await _submit(hass, result, typed)
+    result = await _submit(hass, result, user_input)
     assert result["type"] is FlowResultType.CREATE_ENTRY
 
 
@@ -456,7 +458,7 @@ async def test_watched_folders_are_first_in_the_search_form(
 
 
 @pytest.mark.parametrize(
-    ("typed", "data", "criteria"),
+    ("user_input", "data", "criteria"),
     [
         pytest.param(
             SEARCH,
@@ -527,17 +529,17 @@ async def test_search_is_added(
     hass: HomeAssistant,
     entry: MockConfigEntry,
     client: AsyncMock,
-    typed: dict[str, Any],
+    user_input: dict[str, Any],
     data: dict[str, Any],
     criteria: Criteria,
 ) -> None:
     """Only criteria that are set are stored, after one search in each folder."""
     form = await _start(hass, entry, "search")
-    result = await _submit(hass, form, typed)
+    result = await _submit(hass, form, user_input)
     assert result["type"] is FlowResultType.CREATE_ENTRY
     subentry = _newest(entry)
     assert subentry.subentry_type == "search"
-    assert subentry.title == typed["name"].strip()
+    assert subentry.title == user_input["name"].strip()
     assert subentry.unique_id is None
     assert subentry.data == data
     assert client.search.await_args_list == [
@@ -658,19 +660,19 @@ async def test_search_is_changed(
     assert _is_expanded(form, "expert")
 
     client.search.side_effect = CriteriaRefused("What?")
-    typed = {
+    user_input = {
         "name": "Bills",
         "folders": ["INBOX"],
         "text": "invoice",
         "more": {},
         "expert": {},
     }
-    form = await _submit(hass, form, typed)
+    form = await _submit(hass, form, user_input)
     assert form["step_id"] == "reconfigure"
     assert form["errors"] == {CONF_BASE: "criteria_refused"}
 
     client.search.side_effect = None
-    result = await _submit(hass, form, typed)
+    result = await _submit(hass, form, user_input)
     assert result["reason"] == "reconfigure_successful"
     subentry = entry.subentries[subentry_id]
     assert subentry.title == "Bills"
