@@ -184,11 +184,9 @@ class ImapPushConfigFlow(SetupSteps, domain=DOMAIN):
             return self._show_form("reauth_confirm", schema, values, errors)
 
         if user_input is None:
-            return show(
-                self._record_error(login_error, entry.data[CONF_HOST])
-                if login_error
-                else {}
-            )
+            if login_error is None:
+                return show({})
+            return show(self._record_error(login_error, entry.data[CONF_HOST]))
         self._remember_unencrypted_host(entry)
         self._account_data = account_data_without_credentials(entry.data)
         if uses_oauth:

@@ -1,22 +1,22 @@
-"""The delay that stands for a distant server, in a time of its own."""
+"""The delay line, in virtual time."""
 
 from tests.rig.delay_line import DelayLine
 
 
 class Time:
-    """A clock that only sleeping moves."""
+    """A clock that is advanced by `sleep`."""
 
     def __init__(self) -> None:
-        """Start at zero."""
+        """Start at 0 seconds."""
         self.now = 0.0
 
     async def sleep(self, seconds: float) -> None:
-        """Move on."""
+        """Advance the clock."""
         self.now += seconds
 
 
-async def test_chunks_travel_side_by_side() -> None:
-    """One that comes while another one waits is not held back for both."""
+async def test_delays_overlap() -> None:
+    """A chunk is delayed from its own arrival on, not after the previous chunk."""
     time = Time()
     line = DelayLine(lambda: 50, clock=lambda: time.now, sleep=time.sleep)
     await line.put(b"first")
@@ -28,8 +28,8 @@ async def test_chunks_travel_side_by_side() -> None:
     ]
 
 
-async def test_a_shorter_delay_does_not_change_the_order() -> None:
-    """What comes later never overtakes, and the end comes last."""
+async def test_shorter_delay_keeps_the_order() -> None:
+    """Chunks and the end of the stream arrive in order."""
     time, delays = Time(), iter([50, 0, 0])
     line = DelayLine(lambda: next(delays), clock=lambda: time.now, sleep=time.sleep)
     for chunk in (b"slow", b"quick", b""):

@@ -43,7 +43,7 @@ from .form_fields import (
 )
 from .subentry_flow import SubentryFlow, folder_name, folder_selector
 
-# A count needs EXAMINE, which shows whether the folder can be opened. This one is cheap.
+# To check a folder, count its unread mail: this needs EXAMINE, and the response is short.
 UNREAD: Final = Criteria(unread=True)
 
 TEXT_LIST_SELECTOR: Final = TextSelector(TextSelectorConfig(multiple=True))

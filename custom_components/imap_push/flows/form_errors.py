@@ -44,7 +44,7 @@ from ..imap import (
 from ..mail.errors import most_specific
 from ..server_text import single_line
 
-MAX_ANSWER: Final = 300  # characters of server text in a form
+MAX_FORM_TEXT: Final = 300  # characters of server text in a form
 NOTHING: Final = "—"  # shown for a missing value
 
 # Errors while an account is set up: field and translation key.
@@ -119,19 +119,19 @@ def account_error(
                 CONF_BASE,
                 "app_password_needed_at",
                 {
-                    "answer": _answer(str(err)) or NOTHING,
+                    "answer": _shorten(str(err)) or NOTHING,
                     "provider": provider.name,
                     "url": provider.page or NOTHING,
                 },
             )
         case TokenRevoked():
             pass  # Its text is our own, not from the server.
-        case LoginRefused() if answer := _answer(str(err)):
+        case LoginRefused() if answer := _shorten(str(err)):
             key = most_specific(REFUSED_LOGINS, err)
             return CONF_BASE, key, {"answer": answer}
         case CommandRefused(text=text):
-            return CONF_BASE, "command_refused", {"answer": _answer(text) or NOTHING}
-        case ServerLeft(text=text) if answer := _answer(text):
+            return CONF_BASE, "command_refused", {"answer": _shorten(text) or NOTHING}
+        case ServerLeft(text=text) if answer := _shorten(text):
             return CONF_BASE, "command_refused", {"answer": answer}
         case FolderNotFound():
             return CONF_BASE, "folder_not_found", {"folder": folder}
@@ -150,14 +150,14 @@ def request_error(err: ImapError, folder: str) -> tuple[str, dict[str, str]]:
     """Return translation key and placeholders for an error of a request in a folder."""
     match err:
         case CriteriaRefused():
-            return "criteria_refused", {"answer": _answer(str(err))}
+            return "criteria_refused", {"answer": _shorten(str(err))}
         case CommandRefused(text=text):
-            return "command_refused", {"answer": _answer(text) or NOTHING}
+            return "command_refused", {"answer": _shorten(text) or NOTHING}
         case FolderNotFound():
             return "folder_not_found", {"folder": folder}
     return most_specific(REQUEST_ERRORS, err), {}
 
 
-def _answer(text: str) -> str:
+def _shorten(text: str) -> str:
     """Return the text of a server for an error; the frontend shows it as plain text."""
-    return single_line(text, MAX_ANSWER)
+    return single_line(text, MAX_FORM_TEXT)

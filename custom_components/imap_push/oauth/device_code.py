@@ -76,20 +76,20 @@ class DeviceCode:
 async def request_code(session: ClientSession, provider: DeviceProvider) -> DeviceCode:
     """Request a device code (RFC 8628 3.1). Raises SignInFailed."""
     form = {"client_id": provider.client_id, "scope": provider.scope}
-    answer = await _post(session, provider.device_url, form)
-    if answer.get("error"):
-        raise SignInFailed(SignInProblem.REFUSED, error_code_from(answer))
+    response = await _post(session, provider.device_url, form)
+    if response.get("error"):
+        raise SignInFailed(SignInProblem.REFUSED, error_code_from(response))
     try:
         return DeviceCode(
-            user_code=_check_text(_USER_CODE, answer["user_code"]),
+            user_code=_check_text(_USER_CODE, response["user_code"]),
             # Google, and formerly Microsoft, use another name.
             verification_uri=_check_text(
                 _VERIFICATION_URI,
-                answer.get("verification_uri") or answer["verification_url"],
+                response.get("verification_uri") or response["verification_url"],
             ),
-            interval=_interval(answer.get("interval", DEFAULT_INTERVAL_SECONDS)),
-            expires_in=_clamp(answer["expires_in"], 0.0, MAX_LIFETIME_SECONDS),
-            device_code=str(answer["device_code"]),
+            interval=_interval(response.get("interval", DEFAULT_INTERVAL_SECONDS)),
+            expires_in=_clamp(response["expires_in"], 0.0, MAX_LIFETIME_SECONDS),
+            device_code=str(response["device_code"]),
         )
     except (KeyError, OverflowError, TypeError, ValueError) as error:
         raise SignInFailed(SignInProblem.UNREACHABLE, "no code") from error
@@ -122,13 +122,13 @@ async def _poll_until_answer(
     while True:
         await asyncio.sleep(interval)
         try:
-            answer = await _post(session, provider.token_url, form)
+            response = await _post(session, provider.token_url, form)
         except SignInFailed:
             interval = _interval(interval * 2)
             continue
-        match answer.get("error"):
+        match response.get("error"):
             case None:
-                return _renewable_token(answer)
+                return _renewable_token(response)
             case "authorization_pending":
                 pass
             case "slow_down":
@@ -139,7 +139,7 @@ async def _poll_until_answer(
             case "access_denied" | "authorization_declined" as error:
                 raise SignInFailed(SignInProblem.DENIED, error)
             case _:
-                raise SignInFailed(SignInProblem.REFUSED, error_code_from(answer))
+                raise SignInFailed(SignInProblem.REFUSED, error_code_from(response))
 
 
 async def _post(
@@ -152,10 +152,10 @@ async def _post(
         raise SignInFailed(SignInProblem.UNREACHABLE, str(error)) from error
 
 
-def _renewable_token(answer: dict[str, Any]) -> dict[str, Any]:
+def _renewable_token(response: dict[str, Any]) -> dict[str, Any]:
     """Return the token with its time of expiry. Raises SignInFailed without refresh token."""
     try:
-        token = token_from(answer)
+        token = token_from(response)
     except ValueError:
         raise SignInFailed(SignInProblem.REFUSED, "no token") from None
     if "refresh_token" not in token:

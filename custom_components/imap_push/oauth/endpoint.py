@@ -37,38 +37,40 @@ async def post_form(
                 chunk := await response.content.readany()
             ):
                 text += chunk
-        answer = json.loads(text[:MAX_RESPONSE_SIZE], parse_constant=_reject_constant)
+        body = json.loads(text[:MAX_RESPONSE_SIZE], parse_constant=_reject_constant)
     except (ClientError, OSError, ValueError, RecursionError) as error:
         raise EndpointError(type(error).__name__) from error
-    if not isinstance(answer, dict) or _is_temporary(response.status):
+    if not isinstance(body, dict) or _is_temporary(response.status):
         raise EndpointError(str(response.status))
-    return answer
+    return body
 
 
-def token_from(answer: dict[str, Any]) -> dict[str, Any]:
+def token_from(response: dict[str, Any]) -> dict[str, Any]:
     """Return the fields of a response to store. Raises ValueError without access token.
 
     A field that is not printable ASCII (RFC 6749 A) is ignored: it could be neither sent to
     the server nor stored.
     """
-    token = {key: answer[key] for key in _TOKEN_FIELDS if _is_text(answer.get(key))}
+    token = {key: response[key] for key in _TOKEN_FIELDS if _is_text(response.get(key))}
     if "access_token" not in token:
         raise ValueError
-    return token | {"expires_in": _lifetime(answer)}
+    return token | {"expires_in": _lifetime(response)}
 
 
-def error_code_from(answer: dict[str, Any]) -> str:
+def error_code_from(response: dict[str, Any]) -> str:
     """Return the error code of a response, with the more specific numbers of Microsoft."""
-    numbers = answer.get("error_codes")
+    numbers = response.get("error_codes")
     if not isinstance(numbers, list):
         numbers = []
-    return ", ".join([str(answer["error"]), *(f"AADSTS{number}" for number in numbers)])
+    return ", ".join(
+        [str(response["error"]), *(f"AADSTS{number}" for number in numbers)]
+    )
 
 
-def _lifetime(answer: dict[str, Any]) -> int:
+def _lifetime(response: dict[str, Any]) -> int:
     """Return the lifetime of an access token in seconds."""
     try:
-        seconds = int(answer["expires_in"])
+        seconds = int(response["expires_in"])
     except KeyError, OverflowError, TypeError, ValueError:
         return DEFAULT_LIFETIME_SECONDS
     return min(max(seconds, 0), MAX_LIFETIME_SECONDS)

@@ -116,20 +116,20 @@ class MailOAuth2Implementation(LocalOAuth2ImplementationWithPkce):
             form["client_secret"] = self.client_secret
         session = async_get_clientsession(self.hass)
         try:
-            answer = await post_form(session, self.token_url, form)
+            response = await post_form(session, self.token_url, form)
         except EndpointError:
             raise OAuth2TokenRequestConnectionError(domain=DOMAIN) from None
         # Yahoo's error may be an object.
-        error = str(answer.get("error") or "")
+        error = str(response.get("error") or "")
         if error in _TEMPORARY_ERRORS:
             raise OAuth2TokenRequestConnectionError(domain=DOMAIN)
         if error:
-            self.refusal = error_code_from(answer)
+            self.refusal = error_code_from(response)
             raise OAuth2TokenRequestReauthError(
                 request_info=_request_info(self.token_url), domain=DOMAIN
             )
         try:
-            return token_from(answer)
+            return token_from(response)
         except ValueError:
             raise OAuth2TokenRequestConnectionError(domain=DOMAIN) from None
 

@@ -1,4 +1,4 @@
-"""Every error has a key under which it is told."""
+"""Every error of the engine has a translation key."""
 
 import pytest
 
@@ -27,18 +27,18 @@ from custom_components.imap_push.mail.errors import error_key
         (MailNotFound("no"), "cannot_connect"),
         (NotImap("POP3"), "not_imap"),
     ],
-    ids=lambda it: it if isinstance(it, str) else type(it).__name__,
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
-def test_the_most_specific_key_is_taken(error: ImapError, key: str) -> None:
-    """An error without a key of its own has that of its nearest base."""
+def test_most_specific_key(error: ImapError, key: str) -> None:
+    """An error without a key has the key of its nearest base class."""
     assert error_key(error) == key
 
 
 def test_every_error_has_a_key() -> None:
-    """All that the engine may raise."""
+    """For all errors that the engine exports."""
     errors = [
-        it
-        for it in vars(imap).values()
-        if isinstance(it, type) and issubclass(it, ImapError)
+        value
+        for value in vars(imap).values()
+        if isinstance(value, type) and issubclass(value, ImapError)
     ]
     assert all(error_key(error.__new__(error)) for error in errors)
