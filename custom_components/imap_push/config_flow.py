@@ -44,7 +44,7 @@ from .flows.account_forms import (
     CONF_ACCOUNT,
     REAUTH_SCHEMA,
     TRUST_KEYS,
-    account_data_without_credentials,
+    account_settings,
     entry_data_from_form,
     form_from_entry_data,
     password_from,
@@ -174,7 +174,8 @@ class ImapPushConfigFlow(SetupSteps, domain=DOMAIN):
         entry = self._get_reauth_entry()
         uses_oauth = CONF_PASSWORD not in entry.data
         schema = vol.Schema({}) if uses_oauth else REAUTH_SCHEMA
-        login_error = _login_error(entry)
+        loaded = entry.state is ConfigEntryState.LOADED
+        login_error = entry.runtime_data.data.error if loaded else None
         auth_method = (
             Auth.OAUTH2 if isinstance(login_error, OAuthNeeded) else Auth.PASSWORD
         )
@@ -184,11 +185,11 @@ class ImapPushConfigFlow(SetupSteps, domain=DOMAIN):
             return self._show_form("reauth_confirm", schema, values, errors)
 
         if user_input is None:
-            if login_error is None:
+            if not isinstance(login_error, LoginRefused):
                 return show({})
             return show(self._record_error(login_error, entry.data[CONF_HOST]))
         self._remember_unencrypted_host(entry)
-        self._account_data = account_data_without_credentials(entry.data)
+        self._account_data = account_settings(entry.data)
         if uses_oauth:
             return await self.async_step_sign_in()
         data = self._account_data | password_from(user_input)
@@ -269,14 +270,6 @@ class ImapPushConfigFlow(SetupSteps, domain=DOMAIN):
             title=data[CONF_USERNAME] if was_named_by_login else entry.title,
             data=data,
         )
-
-
-def _login_error(entry: ImapPushConfigEntry) -> LoginRefused | None:
-    """Return the error of the last login if the entry is loaded and the login was refused."""
-    if entry.state is not ConfigEntryState.LOADED:
-        return None
-    error = entry.runtime_data.data.error
-    return error if isinstance(error, LoginRefused) else None
 
 
 def _updated_data(

@@ -43,12 +43,14 @@ async def async_get_config_entry_diagnostics(
     """Return the diagnostics of an account."""
     coordinator = entry.runtime_data
     state = coordinator.data
+    provider = entry.data.get(CONF_OAUTH_PROVIDER)
+    capabilities = [public_name(capability) for capability in state.capabilities]
     return {
         "account": {
             "port": entry.data[CONF_PORT],
             "security": entry.data[CONF_SECURITY],
             "verify_ssl": entry.data[CONF_VERIFY_SSL],
-            "oauth_provider": _public_provider(entry.data.get(CONF_OAUTH_PROVIDER)),
+            "oauth_provider": provider if provider in {*PROVIDERS, CUSTOM} else None,
         },
         "options": asdict(_watch_options(coordinator))
         | {key: entry.options.get(key) is True for key in _SWITCHES}
@@ -58,10 +60,8 @@ async def async_get_config_entry_diagnostics(
         "connections": state.connections,
         "push_mode": state.push_mode.value,
         "error": type(state.error).__name__ if state.error else None,
-        "capabilities": _describe_capabilities(state.capabilities),
-        "unknown_capabilities": sum(
-            not public_name(capability) for capability in state.capabilities
-        ),
+        "capabilities": sorted({*capabilities} - {""}),
+        "unknown_capabilities": capabilities.count(""),
         "searches": len(entry.get_subentries_of_type(SUBENTRY_TYPE_SEARCH)),
         "folders": {
             str(number): _describe_folder(coordinator, name, subentry)
@@ -111,16 +111,6 @@ def _subentries_by_folder(
     return dict.fromkeys(coordinator.data.folders) | {
         subentry.data[CONF_FOLDER]: subentry for subentry in subentries
     }
-
-
-def _public_provider(provider: str | None) -> str | None:
-    """Return the OAuth2 provider if it is a known one, otherwise None."""
-    return provider if provider in {*PROVIDERS, CUSTOM} else None
-
-
-def _describe_capabilities(capabilities: frozenset[str]) -> list[str]:
-    """Return the well-known capabilities."""
-    return sorted({public_name(capability) for capability in capabilities} - {""})
 
 
 def _describe_folder(

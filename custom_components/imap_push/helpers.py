@@ -77,13 +77,6 @@ def ssl_context_for_ca(pem: str) -> ssl.SSLContext:
     return context
 
 
-def _ssl_context(data: Mapping[str, Any]) -> ssl.SSLContext:
-    """Return the TLS context; those of Home Assistant are cached, so this does not block."""
-    if not data[CONF_VERIFY_SSL]:
-        return client_context_no_verify()
-    return ssl_context_for_ca(data[CONF_CA]) if CONF_CA in data else client_context()
-
-
 def name_for_log(entry: ConfigEntry) -> str:
     """Return the host and the last characters of the entry ID.
 
@@ -96,6 +89,13 @@ def account_from_entry_data(
     data: Mapping[str, Any], token: TokenSource | None = None
 ) -> Account:
     """Return the account; `token` is used if there is no password."""
+    # The contexts of Home Assistant are cached, so this does not block.
+    if not data[CONF_VERIFY_SSL]:
+        ssl_context = client_context_no_verify()
+    elif CONF_CA in data:
+        ssl_context = ssl_context_for_ca(data[CONF_CA])
+    else:
+        ssl_context = client_context()
     return Account(
         host=data[CONF_HOST],
         port=data[CONF_PORT],
@@ -103,7 +103,7 @@ def account_from_entry_data(
         password=data.get(CONF_PASSWORD, ""),
         token=token,
         security=Security(data[CONF_SECURITY]),
-        ssl_context=_ssl_context(data),
+        ssl_context=ssl_context,
         fingerprint=data.get(CONF_FINGERPRINT),
     )
 

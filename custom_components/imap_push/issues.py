@@ -96,11 +96,13 @@ def async_update_issues(
                 folder=escape_markdown(subentry.data[CONF_FOLDER]),
             )
         elif folder is not None and folder.available:
-            _delete(hass, _folder_issue_id(entry, subentry.subentry_id))
+            ir.async_delete_issue(
+                hass, DOMAIN, _folder_issue_id(entry, subentry.subentry_id)
+            )
     if any(folder.rate_limited for folder in state.folders.values()):
         _create(hass, entry, ISSUE_TOO_MUCH_MAIL)
     elif state.connected:
-        _delete(hass, _issue_id(entry, ISSUE_TOO_MUCH_MAIL))
+        ir.async_delete_issue(hass, DOMAIN, _issue_id(entry, ISSUE_TOO_MUCH_MAIL))
     _update_connection_issue(hass, entry, state)
 
 
@@ -116,7 +118,7 @@ def async_create_alert_issue(
 def async_delete_issues(hass: HomeAssistant, entry: ConfigEntry) -> None:
     """Delete all issues of an account."""
     for issue_id in _issue_ids(hass, entry.entry_id):
-        _delete(hass, issue_id)
+        ir.async_delete_issue(hass, DOMAIN, issue_id)
 
 
 @callback
@@ -132,19 +134,19 @@ def core_imap_duplicates(hass: HomeAssistant, entry: ConfigEntry) -> list[Config
 def _update_configuration_issues(hass: HomeAssistant, entry: ConfigEntry) -> None:
     """Create and delete the issues about the configuration."""
     if entry.get_subentries_of_type(SUBENTRY_TYPE_FOLDER):
-        _delete(hass, _issue_id(entry, ISSUE_NOTHING_WATCHED))
+        ir.async_delete_issue(hass, DOMAIN, _issue_id(entry, ISSUE_NOTHING_WATCHED))
     else:
         _create(hass, entry, ISSUE_NOTHING_WATCHED)
     if core_imap_duplicates(hass, entry):
         _create(hass, entry, ISSUE_CORE_IMAP_TOO)
     else:
-        _delete(hass, _issue_id(entry, ISSUE_CORE_IMAP_TOO))
+        ir.async_delete_issue(hass, DOMAIN, _issue_id(entry, ISSUE_CORE_IMAP_TOO))
     of_subentries = {
         _folder_issue_id(entry, subentry_id) for subentry_id in entry.subentries
     }
     for issue_id in _issue_ids(hass, _folder_issue_id(entry, "")):
         if issue_id not in of_subentries:
-            _delete(hass, issue_id)
+            ir.async_delete_issue(hass, DOMAIN, issue_id)
 
 
 def _update_connection_issue(
@@ -161,7 +163,7 @@ def _update_connection_issue(
     key, placeholders = issue or (None, {})
     for other in _CONNECTION_ISSUES:
         if other != key:
-            _delete(hass, _issue_id(entry, other))
+            ir.async_delete_issue(hass, DOMAIN, _issue_id(entry, other))
     if key is not None:
         _create(hass, entry, key, **placeholders)
 
@@ -214,10 +216,6 @@ def _create(
         translation_key=key,
         translation_placeholders=placeholders,
     )
-
-
-def _delete(hass: HomeAssistant, issue_id: str) -> None:
-    ir.async_delete_issue(hass, DOMAIN, issue_id)
 
 
 def _issue_id(entry: ConfigEntry, key: str) -> str:

@@ -18,7 +18,7 @@ from homeassistant.data_entry_flow import AbortFlow
 from homeassistant.helpers import issue_registry as ir
 
 from .const import CONF_FINGERPRINT, CONF_FOLDER, DEFAULT_FOLDER, SUBENTRY_TYPE_FOLDER
-from .flows.account_forms import PASSWORD_SELECTOR, account_data_without_credentials
+from .flows.account_forms import PASSWORD_SELECTOR, account_settings
 from .flows.account_steps import certificate_placeholders
 from .flows.form_fields import UserInput
 from .helpers import account_from_entry_data
@@ -118,7 +118,7 @@ class AppPasswordFlow(AccountRepairFlow):
         """Ask for the app password and log in with it."""
         if user_input is None:
             return self.show_form("password", APP_PASSWORD_SCHEMA)
-        data = account_data_without_credentials(self.entry.data) | user_input
+        data = account_settings(self.entry.data) | user_input
         account = account_from_entry_data(data)
         try:
             await check_account(account, DEFAULT_FOLDER)

@@ -144,7 +144,7 @@ def entry_data_from_server(server: Server) -> dict[str, Any]:
     }
 
 
-def account_data_without_credentials(data: Mapping[str, Any]) -> dict[str, Any]:
+def account_settings(data: Mapping[str, Any]) -> dict[str, Any]:
     """Return the data of an entry without password, token and OAuth provider."""
     return {key: data[key] for key in (*ACCOUNT_KEYS, *TRUST_KEYS) if key in data}
 

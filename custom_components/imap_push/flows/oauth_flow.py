@@ -256,7 +256,13 @@ class OAuthSteps(AbstractOAuth2FlowHandler):
     ) -> ConfigFlowResult:
         """Show a device code and wait until the user has entered it on the provider's page."""
         session = async_get_clientsession(self.hass)
-        provider = self._device_provider()
+        assert self._provider.device_url is not None
+        provider = DeviceProvider(
+            device_url=self._provider.device_url,
+            token_url=self._provider.token_url,
+            client_id=self._client.client_id,
+            scope=self._provider.scope,
+        )
         if self._polling is None:
             try:
                 code = await request_code(session, provider)
@@ -319,16 +325,6 @@ class OAuthSteps(AbstractOAuth2FlowHandler):
             data_schema=vol.Schema({}),
             errors={"base": f"sign_in_{failure.problem}"},
             description_placeholders={"reason": str(failure)},
-        )
-
-    def _device_provider(self) -> DeviceProvider:
-        """Return the provider for a public client: the device flow uses no client secret."""
-        assert self._provider.device_url is not None
-        return DeviceProvider(
-            device_url=self._provider.device_url,
-            token_url=self._provider.token_url,
-            client_id=self._client.client_id,
-            scope=self._provider.scope,
         )
 
 

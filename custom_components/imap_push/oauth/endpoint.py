@@ -40,7 +40,10 @@ async def post_form(
         body = json.loads(text[:MAX_RESPONSE_SIZE], parse_constant=_reject_constant)
     except (ClientError, OSError, ValueError, RecursionError) as error:
         raise EndpointError(type(error).__name__) from error
-    if not isinstance(body, dict) or _is_temporary(response.status):
+    is_outage = (
+        response.status >= 500 or response.status == HTTPStatus.TOO_MANY_REQUESTS
+    )
+    if is_outage or not isinstance(body, dict):
         raise EndpointError(str(response.status))
     return body
 
@@ -74,10 +77,6 @@ def _lifetime(response: dict[str, Any]) -> int:
     except KeyError, OverflowError, TypeError, ValueError:
         return DEFAULT_LIFETIME_SECONDS
     return min(max(seconds, 0), MAX_LIFETIME_SECONDS)
-
-
-def _is_temporary(status: int) -> bool:
-    return status >= 500 or status == HTTPStatus.TOO_MANY_REQUESTS
 
 
 def _is_text(value: object) -> bool:
