@@ -96,13 +96,11 @@ def async_update_issues(
                 folder=escape_markdown(subentry.data[CONF_FOLDER]),
             )
         elif folder is not None and folder.available:
-            ir.async_delete_issue(
-                hass, DOMAIN, _folder_issue_id(entry, subentry.subentry_id)
-            )
+            _delete(hass, entry, ISSUE_FOLDER_MISSING, subentry.subentry_id)
     if any(folder.rate_limited for folder in state.folders.values()):
         _create(hass, entry, ISSUE_TOO_MUCH_MAIL)
     elif state.connected:
-        ir.async_delete_issue(hass, DOMAIN, _issue_id(entry, ISSUE_TOO_MUCH_MAIL))
+        _delete(hass, entry, ISSUE_TOO_MUCH_MAIL)
     _update_connection_issue(hass, entry, state)
 
 
@@ -134,18 +132,19 @@ def core_imap_duplicates(hass: HomeAssistant, entry: ConfigEntry) -> list[Config
 def _update_configuration_issues(hass: HomeAssistant, entry: ConfigEntry) -> None:
     """Create and delete the issues about the configuration."""
     if entry.get_subentries_of_type(SUBENTRY_TYPE_FOLDER):
-        ir.async_delete_issue(hass, DOMAIN, _issue_id(entry, ISSUE_NOTHING_WATCHED))
+        _delete(hass, entry, ISSUE_NOTHING_WATCHED)
     else:
         _create(hass, entry, ISSUE_NOTHING_WATCHED)
     if core_imap_duplicates(hass, entry):
         _create(hass, entry, ISSUE_CORE_IMAP_TOO)
     else:
-        ir.async_delete_issue(hass, DOMAIN, _issue_id(entry, ISSUE_CORE_IMAP_TOO))
-    of_subentries = {
-        _folder_issue_id(entry, subentry_id) for subentry_id in entry.subentries
+        _delete(hass, entry, ISSUE_CORE_IMAP_TOO)
+    kept = {
+        _issue_id(entry, ISSUE_FOLDER_MISSING, subentry_id)
+        for subentry_id in entry.subentries
     }
-    for issue_id in _issue_ids(hass, _folder_issue_id(entry, "")):
-        if issue_id not in of_subentries:
+    for issue_id in _issue_ids(hass, f"{_issue_id(entry, ISSUE_FOLDER_MISSING)}_"):
+        if issue_id not in kept:
             ir.async_delete_issue(hass, DOMAIN, issue_id)
 
 
@@ -153,32 +152,23 @@ def _update_connection_issue(
     hass: HomeAssistant, entry: ConfigEntry, state: AccountState
 ) -> None:
     """Create or delete the issue about a connection problem that the user can fix."""
-    issue = (
-        None
-        if state.connected
-        else _connection_issue(state.error, entry.data[CONF_HOST])
-    )
+    issue = None if state.connected else _issue_for(state.error, entry.data[CONF_HOST])
     if not (state.connected or issue or isinstance(state.error, LoginRefused)):
         return  # An outage does not solve the earlier problem.
     key, placeholders = issue or (None, {})
     for other in _CONNECTION_ISSUES:
         if other != key:
-            ir.async_delete_issue(hass, DOMAIN, _issue_id(entry, other))
+            _delete(hass, entry, other)
     if key is not None:
         _create(hass, entry, key, **placeholders)
 
 
-def _connection_issue(
-    error: ImapError | None, host: str
-) -> tuple[str, dict[str, str]] | None:
+def _issue_for(error: ImapError | None, host: str) -> tuple[str, dict[str, str]] | None:
     """Return translation key and placeholders of the issue for an error, or None."""
     match error:
         case AppPasswordNeeded():
-            page = app_password_page_for(host)
-            return ISSUE_APP_PASSWORD, {
-                "answer": escape_markdown(str(error)),
-                "url": page,
-            }
+            answer, url = escape_markdown(str(error)), app_password_page_for(host)
+            return ISSUE_APP_PASSWORD, {"answer": answer, "url": url}
         case OAuthNeeded():
             return ISSUE_OAUTH_NEEDED, {"answer": escape_markdown(str(error))}
         case CertificateError(problem=problem):
@@ -196,13 +186,10 @@ def _create(
 ) -> None:
     """Create or update an issue; an update keeps whether the user ignored it."""
     placeholders["account"] = entry.title
-    issue_id = _issue_id(entry, key)
-    if subentry_id is not None:
-        issue_id = _folder_issue_id(entry, subentry_id)
     ir.async_create_issue(
         hass,
         DOMAIN,
-        issue_id,
+        _issue_id(entry, key, subentry_id),
         data={
             **placeholders,
             "key": key,
@@ -218,12 +205,14 @@ def _create(
     )
 
 
-def _issue_id(entry: ConfigEntry, key: str) -> str:
-    return f"{key}_{entry.entry_id}"
+def _delete(
+    hass: HomeAssistant, entry: ConfigEntry, key: str, subentry_id: str | None = None
+) -> None:
+    ir.async_delete_issue(hass, DOMAIN, _issue_id(entry, key, subentry_id))
 
 
-def _folder_issue_id(entry: ConfigEntry, subentry_id: str) -> str:
-    return f"{ISSUE_FOLDER_MISSING}_{entry.entry_id}_{subentry_id}"
+def _issue_id(entry: ConfigEntry, key: str, subentry_id: str | None = None) -> str:
+    return "_".join(filter(None, (key, entry.entry_id, subentry_id)))
 
 
 def _issue_ids(hass: HomeAssistant, text: str) -> list[str]:

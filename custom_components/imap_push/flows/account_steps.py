@@ -34,6 +34,7 @@ _LOGGER = logging.getLogger(__name__)
 FINGERPRINT_GROUP: Final = 4  # digits
 
 type Errors = dict[str, str]  # translation key by field
+type ShowForm = Callable[[Errors], ConfigFlowResult]
 
 
 def certificate_placeholders(certificate: Certificate, host: str) -> dict[str, str]:
@@ -62,7 +63,7 @@ class AccountSteps(ConfigFlow):
     _certificate: Certificate
     _error: ImapError | None = None
     _form_errors: Errors
-    _show_again: Callable[[Errors], ConfigFlowResult]
+    _show_again: ShowForm
 
     @abstractmethod
     async def async_save_account(
@@ -75,7 +76,7 @@ class AccountSteps(ConfigFlow):
         """Return the account for entry data."""
 
     async def async_try_account(
-        self, data: dict[str, Any], show_again: Callable[[Errors], ConfigFlowResult]
+        self, data: dict[str, Any], show_again: ShowForm
     ) -> ConfigFlowResult:
         """Log in and save the account; otherwise show the form again, or a menu of options."""
         self._candidate, self._show_again = data, show_again

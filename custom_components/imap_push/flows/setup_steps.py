@@ -1,6 +1,6 @@
 """Steps from a mail address to an account: discovery, password, OAuth, server settings."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final, override
 
 import aiodns
@@ -55,7 +55,7 @@ from .account_forms import (
     form_from_entry_data,
     password_from,
 )
-from .account_steps import AccountSteps, Errors
+from .account_steps import AccountSteps, Errors, ShowForm
 from .form_errors import NOTHING
 from .form_fields import UserInput
 from .oauth_flow import OAuthSteps
@@ -254,9 +254,7 @@ class SetupSteps(AccountSteps, OAuthSteps):
     async_step_proton_bridge = async_step_server
 
     async def _submit_server(
-        self,
-        user_input: dict[str, Any],
-        show_again: Callable[[Errors], ConfigFlowResult],
+        self, user_input: dict[str, Any], show_again: ShowForm
     ) -> ConfigFlowResult:
         """Try the account of the form, unless it is configured already."""
         data = entry_data_from_form(user_input)
@@ -266,10 +264,7 @@ class SetupSteps(AccountSteps, OAuthSteps):
         )
 
     async def async_sign_in(
-        self,
-        data: dict[str, Any],
-        auth_method: Auth,
-        show_again: Callable[[Errors], ConfigFlowResult],
+        self, data: dict[str, Any], auth_method: Auth, show_again: ShowForm
     ) -> ConfigFlowResult:
         """Try the account; first get the token or password that is missing."""
         if auth_method == Auth.OAUTH2 and CONF_TOKEN not in data:
