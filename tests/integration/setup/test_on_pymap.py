@@ -24,6 +24,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 
 from .. import get_state, open_form
+from ..flow_forms import choose
 
 from tests.rig.certificate import Certificate, make_certificate
 from tests.rig.pymap_server import PASSWORD, USER, PymapServer
@@ -88,15 +89,8 @@ async def _add_account(hass: HomeAssistant, values: dict[str, Any]) -> Any:
     flow_id = await open_form(hass)
     result = await hass.config_entries.flow.async_configure(flow_id, values)
     if result.get("step_id") == "not_encrypted":
-        return await _choose(hass, result, "allow_not_encrypted")
+        return await choose(hass, result, "allow_not_encrypted")
     return result
-
-
-async def _choose(hass: HomeAssistant, menu: Any, option: str) -> Any:
-    """Select an option of a menu."""
-    return await hass.config_entries.flow.async_configure(
-        menu["flow_id"], {"next_step_id": option}
-    )
 
 
 def _numbered_mail(number: int) -> EmailMessage:
@@ -200,7 +194,7 @@ async def test_self_signed_certificate_is_trusted(
         "IMAP Push test CA",
     )
 
-    result = await _choose(hass, menu, "trust")
+    result = await choose(hass, menu, "trust")
     assert result["type"] is FlowResultType.CREATE_ENTRY
     assert result["data"]["fingerprint"] == certificate.fingerprint
     await _wait_for_state(hass, CONNECTIVITY, "on")
@@ -212,7 +206,7 @@ async def test_custom_ca_is_trusted(
 ) -> None:
     """The user pastes the CA certificate."""
     menu = await _add_account(hass, _form_values(server, verify_ssl=True))
-    form = await _choose(hass, menu, "own_ca")
+    form = await choose(hass, menu, "own_ca")
     pem = await asyncio.to_thread(certificate.ca.read_text)
     result = await hass.config_entries.flow.async_configure(
         form["flow_id"], {"ca": pem}
