@@ -174,8 +174,8 @@ class ImapPushConfigFlow(SetupSteps, domain=DOMAIN):
         entry = self._get_reauth_entry()
         uses_oauth = CONF_PASSWORD not in entry.data
         schema = vol.Schema({}) if uses_oauth else REAUTH_SCHEMA
-        loaded = entry.state is ConfigEntryState.LOADED
-        login_error = entry.runtime_data.data.error if loaded else None
+        is_loaded = entry.state is ConfigEntryState.LOADED
+        login_error = entry.runtime_data.data.error if is_loaded else None
         auth_method = (
             Auth.OAUTH2 if isinstance(login_error, OAuthNeeded) else Auth.PASSWORD
         )
@@ -233,13 +233,13 @@ class ImapPushConfigFlow(SetupSteps, domain=DOMAIN):
             return self._update_entry(entry, data)
         # Otherwise, Home Assistant would replace an entry that was added in the meantime.
         self._abort_if_unique_id_configured()
-        pushes = announces_mail(
+        has_push = announces_mail(
             WatchOptions(), quirks_of(data[CONF_HOST]), capabilities
         )
         return self.async_create_entry(
             title=self.account_title(data[CONF_USERNAME]),
             data=data,
-            description="push" if pushes else "poll",
+            description="push" if has_push else "poll",
             description_placeholders={"seconds": str(DEFAULT_POLL_INTERVAL)},
             subentries=[
                 ConfigSubentryData(
