@@ -35,7 +35,7 @@ from .imap import (
 )
 from .issues import async_create_alert_issue, async_update_issues
 from .mail.event_data import NewMail, new_mail_from_arrival
-from .oauth.tokens import account_of
+from .oauth.tokens import account_from_entry
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
         self.mark_store = MarkStore(
             hass, entry.entry_id, entry.data[CONF_USERNAME].casefold()
         )
-        self._account = account_of(hass, entry)
+        self._account = account_from_entry(hass, entry)
         self.client = Client(self._account, self.alerted)
         self.subentries = Subentries(hass, entry, self.mark_store)
         self._is_lost = False
