@@ -5,7 +5,7 @@ import contextlib
 from dataclasses import dataclass, field
 from typing import Final
 
-from ..limits import Holding, ReceiveBudget
+from ..limits import ReceiveBudget, ReceiveQuota
 from .parser import Data
 
 # Octets of memory for pushed mail that waits; more is dropped, and a sweep finds it again.
@@ -40,7 +40,7 @@ class UnsolicitedQueue:
     def __init__(self, budget: ReceiveBudget | None = None) -> None:
         """Start without news; `budget` is what the account's connections may hold together."""
         self._news = Unsolicited()
-        self._waiting = Holding(budget or ReceiveBudget(), MAX_WAITING)
+        self._waiting = ReceiveQuota(budget or ReceiveBudget(), MAX_WAITING)
         self._exists = 0
         self._waiter: asyncio.Future[None] | None = None
 
@@ -112,7 +112,7 @@ class UnsolicitedQueue:
             self._waiter.set_result(None)
 
     def _keep(self, data: Data, kept: list[Data]) -> None:
-        if self._waiting.take(data.memory):
+        if self._waiting.acquire(data.memory):
             kept.append(data)
         else:
             overflowed = self._news.overflowed
