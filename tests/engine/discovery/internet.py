@@ -1,4 +1,4 @@
-"""An internet on loopback: names, web servers and mail servers that a test makes up."""
+"""A simulated internet on loopback: DNS records, web servers and mail servers."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -25,10 +25,10 @@ type Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Internet:
-    """What there is. Everything else does not exist."""
+    """The names and servers that exist; it starts without any."""
 
     def __init__(self, certificate: Certificate) -> None:
-        """Begin with nothing."""
+        """Start without any names or servers."""
         self._certificate = certificate
         self._ports: dict[int, int] = {}
         self._files: dict[str, Answer] = {}
@@ -36,7 +36,7 @@ class Internet:
         self._mail: dict[tuple[str, int], ScriptedServer] = {}
         self.addresses: dict[str, list[str]] = {}
         self.connected: list[tuple[str, int]] = []  # by HTTP: address and port
-        self.asked: list[str] = []
+        self.requested: list[str] = []
         self.dialled: list[tuple[str, int]] = []
         self.is_online = True
 
@@ -44,9 +44,9 @@ class Internet:
     async def run(
         self, *, check_hostname: bool = False
     ) -> AsyncIterator[aiohttp.ClientSession]:
-        """Serve; give a session that finds all web servers here.
+        """Start the web servers; yield a session that connects to them for all host names.
 
-        One certificate does for all of them, unless host names are checked.
+        All share one certificate, so host names are not verified by default.
         """
         context = self._certificate.client_context()
         context.check_hostname = check_hostname
@@ -64,28 +64,26 @@ class Internet:
             )
 
     def serve(self, url: str, answer: Answer | bytes) -> None:
-        """Have an answer at a URL, which is without its query."""
+        """Set the answer for a URL without its query."""
         self._files[url] = file(answer) if isinstance(answer, bytes) else answer
 
     def add(self, name: str, kind: str, *data: object) -> None:
-        """Add records of a name."""
+        """Set the records of a name."""
         self._records[name, kind] = list(data)
 
-    def mx(self, name: str, *exchanges: str) -> None:
-        """Let the mail of a domain go to these hosts, the first one preferred."""
-        records = [
-            pycares.MXRecordData(10 * n, host) for n, host in enumerate(exchanges)
-        ]
+    def mx(self, name: str, *hosts: str) -> None:
+        """Set the MX records of a domain, the preferred host first."""
+        records = [pycares.MXRecordData(10 * n, host) for n, host in enumerate(hosts)]
         self.add(name, "MX", *reversed(records))
 
     def srv(self, name: str, *services: tuple[int, int, int, str]) -> None:
-        """Announce services: priority, weight, port, target."""
+        """Set SRV records: priority, weight, port, target."""
         self.add(
             name, "SRV", *(pycares.SRVRecordData(*service) for service in services)
         )
 
     async def query_dns(self, host: str, qtype: str, /) -> pycares.DNSResult:
-        """Answer as aiodns."""
+        """Answer like aiodns."""
         if not self.is_online:
             await asyncio.Event().wait()
         if (data := self._records.get((host, qtype))) is None:
@@ -94,11 +92,11 @@ class Internet:
         return pycares.DNSResult(records, [], [])
 
     def mail_server(self, host: str, port: int, server: ScriptedServer) -> None:
-        """Have a mail server, which somebody else runs."""
+        """Add a mail server that is already running."""
         self._mail[host, port] = server
 
     async def dial(self, host: str, port: int) -> socket.socket:
-        """Connect as the engine does."""
+        """Replace the function of the engine that opens a TCP connection."""
         self.dialled.append((host, port))
         if not self.is_online:
             await asyncio.Event().wait()
@@ -115,19 +113,19 @@ class Internet:
         return self.addresses.get(host, [PUBLIC])
 
     def port(self, port: int) -> int:
-        """Return where on loopback a web server's port is."""
+        """Return the port on loopback of the web server for a port."""
         return self._ports[port]
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         url = str(request.url.with_query(None).with_port(None))
-        self.asked.append(str(request.url.with_port(None)))
+        self.requested.append(str(request.url.with_port(None)))
         if (answer := self._files.get(url)) is None:
             raise web.HTTPNotFound
         return await answer(request)
 
 
 class _Loopback(aiohttp.TCPConnector):
-    """Connects to loopback, whichever public address is asked for."""
+    """Connects to loopback instead of the requested address."""
 
     def __init__(self, internet: Internet, ssl: ssl.SSLContext) -> None:
         super().__init__(ssl=ssl)
@@ -171,7 +169,7 @@ def redirect(target: str, status: int = 302) -> Answer:
 
 
 def drip(first: bytes) -> Answer:
-    """Answer with this, and then with a blank from time to time, without an end."""
+    """Answer with `first`, then with a blank every 50 ms, endlessly."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
@@ -185,14 +183,14 @@ def drip(first: bytes) -> Answer:
 
 
 async def cut(request: web.Request) -> web.StreamResponse:
-    """Break the connection off."""
+    """Abort the connection."""
     assert request.transport is not None
     request.transport.abort()
     return web.Response()
 
 
 async def never(_request: web.Request) -> web.StreamResponse:
-    """Keep silent."""
+    """Send no response."""
     return await asyncio.Event().wait()  # type: ignore[return-value]
 
 
@@ -204,7 +202,7 @@ def config(
     username: str = "%EMAILADDRESS%",
     auth: str = "<authentication>password-cleartext</authentication>",
 ) -> bytes:
-    """Return a config-v1.1.xml with these servers, or with one like this."""
+    """Return a config-v1.1.xml with these servers, or with one that has these values."""
     one = (
         f'<incomingServer type="imap"><hostname>{host}</hostname><port>{port}</port>'
         f"<socketType>{security}</socketType><username>{username}</username>{auth}"

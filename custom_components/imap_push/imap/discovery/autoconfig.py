@@ -1,4 +1,4 @@
-"""The files with which providers tell mail programs their settings (config-v1.1.xml)."""
+"""Parse the autoconfig files of providers (config-v1.1.xml of Thunderbird)."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -12,7 +12,7 @@ from .models import Auth, Server
 MAX_SERVERS: Final = 10
 MAX_USERNAME: Final = 320
 
-# "plain" is not among them: what is not encrypted is never chosen for anyone.
+# Without "plain": a server without encryption is never suggested.
 _SECURITY: Final = {"SSL": Security.TLS, "STARTTLS": Security.STARTTLS}
 _AUTH: Final = {
     "OAuth2": Auth.OAUTH2,
@@ -24,7 +24,7 @@ _AUTH: Final = {
 
 
 def read_autoconfig(text: bytes, address: MailAddress) -> list[Server]:
-    """Return the IMAP servers in the order of the file; none if it is no such file."""
+    """Return the IMAP servers in the order of the file; none if the file is not valid."""
     try:
         root = parse_xml(text)
     except UnsafeXml:
@@ -40,8 +40,8 @@ def read_autoconfig(text: bytes, address: MailAddress) -> list[Server]:
 
 
 def _server(element: Element, address: MailAddress) -> Server | None:
-    """Return what an element says, None if that cannot be used."""
-    host = host_name(_filled(_text(element, "hostname"), address))
+    """Return the server of an element, None if a value is missing or invalid."""
+    host = host_name(_substitute(_text(element, "hostname"), address))
     port = _port(_text(element, "port"))
     security = _SECURITY.get(_text(element, "socketType"))
     auth = tuple(dict.fromkeys(_auth(element)))
@@ -70,22 +70,22 @@ def _auth(element: Element) -> Iterator[Auth]:
 
 
 def _port(text: str) -> int | None:
-    """Return a port; the digits of other scripts are none."""
+    """Return a port number, None if it is invalid; only ASCII digits are valid."""
     if not (text.isascii() and text.isdecimal() and len(text) <= 5):
         return None
     return port if 0 < (port := int(text)) < 65536 else None
 
 
 def _username(text: str, address: MailAddress) -> str:
-    """Return the user name, which is the address unless the file tells one that can be used."""
-    name = _filled(text, address)
+    """Return the user name; the address if the file has no valid one."""
+    name = _substitute(text, address)
     if not name or len(name) > MAX_USERNAME or not name.isprintable() or "%" in name:
         return str(address)
     return name
 
 
-def _filled(text: str, address: MailAddress) -> str:
-    """Put the address where a file has room for it."""
+def _substitute(text: str, address: MailAddress) -> str:
+    """Replace the placeholders with parts of the address."""
     for placeholder, value in (
         ("%EMAILADDRESS%", str(address)),
         ("%EMAILLOCALPART%", address.local),
