@@ -19,7 +19,7 @@ from .trees import split
 def found(content: bytes) -> tuple[Attachment, ...]:
     """Return the attachments of a message."""
     budget = Budget()
-    return attachments_of(parse_message(*split(content), budget, whole=True), budget)
+    return attachments_of(parse_message(*split(content), budget, is_whole=True), budget)
 
 
 def one(content_type: bytes, *fields: bytes) -> Attachment:
@@ -119,7 +119,7 @@ def test_as_many_as_an_event_has_room_for() -> None:
     """What is left out is said."""
     files = [part(b"application/pdf; name=%d.pdf" % n, b"x") for n in range(150)]
     budget = Budget()
-    message = parse_message(*split(multipart(b"mixed", *files)), budget, whole=True)
+    message = parse_message(*split(multipart(b"mixed", *files)), budget, is_whole=True)
     names = [attachment.filename for attachment in attachments_of(message, budget)]
     assert names == [f"{n}.pdf" for n in range(len(names))]
     assert 20 < len(names) < 100
@@ -129,7 +129,7 @@ def test_as_many_as_an_event_has_room_for() -> None:
 def test_name_is_the_same_each_time() -> None:
     """It does not depend on what else the message holds."""
     content = multipart(b"mixed", plain(b"x"), part(b"application/pdf", b"x"))
-    message = parse_message(*split(content), Budget(), whole=True)
+    message = parse_message(*split(content), Budget(), is_whole=True)
     [file] = [it for it, _ in roles(message, Budget()) if it.number == "2"]
     assert filename_of(file, Budget()) == ""
     assert describe(file, Budget()) == found(content)[0]

@@ -16,11 +16,11 @@ from tests.rig.mails import plain, with_attachment
 
 
 def text_of(
-    header: bytes, body: bytes, size: int, *, whole: bool = True
+    header: bytes, body: bytes, size: int, *, is_whole: bool = True
 ) -> tuple[str, bool]:
     """Return the text of a message, and whether there is more."""
     budget = Budget()
-    message = parse_message(header, body, budget, whole=whole)
+    message = parse_message(header, body, budget, is_whole=is_whole)
     found = body_text.text_of(message, size, budget)
     return found.text, found.is_cut
 
@@ -152,10 +152,10 @@ def test_long_text_is_cut() -> None:
 def test_beginning_of_a_mail() -> None:
     """A text that ends before what was fetched ends is whole; another is cut at a character."""
     header, body = split(with_attachment("a", 5000))
-    assert text_of(header, body[:2000], 1000, whole=False) == ("Hello.", False)
+    assert text_of(header, body[:2000], 1000, is_whole=False) == ("Hello.", False)
     header = b"Content-Type: text/plain; charset=utf-8\r\n"
-    assert text_of(header, "ééé".encode()[:5], 1000, whole=False) == ("éé", True)
-    assert text_of(header, b"", 1000, whole=False) == ("", True)
+    assert text_of(header, "ééé".encode()[:5], 1000, is_whole=False) == ("éé", True)
+    assert text_of(header, b"", 1000, is_whole=False) == ("", True)
     whole = b"x" * (MAX_TEXT_OCTETS + 1)
     assert readable(whole, 10**9) == ("x" * MAX_TEXT_OCTETS, True)
 

@@ -67,19 +67,19 @@ def work(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     counted = SimpleNamespace(octets=0, codecs=set(), tags=0)
 
     def decode(
-        octets: bytes, codec: str | None, others: Callable[[], tuple[str, ...]]
+        octets: bytes, codec: str | None, fallbacks: Callable[[], tuple[str, ...]]
     ) -> str:
         counted.octets += len(octets)
         counted.codecs.add(codec)
-        return charset.decode(octets, codec, others)
+        return charset.decode(octets, codec, fallbacks)
 
-    def take_tag(budget: Budget, attributes: int = 0) -> None:
+    def spend_tag(budget: Budget, attributes: int = 0) -> None:
         counted.tags += 1
         taken(budget, attributes)
 
-    taken = Budget.take_tag
+    taken = Budget.spend_tag
     monkeypatch.setattr(budget_module, "decode", decode)
-    monkeypatch.setattr(Budget, "take_tag", take_tag)
+    monkeypatch.setattr(Budget, "spend_tag", spend_tag)
     return counted
 
 

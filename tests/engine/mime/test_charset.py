@@ -73,9 +73,9 @@ def test_text_that_goes_on(label: str) -> None:
     """A character that is cut at the end is no invalid octet."""
     codec = codec_of(label)
     octets = ("日" * 20_000).encode(codec or "utf-8")
-    assert decode(octets[:-1], codec, whole=False) == "日" * 19_999
+    assert decode(octets[:-1], codec, is_whole=False) == "日" * 19_999
     assert decode(octets[:-1], codec) == "日" * 19_999 + "\ufffd"
-    assert decode("ä".encode()[:1], None, whole=False) == ""
+    assert decode("ä".encode()[:1], None, is_whole=False) == ""
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ FRAGMENTS = st.sampled_from(
 def test_any_octets(codec: str | None, octets: bytes) -> None:
     """Every codec takes any octets, at once or in part."""
     assert isinstance(decode(octets, codec, lambda: ("cp932", "gb18030")), str)
-    assert isinstance(decode(octets, codec, whole=False), str)
+    assert isinstance(decode(octets, codec, is_whole=False), str)
 
 
 @pytest.mark.parametrize(

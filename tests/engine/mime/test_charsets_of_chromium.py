@@ -132,7 +132,7 @@ def test_octets(answers: tuple[dict[str, str], dict[str, list[str]]]) -> None:
         explains, _ = DIFFERENCES.get(encoding, (lambda *_: False, 0))
         for octets, theirs in zip(sequences(encoding), texts, strict=True):
             # Without the rules of `decode`: some octets alone are a mark, or UTF-8.
-            ours = _decode(octets, codec, whole=True) if codec else theirs
+            ours = _decode(octets, codec, is_whole=True) if codec else theirs
             if ours == theirs or ("\ufffd" in ours and "\ufffd" in theirs):
                 continue
             counts[encoding] += 1

@@ -10,7 +10,7 @@ import pytest
 from custom_components.imap_push.imap.mime import charset
 from custom_components.imap_push.imap.mime.budget import MAX_DECODED, Budget
 from custom_components.imap_push.imap.mime.characters import one_line
-from custom_components.imap_push.imap.mime.encoded_words import decode_words
+from custom_components.imap_push.imap.mime.encoded_words import decode_encoded_words
 from custom_components.imap_push.imap.mime.legacy_charsets import CORRECTIONS
 from custom_components.imap_push.imap.mime.transfer_encoding import decode_base64
 
@@ -82,17 +82,17 @@ from custom_components.imap_push.imap.mime.transfer_encoding import decode_base6
 def test_field(field: str | bytes, text: str) -> None:
     """A field is one line of readable text."""
     octets = field.encode() if isinstance(field, str) else field
-    assert decode_words(octets, Budget()) == text
+    assert decode_encoded_words(octets, Budget()) == text
 
 
 def test_raw_text_in_the_charset_of_another_field() -> None:
     """Raw text that is not UTF-8 is in a charset that the message names elsewhere."""
     budget = Budget()
-    budget.others = lambda: ("windows-1251",)
+    budget.fallback_codecs = lambda: ("windows-1251",)
     field = (
         "Счёт ".encode("cp1251") + b"=?utf-8?Q?=E2=84=96?=" + " пять".encode("cp1251")
     )
-    assert decode_words(field, budget) == "Счёт № пять"
+    assert decode_encoded_words(field, budget) == "Счёт № пять"
 
 
 TEXT: Final = "Tür geöffnet: 5 € für Müller 日本語"
@@ -107,7 +107,7 @@ def test_base64_that_was_cut_anywhere(label: str, size: int) -> None:
         b"=?%b?B?%b?=" % (label.encode(), digits[n : n + size])
         for n in range(0, len(digits), size)
     ]
-    assert decode_words(b" ".join(words), Budget()) == TEXT
+    assert decode_encoded_words(b" ".join(words), Budget()) == TEXT
 
 
 @pytest.mark.parametrize(
@@ -147,11 +147,11 @@ def letters(codec: str) -> str:
 
 
 CODECS: Final = sorted({*charset._CODECS.values()})
-MARKS: Final = tuple(charset._MARKS)
+MARKS: Final = tuple(charset._BYTE_ORDER_MARKS)
 
 
 def word(codec: str, encoding: bytes, octets: bytes) -> bytes:
-    """Return an encoded word."""
+    """Return an encoded-word."""
     if encoding == b"B":
         payload = b64encode(octets)
     else:
@@ -174,8 +174,8 @@ def test_what_is_encoded_is_decoded(
     whole = word(codec, encoding, octets)
     words = word(codec, b"Q", octets[:cut]) + b" " + word(codec, encoding, octets[cut:])
     assert charset.decode(octets, codec) == text
-    assert decode_words(whole, Budget()) == one_line(text)
-    assert decode_words(words, Budget()) == one_line(text)
+    assert decode_encoded_words(whole, Budget()) == one_line(text)
+    assert decode_encoded_words(words, Budget()) == one_line(text)
 
 
 PIECES: Final = st.sampled_from(
@@ -188,7 +188,7 @@ PIECES: Final = st.sampled_from(
 @given(field=st.lists(PIECES | st.binary(max_size=3)).map(b"".join))
 def test_any_octets(field: bytes) -> None:
     """Any octets become one line, in the octets that a message may cost."""
-    text = decode_words(field, Budget())
+    text = decode_encoded_words(field, Budget())
     assert text == one_line(text)
 
 
@@ -200,7 +200,7 @@ def test_any_octets(field: bytes) -> None:
 def test_the_work_for_a_long_field_is_bounded(piece: bytes) -> None:
     """No more octets are read than a message may cost."""
     budget = Budget()
-    text = decode_words(piece * (4 * MAX_DECODED // len(piece)), budget)
+    text = decode_encoded_words(piece * (4 * MAX_DECODED // len(piece)), budget)
     assert len(text) <= MAX_DECODED
     assert budget.is_spent
     assert budget.truncated

@@ -1037,10 +1037,10 @@ def test_hostile_header_costs_little(
     def counted(budget: Budget, text: bytes) -> bytes:
         nonlocal octets
         octets += len(text)
-        return take(budget, text)
+        return spend(budget, text)
 
-    take = Budget.take
-    monkeypatch.setattr(Budget, "take", counted)
+    spend = Budget.spend
+    monkeypatch.setattr(Budget, "spend", counted)
     monkeypatch.setattr(lexemes_module, "_LEXEME", lexemes)
     text = pattern * (60_000 // len(pattern.encode()))
     fields = HEADER_FIELDS.split()

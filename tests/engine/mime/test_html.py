@@ -385,7 +385,7 @@ def test_html_with_too_much_work(html: str) -> None:
     budget = Budget()
     text_of_html(html + "end", 1_000_000, budget)
     with pytest.raises(BudgetSpent):
-        budget.take_tag(MAX_TAGS)
+        budget.spend_tag(MAX_TAGS)
 
 
 def test_html_is_cut() -> None:

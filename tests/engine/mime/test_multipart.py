@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from _typeshed import TraceFunction
 
 
-def leaves(content: bytes, *, whole: bool = True) -> dict[str, bytes | None]:
+def leaves(content: bytes, *, is_whole: bool = True) -> dict[str, bytes | None]:
     """Return the content of each part by its number."""
-    message = parse_message(*split(content), Budget(), whole=whole)
+    message = parse_message(*split(content), Budget(), is_whole=is_whole)
     return {it.number: it.octets for it, _ in roles(message, Budget())}
 
 
@@ -87,18 +87,18 @@ def test_part_of_a_digest_is_a_message() -> None:
         b"multipart/digest; boundary=bb",
         delimited(b"bb", b"\r\nTo: b@c\r\n\r\nHi", HELLO),
     )
-    message = parse_message(*split(digest), Budget(), whole=True)
+    message = parse_message(*split(digest), Budget(), is_whole=True)
     types = [it.content_type for it, _ in roles(message, Budget())]
     assert types == ["message/rfc822", "text/plain"]
 
 
-@pytest.mark.parametrize("whole", [True, False])
-def test_only_the_last_part_can_be_cut(whole: bool) -> None:
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_only_the_last_part_can_be_cut(is_whole: bool) -> None:
     """What a delimiter ends is whole though the rest of the message was not fetched."""
     content = mixed(b"--bb\r\n" + HELLO + b"\r\n--bb\r\n" + HELLO)
-    message = parse_message(*split(content), Budget(), whole=whole)
-    assert [it.is_whole for it, _ in roles(message, Budget())] == [True, whole]
-    assert message.is_whole is whole
+    message = parse_message(*split(content), Budget(), is_whole=is_whole)
+    assert [it.is_whole for it, _ in roles(message, Budget())] == [True, is_whole]
+    assert message.is_whole is is_whole
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_only_the_last_part_can_be_cut(whole: bool) -> None:
 def test_number_of_parts_is_bounded(body: bytes) -> None:
     """What is left out is said."""
     budget = Budget()
-    message = parse_message(*split(mixed(body)), budget, whole=True)
+    message = parse_message(*split(mixed(body)), budget, is_whole=True)
     assert len(message.children) <= multipart._MAX_PARTS
     assert budget.truncated
 
@@ -124,7 +124,7 @@ def test_depth_is_bounded() -> None:
         content = part(
             b"multipart/mixed; boundary=" + boundary, delimited(boundary, content)
         )
-    message = parse_message(*split(content), Budget(), whole=True)
+    message = parse_message(*split(content), Budget(), is_whole=True)
     assert depth_of(message) <= multipart._MAX_DEPTH + 1
 
 
@@ -157,10 +157,10 @@ PIECES = st.sampled_from(
     st.booleans(),
 )
 @settings(deadline=None)
-def test_any_octets_are_a_message(body: bytes, whole: bool) -> None:
+def test_any_octets_are_a_message(body: bytes, is_whole: bool) -> None:
     """No octet of a part is anything but an octet of the message."""
     message = parse_message(
-        b"Content-Type: multipart/mixed; boundary=bb", body, Budget(), whole=whole
+        b"Content-Type: multipart/mixed; boundary=bb", body, Budget(), is_whole=is_whole
     )
     for it, _ in roles(message, Budget()):
         assert it.octets is None or it.octets in body
@@ -171,7 +171,7 @@ def test_any_octets_are_a_message(body: bytes, whole: bool) -> None:
 def test_octets_and_structure_mean_the_same(message: EmailMessage) -> None:
     """What is read of the octets has the numbers, names and roles that the structure gives it."""
     octets = octets_of(message)
-    found = parse_message(*split(octets), Budget(1_000_000), whole=True)
+    found = parse_message(*split(octets), Budget(1_000_000), is_whole=True)
     structure = parse_structure(structure_of(message), Budget(1_000_000))
     assert outline(found) == outline(structure)
 
@@ -195,7 +195,7 @@ def test_work_grows_with_the_message(piece: bytes) -> None:
 
     def lines(times: int) -> int:
         return lines_run(
-            lambda: parse_message(*split(mixed(piece * times)), Budget(), whole=True)
+            lambda: parse_message(*split(mixed(piece * times)), Budget(), is_whole=True)
         )
 
     assert lines(400) <= 2.5 * lines(200)

@@ -18,7 +18,7 @@ PLAIN, HTML, PNG, PDF = plain(b"x"), html(b"x"), b"image/png", b"application/pdf
 
 def found(content: bytes) -> list[Role]:
     """Return the roles of the parts of a message in order."""
-    message = parse_message(*split(content), Budget(), whole=True)
+    message = parse_message(*split(content), Budget(), is_whole=True)
     return [role for _, role in roles(message, Budget())]
 
 

@@ -127,4 +127,4 @@ def test_long_line_is_no_uuencode() -> None:
     assert decoder.decode(b"begin 644 a\n") == b""
     for _ in range(100):
         assert decoder.decode(b"M" * 1_000) == b""
-    assert len(decoder._kept) <= 101  # type: ignore[attr-defined]
+    assert len(decoder._rest) <= 101  # type: ignore[attr-defined]

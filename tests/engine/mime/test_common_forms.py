@@ -22,7 +22,7 @@ def test_addresses(field: str) -> None:
     """See the mailboxes that the full reader finds."""
     octets = field.encode()
     found = [*addresses.mailboxes(octets)]
-    expected = [*addresses._unusual(octets)]
+    expected = [*addresses._mailboxes_of_any_form(octets)]
     assert [(box.name.strip(), box.address) for box in found] == [
         (box.name.strip(), box.address) for box in expected
     ]
@@ -38,7 +38,7 @@ def test_dates(
     """See the date that the full reader finds, or none."""
     field = f"{day}30 {month} 2026 {clock} {zone}".encode()
     found = dates.parse_date(field)
-    monkeypatch.setattr(dates, "_ordinary", lambda _match: None)
+    monkeypatch.setattr(dates, "_from_common_form", lambda _match: None)
     assert found == dates.parse_date(field)
 
 
@@ -53,7 +53,7 @@ def test_dates(
 def test_encoded_words(field: str) -> None:
     """See the text that the full reader finds."""
     octets = field.encode()
-    ordinary = encoded_words._ordinary(octets)
-    if ordinary:
-        assert ordinary == encoded_words._unusual(octets)
-    assert encoded_words.decode_words(octets, Budget()).isprintable()
+    found = encoded_words._split_common_form(octets)
+    if found:
+        assert found == encoded_words._split_any_form(octets)
+    assert encoded_words.decode_encoded_words(octets, Budget()).isprintable()
