@@ -42,7 +42,9 @@ from custom_components.imap_push.imap.mime.transfer_encoding import decode_base6
         pytest.param(b"=?utf-8?Q?Die_Fr\xf6sche?=", "Die Frösche", id="raw octet in a word, not UTF-8"),
         pytest.param(b"T\xfcr =?utf-8?Q?=C3=B6ffnet?= f\xfcr", "Tür öffnet für", id="raw Windows-1252 around a word"),
         pytest.param(b"T\xc3\xbcr \xc3\xa4 =?utf-8?Q?=C3=B6ffnet?= f\xfcr", "Tür ä öffnet f\ufffdr", id="raw text is of one charset"),
-        pytest.param("=?utf-8?B?77u/W0FsYXJtXSBUw7xy?=", "[Alarm] Tür", id="mark of UTF-8"),
+        pytest.param("=?utf-8?B?77u/W0FsYXJtXSBUw7xy?=", "[Alarm] Tür", id="byte order mark of UTF-8"),
+        pytest.param(b"\xff\xfe=?utf-8?Q?T=C3=BCr?=", "Tür", id="raw byte order mark of UTF-16"),
+        pytest.param(b"\xfe\xff\0a=?utf-8?Q?T=C3=BCr?=\0b", "aTür b", id="raw UTF-16"),
         # How words are written.
         pytest.param("=?UTF-8?q?T=c3=bcr?=", "Tür", id="lower case"),
         pytest.param("=?utf-8?Q?two words?=", "two words", id="blank in a word, Q"),

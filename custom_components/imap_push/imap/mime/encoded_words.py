@@ -49,6 +49,9 @@ def decode_encoded_words(octets: bytes, budget: Budget) -> str:
         return one_line(budget.decode_counted(octets))
     runs = _split(octets.replace(b"\n", b" "))
     raw_texts = budget.decode_counted(b"\n".join([raw for raw, _ in runs])).split("\n")
+    if len(raw_texts) != len(runs):
+        # Raw text with a byte order mark is decoded as UTF-16, where "\n" is not one octet.
+        raw_texts = [budget.decode_counted(raw) for raw, _ in runs]
     return one_line(
         "".join(
             raw_text + _decode_run(run, budget)
