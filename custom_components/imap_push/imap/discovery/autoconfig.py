@@ -1,6 +1,5 @@
 """Parse the autoconfig files of providers (config-v1.1.xml of Thunderbird)."""
 
-from collections.abc import Iterator
 from typing import Final
 from xml.etree.ElementTree import Element
 
@@ -44,7 +43,8 @@ def _server(element: Element, address: MailAddress) -> Server | None:
     host = host_name(_substitute(_text(element, "hostname"), address))
     port = _port(_text(element, "port"))
     security = _SECURITY.get(_text(element, "socketType"))
-    auth = tuple(dict.fromkeys(_auth(element)))
+    methods = [_text(item, ".") for item in element.findall("authentication")]
+    auth = dict.fromkeys(_AUTH[name] for name in methods or ["plain"] if name in _AUTH)
     if host is None or port is None or security is None or not auth:
         return None
     return Server(
@@ -52,21 +52,12 @@ def _server(element: Element, address: MailAddress) -> Server | None:
         port=port,
         security=security,
         username=_username(_text(element, "username"), address),
-        auth=auth,
+        auth=tuple(auth),
     )
 
 
 def _text(element: Element, tag: str) -> str:
     return (element.findtext(tag) or "").strip()
-
-
-def _auth(element: Element) -> Iterator[Auth]:
-    kinds = element.findall("authentication")
-    if not kinds:
-        yield Auth.PASSWORD
-    for kind in kinds:
-        if auth := _AUTH.get((kind.text or "").strip()):
-            yield auth
 
 
 def _port(text: str) -> int | None:

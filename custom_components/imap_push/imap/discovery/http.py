@@ -1,8 +1,7 @@
 """Fetch small files from untrusted web servers."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-import contextlib
+from collections.abc import Mapping
 import socket
 from typing import Final
 
@@ -28,7 +27,7 @@ async def fetch(session: aiohttp.ClientSession, url: URL) -> bytes | None:
     certificate identifies the host.
     """
     for _ in range(MAX_REDIRECTS + 1):
-        async with _get(session, url, _HEADERS) as response:
+        async with await _get(session, url, _HEADERS) as response:
             if response.status not in _REDIRECTS:
                 return await _body(response)
             target = url.join(URL(response.headers.get("Location", "")))
@@ -40,28 +39,20 @@ async def fetch(session: aiohttp.ClientSession, url: URL) -> bytes | None:
 
 async def asks_for_windows_login(session: aiohttp.ClientSession, url: URL) -> bool:
     """Return True if a URL requires Windows authentication (Negotiate or NTLM, RFC 4559)."""
-    async with _get(session, url, {}) as response:
+    async with await _get(session, url, {}) as response:
         challenges = response.headers.getall("WWW-Authenticate", ())
     schemes = {challenge.partition(" ")[0].casefold() for challenge in challenges}
     return response.status == 401 and not schemes.isdisjoint(_WINDOWS)
 
 
-@contextlib.asynccontextmanager
 async def _get(
     session: aiohttp.ClientSession, url: URL, headers: Mapping[str, str]
-) -> AsyncIterator[aiohttp.ClientResponse]:
+) -> aiohttp.ClientResponse:
     """Request a URL from a public address of its host; raise OSError if it has none.
 
     The request goes to the address that was checked: a second DNS lookup could return another
     one. The certificate must be that of the host.
     """
-    async with await _request_public(session, url, headers) as response:
-        yield response
-
-
-async def _request_public(
-    session: aiohttp.ClientSession, url: URL, headers: Mapping[str, str]
-) -> aiohttp.ClientResponse:
     error: OSError = OSError("the name has no public address")
     for address in filter(is_public, await addresses_of(url.raw_host or "")):
         try:

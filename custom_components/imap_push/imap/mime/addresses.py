@@ -89,7 +89,9 @@ def _mailboxes_of_any_form(field: bytes) -> Iterator[Mailbox]:
     is_group = False
     for kind, octets in chain(lexemes(field), [("", b"")]):
         if inside is not None:
-            if kind not in {"", "<", ">", ",", ";"} or _is_route(kind, inside):
+            # A comma in a source route does not end the address.
+            is_route = kind == "," and _joined(inside[:4]).startswith(b"@")
+            if kind not in {"", "<", ">", ",", ";"} or is_route:
                 inside.append((kind, octets))
                 continue
             brackets.append(_addr_spec(_joined(inside)))
@@ -120,11 +122,6 @@ def _mailboxes_of_any_form(field: bytes) -> Iterator[Mailbox]:
             outside, brackets = [], []
         else:
             outside.append((kind, octets))
-
-
-def _is_route(kind: str, inside: list[_Lexeme]) -> bool:
-    """Return whether a comma within angle brackets belongs to a source route."""
-    return kind == "," and _joined(inside[:4]).startswith(b"@")
 
 
 def _name_addr(outside: list[_Lexeme], brackets: list[bytes]) -> list[Mailbox]:

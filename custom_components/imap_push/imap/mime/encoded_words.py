@@ -166,11 +166,10 @@ def _base64_octets(words: list[_EncodedWord], budget: Budget) -> bytes:
         return separate
     joined = decode_base64(b"".join(payloads))
     # If an encoder only omits the padding, the unused bits of the last digit are zero.
-    if any(not _encode(octets).startswith(digits) for digits, octets in open_ends):
+    if any(
+        not binascii.b2a_base64(octets, newline=False).startswith(digits)
+        for digits, octets in open_ends
+    ):
         return joined
     is_valid = _INVALID not in budget.decode_counted(separate, words[0].label)
     return separate if is_valid else joined
-
-
-def _encode(octets: bytes) -> bytes:
-    return binascii.b2a_base64(octets, newline=False)

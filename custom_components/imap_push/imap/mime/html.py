@@ -166,7 +166,9 @@ class _Converter:
 
     def _close(self, tag: str) -> None:
         if tag == "style":
-            self._read_style()
+            self._sheet.add("".join(self._css), self._media)
+            self._css.clear()
+            self._start_tags.clear()
         if ended := self._elements.close(tag):
             self._end(ended)
         # Browsers parse "</br>" as "<br>", and "</p>" without an open p as "<p></p>".
@@ -183,11 +185,6 @@ class _Converter:
                 self._add_link()
             if breaks:
                 self.layout.separate(breaks)
-
-    def _read_style(self) -> None:
-        self._sheet.add("".join(self._css), self._media)
-        self._css.clear()
-        self._start_tags.clear()
 
     def _add(self, text: str) -> None:
         tag, style, _ = self._elements.current

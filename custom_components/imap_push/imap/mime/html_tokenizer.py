@@ -33,7 +33,6 @@ _END_OF_ELEMENT: Final = {
     name: re.compile(rf"</{name}(?=[\t\n\f\r />])", re.IGNORECASE | re.ASCII)
     for name in (*_RAW_TEXT, *_ESCAPABLE_RAW_TEXT)
 }
-_PLAINTEXT: Final = "plaintext"  # has no end tag
 
 
 def tokens(html: str) -> Iterator[tuple[str, str]]:
@@ -61,9 +60,11 @@ def tokens(html: str) -> Iterator[tuple[str, str]]:
         name, attributes = tag.groups()
         name = name.lower()
         yield name, attributes
-        if name not in _END_OF_ELEMENT and name != _PLAINTEXT:
+        if name not in _END_OF_ELEMENT and name != "plaintext":
             continue
-        end = _end_of_element(html, position, name)
+        # `plaintext` has no end tag.
+        pattern = _END_OF_ELEMENT.get(name)
+        end = _find(pattern, html, position)[0] if pattern else len(html)
         for piece in range(position, end, _WINDOW):
             text = html[piece : min(piece + _WINDOW, end)]
             yield "", unescaped(text) if name in _ESCAPABLE_RAW_TEXT else text
@@ -128,12 +129,6 @@ def _end_of_tag(html: str, position: int) -> int:
             end = _find(_QUOTES[quote[1]], html, quote.end())[1]
         position = end
     return position
-
-
-def _end_of_element(html: str, start: int, name: str) -> int:
-    if name == _PLAINTEXT:
-        return len(html)
-    return _find(_END_OF_ELEMENT[name], html, start)[0]
 
 
 def _find(pattern: re.Pattern[str], html: str, start: int) -> tuple[int, int]:
