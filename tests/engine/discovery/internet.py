@@ -35,9 +35,9 @@ class Internet:
         self._records: dict[tuple[str, str], list[object]] = {}
         self._mail: dict[tuple[str, int], ScriptedServer] = {}
         self.addresses: dict[str, list[str]] = {}
-        self.connected: list[tuple[str, int]] = []  # by HTTP: address and port
+        self.http_connections: list[tuple[str, int]] = []  # address and port
         self.requested: list[str] = []
-        self.dialled: list[tuple[str, int]] = []
+        self.imap_connections: list[tuple[str, int]] = []
         self.is_online = True
 
     @contextlib.asynccontextmanager
@@ -97,7 +97,7 @@ class Internet:
 
     async def dial(self, host: str, port: int) -> socket.socket:
         """Replace the function of the engine that opens a TCP connection."""
-        self.dialled.append((host, port))
+        self.imap_connections.append((host, port))
         if not self.is_online:
             await asyncio.Event().wait()
         if (server := self._mail.get((host, port))) is None:
@@ -135,7 +135,7 @@ class _Loopback(aiohttp.TCPConnector):
     async def _resolve_host(
         self, host: str, port: int, traces: Any = None
     ) -> list[ResolveResult]:
-        self._internet.connected.append((host, port))
+        self._internet.http_connections.append((host, port))
         if not self._internet.is_online:
             raise OSError("no network")
         return [
@@ -168,7 +168,7 @@ def redirect(target: str, status: int = 302) -> Answer:
     return answer
 
 
-def drip(first: bytes) -> Answer:
+def send_slowly(first: bytes) -> Answer:
     """Answer with `first`, then with a blank every 50 ms, endlessly."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
@@ -182,14 +182,14 @@ def drip(first: bytes) -> Answer:
     return answer
 
 
-async def cut(request: web.Request) -> web.StreamResponse:
+async def abort(request: web.Request) -> web.StreamResponse:
     """Abort the connection."""
     assert request.transport is not None
     request.transport.abort()
     return web.Response()
 
 
-async def never(_request: web.Request) -> web.StreamResponse:
+async def no_response(_request: web.Request) -> web.StreamResponse:
     """Send no response."""
     return await asyncio.Event().wait()  # type: ignore[return-value]
 

@@ -20,7 +20,17 @@ from custom_components.imap_push.imap.discovery.http import MAX_OCTETS, addresse
 from custom_components.imap_push.imap.wire import tcp as dial
 
 from .conftest import Discover
-from .internet import PUBLIC, Answer, Internet, config, cut, drip, file, never, redirect
+from .internet import (
+    PUBLIC,
+    Answer,
+    Internet,
+    abort,
+    config,
+    file,
+    no_response,
+    redirect,
+    send_slowly,
+)
 from .test_sources import ADDRESS, AUTOCONFIG, ISPDB, server
 
 GOOD = config()
@@ -38,9 +48,9 @@ def declared(declarations: str, entity: str) -> bytes:
     "answer",
     [
         file(GOOD + b" " * MAX_OCTETS),
-        drip(GOOD),
-        never,
-        cut,
+        send_slowly(GOOD),
+        no_response,
+        abort,
         file(b""),
         file(b"<html><body>Welcome!<br></body></html>", content_type="text/html"),
         file(b"\x00\xff\xfe" * 100),
@@ -64,7 +74,7 @@ def declared(declarations: str, entity: str) -> bytes:
         "too big",
         "endless",
         "no response",
-        "cut off",
+        "aborted",
         "empty",
         "a web page",
         "binary",
@@ -265,7 +275,7 @@ async def test_web_server_in_the_local_network_is_not_contacted(
         internet.serve(f"{scheme}://autoconfig.example.org{PATH}", GOOD)
     assert await find(ADDRESS) == []
     assert internet.requested == [ISPDB]
-    assert {address for address, _ in internet.connected} == {PUBLIC}
+    assert {address for address, _ in internet.http_connections} == {PUBLIC}
 
 
 @pytest.mark.parametrize(
@@ -285,8 +295,11 @@ async def test_public_address_of_a_web_server_is_contacted(
     internet.serve(AUTOCONFIG, GOOD)
     [found] = await find(ADDRESS)
     assert found.server == server()
-    assert connected in {address for address, _ in internet.connected}
-    assert not {address for address, _ in internet.connected} - {connected, PUBLIC}
+    assert connected in {address for address, _ in internet.http_connections}
+    assert not {address for address, _ in internet.http_connections} - {
+        connected,
+        PUBLIC,
+    }
 
 
 @pytest.mark.parametrize(
@@ -302,8 +315,8 @@ async def test_nothing_is_sent_for_a_local_domain(
     """The address is valid, but the user has to enter its server."""
     assert await find(f"ann@{domain}") == []
     assert internet.requested == []
-    assert internet.connected == []
-    assert internet.dialled == []
+    assert internet.http_connections == []
+    assert internet.imap_connections == []
 
 
 @pytest.mark.parametrize("address", PRIVATE.values(), ids=PRIVATE)

@@ -22,7 +22,7 @@ from custom_components.imap_push.imap.discovery import sources
 from custom_components.imap_push.imap.discovery.providers import EXCHANGE
 
 from .conftest import Discover
-from .internet import Answer, Internet, config, cut, file, never, redirect
+from .internet import Answer, Internet, abort, config, file, no_response, redirect
 
 from tests.engine.scripted import Peer, ScriptedServer
 from tests.rig.certificate import Certificate
@@ -75,7 +75,7 @@ async def test_nothing_is_found(internet: Internet, find: Discover) -> None:
             *AUTODISCOVER_URLS,
         ]
     )
-    assert len(internet.dialled) == 6
+    assert len(internet.imap_connections) == 6
 
 
 @pytest.mark.parametrize(
@@ -276,8 +276,8 @@ EXCHANGE_CHALLENGES = ("Negotiate", "Kerberos", "NTLM", 'Basic realm="example.or
         (require_login(), False),
         (require_login(*EXCHANGE_CHALLENGES, status=200), False),
         (redirect("https://www.example.org/exchange"), False),
-        (cut, False),
-        (never, False),
+        (abort, False),
+        (no_response, False),
     ],
     ids=[
         "all",
@@ -287,7 +287,7 @@ EXCHANGE_CHALLENGES = ("Negotiate", "Kerberos", "NTLM", 'Basic realm="example.or
         "none",
         "200",
         "redirect",
-        "cut",
+        "aborted",
         "silent",
     ],
 )
@@ -389,7 +389,7 @@ async def test_nothing_is_guessed_without_a_context(
     """Without an SSL context no mail server is contacted."""
     async with internet.run() as session:
         assert await discover(ADDRESS, session, internet) == []
-    assert internet.dialled == []
+    assert internet.imap_connections == []
 
 
 async def test_order_of_the_sources(internet: Internet, find: Discover) -> None:
@@ -441,8 +441,8 @@ async def test_sources_after_a_final_result_are_not_awaited(
     internet: Internet, find: Discover
 ) -> None:
     """The result is returned without the deadline although later sources do not respond."""
-    internet.serve(ISPDB, never)
-    internet.serve(WELL_KNOWN, never)
+    internet.serve(ISPDB, no_response)
+    internet.serve(WELL_KNOWN, no_response)
     internet.serve(AUTOCONFIG, config())
     started = time.monotonic()
     assert only(await find(ADDRESS))[1] is Source.AUTOCONFIG
@@ -453,8 +453,8 @@ async def test_better_source_does_not_respond(
     internet: Internet, find: Discover
 ) -> None:
     """The result of the next source is returned after the deadline."""
-    internet.serve(AUTOCONFIG, never)
-    internet.serve(WELL_KNOWN, never)
+    internet.serve(AUTOCONFIG, no_response)
+    internet.serve(WELL_KNOWN, no_response)
     internet.serve(ISPDB, config())
     assert only(await find(ADDRESS)) == (server(), Source.ISPDB, True)
 
@@ -477,7 +477,7 @@ async def test_nothing_is_sent_for_the_domain_of_a_well_known_provider(
 ) -> None:
     """The bundled table is sufficient."""
     await find("ann@gmx.de")
-    assert (internet.requested, internet.dialled) == ([], [])
+    assert (internet.requested, internet.imap_connections) == ([], [])
 
 
 async def test_cancellation_leaves_no_tasks(internet: Internet, find: Discover) -> None:
@@ -563,7 +563,7 @@ async def test_address_is_not_logged(
     """The log has neither the address nor the domain when all sources fail."""
     caplog.set_level(logging.DEBUG)
     for url in (AUTOCONFIG, WELL_KNOWN, ISPDB):
-        internet.serve(url, cut)
+        internet.serve(url, abort)
     await find(ADDRESS)
     logged = [line for line in caplog.records if line.name != "aiohttp.access"]
     assert "A source of settings failed" in caplog.text
