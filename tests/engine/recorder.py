@@ -81,4 +81,4 @@ class Recorder:
     def _fail(self) -> None:
         if self.errors:
             self.errors -= 1
-            raise RuntimeError("an error of the listener")
+            raise RuntimeError("a listener's own error")
