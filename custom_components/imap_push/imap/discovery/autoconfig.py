@@ -76,7 +76,6 @@ def _username(text: str, address: MailAddress) -> str:
 
 
 def _substitute(text: str, address: MailAddress) -> str:
-    """Replace the placeholders with parts of the address."""
     for placeholder, value in (
         ("%EMAILADDRESS%", str(address)),
         ("%EMAILLOCALPART%", address.local),

@@ -20,8 +20,6 @@ def parse_xml(text: bytes) -> Element:
 
 
 class _Builder:
-    """Builds a tree from the events of expat."""
-
     def __init__(self) -> None:
         self._depth = 0
         self._tree = TreeBuilder()

@@ -71,14 +71,13 @@ _ASCII_LABELS: Final = ("us-ascii", "ascii", "ansi_x3.4-1968")
 _IGNORED: Final = str.maketrans("", "", "-_ \t\r\n\"'")
 
 
-def _key(label: str) -> str:
-    """Return a label in normalized form."""
+def _normalized(label: str) -> str:
     return label.lower().translate(_IGNORED)
 
 
 def _codecs() -> dict[str, str]:
     found = {
-        _key(label): _SUPERSETS.get(encoding, encoding)
+        _normalized(label): _SUPERSETS.get(encoding, encoding)
         for label, encoding in LABELS.items()
         if label not in _ASCII_LABELS and encoding != "x-user-defined"
     }
@@ -101,7 +100,7 @@ def codec_of(label: str) -> str | None:
 
 @lru_cache(maxsize=256)
 def _codec_of(label: str) -> str | None:
-    return _CODECS.get(_key(label))
+    return _CODECS.get(_normalized(label))
 
 
 def decode(

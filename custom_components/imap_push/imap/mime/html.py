@@ -74,8 +74,6 @@ class _StartTag(NamedTuple):
 
 
 class _Converter:
-    """Converts one document."""
-
     def __init__(self, size: int, budget: Budget, *, links: bool) -> None:
         self.layout = TextLayout(size)
         self._budget = budget
@@ -214,7 +212,6 @@ class _Converter:
             self._alt = f"[{alt}]"
 
     def _add_link(self) -> None:
-        """Add the target of the link that ends here."""
         if self._alt and self._link_start == self.layout.position:
             self.layout.add(self._alt)
         href = "".join(visible(self._href).strip().split("\n")).replace(" ", "%20")

@@ -96,7 +96,6 @@ class _Parser:
         return root._replace(children=children, is_whole=self._is_whole)
 
     def _open_part(self, start: int) -> None:
-        """Parse the header of a part."""
         self._parts += 1
         # The header may be empty, so the search includes the line end of the delimiter.
         match = _BLANK_LINE.search(self._body, start - 1, start + _MAX_HEADER)

@@ -221,7 +221,6 @@ class _Message:
 
     @cached_property
     def _texts(self) -> list[Part]:
-        """The text parts of the structure."""
         budget = Budget(_MAX_DECODED)
         return text_parts(self._structure, budget) if self._structure else []
 

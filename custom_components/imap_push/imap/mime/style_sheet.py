@@ -35,8 +35,6 @@ type _Declarations = dict[tuple[str, bool], str]
 
 
 class _Rule(NamedTuple):
-    """A selector and its declarations."""
-
     tag: str  # "" for any
     names: frozenset[str]  # ".class" and "#id"
     specificity: int

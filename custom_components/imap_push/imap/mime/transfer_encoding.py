@@ -45,7 +45,7 @@ class _Base64(Decoder):
         *padded, digits = octets.translate(None, NOT_BASE64).split(b"=")
         decoded: list[bytes] = []
         for piece in padded:
-            decoded.append(_quanta(self._rest + piece))
+            decoded.append(_decode_unpadded(self._rest + piece))
             self._rest = b""
         digits = self._rest + digits
         usable = len(digits) - len(digits) % 4
@@ -55,11 +55,10 @@ class _Base64(Decoder):
     @override
     def end(self) -> bytes:
         rest, self._rest = self._rest, b""
-        return _quanta(rest)
+        return _decode_unpadded(rest)
 
 
-def _quanta(digits: bytes) -> bytes:
-    """Decode Base64 digits without padding."""
+def _decode_unpadded(digits: bytes) -> bytes:
     # A single remaining digit has less than eight bits.
     usable = digits[:-1] if len(digits) % 4 == 1 else digits
     return binascii.a2b_base64(usable + b"=" * (-len(usable) % 4))
