@@ -1,6 +1,6 @@
-"""The engine: knows IMAP, knows nothing of Home Assistant.
+"""The IMAP engine. It does not depend on Home Assistant.
 
-What stands here is all that the layer above may use.
+The integration uses only the names that this module exports.
 """
 
 from .client.client import Client
