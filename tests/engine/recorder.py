@@ -58,7 +58,7 @@ class Recorder:
         return [arrival.mail.uid for arrival in self.arrivals]
 
     @property
-    def told(self) -> dict[str, list[int]]:
+    def uids_by_folder(self) -> dict[str, list[int]]:
         """Return the UIDs that arrived, in order, by folder."""
         uids: dict[str, list[int]] = {}
         for arrival in self.arrivals:

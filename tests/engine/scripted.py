@@ -81,7 +81,7 @@ class Peer:
             ok=b"OK [READ-ONLY] opened",
         )
 
-    async def sweep(self, *uids: int, unread: int = 0) -> bytes:
+    async def sync(self, *uids: int, unread: int = 0) -> bytes:
         """Answer the sync of a folder with these messages; return its first FETCH command.
 
         If that only checks UIDs and the last message is new, the client syncs again.
@@ -100,11 +100,11 @@ class Peer:
         is_uid_check = command.endswith(b" (UID)")
         if is_uid_check and newest != self._newest:
             await self.done(await self.idle())
-            return await self.sweep(*uids, unread=unread)
+            return await self.sync(*uids, unread=unread)
         self._newest = newest
         return command
 
-    async def sweep_tags(self) -> tuple[bytes, bytes]:
+    async def sync_tags(self) -> tuple[bytes, bytes]:
         """Return the tags of the FETCH and of the count of a sync; there is no last message."""
         fetch = await self.expect("UID FETCH")
         tag, _, command = (await self.line()).partition(b" ")

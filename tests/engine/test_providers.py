@@ -134,7 +134,7 @@ async def examine(provider: Provider, peer: Peer, come: int = 0) -> None:
     await peer.answer("EXAMINE", *lines, ok=b"OK [READ-ONLY] EXAMINE completed")
 
 
-async def sweep(provider: Provider, peer: Peer, come: int = 0) -> None:
+async def sync(provider: Provider, peer: Peer, come: int = 0) -> None:
     """Answer a sync: the FETCH of the last message, and the count of unread messages."""
     number, uid = provider.exists + come, provider.newest + come
     fetch = await peer.expect("UID FETCH")
@@ -159,7 +159,7 @@ async def open_folder(provider: Provider, peer: Peer) -> None:
     if provider.uid_next is None:
         last = b"* %d FETCH (UID %d)" % (provider.exists, provider.newest)
         await peer.answer(r"UID FETCH \* \(UID\)$", last)
-    await sweep(provider, peer)
+    await sync(provider, peer)
 
 
 async def stay(provider: Provider, peer: Peer) -> None:
@@ -282,7 +282,7 @@ async def test_new_mail_is_delivered(provider: Provider, tls: Certificate) -> No
             await peer.done(idle)
         else:
             await examine(provider, peer, come=1)
-        await sweep(provider, peer, come=1)
+        await sync(provider, peer, come=1)
         await stay(provider, peer)
 
     async with watching(provider, tls, serve) as recorder:
@@ -305,7 +305,7 @@ async def test_bye_in_response_to_idle(tls: Certificate) -> None:
     async def again(peer: Peer) -> None:
         await log_in(GMX, peer)
         await examine(GMX, peer, come=1)
-        await sweep(GMX, peer, come=1)
+        await sync(GMX, peer, come=1)
         await stay(GMX, peer)
 
     async with watching(GMX, tls, hang_up, again) as recorder:
@@ -321,7 +321,7 @@ async def test_flag_change_during_idle(tls: Certificate) -> None:
         idle = await peer.expect("IDLE$")
         peer.say(b"+ idling", b"* 5 FETCH (UID 3399 FLAGS (\\Seen))")
         await peer.done(idle)
-        await sweep(ICLOUD, peer)
+        await sync(ICLOUD, peer)
         await stay(ICLOUD, peer)
 
     async with watching(ICLOUD, tls, serve) as recorder:
