@@ -1,17 +1,10 @@
 """Constants of IMAP Push."""
 
-from typing import Any, Final
-
-from homeassistant.core import Context
-from homeassistant.util.signal_type import SignalType
+from typing import Final
 
 DOMAIN: Final = "imap_push"
 
 EVENT_NEW_MAIL: Final = "new_mail"
-# Dispatched for each new mail: event data, all recipients, context.
-SIGNAL_NEW_MAIL: Final = SignalType[dict[str, Any], tuple[str, ...], Context](
-    f"{DOMAIN}_new_mail"
-)
 
 # Data and options of an account
 CONF_ACCESS: Final = "access"

@@ -16,13 +16,7 @@ from .account.connection_log import ConnectionLog
 from .account.mark_store import MarkStore
 from .account.saved_searches import SavedSearches
 from .account.subentries import Subentries
-from .const import (
-    CONF_FOLDER,
-    DOMAIN,
-    EVENT_NEW_MAIL,
-    SIGNAL_NEW_MAIL,
-    SUBENTRY_TYPE_FOLDER,
-)
+from .const import CONF_FOLDER, DOMAIN, EVENT_NEW_MAIL, SUBENTRY_TYPE_FOLDER
 from .helpers import name_for_log, watch_options_from_entry
 from .imap import (
     AccountState,
@@ -34,7 +28,7 @@ from .imap import (
     Statistics,
 )
 from .issues import async_create_alert_issue, async_update_issues
-from .mail.event_data import NewMail, new_mail_from_arrival
+from .mail.event_data import SIGNAL_NEW_MAIL, Delivery, NewMail, new_mail_from_arrival
 from .oauth.tokens import account_from_entry
 
 _LOGGER = logging.getLogger(__name__)
@@ -109,9 +103,7 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
             self.client,
             poll_interval=options.poll_interval,
             watched=self.subentries.folders.keys(),
-            on_count=self.async_update_listeners,
-            on_match=self._async_send_match,
-            on_login_refused=self.login_refused,
+            listener=self,
         )
         self.subentries.async_load(self.searches)
         self._watcher = AccountWatcher(
@@ -162,9 +154,9 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
         self._async_update_searches(self.data)
         return True
 
-    def mail_signal(self, subentry_id: str) -> SignalType[NewMail, Context]:
+    def mail_signal(self, subentry_id: str) -> SignalType[Delivery]:
         """Return the dispatcher signal for new mail of a folder or a saved search."""
-        return SignalType(f"{self.name}_{subentry_id}_mail")
+        return SignalType(f"{self.config_entry.entry_id}_{subentry_id}_mail")
 
     @callback
     def async_check_now(self) -> None:
@@ -237,16 +229,17 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
         # The shared context lets the logbook attribute what an automation does to the mail.
         context = Context()
         self.hass.bus.async_fire(EVENT_NEW_MAIL, new_mail, context=context)
-        async_dispatcher_send(self.hass, SIGNAL_NEW_MAIL, new_mail, recipients, context)
+        delivery = Delivery(new_mail, context, recipients)
+        async_dispatcher_send(self.hass, SIGNAL_NEW_MAIL, delivery)
         signal = self.mail_signal(folder.subentry_id)
-        async_dispatcher_send(self.hass, signal, new_mail, context)
+        async_dispatcher_send(self.hass, signal, delivery)
         self.searches.add_mail(new_mail)
 
     @callback
-    def _async_send_match(self, search_id: str, mail: NewMail) -> None:
+    def search_matched(self, search_id: str, mail: NewMail) -> None:
         """Send a new mail that matches a search to the event entity of the search."""
         signal = self.mail_signal(search_id)
-        async_dispatcher_send(self.hass, signal, mail, Context())
+        async_dispatcher_send(self.hass, signal, Delivery(mail, Context()))
 
     @callback
     def mark_moved(self, folder: str, mark: Mark) -> None:

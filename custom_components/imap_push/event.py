@@ -10,14 +10,14 @@ from homeassistant.components.event import (
 )
 from homeassistant.config_entries import ConfigSubentry
 from homeassistant.const import MATCH_ALL
-from homeassistant.core import Context, HomeAssistant, callback
+from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.dispatcher import async_dispatcher_connect
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .const import EVENT_NEW_MAIL, SUBENTRY_TYPE_FOLDER, SUBENTRY_TYPE_SEARCH
 from .coordinator import ImapPushConfigEntry
 from .entity import SubentryEntity, async_add_subentry_entities, is_mail_recorded
-from .mail.event_data import NewMail
+from .mail.event_data import Delivery, NewMail
 from .permissions import is_mail_shown
 
 PARALLEL_UPDATES = 0
@@ -142,12 +142,11 @@ class RecordedMailEvent(SubentryEntity, EventEntity):
         return {key: mail[key] for key in mail if key in PUBLIC_ATTRIBUTES}
 
     @callback
-    def _async_handle_mail(self, mail: NewMail, context: Context) -> None:
+    def _async_handle_mail(self, delivery: Delivery) -> None:
         """Write a mail as the state."""
-        self.async_set_context(context)
-        self._trigger_event(
-            self.entity_description.event_type, self._visible_fields(mail)
-        )
+        self.async_set_context(delivery.context)
+        fields = self._visible_fields(delivery.mail)
+        self._trigger_event(self.entity_description.event_type, fields)
         self.async_write_ha_state()
 
 

@@ -18,7 +18,6 @@ from homeassistant.helpers.dispatcher import async_dispatcher_connect
 
 from .account.core_imap import CORE_IMAP_DOMAIN, async_core_imap_entries, same_account
 from .const import CONF_FOLDER, DOMAIN, SUBENTRY_TYPE_FOLDER
-from .flows.form_errors import app_password_page_for
 from .imap import (
     AccountState,
     AppPasswordNeeded,
@@ -26,8 +25,9 @@ from .imap import (
     ImapError,
     LoginRefused,
     OAuthNeeded,
+    provider_of_host,
 )
-from .server_text import escape_markdown
+from .server_text import NOTHING, escape_markdown
 
 ISSUE_ALERT: Final = "alert"
 ISSUE_APP_PASSWORD: Final = "app_password"
@@ -167,8 +167,12 @@ def _issue_for(error: ImapError | None, host: str) -> tuple[str, dict[str, str]]
     """Return translation key and placeholders of the issue for an error, or None."""
     match error:
         case AppPasswordNeeded():
-            answer, url = escape_markdown(str(error)), app_password_page_for(host)
-            return ISSUE_APP_PASSWORD, {"answer": answer, "url": url}
+            provider = provider_of_host(host)
+            page = provider.page if provider and provider.needs_app_password else None
+            return ISSUE_APP_PASSWORD, {
+                "answer": escape_markdown(str(error)),
+                "url": page or NOTHING,
+            }
         case OAuthNeeded():
             return ISSUE_OAUTH_NEEDED, {"answer": escape_markdown(str(error))}
         case CertificateError(problem=problem):

@@ -6,6 +6,7 @@ from typing import Final
 from .imap import one_line
 
 MAX_TEXT: Final = 500  # characters
+NOTHING: Final = "—"  # shown for a missing value
 
 # Syntax of Markdown as the frontend renders it (marked with GFM).
 _MARKDOWN_SYNTAX: Final = re.compile(r"[\\`*_~\[\]<>#|!]|&(?=#?\w+;)|^[-+=]")

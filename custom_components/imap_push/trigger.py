@@ -5,7 +5,7 @@ from typing import Final, cast, override
 import voluptuous as vol
 
 from homeassistant.const import CONF_OPTIONS, CONF_TARGET
-from homeassistant.core import CALLBACK_TYPE, Context, HomeAssistant, callback
+from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.dispatcher import async_dispatcher_connect
 from homeassistant.helpers.trigger import (
@@ -16,8 +16,7 @@ from homeassistant.helpers.trigger import (
 )
 from homeassistant.helpers.typing import ConfigType
 
-from .const import SIGNAL_NEW_MAIL
-from .mail.event_data import NewMail
+from .mail.event_data import SIGNAL_NEW_MAIL, Delivery
 from .mail.filter import FILTER_FIELDS, MailFilter
 from .mail.targets import FolderTarget
 
@@ -59,18 +58,17 @@ class NewMailTrigger(Trigger):
         """Run the action for each mail until detached."""
 
         @callback
-        def async_mail_arrived(
-            mail: NewMail, recipients: tuple[str, ...], context: Context
-        ) -> None:
+        def async_mail_arrived(delivery: Delivery) -> None:
             """Run the action if filter and target match; the filter is the cheaper check."""
-            if not self._filter.matches(mail, recipients):
+            mail = delivery.mail
+            if not self._filter.matches(mail, delivery.recipients):
                 return
             if not self._target.async_select((mail["device_id"],)):
                 return
             run_action(
                 {"mail": mail},
                 f"new mail in {mail['folder']} of {mail['account']}",
-                context,
+                delivery.context,
             )
 
         return async_dispatcher_connect(self._hass, SIGNAL_NEW_MAIL, async_mail_arrived)

@@ -2,13 +2,13 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 import contextlib
 from dataclasses import dataclass, field, replace
 import itertools
 import logging
 import math
-from typing import Final
+from typing import Final, Protocol
 
 from homeassistant.config_entries import ConfigSubentry
 
@@ -139,12 +139,24 @@ class _Folder:
             self.request_count()
 
 
+class SearchListener(Protocol):
+    """Receives the results of the searches of an account."""
+
+    def async_update_listeners(self) -> None:
+        """Show changed counts."""
+
+    def search_matched(self, search_id: str, mail: NewMail) -> None:
+        """Handle a new mail that matches a search; called oldest first."""
+
+    def login_refused(self) -> None:
+        """Request new credentials from the user."""
+
+
 class SavedSearches:
     """Keeps the counts of an account's searches up to date, one folder after another.
 
     One request covers all searches of a folder, and only one request runs at a time; a change
-    during a request makes the folder due again. `on_count` is called when a count changed,
-    `on_match` for each new mail that matches a search, oldest first.
+    during a request makes the folder due again.
     """
 
     def __init__(
@@ -153,17 +165,13 @@ class SavedSearches:
         *,
         poll_interval: float,
         watched: Container[str],
-        on_count: Callable[[], None],
-        on_match: Callable[[str, NewMail], None],
-        on_login_refused: Callable[[], None],
+        listener: SearchListener,
     ) -> None:
         """Count with a client; folders not in `watched` every `poll_interval` seconds."""
         self._client = client
         self._poll_interval = poll_interval
         self._watched = watched
-        self._on_count = on_count
-        self._on_match = on_match
-        self._on_login_refused = on_login_refused
+        self._listener = listener
         self._searches: dict[str, SavedSearch] = {}
         self._folders: dict[str, _Folder] = {}
         self._refused: set[str] = set()
@@ -293,7 +301,7 @@ class SavedSearches:
                     and mail["uid"] in count.matching
                     and search.matches_attachments(mail)
                 ):
-                    self._on_match(search_id, mail)
+                    self._listener.search_matched(search_id, mail)
 
     def _store_counts(
         self,
@@ -310,7 +318,7 @@ class SavedSearches:
             self._refused.add(search_id)
             _LOGGER.warning("The server does not understand the search %s", search.name)
         if folder.counts != before:
-            self._on_count()
+            self._listener.async_update_listeners()
 
     async def _request(
         self, name: str, searches: Collection[SavedSearch], uids: Sequence[int]
@@ -346,9 +354,9 @@ class SavedSearches:
                 if self._login_refusals < MAX_LOGIN_REFUSALS
                 else math.inf
             )
-            self._on_login_refused()
+            self._listener.login_refused()
         is_local = error is None or isinstance(error, FolderNotFound | CommandRefused)
         now = asyncio.get_running_loop().time()
         for failed in [folder] if is_local else self._folders.values():
             failed.set_failed(now, min_delay)
-        self._on_count()
+        self._listener.async_update_listeners()

@@ -24,9 +24,9 @@ from ..imap import (
     check_account,
     fetch_certificate,
 )
-from ..server_text import escape_markdown
+from ..server_text import NOTHING, escape_markdown
 from .account_forms import CA_SCHEMA, without_trust
-from .form_errors import NOTHING, account_error
+from .form_errors import account_error
 from .form_fields import UserInput
 
 _LOGGER = logging.getLogger(__name__)

@@ -42,10 +42,9 @@ from ..imap import (
     provider_of_host,
 )
 from ..mail.errors import most_specific
-from ..server_text import single_line
+from ..server_text import NOTHING, single_line
 
 MAX_FORM_TEXT: Final = 300  # characters of server text in a form
-NOTHING: Final = "—"  # shown for a missing value
 
 # Errors while an account is set up: field and translation key.
 ACCOUNT_ERRORS: Final[dict[type[BaseException], tuple[str, str]]] = {
@@ -94,14 +93,6 @@ REQUEST_ERRORS: Final[dict[type[BaseException], str]] = {
     ServerSilent: "server_silent",
     ImapError: "cannot_connect",
 }
-
-
-def app_password_page_for(host: str) -> str:
-    """Return the URL where users of a server create an app password, or a dash."""
-    provider = provider_of_host(host)
-    if provider is None or not provider.needs_app_password:
-        return NOTHING
-    return provider.page or NOTHING
 
 
 def account_error(

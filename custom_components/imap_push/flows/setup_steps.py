@@ -44,6 +44,7 @@ from ..oauth.tokens import (
     token_source_for_data,
     token_source_for_entry,
 )
+from ..server_text import NOTHING
 from .account_forms import (
     ADDRESS_SCHEMA,
     CONF_MANUAL,
@@ -56,7 +57,6 @@ from .account_forms import (
     password_from,
 )
 from .account_steps import AccountSteps, Errors, ShowForm
-from .form_errors import NOTHING
 from .form_fields import UserInput
 from .oauth_flow import OAuthSteps
 

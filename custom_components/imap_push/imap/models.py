@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 import ssl
-from typing import Protocol
+from typing import Protocol, override
 
 from .errors import ImapError
 from .limits import ReceiveBudget
@@ -156,6 +156,11 @@ class Mail:
     authentication: Authentication | None = None
     text: str | None = None
     truncated: bool = False
+
+    @override
+    def __repr__(self) -> str:
+        """Return what names the message, and nothing of its content: it may be logged."""
+        return f"Mail({self.folder!r}, uid={self.uid})"
 
     @property
     def files(self) -> tuple[Attachment, ...]:

@@ -1,12 +1,32 @@
 """The fields of a mail in events and in responses of actions."""
 
-from dataclasses import asdict
-from typing import Any
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
 
+from homeassistant.core import Context
+from homeassistant.util.signal_type import SignalType
+
+from ..const import DOMAIN
 from ..imap import Arrival, Mail
 
 # The fields of the event `new_mail`; all values can be converted to JSON.
 type NewMail = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A new mail for the subscribers of a signal. `recipients` are all addresses of To and Cc.
+
+    Home Assistant logs the arguments of a subscriber that fails: nothing of the mail is in the
+    text form.
+    """
+
+    mail: NewMail = field(repr=False)
+    context: Context
+    recipients: tuple[str, ...] = field(default=(), repr=False)
+
+
+SIGNAL_NEW_MAIL: Final = SignalType[Delivery](f"{DOMAIN}_new_mail")
 
 
 def new_mail_from_arrival(

@@ -22,7 +22,6 @@ from custom_components.imap_push.const import (
     CONF_TEXT_SIZE,
     DOMAIN,
     EVENT_NEW_MAIL,
-    SIGNAL_NEW_MAIL,
     SUBENTRY_TYPE_FOLDER,
     SUBENTRY_TYPE_SEARCH,
 )
@@ -36,6 +35,7 @@ from custom_components.imap_push.imap import (
     SearchCount,
     WatchedFolder,
 )
+from custom_components.imap_push.mail.event_data import SIGNAL_NEW_MAIL
 from homeassistant.config_entries import SOURCE_REAUTH, ConfigSubentry
 from homeassistant.const import STATE_UNAVAILABLE, STATE_UNKNOWN
 from homeassistant.core import HomeAssistant, callback
@@ -258,7 +258,7 @@ async def test_mail_that_does_not_match_the_filter_gives_no_event(
     await watcher.listener.mail_arrived(make_arrival(2))
     await watcher.listener.mail_arrived(make_arrival(3, sender="boss@example.org"))
     assert [event.data["uid"] for event in events] == [1, 3]
-    assert [call.args[0]["uid"] for call in subscriber.call_args_list] == [1, 3]
+    assert [call.args[0].mail["uid"] for call in subscriber.call_args_list] == [1, 3]
     assert get_state(hass, NEW_MAIL).attributes["uid"] == 3
 
 

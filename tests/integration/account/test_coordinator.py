@@ -82,13 +82,17 @@ async def test_failing_subscriber_does_not_harm_the_others(
     signal = entry.runtime_data.mail_signal("01INBOX")
     unsubscribe = async_dispatcher_connect(hass, signal, failing)
     async_dispatcher_connect(hass, signal, listening)
-    await watcher.listener.mail_arrived(make_arrival(1))
+    caplog.clear()
+    await watcher.listener.mail_arrived(make_arrival(1, subject="Secret subject"))
     assert caplog.text.count("RuntimeError: broken subscriber") == 1
+    # Home Assistant logs the arguments of the subscriber.
+    assert "Delivery(" in caplog.text
+    assert not any(word in caplog.text for word in ("Secret", "@example"))
 
     unsubscribe()
     await watcher.listener.mail_arrived(make_arrival(2))
     assert failing.call_count == 1
-    assert [call.args[0]["uid"] for call in listening.call_args_list] == [1, 2]
+    assert [call.args[0].mail["uid"] for call in listening.call_args_list] == [1, 2]
 
 
 async def test_mail_is_delivered_after_home_assistant_has_started(

@@ -99,18 +99,20 @@ class Rig:
     def __init__(self) -> None:
         """Mark INBOX and Lists as watched."""
         self.account = Account()
-        self.on_count = Mock()
-        self.on_login_refused = Mock()
+        self.async_update_listeners = Mock()
+        self.login_refused = Mock()
         self.matches: list[tuple[str, int]] = []
         self.searches = SavedSearches(
             self.account,
             poll_interval=POLL_INTERVAL,
             watched={"INBOX", "Lists"},
-            on_count=self.on_count,
-            on_match=lambda key, mail: self.matches.append((key, mail["uid"])),
-            on_login_refused=self.on_login_refused,
+            listener=self,
         )
         self._changes = 0
+
+    def search_matched(self, search_id: str, mail: NewMail) -> None:
+        """Record a match."""
+        self.matches.append((search_id, mail["uid"]))
 
     def put(self, search_id: str, criteria: Criteria, *folders: str) -> None:
         """Add or replace a search."""
@@ -223,18 +225,18 @@ def test_changed_folder_is_counted_again() -> None:
         rig.connect()
         await asyncio.sleep(10)
         rig.account.requests.clear()
-        rig.on_count.reset_mock()
+        rig.async_update_listeners.reset_mock()
         rig.change()
         await asyncio.sleep(10)
         [(_, folder, searches, among)] = rig.account.requests
         assert (folder, searches, among) == ("INBOX", [INVOICES, UNREAD], [])
-        rig.on_count.assert_not_called()
+        rig.async_update_listeners.assert_not_called()
 
         rig.account.totals["INBOX", UNREAD] = 5
         rig.change()
         await asyncio.sleep(10)
         assert rig.searches.count("unread") == rig.searches.count("again") == 5
-        rig.on_count.assert_called_once_with()
+        rig.async_update_listeners.assert_called_once_with()
 
     play(script)
 
@@ -363,12 +365,12 @@ def test_failed_count_is_retried(error: Exception, retries: list[float]) -> None
         await asyncio.sleep(10)
         assert rig.searches.count("invoices") == 3
         rig.account.requests.clear()
-        rig.on_count.reset_mock()
+        rig.async_update_listeners.reset_mock()
         rig.account.errors = [error, error]
         rig.arrive(1)
         await asyncio.sleep(1)
         assert rig.searches.count("invoices") is None
-        rig.on_count.assert_called_once_with()
+        rig.async_update_listeners.assert_called_once_with()
         rig.arrive(2)
         rig.change()
         await asyncio.sleep(3 * MAX_RETRY_SECONDS)
@@ -377,7 +379,7 @@ def test_failed_count_is_retried(error: Exception, retries: list[float]) -> None
         assert rig.searches.count("invoices") == 3
         assert rig.matches == [("invoices", 1), ("invoices", 2)]
         is_refused = isinstance(error, LoginRefused)
-        assert rig.on_login_refused.call_count == (2 if is_refused else 0)
+        assert rig.login_refused.call_count == (2 if is_refused else 0)
 
     play(script)
 
@@ -392,7 +394,7 @@ def test_counting_stops_after_three_refused_logins() -> None:
         await asyncio.sleep(100 * MAX_RETRY_SECONDS)
         rig.change()
         await asyncio.sleep(100 * MAX_RETRY_SECONDS)
-        assert len(rig.account.requests) == rig.on_login_refused.call_count == 3
+        assert len(rig.account.requests) == rig.login_refused.call_count == 3
 
     play(script)
 

@@ -183,7 +183,7 @@ class Connection:
         done = await self._end_of_idle()
         self._protocol.release()
         if idle:
-            self._idle = _Idle(self._protocol.unsolicited.wake)
+            self._idle = _Idle(self._protocol.unsolicited)
             commands = (*commands, self._idle.command)
         self._sent = commands if done or len(commands) > 1 else ()
         if self._sent:
@@ -314,13 +314,13 @@ class Connection:
 class _Idle:
     """An IDLE command, and whether the server has already answered it with `+` or a refusal."""
 
-    def __init__(self, on_end: Callable[[], None]) -> None:
+    def __init__(self, unsolicited: UnsolicitedQueue) -> None:
         self.command = Command("IDLE", continuation=self._accept)
         self.is_accepted = False
         self._answered = asyncio.Event()
         self.command.completed.add_done_callback(lambda _: self._answered.set())
         # A server that refuses or ends IDLE must wake the task that waits for mail.
-        self.command.completed.add_done_callback(lambda _: on_end())
+        self.command.completed.add_done_callback(lambda _: unsolicited.wake())
 
     async def wait_for_answer(self) -> None:
         await self._answered.wait()

@@ -80,7 +80,7 @@ async def connect_tcp_public(host: str, port: int) -> socket.socket:
     The checked address itself is used, so a second DNS answer cannot redirect the connection
     (DNS rebinding).
     """
-    with contextlib.closing(_Connector(host, port, may_reach=is_public)) as connector:
+    with contextlib.closing(_Connector(host, port, is_public_only=True)) as connector:
         return await connector.attempt(CONNECT_DEADLINE_SECONDS)
 
 
@@ -102,12 +102,10 @@ async def connect_tcp_retrying(host: str, port: int) -> socket.socket:
 class _Connector:
     """Connection attempts to one server that share a DNS lookup."""
 
-    def __init__(
-        self, host: str, port: int, may_reach: Callable[[str], bool] | None = None
-    ) -> None:
+    def __init__(self, host: str, port: int, *, is_public_only: bool = False) -> None:
         self._host = host
         self._port = port
-        self._may_reach = may_reach
+        self._is_public_only = is_public_only
         self._resolving: asyncio.Future[Any] | None = None
 
     async def attempt(self, seconds: float) -> socket.socket:
@@ -141,9 +139,9 @@ class _Connector:
         await asyncio.wait([self._resolving])
         resolved, self._resolving = self._resolving, None
         found = list(resolved.result())
-        if self._may_reach is None:
+        if not self._is_public_only:
             return found
-        allowed = [info for info in found if self._may_reach(str(info[4][0]))]
+        allowed = [info for info in found if is_public(str(info[4][0]))]
         if not allowed:
             raise OSError("the name has no public address")
         return allowed
