@@ -58,7 +58,7 @@ def test_server_that_forgets_what_comes_behind_done(capabilities: bytes) -> None
     """See it found out though it stands all other writes, and no mail lost."""
 
     async def main(loop: VirtualLoop) -> None:
-        habit = Pipelining.FORGETS_BEHIND_DONE
+        habit = Pipelining.FORGETS_AFTER_DONE
         server = served(loop, *TWO, capabilities=capabilities, pipelining=habit)
         async with watched(dict.fromkeys(TWO)) as recorder:
             for minute in range(60):
