@@ -14,7 +14,7 @@ import time
 from typing import Final
 
 from tests.fuzz.edges import Edges
-from tests.fuzz.fuzzer import Finding, Fuzzer, Report, judge, judge_memory
+from tests.fuzz.fuzzer import Finding, Fuzzer, Report, check_memory, run_and_check
 from tests.fuzz.inputs import committed
 from tests.fuzz.targets import TARGETS
 
@@ -79,10 +79,10 @@ def fuzz(work: Slice) -> Report:
 
     with Edges(CODE) as edges:
         fuzzer = Fuzzer(target, edges, CODE, seed=work.seed, on_new=keep)
-        return fuzzer.run(inputs, _until(work))
+        return fuzzer.run(inputs, _run_condition(work))
 
 
-def _until(work: Slice) -> Callable[[int], bool]:
+def _run_condition(work: Slice) -> Callable[[int], bool]:
     if (executions := work.executions) is not None:
         return lambda done: done < executions
     end = time.monotonic() + work.seconds
@@ -112,8 +112,8 @@ def replay(options: argparse.Namespace) -> int:
         names = [options.target] if options.target else _targets_of(path)
         for name in names:
             target, data = TARGETS[name], path.read_bytes()
-            step, finding = judge(target, data, CODE)
-            finding = finding or judge_memory(target, data)
+            step, finding = run_and_check(target, data, CODE)
+            finding = finding or check_memory(target, data)
             print(f"{path}: {name}: longest step {step * 1000:.1f} ms")
             if finding is not None:
                 print(f"  {finding}")
