@@ -7,11 +7,20 @@ from typing import Final
 
 import pytest
 
-from custom_components.imap_push.imap.auth import login_limiter
+from custom_components.imap_push.imap.auth import login_limiter as logins
 from custom_components.imap_push.imap.auth.backoff import Backoff
 from custom_components.imap_push.imap.session import session
-from custom_components.imap_push.imap.watch import folder, schedule, wait_strategy
-from custom_components.imap_push.imap.wire import command, connection, protocol, tcp
+from custom_components.imap_push.imap.watch import (
+    folder,
+    schedule as reasons,
+    wait_strategy as push,
+)
+from custom_components.imap_push.imap.wire import (
+    command,
+    connection,
+    protocol,
+    tcp as dial,
+)
 
 # Module, constant and its value during a test, in seconds. Keep this list in step with the engine.
 SHORTENED: Final[tuple[tuple[ModuleType, str, float], ...]] = (
@@ -19,18 +28,18 @@ SHORTENED: Final[tuple[tuple[ModuleType, str, float], ...]] = (
     (connection, "GREETING_DEADLINE", 0.3),
     (connection, "DONE_DEADLINE", 0.3),
     (connection, "LOGOUT_DEADLINE", 0.1),
-    (login_limiter, "INTERVAL", 0.001),
-    (login_limiter, "REFUSAL_PAUSE", 0.1),
-    (tcp, "DEADLINE", 0.5),
-    (tcp, "PAUSE", 0.02),
-    (tcp, "TRY", 0.5),
+    (logins, "INTERVAL", 0.001),
+    (logins, "REFUSAL_PAUSE", 0.1),
+    (dial, "DEADLINE", 0.5),
+    (dial, "PAUSE", 0.02),
+    (dial, "TRY", 0.5),
     (folder, "RETRY_PAUSE", 0.05),
     (protocol, "COMMAND_LIMIT", 3.0),
     # Dovecot announces new mail half a second late. A shorter IDLE would count as silent push.
-    (wait_strategy, "IDLE_FIRST", 0.6),
-    (wait_strategy, "IDLE_GROWTH", 1.0),
-    (wait_strategy, "SILENCE", 1.0),
-    (schedule, "PACE", 0.05),
+    (push, "IDLE_FIRST", 0.6),
+    (push, "IDLE_GROWTH", 1.0),
+    (push, "SILENCE", 1.0),
+    (reasons, "PACE", 0.05),
     # Mails per FETCH, not a time: small, so that more than one FETCH follows an outage.
     (session, "BATCH", 3),
 )

@@ -241,18 +241,18 @@ def test_the_context_of_an_authority_is_made_once(ca: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "minimal",
+    "made_at_home",
     [
         pytest.param(False, id="by the book"),
         pytest.param(True, id="with the extensions that are needed, and no other"),
     ],
 )
 def test_what_an_own_authority_has_signed_is_accepted(
-    tmp_path: Path, minimal: bool
+    tmp_path: Path, made_at_home: bool
 ) -> None:
     """Python's strict check would refuse most authorities that were made at home."""
-    mine = make_certificate(tmp_path / "mine", minimal=minimal)
-    other = make_certificate(tmp_path / "other", minimal=minimal)
+    mine = make_certificate(tmp_path / "mine", made_at_home=made_at_home)
+    other = make_certificate(tmp_path / "other", made_at_home=made_at_home)
     account = account_from_entry_data(ENTRY_DATA | {CONF_CA: mine.ca.read_text()})
     assert account.ssl_context is not None
     _shake_hands(account.ssl_context, mine.server_context())

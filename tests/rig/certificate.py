@@ -46,24 +46,24 @@ def make_certificate(
     host: str = "localhost",
     expired: bool = False,
     self_signed: bool = False,
-    minimal: bool = False,
+    made_at_home: bool = False,
 ) -> Certificate:
     """Write a new CA and a certificate for `host` into `folder`.
 
     A certificate for localhost is also valid for 127.0.0.1. One for another host is valid only
     for that host, so a client that connects to loopback rejects it. A self-signed one is not
-    signed by the CA. With `minimal`, the certificates have only the required extensions, like
+    signed by the CA. With `made_at_home`, the certificates have only the required extensions, like
     many private ones.
     """
     end = datetime.now(UTC) + timedelta(days=-1 if expired else 30)
     ca_key = ec.generate_private_key(ec.SECP256R1())
     key = ec.generate_private_key(ec.SECP256R1())
-    ca = _sign_ca(ca_key, minimal=minimal)
+    ca = _sign_ca(ca_key, made_at_home=made_at_home)
     issuer, signer = (_name(host), key) if self_signed else (ca.subject, ca_key)
     builder = _builder(_name(host), issuer, key.public_key(), end).add_extension(
         _alternative_names(host), critical=False
     )
-    if not minimal:
+    if not made_at_home:
         builder = builder.add_extension(_authority_key_id(signer), critical=False)
     cert = builder.sign(signer, hashes.SHA256())
     folder.mkdir(parents=True, exist_ok=True)
@@ -74,14 +74,16 @@ def make_certificate(
     return paths
 
 
-def _sign_ca(key: ec.EllipticCurvePrivateKey, *, minimal: bool) -> x509.Certificate:
+def _sign_ca(
+    key: ec.EllipticCurvePrivateKey, *, made_at_home: bool
+) -> x509.Certificate:
     """Return the self-signed certificate of a CA."""
     name = _name("IMAP Push test CA")
     end = datetime.now(UTC) + timedelta(days=30)
     builder = _builder(name, name, key.public_key(), end).add_extension(
-        x509.BasicConstraints(ca=True, path_length=0), critical=not minimal
+        x509.BasicConstraints(ca=True, path_length=0), critical=not made_at_home
     )
-    if not minimal:
+    if not made_at_home:
         builder = builder.add_extension(_ca_usage(), critical=True).add_extension(
             _key_id(key), critical=False
         )

@@ -118,7 +118,7 @@ class LightClient(asyncio.Protocol):
         """Return whether the client is in IDLE."""
         return bool(self._tag_of_idle)
 
-    def has_selected(self, folder: LightFolder) -> bool:
+    def has_open(self, folder: LightFolder) -> bool:
         """Return whether a folder is the selected one."""
         return folder is self._selected
 

@@ -52,7 +52,7 @@ class LightServer(Running):
     def is_watched(self) -> bool:
         """Return whether a client has selected the inbox and is in IDLE."""
         clients, inbox = self._clients, self.folder()
-        return any(client.is_idle and client.has_selected(inbox) for client in clients)
+        return any(client.is_idle and client.has_open(inbox) for client in clients)
 
     @override
     async def start(self) -> None:
@@ -115,7 +115,7 @@ class LightServer(Running):
         """Remove a folder and disconnect clients that have selected it. Return it, for `restore`."""
         folder = self._store.folders.pop(name.encode())
         for client in tuple(self._clients):
-            if client.has_selected(folder):
+            if client.has_open(folder):
                 self._dismiss(client)
         return folder
 

@@ -10,7 +10,7 @@ from custom_components.imap_push.imap import TokenRevoked, Unavailable
 
 from .oauth_server import CLIENT_ID, CLIENT_SECRET, TOKEN, OAuthServer
 
-DEADLINE_SECONDS: Final = 1.0
+DEADLINE: Final = 1.0  # seconds
 
 
 class OAuthTokens:
@@ -61,7 +61,7 @@ class OAuthTokens:
         }
         try:
             async with (
-                asyncio.timeout(DEADLINE_SECONDS),
+                asyncio.timeout(DEADLINE),
                 self._session.post(self._server.url + TOKEN, data=form) as response,
             ):
                 answer: dict[str, Any] = await response.json()

@@ -486,9 +486,7 @@ def test_revoked_tokens_while_another_connection_lives() -> None:
             assert recorder.state.connections == 2
             issuer.error = TokenRevoked("invalid_grant")
             next(
-                it
-                for it in tuple(server._clients)
-                if not it.has_selected(server.folder())
+                it for it in tuple(server._clients) if not it.has_open(server.folder())
             ).close()
             await asyncio.sleep(1)
             assert recorder.refused == 1

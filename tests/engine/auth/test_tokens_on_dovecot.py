@@ -197,7 +197,7 @@ async def test_what_the_authorisation_server_says(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """See an outage told apart from the end of what the user has allowed."""
-    monkeypatch.setattr(oauth_tokens, "DEADLINE_SECONDS", 0.2)
+    monkeypatch.setattr(oauth_tokens, "DEADLINE", 0.2)
     issuer.faults[TOKEN] = fault
     tokens.age()
     with pytest.raises(error):
