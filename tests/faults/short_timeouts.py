@@ -9,7 +9,7 @@ import pytest
 
 from custom_components.imap_push.imap.auth import login_limiter as logins
 from custom_components.imap_push.imap.auth.backoff import Backoff
-from custom_components.imap_push.imap.session import session
+from custom_components.imap_push.imap.session import sync
 from custom_components.imap_push.imap.watch import (
     folder,
     schedule as reasons,
@@ -41,7 +41,7 @@ SHORTENED: Final[tuple[tuple[ModuleType, str, float], ...]] = (
     (push, "SILENCE", 1.0),
     (reasons, "PACE", 0.05),
     # Mails per FETCH, not a time: small, so that more than one FETCH follows an outage.
-    (session, "BATCH", 3),
+    (sync, "BATCH", 3),
 )
 COMMAND_DEADLINE: Final = 0.3
 BACKOFF: Final = 0.01

@@ -33,7 +33,7 @@ from custom_components.imap_push.imap import (
     Unavailable,
     Unsupported,
 )
-from custom_components.imap_push.imap.client import persistent_session as kept
+from custom_components.imap_push.imap.client import persistent_session
 
 from ..conftest import account
 from ..scripted import Peer, Script, ScriptedServer, mail
@@ -406,9 +406,11 @@ async def test_folders(listed: bytes, folders: list[FolderInfo]) -> None:
     assert session.received[0] == 'LIST "" "*" RETURN (SPECIAL-USE)'
 
 
-@pytest.mark.parametrize("again", [False, True], ids=["first request", "kept"])
+@pytest.mark.parametrize(
+    "again", [False, True], ids=["first request", "persistent_session"]
+)
 async def test_connection_that_dies_during_a_request(again: bool) -> None:
-    """A kept one is replaced and the request repeated, once; a new one is not."""
+    """A persistent_session one is replaced and the request repeated, once; a new one is not."""
     dying = {"UID SEARCH .*FLAGGED": b""}
     living = Session({"UID SEARCH": [b"* ESEARCH UID COUNT 3\r\n", b"OK"]})
     async with serving(Session(dying), living) as client:
@@ -487,7 +489,7 @@ def test_login_after_a_refusal() -> None:
         client = Client(account(993))
         with pytest.raises(LoginRefused):
             await client.folders()
-        await asyncio.sleep(kept.REFUSAL_PAUSE)
+        await asyncio.sleep(persistent_session.REFUSAL_PAUSE_SECONDS)
         assert await client.folders() == []
         await client.close()
 
@@ -502,13 +504,13 @@ def test_connection_is_kept_while_it_is_used() -> None:
         loop.scripts = [first, second]
         client = Client(account(993))
         await client.folders()
-        await asyncio.sleep(kept.PROBE_AFTER - 1)
+        await asyncio.sleep(persistent_session.PROBE_AFTER_SECONDS - 1)
         await client.folders()
-        await asyncio.sleep(kept.KEPT - 1)
+        await asyncio.sleep(persistent_session.CLOSE_AFTER_SECONDS - 1)
         await client.folders()
         listing = 'LIST "" "*" RETURN (SPECIAL-USE)'
         assert first.received == [listing, listing, "NOOP", listing]
-        await asyncio.sleep(kept.KEPT + 1)
+        await asyncio.sleep(persistent_session.CLOSE_AFTER_SECONDS + 1)
         assert first.received[-1] == "LOGOUT"
         assert len(loop.connected_at) == 1
         await client.folders()
@@ -528,11 +530,17 @@ def test_connection_that_is_silently_dead() -> None:
         client = Client(account(993))
         await client.folders()
         loop.is_blackhole = True
-        await asyncio.sleep(kept.PROBE_AFTER)
+        await asyncio.sleep(persistent_session.PROBE_AFTER_SECONDS)
         asked_at = loop.time()
-        loop.call_later(kept.PROBE_DEADLINE - 1, setattr, loop, "_is_blackhole", False)
+        loop.call_later(
+            persistent_session.PROBE_TIMEOUT_SECONDS - 1,
+            setattr,
+            loop,
+            "_is_blackhole",
+            False,
+        )
         assert await client.folders() == []
-        assert loop.time() - asked_at < kept.PROBE_DEADLINE + 1
+        assert loop.time() - asked_at < persistent_session.PROBE_TIMEOUT_SECONDS + 1
         assert len(loop.connected_at) == 2
         await client.close()
 
@@ -754,7 +762,7 @@ async def test_text_without_a_usable_structure() -> None:
         assert (content.text, content.truncated) == ("", True)
 
 
-FLAGS = b"* OK [UIDVALIDITY 1] v\r\n* OK [PERMANENTFLAGS (%b)] kept\r\n"
+FLAGS = b"* OK [UIDVALIDITY 1] v\r\n* OK [PERMANENTFLAGS (%b)] persistent_session\r\n"
 
 
 @pytest.mark.parametrize(
@@ -854,7 +862,7 @@ REQUESTS: list[tuple[str, Callable[[Client], Awaitable[object]], int]] = [
 def test_round_trips(
     request_: Callable[[Client], Awaitable[object]], trips: int
 ) -> None:
-    """Each request on a kept connection takes so many writes, and no more."""
+    """Each request on a persistent_session connection takes so many writes, and no more."""
 
     async def main(loop: VirtualLoop) -> None:
         text = b'BODYSTRUCTURE ("text" "plain" NIL NIL NIL "7bit" 10 1)'

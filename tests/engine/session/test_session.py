@@ -11,10 +11,15 @@ from custom_components.imap_push.imap.quirks import Quirks
 from custom_components.imap_push.imap.session import (
     fetch_items as fetching_module,
     message_reader,
-    session as session_module,
+    sync,
 )
+from custom_components.imap_push.imap.session.recover import (
+    received_since,
+    sync_by_search,
+)
+from custom_components.imap_push.imap.session.select import SelectResult
 from custom_components.imap_push.imap.session.session import Session
-from custom_components.imap_push.imap.session.sync import ExamineResult, SyncBatch
+from custom_components.imap_push.imap.session.sync import SyncBatch
 
 from ..conftest import account
 from ..scripted import Peer, ScriptedServer, mail
@@ -129,7 +134,7 @@ async def test_flags_that_changed_are_no_mail() -> None:
     async with OnServer(serve) as session:
         swept, unread = await sweep(session, Mark(1, 5))
     assert [mail.uid async for mail in swept.mails()] == [5]
-    assert (swept.next_uid, swept.held_back) == (30, 30)
+    assert (swept.next_uid, swept.pending_uid) == (30, 30)
     assert unread == 0
 
 
@@ -251,7 +256,7 @@ async def test_more_mail_by_date_than_is_read(monkeypatch: pytest.MonkeyPatch) -
         await peer.answer("UID SEARCH SINCE", b"* SEARCH 1 2 3 4")
 
     async with OnServer(serve) as session:
-        received = session.received_since(datetime(2026, 1, 2, tzinfo=UTC))
+        received = received_since(session, datetime(2026, 1, 2, tzinfo=UTC))
         assert [mail async for mail in received] == []
 
 
@@ -277,15 +282,15 @@ async def test_first_mark() -> None:
 )
 def test_continues(mark: Mark, continues: bool) -> None:
     """See if UIDs still mean what they meant."""
-    assert ExamineResult(7, 43).continues(mark) is continues
-    assert ExamineResult(7, None).continues(Mark(7, 99))
+    assert SelectResult(7, 43).continues(mark) is continues
+    assert SelectResult(7, None).continues(Mark(7, 99))
 
 
 async def test_long_absence_is_caught_up_in_batches(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """See no FETCH ask for more than a batch, and nothing left out."""
-    monkeypatch.setattr(session_module, "BATCH", 2)
+    monkeypatch.setattr(sync, "BATCH", 2)
 
     async def serve(peer: Peer) -> None:
         assert b" 10:11 " in await peer.sweep(10, 11, 50)
@@ -304,7 +309,7 @@ async def test_long_absence_is_caught_up_in_batches(
             assert (swept.is_empty, swept.complete) == (empty, False)
             uids += [mail.uid async for mail in swept.mails()]
             mark = mark.at(swept.next_uid)
-        swept = await session.sweep_sparse("INBOX", mark)
+        swept = await sync_by_search(session, "INBOX", mark)
         assert not swept.complete
         uids += [mail.uid async for mail in swept.mails()]
         assert uids == [10, 11, 13, 20, 30]
@@ -331,7 +336,7 @@ async def test_message_that_the_server_cannot_show() -> None:
             await peer.answer(r"UID FETCH 7 ", ok=b"NO [SERVERBUG] cannot")
 
     async with OnServer(serve) as session:
-        swept = await session.sweep_sparse("INBOX", Mark(1, 5))
+        swept = await sync_by_search(session, "INBOX", Mark(1, 5))
     told = [(mail.uid, mail.subject, mail.size) async for mail in swept.mails()]
     assert told == [(5, "mail 5", 100), (6, "", 9), (7, "", 0)]
     assert (swept.next_uid, swept.complete) == (8, True)
@@ -358,7 +363,7 @@ async def test_mail_that_is_announced_and_not_shown(
     async with OnServer(serve) as session:
         swept, _ = await sweep(session, Mark(1, 5))
     assert [mail.uid async for mail in swept.mails()] == uids
-    assert (swept.held_back, swept.next_uid) == (bare, next_uid)
+    assert (swept.pending_uid, swept.next_uid) == (bare, next_uid)
 
 
 async def test_news_during_a_sweep_ends_the_next_wait_at_once() -> None:

@@ -8,7 +8,7 @@ import logging
 import pytest
 
 from custom_components.imap_push.imap import Mark, WatchOptions
-from custom_components.imap_push.imap.session import session
+from custom_components.imap_push.imap.session import sync
 
 from ..light import IDLE, MINUTE, NOTIFY, POLL, served
 from ..recorder import Recorder
@@ -161,7 +161,7 @@ def _silent() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a catch-up of a few mails take several sweeps."""
-    monkeypatch.setattr(session, "BATCH", 2)
+    monkeypatch.setattr(sync, "BATCH", 2)
 
 
 @pytest.mark.parametrize("ends", [True, False], ids=["closed", "stalled"])

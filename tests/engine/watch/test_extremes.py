@@ -6,7 +6,7 @@ import random
 import pytest
 
 from custom_components.imap_push.imap import Mark, PushMode
-from custom_components.imap_push.imap.session import session as session_module
+from custom_components.imap_push.imap.session import sync
 from custom_components.imap_push.imap.watch import folder as folder_module
 
 from ..light import HOUR, IDLE, MINUTE, NOTIFY, POLL, served
@@ -62,7 +62,7 @@ def test_mail_that_comes_while_much_is_caught_up(
     capabilities: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """See each FETCH ask for a batch, not for all that is left, and each mail delivered once."""
-    monkeypatch.setattr(session_module, "BATCH", 10)
+    monkeypatch.setattr(sync, "BATCH", 10)
     monkeypatch.setattr(folder_module, "BATCH", 10)
     fetched: list[int] = []
 
@@ -120,7 +120,7 @@ def test_server_that_does_not_show_its_newest_message(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """See mail found that has UIDs far above those of before, and no storm of questions."""
-    monkeypatch.setattr(session_module, "BATCH", 5)
+    monkeypatch.setattr(sync, "BATCH", 5)
 
     async def main(loop: VirtualLoop) -> None:
         def twist(line: bytes) -> list[bytes] | None:

@@ -1,4 +1,4 @@
-"""What a user asks for: one command connection, one request at a time.
+"""Actions: one connection for requests of the user, one request at a time.
 
 `client.Client` is what the integration uses.
 """

@@ -1,4 +1,4 @@
-"""The account's command connection: does what a user asks, and never disturbs the push."""
+"""Actions on a connection of their own, so that they do not disturb the push."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -35,36 +35,35 @@ from .persistent_session import PersistentSession
 
 
 class Client:
-    """Does one request after another on a connection that is kept while it is used.
+    """Runs one request after the other on a connection that stays open while it is used.
 
-    Every request raises an ImapError. Those about mails name them by UID, and raise
-    FolderRenumbered if the folder has another UIDVALIDITY than the one that comes with them,
-    MailNotFound if none of them is there any more.
+    Every request raises ImapError. Those that name messages by UID raise FolderRenumbered if
+    the folder has another UIDVALIDITY, and MailNotFound if none of the messages exists.
     """
 
     def __init__(
         self, account: Account, on_alert: Callable[[str], None] | None = None
     ) -> None:
-        """Connect only when something is asked."""
-        self._kept = PersistentSession(account, on_alert)
+        """Connect at the first request."""
+        self._session = PersistentSession(account, on_alert)
 
     def do_without_pipelining(self) -> None:
-        """Send one command at a time on new connections: the server stands no more."""
-        self._kept.do_without_pipelining()
+        """Send one command at a time on new connections: the server cannot pipeline."""
+        self._session.do_without_pipelining()
 
     async def close(self) -> None:
-        """Log out; nothing may be asked any more."""
-        await self._kept.close()
+        """Log out. Later requests raise ConnectionLost."""
+        await self._session.close()
 
     async def folders(self) -> list[FolderInfo]:
         """Return the folders that can be opened, INBOX first, then by name."""
-        return await self._kept.do(list_folders)
+        return await self._session.run(list_folders)
 
     async def search(
         self, folder: str, criteria: Criteria, *, limit: int
     ) -> SearchResult:
-        """Return the newest mails of a folder that match; raise CriteriaRefused."""
-        return await self._kept.do(search, folder, criteria, limit)
+        """Return the newest matching messages of a folder; raise CriteriaRefused."""
+        return await self._session.run(search, folder, criteria, limit)
 
     async def count(
         self,
@@ -72,21 +71,18 @@ class Client:
         searches: Sequence[Criteria],
         among: Sequence[int] = (),
     ) -> list[SearchCount | CriteriaRefused]:
-        """Return for each search how many mails match, and which of the UIDs `among` do.
+        """Return for each search the number of matches, and which of the UIDs `among` match.
 
-        All goes out together. Of a search that is refused the refusal is returned, so that it
-        does the others no harm. Of more than 500 `among` the highest are looked at.
+        All searches are sent in one write. A refused search returns its refusal, so that the
+        others succeed. Only the highest 500 of `among` are tested.
         """
-        return await self._kept.do(count, folder, searches, among)
+        return await self._session.run(count, folder, searches, among)
 
     async def mails(
         self, folder: str, uid_validity: int, uids: Sequence[int]
     ) -> list[Mail]:
-        """Return the mails of these UIDs that are there, in the order in which they are asked for.
-
-        Only the first 500 are looked at.
-        """
-        return await self._kept.do(fetch_mails, folder, uid_validity, uids)
+        """Return the messages with these UIDs that exist, in this order, at most 500."""
+        return await self._session.run(fetch_mails, folder, uid_validity, uids)
 
     async def content(
         self,
@@ -99,35 +95,35 @@ class Client:
         html: bool = False,
         part: str | None = None,
     ) -> MessageContent:
-        """Return a mail, its header and at most so many characters of its text.
+        """Return a message, its header and at most `text_size` characters of its text.
 
-        `links` adds link targets and descriptions of images to the text. `html`: with the source
-        of its HTML. `part`: with the text of this part instead; raise PartNotFound.
+        `links` adds link targets and descriptions of images to the text. `html` adds the source
+        of the HTML. With `part`, the text is that of this part; raises PartNotFound.
         """
         request = TextRequest(text_size, links, ACTION_OCTETS)
-        return await self._kept.do(
+        return await self._session.run(
             fetch_content, folder, uid_validity, uid, request, html=html, number=part
         )
 
     async def attachment(
         self, folder: str, uid_validity: int, uid: int, part: str
     ) -> Attachment:
-        """Return what is known of a part of a mail; raise PartNotFound."""
-        found = await self._kept.do(fetch_part, folder, uid_validity, uid, part)
+        """Return a part of a message without its content; raise PartNotFound."""
+        found = await self._session.run(fetch_part, folder, uid_validity, uid, part)
         return describe(found, Budget())
 
     async def read_part(
         self, folder: str, uid_validity: int, uid: int, part: str
     ) -> AsyncIterator[bytes]:
-        """Yield the decoded content of a part piece by piece, each a request of its own."""
-        found = await self._kept.do(
+        """Yield the decoded content of a part in pieces, each fetched by its own request."""
+        found = await self._session.run(
             fetch_part_to_decode, folder, uid_validity, uid, part
         )
         decoder = decoder_for(found.encoding)
         start = 0
         piece = b""
         while not start or len(piece) == PIECE:
-            piece = await self._kept.do(
+            piece = await self._session.run(
                 fetch_piece, folder, uid_validity, uid, part, start
             )
             start += PIECE
@@ -146,13 +142,15 @@ class Client:
         remove: Sequence[str] = (),
     ) -> StoreResult:
         """Add and remove flags and keywords (RFC 3501 2.3.2); raise FlagRefused."""
-        return await self._kept.do(set_flags, folder, uid_validity, uids, add, remove)
+        return await self._session.run(
+            set_flags, folder, uid_validity, uids, add, remove
+        )
 
     async def move(
         self, folder: str, uid_validity: int, uids: Sequence[int], to: str
     ) -> StoreResult:
-        """Move mails to another folder; raise Unsupported if other mail could be hit."""
-        return await self._kept.do(move, folder, uid_validity, uids, to)
+        """Move messages to another folder; raise Unsupported if others could be affected."""
+        return await self._session.run(move, folder, uid_validity, uids, to)
 
     async def delete(
         self,
@@ -162,14 +160,14 @@ class Client:
         *,
         permanently: bool = False,
     ) -> StoreResult:
-        """Move mails to Trash, or remove them for ever if asked; raise Unsupported without Trash."""
-        return await self._kept.do(
+        """Move messages to Trash, or expunge them; raise Unsupported without Trash."""
+        return await self._session.run(
             delete, folder, uid_validity, uids, permanently=permanently
         )
 
 
 async def _decode(decoder: Decoder, piece: bytes) -> bytes:
-    """Decode a piece of a part with pauses for the event loop."""
+    """Decode a piece of a part; other tasks of the event loop run in between."""
     decoded: list[bytes] = []
     for start in range(0, len(piece), SLICE):
         decoded.append(decoder.decode(piece[start : start + SLICE]))

@@ -1,43 +1,41 @@
-"""The kept connection: opened when something is asked, left when nothing is for a while."""
+"""A session that is opened for the first request and closed when it is not used."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Concatenate, Final
 
-from ..auth.login import open_logged_in
 from ..errors import CommandRefused, ConnectionLost, LoginRefused, Throttled
 from ..models import Account
-from ..session.desk import Desk
+from ..session.session import Session
 from ..wire.command import Command
 from ..wire.pipelining import Pipelining
 from ..wire.response_codes import passing_refusal
 
-# Seconds
-KEPT: Final = 300.0  # without a request, until the connection is left
-PROBE_AFTER: Final = 60.0  # without a request, until it is asked whether it still lives
-PROBE_DEADLINE: Final = 5.0
-REFUSAL_PAUSE: Final = (
-    60.0  # after a refused login, unless the server names another time
-)
+# Seconds without a request until the session is closed, and until NOOP tests it.
+CLOSE_AFTER_SECONDS: Final = 300.0
+PROBE_AFTER_SECONDS: Final = 60.0
+PROBE_TIMEOUT_SECONDS: Final = 5.0
+# Seconds after a refused login, unless the server names another time.
+REFUSAL_PAUSE_SECONDS: Final = 60.0
 
 
 class PersistentSession:
-    """Does one task at a time, in the order in which they come."""
+    """Runs one task at a time, in the order of arrival."""
 
     def __init__(
         self, account: Account, on_alert: Callable[[str], None] | None = None
     ) -> None:
-        """Connect only for a task."""
+        """Connect at the first task."""
         self._account = account
         self._on_alert = on_alert
         self._pipelining = Pipelining()
         self._lock = asyncio.Lock()
-        self._desk: Desk | None = None
+        self._session: Session | None = None
         self._used_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
-        self._leaving: asyncio.Task[None] | None = None
+        self._closing: asyncio.Task[None] | None = None
         self._refusal: LoginRefused | Throttled | None = None
-        self._refused_until = 0.0  # the loop's time
+        self._refused_until = 0.0  # time of the event loop
         self._is_closed = False
 
     def do_without_pipelining(self) -> None:
@@ -45,95 +43,98 @@ class PersistentSession:
         self._pipelining = Pipelining(allowed=False)
 
     async def close(self) -> None:
-        """Log out; who still waits for something is told that the connection is closed."""
+        """Log out. Tasks that are still waiting raise ConnectionLost."""
         self._is_closed = True
-        if self._lock.locked() and self._desk is not None:
-            self._desk.abort()
-        self._leave()
-        if self._leaving is not None:
-            await self._leaving
+        if self._lock.locked() and self._session is not None:
+            self._session.abort()
+        self._close_session()
+        if self._closing is not None:
+            await self._closing
 
-    async def do[**P, T](
+    async def run[**P, T](
         self,
-        task: Callable[Concatenate[Desk, P], Awaitable[T]],
+        task: Callable[Concatenate[Session, P], Awaitable[T]],
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> T:
-        """Do a task; once more on a new connection if the kept one turns out to be dead."""
+        """Run a task, again on a new connection if the open one was lost."""
         async with self._lock:
             self._stop_timer()
             try:
-                return await self._do(lambda desk: task(desk, *args, **kwargs))
+                return await self._run_or_retry(
+                    lambda session: task(session, *args, **kwargs)
+                )
             except CommandRefused as error:
                 if passing := passing_refusal(error):
                     raise passing from error
                 raise
             finally:
-                self._rest()
+                self._start_timer()
 
-    async def _do[T](self, task: Callable[[Desk], Awaitable[T]]) -> T:
-        desk = self._desk
-        if desk is not None and await self._is_alive(desk):
-            desk.is_committed = False
+    async def _run_or_retry[T](self, task: Callable[[Session], Awaitable[T]]) -> T:
+        session = self._session
+        if session is not None and await self._is_alive(session):
+            session.is_not_repeatable = False
             try:
-                return await self._attempt(task, desk)
+                return await self._run(task, session)
             except ConnectionLost:
-                if desk.is_committed:
+                if session.is_not_repeatable:
                     raise
-        return await self._attempt(task, await self._open())
+        return await self._run(task, await self._open())
 
-    async def _attempt[T](self, task: Callable[[Desk], Awaitable[T]], desk: Desk) -> T:
+    async def _run[T](
+        self, task: Callable[[Session], Awaitable[T]], session: Session
+    ) -> T:
         try:
-            return await task(desk)
+            return await task(session)
         except ConnectionLost:
-            await desk.close()
+            await session.close()
             raise
 
-    async def _is_alive(self, desk: Desk) -> bool:
-        """Return if the connection can be used, as far as one can tell."""
-        if not (desk.is_open and await self._is_idle(desk)):
+    async def _is_alive(self, session: Session) -> bool:
+        """Return True if the session seems to be usable."""
+        if not (session.is_open and await self._is_drained(session)):
             return False
-        if asyncio.get_running_loop().time() - self._used_at < PROBE_AFTER:
+        if asyncio.get_running_loop().time() - self._used_at < PROBE_AFTER_SECONDS:
             return True
         try:
-            await self._attempt(_probe, desk)
+            await self._run(_probe, session)
         except ConnectionLost:
             return False
         return True
 
-    async def _is_idle(self, desk: Desk) -> bool:
-        """Wait for the answers that who was cancelled left behind; return if all came.
+    async def _is_drained(self, session: Session) -> bool:
+        """Wait for the replies to a cancelled request; return False on timeout.
 
-        A new connection in their place would be a login for each automation that starts anew.
+        A new connection instead would cost a login for each automation that restarts.
         """
         try:
-            async with asyncio.timeout(PROBE_DEADLINE):
-                await desk.idle()
+            async with asyncio.timeout(PROBE_TIMEOUT_SECONDS):
+                await session.drain()
         except ConnectionLost:
             return False
         except TimeoutError:
-            desk.abort()
+            session.abort()
             return False
         return True
 
-    async def _open(self) -> Desk:
+    async def _open(self) -> Session:
         self._raise_refusal()
         try:
-            connection = await open_logged_in(
+            self._session = await Session.open(
                 self._account, self._on_alert, self._pipelining
             )
         except (LoginRefused, Throttled) as error:
-            pause = error.retry_after or REFUSAL_PAUSE
+            pause = error.retry_after or REFUSAL_PAUSE_SECONDS
             self._refusal = error
             self._refused_until = asyncio.get_running_loop().time() + pause
             raise
-        self._desk = Desk(connection)
         if self._is_closed:
-            self._desk.abort()
-        return self._desk
+            self._session.abort()
+        return self._session
 
     def _raise_refusal(self) -> None:
-        """Raise why none may be opened: accounts get locked by logins that are refused."""
+        """Raise the last refusal during its pause: repeated refused logins lock accounts."""
         if self._is_closed:
             raise ConnectionLost("closed by us")
         if self._refusal is None:
@@ -142,25 +143,25 @@ class PersistentSession:
             raise self._refusal.with_traceback(None)
         self._refusal = None
 
-    def _rest(self) -> None:
+    def _start_timer(self) -> None:
         loop = asyncio.get_running_loop()
         self._used_at = loop.time()
-        if self._desk is not None and not self._desk.is_open:
-            self._desk = None
-        if self._desk is not None:
-            self._timer = loop.call_later(KEPT, self._leave)
+        if self._session is not None and not self._session.is_open:
+            self._session = None
+        if self._session is not None:
+            self._timer = loop.call_later(CLOSE_AFTER_SECONDS, self._close_session)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def _leave(self) -> None:
+    def _close_session(self) -> None:
         self._stop_timer()
-        desk, self._desk = self._desk, None
-        if desk is not None:
-            self._leaving = asyncio.create_task(desk.close(), name="imap_push leave")
+        session, self._session = self._session, None
+        if session is not None:
+            self._closing = asyncio.create_task(session.close(), name="imap_push close")
 
 
-async def _probe(desk: Desk) -> None:
-    await desk.run(Command("NOOP", deadline=PROBE_DEADLINE))
+async def _probe(session: Session) -> None:
+    await session.run(Command("NOOP", deadline=PROBE_TIMEOUT_SECONDS))

@@ -1,4 +1,4 @@
-"""What is searched for, as SEARCH takes it (RFC 3501 6.4.4), and what can be told without it."""
+"""Search criteria as SEARCH keys (RFC 3501 6.4.4), and as tests on fetched header fields."""
 
 from collections.abc import Iterable, Iterator
 import dataclasses
@@ -16,17 +16,17 @@ from ..wire.parser import MONTHS
 # Characters of one text, which takes up to four times as many octets.
 MAX_TEXT: Final = 1_000
 _MAX_RAW: Final = 4_000
-# Where a literal follows without the server's `+`: LITERAL- wants it below 4,097 octets, which a
-# text is (RFC 7888).
+# With these, a literal needs no `+` of the server. LITERAL- limits it to 4,096 octets, which is
+# more than a text has (RFC 7888).
 _UNASKED: Final = frozenset({"LITERAL+", "LITERAL-", "IMAP4REV2"})
 
 _WORD: Final = re.compile(
     r'"(?P<quoted>(?:[^"\\]|\\["\\])*+)"(?=[ )]|\Z)|(?P<mark>[()])|(?P<atom>[^\s"(){}]+)'
 )
 _ESCAPED: Final = re.compile(r"\\(.)")
-# The criteria that header fields can tell, as `matches` does.
+# The criteria that `matches` can test on header fields.
 _FIELDS: Final = ("sender", "recipient", "subject")
-# They would change what is asked for, not what is found.
+# They would change the request, not the result.
 _NO_KEYS: Final = frozenset({"CHARSET", "RETURN"})
 
 
@@ -39,8 +39,8 @@ class Text:
 
 type Words = tuple[str | Text, ...]
 
-# What the Content-Type field of a mail with attachments contains, or that of a mail that is one
-# file: scanners, cameras, telephone systems and calendars send these.
+# What Content-Type contains in a message with attachments, or in one that consists of a file:
+# scanners, cameras, telephone systems and calendars send these.
 _ATTACHED_TYPES: Final = (
     "multipart/mixed",
     "application/",
@@ -60,21 +60,21 @@ _ATTACHED: Final[Words] = (
 
 
 def words_of(criteria: Criteria) -> Words:
-    """Return the search keys for mail that is all of this; raise CriteriaRefused."""
+    """Return the search keys for messages that match all criteria; raise CriteriaRefused."""
     words = (*_text_words(criteria), *_other_words(criteria))
     if criteria.raw is not None:
-        # It comes last: an OR that lacks its second half must not take what is behind it.
+        # Raw keys come last: an incomplete OR must not use the next key as its operand.
         words += tuple(_raw_words(criteria.raw))
     return words or ("ALL",)
 
 
 def is_ascii(words: Words) -> bool:
-    """Return if the search needs no charset."""
+    """Return True if the search needs no charset."""
     return all(isinstance(word, str) or word.text.isascii() for word in words)
 
 
 def fits(words: Words, charset: str) -> bool:
-    """Return if the search can be written in a charset."""
+    """Return True if the search can be encoded in a charset."""
     try:
         _lines(words, charset, b"")
     except LookupError, UnicodeError:
@@ -85,7 +85,7 @@ def fits(words: Words, charset: str) -> bool:
 def search_command(
     words: Words, capabilities: frozenset[str], *, returns: str, charset: str = "UTF-8"
 ) -> Command:
-    """Return a search; `returns` is what an ESEARCH is to tell (RFC 4731)."""
+    """Return UID SEARCH; `returns` are the result options of ESEARCH (RFC 4731)."""
     prefix, collects = "", "SEARCH"
     if "ESEARCH" in capabilities:
         prefix, collects = f"RETURN ({returns}) ", "ESEARCH"
@@ -103,9 +103,9 @@ def search_command(
 
 
 def split(criteria: Criteria) -> tuple[Criteria, Criteria]:
-    """Return what the server has to find, and what fetched header fields can tell instead.
+    """Return the criteria for the server, and those that are tested on header fields instead.
 
-    The latter are the texts that are not ASCII, as far as they are about such fields.
+    The latter are texts in header fields that are not ASCII.
     """
     texts = {name: getattr(criteria, name) for name in _FIELDS}
     odd = {name: text for name, text in texts.items() if text and not text.isascii()}
@@ -114,7 +114,7 @@ def split(criteria: Criteria) -> tuple[Criteria, Criteria]:
 
 
 def matches(criteria: Criteria, mail: Mail) -> bool:
-    """Return if the header fields of a mail match, as SEARCH would have it."""
+    """Return True if the header fields of a message match, by the rules of SEARCH."""
     fields = (
         (criteria.sender, (mail.sender_name, mail.sender)),
         (criteria.recipient, (*mail.to, *mail.cc)),
@@ -165,7 +165,7 @@ def _text(text: str) -> Text:
 
 
 def _day(days: int) -> str:
-    """Return the day so many days ago; SINCE knows no times."""
+    """Return the date so many days ago; SINCE has no time."""
     today = datetime.now(UTC).date()
     most = (today - date(1970, 1, 1)).days
     day = today - timedelta(days=min(max(days, 0), most))
@@ -173,7 +173,7 @@ def _day(days: int) -> str:
 
 
 def _raw_words(raw: str) -> Iterator[str | Text]:
-    """Return search keys that a user wrote; raise CriteriaRefused for what is more than that."""
+    """Return search keys that a user wrote; raise CriteriaRefused for anything else."""
     if len(raw) > _MAX_RAW:
         raise CriteriaRefused(f"more than {_MAX_RAW} characters")
     position = depth = 0
@@ -208,7 +208,7 @@ def _raw_word(match: re.Match[str]) -> str | Text:
 
 
 def _lines(words: Words, charset: str, mark: bytes) -> list[bytes]:
-    """Return the keys, each line but the last ending with the announcement of a literal."""
+    """Return the keys as lines; each but the last ends with the length of a literal."""
     lines: list[bytes] = []
     line = b""
     before: str | Text = "("

@@ -1,4 +1,4 @@
-"""Reading mails: header fields, text, parts, each bounded (RFC 3501 6.4.5)."""
+"""FETCH for actions: header fields, text and parts, each with a limit (RFC 3501 6.4.5)."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -21,13 +21,12 @@ from ..mime.body_text import MAX_TEXT_OCTETS, Text, source_of_part, text_of_part
 from ..mime.budget import Budget
 from ..mime.header import MAX_HEADER, parse_headers
 from ..mime.part import Part
-from ..mime.preview import NO_TEXT, Preview, TextRequest, html_part, reduced_fetch_items
+from ..mime.preview import NO_TEXT, TextRequest, html_part, reduced_fetch_items
 from ..models import Mail, MessageContent
 from ..wire.command import Command
 from ..wire.parser import MAX_DEPTH, Value
 from ..wire.response_codes import passing_refusal
-from .desk import Desk, fetch
-from .fetch_items import MAX_UID, Fetched, fetch_carefully, fetched
+from .fetch_items import MAX_UID, Fetched, fetch, fetch_carefully, fetched
 from .message_reader import (
     complete_preview,
     in_thread_if_large,
@@ -35,46 +34,48 @@ from .message_reader import (
     read_previews,
     read_text,
 )
+from .session import Session
 
-# Mails that one request reads at the most, and one command.
+# Messages that one request reads at most, and one command.
 MAX_MAILS: Final = 500
 _MAILS_AT_ONCE: Final = 100
 # Characters of HTML source that are returned.
 MAX_HTML: Final = 200_000
-# Octets that one request for a piece of a part asks for.
+# Octets in a piece of a part.
 PIECE: Final = 262_144
 
-# No part is within more multiparts than are read of a structure.
+# The parser reads no structure that is nested deeper.
 _PART: Final = re.compile(rf"[1-9]\d{{0,3}}(?:\.[1-9]\d{{0,3}}){{0,{MAX_DEPTH}}}")
 _HEADER: Final = f"BODY.PEEK[HEADER]<0.{MAX_HEADER}>"
-# What is asked for, each time less, of a message that cannot be shown whole.
+# Items for FETCH, each with fewer than the last, for a message that the server cannot show.
 _MAIL: Final = reduced_fetch_items(NO_TEXT)
 
 
 async def fetch_mails(
-    desk: Desk, folder: str, uid_validity: int, uids: Sequence[int]
+    session: Session, folder: str, uid_validity: int, uids: Sequence[int]
 ) -> list[Mail]:
-    """Return the first MAX_MAILS of these mails, as far as they are there, in this order."""
+    """Return the first MAX_MAILS of these messages in this order, without those that are gone."""
     usable = list(dict.fromkeys(uid for uid in uids if 0 < uid <= MAX_UID))
     found: dict[int, Mail] = {}
     for asked in batched(usable[:MAX_MAILS], _MAILS_AT_ONCE, strict=False):
-        ask = partial(_fetch, desk, folder, uid_validity)
+        ask = partial(_fetch, session, folder, uid_validity)
         messages = await fetch_carefully(ask, asked, _MAIL, _concerns_message)
         previews = await read_previews(messages, NO_TEXT)
         for uid, items in messages.items():
             if uid in previews:
-                items, _ = await _fetch_more(
-                    desk, (folder, uid_validity, uid), items, previews[uid], NO_TEXT
+                fetch_rest = partial(_fetch_one, session, folder, uid_validity, uid)
+                items, _ = await complete_preview(
+                    items, previews[uid], NO_TEXT, fetch_rest
                 )
             mail = await read_message(folder, uid_validity, uid, items)
-            # Only filters of new mail need all recipients; here they would fill the memory.
+            # Only the filters of new mail need all recipients. Here they would take too much memory.
             found[uid] = replace(mail, recipients=())
             await asyncio.sleep(0)
     return [found[uid] for uid in usable if uid in found]
 
 
 async def fetch_content(
-    desk: Desk,
+    session: Session,
     folder: str,
     uid_validity: int,
     uid: int,
@@ -83,26 +84,27 @@ async def fetch_content(
     html: bool = False,
     number: str | None = None,
 ) -> MessageContent:
-    """Return a message with its header and its text, or the text of the part with a number.
+    """Return a message with its header and its text, or with the text of part `number`.
 
-    `html`: with the source of its HTML, too, of at most MAX_HTML characters. Raises PartNotFound.
+    `html` adds the source of the HTML, at most MAX_HTML characters. Raises PartNotFound.
     """
     place = folder, uid_validity, uid
     wanted = NO_TEXT if number else request
     asked = (f"{items[:-1]} {_HEADER})" for items in reduced_fetch_items(wanted))
-    items = await _fetch_one(desk, *place, *asked)
+    items = await _fetch_one(session, *place, *asked)
     header = items.pop("BODY[HEADER]", None)
     header = header if isinstance(header, bytes) else b""
     preview = (await read_previews({uid: items}, wanted)).get(uid)
     if preview and preview.more:
-        items, preview = await _fetch_more(desk, place, items, preview, wanted)
+        fetch_rest = partial(_fetch_one, session, *place)
+        items, preview = await complete_preview(items, preview, wanted, fetch_rest)
     mail = await read_message(*place, items)
     part: Part | None = None
     if number:
         structure = items.get("BODYSTRUCTURE")
         part = _found(find_part(structure, number))
-        part = await _with_encoding(desk, place, part, structure)
-        part = await _with_octets(desk, place, part)
+        part = await _with_encoding(session, place, part, structure)
+        part = await _with_octets(session, place, part)
         read = partial(text_of_part, part, request.size, Budget(), links=request.links)
         text = await in_thread_if_large((part.octets,), read)
     else:
@@ -111,7 +113,7 @@ async def fetch_content(
     if html and not number:
         part = html_part(items, request)
     if html and part and part.is_html:
-        part = await _with_octets(desk, place, part)
+        part = await _with_octets(session, place, part)
         read = partial(source_of_part, part, MAX_HTML, Budget())
         source = await in_thread_if_large((part.octets,), read)
     return MessageContent(
@@ -123,65 +125,50 @@ async def fetch_content(
     )
 
 
-async def _with_octets(desk: Desk, place: tuple[str, int, int], part: Part) -> Part:
+async def _with_octets(
+    session: Session, place: tuple[str, int, int], part: Part
+) -> Part:
     """Return a part with the beginning of its content."""
     if part.is_whole:
         return part
     section = f"BODY[{part.number}]"
     asked = f"(UID BODY.PEEK[{part.number}]<0.{MAX_TEXT_OCTETS}>)"
-    octets = (await _fetch_one(desk, *place, asked)).get(section)
+    octets = (await _fetch_one(session, *place, asked)).get(section)
     octets = octets if isinstance(octets, bytes) else b""
     return part._replace(octets=octets, is_whole=len(octets) < MAX_TEXT_OCTETS)
 
 
-async def _fetch_more(
-    desk: Desk,
-    place: tuple[str, int, int],
-    items: Mapping[str, Value],
-    preview: Preview,
-    request: TextRequest,
-) -> tuple[dict[str, Value], Preview]:
-    """Return a message and its text with what is missing, as far as the server shows it."""
-
-    async def fetch_items(more: str) -> Mapping[str, Value]:
-        with contextlib.suppress(CommandRefused, ResponseTooLarge):
-            return await _fetch_one(desk, *place, more)
-        return {}
-
-    return await complete_preview(items, preview, request, fetch_items)
-
-
 async def fetch_part(
-    desk: Desk, folder: str, uid_validity: int, uid: int, number: str
+    session: Session, folder: str, uid_validity: int, uid: int, number: str
 ) -> Part:
-    """Return what is known of a part; raise PartNotFound."""
+    """Return a part without its content; raise PartNotFound."""
     if not _PART.fullmatch(number):
-        raise PartNotFound("not a part's number")
-    part, _ = await _part(desk, (folder, uid_validity, uid), number)
+        raise PartNotFound("not a part number")
+    part, _ = await _part(session, (folder, uid_validity, uid), number)
     return part
 
 
 async def fetch_part_to_decode(
-    desk: Desk, folder: str, uid_validity: int, uid: int, number: str
+    session: Session, folder: str, uid_validity: int, uid: int, number: str
 ) -> Part:
-    """Return what is known of a part, with the encoding of its content; raise PartNotFound."""
+    """Return a part without its content, with the right encoding; raise PartNotFound."""
     place = folder, uid_validity, uid
-    part, structure = await _part(desk, place, number)
-    return await _with_encoding(desk, place, part, structure)
+    part, structure = await _part(session, place, number)
+    return await _with_encoding(session, place, part, structure)
 
 
 async def _part(
-    desk: Desk, place: tuple[str, int, int], number: str
+    session: Session, place: tuple[str, int, int], number: str
 ) -> tuple[Part, Value]:
-    items = await _fetch_one(desk, *place, "(UID BODYSTRUCTURE)")
+    items = await _fetch_one(session, *place, "(UID BODYSTRUCTURE)")
     structure = items.get("BODYSTRUCTURE")
     return _found(find_part(structure, number)), structure
 
 
 async def _with_encoding(
-    desk: Desk, place: tuple[str, int, int], part: Part, structure: Value
+    session: Session, place: tuple[str, int, int], part: Part, structure: Value
 ) -> Part:
-    """Return a part with the encoding that its own header names, where that is in doubt."""
+    """Return a part with the encoding of its own header if BODYSTRUCTURE may be wrong."""
     if not is_encoding_in_doubt(part):
         return part
     is_multipart = isinstance(structure, tuple) and isinstance(structure[0], tuple)
@@ -189,37 +176,37 @@ async def _with_encoding(
     items: Mapping[str, Value] = {}
     with contextlib.suppress(CommandRefused, ResponseTooLarge):
         asked = f"(UID BODY.PEEK[{section}]<0.{MAX_HEADER}>)"
-        items = await _fetch_one(desk, *place, asked)
+        items = await _fetch_one(session, *place, asked)
     return with_encoding(part, items.get(f"BODY[{section}]"))
 
 
 def _found(part: Part | None) -> Part:
     if part is None:
-        raise PartNotFound("the mail has no such part")
+        raise PartNotFound("the message does not have this part")
     return part
 
 
 async def fetch_piece(
-    desk: Desk, folder: str, uid_validity: int, uid: int, number: str, start: int
+    session: Session, folder: str, uid_validity: int, uid: int, number: str, start: int
 ) -> bytes:
-    """Return PIECE octets of a part as they are, fewer at its end."""
+    """Return PIECE encoded octets of a part, fewer at its end."""
     command = fetch([uid], f"(UID BODY.PEEK[{number}]<{start}.{PIECE}>)")
-    await desk.read_on(folder, uid_validity, command)
+    await session.read_on(folder, uid_validity, command)
     found = await _fetched_one(command, uid)
     piece = (found or {}).get(f"BODY[{number}]", b"")
     if found is None or not isinstance(piece, bytes) or len(piece) > PIECE:
-        raise ProtocolError("more of a part than was asked for, or nothing")
+        raise ProtocolError("the server sent more of a part than requested, or nothing")
     if len(piece) < PIECE:
-        await desk.read(folder, uid_validity)
+        await session.read(folder, uid_validity)
     return piece
 
 
 async def _fetch(
-    desk: Desk, folder: str, uid_validity: int, uids: Sequence[int], items: str
+    session: Session, folder: str, uid_validity: int, uids: Sequence[int], items: str
 ) -> Fetched:
-    """Return what is asked of some mails; of one that was removed meanwhile, nothing."""
+    """Return items of messages, nothing of one that was expunged meanwhile."""
     command = fetch(uids, items)
-    await desk.read(folder, uid_validity, command)
+    await session.read(folder, uid_validity, command)
     try:
         return await fetched(command)
     except CommandRefused as error:
@@ -229,31 +216,31 @@ async def _fetch(
 
 
 def _concerns_message(error: CommandRefused) -> bool:
-    """Return if the server may be unable to show one of the mails that were asked for."""
-    # Dovecot calls it its own bug when it cannot read a mail.
+    """Return True if the server may be unable to show one of the requested messages."""
+    # Dovecot answers SERVERBUG when it cannot read a message.
     is_broken = error.code == "SERVERBUG" or not passing_refusal(error)
     return error.status == "NO" and is_broken
 
 
 async def _fetch_one(
-    desk: Desk, folder: str, uid_validity: int, uid: int, *items: str
+    session: Session, folder: str, uid_validity: int, uid: int, *items: str
 ) -> dict[str, Value]:
-    """Return the first of what is asked of a mail that is not too large.
+    """Return the first of `items` that is not too large.
 
-    Raises MailNotFound, and ResponseTooLarge if everything is.
+    Raises MailNotFound, and ResponseTooLarge if all are too large.
     """
     if not 0 < uid <= MAX_UID:
-        raise MailNotFound("not a mail's number")
+        raise MailNotFound("not a UID")
     for asked in items:
         command = fetch([uid], asked)
-        await desk.read(folder, uid_validity, command)
+        await session.read(folder, uid_validity, command)
         if (found := await _fetched_one(command, uid)) is not None:
             return found
-    raise ResponseTooLarge("more of a mail than is read at a time")
+    raise ResponseTooLarge("the message is larger than the limit")
 
 
 async def _fetched_one(command: Command, uid: int) -> dict[str, Value] | None:
-    """Return the items of a mail, None if they are too large; raise MailNotFound."""
+    """Return the items of a message, None if they are too large; raise MailNotFound."""
     try:
         found = await fetched(command)
     except CommandRefused as error:
@@ -261,9 +248,9 @@ async def _fetched_one(command: Command, uid: int) -> dict[str, Value] | None:
             raise
         found = Fetched()
     items = found.messages.get(uid)
-    # Changed flags come without being asked for.
+    # Changed flags are unsolicited.
     if items is not None and items.keys() - {"UID", "FLAGS"}:
         return items
     if not found.is_whole:
         return None
-    raise MailNotFound("the mail is not in the folder any more")
+    raise MailNotFound("the message is no longer in the folder")

@@ -1,10 +1,10 @@
-"""FETCH, and the items that its responses tell of each message (RFC 3501 6.4.8, 7.4.2)."""
+"""UID FETCH and UID sets, and the items in FETCH responses (RFC 3501 6.4.8, 7.4.2)."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from heapq import nsmallest
-from itertools import islice
+from itertools import batched, islice
 from typing import Final
 
 from ..errors import CommandRefused, ResponseTooLarge
@@ -21,25 +21,27 @@ from ..wire.parser import (
 )
 
 MAX_UID: Final = 2**32 - 1
+# UIDs in one command: servers accept lines of some thousand octets.
+MAX_NAMED: Final = 500
 
-# Octets that are parsed in one go, before the event loop gets its turn, and those of one response
-# that are too many for that.
+# Octets that are parsed before other tasks of the event loop run, and octets of a response that
+# is parsed in a thread.
 SLICE: Final = 8_192
 LARGE: Final = 16_384
-# UIDs that are read of the answer to one search.
+# UIDs that are read of the responses to one search.
 MAX_FOUND: Final = 400_000
-# Tokens that are kept of all responses to one command. Those of 500 ordinary messages have 50,000.
+# Tokens of all responses to one command. 500 ordinary messages have 50,000.
 _MAX_TOKENS: Final = 100_000
 
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What the responses to a FETCH tell.
+    """The responses to a FETCH.
 
-    `messages` are the items of each message by UID, ascending. `too_large` are the UIDs of
-    those whose response was too large: it has to be asked for less. `left_out` are the UIDs of
-    those for which there was no room: they have to be asked for again. `has_unknown`: such a
-    response did not tell its UID.
+    `messages` are the items by UID, ascending. `too_large` are the UIDs of messages whose
+    response was too large: request fewer items. `left_out` are the UIDs of messages for which
+    the memory limit left no room: request them again. `has_unknown` is True if one of these
+    responses has no UID.
     """
 
     messages: dict[int, dict[str, Value]] = field(default_factory=dict)
@@ -49,29 +51,61 @@ class Fetched:
 
     @property
     def is_whole(self) -> bool:
-        """Return if nothing was too large or left out."""
+        """Return True if nothing was too large or left out."""
         return not (self.too_large or self.left_out or self.has_unknown)
 
 
 def fetch_command(uids: str, items: str) -> Command:
-    """Return a FETCH of the messages of a set of UIDs."""
+    """Return UID FETCH for a UID set."""
     return Command("UID FETCH", f"{uids} {items}", frozenset({"FETCH"}))
 
 
+def chunks(uids: Iterable[int]) -> Iterable[tuple[int, ...]]:
+    """Return the valid UIDs in groups for one command each."""
+    usable = dict.fromkeys(uid for uid in uids if 0 < uid <= MAX_UID)
+    return batched(usable, MAX_NAMED, strict=False)
+
+
+def uid_set(uids: Iterable[int]) -> str:
+    """Return exactly these UIDs as a sequence-set (RFC 3501 9)."""
+    ranges: list[tuple[int, int]] = []
+    for uid in sorted(uids):
+        if ranges and uid == ranges[-1][1] + 1:
+            ranges[-1] = (ranges[-1][0], uid)
+        else:
+            ranges.append((uid, uid))
+    return ",".join(
+        f"{first}:{last}" if first < last else f"{first}" for first, last in ranges
+    )
+
+
+def fetch(uids: Iterable[int], items: str) -> Command:
+    """Return UID FETCH for these UIDs."""
+    return fetch_command(uid_set(uids), items)
+
+
+async def found_by(fetches: Iterable[Command], uids: Collection[int]) -> set[int]:
+    """Return the UIDs for which there is a FETCH response."""
+    found: set[int] = set()
+    for command in fetches:
+        found.update((await fetched(command)).messages)
+    return found.intersection(uids)
+
+
 async def fetched(command: Command) -> Fetched:
-    """Return what a FETCH tells; raise CommandRefused."""
+    """Wait for FETCH and return its responses; raise CommandRefused."""
     return await by_uid((await command.wait()).data)
 
 
 async def read_fetch(data: Data, most: int = MAX_FETCH_TOKENS) -> FetchItems:
-    """Return the items of a FETCH response; a large one is read in a thread."""
+    """Return the items of a FETCH response; a large one is parsed in a thread."""
     if data.memory > LARGE:
         return await asyncio.to_thread(parse_fetch, data, most)
     return parse_fetch(data, most)
 
 
 async def read_search(responses: list[Data], first: int, most: int) -> list[int]:
-    """Return the lowest UIDs from `first` on that SEARCH found, ascending; raise ResponseTooLarge."""
+    """Return the lowest `most` UIDs from `first` on, ascending; raise ResponseTooLarge."""
 
     def lowest() -> list[int]:
         found = found_uids(responses)
@@ -87,15 +121,15 @@ def found_uids(responses: Iterable[Data]) -> set[int]:
     found: set[int] = set()
     for data in responses:
         if data.cut:
-            raise ResponseTooLarge("more search results than are read")
+            raise ResponseTooLarge("the search has too many results")
         found.update(islice(parse_search(data), MAX_FOUND + 1))
         if len(found) > MAX_FOUND:
-            raise ResponseTooLarge("more search results than are read")
+            raise ResponseTooLarge("the search has too many results")
     return found
 
 
 async def by_uid(responses: Iterable[Data]) -> Fetched:
-    """Return the items of each message; several responses may tell of one."""
+    """Return the items of each message, merged from all its responses."""
     messages: dict[int, dict[str, Value]] = {}
     cut: dict[Cut, set[int]] = {Cut.TOO_LARGE: set(), Cut.NO_ROOM: set()}
     parsed, left = 0, _MAX_TOKENS
@@ -121,7 +155,7 @@ async def by_uid(responses: Iterable[Data]) -> Fetched:
 
 
 def _merge(known: dict[str, Value], items: dict[str, Value]) -> None:
-    """Add items of a message, but no smaller header: that is what is shown of the last one."""
+    """Add items of a message. The short header of NEWEST_ITEMS does not replace a full one."""
     if "BODYSTRUCTURE" in known and "BODYSTRUCTURE" not in items:
         items.pop("BODY", None)
     known.update(items)
@@ -133,11 +167,11 @@ async def fetch_carefully(
     items: Sequence[str],
     concerns_message: Callable[[CommandRefused], bool],
 ) -> dict[int, dict[str, Value]]:
-    """Return the items of messages; of one that cannot be shown whole, what can be.
+    """Return items of messages; of a message that fails, the first of `items` that works.
 
-    `items` is what to ask for, each less than the one before. A message for which the server
-    refuses even the last has no items. `fetch` asks for some messages; `concerns_message`
-    returns if a refusal may be due to one of them: any other is raised.
+    Each of `items` has fewer than the one before. A message for which all fail has no items.
+    `fetch` sends one FETCH. `concerns_message` returns True if a refusal may be due to one of
+    the messages; any other refusal is raised.
     """
     if not uids:
         return {}
@@ -151,7 +185,7 @@ async def fetch_carefully(
             raise
     else:
         messages, less = found.messages, found.too_large
-        # Any message that is missing may be the one whose UID is not known.
+        # Any missing message may be the one without a UID.
         again = (
             set(uids) - messages.keys() if found.has_unknown else set(found.left_out)
         )

@@ -1,4 +1,4 @@
-"""The account's folders, and what each is for (RFC 3501 7.2.2, RFC 6154)."""
+"""LIST: the folders of an account and their special use (RFC 3501 7.2.2, RFC 6154)."""
 
 import asyncio
 from collections.abc import Collection
@@ -9,16 +9,16 @@ from ..models import FolderInfo, FolderRole
 from ..wire.command import Command
 from ..wire.mailbox_name import decode_folder
 from ..wire.parser import Data, parse_strings, parse_values
-from .desk import Desk
+from .session import Session
 
-# Folders that are told of.
+# Folders that are returned.
 MAX_FOLDERS: Final = 10_000
-_AT_ONCE: Final = 100  # that are read in one go
+_AT_ONCE: Final = 100  # parsed before other tasks of the event loop run
 _CANNOT_BE_OPENED: Final = frozenset({"\\noselect", "\\nonexistent"})
 _BY_ATTRIBUTE: Final = {
     f"\\{role}": role for role in FolderRole if role is not FolderRole.INBOX
 }
-# For servers that do not tell what a folder is for: how clients call it, in their languages.
+# Usual names in several languages, for servers without SPECIAL-USE.
 _USUAL_NAMES: Final = {
     FolderRole.ARCHIVE: "archive,archives,archiv,archief,archivio,archivo,archiwum",
     FolderRole.DRAFTS: "drafts,entwürfe,brouillons,concepten,borradores,bozze,wersje robocze",
@@ -33,12 +33,12 @@ _BY_NAME: Final = {
 }
 
 
-async def list_folders(desk: Desk) -> list[FolderInfo]:
+async def list_folders(session: Session) -> list[FolderInfo]:
     """Return the folders that can be opened, INBOX first, then by name."""
     arguments = '"" "*"'
-    if {"LIST-EXTENDED", "SPECIAL-USE"} <= desk.capabilities:
+    if {"LIST-EXTENDED", "SPECIAL-USE"} <= session.capabilities:
         arguments += " RETURN (SPECIAL-USE)"
-    [listed] = await desk.run(Command("LIST", arguments, frozenset({"LIST"})))
+    [listed] = await session.run(Command("LIST", arguments, frozenset({"LIST"})))
     folders: dict[str, FolderInfo] = {}
     for count, data in enumerate(listed.data[:MAX_FOLDERS], 1):
         if folder := _folder(data):
@@ -48,17 +48,17 @@ async def list_folders(desk: Desk) -> list[FolderInfo]:
     return sorted(_with_roles(folders.values()), key=_order)
 
 
-async def find_folder(desk: Desk, role: FolderRole) -> str | None:
-    """Return the name of the folder that is for this: of several, the one nearest to the top.
+async def find_folder(session: Session, role: FolderRole) -> str | None:
+    """Return the name of the folder with a role, of several the one nearest to the top.
 
-    The others are below a folder of old mail, or are somebody else's.
+    The others are in an archive, or belong to another user.
     """
-    found = [folder for folder in await list_folders(desk) if folder.role is role]
+    found = [folder for folder in await list_folders(session) if folder.role is role]
     return min(found, key=_depth).name if found else None
 
 
 def _folder(data: Data) -> FolderInfo | None:
-    """Return the folder that a LIST response tells of, None if it cannot be opened."""
+    """Return the folder of a LIST response, None if it cannot be opened."""
     if data.cut:
         return None
     attributes, delimiter, name = (*parse_values(data.parts), None, None, None)[:3]
@@ -76,7 +76,7 @@ def _folder(data: Data) -> FolderInfo | None:
 
 
 def _with_roles(folders: Collection[FolderInfo]) -> list[FolderInfo]:
-    """Return the folders with what they are called for, where the server tells of no other."""
+    """Return the folders with roles by their names, if the server reports none for that role."""
     told = {folder.role for folder in folders}
     return [_with_usual_role(folder, told) for folder in folders]
 

@@ -1,4 +1,4 @@
-"""The per-folder mark: what is new, and what was delivered."""
+"""The mark of a folder: the boundary between delivered and new messages."""
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -7,17 +7,17 @@ from typing import Final
 
 from ..models import Mail
 
-# Mails whose identity is remembered, for the day on which a folder is numbered anew.
+# Delivered messages whose digests are kept, to find new ones after UIDVALIDITY changed.
 REMEMBERED: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """The next UID of a folder that is not delivered yet, with its UIDVALIDITY (RFC 3501 2.3.1.1).
+    """The next UID that is not delivered yet, with its UIDVALIDITY (RFC 3501 2.3.1.1).
 
-    `last_received` is the newest INTERNALDATE that was delivered or was there at the start, and
-    `remembered` the digests of the last delivered mails: when UIDs mean nothing any more, these
-    tell what is new.
+    `last_received` is the newest INTERNALDATE of the messages that were delivered or were there
+    at the start. `remembered` are digests of the last delivered messages. Both serve to find the
+    new messages after UIDVALIDITY changed.
     """
 
     uid_validity: int
@@ -26,19 +26,19 @@ class Mark:
     remembered: tuple[str, ...] = ()
 
     def passed(self, mail: Mail) -> Mark:
-        """Return the mark after a mail was delivered."""
+        """Return the mark after a message was delivered."""
         return replace(self.remembering(mail), next_uid=mail.uid + 1)
 
     def remembering(self, mail: Mail) -> Mark:
-        """Return the mark after a mail was delivered whose UID is of another numbering."""
+        """Return the mark after a message with another UIDVALIDITY was delivered."""
         remembered = (*self.remembered, digest(mail))[-REMEMBERED:]
         return replace(self.seeing(mail), remembered=remembered)
 
     def seeing(self, mail: Mail | None) -> Mark:
-        """Return the mark that knows of a mail that is there, delivered or not."""
+        """Return the mark with the INTERNALDATE of a message, delivered or not."""
         if mail is None or mail.received is None:
             return self
-        # A client can append mail with any date: one in the future must not hide what comes.
+        # A client can append messages with any date. One in the future must not hide new mail.
         received = min(mail.received, datetime.now(UTC))
         return replace(
             self, last_received=max(self.last_received or received, received)
@@ -49,17 +49,17 @@ class Mark:
         return replace(self, next_uid=next_uid)
 
     def renumbered(self, mark: Mark) -> Mark:
-        """Return the mark of another numbering, with what this one remembers."""
+        """Return the mark for another UIDVALIDITY, with the dates and digests of this one."""
         return replace(self, uid_validity=mark.uid_validity, next_uid=mark.next_uid)
 
     def knows(self, mail: Mail) -> bool:
-        """Return if a mail of another numbering was delivered, or was there before it began."""
+        """Return True if a message with another UIDVALIDITY was delivered, or is older."""
         if self.last_received is None or mail.received is None:
             return True
         return mail.received < self.last_received or digest(mail) in self.remembered
 
 
 def digest(mail: Mail) -> str:
-    """Return what identifies a mail whatever its UID is."""
+    """Return a digest that identifies a message without its UID."""
     identity = mail.message_id or f"{mail.received} {mail.size} {mail.subject}"
     return blake2b(identity.encode(), digest_size=8).hexdigest()

@@ -1,12 +1,14 @@
-"""Read FETCH items on the event loop, or in a thread if they are large; errors become values."""
+"""Parse FETCH items, large ones in a thread; a message that fails is returned as far as known."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+import contextlib
 from dataclasses import replace
 from functools import partial
 import logging
 from typing import Final
 
+from ..errors import CommandRefused, ResponseTooLarge
 from ..mime.body_text import Text
 from ..mime.header import parse_mail
 from ..mime.preview import (
@@ -25,14 +27,14 @@ from .mark import Mark
 
 _LOGGER = logging.getLogger(__name__)
 
-# What a value of a structure costs to look at, in octets that take as long to decode.
+# The time that one value of a structure takes, in octets of text that take as long.
 _OCTETS_PER_VALUE: Final = 10
-# FETCH commands for what is missing: the text may be blank, and its HTML is what is shown.
+# FETCH commands for missing text: if the plain text is blank, the HTML is fetched next.
 _MAX_FETCHES: Final = 2
 
 
 async def in_thread_if_large[T](values: Iterable[Value], read: Callable[[], T]) -> T:
-    """Read values; large ones in a thread, as they would hold up the event loop."""
+    """Call `read`, in a thread if the values are so large that they would block the event loop."""
     return await asyncio.to_thread(read) if _is_large(values) else read()
 
 
@@ -44,7 +46,7 @@ async def read_message(
     request: TextRequest = NO_TEXT,
     preview: Preview | None = None,
 ) -> Mail:
-    """Return a message with the text that is wanted, which `preview` may already have."""
+    """Return a message with the requested text, which `preview` may already contain."""
     read = partial(_read, folder, uid_validity, uid, items, request, preview)
     is_text_read = request.size and preview is None
     values = [v for name, v in items.items() if is_text_read or name != "BODY[TEXT]"]
@@ -54,7 +56,7 @@ async def read_message(
 async def pushed_message(
     folder: str, mark: Mark, items: Mapping[str, Value], request: TextRequest
 ) -> Mail | None:
-    """Return the message that NOTIFY sent if it is the next one and nothing is missing."""
+    """Return the message that NOTIFY sent, None if it is not the next one or is incomplete."""
     uid = parse_number(items.get("UID"))
     if uid != mark.next_uid or "BODY" not in items:
         return None
@@ -67,7 +69,7 @@ async def pushed_message(
 async def read_previews(
     messages: Mapping[int, Mapping[str, Value]], request: TextRequest
 ) -> dict[int, Preview]:
-    """Return the text of each message of which only the beginning was fetched."""
+    """Return the text of each message that was not fetched completely."""
     previews: dict[int, Preview] = {}
     for uid, items in messages.items():
         if is_cut(items, request):
@@ -80,7 +82,7 @@ async def read_previews(
 async def read_text(
     items: Mapping[str, Value], request: TextRequest, preview: Preview | None
 ) -> Text:
-    """Return the text of a message, which `preview` may already have."""
+    """Return the text of a message, which `preview` may already contain."""
     if preview:
         return preview.text
     read = partial(_text, items, request)
@@ -93,18 +95,20 @@ async def complete_preview(
     request: TextRequest,
     fetch: Callable[[str], Awaitable[Mapping[str, Value]]],
 ) -> tuple[dict[str, Value], Preview]:
-    """Return the items of a message and its text, with what was missing.
+    """Fetch what is missing of a message; return its items and its text.
 
-    `fetch` returns what FETCH brings of the message. The body is not kept: those of many
-    messages would take too much memory.
+    `fetch` sends a FETCH of this message. If it fails, the text is what was there before. The
+    body is not returned: those of many messages would take too much memory.
     """
     found = dict(items)
     for _ in range(_MAX_FETCHES):
         if preview.more is None:
             break
-        more = await fetch(preview.more)
+        more: Mapping[str, Value] = {}
+        with contextlib.suppress(CommandRefused, ResponseTooLarge):
+            more = await fetch(preview.more)
         if not more.keys() - {"UID", "FLAGS"}:
-            break  # A second try would bring no more.
+            break  # Another FETCH would return no more.
         found.update(more)
         read = partial(_preview, found, request)
         preview = await in_thread_if_large(found.values(), read)
@@ -149,7 +153,7 @@ def _text(items: Mapping[str, Value], request: TextRequest) -> Text:
 
 
 def _is_large(values: Iterable[Value]) -> bool:
-    """Return if it takes too long to read values on the event loop."""
+    """Return True if parsing the values would block the event loop."""
     left = SLICE
     pending = list(values)
     while pending and left >= 0:

@@ -1,4 +1,4 @@
-"""Searching a folder: asked in one write, and otherwise where a server knows no charset."""
+"""Search a folder, also on servers that do not support the charset (RFC 3501 6.4.4)."""
 
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,55 +13,55 @@ from ..wire.command import Command
 from ..wire.parser import Data, Value, parse_number, parse_ranges, parse_values
 from ..wire.response_codes import passing_refusal
 from .criteria import Words, fits, is_ascii, matches, search_command, split, words_of
-from .desk import MAX_NAMED, Desk, uid_set
 from .fetch import fetch_mails
-from .fetch_items import LARGE, MAX_UID, found_uids
+from .fetch_items import LARGE, MAX_NAMED, MAX_UID, found_uids, uid_set
+from .session import Session
 
-# Mails whose header fields are looked at where the server cannot look at them, the newest.
+# Newest messages whose header fields are compared here if the server cannot.
 MAX_LOOKED_AT: Final = 500
-# UIDs that are read out of one answer, and charsets that a server offers.
+# UIDs that are read of one response, and charsets of a BADCHARSET response.
 _MAX_UIDS: Final = 200_000
 _MAX_CHARSETS: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
 class _Hits:
-    """How many mails a search found, and the newest of them, newest first."""
+    """The number of matching messages, and the UIDs of the newest, newest first."""
 
     total: int
     uids: tuple[int, ...]
 
 
 async def search(
-    desk: Desk, folder: str, criteria: Criteria, limit: int
+    session: Session, folder: str, criteria: Criteria, limit: int
 ) -> SearchResult:
-    """Return the newest mails that match, as many as wanted."""
+    """Return the newest `limit` messages that match."""
     words = words_of(criteria)
-    command = search_command(words, desk.capabilities, returns="COUNT ALL")
-    uid_validity = await desk.read(folder, None, command)
+    command = search_command(words, session.capabilities, returns="COUNT ALL")
+    uid_validity = await session.read(folder, None, command)
     try:
         hits = await _hits(command, limit)
     except CommandRefused as refusal:
-        hits = await _otherwise(desk, folder, uid_validity, criteria, refusal)
+        hits = await _otherwise(session, folder, uid_validity, criteria, refusal)
     return SearchResult(
         uid_validity=uid_validity, uids=hits.uids[: max(limit, 0)], total=hits.total
     )
 
 
 async def count(
-    desk: Desk, folder: str, searches: Sequence[Criteria], among: Sequence[int]
+    session: Session, folder: str, searches: Sequence[Criteria], among: Sequence[int]
 ) -> list[SearchCount | CriteriaRefused]:
-    """Return for each search how many mails match, and which of some do; or why it is refused."""
-    asked = [_Question.of(desk, criteria, among) for criteria in searches]
+    """Return for each search the number of matches and those in `among`, or the refusal."""
+    asked = [_Question.of(session, criteria, among) for criteria in searches]
     commands = [
         command
         for question in asked
         if isinstance(question, _Question)
         for command in question.commands
     ]
-    uid_validity = await desk.read(folder, None, *commands)
+    uid_validity = await session.read(folder, None, *commands)
     return [
-        await question.answer(desk, folder, uid_validity)
+        await question.answer(session, folder, uid_validity)
         if isinstance(question, _Question)
         else question
         for question in asked
@@ -70,7 +70,7 @@ async def count(
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """One of several searches, as it is asked."""
+    """The commands of one search."""
 
     criteria: Criteria
     among: Sequence[int]
@@ -79,19 +79,19 @@ class _Question:
 
     @classmethod
     def of(
-        cls, desk: Desk, criteria: Criteria, among: Sequence[int]
+        cls, session: Session, criteria: Criteria, among: Sequence[int]
     ) -> _Question | CriteriaRefused:
-        """Return what to ask, or why it cannot be asked."""
+        """Return the commands, or the reason why the criteria are not valid."""
         try:
             words = words_of(criteria)
         except CriteriaRefused as error:
             return error
-        total = search_command(words, desk.capabilities, returns="COUNT")
+        total = search_command(words, session.capabilities, returns="COUNT")
         matching = None
         named = sorted({uid for uid in among if 0 < uid <= MAX_UID})[-MAX_NAMED:]
         if named:
             restricted = (f"UID {uid_set(named)}", *words)
-            matching = search_command(restricted, desk.capabilities, returns="ALL")
+            matching = search_command(restricted, session.capabilities, returns="ALL")
         return cls(criteria, named, total, matching)
 
     @property
@@ -100,9 +100,9 @@ class _Question:
         return filter(None, (self.total, self.matching))
 
     async def answer(
-        self, desk: Desk, folder: str, uid_validity: int
+        self, session: Session, folder: str, uid_validity: int
     ) -> SearchCount | CriteriaRefused:
-        """Return what the server said; raise what is not about this search."""
+        """Return the result; raise a refusal that does not concern the criteria."""
         try:
             total = (await _hits(self.total, 0)).total
             found: Iterable[int] = ()
@@ -111,7 +111,7 @@ class _Question:
         except CommandRefused as refusal:
             try:
                 hits = await _otherwise(
-                    desk, folder, uid_validity, self.criteria, refusal
+                    session, folder, uid_validity, self.criteria, refusal
                 )
             except CriteriaRefused as error:
                 return error
@@ -122,13 +122,13 @@ class _Question:
 
 
 async def _otherwise(
-    desk: Desk,
+    session: Session,
     folder: str,
     uid_validity: int,
     criteria: Criteria,
     refusal: CommandRefused,
 ) -> _Hits:
-    """Search in the charset that the server wants, else look at header fields ourselves."""
+    """Search in a charset that the server supports, or compare header fields here."""
     if passing := passing_refusal(refusal):
         raise passing from refusal
     words = words_of(criteria)
@@ -136,9 +136,9 @@ async def _otherwise(
         raise CriteriaRefused(refusal.text) from refusal
     for charset in _offered(refusal, words):
         command = search_command(
-            words, desk.capabilities, returns="COUNT ALL", charset=charset
+            words, session.capabilities, returns="COUNT ALL", charset=charset
         )
-        await desk.read(folder, uid_validity, command)
+        await session.read(folder, uid_validity, command)
         try:
             return await _hits(command, _MAX_UIDS)
         except CommandRefused:
@@ -146,13 +146,13 @@ async def _otherwise(
     asked, local = split(criteria)
     if not is_ascii(words := words_of(asked)):
         raise CriteriaRefused(refusal.text) from refusal
-    command = search_command(words, desk.capabilities, returns="COUNT ALL")
-    await desk.read(folder, uid_validity, command)
+    command = search_command(words, session.capabilities, returns="COUNT ALL")
+    await session.read(folder, uid_validity, command)
     try:
         candidates = (await _hits(command, MAX_LOOKED_AT)).uids
     except CommandRefused as error:
         raise CriteriaRefused(error.text) from error
-    mails = await fetch_mails(desk, folder, uid_validity, candidates)
+    mails = await fetch_mails(session, folder, uid_validity, candidates)
     found: list[int] = []
     for mail in mails:
         if matches(local, mail):
@@ -162,7 +162,7 @@ async def _otherwise(
 
 
 def _offered(refusal: CommandRefused, words: Words) -> Iterator[str]:
-    """Yield the charsets that the server names and the search can be written in."""
+    """Yield the charsets of a BADCHARSET response in which the search can be encoded."""
     for value in parse_values([refusal.code_args], _MAX_CHARSETS):
         for name in value if isinstance(value, tuple) else (value,):
             charset = name.decode("ascii", "replace") if isinstance(name, bytes) else ""
@@ -171,7 +171,7 @@ def _offered(refusal: CommandRefused, words: Words) -> Iterator[str]:
 
 
 async def _hits(command: Command, limit: int) -> _Hits:
-    """Return what a search found; raise CommandRefused."""
+    """Wait for a search and return its result; raise CommandRefused."""
     responses = (await command.wait()).data
     if sum(data.memory for data in responses) > LARGE:
         return await asyncio.to_thread(_read, responses, limit)
@@ -187,7 +187,7 @@ def _read(responses: list[Data], limit: int) -> _Hits:
             total += len(alone)
             found.append((uid, uid) for uid in alone)
         elif data.cut:
-            raise ResponseTooLarge("more search results than are read")
+            raise ResponseTooLarge("the search has too many results")
         else:
             values = parse_values(data.parts)
             told = dict(zip(map(_name, values), values[1:], strict=False))
@@ -199,7 +199,7 @@ def _read(responses: list[Data], limit: int) -> _Hits:
 
 
 def _newest(ranges: Iterable[tuple[int, int]], limit: int) -> Iterator[int]:
-    """Yield UIDs, highest first and each once; a range may claim billions."""
+    """Yield distinct UIDs, highest first; a range may contain billions."""
     below = MAX_UID + 1
     # No more ranges than UIDs are needed.
     for first, last in nlargest(limit, ranges, key=lambda ends: ends[1]):

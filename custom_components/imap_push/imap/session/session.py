@@ -1,38 +1,25 @@
-"""A session: logged in, folders opened for reading, what is new in them, how many are unread."""
+"""One login and its commands: open a folder, run commands in it, wait for what changes.
+
+Watching and actions use the same class. Watching sends several commands in one write and reads
+the responses later (`send`, then `opened`, `swept`, `counted`). Actions wait for each write
+(`run`, `read`, `select`).
+"""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import replace
-from datetime import datetime, timedelta
-from itertools import batched
+from collections.abc import Callable, Iterable, Sequence
+from itertools import batched, groupby
 from typing import Final
 
 from ..auth.login import open_logged_in
-from ..errors import CommandRefused, ResponseTooLarge
+from ..errors import CommandRefused, Unsupported
 from ..mime.header import NEWEST_ITEMS
-from ..mime.preview import (
-    NO_TEXT,
-    Preview,
-    TextRequest,
-    batch_size,
-    fetch_items,
-    reduced_fetch_items,
-)
-from ..models import Account, Mail
+from ..mime.preview import NO_TEXT, TextRequest, fetch_items
+from ..models import Account
 from ..wire.command import Command, Completion
 from ..wire.connection import Connection
 from ..wire.mailbox_name import encode_folder, is_folder, quote
-from ..wire.parser import (
-    MONTHS,
-    Value,
-    parse_internal_date,
-    parse_number,
-    parse_search_count,
-    parse_status,
-)
+from ..wire.parser import Value, parse_search_count, parse_status
 from ..wire.pipelining import Pipelining
-from ..wire.response_codes import folder_error
 from ..wire.unsolicited import UnsolicitedQueue
 from .fetch_items import (
     MAX_UID,
@@ -44,33 +31,33 @@ from .fetch_items import (
     read_search,
 )
 from .mark import Mark
-from .message_reader import complete_preview, read_message, read_previews
-from .sync import ExamineResult, SyncBatch, SyncRequest, sweep_of
+from .select import SelectResult, examine_command, read_select, select_command
+from .sync import SyncBatch, SyncRequest, batch_of, messages_per_fetch
 
-# UIDs that one FETCH asks for at the most.
-BATCH: Final = 500
-# Mails that may be new after a folder was numbered anew.
-RECOVERY: Final = 500
+# Commands in one write.
+_MAX_WRITE: Final = 100
+# Commands that follow SELECT in the same write, before the server confirms that the folder
+# exists: servers disconnect after several commands that fail.
+_MAX_SPECULATIVE: Final = 4
 
-_EXAMINED: Final = frozenset(
-    {"EXISTS", "RECENT", "FLAGS", "UIDVALIDITY", "UIDNEXT", "HIGHESTMODSEQ"}
-)
-_PEEK_ITEMS: Final = "(UID)"
-_DATE_ITEMS: Final = "(UID INTERNALDATE)"
-# Mails that are fetched at a time then.
-_RECOVERY_BATCH: Final = 100
+_UID_ITEMS: Final = "(UID)"
 
 
 class Session:
-    """A connection that is logged in; at most one folder is open at a time, read-only."""
+    """A connection that is logged in. At most one folder is open at a time."""
 
     def __init__(self, connection: Connection) -> None:
         """Use a connection that is logged in."""
         self._connection = connection
-        self.folder: str | None = None  # the one that is open
-        self._opened = ExamineResult(0, None)
+        # The open folder, None if there is none, and what the server reported about it.
+        self.folder: str | None = None
+        self.selected = SelectResult(0)
         self.counts_by_status = "ESEARCH" not in self.capabilities
-        self.told_of_flags = False  # in the last sweep, beside what was asked for
+        # The last FETCH was answered by flag changes of other messages, too.
+        self.told_of_flags = False
+        # A command was sent that must not be sent twice.
+        self.is_not_repeatable = False
+        self._sent: tuple[Command, ...] = ()  # the last write of `run`
 
     @classmethod
     async def open(
@@ -81,7 +68,7 @@ class Session:
         *,
         patiently: bool = False,
     ) -> Session:
-        """Connect and log in; `on_alert` gets what the user has to be told."""
+        """Connect and log in; `on_alert` is called with each ALERT of the server."""
         connection = await open_logged_in(
             account, on_alert, pipelining, patiently=patiently
         )
@@ -89,45 +76,142 @@ class Session:
 
     @property
     def capabilities(self) -> frozenset[str]:
-        """Return what the server offers after login, upper case."""
+        """Return the capabilities after login, upper case."""
         return self._connection.capabilities
 
     @property
+    def is_open(self) -> bool:
+        """Return False if the connection is known to have ended."""
+        return self._connection.is_open
+
+    @property
     def news(self) -> UnsolicitedQueue:
-        """Return what the server tells unasked."""
+        """Return the unsolicited responses."""
         return self._connection.news
 
     @property
-    def last_opened(self) -> ExamineResult:
-        """Return what the open folder said of itself."""
-        return self._opened
-
-    @property
     def idle_is_refused(self) -> bool:
-        """Return if the server refused the last IDLE."""
+        """Return True if the server refused the last IDLE."""
         return self._connection.idle_is_refused
 
     @property
     def idle_is_over(self) -> bool:
-        """Return if the server ended the last IDLE by itself."""
+        """Return True if the server ended the last IDLE by itself."""
         return self._connection.idle_is_over
 
+    async def close(self) -> None:
+        """Log out. CLOSE is never sent: it removes messages that other clients marked."""
+        await self._connection.close()
+
+    def abort(self) -> None:
+        """Close the connection without LOGOUT."""
+        self._connection.abort()
+
+    # One write, responses later
+
     async def send(self, commands: Iterable[Command], *, idle: bool = False) -> None:
-        """Send commands, in one write if possible, and IDLE behind them."""
+        """Send commands, in one write if possible, and IDLE after them."""
         await self._connection.send(*commands, idle=idle)
 
     async def wait_for_news(self, seconds: float) -> None:
-        """Wait so long, or until the server tells of something; raise what ended it all."""
+        """Wait for unsolicited responses, at most so long; raise what ended the connection."""
         await self._connection.wait_for_news(seconds)
 
     def answered(self) -> None:
-        """Note that all that was sent is answered, and the answers are read."""
+        """Release the responses: all commands are completed and their responses are read."""
         self._connection.answered()
         self._connection.release()
 
-    async def close(self) -> None:
-        """Log out; never CLOSE, which would remove what other clients marked as deleted."""
-        await self._connection.close()
+    # One write after the other
+
+    async def run(self, *commands: Command) -> list[Completion]:
+        """Send commands, in one write if possible; wait for all, raise the first refusal."""
+        await self._run(commands)
+        return [await command.wait() for command in commands]
+
+    async def drain(self) -> None:
+        """Wait until the last write is answered; raise what ended the connection."""
+        for command in self._sent:
+            await command.settled()
+        self._sent = ()
+
+    async def read(
+        self, folder: str, uid_validity: int | None, *commands: Command
+    ) -> int:
+        """Run commands that change nothing in a folder; return its UIDVALIDITY.
+
+        EXAMINE, the commands, and EXAMINE again: the second proves that UIDVALIDITY did not
+        change. Raises FolderRenumbered. The commands are completed, or refused.
+        """
+        if uid_validity is None:
+            await self._open(examine_command(folder), folder, None, commands)
+            return self.selected.uid_validity
+        again = examine_command(folder)
+        examine = examine_command(folder)
+        await self._open(examine, folder, uid_validity, (*commands, again))
+        result = await read_select(again)
+        result.check(uid_validity)
+        return result.uid_validity
+
+    async def read_on(self, folder: str, uid_validity: int, *commands: Command) -> None:
+        """Run one of several commands that change nothing; a `read` must follow the last."""
+        if (self.folder, self.selected.uid_validity) == (folder, uid_validity):
+            await self._run(commands)
+        else:
+            await self._open(examine_command(folder), folder, uid_validity, commands)
+
+    async def select(
+        self, folder: str, uid_validity: int, *commands: Command
+    ) -> SelectResult:
+        """Open a folder for one change; raise FolderRenumbered or Unsupported.
+
+        The commands are sent in the same write, so they must not change anything.
+        """
+        await self._open(select_command(folder), folder, uid_validity, commands)
+        if not self.selected.is_writable:
+            raise Unsupported("the folder is read-only")
+        return self.selected
+
+    async def _open(
+        self,
+        opening: Command,
+        folder: str,
+        uid_validity: int | None,
+        commands: Sequence[Command],
+    ) -> None:
+        """Open a folder even if it is open already: only that proves that it is the same one.
+
+        Dovecot and pymap continue when an open folder is deleted and created again, and then
+        move or flag the messages that have our UIDs now.
+        """
+        self.folder = None
+        speculative = commands if len(commands) <= _MAX_SPECULATIVE else ()
+        await self._run((opening, *speculative))
+        self.selected = await read_select(opening)
+        self.folder = folder
+        self.selected.check(uid_validity)
+        await self._run(commands[len(speculative) :])
+
+    async def _run(self, commands: Iterable[Command]) -> None:
+        """Send commands and wait until all are answered.
+
+        Some are sent alone: those with a continuation, as the server would take what follows
+        for its literal, and SEARCH, whose response does not name its command.
+        """
+        for is_alone, group in groupby(commands, _is_sent_alone):
+            for write in batched(group, 1 if is_alone else _MAX_WRITE, strict=False):
+                self._sent = write
+                await self._connection.send(*write)
+                await self.drain()
+                self._connection.answered()
+
+    # What a sync sends and reads
+
+    async def examine(self, folder: str) -> SelectResult:
+        """Open a folder; EXAMINE changes nothing in it (RFC 3501 6.3.2)."""
+        look = self.look(folder, None, opens=True)
+        await self.send(look.commands)
+        return await self.opened(look)
 
     def look(
         self,
@@ -142,18 +226,18 @@ class Session:
         batch: int | None = None,
         text: TextRequest = NO_TEXT,
     ) -> SyncRequest:
-        """Return what to ask of a folder; without a mark it is only opened.
+        """Return what to request of a folder; without a mark it is only opened.
 
-        `is_growth`: the server has told how many messages are new, which fit into a batch.
+        `is_growth`: the server reported how many messages are new, and they fit into a batch.
         """
-        examine = self._examine_command(folder) if opens else None
+        examine = examine_command(folder) if opens else None
         if mark is None:
             return SyncRequest(folder, mark, examine)
         fetch, end = None, None
         if fetches:
             if not (is_peek or is_growth):
-                end = mark.next_uid + batch_size(text, batch or BATCH)
-            items = _PEEK_ITEMS if is_peek else fetch_items(text)
+                end = mark.next_uid + messages_per_fetch(text, batch)
+            items = _UID_ITEMS if is_peek else fetch_items(text)
             fetch = fetch_command(_from(mark.next_uid, end), items)
         # A range above all UIDs is that of the last message (RFC 3501 6.4.8).
         newest = fetch_command(f"{MAX_UID}:*", NEWEST_ITEMS) if shows_newest else None
@@ -162,13 +246,13 @@ class Session:
             folder, mark, examine, fetch, newest, count, is_peek, end, text
         )
 
-    async def opened(self, look: SyncRequest) -> ExamineResult:
-        """Return what the folder says of itself; raise FolderNotFound if there is none."""
+    async def opened(self, look: SyncRequest) -> SelectResult:
+        """Return what the server reported about the folder; raise FolderNotFound."""
         if look.examine is not None:
             self.folder = None
-            self._opened = await _examined(look.examine)
+            self.selected = await read_select(look.examine)
             self.folder = look.folder
-        return self._opened
+        return self.selected
 
     async def peeked(self, look: SyncRequest) -> int:
         """Return the UID of the last message in the folder, 0 if there is none."""
@@ -177,7 +261,7 @@ class Session:
         return max((await self._fetched(look.fetch, look.mark)).messages, default=0)
 
     async def swept(self, look: SyncRequest) -> SyncBatch | None:
-        """Return what a look found, None if only a search can tell.
+        """Return the messages of a sync, None if only a search can find them.
 
         Raises CommandRefused if the server refuses to show the messages.
         """
@@ -187,49 +271,52 @@ class Session:
         newest = await self._newest(look, look.mark, found)
         if found.has_unknown:
             return None
-        return sweep_of(look, look.mark, found, newest, self._opened.uid_next)
+        return batch_of(look, look.mark, found, newest, self.selected.uid_next)
 
     async def _fetched(self, fetch: Command, mark: Mark) -> Fetched:
         """Return the messages at or above a mark, or the last one."""
         responses = (await fetch.wait()).data
         found = await by_uid(responses)
         messages = found.messages
-        asked = [uid for uid in messages if uid >= mark.next_uid] or list(messages)[-1:]
-        # Others tell of changed flags: they came while we asked.
-        self.told_of_flags = found.is_whole and len(responses) > len(asked)
+        expected = [uid for uid in messages if uid >= mark.next_uid]
+        expected = expected or list(messages)[-1:]
+        # Other responses report changed flags: they arrived while the FETCH ran.
+        self.told_of_flags = found.is_whole and len(responses) > len(expected)
         return found
 
     async def _newest(
         self, look: SyncRequest, mark: Mark, found: Fetched
     ) -> dict[int, dict[str, Value]] | None:
-        """Return the last message of a folder, if there is one; None if that is not known."""
+        """Return the last message of a folder, {} if it is empty, None if that is not known."""
         if look.newest is None:
             return None
         try:
             last = (await fetched(look.newest)).messages
         except CommandRefused:
-            return None  # Some refuse `*` where there is no message.
+            return None  # Some servers refuse `*` in an empty folder.
         # Dovecot answers both FETCH commands before it completes the first.
-        early = {uid: it for uid, it in found.messages.items() if uid < mark.next_uid}
+        early = {
+            uid: items for uid, items in found.messages.items() if uid < mark.next_uid
+        }
         if any("BODY" in items for items in (*last.values(), *early.values())):
             uid = max(*last, *found.messages, 0)
-            # What tells of changed flags must not take the place of the message.
+            # A response with changed flags must not replace the message.
             return {uid: last.get(uid, {}) | found.messages.get(uid, {})}
-        # Some answer with nothing though there are messages.
-        is_empty = not found.messages and self._opened.numbers.get("MESSAGES") == 0
+        # Some servers answer without a message although there are messages.
+        is_empty = not found.messages and self.selected.numbers.get("MESSAGES") == 0
         return {} if is_empty else None
 
     async def counted(self, look: SyncRequest) -> int | None:
-        """Return how many are unread, or None if the server does not tell it here."""
+        """Return the number of unread messages, None if the server does not report it here."""
         assert look.count is not None
         try:
             counted = await look.count.wait()
         except CommandRefused:
-            # Mail does not wait for a count.
+            # New messages do not wait for a count.
             self.counts_by_status = False
             return None
         if look.count.name == "STATUS":
-            unseen = (await self.told(look.count, look.folder)).get("UNSEEN")
+            unseen = (await self.status(look.count, look.folder)).get("UNSEEN")
             self.counts_by_status = unseen is not None
             return unseen
         count = 0
@@ -238,135 +325,44 @@ class Session:
             await asyncio.sleep(0)
         return count
 
-    async def told(self, status: Command, folder: str) -> dict[str, int]:
-        """Return what STATUS tells of a folder; what it tells of others is news."""
+    async def status(self, command: Command, folder: str) -> dict[str, int]:
+        """Return the numbers of a STATUS; those of other folders are unsolicited."""
         numbers: dict[str, int] = {}
-        for data in (await status.wait()).data:
+        for data in (await command.wait()).data:
             name, found = parse_status(data)
             if is_folder(name, folder):
                 numbers = found
             else:
                 self.news.put(data)
-            await asyncio.sleep(0)  # A server may tell of thousands.
+            await asyncio.sleep(0)  # A server may report thousands.
         return numbers
 
-    async def examine(self, folder: str) -> ExamineResult:
-        """Open a folder; EXAMINE changes nothing (RFC 3501 6.3.2)."""
-        look = self.look(folder, None, opens=True)
-        await self.send(look.commands)
-        return await self.opened(look)
-
     async def first_mark(self) -> Mark:
-        """Return the mark that leaves out all that is in the open folder now."""
-        uid_next = self._opened.uid_next
+        """Return the mark above all messages that are in the open folder now."""
+        uid_next = self.selected.uid_next
         if uid_next is None:
-            # Some servers do not tell UIDNEXT: it is above the UID of the last message.
-            [last] = await self._connection.run(fetch_command("*", _PEEK_ITEMS))
+            # Some servers do not report UIDNEXT: it is above the UID of the last message.
+            [last] = await self.run(fetch_command("*", _UID_ITEMS))
             uid_next = max((await by_uid(last.data)).messages, default=0) + 1
-        return Mark(self._opened.uid_validity, uid_next)
+        return Mark(self.selected.uid_validity, uid_next)
 
-    async def received_since(
-        self, moment: datetime, text: TextRequest = NO_TEXT
-    ) -> AsyncIterator[Mail]:
-        """Yield the mails received since a moment, oldest first, at most RECOVERY of them.
+    async def search(self, criteria: str, first: int, most: int) -> list[int]:
+        """Return the UIDs from `first` on that match, the lowest `most`, ascending."""
+        command = Command("UID SEARCH", criteria, frozenset({"SEARCH"}))
+        [found] = await self.run(command)
+        return await read_search(found.data, first, most)
 
-        None is yielded if there are more: a mailbox that was restored as a whole would otherwise
-        look like so much new mail. Each is read when its turn comes, as many with all their
-        recipients take too much memory.
-        """
-        # SINCE knows days only, and not those of our time zone (RFC 3501 6.4.4).
-        day = moment - timedelta(days=1)
-        since = f"{day.day}-{MONTHS[day.month - 1]}-{day.year}"
-        try:
-            uids = await self._search(f"SINCE {since}", 1, RECOVERY + 1)
-        except ResponseTooLarge:
-            return
-        if not uids or len(uids) > RECOVERY or self.folder is None:
-            return
-        folder, validity = self.folder, self._opened.uid_validity
-        found = await self.fetch_carefully(uids, [_DATE_ITEMS])
-        dates = {
-            uid: parse_internal_date(items.get("INTERNALDATE"))
-            for uid, items in found.items()
-        }
-        received = sorted((date, uid) for uid, date in dates.items() if date)
-        asked = [uid for date, uid in received if date >= moment]
-        for batch in batched(asked, batch_size(text, _RECOVERY_BATCH), strict=False):
-            messages = await self.fetch_carefully(batch, reduced_fetch_items(text))
-            previews = await read_previews(messages, text)
-            for uid in filter(messages.__contains__, batch):
-                items, preview = messages[uid], previews.get(uid)
-                if preview and preview.more:
-                    items, preview = await self._fetch_more(uid, items, preview, text)
-                yield await read_message(folder, validity, uid, items, text, preview)
-                await asyncio.sleep(0)
-
-    async def sweep_sparse(
-        self,
-        folder: str,
-        mark: Mark,
-        batch: int | None = None,
-        text: TextRequest = NO_TEXT,
-    ) -> SyncBatch:
-        """Sweep the open folder by a search: UIDs are far apart, or a FETCH of many went wrong.
-
-        Of a message that the server cannot show whole, what it can show is delivered; a
-        batch of 0 is one message that is not asked for its header.
-        """
-        first = min(mark.next_uid, MAX_UID)
-        most = batch_size(text, BATCH if batch is None else max(batch, 1))
-        uids = await self._search(f"UID {first}:*", mark.next_uid, most + 1)
-        asked = uids[:most]
-        items = reduced_fetch_items(text)
-        messages = await self.fetch_carefully(
-            asked, items[-1:] if batch == 0 else items
-        )
-        next_uid = max(asked, default=mark.next_uid - 1) + 1
-        complete = len(uids) == len(asked)
-        return SyncBatch(folder, mark, next_uid, complete, messages=messages, text=text)
-
-    async def complete(self, sweep: SyncBatch, *, fetches_more: bool) -> SyncBatch:
-        """Fetch the rest of a sweep of the open folder.
-
-        Of messages that are too large, what can be shown; of others, if `fetches_more`, the text
-        or header fields that were not in what was fetched.
-        """
-        less = reduced_fetch_items(sweep.text)[1:]
-        found = await self.fetch_carefully(sweep.too_large, less)
-        messages = dict(sorted({**sweep.messages, **found}.items()))
-        previews = dict(sweep.previews)
-        for uid, preview in sweep.previews.items():
-            if preview.more and fetches_more:
-                messages[uid], previews[uid] = await self._fetch_more(
-                    uid, messages[uid], preview, sweep.text
-                )
-        return replace(sweep, messages=messages, previews=previews, too_large=())
-
-    async def _fetch_more(
-        self,
-        uid: int,
-        items: Mapping[str, Value],
-        preview: Preview,
-        text: TextRequest,
-    ) -> tuple[dict[str, Value], Preview]:
-        """Return a message and its text with what is missing, as far as the server shows it."""
-
-        async def fetch(more: str) -> Mapping[str, Value]:
-            with suppress(CommandRefused):
-                return (await self._fetch([uid], more)).messages.get(uid, {})
-            return {}
-
-        return await complete_preview(items, preview, text, fetch)
+    async def fetch(self, uids: Sequence[int], items: str) -> Fetched:
+        """Return the items of messages in the open folder."""
+        command = fetch_command(",".join(map(str, uids)), items)
+        [completion] = await self.run(command)
+        return await by_uid(completion.data)
 
     async def fetch_carefully(
         self, uids: Sequence[int], items: Sequence[str]
     ) -> dict[int, dict[str, Value]]:
-        """Fetch messages; of one that cannot be shown whole, the first of `items` that can."""
-        return await fetch_carefully(self._fetch, uids, items, _is_no)
-
-    def _examine_command(self, folder: str) -> Command:
-        name = quote(encode_folder(folder))
-        return Command("EXAMINE", name, _EXAMINED, opens_folder=True)
+        """Return items of messages; of a message that fails, the first of `items` that works."""
+        return await fetch_carefully(self.fetch, uids, items, _is_no)
 
     def _count_command(self, folder: str) -> Command:
         if self.counts_by_status:
@@ -377,16 +373,9 @@ class Session:
             )
         return Command("UID SEARCH", "UNSEEN", frozenset({"SEARCH"}))
 
-    async def _search(self, criteria: str, first: int, most: int) -> list[int]:
-        """Return the UIDs from `first` on that a search finds, the lowest `most`, ascending."""
-        search = Command("UID SEARCH", criteria, frozenset({"SEARCH"}))
-        [found] = await self._connection.run(search)
-        return await read_search(found.data, first, most)
 
-    async def _fetch(self, uids: Sequence[int], items: str) -> Fetched:
-        command = fetch_command(",".join(map(str, uids)), items)
-        [completion] = await self._connection.run(command)
-        return await by_uid(completion.data)
+def _is_sent_alone(command: Command) -> bool:
+    return command.continuation is not None or "SEARCH" in command.collects
 
 
 def _is_no(error: CommandRefused) -> bool:
@@ -402,18 +391,3 @@ def status_command(folder: str, items: str) -> Command:
 def _from(start: int, end: int | None) -> str:
     last = "*" if end is None else min(end - 1, MAX_UID)
     return f"{min(start, MAX_UID)}:{last}"
-
-
-async def _examined(command: Command) -> ExamineResult:
-    """Return what EXAMINE tells."""
-    try:
-        completion: Completion = await command.wait()
-    except CommandRefused as error:
-        raise folder_error(error) from error
-    numbers: dict[str, int] = {}
-    for data in completion.data:
-        if data.name == "EXISTS":
-            numbers["MESSAGES"] = data.number or 0
-        elif number := parse_number(data.parts[0]):
-            numbers[data.name] = number
-    return ExamineResult(numbers.get("UIDVALIDITY", 0), numbers.get("UIDNEXT"), numbers)

@@ -1,4 +1,4 @@
-"""What changes a mailbox: always these mails by their UIDs, never another (RFC 3501 6.4.8)."""
+"""Commands that change messages: STORE, MOVE, COPY, EXPUNGE, always by UID (RFC 3501 6.4.8)."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
@@ -18,8 +18,10 @@ from ..wire.command import Command
 from ..wire.mailbox_name import encode_folder, is_folder, quote
 from ..wire.parser import parse_ranges
 from ..wire.response_codes import is_missing_folder
-from .desk import Desk, SelectResult, chunks, fetch, found_by, uid_set
+from .fetch_items import chunks, fetch, found_by, uid_set
 from .list import find_folder
+from .select import SelectResult
+from .session import Session
 
 _SYSTEM_FLAGS: Final = {
     flag.casefold(): flag
@@ -27,22 +29,22 @@ _SYSTEM_FLAGS: Final = {
 }
 # An atom (RFC 3501 9).
 _KEYWORD: Final = re.compile(r'[^\x00-\x20\x7f-\U0010ffff(){%*"\\\]]{1,100}')
-# Times that mails are moved anew because others took some of them away meanwhile.
+# Retries of a command that failed because another client expunged some of the messages.
 _ATTEMPTS: Final = 3
 
 
 async def set_flags(
-    desk: Desk,
+    session: Session,
     folder: str,
     uid_validity: int,
     uids: Sequence[int],
     add: Sequence[str],
     remove: Sequence[str],
 ) -> StoreResult:
-    """Add and remove flags; a FETCH behind tells which of the mails are there."""
+    """Add and remove flags; a FETCH after STORE shows which of the messages exist."""
     changes = (("+", _flags(add)), ("-", _flags(remove)))
-    selection = await desk.select(folder, uid_validity)
-    _check_kept(selection, changes[0][1])
+    selection = await session.select(folder, uid_validity)
+    _check_permanent(selection, changes[0][1])
 
     async def change() -> set[int]:
         stores = [
@@ -52,28 +54,28 @@ async def set_flags(
             if flags
         ]
         fetches = [fetch(chunk, "(UID)") for chunk in chunks(uids)]
-        await desk.run(*stores, *fetches)
+        await session.run(*stores, *fetches)
         return await found_by(fetches, uids)
 
-    return _done(uids, await _steadily(change))
+    return _done(uids, await _retry(change))
 
 
 async def move(
-    desk: Desk, folder: str, uid_validity: int, uids: Sequence[int], to: str
+    session: Session, folder: str, uid_validity: int, uids: Sequence[int], to: str
 ) -> StoreResult:
-    """Move mails; those that are not there any more are told."""
+    """Move messages; the result names those that no longer exist."""
     if is_folder(encode_folder(to).encode(), folder):
-        raise Unsupported("the mails are in this folder already")
-    carry = _way_to_move(desk)
+        raise Unsupported("the messages are already in this folder")
+    move_chunk = _move_function(session)
     moved: set[int] = set()
 
     async def move_rest() -> None:
         for chunk in chunks(uid for uid in uids if uid not in moved):
-            if present := await _present(desk, folder, uid_validity, chunk):
-                moved.update(await carry(desk, present, to))
+            if present := await _present(session, folder, uid_validity, chunk):
+                moved.update(await move_chunk(session, present, to))
 
     try:
-        await _steadily(move_rest)
+        await _retry(move_rest)
     except CommandRefused as error:
         if error.code == "TRYCREATE" or is_missing_folder(error):
             raise FolderNotFound(f"there is no folder {to}") from error
@@ -82,48 +84,48 @@ async def move(
 
 
 async def delete(
-    desk: Desk,
+    session: Session,
     folder: str,
     uid_validity: int,
     uids: Sequence[int],
     *,
     permanently: bool,
 ) -> StoreResult:
-    """Move mails to Trash, or remove them for ever."""
+    """Move messages to Trash, or expunge them."""
     if permanently:
-        return await _remove(desk, folder, uid_validity, uids)
-    trash = await find_folder(desk, FolderRole.TRASH)
+        return await _remove(session, folder, uid_validity, uids)
+    trash = await find_folder(session, FolderRole.TRASH)
     if trash is None:
-        raise Unsupported("there is no Trash: mail can only be deleted permanently")
+        raise Unsupported("there is no Trash: messages can only be deleted permanently")
     if trash == folder:
-        raise Unsupported("mail in Trash can only be deleted permanently")
-    return await move(desk, folder, uid_validity, uids, trash)
+        raise Unsupported("messages in Trash can only be deleted permanently")
+    return await move(session, folder, uid_validity, uids, trash)
 
 
 async def _remove(
-    desk: Desk, folder: str, uid_validity: int, uids: Sequence[int]
+    session: Session, folder: str, uid_validity: int, uids: Sequence[int]
 ) -> StoreResult:
-    if "UIDPLUS" not in desk.capabilities:
-        raise Unsupported("the server cannot delete one mail without all others")
+    if "UIDPLUS" not in session.capabilities:
+        raise Unsupported("the server cannot expunge single messages")
     removed: set[int] = set()
     for chunk in chunks(uids):
-        if present := await _present(desk, folder, uid_validity, chunk):
-            await _expunge(desk, present)
+        if present := await _present(session, folder, uid_validity, chunk):
+            await _expunge(session, present)
             removed |= present
     return _done(uids, removed)
 
 
 async def _present(
-    desk: Desk, folder: str, uid_validity: int, uids: Collection[int]
+    session: Session, folder: str, uid_validity: int, uids: Collection[int]
 ) -> set[int]:
-    """Open a folder for changes and return which of the mails are there, in one write."""
+    """Open a folder for changes and return which of the messages exist, in one write."""
     command = fetch(uids, "(UID)")
-    await desk.select(folder, uid_validity, command)
+    await session.select(folder, uid_validity, command)
     return await found_by([command], uids)
 
 
-async def _steadily[T](act: Callable[[], Awaitable[T]]) -> T:
-    """Act, and anew if nothing was done because others took some of the mails away meanwhile."""
+async def _retry[T](act: Callable[[], Awaitable[T]]) -> T:
+    """Call `act`, again if it failed because another client expunged some of the messages."""
     for _ in range(_ATTEMPTS):
         try:
             return await act()
@@ -133,61 +135,65 @@ async def _steadily[T](act: Callable[[], Awaitable[T]]) -> T:
     return await act()
 
 
-def _way_to_move(
-    desk: Desk,
-) -> Callable[[Desk, Collection[int], str], Awaitable[set[int]]]:
-    if "MOVE" in desk.capabilities:
+def _move_function(
+    session: Session,
+) -> Callable[[Session, Collection[int], str], Awaitable[set[int]]]:
+    if "MOVE" in session.capabilities:
         return _move
-    if "UIDPLUS" in desk.capabilities:
+    if "UIDPLUS" in session.capabilities:
         return _copy_and_expunge
-    raise Unsupported("the server cannot move one mail without deleting others")
+    raise Unsupported("the server cannot move single messages")
 
 
-async def _move(desk: Desk, uids: Collection[int], to: str) -> set[int]:
-    """Move by MOVE (RFC 6851); return which were moved."""
-    moved = await _carry("UID MOVE", desk, uids, to)
-    if moved or "UIDPLUS" in desk.capabilities:
+async def _move(session: Session, uids: Collection[int], to: str) -> set[int]:
+    """Send MOVE (RFC 6851); return the UIDs that were moved."""
+    moved = await _move_or_copy("UID MOVE", session, uids, to)
+    if moved or "UIDPLUS" in session.capabilities:
         return moved
     command = fetch(uids, "(UID)")
-    await desk.run(command)
+    await session.run(command)
     return set(uids) - await found_by([command], uids)
 
 
-async def _copy_and_expunge(desk: Desk, uids: Collection[int], to: str) -> set[int]:
-    """Move as clients did before MOVE; only what is known to be copied is removed."""
-    copied = await _carry("UID COPY", desk, uids, to)
+async def _copy_and_expunge(
+    session: Session, uids: Collection[int], to: str
+) -> set[int]:
+    """COPY and expunge, for servers without MOVE; only confirmed copies are expunged."""
+    copied = await _move_or_copy("UID COPY", session, uids, to)
     if copied:
-        await _expunge(desk, copied)
+        await _expunge(session, copied)
     return copied
 
 
-async def _carry(verb: str, desk: Desk, uids: Collection[int], to: str) -> set[int]:
-    """Move or copy; return for which UIDs the server says that it was done (RFC 4315 3)."""
+async def _move_or_copy(
+    verb: str, session: Session, uids: Collection[int], to: str
+) -> set[int]:
+    """MOVE or COPY; return the source UIDs of COPYUID (RFC 4315 3)."""
     name = quote(encode_folder(to))
     command = Command(verb, f"{uid_set(uids)} {name}", frozenset({"COPYUID"}))
-    desk.is_committed = True
-    [completion] = await desk.run(command)
+    session.is_not_repeatable = True
+    [completion] = await session.run(command)
     told = [data.parts[0] for data in completion.data]
     if completion.status.code == "COPYUID":
         told.append(completion.status.code_args)
     sets = (words[1] for octets in told if len(words := octets.split()) == 3)
     ranges = (ends for octets in sets for ends in parse_ranges(octets))
-    # One range for each UID at the most.
+    # There are no more ranges than UIDs.
     return _within(sorted(uids), islice(ranges, len(uids)))
 
 
 def _within(uids: Sequence[int], ranges: Iterable[tuple[int, int]]) -> set[int]:
-    """Return which of some ascending UIDs are within one of the ranges."""
+    """Return which of the ascending UIDs are in one of the ranges."""
     found: set[int] = set()
     for low, high in ranges:
         found.update(uids[bisect_left(uids, low) : bisect_right(uids, high)])
     return found
 
 
-async def _expunge(desk: Desk, uids: Collection[int]) -> None:
-    """Remove these mails, and none that others marked as deleted (UIDPLUS, RFC 4315)."""
-    desk.is_committed = True
-    await desk.run(
+async def _expunge(session: Session, uids: Collection[int]) -> None:
+    """Expunge these messages, but none that other clients marked (UIDPLUS, RFC 4315)."""
+    session.is_not_repeatable = True
+    await session.run(
         _store(uids, "+", ["\\Deleted"]), Command("UID EXPUNGE", uid_set(uids))
     )
 
@@ -198,7 +204,7 @@ def _store(uids: Collection[int], sign: str, flags: Sequence[str]) -> Command:
 
 
 def _flags(flags: Sequence[str]) -> list[str]:
-    """Return flags as they are sent; raise FlagRefused for what is none."""
+    """Return flags as they are sent; raise FlagRefused for an invalid one."""
     return [_flag(flag) for flag in dict.fromkeys(flags)]
 
 
@@ -210,22 +216,22 @@ def _flag(flag: str) -> str:
     return flag
 
 
-def _check_kept(selection: SelectResult, flags: Sequence[str]) -> None:
-    """Raise FlagRefused for what the folder would forget."""
-    kept = selection.permanent_flags
-    if kept is None:
+def _check_permanent(selection: SelectResult, flags: Sequence[str]) -> None:
+    """Raise FlagRefused for a flag that the folder does not store permanently."""
+    permanent = selection.permanent_flags
+    if permanent is None:
         return
     for flag in flags:
-        is_new = "\\*" in kept and not flag.startswith("\\")
-        if flag.casefold() not in kept and not is_new:
-            raise FlagRefused(f"the folder does not keep {flag}")
+        is_new = "\\*" in permanent and not flag.startswith("\\")
+        if flag.casefold() not in permanent and not is_new:
+            raise FlagRefused(f"the folder does not store {flag}")
 
 
 def _done(uids: Sequence[int], found: Collection[int]) -> StoreResult:
-    """Return for which UIDs it is done; raise MailNotFound if for none."""
+    """Return the changed and the missing UIDs; raise MailNotFound if all are missing."""
     asked = dict.fromkeys(uids)
     if asked and not found:
-        raise MailNotFound("none of the mails is in the folder any more")
+        raise MailNotFound("none of the messages is in the folder any more")
     return StoreResult(
         uids=tuple(uid for uid in asked if uid in found),
         missing=tuple(uid for uid in asked if uid not in found),

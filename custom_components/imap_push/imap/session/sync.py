@@ -1,9 +1,10 @@
-"""What is asked of a folder, and what a sweep of it found."""
+"""The request and the result of a sync: fetch everything at or above the mark."""
 
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Final
 
-from ..mime.preview import NO_TEXT, Preview, TextRequest
+from ..mime.preview import NO_TEXT, Preview, TextRequest, batch_size
 from ..models import Mail
 from ..wire.command import Command
 from ..wire.parser import Value
@@ -11,31 +12,17 @@ from .fetch_items import MAX_UID, Fetched
 from .mark import Mark
 from .message_reader import read_message, read_previews
 
-
-@dataclass(frozen=True, slots=True)
-class ExamineResult:
-    """What a folder says of itself when it is opened; `uid_next` is None if it does not tell.
-
-    `numbers` are all that it tells, by their names in STATUS.
-    """
-
-    uid_validity: int
-    uid_next: int | None
-    numbers: Mapping[str, int] = field(default_factory=dict)
-
-    def continues(self, mark: Mark) -> bool:
-        """Return if the mark's UIDs still mean what they meant (RFC 3501 2.3.1.1)."""
-        backwards = self.uid_next is not None and self.uid_next < mark.next_uid
-        return mark.uid_validity == self.uid_validity and not backwards
+# UIDs that one FETCH requests at most.
+BATCH: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
 class SyncRequest:
-    """What is asked of one folder in a write: to open, to fetch from the mark on, to count.
+    """The commands for one folder in one write: open, fetch from the mark on, count unread.
 
-    A peek asks for UIDs only: they tell if there is anything that is not known. `end` is the
-    UID below which `fetch` asks for messages, None if it asks for all. `newest` asks for what
-    is shown of the last message. `text` is how much of a mail's text is wanted.
+    A peek fetches UIDs only: they show whether there are new messages. `fetch` requests UIDs
+    below `end`, all if it is None. `newest` requests the fields of the last message that
+    entities show. `text` is the amount of text to fetch of each message.
     """
 
     folder: str
@@ -50,31 +37,32 @@ class SyncRequest:
 
     @property
     def commands(self) -> Iterator[Command]:
-        """Return the commands in the order in which they are sent."""
+        """Return the commands in the order of sending."""
         return filter(None, (self.examine, *self.questions))
 
     @property
     def questions(self) -> Iterator[Command]:
-        """Return the commands about the open folder."""
+        """Return the commands that need the folder to be open."""
         return filter(None, (self.fetch, self.newest, self.count))
 
 
 @dataclass(frozen=True, slots=True)
 class SyncBatch:
-    """What was found at or above a mark: `next_uid` is where the next sweep starts.
+    """The messages at or above a mark.
 
-    `complete` is false if more is there. `held_back` is the UID of a mail that the server
-    announces and does not show yet. `messages` are FETCH items by UID, ascending; those that
-    are `too_large` are to be asked for less. `previews` are the texts of those of which only the
-    beginning was fetched. `newest` is the folder's last message, new or not, with what is shown
-    of it, if there is one; None if that is not known.
+    `next_uid` is the first UID of the next sync. `complete` is False if there are more messages.
+    `pending_uid` is a message that the server announced but does not show yet. `messages` are
+    FETCH items by UID, ascending. Fewer items have to be requested of those in `too_large`.
+    `previews` are the texts of messages that were not fetched completely. `newest` is the last
+    message of the folder, new or not, with the fields that entities show; {} if the folder is
+    empty, None if that is not known.
     """
 
     folder: str
     start: Mark
     next_uid: int
     complete: bool = True
-    held_back: int | None = None
+    pending_uid: int | None = None
     messages: Mapping[int, dict[str, Value]] = field(default_factory=dict)
     too_large: tuple[int, ...] = ()
     previews: Mapping[int, Preview] = field(default_factory=dict)
@@ -83,17 +71,17 @@ class SyncBatch:
 
     @property
     def is_incomplete(self) -> bool:
-        """Return if some messages have to be asked for less, or for more."""
+        """Return True if fewer or more items of some messages have to be fetched."""
         wanting = any(preview.more for preview in self.previews.values())
         return bool(self.too_large) or wanting
 
     @property
     def is_empty(self) -> bool:
-        """Return if nothing new can be told of."""
-        return self.held_back is None and not (self.too_large or any(self._new()))
+        """Return True if there is nothing to deliver."""
+        return self.pending_uid is None and not (self.too_large or any(self._new()))
 
     async def mails(self) -> AsyncIterator[Mail]:
-        """Yield the new mails in the order of their UIDs, each parsed when its turn comes."""
+        """Yield the new messages by ascending UID; each is parsed when it is yielded."""
         for uid in self._new():
             yield await self.mail(uid)
 
@@ -102,38 +90,46 @@ class SyncBatch:
         return (uid for uid in self.messages if start <= uid < end)
 
     async def with_previews(self) -> SyncBatch:
-        """Return the sweep with the texts of messages of which only the beginning was fetched."""
+        """Return the batch with the texts of messages that were not fetched completely."""
         new = {uid: self.messages[uid] for uid in self._new()}
         return replace(self, previews=await read_previews(new, self.text))
 
     async def newest_mail(self) -> Mail | None:
-        """Return the folder's last message, if it was asked for and there is one."""
+        """Return the last message of the folder, None if there is none or it was not requested."""
         for uid, items in (self.newest or {}).items():
             validity = self.start.uid_validity
             return await read_message(self.folder, validity, uid, items)
         return None
 
     async def mail(self, uid: int) -> Mail:
-        """Return one of the mails."""
+        """Return one of the messages."""
         validity, items = self.start.uid_validity, self.messages[uid]
         preview = self.previews.get(uid)
         return await read_message(self.folder, validity, uid, items, self.text, preview)
 
 
-def sweep_of(
-    look: SyncRequest,
+def messages_per_fetch(text: TextRequest, batch: int | None = None) -> int:
+    """Return how many messages one FETCH requests: `batch`, or fewer if their text is long."""
+    return batch_size(text, BATCH if batch is None else max(batch, 1))
+
+
+def batch_of(
+    request: SyncRequest,
     mark: Mark,
     found: Fetched,
     newest: Mapping[int, dict[str, Value]] | None,
     uid_next: int | None,
 ) -> SyncBatch:
-    """Return what a FETCH of the messages from the mark on means; `uid_next` is UIDNEXT."""
-    # Those from here on did not fit in, or were not asked for.
-    end = min((*found.left_out, look.end or MAX_UID + 1))
-    # A FETCH response without all that was asked for tells of changed flags, or of a mail that
-    # is announced and not there yet, or of the last one.
-    whole = {"BODY", "BODYSTRUCTURE"} if look.newest else {"BODY"}
-    held_back = min(
+    """Turn the responses to the FETCH commands of a sync into a SyncBatch.
+
+    `uid_next` is UIDNEXT of the open folder, None if it is not known.
+    """
+    # Messages from here on did not fit, or were not requested.
+    end = min((*found.left_out, request.end or MAX_UID + 1))
+    # A response without all requested items reports changed flags, or a message that the server
+    # announced but does not show yet, or the last message.
+    whole = {"BODY", "BODYSTRUCTURE"} if request.newest else {"BODY"}
+    pending_uid = min(
         (
             uid
             for uid, items in found.messages.items()
@@ -144,30 +140,30 @@ def sweep_of(
         default=None,
     )
     known = (*found.messages, *found.too_large)
-    new = [uid for uid in known if mark.next_uid <= uid < (held_back or end)]
+    new = [uid for uid in known if mark.next_uid <= uid < (pending_uid or end)]
     return SyncBatch(
-        folder=look.folder,
+        folder=request.folder,
         start=mark,
-        next_uid=held_back or max(new, default=mark.next_uid - 1) + 1,
-        complete=not found.left_out and _covers(look, new, newest, uid_next),
-        held_back=held_back,
+        next_uid=pending_uid or max(new, default=mark.next_uid - 1) + 1,
+        complete=not found.left_out and _covers(request, new, newest, uid_next),
+        pending_uid=pending_uid,
         messages=found.messages,
         too_large=tuple(sorted(found.too_large.intersection(new))),
         newest=newest,
-        text=look.text,
+        text=request.text,
     )
 
 
 def _covers(
-    look: SyncRequest,
+    request: SyncRequest,
     new: Collection[int],
     newest: Collection[int] | None,
     uid_next: int | None,
 ) -> bool:
-    """Return if no message is known to be, or may be, at or above the end of what was asked for."""
-    if look.end is None:
+    """Return True if there is certainly no message at or above the end of the request."""
+    if request.end is None:
         return True
     if newest is not None:
-        return max(newest, default=0) < look.end
-    # Without UIDNEXT, or with that of an earlier EXAMINE, only a search can tell.
-    return uid_next is not None and max(new, default=0) < uid_next <= look.end
+        return max(newest, default=0) < request.end
+    # Without UIDNEXT, or with that of an earlier EXAMINE, a search is needed.
+    return uid_next is not None and max(new, default=0) < uid_next <= request.end

@@ -14,8 +14,10 @@ from ..mime.preview import TextRequest
 from ..models import Arrival, CatchUp, FolderState, Mail, PushMode
 from ..session.fetch_items import MAX_UID
 from ..session.mark import Mark
-from ..session.session import BATCH, RECOVERY, Session
-from ..session.sync import ExamineResult, SyncBatch
+from ..session.recover import RECOVERY, received_since
+from ..session.select import SelectResult
+from ..session.session import Session
+from ..session.sync import BATCH, SyncBatch
 from .context import Context
 
 _LOGGER = logging.getLogger(__name__)
@@ -105,7 +107,7 @@ class Folder:
     def _passes_over(self) -> bool:
         return self._catch_up and self._options.catch_up is CatchUp.NONE
 
-    def is_continued_by(self, opened: ExamineResult) -> bool:
+    def is_continued_by(self, opened: SelectResult) -> bool:
         """Return if the mark's UIDs still mean what they meant."""
         return self.mark is not None and opened.continues(self.mark)
 
@@ -170,7 +172,7 @@ class Folder:
             self._batch //= 2
             self._careful_until = asyncio.get_running_loop().time() + CARE
 
-    def is_seen(self, opened: ExamineResult) -> bool:
+    def is_seen(self, opened: SelectResult) -> bool:
         """Return if a folder that was just opened has nothing that is not known."""
         if self.mark is None or not opened.continues(self.mark):
             return False
@@ -212,9 +214,7 @@ class Folder:
         if unread is not None:
             self.learn({"UNSEEN": unread})
 
-    async def take(
-        self, sweep: SyncBatch, mode: PushMode, opened: ExamineResult
-    ) -> int:
+    async def take(self, sweep: SyncBatch, mode: PushMode, opened: SelectResult) -> int:
         """Deliver all that a sweep found; return how many mails were new."""
         self._stumbles = 0
         self._batch = min(BATCH, max(1, self._batch * 2))
@@ -234,12 +234,12 @@ class Folder:
             mark = self._move(mark.passed(mail))
             await asyncio.sleep(0)  # A burst must not hold up the event loop.
         mark = self._move(mark.at(sweep.next_uid))
-        if sweep.held_back is not None and await self._give_up(sweep.held_back):
-            await self._deliver(await sweep.mail(sweep.held_back), mode)
-            mark = self._move(mark.at(sweep.held_back + 1))
+        if sweep.pending_uid is not None and await self._give_up(sweep.pending_uid):
+            await self._deliver(await sweep.mail(sweep.pending_uid), mode)
+            mark = self._move(mark.at(sweep.pending_uid + 1))
         self._move(mark.seeing(newest))
         # Above a mail that was held back there may be others.
-        self.has_more = not sweep.complete or sweep.held_back is not None
+        self.has_more = not sweep.complete or sweep.pending_uid is not None
         self.is_due = self.has_more
         if not self.is_due:
             self.state = dataclasses.replace(self.state, rate_limited=False)
@@ -299,7 +299,7 @@ class Folder:
         # A server may lag behind itself, and bring the same UIDs once more.
         is_same = mark.uid_validity == first.uid_validity
         self._doubtful_below = mark.next_uid if is_same else MAX_UID + 1
-        received = session.received_since(mark.last_received, self.text)
+        received = received_since(session, mark.last_received, self.text)
         async for mail in received:
             if mail.uid < first.next_uid and not mark.knows(mail):
                 await self._deliver(mail, mode)

@@ -11,6 +11,7 @@ from ..mime.preview import batch_size
 from ..models import PushMode
 from ..session.fetch_items import read_fetch
 from ..session.message_reader import pushed_message
+from ..session.recover import complete_batch, sync_by_search
 from ..session.session import Session
 from ..session.sync import SyncBatch, SyncRequest
 from ..wire.command import Command
@@ -324,13 +325,13 @@ class FolderLoop:
             return await self._renumber(folder)
         try:
             if sweep is None:
-                sweep = await self._session.sweep_sparse(
-                    folder.name, folder.mark, folder.batch, folder.text
+                sweep = await sync_by_search(
+                    self._session, folder.name, folder.mark, folder.batch, folder.text
                 )
                 sweep = await sweep.with_previews()
             if sweep.is_incomplete:
                 more = folder.is_more_fetched
-                sweep = await self._session.complete(sweep, fetches_more=more)
+                sweep = await complete_batch(self._session, sweep, fetches_more=more)
         except ConnectionLost as error:
             folder.stumbled(error)
             raise

@@ -5,8 +5,8 @@ from typing import Final
 
 from ..errors import FolderNotFound, ImapError
 from ..models import PushMode
+from ..session.select import SelectResult
 from ..session.session import Session
-from ..session.sync import ExamineResult
 from .folder import Folder
 from .notify_state import NotifyState
 
@@ -35,13 +35,13 @@ class Resync:
         """Note that all folders are known: what is numbered anew from now on is another matter."""
         self._renumbered = 0
 
-    async def open(self, folder: Folder) -> ExamineResult:
+    async def open(self, folder: Folder) -> SelectResult:
         """Open a folder."""
         if self._session.folder != folder.name:
             if commands := self._armed.disarm():
                 await self._session.send(commands)
             await self._session.examine(folder.name)
-        return self._session.last_opened
+        return self._session.selected
 
     async def settle_all(self, folders: list[Folder]) -> bool:
         """Settle folders, asked for in one write; return if all of them are there."""

@@ -48,7 +48,7 @@ class StatusPoller:
         """Let the folders know what was told of them."""
         for folder, command in self._asked.items():
             try:
-                numbers = await self._session.told(command, folder.name)
+                numbers = await self._session.status(command, folder.name)
             except CommandRefused as error:
                 self._refused(folder, error, vanished)
             else:

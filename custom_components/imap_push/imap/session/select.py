@@ -1,0 +1,82 @@
+"""EXAMINE and SELECT: open a folder, and what the server reports about it (RFC 3501 6.3.1, 6.3.2)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from ..errors import CommandRefused, FolderRenumbered
+from ..wire.command import Command
+from ..wire.mailbox_name import encode_folder, quote
+from ..wire.parser import parse_number, parse_strings, parse_values
+from ..wire.response_codes import folder_error
+from .mark import Mark
+
+_RESPONSES: Final = frozenset(
+    {
+        *("EXISTS", "RECENT", "FLAGS", "PERMANENTFLAGS"),
+        *("UIDVALIDITY", "UIDNEXT", "HIGHESTMODSEQ"),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SelectResult:
+    """What the server reports when a folder is opened.
+
+    `uid_next` is None if the server does not report it. `numbers` are all numbers, by their
+    names in STATUS. `permanent_flags` are in lower case, None if the server does not report them.
+    """
+
+    uid_validity: int
+    uid_next: int | None = None
+    numbers: Mapping[str, int] = field(default_factory=dict)
+    is_writable: bool = False
+    permanent_flags: frozenset[str] | None = None
+
+    def continues(self, mark: Mark) -> bool:
+        """Return True if the mark's UIDs still name the same messages (RFC 3501 2.3.1.1)."""
+        is_lower = self.uid_next is not None and self.uid_next < mark.next_uid
+        return mark.uid_validity == self.uid_validity and not is_lower
+
+    def check(self, uid_validity: int | None) -> None:
+        """Raise FolderRenumbered if the folder does not have this UIDVALIDITY; None is any."""
+        if uid_validity not in {None, self.uid_validity}:
+            raise FolderRenumbered("the folder has another UIDVALIDITY than expected")
+
+
+def examine_command(folder: str) -> Command:
+    """Return EXAMINE, which changes nothing in the folder."""
+    return select_command(folder, "EXAMINE")
+
+
+def select_command(folder: str, verb: str = "SELECT") -> Command:
+    """Return the command that opens a folder."""
+    name = quote(encode_folder(folder))
+    return Command(verb, name, _RESPONSES, opens_folder=True)
+
+
+async def read_select(command: Command) -> SelectResult:
+    """Wait for SELECT or EXAMINE and return its result; raise FolderNotFound."""
+    try:
+        completion = await command.wait()
+    except CommandRefused as error:
+        raise folder_error(error) from error
+    numbers: dict[str, int] = {}
+    flags: frozenset[str] | None = None
+    for data in completion.data:
+        if data.name == "EXISTS":
+            numbers["MESSAGES"] = data.number or 0
+        elif data.name == "PERMANENTFLAGS":
+            values = parse_values(data.parts)
+            flags = frozenset(
+                flag.casefold() for value in values for flag in parse_strings(value)
+            )
+        elif number := parse_number(data.parts[0]):
+            numbers[data.name] = number
+    return SelectResult(
+        uid_validity=numbers.get("UIDVALIDITY", 0),
+        uid_next=numbers.get("UIDNEXT"),
+        numbers=numbers,
+        is_writable=command.name == "SELECT" and completion.status.code != "READ-ONLY",
+        permanent_flags=flags,
+    )
