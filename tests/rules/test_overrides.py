@@ -6,8 +6,9 @@ from pathlib import Path
 import subprocess
 import sys
 
-import homeassistant
 import pytest
+
+import homeassistant
 
 from . import ROOT
 
