@@ -22,8 +22,8 @@ from tests.rig.lmtp import deliver
 ARRIVAL_SECONDS: Final = 20
 READY_SECONDS: Final = 60
 # After each mail, a client needs a few round trips until it waits again.
-SETTLE_SECONDS: Final = 0.1
-SETTLE_ROUND_TRIPS: Final = 6
+RECOVERY_SECONDS: Final = 0.1
+RECOVERY_ROUND_TRIPS: Final = 6
 WARM_UP_MAILS: Final = 3
 
 type Json = dict[str, Any]
@@ -61,10 +61,10 @@ class Watched:
         async with asyncio.timeout(seconds):
             return await self.arrivals.get()
 
-    async def settle(self) -> None:
+    async def wait_until_waiting(self) -> None:
         """Wait until the client waits for mail, and drop what was recorded."""
         round_trip = 2 * self.proxy.delay
-        await asyncio.sleep(SETTLE_SECONDS + SETTLE_ROUND_TRIPS * round_trip)
+        await asyncio.sleep(RECOVERY_SECONDS + RECOVERY_ROUND_TRIPS * round_trip)
         self.announcements.forget()
         self.proxy.forget()
         while not self.arrivals.empty():
@@ -175,4 +175,4 @@ async def _warm_up(watched: Watched) -> None:
         await watched.next(seconds=READY_SECONDS)
         # The first mail loads and caches code, which is not part of the latency.
         await asyncio.sleep(1)
-        await watched.settle()
+        await watched.wait_until_waiting()

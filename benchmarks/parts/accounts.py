@@ -29,8 +29,8 @@ MEANING: Final = (
 ACCOUNTS: Final = 100
 QUICK_ACCOUNTS: Final = 5
 CONNECT_SECONDS: Final = 180
-SETTLE_SECONDS: Final = 60
-QUICK_SETTLE_SECONDS: Final = 2
+PAUSE_SECONDS: Final = 60
+QUICK_PAUSE_SECONDS: Final = 2
 WATCH_SECONDS: Final = 120
 QUICK_WATCH_SECONDS: Final = 3
 EMPTY: Final = "empty"
@@ -96,7 +96,7 @@ async def measure(environment: Environment) -> Table:
     is_quick = environment.is_quick
     async with _running(environment) as watched:
         await asyncio.gather(*map(_until_connected, watched))
-        await asyncio.sleep(QUICK_SETTLE_SECONDS if is_quick else SETTLE_SECONDS)
+        await asyncio.sleep(QUICK_PAUSE_SECONDS if is_quick else PAUSE_SECONDS)
         seconds = QUICK_WATCH_SECONDS if is_quick else WATCH_SECONDS
         rows = await asyncio.gather(*(_watch(one, seconds) for one in watched))
     return make_table(

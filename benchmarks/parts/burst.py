@@ -92,7 +92,7 @@ async def _burst(testbed: Testbed, watched: Watched) -> Burst:
     count = QUICK_MAILS if is_quick else MAILS
     silence = QUICK_SILENCE_SECONDS if is_quick else SILENCE_SECONDS
     mails = [ordinary(f"Burst {number}") for number in range(count)]
-    await watched.settle()
+    await watched.wait_until_waiting()
     await testbed.home.start_loop_meter()
     began = time.monotonic()
     async with LmtpSender(watched.server.lmtp_port) as sender:

@@ -24,8 +24,8 @@ FOLDERS: Final = 20
 QUICK_FOLDERS: Final = 5
 USER: Final = "folders@example.org"
 CONNECT_SECONDS: Final = 60
-SETTLE_SECONDS: Final = 5
-QUICK_SETTLE_SECONDS: Final = 1
+PAUSE_SECONDS: Final = 5
+QUICK_PAUSE_SECONDS: Final = 1
 EVENT_SECONDS: Final = 30
 
 
@@ -69,7 +69,7 @@ async def _folders(environment: Environment, client: str) -> Folders:
                     while not proxy.open_connections:
                         await asyncio.sleep(0.1)
                 await asyncio.sleep(
-                    QUICK_SETTLE_SECONDS if environment.is_quick else SETTLE_SECONDS
+                    QUICK_PAUSE_SECONDS if environment.is_quick else PAUSE_SECONDS
                 )
                 connections = proxy.open_connections
                 await _deliver_to_each(server.lmtp_port, names)

@@ -126,7 +126,7 @@ async def _samples(testbed: Testbed, mails: int) -> dict[str, list[Sample | None
 
 async def _sample(watched: Watched, subject: str) -> Sample | None:
     """Deliver one mail and wait for its event."""
-    await watched.settle()
+    await watched.wait_until_waiting()
     await watched.deliver(subject)
     announced = await watched.announcements.next()
     with contextlib.suppress(TimeoutError):

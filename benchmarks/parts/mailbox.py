@@ -30,8 +30,8 @@ ROUND_TRIP_SECONDS: Final = 0.1
 QUICK_ROUND_TRIP_SECONDS: Final = 0.02
 WAITING_SECONDS: Final = 120
 # A client may still have work to do when it waits for the first time.
-SETTLE_SECONDS: Final = 3
-QUICK_SETTLE_SECONDS: Final = 0.3
+PAUSE_SECONDS: Final = 3
+QUICK_PAUSE_SECONDS: Final = 0.3
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,8 @@ async def measure(environment: Environment) -> Table:
                 cases.append((client, size, proxy, entry))
         home = environment.home("mailbox", [entry for _, _, _, entry in cases])
         await stack.enter_async_context(home)
-        settle = QUICK_SETTLE_SECONDS if environment.is_quick else SETTLE_SECONDS
-        rows = [await _reconnect(home, *case, settle=settle) for case in cases]
+        pause = QUICK_PAUSE_SECONDS if environment.is_quick else PAUSE_SECONDS
+        rows = [await _reconnect(home, *case, pause=pause) for case in cases]
     return make_table(TITLE, MEANING, COLUMNS, rows)
 
 
@@ -118,7 +118,7 @@ async def _reconnect(
     proxy: CountingProxy,
     entry: Json,
     *,
-    settle: float,
+    pause: float,
 ) -> Reconnect:
     """Connect two times and measure the second one."""
     for _ in range(2):
@@ -126,7 +126,7 @@ async def _reconnect(
         await home.enable(entry)
         async with asyncio.timeout(WAITING_SECONDS):
             await proxy.waiting.wait()
-        await asyncio.sleep(settle)
+        await asyncio.sleep(pause)
         await home.disable(entry)
         async with asyncio.timeout(WAITING_SECONDS):
             while proxy.open_connections:

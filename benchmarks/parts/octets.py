@@ -90,7 +90,7 @@ async def measure_big(testbed: Testbed) -> Table:
 
 async def _mail(watched: Watched, count: int) -> Octets:
     """Deliver mails one at a time."""
-    await watched.settle()
+    await watched.wait_until_waiting()
     down, up = watched.proxy.bytes_down, watched.proxy.bytes_up
     for number in range(count):
         mail = ordinary(f"Counted {number}")
@@ -107,7 +107,7 @@ async def _mail(watched: Watched, count: int) -> Octets:
 async def _big(testbed: Testbed, watched: Watched, octets: int) -> BigMail:
     """Deliver one big mail."""
     mail = bytes(big("Big", octets))
-    await watched.settle()
+    await watched.wait_until_waiting()
     down = watched.proxy.bytes_down
     await testbed.home.start_loop_meter()
     await deliver(watched.server.lmtp_port, watched.user, mail)

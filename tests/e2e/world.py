@@ -50,7 +50,7 @@ class World:
         await self.browser.open("/config/integrations/dashboard")
         await page.get_by_role("button", name="Add integration").click()
         await page.get_by_text("Set up a new integration").wait_for()
-        await self.browser.settle()
+        await self.browser.wait_until_still()
         await page.keyboard.type("IMAP Push")
         await page.get_by_text("IMAP Push", exact=True).first.click()
         await page.locator("input[name=address]").wait_for()

@@ -21,7 +21,7 @@ ARGUMENTS: Final = (
 )
 TIMEOUT_MILLISECONDS: Final = 60_000
 # How long animations of the frontend go on after its data has arrived.
-SETTLE_MILLISECONDS: Final = 400
+ANIMATION_MILLISECONDS: Final = 400
 
 
 class Browser(Running):
@@ -83,15 +83,15 @@ class Browser(Running):
         await self._page.goto(f"{self._url}{path}")
         await self._page.locator("home-assistant-main").wait_for()
 
-    async def settle(self) -> None:
+    async def wait_until_still(self) -> None:
         """Wait until the page has loaded and its animations have ended."""
         # An open websocket does not prevent this state.
         await self._page.wait_for_load_state("networkidle")
-        await self._page.wait_for_timeout(SETTLE_MILLISECONDS)
+        await self._page.wait_for_timeout(ANIMATION_MILLISECONDS)
 
     async def screenshot(self, name: str) -> Path:
         """Save a screenshot as NAME.png after animations have ended, and return its path."""
-        await self.settle()
+        await self.wait_until_still()
         self._screenshots.mkdir(parents=True, exist_ok=True)
         path = self._screenshots / f"{name}.png"
         await self._page.screenshot(path=path)

@@ -66,7 +66,7 @@ def _fetch(uid: int) -> bytes:
 def _blocks(provider: Provider) -> Iterator[tuple[bytes, bytes]]:
     """Yield the responses of a provider."""
     # The account does not use TLS, so STARTTLS must not be offered.
-    offers, told = (
+    offers, capabilities = (
         b"CAPABILITY %b" % words.replace(b" STARTTLS", b"")
         for words in (provider.offers, provider.capabilities)
     )
@@ -74,13 +74,13 @@ def _blocks(provider: Provider) -> Iterator[tuple[bytes, bytes]]:
     yield b"GREETING", b"* OK %b%b\r\n" % (code, provider.greeting)
     if not provider.greets_with_offers:
         yield b"CAPABILITY", b"* %b\r\n%b" % (offers, _DONE)
-    yield b"CAPABILITY", b"* %b\r\n%b" % (told, _DONE)
+    yield b"CAPABILITY", b"* %b\r\n%b" % (capabilities, _DONE)
     welcome = provider.welcome.removeprefix(b"OK ")
     match provider.tells:
         case Tells.UNTAGGED:
-            login = b"* %b\r\n<tag> OK %b\r\n" % (told, welcome)
+            login = b"* %b\r\n<tag> OK %b\r\n" % (capabilities, welcome)
         case Tells.TAGGED:
-            login = b"<tag> OK [%b] %b\r\n" % (told, welcome)
+            login = b"<tag> OK [%b] %b\r\n" % (capabilities, welcome)
         case Tells.ASKED:
             login = b"<tag> OK %b\r\n" % welcome
     yield (b"AUTHENTICATE" if provider.takes_tokens_only else b"LOGIN"), login
