@@ -99,10 +99,10 @@ async def _blocked(answer: bytes) -> float:
         )
         session = await Session.open(account)
         await session.examine("INBOX")
-        look = session.look("INBOX", Mark(1, 1), opens=False)
+        request = session.sync_request("INBOX", Mark(1, 1), opens=False)
         async with _pauses() as longest:
-            await session.send(look.commands)
-            sweep = await session.swept(look)
+            await session.send(request.commands)
+            sweep = await session.read_batch(request)
             assert sweep is not None
             [mail async for mail in sweep.mails()]
         await session.close()

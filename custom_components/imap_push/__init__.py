@@ -1,4 +1,4 @@
-"""Every new mail becomes an event at once."""
+"""The IMAP Push integration: events for new mail, pushed by the server."""
 
 from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant
@@ -10,7 +10,7 @@ from .account.devices import is_in_use
 from .account.mark_store import async_remove_marks
 from .const import DOMAIN
 from .coordinator import AccountCoordinator, ImapPushConfigEntry
-from .issues import async_delete_issues, async_watch_set_up
+from .issues import async_delete_issues, async_watch_configuration
 from .recorder_filter import async_filter_recorder
 from .services import async_setup_services
 
@@ -25,37 +25,37 @@ CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
 
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
-    """Offer the actions, whether an account is loaded or not."""
+    """Register the actions; they exist even if no account is loaded."""
     async_filter_recorder(hass)
     async_setup_services(hass)
     return True
 
 
 async def async_setup_entry(hass: HomeAssistant, entry: ImapPushConfigEntry) -> bool:
-    """Watch an account; nothing here waits for its server."""
+    """Set up an account. Does not wait for the server."""
     entry.runtime_data = coordinator = AccountCoordinator(hass, entry)
     entry.async_on_unload(entry.add_update_listener(_async_apply_changes))
     await coordinator.async_load()
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     coordinator.async_start()
-    async_watch_set_up(hass, entry)
+    async_watch_configuration(hass, entry)
     return True
 
 
 async def _async_apply_changes(hass: HomeAssistant, entry: ImapPushConfigEntry) -> None:
-    """Take over changed folders and searches; start anew with changed data or options."""
+    """Apply changed folders and searches; reload after any other change."""
     if not entry.runtime_data.async_apply_changes():
         hass.config_entries.async_schedule_reload(entry.entry_id)
 
 
 async def async_unload_entry(hass: HomeAssistant, entry: ImapPushConfigEntry) -> bool:
-    """Stop watching before the entities go, so that no mail passes them by."""
+    """Stop watching before the entities are removed, so that they miss no mail."""
     await entry.runtime_data.async_stop()
     return await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
 
 
 async def async_remove_entry(hass: HomeAssistant, entry: ImapPushConfigEntry) -> None:
-    """Forget what was delivered."""
+    """Delete the issues and the stored marks."""
     async_delete_issues(hass, entry)
     await async_remove_marks(hass, entry.entry_id)
 
@@ -63,5 +63,5 @@ async def async_remove_entry(hass: HomeAssistant, entry: ImapPushConfigEntry) ->
 async def async_remove_config_entry_device(
     hass: HomeAssistant, entry: ImapPushConfigEntry, device: DeviceEntry
 ) -> bool:
-    """Let a device be removed that stands for nothing any more."""
+    """Return whether the user may remove a device: it is not in use."""
     return not is_in_use(entry, device)

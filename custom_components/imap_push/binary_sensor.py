@@ -33,7 +33,7 @@ async def async_setup_entry(
 
 
 class ConnectivityBinarySensor(AccountEntity, BinarySensorEntity):
-    """Whether the account's server is connected."""
+    """The connection to the account's server."""
 
     @property
     @override
@@ -43,6 +43,6 @@ class ConnectivityBinarySensor(AccountEntity, BinarySensorEntity):
 
     @property
     @override
-    def shown(self) -> object:
+    def state_values(self) -> object:
         """Return whether the server is connected."""
         return self.is_on

@@ -24,9 +24,9 @@ async def async_setup_entry(
 
 
 class CheckNowButton(AccountEntity, ButtonEntity):
-    """Looks for new mail in all folders."""
+    """A button that checks all folders for new mail."""
 
     @override
     async def async_press(self) -> None:
-        """Ask the server, whatever it has told."""
+        """Check for new mail without waiting for the server to announce it."""
         self.coordinator.async_check_now()

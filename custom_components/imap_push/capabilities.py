@@ -1,7 +1,7 @@
-"""Capability names that may be shown in public: those that many servers offer.
+"""Capability names that diagnostics may contain: those of well-known servers.
 
-A server can put a login name or a password among its capabilities. So diagnostics pass on the
-names in this table only. Values that a server chooses, as in `APPENDLIMIT=35651584`, are cut.
+A server could list a username or a password as a capability. Therefore diagnostics contain only
+names of this table. Values that a server chooses, as in `APPENDLIMIT=35651584`, are removed.
 """
 
 from typing import Final
@@ -20,13 +20,13 @@ _REGISTERED: Final = """
     UNAUTHENTICATE UNSELECT URL-PARTIAL URLAUTH URLAUTH=BINARY URLFETCH=BINARY UTF8=ACCEPT
     UTF8=ALL UTF8=APPEND UTF8=ONLY UTF8=USER WITHIN
 """
-# The IANA registry "SASL Mechanisms", and the older ones that servers still offer.
+# The IANA registry "SASL Mechanisms", and older ones that servers still list.
 _MECHANISMS: Final = """
     ANONYMOUS CRAM-MD5 DIGEST-MD5 EXTERNAL GS2-KRB5 GSS-SPNEGO GSSAPI KERBEROS_V4 LOGIN MSN NTLM
     OAUTHBEARER PLAIN PLAIN-CLIENTTOKEN SCRAM-SHA-1 SCRAM-SHA-1-PLUS SCRAM-SHA-256
     SCRAM-SHA-256-PLUS SCRAM-SHA-512 SCRAM-SHA-512-PLUS SPNEGO XOAUTH XOAUTH2 XYMCOOKIE
 """
-# Of Apple, Coremail, Courier, Cyrus, Dovecot, Exchange, Gmail, Yahoo and Zimbra.
+# Extensions of Apple, Coremail, Courier, Cyrus, Dovecot, Exchange, Gmail, Yahoo and Zimbra.
 _VENDORS: Final = """
     ANNOTATEMORE AUTH BACKENDAUTHENTICATE CLIENTACCESSRULES CLIENTNETWORKPRESENCELOCATION
     COMPRESS_DEFLATE DIGEST=SHA1 IMAP4 LIST-SUBSCRIBED LISTEXT NO_ATOMIC_RENAME SCAN SNIPPET
@@ -43,14 +43,14 @@ _KNOWN: Final = frozenset(
         *(f"AUTH={mechanism}" for mechanism in _MECHANISMS.split()),
     }
 )
-# Names that come with a value of the server's choice.
+# Names that have a value chosen by the server.
 _WITH_VALUE: Final = frozenset(
     {"APPENDLIMIT", "IMAPSIEVE", "MESSAGELIMIT", "RIGHTS", "SAVELIMIT"}
 )
 
 
 def public_name(capability: str) -> str:
-    """Return the name to show of a capability (upper case), or "" if it is not known."""
+    """Return the public name of an upper-case capability, or "" if it is unknown."""
     if capability in _KNOWN:
         return capability
     name, _, _ = capability.partition("=")

@@ -44,15 +44,16 @@ from .flows.account_forms import (
     CONF_ACCOUNT,
     REAUTH_SCHEMA,
     TRUST_KEYS,
-    account_part,
+    account_settings,
     entry_data_from_form,
     form_from_entry_data,
-    password_in,
+    password_from,
     take_over_schema,
     without_trust,
 )
-from .flows.account_steps import Errors, UserInput
+from .flows.account_steps import Errors
 from .flows.folder_flow import FolderFlow
+from .flows.form_fields import UserInput
 from .flows.options_flow import ImapPushOptionsFlow
 from .flows.search_flow import SearchFlow
 from .flows.setup_steps import SetupSteps
@@ -70,12 +71,12 @@ from .oauth.tokens import is_same_sign_in
 
 
 class ImapPushConfigFlow(SetupSteps, domain=DOMAIN):
-    """Set up an account, and change it."""
+    """Set up, reauthenticate and reconfigure an account."""
 
     _core_accounts: dict[str, list[ConfigEntry]]
 
     def __init__(self) -> None:
-        """Watch INBOX unless told otherwise."""
+        """Watch only INBOX by default."""
         super().__init__()
         self._folders = [DEFAULT_FOLDER]
 
@@ -92,16 +93,14 @@ class ImapPushConfigFlow(SetupSteps, domain=DOMAIN):
     def async_get_supported_subentry_types(
         cls, config_entry: ConfigEntry
     ) -> dict[str, type[ConfigSubentryFlow]]:
-        """Return the flows of what an account can have more than one of."""
+        """Return the flows for folders and saved searches."""
         return {SUBENTRY_TYPE_FOLDER: FolderFlow, SUBENTRY_TYPE_SEARCH: SearchFlow}
 
     @override
-    async def async_step_user(
-        self, user_input: dict[str, Any] | None = None
-    ) -> ConfigFlowResult:
-        """Ask for the mail address, unless an account of IMAP could be taken over."""
+    async def async_step_user(self, user_input: UserInput = None) -> ConfigFlowResult:
+        """Ask for the mail address, or first offer the accounts of core IMAP."""
         if user_input is not None:
-            return await self._set_up_address(user_input)
+            return await self._submit_address(user_input)
         self._core_accounts = self._find_core_accounts()
         if self._core_accounts:
             return self.async_show_menu(
@@ -118,9 +117,9 @@ class ImapPushConfigFlow(SetupSteps, domain=DOMAIN):
     async def async_step_take_over(
         self, user_input: UserInput = None
     ) -> ConfigFlowResult:
-        """Ask which account of IMAP is to be watched here from now on, in the same folders.
+        """Ask which account of core IMAP to copy, with its folders.
 
-        Its password is never sent to the browser.
+        Its password is not sent to the browser.
         """
         if user_input is not None:
             core_entries = self._core_accounts[user_input[CONF_ACCOUNT]]
@@ -128,7 +127,7 @@ class ImapPushConfigFlow(SetupSteps, domain=DOMAIN):
                 dict.fromkeys(map(folder_from_core_imap, core_entries))
             )
             data = entry_data_from_core_imap(core_entries[0])
-            await self._claim(data)
+            await self._abort_if_configured(data)
             return await self.async_try_account(
                 data,
                 lambda errors: self._show_server(form_from_entry_data(data), errors),
@@ -149,7 +148,7 @@ class ImapPushConfigFlow(SetupSteps, domain=DOMAIN):
 
     @callback
     def _find_core_accounts(self) -> dict[str, list[ConfigEntry]]:
-        """Return the entries of IMAP by account, without the accounts that are here already."""
+        """Return the entries of core IMAP that are not set up here yet, by unique ID."""
         known = {entry.unique_id for entry in self._async_current_entries()}
         accounts: dict[str, list[ConfigEntry]] = {}
         for entry in async_core_imap_entries(self.hass):
@@ -161,49 +160,54 @@ class ImapPushConfigFlow(SetupSteps, domain=DOMAIN):
     async def async_step_reauth(
         self, entry_data: Mapping[str, Any]
     ) -> ConfigFlowResult:
-        """Begin to renew what the server or the provider refused."""
+        """Start reauthentication after the server or the OAuth provider refused the login."""
         return await self.async_step_reauth_confirm()
 
     async def async_step_reauth_confirm(
         self, user_input: UserInput = None
     ) -> ConfigFlowResult:
-        """Ask for the password, and say in the server's words why.
+        """Ask for the password and show why the server refused the login.
 
-        Who has none signs in again. That waits for the user, too: there is no way back from
-        the provider's page without a browser.
+        An account that uses OAuth only has to confirm this form before the provider's page is
+        opened: a redirect to that page needs an open browser.
         """
         entry = self._get_reauth_entry()
-        signs_in = CONF_PASSWORD not in entry.data
-        schema = vol.Schema({}) if signs_in else REAUTH_SCHEMA
-        refusal = _refusal_of(entry)
-        way = Auth.OAUTH2 if isinstance(refusal, OAuthNeeded) else Auth.PASSWORD
+        uses_oauth = CONF_PASSWORD not in entry.data
+        schema = vol.Schema({}) if uses_oauth else REAUTH_SCHEMA
+        is_loaded = entry.state is ConfigEntryState.LOADED
+        login_error = entry.runtime_data.data.error if is_loaded else None
+        auth_method = (
+            Auth.OAUTH2 if isinstance(login_error, OAuthNeeded) else Auth.PASSWORD
+        )
 
         def show(errors: Errors) -> ConfigFlowResult:
-            values = user_input or {CONF_AUTHENTICATION: way}
+            values = user_input or {CONF_AUTHENTICATION: auth_method}
             return self._show_form("reauth_confirm", schema, values, errors)
 
         if user_input is None:
-            return show(self._tell(refusal, entry.data[CONF_HOST]) if refusal else {})
-        self._remember_confirmation(entry)
-        self._account_data = account_part(entry.data)
-        if signs_in:
+            if not isinstance(login_error, LoginRefused):
+                return show({})
+            return show(self._record_error(login_error, entry.data[CONF_HOST]))
+        self._remember_unencrypted_host(entry)
+        self._account_data = account_settings(entry.data)
+        if uses_oauth:
             return await self.async_step_sign_in()
-        data = self._account_data | password_in(user_input)
+        data = self._account_data | password_from(user_input)
         return await self.async_sign_in(data, user_input[CONF_AUTHENTICATION], show)
 
     async def async_step_reconfigure(
         self, user_input: UserInput = None
     ) -> ConfigFlowResult:
-        """Change login, server and the way to sign in.
+        """Change username, server and authentication method.
 
-        The stored password is never sent to the browser.
+        The stored password is not sent to the browser.
         """
         entry = self._get_reconfigure_entry()
         self._server_step = "reconfigure"
         if user_input is None:
             return self._show_server(form_from_entry_data(entry.data), {})
-        data = _changed(entry.data, user_input)
-        self._remember_confirmation(entry)
+        data = _updated_data(entry.data, user_input)
+        self._remember_unencrypted_host(entry)
         await self.async_set_unique_id(
             unique_id_from_entry_data(data), raise_on_progress=False
         )
@@ -215,27 +219,27 @@ class ImapPushConfigFlow(SetupSteps, domain=DOMAIN):
             lambda errors: self._show_server(user_input, errors),
         )
 
-    def _remember_confirmation(self, entry: ConfigEntry) -> None:
-        """Ask no more about what was confirmed for the entry's host."""
+    def _remember_unencrypted_host(self, entry: ConfigEntry) -> None:
+        """Do not ask again for confirmation that this host is used without encryption."""
         if entry.data[CONF_SECURITY] == Security.NONE:
             self._unencrypted_host = entry.data[CONF_HOST]
 
     @override
-    async def async_account_works(
+    async def async_save_account(
         self, data: dict[str, Any], capabilities: frozenset[str]
     ) -> ConfigFlowResult:
-        """Add the account, or update its entry."""
-        if (entry := self.changed_entry()) is not None:
-            return self._finish_update(entry, data)
-        # Home Assistant would let it take the place of one that came here meanwhile.
+        """Create the entry, or update the existing one."""
+        if (entry := self.entry_to_update()) is not None:
+            return self._update_entry(entry, data)
+        # Otherwise, Home Assistant would replace an entry that was added in the meantime.
         self._abort_if_unique_id_configured()
-        pushes = announces_mail(
+        has_push = announces_mail(
             WatchOptions(), quirks_of(data[CONF_HOST]), capabilities
         )
         return self.async_create_entry(
-            title=self.name_of_account(data[CONF_USERNAME]),
+            title=self.account_title(data[CONF_USERNAME]),
             data=data,
-            description="push" if pushes else "poll",
+            description="push" if has_push else "poll",
             description_placeholders={"seconds": str(DEFAULT_POLL_INTERVAL)},
             subentries=[
                 ConfigSubentryData(
@@ -249,15 +253,15 @@ class ImapPushConfigFlow(SetupSteps, domain=DOMAIN):
         )
 
     @callback
-    def _finish_update(
+    def _update_entry(
         self, entry: ImapPushConfigEntry, data: dict[str, Any]
     ) -> ConfigFlowResult:
-        """Update the entry and have it reloaded; its token may be newer by now."""
+        """Update the entry and reload it. Keep its token if it is of the same sign-in and newer."""
         if is_same_sign_in(entry.data, data):
             data = data | {CONF_TOKEN: entry.data[CONF_TOKEN]}
         if data == entry.data:
-            # The update listener hears only of changes, and a login that was refused
-            # is tried again only after a reload.
+            # The update listener is not called without a change, but a refused login is
+            # retried only after a reload.
             self.hass.config_entries.async_schedule_reload(entry.entry_id)
         was_named_by_login = entry.title == entry.data[CONF_USERNAME]
         return self.async_update_and_abort(
@@ -268,19 +272,13 @@ class ImapPushConfigFlow(SetupSteps, domain=DOMAIN):
         )
 
 
-def _refusal_of(entry: ImapPushConfigEntry) -> LoginRefused | None:
-    """Return why the login was refused, as far as it is known."""
-    if entry.state is not ConfigEntryState.LOADED:
-        return None
-    error = entry.runtime_data.data.error
-    return error if isinstance(error, LoginRefused) else None
+def _updated_data(
+    old: Mapping[str, Any], user_input: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the data of an entry, updated from the form.
 
-
-def _changed(old: Mapping[str, Any], user_input: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an entry's data with what was typed.
-
-    What vouches for a server does not for another one, and is not kept where the user wants
-    no check. A password stays for its host until another is typed, a token for its login.
+    Keep CA and fingerprint only for the same host with verification on. Keep the password
+    only for the same host, the token only for the same host and username.
     """
     data = entry_data_from_form(user_input)
     same_host = old[CONF_HOST] == data[CONF_HOST]
@@ -288,7 +286,7 @@ def _changed(old: Mapping[str, Any], user_input: Mapping[str, Any]) -> dict[str,
         data |= {key: old[key] for key in TRUST_KEYS if key in old}
     same_login = same_host and old[CONF_USERNAME] == data[CONF_USERNAME]
     if user_input[CONF_AUTHENTICATION] == Auth.PASSWORD:
-        return (password_in(old) if same_host else {}) | data
+        return (password_from(old) if same_host else {}) | data
     if same_login and CONF_TOKEN in old:
         return without_trust(old) | data
     return data

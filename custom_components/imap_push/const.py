@@ -8,12 +8,12 @@ from homeassistant.util.signal_type import SignalType
 DOMAIN: Final = "imap_push"
 
 EVENT_NEW_MAIL: Final = "new_mail"
-# Sent for the mail of every account: the event's data, all recipients, the context.
+# Dispatched for each new mail: event data, all recipients, context.
 SIGNAL_NEW_MAIL: Final = SignalType[dict[str, Any], tuple[str, ...], Context](
     f"{DOMAIN}_new_mail"
 )
 
-# Of an account
+# Data and options of an account
 CONF_ACCESS: Final = "access"
 CONF_ASSISTANT: Final = "assistant"
 CONF_CA: Final = "ca"  # PEM
@@ -30,13 +30,13 @@ CONF_READ_ONLY: Final = "read_only"
 CONF_RECORD_MAIL: Final = "record_mail"
 CONF_SECURITY: Final = "security"
 
-# Of a folder; the filter is a section
+# Data of a folder; the filter is a section of the form
 CONF_FILTER: Final = "filter"
 CONF_FOLDER: Final = "folder"
 CONF_LINKS: Final = "links"
 CONF_TEXT_SIZE: Final = "text_size"
 
-# Of a filter
+# Fields of a filter
 CONF_ATTACHMENT_TYPE: Final = "attachment_type"
 CONF_AUTHENTICATED_BY: Final = "authenticated_by"
 CONF_HAS_ATTACHMENT: Final = "has_attachment"
@@ -47,7 +47,7 @@ CONF_RECIPIENT: Final = "recipient"
 CONF_SENDER: Final = "sender"
 CONF_SUBJECT: Final = "subject"
 
-# Of a search, besides sender, recipient, subject and has_attachment
+# Data of a search, which also has sender, recipient, subject and has_attachment
 CONF_FLAGGED: Final = "flagged"
 CONF_FOLDERS: Final = "folders"
 CONF_LARGER_THAN: Final = "larger_than"
@@ -67,11 +67,11 @@ DEFAULT_PUSH: Final = True
 DEFAULT_READ_ONLY: Final = False
 DEFAULT_RECORD_MAIL: Final = False
 
-# Characters; 0 is no text at all.
+# Characters; 0 means that mail text is not fetched.
 DEFAULT_TEXT_SIZE: Final = 0
 MAX_TEXT_SIZE: Final = 10_000
 
-# Seconds.
+# Seconds
 DEFAULT_POLL_INTERVAL: Final = 60
 MIN_POLL_INTERVAL: Final = 10
 MAX_POLL_INTERVAL: Final = 3600

@@ -1,7 +1,7 @@
-"""Diagnostics that may be shown in public: all that finds a bug, and nothing that tells who.
+"""Diagnostics that users can publish: they contain no personal data.
 
-Everything is picked by name, and nothing is passed on that a user, a server or a sender has
-worded: folders are numbered, of errors only the kind is told.
+Every field is listed explicitly, and no field contains text of a user, server or sender:
+folders are numbered, and only the class of an error is included.
 """
 
 from dataclasses import asdict
@@ -33,7 +33,7 @@ from .imap import FolderState, Mail, Statistics, WatchOptions, explain_push, qui
 from .oauth.providers import CUSTOM, PROVIDERS
 from .permissions import access_of
 
-# All off unless switched on.
+# Boolean options that are off by default.
 _SWITCHES: Final = (CONF_ASSISTANT, CONF_READ_ONLY, CONF_RECORD_MAIL)
 
 
@@ -43,12 +43,14 @@ async def async_get_config_entry_diagnostics(
     """Return the diagnostics of an account."""
     coordinator = entry.runtime_data
     state = coordinator.data
+    provider = entry.data.get(CONF_OAUTH_PROVIDER)
+    capabilities = [public_name(capability) for capability in state.capabilities]
     return {
         "account": {
             "port": entry.data[CONF_PORT],
             "security": entry.data[CONF_SECURITY],
             "verify_ssl": entry.data[CONF_VERIFY_SSL],
-            "oauth_provider": _known(entry.data.get(CONF_OAUTH_PROVIDER)),
+            "oauth_provider": provider if provider in {*PROVIDERS, CUSTOM} else None,
         },
         "options": asdict(_watch_options(coordinator))
         | {key: entry.options.get(key) is True for key in _SWITCHES}
@@ -58,8 +60,8 @@ async def async_get_config_entry_diagnostics(
         "connections": state.connections,
         "push_mode": state.push_mode.value,
         "error": type(state.error).__name__ if state.error else None,
-        "capabilities": _describe_capabilities(state.capabilities),
-        "unknown_capabilities": sum(not public_name(it) for it in state.capabilities),
+        "capabilities": sorted({*capabilities} - {""}),
+        "unknown_capabilities": capabilities.count(""),
         "searches": len(entry.get_subentries_of_type(SUBENTRY_TYPE_SEARCH)),
         "folders": {
             str(number): _describe_folder(coordinator, name, subentry)
@@ -68,14 +70,14 @@ async def async_get_config_entry_diagnostics(
             )
         },
         "statistics": _describe_statistics(coordinator.statistics),
-        "history": coordinator.history.as_dict(),
+        "history": coordinator.connection_log.as_dict(),
     }
 
 
 async def async_get_device_diagnostics(
     hass: HomeAssistant, entry: ImapPushConfigEntry, device: DeviceEntry
 ) -> dict[str, Any]:
-    """Return the diagnostics of the account, and which of its folders the device is."""
+    """Return the diagnostics of the account, and the number of the device's folder."""
     subentries = _subentries_by_folder(entry.runtime_data).values()
     return {
         "folder_of_this_device": next(
@@ -92,7 +94,7 @@ async def async_get_device_diagnostics(
 
 
 def _watch_options(coordinator: AccountCoordinator) -> WatchOptions:
-    """Return the options that are in force."""
+    """Return the options in effect."""
     return watch_options_from_entry(
         coordinator.config_entry, pipelining=coordinator.mark_store.pipelining
     )
@@ -101,9 +103,9 @@ def _watch_options(coordinator: AccountCoordinator) -> WatchOptions:
 def _subentries_by_folder(
     coordinator: AccountCoordinator,
 ) -> dict[str, ConfigSubentry | None]:
-    """Return what the user wants of each folder, in the order of their numbers.
+    """Return the subentry of each folder, in the order of the folder numbers.
 
-    Those that have a state come first, in its order, which is that of the history.
+    Folders with a state come first, in the same order as in the history.
     """
     subentries = coordinator.config_entry.get_subentries_of_type(SUBENTRY_TYPE_FOLDER)
     return dict.fromkeys(coordinator.data.folders) | {
@@ -111,23 +113,13 @@ def _subentries_by_folder(
     }
 
 
-def _known(provider: str | None) -> str | None:
-    """Return a provider of OAuth2 that anybody may know of; None for a password."""
-    return provider if provider in {*PROVIDERS, CUSTOM} else None
-
-
-def _describe_capabilities(capabilities: frozenset[str]) -> list[str]:
-    """Return those that are well known."""
-    return sorted({public_name(capability) for capability in capabilities} - {""})
-
-
 def _describe_folder(
     coordinator: AccountCoordinator, name: str, subentry: ConfigSubentry | None
 ) -> dict[str, Any]:
-    """Return what is known of a folder; of its filter only what it looks at."""
+    """Return state, options and mark of a folder; of its filter only the field names."""
     state = coordinator.data.folders.get(name, FolderState())
     mark = coordinator.mark_store.marks.get(name)
-    wanted = subentry.data if subentry is not None else {}
+    options = subentry.data if subentry is not None else {}
     return {
         "available": state.available,
         "missing": state.missing,
@@ -141,17 +133,17 @@ def _describe_folder(
         "messages": state.messages,
         "unread": state.unread,
         "changes": state.changes,
-        "text_size": wanted.get(CONF_TEXT_SIZE, 0),
-        "links": wanted.get(CONF_LINKS, False),
-        "filter": sorted(wanted.get(CONF_FILTER, {})),
+        "text_size": options.get(CONF_TEXT_SIZE, 0),
+        "links": options.get(CONF_LINKS, False),
+        "filter": sorted(options.get(CONF_FILTER, {})),
         "mark": mark and {"uid_validity": mark.uid_validity, "next_uid": mark.next_uid},
         "last_mail": state.last_mail and _describe_mail(state.last_mail),
     }
 
 
 def _describe_statistics(statistics: Statistics) -> dict[str, Any]:
-    """Return what the watcher counted; times are in seconds."""
-    sweeps = statistics.sweeps
+    """Return the statistics of the watcher; times are in seconds."""
+    sweeps = statistics.syncs
     return {
         "mails": statistics.mails,
         "sessions": statistics.sessions,
@@ -166,7 +158,7 @@ def _describe_statistics(statistics: Statistics) -> dict[str, Any]:
 
 
 def _describe_mail(mail: Mail) -> dict[str, Any]:
-    """Return of a mail what tells nobody who wrote what to whom."""
+    """Return the fields of a mail without addresses, subject, text and file names."""
     return {
         "uid": mail.uid,
         "uid_validity": mail.uid_validity,

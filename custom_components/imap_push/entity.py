@@ -6,6 +6,7 @@ from typing import Final, override
 from homeassistant.config_entries import ConfigSubentry
 from homeassistant.core import callback
 from homeassistant.helpers.device_registry import DeviceInfo
+from homeassistant.helpers.dispatcher import async_dispatcher_connect
 from homeassistant.helpers.entity import Entity, EntityDescription
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
@@ -15,12 +16,12 @@ from .const import CONF_FOLDER, CONF_RECORD_MAIL, DEFAULT_RECORD_MAIL
 from .coordinator import AccountCoordinator, ImapPushConfigEntry
 from .imap import FolderState
 
-# Who wrote what: recorded only where the user wants it.
+# Recorded only if the option `record_mail` is on.
 PRIVATE_ATTRIBUTES: Final = frozenset({"sender", "sender_name", "subject"})
 
 
 def is_mail_recorded(entry: ImapPushConfigEntry) -> bool:
-    """Return whether the recorder is to know who wrote what."""
+    """Return whether senders and subjects are recorded."""
     return bool(entry.options.get(CONF_RECORD_MAIL, DEFAULT_RECORD_MAIL))
 
 
@@ -31,7 +32,7 @@ def async_add_subentry_entities(
     subentry_type: str,
     make_entities: Callable[[ConfigSubentry], Iterable[Entity]],
 ) -> None:
-    """Add the entities of each subentry of a type, and of those that come later."""
+    """Add the entities of each subentry of a type, now and when one is added later."""
 
     @callback
     def add(subentry: ConfigSubentry) -> None:
@@ -40,48 +41,50 @@ def async_add_subentry_entities(
                 make_entities(subentry), config_subentry_id=subentry.subentry_id
             )
 
-    configured = entry.runtime_data.configured
-    for subentry in configured.subentries:
+    subentries = entry.runtime_data.subentries
+    for subentry in subentries.applied:
         add(subentry)
-    entry.async_on_unload(configured.added.async_subscribe(add))
+    entry.async_on_unload(
+        async_dispatcher_connect(entry.runtime_data.hass, subentries.added_signal, add)
+    )
 
 
 class ImapPushEntity(CoordinatorEntity[AccountCoordinator]):
-    """An entity that is written only when what it shows has changed.
+    """An entity that writes its state only if the values in it have changed.
 
-    The state of one folder changes with every mail; the entities of all others rest.
+    Each mail changes the coordinator's data; without this, it would write all entities.
     """
 
     _attr_has_entity_name = True
-    _shown: object = None
+    _last_values: object = None
 
     @property
-    def shown(self) -> object:
-        """Return what the state is made of; None is nothing of what a watcher tells."""
+    def state_values(self) -> object:
+        """Return the values that the state depends on, None if on none of the coordinator."""
         return None
 
     @override
     async def async_added_to_hass(self) -> None:
-        """Note what is shown at first."""
+        """Store the first values."""
         await super().async_added_to_hass()
-        self._shown = self.shown
+        self._last_values = self.state_values
 
     @callback
     @override
     def _handle_coordinator_update(self) -> None:
-        """Write the state if it is another one."""
-        if (shown := self.shown) != self._shown:
-            self._shown = shown
+        """Write the state if the values have changed."""
+        if (values := self.state_values) != self._last_values:
+            self._last_values = values
             self.async_write_ha_state()
 
 
 class AccountEntity(ImapPushEntity):
-    """An entity of an account; it says what is known even without a connection."""
+    """An entity of an account; it is available without a connection, too."""
 
     def __init__(
         self, coordinator: AccountCoordinator, description: EntityDescription
     ) -> None:
-        """Place the entity on the account's device."""
+        """Attach the entity to the account's device."""
         super().__init__(coordinator)
         entry = coordinator.config_entry
         self.entity_description = description
@@ -98,7 +101,7 @@ class SubentryEntity(ImapPushEntity):
         subentry: ConfigSubentry,
         description: EntityDescription,
     ) -> None:
-        """Place the entity on the device of the folder or the search."""
+        """Attach the entity to the device of the folder or the search."""
         super().__init__(coordinator)
         entry = coordinator.config_entry
         self.subentry_id = subentry.subentry_id
@@ -118,23 +121,23 @@ class FolderEntity(SubentryEntity):
         subentry: ConfigSubentry,
         description: EntityDescription,
     ) -> None:
-        """Keep which folder it is."""
+        """Attach the entity to the device of the folder."""
         super().__init__(coordinator, subentry, description)
         self.folder: str = subentry.data[CONF_FOLDER]
 
     @property
     def folder_state(self) -> FolderState:
-        """Return what is known of the folder."""
+        """Return the state of the folder."""
         return self.coordinator.data.folders.get(self.folder, FolderState())
 
     @property
     @override
-    def shown(self) -> object:
-        """Return what is known of the folder."""
+    def state_values(self) -> object:
+        """Return the state of the folder."""
         return self.folder_state
 
     @property
     @override
     def available(self) -> bool:
-        """Return whether the folder is being watched at this moment."""
+        """Return whether the folder is being watched now."""
         return self.folder_state.available

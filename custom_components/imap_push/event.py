@@ -11,6 +11,7 @@ from homeassistant.components.event import (
 from homeassistant.config_entries import ConfigSubentry
 from homeassistant.const import MATCH_ALL
 from homeassistant.core import Context, HomeAssistant, callback
+from homeassistant.helpers.dispatcher import async_dispatcher_connect
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .const import EVENT_NEW_MAIL, SUBENTRY_TYPE_FOLDER, SUBENTRY_TYPE_SEARCH
@@ -44,8 +45,8 @@ MATCHING_MAIL = MailEventDescription(
     event_types=[EVENT_MATCHING_MAIL],
 )
 
-# Never recorded: lists and text of a mail have no bound of their own, and the recorder takes
-# 16 KB; the rest is the same every time, or nothing that a history is looked at for.
+# Never recorded: lists and text can exceed the recorder's limit of 16 KB for all attributes;
+# the others are the same for each mail, or of no use in the history.
 BULKY_ATTRIBUTES: Final = frozenset(
     {
         "account",
@@ -65,8 +66,8 @@ BULKY_ATTRIBUTES: Final = frozenset(
     }
 )
 
-# What every user may see of a mail. Without the option, nothing that a sender wrote, and nothing
-# that names a mail to an action.
+# Shown if the option `access` gives users no access: no content from the sender, and nothing
+# that identifies a mail to an action.
 PUBLIC_ATTRIBUTES: Final = frozenset(
     {"account", "bulk", "catch_up", "device_id", "folder", "push", "received"}
 )
@@ -96,9 +97,9 @@ async def async_setup_entry(
 
 
 class RecordedMailEvent(SubentryEntity, EventEntity):
-    """The new mails of a folder or a search.
+    """An event for each new mail of a folder, or each that matches a search.
 
-    The attributes are the fields of the bus event that every user may see.
+    The attributes are the fields of the bus event that all users may see.
     """
 
     entity_description: MailEventDescription
@@ -108,9 +109,9 @@ class RecordedMailEvent(SubentryEntity, EventEntity):
     @property
     @override
     def available(self) -> bool:
-        """Return true: triggers ignore an event that comes out of unavailable.
+        """Return True: triggers ignore a change from unavailable to an event.
 
-        The first mail after a lost connection would be lost to them.
+        They would miss the first mail after a lost connection.
         """
         return True
 
@@ -119,34 +120,38 @@ class RecordedMailEvent(SubentryEntity, EventEntity):
         """Subscribe to new mail."""
         await super().async_added_to_hass()
         self.async_on_remove(
-            self.coordinator.async_subscribe_mail(
-                self._async_handle_mail, self.subentry_id
+            async_dispatcher_connect(
+                self.hass,
+                self.coordinator.mail_signal(self.subentry_id),
+                self._async_handle_mail,
             )
         )
 
     @override
     async def async_get_last_event_data(self) -> EventExtraStoredData | None:
-        """Return the last mail; what was stored of it may not be for every user any more."""
+        """Return the last event without fields that users may no longer see."""
         if (data := await super().async_get_last_event_data()) is None:
             return None
-        attributes = self._shown_of(data.last_event_attributes or {})
+        attributes = self._visible_fields(data.last_event_attributes or {})
         return EventExtraStoredData(data.last_event_type, attributes)
 
-    def _shown_of(self, mail: NewMail) -> NewMail:
-        """Return the fields that every user may see."""
+    def _visible_fields(self, mail: NewMail) -> NewMail:
+        """Return the fields that all users may see."""
         if is_mail_shown(self.coordinator.config_entry):
             return mail
         return {key: mail[key] for key in mail if key in PUBLIC_ATTRIBUTES}
 
     @callback
     def _async_handle_mail(self, mail: NewMail, context: Context) -> None:
-        """Show a mail."""
+        """Write a mail as the state."""
         self.async_set_context(context)
-        self._trigger_event(self.entity_description.event_type, self._shown_of(mail))
+        self._trigger_event(
+            self.entity_description.event_type, self._visible_fields(mail)
+        )
         self.async_write_ha_state()
 
 
 class MailEvent(RecordedMailEvent):
-    """The same, of which the recorder gets the time only."""
+    """The same, but only the time of the event is recorded."""
 
     _unrecorded_attributes = frozenset({MATCH_ALL})

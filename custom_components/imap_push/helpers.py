@@ -1,4 +1,4 @@
-"""What a config entry says, in the engine's words."""
+"""Convert config entry data to the types of the engine."""
 
 from collections.abc import Callable, Mapping
 import dataclasses
@@ -36,35 +36,36 @@ _LOGGER = logging.getLogger(__name__)
 
 CRITERIA: Final = tuple(field.name for field in dataclasses.fields(Criteria))
 OCTETS_PER_KILOBYTE: Final = 1000
-_CERTIFICATE: Final = re.compile(
+_PEM_CERTIFICATE: Final = re.compile(
     r"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----"
 )
 
 
 def unique_id_from_entry_data(data: Mapping[str, Any]) -> str:
-    """Return what tells this account from all others."""
+    """Return the unique ID of an account: its username and host."""
     return f"{data[CONF_USERNAME]}@{data[CONF_HOST]}".casefold()
 
 
-def certificates_in(text: str) -> str:
-    """Return the certificates of a PEM file, and nothing else of it, such as a key.
+def extract_certificates(text: str) -> str:
+    """Return only the certificates of a PEM text (RFC 7468 5), without any key.
 
-    Raises ValueError if there is none (RFC 7468 5).
+    Raises ValueError if there is none.
     """
-    blocks = _CERTIFICATE.findall(text)
+    blocks = _PEM_CERTIFICATE.findall(text)
     if not blocks:
         raise ValueError("no certificate")
     return "\n".join(blocks)
 
 
 @functools.lru_cache
-def context_of_ca(pem: str) -> ssl.SSLContext:
-    """Return a context that trusts what these authorities sign, and nothing else.
+def ssl_context_for_ca(pem: str) -> ssl.SSLContext:
+    """Return a context that trusts only these CA certificates.
 
-    Making it reads nothing from the disk; Home Assistant sees that by `cadata`, its only
-    argument, while that of ssl.create_default_context is told as a blocking call. Authorities
-    that were made at home seldom have every extension that its strict check asks for. Raises
-    ValueError if a certificate cannot be read.
+    Not ssl.create_default_context(): Home Assistant reports it as a blocking call, but does
+    not report load_verify_locations() with only `cadata`, which reads no file. In addition,
+    it sets VERIFY_X509_STRICT, which rejects many self-made CA certificates.
+
+    Raises ValueError if a certificate cannot be parsed.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -76,17 +77,10 @@ def context_of_ca(pem: str) -> ssl.SSLContext:
     return context
 
 
-def _ssl_context(data: Mapping[str, Any]) -> ssl.SSLContext:
-    """Return the context for an account; those of Home Assistant were made at import."""
-    if not data[CONF_VERIFY_SSL]:
-        return client_context_no_verify()
-    return context_of_ca(data[CONF_CA]) if CONF_CA in data else client_context()
-
-
 def name_for_log(entry: ConfigEntry) -> str:
-    """Return the server's host and the end of the entry's ID.
+    """Return the host and the last characters of the entry ID.
 
-    The title is not used: it can be, or contain, the login name.
+    The title is not used: it can contain the username.
     """
     return f"{entry.data[CONF_HOST]} ({entry.entry_id[-6:]})"
 
@@ -94,7 +88,14 @@ def name_for_log(entry: ConfigEntry) -> str:
 def account_from_entry_data(
     data: Mapping[str, Any], token: TokenSource | None = None
 ) -> Account:
-    """Return the account; `token` is used where it has no password."""
+    """Return the account; `token` is used if there is no password."""
+    # The contexts of Home Assistant are cached, so this does not block.
+    if not data[CONF_VERIFY_SSL]:
+        ssl_context = client_context_no_verify()
+    elif CONF_CA in data:
+        ssl_context = ssl_context_for_ca(data[CONF_CA])
+    else:
+        ssl_context = client_context()
     return Account(
         host=data[CONF_HOST],
         port=data[CONF_PORT],
@@ -102,13 +103,13 @@ def account_from_entry_data(
         password=data.get(CONF_PASSWORD, ""),
         token=token,
         security=Security(data[CONF_SECURITY]),
-        ssl_context=_ssl_context(data),
+        ssl_context=ssl_context,
         fingerprint=data.get(CONF_FINGERPRINT),
     )
 
 
 def criteria_from_config(config: Mapping[str, Any]) -> Criteria:
-    """Return what is searched for; what is empty is not set, `larger_than` is in kilobytes."""
+    """Return the criteria of a search; empty values are not set, `larger_than` is in kB."""
     criteria = {
         key: config[key] for key in CRITERIA if config.get(key) not in (None, "")
     }
@@ -120,40 +121,40 @@ def criteria_from_config(config: Mapping[str, Any]) -> Criteria:
 
 
 def watch_options_from_entry(entry: ConfigEntry, *, pipelining: bool) -> WatchOptions:
-    """Return how the account is to be watched; an option that cannot be used is not set."""
-    usable: dict[str, Any] = {"pipeline": pipelining}
-    for option, read in _READ_OPTION.items():
+    """Return the watch options; log an invalid option and use its default."""
+    options: dict[str, Any] = {"pipeline": pipelining}
+    for option, read in _OPTION_READERS.items():
         if option not in entry.options:
             continue
         try:
-            usable[option] = read(entry.options[option])
+            options[option] = read(entry.options[option])
         except TypeError, ValueError:
             _LOGGER.warning(
-                "%s: the option %s cannot be %r, so that its default is used",
+                "%s: invalid value for the option %s: %r; using the default",
                 name_for_log(entry),
                 option,
                 entry.options[option],
             )
-    return WatchOptions(**usable)
+    return WatchOptions(**options)
 
 
-def _read_switch(value: Any) -> bool:
-    """Return what is a boolean; raise TypeError for anything else."""
+def _read_bool(value: Any) -> bool:
+    """Return a boolean. Raises TypeError for any other type."""
     if not isinstance(value, bool):
         raise TypeError
     return value
 
 
 def _read_poll_interval(value: Any) -> float:
-    """Return the seconds between two looks; raise ValueError outside of what is offered."""
+    """Return the poll interval in seconds. Raises ValueError if it is out of range."""
     if not MIN_POLL_INTERVAL <= (seconds := float(value)) <= MAX_POLL_INTERVAL:
         raise ValueError
     return seconds
 
 
-_READ_OPTION: Final[dict[str, Callable[[Any], object]]] = {
+_OPTION_READERS: Final[dict[str, Callable[[Any], object]]] = {
     CONF_CATCH_UP: CatchUp,
-    CONF_NOTIFY: _read_switch,
+    CONF_NOTIFY: _read_bool,
     CONF_POLL_INTERVAL: _read_poll_interval,
-    CONF_PUSH: _read_switch,
+    CONF_PUSH: _read_bool,
 }

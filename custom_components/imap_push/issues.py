@@ -1,7 +1,7 @@
-"""Repair issues: what only the user can mend.
+"""Repair issues: problems that only the user can fix.
 
-The id of an issue holds the id of the account's entry. Its data is what the fix flow is told:
-ids, and the placeholders of its texts.
+The issue ID contains the ID of the account's entry. The issue data is the input of the fix
+flow: IDs and placeholders.
 """
 
 from typing import Final
@@ -10,7 +10,6 @@ from homeassistant.config_entries import (
     SIGNAL_CONFIG_ENTRY_CHANGED,
     ConfigEntry,
     ConfigEntryChange,
-    ConfigSubentry,
 )
 from homeassistant.const import CONF_HOST
 from homeassistant.core import HomeAssistant, callback
@@ -19,7 +18,7 @@ from homeassistant.helpers.dispatcher import async_dispatcher_connect
 
 from .account.core_imap import CORE_IMAP_DOMAIN, async_core_imap_entries, same_account
 from .const import CONF_FOLDER, DOMAIN, SUBENTRY_TYPE_FOLDER
-from .flows.form_errors import app_password_page_at
+from .flows.form_errors import app_password_page_for
 from .imap import (
     AccountState,
     AppPasswordNeeded,
@@ -28,7 +27,7 @@ from .imap import (
     LoginRefused,
     OAuthNeeded,
 )
-from .server_text import as_text
+from .server_text import escape_markdown
 
 ISSUE_ALERT: Final = "alert"
 ISSUE_APP_PASSWORD: Final = "app_password"
@@ -39,8 +38,8 @@ ISSUE_NOTHING_WATCHED: Final = "nothing_watched"
 ISSUE_OAUTH_NEEDED: Final = "oauth_needed"
 ISSUE_TOO_MUCH_MAIL: Final = "too_much_mail"
 
-# Which are over as soon as the account is connected.
-_OF_CONNECTION: Final = (ISSUE_APP_PASSWORD, ISSUE_CERTIFICATE, ISSUE_OAUTH_NEEDED)
+# Deleted when the account is connected.
+_CONNECTION_ISSUES: Final = (ISSUE_APP_PASSWORD, ISSUE_CERTIFICATE, ISSUE_OAUTH_NEEDED)
 _NOT_FIXABLE: Final = (ISSUE_ALERT, ISSUE_OAUTH_NEEDED, ISSUE_TOO_MUCH_MAIL)
 _WARNINGS: Final = (
     ISSUE_ALERT,
@@ -51,26 +50,29 @@ _WARNINGS: Final = (
 
 
 @callback
-def async_watch_set_up(hass: HomeAssistant, entry: ConfigEntry) -> None:
-    """Show what is wrong with how things are set up while the account is loaded.
+def async_watch_configuration(hass: HomeAssistant, entry: ConfigEntry) -> None:
+    """Create and delete issues about the configuration while the account is loaded.
 
-    A reload keeps the issues, as they may be ignored; an account that is disabled has none.
+    A reload keeps the issues, because the user may have ignored them. Disabling the entry
+    deletes them.
     """
 
     @callback
-    def unloaded() -> None:
+    def delete_if_disabled() -> None:
         if entry.disabled_by is not None:
             async_delete_issues(hass, entry)
 
     @callback
-    def changed(_change: ConfigEntryChange, changed_entry: ConfigEntry) -> None:
+    def update_if_affected(
+        _change: ConfigEntryChange, changed_entry: ConfigEntry
+    ) -> None:
         if changed_entry is entry or changed_entry.domain == CORE_IMAP_DOMAIN:
-            _update_set_up(hass, entry)
+            _update_configuration_issues(hass, entry)
 
-    _update_set_up(hass, entry)
-    entry.async_on_unload(unloaded)
+    _update_configuration_issues(hass, entry)
+    entry.async_on_unload(delete_if_disabled)
     entry.async_on_unload(
-        async_dispatcher_connect(hass, SIGNAL_CONFIG_ENTRY_CHANGED, changed)
+        async_dispatcher_connect(hass, SIGNAL_CONFIG_ENTRY_CHANGED, update_if_affected)
     )
 
 
@@ -78,42 +80,48 @@ def async_watch_set_up(hass: HomeAssistant, entry: ConfigEntry) -> None:
 def async_update_issues(
     hass: HomeAssistant, entry: ConfigEntry, state: AccountState
 ) -> None:
-    """Show what an account's state asks the user to mend, and no more what is mended.
+    """Create and delete issues according to the state of an account.
 
-    Only what is seen to be mended is taken back: it may have been ignored, which an issue
-    that is made anew is not.
+    Delete an issue only if its problem is known to be solved: the user may have ignored the
+    issue, and a new one would not be ignored.
     """
     for subentry in entry.get_subentries_of_type(SUBENTRY_TYPE_FOLDER):
         folder = state.folders.get(subentry.data[CONF_FOLDER])
         if folder is not None and folder.missing:
-            _create_folder_issue(hass, entry, subentry)
+            _create(
+                hass,
+                entry,
+                ISSUE_FOLDER_MISSING,
+                subentry_id=subentry.subentry_id,
+                folder=escape_markdown(subentry.data[CONF_FOLDER]),
+            )
         elif folder is not None and folder.available:
-            _delete(hass, _folder_issue_id(entry, subentry.subentry_id))
+            _delete(hass, entry, ISSUE_FOLDER_MISSING, subentry.subentry_id)
     if any(folder.rate_limited for folder in state.folders.values()):
         _create(hass, entry, ISSUE_TOO_MUCH_MAIL)
     elif state.connected:
-        _delete(hass, _issue_id(entry, ISSUE_TOO_MUCH_MAIL))
-    _update_connection(hass, entry, state)
+        _delete(hass, entry, ISSUE_TOO_MUCH_MAIL)
+    _update_connection_issue(hass, entry, state)
 
 
 @callback
 def async_create_alert_issue(
     hass: HomeAssistant, entry: ConfigEntry, text: str
 ) -> None:
-    """Show an alert of the server; a newer one takes its place."""
-    _create(hass, entry, ISSUE_ALERT, text=as_text(text))
+    """Create an issue for an ALERT of the server (RFC 3501 7.1); it replaces an older one."""
+    _create(hass, entry, ISSUE_ALERT, text=escape_markdown(text))
 
 
 @callback
 def async_delete_issues(hass: HomeAssistant, entry: ConfigEntry) -> None:
-    """Take back all issues of an account."""
+    """Delete all issues of an account."""
     for issue_id in _issue_ids(hass, entry.entry_id):
-        _delete(hass, issue_id)
+        ir.async_delete_issue(hass, DOMAIN, issue_id)
 
 
 @callback
-def core_imap_doubles(hass: HomeAssistant, entry: ConfigEntry) -> list[ConfigEntry]:
-    """Return the entries of core IMAP that watch the same account, and are in use."""
+def core_imap_duplicates(hass: HomeAssistant, entry: ConfigEntry) -> list[ConfigEntry]:
+    """Return the enabled entries of core IMAP for the same account."""
     return [
         core_entry
         for core_entry in async_core_imap_entries(hass)
@@ -121,61 +129,51 @@ def core_imap_doubles(hass: HomeAssistant, entry: ConfigEntry) -> list[ConfigEnt
     ]
 
 
-def _update_set_up(hass: HomeAssistant, entry: ConfigEntry) -> None:
-    """Show what is wrong with the entries, and no more what is mended."""
+def _update_configuration_issues(hass: HomeAssistant, entry: ConfigEntry) -> None:
+    """Create and delete the issues about the configuration."""
     if entry.get_subentries_of_type(SUBENTRY_TYPE_FOLDER):
-        _delete(hass, _issue_id(entry, ISSUE_NOTHING_WATCHED))
+        _delete(hass, entry, ISSUE_NOTHING_WATCHED)
     else:
         _create(hass, entry, ISSUE_NOTHING_WATCHED)
-    if core_imap_doubles(hass, entry):
+    if core_imap_duplicates(hass, entry):
         _create(hass, entry, ISSUE_CORE_IMAP_TOO)
     else:
-        _delete(hass, _issue_id(entry, ISSUE_CORE_IMAP_TOO))
-    kept = {_folder_issue_id(entry, it) for it in entry.subentries}
-    for issue_id in _issue_ids(hass, _folder_issue_id(entry, "")):
+        _delete(hass, entry, ISSUE_CORE_IMAP_TOO)
+    kept = {
+        _issue_id(entry, ISSUE_FOLDER_MISSING, subentry_id)
+        for subentry_id in entry.subentries
+    }
+    for issue_id in _issue_ids(hass, f"{_issue_id(entry, ISSUE_FOLDER_MISSING)}_"):
         if issue_id not in kept:
-            _delete(hass, issue_id)
+            ir.async_delete_issue(hass, DOMAIN, issue_id)
 
 
-def _update_connection(
+def _update_connection_issue(
     hass: HomeAssistant, entry: ConfigEntry, state: AccountState
 ) -> None:
-    """Show why there is no connection, if the user can do something about it."""
-    issue = None if state.connected else _issue_of(state.error, entry.data[CONF_HOST])
+    """Create or delete the issue about a connection problem that the user can fix."""
+    issue = None if state.connected else _issue_for(state.error, entry.data[CONF_HOST])
     if not (state.connected or issue or isinstance(state.error, LoginRefused)):
-        return  # An outage mends nothing.
+        return  # An outage does not solve the earlier problem.
     key, placeholders = issue or (None, {})
-    for other in _OF_CONNECTION:
+    for other in _CONNECTION_ISSUES:
         if other != key:
-            _delete(hass, _issue_id(entry, other))
+            _delete(hass, entry, other)
     if key is not None:
         _create(hass, entry, key, **placeholders)
 
 
-def _issue_of(error: ImapError | None, host: str) -> tuple[str, dict[str, str]] | None:
-    """Return the issue that an error is, and what its texts need."""
+def _issue_for(error: ImapError | None, host: str) -> tuple[str, dict[str, str]] | None:
+    """Return translation key and placeholders of the issue for an error, or None."""
     match error:
         case AppPasswordNeeded():
-            page = app_password_page_at(host)
-            return ISSUE_APP_PASSWORD, {"answer": as_text(str(error)), "url": page}
+            answer, url = escape_markdown(str(error)), app_password_page_for(host)
+            return ISSUE_APP_PASSWORD, {"answer": answer, "url": url}
         case OAuthNeeded():
-            return ISSUE_OAUTH_NEEDED, {"answer": as_text(str(error))}
+            return ISSUE_OAUTH_NEEDED, {"answer": escape_markdown(str(error))}
         case CertificateError(problem=problem):
             return ISSUE_CERTIFICATE, {"problem": problem.value}
     return None
-
-
-def _create_folder_issue(
-    hass: HomeAssistant, entry: ConfigEntry, subentry: ConfigSubentry
-) -> None:
-    """Show that a folder is missing."""
-    _create(
-        hass,
-        entry,
-        ISSUE_FOLDER_MISSING,
-        subentry_id=subentry.subentry_id,
-        folder=as_text(subentry.data[CONF_FOLDER]),
-    )
 
 
 def _create(
@@ -186,15 +184,12 @@ def _create(
     subentry_id: str | None = None,
     **placeholders: str,
 ) -> None:
-    """Show an issue; one that is shown already stays as ignored as it is."""
+    """Create or update an issue; an update keeps whether the user ignored it."""
     placeholders["account"] = entry.title
-    issue_id = _issue_id(entry, key)
-    if subentry_id is not None:
-        issue_id = _folder_issue_id(entry, subentry_id)
     ir.async_create_issue(
         hass,
         DOMAIN,
-        issue_id,
+        _issue_id(entry, key, subentry_id),
         data={
             **placeholders,
             "key": key,
@@ -210,19 +205,20 @@ def _create(
     )
 
 
-def _delete(hass: HomeAssistant, issue_id: str) -> None:
-    ir.async_delete_issue(hass, DOMAIN, issue_id)
+def _delete(
+    hass: HomeAssistant, entry: ConfigEntry, key: str, subentry_id: str | None = None
+) -> None:
+    ir.async_delete_issue(hass, DOMAIN, _issue_id(entry, key, subentry_id))
 
 
-def _issue_id(entry: ConfigEntry, key: str) -> str:
-    return f"{key}_{entry.entry_id}"
+def _issue_id(entry: ConfigEntry, key: str, subentry_id: str | None = None) -> str:
+    return "_".join(filter(None, (key, entry.entry_id, subentry_id)))
 
 
-def _folder_issue_id(entry: ConfigEntry, subentry_id: str) -> str:
-    return f"{ISSUE_FOLDER_MISSING}_{entry.entry_id}_{subentry_id}"
-
-
-def _issue_ids(hass: HomeAssistant, part: str) -> list[str]:
-    """Return the ids of our issues that have this in it."""
-    issues = ir.async_get(hass).issues
-    return [it for domain, it in issues if domain == DOMAIN and part in it]
+def _issue_ids(hass: HomeAssistant, text: str) -> list[str]:
+    """Return the IDs of the integration's issues that contain a text."""
+    return [
+        issue_id
+        for domain, issue_id in ir.async_get(hass).issues
+        if domain == DOMAIN and text in issue_id
+    ]

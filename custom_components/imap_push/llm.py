@@ -1,4 +1,4 @@
-"""What the assistant may look up in mail, for accounts whose user switched it on."""
+"""Tools of assistants (LLMs) that read mail, for accounts with the option `assistant`."""
 
 from collections.abc import Callable
 from secrets import token_hex
@@ -39,7 +39,7 @@ from .mail.errors import translated_errors
 from .mail.service_schemas import LINE
 from .permissions import Access, async_requester_of_tool
 
-# What a call returns at the most: mails, and characters of a mail's text.
+# Limits of a response: mails of an account, and characters of a mail's text.
 _MAX_MAILS: Final = 10
 _MAX_TEXT: Final = 500
 
@@ -62,14 +62,14 @@ _READ_ONLY: Final = ToolAnnotations(
 def async_get_tools(
     hass: HomeAssistant, llm_context: LLMContext, api_id: str
 ) -> LLMTools | None:
-    """Return the tools if there is an account that they may look into."""
+    """Return the tools if they are enabled for any account."""
     if api_id != LLM_API_ASSIST or not _entries(hass):
         return None
     return LLMTools(tools=[SearchMailTool(), UnreadSummaryTool()], prompt=_PROMPT)
 
 
 def _entries(hass: HomeAssistant) -> list[ImapPushConfigEntry]:
-    """Return the accounts that the assistant may look into."""
+    """Return the accounts for which the tools are enabled."""
     return [
         entry
         for entry in hass.config_entries.async_loaded_entries(DOMAIN)
@@ -78,7 +78,7 @@ def _entries(hass: HomeAssistant) -> list[ImapPushConfigEntry]:
 
 
 class _MailTool(Tool):
-    """Looks into the mail of all accounts that it may look into."""
+    """A tool that queries all accounts for which the tools are enabled."""
 
     annotations = _READ_ONLY
     integration = DOMAIN
@@ -87,10 +87,10 @@ class _MailTool(Tool):
     async def async_call(
         self, hass: HomeAssistant, tool_input: ToolInput, llm_context: LLMContext
     ) -> ToolResult:
-        """Return what was found; where an account cannot be asked, say so."""
+        """Return the result, or an error, for each account."""
         criteria = self.parameters(tool_input.tool_args)
         requester = await async_requester_of_tool(hass, llm_context.context)
-        # Random for each call, so that no mail can contain it.
+        # Random for each call, so that no mail can contain the marker.
         marker = f"untrusted-{token_hex(8)}"
 
         def mark(text: str) -> str:
@@ -99,28 +99,28 @@ class _MailTool(Tool):
         accounts: list[Any] = []
         for entry in _entries(hass):
             try:
-                requester.check(Access.READ, entry)
+                requester.check_access(Access.READ, entry)
                 with translated_errors(entry.title):
-                    found = await self.async_look(entry, criteria, mark)
+                    found = await self.async_query(entry, criteria, mark)
             except HomeAssistantError as err:
-                # It may quote the server.
+                # The message may contain text of the server.
                 found = {"error": mark(str(err))}
             accounts.append({"account": entry.title, **found})
         warning = _WARNING.format(marker=marker)
         return ToolResult(data={"warning": warning, "accounts": accounts})
 
-    async def async_look(
+    async def async_query(
         self,
         entry: ImapPushConfigEntry,
         criteria: dict[str, Any],
         mark: Callable[[str], str],
     ) -> JsonObjectType:
-        """Return what is found in an account; `mark` delimits each text of a stranger."""
+        """Return the result for an account, with `mark` applied to each untrusted text."""
         raise NotImplementedError
 
 
 class SearchMailTool(_MailTool):
-    """Finds mail and reads its beginning."""
+    """Searches mail, and returns the beginning of each text."""
 
     name = f"{DOMAIN}__search_mail"
     title = "Search mail"
@@ -153,20 +153,20 @@ class SearchMailTool(_MailTool):
     )
 
     @override
-    async def async_look(
+    async def async_query(
         self,
         entry: ImapPushConfigEntry,
         criteria: dict[str, Any],
         mark: Callable[[str], str],
     ) -> JsonObjectType:
         """Return the newest mails that match."""
-        return await _async_find(
+        return await _async_search(
             entry, criteria[CONF_FOLDER], criteria_from_config(criteria), mark
         )
 
 
 class UnreadSummaryTool(_MailTool):
-    """Counts unread mail, and reads the beginning of the newest."""
+    """Counts unread mail, and returns the newest of the inbox."""
 
     name = f"{DOMAIN}__unread_summary"
     title = "Unread mail"
@@ -177,28 +177,28 @@ class UnreadSummaryTool(_MailTool):
     )
 
     @override
-    async def async_look(
+    async def async_query(
         self,
         entry: ImapPushConfigEntry,
         criteria: dict[str, Any],
         mark: Callable[[str], str],
     ) -> JsonObjectType:
-        """Return the counts that push keeps, and the newest unread mails."""
+        """Return the unread counts of the watched folders, and the newest unread mails."""
         unread: JsonObjectType = {
             name: folder.unread
             for name, folder in entry.runtime_data.data.folders.items()
         }
-        found = await _async_find(entry, DEFAULT_FOLDER, Criteria(unread=True), mark)
+        found = await _async_search(entry, DEFAULT_FOLDER, Criteria(unread=True), mark)
         return {"unread": unread, **found}
 
 
-async def _async_find(
+async def _async_search(
     entry: ImapPushConfigEntry,
     folder: str,
     criteria: Criteria,
     mark: Callable[[str], str],
 ) -> JsonObjectType:
-    """Return how many mails match, and the newest of them."""
+    """Return how many mails match, and the newest of these."""
     client = entry.runtime_data.client
     found = await client.search(folder, criteria, limit=_MAX_MAILS)
     mails: list[Any] = []
@@ -209,12 +209,12 @@ async def _async_find(
             )
         except MailNotFound:
             continue
-        mails.append(_told(content, mark))
+        mails.append(_mail_data(content, mark))
     return {"matching": found.total, "mails": mails}
 
 
-def _told(content: MessageContent, mark: Callable[[str], str]) -> JsonObjectType:
-    """Return what the assistant gets to know of a mail."""
+def _mail_data(content: MessageContent, mark: Callable[[str], str]) -> JsonObjectType:
+    """Return the fields of a mail for the assistant."""
     mail = content.mail
     return {
         "sender": mark(mail.sender),

@@ -1,4 +1,4 @@
-"""Lines of the logbook."""
+"""Logbook entries of new mail."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -24,23 +24,25 @@ def async_describe_events(
         [str, str, Callable[[Event[NewMail]], dict[str, str]]], None
     ],
 ) -> None:
-    """Describe new mail."""
+    """Register the description of new mail."""
     devices = dr.async_get(hass)
     entities = er.async_get(hass)
 
     @callback
     def async_describe_new_mail(event: Event[NewMail]) -> dict[str, str]:
-        """Tell who wrote what, and name the folder's event entity if it is there.
+        """Return the entry of a mail, with the folder's event entity if there is one.
 
-        Every user can read the lines: sender and subject are left out unless the account's
-        option allows them. Anyone can fire such an event by hand, so that no field is sure
-        to be there.
+        All users can read it, so sender and subject need the account's option `access`. Any
+        field may be missing: events can be fired manually.
         """
         mail = event.data
         device_id = str(mail.get("device_id"))
         entry = hass.config_entries.async_get_entry(str(mail.get("entry_id")))
-        shown = mail if entry is not None and is_mail_shown(entry) else {}
-        line = {LOGBOOK_ENTRY_NAME: "IMAP Push", LOGBOOK_ENTRY_MESSAGE: _message(shown)}
+        fields = mail if entry is not None and is_mail_shown(entry) else {}
+        line = {
+            LOGBOOK_ENTRY_NAME: "IMAP Push",
+            LOGBOOK_ENTRY_MESSAGE: _message(fields),
+        }
         if device := devices.async_get(device_id):
             line[LOGBOOK_ENTRY_NAME] = device.name_by_user or device.name or ""
         for entity in er.async_entries_for_device(entities, device_id):
@@ -52,7 +54,7 @@ def async_describe_events(
 
 
 def _message(mail: Mapping[str, Any]) -> str:
-    """Return what follows the name of the folder."""
+    """Return the text after the name of the folder."""
     message = "received mail"
     if sender := mail.get("sender_name") or mail.get("sender"):
         message += f" from {sender}"

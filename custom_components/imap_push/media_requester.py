@@ -1,4 +1,4 @@
-"""Who browses media, or plays it: media sources do not get to know this."""
+"""Finds the requester of media: Home Assistant does not pass it to media sources."""
 
 from homeassistant.components.http import KEY_HASS_USER
 from homeassistant.components.media_player.const import DATA_COMPONENT as MEDIA_PLAYERS
@@ -12,13 +12,13 @@ from .permissions import AUTOMATION, Requester, async_requester_of_action
 async def async_requester_of_media(
     hass: HomeAssistant, player: str | None
 ) -> Requester:
-    """Return who browses media, or plays it on a media player.
+    """Return the requester that browses media, or plays it on a media player.
 
-    A media player has the context of the action that it carries out. Everything else belongs to
-    the WebSocket connection or the request under way; a webhook has a request without a user.
+    For a media player, the context of the action decides. Otherwise the current WebSocket
+    connection or HTTP request does; a webhook is a request without a user.
 
-    Some integrations pass on what a user plays without its context: that context has no
-    parent. The context of an automation that a user triggers has one.
+    Some integrations play media for a user without passing the user's context. The new context
+    then has no parent, but that of an automation which a user triggers has one.
     """
     context = _context_of_player(hass, player)
     sender = _sender()
@@ -31,7 +31,7 @@ async def async_requester_of_media(
 
 
 def _sender() -> Requester:
-    """Return whose WebSocket connection or request is under way; without one, AUTOMATION."""
+    """Return the requester of the current connection or request, or AUTOMATION without one."""
     if (connection := current_connection.get()) is not None:
         return Requester(user=connection.user)
     if (request := current_request.get()) is not None:
@@ -40,10 +40,10 @@ def _sender() -> Requester:
 
 
 def _context_of_player(hass: HomeAssistant, entity_id: str | None) -> Context | None:
-    """Return the context that a media player acts in, None if it has none."""
+    """Return the present context of a media player, None if it has none."""
     component = hass.data.get(MEDIA_PLAYERS)
     if component is None or entity_id is None:
         return None
     player = component.get_entity(entity_id)
-    # There is no public way to read what async_set_context has set.
+    # There is no public way to read the context that async_set_context has set.
     return None if player is None else player._context  # noqa: SLF001

@@ -1,4 +1,4 @@
-"""Attachments as media: account, folder, mail, attachment."""
+"""Media source of attachments, with the levels account, folder, mail, attachment."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterator
@@ -52,12 +52,12 @@ from .mail.service_schemas import LINE, PART, number
 from .media_requester import async_requester_of_media
 from .permissions import AUTOMATION, Access, Requester
 
-# Parameter of a URL: proves that the media source made it for an automation.
+# Query parameter of a URL: proves that the media source made it for an automation.
 _GRANT: Final = "grant"
-# Mails of a folder that are looked at.
+# Newest mails of a folder that are listed.
 _MAX_MAILS: Final = 50
 _CONTENT_TYPE: Final = re.compile(r"[a-z]+/[a-z0-9][a-z0-9.+-]{0,100}")
-# What a browser shows and does not run; an SVG is a document with scripts.
+# Types that a browser shows without running scripts; an SVG can contain scripts.
 _SHOWN: Final = re.compile(r"(image|audio|video)/(?!svg)[a-z0-9.-]+")
 _MEDIA_CLASSES: Final = {
     "audio": MediaClass.MUSIC,
@@ -75,15 +75,15 @@ _HEADERS: Final[dict[str, str]] = {
 
 
 async def async_get_media_source(hass: HomeAssistant) -> MediaSource:
-    """Offer the attachments of all accounts."""
+    """Return the media source for the attachments of all accounts."""
     view = AttachmentView(hass)
     hass.http.register_view(view)
     return AttachmentSource(hass, view)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Place:
-    """What can be browsed: an account, and perhaps a folder, a mail, a part of it."""
+class _Location:
+    """An account, or a folder, mail or attachment in it; fields of lower levels are empty."""
 
     entry: ImapPushConfigEntry
     folder: str = ""
@@ -93,7 +93,7 @@ class _Place:
 
     @classmethod
     def parse(cls, hass: HomeAssistant, identifier: str) -> Self:
-        """Return what an identifier names; raise HomeAssistantError if it names nothing."""
+        """Parse an identifier; raise HomeAssistantError if it is invalid or not an account's."""
         entry_id, *names = identifier.split("/")
         entry = async_get_config_entry(hass, DOMAIN, entry_id)
         try:
@@ -104,7 +104,7 @@ class _Place:
             ) from err
 
     def identifier(self, *, uid: int = 0, part: str = "") -> str:
-        """Return the identifier of this, or of a mail or part in it."""
+        """Return the identifier of this location, or of a mail or part in it."""
         names = [self.entry.entry_id]
         if self.folder:
             names.append(_encode(self.folder))
@@ -116,20 +116,20 @@ class _Place:
 
     @property
     def client(self) -> Client:
-        """Return the command connection of the account."""
+        """Return the client of the account."""
         return self.entry.runtime_data.client
 
     async def attachment(self) -> Attachment:
-        """Return what is known of the part."""
+        """Return the description of the part; raise ImapError if it does not exist."""
         return await self.client.attachment(
             self.folder, self.uid_validity, self.uid, self.part
         )
 
 
 def _encode(folder: str) -> str:
-    """Return a folder's name, in which anything may stand, as a part of a path.
+    """Encode a folder's name, which may contain any character, as a segment of a path.
 
-    Without the padding, in which Home Assistant's request filter sees an attack.
+    The padding is removed: Home Assistant's request filter rejects it as an attack.
     """
     return urlsafe_b64encode(folder.encode()).decode().rstrip("=")
 
@@ -141,7 +141,7 @@ def _decode(folder: str) -> str:
 def _parse(
     folder: str = "", uid_validity: str = "", uid: str = "", part: str = ""
 ) -> dict[str, Any]:
-    """Return the fields of a place below an account."""
+    """Parse the segments after the account; return the fields of a location."""
     fields: dict[str, Any] = {}
     if folder:
         fields["folder"] = LINE(_decode(folder))
@@ -153,8 +153,8 @@ def _parse(
 
 
 @contextmanager
-def _told_as(kind: type[HomeAssistantError]) -> Iterator[None]:
-    """Raise what the user is told as the error that Home Assistant expects here."""
+def _errors_as(kind: type[HomeAssistantError]) -> Iterator[None]:
+    """Convert each HomeAssistantError to the class that media sources must raise."""
     try:
         yield
     except HomeAssistantError as err:
@@ -166,76 +166,80 @@ def _told_as(kind: type[HomeAssistantError]) -> Iterator[None]:
 
 
 class AttachmentSource(MediaSource):
-    """Lets people browse to attachments."""
+    """Lists attachments, and resolves them to URLs of the view below."""
 
     name = "Mail attachments"
 
     def __init__(self, hass: HomeAssistant, view: AttachmentView) -> None:
-        """Keep what the accounts are found by, and what serves attachments."""
+        """Create the source; `view` serves the attachments."""
         super().__init__(DOMAIN)
         self.hass = hass
         self._view = view
 
     @override
     async def async_resolve_media(self, item: MediaSourceItem) -> PlayMedia:
-        """Return where an attachment is served."""
+        """Return the URL of an attachment."""
         requester = await async_requester_of_media(self.hass, item.target_media_player)
-        with _told_as(Unresolvable):
-            place = _Place.parse(self.hass, item.identifier)
-            requester.check(Access.READ, place.entry)
-            with translated_errors(place.entry.title):
-                attachment = await place.attachment()
+        with _errors_as(Unresolvable):
+            location = _Location.parse(self.hass, item.identifier)
+            requester.check_access(Access.READ, location.entry)
+            with translated_errors(location.entry.title):
+                attachment = await location.attachment()
         if requester.is_automation:
-            # Else the URL would be signed for the user whose action started the automation.
-            url = self._view.url_for_automation(place.identifier())
+            # Home Assistant would sign it for the user whose action started the automation.
+            url = self._view.url_for_automation(location.identifier())
         else:
-            url = f"{AttachmentView.path}/{place.identifier()}"
+            url = f"{AttachmentView.path}/{location.identifier()}"
         return PlayMedia(url, _content_type(attachment))
 
     @override
     async def async_browse_media(self, item: MediaSourceItem) -> BrowseMediaSource:
-        """Return what is in an account, a folder or a mail."""
+        """Return the accounts, or the content of an account, folder or mail."""
         requester = await async_requester_of_media(self.hass, None)
         if not item.identifier:
             return _directory(None, self.name, self._accounts(requester))
-        with _told_as(BrowseError):
-            place = _Place.parse(self.hass, item.identifier)
-            requester.check(Access.READ, place.entry)
-            with translated_errors(place.entry.title):
-                return await _browse(place)
+        with _errors_as(BrowseError):
+            location = _Location.parse(self.hass, item.identifier)
+            requester.check_access(Access.READ, location.entry)
+            with translated_errors(location.entry.title):
+                return await _browse(location)
 
     def _accounts(self, requester: Requester) -> list[BrowseMediaSource]:
         return [
             _directory(entry.entry_id, entry.title)
             for entry in self.hass.config_entries.async_loaded_entries(DOMAIN)
-            if requester.may(Access.READ, entry)
+            if requester.has_access(Access.READ, entry)
         ]
 
 
-async def _browse(place: _Place) -> BrowseMediaSource:
-    """Return a place with what is in it."""
-    if place.uid:
-        mails = await place.client.mails(place.folder, place.uid_validity, [place.uid])
+async def _browse(location: _Location) -> BrowseMediaSource:
+    """Return a location with its children."""
+    if location.uid:
+        mails = await location.client.mails(
+            location.folder, location.uid_validity, [location.uid]
+        )
         if not mails:
             raise MailNotFound
-        children = [_file(place, attachment) for attachment in mails[0].files]
-        return _directory(place.identifier(), _title(mails[0]), children)
-    if place.folder:
-        return _directory(place.identifier(), place.folder, await _mails(place))
+        children = [_file(location, attachment) for attachment in mails[0].files]
+        return _directory(location.identifier(), _title(mails[0]), children)
+    if location.folder:
+        return _directory(
+            location.identifier(), location.folder, await _mails(location)
+        )
     folders = [
-        _directory(replace(place, folder=folder.name).identifier(), folder.name)
-        for folder in await place.client.folders()
+        _directory(replace(location, folder=folder.name).identifier(), folder.name)
+        for folder in await location.client.folders()
     ]
-    return _directory(place.identifier(), place.entry.title, folders)
+    return _directory(location.identifier(), location.entry.title, folders)
 
 
-async def _mails(place: _Place) -> list[BrowseMediaSource]:
+async def _mails(location: _Location) -> list[BrowseMediaSource]:
     """Return the newest mails of a folder that have attachments."""
-    found = await place.client.search(
-        place.folder, Criteria(has_attachment=True), limit=_MAX_MAILS
+    found = await location.client.search(
+        location.folder, Criteria(has_attachment=True), limit=_MAX_MAILS
     )
-    mails = await place.client.mails(place.folder, found.uid_validity, found.uids)
-    folder = replace(place, uid_validity=found.uid_validity)
+    mails = await location.client.mails(location.folder, found.uid_validity, found.uids)
+    folder = replace(location, uid_validity=found.uid_validity)
     return [
         _directory(folder.identifier(uid=mail.uid), _title(mail))
         for mail in mails
@@ -248,7 +252,7 @@ def _directory(
     title: str | None,
     children: list[BrowseMediaSource] | None = None,
 ) -> BrowseMediaSource:
-    """Return what has something in it."""
+    """Return the media item of a level above attachments."""
     return BrowseMediaSource(
         domain=DOMAIN,
         identifier=identifier,
@@ -261,8 +265,8 @@ def _directory(
     )
 
 
-def _file(mail: _Place, attachment: Attachment) -> BrowseMediaSource:
-    """Return an attachment of a mail."""
+def _file(mail: _Location, attachment: Attachment) -> BrowseMediaSource:
+    """Return the media item of an attachment."""
     content_type = _content_type(attachment)
     return BrowseMediaSource(
         domain=DOMAIN,
@@ -276,13 +280,13 @@ def _file(mail: _Place, attachment: Attachment) -> BrowseMediaSource:
 
 
 def _title(mail: Mail) -> str:
-    """Return what a mail is known by."""
+    """Return the title of a mail: sender and subject, or its UID."""
     names = filter(None, (mail.sender_name or mail.sender, mail.subject))
     return " · ".join(names) or str(mail.uid)
 
 
 def _content_type(attachment: Attachment) -> str:
-    """Return the type that a mail gives a part, if it is one."""
+    """Return the declared content type if it is valid, otherwise a generic one."""
     content_type = attachment.content_type
     if _CONTENT_TYPE.fullmatch(content_type):
         return content_type
@@ -290,19 +294,19 @@ def _content_type(attachment: Attachment) -> str:
 
 
 class AttachmentView(HomeAssistantView):
-    """Serves attachments to users who may read the account's mail."""
+    """Serves attachments to users with read access to the account's mail."""
 
     path = f"/api/{DOMAIN}/attachment"
     url = f"{path}/{{identifier:.+}}"
     name = f"api:{DOMAIN}:attachment"
 
     def __init__(self, hass: HomeAssistant) -> None:
-        """Keep what the accounts are found by."""
+        """Create the view with a secret for grants."""
         self.hass = hass
         self._secret = token_bytes()
 
     def url_for_automation(self, identifier: str) -> str:
-        """Return a signed URL that opens an attachment for everyone who has it."""
+        """Return a signed URL: anyone with the URL can open the attachment."""
         return async_sign_path(
             self.hass,
             f"{self.path}/{identifier}?{_GRANT}={self._grant(identifier)}",
@@ -313,14 +317,14 @@ class AttachmentView(HomeAssistantView):
     def _grant(self, identifier: str) -> str:
         return hmac.digest(self._secret, identifier.encode(), "sha256").hex()
 
-    def _requester(self, request: web.Request, place: _Place) -> Requester:
-        """Return who sends a request.
+    def _requester(self, request: web.Request, location: _Location) -> Requester:
+        """Return the requester of an HTTP request.
 
-        A signature of a system user does not prove that an automation was given the URL: Home
-        Assistant also signs what a user plays by a webhook, as the companion app does, like that.
+        The signature of a system user does not prove that the URL was made for an automation:
+        Home Assistant uses it also if a user plays media by a webhook (companion app).
         """
         user: User = request[KEY_HASS_USER]
-        grant = self._grant(place.identifier())
+        grant = self._grant(location.identifier())
         if user.system_generated and hmac.compare_digest(
             request.query.get(_GRANT, "").encode(), grant.encode()
         ):
@@ -328,17 +332,19 @@ class AttachmentView(HomeAssistantView):
         return Requester(user=user)
 
     async def get(self, request: web.Request, identifier: str) -> web.StreamResponse:
-        """Pass an attachment on as it comes from the mail server."""
+        """Stream an attachment from the mail server."""
         try:
-            place = _Place.parse(self.hass, identifier)
+            location = _Location.parse(self.hass, identifier)
         except HomeAssistantError as err:
             raise web.HTTPNotFound from err
-        if not self._requester(request, place).may(Access.READ, place.entry):
+        if not self._requester(request, location).has_access(
+            Access.READ, location.entry
+        ):
             raise web.HTTPForbidden
         try:
-            attachment = await place.attachment()
-            pieces = place.client.read_part(
-                place.folder, place.uid_validity, place.uid, place.part
+            attachment = await location.attachment()
+            pieces = location.client.read_part(
+                location.folder, location.uid_validity, location.uid, location.part
             )
             first = await anext(pieces, b"")
         except (FolderNotFound, FolderRenumbered, MailNotFound, PartNotFound) as err:
@@ -352,14 +358,14 @@ class AttachmentView(HomeAssistantView):
             async for piece in pieces:
                 await response.write(piece)
         except ImapError:
-            # An orderly end would say that this is all of it.
+            # Do not end the response normally: the client would assume that it is complete.
             if request.transport is not None:
                 request.transport.abort()
         return response
 
 
 def _headers(attachment: Attachment) -> dict[str, str]:
-    """Return headers that let a browser show what is harmless, and keep all else as a file."""
+    """Return response headers; a browser shows harmless types and downloads all others."""
     content_type = _content_type(attachment)
     kind = "inline" if _SHOWN.fullmatch(content_type) else "attachment"
     filename = quote(safe_filename(attachment.filename, content_type), safe="")

@@ -1,4 +1,4 @@
-"""Who may use the mail of an account.
+"""Access to the mail of an account.
 
 | | administrator | other user | automation | assistant without a user |
 |---|---|---|---|---|
@@ -9,12 +9,12 @@
 | trigger, bus event | yes | no | yes | - |
 | fields of mail in entities and in the activity log | option | option | option | option |
 
-"Option" is the account's option `access`: nobody, read, or read and change. The switch
-`assistant` has to be on for the tools, and `read_only` refuses changes to everybody.
+"Option" is the account's option `access`: none, read, or read and change. The tools also need
+the option `assistant`, and `read_only` refuses all changes.
 
-An automation has no user in its context, also one that a user triggers. A script that a user
-starts counts as that user. Home Assistant shows the states of entities and the activity log to
-all users alike, so the option decides for all of them.
+The context of an automation has no user, even if a user triggers the automation. A script that
+a user starts has the permissions of that user. All users see the same entities and the same
+activity log, so the option applies to all users there.
 """
 
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ from .const import CONF_ACCESS, DOMAIN
 
 
 class Access(StrEnum):
-    """What users who are not administrators may do with the mail of an account."""
+    """Access of users without administrator rights to the mail of an account."""
 
     NONE = "none"
     READ = "read"
@@ -46,13 +46,13 @@ def access_of(entry: ConfigEntry) -> Access:
 
 
 def is_mail_shown(entry: ConfigEntry) -> bool:
-    """Return whether every user may see the fields of mail."""
+    """Return whether all users may see the fields of mail."""
     return access_of(entry) is not Access.NONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requester:
-    """Who asks for mail: a user, None if it is not known which, or an automation."""
+    """The source of a request for mail: a user, None if unknown, or an automation."""
 
     user: User | None = None
     is_automation: bool = False
@@ -62,16 +62,16 @@ class Requester:
         """Return whether no option restricts the requester."""
         return self.is_automation or (self.user is not None and self.user.is_admin)
 
-    def may(self, needed: Access, entry: ConfigEntry) -> bool:
+    def has_access(self, needed: Access, entry: ConfigEntry) -> bool:
         """Return whether the mail of an account may be read, or changed."""
         return self.is_trusted or access_of(entry) in {needed, Access.CHANGE}
 
-    def check(self, needed: Access, entry: ConfigEntry) -> None:
-        """Raise ServiceValidationError unless `may` returns true.
+    def check_access(self, needed: Access, entry: ConfigEntry) -> None:
+        """Raise ServiceValidationError unless `has_access` returns True.
 
-        It does not name the account: Home Assistant logs it.
+        The error does not contain the account's name, because Home Assistant logs it.
         """
-        if self.may(needed, entry):
+        if self.has_access(needed, entry):
             return
         if needed is Access.CHANGE:
             raise ServiceValidationError(
@@ -82,7 +82,7 @@ class Requester:
         )
 
     def check_administrator(self) -> None:
-        """Raise ServiceValidationError for a user who is not an administrator."""
+        """Raise ServiceValidationError for a user without administrator rights."""
         if not self.is_trusted:
             raise ServiceValidationError(
                 translation_domain=DOMAIN, translation_key="administrators_only"
@@ -93,7 +93,7 @@ AUTOMATION: Final = Requester(is_automation=True)
 
 
 async def async_requester_of_action(hass: HomeAssistant, context: Context) -> Requester:
-    """Return who calls an action; without a user it is an automation."""
+    """Return the requester of an action; a context without a user is an automation."""
     if context.user_id is None:
         return AUTOMATION
     return Requester(user=await hass.auth.async_get_user(context.user_id))
@@ -102,7 +102,7 @@ async def async_requester_of_action(hass: HomeAssistant, context: Context) -> Re
 async def async_requester_of_tool(
     hass: HomeAssistant, context: Context | None
 ) -> Requester:
-    """Return who talks to an assistant; a voice satellite does not know."""
+    """Return the requester of a tool; the context of a voice satellite has no user."""
     if context is None or context.user_id is None:
         return Requester()
     return Requester(user=await hass.auth.async_get_user(context.user_id))

@@ -1,4 +1,4 @@
-"""Keeps the bus event `new_mail` out of the recorder while no account wants it recorded."""
+"""Excludes the bus event `new_mail` from the recorder unless an account has it recorded."""
 
 import logging
 
@@ -17,9 +17,9 @@ _LOGGER = logging.getLogger(__name__)
 def async_filter_recorder(hass: HomeAssistant) -> None:
     """Exclude `new_mail` from the recorder while the option is off for every account.
 
-    Home Assistant has no public way to exclude one event, so this adds to the set that the
-    recorder reads from `recorder: exclude: event_types:`. What the user excluded there stays
-    excluded. Without a recorder there is nothing to do.
+    Home Assistant has no public way to exclude one event, so this adds it to the recorder's set
+    from `recorder: exclude: event_types:`. If the user has excluded it there, it stays
+    excluded. Does nothing without a recorder.
     """
     if (recorder := hass.data.get(DATA_INSTANCE)) is None:
         return

@@ -1,4 +1,4 @@
-"""What can be done about an issue."""
+"""Fix flows of the repair issues."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -16,15 +16,11 @@ from homeassistant.const import CONF_BASE, CONF_PASSWORD, CONF_VERIFY_SSL
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.data_entry_flow import AbortFlow
 from homeassistant.helpers import issue_registry as ir
-from homeassistant.helpers.selector import (
-    TextSelector,
-    TextSelectorConfig,
-    TextSelectorType,
-)
 
 from .const import CONF_FINGERPRINT, CONF_FOLDER, DEFAULT_FOLDER, SUBENTRY_TYPE_FOLDER
-from .flows.account_forms import account_part
+from .flows.account_forms import PASSWORD_SELECTOR, account_settings
 from .flows.account_steps import certificate_placeholders
+from .flows.form_fields import UserInput
 from .helpers import account_from_entry_data
 from .imap import (
     CannotConnect,
@@ -41,29 +37,19 @@ from .issues import (
     ISSUE_CORE_IMAP_TOO,
     ISSUE_FOLDER_MISSING,
     ISSUE_NOTHING_WATCHED,
-    core_imap_doubles,
+    core_imap_duplicates,
 )
-from .oauth.tokens import account_of
-from .server_text import as_text
+from .oauth.tokens import account_from_entry
+from .server_text import escape_markdown
 
-type UserInput = dict[str, Any] | None
-
-APP_PASSWORD_SCHEMA = vol.Schema(
-    {
-        vol.Required(CONF_PASSWORD): TextSelector(
-            TextSelectorConfig(
-                type=TextSelectorType.PASSWORD, autocomplete="current-password"
-            )
-        )
-    }
-)
+APP_PASSWORD_SCHEMA = vol.Schema({vol.Required(CONF_PASSWORD): PASSWORD_SELECTOR})
 
 
 class AccountRepairFlow(RepairsFlow):
-    """Repairs something of an account."""
+    """Base of the fix flows: they concern one account."""
 
     def __init__(self, data: Mapping[str, Any]) -> None:
-        """Keep what the issue says."""
+        """Store the data of the issue; its strings are the placeholders."""
         self.issue_data = data
         self.placeholders: dict[str, str] = {
             key: value for key, value in data.items() if isinstance(value, str)
@@ -71,7 +57,7 @@ class AccountRepairFlow(RepairsFlow):
 
     @property
     def entry(self) -> ConfigEntry:
-        """Return the account's entry; the flow is over if there is none any more."""
+        """Return the entry of the account; abort the flow if it was removed."""
         entry = self.hass.config_entries.async_get_entry(self.issue_data["entry_id"])
         if entry is None:
             raise AbortFlow("account_removed")
@@ -79,16 +65,16 @@ class AccountRepairFlow(RepairsFlow):
 
     @callback
     def update_entry(self, data: Mapping[str, Any]) -> RepairsFlowResult:
-        """Update the entry's data, have it reloaded, and be done."""
+        """Update and reload the entry, and finish the flow."""
         entry = self.entry
         if not self.hass.config_entries.async_update_entry(entry, data=data):
-            # The update listener hears only of changes.
+            # The update listener is not called without a change.
             self.hass.config_entries.async_schedule_reload(entry.entry_id)
         return self.async_create_entry(data={})
 
     @callback
     def show_menu(self, step_id: str, *options: str) -> RepairsFlowResult:
-        """Let the user choose."""
+        """Show a menu."""
         return self.async_show_menu(
             step_id=step_id,
             menu_options=list(options),
@@ -102,7 +88,7 @@ class AccountRepairFlow(RepairsFlow):
         schema: vol.Schema | None = None,
         error: str | None = None,
     ) -> RepairsFlowResult:
-        """Ask the user; without a schema only to confirm."""
+        """Show a form; without a schema the user only confirms."""
         return self.async_show_form(
             step_id=step_id,
             data_schema=schema or vol.Schema({}),
@@ -112,7 +98,7 @@ class AccountRepairFlow(RepairsFlow):
 
     @callback
     def ignore(self) -> RepairsFlowResult:
-        """Let things be as they are."""
+        """Ignore the issue."""
         ir.async_get(self.hass).async_ignore(self.handler, self.issue_id, True)
         return self.async_abort(
             reason="issue_ignored", description_placeholders=self.placeholders
@@ -120,24 +106,24 @@ class AccountRepairFlow(RepairsFlow):
 
 
 class AppPasswordFlow(AccountRepairFlow):
-    """Asks for the password that the provider wants."""
+    """Asks for an app password."""
 
     async def async_step_init(self, _user_input: UserInput = None) -> RepairsFlowResult:
-        """Begin."""
+        """Start with the form."""
         return await self.async_step_password()
 
     async def async_step_password(
         self, user_input: UserInput = None
     ) -> RepairsFlowResult:
-        """Ask for the app password, and try it for real."""
+        """Ask for the app password and log in with it."""
         if user_input is None:
             return self.show_form("password", APP_PASSWORD_SCHEMA)
-        data = account_part(self.entry.data) | user_input
+        data = account_settings(self.entry.data) | user_input
         account = account_from_entry_data(data)
         try:
             await check_account(account, DEFAULT_FOLDER)
         except LoginRefused as err:
-            self.placeholders["answer"] = as_text(str(err))
+            self.placeholders["answer"] = escape_markdown(str(err))
             return self.show_form("password", APP_PASSWORD_SCHEMA, "login_refused")
         except ImapError:
             return self.show_form("password", APP_PASSWORD_SCHEMA, "cannot_connect")
@@ -153,12 +139,12 @@ _CERTIFICATE_OPTIONS: Final = {
 
 
 class CertificateFlow(AccountRepairFlow):
-    """Tells what is wrong with the certificate; the step is named for the problem."""
+    """Shows the problem with the certificate; there is a step per CertificateProblem."""
 
     _fingerprint: str
 
     async def async_step_init(self, _user_input: UserInput = None) -> RepairsFlowResult:
-        """Offer to try again, or to trust the server for what it is."""
+        """Offer a retry and the ways to accept the certificate."""
         problem = CertificateProblem(self.placeholders["problem"])
         return self.show_menu(problem, *_CERTIFICATE_OPTIONS[problem])
 
@@ -170,19 +156,19 @@ class CertificateFlow(AccountRepairFlow):
     async def async_step_retry(
         self, _user_input: UserInput = None
     ) -> RepairsFlowResult:
-        """Look at the certificate again."""
+        """Connect again and check the certificate."""
         try:
-            await check_account(account_of(self.hass, self.entry))
+            await check_account(account_from_entry(self.hass, self.entry))
         except CertificateError:
             return self.async_abort(reason="still_refused")
         except CannotConnect:
             return self.async_abort(reason="cannot_connect")
         except ImapError:
-            pass  # Whatever is wrong now, the certificate is not.
+            pass  # The certificate was accepted; the reload will report any other error.
         return self.update_entry(self.entry.data)
 
     async def async_step_trust(self, user_input: UserInput = None) -> RepairsFlowResult:
-        """Trust exactly the certificate that the server shows, once the user has seen it."""
+        """Show the current certificate; after confirmation trust only this one."""
         if user_input is not None:
             trust = {CONF_FINGERPRINT: self._fingerprint, CONF_VERIFY_SSL: True}
             return self.update_entry(self.entry.data | trust)
@@ -198,45 +184,45 @@ class CertificateFlow(AccountRepairFlow):
     async def async_step_do_not_verify(
         self, user_input: UserInput = None
     ) -> RepairsFlowResult:
-        """Do without the check once the user has read what that means."""
+        """Explain the risk; after confirmation turn verification off."""
         if user_input is None:
             return self.show_form("do_not_verify")
         return self.update_entry(self.entry.data | {CONF_VERIFY_SSL: False})
 
 
 class FolderMissingFlow(AccountRepairFlow):
-    """Offers to watch a folder no more that is gone."""
+    """Offers to remove a folder that no longer exists."""
 
     async def async_step_init(self, _user_input: UserInput = None) -> RepairsFlowResult:
-        """Offer to stop watching, or to wait."""
+        """Offer to remove the folder, or to wait for it."""
         return self.show_menu("init", "remove", "wait")
 
     async def async_step_remove(
         self, _user_input: UserInput = None
     ) -> RepairsFlowResult:
-        """Watch the folder no more."""
+        """Remove the folder from the entry."""
         subentry_id = self.issue_data["subentry_id"]
         if subentry_id in self.entry.subentries:
             self.hass.config_entries.async_remove_subentry(self.entry, subentry_id)
         return self.async_create_entry(data={})
 
     async def async_step_wait(self, _user_input: UserInput = None) -> RepairsFlowResult:
-        """Go on looking for it."""
+        """Keep the folder and ignore the issue."""
         return self.ignore()
 
 
 class CoreImapTooFlow(AccountRepairFlow):
-    """Offers to switch core IMAP off for an account that both watch."""
+    """Offers to disable core IMAP for an account that both integrations watch."""
 
     async def async_step_init(self, _user_input: UserInput = None) -> RepairsFlowResult:
-        """Offer to disable core IMAP's entries, or to keep both."""
+        """Offer to disable the entries of core IMAP, or to keep both."""
         return self.show_menu("init", "disable", "keep_both")
 
     async def async_step_disable(
         self, _user_input: UserInput = None
     ) -> RepairsFlowResult:
-        """Disable what core IMAP has for this account."""
-        for core_entry in core_imap_doubles(self.hass, self.entry):
+        """Disable the entries of core IMAP for this account."""
+        for core_entry in core_imap_duplicates(self.hass, self.entry):
             await self.hass.config_entries.async_set_disabled_by(
                 core_entry.entry_id, ConfigEntryDisabler.USER
             )
@@ -245,7 +231,7 @@ class CoreImapTooFlow(AccountRepairFlow):
     async def async_step_keep_both(
         self, _user_input: UserInput = None
     ) -> RepairsFlowResult:
-        """Let both watch the account."""
+        """Keep both and ignore the issue."""
         return self.ignore()
 
 
@@ -253,13 +239,13 @@ class NothingWatchedFlow(AccountRepairFlow):
     """Offers to watch INBOX again."""
 
     async def async_step_init(self, _user_input: UserInput = None) -> RepairsFlowResult:
-        """Begin."""
+        """Start with the form."""
         return await self.async_step_confirm()
 
     async def async_step_confirm(
         self, user_input: UserInput = None
     ) -> RepairsFlowResult:
-        """Watch INBOX, unless a folder is watched by now."""
+        """Add INBOX, unless the user added a folder in the meantime."""
         if user_input is None:
             return self.show_form("confirm")
         if not self.entry.get_subentries_of_type(SUBENTRY_TYPE_FOLDER):
@@ -287,5 +273,5 @@ _FLOWS: Final[dict[str, type[AccountRepairFlow]]] = {
 async def async_create_fix_flow(
     hass: HomeAssistant, issue_id: str, data: dict[str, str | int | float | None]
 ) -> RepairsFlow:
-    """Return the flow that fixes an issue."""
+    """Return the fix flow of an issue."""
     return _FLOWS[str(data["key"])](data)

@@ -48,7 +48,7 @@ class FolderSensorDescription(SensorEntityDescription):
 
 
 def _total_unread(state: AccountState) -> int | None:
-    """Return how many mails are unread in all folders where it is known."""
+    """Return the sum of the known counts of unread mail, None if none is known."""
     counts = [
         folder.unread
         for folder in state.folders.values()
@@ -58,19 +58,19 @@ def _total_unread(state: AccountState) -> int | None:
 
 
 def _last_error(coordinator: AccountCoordinator) -> str | None:
-    """Return why the account was last not connected."""
+    """Return the key of the last connection error."""
     return error_key(error) if (error := coordinator.last_error) else None
 
 
 def _last_mail(state: FolderState) -> datetime | None:
-    """Return when the newest mail came: the server's word before the sender's."""
+    """Return INTERNALDATE of the newest mail, or the time of its Date header field."""
     if (mail := state.last_mail) is None:
         return None
     return mail.received or mail.date
 
 
 def _last_mail_attributes(state: FolderState) -> dict[str, Any] | None:
-    """Return of the newest mail what people want to see."""
+    """Return sender and subject of the newest mail."""
     if (mail := state.last_mail) is None:
         return None
     return {
@@ -172,12 +172,12 @@ class AccountSensor(AccountEntity, SensorEntity):
     @property
     @override
     def native_value(self) -> str | int | None:
-        """Return the value for what is known of the account."""
+        """Return the value for the account's state."""
         return self.entity_description.value_fn(self.coordinator)
 
     @property
     @override
-    def shown(self) -> object:
+    def state_values(self) -> object:
         """Return the value."""
         return self.native_value
 
@@ -196,20 +196,20 @@ class RecordedFolderSensor(FolderEntity, SensorEntity):
     @property
     @override
     def extra_state_attributes(self) -> Mapping[str, Any] | None:
-        """Return what else is known, if every user may see it."""
+        """Return the attributes if all users may see them."""
         if not is_mail_shown(self.coordinator.config_entry):
             return None
         return self.entity_description.attributes_fn(self.folder_state)
 
 
 class FolderSensor(RecordedFolderSensor):
-    """The same, without a record of who wrote what."""
+    """The same, but sender and subject are not recorded."""
 
     _unrecorded_attributes = PRIVATE_ATTRIBUTES
 
 
 class MatchesSensor(SubentryEntity, SensorEntity):
-    """How many mails a saved search finds."""
+    """The number of mails that match a saved search."""
 
     @property
     @override
@@ -220,11 +220,11 @@ class MatchesSensor(SubentryEntity, SensorEntity):
     @property
     @override
     def native_value(self) -> int | None:
-        """Return how many mails match."""
+        """Return how many mails match, None if that is unknown."""
         return self.coordinator.searches.count(self.subentry_id)
 
     @property
     @override
-    def shown(self) -> object:
+    def state_values(self) -> object:
         """Return the count."""
         return self.native_value

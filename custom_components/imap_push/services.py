@@ -1,4 +1,4 @@
-"""The actions: what automations do with mail."""
+"""The actions of the integration."""
 
 from collections.abc import Awaitable, Callable, Container
 from dataclasses import asdict, dataclass
@@ -114,7 +114,7 @@ def async_setup_services(hass: HomeAssistant) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Mails:
-    """The mails that an action is about."""
+    """The mails that an action is for."""
 
     entry: ImapPushConfigEntry
     folder: str
@@ -123,21 +123,23 @@ class _Mails:
 
     @property
     def client(self) -> Client:
-        """Return the command connection of their account."""
+        """Return the client of the account."""
         return self.entry.runtime_data.client
 
     @property
     def uid(self) -> int:
-        """Return the UID of the only one."""
+        """Return the UID of an action that takes only one mail."""
         return self.uids[0]
 
 
 async def _async_entry(call: ServiceCall, needed: Access) -> ImapPushConfigEntry:
-    """Return the account, whose mail the caller may read, or change."""
+    """Return the account; raise ServiceValidationError if the caller has no access."""
     entry: ImapPushConfigEntry = async_get_config_entry(
         call.hass, DOMAIN, call.data[ATTR_ENTRY_ID]
     )
-    (await async_requester_of_action(call.hass, call.context)).check(needed, entry)
+    (await async_requester_of_action(call.hass, call.context)).check_access(
+        needed, entry
+    )
     return entry
 
 
@@ -155,7 +157,7 @@ def _fields(entry: ImapPushConfigEntry, mail: Mail) -> dict[str, Any]:
 
 
 async def _async_search(call: ServiceCall) -> ServiceResponse:
-    """Return the newest mails of a folder that match."""
+    """Return the newest mails of a folder that match the criteria."""
     entry = await _async_entry(call, Access.READ)
     client, folder = entry.runtime_data.client, call.data[CONF_FOLDER]
     criteria = criteria_from_config(call.data)
@@ -170,7 +172,7 @@ async def _async_search(call: ServiceCall) -> ServiceResponse:
 
 
 async def _async_fetch(call: ServiceCall) -> ServiceResponse:
-    """Return a mail with its header and its text."""
+    """Return a mail with its header and text."""
     mails = await _async_mails(call, Access.READ)
     with translated_errors(mails.entry.title):
         content = await mails.client.content(
@@ -206,7 +208,7 @@ async def _async_save_attachment(call: ServiceCall) -> ServiceResponse:
 
 
 async def _async_directory(call: ServiceCall) -> Path:
-    """Return where the files go."""
+    """Return the directory for the files."""
     try:
         return await call.hass.async_add_executor_job(
             resolve_directory, call.hass, call.data.get(ATTR_DIRECTORY)
@@ -224,18 +226,18 @@ def _directory_not_allowed(directory: str) -> ServiceValidationError:
 
 
 async def _async_attachments(call: ServiceCall, mails: _Mails) -> list[Attachment]:
-    """Return the attachments that are wanted: these parts, else all, of these types."""
-    place = mails.folder, mails.uid_validity
+    """Return the attachments with the requested parts, by default all, and types."""
+    location = mails.folder, mails.uid_validity
     if parts := call.data.get(ATTR_PART):
         attachments = [
-            await mails.client.attachment(*place, mails.uid, part) for part in parts
+            await mails.client.attachment(*location, mails.uid, part) for part in parts
         ]
     else:
-        if not (found := await mails.client.mails(*place, mails.uids)):
+        if not (found := await mails.client.mails(*location, mails.uids)):
             raise MailNotFound
         mail = found[0]
-        all_wanted = call.data[CONF_INLINE_IMAGES]
-        attachments = [*(mail.attachments if all_wanted else mail.files)]
+        include_inline = call.data[CONF_INLINE_IMAGES]
+        attachments = [*(mail.attachments if include_inline else mail.files)]
     patterns = type_patterns(call.data.get(ATTR_CONTENT_TYPE, ()))
     return [
         attachment
@@ -251,7 +253,7 @@ async def _async_save_one(
     attachment: Attachment,
     saved_names: Container[str],
 ) -> JsonObjectType:
-    """Save one attachment and describe the file. Never replace a file in `saved_names`."""
+    """Save an attachment; return the fields of the file. Keep the files in `saved_names`."""
     name = inert_filename(attachment.filename, attachment.content_type)
     try:
         saved = await async_save(
@@ -262,7 +264,7 @@ async def _async_save_one(
             ),
             max_size=int(call.data[ATTR_MAX_SIZE] * _OCTETS_PER_MEGABYTE),
             overwrite=call.data[ATTR_OVERWRITE]
-            # A mail can have several files of the same name.
+            # A mail can have several attachments with the same name.
             and name not in saved_names
             and is_replaceable(name, attachment.content_type),
         )
@@ -334,7 +336,7 @@ async def _async_move(call: ServiceCall) -> ServiceResponse:
 
 
 async def _async_delete(call: ServiceCall) -> ServiceResponse:
-    """Move mails to Trash, or remove them for ever."""
+    """Move mails to Trash, or remove them permanently."""
     return await _async_write(
         call,
         lambda mails: mails.client.delete(
@@ -349,7 +351,10 @@ async def _async_delete(call: ServiceCall) -> ServiceResponse:
 async def _async_write(
     call: ServiceCall, request: Callable[[_Mails], Awaitable[StoreResult]]
 ) -> ServiceResponse:
-    """Change mails, and tell which; without an answer to tell it in, raise if some are gone."""
+    """Change mails; return the UIDs of those changed and those missing.
+
+    Raises HomeAssistantError if some are missing and the caller requests no response.
+    """
     mails = await _async_mails(call, Access.CHANGE)
     if mails.entry.options.get(CONF_READ_ONLY, DEFAULT_READ_ONLY):
         raise ServiceValidationError(
@@ -358,14 +363,14 @@ async def _async_write(
             translation_placeholders={"account": mails.entry.title},
         )
     with translated_errors(mails.entry.title):
-        done = await request(mails)
-    if done.missing and not call.return_response:
+        result = await request(mails)
+    if result.missing and not call.return_response:
         raise HomeAssistantError(
             translation_domain=DOMAIN,
             translation_key="some_missing",
             translation_placeholders={
-                "missing": str(len(done.missing)),
+                "missing": str(len(result.missing)),
                 "total": str(len(mails.uids)),
             },
         )
-    return {"uids": list(done.uids), "missing": list(done.missing)}
+    return {"uids": list(result.uids), "missing": list(result.missing)}

@@ -1,4 +1,4 @@
-"""What the system information page says."""
+"""System information: number of accounts and folders, and push modes."""
 
 from collections import Counter
 from typing import Any
@@ -12,12 +12,12 @@ from .coordinator import ImapPushConfigEntry
 
 @callback
 def async_register(hass: HomeAssistant, register: SystemHealthRegistration) -> None:
-    """Register what is told."""
+    """Register the system information."""
     register.async_register_info(_async_describe)
 
 
 async def _async_describe(hass: HomeAssistant) -> dict[str, Any]:
-    """Return how many accounts and folders there are, and how they are watched."""
+    """Return the numbers of accounts and folders, and of folders by push mode."""
     entries: list[ImapPushConfigEntry] = hass.config_entries.async_loaded_entries(
         DOMAIN
     )
@@ -25,12 +25,12 @@ async def _async_describe(hass: HomeAssistant) -> dict[str, Any]:
     modes = Counter(
         folder.push_mode.value for state in states for folder in state.folders.values()
     )
-    told = ", ".join(f"{mode}: {modes[mode]}" for mode in sorted(modes))
+    push_modes = ", ".join(f"{mode}: {modes[mode]}" for mode in sorted(modes))
     return {
         "accounts": len(hass.config_entries.async_entries(DOMAIN)),
         "connected": sum(state.connected for state in states),
         "folders": sum(
             len(entry.get_subentries_of_type(SUBENTRY_TYPE_FOLDER)) for entry in entries
         ),
-        "push_modes": told or "-",
+        "push_modes": push_modes or "-",
     }

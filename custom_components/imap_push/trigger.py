@@ -32,7 +32,8 @@ _CONFIG_SCHEMA: Final = vol.Schema(
 class NewMailTrigger(Trigger):
     """Trigger on each new mail in the target that matches the filter.
 
-    It listens to the mail of all accounts, and so needs none of them to be loaded.
+    It subscribes to the mail of all accounts, so it works before an account is loaded and
+    after one is reloaded.
     """
 
     @override
@@ -40,7 +41,7 @@ class NewMailTrigger(Trigger):
     async def async_validate_config(
         cls, hass: HomeAssistant, config: ConfigType
     ) -> ConfigType:
-        """Validate the config; a target may be gone and come back."""
+        """Validate the config; the target does not have to exist now."""
         return cast(ConfigType, _CONFIG_SCHEMA(config))
 
     def __init__(self, hass: HomeAssistant, config: TriggerConfig) -> None:
@@ -61,7 +62,7 @@ class NewMailTrigger(Trigger):
         def async_mail_arrived(
             mail: NewMail, recipients: tuple[str, ...], context: Context
         ) -> None:
-            """Look at the mail first: that is cheaper than to resolve the target."""
+            """Run the action if filter and target match; the filter is the cheaper check."""
             if not self._filter.matches(mail, recipients):
                 return
             if not self._target.async_select((mail["device_id"],)):

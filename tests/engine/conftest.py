@@ -20,7 +20,7 @@ def _sockets(socket_enabled: None) -> None:
 @pytest.fixture(autouse=True)
 def _impatient_logout(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave servers whose script has no LOGOUT quickly."""
-    monkeypatch.setattr(connection, "LOGOUT_DEADLINE", 0.1)
+    monkeypatch.setattr(connection, "LOGOUT_DEADLINE_SECONDS", 0.1)
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from custom_components.imap_push.imap import (
 )
 from custom_components.imap_push.imap.watch import wait_strategy as push_module
 from custom_components.imap_push.imap.wire import connection
-from custom_components.imap_push.imap.wire.tcp import dial
+from custom_components.imap_push.imap.wire.tcp import connect_tcp
 
 from .conftest import account
 from .recorded import (
@@ -64,12 +64,12 @@ def tls_fixture(
     """Play every provider on loopback, under its own name."""
 
     async def dial_loopback(_host: str, port: int) -> object:
-        return await dial("127.0.0.1", port)
+        return await connect_tcp("127.0.0.1", port)
 
     # No mail is found by leaving IDLE early: it has to be announced.
-    monkeypatch.setattr(push_module, "IDLE_FIRST", 60.0)
-    monkeypatch.setattr(connection, "dial", dial_loopback)
-    monkeypatch.setattr(connection, "dial_patiently", dial_loopback)
+    monkeypatch.setattr(push_module, "IDLE_FIRST_SECONDS", 60.0)
+    monkeypatch.setattr(connection, "connect_tcp", dial_loopback)
+    monkeypatch.setattr(connection, "connect_tcp_retrying", dial_loopback)
     return certificate
 
 

@@ -23,8 +23,8 @@ from custom_components.imap_push.imap import (
     WatchedFolder,
     WatchOptions,
 )
-from custom_components.imap_push.imap.auth import login_limiter as logins
-from custom_components.imap_push.imap.auth.backoff import Backoff
+from custom_components.imap_push.imap.auth import login_limiter
+from custom_components.imap_push.imap.auth.login_limiter import Backoff
 from custom_components.imap_push.imap.watch import folder
 
 from tests.rig.light_server import LightServer
@@ -46,7 +46,7 @@ CHECK_SECONDS: Final = 0.001
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Remove the pauses between reconnects and the limit for a burst of mail."""
     monkeypatch.setattr(folder, "MAX_BURST", MAILS)
-    monkeypatch.setattr(logins, "INTERVAL", 0.001)
+    monkeypatch.setattr(login_limiter, "LOGIN_INTERVAL_SECONDS", 0.001)
     monkeypatch.setattr(Backoff, "delay", lambda *_: 0.0)
 
 

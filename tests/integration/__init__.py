@@ -1,4 +1,4 @@
-"""The integration inside Home Assistant, with a stand-in for the engine where a case needs one."""
+"""Tests of the integration in Home Assistant; fakes replace the engine where needed."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -39,13 +39,13 @@ ENTRY_DATA = {
     CONF_VERIFY_SSL: True,
 }
 
-# The same without what signs in.
+# Without credentials.
 ACCOUNT_DATA = {key: ENTRY_DATA[key] for key in ENTRY_DATA if key != CONF_PASSWORD}
-# What the form for it says beside that.
+# The authentication method in a form.
 BY_PASSWORD = {"authentication": "password"}
 BY_OAUTH = {"authentication": "oauth2"}
 
-# What the core integration "imap" keeps of the same account.
+# Entry data of core IMAP for the same account.
 CORE_IMAP_DATA = {
     "username": USERNAME,
     "password": PASSWORD,
@@ -70,14 +70,14 @@ PUSH_MODE = "sensor.jane_example_com_push_mode"
 CONNECTIVITY = "binary_sensor.jane_example_com_connectivity"
 
 
-# A test of an account whose mail all users may read.
+# For an account whose mail all users may read.
 READABLE = pytest.mark.parametrize(
     "entry_options", [pytest.param({"access": "read"}, id="all may read")]
 )
 
 
 async def open_form(hass: HomeAssistant) -> str:
-    """Begin to set an account up by hand; return the flow's ID."""
+    """Start the setup of an account and open the server form; return the ID of the flow."""
     form = await hass.config_entries.flow.async_init(
         DOMAIN, context={"source": SOURCE_USER}
     )
@@ -88,19 +88,19 @@ async def open_form(hass: HomeAssistant) -> str:
 
 
 def get_state(hass: HomeAssistant, entity_id: str) -> State:
-    """Return the state of an entity that exists."""
+    """Return the state of an existing entity."""
     state = hass.states.get(entity_id)
     assert state is not None
     return state
 
 
 def suggested(result: Any) -> dict[str, Any]:
-    """Return the values that a form shows, those in its sections as well."""
+    """Return the suggested values of a form, including those of its sections."""
     return _suggested(result["data_schema"])
 
 
 def _suggested(schema: vol.Schema) -> dict[str, Any]:
-    """Return the values that a schema shows."""
+    """Return the suggested values of a schema."""
     values = {}
     for marker, field in schema.schema.items():
         if isinstance(field, section):

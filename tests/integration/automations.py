@@ -22,7 +22,7 @@ DONE = "automation_ran"
 
 
 def make_entry(name: str, *folders: str) -> MockConfigEntry:
-    """Return the entry of an account with these folders; its ids tell the name."""
+    """Return an entry with these folders; its IDs contain the name."""
     return MockConfigEntry(
         domain=DOMAIN,
         title=name,

@@ -1,4 +1,4 @@
-"""Fixtures for the integration inside Home Assistant."""
+"""Fixtures for the tests of the integration."""
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,15 +26,16 @@ from homeassistant.config_entries import ConfigSubentryDataWithId
 from homeassistant.core import HomeAssistant
 
 from . import ENTRY_DATA, USERNAME
+from .flow_forms import make_discovery
 
 
 @pytest.fixture(autouse=True)
 def _custom_integrations(enable_custom_integrations: None) -> None:
-    """Let Home Assistant find the integration."""
+    """Enable custom integrations in Home Assistant."""
 
 
 class FakeWatcher:
-    """Stands in for the engine's watcher: a test plays what the server does."""
+    """Replaces the watcher of the engine; the test calls its listener."""
 
     def __init__(
         self,
@@ -43,7 +44,7 @@ class FakeWatcher:
         options: WatchOptions,
         listener: Listener,
     ) -> None:
-        """Keep what the coordinator says."""
+        """Store the arguments."""
         self.account = account
         self.folders = dict(folders)
         self.calls: list[tuple[str, ...]] = []
@@ -55,7 +56,7 @@ class FakeWatcher:
         self.bug = asyncio.Event()
 
     async def run(self) -> None:
-        """Run until cancelled, and move a mark even then if the test wants it."""
+        """Run until cancelled; then move the mark if the test has set `last_words`."""
         self.running = True
         try:
             await self.bug.wait()
@@ -66,29 +67,29 @@ class FakeWatcher:
                 self.listener.mark_moved("INBOX", self.last_words)
 
     def add(self, name: str, folder: WatchedFolder) -> None:
-        """Watch one more folder."""
+        """Add a folder."""
         assert name not in self.folders
         self.folders[name] = folder
         self.calls.append(("add", name))
 
     def remove(self, name: str) -> None:
-        """Watch a folder no more."""
+        """Remove a folder."""
         del self.folders[name]
         self.calls.append(("remove", name))
 
     def set_text(self, name: str, size: int, *, links: bool = False) -> None:
-        """Change the text that is delivered with the mail of a folder."""
+        """Change text size and links of a folder."""
         self.folders[name] = replace(self.folders[name], text_size=size, links=links)
         self.calls.append(("set_text", name))
 
     def check_now(self) -> None:
-        """Look for new mail everywhere."""
+        """Record the call."""
         self.calls.append(("check_now",))
 
 
 @pytest.fixture
 def imap_client() -> Iterator[Mock]:
-    """Replace the engine's client; every search finds nothing unless told otherwise."""
+    """Replace the client of the engine; by default searches find nothing."""
 
     def count(
         _folder: str, searches: Sequence[Criteria], *_: object
@@ -103,7 +104,7 @@ def imap_client() -> Iterator[Mock]:
 
 @pytest.fixture
 def watchers(imap_client: Mock) -> Iterator[list[FakeWatcher]]:
-    """Replace the engine's watcher; return those made so far."""
+    """Replace the watcher of the engine; return the watchers that were created."""
     made: list[FakeWatcher] = []
 
     def make(*args: object) -> FakeWatcher:
@@ -118,7 +119,7 @@ def watchers(imap_client: Mock) -> Iterator[list[FakeWatcher]]:
 
 @pytest.fixture
 def check_account() -> Iterator[AsyncMock]:
-    """Replace the try-out of an account; it succeeds unless told otherwise."""
+    """Replace the login of the config flow; it succeeds by default."""
     with patch(
         "custom_components.imap_push.flows.account_steps.check_account",
         return_value=frozenset({"IMAP4REV1"}),
@@ -128,13 +129,13 @@ def check_account() -> Iterator[AsyncMock]:
 
 @pytest.fixture
 def entry_options() -> dict[str, Any]:
-    """Return the options of the account; a test may name others as a parameter."""
+    """Return the options of the account; tests can parametrize them."""
     return {}
 
 
 @pytest.fixture
 def entry(hass: HomeAssistant, entry_options: dict[str, Any]) -> MockConfigEntry:
-    """Add the entry of an account whose INBOX is watched; it is not set up."""
+    """Return an added entry that watches INBOX; it is not set up."""
     entry = MockConfigEntry(
         domain=DOMAIN,
         title=USERNAME,
@@ -160,7 +161,17 @@ def entry(hass: HomeAssistant, entry_options: dict[str, Any]) -> MockConfigEntry
 async def watcher(
     hass: HomeAssistant, entry: MockConfigEntry, watchers: list[FakeWatcher]
 ) -> FakeWatcher:
-    """Set the entry up; return its watcher."""
+    """Set up the entry; return its watcher."""
     assert await hass.config_entries.async_setup(entry.entry_id)
     await hass.async_block_till_done()
     return watchers[-1]
+
+
+@pytest.fixture
+def discover() -> Iterator[AsyncMock]:
+    """Replace the discovery; it finds the server of the test account."""
+    with patch(
+        "custom_components.imap_push.flows.setup_steps.discover",
+        return_value=[make_discovery()],
+    ) as mock:
+        yield mock

@@ -1,4 +1,4 @@
-"""A config flow of nothing but the sign-in."""
+"""A config flow with only the OAuth steps."""
 
 from collections.abc import Mapping
 from typing import Any, override
@@ -10,7 +10,7 @@ from homeassistant.const import CONF_USERNAME
 
 
 class SignIn(OAuthSteps):
-    """Signs in at the provider that the flow was started with."""
+    """Signs in at the provider of the initial data."""
 
     server: Mapping[str, Any]
 
@@ -30,7 +30,7 @@ class SignIn(OAuthSteps):
         return await self.async_start_oauth_again(entry_data)
 
     @override
-    async def async_oauth_done(self, oauth_data: dict[str, Any]) -> ConfigFlowResult:
+    async def async_handle_token(self, oauth_data: dict[str, Any]) -> ConfigFlowResult:
         data = {**self.server, **oauth_data}
         if self.source == "reauth":
             return self.async_update_and_abort(self._get_reauth_entry(), data=data)

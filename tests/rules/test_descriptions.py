@@ -1,4 +1,4 @@
-"""Actions, triggers and conditions are described for the editors of automations."""
+"""Actions, triggers and conditions have descriptions for the automation editor."""
 
 from collections.abc import Iterator, Mapping
 import re
@@ -10,7 +10,7 @@ from homeassistant.helpers.selector import selector
 
 from . import ENGLISH, ICONS, INTEGRATION, ROOT, find, read_yaml
 
-# The file of descriptions, what it is called in the icons, and its page.
+# File of descriptions: key in the icons, page of the documentation.
 KINDS = {
     "services": ("service", "actions"),
     "triggers": ("trigger", "triggers"),
@@ -25,18 +25,16 @@ ALL = [
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_texts_and_icons_are_for_what_is_described(kind: str) -> None:
-    """No more, no less."""
+def test_texts_and_icons_match_the_descriptions(kind: str) -> None:
+    """None is missing, none is unused."""
     assert set(ENGLISH[kind]) == set(DESCRIPTIONS[kind])
     assert set(ICONS[kind]) == set(DESCRIPTIONS[kind])
     assert not [name for name in DESCRIPTIONS[kind] if name.startswith(".")]
 
 
 @pytest.mark.parametrize(("kind", "name"), ALL)
-def test_it_and_each_of_its_fields_has_a_name_and_a_description(
-    kind: str, name: str
-) -> None:
-    """A field in a section counts like any other, and has a name of its own."""
+def test_names_and_descriptions(kind: str, name: str) -> None:
+    """Fields in sections have them, too. Sections have a name."""
     texts = ENGLISH[kind][name]
     fields = [field for field, _ in _fields(DESCRIPTIONS[kind][name])]
     assert texts["name"]
@@ -52,7 +50,7 @@ def test_it_and_each_of_its_fields_has_a_name_and_a_description(
 
 
 @pytest.mark.parametrize(("kind", "name"), ALL)
-def test_it_has_an_icon(kind: str, name: str) -> None:
+def test_icons(kind: str, name: str) -> None:
     """Sections may have one."""
     icons = ICONS[kind][name]
     assert icons[KINDS[kind][0]].startswith("mdi:")
@@ -61,7 +59,7 @@ def test_it_has_an_icon(kind: str, name: str) -> None:
 
 @pytest.mark.parametrize(("kind", "name"), ALL)
 def test_every_field_has_a_selector(kind: str, name: str) -> None:
-    """One that Home Assistant knows, with words for its options."""
+    """It is valid, and its options have texts."""
     for _, field in _fields(DESCRIPTIONS[kind][name]):
         assert selector(field["selector"])
         for key in find(field["selector"], "translation_key"):
@@ -69,35 +67,35 @@ def test_every_field_has_a_selector(kind: str, name: str) -> None:
 
 
 @pytest.mark.parametrize(("kind", "name"), ALL)
-def test_it_has_its_place_in_the_documentation(kind: str, name: str) -> None:
-    """With each of its fields."""
+def test_documentation_has_every_field(kind: str, name: str) -> None:
+    """The page names the action, trigger or condition and its fields."""
     page = (ROOT / "docs" / f"{KINDS[kind][1]}.md").read_text()
     assert f"imap_push.{name}" in page
     for field, _ in _fields(DESCRIPTIONS[kind][name]):
         assert f"`{field}`" in page, field
 
 
-def test_every_action_that_is_registered_is_described() -> None:
-    """Hassfest asks for services.yaml; the other two are asked for what they offer."""
+def test_every_registered_action_has_a_description() -> None:
+    """Hassfest requires services.yaml."""
     source = (INTEGRATION / "services.py").read_text()
     registered = set(re.findall(r'^SERVICE_\w+: Final = "(\w+)"', source, re.MULTILINE))
     assert registered == set(DESCRIPTIONS["services"])
 
 
 @pytest.mark.parametrize("kind", ["triggers", "conditions"])
-def test_every_trigger_and_condition_is_described(kind: str) -> None:
-    """Both are what their module returns to Home Assistant."""
+def test_every_trigger_and_condition_has_a_description(kind: str) -> None:
+    """Those that the platform returns to Home Assistant."""
     module = kind.removesuffix("s")
     source = (INTEGRATION / f"{module}.py").read_text()
-    offered = re.search(
+    returned = re.search(
         rf"def async_get_{kind}\(.*?return (\{{.*?\}})", source, re.DOTALL
     )
-    assert offered is not None
-    assert set(re.findall(r'"(\w+)":', offered[1])) == set(DESCRIPTIONS[kind])
+    assert returned is not None
+    assert set(re.findall(r'"(\w+)":', returned[1])) == set(DESCRIPTIONS[kind])
 
 
 def _fields(description: Mapping[str, Any] | None) -> Iterator[tuple[str, Any]]:
-    """Yield the fields, those in sections as well."""
+    """Yield the fields, including those in sections."""
     for name, field in ((description or {}).get("fields") or {}).items():
         if "fields" in field:
             yield from field["fields"].items()

@@ -1,4 +1,4 @@
-"""What is raised to users is translated, and nothing is translated that is never raised."""
+"""Exceptions for users are translated, and no translation is unused."""
 
 import ast
 from collections.abc import Iterator
@@ -10,12 +10,12 @@ from custom_components.imap_push.mail.errors import ERROR_TEXTS
 
 from . import ENGLISH, INTEGRATION
 
-# What every error of the engine may say; see mail/errors.py.
+# Placeholders of engine errors; see mail/errors.py.
 ERROR_PLACEHOLDERS = {"account", "code"}
 
 
 def _raised() -> Iterator[tuple[str, dict[str, ast.expr]]]:
-    """Yield where an exception with a translation is made, and the arguments."""
+    """Yield place and arguments of each exception with a translation."""
     for path in sorted(INTEGRATION.glob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if not isinstance(node, ast.Call):
@@ -26,8 +26,8 @@ def _raised() -> Iterator[tuple[str, dict[str, ast.expr]]]:
                 yield f"{path.name}:{node.lineno}", arguments
 
 
-def _text(node: ast.expr) -> str | None:
-    """Return a text that is written down; others come out of the table of errors."""
+def _constant(node: ast.expr) -> str | None:
+    """Return a constant string; the table of errors has the others."""
     return str(node.value) if isinstance(node, ast.Constant) else None
 
 
@@ -35,12 +35,12 @@ RAISED = list(_raised())
 LITERAL = [
     pytest.param(key, arguments.get("translation_placeholders"), id=f"{where} {key}")
     for where, arguments in RAISED
-    if (key := _text(arguments["translation_key"]))
+    if (key := _constant(arguments["translation_key"]))
 ]
 
 
 def test_every_exception_has_a_text() -> None:
-    """And no text is for one that is never raised."""
+    """There are no texts for other exceptions."""
     keys = {str(parameter.values[0]) for parameter in LITERAL}
     assert keys | {*ERROR_TEXTS.values()} == set(ENGLISH["exceptions"])
 
@@ -49,16 +49,18 @@ def test_every_exception_has_a_text() -> None:
 def test_exception_fills_the_placeholders_of_its_text(
     key: str, placeholders: ast.expr | None
 ) -> None:
-    """No more, no less; those that are put together elsewhere are not looked at."""
+    """Placeholders that are not a literal dictionary are not checked."""
     if placeholders is not None and not isinstance(placeholders, ast.Dict):
         return
-    filled = {_text(name) for name in placeholders.keys if name} if placeholders else ()
+    filled = (
+        {_constant(name) for name in placeholders.keys if name} if placeholders else ()
+    )
     message = ENGLISH["exceptions"][key]["message"]
     assert set(re.findall(r"\{(\w+)\}", message)) == set(filled)
 
 
 @pytest.mark.parametrize("key", sorted({*ERROR_TEXTS.values()}))
-def test_error_of_the_engine_says_no_more_than_is_known(key: str) -> None:
-    """The words of the server are not passed on: they may hold the login."""
+def test_placeholders_of_engine_errors(key: str) -> None:
+    """The text of the server is not passed on: it may contain the username."""
     message = ENGLISH["exceptions"][key]["message"]
     assert set(re.findall(r"\{(\w+)\}", message)) <= ERROR_PLACEHOLDERS

@@ -34,8 +34,8 @@ ADDRESS = "jane@example.org"
         ),
     ],
 )
-def test_what_is_found(tmp_path: Path, name: str, text: str, *, found: bool) -> None:
-    """Secrets anywhere but where they are kept, addresses in logs."""
+def test_found_leaks(tmp_path: Path, name: str, text: str, *, found: bool) -> None:
+    """Secrets outside of the places where they are stored, addresses in logs."""
     path = tmp_path / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(f"before\n{text}\nafter\n")

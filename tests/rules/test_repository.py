@@ -1,4 +1,4 @@
-"""What hassfest and HACS ask of the manifest, of the repository and of the brand."""
+"""Requirements of hassfest and HACS for manifest, repository and brand images."""
 
 from pathlib import Path
 import re
@@ -11,7 +11,7 @@ from . import INTEGRATION, ROOT, read_json
 MANIFEST = read_json(INTEGRATION / "manifest.json")
 HACS = read_json(ROOT / "hacs.json")
 
-# What hassfest knows, of that what we may need.
+# The keys of hassfest that are useful here.
 KNOWN = {
     *(
         "after_dependencies",
@@ -40,8 +40,8 @@ BRAND_NAMES = {
 BRAND = INTEGRATION / "brand"
 
 
-def test_manifest_has_the_keys_that_hassfest_knows_in_its_order() -> None:
-    """The domain first, then the name, the others by the alphabet."""
+def test_keys_of_the_manifest() -> None:
+    """Domain, name, then all others sorted; hassfest knows no other keys."""
     keys = list(MANIFEST)
     assert keys[:2] == ["domain", "name"]
     assert keys[2:] == sorted(keys[2:])
@@ -49,8 +49,8 @@ def test_manifest_has_the_keys_that_hassfest_knows_in_its_order() -> None:
     assert set(keys) <= KNOWN
 
 
-def test_manifest_says_what_a_custom_integration_has_to_say() -> None:
-    """Addresses, owners, a version that compares, and requirements from PyPI."""
+def test_values_of_the_manifest() -> None:
+    """URLs, owners, a version, and requirements from PyPI."""
     assert MANIFEST["domain"] == INTEGRATION.name
     assert MANIFEST["name"] == HACS["name"]
     assert MANIFEST["iot_class"] == "cloud_push"
@@ -66,14 +66,14 @@ def test_manifest_says_what_a_custom_integration_has_to_say() -> None:
     )
 
 
-def test_hacs_knows_every_key() -> None:
-    """And a zip file would need a name."""
+def test_keys_of_hacs_json() -> None:
+    """A zip release requires a file name."""
     assert set(HACS) <= HACS_KNOWN
     assert not HACS.get("zip_release") or HACS["filename"]
 
 
-def test_minimum_is_the_same_everywhere() -> None:
-    """What HACS asks for is tested, and is what blueprints ask for."""
+def test_minimum_version_of_home_assistant_is_consistent() -> None:
+    """HACS, scripts/test and blueprints have the same minimum."""
     minimum = HACS["homeassistant"]
     tested = re.search(
         r"^minimum=(\S+)", (ROOT / "scripts/test").read_text(), re.MULTILINE
@@ -84,8 +84,8 @@ def test_minimum_is_the_same_everywhere() -> None:
         assert f"min_version: {minimum}\n" in blueprint.read_text()
 
 
-def test_repository_has_one_integration_and_what_hacs_looks_for() -> None:
-    """HACS takes the only folder for the integration."""
+def test_repository_has_the_layout_for_hacs() -> None:
+    """HACS installs the only folder in custom_components."""
     folders = [path for path in INTEGRATION.parent.iterdir() if path.is_dir()]
     assert [path.name for path in folders if path.name != "__pycache__"] == [
         INTEGRATION.name
@@ -94,16 +94,16 @@ def test_repository_has_one_integration_and_what_hacs_looks_for() -> None:
     assert "Apache License" in (ROOT / "LICENSE").read_text()
 
 
-def test_integration_brings_its_brand() -> None:
-    """Home Assistant serves no other images, and needs at least the icon."""
+def test_brand_images() -> None:
+    """Home Assistant serves only these names, and requires the icon."""
     images = {path.name for path in BRAND.iterdir()}
     assert images <= BRAND_NAMES
     assert {"icon.png", "icon@2x.png"} <= images
 
 
 @pytest.mark.parametrize("image", sorted(BRAND.iterdir()), ids=lambda path: path.name)
-def test_brand_image_has_the_size_that_it_should_have(image: Path) -> None:
-    """An icon is a square; the shorter side of a logo is as long as that of an icon."""
+def test_size_of_brand_images(image: Path) -> None:
+    """An icon is a square. The shorter side of a logo is between half and full icon size."""
     header = image.read_bytes()[:24]
     assert header[:8] == b"\x89PNG\r\n\x1a\n"
     width, height = struct.unpack(">II", header[16:24])
@@ -114,8 +114,8 @@ def test_brand_image_has_the_size_that_it_should_have(image: Path) -> None:
         assert 128 * scale <= min(width, height) <= 256 * scale
 
 
-def test_integration_says_that_it_has_no_yaml_configuration() -> None:
-    """An `async_setup` without a CONFIG_SCHEMA would be asked for it."""
+def test_integration_has_a_config_schema() -> None:
+    """Hassfest requires it for an `async_setup` without YAML configuration."""
     source = (INTEGRATION / "__init__.py").read_text()
     if "async def async_setup(" in source:
         assert "CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)" in source
@@ -124,13 +124,13 @@ def test_integration_says_that_it_has_no_yaml_configuration() -> None:
 @pytest.mark.parametrize(
     "page", ["SECURITY.md", ".github/ISSUE_TEMPLATE/config.yml"], ids=str
 )
-def test_vulnerability_can_be_reported_in_private(page: str) -> None:
-    """The link goes to the private reports of this repository."""
+def test_link_for_private_vulnerability_reports(page: str) -> None:
+    """It leads to the advisories of this repository."""
     repository = MANIFEST["issue_tracker"].removesuffix("/issues")
     assert f"{repository}/security/advisories/new" in (ROOT / page).read_text()
 
 
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
 def test_security_policy_is_linked(page: str) -> None:
-    """The policy can be found from the pages that people read first."""
+    """From the pages that people read first."""
     assert "](SECURITY.md)" in (ROOT / page).read_text()

@@ -1,4 +1,4 @@
-"""Texts read well in every language."""
+"""Rules for the texts of all languages. Only English has to be complete."""
 
 from pathlib import Path
 import re
@@ -13,13 +13,13 @@ LANGUAGES = sorted((INTEGRATION / "translations").glob("*.json"))
 
 @pytest.mark.parametrize("language", LANGUAGES, ids=lambda path: path.stem)
 def test_texts_are_well_formed(language: Path) -> None:
-    """No address, no HTML, no quoted placeholder, no blank at an end."""
+    """No URL, no HTML, no quoted placeholder, no space at the ends."""
     for path, text in strings(read_json(language)):
         assert text, path
         assert text == text.strip(), path
         assert "://" not in text, path
         assert not re.search(r"<[a-z/]", text), path
-        # Home Assistant shows texts as Markdown: what is between two * becomes italic.
+        # Home Assistant renders Markdown: text between two * is italic.
         assert text.replace("**", "").count("*") < 2, path
         assert not re.search(r"'\{\w+\}'", text), path
         assert all(name.isidentifier() for name in _placeholders(text)), path
@@ -27,25 +27,26 @@ def test_texts_are_well_formed(language: Path) -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES, ids=lambda path: path.stem)
-def test_a_translation_matches_english(language: Path) -> None:
-    """It has no key that English lacks, and the same placeholders.
+def test_translation_matches_english(language: Path) -> None:
+    """It has no other keys than English, and the same placeholders.
 
-    It may lag behind: Home Assistant shows the English text of a missing key.
+    Keys may be missing: Home Assistant then shows the English text.
     """
     for path, text in strings(read_json(language)):
-        assert path in TEXTS
-        assert _placeholders(text) == _placeholders(TEXTS[path]), path
+        outdated = f"{path}: translate it again, or delete it"
+        assert path in TEXTS, outdated
+        assert _placeholders(text) == _placeholders(TEXTS[path]), outdated
 
 
 @pytest.mark.parametrize("language", LANGUAGES, ids=lambda path: path.stem)
 def test_keys_are_sorted(language: Path) -> None:
-    """So that people find them, and changes merge."""
+    """This makes them easy to find and to merge."""
     for tree in (read_json(language), ICONS):
         assert list(strings(tree)) == list(strings(_sorted(tree)))
 
 
-def test_every_field_of_every_form_is_described() -> None:
-    """In every flow, step and section, of repairs as well."""
+def test_every_field_has_a_description() -> None:
+    """In all steps and sections, also of repairs."""
     forms = [
         form
         for kind in ("step", "sections")
@@ -58,14 +59,14 @@ def test_every_field_of_every_form_is_described() -> None:
         assert set(form["data"]) == set(form.get("data_description", {}))
 
 
-def test_every_issue_says_what_is_wrong_and_what_to_do() -> None:
-    """Hassfest wants either a description or a flow that mends it, never both."""
+def test_every_issue_has_a_title_and_a_description_or_a_fix_flow() -> None:
+    """Hassfest requires one of them, never both."""
     for key, issue in ENGLISH["issues"].items():
         assert issue["title"], key
         assert ("description" in issue) is not ("fix_flow" in issue), key
 
 
-def test_every_kind_of_subentry_has_its_words() -> None:
+def test_every_subentry_type_has_texts() -> None:
     """Its name, and the buttons that add and change one."""
     for kind, texts in ENGLISH["config_subentries"].items():
         assert texts["entry_type"], kind
@@ -73,7 +74,7 @@ def test_every_kind_of_subentry_has_its_words() -> None:
 
 
 def test_icons_are_material_design_icons() -> None:
-    """And one that depends on the state differs from the usual one."""
+    """An icon for a state differs from the default."""
     assert all(re.fullmatch(r"mdi:[a-z0-9-]+", icon) for _, icon in strings(ICONS))
     for entities in ICONS["entity"].values():
         for icons in entities.values():
@@ -85,7 +86,7 @@ def test_icons_are_material_design_icons() -> None:
 
 
 def _placeholders(text: str) -> list[str]:
-    """Return the placeholders of a text, sorted."""
+    """Return the sorted placeholders of a text."""
     return sorted(re.findall(r"\{([^}]*)\}", text))
 
 

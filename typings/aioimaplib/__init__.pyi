@@ -1,4 +1,4 @@
-# All that imap/wire/protocol.py relies on in aioimaplib, which ships no types.
+# The parts of aioimaplib that imap/wire/protocol.py uses. The library has no type hints.
 import asyncio
 from collections.abc import Callable, Collection
 

@@ -1,2 +1,2 @@
-# What the name stands for at run time: Home Assistant serves it from probatio.
+# At run time Home Assistant provides voluptuous from probatio.
 from probatio import *

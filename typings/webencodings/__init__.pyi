@@ -1,1 +1,1 @@
-# Of webencodings, which ships no types, only the table of labels is used.
+# Only the table of labels is used. The library has no type hints.

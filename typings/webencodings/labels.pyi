@@ -1,2 +1,2 @@
-# Label, lower case, to the name of its encoding (WHATWG Encoding Standard 4.2).
+# Label in lower case -> name of its encoding (WHATWG Encoding Standard 4.2).
 LABELS: dict[str, str]

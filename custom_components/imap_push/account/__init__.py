@@ -1,1 +1,1 @@
-"""An account in Home Assistant: its entry, subentries, devices, marks and saved searches."""
+"""An account in Home Assistant: subentries, devices, marks, saved searches, connection log."""

@@ -1,4 +1,4 @@
-"""What became of an account since it was loaded: for diagnostics, and bounded."""
+"""A log of an account's connection for diagnostics, of bounded size."""
 
 from collections import Counter, deque
 from dataclasses import dataclass, field, replace
@@ -14,7 +14,7 @@ MAX_CHANGES: Final = 50
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """What an account changed to, and when; its folders are in the order of the state."""
+    """A new state of an account, and its time; `folders` are in the order of the state."""
 
     at: datetime
     connected: bool
@@ -25,7 +25,7 @@ class Change:
 
 @dataclass(slots=True)
 class Latencies:
-    """Seconds from the time that the server gives a mail to its delivery; servers round it."""
+    """Seconds from INTERNALDATE, which has whole seconds, to the delivery of the mail."""
 
     count: int = 0
     last: float | None = None
@@ -33,14 +33,14 @@ class Latencies:
     _sum: float = 0.0
 
     def add(self, seconds: float) -> None:
-        """Take one more."""
+        """Add a measurement."""
         self.count += 1
         self.last = seconds
         self.longest = seconds if self.longest is None else max(self.longest, seconds)
         self._sum += seconds
 
     def as_dict(self) -> dict[str, Any]:
-        """Return how long it took."""
+        """Return the number of mails, and the last, mean and longest latency in seconds."""
         mean = self._sum / self.count if self.count else None
         return {
             "count": self.count,
@@ -51,8 +51,8 @@ class Latencies:
 
 
 @dataclass(slots=True)
-class History:
-    """The last changes of an account's state, and counters."""
+class ConnectionLog:
+    """The last changes of an account's state, and counters since it was loaded."""
 
     changes: deque[Change] = field(default_factory=lambda: deque(maxlen=MAX_CHANGES))
     connects: int = 0
@@ -60,14 +60,14 @@ class History:
     mails: Counter[str] = field(default_factory=Counter)
     latencies: Latencies = field(default_factory=Latencies)
 
-    def state_changed(self, state: AccountState) -> None:
-        """Keep a state that differs from the last one in what is kept."""
+    def record_state(self, state: AccountState) -> None:
+        """Record a state unless it equals the last one in all recorded fields."""
         change = Change(
             at=dt_util.utcnow(),
             connected=state.connected,
             push_mode=state.push_mode.value,
             error=type(state.error).__name__ if state.error else None,
-            folders=tuple(_describe_folder(it) for it in state.folders.values()),
+            folders=tuple(map(_describe_folder, state.folders.values())),
         )
         last = self.changes[-1] if self.changes else None
         if last is not None and replace(change, at=last.at) == last:
@@ -78,8 +78,8 @@ class History:
         if change.error and (last is None or change.error != last.error):
             self.reasons[change.error] += 1
 
-    def mail_arrived(self, arrival: Arrival) -> None:
-        """Count a mail, and how long it took if it came while we watched."""
+    def record_mail(self, arrival: Arrival) -> None:
+        """Count a mail, and record its latency unless it came with the catch-up."""
         if arrival.catch_up:
             self.mails["catch_up"] += 1
             return
@@ -88,7 +88,7 @@ class History:
             self.latencies.add((dt_util.utcnow() - received).total_seconds())
 
     def as_dict(self) -> dict[str, Any]:
-        """Return all of it, without a word that is not ours."""
+        """Return the log for diagnostics, without any text of the server or the user."""
         return {
             "reconnects": max(0, self.connects - 1),
             "reasons": dict(self.reasons),
@@ -96,19 +96,19 @@ class History:
             "latencies_in_seconds": self.latencies.as_dict(),
             "changes": [
                 {
-                    "at": it.at.isoformat(),
-                    "connected": it.connected,
-                    "push_mode": it.push_mode,
-                    "error": it.error,
-                    "folders": list(it.folders),
+                    "at": change.at.isoformat(),
+                    "connected": change.connected,
+                    "push_mode": change.push_mode,
+                    "error": change.error,
+                    "folders": list(change.folders),
                 }
-                for it in self.changes
+                for change in self.changes
             ],
         }
 
 
 def _describe_folder(state: FolderState) -> str:
-    """Return in a word or two how a folder is watched."""
+    """Return the push mode of a folder, or why there is none."""
     if state.missing:
         return "missing"
     mode = state.push_mode.value if state.available else "off"
@@ -116,5 +116,4 @@ def _describe_folder(state: FolderState) -> str:
 
 
 def _rounded(seconds: float | None) -> float | None:
-    """Return milliseconds' precision."""
     return None if seconds is None else round(seconds, 3)

@@ -1,4 +1,4 @@
-"""The devices: a service for the account, and one below it for each folder and search."""
+"""Devices: one of type service for the account, and one via it per folder and search."""
 
 from typing import Final
 
@@ -56,6 +56,6 @@ def async_register_subentry(
 
 
 def is_in_use(entry: ConfigEntry, device: DeviceEntry) -> bool:
-    """Return whether a device stands for the account, or for what it still has."""
-    in_use = {subentry_identifier(entry, it) for it in entry.subentries}
+    """Return whether a device belongs to the account or to one of its present subentries."""
+    in_use = {subentry_identifier(entry, key) for key in entry.subentries}
     return not device.identifiers.isdisjoint({account_identifier(entry), *in_use})

@@ -1,4 +1,4 @@
-"""The marks of an account's folders, kept on disk."""
+"""Stores the marks of an account's folders on disk."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -16,11 +16,10 @@ _LOGGER = logging.getLogger(__name__)
 
 STORAGE_VERSION: Final = 1
 
-# Seconds. A power cut repeats at most what was delivered within this time.
-SAVE_DELAY: Final = 0.5
+# After a power cut, mail that was delivered within this time is delivered again.
+SAVE_DELAY_SECONDS: Final = 0.5
 
-
-# What reading a damaged file can raise.
+# Errors that a damaged file can cause.
 _DAMAGE: Final = (
     AttributeError,
     HomeAssistantError,
@@ -32,9 +31,9 @@ _DAMAGE: Final = (
 
 
 class _StoredMarks(TypedDict):
-    """What the file holds: the marks by folder, and the login whose marks they are.
+    """Content of the file: the marks by folder, and the username that they belong to.
 
-    `pipelining` is false where the server does not stand several commands in one write.
+    `pipelining` is false if the server fails when several commands come in one write.
     """
 
     username: str
@@ -43,7 +42,7 @@ class _StoredMarks(TypedDict):
 
 
 class _StoredMark(TypedDict):
-    """What the file holds of a folder's mark; see `imap.Mark`."""
+    """A folder's mark in the file; see `imap.Mark`."""
 
     uid_validity: int
     next_uid: int
@@ -52,7 +51,7 @@ class _StoredMark(TypedDict):
 
 
 def _mark_to_dict(mark: Mark) -> _StoredMark:
-    """Return a mark as JSON knows it."""
+    """Convert a mark for JSON."""
     received = mark.last_received
     return {
         "uid_validity": mark.uid_validity,
@@ -63,18 +62,18 @@ def _mark_to_dict(mark: Mark) -> _StoredMark:
 
 
 def _mark_from_dict(stored: _StoredMark) -> Mark:
-    """Return the mark that was stored; one of version 0.1 remembers nothing.
+    """Convert a stored mark; files of version 0.1 have no `remembered`.
 
-    Raises ValueError or TypeError for what no mark can be (RFC 3501 2.3.1.1: 32 bits).
+    Raises ValueError or TypeError if it is invalid: numbers have 32 bits (RFC 3501 2.3.1.1).
     """
     uid_validity, next_uid = int(stored["uid_validity"]), int(stored["next_uid"])
     if not (0 <= uid_validity < 2**32 and 0 < next_uid <= 2**32):
-        raise ValueError("a number that no server can have given")
+        raise ValueError("UIDVALIDITY or UIDNEXT out of range")
     remembered = stored.get("remembered", [])
     if not isinstance(remembered, list) or not all(
         isinstance(digest, str) for digest in remembered
     ):
-        raise TypeError("no list of digests")
+        raise TypeError("not a list of digests")
     received = stored.get("last_received")
     return Mark(
         uid_validity,
@@ -95,14 +94,14 @@ async def async_remove_marks(hass: HomeAssistant, entry_id: str) -> None:
 
 
 class MarkStore:
-    """Keeps the marks of one account; what it is told is on disk within a second."""
+    """Stores the marks of one account; a change is on disk within a second."""
 
     def __init__(self, hass: HomeAssistant, entry_id: str, username: str) -> None:
-        """Keep the marks of this login."""
+        """Prepare the store; marks of another username are ignored."""
         self._store = _store(hass, entry_id)
         self._username = username
         self._marks: dict[str, Mark] = {}
-        self._save_is_due = False
+        self._is_save_scheduled = False
         self.pipelining = True
 
     @property
@@ -111,9 +110,9 @@ class MarkStore:
         return dict(self._marks)
 
     async def async_load(self, folders: Iterable[str]) -> dict[str, Mark | None]:
-        """Return the mark of each of these folders, None without one; drop all others.
+        """Return the mark of each of these folders, or None; drop all other marks.
 
-        A folder that is watched no more loses its mark: should it come back, what
+        A folder that is no longer watched loses its mark: if it is added again, mail that
         arrived in between is not new.
         """
         stored = await self._async_load_all()
@@ -122,11 +121,11 @@ class MarkStore:
         return found
 
     async def _async_load_all(self) -> dict[str, Mark]:
-        """Return all marks on disk that can be read."""
+        """Return all valid marks on disk."""
         try:
             stored = await self._store.async_load()
-            # Another login has other mailboxes, and servers exist where all of them
-            # have the same UIDVALIDITY.
+            # Another username has other mailboxes, and on some servers all mailboxes have
+            # the same UIDVALIDITY.
             if stored is None or stored["username"] != self._username:
                 return {}
             self.pipelining = stored.get("pipelining", True) is not False
@@ -144,38 +143,38 @@ class MarkStore:
 
     def _log_damage(self, what: str, err: Exception) -> None:
         _LOGGER.error(
-            "What was delivered so far of %s cannot be read from %s, so that mail which "
-            "arrived since Home Assistant was last running gives no event: %r",
-            what,
+            "Cannot read from %s which mail of %s was delivered, so that mail which arrived "
+            "since Home Assistant was last running gives no event: %r",
             self._store.key,
+            what,
             err,
         )
 
     @callback
-    def async_move(self, folder: str, mark: Mark) -> None:
-        """Take a folder's new mark."""
+    def async_set_mark(self, folder: str, mark: Mark) -> None:
+        """Store a folder's new mark."""
         self._marks[folder] = mark
         self._async_schedule_save()
 
     @callback
-    def async_drop(self, folder: str) -> None:
-        """Forget a folder that is watched no more; see `async_load`."""
+    def async_drop_mark(self, folder: str) -> None:
+        """Drop the mark of a folder that is no longer watched; see `async_load`."""
         if self._marks.pop(folder, None) is not None:
             self._async_schedule_save()
 
     @callback
-    def async_do_without_pipelining(self) -> None:
-        """Remember that the server does not stand several commands in one write."""
+    def async_disable_pipelining(self) -> None:
+        """Store that the server fails when several commands come in one write."""
         self.pipelining = False
         self._async_schedule_save()
 
     @callback
     def _async_schedule_save(self) -> None:
-        """Write in a moment, unless that is about to happen anyway."""
-        # Asking again would put the pending save off, a steady stream for ever.
-        if not self._save_is_due:
-            self._save_is_due = True
-            self._store.async_delay_save(self._data_to_save, SAVE_DELAY)
+        """Write after a delay, unless that is scheduled already."""
+        # async_delay_save restarts the delay: frequent calls would postpone the save forever.
+        if not self._is_save_scheduled:
+            self._is_save_scheduled = True
+            self._store.async_delay_save(self._data_to_save, SAVE_DELAY_SECONDS)
 
     async def async_save(self) -> None:
         """Write the marks now."""
@@ -183,8 +182,8 @@ class MarkStore:
 
     @callback
     def _data_to_save(self) -> _StoredMarks:
-        """Return what the file is to hold; asked for at the moment of writing."""
-        self._save_is_due = False
+        """Return the content of the file at the time of writing."""
+        self._is_save_scheduled = False
         return {
             "username": self._username,
             "pipelining": self.pipelining,

@@ -1,15 +1,19 @@
-"""Saved searches: how many mails match, and which of the new ones do."""
+"""Saved searches: count the mails that match, and find the new mails that match."""
 
 import asyncio
 from collections import deque
 from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 import contextlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 import itertools
 import logging
 import math
 from typing import Final
 
+from homeassistant.config_entries import ConfigSubentry
+
+from ..const import CONF_FOLDERS
+from ..helpers import criteria_from_config
 from ..imap import (
     Client,
     CommandRefused,
@@ -21,85 +25,125 @@ from ..imap import (
     SearchCount,
 )
 from ..mail.event_data import NewMail
-from .saved_search import Search
+from ..mail.filter import attached_files
 
 _LOGGER = logging.getLogger(__name__)
 
-# Seconds between two counts of a folder, so that a burst of mail is no burst of counts.
-REST: Final = 0.5
-# Seconds that a change waits to be counted: servers tell of a mail before we have it.
-SETTLE: Final = 0.1
-# Seconds until a count that failed is tried again, doubled each time up to the maximum.
-RETRY: Final = 5.0
-MAX_RETRY: Final = 300.0
-# Refused logins in a row, after which only a reload helps: servers lock out who goes on.
-MAX_REFUSALS: Final = 3
-# Seconds between two counts where time alone changes what matches.
-AGING: Final = 3600.0
-# Mails of a folder that wait to be asked about; of more, the oldest are not asked about.
-MAX_WAITING: Final = 1000
-# Of them, those that are asked about at a time.
-MAX_ASKED: Final = 500
+# Time between two counts of a folder, so that many new mails do not cause as many counts.
+MIN_COUNT_INTERVAL_SECONDS: Final = 0.5
+# Delay of the count after a change: servers announce a mail before we have fetched it.
+CHANGE_DELAY_SECONDS: Final = 0.1
+# Delay before a failed count is repeated, doubled after each failure up to the maximum.
+RETRY_SECONDS: Final = 5.0
+MAX_RETRY_SECONDS: Final = 300.0
+# After this many refused logins in a row, counting stops until the entry is reloaded: servers
+# lock accounts after too many failed logins.
+MAX_LOGIN_REFUSALS: Final = 3
+# Time between two counts of a watched folder if the result may change without a change there.
+TIME_DEPENDENT_COUNT_SECONDS: Final = 3600.0
+# New mails of a folder that wait for the next request; above this the oldest are dropped.
+MAX_PENDING_MAILS: Final = 1000
+# New mails in one request.
+MAX_MAILS_PER_REQUEST: Final = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedSearch:
+    """A saved search: its folders and its criteria."""
+
+    name: str
+    folders: tuple[str, ...]
+    criteria: Criteria
+
+    @property
+    def new_mail_criteria(self) -> Criteria:
+        """Return the criteria to search new mail by, without attachments.
+
+        A server's search for attachments only checks Content-Type. The structure of a new
+        mail is known, so `matches_attachments` checks that.
+        """
+        return replace(self.criteria, has_attachment=None)
+
+    @property
+    def is_time_dependent(self) -> bool:
+        """Return whether the result may change although the folder does not."""
+        return self.criteria.newer_than is not None or self.criteria.raw is not None
+
+    def matches_attachments(self, mail: NewMail) -> bool:
+        """Return whether a mail meets the criterion on attachments, if there is one."""
+        return self.criteria.has_attachment in {None, bool(attached_files(mail))}
+
+
+def search_from_subentry(subentry: ConfigSubentry) -> SavedSearch:
+    """Return the search that a subentry describes."""
+    return SavedSearch(
+        name=subentry.title,
+        folders=tuple(dict.fromkeys(subentry.data[CONF_FOLDERS])),
+        criteria=criteria_from_config(subentry.data),
+    )
 
 
 @dataclass(slots=True, kw_only=True)
 class _Folder:
-    """A folder that is searched. Times are the loop's.
+    """A folder that is searched. All times are those of the event loop's clock.
 
-    `due`: when it is to be counted. `rests_until`: it is not counted before. `pause`: seconds
-    that it rests after the next failure. `changes`: see `imap.FolderState`. `counts`: by search.
-    `waiting`: new mail that was not asked about yet.
+    `due`: time of the next count. `not_before`: earliest time of the next count.
+    `retry_delay`: seconds to wait after the next failure. `changes`: see `imap.FolderState`.
+    `counts`: by ID of the search. `pending`: new mail that is not in a request yet.
     """
 
     due: float = 0.0
-    rests_until: float = 0.0
-    pause: float = RETRY
+    not_before: float = 0.0
+    retry_delay: float = RETRY_SECONDS
     changes: int = 0
     counts: dict[str, int] = field(default_factory=dict)
-    waiting: deque[NewMail] = field(default_factory=lambda: deque(maxlen=MAX_WAITING))
+    pending: deque[NewMail] = field(
+        default_factory=lambda: deque(maxlen=MAX_PENDING_MAILS)
+    )
 
-    def request(self, not_before: float = 0.0) -> None:
-        """Have the folder counted as soon as it has rested."""
-        self.due = min(self.due, max(self.rests_until, not_before))
+    def request_count(self, not_before: float = 0.0) -> None:
+        """Request a count as early as possible, but not before this time."""
+        self.due = min(self.due, max(self.not_before, not_before))
 
-    def counted(self, now: float, interval: float) -> None:
-        """Rest for a moment; count again after the interval, or earlier if that was asked."""
-        self.pause, self.rests_until = RETRY, now + REST
-        self.due = max(min(self.due, now + interval), self.rests_until)
+    def set_counted(self, now: float, interval: float) -> None:
+        """Schedule the next count: after the interval, or earlier if one was requested."""
+        self.retry_delay = RETRY_SECONDS
+        self.not_before = now + MIN_COUNT_INTERVAL_SECONDS
+        self.due = max(min(self.due, now + interval), self.not_before)
 
-    def failed(self, now: float, at_least: float) -> None:
-        """Know nothing, and rest longer each time: at least so many seconds."""
+    def set_failed(self, now: float, min_delay: float) -> None:
+        """Clear the counts, and schedule a retry after at least `min_delay` seconds."""
         self.counts.clear()
-        self.rests_until = self.due = now + max(self.pause, at_least)
-        self.pause = min(2 * self.pause, MAX_RETRY)
+        self.not_before = self.due = now + max(self.retry_delay, min_delay)
+        self.retry_delay = min(2 * self.retry_delay, MAX_RETRY_SECONDS)
 
-    def recovered(self) -> None:
-        """Know nothing any more, and have that changed at once."""
+    def reset(self) -> None:
+        """Clear the counts, and request a count without delay."""
         self.counts.clear()
-        self.pause, self.rests_until, self.due = RETRY, 0.0, 0.0
+        self.retry_delay, self.not_before, self.due = RETRY_SECONDS, 0.0, 0.0
 
-    def add(self, mail: NewMail) -> None:
-        """Let a mail wait; with another numbering, the UIDs of the others mean nothing."""
-        if self.waiting and self.waiting[-1]["uid_validity"] != mail["uid_validity"]:
-            self.waiting.clear()
-        self.waiting.append(mail)
-        self.request()
+    def add_mail(self, mail: NewMail) -> None:
+        """Add a pending mail; drop those whose UIDs are of another UIDVALIDITY."""
+        if self.pending and self.pending[-1]["uid_validity"] != mail["uid_validity"]:
+            self.pending.clear()
+        self.pending.append(mail)
+        self.request_count()
 
-    def asked(self, mails: Iterable[NewMail]) -> None:
-        """Note about which mails was asked."""
+    def remove_mails(self, mails: Iterable[NewMail]) -> None:
+        """Remove mails that were in a request; request a count for the remaining ones."""
         done = {id(mail) for mail in mails}
-        left = [mail for mail in self.waiting if id(mail) not in done]
-        self.waiting.clear()
-        self.waiting.extend(left)
+        left = [mail for mail in self.pending if id(mail) not in done]
+        self.pending.clear()
+        self.pending.extend(left)
         if left:
-            self.request()
+            self.request_count()
 
 
-class Searches:
-    """Keeps the counts of an account's searches, one folder after another.
+class SavedSearches:
+    """Keeps the counts of an account's searches up to date, one folder after another.
 
-    All searches of a folder are one request, and only one request is under way at a time: what
-    changes meanwhile makes the folder due again. `on_count` is called when a count changed,
+    One request covers all searches of a folder, and only one request runs at a time; a change
+    during a request makes the folder due again. `on_count` is called when a count changed,
     `on_match` for each new mail that matches a search, oldest first.
     """
 
@@ -113,31 +157,31 @@ class Searches:
         on_match: Callable[[str, NewMail], None],
         on_login_refused: Callable[[], None],
     ) -> None:
-        """Count by a client; folders that are not `watched` every `poll_interval` seconds."""
+        """Count with a client; folders not in `watched` every `poll_interval` seconds."""
         self._client = client
         self._poll_interval = poll_interval
         self._watched = watched
         self._on_count = on_count
         self._on_match = on_match
         self._on_login_refused = on_login_refused
-        self._searches: dict[str, Search] = {}
+        self._searches: dict[str, SavedSearch] = {}
         self._folders: dict[str, _Folder] = {}
         self._refused: set[str] = set()
-        self._refusals = 0  # of the login, in a row
+        self._login_refusals = 0  # in a row
         self._is_online = False
         self._wake = asyncio.Event()
 
-    def put(self, search_id: str, search: Search) -> None:
-        """Count a search from now on, or anew with what it looks for now."""
+    def put(self, search_id: str, search: SavedSearch) -> None:
+        """Add or replace a search, and count it as soon as possible."""
         self._forget(search_id)
         self._searches[search_id] = search
         for name in search.folders:
-            self._folders.setdefault(name, _Folder()).request()
+            self._folders.setdefault(name, _Folder()).request_count()
         self._drop_folders()
         self._wake.set()
 
     def remove(self, search_id: str) -> None:
-        """Count a search no more."""
+        """Remove a search."""
         self._forget(search_id)
         self._drop_folders()
 
@@ -148,14 +192,14 @@ class Searches:
             folder.counts.pop(search_id, None)
 
     def _drop_folders(self) -> None:
-        """Drop the folders of which no search is left."""
-        needed = {name for it in self._searches.values() for name in it.folders}
+        """Drop the folders without a search."""
+        needed = {name for search in self._searches.values() for name in search.folders}
         self._folders = {
             name: folder for name, folder in self._folders.items() if name in needed
         }
 
     def count(self, search_id: str) -> int | None:
-        """Return how many mails match; None while that is not known."""
+        """Return how many mails match, None if that is unknown for any folder."""
         search = self._searches.get(search_id)
         if search is None or not self._is_online:
             return None
@@ -163,31 +207,31 @@ class Searches:
         known = [count for count in counts if count is not None]
         return sum(known) if len(known) == len(counts) else None
 
-    def mail_arrived(self, mail: NewMail) -> None:
-        """Ask at once, or as soon as possible, which searches a new mail matches."""
+    def add_mail(self, mail: NewMail) -> None:
+        """Check as soon as possible which searches a new mail matches."""
         if folder := self._folders.get(mail["folder"]):
-            folder.add(mail)
+            folder.add_mail(mail)
             self._wake.set()
 
-    def state_changed(
+    def update_state(
         self, folders: Mapping[str, FolderState], *, is_online: bool
     ) -> None:
-        """Count anew where something changed, and everything after an outage."""
+        """Request a count of each folder that changed, or of all folders after an outage."""
         is_back = is_online and not self._is_online
         self._is_online = is_online
-        settled = asyncio.get_running_loop().time() + SETTLE
+        not_before = asyncio.get_running_loop().time() + CHANGE_DELAY_SECONDS
         for name, folder in self._folders.items():
-            told = folders.get(name)
-            if told is not None and told.changes != folder.changes:
-                folder.changes = told.changes
-                folder.request(settled)
+            state = folders.get(name)
+            if state is not None and state.changes != folder.changes:
+                folder.changes = state.changes
+                folder.request_count(not_before)
                 self._wake.set()
             if is_back:
-                folder.recovered()
+                folder.reset()
                 self._wake.set()
 
     async def run(self) -> None:
-        """Count what is due, until cancelled."""
+        """Count each folder when it is due, until cancelled."""
         while True:
             name = await self._next_due()
             folder = self._folders[name]
@@ -195,10 +239,10 @@ class Searches:
                 await self._count(name, folder)
             except ImapError as err:
                 _LOGGER.debug("A folder was not counted: %s", type(err).__name__)
-                self._failed(folder, err)
+                self._handle_failure(folder, err)
             except Exception:
                 _LOGGER.exception("Error while counting a folder")
-                self._failed(folder, None)
+                self._handle_failure(folder, None)
 
     async def _next_due(self) -> str:
         """Wait until a folder is due; return the one that has been due longest."""
@@ -207,7 +251,9 @@ class Searches:
             self._wake.clear()
             due, name = math.inf, ""
             if self._is_online and self._folders:
-                due, name = min((it.due, name) for name, it in self._folders.items())
+                due, name = min(
+                    (folder.due, name) for name, folder in self._folders.items()
+                )
             if due <= loop.time():
                 return name
             with contextlib.suppress(TimeoutError):
@@ -215,84 +261,94 @@ class Searches:
                     await self._wake.wait()
 
     async def _count(self, name: str, folder: _Folder) -> None:
-        """Count a folder for all its searches, and ask about its new mail."""
+        """Count a folder for all its searches, and report new mail that matches."""
         searches = {
             search_id: search
             for search_id, search in self._searches.items()
             if name in search.folders and search_id not in self._refused
         }
-        waiting = list(itertools.islice(folder.waiting, MAX_ASKED))
+        mails = list(itertools.islice(folder.pending, MAX_MAILS_PER_REQUEST))
         folder.due = math.inf
-        found = await self._ask(name, searches.values(), [it["uid"] for it in waiting])
-        self._refusals = 0
-        folder.counted(
+        counts = await self._request(
+            name, searches.values(), [mail["uid"] for mail in mails]
+        )
+        self._login_refusals = 0
+        folder.set_counted(
             asyncio.get_running_loop().time(),
             self._interval(name, searches.values()),
         )
-        folder.asked(waiting)
-        # A search that was changed or removed meanwhile is not told what it was before.
+        folder.remove_mails(mails)
+        # Ignore the result for searches that were changed or removed during the request.
         searches = {
             search_id: search
             for search_id, search in searches.items()
             if self._searches.get(search_id) is search
         }
-        self._take_counts(folder, searches, found)
-        for mail in waiting:
+        self._store_counts(folder, searches, counts)
+        for mail in mails:
             for search_id, search in searches.items():
-                counted = found.get(search.of_new_mail)
-                if counted and mail["uid"] in counted.matching and search.fits(mail):
+                count = counts.get(search.new_mail_criteria)
+                if (
+                    count
+                    and mail["uid"] in count.matching
+                    and search.matches_attachments(mail)
+                ):
                     self._on_match(search_id, mail)
 
-    def _take_counts(
+    def _store_counts(
         self,
         folder: _Folder,
-        searches: Mapping[str, Search],
-        found: Mapping[Criteria, SearchCount],
+        searches: Mapping[str, SavedSearch],
+        counts: Mapping[Criteria, SearchCount],
     ) -> None:
-        """Keep what was counted in a folder; a search that was refused is asked no more."""
+        """Store the counts of a folder; exclude refused searches from later requests."""
         before = folder.counts.copy()
         for search_id, search in searches.items():
-            if counted := found.get(search.criteria):
-                folder.counts[search_id] = counted.total
+            if count := counts.get(search.criteria):
+                folder.counts[search_id] = count.total
                 continue
             self._refused.add(search_id)
             _LOGGER.warning("The server does not understand the search %s", search.name)
         if folder.counts != before:
             self._on_count()
 
-    async def _ask(
-        self, name: str, searches: Collection[Search], uids: Sequence[int]
+    async def _request(
+        self, name: str, searches: Collection[SavedSearch], uids: Sequence[int]
     ) -> dict[Criteria, SearchCount]:
-        """Return what was counted for all criteria that the server understands."""
-        wanted = dict.fromkeys(search.criteria for search in searches)
+        """Return the counts for all criteria that the server understands."""
+        criteria = dict.fromkeys(search.criteria for search in searches)
         if uids:
-            wanted |= dict.fromkeys(search.of_new_mail for search in searches)
-        if not wanted:
+            criteria |= dict.fromkeys(search.new_mail_criteria for search in searches)
+        if not criteria:
             return {}
-        answers = await self._client.count(name, [*wanted], uids)
+        results = await self._client.count(name, [*criteria], uids)
         return {
-            criteria: answer
-            for criteria, answer in zip(wanted, answers, strict=True)
-            if isinstance(answer, SearchCount)
+            key: result
+            for key, result in zip(criteria, results, strict=True)
+            if isinstance(result, SearchCount)
         }
 
-    def _interval(self, name: str, searches: Iterable[Search]) -> float:
-        """Return the seconds after which a folder is counted even if nothing is told."""
+    def _interval(self, name: str, searches: Iterable[SavedSearch]) -> float:
+        """Return the seconds until a folder is counted again without a known change."""
         if name not in self._watched:
             return self._poll_interval
-        if any(search.ages for search in searches):
-            return AGING
+        if any(search.is_time_dependent for search in searches):
+            return TIME_DEPENDENT_COUNT_SECONDS
         return math.inf
 
-    def _failed(self, folder: _Folder, error: ImapError | None) -> None:
-        """Try again later: all folders, if the failure is not about this one alone."""
-        at_least = (error and error.retry_after) or 0.0
+    def _handle_failure(self, folder: _Folder, error: ImapError | None) -> None:
+        """Schedule a retry, of all folders unless the error concerns only this one."""
+        min_delay = (error and error.retry_after) or 0.0
         if isinstance(error, LoginRefused):
-            self._refusals += 1
-            at_least = MAX_RETRY if self._refusals < MAX_REFUSALS else math.inf
+            self._login_refusals += 1
+            min_delay = (
+                MAX_RETRY_SECONDS
+                if self._login_refusals < MAX_LOGIN_REFUSALS
+                else math.inf
+            )
             self._on_login_refused()
-        is_alone = error is None or isinstance(error, FolderNotFound | CommandRefused)
+        is_local = error is None or isinstance(error, FolderNotFound | CommandRefused)
         now = asyncio.get_running_loop().time()
-        for it in [folder] if is_alone else self._folders.values():
-            it.failed(now, at_least)
+        for failed in [folder] if is_local else self._folders.values():
+            failed.set_failed(now, min_delay)
         self._on_count()

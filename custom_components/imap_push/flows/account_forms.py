@@ -1,4 +1,4 @@
-"""The forms that ask for an account, and what becomes of what was typed."""
+"""Forms for an account, and the conversion between form values and entry data."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -41,7 +41,7 @@ CONF_ACCOUNT: Final = "account"
 CONF_MANUAL: Final = "manual"
 CONF_SERVER: Final = "server"
 
-# Of an entry: who signs in where, and what vouches for the server. The rest signs in.
+# Keys of an entry's data: account and server, certificate trust. All others are credentials.
 ACCOUNT_KEYS: Final = (
     CONF_USERNAME,
     CONF_HOST,
@@ -56,7 +56,7 @@ PASSWORD_SELECTOR = TextSelector(
     TextSelectorConfig(type=TextSelectorType.PASSWORD, autocomplete="current-password")
 )
 
-# The selector for mail addresses would refuse those in other scripts than Latin.
+# Not the selector type for mail addresses: it rejects addresses with non-ASCII characters.
 ADDRESS_SCHEMA = vol.Schema(
     {
         vol.Optional(CONF_ADDRESS): TextSelector(
@@ -87,7 +87,7 @@ _SERVER_FIELDS: Final[dict[vol.Marker, Any]] = {
     vol.Required(CONF_VERIFY_SSL, default=True): BooleanSelector(),
     **_AUTHENTICATION_FIELD,
 }
-# What was found is one click away.
+# The settings that were found are in a collapsed section.
 PASSWORD_SCHEMA = vol.Schema(
     {
         **_PASSWORD_FIELD,
@@ -104,7 +104,7 @@ CA_SCHEMA = vol.Schema(
 
 
 def take_over_schema(accounts: list[SelectOptionDict]) -> vol.Schema:
-    """Return the form that asks which account of IMAP to take over."""
+    """Return the form that asks which account of core IMAP to copy."""
     return vol.Schema(
         {
             vol.Required(CONF_ACCOUNT): SelectSelector(
@@ -115,25 +115,26 @@ def take_over_schema(accounts: list[SelectOptionDict]) -> vol.Schema:
 
 
 def entry_data_from_form(user_input: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what an entry keeps of what was typed, without the blanks that come with pasting.
+    """Return the entry data for the form values; host and username are stripped.
 
-    A password only if it is to be used; the way to sign in is known by what is kept for it.
+    The password is included only for password authentication. The authentication method is
+    not stored: an entry has either a password or a token.
     """
     data = {key: user_input[key] for key in ACCOUNT_KEYS}
     data |= {key: data[key].strip() for key in (CONF_HOST, CONF_USERNAME)}
     if user_input[CONF_AUTHENTICATION] == Auth.PASSWORD:
-        data |= password_in(user_input)
+        data |= password_from(user_input)
     return data
 
 
-def password_in(user_input: Mapping[str, Any]) -> dict[str, str]:
-    """Return the password that was typed, if one was."""
+def password_from(user_input: Mapping[str, Any]) -> dict[str, str]:
+    """Return the entry data for the password; empty if it is missing or empty."""
     password = user_input.get(CONF_PASSWORD)
     return {CONF_PASSWORD: password} if password else {}
 
 
 def entry_data_from_server(server: Server) -> dict[str, Any]:
-    """Return what an entry keeps of settings that were found."""
+    """Return the entry data for discovered server settings."""
     return {
         CONF_USERNAME: server.username,
         CONF_HOST: server.host,
@@ -143,18 +144,18 @@ def entry_data_from_server(server: Server) -> dict[str, Any]:
     }
 
 
-def account_part(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what an entry says of the account, without what signs in to it."""
+def account_settings(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the data of an entry without password, token and OAuth provider."""
     return {key: data[key] for key in (*ACCOUNT_KEYS, *TRUST_KEYS) if key in data}
 
 
 def without_trust(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an account's data without the certificate and the authority that it trusts."""
+    """Return the data of an entry without CA and fingerprint."""
     return {key: data[key] for key in data if key not in TRUST_KEYS}
 
 
 def form_from_entry_data(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the server's form may show of an entry: never a secret."""
+    """Return the form values for an entry; no secrets."""
     auth = Auth.OAUTH2 if CONF_OAUTH_PROVIDER in data else Auth.PASSWORD
     return {
         **{key: data[key] for key in ACCOUNT_KEYS},

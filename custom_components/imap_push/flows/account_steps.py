@@ -1,4 +1,4 @@
-"""Trying an account, with the steps that its encryption may ask for."""
+"""Steps that test an account and let the user decide about certificates and encryption."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
@@ -13,7 +13,7 @@ from homeassistant.const import CONF_BASE, CONF_HOST, CONF_VERIFY_SSL
 from homeassistant.core import callback
 
 from ..const import CONF_CA, CONF_FINGERPRINT, CONF_SECURITY, DEFAULT_FOLDER
-from ..helpers import account_from_entry_data, certificates_in, context_of_ca
+from ..helpers import extract_certificates, ssl_context_for_ca
 from ..imap import (
     Account,
     Certificate,
@@ -24,93 +24,91 @@ from ..imap import (
     check_account,
     fetch_certificate,
 )
-from ..server_text import as_text
+from ..server_text import escape_markdown
 from .account_forms import CA_SCHEMA, without_trust
 from .form_errors import NOTHING, account_error
+from .form_fields import UserInput
 
 _LOGGER = logging.getLogger(__name__)
 
-DIGITS_IN_GROUP: Final = 4
+FINGERPRINT_GROUP: Final = 4  # digits
 
-type Errors = dict[str, str]
-type UserInput = dict[str, Any] | None
+type Errors = dict[str, str]  # translation key by field
+type ShowForm = Callable[[Errors], ConfigFlowResult]
 
 
 def certificate_placeholders(certificate: Certificate, host: str) -> dict[str, str]:
-    """Return what somebody has to know who decides about a certificate."""
+    """Return the placeholders of the texts that describe a certificate."""
+    # Groups of digits can be compared by eye, and allow line breaks.
+    digits = batched(certificate.fingerprint.upper(), FINGERPRINT_GROUP, strict=False)
     return {
-        "fingerprint": _in_groups(certificate.fingerprint.upper()),
+        "fingerprint": " ".join(map("".join, digits)),
         "host": host,
-        "issuer": as_text(certificate.issuer) or NOTHING,
+        "issuer": escape_markdown(certificate.issuer) or NOTHING,
         "not_after": (
             certificate.not_after.date().isoformat()
             if certificate.not_after
             else NOTHING
         ),
-        "subject": as_text(certificate.subject) or NOTHING,
+        "subject": escape_markdown(certificate.subject) or NOTHING,
     }
 
 
-def _in_groups(digits: str) -> str:
-    """Return what can be compared by eye, and has places for a new line to begin."""
-    return " ".join(map("".join, batched(digits, DIGITS_IN_GROUP, strict=False)))
-
-
 class AccountSteps(ConfigFlow):
-    """Tries an account for real, and asks before anything goes a way that is not safe."""
+    """Connects to an account. The user has to confirm anything insecure first."""
 
     _placeholders: dict[str, str] | None = None
     _unencrypted_host: str | None = None
     _candidate: dict[str, Any]
     _certificate: Certificate
     _error: ImapError | None = None
-    _refusal: Errors
-    _show_again: Callable[[Errors], ConfigFlowResult]
+    _form_errors: Errors
+    _show_again: ShowForm
 
     @abstractmethod
-    async def async_account_works(
+    async def async_save_account(
         self, data: dict[str, Any], capabilities: frozenset[str]
     ) -> ConfigFlowResult:
-        """Keep an account that works."""
+        """Create or update the entry after a successful login."""
 
-    async def async_account(self, data: dict[str, Any]) -> Account:
-        """Return the account to try."""
-        return account_from_entry_data(data)
+    @abstractmethod
+    def account_to_try(self, data: dict[str, Any]) -> Account:
+        """Return the account for entry data."""
 
     async def async_try_account(
-        self, data: dict[str, Any], show_again: Callable[[Errors], ConfigFlowResult]
+        self, data: dict[str, Any], show_again: ShowForm
     ) -> ConfigFlowResult:
-        """Keep the account if it works; otherwise show the form again, or ask what to do."""
+        """Log in and save the account; otherwise show the form again, or a menu of options."""
         self._candidate, self._show_again = data, show_again
         host = data[CONF_HOST]
         if data[CONF_SECURITY] == Security.NONE and host != self._unencrypted_host:
             return await self.async_step_not_encrypted()
-        account = await self.async_account(data)
+        account = self.account_to_try(data)
         try:
             capabilities = await check_account(account, DEFAULT_FOLDER)
         except CertificateError as err:
-            return await self._refuse_certificate(account, err)
+            return await self._handle_certificate_error(account, err)
         except ImapError as err:
-            return show_again(self._tell(err, host))
+            return show_again(self._record_error(err, host))
         except Exception:
             _LOGGER.exception("Unexpected exception")
             return show_again({CONF_BASE: "unknown"})
-        return await self.async_account_works(data, capabilities)
+        return await self.async_save_account(data, capabilities)
 
-    async def _refuse_certificate(
+    async def _handle_certificate_error(
         self, account: Account, err: CertificateError
     ) -> ConfigFlowResult:
-        """Ask what to do where the user may know better; otherwise tell what is wrong."""
-        self._refusal = self._tell(err, account.host)
+        """Let the user decide about an untrusted certificate; otherwise show the error."""
+        self._form_errors = self._record_error(err, account.host)
         if err.problem not in (
             CertificateProblem.UNTRUSTED,
             CertificateProblem.CHANGED,
         ):
-            return self._show_again(self._refusal)
+            return self._show_again(self._form_errors)
         try:
             self._certificate = await fetch_certificate(account)
         except ImapError:
-            return self._show_again(self._refusal)
+            return self._show_again(self._form_errors)
         if err.problem is CertificateProblem.CHANGED:
             return await self.async_step_certificate_changed()
         return await self.async_step_certificate()
@@ -118,13 +116,13 @@ class AccountSteps(ConfigFlow):
     async def async_step_certificate(
         self, user_input: UserInput = None
     ) -> ConfigFlowResult:
-        """Let the user decide about a certificate that nobody known has signed."""
+        """Let the user decide about a certificate that no known authority signed."""
         return self._show_certificate("certificate", "trust", "own_ca", "go_back")
 
     async def async_step_certificate_changed(
         self, user_input: UserInput = None
     ) -> ConfigFlowResult:
-        """Let the user decide about another certificate than the trusted one."""
+        """Let the user decide about a certificate that differs from the trusted one."""
         return self._show_certificate("certificate_changed", "trust", "go_back")
 
     def _show_certificate(self, step_id: str, *options: str) -> ConfigFlowResult:
@@ -137,16 +135,16 @@ class AccountSteps(ConfigFlow):
         )
 
     async def async_step_trust(self, user_input: UserInput = None) -> ConfigFlowResult:
-        """Trust exactly the certificate that was shown."""
+        """Trust only the certificate that was shown."""
         return await self._retry(**{CONF_FINGERPRINT: self._certificate.fingerprint})
 
     async def async_step_own_ca(self, user_input: UserInput = None) -> ConfigFlowResult:
-        """Ask for the certificate of the authority that signed the server's."""
+        """Ask for the CA certificate that signed the server certificate."""
         if user_input is None:
             return self._show_form("own_ca", CA_SCHEMA, None, {})
         try:
-            pem = certificates_in(user_input[CONF_CA])
-            context_of_ca(pem)
+            pem = extract_certificates(user_input[CONF_CA])
+            ssl_context_for_ca(pem)
         except ValueError:
             return self._show_form(
                 "own_ca", CA_SCHEMA, user_input, {CONF_CA: "ca_invalid"}
@@ -154,15 +152,15 @@ class AccountSteps(ConfigFlow):
         return await self._retry(**{CONF_CA: pem})
 
     async def _retry(self, **trust: str) -> ConfigFlowResult:
-        """Try the account again, and trust this."""
+        """Try the account again with another trust setting."""
         data = without_trust(self._candidate) | {CONF_VERIFY_SSL: True} | trust
         return await self.async_try_account(data, self._show_again)
 
     async def async_step_not_encrypted(
         self, user_input: UserInput = None
     ) -> ConfigFlowResult:
-        """Let the user confirm that everybody on the way may read along."""
-        self._refusal = {CONF_SECURITY: "encryption_missing"}
+        """Let the user confirm a connection without encryption."""
+        self._form_errors = {CONF_SECURITY: "encryption_missing"}
         return self.async_show_menu(
             step_id="not_encrypted",
             menu_options=["go_back", "allow_not_encrypted"],
@@ -172,7 +170,7 @@ class AccountSteps(ConfigFlow):
     async def async_step_allow_not_encrypted(
         self, user_input: UserInput = None
     ) -> ConfigFlowResult:
-        """Go on without encryption at this host."""
+        """Continue without encryption at this host."""
         self._unencrypted_host = self._candidate[CONF_HOST]
         return await self.async_try_account(self._candidate, self._show_again)
 
@@ -180,10 +178,10 @@ class AccountSteps(ConfigFlow):
         self, user_input: UserInput = None
     ) -> ConfigFlowResult:
         """Show the form again."""
-        return self._show_again(self._refusal)
+        return self._show_again(self._form_errors)
 
-    def _tell(self, err: ImapError, host: str) -> Errors:
-        """Return what is wrong by field."""
+    def _record_error(self, err: ImapError, host: str) -> Errors:
+        """Store the error and its placeholders; return the form errors."""
         _LOGGER.debug("The account cannot be used (%s)", type(err).__name__)
         self._error = err
         field, key, self._placeholders = account_error(err, DEFAULT_FOLDER, host)
@@ -198,7 +196,7 @@ class AccountSteps(ConfigFlow):
         errors: Errors,
         **placeholders: str,
     ) -> ConfigFlowResult:
-        """Show a form with what was typed; an error without a field of its own is on top."""
+        """Show a form with values and errors; an error of a field that it lacks is on top."""
         return self.async_show_form(
             step_id=step_id,
             data_schema=self.add_suggested_values_to_schema(schema, values),

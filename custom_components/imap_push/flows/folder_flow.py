@@ -32,36 +32,37 @@ from ..const import (
 )
 from ..imap import Criteria
 from ..mail.filter import is_bounded
-from ..server_text import as_text
+from ..server_text import escape_markdown
 from .form_fields import (
+    UserInput,
     choice,
+    collapsible,
     config_from_form,
-    folding,
     form_from_config,
     whole_number,
 )
 from .subentry_flow import SubentryFlow, folder_name, folder_selector
 
-# Opening a folder takes a question about it; the answer to this one is short everywhere.
+# To check a folder, count its unread mail: this needs EXAMINE, and the response is short.
 UNREAD: Final = Criteria(unread=True)
 
-TEXTS: Final = TextSelector(TextSelectorConfig(multiple=True))
+TEXT_LIST_SELECTOR: Final = TextSelector(TextSelectorConfig(multiple=True))
 FILTER_SCHEMA: Final = vol.Schema(
     {
-        vol.Optional(CONF_SENDER): TEXTS,
-        vol.Optional(CONF_RECIPIENT): TEXTS,
-        vol.Optional(CONF_SUBJECT): TEXTS,
+        vol.Optional(CONF_SENDER): TEXT_LIST_SELECTOR,
+        vol.Optional(CONF_RECIPIENT): TEXT_LIST_SELECTOR,
+        vol.Optional(CONF_SUBJECT): TEXT_LIST_SELECTOR,
         **choice(CONF_HAS_ATTACHMENT),
-        vol.Optional(CONF_ATTACHMENT_TYPE): TEXTS,
+        vol.Optional(CONF_ATTACHMENT_TYPE): TEXT_LIST_SELECTOR,
         vol.Optional(CONF_INLINE_IMAGES): BooleanSelector(),
-        vol.Optional(CONF_AUTHENTICATED_BY): TEXTS,
+        vol.Optional(CONF_AUTHENTICATED_BY): TEXT_LIST_SELECTOR,
         vol.Optional(CONF_IGNORE_BULK): BooleanSelector(),
     }
 )
 
 
-def folder_options_schema(watched: Mapping[str, Any]) -> dict[vol.Marker, Any]:
-    """Return the fields of how a folder is watched; a filter that is set is open."""
+def folder_options_schema(config: Mapping[str, Any]) -> dict[vol.Marker, Any]:
+    """Return the fields for the options of a folder; a filter that is set is expanded."""
     return {
         vol.Required(CONF_TEXT_SIZE, default=DEFAULT_TEXT_SIZE): whole_number(
             NumberSelectorConfig(
@@ -72,83 +73,83 @@ def folder_options_schema(watched: Mapping[str, Any]) -> dict[vol.Marker, Any]:
             )
         ),
         vol.Required(CONF_LINKS, default=False): BooleanSelector(),
-        vol.Required(CONF_FILTER): folding(FILTER_SCHEMA, watched.get(CONF_FILTER, {})),
+        vol.Required(CONF_FILTER): collapsible(
+            FILTER_SCHEMA, config.get(CONF_FILTER, {})
+        ),
     }
 
 
 def folder_schema(
-    options: list[SelectOptionDict], watched: Mapping[str, Any]
+    options: list[SelectOptionDict], config: Mapping[str, Any]
 ) -> vol.Schema:
-    """Return the form for a folder; a name that the server does not list can be typed."""
+    """Return the form for a folder. The user can type a name that is not listed."""
     return vol.Schema(
         {
             vol.Required(CONF_FOLDER): folder_selector(options),
-            **folder_options_schema(watched),
+            **folder_options_schema(config),
         }
     )
 
 
 class FolderFlow(SubentryFlow):
-    """Watch a folder, or change how it is watched."""
+    """Add a watched folder, or change its options."""
 
     _fields = {"folder_not_found": CONF_FOLDER}
 
-    async def async_step_user(
-        self, user_input: dict[str, Any] | None = None
-    ) -> SubentryFlowResult:
-        """Ask which folder, and try to open it."""
+    async def async_step_user(self, user_input: UserInput = None) -> SubentryFlowResult:
+        """Ask for the folder and check that the server can open it."""
         self._errors = {}
         if user_input is not None:
-            folder, watching = (
-                folder_name(user_input[CONF_FOLDER]),
-                _watching(user_input),
-            )
+            folder = folder_name(user_input[CONF_FOLDER])
+            config = _folder_config(user_input)
             if folder in self._watched:
                 return self.async_abort(reason="already_configured")
-            if self._is_bounded(watching):
-                await self._ask(lambda client: client.count(folder, [UNREAD]), folder)
+            if self._check_filter(config):
+                await self._request(
+                    lambda client: client.count(folder, [UNREAD]), folder
+                )
             if not self._errors:
                 return self.async_create_entry(
                     title=folder,
-                    data={CONF_FOLDER: folder, **watching},
+                    data={CONF_FOLDER: folder, **config},
                     unique_id=folder,
                 )
-        # Without a value, the frontend would choose the first folder of the list.
+        # Without a value, the frontend would select the first folder of the list.
         values = user_input or {CONF_FOLDER: ""}
         options = await self._folder_options((), without=self._watched)
         return self._form("user", folder_schema(options, values), values)
 
     async def async_step_reconfigure(
-        self, user_input: dict[str, Any] | None = None
+        self, user_input: UserInput = None
     ) -> SubentryFlowResult:
-        """Change how the folder is watched; another folder is another subentry."""
+        """Change the options of a folder. The folder itself cannot be changed."""
         subentry = self._get_reconfigure_subentry()
         if user_input is not None:
-            watching = _watching(user_input)
-            if self._is_bounded(watching):
+            config = _folder_config(user_input)
+            if self._check_filter(config):
                 return self.async_update_and_abort(
-                    self._get_entry(), subentry, data_updates=watching
+                    self._get_entry(), subentry, data_updates=config
                 )
-        watching = user_input or {
+        config = user_input or {
             **subentry.data,
             CONF_FILTER: form_from_config(subentry.data.get(CONF_FILTER, {})),
         }
-        self._placeholders = {"folder": as_text(subentry.data[CONF_FOLDER])}
+        self._placeholders = {"folder": escape_markdown(subentry.data[CONF_FOLDER])}
         return self._form(
-            "reconfigure", vol.Schema(folder_options_schema(watching)), watching
+            "reconfigure", vol.Schema(folder_options_schema(config)), config
         )
 
-    def _is_bounded(self, watching: Mapping[str, Any]) -> bool:
-        """Return whether the filter is not too long; otherwise the form will say so."""
+    def _check_filter(self, config: Mapping[str, Any]) -> bool:
+        """Return whether the filter is short enough; otherwise set the form errors."""
         self._errors = {}
-        if not is_bounded(watching[CONF_FILTER]):
-            # The frontend shows no error inside of a section, but above it.
+        if not is_bounded(config[CONF_FILTER]):
+            # The frontend shows no errors of fields in a section, only of the section.
             self._errors = {CONF_FILTER: "filter_too_long"}
         return not self._errors
 
 
-def _watching(user_input: Mapping[str, Any]) -> dict[str, Any]:
-    """Return how a folder is to be watched."""
+def _folder_config(user_input: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options to store for a folder."""
     return {
         CONF_TEXT_SIZE: user_input[CONF_TEXT_SIZE],
         CONF_LINKS: user_input[CONF_LINKS],

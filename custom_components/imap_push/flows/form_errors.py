@@ -1,4 +1,4 @@
-"""What a form says about what went wrong: the key of the text, its field, and what fills it."""
+"""Map errors to form errors: translation key, field and placeholders."""
 
 from typing import Final
 
@@ -44,11 +44,10 @@ from ..imap import (
 from ..mail.errors import most_specific
 from ..server_text import single_line
 
-# Characters of a server's words that fit into a form.
-MAX_ANSWER: Final = 300
-NOTHING: Final = "—"  # stands for what is not known
+MAX_FORM_TEXT: Final = 300  # characters of server text in a form
+NOTHING: Final = "—"  # shown for a missing value
 
-# Of an account that is tried: the field an error is about, and the key of its text.
+# Errors while an account is set up: field and translation key.
 ACCOUNT_ERRORS: Final[dict[type[BaseException], tuple[str, str]]] = {
     HostNotFound: (CONF_HOST, "host_not_found"),
     PortRefused: (CONF_PORT, "port_refused"),
@@ -80,7 +79,7 @@ CERTIFICATE_ERRORS: Final[dict[CertificateProblem, tuple[str, str]]] = {
     CertificateProblem.WRONG_HOST: (CONF_HOST, "certificate_wrong_host"),
     CertificateProblem.CHANGED: (CONF_VERIFY_SSL, "certificate_changed"),
 }
-# Of a login that is refused: the key of the text that has the server's words in it.
+# Refused logins with a server text: translation key of the message that contains this text.
 REFUSED_LOGINS: Final[dict[type[BaseException], str]] = {
     AppPasswordNeeded: "app_password_needed",
     OAuthNeeded: "oauth_needed",
@@ -88,7 +87,7 @@ REFUSED_LOGINS: Final[dict[type[BaseException], str]] = {
     LoginRefused: "login_refused_because",
 }
 
-# Of what an account that works is asked for: the key of the text.
+# Errors of requests with a configured account: translation key.
 REQUEST_ERRORS: Final[dict[type[BaseException], str]] = {
     LoginRefused: "login_refused",
     Unavailable: "unavailable",
@@ -97,8 +96,8 @@ REQUEST_ERRORS: Final[dict[type[BaseException], str]] = {
 }
 
 
-def app_password_page_at(host: str) -> str:
-    """Return where to make an app password for a server, as far as that is known."""
+def app_password_page_for(host: str) -> str:
+    """Return the URL where users of a server create an app password, or a dash."""
     provider = provider_of_host(host)
     if provider is None or not provider.needs_app_password:
         return NOTHING
@@ -108,7 +107,7 @@ def app_password_page_at(host: str) -> str:
 def account_error(
     err: ImapError, folder: str, host: str
 ) -> tuple[str, str, dict[str, str]]:
-    """Return field, key and placeholders of an error, the most specific that fit."""
+    """Return field, translation key and placeholders of the most specific form error."""
     provider = provider_of_host(host)
     match err:
         case CertificateError(problem=problem):
@@ -120,19 +119,19 @@ def account_error(
                 CONF_BASE,
                 "app_password_needed_at",
                 {
-                    "answer": _answer(str(err)) or NOTHING,
+                    "answer": _shorten(str(err)) or NOTHING,
                     "provider": provider.name,
                     "url": provider.page or NOTHING,
                 },
             )
         case TokenRevoked():
-            pass
-        case LoginRefused() if answer := _answer(str(err)):
+            pass  # Its text is our own, not from the server.
+        case LoginRefused() if answer := _shorten(str(err)):
             key = most_specific(REFUSED_LOGINS, err)
             return CONF_BASE, key, {"answer": answer}
         case CommandRefused(text=text):
-            return CONF_BASE, "command_refused", {"answer": _answer(text) or NOTHING}
-        case ServerLeft(text=text) if answer := _answer(text):
+            return CONF_BASE, "command_refused", {"answer": _shorten(text) or NOTHING}
+        case ServerLeft(text=text) if answer := _shorten(text):
             return CONF_BASE, "command_refused", {"answer": answer}
         case FolderNotFound():
             return CONF_BASE, "folder_not_found", {"folder": folder}
@@ -140,7 +139,7 @@ def account_error(
 
 
 def _wants_app_password(err: LoginRefused, provider: Provider) -> bool:
-    """Return if one of its app passwords is what is missing: not all servers say so."""
+    """Return whether to ask for an app password. Not every server reports this itself."""
     return provider.needs_app_password and type(err) in (
         LoginRefused,
         AppPasswordNeeded,
@@ -148,17 +147,17 @@ def _wants_app_password(err: LoginRefused, provider: Provider) -> bool:
 
 
 def request_error(err: ImapError, folder: str) -> tuple[str, dict[str, str]]:
-    """Return key and placeholders of what went wrong with a folder of a known account."""
+    """Return translation key and placeholders for an error of a request in a folder."""
     match err:
         case CriteriaRefused():
-            return "criteria_refused", {"answer": _answer(str(err))}
+            return "criteria_refused", {"answer": _shorten(str(err))}
         case CommandRefused(text=text):
-            return "command_refused", {"answer": _answer(text) or NOTHING}
+            return "command_refused", {"answer": _shorten(text) or NOTHING}
         case FolderNotFound():
             return "folder_not_found", {"folder": folder}
     return most_specific(REQUEST_ERRORS, err), {}
 
 
-def _answer(text: str) -> str:
-    """Return a server's words for an error, which the frontend shows as plain text."""
-    return single_line(text, MAX_ANSWER)
+def _shorten(text: str) -> str:
+    """Return the text of a server for an error; the frontend shows it as plain text."""
+    return single_line(text, MAX_FORM_TEXT)

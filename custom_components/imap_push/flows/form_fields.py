@@ -1,4 +1,4 @@
-"""Fields that several forms have, and how their values are stored."""
+"""Form fields that several forms share, and how their values are stored."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -17,15 +17,17 @@ from homeassistant.helpers.selector import (
 
 from ..const import CONF_FLAGGED, CONF_HAS_ATTACHMENT, CONF_UNREAD
 
-# Fields that are yes, no, or do not matter; stored as a boolean, or not at all.
+type UserInput = dict[str, Any] | None
+
+# Fields with the options yes, no and any; stored as a boolean, "any" is not stored.
 CHOICES: Final = (CONF_FLAGGED, CONF_HAS_ATTACHMENT, CONF_UNREAD)
 ANY: Final = "any"
-MEANINGS: Final = {"yes": True, "no": False}
-WORDS: Final = {meaning: word for word, meaning in MEANINGS.items()}
+CHOICE_VALUES: Final = {"yes": True, "no": False}
+CHOICE_NAMES: Final = {value: name for name, value in CHOICE_VALUES.items()}
 
 
 def dropdown(field: str, options: list[str]) -> SelectSelector:
-    """Return a choice of one option, whose texts are found by the field's name."""
+    """Return a selector for one option; its translation key is the name of the field."""
     return SelectSelector(
         SelectSelectorConfig(
             options=options, mode=SelectSelectorMode.DROPDOWN, translation_key=field
@@ -34,41 +36,42 @@ def dropdown(field: str, options: list[str]) -> SelectSelector:
 
 
 def choice(field: str) -> dict[vol.Marker, Any]:
-    """Return a field that is yes, no, or does not matter."""
-    return {vol.Required(field, default=ANY): dropdown(field, [ANY, *MEANINGS])}
+    """Return a field with the options any, yes and no."""
+    return {vol.Required(field, default=ANY): dropdown(field, [ANY, *CHOICE_VALUES])}
 
 
 def whole_number(config: NumberSelectorConfig) -> vol.All[int]:
-    """Return a box for a whole number."""
+    """Return an input box for an integer."""
     return vol.All(
         NumberSelector({**config, "mode": NumberSelectorMode.BOX}), vol.Coerce(int)
     )
 
 
-def folding(schema: vol.Schema, values: Mapping[str, Any]) -> section:
-    """Return a section that is open if something in it is set."""
+def collapsible(schema: vol.Schema, values: Mapping[str, Any]) -> section:
+    """Return a section that is expanded if one of its fields is set."""
     fields = {str(marker) for marker in schema.schema}
     config = config_from_form({key: values[key] for key in values if key in fields})
     return section(schema, {"collapsed": not config})
 
 
 def config_from_form(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is to be stored: only what is set, without the blanks around it."""
-    config = {key: _meaning(key, value) for key, value in values.items()}
+    """Return the values to store: only fields that are set, texts stripped."""
+    config = {key: _value_to_store(key, value) for key, value in values.items()}
     return {key: config[key] for key in config if config[key] not in (None, "", [])}
 
 
 def form_from_config(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a form shows of what is stored."""
+    """Return the form values for stored values."""
     return {
-        key: WORDS[value] if key in CHOICES else value for key, value in config.items()
+        key: CHOICE_NAMES[value] if key in CHOICES else value
+        for key, value in config.items()
     }
 
 
-def _meaning(field: str, value: Any) -> Any:
-    """Return what the value of a field stands for, None or empty if for nothing."""
+def _value_to_store(field: str, value: Any) -> Any:
+    """Return the value to store for a field; None or empty if it is not set."""
     if field in CHOICES:
-        return MEANINGS.get(value)
+        return CHOICE_VALUES.get(value)
     if isinstance(value, str):
         return value.strip()
     if isinstance(value, list):

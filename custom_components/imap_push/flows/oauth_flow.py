@@ -1,4 +1,4 @@
-"""Steps of the config flow that sign in with OAuth2: in the browser, or with a code."""
+"""Steps of the config flow for OAuth2: authorization code or device code."""
 
 from abc import abstractmethod
 import asyncio
@@ -42,11 +42,17 @@ from ..oauth.device_code import (
     DeviceProvider,
     SignInFailed,
     SignInProblem,
-    poll,
-    start,
+    poll_for_token,
+    request_code,
 )
-from ..oauth.providers import CUSTOM, OAuthProvider, fits, provider_from_data
+from ..oauth.providers import (
+    CUSTOM,
+    OAuthProvider,
+    accepts_client_id,
+    provider_from_data,
+)
 from ..oauth.tokens import CONF_AUTH_IMPLEMENTATION, MailOAuth2Implementation
+from .form_fields import UserInput
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -55,15 +61,15 @@ CONF_IMPLEMENTATION: Final = "implementation"
 CONF_SCOPE: Final = "scope"
 CONF_TOKEN_URL: Final = "token_url"
 
-# Why the provider's page sends the user back without a code (RFC 6749 4.1.2.1). All else
-# means that it does not like what was asked for.
+# Errors in the redirect from the provider (RFC 6749 4.1.2.1). All others mean that the
+# provider refused the authorization request.
 _REJECTIONS: Final = {
     "access_denied": SignInProblem.DENIED,
     "server_error": SignInProblem.UNREACHABLE,
     "temporarily_unavailable": SignInProblem.UNREACHABLE,
 }
-# What comes of the reasons for which Home Assistant would give up.
-_PROBLEMS: Final = {
+# Abort reasons of Home Assistant's flow for which ours shows a form instead.
+_ABORT_PROBLEMS: Final = {
     "oauth_failed": SignInProblem.UNREACHABLE,
     "oauth_timeout": SignInProblem.UNREACHABLE,
     "oauth_unauthorized": SignInProblem.REFUSED,
@@ -82,7 +88,7 @@ ENDPOINTS_SCHEMA = vol.Schema(
 def implementation_schema(
     clients: Mapping[str, MailOAuth2Implementation],
 ) -> vol.Schema:
-    """Return the form that asks with which client to sign in."""
+    """Return the form that asks which client credentials to use."""
     options = [
         SelectOptionDict(value=key, label=client.name)
         for key, client in clients.items()
@@ -97,7 +103,7 @@ def implementation_schema(
 
 
 class OAuthSteps(AbstractOAuth2FlowHandler):
-    """Signs in, and goes on with `async_oauth_done`."""
+    """Gets a token, then calls `async_handle_token`."""
 
     DOMAIN = DOMAIN
 
@@ -106,88 +112,95 @@ class OAuthSteps(AbstractOAuth2FlowHandler):
     _code: DeviceCode
 
     def __init__(self) -> None:
-        """Begin with nobody to sign in."""
+        """Start without a provider."""
         super().__init__()
-        self._oauth: dict[str, Any] = {}
+        self._oauth_data: dict[str, Any] = {}
         self._login = ""
         self._polling: asyncio.Task[dict[str, Any]] | None = None
-        self._failure = SignInFailed(SignInProblem.UNREACHABLE)
+        self._sign_in_error = SignInFailed(SignInProblem.UNREACHABLE)
 
     @property
     @override
     def logger(self) -> logging.Logger:
-        """Return where the steps of Home Assistant log to."""
+        """Return the logger for the steps of Home Assistant."""
         return _LOGGER
 
     @property
     @override
     def extra_authorize_data(self) -> dict[str, Any]:
-        """Return what saves the user typing the address once more."""
+        """Return the login hint, so that the user need not type the address again."""
         return {"login_hint": self._login}
 
     @abstractmethod
-    async def async_oauth_done(self, oauth_data: dict[str, Any]) -> ConfigFlowResult:
-        """Go on with what an entry keeps of a sign-in, beside login and server."""
+    async def async_handle_token(self, oauth_data: dict[str, Any]) -> ConfigFlowResult:
+        """Continue with the entry data of a sign-in: provider, client and token."""
 
     async def async_start_oauth(self, key: str, login: str) -> ConfigFlowResult:
-        """Sign in to an account at a provider of PROVIDERS, or at one of the user's own."""
+        """Sign in at a provider: a key of PROVIDERS, or CUSTOM."""
         self._login = login
         if key == CUSTOM:
-            # Who signs in once more finds the addresses as they were typed.
-            self._oauth[CONF_OAUTH_PROVIDER] = CUSTOM
+            # Keep the endpoints: after a failed sign-in the form shows them again.
+            self._oauth_data[CONF_OAUTH_PROVIDER] = CUSTOM
             return await self.async_step_oauth_endpoints()
-        self._oauth = {CONF_OAUTH_PROVIDER: key}
+        self._oauth_data = {CONF_OAUTH_PROVIDER: key}
         return await self.async_step_pick_implementation()
 
     async def async_start_oauth_again(
         self, entry_data: Mapping[str, Any]
     ) -> ConfigFlowResult:
-        """Sign in to the account of an entry, with the client that it was set up with."""
+        """Sign in for an existing entry, with the client credentials that it was set up with."""
         self._login = entry_data[CONF_USERNAME]
         kept = (CONF_OAUTH_PROVIDER, CONF_OAUTH_ENDPOINTS)
-        self._oauth = {key: entry_data[key] for key in kept if key in entry_data}
+        self._oauth_data = {key: entry_data[key] for key in kept if key in entry_data}
         implementation = entry_data[CONF_AUTH_IMPLEMENTATION]
         return await self.async_step_pick_implementation(
             {CONF_IMPLEMENTATION: implementation}
         )
 
     async def async_step_oauth_endpoints(
-        self, user_input: dict[str, Any] | None = None
+        self, user_input: UserInput = None
     ) -> ConfigFlowResult:
-        """Ask where to sign in at a provider that is not known."""
+        """Ask for the endpoints of a custom provider."""
         errors = {}
         if user_input is not None:
             endpoints = {key: value.strip() for key, value in user_input.items()}
-            errors = _find_bad_endpoints(endpoints)
+            errors = {
+                key: "https_needed"
+                for key in (CONF_AUTHORIZE_URL, CONF_TOKEN_URL)
+                if not is_secure_url(endpoints[key])
+            }
             if not errors:
-                self._oauth[CONF_OAUTH_ENDPOINTS] = endpoints
+                self._oauth_data[CONF_OAUTH_ENDPOINTS] = endpoints
                 return await self.async_step_pick_implementation()
         return self.async_show_form(
             step_id="oauth_endpoints",
             data_schema=self.add_suggested_values_to_schema(
-                ENDPOINTS_SCHEMA, user_input or self._oauth.get(CONF_OAUTH_ENDPOINTS)
+                ENDPOINTS_SCHEMA,
+                user_input or self._oauth_data.get(CONF_OAUTH_ENDPOINTS),
             ),
             errors=errors,
         )
 
     @override
     async def async_step_pick_implementation(
-        self, user_input: dict[str, Any] | None = None
+        self, user_input: UserInput = None
     ) -> ConfigFlowResult:
-        """Ask with which client to sign in, if there is more than one that fits."""
+        """Ask for the client credentials if more than one fits the provider."""
         try:
             clients = await async_get_implementations(self.hass, DOMAIN)
         except ImplementationUnavailableError:
             return self.async_abort(reason="oauth_implementation_unavailable")
-        self._provider = provider_from_data(self._oauth)
+        self._provider = provider_from_data(self._oauth_data)
         fitting = {
             key: client
             for key, client in clients.items()
             if isinstance(client, MailOAuth2Implementation)
-            and fits(client.client_id, self._oauth[CONF_OAUTH_PROVIDER])
+            and accepts_client_id(
+                client.client_id, self._oauth_data[CONF_OAUTH_PROVIDER]
+            )
         }
         if not fitting:
-            # The frontend asks for credentials then, and begins anew.
+            # The frontend then asks for credentials and restarts the flow.
             return self.async_abort(reason="missing_credentials")
         picked = user_input and fitting.get(user_input[CONF_IMPLEMENTATION])
         if len(fitting) == 1:
@@ -200,62 +213,68 @@ class OAuthSteps(AbstractOAuth2FlowHandler):
         )
 
     async def async_step_oauth_way(
-        self, user_input: dict[str, Any] | None = None
+        self, user_input: UserInput = None
     ) -> ConfigFlowResult:
-        """Let the user choose how to sign in, where there are two ways."""
-        self.flow_impl = self._client = self._client.at(self._provider)
+        """Let the user choose between browser and device code if the provider supports both."""
+        self.flow_impl = self._client = self._client.for_provider(self._provider)
         self._polling = None
         if self._provider.device_url is None:
             return await self.async_step_auth()
-        ways = ["auth", "oauth_device"]
+        options = ["auth", "oauth_device"]
         if self.source == SOURCE_USER:
-            ways.append("server")
-        return self.async_show_menu(step_id="oauth_way", menu_options=ways)
+            options.append("server")
+        return self.async_show_menu(step_id="oauth_way", menu_options=options)
 
     @override
     async def async_step_authorize_rejected(
         self, data: None = None
     ) -> ConfigFlowResult:
-        """Tell that the user or the provider did not allow it."""
+        """Show that the user or the provider refused the authorization."""
         error = self.external_data["error"]
         problem = _REJECTIONS.get(error, SignInProblem.REFUSED)
         return self._fail(SignInFailed(problem, error))
 
     @override
     async def async_step_creation(
-        self, user_input: dict[str, Any] | None = None
+        self, user_input: UserInput = None
     ) -> ConfigFlowResult:
-        """Get the token; the user may try again if there is none."""
+        """Request the token; on failure let the user try again."""
         result = await super().async_step_creation(user_input)
-        if (problem := _PROBLEMS.get(result.get("reason", ""))) is None:
+        if (problem := _ABORT_PROBLEMS.get(result.get("reason", ""))) is None:
             return result
         return self._fail(SignInFailed(problem, self._client.refusal or "no token"))
 
     @override
     async def async_oauth_create_entry(self, data: dict[str, Any]) -> ConfigFlowResult:
-        """Go on, unless the sign-in would end with the first token."""
+        """Continue if there is a refresh token; without it the access token would soon expire."""
         if not data[CONF_TOKEN].get("refresh_token"):
             return self._fail(SignInFailed(SignInProblem.REFUSED, "no refresh token"))
         return await self._done(data | {CONF_OAUTH_DEVICE: False})
 
     async def async_step_oauth_device(
-        self, user_input: dict[str, Any] | None = None
+        self, user_input: UserInput = None
     ) -> ConfigFlowResult:
-        """Show a code, and wait until the user has typed it on the provider's page."""
+        """Show a device code and wait until the user has entered it on the provider's page."""
         session = async_get_clientsession(self.hass)
-        provider = self._device_provider()
+        assert self._provider.device_url is not None
+        provider = DeviceProvider(
+            device_url=self._provider.device_url,
+            token_url=self._provider.token_url,
+            client_id=self._client.client_id,
+            scope=self._provider.scope,
+        )
         if self._polling is None:
             try:
-                code = await start(session, provider)
+                code = await request_code(session, provider)
             except SignInFailed as failure:
                 return self._fail(failure)
-            # If the user has closed the form meanwhile, this raises UnknownFlow.
+            # Raises UnknownFlow if the user closed the form during the request.
             self.hass.config_entries.flow.async_get(self.flow_id)
-            # The form may have been sent twice.
+            # The form may have been submitted twice.
             if self._polling is None:
                 self._code = code
                 self._polling = self.hass.async_create_background_task(
-                    poll(session, provider, code), f"{DOMAIN} device code"
+                    poll_for_token(session, provider, code), f"{DOMAIN} device code"
                 )
         if self._polling.done():
             return self.async_show_progress_done(next_step_id="oauth_device_done")
@@ -270,9 +289,9 @@ class OAuthSteps(AbstractOAuth2FlowHandler):
         )
 
     async def async_step_oauth_device_done(
-        self, user_input: dict[str, Any] | None = None
+        self, user_input: UserInput = None
     ) -> ConfigFlowResult:
-        """Go on with what came of the code; the frontend may ask twice."""
+        """Continue with the token; the frontend may call this step twice."""
         assert self._polling is not None
         try:
             token = self._polling.result()
@@ -287,20 +306,20 @@ class OAuthSteps(AbstractOAuth2FlowHandler):
         )
 
     async def async_step_oauth_failed(
-        self, user_input: dict[str, Any] | None = None
+        self, user_input: UserInput = None
     ) -> ConfigFlowResult:
-        """Tell why nothing came of it; then let the user try again."""
+        """Show why the sign-in failed, then let the user try again."""
         if user_input is not None:
             return await self.async_step_oauth_way()
-        return self._fail(self._failure)
+        return self._fail(self._sign_in_error)
 
     async def _done(self, data: dict[str, Any]) -> ConfigFlowResult:
-        """Go on with the token; by the time, an entry tells a new sign-in from a renewal."""
+        """Add the time of the sign-in, which distinguishes it from a renewed token, and continue."""
         signed_in = {CONF_OAUTH_SIGNED_IN: utcnow().isoformat()}
-        return await self.async_oauth_done({**self._oauth, **data, **signed_in})
+        return await self.async_handle_token({**self._oauth_data, **data, **signed_in})
 
     def _fail(self, failure: SignInFailed) -> ConfigFlowResult:
-        self._failure = failure
+        self._sign_in_error = failure
         return self.async_show_form(
             step_id="oauth_failed",
             data_schema=vol.Schema({}),
@@ -308,19 +327,9 @@ class OAuthSteps(AbstractOAuth2FlowHandler):
             description_placeholders={"reason": str(failure)},
         )
 
-    def _device_provider(self) -> DeviceProvider:
-        """Return the provider as a public client asks it, which has no secret."""
-        assert self._provider.device_url is not None
-        return DeviceProvider(
-            device_url=self._provider.device_url,
-            token_url=self._provider.token_url,
-            client_id=self._client.client_id,
-            scope=self._provider.scope,
-        )
 
-
-def is_safe(address: str) -> bool:
-    """Return whether tokens may be sent there: encrypted, or at home."""
+def is_secure_url(address: str) -> bool:
+    """Return whether tokens may be sent to a URL: HTTPS, or HTTP to a local address."""
     try:
         url = URL(address)
         if url.scheme == "https":
@@ -328,12 +337,3 @@ def is_safe(address: str) -> bool:
         return url.scheme == "http" and is_local(ip_address(url.host or ""))
     except ValueError:
         return False
-
-
-def _find_bad_endpoints(endpoints: Mapping[str, str]) -> dict[str, str]:
-    """Return the fields that hold no address to which a token may be sent."""
-    return {
-        key: "https_needed"
-        for key in (CONF_AUTHORIZE_URL, CONF_TOKEN_URL)
-        if not is_safe(endpoints[key])
-    }

@@ -1,6 +1,6 @@
 """Options flow of an account."""
 
-from typing import Any, Final
+from typing import Final
 
 import voluptuous as vol
 
@@ -29,9 +29,9 @@ from ..const import (
 )
 from ..imap import CatchUp
 from ..permissions import Access
-from .form_fields import dropdown, whole_number
+from .form_fields import UserInput, dropdown, whole_number
 
-# Few ever have to open it.
+# Collapsed: few users need it.
 SECTION_CONNECTION: Final = "connection"
 
 OPTIONS_SCHEMA: Final = vol.Schema(
@@ -70,12 +70,10 @@ OPTIONS_SCHEMA: Final = vol.Schema(
 
 
 class ImapPushOptionsFlow(OptionsFlow):
-    """Change how an account is watched, and what may be done with its mail."""
+    """Change push options, permissions and what is recorded."""
 
-    async def async_step_init(
-        self, user_input: dict[str, Any] | None = None
-    ) -> ConfigFlowResult:
-        """Ask for the options; the form has a section, what is stored has none."""
+    async def async_step_init(self, user_input: UserInput = None) -> ConfigFlowResult:
+        """Ask for the options. The form has a section, the stored options do not."""
         if user_input is not None:
             connection = user_input.pop(SECTION_CONNECTION)
             return self.async_create_entry(data=user_input | connection)

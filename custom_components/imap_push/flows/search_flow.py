@@ -29,9 +29,10 @@ from ..const import (
 from ..helpers import CRITERIA, criteria_from_config
 from ..imap import Criteria
 from .form_fields import (
+    UserInput,
     choice,
+    collapsible,
     config_from_form,
-    folding,
     form_from_config,
     whole_number,
 )
@@ -60,7 +61,7 @@ EXPERT_SCHEMA: Final = vol.Schema({vol.Optional(CONF_RAW): TextSelector()})
 def search_schema(
     options: list[SelectOptionDict], search: Mapping[str, Any]
 ) -> vol.Schema:
-    """Return the form for a search, short enough for what is on top of it to be seen."""
+    """Return the form for a search; rarely used fields are in collapsed sections."""
     return vol.Schema(
         {
             vol.Required(CONF_NAME): TextSelector(),
@@ -69,10 +70,10 @@ def search_schema(
             vol.Optional(CONF_SUBJECT): TextSelector(),
             vol.Optional(CONF_TEXT): TextSelector(),
             **choice(CONF_UNREAD),
-            vol.Required(SECTION_MORE): folding(
+            vol.Required(SECTION_MORE): collapsible(
                 MORE_SCHEMA, search.get(SECTION_MORE, {})
             ),
-            vol.Required(SECTION_EXPERT): folding(
+            vol.Required(SECTION_EXPERT): collapsible(
                 EXPERT_SCHEMA, search.get(SECTION_EXPERT, {})
             ),
         }
@@ -80,46 +81,44 @@ def search_schema(
 
 
 class SearchFlow(SubentryFlow):
-    """Save a search, or change it."""
+    """Add a saved search, or change it."""
 
     _fields = {"folder_not_found": CONF_FOLDERS}
 
-    async def async_step_user(
-        self, user_input: dict[str, Any] | None = None
-    ) -> SubentryFlowResult:
-        """Ask for a name and what to search for where, and try it."""
+    async def async_step_user(self, user_input: UserInput = None) -> SubentryFlowResult:
+        """Ask for name, folders and criteria, and try the search."""
         if user_input is not None:
             name, search = user_input[CONF_NAME].strip(), _search(user_input)
-            if await self._is_usable(name, search):
+            if await self._check_search(name, search):
                 return self.async_create_entry(title=name, data=search)
         return await self._search_form(
             "user", user_input or {CONF_FOLDERS: self._watched[:1]}
         )
 
     async def async_step_reconfigure(
-        self, user_input: dict[str, Any] | None = None
+        self, user_input: UserInput = None
     ) -> SubentryFlowResult:
-        """Change all of a search."""
+        """Change name, folders and criteria of a search."""
         subentry = self._get_reconfigure_subentry()
         if user_input is not None:
             name, search = user_input[CONF_NAME].strip(), _search(user_input)
-            if await self._is_usable(name, search):
+            if await self._check_search(name, search):
                 return self.async_update_and_abort(
                     self._get_entry(), subentry, title=name, data=search
                 )
         search = form_from_config(subentry.data)
-        known = {
+        stored = {
             **search,
             CONF_NAME: subentry.title,
             SECTION_MORE: search,
             SECTION_EXPERT: search,
         }
-        return await self._search_form("reconfigure", user_input or known)
+        return await self._search_form("reconfigure", user_input or stored)
 
-    async def _is_usable(self, name: str, search: Mapping[str, Any]) -> bool:
-        """Return whether it has a name, and the server finds something or nothing, but understands."""
+    async def _check_search(self, name: str, search: Mapping[str, Any]) -> bool:
+        """Return whether the search is complete and the server accepts it; set the form errors."""
         criteria = criteria_from_config(search)
-        # The frontend shows no error inside of a section, but above it.
+        # The frontend shows no errors of fields in a section, only of the section.
         self._fields = {
             **SearchFlow._fields,
             "criteria_refused": SECTION_EXPERT if criteria.raw else CONF_BASE,
@@ -133,23 +132,25 @@ class SearchFlow(SubentryFlow):
             self._errors = {CONF_FOLDERS: "no_folders"}
         for folder in search[CONF_FOLDERS]:
             if not self._errors:
-                await self._try(folder, criteria)
+                await self._try_search(folder, criteria)
         return not self._errors
 
-    async def _try(self, folder: str, criteria: Criteria) -> None:
-        """Search a folder for real."""
-        await self._ask(lambda client: client.search(folder, criteria, limit=1), folder)
+    async def _try_search(self, folder: str, criteria: Criteria) -> None:
+        """Run the search in a folder; set the form errors if it fails."""
+        await self._request(
+            lambda client: client.search(folder, criteria, limit=1), folder
+        )
 
     async def _search_form(
         self, step_id: str, values: Mapping[str, Any]
     ) -> SubentryFlowResult:
-        """Show a search; the folders that are watched come first."""
+        """Show the form for a search; watched folders are listed first."""
         options = await self._folder_options((*self._watched, *values[CONF_FOLDERS]))
         return self._form(step_id, search_schema(options, values), values)
 
 
 def _search(user_input: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a search without its name, all criteria side by side."""
+    """Return the data to store for a search: folders and criteria, without sections."""
     values = {**user_input, **user_input[SECTION_MORE], **user_input[SECTION_EXPERT]}
     search = config_from_form({key: values[key] for key in CRITERIA if key in values})
     folders = dict.fromkeys(map(folder_name, user_input[CONF_FOLDERS]))

@@ -1,6 +1,6 @@
-"""From a mail address to an account: only what is missing is asked for."""
+"""Steps from a mail address to an account: discovery, password, OAuth, server settings."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final, override
 
 import aiodns
@@ -39,7 +39,11 @@ from ..imap import (
     provider_of_host,
 )
 from ..oauth.providers import CUSTOM
-from ..oauth.tokens import is_same_sign_in, token_source_for_data, token_source_of
+from ..oauth.tokens import (
+    is_same_sign_in,
+    token_source_for_data,
+    token_source_for_entry,
+)
 from .account_forms import (
     ADDRESS_SCHEMA,
     CONF_MANUAL,
@@ -49,13 +53,14 @@ from .account_forms import (
     entry_data_from_form,
     entry_data_from_server,
     form_from_entry_data,
-    password_in,
+    password_from,
 )
-from .account_steps import AccountSteps, Errors, UserInput
+from .account_steps import AccountSteps, Errors, ShowForm
 from .form_errors import NOTHING
+from .form_fields import UserInput
 from .oauth_flow import OAuthSteps
 
-# Steps that ask for a password, by the provider's hint and whether it wants an app password.
+# Steps that ask for a password, by hint of the provider and whether it needs an app password.
 PASSWORD_STEPS: Final = {
     (None, False): "password",
     (None, True): "app_password",
@@ -67,15 +72,15 @@ PASSWORD_STEPS: Final = {
     ("paid_plan", True): "paid_plan",
     ("secure_mail_key", True): "secure_mail_key",
 }
-# Steps that ask to confirm a server.
+# Steps that ask the user to confirm a discovered server.
 CONFIRM_GUESS: Final = "confirm_guess"
 CONFIRM_SERVER: Final = "confirm_server"
-# The same, by the provider's hint.
+# Hints of providers that have such a step of the same name.
 CONFIRM_HINTS: Final = ("exchange", "proton_bridge")
 
 
-async def async_discover(hass: HomeAssistant, address: str) -> list[Discovery]:
-    """Return what can be found out about a mail address; raise InvalidAddress."""
+async def async_discover_servers(hass: HomeAssistant, address: str) -> list[Discovery]:
+    """Return the discovered settings for a mail address, best first. Raises InvalidAddress."""
     async with aiodns.DNSResolver() as resolver:
         return await discover(
             address,
@@ -86,96 +91,100 @@ async def async_discover(hass: HomeAssistant, address: str) -> list[Discovery]:
 
 
 class SetupSteps(AccountSteps, OAuthSteps):
-    """Leads from a mail address to an account."""
+    """Asks for the mail address, then only for what discovery did not find."""
 
-    # What an entry will say of the account, without what signs in to it.
+    # Entry data without credentials.
     _account_data: dict[str, Any] | None = None
     _address = ""
-    _mail_provider: Provider | None = None
+    _provider_of_address: Provider | None = None
     _server_step = "server"
 
     @override
-    async def async_account(self, data: dict[str, Any]) -> Account:
-        """Return the account to try; a token may be renewed in `data` meanwhile.
+    def account_to_try(self, data: dict[str, Any]) -> Account:
+        """Return the account for entry data; a renewed token is stored in `data`.
 
-        That of an entry is renewed there: what renews a token is often good for one use only.
+        The token of an existing entry is stored in that entry instead: many providers accept
+        a refresh token only once, so both must not use the same one.
         """
         if CONF_TOKEN not in data:
-            return await super().async_account(data)
-        entry = self.changed_entry()
+            return account_from_entry_data(data)
+        entry = self.entry_to_update()
         if entry is not None and is_same_sign_in(entry.data, data):
-            source = token_source_of(self.hass, entry)
+            source = token_source_for_entry(self.hass, entry)
         else:
             source = token_source_for_data(self.hass, data)
         return account_from_entry_data(data, source)
 
-    def changed_entry(self) -> ConfigEntry | None:
-        """Return the entry that is to be changed, if there is one already."""
+    def entry_to_update(self) -> ConfigEntry | None:
+        """Return the existing entry in a reauth or reconfigure flow, otherwise None."""
         if self.source == SOURCE_REAUTH:
             return self._get_reauth_entry()
         if self.source == SOURCE_RECONFIGURE:
             return self._get_reconfigure_entry()
         return None
 
-    def name_of_account(self, username: str) -> str:
-        """Return what an account is called: its address, which its login may not be."""
+    def account_title(self, username: str) -> str:
+        """Return the mail address as title; the username is not an address at every server."""
         is_address = "@" in username or "@" not in self._address
         return username if is_address else self._address
 
-    async def _set_up_address(self, user_input: dict[str, Any]) -> ConfigFlowResult:
-        """Find out what belongs to an address, and ask for the rest."""
+    async def _submit_address(self, user_input: dict[str, Any]) -> ConfigFlowResult:
+        """Discover the server for an address, and ask for what is missing."""
         self._address = address = user_input.get(CONF_ADDRESS, "").strip()
         if user_input[CONF_MANUAL]:
             return self._show_server({CONF_USERNAME: address}, {})
         try:
-            found = await async_discover(self.hass, address)
+            found = await async_discover_servers(self.hass, address)
         except InvalidAddress:
             return self._show_address(user_input, {CONF_ADDRESS: "invalid_address"})
         if not found:
             values = {CONF_USERNAME: address}
             return self._show_server(values, {CONF_BASE: "nothing_found"})
         best = found[0]
-        self._mail_provider = best.provider
+        self._provider_of_address = best.provider
         if best.server is None:
             return self._show_address(user_input, {CONF_ADDRESS: "no_imap"})
         self._account_data = entry_data_from_server(best.server)
-        await self._claim(self._account_data)
-        return await self._ask_for_the_rest(best, best.server.auth)
+        await self._abort_if_configured(self._account_data)
+        return await self._ask_for_missing(best, best.server.auth)
 
-    async def _ask_for_the_rest(
+    async def _ask_for_missing(
         self, found: Discovery, auth: tuple[Auth, ...]
     ) -> ConfigFlowResult:
-        """Ask for what is still missing; where to sign in has to be known, or typed."""
-        takes_password = Auth.PASSWORD in auth
-        way = Auth.PASSWORD if takes_password else Auth.OAUTH2
-        server = self._found_server() | {CONF_AUTHENTICATION: way}
+        """Ask for password, OAuth sign-in or confirmation, depending on what was found."""
+        supports_password = Auth.PASSWORD in auth
+        auth_method = Auth.PASSWORD if supports_password else Auth.OAUTH2
+        server = self._server_values() | {CONF_AUTHENTICATION: auth_method}
         if not found.is_trusted:
             self._server_step = _confirm_step(found)
             return self._show_server(server, {})
-        has_page = found.provider is not None and found.provider.oauth is not None
-        match takes_password, has_page and Auth.OAUTH2 in auth:
-            case True, True:
-                return await self.async_step_choose_sign_in()
-            case True, False:
-                return self._show_password(None, {})
-            case False, True:
-                return await self.async_step_sign_in()
+        supports_oauth = (
+            Auth.OAUTH2 in auth
+            and found.provider is not None
+            and found.provider.oauth is not None
+        )
+        if supports_password and supports_oauth:
+            return await self.async_step_choose_sign_in()
+        if supports_password:
+            return self._show_password(None, {})
+        if supports_oauth:
+            return await self.async_step_sign_in()
         return self._show_server(server, {})
 
     async def async_step_choose_sign_in(
         self, user_input: UserInput = None
     ) -> ConfigFlowResult:
-        """Let the user choose where the provider takes an app password, too."""
+        """Let the user choose between OAuth and an app password."""
         return self.async_show_menu(
             step_id="choose_sign_in",
             menu_options=["sign_in", "password", "server"],
-            description_placeholders=self._names(),
+            description_placeholders=self._provider_placeholders(),
         )
 
     async def async_step_sign_in(
         self, user_input: UserInput = None
     ) -> ConfigFlowResult:
-        """Sign in at the provider's own page; who did before, with the same client."""
+        """Sign in with OAuth; in a reauth flow with the same client credentials."""
         if self.source == SOURCE_REAUTH:
             old = self._get_reauth_entry().data
             if CONF_TOKEN in old:
@@ -186,12 +195,12 @@ class SetupSteps(AccountSteps, OAuthSteps):
         return await self.async_start_oauth(key, self._account_data[CONF_USERNAME])
 
     @override
-    async def async_oauth_done(self, oauth_data: dict[str, Any]) -> ConfigFlowResult:
-        """Try the account with the token that the provider has given."""
+    async def async_handle_token(self, oauth_data: dict[str, Any]) -> ConfigFlowResult:
+        """Try the account with the token from the provider."""
         assert self._account_data is not None
         data = self._account_data | oauth_data
         if self.source == SOURCE_USER:
-            await self._claim(data)
+            await self._abort_if_configured(data)
 
         def show_again(errors: Errors) -> ConfigFlowResult:
             if CONF_BASE in errors or self.source == SOURCE_REAUTH:
@@ -203,7 +212,7 @@ class SetupSteps(AccountSteps, OAuthSteps):
     async def async_step_sign_in_refused(
         self, user_input: UserInput = None
     ) -> ConfigFlowResult:
-        """Sign in once more, unless it was for something else that nothing came of it."""
+        """Sign in again if the login was refused; after any other error only retry."""
         if isinstance(self._error, LoginRefused):
             return await self.async_step_sign_in()
         return await self.async_try_account(self._candidate, self._show_again)
@@ -211,17 +220,17 @@ class SetupSteps(AccountSteps, OAuthSteps):
     async def async_step_password(
         self, user_input: UserInput = None
     ) -> ConfigFlowResult:
-        """Ask for the password, and say what the provider wants."""
+        """Ask for the password, with instructions for this provider."""
         if user_input is None:
             return self._show_password(None, {})
-        typed = {**user_input[CONF_SERVER], **password_in(user_input)}
+        server_input = {**user_input[CONF_SERVER], **password_from(user_input)}
 
         def show_again(errors: Errors) -> ConfigFlowResult:
             if errors.keys() & {CONF_BASE, CONF_PASSWORD}:
                 return self._show_password(user_input, errors)
-            return self._show_server(typed, errors)
+            return self._show_server(server_input, errors)
 
-        return await self._set_up(typed, show_again)
+        return await self._submit_server(server_input, show_again)
 
     async_step_app_password = async_step_password
     async_step_authorization_code = async_step_password
@@ -232,10 +241,10 @@ class SetupSteps(AccountSteps, OAuthSteps):
     async_step_secure_mail_key = async_step_password
 
     async def async_step_server(self, user_input: UserInput = None) -> ConfigFlowResult:
-        """Ask for login and server."""
+        """Ask for username and server."""
         if user_input is None:
-            return self._show_server(self._account_data and self._found_server(), {})
-        return await self._set_up(
+            return self._show_server(self._account_data and self._server_values(), {})
+        return await self._submit_server(
             user_input, lambda errors: self._show_server(user_input, errors)
         )
 
@@ -244,33 +253,29 @@ class SetupSteps(AccountSteps, OAuthSteps):
     async_step_exchange = async_step_server
     async_step_proton_bridge = async_step_server
 
-    async def _set_up(
-        self,
-        user_input: dict[str, Any],
-        show_again: Callable[[Errors], ConfigFlowResult],
+    async def _submit_server(
+        self, user_input: dict[str, Any], show_again: ShowForm
     ) -> ConfigFlowResult:
-        """Sign in to an account that is not here already."""
+        """Try the account of the form, unless it is configured already."""
         data = entry_data_from_form(user_input)
-        await self._claim(data)
-        way = user_input[CONF_AUTHENTICATION]
-        return await self.async_sign_in(data, way, show_again)
+        await self._abort_if_configured(data)
+        return await self.async_sign_in(
+            data, user_input[CONF_AUTHENTICATION], show_again
+        )
 
     async def async_sign_in(
-        self,
-        data: dict[str, Any],
-        way: Auth,
-        show_again: Callable[[Errors], ConfigFlowResult],
+        self, data: dict[str, Any], auth_method: Auth, show_again: ShowForm
     ) -> ConfigFlowResult:
-        """Try the account; before, get what is missing for the way to sign in."""
-        if way == Auth.OAUTH2 and CONF_TOKEN not in data:
+        """Try the account; first get the token or password that is missing."""
+        if auth_method == Auth.OAUTH2 and CONF_TOKEN not in data:
             self._account_data = data
             return await self.async_step_sign_in()
-        if way == Auth.PASSWORD and CONF_PASSWORD not in data:
+        if auth_method == Auth.PASSWORD and CONF_PASSWORD not in data:
             return show_again({CONF_PASSWORD: "password_missing"})
         return await self.async_try_account(data, show_again)
 
-    async def _claim(self, data: Mapping[str, Any]) -> None:
-        """End the flow if the account is here already."""
+    async def _abort_if_configured(self, data: Mapping[str, Any]) -> None:
+        """Set the unique ID; abort if the account is configured already."""
         await self.async_set_unique_id(
             unique_id_from_entry_data(data), raise_on_progress=False
         )
@@ -279,18 +284,20 @@ class SetupSteps(AccountSteps, OAuthSteps):
     def _show_address(
         self, values: Mapping[str, Any] | None, errors: Errors
     ) -> ConfigFlowResult:
-        return self._show_form("user", ADDRESS_SCHEMA, values, errors, **self._names())
+        return self._show_form(
+            "user", ADDRESS_SCHEMA, values, errors, **self._provider_placeholders()
+        )
 
     def _show_password(
         self, values: Mapping[str, Any] | None, errors: Errors
     ) -> ConfigFlowResult:
-        server = self._found_server()
+        server = self._server_values()
         return self._show_form(
-            _password_step(self._mail_provider),
+            _password_step(self._provider_of_address),
             PASSWORD_SCHEMA,
             values or {CONF_SERVER: server},
             errors,
-            **self._names(),
+            **self._provider_placeholders(),
             host=server[CONF_HOST],
         )
 
@@ -298,33 +305,37 @@ class SetupSteps(AccountSteps, OAuthSteps):
         self, values: Mapping[str, Any] | None, errors: Errors
     ) -> ConfigFlowResult:
         return self._show_form(
-            self._server_step, SERVER_SCHEMA, values, errors, **self._names()
+            self._server_step,
+            SERVER_SCHEMA,
+            values,
+            errors,
+            **self._provider_placeholders(),
         )
 
-    def _found_server(self) -> dict[str, Any]:
-        """Return what the server's form shows of what was found."""
+    def _server_values(self) -> dict[str, Any]:
+        """Return the values of the server form for the discovered settings."""
         assert self._account_data is not None
         return form_from_entry_data(self._account_data)
 
-    def _names(self) -> dict[str, str]:
-        """Return what the texts say of the provider."""
-        if self._mail_provider is None:
+    def _provider_placeholders(self) -> dict[str, str]:
+        """Return the placeholders for the provider of the address, if it is known."""
+        if self._provider_of_address is None:
             return {}
         return {
-            "provider": self._mail_provider.name,
-            "url": self._mail_provider.page or NOTHING,
+            "provider": self._provider_of_address.name,
+            "url": self._provider_of_address.page or NOTHING,
         }
 
 
 def _confirm_step(found: Discovery) -> str:
-    """Return the step that says why settings are to be confirmed."""
+    """Return the step that explains why the user has to confirm the settings."""
     if found.provider is not None and found.provider.hint in CONFIRM_HINTS:
         return found.provider.hint
     return CONFIRM_GUESS if found.source is Source.GUESS else CONFIRM_SERVER
 
 
 def _password_step(provider: Provider | None) -> str:
-    """Return the step that says what the provider wants."""
+    """Return the password step with the instructions for a provider."""
     if provider is None:
         return PASSWORD_STEPS[None, False]
     key = provider.hint, provider.needs_app_password

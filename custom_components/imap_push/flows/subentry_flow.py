@@ -1,4 +1,4 @@
-"""What the forms for folders and for searches have in common: they ask the server."""
+"""Base of the flows for folders and saved searches: requests to the server and errors."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
@@ -23,7 +23,7 @@ from homeassistant.helpers.translation import async_get_translations
 
 from ..const import CONF_FOLDER, DEFAULT_FOLDER, DOMAIN, SUBENTRY_TYPE_FOLDER
 from ..imap import Client, FolderInfo, FolderRole, ImapError
-from ..oauth.tokens import account_of
+from ..oauth.tokens import account_from_entry
 from .form_errors import request_error
 
 _LOGGER = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ _LOGGER = logging.getLogger(__name__)
 def folder_selector(
     options: list[SelectOptionDict], *, multiple: bool = False
 ) -> SelectSelector:
-    """Return a choice of folders, and room for the name of one that is not listed."""
+    """Return a selector for folders that also accepts the name of an unlisted folder."""
     return SelectSelector(
         SelectSelectorConfig(
             options=options,
@@ -43,14 +43,14 @@ def folder_selector(
     )
 
 
-def folder_name(typed: str) -> str:
-    """Return the name of a folder; INBOX has no case (RFC 3501 5.1)."""
-    name = typed.strip()
+def folder_name(text: str) -> str:
+    """Return the name of a folder, stripped; INBOX is case-insensitive (RFC 3501 5.1)."""
+    name = text.strip()
     return DEFAULT_FOLDER if name.upper() == DEFAULT_FOLDER else name
 
 
 def _label(info: FolderInfo, roles: Mapping[str, str]) -> str:
-    """Return how a folder is shown: where it is, and what it is for."""
+    """Return the label of a folder: its path, and its role if the path does not contain it."""
     path = info.name
     if info.delimiter:
         path = path.replace(info.delimiter, " / ")
@@ -61,20 +61,20 @@ def _label(info: FolderInfo, roles: Mapping[str, str]) -> str:
 
 
 class SubentryFlow(ConfigSubentryFlow):
-    """A form that asks the server."""
+    """A subentry flow that sends requests to the server."""
 
-    # The field that an error is about, by the key of its text.
+    # Form field by translation key of the error.
     _fields: Mapping[str, str]
     _placeholders: dict[str, str] | None = None
-    _listed: list[FolderInfo] | None = None
+    _server_folders: list[FolderInfo] | None = None
 
     def __init__(self) -> None:
-        """Begin without an error."""
+        """Start without errors."""
         self._errors: dict[str, str] = {}
 
     @property
     def _watched(self) -> list[str]:
-        """Return the folders that are watched."""
+        """Return the names of the watched folders."""
         return [
             subentry.data[CONF_FOLDER]
             for subentry in self._get_entry().get_subentries_of_type(
@@ -84,26 +84,26 @@ class SubentryFlow(ConfigSubentryFlow):
 
     @asynccontextmanager
     async def _client(self) -> AsyncIterator[Client]:
-        """Return the account's client; one of our own while the account is not loaded."""
+        """Yield the client of the account; a temporary one while the account is not loaded."""
         entry = self._get_entry()
         if entry.state is ConfigEntryState.LOADED:
             yield entry.runtime_data.client
             return
-        client = Client(account_of(self.hass, entry))
+        client = Client(account_from_entry(self.hass, entry))
         try:
             yield client
         finally:
             await client.close()
 
-    async def _ask[T](
+    async def _request[T](
         self, request: Callable[[Client], Awaitable[T]], folder: str = ""
     ) -> T | None:
-        """Return the server's answer; None if there is none, and the form will say why."""
+        """Return the result of a request; on failure set the form errors and return None."""
         try:
             async with self._client() as client:
                 return await request(client)
         except ImapError as err:
-            _LOGGER.debug("The account cannot be asked (%s)", type(err).__name__)
+            _LOGGER.debug("The request for a form failed (%s)", type(err).__name__)
             key, self._placeholders = request_error(err, folder)
         except Exception:
             _LOGGER.exception("Unexpected exception")
@@ -114,11 +114,11 @@ class SubentryFlow(ConfigSubentryFlow):
     async def _folder_options(
         self, first: Iterable[str], without: Iterable[str] = ()
     ) -> list[SelectOptionDict]:
-        """Return the folders to choose from. The form works without the server's list."""
-        if self._listed is None and CONF_BASE not in self._errors:
-            self._listed = await self._ask(lambda client: client.folders())
+        """Return the options for folders; only those in `first` if the server cannot list them."""
+        if self._server_folders is None and CONF_BASE not in self._errors:
+            self._server_folders = await self._request(lambda client: client.folders())
         folders = {name: FolderInfo(name=name) for name in first}
-        folders |= {info.name: info for info in self._listed or ()}
+        folders |= {info.name: info for info in self._server_folders or ()}
         roles = await async_get_translations(
             self.hass, self.hass.config.language, "selector", {DOMAIN}
         )
@@ -131,7 +131,7 @@ class SubentryFlow(ConfigSubentryFlow):
     def _form(
         self, step_id: str, schema: vol.Schema, values: Mapping[str, Any] | None
     ) -> SubentryFlowResult:
-        """Show a form with what was typed and what was wrong with it."""
+        """Show a form with values and errors."""
         return self.async_show_form(
             step_id=step_id,
             data_schema=self.add_suggested_values_to_schema(schema, values),

@@ -90,8 +90,8 @@ from .probe import check_account
 from .quirks import Quirks, quirks_of
 from .session.mark import Mark
 from .watch.account_watcher import AccountWatcher
+from .watch.context import Listener
 from .watch.folder import WatchedFolder
-from .watch.listener import Listener
 from .watch.statistics import Durations, Statistics
 from .watch.wait_strategy import announces_mail, explain_push
 from .wire.certificate import Certificate, fetch_certificate

@@ -1,1 +1,1 @@
-"""What automations get and use: filters, event data, action schemas, files, errors."""
+"""Mail in automations: filters, event data, schemas of actions, files, error messages."""

@@ -1,4 +1,4 @@
-"""How errors of the engine are told: in a word by a sensor, in a sentence by an action."""
+"""Translation keys for the engine's errors: states of a sensor, and messages of actions."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,7 +46,7 @@ from ..imap import (
     Unsupported,
 )
 
-# The key of the word for each error that ends a connection.
+# Keys of the sensor's states, for errors that end or prevent a connection.
 ERROR_KEYS: Final[dict[type[BaseException], str]] = {
     AppPasswordNeeded: "app_password_needed",
     CertificateError: "certificate_refused",
@@ -79,7 +79,7 @@ ERROR_KEYS: Final[dict[type[BaseException], str]] = {
     Unreachable: "connect_timeout",
 }
 
-# The key of the sentence for each error that a request ends with.
+# Keys of the messages for errors of requests.
 ERROR_TEXTS: Final[dict[type[BaseException], str]] = {
     CannotConnect: "cannot_connect",
     CertificateError: "certificate_refused",
@@ -103,21 +103,21 @@ ERROR_TEXTS: Final[dict[type[BaseException], str]] = {
 
 
 def most_specific[T](table: dict[type[BaseException], T], error: ImapError) -> T:
-    """Return what a table says of the error's class, or else of its nearest base there."""
+    """Return the value for the error's class, or for its nearest base class in the table."""
     return next(table[kind] for kind in type(error).__mro__ if kind in table)
 
 
 def error_key(error: ImapError) -> str:
-    """Return the key of the word for an error."""
+    """Return the key of the sensor's state for an error."""
     return most_specific(ERROR_KEYS, error)
 
 
 @contextmanager
 def translated_errors(account: str) -> Iterator[None]:
-    """Raise every ImapError as a HomeAssistantError that tells the user what is wrong.
+    """Convert each ImapError to a HomeAssistantError with a message for the user.
 
-    The error itself is left behind: its words are the server's, which may hold the login,
-    and Home Assistant logs what it was raised from.
+    It is raised `from None`: Home Assistant logs the cause, and the text of an ImapError comes
+    from the server and may contain the username.
     """
     try:
         yield
@@ -126,7 +126,7 @@ def translated_errors(account: str) -> Iterator[None]:
 
 
 def error_for_user(error: ImapError, account: str) -> HomeAssistantError:
-    """Return what the user is told."""
+    """Return the exception with the message for the user."""
     placeholders = {"account": account}
     if isinstance(error, CommandRefused):
         placeholders["code"] = error.code or error.status

@@ -1,18 +1,18 @@
-"""What an automation gets of a new mail."""
+"""The fields of a mail in events and in responses of actions."""
 
 from dataclasses import asdict
 from typing import Any
 
 from ..imap import Arrival, Mail
 
-# The fields of one `new_mail`; all values are what JSON knows.
+# The fields of the event `new_mail`; all values can be converted to JSON.
 type NewMail = dict[str, Any]
 
 
 def new_mail_from_arrival(
     arrival: Arrival, *, entry_id: str, device_id: str, account: str
 ) -> NewMail:
-    """Return the fields of the event; the engine has cut what is long."""
+    """Return the fields of the event; the engine has already limited their length."""
     return {
         **mail_fields(arrival.mail, entry_id=entry_id, account=account),
         "device_id": device_id,
@@ -22,9 +22,9 @@ def new_mail_from_arrival(
 
 
 def mail_fields(mail: Mail, *, entry_id: str, account: str) -> dict[str, Any]:
-    """Return what the event and the responses of actions contain of a mail.
+    """Return the fields that the event and the responses of actions have in common.
 
-    `recipients` are left out: they have no bound of an event, and only filters need them.
+    `recipients` is not included: it can be too long for an event, and only filters use it.
     """
     return {
         "entry_id": entry_id,

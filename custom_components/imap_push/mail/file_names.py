@@ -1,4 +1,4 @@
-"""Names for files that strangers send: safe on every file system, true to the content type."""
+"""Names for attachments: safe on every file system, with a suffix of the content type."""
 
 from pathlib import PurePath
 import re
@@ -11,17 +11,17 @@ from ..imap import extensions, one_line, type_of_name, usual_extension
 _MAX_NAME: Final = 200
 _MAX_SUFFIX: Final = 20
 _SEPARATORS: Final = re.compile(r"[/\\]")
-# What Windows shares do not take, and what Home Assistant's own media source refuses.
-_UNWANTED: Final = re.compile(r'[<>:"|?*~]')
+# Not allowed on Windows shares, or refused by Home Assistant's own media source.
+_FORBIDDEN: Final = re.compile(r'[<>:"|?*~]')
 _DOTS: Final = re.compile(r"\.{2,}")
-# Devices of Windows, with and without a suffix.
+# Device names of Windows, with and without a suffix.
 _RESERVED: Final = re.compile(
     r"(con|prn|aux|nul|clock\$|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])\s*(\.|$)",
     re.IGNORECASE,
 )
 
 _UNKNOWN_SUFFIX: Final = ".bin"
-# Types that senders use for files of these suffixes as well.
+# More suffixes of files that senders declare with these types.
 _MORE_SUFFIXES: Final = {
     "application/gzip": frozenset({".tgz"}),
     "application/javascript": frozenset({".cjs", ".mjs"}),
@@ -37,8 +37,8 @@ _MEDIA: Final = ("audio/", "image/", "video/")
 # Text formats that are not declared as text.
 _TEXT_FORMATS: Final = {"application/json", "application/xml", "application/yaml"}
 
-# What a browser runs as a page or a script when it opens the file from a web server. XML is
-# not among it: invoices are XML, and Home Assistant serves no XML out of its media folders.
+# Suffixes of files that a browser runs as a page or a script if a web server serves them. XML
+# is not included: invoices are XML, and Home Assistant's media folders serve no XML.
 _ACTIVE_SUFFIXES: Final = frozenset(
     {
         *(".cjs", ".hta", ".htc", ".htm", ".html", ".js", ".jsx", ".mht", ".mhtml"),
@@ -48,22 +48,22 @@ _ACTIVE_SUFFIXES: Final = frozenset(
 
 
 def safe_filename(name: str | None, content_type: str) -> str:
-    """Return a name that means nothing but itself on any file system.
+    """Return a plain file name without special meaning on any file system.
 
-    Its suffix belongs to the content type, if that type is known.
+    Its suffix is one of the content type, if that type is known.
     """
     base = _SEPARATORS.split(unicodedata.normalize("NFC", name or ""))[-1]
-    tidy = _DOTS.sub(".", _UNWANTED.sub("_", one_line(base))).strip(". ")
+    tidy = _DOTS.sub(".", _FORBIDDEN.sub("_", one_line(base))).strip(". ")
     if not any(unicodedata.category(character)[0] in "LNPS" for character in tidy):
         tidy = f"attachment{usual_extension(content_type.lower()) or _UNKNOWN_SUFFIX}"
-    made = _shorten(_with_agreeing_suffix(_shorten(tidy), content_type.lower()))
+    made = _shorten(_with_matching_suffix(_shorten(tidy), content_type.lower()))
     return _shorten(f"_{made}") if _RESERVED.match(made) else made
 
 
 def inert_filename(name: str | None, content_type: str) -> str:
-    """Return a safe name under which no browser and no server runs the content.
+    """Return a safe name whose suffix makes no browser and no server run the content.
 
-    A page, a drawing with scripts and a script are saved as text.
+    HTML, SVG and scripts get the suffix .txt.
     """
     made = safe_filename(name, content_type)
     if PurePath(made).suffix.lower() in _ACTIVE_SUFFIXES:
@@ -74,40 +74,40 @@ def inert_filename(name: str | None, content_type: str) -> str:
 def is_replaceable(name: str, content_type: str) -> bool:
     """Return whether a file of this name may be replaced by content of this type.
 
-    A type that says nothing about the suffix would let a sender replace any file.
+    An unknown or generic type is refused: it would let a sender replace any file.
     """
     return PurePath(name).suffix.lower() in _suffixes(content_type.lower())
 
 
 def _suffixes(content_type: str) -> frozenset[str]:
-    """Return the suffixes of a type; empty if it is unknown or says nothing."""
+    """Return the suffixes of a type, none if it is unknown or generic."""
     known = extensions(content_type)
     return known | _MORE_SUFFIXES.get(content_type, frozenset()) if known else known
 
 
-def _with_agreeing_suffix(name: str, content_type: str) -> str:
-    """Replace a suffix of another type; append one to a name without a known suffix."""
+def _with_matching_suffix(name: str, content_type: str) -> str:
+    """Replace a known suffix of another type; append a suffix if there is no known one."""
     suffix = PurePath(name).suffix
     known = type_of_name(name)
-    if _agrees(suffix.lower(), known, content_type):
+    if _is_matching(suffix.lower(), known, content_type):
         return name
     is_suffix = known is not None or suffix.lower() in _ACTIVE_SUFFIXES
     base = PurePath(name).stem if is_suffix else name
     return f"{base}{usual_extension(content_type) or _UNKNOWN_SUFFIX}"
 
 
-def _agrees(suffix: str, known: str | None, content_type: str) -> bool:
-    """Return whether a file of this suffix, of a known type perhaps, can have the type."""
+def _is_matching(suffix: str, known: str | None, content_type: str) -> bool:
+    """Return whether a suffix (`known` is its type, if known) can have the content type."""
     if suffix in (suffixes := _suffixes(content_type)):
         return True
     if content_type == "text/plain":
-        # Logs, settings and tables are sent as plain text.
+        # Senders declare logs, settings and tables as plain text.
         return suffix not in _ACTIVE_SUFFIXES and (
             known is None or known.startswith("text/") or known in _TEXT_FORMATS
         )
     if suffixes:
         return False
-    # Of an unknown type for a picture, sound or a video, at least that much is known.
+    # Of an unknown subtype of audio, image or video, at least compare the main type.
     kind = content_type.partition("/")[0] + "/"
     return kind not in _MEDIA or (
         suffix not in _ACTIVE_SUFFIXES and (known is None or known.startswith(kind))
@@ -115,7 +115,7 @@ def _agrees(suffix: str, known: str | None, content_type: str) -> bool:
 
 
 def _shorten(name: str) -> str:
-    """Cut a name, not its suffix, to what a file system takes."""
+    """Shorten the stem of a name to fit the limit of file systems."""
     if len(name.encode()) <= _MAX_NAME:
         return name
     suffix = PurePath(name).suffix

@@ -1,7 +1,7 @@
-"""Saves what strangers send: only where the user allows it, and never more than fits.
+"""Saves attachments as files: only in allowed directories, and within limits of space.
 
-A directory is opened once, without following links, and everything is done relative to what was
-opened. A directory that is swapped for a link meanwhile changes nothing.
+A directory is opened without following links, and all operations use the open descriptor. So
+replacing the directory with a link at the same time has no effect.
 """
 
 import asyncio
@@ -34,37 +34,37 @@ __all__ = [
     "safe_filename",
 ]
 
-# What a directory takes, with the files that were there before: years of invoices, and less
-# than the memory card of a small computer. Senders must not be able to fill a disk.
+# Limits of a directory, including files that were there before: enough for years of invoices,
+# less than a small memory card. Senders must not be able to fill a disk.
 MAX_FILES: Final = 10_000
 MAX_OCTETS: Final = 10_000_000_000
-# Octets of a disk that stay free, for the database and the backups of Home Assistant.
+# Octets of a disk that stay free for the database and the backups of Home Assistant.
 MIN_FREE_OCTETS: Final = 1_000_000_000
 
-# Hidden from media players until it is complete.
+# Name of an incomplete file; the dot hides it from media players.
 _PART: Final = re.compile(r"\.[0-9a-f]{32}\.part")
-# To pass through a directory takes no right to list it. Only Linux knows the difference.
+# O_PATH needs no permission to read the directory; only Linux has it.
 _TRAVERSE: Final = getattr(os, "O_PATH", os.O_RDONLY)
 _DIRECTORY: Final = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class DirectoryNotAllowed(Exception):
-    """Home Assistant may not write there."""
+    """Home Assistant may not write in the directory."""
 
 
 class DirectoryFull(Exception):
-    """There are too many files in the directory, or there is too little room on its disk."""
+    """The directory has too many files or octets, or its disk has too little free space."""
 
 
 class FileTooLarge(Exception):
-    """There is more than the user allows."""
+    """The content exceeds the size that the user allows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedFile:
-    """A file that was written; `size` is in octets.
+    """A saved file; `size` is in octets.
 
-    `media_content_id` is what media players call it, None outside of the media folders.
+    `media_content_id` is its ID for media players, None outside of the media folders.
     """
 
     path: Path
@@ -73,32 +73,29 @@ class SavedFile:
 
 
 def resolve_directory(hass: HomeAssistant, directory: str | None) -> Path:
-    """Return where to save, without links and dots; raise DirectoryNotAllowed with its name.
+    """Return the resolved path of a directory, by default the one for attachments.
 
-    This reads the disk.
+    Raises DirectoryNotAllowed with the path. Blocking: reads the disk.
     """
     media = next(iter(hass.config.media_dirs.values()), hass.config.path("media"))
-    wanted = hass.config.path(directory) if directory else Path(media, DOMAIN)
+    requested = hass.config.path(directory) if directory else Path(media, DOMAIN)
+    allowed = {*hass.config.allowlist_external_dirs, *hass.config.media_dirs.values()}
     try:
-        resolved = Path(wanted).resolve()
-        roots = [Path(root).resolve() for root in _allowed_roots(hass)]
+        resolved = Path(requested).resolve()
+        roots = [Path(root).resolve() for root in allowed]
         public = _public_directory(hass).resolve()
     except (OSError, RuntimeError, ValueError) as err:
-        raise DirectoryNotAllowed(wanted) from err
+        raise DirectoryNotAllowed(requested) from err
     if not any(resolved.is_relative_to(root) for root in roots):
-        raise DirectoryNotAllowed(wanted)
-    # On some file systems WWW is www.
+        raise DirectoryNotAllowed(requested)
+    # Some file systems do not distinguish WWW from www.
     if Path(str(resolved).casefold()).is_relative_to(str(public).casefold()):
-        raise DirectoryNotAllowed(wanted)
+        raise DirectoryNotAllowed(requested)
     return resolved
 
 
-def _allowed_roots(hass: HomeAssistant) -> set[str]:
-    return {*hass.config.allowlist_external_dirs, *hass.config.media_dirs.values()}
-
-
 def _public_directory(hass: HomeAssistant) -> Path:
-    """Return the directory whose files can be opened without signing in."""
+    """Return the directory that Home Assistant serves without authentication."""
     return Path(hass.config.path("www"))
 
 
@@ -110,11 +107,11 @@ async def async_save(
     max_size: int,
     overwrite: bool,
 ) -> SavedFile:
-    """Write a file as its pieces come, all of it or nothing.
+    """Write the pieces to a file, which gets its name only when it is complete.
 
-    `path` is in a directory that resolve_directory returned, `max_size` is in octets. Where
-    there is a file of that name, another name is found, or the file is replaced if `overwrite`
-    says so. Raises DirectoryFull, DirectoryNotAllowed, FileTooLarge or OSError.
+    `path` is in a directory that resolve_directory returned, `max_size` is in octets. If a
+    file of that name exists, it is replaced with `overwrite`, otherwise a number is added to
+    the name. Raises DirectoryFull, DirectoryNotAllowed, FileTooLarge or OSError.
     """
     draft = await _async_open(hass, path.parent)
     try:
@@ -129,7 +126,7 @@ async def async_save(
 
 
 async def _async_open(hass: HomeAssistant, directory: Path) -> _Draft:
-    """Start a file; a thread that is at it goes on when the action is cancelled."""
+    """Open a draft; on cancellation, wait for the thread that opens it, then close it."""
     public = _public_directory(hass)
     opening = hass.async_add_executor_job(_Draft.open, directory, public)
     try:
@@ -143,10 +140,11 @@ async def _async_open(hass: HomeAssistant, directory: Path) -> _Draft:
 
 
 class _Draft:
-    """A file under way, under a hidden name. All methods block.
+    """An incomplete file under a hidden name. All methods block.
 
-    The file is locked: one that is not belongs to a process that was killed. When an action is
-    cancelled, a thread may still be writing while another one closes the file.
+    The file is locked with flock: an unlocked one is left from a process that was killed. If an
+    action is cancelled, one thread may still write while another one closes the file; `_lock`
+    serializes them.
     """
 
     def __init__(self, directory: int, name: str, file: int) -> None:
@@ -160,7 +158,7 @@ class _Draft:
 
     @classmethod
     def open(cls, directory: Path, public: Path) -> Self:
-        """Create the file, and the directory if it is not there."""
+        """Create the file, and the directory if it does not exist."""
         opened = _open_directory(directory, public)
         try:
             draft = cls(opened, *_create_part(opened))
@@ -168,22 +166,22 @@ class _Draft:
             os.close(opened)
             raise
         try:
-            draft._check_room()
+            draft._check_limits()
         except BaseException:
             draft.close()
             raise
         return draft
 
-    def _check_room(self) -> None:
-        """Remove what killed processes left; raise DirectoryFull if there is no room then.
+    def _check_limits(self) -> None:
+        """Remove files of killed processes; raise DirectoryFull if a limit is exceeded then.
 
-        This file counts, so that of several at a time none gets past the limit.
+        This file is counted, so that parallel drafts cannot exceed the limit together.
         """
         files = octets = 0
         with os.scandir(self._directory) as entries:
             for entry in entries:
                 if _PART.fullmatch(entry.name) and entry.name != self._name:
-                    _remove_left_part(self._directory, entry.name)
+                    _remove_leftover(self._directory, entry.name)
                 with suppress(FileNotFoundError):
                     status = entry.stat(follow_symlinks=False)
                     files += 1
@@ -199,7 +197,7 @@ class _Draft:
             raise DirectoryFull
 
     def write(self, piece: bytes, max_size: int) -> None:
-        """Append octets, up to so many in the whole file."""
+        """Append octets; raise FileTooLarge if the file exceeds `max_size` octets."""
         self.size += len(piece)
         if self.size > max_size:
             raise FileTooLarge
@@ -210,13 +208,13 @@ class _Draft:
                 rest = rest[os.write(self._file, rest) :]
 
     def complete(self, name: str, overwrite: bool) -> str:
-        """Give the file its name, or the next that is free; return it."""
+        """Rename the file to this name, or the next free one; return the name."""
         with self._lock:
             if self._is_closed:
                 raise OSError(errno.EBADF, os.strerror(errno.EBADF))
-            self._check_room()
+            self._check_limits()
             if overwrite:
-                # This replaces a link, and does not follow it.
+                # os.replace replaces a link instead of following it.
                 self._rename(name)
                 return name
             name = self._reserve(name)
@@ -233,17 +231,17 @@ class _Draft:
         )
 
     def _reserve(self, name: str) -> str:
-        """Create an empty file under the first name that is free."""
-        wanted, candidate = PurePath(name), name
+        """Create an empty file under the first free name; return the name."""
+        original, candidate = PurePath(name), name
         for number in count(1):
             with suppress(FileExistsError):
                 os.close(_create(self._directory, candidate))
                 break
-            candidate = f"{wanted.stem} ({number}){wanted.suffix}"
+            candidate = f"{original.stem} ({number}){original.suffix}"
         return candidate
 
     def close(self) -> None:
-        """Leave nothing behind but a complete file."""
+        """Close the file, and remove it if it is not complete."""
         with self._lock:
             self._is_closed = True
             try:
@@ -255,9 +253,10 @@ class _Draft:
 
 
 def _open_directory(path: Path, public: Path) -> int:
-    """Open a directory from the root on, without following links; create what is missing.
+    """Open each directory of a path without following links; create missing ones.
 
-    Raises DirectoryNotAllowed if it is the public directory, or in it, under whatever name.
+    Raises DirectoryNotAllowed for the public directory and below; comparing inodes also finds
+    it under another name.
     """
     try:
         forbidden = public.stat()
@@ -286,7 +285,7 @@ def _open_inner(directory: int, name: str) -> int:
 
 
 def _create(directory: int, name: str) -> int:
-    """Open a file that was not there."""
+    """Create and open a file; raise FileExistsError if it exists."""
     flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
     return os.open(name, flags, 0o666, dir_fd=directory)
 
@@ -296,19 +295,19 @@ def _create_part(directory: int) -> tuple[str, int]:
     while True:
         name = f".{uuid4().hex}.part"
         file = _create(directory, name)
-        # A file system without locks keeps what a killed process left.
+        # On a file system without locks, files of killed processes are not removed.
         with suppress(OSError):
             fcntl.flock(file, fcntl.LOCK_EX)
         try:
             os.stat(name, dir_fd=directory, follow_symlinks=False)
         except FileNotFoundError:
-            # It was taken for one that was left behind in the moment before it was locked.
+            # Another process removed it as a leftover file before it was locked.
             os.close(file)
         else:
             return name, file
 
 
-def _remove_left_part(directory: int, name: str) -> None:
+def _remove_leftover(directory: int, name: str) -> None:
     """Remove an incomplete file that no process has locked."""
     with suppress(OSError):
         file = os.open(
@@ -322,7 +321,7 @@ def _remove_left_part(directory: int, name: str) -> None:
 
 
 def _media_content_id(hass: HomeAssistant, path: Path) -> str | None:
-    """Return what media players call a file; this reads the disk."""
+    """Return the media content ID of a file, or None. Blocking: reads the disk."""
     for source, folder in hass.config.media_dirs.items():
         root = Path(folder).resolve()
         if path.is_relative_to(root):

@@ -1,4 +1,4 @@
-"""Filters of new mail, for folders and triggers."""
+"""Filters of new mail for folders and triggers."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ MAX_PATTERNS: Final = 50
 
 
 def validate_patterns(value: Any) -> list[str]:
-    """Return one or many patterns as a list, without blanks around them."""
+    """Validate one or several patterns; return them as a list, stripped."""
     texts = [cv.string(text).strip() for text in cv.ensure_list(value)]
     if len(texts) > MAX_PATTERNS:
         raise vol.Invalid(f"more than {MAX_PATTERNS} patterns")
@@ -43,19 +43,19 @@ def validate_patterns(value: Any) -> list[str]:
 
 
 def is_bounded(config: Mapping[str, Any]) -> bool:
-    """Return whether a filter that a form made has no more patterns than one may have."""
+    """Return whether the patterns of a filter are within the limits."""
     try:
-        for field in _SPELL_OUT.keys() & config.keys():
+        for field in _EXPAND.keys() & config.keys():
             validate_patterns(config[field])
     except vol.Invalid:
         return False
     return True
 
 
-# A label is at most 63 octets long, and decoding Punycode takes quadratic time.
+# An A-label (RFC 5890). At most 63 octets, as decoding Punycode takes quadratic time.
 _A_LABEL: Final = re.compile(r"(?<![\w*?-])xn--([a-z0-9-]{1,59})(?![\w*?-])", re.ASCII)
 
-# The fields of a filter, for the schemas of those that have one.
+# Schema of the fields of a filter.
 FILTER_FIELDS: Final[dict[vol.Marker, Any]] = {
     vol.Optional(CONF_SENDER): validate_patterns,
     vol.Optional(CONF_RECIPIENT): validate_patterns,
@@ -70,18 +70,18 @@ FILTER_FIELDS: Final[dict[vol.Marker, Any]] = {
 
 
 def compile_patterns(patterns: Iterable[str]) -> re.Pattern[str]:
-    """Return an expression that matches what any of the patterns with * and ? matches.
+    """Compile patterns with * and ? to an expression that matches if any of them does.
 
     Brackets are ordinary characters. `fnmatch` makes expressions that do not backtrack across a
-    star, so that a long text takes no longer than its length and that of the pattern.
+    star, so the time is bounded by the length of the text times that of the patterns.
     """
-    translated = (fnmatch.translate(it.replace("[", "[[]")) for it in patterns)
+    translated = (fnmatch.translate(text.replace("[", "[[]")) for text in patterns)
     return re.compile("|".join(translated))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailFilter:
-    """What a mail has to be. Without a field it may be anything."""
+    """Conditions that a mail has to meet; a field that is not set matches every mail."""
 
     sender: re.Pattern[str] | None = None
     recipient: re.Pattern[str] | None = None
@@ -97,21 +97,21 @@ class MailFilter:
     def from_config(cls, config: Mapping[str, Any]) -> Self:
         """Return the filter that the fields of a schema describe."""
         return cls(
-            sender=_compiled(config, CONF_SENDER),
-            recipient=_compiled(config, CONF_RECIPIENT),
-            subject=_compiled(config, CONF_SUBJECT),
+            sender=_compile(config, CONF_SENDER),
+            recipient=_compile(config, CONF_RECIPIENT),
+            subject=_compile(config, CONF_SUBJECT),
             has_attachment=config.get(CONF_HAS_ATTACHMENT),
-            attachment_type=_compiled(config, CONF_ATTACHMENT_TYPE),
+            attachment_type=_compile(config, CONF_ATTACHMENT_TYPE),
             inline_images=config.get(CONF_INLINE_IMAGES, False),
-            authenticated_by=_compiled(config, CONF_AUTHENTICATED_BY),
+            authenticated_by=_compile(config, CONF_AUTHENTICATED_BY),
             ignore_bulk=config.get(CONF_IGNORE_BULK, False),
             ignore_catch_up=config.get(CONF_IGNORE_CATCH_UP, False),
         )
 
     def matches(self, mail: NewMail, recipients: Iterable[str]) -> bool:
-        """Return whether a mail is what the filter says.
+        """Return whether a mail meets all conditions.
 
-        `recipients` are all addresses of To and Cc; those of the event may be cut.
+        `recipients` are all addresses of To and Cc; the event may contain only some of them.
         """
         if self.ignore_bulk and mail["bulk"]:
             return False
@@ -132,14 +132,14 @@ class MailFilter:
         )
 
 
-def _compiled(config: Mapping[str, Any], field: str) -> re.Pattern[str] | None:
-    """Return the patterns of a field, None if it has none."""
-    spell_out = _SPELL_OUT[field]
+def _compile(config: Mapping[str, Any], field: str) -> re.Pattern[str] | None:
+    """Compile the patterns of a field; return None if it has none."""
+    expand = _EXPAND[field]
     patterns = [
         pattern
         for text in config.get(field, ())
         if (folded := _fold(text.strip()))
-        for pattern in spell_out(folded)
+        for pattern in expand(folded)
     ]
     return compile_patterns(patterns) if patterns else None
 
@@ -150,9 +150,9 @@ def _any_matches(patterns: re.Pattern[str] | None, texts: Iterable[str]) -> bool
 
 
 def _fold(text: str) -> str:
-    """Return a text without what people do not see as a difference.
+    """Normalize a text for comparison: case, and composed characters (Unicode NFC).
 
-    A domain in its ASCII form (RFC 5890 2.3.2.1) becomes Unicode, as filters may have either.
+    A domain in its ASCII form (RFC 5890 2.3.2.1) becomes Unicode, as filters may use either.
     """
     text = unicodedata.normalize("NFC", text.casefold())
     if "xn--" not in text:
@@ -175,7 +175,7 @@ def _authenticators(mail: NewMail) -> Iterator[str]:
     authentication = mail["authentication"]
     if authentication and authentication["dmarc"] == "pass":
         domain = _fold(authentication["domain"])
-        # The server may have checked another author than the one that is shown.
+        # The server may have checked another author domain than that of `sender`.
         sender = "." + _fold(mail["sender"]).rpartition("@")[2]
         if domain and sender.endswith("." + domain):
             yield authentication["server"]
@@ -184,7 +184,7 @@ def _authenticators(mail: NewMail) -> Iterator[str]:
 def attached_files(
     mail: Mapping[str, Any], *, inline_images: bool = False
 ) -> list[Mapping[str, Any]]:
-    """Return the attachments of a mail, without images that its HTML text shows."""
+    """Return the attachments of a mail, by default without inline images of its HTML."""
     return [
         attachment
         for attachment in mail["attachments"]
@@ -193,14 +193,15 @@ def attached_files(
 
 
 def type_patterns(texts: Iterable[str]) -> re.Pattern[str] | None:
-    """Return what attachments of some types or file names match, None without any."""
-    return _compiled({CONF_ATTACHMENT_TYPE: texts}, CONF_ATTACHMENT_TYPE)
+    """Compile patterns of content types or file names; return None if there are none."""
+    return _compile({CONF_ATTACHMENT_TYPE: texts}, CONF_ATTACHMENT_TYPE)
 
 
 def matches_type(patterns: re.Pattern[str], attachment: Mapping[str, Any]) -> bool:
-    """Return whether an attachment has one of the types, by its content type or its name.
+    """Return whether the content type or the file name of an attachment matches.
 
-    Many mailers declare another type than that of the file, such as application/x-pdf.
+    The usual type of the name's extension is compared, too: many clients declare another one,
+    for example application/x-pdf.
     """
     filename = attachment["filename"]
     types = (attachment["content_type"], type_of_name(filename) or "", filename)
@@ -208,12 +209,12 @@ def matches_type(patterns: re.Pattern[str], attachment: Mapping[str, Any]) -> bo
 
 
 def _is_pattern(text: str) -> bool:
-    """Return whether a text has placeholders."""
+    """Return whether a text has wildcards."""
     return "*" in text or "?" in text
 
 
 def _address_patterns(text: str) -> tuple[str, ...]:
-    """Return the patterns of an address, of a pattern, or of a domain and all below it."""
+    """Return the patterns for an address, a pattern, or a domain with its subdomains."""
     domain = text.removeprefix("@")
     if "@" in domain:
         return (domain,)
@@ -223,23 +224,23 @@ def _address_patterns(text: str) -> tuple[str, ...]:
 
 
 def _subject_patterns(text: str) -> tuple[str, ...]:
-    """Return the pattern of a whole subject, or of one that contains the text."""
+    """Return a pattern for the whole subject; text without wildcards matches anywhere."""
     return (text,) if _is_pattern(text) else (f"*{text}*",)
 
 
 def _server_patterns(text: str) -> tuple[str, ...]:
-    """Return the patterns of a server's name, or of a domain and all below it."""
+    """Return the patterns for a server name, or a domain with its subdomains."""
     return (text,) if _is_pattern(text) else (text, f"*.{text}")
 
 
 def _attachment_patterns(text: str) -> tuple[str, ...]:
-    """Return the pattern of a content type, or of a file name by its extension."""
+    """Return the pattern for a content type, or for a file name by its extension."""
     if "/" in text or (_is_pattern(text) and not text.startswith(".")):
         return (text,)
     return (f"*.{text.removeprefix('.')}",)
 
 
-_SPELL_OUT: Final = {
+_EXPAND: Final = {
     CONF_SENDER: _address_patterns,
     CONF_RECIPIENT: _address_patterns,
     CONF_SUBJECT: _subject_patterns,

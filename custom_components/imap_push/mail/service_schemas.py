@@ -1,4 +1,4 @@
-"""What the actions take."""
+"""Schemas of the actions."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -45,9 +45,9 @@ ATTR_TARGET_FOLDER: Final = "target_folder"
 ATTR_UID: Final = "uid"
 ATTR_UID_VALIDITY: Final = "uid_validity"
 
-# What names mails: where they are, and which of those there.
-_PLACE: Final = (ATTR_ENTRY_ID, CONF_FOLDER, ATTR_UID_VALIDITY)
-_NAMES: Final = (*_PLACE, ATTR_UID)
+# The fields that identify mails: their folder, and their UIDs in it.
+_LOCATION: Final = (ATTR_ENTRY_ID, CONF_FOLDER, ATTR_UID_VALIDITY)
+_IDENTIFIERS: Final = (*_LOCATION, ATTR_UID)
 
 _MAX_NUMBER: Final = 2**32 - 1
 _MAX_MAILS: Final = 1000
@@ -56,7 +56,7 @@ _MAX_KILOBYTES: Final = 1_000_000
 
 
 def number(value: Any) -> int:
-    """Validate an nz-number (RFC 3501 9); what is only nearly one could name another mail."""
+    """Validate an nz-number (RFC 3501 9), without rounding to the number of another mail."""
     text = str(value).strip()
     if not (text.isascii() and text.isdecimal() and len(text) <= 10):
         raise vol.Invalid("expected a whole number")
@@ -66,35 +66,35 @@ def number(value: Any) -> int:
 
 
 def _numbers(value: Any) -> list[int]:
-    """Validate one number or several; each counts once."""
+    """Validate one or several numbers, and drop duplicates."""
     numbers = dict.fromkeys(map(number, cv.ensure_list(value)))
     if not 0 < len(numbers) <= _MAX_MAILS:
         raise vol.Invalid(f"expected 1 to {_MAX_MAILS} mails")
     return list(numbers)
 
 
-def _spread_mail(data: dict[str, Any]) -> dict[str, Any]:
-    """Take what names the mails from `mail`, unless they are named without it."""
-    is_named = any(key in data for key in _NAMES)
-    if is_named == (ATTR_MAIL in data):
-        raise vol.Invalid(f"expected either {ATTR_MAIL} or {', '.join(_NAMES)}")
-    if is_named:
+def _expand_mail(data: dict[str, Any]) -> dict[str, Any]:
+    """Replace `mail` by the fields that identify the mails, unless these are given."""
+    is_identified = any(key in data for key in _IDENTIFIERS)
+    if is_identified == (ATTR_MAIL in data):
+        raise vol.Invalid(f"expected either {ATTR_MAIL} or {', '.join(_IDENTIFIERS)}")
+    if is_identified:
         return data
     mails = cv.ensure_list(data[ATTR_MAIL])
     for mail in mails:
-        if not (isinstance(mail, Mapping) and all(key in mail for key in _NAMES)):
-            raise vol.Invalid(f"expected {', '.join(_NAMES)} in {ATTR_MAIL}")
+        if not (isinstance(mail, Mapping) and all(key in mail for key in _IDENTIFIERS)):
+            raise vol.Invalid(f"expected {', '.join(_IDENTIFIERS)} in {ATTR_MAIL}")
     if not mails:
         raise vol.Invalid("expected at least one mail")
-    place = {key: mails[0][key] for key in _PLACE}
-    if any(mail[key] != place[key] for mail in mails for key in _PLACE):
+    location = {key: mails[0][key] for key in _LOCATION}
+    if any(mail[key] != location[key] for mail in mails for key in _LOCATION):
         raise vol.Invalid("expected mails of one folder")
     others = {key: value for key, value in data.items() if key != ATTR_MAIL}
-    return {**others, **place, ATTR_UID: [mail[ATTR_UID] for mail in mails]}
+    return {**others, **location, ATTR_UID: [mail[ATTR_UID] for mail in mails]}
 
 
 LINE: Final = vol.All(cv.string, vol.Match(r"[^\x00-\x1f\x7f]{1,1000}\Z"))
-# A section-part (RFC 3501 9), or an attachment, which has one: a template makes 1.1 of "1.10".
+# A section-part (RFC 3501 9), or an attachment with one: a template turns "1.10" into 1.1.
 PART: Final = vol.All(
     lambda value: value.get(ATTR_PART) if isinstance(value, Mapping) else value,
     cv.string,
@@ -103,7 +103,7 @@ PART: Final = vol.All(
         msg="expected the number of a part, such as 2 or 1.2",
     ),
 )
-# A flag-keyword is an atom (RFC 3501 9): no system flag such as \Deleted is one.
+# A flag-keyword is an atom (RFC 3501 9), which excludes system flags like \Deleted.
 _KEYWORDS: Final = vol.All(
     cv.ensure_list,
     [vol.All(cv.string, vol.Match(r'[^\x00-\x20(){%*"\\\]\x7f-\U0010ffff]{1,100}\Z'))],
@@ -114,10 +114,10 @@ _KILOBYTES: Final = vol.All(vol.Coerce(float), vol.Range(min=0, max=_MAX_KILOBYT
 
 
 def _mail_schema(fields: Mapping[vol.Marker, Any], *, max_mails: int) -> VolSchemaType:
-    """Return the schema of an action about mails that are there."""
+    """Return the schema of an action on existing mails."""
     uids = vol.All(_numbers, vol.Length(max=max_mails))
     return vol.All(
-        _spread_mail,
+        _expand_mail,
         vol.Schema(
             {
                 vol.Required(ATTR_ENTRY_ID): cv.string,

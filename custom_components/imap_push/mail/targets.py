@@ -1,4 +1,4 @@
-"""Which folders a trigger or a condition is for."""
+"""Targets of triggers and conditions: the folders that they select."""
 
 from collections.abc import Iterable
 
@@ -10,20 +10,20 @@ from homeassistant.helpers.target import (
 )
 from homeassistant.helpers.typing import ConfigType
 
-# Home Assistant knows it since 2026.11.
+# Home Assistant supports it since 2026.11.
 CONF_EXCLUDE = "exclude"
 
 
 class FolderTarget:
-    """A target as it resolves at the moment: labels and areas may change at any time.
+    """A target, resolved for each call because labels and areas may change at any time.
 
-    A folder is targeted by its device, by any of its entities, and by its account.
+    A folder is selected by its device, by any of its entities, or by its account.
     """
 
     def __init__(self, hass: HomeAssistant, target: ConfigType) -> None:
-        """Read the target of a trigger or of a condition."""
+        """Parse the target of a trigger or a condition."""
         self._hass = hass
-        # Apart, as Home Assistant does not know that a folder belongs to its account.
+        # Resolved separately: Home Assistant does not know which folders an account has.
         self._included = TargetSelection(
             {key: ids for key, ids in target.items() if key != CONF_EXCLUDE}
         )
@@ -31,7 +31,7 @@ class FolderTarget:
 
     @callback
     def async_select(self, device_ids: Iterable[str]) -> set[str]:
-        """Return those of the folders' devices that are targeted."""
+        """Return which of the folders' devices are selected."""
         included = self._async_devices(self._included)
         excluded = self._async_devices(self._excluded)
         return {
@@ -52,7 +52,7 @@ class FolderTarget:
 
     @callback
     def _async_devices(self, selection: TargetSelection) -> set[str]:
-        """Return the devices that are referenced, and those of referenced entities."""
+        """Return the referenced devices, and those of referenced entities."""
         referenced = async_extract_referenced_entity_ids(self._hass, selection)
         registry = er.async_get(self._hass)
         return referenced.referenced_devices | {

@@ -1,1 +1,1 @@
-"""Tokens instead of passwords: providers, sign-in by browser or device code, renewal."""
+"""OAuth2: providers, device authorization, token requests and renewal."""

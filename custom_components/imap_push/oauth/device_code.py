@@ -1,4 +1,9 @@
-"""Signing in without a redirect: the user types a code on the provider's page (RFC 8628)."""
+"""Device authorization grant (RFC 8628).
+
+device_url  <- client_id, scope       -> user_code, verification_uri, device_code
+token_url   <- device_code            -> authorization_pending   (until the user is done)
+token_url   <- device_code            -> access_token, refresh_token
+"""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -10,27 +15,27 @@ from typing import Any, Final
 
 from aiohttp import ClientSession
 
-from .endpoint import NoAnswer, post_form, reason_of, token_of
+from .endpoint import EndpointError, error_code_from, post_form, token_from
 
 _GRANT: Final = "urn:ietf:params:oauth:grant-type:device_code"
 
-# Seconds
-REQUEST_DEADLINE: Final = 20.0
-DEFAULT_INTERVAL: Final = 5.0  # where the provider tells none
-MIN_INTERVAL: Final = 1.0
-MAX_INTERVAL: Final = 60.0
-SLOW_DOWN: Final = 5.0
-MAX_LIFETIME: Final = 3600.0
+DEFAULT_INTERVAL_SECONDS: Final = 5.0  # RFC 8628 3.2
+MIN_INTERVAL_SECONDS: Final = 1.0
+MAX_INTERVAL_SECONDS: Final = 60.0
+SLOW_DOWN_SECONDS: Final = 5.0
+MAX_LIFETIME_SECONDS: Final = 3600.0
 
-MAX_TEXT: Final = 200  # characters of what is shown
+MAX_TEXT: Final = 200  # characters of provider text
 
-# Code and page are shown by Markdown: no character may be there that could make them more.
-_CODE: Final = re.compile(rf"[A-Za-z0-9 -]{{1,{MAX_TEXT}}}")
-_PAGE: Final = re.compile(rf"https?://[\w.~:/?#@!$&'+,;=%-]{{1,{MAX_TEXT}}}", re.ASCII)
+# Both are shown as Markdown: allow no characters that are Markdown syntax.
+_USER_CODE: Final = re.compile(rf"[A-Za-z0-9 -]{{1,{MAX_TEXT}}}")
+_VERIFICATION_URI: Final = re.compile(
+    rf"https?://[\w.~:/?#@!$&'+,;=%-]{{1,{MAX_TEXT}}}", re.ASCII
+)
 
 
 class SignInProblem(StrEnum):
-    """Why nothing came of a sign-in."""
+    """Why a sign-in failed."""
 
     DENIED = "denied"
     EXPIRED = "expired"
@@ -39,17 +44,17 @@ class SignInProblem(StrEnum):
 
 
 class SignInFailed(Exception):
-    """Nothing came of a sign-in; its text is the provider's own error code, if there is one."""
+    """A sign-in failed; the text is the error code of the provider, or empty."""
 
     def __init__(self, problem: SignInProblem, reason: str = "") -> None:
-        """Keep why."""
+        """Store the problem and the error code."""
         super().__init__(reason[:MAX_TEXT])
         self.problem = problem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceProvider:
-    """Whom to ask, as which public client, and for what."""
+    """Endpoints, public client ID and scope of a provider."""
 
     device_url: str
     token_url: str
@@ -59,7 +64,7 @@ class DeviceProvider:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceCode:
-    """What the user types, and where; `interval` and `expires_in` are in seconds."""
+    """A code that the user enters at `verification_uri`; times are in seconds."""
 
     user_code: str
     verification_uri: str
@@ -68,42 +73,44 @@ class DeviceCode:
     device_code: str = field(repr=False)
 
 
-async def start(session: ClientSession, provider: DeviceProvider) -> DeviceCode:
-    """Return a code that the user is to type on the provider's page; raise SignInFailed."""
+async def request_code(session: ClientSession, provider: DeviceProvider) -> DeviceCode:
+    """Request a device code (RFC 8628 3.1). Raises SignInFailed."""
     form = {"client_id": provider.client_id, "scope": provider.scope}
-    answer = await _post(session, provider.device_url, form)
-    if answer.get("error"):
-        raise SignInFailed(SignInProblem.REFUSED, reason_of(answer))
+    response = await _post(session, provider.device_url, form)
+    if response.get("error"):
+        raise SignInFailed(SignInProblem.REFUSED, error_code_from(response))
     try:
         return DeviceCode(
-            user_code=_text(_CODE, answer["user_code"]),
-            # Google, and Microsoft long ago, have it by another name.
-            verification_uri=_text(
-                _PAGE, answer.get("verification_uri") or answer["verification_url"]
+            user_code=_check_text(_USER_CODE, response["user_code"]),
+            # Google, and formerly Microsoft, use another name.
+            verification_uri=_check_text(
+                _VERIFICATION_URI,
+                response.get("verification_uri") or response["verification_url"],
             ),
-            interval=_interval(answer.get("interval", DEFAULT_INTERVAL)),
-            expires_in=_within(answer["expires_in"], 0.0, MAX_LIFETIME),
-            device_code=str(answer["device_code"]),
+            interval=_interval(response.get("interval", DEFAULT_INTERVAL_SECONDS)),
+            expires_in=_clamp(response["expires_in"], 0.0, MAX_LIFETIME_SECONDS),
+            device_code=str(response["device_code"]),
         )
     except (KeyError, OverflowError, TypeError, ValueError) as error:
         raise SignInFailed(SignInProblem.UNREACHABLE, "no code") from error
 
 
-async def poll(
+async def poll_for_token(
     session: ClientSession, provider: DeviceProvider, code: DeviceCode
 ) -> dict[str, Any]:
-    """Wait for the user, and return the token as Home Assistant keeps it; raise SignInFailed.
+    """Poll until the user has entered the code; return the token (RFC 8628 3.4).
 
-    An error on the way is waited out for as long as the code lives.
+    The token has the fields that Home Assistant stores. A failed request is retried until
+    the code expires. Raises SignInFailed.
     """
     try:
         async with asyncio.timeout(code.expires_in):
-            return await _poll(session, provider, code)
+            return await _poll_until_answer(session, provider, code)
     except TimeoutError as error:
         raise SignInFailed(SignInProblem.EXPIRED) from error
 
 
-async def _poll(
+async def _poll_until_answer(
     session: ClientSession, provider: DeviceProvider, code: DeviceCode
 ) -> dict[str, Any]:
     form = {
@@ -115,40 +122,40 @@ async def _poll(
     while True:
         await asyncio.sleep(interval)
         try:
-            answer = await _post(session, provider.token_url, form)
+            response = await _post(session, provider.token_url, form)
         except SignInFailed:
             interval = _interval(interval * 2)
             continue
-        match answer.get("error"):
+        match response.get("error"):
             case None:
-                return _token(answer)
+                return _renewable_token(response)
             case "authorization_pending":
                 pass
             case "slow_down":
-                interval = _interval(interval + SLOW_DOWN)
+                interval = _interval(interval + SLOW_DOWN_SECONDS)
             case "expired_token":
                 raise SignInFailed(SignInProblem.EXPIRED, "expired_token")
-            # The second is what Microsoft says.
+            # The second is used by Microsoft.
             case "access_denied" | "authorization_declined" as error:
                 raise SignInFailed(SignInProblem.DENIED, error)
             case _:
-                raise SignInFailed(SignInProblem.REFUSED, reason_of(answer))
+                raise SignInFailed(SignInProblem.REFUSED, error_code_from(response))
 
 
 async def _post(
     session: ClientSession, url: str, form: dict[str, str]
 ) -> dict[str, Any]:
-    """Return the JSON object that a form is answered with; raise SignInFailed."""
+    """Return the JSON response to a form. Raises SignInFailed."""
     try:
-        return await post_form(session, url, form, REQUEST_DEADLINE)
-    except NoAnswer as error:
+        return await post_form(session, url, form)
+    except EndpointError as error:
         raise SignInFailed(SignInProblem.UNREACHABLE, str(error)) from error
 
 
-def _token(answer: dict[str, Any]) -> dict[str, Any]:
-    """Return a token as Home Assistant's helper wants it; one that cannot be renewed is none."""
+def _renewable_token(response: dict[str, Any]) -> dict[str, Any]:
+    """Return the token with its time of expiry. Raises SignInFailed without refresh token."""
     try:
-        token = token_of(answer)
+        token = token_from(response)
     except ValueError:
         raise SignInFailed(SignInProblem.REFUSED, "no token") from None
     if "refresh_token" not in token:
@@ -157,18 +164,18 @@ def _token(answer: dict[str, Any]) -> dict[str, Any]:
 
 
 def _interval(seconds: Any) -> float:
-    return _within(seconds, MIN_INTERVAL, MAX_INTERVAL)
+    return _clamp(seconds, MIN_INTERVAL_SECONDS, MAX_INTERVAL_SECONDS)
 
 
-def _within(value: Any, least: float, most: float) -> float:
-    """Return a number within limits; raise ValueError if it is none."""
+def _clamp(value: Any, minimum: float, maximum: float) -> float:
+    """Return a number within limits. Raises ValueError if the value is not a number."""
     if math.isnan(number := float(value)):
         raise ValueError
-    return min(max(number, least), most)
+    return min(max(number, minimum), maximum)
 
 
-def _text(wanted: re.Pattern[str], value: Any) -> str:
-    """Return what may be shown; raise ValueError for what may not."""
-    if wanted.fullmatch(text := str(value)) is None:
+def _check_text(allowed: re.Pattern[str], value: Any) -> str:
+    """Return the value if it matches. Raises ValueError otherwise."""
+    if allowed.fullmatch(text := str(value)) is None:
         raise ValueError
     return text

@@ -1,4 +1,4 @@
-"""Asking an endpoint of OAuth2: forms go there, small JSON objects come back."""
+"""Requests to OAuth2 endpoints: a form is sent, a small JSON object is returned."""
 
 import asyncio
 from http import HTTPStatus
@@ -7,74 +7,76 @@ from typing import Any, Final
 
 from aiohttp import ClientError, ClientSession
 
-DEFAULT_LIFETIME: Final = 3600  # seconds, where the provider tells none
-MAX_LIFETIME: Final = 31_536_000  # seconds; what is longer is as good as for ever
-MAX_ANSWER: Final = 65_536  # octets
+REQUEST_TIMEOUT_SECONDS: Final = 20.0
+DEFAULT_LIFETIME_SECONDS: Final = 3600  # if `expires_in` is missing
+MAX_LIFETIME_SECONDS: Final = 31_536_000  # one year
+MAX_RESPONSE_SIZE: Final = 65_536  # octets
 
-# What is kept of an answer (RFC 6749 5.1): no ID token, which tells who the user is.
+# The fields of a response that are stored (RFC 6749 5.1). Not the ID token: it identifies the user.
 _TOKEN_FIELDS: Final = ("access_token", "refresh_token", "scope", "token_type")
 
 
-class NoAnswer(Exception):
-    """The endpoint says nothing of use: no network, an outage, something that is not JSON."""
+class EndpointError(Exception):
+    """There is no usable response: network error, outage, rate limit or invalid JSON."""
 
 
 async def post_form(
-    session: ClientSession, url: str, form: dict[str, str], deadline: float
+    session: ClientSession, url: str, form: dict[str, str]
 ) -> dict[str, Any]:
-    """Return what a form is answered with in `deadline` seconds; raise NoAnswer.
+    """Send a form; return the JSON response, which may be an OAuth2 error (RFC 6749 5.2).
 
-    An error in the sense of OAuth2 is an answer.
+    Raises EndpointError if there is no usable response in time.
     """
     try:
         async with (
-            asyncio.timeout(deadline),
+            asyncio.timeout(REQUEST_TIMEOUT_SECONDS),
             session.post(url, data=form, allow_redirects=False) as response,
         ):
             text = b""
-            while len(text) < MAX_ANSWER and (
+            while len(text) < MAX_RESPONSE_SIZE and (
                 chunk := await response.content.readany()
             ):
                 text += chunk
-        answer = json.loads(text[:MAX_ANSWER], parse_constant=_refuse)
+        body = json.loads(text[:MAX_RESPONSE_SIZE], parse_constant=_reject_constant)
     except (ClientError, OSError, ValueError, RecursionError) as error:
-        raise NoAnswer(type(error).__name__) from error
-    if not isinstance(answer, dict) or _is_passing(response.status):
-        raise NoAnswer(str(response.status))
-    return answer
+        raise EndpointError(type(error).__name__) from error
+    is_outage = (
+        response.status >= 500 or response.status == HTTPStatus.TOO_MANY_REQUESTS
+    )
+    if is_outage or not isinstance(body, dict):
+        raise EndpointError(str(response.status))
+    return body
 
 
-def token_of(answer: dict[str, Any]) -> dict[str, Any]:
-    """Return what is kept of an answer; raise ValueError if there is no access token in it.
+def token_from(response: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of a response to store. Raises ValueError without access token.
 
-    A field that is not what RFC 6749 A says is none: it could be written neither to the
-    server nor to the disk.
+    A field that is not printable ASCII (RFC 6749 A) is ignored: it could be neither sent to
+    the server nor stored.
     """
-    token = {key: answer[key] for key in _TOKEN_FIELDS if _is_text(answer.get(key))}
+    token = {key: response[key] for key in _TOKEN_FIELDS if _is_text(response.get(key))}
     if "access_token" not in token:
         raise ValueError
-    return token | {"expires_in": _lifetime(answer)}
+    return token | {"expires_in": _lifetime(response)}
 
 
-def reason_of(answer: dict[str, Any]) -> str:
-    """Return the code of an error, with the numbers that Microsoft has for what it means."""
-    numbers = answer.get("error_codes")
+def error_code_from(response: dict[str, Any]) -> str:
+    """Return the error code of a response, with the more specific numbers of Microsoft."""
+    numbers = response.get("error_codes")
     if not isinstance(numbers, list):
         numbers = []
-    return ", ".join([str(answer["error"]), *(f"AADSTS{it}" for it in numbers)])
+    return ", ".join(
+        [str(response["error"]), *(f"AADSTS{number}" for number in numbers)]
+    )
 
 
-def _lifetime(answer: dict[str, Any]) -> int:
-    """Return the seconds that an access token lives."""
+def _lifetime(response: dict[str, Any]) -> int:
+    """Return the lifetime of an access token in seconds."""
     try:
-        seconds = int(answer["expires_in"])
+        seconds = int(response["expires_in"])
     except KeyError, OverflowError, TypeError, ValueError:
-        return DEFAULT_LIFETIME
-    return min(max(seconds, 0), MAX_LIFETIME)
-
-
-def _is_passing(status: int) -> bool:
-    return status >= 500 or status == HTTPStatus.TOO_MANY_REQUESTS
+        return DEFAULT_LIFETIME_SECONDS
+    return min(max(seconds, 0), MAX_LIFETIME_SECONDS)
 
 
 def _is_text(value: object) -> bool:
@@ -86,6 +88,6 @@ def _is_text(value: object) -> bool:
     )
 
 
-def _refuse(constant: str) -> None:
-    """Take no NaN and no Infinity, which JSON does not have (RFC 8259 6)."""
+def _reject_constant(constant: str) -> None:
+    """Reject NaN and Infinity, which are not valid JSON (RFC 8259 6)."""
     raise ValueError(constant)

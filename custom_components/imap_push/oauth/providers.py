@@ -1,4 +1,4 @@
-"""The providers of OAuth2 for mail: where one signs in, and for what."""
+"""OAuth2 endpoints and scopes of mail providers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,11 +12,12 @@ CUSTOM: Final = "custom"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OAuthProvider:
-    """Who lets the user sign in.
+    """An OAuth2 provider.
 
-    `device_url` is where a code is to be had instead of a redirect. `authorize_data` goes with
-    the user to the page. `client_id` is what the provider's client IDs look like, if it is
-    known. Where no client `has_secret`, what the user typed as one is not told.
+    `device_url` is the device authorization endpoint (RFC 8628), if there is one.
+    `authorize_data` is added to the query of the authorization request. `client_id` matches
+    the client IDs of the provider, if their format is known. If `has_secret` is False, all
+    clients are public, and a client secret is not sent.
     """
 
     authorize_url: str
@@ -41,7 +42,7 @@ PROVIDERS: Final[dict[str, OAuthProvider]] = {
         authorize_url="https://accounts.google.com/o/oauth2/v2/auth",
         token_url="https://oauth2.googleapis.com/token",
         scope="https://mail.google.com/",
-        # Without both there is no refresh token from the second time on.
+        # Without both, only the first sign-in returns a refresh token.
         authorize_data={"access_type": "offline", "prompt": "consent"},
         client_id=re.compile(r"[\w-]+\.apps\.googleusercontent\.com"),
     ),
@@ -62,17 +63,18 @@ PROVIDERS: Final[dict[str, OAuthProvider]] = {
 
 
 def provider_from_data(data: Mapping[str, Any]) -> OAuthProvider:
-    """Return the provider of an account, which may be one that the user described."""
+    """Return the provider for entry data; it may be a custom one."""
     key = data[CONF_OAUTH_PROVIDER]
     if key == CUSTOM:
         return OAuthProvider(**data[CONF_OAUTH_ENDPOINTS])
     return PROVIDERS[key]
 
 
-def fits(client_id: str, key: str) -> bool:
-    """Return whether a client ID can be one of this provider.
+def accepts_client_id(client_id: str, key: str) -> bool:
+    """Return whether a client ID can be for this provider.
 
-    At an endpoint of the user's own it can be anything.
+    Custom providers accept every ID, and providers without a known format accept every ID
+    that matches no other provider.
     """
     if key == CUSTOM:
         return True

@@ -1,4 +1,4 @@
-"""Tokens of an account that is signed in to with OAuth2, kept in its entry."""
+"""OAuth2 tokens of accounts: requests, renewal and storage in the config entry."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -30,34 +30,32 @@ from homeassistant.util.hass_dict import HassKey
 from ..const import CONF_OAUTH_DEVICE, CONF_OAUTH_PROVIDER, CONF_OAUTH_SIGNED_IN, DOMAIN
 from ..helpers import account_from_entry_data
 from ..imap import Account, TokenRevoked, TokenSource, TokenUnavailable
-from .endpoint import NoAnswer, post_form, reason_of, token_of
+from .endpoint import EndpointError, error_code_from, post_form, token_from
 from .providers import OAuthProvider, provider_from_data
 
 CONF_AUTH_IMPLEMENTATION: Final = "auth_implementation"
 
-# Seconds
-REQUEST_DEADLINE: Final = 20.0
-# How long before its end a token is renewed; one that lives shortly gets a part of its life.
-MARGIN: Final = 60.0
-MARGIN_SHARE: Final = 0.25
+# Renew a token this long before it expires, at most this share of its lifetime.
+RENEWAL_MARGIN_SECONDS: Final = 60.0
+RENEWAL_MARGIN_SHARE: Final = 0.25
 
-# What a token endpoint says (RFC 6749 5.2 and habits) while it cannot answer.
-_PASSING: Final = frozenset(
+# Errors of a token endpoint (RFC 6749 5.2, and others in use) that do not refuse the token.
+_TEMPORARY_ERRORS: Final = frozenset(
     {"rate_limit_exceeded", "server_error", "slow_down", "temporarily_unavailable"}
 )
 
-# The renewals that are under way, by entry. They outlive a reload: a refresh token is often
-# good for one use only.
+# Running renewals by entry ID. They continue during a reload: many providers accept a
+# refresh token only once.
 _RENEWALS: HassKey[dict[str, asyncio.Task[None]]] = HassKey(f"{DOMAIN}_renewals")
 
-# Home Assistant makes a client before it is known for which account.
-_NOWHERE: Final = OAuthProvider(authorize_url="", token_url="", scope="")
+# Home Assistant creates a client before the provider is known.
+_NO_PROVIDER: Final = OAuthProvider(authorize_url="", token_url="", scope="")
 
 
 class MailOAuth2Implementation(LocalOAuth2ImplementationWithPkce):
-    """A client of the user's own, at the provider of an account.
+    """Client credentials of the user, for the provider of an account.
 
-    One list of credentials serves all providers.
+    Home Assistant has one list of credentials for all providers.
     """
 
     def __init__(
@@ -65,9 +63,9 @@ class MailOAuth2Implementation(LocalOAuth2ImplementationWithPkce):
         hass: HomeAssistant,
         auth_domain: str,
         credential: ClientCredential,
-        provider: OAuthProvider = _NOWHERE,
+        provider: OAuthProvider = _NO_PROVIDER,
     ) -> None:
-        """Keep who asks, and whom."""
+        """Store credential and provider."""
         super().__init__(
             hass,
             auth_domain,
@@ -78,11 +76,11 @@ class MailOAuth2Implementation(LocalOAuth2ImplementationWithPkce):
         )
         self._credential = credential
         self._provider = provider
-        # Why there was no token, in the provider's word: not for the log, but for the user.
+        # The error code of the last refused request. It is shown to the user, not logged.
         self.refusal = ""
 
-    def at(self, provider: OAuthProvider, *, public: bool = False) -> Self:
-        """Return the same client at a provider; a public one does not tell its secret."""
+    def for_provider(self, provider: OAuthProvider, *, public: bool = False) -> Self:
+        """Return the same client for a provider; a public client sends no secret."""
         credential = self._credential
         if public or not provider.has_secret:
             credential = ClientCredential(credential.client_id, "", credential.name)
@@ -91,15 +89,15 @@ class MailOAuth2Implementation(LocalOAuth2ImplementationWithPkce):
     @property
     @override
     def name(self) -> str:
-        """Return what tells it from the user's other clients."""
+        """Return the name of the credential, or its client ID."""
         return self._credential.name or self.client_id
 
     @property
     @override
     def extra_authorize_data(self) -> dict[str, Any]:
-        """Return what goes with the user to the provider's page."""
+        """Return the query parameters of the authorization request."""
         return {
-            # The user's own endpoint may have a query, which is to stay (RFC 6749 3.1).
+            # The URL of a custom provider may have a query, which must be kept (RFC 6749 3.1).
             **URL(self._provider.authorize_url).query,
             "scope": self._provider.scope,
             **self._provider.authorize_data,
@@ -108,68 +106,69 @@ class MailOAuth2Implementation(LocalOAuth2ImplementationWithPkce):
 
     @override
     async def _token_request(self, data: dict[str, Any]) -> dict[str, Any]:
-        """Ask for a token; nothing that the provider says gets into the log.
+        """Request a token. The response is not logged.
 
-        Only what the provider says in the words of OAuth2 counts as a refusal.
+        Only an OAuth2 error (RFC 6749 5.2) is a refusal, which requires a new sign-in; all
+        other failures are temporary.
         """
         form = {**data, "client_id": self.client_id}
         if self.client_secret:
             form["client_secret"] = self.client_secret
         session = async_get_clientsession(self.hass)
         try:
-            answer = await post_form(session, self.token_url, form, REQUEST_DEADLINE)
-        except NoAnswer:
+            response = await post_form(session, self.token_url, form)
+        except EndpointError:
             raise OAuth2TokenRequestConnectionError(domain=DOMAIN) from None
-        # Yahoo's may be an object.
-        error = str(answer.get("error") or "")
-        if error in _PASSING:
+        # Yahoo's error may be an object.
+        error = str(response.get("error") or "")
+        if error in _TEMPORARY_ERRORS:
             raise OAuth2TokenRequestConnectionError(domain=DOMAIN)
         if error:
-            self.refusal = reason_of(answer)
+            self.refusal = error_code_from(response)
             raise OAuth2TokenRequestReauthError(
                 request_info=_request_info(self.token_url), domain=DOMAIN
             )
         try:
-            return token_of(answer)
+            return token_from(response)
         except ValueError:
             raise OAuth2TokenRequestConnectionError(domain=DOMAIN) from None
 
 
-class _Tokens:
-    """Gives the token of an account, renewed before it expires (see TokenSource)."""
+class _StoredTokenSource:
+    """Returns the token of an account, and renews it before it expires (see TokenSource)."""
 
     def __init__(
         self,
         data: Callable[[], Mapping[str, Any]],
         renew: Callable[[], Awaitable[None]],
     ) -> None:
-        """Read the token in `data`, which `renew` renews."""
+        """Read the token from `data`; `renew` replaces it there."""
         self._data = data
         self._renew = renew
 
     async def token(self, *, renew: bool = False) -> str:
-        """Return a token that is valid as far as is known; `renew`: a new one in any case."""
-        if renew or _expires_soon(self._kept()):
+        """Return the token; renew it if it expires soon or if `renew` is set."""
+        if renew or _expires_soon(self._stored_token()):
             await self._renew()
-        token: str = self._kept()["access_token"]
+        token: str = self._stored_token()["access_token"]
         return token
 
-    def _kept(self) -> Mapping[str, Any]:
-        """Return the token; raise TokenUnavailable if there is a password by now."""
+    def _stored_token(self) -> Mapping[str, Any]:
+        """Return the stored token. Raises TokenUnavailable if a password replaced it."""
         token: Mapping[str, Any] | None = self._data().get(CONF_TOKEN)
         if token is None:
-            raise TokenUnavailable("the account has a password by now")
+            raise TokenUnavailable("the account now has a password")
         return token
 
 
 @callback
-def account_of(hass: HomeAssistant, entry: ConfigEntry) -> Account:
+def account_from_entry(hass: HomeAssistant, entry: ConfigEntry) -> Account:
     """Return the account of an entry, with its token or password."""
-    return account_from_entry_data(entry.data, token_source_of(hass, entry))
+    return account_from_entry_data(entry.data, token_source_for_entry(hass, entry))
 
 
 def is_same_sign_in(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Return whether two entries' data have tokens of one sign-in."""
+    """Return whether both have a token, and both tokens are of the same sign-in."""
     have_tokens = CONF_TOKEN in one and CONF_TOKEN in other
     return have_tokens and one.get(CONF_OAUTH_SIGNED_IN) == other.get(
         CONF_OAUTH_SIGNED_IN
@@ -177,8 +176,10 @@ def is_same_sign_in(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 
 @callback
-def token_source_of(hass: HomeAssistant, entry: ConfigEntry) -> TokenSource | None:
-    """Return where the tokens of an entry come from; None for one with a password."""
+def token_source_for_entry(
+    hass: HomeAssistant, entry: ConfigEntry
+) -> TokenSource | None:
+    """Return the token source for an entry; None if it has a password."""
     if CONF_OAUTH_PROVIDER not in entry.data:
         return None
 
@@ -188,19 +189,19 @@ def token_source_of(hass: HomeAssistant, entry: ConfigEntry) -> TokenSource | No
             task = renewals[entry.entry_id] = hass.async_create_task(
                 _renew_entry(hass, entry), f"{DOMAIN} token", eager_start=False
             )
-            task.add_done_callback(partial(_forget, renewals, entry.entry_id))
-        # Unlike awaiting the task, this leaves it alone when who asks is cancelled.
+            task.add_done_callback(partial(_remove_renewal, renewals, entry.entry_id))
+        # Unlike `await task`, this does not cancel the task if the caller is cancelled.
         await asyncio.wait([task])
         task.result()
 
-    return _Tokens(lambda: entry.data, renew)
+    return _StoredTokenSource(lambda: entry.data, renew)
 
 
 @callback
-def _forget(
+def _remove_renewal(
     renewals: dict[str, asyncio.Task[None]], entry_id: str, task: asyncio.Task[None]
 ) -> None:
-    """Let the next one renew; an error that nobody waited for is met again then."""
+    """Remove a finished renewal, and retrieve its exception if all callers were cancelled."""
     del renewals[entry_id]
     if not task.cancelled():
         task.exception()
@@ -208,19 +209,19 @@ def _forget(
 
 @callback
 def token_source_for_data(hass: HomeAssistant, data: dict[str, Any]) -> TokenSource:
-    """Return where tokens come from before there is an entry; `data` keeps the newest."""
+    """Return a token source without an entry; a renewed token is stored in `data`."""
 
     async def renew() -> None:
-        data[CONF_TOKEN] = await _renewed(hass, data)
+        data[CONF_TOKEN] = await _request_new_token(hass, data)
 
-    return _Tokens(lambda: data, renew)
+    return _StoredTokenSource(lambda: data, renew)
 
 
 async def _renew_entry(hass: HomeAssistant, entry: ConfigEntry) -> None:
-    """Keep a new token in an entry, unless it is gone or was signed in to anew meanwhile."""
+    """Renew the token of an entry, unless the entry was removed or signed in again meanwhile."""
     if (old := entry.data.get(CONF_TOKEN)) is None:
         return
-    token = await _renewed(hass, entry.data)
+    token = await _request_new_token(hass, entry.data)
     if entry.data.get(CONF_TOKEN) is not old:
         return
     if hass.config_entries.async_get_entry(entry.entry_id) is not None:
@@ -229,31 +230,33 @@ async def _renew_entry(hass: HomeAssistant, entry: ConfigEntry) -> None:
         )
 
 
-async def _renewed(hass: HomeAssistant, data: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a new token; raise TokenRevoked or TokenUnavailable."""
+async def _request_new_token(
+    hass: HomeAssistant, data: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Request a new token. Raises TokenRevoked or TokenUnavailable."""
     try:
         clients = await async_get_implementations(hass, DOMAIN)
     except ImplementationUnavailableError as error:
-        raise TokenUnavailable("the credentials cannot be read now") from error
+        raise TokenUnavailable("the application credentials cannot be read") from error
     client = clients.get(data[CONF_AUTH_IMPLEMENTATION])
     if not isinstance(client, MailOAuth2Implementation):
-        raise TokenRevoked("the application credentials are gone")
+        raise TokenRevoked("the application credentials were removed")
     try:
-        return await client.at(
+        return await client.for_provider(
             provider_from_data(data), public=data.get(CONF_OAUTH_DEVICE, False)
         ).async_refresh_token(data[CONF_TOKEN])
     except OAuth2TokenRequestReauthError:
-        raise TokenRevoked("the provider renews the token no more") from None
+        raise TokenRevoked("the provider refused to renew the token") from None
     except OAuth2TokenRequestBaseError:
-        raise TokenUnavailable("the provider does not answer") from None
+        raise TokenUnavailable("the provider is not available") from None
 
 
 def _expires_soon(token: Mapping[str, Any]) -> bool:
-    margin = min(MARGIN, token["expires_in"] * MARGIN_SHARE)
+    margin = min(RENEWAL_MARGIN_SECONDS, token["expires_in"] * RENEWAL_MARGIN_SHARE)
     return bool(token["expires_at"] - margin < time.time())
 
 
 def _request_info(url: str) -> RequestInfo:
-    """Return whom we asked, as it may be logged: the user's own endpoint may hold a key."""
+    """Return the origin only, as it may be logged: the URL of a custom endpoint may have a key."""
     origin = URL(url).origin()
     return RequestInfo(origin, "POST", CIMultiDictProxy(CIMultiDict()), origin)

@@ -1,4 +1,4 @@
-"""Logging in, and what a refusal means."""
+"""Login with a password, and the errors for refusals."""
 
 import asyncio
 from base64 import b64encode
@@ -54,13 +54,13 @@ async def try_login(
 OK = b"OK [CAPABILITY IMAP4rev1] in"
 
 
-async def sent_in_vain(
+async def sent_in_failed_login(
     capabilities: bytes,
     error: type[ImapError],
     begin: Callable[[Peer], Awaitable[None]] | None = None,
     **credentials: object,
 ) -> bytes:
-    """Return what is sent, after what `begin` takes, for a login that fails with an error."""
+    """Return what the client sends, after `begin`, in a login that fails with this error."""
     sent: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
     async def script(peer: Peer) -> None:
@@ -77,8 +77,8 @@ async def sent_in_vain(
         return await sent
 
 
-async def test_login() -> None:
-    """See LOGIN with both strings quoted."""
+async def test_login_quotes_both_strings() -> None:
+    """LOGIN contains both strings quoted."""
 
     async def serve(peer: Peer) -> None:
         await peer.answer("LOGIN", ok=OK)
@@ -87,8 +87,8 @@ async def test_login() -> None:
     assert line.endswith(b'LOGIN "a\\"b" "c d"')
 
 
-async def test_password_beyond_ascii_goes_by_plain() -> None:
-    """See AUTHENTICATE PLAIN where the server has it."""
+async def test_non_ascii_password_uses_plain() -> None:
+    """A password that is not ASCII is sent with AUTHENTICATE PLAIN."""
 
     async def serve(peer: Peer) -> None:
         tag = await peer.expect("AUTHENTICATE PLAIN$")
@@ -100,8 +100,8 @@ async def test_password_beyond_ascii_goes_by_plain() -> None:
     assert lines[-1] == b64encode("\0user\0pässwort".encode())
 
 
-async def test_password_beyond_ascii_goes_at_once() -> None:
-    """See no round trip more than LOGIN takes where the server has SASL-IR."""
+async def test_non_ascii_password_uses_sasl_ir() -> None:
+    """With SASL-IR, PLAIN takes one round trip."""
 
     async def serve(peer: Peer) -> None:
         await peer.answer("AUTHENTICATE PLAIN .", ok=OK)
@@ -111,8 +111,8 @@ async def test_password_beyond_ascii_goes_at_once() -> None:
     assert lines[-1].endswith(b"AUTHENTICATE PLAIN " + response)
 
 
-async def test_password_beyond_ascii_goes_by_literals() -> None:
-    """See LOGIN with literals where the server has no PLAIN."""
+async def test_non_ascii_password_uses_literals() -> None:
+    """Without PLAIN, LOGIN with literals is used."""
 
     async def serve(peer: Peer) -> None:
         tag = await peer.expect(r"LOGIN \{4}$")
@@ -129,10 +129,10 @@ async def test_password_beyond_ascii_goes_by_literals() -> None:
 @pytest.mark.parametrize(
     "username", ["ann.lee@example.org", '"ann lee"@example.org'], ids=["atom", "quoted"]
 )
-async def test_no_address_in_any_log(
+async def test_mail_address_is_not_logged(
     username: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """See no name in the debug log, whether we send it or the server does."""
+    """Neither our LOGIN nor a server that repeats the address puts it into the debug log."""
     caplog.set_level(logging.DEBUG)
 
     async def serve(peer: Peer) -> None:
@@ -145,8 +145,8 @@ async def test_no_address_in_any_log(
     assert "ann" not in caplog.text
 
 
-async def test_a_server_that_asks_again_and_again() -> None:
-    """See the password sent once: a server could have our memory filled with it."""
+async def test_password_is_sent_for_the_first_challenge_only() -> None:
+    """Further challenges get an empty line: a server could fill our write buffer."""
 
     async def serve(peer: Peer) -> None:
         tag = await peer.expect("AUTHENTICATE PLAIN$")
@@ -166,16 +166,18 @@ async def test_a_server_that_asks_again_and_again() -> None:
     [b"", b"AUTH=PLAIN SASL-IR LOGINDISABLED", b"AUTH=LOGIN", b"AUTH=SCRAM-SHA-256"],
     ids=["LOGIN", "PLAIN", "AUTH=LOGIN", "SCRAM"],
 )
-async def test_login_that_cannot_be_sent(
+async def test_nul_or_line_break_in_credentials(
     capabilities: bytes, field: str, character: str
 ) -> None:
-    """See a clear error before a byte is sent, whichever way the server offers."""
+    """NUL, CR and LF raise an error before anything is sent, with each mechanism."""
     credentials: dict[str, Any] = {field: f"a{character}ä", "security": Security.TLS}
-    assert await sent_in_vain(capabilities, LoginUnsendable, **credentials) == b""
+    assert (
+        await sent_in_failed_login(capabilities, LoginUnsendable, **credentials) == b""
+    )
 
 
-async def test_a_server_that_knows_only_its_own_login() -> None:
-    """See AUTHENTICATE LOGIN answer two questions, and no more."""
+async def test_authenticate_login() -> None:
+    """AUTHENTICATE LOGIN answers two challenges and no more."""
 
     async def serve(peer: Peer) -> None:
         tag = await peer.expect("AUTHENTICATE LOGIN$")
@@ -199,10 +201,10 @@ async def test_a_server_that_knows_only_its_own_login() -> None:
 )
 @pytest.mark.parametrize("credentials", ["password", "token"])
 @pytest.mark.parametrize("answer", [b"NO not now", b"BAD what", b"OK"])
-async def test_nothing_secret_is_sent_in_plain_text_where_starttls_is_offered(
+async def test_no_credentials_in_plain_text_if_starttls_is_offered(
     answer: bytes, credentials: str, offered: bytes
 ) -> None:
-    """See STARTTLS asked for, and the connection left if nothing comes of it."""
+    """STARTTLS is requested; if it fails, the connection ends without a login."""
 
     async def begin(peer: Peer) -> None:
         tag = await peer.expect("STARTTLS$")
@@ -211,15 +213,15 @@ async def test_nothing_secret_is_sent_in_plain_text_where_starttls_is_offered(
             peer.say(b"this is not TLS")
 
     token = Tokens("secret") if credentials == "token" else None
-    sent = await sent_in_vain(b"STARTTLS " + offered, ImapError, begin, token=token)
+    sent = await sent_in_failed_login(
+        b"STARTTLS " + offered, ImapError, begin, token=token
+    )
     assert b"LOGIN" not in sent
     assert b"AUTHENTICATE" not in sent
 
 
-async def test_an_account_is_not_tried_in_plain_text_where_starttls_is_offered() -> (
-    None
-):
-    """See the user told to choose STARTTLS, before anything is sent."""
+async def test_check_requires_starttls_if_it_is_offered() -> None:
+    """The check fails with StartTlsOffered before anything is sent."""
     sent: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
     async def script(peer: Peer) -> None:
@@ -232,8 +234,8 @@ async def test_an_account_is_not_tried_in_plain_text_where_starttls_is_offered()
         assert await sent == b""
 
 
-async def test_login_without_tls_where_nothing_better_is_offered() -> None:
-    """See the user's choice kept: the server knows neither STARTTLS nor SCRAM."""
+async def test_login_in_plain_text_without_starttls_and_scram() -> None:
+    """The password is sent in plain text if the user chose it and there is no alternative."""
 
     async def serve(peer: Peer) -> None:
         await peer.answer("LOGIN", ok=OK)
@@ -242,8 +244,8 @@ async def test_login_without_tls_where_nothing_better_is_offered() -> None:
     assert line.endswith(b'LOGIN "user" "secret"')
 
 
-async def test_login_name_is_not_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
-    """See neither a login name without a domain nor the password in the debug log."""
+async def test_user_name_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """A user name without a domain and the password are not in the debug log."""
     caplog.set_level(logging.DEBUG)
 
     async def serve(peer: Peer) -> None:
@@ -254,8 +256,8 @@ async def test_login_name_is_not_in_the_log(caplog: pytest.LogCaptureFixture) ->
     assert "jane" not in caplog.text
 
 
-async def test_login_is_not_tried_where_it_is_disabled() -> None:
-    """See no password sent to a server that wants TLS first."""
+async def test_logindisabled() -> None:
+    """No password is sent to a server that requires TLS."""
 
     async def serve(peer: Peer) -> None:
         assert b"secret" not in await peer.until_closed()
@@ -265,18 +267,18 @@ async def test_login_is_not_tried_where_it_is_disabled() -> None:
 
 
 @pytest.mark.parametrize("offered", [b"", b"AUTH=GSSAPI AUTH=CRAM-MD5"])
-async def test_a_server_that_takes_passwords_in_no_way_that_is_known(
+async def test_no_supported_mechanism(
     offered: bytes,
 ) -> None:
-    """See no password sent, though it would be encrypted."""
-    sent = await sent_in_vain(
+    """No password is sent without a supported mechanism, even over TLS."""
+    sent = await sent_in_failed_login(
         b"LOGINDISABLED " + offered, LoginDisabled, security=Security.TLS
     )
     assert sent == b""
 
 
-async def test_a_server_that_takes_only_tokens() -> None:
-    """See that no password helps, however well it is encrypted."""
+async def test_server_that_accepts_only_tokens() -> None:
+    """A server that offers only tokens raises OAuthNeeded."""
 
     async def serve(peer: Peer) -> None:
         assert b"secret" not in await peer.until_closed()
@@ -328,8 +330,8 @@ async def test_a_server_that_takes_only_tokens() -> None:
         (b"BAD this server speaks XOAUTH2 only", OAuthNeeded),
     ],
 )
-async def test_what_a_refusal_means(answer: bytes, error: type[ImapError]) -> None:
-    """See wrong credentials told apart from what passes by itself."""
+async def test_refused_login(answer: bytes, error: type[ImapError]) -> None:
+    """Wrong credentials, temporary refusals and required app passwords raise different errors."""
 
     async def serve(peer: Peer) -> None:
         await peer.answer("LOGIN", ok=answer)

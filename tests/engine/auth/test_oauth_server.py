@@ -1,4 +1,4 @@
-"""The rig's authorisation server is as strict as real ones are."""
+"""The authorization server of the test rig is as strict as real ones."""
 
 from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator
@@ -28,14 +28,14 @@ CHALLENGE = (
 
 @pytest.fixture
 async def server() -> AsyncIterator[OAuthServer]:
-    """Run one."""
+    """Run an authorization server."""
     async with OAuthServer() as server:
         yield server
 
 
 @pytest.fixture
 async def session(server: OAuthServer) -> AsyncIterator[aiohttp.ClientSession]:
-    """Return a session with the server."""
+    """Return an HTTP session with the server."""
     async with aiohttp.ClientSession(server.url) as session:
         yield session
 
@@ -43,7 +43,7 @@ async def session(server: OAuthServer) -> AsyncIterator[aiohttp.ClientSession]:
 async def allowed(
     session: aiohttp.ClientSession, answer: str = "allow", **changes: str
 ) -> dict[str, str]:
-    """Return what the user is sent back with after the page."""
+    """Answer the authorization page and return the parameters of the redirect."""
     query = {
         "client_id": CLIENT_ID,
         "response_type": "code",
@@ -65,8 +65,8 @@ async def allowed(
         return dict(URL(response.headers["Location"]).query)
 
 
-async def ask(session: aiohttp.ClientSession, **form: str) -> dict[str, Any]:
-    """Ask for a token."""
+async def request_token(session: aiohttp.ClientSession, **form: str) -> dict[str, Any]:
+    """Request a token."""
     client = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
     async with session.post(TOKEN, data=client | form) as response:
         answer = dict(await response.json())
@@ -75,13 +75,13 @@ async def ask(session: aiohttp.ClientSession, **form: str) -> dict[str, Any]:
 
 
 async def is_active(session: aiohttp.ClientSession, token: str) -> bool:
-    """Return what a mail server is told."""
+    """Return the result of token introspection, as a mail server gets it."""
     async with session.post(INTROSPECT, data={"token": token}) as response:
         return bool((await response.json())["active"])
 
 
 def code_form(code: str, /, **changes: str) -> dict[str, str]:
-    """Return what a code is redeemed with."""
+    """Return the form that exchanges a code for tokens."""
     form = {
         "grant_type": "authorization_code",
         "code": code,
@@ -91,22 +91,24 @@ def code_form(code: str, /, **changes: str) -> dict[str, str]:
     return form | changes
 
 
-async def test_from_the_page_to_the_end(
+async def test_authorization_refresh_and_revocation(
     server: OAuthServer, session: aiohttp.ClientSession
 ) -> None:
-    """See a code used once, a refresh token used once, and all gone once it is revoked."""
+    """A code and a refresh token work one time each, and revocation ends all tokens."""
     back = await allowed(session)
     assert back["state"] == "s"
-    first = await ask(session, **code_form(back["code"]))
+    first = await request_token(session, **code_form(back["code"]))
     assert await is_active(session, first["access_token"])
-    assert (await ask(session, **code_form(back["code"])))["error"] == "invalid_grant"
+    assert (await request_token(session, **code_form(back["code"])))[
+        "error"
+    ] == "invalid_grant"
 
     refresh = {
         "grant_type": "refresh_token",
         "refresh_token": first["refresh_token"],
     }
-    second = await ask(session, **refresh)
-    assert (await ask(session, **refresh))["error"] == "invalid_grant"
+    second = await request_token(session, **refresh)
+    assert (await request_token(session, **refresh))["error"] == "invalid_grant"
     assert await is_active(session, second["access_token"])
 
     revoked = {"token": second["refresh_token"]}
@@ -114,7 +116,7 @@ async def test_from_the_page_to_the_end(
         assert response.ok
     assert not await is_active(session, second["access_token"])
     refresh["refresh_token"] = second["refresh_token"]
-    assert (await ask(session, **refresh))["error"] == "invalid_grant"
+    assert (await request_token(session, **refresh))["error"] == "invalid_grant"
     assert not server.secrets
 
 
@@ -128,13 +130,13 @@ async def test_from_the_page_to_the_end(
     ],
     ids=["wrong verifier", "no verifier", "another place", "another code"],
 )
-async def test_a_code_that_is_not_ours(
+async def test_invalid_code_exchange(
     session: aiohttp.ClientSession, changes: dict[str, str]
 ) -> None:
-    """See it refused."""
+    """A wrong verifier, redirect or code is refused."""
     back = await allowed(session)
     form = code_form(back["code"], **changes)
-    assert (await ask(session, **form))["error"] == "invalid_grant"
+    assert (await request_token(session, **form))["error"] == "invalid_grant"
 
 
 @pytest.mark.parametrize(
@@ -146,10 +148,10 @@ async def test_a_code_that_is_not_ours(
     ],
     ids=["denied", "another client", "PKCE without a hash"],
 )
-async def test_no_code(
+async def test_refused_authorization(
     session: aiohttp.ClientSession, answer: str, changes: dict[str, str], error: str
 ) -> None:
-    """See why."""
+    """The redirect or the response contains the error."""
     assert (await allowed(session, answer, **changes))["error"] == error
 
 
@@ -162,8 +164,8 @@ async def test_no_code(
     ],
     ids=["another client", "wrong secret", "another grant"],
 )
-async def test_no_token(
+async def test_refused_token_request(
     session: aiohttp.ClientSession, form: dict[str, str], error: str
 ) -> None:
-    """See why."""
-    assert (await ask(session, **form))["error"] == error
+    """The response contains the error."""
+    assert (await request_token(session, **form))["error"] == error

@@ -1,4 +1,4 @@
-"""Passwords at a real Dovecot, in each way that it can offer."""
+"""Password logins on a real Dovecot, with each mechanism that it can offer."""
 
 from collections.abc import Iterator
 import contextlib
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.dovecot
 OTHER = "jos\u00e9=x,y@example.org"
 OTHER_PASSWORD = "p\u00e4ss w\u00f6rt \U0001f511"
 HASHED = "hashed@example.org"
-# A hash of PASSWORD, by which Dovecot cannot answer SCRAM.
+# A hash of PASSWORD with which Dovecot cannot do SCRAM.
 HASH = (
     "{SHA512-CRYPT}$6$rounds=1000$saltsaltsalt$SJ2GwYSfTUdIBTBbDEYRPAnT5rOmhIafM/oxBTRlBCqG"
     "NZ2aESJ21nzIm.TMf2XVfe.aMmvDt3qKiXG2FNLw11"
@@ -44,7 +44,7 @@ def certificate_fixture(tmp_path_factory: pytest.TempPathFactory) -> Certificate
 
 @pytest.fixture(autouse=True)
 def _forget_servers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Know nothing of a server that another test ran at the same port."""
+    """Forget results for a server that another test ran at the same port."""
     monkeypatch.setattr(password_login, "_without_scram", set())
 
 
@@ -69,7 +69,7 @@ def dovecot(
         pytest.param("scram-sha-256 plain", "", "SCRAM-SHA-256", id="SCRAM-SHA-256"),
         pytest.param("scram-sha-1 plain", "", "SCRAM-SHA-1", id="SCRAM-SHA-1"),
         pytest.param(
-            "scram-sha-1 scram-sha-256", "", "SCRAM-SHA-256", id="both, and no other"
+            "scram-sha-1 scram-sha-256", "", "SCRAM-SHA-256", id="both SCRAM mechanisms"
         ),
         pytest.param("plain", "", "PLAIN", id="PLAIN"),
         pytest.param(
@@ -85,7 +85,7 @@ async def test_account_logs_in(
     security: Security,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """With each kind of encryption, and with names and passwords of any script."""
+    """Each mechanism works with each kind of encryption and with non-ASCII credentials."""
     caplog.set_level(logging.DEBUG)
     with dovecot(certificate, mechanisms, settings) as server:
         for username, password in ((USER, PASSWORD), (OTHER, OTHER_PASSWORD)):
@@ -100,7 +100,7 @@ async def test_account_logs_in(
             connection = await Connection.open(wanted)
             await log_in(connection, wanted)
             assert "IDLE" in connection.capabilities
-            # A secret never goes without TLS.
+            # A password is never sent without TLS.
             assert connection.is_encrypted or sent.startswith("SCRAM")
             await connection.close()
         assert "Login: user=" in server.log
@@ -112,20 +112,26 @@ async def test_account_logs_in(
     ("username", "password", "security", "error"),
     [
         pytest.param(HASHED, PASSWORD, Security.TLS, None, id="only a hash is kept"),
-        pytest.param(HASHED, PASSWORD, Security.NONE, LoginRefused, id="and no TLS"),
+        pytest.param(
+            HASHED,
+            PASSWORD,
+            Security.NONE,
+            LoginRefused,
+            id="only a hash is kept, no TLS",
+        ),
         pytest.param(USER, "wrong", Security.TLS, LoginRefused, id="wrong"),
         pytest.param(USER, "wrong", Security.NONE, LoginRefused, id="wrong, no TLS"),
         pytest.param("nobody", "x", Security.TLS, LoginRefused, id="no such user"),
     ],
 )
-async def test_password_that_scram_is_refused_for(
+async def test_fallback_from_scram(
     certificate: Certificate,
     username: str,
     password: str,
     security: Security,
     error: type[ImapError] | None,
 ) -> None:
-    """The right password logs in all the same if it is sent over TLS, and a wrong one never."""
+    """If SCRAM is refused, the right password is sent over TLS; a wrong one is refused."""
     with dovecot(certificate, "plain scram-sha-256") as server:
         wanted = account(
             server.imaps_port if security is Security.TLS else server.imap_port,
@@ -143,10 +149,10 @@ async def test_password_that_scram_is_refused_for(
         assert type(caught.value) is error
 
 
-async def test_form_asks_for_starttls_where_it_is_offered(
+async def test_check_requires_starttls_if_it_is_offered(
     certificate: Certificate,
 ) -> None:
-    """Without SCRAM the password would be readable; an account of before is encrypted."""
+    """A new account must choose STARTTLS; an existing account uses it without being changed."""
     with dovecot(certificate, "plain login") as server:
         wanted = account(server.imap_port, username=USER, password=PASSWORD)
         with pytest.raises(StartTlsOffered):
@@ -158,10 +164,10 @@ async def test_form_asks_for_starttls_where_it_is_offered(
         assert "TLS" in server.log
 
 
-async def test_server_without_tls_is_used_as_the_user_chose(
+async def test_login_in_plain_text_without_tls(
     certificate: Certificate,
 ) -> None:
-    """There is nothing better: the form has asked before."""
+    """A server without TLS is used if the user chose it."""
     with dovecot(certificate, "plain login", "ssl = no\n") as server:
         wanted = account(server.imap_port, username=USER, password=PASSWORD)
         assert "IDLE" in await check_account(wanted)

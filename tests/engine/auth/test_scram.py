@@ -1,4 +1,4 @@
-"""SCRAM: the examples of its RFCs, and servers that do not keep to them."""
+"""SCRAM: the examples of the RFCs, and servers that violate them."""
 
 import asyncio
 from base64 import b64decode, b64encode
@@ -42,7 +42,7 @@ type Serve = Callable[[Peer], Awaitable[None]]
 
 @pytest.fixture(autouse=True)
 def _forget_servers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Know nothing of a server that another test ran at the same port."""
+    """Forget results for a server that another test ran at the same port."""
     monkeypatch.setattr(password_login, "_without_scram", set())
 
 
@@ -71,7 +71,7 @@ def _forget_servers(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_example_of_the_rfc(
     mechanism: str, nonce: str, server_first: str, final: str, server_final: str
 ) -> None:
-    """User "user", password "pencil"."""
+    """User name "user", password "pencil"."""
     client = ScramClient(mechanism, "user", "pencil", nonce)
     assert client.first() == f"n,,n=user,r={nonce}".encode()
     assert client.final(server_first.encode()) == final.encode()
@@ -92,13 +92,13 @@ def test_example_of_the_rfc(
     ids=["escaped", "NFC", "NFD", "mapped to nothing", "space", "NFKC", "emoji"],
 )
 def test_username_is_prepared(username: str, sent: str) -> None:
-    """As SASLprep (RFC 4013) says; what it prohibits is left to the server."""
+    """SASLprep (RFC 4013) is applied; prohibited characters are kept."""
     client = ScramClient("SCRAM-SHA-256", username, "pencil", NONCE)
     assert client.first() == f"n,,n={sent},r={NONCE}".encode()
 
 
 def test_nonces_are_different() -> None:
-    """A nonce that can be guessed would let an exchange be repeated."""
+    """Nonces are not repeated: otherwise an exchange could be replayed."""
     firsts = {ScramClient("SCRAM-SHA-256", "u", "p").first() for _ in range(100)}
     assert len(firsts) == 100
 
@@ -127,10 +127,10 @@ def test_nonces_are_different() -> None:
     ],
     ids=lambda text: text.replace(NONCE, "ours")[:60] or "empty",
 )
-def test_first_message_of_a_server_that_is_not_answered(
+def test_invalid_server_first_message(
     server_first: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No hash is computed: it could take forever, or help to guess the password."""
+    """The message is rejected before the hash is computed."""
     hashed: list[object] = []
     monkeypatch.setattr(hashlib, "pbkdf2_hmac", lambda *args: hashed.append(args))
     client = ScramClient("SCRAM-SHA-256", "user", "pencil", NONCE)
@@ -150,24 +150,24 @@ def test_first_message_of_a_server_that_is_not_answered(
         ("e=invalid-proof", ScramUnusable),
     ],
 )
-def test_server_that_does_not_prove_itself(
+def test_invalid_server_final_message(
     server_final: str, error: type[Exception]
 ) -> None:
-    """It does not know the password, so it may be anyone."""
+    """A server that does not prove that it knows the password is rejected."""
     client = ScramClient("SCRAM-SHA-256", "user", "pencil", NONCE)
     client.final(FIRST.encode())
     with pytest.raises(error):
         client.verify(server_final.encode())
 
 
-def test_proof_before_its_time() -> None:
-    """No server can have a proof before the client has sent its own."""
+def test_proof_before_the_client_proof() -> None:
+    """A server proof before the client's proof is rejected."""
     with pytest.raises(ServerNotAuthentic):
         ScramClient("SCRAM-SHA-256", "user", "pencil").verify(b"v=")
 
 
 class ScramServer:
-    """The server's side, for one login with the password "secret"."""
+    """The server side of one login with the password "secret"."""
 
     def __init__(self, peer: Peer, knows: str = "secret") -> None:
         """Talk to this client."""
@@ -176,10 +176,10 @@ class ScramServer:
         self.tag = b""
         self._exchange = b""
 
-    async def begin(self, *, at_once: bool = True) -> None:
-        """Take the client's first message, and answer it."""
+    async def begin(self, *, with_sasl_ir: bool = True) -> None:
+        """Read the client-first-message and answer it."""
         self.tag = await self._peer.expect("AUTHENTICATE SCRAM-SHA-256")
-        if at_once:
+        if with_sasl_ir:
             words = self._peer.received[-1].split(b" ")
             first = b64decode(words[-1])
         else:
@@ -196,7 +196,7 @@ class ScramServer:
         self._peer.say(b"+ " + b64encode(text))
 
     async def proof_is_right(self) -> bool:
-        """Take the client's proof."""
+        """Return whether the client's proof is valid."""
         final = b64decode(await self._peer.line())
         proof = b64decode(final.partition(b",p=")[2])
         key = hmac.digest(self._salted, b"Client Key", "sha256")
@@ -237,22 +237,22 @@ async def try_login(
         return server.peers[0].received
 
 
-@pytest.mark.parametrize("at_once", [True, False], ids=["SASL-IR", "no SASL-IR"])
+@pytest.mark.parametrize("with_sasl_ir", [True, False], ids=["SASL-IR", "no SASL-IR"])
 @pytest.mark.parametrize("pipeline", [True, False], ids=["pipelined", "serial"])
 async def test_login_without_sending_the_password(
-    pipeline: bool, at_once: bool, caplog: pytest.LogCaptureFixture
+    pipeline: bool, with_sasl_ir: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Both sides prove that they know it; the log holds nothing to guess it by."""
+    """Both sides prove that they know the password; the log contains nothing to guess it from."""
     caplog.set_level(logging.DEBUG)
 
     async def serve(peer: Peer) -> None:
         server = ScramServer(peer)
-        await server.begin(at_once=at_once)
+        await server.begin(with_sasl_ir=with_sasl_ir)
         assert await server.proof_is_right()
         server.prove()
         await server.finish()
 
-    offered = SCRAM if at_once else b"AUTH=SCRAM-SHA-256"
+    offered = SCRAM if with_sasl_ir else b"AUTH=SCRAM-SHA-256"
     pipelining = Pipelining(allowed=pipeline)
     lines = await try_login(serve, offered, pipelining)
     assert not any(b"secret" in line for line in lines)
@@ -261,7 +261,7 @@ async def test_login_without_sending_the_password(
 
 
 async def wrong_proof(peer: Peer) -> bytes:
-    """Prove nothing."""
+    """Send a wrong proof."""
     server = ScramServer(peer, "guessed")
     await server.begin()
     assert not await server.proof_is_right()
@@ -270,7 +270,7 @@ async def wrong_proof(peer: Peer) -> bytes:
 
 
 async def ok_without_proof(peer: Peer) -> bytes:
-    """Let the client in before it has proved anything."""
+    """Accept the login without a proof of the server."""
     server = ScramServer(peer)
     await server.begin()
     await peer.line()
@@ -278,15 +278,15 @@ async def ok_without_proof(peer: Peer) -> bytes:
     return await peer.until_closed()
 
 
-async def ok_at_once(peer: Peer) -> bytes:
-    """Let anyone in."""
+async def ok_without_exchange(peer: Peer) -> bytes:
+    """Accept the login without an exchange."""
     tag = await peer.expect("AUTHENTICATE")
     peer.say(tag + b" " + OK)
     return await peer.until_closed()
 
 
 async def endless_challenges(peer: Peer) -> bytes:
-    """Ask again and again."""
+    """Send challenges without an end."""
     await peer.expect("AUTHENTICATE")
     peer.say(*[b"+ cj0x"] * 100)
     return await peer.until_closed()
@@ -297,17 +297,17 @@ async def endless_challenges(peer: Peer) -> bytes:
     [
         (wrong_proof, ServerNotAuthentic),
         (ok_without_proof, ServerNotAuthentic),
-        (ok_at_once, ServerNotAuthentic),
+        (ok_without_exchange, ServerNotAuthentic),
         (endless_challenges, ImapError),
     ],
 )
 @pytest.mark.parametrize("security", [Security.NONE, Security.TLS])
-async def test_server_that_is_not_the_right_one(
+async def test_server_that_does_not_know_the_password(
     serve: Callable[[Peer], Awaitable[bytes]],
     error: type[ImapError],
     security: Security,
 ) -> None:
-    """It never gets the password, with TLS or without: it could be anyone."""
+    """The password is never sent to the server, with TLS or without."""
     sent: asyncio.Future[list[bytes]] = asyncio.get_running_loop().create_future()
 
     async def script(peer: Peer) -> None:
@@ -326,7 +326,7 @@ async def test_server_that_is_not_the_right_one(
 
 
 def refuse_scram(refusal: bytes, then: bytes | None) -> Serve:
-    """Return a server that refuses SCRAM, and answers `then` to LOGIN."""
+    """Return a script that refuses SCRAM and answers `then` to LOGIN."""
 
     async def serve(peer: Peer) -> None:
         server = ScramServer(peer)
@@ -368,13 +368,13 @@ NO = b"NO [AUTHENTICATIONFAILED] Authentication failed."
         ),
     ],
 )
-async def test_scram_that_is_refused(
+async def test_refused_scram(
     security: Security,
     refusal: bytes,
     then: bytes | None,
     error: type[ImapError] | None,
 ) -> None:
-    """With TLS the password is sent as before; without TLS it never is."""
+    """With TLS the password is sent after that; without TLS it never is."""
     serve = refuse_scram(refusal, then)
     if error is None:
         lines = await try_login(serve, security=security)
@@ -395,13 +395,13 @@ async def test_scram_that_is_refused(
     [b"no base64", b64encode(b"r=x,s=c2FsdA==,i=4096"), b64encode(b"e=other-error")],
     ids=["no base64", "wrong nonce", "error"],
 )
-async def test_exchange_that_cannot_go_on_is_canceled(
+async def test_invalid_exchange_is_canceled(
     challenge: bytes,
     security: Security,
     then: bytes | None,
     error: type[ImapError] | None,
 ) -> None:
-    """By a line with an asterisk; with TLS the password is sent as before."""
+    """An asterisk cancels the exchange; with TLS the password is sent after that."""
 
     async def serve(peer: Peer) -> None:
         tag = await peer.expect("AUTHENTICATE SCRAM-SHA-256")
@@ -420,16 +420,16 @@ async def test_exchange_that_cannot_go_on_is_canceled(
             await try_login(serve, security=security)
 
 
-async def test_scram_is_refused_and_nothing_else_is_offered() -> None:
-    """The user is told what the server says, not that another way is missing."""
+async def test_refused_scram_without_another_mechanism() -> None:
+    """The error is the server's refusal, not a missing mechanism."""
     with pytest.raises(LoginRefused):
         await try_login(
             refuse_scram(NO, None), SCRAM + b" LOGINDISABLED", security=Security.TLS
         )
 
 
-async def test_a_server_that_refused_scram_is_not_asked_again() -> None:
-    """A refusal at each login would look like an attack."""
+async def test_scram_is_not_repeated_after_a_refusal() -> None:
+    """A failed login each time would look like an attack."""
 
     async def second(peer: Peer) -> None:
         peer.say(b"* OK [CAPABILITY IMAP4rev1 %b] ready" % SCRAM)
@@ -451,7 +451,7 @@ async def test_a_server_that_refused_scram_is_not_asked_again() -> None:
 async def test_hash_is_not_computed_on_the_event_loop(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A server may ask for a million iterations."""
+    """The hash is computed in a thread: a server may require a million iterations."""
     threads: list[str] = []
     compute = ScramClient.final
 

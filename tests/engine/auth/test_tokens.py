@@ -1,4 +1,4 @@
-"""Logging in with a token: what is sent, what a refusal means, and what becomes of the account."""
+"""Login with a token: what is sent, the errors for refusals, and the state of the account."""
 
 import asyncio
 from base64 import b64decode, b64encode
@@ -64,12 +64,12 @@ async def try_tokens(
 
 
 def encoded(text: str) -> bytes:
-    """Return base64."""
+    """Return the base64 of a text."""
     return b64encode(text.encode())
 
 
 async def refuse(peer: Peer, reason: object, answer: bytes = b"NO refused") -> None:
-    """Refuse a token that came at once, and see that the challenge is answered."""
+    """Refuse a token in an initial response, and expect an answer to the challenge."""
     tag = await peer.expect("AUTHENTICATE")
     is_standard = b" OAUTHBEARER " in peer.received[-1]
     peer.say(b"+ " + encoded(json.dumps(reason)))
@@ -94,24 +94,24 @@ async def refuse(peer: Peer, reason: object, answer: bytes = b"NO refused") -> N
     ],
     ids=["XOAUTH2", "OAUTHBEARER", "both"],
 )
-@pytest.mark.parametrize("at_once", [True, False], ids=["at once", "when asked"])
-async def test_what_is_sent(
-    offered: bytes, mechanism: bytes, response: str, at_once: bool
+@pytest.mark.parametrize("with_sasl_ir", [True, False], ids=["SASL-IR", "no SASL-IR"])
+async def test_login_with_a_token(
+    offered: bytes, mechanism: bytes, response: str, with_sasl_ir: bool
 ) -> None:
-    """See user name and token as the mechanism has them, in as few round trips as can be."""
+    """User name and token are sent in the form of the mechanism, with SASL-IR immediately."""
     sent: list[bytes] = []
 
     async def serve(peer: Peer) -> None:
         tag = await peer.expect("AUTHENTICATE")
         words = peer.received[-1].split(b" ")
         assert words[2] == mechanism
-        if not at_once:
+        if not with_sasl_ir:
             peer.say(b"+ ")
             words.append(await peer.line())
         sent.append(b64decode(words[3]))
         peer.say(tag + b" " + OK)
 
-    capabilities = offered + (b" SASL-IR" if at_once else b"")
+    capabilities = offered + (b" SASL-IR" if with_sasl_ir else b"")
     await try_tokens(serve, capabilities, "t0", username="a=b,c")
     [octets] = sent
     start, _, rest = response.partition("{port}")
@@ -120,8 +120,8 @@ async def test_what_is_sent(
 
 
 @pytest.mark.parametrize("offered", [XOAUTH2, OAUTHBEARER])
-async def test_an_expired_token_is_renewed_once(offered: bytes) -> None:
-    """See the challenge answered and the next token taken on the same connection."""
+async def test_expired_token_is_renewed(offered: bytes) -> None:
+    """The challenge is answered, and the renewed token is sent on the same connection."""
 
     async def serve(peer: Peer) -> None:
         await refuse(peer, EXPIRED)
@@ -131,8 +131,8 @@ async def test_an_expired_token_is_renewed_once(offered: bytes) -> None:
     assert b"Bearer new" in b64decode(lines[-1].split(b" ")[-1])
 
 
-async def test_a_refusal_without_a_word_is_taken_for_an_expired_token() -> None:
-    """See a server renewed for that says NO and nothing else, as Outlook does."""
+async def test_refusal_without_a_challenge_renews_the_token() -> None:
+    """A NO without a challenge, as from Outlook, renews the token."""
 
     async def serve(peer: Peer) -> None:
         await peer.answer("AUTHENTICATE", ok=b"NO AUTHENTICATE failed.")
@@ -142,7 +142,7 @@ async def test_a_refusal_without_a_word_is_taken_for_an_expired_token() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reason", "renews", "told"),
+    ("reason", "renews", "text"),
     [
         (EXPIRED, True, "refused (status invalid_token, scope mail)"),
         ({"status": "401", "schemes": "Bearer"}, True, "refused (status 401)"),
@@ -163,10 +163,10 @@ async def test_a_refusal_without_a_word_is_taken_for_an_expired_token() -> None:
     ],
     ids=str,
 )
-async def test_what_a_refused_token_is_told_for(
-    reason: object, renews: bool, told: str | None
+async def test_reason_of_a_refused_token(
+    reason: object, renews: bool, text: str | None
 ) -> None:
-    """See the server's reason, bounded and without the token, and what cannot help not tried."""
+    """The error contains the server's reason without the token; useless renewals are skipped."""
 
     async def serve(peer: Peer) -> None:
         await refuse(peer, reason)
@@ -175,15 +175,15 @@ async def test_what_a_refused_token_is_told_for(
 
     with pytest.raises(TokenRefused) as caught:
         await try_tokens(serve, XOAUTH2 + b" SASL-IR", "old", "new")
-    if told is not None:
-        assert str(caught.value) == told
+    if text is not None:
+        assert str(caught.value) == text
     assert str(caught.value).isprintable()
     assert len(str(caught.value)) < 200
 
 
 @pytest.mark.parametrize("challenge", [b"", b"bm90IGpzb24=", b"!", b"W10=", b"/w=="])
-async def test_a_challenge_that_tells_nothing(challenge: bytes) -> None:
-    """See the refusal whatever the challenge holds."""
+async def test_malformed_challenge(challenge: bytes) -> None:
+    """A malformed challenge raises TokenRefused without a reason."""
 
     async def serve(peer: Peer) -> None:
         tag = await peer.expect("AUTHENTICATE XOAUTH2 ")
@@ -209,10 +209,10 @@ async def test_a_challenge_that_tells_nothing(challenge: bytes) -> None:
     ],
     ids=str,
 )
-async def test_what_is_no_refusal(
+async def test_temporary_refusal_of_a_token(
     answer: bytes, reason: object, error: type[ImapError]
 ) -> None:
-    """See what passes by itself told apart from a token that is no good."""
+    """A temporary refusal is not confused with an invalid token."""
 
     async def serve(peer: Peer) -> None:
         await refuse(peer, reason, answer)
@@ -230,12 +230,12 @@ async def test_what_is_no_refusal(
         (XOAUTH2, [TokenRevoked("invalid_grant")], TokenRevoked),
         (XOAUTH2, [Unavailable("503")], TokenUnavailable),
     ],
-    ids=["no mechanism", "not without TLS", "revoked", "no token for now"],
+    ids=["no mechanism", "TLS required", "revoked", "no token available"],
 )
-async def test_what_is_not_even_tried(
+async def test_no_login_without_a_usable_token(
     capabilities: bytes, tokens: list[str | Exception], error: type[ImapError]
 ) -> None:
-    """See nothing sent where there is no use in it."""
+    """No AUTHENTICATE is sent if it cannot succeed."""
 
     async def serve(peer: Peer) -> None:
         assert b"AUTHENTICATE" not in await peer.until_closed()
@@ -246,14 +246,14 @@ async def test_what_is_not_even_tried(
 
 
 async def hang_up(peer: Peer) -> None:
-    """Refuse a token and leave."""
+    """Refuse a token and close the connection."""
     peer.say(b"* OK [CAPABILITY IMAP4rev1 AUTH=XOAUTH2 SASL-IR] ready")
     await refuse(peer, EXPIRED)
     peer.close()
 
 
 async def admit(peer: Peer) -> None:
-    """Take a token."""
+    """Accept a token."""
     peer.say(b"* OK [CAPABILITY IMAP4rev1 AUTH=XOAUTH2 SASL-IR] ready")
     await peer.answer("AUTHENTICATE", ok=OK)
     await peer.until_closed()
@@ -264,10 +264,10 @@ async def admit(peer: Peer) -> None:
     [([hang_up, admit], None), ([hang_up, hang_up], TokenRefused)],
     ids=["once", "always"],
 )
-async def test_a_server_that_hangs_up_after_a_refusal(
+async def test_server_that_closes_after_a_refusal(
     scripts: list[Script], error: type[ImapError] | None
 ) -> None:
-    """See the token renewed once, tried on a connection of its own, and refused for good there."""
+    """The renewed token is sent on a second connection; a refusal there is final."""
     async with ScriptedServer(*scripts) as server:
         source = Tokens("old", "new", "newer")
         wanted = account(server.port, token=source)
@@ -280,8 +280,8 @@ async def test_a_server_that_hangs_up_after_a_refusal(
         assert source.renewals == 1
 
 
-async def test_no_token_in_any_log(caplog: pytest.LogCaptureFixture) -> None:
-    """See neither a token nor its base64 in the most talkative log, nor in an account."""
+async def test_token_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """Neither the token nor its base64 is in the debug log or in the account's repr."""
     caplog.set_level(logging.DEBUG)
 
     async def serve(peer: Peer) -> None:
@@ -299,7 +299,7 @@ async def test_no_token_in_any_log(caplog: pytest.LogCaptureFixture) -> None:
 
 
 class Issuer:
-    """Gives tokens that live for a while, and knows whether one still does."""
+    """Issues tokens with a limited lifetime and validates them."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, lifetime: float) -> None:
         """Issue tokens that live so many seconds."""
@@ -308,16 +308,16 @@ class Issuer:
         self._expires: dict[str, float] = {}
         self._current = ""
         self.error: Exception | None = None
-        self.asked = 0
+        self.requests = 0
 
     @property
     def issued(self) -> int:
-        """Return how many tokens there were."""
+        """Return the number of issued tokens."""
         return len(self._expires)
 
     async def token(self, *, renew: bool = False) -> str:
-        """Return the token of before, or another one if that does not live for long."""
-        self.asked += 1
+        """Return the current token, or another one if it expires soon."""
+        self.requests += 1
         if self.error is not None:
             raise self.error
         if renew or not self.is_good(self._current, for_seconds=5):
@@ -326,15 +326,15 @@ class Issuer:
         return self._current
 
     def revoke_all(self) -> None:
-        """Let no token be good any more."""
+        """Make all tokens invalid."""
         self._expires = dict.fromkeys(self._expires, 0.0)
 
     def is_good(self, token: str, for_seconds: float = 0) -> bool:
-        """Return if a token lives."""
+        """Return True if a token is valid."""
         return self._expires.get(token, 0.0) > self._loop.time() + for_seconds
 
     def twist(self, line: bytes) -> Iterable[bytes] | None:
-        """Refuse a login whose token does not live, as a server does."""
+        """Refuse a login with an invalid token."""
         tag, _, command = line.partition(b" ")
         if not command.startswith(b"AUTHENTICATE XOAUTH2 "):
             return None
@@ -348,8 +348,8 @@ class Issuer:
 TOKENS = IDLE + b" " + XOAUTH2
 
 
-def test_a_day_of_tokens_that_live_twenty_seconds() -> None:
-    """See each mail told once, in order, over many tokens and connections that end."""
+def test_tokens_with_a_short_lifetime_for_a_day() -> None:
+    """Each mail is reported one time, in order, over many tokens and connections."""
 
     async def main(loop: VirtualLoop) -> None:
         issuer = Issuer(loop, 20.0)
@@ -358,7 +358,7 @@ def test_a_day_of_tokens_that_live_twenty_seconds() -> None:
             delivered = 0
             started = loop.time()
             while loop.time() < started + 24 * HOUR:
-                # A connection that lived for so long is followed by another one at once.
+                # Long enough for Backoff to reconnect without a delay.
                 await asyncio.sleep(305.0)
                 server.deliver(1)
                 server.reset_all()
@@ -373,8 +373,8 @@ def test_a_day_of_tokens_that_live_twenty_seconds() -> None:
     run(main)
 
 
-def test_a_session_outlives_its_token() -> None:
-    """See nothing asked of anybody while the server keeps the session up."""
+def test_session_continues_after_its_token_expires() -> None:
+    """No token is requested and no login sent as long as the session lasts."""
 
     async def main(loop: VirtualLoop) -> None:
         issuer = Issuer(loop, 20.0)
@@ -384,13 +384,13 @@ def test_a_session_outlives_its_token() -> None:
             server.deliver(1)
             await asyncio.sleep(1)
             assert recorder.uids == [1]
-        assert (issuer.asked, server.logins) == (1, 1)
+        assert (issuer.requests, server.logins) == (1, 1)
 
     run(main)
 
 
-def test_a_token_that_the_server_takes_no_more_is_renewed_without_an_outage() -> None:
-    """See nobody told of anything."""
+def test_renewal_of_a_refused_token_is_no_outage() -> None:
+    """A refused token is renewed without an error state."""
 
     async def main(loop: VirtualLoop) -> None:
         issuer = Issuer(loop, HOUR)
@@ -409,8 +409,8 @@ def test_a_token_that_the_server_takes_no_more_is_renewed_without_an_outage() ->
     run(main)
 
 
-def test_a_token_server_that_is_down_is_an_outage() -> None:
-    """See no re-authentication however long it takes, no login spent, and mail told then."""
+def test_unavailable_token_server_is_an_outage() -> None:
+    """There is no reauthentication and no login, and mail is reported after the outage."""
 
     async def main(loop: VirtualLoop) -> None:
         issuer = Issuer(loop, 20.0)
@@ -424,7 +424,7 @@ def test_a_token_server_that_is_down_is_an_outage() -> None:
             assert type(recorder.state.error) is TokenUnavailable
             assert not recorder.state.connected
             assert server.logins == 1
-            assert issuer.asked < 12 * 16  # All five minutes at the most.
+            assert issuer.requests < 12 * 16  # At most every five minutes.
             issuer.error = None
             await asyncio.sleep(5 * MINUTE)
             assert recorder.uids == [1]
@@ -433,12 +433,12 @@ def test_a_token_server_that_is_down_is_an_outage() -> None:
     run(main)
 
 
-def test_a_token_server_that_is_down_when_a_token_is_refused() -> None:
-    """See a login that may get the account locked tried once a minute, whatever the user does."""
+def test_unavailable_token_server_after_a_refusal() -> None:
+    """A login that may lock the account is sent one time per minute at most."""
 
     async def main(loop: VirtualLoop) -> None:
         class Stale:
-            """Does not know that its token is no good."""
+            """Returns a token that has become invalid."""
 
             async def token(self, *, renew: bool = False) -> str:
                 return await Tokens("bad", TokenUnavailable("503")).token(renew=renew)
@@ -455,8 +455,8 @@ def test_a_token_server_that_is_down_when_a_token_is_refused() -> None:
     run(main)
 
 
-def test_revoked_tokens_ask_for_a_login_at_once() -> None:
-    """See the user asked without a try, and nothing more tried."""
+def test_revoked_tokens_ask_for_reauthentication() -> None:
+    """Reauthentication is requested without another login."""
 
     async def main(loop: VirtualLoop) -> None:
         issuer = Issuer(loop, 20.0)
@@ -469,13 +469,13 @@ def test_revoked_tokens_ask_for_a_login_at_once() -> None:
             assert recorder.refused == 1
             assert type(recorder.state.error) is TokenRevoked
             await asyncio.sleep(HOUR)
-        assert (recorder.refused, server.logins, issuer.asked) == (1, 1, 2)
+        assert (recorder.refused, server.logins, issuer.requests) == (1, 1, 2)
 
     run(main)
 
 
-def test_revoked_tokens_while_another_connection_lives() -> None:
-    """See the user asked, and both folders cared for as long as there is a session."""
+def test_revoked_tokens_while_another_connection_is_open() -> None:
+    """Reauthentication is requested, and the open connection serves both folders."""
 
     async def main(loop: VirtualLoop) -> None:
         issuer = Issuer(loop, 20.0)
@@ -486,7 +486,9 @@ def test_revoked_tokens_while_another_connection_lives() -> None:
             assert recorder.state.connections == 2
             issuer.error = TokenRevoked("invalid_grant")
             next(
-                it for it in tuple(server._clients) if not it.has_open(server.folder())
+                client
+                for client in tuple(server._clients)
+                if not client.has_open(server.folder())
             ).close()
             await asyncio.sleep(1)
             assert recorder.refused == 1
@@ -498,8 +500,8 @@ def test_revoked_tokens_while_another_connection_lives() -> None:
     run(main)
 
 
-def test_a_token_that_is_refused_again_and_again_asks_for_a_login() -> None:
-    """See three tries, each with a new token, and after that one every quarter of an hour."""
+def test_repeated_refusals_ask_for_reauthentication() -> None:
+    """After three logins, each with a renewed token, there is one login every 15 minutes."""
 
     async def main(loop: VirtualLoop) -> None:
         issuer = Issuer(loop, 0.0)
@@ -513,8 +515,8 @@ def test_a_token_that_is_refused_again_and_again_asks_for_a_login() -> None:
         assert server.logins <= 2 * (logins.MAX_REFUSALS + 10 * 4)
 
 
-def test_a_server_that_refuses_good_tokens_for_a_while() -> None:
-    """See the account come back by itself, and no mail lost."""
+def test_server_that_refuses_valid_tokens_for_a_while() -> None:
+    """The account recovers without the user, and no mail is lost."""
 
     async def main(loop: VirtualLoop) -> None:
         issuer = Issuer(loop, 20.0)
@@ -535,8 +537,8 @@ def test_a_server_that_refuses_good_tokens_for_a_while() -> None:
     run(main)
 
 
-def test_an_account_shows_nothing_secret() -> None:
-    """See neither password nor token in its text."""
+def test_repr_of_an_account_has_no_secrets() -> None:
+    """The repr of an account contains neither password nor token."""
     shown = repr(
         Account(host="h", port=1, username="u", password="pw", token=Tokens("tk"))
     )
@@ -544,8 +546,8 @@ def test_an_account_shows_nothing_secret() -> None:
     assert "Tokens" not in shown
 
 
-async def test_a_command_shows_nothing_secret() -> None:
-    """See neither what it sends nor what is secret in it."""
+async def test_repr_of_a_command_has_no_secrets() -> None:
+    """The repr of a command contains neither arguments nor secrets."""
     command = Command("LOGIN", '"user" "pw"', more=b"pw", secrets=("pw",))
     assert "LOGIN" in repr(command)
     assert "pw" not in repr(command)

@@ -1,4 +1,4 @@
-"""Logging in to a real Dovecot with tokens of a real authorisation server."""
+"""Token logins on a real Dovecot, with tokens of a real authorization server."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -22,7 +22,6 @@ from custom_components.imap_push.imap import (
     check_account,
 )
 from custom_components.imap_push.imap.auth import (
-    backoff,
     login_limiter as logins,
     oauth as bearer,
 )
@@ -46,11 +45,11 @@ pytestmark = pytest.mark.dovecot
 CUTS = 15
 
 
-class Place:
-    """A Dovecot that looks tokens up at a port of loopback."""
+class Site:
+    """A Dovecot that validates tokens at a local port."""
 
     def __init__(self, certificate: Certificate) -> None:
-        """Start it."""
+        """Start Dovecot."""
         self.certificate = certificate
         self.port = free_port()
         self.dovecot = Dovecot(
@@ -62,66 +61,66 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Place]]:
-    """Close what a test has started; before the first test no socket may be opened."""
-    started: list[Place] = []
+def sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Site]]:
+    """Close the Dovecot that a test has started. Opens no socket before the first test."""
+    started: list[Site] = []
     yield started
-    for it in started:
-        it.dovecot.close()
+    for site in started:
+        site.dovecot.close()
 
 
 @pytest.fixture
-def place(
-    places: list[Place], tmp_path_factory: pytest.TempPathFactory, _sockets: None
-) -> Place:
-    """Return a Dovecot, the same for all tests."""
+def site(
+    sites: list[Site], tmp_path_factory: pytest.TempPathFactory, _sockets: None
+) -> Site:
+    """Return a Dovecot, the same one for all tests."""
     require(Dovecot.available(), "Dovecot 2.3")
-    if not places:
+    if not sites:
         certificate = make_certificate(tmp_path_factory.mktemp("certificate"))
-        places.append(Place(certificate))
-    return places[0]
+        sites.append(Site(certificate))
+    return sites[0]
 
 
 @pytest.fixture
-async def issuer(place: Place) -> AsyncIterator[OAuthServer]:
-    """Run the authorisation server that Dovecot asks."""
-    async with OAuthServer(port=place.port) as server:
+async def issuer(site: Site) -> AsyncIterator[OAuthServer]:
+    """Run the authorization server that Dovecot queries."""
+    async with OAuthServer(port=site.port) as server:
         yield server
 
 
 @pytest.fixture
 async def tokens(issuer: OAuthServer) -> AsyncIterator[OAuthTokens]:
-    """Return tokens that the user has just allowed."""
+    """Return tokens that the user has just authorized."""
     async with aiohttp.ClientSession() as session:
         yield OAuthTokens(session, issuer)
 
 
-def signed_in(place: Place, tokens: OAuthTokens, **changes: object) -> Account:
+def signed_in(site: Site, tokens: OAuthTokens, **changes: object) -> Account:
     """Return an account that logs in with tokens."""
     settings: dict[str, object] = {
         "host": "localhost",
         "username": USER,
         "security": Security.TLS,
-        "ssl_context": place.certificate.client_context(),
+        "ssl_context": site.certificate.client_context(),
         "token": tokens,
     }
-    return account(place.dovecot.imaps_port, **settings | changes)
+    return account(site.dovecot.imaps_port, **settings | changes)
 
 
 @pytest.fixture(params=bearer.MECHANISMS)
 def mechanism(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Log in by one mechanism only."""
+    """Use only one mechanism."""
     monkeypatch.setattr(bearer, "MECHANISMS", (request.param,))
     return str(request.param)
 
 
 @pytest.mark.usefixtures("mechanism")
-async def test_log_in(place: Place, tokens: OAuthTokens) -> None:
-    """See a good token taken, over TLS and STARTTLS."""
-    assert "NOTIFY" in await check_account(signed_in(place, tokens))
+async def test_log_in(site: Site, tokens: OAuthTokens) -> None:
+    """A valid token is accepted over TLS and STARTTLS."""
+    assert "NOTIFY" in await check_account(signed_in(site, tokens))
     by_starttls = dataclasses.replace(
-        signed_in(place, tokens),
-        port=place.dovecot.imap_port,
+        signed_in(site, tokens),
+        port=site.dovecot.imap_port,
         security=Security.STARTTLS,
     )
     assert "NOTIFY" in await check_account(by_starttls)
@@ -130,10 +129,10 @@ async def test_log_in(place: Place, tokens: OAuthTokens) -> None:
 
 @pytest.mark.usefixtures("mechanism")
 @pytest.mark.parametrize("kind", ["wrong", "expired", "revoked by the server"])
-async def test_a_token_that_is_no_good_is_renewed_once(
-    place: Place, issuer: OAuthServer, tokens: OAuthTokens, kind: str
+async def test_invalid_token_is_renewed(
+    site: Site, issuer: OAuthServer, tokens: OAuthTokens, kind: str
 ) -> None:
-    """See the next one taken."""
+    """The renewed token is accepted."""
     if kind == "wrong":
         tokens.spoil()
     elif kind == "expired":
@@ -143,39 +142,39 @@ async def test_a_token_that_is_no_good_is_renewed_once(
         await tokens.token(renew=True)
         issuer.lifetime = 60.0
         tokens.renewals = 0
-    await check_account(signed_in(place, tokens))
+    await check_account(signed_in(site, tokens))
     assert tokens.renewals == 1
 
 
-async def test_a_token_that_is_never_good(
-    place: Place, issuer: OAuthServer, tokens: OAuthTokens, mechanism: str
+async def test_refused_renewed_token(
+    site: Site, issuer: OAuthServer, tokens: OAuthTokens, mechanism: str
 ) -> None:
-    """See Dovecot's reason."""
+    """The error contains Dovecot's status."""
     issuer.lifetime = -1.0
     issuer.expire_access()
     with pytest.raises(TokenRefused) as caught:
-        await check_account(signed_in(place, tokens))
+        await check_account(signed_in(site, tokens))
     is_standard = mechanism == "OAUTHBEARER"
     assert caught.value.status == ("invalid_token" if is_standard else "401")
     assert tokens.renewals == 1
 
 
 @pytest.mark.usefixtures("mechanism")
-async def test_a_token_of_somebody_else(place: Place, tokens: OAuthTokens) -> None:
-    """See it refused."""
+async def test_token_of_another_user(site: Site, tokens: OAuthTokens) -> None:
+    """The token of another user is refused."""
     with pytest.raises(TokenRefused):
-        await check_account(signed_in(place, tokens, username="other@example.org"))
+        await check_account(signed_in(site, tokens, username="other@example.org"))
 
 
 @pytest.mark.usefixtures("mechanism")
 @pytest.mark.parametrize("fault", [Fault.SERVER_ERROR, Fault.SILENT])
-async def test_dovecot_that_cannot_ask(
-    place: Place, issuer: OAuthServer, tokens: OAuthTokens, fault: Fault
+async def test_unavailable_introspection(
+    site: Site, issuer: OAuthServer, tokens: OAuthTokens, fault: Fault
 ) -> None:
-    """See that this says nothing of the token."""
+    """A Dovecot that cannot validate tokens raises Unavailable, not TokenRefused."""
     issuer.faults[INTROSPECT] = fault
     with pytest.raises(Unavailable):
-        await check_account(signed_in(place, tokens))
+        await check_account(signed_in(site, tokens))
 
 
 @pytest.mark.parametrize(
@@ -188,41 +187,41 @@ async def test_dovecot_that_cannot_ask(
     ],
     ids=str,
 )
-async def test_what_the_authorisation_server_says(
-    place: Place,
+async def test_errors_of_the_authorization_server(
+    site: Site,
     issuer: OAuthServer,
     tokens: OAuthTokens,
     fault: Fault | str,
     error: type[Exception],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """See an outage told apart from the end of what the user has allowed."""
+    """An outage is not confused with a revoked authorization."""
     monkeypatch.setattr(oauth_tokens, "DEADLINE", 0.2)
     issuer.faults[TOKEN] = fault
     tokens.age()
     with pytest.raises(error):
-        await check_account(signed_in(place, tokens))
+        await check_account(signed_in(site, tokens))
 
 
-async def test_many_lifetimes(
-    place: Place,
+async def test_short_tokens_and_interrupted_connections(
+    site: Site,
     issuer: OAuthServer,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """See no mail lost, and no token logged, while tokens die young and connections are cut."""
+    """No mail is lost and no token is logged while tokens expire and connections are cut."""
     caplog.set_level(logging.DEBUG)
-    monkeypatch.setattr(logins, "INTERVAL", 0.05)
-    monkeypatch.setattr(backoff, "STABLE_LIFE", 0.1)
+    monkeypatch.setattr(logins, "LOGIN_INTERVAL_SECONDS", 0.05)
+    monkeypatch.setattr(logins, "STABLE_SECONDS", 0.1)
     issuer.lifetime = 0.6
     recorder = Recorder()
     async with (
         aiohttp.ClientSession() as session,
-        LmtpSender(place.dovecot.lmtp_port) as mail,
-        Proxy(place.dovecot.imaps_port) as proxy,
+        LmtpSender(site.dovecot.lmtp_port) as mail,
+        Proxy(site.dovecot.imaps_port) as proxy,
     ):
         tokens = OAuthTokens(session, issuer)
-        wanted = dataclasses.replace(signed_in(place, tokens), port=proxy.port)
+        wanted = dataclasses.replace(signed_in(site, tokens), port=proxy.port)
         folders = {"INBOX": WatchedFolder(mark=None)}
         watcher = AccountWatcher(wanted, folders, WatchOptions(), recorder)
         task = asyncio.create_task(watcher.run())
@@ -237,7 +236,7 @@ async def test_many_lifetimes(
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
-    assert [it.mail.subject for it in recorder.arrivals] == sent
+    assert [arrival.mail.subject for arrival in recorder.arrivals] == sent
     assert tokens.renewals >= CUTS // 2
     assert not recorder.refused
     assert "AUTHENTICATE XOAUTH2 ***" in caplog.text

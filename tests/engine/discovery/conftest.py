@@ -29,7 +29,7 @@ def internet_fixture(
 ) -> Internet:
     """Return an internet in which nothing is, and which is given up quickly."""
     internet = Internet(certificate)
-    monkeypatch.setattr(connection, "dial_public", internet.dial)
+    monkeypatch.setattr(connection, "connect_tcp_public", internet.dial)
     monkeypatch.setattr(http, "addresses_of", internet.addresses_of)
     monkeypatch.setattr(sources, "DEADLINE", 3.0)
     monkeypatch.setattr(sources, "FETCH_DEADLINE", 2.0)

@@ -59,11 +59,13 @@ async def sweep(
     session: Session, mark: Mark, *, shows_newest: bool = False
 ) -> tuple[SyncBatch, int | None]:
     """Sweep the open folder and count."""
-    look = session.look("INBOX", mark, opens=False, shows_newest=shows_newest)
-    await session.send(look.commands)
-    swept = await session.swept(look)
+    request = session.sync_request(
+        "INBOX", mark, opens=False, shows_newest=shows_newest
+    )
+    await session.send(request.commands)
+    swept = await session.read_batch(request)
     assert swept is not None
-    return swept, await session.counted(look)
+    return swept, await session.read_unread(request)
 
 
 @pytest.mark.parametrize(
@@ -376,7 +378,7 @@ async def test_news_during_a_sweep_ends_the_next_wait_at_once() -> None:
 
     async with OnServer(serve) as session:
         await sweep(session, Mark(1, 5))
-        await session.wait_for_news(60)
+        await session.wait_for_unsolicited(60)
 
 
 async def test_connection_lost_while_pausing() -> None:
@@ -387,7 +389,7 @@ async def test_connection_lost_while_pausing() -> None:
 
     async with OnServer(serve) as session:
         with pytest.raises(ConnectionLost):
-            await session.wait_for_news(60)
+            await session.wait_for_unsolicited(60)
 
 
 async def test_provider_that_wants_to_know_who_we_are(

@@ -1,4 +1,4 @@
-"""Why new mail of a folder becomes known as it does."""
+"""`explain_push`: the push mode of a folder, and the reason for it."""
 
 import pytest
 
@@ -21,7 +21,7 @@ def _state(
 
 
 @pytest.mark.parametrize(
-    ("options", "quirks", "capabilities", "state", "words"),
+    ("options", "quirks", "capabilities", "state", "text"),
     [
         ({}, {}, set(), _state(PushMode.OFF), "off: not connected"),
         (
@@ -71,16 +71,16 @@ def _state(
         ),
         ({}, {}, {"NOTIFY"}, _state(PushMode.POLL), "poll: IDLE not offered"),
     ],
-    ids=lambda it: it if isinstance(it, str) else "",
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_explanation(
     options: dict[str, bool],
     quirks: dict[str, bool],
     capabilities: set[str],
     state: FolderState,
-    words: str,
+    text: str,
 ) -> None:
-    """See the mode, and what stands in the way of a better one."""
+    """The text has the mode and the reason why it is not a better one."""
     assert (
         explain_push(
             WatchOptions(**options),  # type: ignore[arg-type]
@@ -88,7 +88,7 @@ def test_explanation(
             frozenset(capabilities),
             state,
         )
-        == words
+        == text
     )
 
 
@@ -96,15 +96,15 @@ def test_explanation(
 @pytest.mark.parametrize("notify", [True, False])
 @pytest.mark.parametrize("deaf", [True, False])
 @pytest.mark.parametrize("capabilities", [set(), {"IDLE"}, {"NOTIFY"}, BOTH])
-async def test_explanation_fits_what_is_chosen(
+async def test_explanation_agrees_with_the_chooser(
     push: bool, notify: bool, deaf: bool, capabilities: set[str]
 ) -> None:
-    """See that nothing is said to be silent or scarce where the choice is another's."""
+    """The reason is silence or a missing connection only if StrategyChooser says so."""
     options = WatchOptions(push=push, notify=notify)
     quirks = Quirks(idle_is_deaf=deaf)
     offered = frozenset(capabilities)
     mode = StrategyChooser(options, quirks).best(offered).mode
-    words = explain_push(options, quirks, offered, _state(mode))
-    assert words.startswith(mode)
-    assert "silent" not in words
-    assert "spare" not in words
+    text = explain_push(options, quirks, offered, _state(mode))
+    assert text.startswith(mode)
+    assert "silent" not in text
+    assert "spare" not in text

@@ -1,4 +1,4 @@
-"""Forty folders on a real Dovecot: set up together, and changed while mail keeps coming."""
+"""Forty folders on a real Dovecot, also added and removed while mail arrives."""
 
 import asyncio
 from collections import Counter
@@ -31,35 +31,35 @@ FORTY = ("INBOX", *(f"Folder{number}" for number in range(39)))
 TWELVE = FORTY[:12]
 STAYING = TWELVE[:4]
 DEADLINE = 60.0  # seconds
-WAYS = {
+MODES = {
     PushMode.NOTIFY: WatchOptions(),
     PushMode.IDLE: WatchOptions(notify=False, poll_interval=2),
 }
 
 
 class Postman:
-    """Delivers mail to folders and counts it."""
+    """Delivers messages to folders and counts them."""
 
     def __init__(self, sender: LmtpSender) -> None:
-        """Deliver by this connection."""
+        """Deliver on this LMTP connection."""
         self._sender = sender
         self.delivered: Counter[str] = Counter()
         self.is_done = False
 
     async def deliver(self, folder: str) -> None:
-        """Deliver one mail."""
+        """Deliver one message."""
         self.delivered[folder] += 1
         user, _, domain = USER.partition("@")
         address = USER if folder == "INBOX" else f"{user}+{folder}@{domain}"
         await self._sender.send(address, plain(f"for {folder}"))
 
     async def deliver_to_each(self, folders: Iterable[str]) -> None:
-        """Deliver one mail to each folder, which makes it where it is not there."""
+        """Deliver one message to each folder. Dovecot creates a missing folder."""
         for folder in folders:
             await self.deliver(folder)
 
     async def keep_delivering(self, folders: Sequence[str]) -> None:
-        """Deliver to one after the other until done."""
+        """Deliver to one folder after the other until `is_done`."""
         while not self.is_done:
             await self.deliver_to_each(folders)
 
@@ -68,7 +68,7 @@ class Postman:
 async def watching(
     server: Dovecot, folders: dict[str, WatchedFolder], options: WatchOptions
 ) -> AsyncIterator[Recorder]:
-    """Watch folders of the rig's user."""
+    """Watch folders of the test user."""
     account = Account(
         host=LOOPBACK,
         port=server.imap_port,
@@ -88,27 +88,27 @@ async def watching(
 
 @pytest.fixture
 async def postman(server: Dovecot) -> AsyncIterator[Postman]:
-    """Return who delivers."""
+    """Return the sender of messages."""
     async with LmtpSender(server.lmtp_port) as sender:
         yield Postman(sender)
 
 
-@pytest.mark.parametrize("mode", WAYS)
+@pytest.mark.parametrize("mode", MODES)
 async def test_forty_folders(
     server: Dovecot,
     postman: Postman,
     mode: PushMode,
     record_property: Callable[[str, object], None],
 ) -> None:
-    """See all of them watched after a moment, on few connections, and one more disturb none."""
+    """All are watched soon, on few connections, and an added folder interrupts none of them."""
     await postman.deliver_to_each(FORTY)
     folders = dict.fromkeys(FORTY, WatchedFolder())
     began = time.monotonic()
-    async with watching(server, folders, WAYS[mode]) as recorder:
+    async with watching(server, folders, MODES[mode]) as recorder:
 
         def is_watched() -> bool:
             folders = recorder.state.folders if recorder.states else {}
-            return bool(folders) and all(it.available for it in folders.values())
+            return bool(folders) and all(state.available for state in folders.values())
 
         await recorder.until(is_watched, DEADLINE)
         record_property("seconds", time.monotonic() - began)
@@ -124,14 +124,14 @@ async def test_forty_folders(
         assert recorder.watcher.statistics.sessions == most
 
 
-@pytest.mark.parametrize("mode", WAYS)
-async def test_folders_come_and_go_while_mail_comes(
+@pytest.mark.parametrize("mode", MODES)
+async def test_folders_added_and_removed_while_mail_arrives(
     server: Dovecot, postman: Postman, mode: PushMode
 ) -> None:
-    """See the mail of those that stay told once and in order, and nobody connected anew."""
+    """Mail of the other folders is delivered in order and without duplicates, without a reconnect."""
     await postman.deliver_to_each(TWELVE)
     staying = dict.fromkeys(STAYING, WatchedFolder())
-    async with watching(server, staying, WAYS[mode]) as recorder:
+    async with watching(server, staying, MODES[mode]) as recorder:
         await recorder.until(lambda: recorder.states, DEADLINE)
         before = postman.delivered.copy()
         delivering = asyncio.create_task(postman.keep_delivering(TWELVE[:8]))
@@ -139,12 +139,12 @@ async def test_folders_come_and_go_while_mail_comes(
             recorder.watcher.add(folder, WatchedFolder(text_size=20))
             await asyncio.sleep(0.02)
             recorder.watcher.remove(folder)
-        # The one that is open goes, too, and comes back with its mark.
+        # The selected folder is removed, too, and added again with its mark.
         for _ in range(10):
-            home = STAYING[0]
-            mark = recorder.watcher._folders[home].mark
-            recorder.watcher.remove(home)
-            recorder.watcher.add(home, WatchedFolder(mark=mark))
+            selected = STAYING[0]
+            mark = recorder.watcher._folders[selected].mark
+            recorder.watcher.remove(selected)
+            recorder.watcher.add(selected, WatchedFolder(mark=mark))
             await asyncio.sleep(0.1)
         postman.is_done = True
         await delivering
@@ -161,14 +161,14 @@ async def test_folders_come_and_go_while_mail_comes(
         assert recorder.watcher.statistics.losses == {}
 
 
-@pytest.mark.parametrize("mode", WAYS)
+@pytest.mark.parametrize("mode", MODES)
 async def test_text_and_changes(
     server: Dovecot, postman: Postman, mode: PushMode
 ) -> None:
-    """See the text of mail told, and that flags changed, in the open folder and beside it."""
+    """Text is delivered and changed flags are counted, in selected and unselected folders."""
     folders = dict.fromkeys(FORTY[:2], WatchedFolder(text_size=100))
     await postman.deliver_to_each(folders)
-    async with watching(server, folders, WAYS[mode]) as recorder:
+    async with watching(server, folders, MODES[mode]) as recorder:
         await recorder.until(lambda: recorder.states, DEADLINE)
         await asyncio.sleep(0.5)
         await postman.deliver_to_each(folders)
@@ -188,7 +188,7 @@ async def test_text_and_changes(
 
 
 def _flag(server: Dovecot, folder: str) -> None:
-    """Flag the first mail, as another client does."""
+    """Flag the first message, as another client does."""
     with imaplib.IMAP4(LOOPBACK, server.imap_port) as client:
         client.login(USER, PASSWORD)
         client.select(folder)

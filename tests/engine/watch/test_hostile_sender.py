@@ -1,7 +1,7 @@
-"""A message whose structure takes megabytes costs itself, and no other message.
+"""A message with a BODYSTRUCTURE of megabytes does not affect other messages.
 
-Dovecot answers FETCH with what the header of each part says: that can be many times the size of
-the message, and more than is read of an answer.
+The BODYSTRUCTURE response of Dovecot repeats the header fields of each part. It can be many
+times larger than the message, and larger than the limit of a response.
 """
 
 from collections.abc import AsyncIterator
@@ -26,7 +26,7 @@ from tests.rig.lmtp import LmtpSender
 
 pytestmark = pytest.mark.dovecot
 
-WAYS = {
+MODES = {
     "notify": WatchOptions(),
     "idle": WatchOptions(notify=False),
     "poll": WatchOptions(push=False, poll_interval=1),
@@ -50,7 +50,7 @@ def parameters(megabytes: int) -> bytes:
 
 
 def envelopes() -> bytes:
-    """Return a message of 8.7 MB in whose attached messages many sent: ENVELOPE repeats them."""
+    """Return a message of 8.7 MB. ENVELOPE repeats the many senders of its attached messages."""
     senders = b"\r\n ".join([b"a," * 400] * 3)
     attached = (
         b"--b\r\nContent-Type:message/rfc822\r\n\r\nFrom:" + senders + b"\r\n\r\n\r\n"
@@ -61,13 +61,13 @@ def envelopes() -> bytes:
 
 @pytest.fixture
 async def sender(server: Dovecot) -> AsyncIterator[LmtpSender]:
-    """Return who delivers."""
+    """Return the sender of messages."""
     async with LmtpSender(server.lmtp_port) as sender:
         yield sender
 
 
 def check(arrivals: list[Arrival]) -> None:
-    """Check that both messages arrived, and that one says what it lacks."""
+    """Check that both messages arrived, and that the first is marked as truncated."""
     bomb, ordinary = (arrival.mail for arrival in arrivals)
     assert (bomb.sender, bomb.subject) == ("eve@example.com", "bomb")
     assert bomb.truncated
@@ -78,7 +78,7 @@ def check(arrivals: list[Arrival]) -> None:
     assert not ordinary.truncated
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize(
     "bomb",
     [
@@ -91,10 +91,10 @@ async def test_while_watching(
     server: Dovecot,
     sender: LmtpSender,
     bomb: bytes,
-    way: str,
+    mode: str,
 ) -> None:
-    """See it and the next message delivered, in one session."""
-    async with watching(server, {"INBOX": WatchedFolder()}, WAYS[way]) as recorder:
+    """The message and the next one are delivered in one session."""
+    async with watching(server, {"INBOX": WatchedFolder()}, MODES[mode]) as recorder:
         await recorder.until(lambda: recorder.states, DEADLINE)
         for message in (bomb, ORDINARY):
             await sender.send(USER, message)
@@ -107,22 +107,22 @@ async def test_while_watching(
         assert not recorder.watcher.statistics.losses
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("before", [0, 1], ids=["the first", "behind another"])
 async def test_after_a_restart(
     server: Dovecot,
     sender: LmtpSender,
-    way: str,
+    mode: str,
     before: int,
 ) -> None:
-    """See all of them delivered, in one session, and the text of those that have one."""
+    """All messages are delivered in one session, with their text if they have one."""
     for message in (*[ORDINARY] * before, envelopes(), ORDINARY):
         await sender.send(USER, message)
     client = Client(account(server.imap_port, username=USER, password=PASSWORD))
     found = await client.search("INBOX", Criteria(), limit=1)
     await client.close()
     folder = WatchedFolder(mark=Mark(found.uid_validity, 1), text_size=100)
-    async with watching(server, {"INBOX": folder}, WAYS[way]) as recorder:
+    async with watching(server, {"INBOX": folder}, MODES[mode]) as recorder:
         await recorder.until(lambda: len(recorder.arrivals) == before + 2, DEADLINE)
         check(recorder.arrivals[before:])
         assert recorder.arrivals[-1].mail.text == "Now."
@@ -130,8 +130,8 @@ async def test_after_a_restart(
         assert not recorder.watcher.statistics.losses
 
 
-async def test_what_users_ask(server: Dovecot, sender: LmtpSender) -> None:
-    """See everything answered for the folder, and as much as can be for that message."""
+async def test_requests_of_users(server: Dovecot, sender: LmtpSender) -> None:
+    """Requests for the folder work, and requests for the message as far as possible."""
     for message in (ORDINARY, envelopes(), ORDINARY):
         await sender.send(USER, message)
     client = Client(account(server.imap_port, username=USER, password=PASSWORD))

@@ -1,33 +1,28 @@
-"""NOTIFY: one connection tells of all folders, whatever comes between (RFC 5465)."""
+"""Waiting with NOTIFY (RFC 5465): one connection covers all folders."""
 
 import asyncio
 
 import pytest
 
 from custom_components.imap_push.imap import PushMode
+from custom_components.imap_push.imap.wire import unsolicited
 
-from ..light import HOUR, MINUTE, NOTIFY, each, served as served_as
+from ..light import HOUR, MINUTE, NOTIFY, each, served
 from ..recorder import Recorder
 from ..virtual import VirtualLoop, run, watched
-
-from tests.rig.light_server import LightServer
-
-
-def served(loop: VirtualLoop, *folders: str, **habits: object) -> LightServer:
-    """Return a server with NOTIFY that the loop's connections lead to."""
-    return served_as(loop, *folders, capabilities=NOTIFY, **habits)
+from .support import THREE, TWO, lines, served_notify
 
 
-def modes(recorder: Recorder) -> set[PushMode]:
-    """Return how the mails became known."""
+def arrival_modes(recorder: Recorder) -> set[PushMode]:
+    """Return the push modes of all arrivals."""
     return {arrival.push for arrival in recorder.arrivals}
 
 
-def test_mail_of_all_folders_is_told_at_once() -> None:
-    """See each mail once and in order, by NOTIFY, and the unread numbers follow."""
+def test_mail_of_all_folders_is_delivered_at_once() -> None:
+    """Each message is delivered in order and without duplicates, and the unread counts are right."""
 
     async def main(loop: VirtualLoop) -> None:
-        server = served(loop, "INBOX", "Work", "News")
+        server = served_notify(loop, "INBOX", "Work", "News")
         async with watched(dict.fromkeys(("INBOX", "Work", "News"))) as recorder:
             await asyncio.sleep(1)
             for _ in range(10):
@@ -39,14 +34,16 @@ def test_mail_of_all_folders_is_told_at_once() -> None:
             server.read(1, "Work")
             server.expunge(2, "News")
             await asyncio.sleep(1)
-            unread = {it: state.unread for it, state in recorder.state.folders.items()}
+            unread = {
+                item: state.unread for item, state in recorder.state.folders.items()
+            }
             assert unread == {"INBOX": 9, "Work": 19, "News": 9}
             assert recorder.told == {
                 "INBOX": list(range(1, 11)),
                 "Work": list(range(1, 21)),
                 "News": list(range(1, 11)),
             }
-            assert modes(recorder) == {PushMode.NOTIFY}
+            assert arrival_modes(recorder) == {PushMode.NOTIFY}
             await asyncio.sleep(HOUR)
             assert len(recorder.arrivals) == 40
             assert len(loop.connected_at) == 1
@@ -54,11 +51,11 @@ def test_mail_of_all_folders_is_told_at_once() -> None:
     run(main)
 
 
-def test_mail_in_the_inbox_needs_no_question() -> None:
-    """See it told without a command of ours: it comes with the notification."""
+def test_mail_in_the_inbox_needs_no_command() -> None:
+    """It is delivered without a FETCH command: it is part of the notification."""
 
     async def main(loop: VirtualLoop) -> None:
-        server = served(loop)
+        server = served_notify(loop)
         async with watched({"INBOX": None}) as recorder:
             await asyncio.sleep(10)
             asked = server.asked.total()
@@ -69,12 +66,12 @@ def test_mail_in_the_inbox_needs_no_question() -> None:
     run(main)
 
 
-def test_twenty_folders_are_one_connection() -> None:
-    """See one login for all of them, and each told of."""
+def test_twenty_folders_need_one_connection() -> None:
+    """There is one login, and mail of each folder is delivered."""
     names = ["INBOX", *(f"Folder {number}" for number in range(19))]
 
     async def main(loop: VirtualLoop) -> None:
-        server = served(loop, *names)
+        server = served_notify(loop, *names)
         async with watched(dict.fromkeys(names)) as recorder:
             await asyncio.sleep(MINUTE)
             for name in names:
@@ -88,11 +85,11 @@ def test_twenty_folders_are_one_connection() -> None:
     run(main)
 
 
-def test_mail_that_was_passed_over_comes_in_order() -> None:
-    """See a gap in what is pushed swept first: the later mail waits for the earlier."""
+def test_gap_in_pushed_mail_is_synced_first() -> None:
+    """A later message waits until the missing ones are fetched."""
 
     async def main(loop: VirtualLoop) -> None:
-        server = served(loop)
+        server = served_notify(loop)
         async with watched({"INBOX": None}) as recorder:
             await asyncio.sleep(1)
             server.deliver(1)
@@ -106,11 +103,11 @@ def test_mail_that_was_passed_over_comes_in_order() -> None:
     run(main)
 
 
-def test_overflow_loses_nothing() -> None:
-    """See NOTIFY asked for anew, and what came meanwhile told, in the inbox and elsewhere."""
+def test_notification_overflow_loses_no_mail() -> None:
+    """NOTIFY is sent again, and what arrived meanwhile is delivered, in all folders."""
 
     async def main(loop: VirtualLoop) -> None:
-        server = served(loop, "INBOX", "Work")
+        server = served_notify(loop, "INBOX", "Work")
         async with watched({"INBOX": None, "Work": None}) as recorder:
             await asyncio.sleep(1)
             armed = server.asked[b"NOTIFY"]
@@ -124,17 +121,17 @@ def test_overflow_loses_nothing() -> None:
             server.deliver(1, "Work")
             await asyncio.sleep(0.1)
             assert recorder.told == {"INBOX": [1, 2, 3], "Work": [1, 2, 3, 4]}
-            assert modes(recorder) == {PushMode.NOTIFY}
+            assert arrival_modes(recorder) == {PushMode.NOTIFY}
             assert len(loop.connected_at) == 1
 
     run(main)
 
 
-def test_server_that_cannot_keep_up() -> None:
-    """See IDLE take over after a few overflows in a row, and nothing lost."""
+def test_repeated_overflows_fall_back_to_idle() -> None:
+    """After a few consecutive overflows IDLE is used, and nothing is lost."""
 
     async def main(loop: VirtualLoop) -> None:
-        server = served(loop, "INBOX", "Work")
+        server = served_notify(loop, "INBOX", "Work")
         async with watched({"INBOX": None, "Work": None}) as recorder:
             for _ in range(3):
                 await asyncio.sleep(1)
@@ -147,11 +144,11 @@ def test_server_that_cannot_keep_up() -> None:
     run(main)
 
 
-def test_overflows_now_and_then() -> None:
-    """See NOTIFY kept where it brings mail between them."""
+def test_rare_overflows_keep_notify() -> None:
+    """NOTIFY is kept if it brings mail between two overflows."""
 
     async def main(loop: VirtualLoop) -> None:
-        server = served(loop)
+        server = served_notify(loop)
         async with watched({"INBOX": None}) as recorder:
             for _ in range(10):
                 await asyncio.sleep(HOUR)
@@ -160,7 +157,7 @@ def test_overflows_now_and_then() -> None:
                 server.deliver(1)
             await asyncio.sleep(0.1)
             assert recorder.uids == list(range(1, 11))
-            assert modes(recorder) == {PushMode.NOTIFY}
+            assert arrival_modes(recorder) == {PushMode.NOTIFY}
 
     run(main)
 
@@ -173,11 +170,11 @@ def test_overflows_now_and_then() -> None:
     ],
     ids=["refused", "silent"],
 )
-def test_notify_that_does_not_work(habits: dict[str, bool]) -> None:
-    """See IDLE take over and say so, mail told once, and NOTIFY tried again in an hour."""
+def test_silent_notify_falls_back_to_idle(habits: dict[str, bool]) -> None:
+    """The state reports it, mail is delivered without duplicates, and NOTIFY is tried again after an hour."""
 
     async def main(loop: VirtualLoop) -> None:
-        server = served(loop, **habits)
+        server = served_notify(loop, **habits)
         async with watched({"INBOX": None}) as recorder:
             delivered = 0
             for _ in range(8):
@@ -199,11 +196,11 @@ def test_notify_that_does_not_work(habits: dict[str, bool]) -> None:
     run(main)
 
 
-def test_mail_that_is_not_there_yet_is_waited_for() -> None:
-    """See a mail that is announced and not shown told of when it is, before what came later."""
+def test_announced_message_that_fetch_does_not_return_yet() -> None:
+    """It is delivered when FETCH returns it, before later messages."""
 
     async def main(loop: VirtualLoop) -> None:
-        server = served(loop)
+        server = served_notify(loop)
         async with watched({"INBOX": None}) as recorder:
             await asyncio.sleep(1)
             server.folder().hidden.add(2)
@@ -218,21 +215,53 @@ def test_mail_that_is_not_there_yet_is_waited_for() -> None:
     run(main)
 
 
-def test_folder_numbered_anew_among_others() -> None:
-    """See no flood and nothing new lost, in a folder that is told of and not open."""
+def test_more_notifications_than_fit_into_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nothing is lost, and NOTIFY NONE is sent before another folder is selected."""
+    monkeypatch.setattr(unsolicited, "MAX_WAITING", 2000)
 
     async def main(loop: VirtualLoop) -> None:
-        server = served(loop, "INBOX", "Work")
-        async with watched({"INBOX": None, "Work": None}) as recorder:
+        server = served(loop, *TWO, capabilities=NOTIFY)
+        async with watched(dict.fromkeys(TWO)) as recorder:
+            await asyncio.sleep(MINUTE)
+            for _ in range(3):
+                server.deliver(3, "Work")
+                server.deliver(20)
+                await asyncio.sleep(1)
+            server.deliver(1)
+            await asyncio.sleep(0.1)
+            assert recorder.told == {
+                "INBOX": list(range(1, 62)),
+                "Work": list(range(1, 10)),
+            }
+            is_armed = False
+            for line in lines(loop):
+                if line.startswith(b"NOTIFY"):
+                    is_armed = line != b"NOTIFY NONE"
+                assert not (is_armed and line.startswith(b"EXAMINE"))
+            assert is_armed
+            assert recorder.state.push_mode is PushMode.NOTIFY
+
+    run(main)
+
+
+@pytest.mark.parametrize("steps", range(12))
+def test_mail_pushed_while_another_folder_gets_selected(steps: int) -> None:
+    """It is never delivered as mail of the folder that is selected next, even if its UID fits."""
+
+    async def main(loop: VirtualLoop) -> None:
+        server = served(loop, *THREE, capabilities=NOTIFY)
+        async with watched(dict.fromkeys(THREE)) as recorder:
             await asyncio.sleep(1)
-            server.deliver(5, "Work")
+            recorder.watcher.remove("INBOX")
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            server.deliver(1)
             await asyncio.sleep(1)
-            server.slip_in(1, "Work")
-            server.folder("Work").renumber(kept=3)
-            server.deliver(1, "Work")
-            await asyncio.sleep(5)
-            told = [arrival.mail.message_id for arrival in recorder.arrivals]
-            assert told == [f"<{number}@example.org>" for number in range(1, 8)]
-            assert recorder.told == {"Work": [1, 2, 3, 4, 5, 3, 4]}
+            assert recorder.told == {}
+            server.deliver(2, "Work")
+            await asyncio.sleep(1)
+            assert recorder.told == {"Work": [1, 2]}
 
     run(main)

@@ -7,28 +7,28 @@ import pytest
 
 from custom_components.imap_push.imap import Mark
 from custom_components.imap_push.imap.watch import folder as folder_module
-from custom_components.imap_push.imap.watch.folder import PER_SECOND
+from custom_components.imap_push.imap.watch.folder import DELIVERIES_PER_SECOND
 
-from ..light import HOUR, IDLE, NOTIFY, POLL, served
+from ..light import HOUR, IDLE, MINUTE, NOTIFY, POLL, served
 from ..recorder import Recorder
 from ..virtual import VirtualLoop, run, watched
+from .support import PUSH_MODES, TWO
 
 from tests.rig.light_folder import UID_VALIDITY
 
-TWO = ("INBOX", "Work")
 EVERY_WAY = pytest.mark.parametrize(
     "capabilities", [NOTIFY, IDLE, POLL], ids=["notify", "idle", "poll"]
 )
 
 
 def is_limited(recorder: Recorder) -> bool:
-    """Return if the inbox is said to be delivered slowly."""
+    """Return whether the inbox is reported as rate limited."""
     return recorder.state.folders["INBOX"].rate_limited
 
 
 @EVERY_WAY
 def test_burst_is_not_limited(capabilities: bytes) -> None:
-    """See 1,000 messages delivered at once, and 4,000 that waited."""
+    """1,000 messages are delivered immediately, and so are 4,000 old ones."""
 
     async def main(loop: VirtualLoop) -> None:
         server = served(loop, capabilities=capabilities)
@@ -52,7 +52,7 @@ def test_import_of_a_mailbox(
     caplog: pytest.LogCaptureFixture,
     capabilities: bytes,
 ) -> None:
-    """See it delivered slowly, whole and in order, said once, and over in the end."""
+    """It is delivered slowly, completely and in order. The state reports it, and its end."""
     monkeypatch.setattr(folder_module, "MAX_BURST", 100)
 
     async def main(loop: VirtualLoop) -> None:
@@ -61,7 +61,7 @@ def test_import_of_a_mailbox(
         async with watched({"INBOX": Mark(UID_VALIDITY, 1)}) as recorder:
             await asyncio.sleep(50)
             assert len(recorder.arrivals) == pytest.approx(
-                100 + 50 * PER_SECOND, abs=50
+                100 + 50 * DELIVERIES_PER_SECOND, abs=50
             )
             assert recorder.state.connected
             assert is_limited(recorder)
@@ -77,7 +77,7 @@ def test_import_of_a_mailbox(
 def test_mail_of_another_folder_does_not_wait(
     monkeypatch: pytest.MonkeyPatch, capabilities: bytes
 ) -> None:
-    """See the inbox delivered within seconds while another folder is filled."""
+    """The inbox is delivered within seconds while another folder is filled."""
     monkeypatch.setattr(folder_module, "MAX_BURST", 100)
 
     async def main(loop: VirtualLoop) -> None:
@@ -97,7 +97,7 @@ def test_mail_of_another_folder_does_not_wait(
 def test_messages_that_the_server_cannot_show(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """See all of them delivered, and a few lines in the log."""
+    """All of them are delivered, with a few lines in the log."""
     caplog.set_level(logging.WARNING)
 
     async def main(loop: VirtualLoop) -> None:
@@ -107,7 +107,33 @@ def test_messages_that_the_server_cannot_show(
         async with watched({"INBOX": Mark(UID_VALIDITY, 1)}) as recorder:
             await asyncio.sleep(HOUR / 2)
             assert recorder.uids == list(range(1, 301))
-            assert caplog.text.count("cannot be read") == folder_module.MAX_WARNINGS
+            assert (
+                caplog.text.count("cannot be read")
+                == folder_module.MAX_WARNINGS_PER_HOUR
+            )
             assert "INBOX: Message 1 cannot be read" in caplog.text
+
+    run(main)
+
+
+@PUSH_MODES
+def test_flood_in_another_folder(
+    capabilities: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Mail of a folder on the same connection is delivered soon, and the flood in order."""
+    monkeypatch.setattr(folder_module, "MAX_BURST", 20)
+
+    async def main(loop: VirtualLoop) -> None:
+        server = served(loop, "INBOX", "Work", capabilities=capabilities, limit=1)
+        async with watched({"INBOX": None, "Work": None}) as recorder:
+            await asyncio.sleep(2 * MINUTE)
+            server.deliver(1000)
+            await asyncio.sleep(1)
+            server.deliver(1, "Work")
+            await asyncio.sleep(70)
+            assert recorder.told["Work"] == [1]
+            assert len(recorder.told["INBOX"]) < 1000
+            await asyncio.sleep(2 * MINUTE)
+            assert recorder.told["INBOX"] == list(range(1, 1001))
 
     run(main)

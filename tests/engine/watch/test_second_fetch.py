@@ -1,4 +1,4 @@
-"""A second FETCH for the text of a message: whatever becomes of it, each message arrives once."""
+"""A second FETCH for the text of a message fails. Each message is still delivered, without duplicates."""
 
 import asyncio
 from collections.abc import Callable, Iterable
@@ -14,12 +14,12 @@ from ..virtual import VirtualLoop, run, watched
 
 from tests.rig.light_server import LightServer
 
-EVERY_WAY = pytest.mark.parametrize(
+EVERY_MODE = pytest.mark.parametrize(
     ("capabilities", "name"),
     [(NOTIFY, "INBOX"), (NOTIFY, "Work"), (IDLE, "INBOX"), (POLL, "Work")],
     ids=["NOTIFY", "NOTIFY of another folder", "IDLE", "polling"],
 )
-# The text starts behind what is fetched first.
+# The text starts after what the first FETCH requests.
 TEXT: Final = b"\r\n" * 8_000 + b"Hello\r\n"
 SECOND: Final = re.compile(rb"(\S+) UID FETCH (\d+) \(UID BODY\.PEEK\[1\]")
 BAD: Final = 2  # the UID of the message whose second FETCH goes wrong
@@ -28,17 +28,17 @@ type Answer = Callable[[LightServer, bytes], Iterable[bytes]]
 
 
 def section(uid: int, value: bytes) -> bytes:
-    """Return the response with the text of a message."""
+    """Return the FETCH response with the text of a message."""
     return b"* 1 FETCH (UID %d BODY[1]<0> %b)" % (uid, value)
 
 
-def literal(octets: bytes) -> bytes:
+def literal(value: bytes) -> bytes:
     """Return a literal."""
-    return b"{%d}\r\n%b" % (len(octets), octets)
+    return b"{%d}\r\n%b" % (len(value), value)
 
 
 def ends(end: Callable[[LightServer], None]) -> Answer:
-    """Return the answer that ends the connection."""
+    """Return an answer that ends the connection."""
 
     def answer(server: LightServer, _tag: bytes) -> Iterable[bytes]:
         end(server)
@@ -48,14 +48,14 @@ def ends(end: Callable[[LightServer], None]) -> Answer:
 
 
 def removes(server: LightServer, tag: bytes) -> Iterable[bytes]:
-    """Remove the message meanwhile."""
+    """Expunge the message before the FETCH is answered."""
     server.expunge(BAD)
     return (tag + b" OK done",)
 
 
 @pytest.fixture(autouse=True)
 def no_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Read large messages at once: virtual time does not wait for threads."""
+    """Read large messages in the event loop: virtual time does not wait for threads."""
 
     async def call(function: Callable[..., Any], *arguments: Any) -> Any:
         return function(*arguments)
@@ -84,10 +84,10 @@ def serve(loop: VirtualLoop, capabilities: bytes, bad: Answer | None) -> LightSe
 def folders() -> dict[str, WatchedFolder]:
     """Return two folders that are watched with text."""
     mark = Mark(7, 1)
-    return {it: WatchedFolder(mark=mark, text_size=100) for it in ("INBOX", "Work")}
+    return {name: WatchedFolder(mark=mark, text_size=100) for name in ("INBOX", "Work")}
 
 
-@EVERY_WAY
+@EVERY_MODE
 @pytest.mark.parametrize(
     "answer",
     [
@@ -115,8 +115,10 @@ def folders() -> dict[str, WatchedFolder]:
         ),
     ],
 )
-def test_text_that_is_not_shown(capabilities: bytes, name: str, answer: Answer) -> None:
-    """The message arrives without it, the others with theirs; nothing is asked for twice."""
+def test_text_that_fetch_does_not_return(
+    capabilities: bytes, name: str, answer: Answer
+) -> None:
+    """The message is delivered without text, the others with text. Nothing is fetched twice."""
 
     async def main(loop: VirtualLoop) -> None:
         server = serve(loop, capabilities, answer)
@@ -127,14 +129,14 @@ def test_text_that_is_not_shown(capabilities: bytes, name: str, answer: Answer) 
             assert recorder.told == {name: [1, 2, 3]}
             texts = [arrival.mail.text for arrival in recorder.arrivals]
             assert texts == ["Hello", "", "Hello"]
-            assert [it.mail.truncated for it in recorder.arrivals][1]
+            assert [arrival.mail.truncated for arrival in recorder.arrivals][1]
             assert server.asked[b"second"] == 3
             assert len(loop.connected_at) <= 2
 
     run(main)
 
 
-@EVERY_WAY
+@EVERY_MODE
 @pytest.mark.parametrize(
     "answer",
     [
@@ -147,7 +149,7 @@ def test_text_that_is_not_shown(capabilities: bytes, name: str, answer: Answer) 
 def test_connection_ends_each_time(
     capabilities: bytes, name: str, answer: Answer
 ) -> None:
-    """All messages arrive soon with their fields, and the account goes on."""
+    """All messages are delivered soon with their fields, and the account continues."""
 
     async def main(loop: VirtualLoop) -> None:
         server = serve(loop, capabilities, answer)
@@ -168,11 +170,13 @@ def test_connection_ends_each_time(
 
 
 @pytest.mark.parametrize("capabilities", [NOTIFY, POLL], ids=["NOTIFY", "polling"])
-@pytest.mark.parametrize("is_removed", [True, False], ids=["removed", "numbered anew"])
+@pytest.mark.parametrize(
+    "is_removed", [True, False], ids=["removed", "new UIDVALIDITY"]
+)
 def test_folder_changes_before_the_second_fetch(
     capabilities: bytes, *, is_removed: bool
 ) -> None:
-    """No text of another message is taken, no connection is lost, and no message."""
+    """No text of another message is used, and no connection or message is lost."""
 
     async def main(loop: VirtualLoop) -> None:
         server = serve(loop, capabilities, None)
@@ -181,7 +185,9 @@ def test_folder_changes_before_the_second_fetch(
             await asyncio.sleep(10 * MINUTE)
             connections = len(loop.connected_at)
             work = server.folder("Work")
-            server.habits.twist = change_at_second_visit(server, is_removed=is_removed)
+            server.habits.twist = change_at_second_examine(
+                server, is_removed=is_removed
+            )
             server.deliver(3, "Work")
             await asyncio.sleep(10 * MINUTE)
             if is_removed:
@@ -202,20 +208,20 @@ def test_folder_changes_before_the_second_fetch(
     run(main)
 
 
-def change_at_second_visit(
+def change_at_second_examine(
     server: LightServer, *, is_removed: bool
 ) -> Callable[[bytes], Iterable[bytes] | None]:
-    """Return a twist that changes a folder when it is opened the second time."""
-    twist, visits = server.habits.twist, 0
+    """Return a twist that changes a folder at its second EXAMINE."""
+    twist, examines = server.habits.twist, 0
     assert twist is not None
 
     def changing(line: bytes) -> Iterable[bytes] | None:
-        nonlocal visits
+        nonlocal examines
         if b"EXAMINE" in line and b"Work" in line:
-            visits += 1
-            if visits == 2 and is_removed:
+            examines += 1
+            if examines == 2 and is_removed:
                 server.remove("Work")
-            elif visits == 2:
+            elif examines == 2:
                 server.folder("Work").uid_validity += 1
         return twist(line)
 

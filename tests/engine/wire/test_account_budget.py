@@ -1,4 +1,4 @@
-"""What the connections of an account hold together is bounded, and starves none of them."""
+"""The memory of an account's connections together is limited, and each has a reserve."""
 
 import asyncio
 from pathlib import Path
@@ -27,8 +27,8 @@ from tests.rig.light_folder import UID_VALIDITY
 from tests.rig.light_server import LightServer
 
 
-def test_account_is_full() -> None:
-    """See no connection hold more, but each of them what is reserved for it."""
+def test_reserve_when_the_account_budget_is_used_up() -> None:
+    """A connection gets its reserve, and no more, when the budget of the account is used up."""
     budget = ReceiveBudget(100)
     first = Holding(budget, 100)
     second = Holding(budget, 100, reserved=10)
@@ -41,8 +41,8 @@ def test_account_is_full() -> None:
     assert budget.free == 100
 
 
-def test_connection_that_has_ended() -> None:
-    """See it hold nothing, whatever is read of it afterwards."""
+def test_closed_connection_holds_nothing() -> None:
+    """A closed connection holds no memory and gets none."""
     budget = ReceiveBudget(100)
     holding = Holding(budget, 50, reserved=50)
     assert holding.take(40)
@@ -51,14 +51,14 @@ def test_connection_that_has_ended() -> None:
     assert budget.free == 100
 
 
-async def test_largest_response_is_reserved() -> None:
-    """See a response of the largest size fit, though the account is full."""
+async def test_reserve_fits_the_largest_response() -> None:
+    """A response of the maximum size fits even if the budget of the account is used up."""
     protocol = PushProtocol(asyncio.get_running_loop(), ReceiveBudget(0))
     assert protocol._fetched.take(RESERVED)
 
 
 async def test_nothing_is_held_while_waiting_for_mail() -> None:
-    """See all of the budget free once the answers of a round are read."""
+    """The whole budget is free after the answers of a sync cycle are processed."""
     server = LightServer()
     await server.start()
     server.slip_in(100)
@@ -66,22 +66,22 @@ async def test_nothing_is_held_while_waiting_for_mail() -> None:
     session = await Session.open(shared)
     try:
         await session.examine("INBOX")
-        look = session.look("INBOX", Mark(UID_VALIDITY, 1), opens=False)
-        await session.send(look.commands, idle=True)
-        swept = await session.swept(look)
+        request = session.sync_request("INBOX", Mark(UID_VALIDITY, 1), opens=False)
+        await session.send(request.commands, idle=True)
+        swept = await session.read_batch(request)
         assert swept is not None
         assert len(swept.messages) == 100
-        await session.counted(look)
+        await session.read_unread(request)
         assert shared.receive_budget.free < MAX_OF_ACCOUNT
-        session.answered()
+        session.release()
         assert shared.receive_budget.free == MAX_OF_ACCOUNT
     finally:
         await session.close()
         await server.stop()
 
 
-async def test_news_after_the_end_are_not_held() -> None:
-    """See the budget free if the last responses are read after the connection has ended."""
+async def test_unsolicited_data_after_the_end_is_not_held() -> None:
+    """Responses that are read after the connection has ended do not use the budget."""
 
     async def serve(peer: Peer) -> None:
         peer.say(b"* OK [CAPABILITY %s] ready" % CAPABILITIES)
@@ -96,15 +96,15 @@ async def test_news_after_the_end_are_not_held() -> None:
         await asyncio.wait([command.completed])
         command.completed.exception()
         for _ in range(3):
-            connection.news.put(Data("STATUS", None, [b'"B" (UNSEEN 1)']))
+            connection.unsolicited.put(Data("STATUS", None, [b'"B" (UNSEEN 1)']))
     assert shared.receive_budget.free == MAX_OF_ACCOUNT
 
 
 @pytest.mark.parametrize("tls", [True, False], ids=["TLS", "plain"])
-async def test_flood_while_reading_is_paused(
+async def test_data_received_while_paused_arrives_in_small_chunks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tls: bool
 ) -> None:
-    """See it handed over in small chunks afterwards: each is worked on in one go."""
+    """Data that arrived while reading was paused is delivered in small chunks."""
     made = make_certificate(tmp_path)
     context = made.server_context() if tls else None
     chunks: list[int] = []

@@ -1,4 +1,4 @@
-"""How a connection comes about, what it survives, and how it ends."""
+"""How a connection is opened, which errors it survives, and how it ends."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -35,7 +35,7 @@ from custom_components.imap_push.imap import (
 from custom_components.imap_push.imap.wire import (
     connection as connection_module,
     protocol,
-    tcp as dial,
+    tcp,
 )
 from custom_components.imap_push.imap.wire.command import Command
 from custom_components.imap_push.imap.wire.connection import Connection
@@ -54,20 +54,20 @@ def certificate_fixture(tmp_path_factory: pytest.TempPathFactory) -> Certificate
 
 
 async def greet(peer: Peer) -> None:
-    """Greet and wait for the end."""
+    """Greet and wait until the client closes the connection."""
     peer.say(b"* OK [CAPABILITY IMAP4rev1 IDLE] ready")
     await peer.until_closed()
 
 
 async def refused(port: int, **changes: object) -> ImapError:
-    """Return why no account can be used at this port."""
+    """Return the error of an account check at this port."""
     with pytest.raises(ImapError) as caught:
         await check_account(account(port, **changes))
     return caught.value
 
 
 @pytest.mark.parametrize(
-    ("greeting", "error", "told"),
+    ("greeting", "error", "text"),
     [
         (b"+OK POP3 ready", NotImap, "POP3"),
         (b"220 mail ESMTP", NotImap, "SMTP"),
@@ -82,12 +82,12 @@ async def refused(port: int, **changes: object) -> ImapError:
         (b"* BAD [ALERT] what", CommandRefused, "greeting: BAD what"),
         (b"* 3 EXISTS", NotImap, "not IMAP"),
     ],
-    ids=lambda it: it.decode() if isinstance(it, bytes) else "",
+    ids=lambda value: value.decode() if isinstance(value, bytes) else "",
 )
-async def test_what_greets_is_not_ready_imap(
-    greeting: bytes, error: type[ImapError], told: str
+async def test_greeting_that_is_no_ready_imap_server(
+    greeting: bytes, error: type[ImapError], text: str
 ) -> None:
-    """See who answers named."""
+    """The error names the protocol of the server or contains its refusal."""
 
     async def serve(peer: Peer) -> None:
         peer.say(greeting)
@@ -96,12 +96,12 @@ async def test_what_greets_is_not_ready_imap(
     async with ScriptedServer(serve) as server:
         result = await refused(server.port)
     assert type(result) is error
-    assert told in str(result)
+    assert text in str(result)
 
 
 @pytest.mark.parametrize("greeting", [b"* BYE", b"* NO"])
-async def test_a_server_of_many_words(greeting: bytes) -> None:
-    """See only the first of them looked at: some searches would take hours over all of them."""
+async def test_only_the_start_of_a_long_text_is_used(greeting: bytes) -> None:
+    """The text of a refusal is cut before it is searched: the patterns take quadratic time."""
 
     async def serve(peer: Peer) -> None:
         peer.say(greeting + b" too many" * 5000)
@@ -110,11 +110,11 @@ async def test_a_server_of_many_words(greeting: bytes) -> None:
     async with ScriptedServer(serve) as server:
         result = await refused(server.port)
     assert type(result) is TooManyConnections
-    assert len(str(result)) == protocol.MAX_WORDS
+    assert len(str(result)) == protocol.MAX_TEXT
 
 
-async def test_a_server_of_many_alerts() -> None:
-    """See the first of them handed on: each one is shown to the user."""
+async def test_alerts_are_limited() -> None:
+    """Only the first alerts of a connection are delivered: each one is shown to the user."""
     alerts: list[str] = []
 
     async def serve(peer: Peer) -> None:
@@ -130,8 +130,8 @@ async def test_a_server_of_many_alerts() -> None:
     assert alerts == [str(number) for number in range(protocol.MAX_ALERTS)]
 
 
-async def test_bye_for_a_reason_that_is_only_a_code() -> None:
-    """See what passes by itself known by its code where the words do not tell."""
+async def test_bye_is_classified_by_its_code() -> None:
+    """A BYE with a temporary response code raises Unavailable even if its text does not say so."""
 
     async def serve(peer: Peer) -> None:
         await peer.log_in()
@@ -144,7 +144,7 @@ async def test_bye_for_a_reason_that_is_only_a_code() -> None:
 
 
 async def test_bye_instead_of_an_answer_to_the_login() -> None:
-    """See the server's own words kept for the form, without the password if it repeats it."""
+    """A BYE in reply to LOGIN keeps its text for the form, without the password that it repeats."""
 
     async def serve(peer: Peer) -> None:
         peer.say(b"* OK [CAPABILITY IMAP4rev1] ready")
@@ -158,8 +158,8 @@ async def test_bye_instead_of_an_answer_to_the_login() -> None:
     assert error.text == "no guests like ***"
 
 
-async def test_more_capabilities_than_anyone_has() -> None:
-    """See the first of them taken, and no memory filled with the others."""
+async def test_list_of_capabilities_is_cut() -> None:
+    """Only the first octets of the capabilities are read."""
     words = b" ".join(b"X%d" % number for number in range(9_000))
 
     async def serve(peer: Peer) -> None:
@@ -173,10 +173,10 @@ async def test_more_capabilities_than_anyone_has() -> None:
     assert len(connection.capabilities) < 4_000
 
 
-async def test_names_and_ports_that_lead_nowhere(
+async def test_errors_of_dns_and_tcp(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """See name, port and silence told apart."""
+    """Unknown name, closed port, timeout and network failure raise different errors."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         assert isinstance(await refused(unused.getsockname()[1]), PortRefused)
@@ -205,7 +205,7 @@ async def test_names_and_ports_that_lead_nowhere(
         (unreachable, Unreachable),
     ):
         monkeypatch.setattr(loop, "getaddrinfo", connects)
-        monkeypatch.setattr(dial, "DEADLINE", 0.05)
+        monkeypatch.setattr(tcp, "CONNECT_DEADLINE_SECONDS", 0.05)
         assert type(await refused(993)) is error
 
 
@@ -219,13 +219,13 @@ async def test_names_and_ports_that_lead_nowhere(
     ids=["expired", "wrong host", "unknown authority"],
 )
 @pytest.mark.parametrize("security", [Security.TLS, Security.STARTTLS])
-async def test_certificates_that_are_not_accepted(
+async def test_invalid_certificate(
     tmp_path: Path,
     made: dict[str, object],
     problem: CertificateProblem,
     security: Security,
 ) -> None:
-    """See what is wrong with a certificate, and that no password was sent."""
+    """The error contains the problem of the certificate, and no password is sent."""
     bad = make_certificate(tmp_path, **made)  # type: ignore[arg-type]
     context = ssl.create_default_context() if not made else bad.client_context()
 
@@ -249,10 +249,10 @@ async def test_certificates_that_are_not_accepted(
     assert not [line for line in received if b"LOGIN" in line]
 
 
-async def test_server_that_answers_slowly_for_ever(
+async def test_check_has_an_overall_deadline(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """See whoever waits be told, though every deadline of a command is kept."""
+    """The check of an account ends even if no deadline of a command passes."""
     monkeypatch.setattr(check, "DEADLINE", 0.1)
 
     async def drip(peer: Peer) -> None:
@@ -266,8 +266,8 @@ async def test_server_that_answers_slowly_for_ever(
         assert isinstance(await refused(server.port), ServerSilent)
 
 
-async def test_starttls(certificate: Certificate) -> None:
-    """See the login go over TLS only, with capabilities asked anew."""
+async def test_login_after_starttls(certificate: Certificate) -> None:
+    """The login is sent over TLS only, after the capabilities are requested again."""
 
     async def serve(peer: Peer) -> None:
         peer.say(b"* OK [CAPABILITY IMAP4rev1 STARTTLS LOGINDISABLED] ready")
@@ -291,7 +291,7 @@ async def test_starttls(certificate: Certificate) -> None:
 
 
 async def inject(peer: Peer) -> None:
-    """Slip plain text in behind the answer to STARTTLS."""
+    """Send plain text in the same segment as the answer to STARTTLS."""
     peer.say(b"* OK [CAPABILITY IMAP4rev1 STARTTLS] ready")
     tag = await peer.expect("STARTTLS")
     peer.say(tag + b" OK begin", b"* CAPABILITY IMAP4rev1 INJECTED")
@@ -299,7 +299,7 @@ async def inject(peer: Peer) -> None:
 
 
 async def no_starttls(peer: Peer) -> None:
-    """Offer no STARTTLS."""
+    """Do not offer STARTTLS."""
     await greet(peer)
 
 
@@ -311,7 +311,7 @@ async def refuse_starttls(peer: Peer) -> None:
 
 
 async def close_before_handshake(peer: Peer) -> None:
-    """Close instead of shaking hands."""
+    """Close the connection instead of doing the handshake."""
     peer.say(b"* OK [CAPABILITY IMAP4rev1 STARTTLS] ready")
     await peer.answer("STARTTLS")
     peer.close()
@@ -327,12 +327,12 @@ async def close_before_handshake(peer: Peer) -> None:
     ],
     ids=["injected plain text", "not offered", "refused", "closed"],
 )
-async def test_starttls_that_fails(
+async def test_no_login_after_failed_starttls(
     certificate: Certificate,
     script: Callable[[Peer], Awaitable[None]],
     error: type[ImapError],
 ) -> None:
-    """See that nothing secret follows a STARTTLS that came to nothing."""
+    """No credentials are sent after STARTTLS failed."""
     async with ScriptedServer(script) as server:
         result = await refused(
             server.port,
@@ -346,7 +346,7 @@ async def test_starttls_that_fails(
 
 @pytest.mark.parametrize("security", [Security.TLS, Security.STARTTLS])
 async def test_tls_without_a_context(security: Security) -> None:
-    """See that TLS is never left out because a context is missing."""
+    """A missing TLS context never leads to a connection without TLS."""
 
     async def serve(peer: Peer) -> None:
         peer.say(b"* OK [CAPABILITY IMAP4rev1 STARTTLS] ready")
@@ -357,7 +357,7 @@ async def test_tls_without_a_context(security: Security) -> None:
 
 
 async def silent(peer: Peer) -> None:
-    """Say nothing."""
+    """Send nothing."""
     await peer.until_closed()
 
 
@@ -396,8 +396,8 @@ async def test_wrong_security_for_the_port(
     server_tls: bool,
     error: type[ImapError],
 ) -> None:
-    """See the second look tell what the port speaks."""
-    monkeypatch.setattr(connection_module, "GREETING_DEADLINE", 0.2)
+    """The second connection attempt finds out which protocol the port speaks."""
+    monkeypatch.setattr(connection_module, "GREETING_DEADLINE_SECONDS", 0.2)
     monkeypatch.setattr(check, "SECOND_LOOK", 0.5)
     context = certificate.server_context() if server_tls else None
     scripts = scripts[1:] if server_tls and security is not Security.TLS else scripts
@@ -414,19 +414,19 @@ async def test_wrong_security_for_the_port(
 @pytest.fixture(name="quick")
 def quick_fixture(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorten the deadlines."""
-    monkeypatch.setattr(connection_module, "DONE_DEADLINE", 0.1)
-    monkeypatch.setattr(connection_module, "LOGOUT_DEADLINE", 0.1)
-    monkeypatch.setattr(protocol, "COMMAND_LIMIT", 0.3)
+    monkeypatch.setattr(connection_module, "DONE_DEADLINE_SECONDS", 0.1)
+    monkeypatch.setattr(connection_module, "LOGOUT_DEADLINE_SECONDS", 0.1)
+    monkeypatch.setattr(protocol, "COMMAND_LIMIT_SECONDS", 0.3)
 
 
 async def never_answer(peer: Peer) -> None:
-    """Take commands and answer none."""
+    """Read commands and answer none."""
     peer.say(b"* OK [CAPABILITY IMAP4rev1 IDLE] ready")
     await peer.until_closed()
 
 
 async def drip(peer: Peer) -> None:
-    """Send a byte now and then and never an answer."""
+    """Send single bytes and never an answer."""
     peer.say(b"* OK [CAPABILITY IMAP4rev1 IDLE] ready")
     while True:
         peer.say_raw(b"*")
@@ -440,7 +440,7 @@ async def drip(peer: Peer) -> None:
 async def test_unanswered_command_ends_the_connection(
     script: Callable[[Peer], Awaitable[None]],
 ) -> None:
-    """See every command under way end with one error, and the next refused at once."""
+    """All running commands fail with one error, and the next one fails immediately."""
     async with ScriptedServer(script) as server:
         connection = await Connection.open(account(server.port))
         first = asyncio.ensure_future(connection.run(Command("NOOP", deadline=0.1)))
@@ -452,8 +452,8 @@ async def test_unanswered_command_ends_the_connection(
 
 
 @pytest.mark.usefixtures("quick")
-async def test_done_that_is_not_answered() -> None:
-    """See IDLE end within its deadline."""
+async def test_unanswered_done_times_out() -> None:
+    """DONE has a deadline of its own."""
 
     async def serve(peer: Peer) -> None:
         peer.say(b"* OK [CAPABILITY IMAP4rev1 IDLE] ready")
@@ -463,7 +463,7 @@ async def test_done_that_is_not_answered() -> None:
     async with ScriptedServer(serve) as server:
         connection = await Connection.open(account(server.port))
         await connection.send(idle=True)
-        await connection.wait_for_news(0.05)
+        await connection.wait_for_unsolicited(0.05)
         with pytest.raises(ServerSilent, match="IDLE"):
             await connection.run(Command("NOOP"))
 
@@ -474,7 +474,7 @@ async def idle_refused(peer: Peer) -> None:
 
 
 async def idle_ended_by_the_server(peer: Peer) -> None:
-    """End IDLE without being asked, as some do at their time limit."""
+    """End IDLE without DONE, as some servers do at their time limit."""
     tag = await peer.idle()
     peer.say(tag + b" NO idle timed out")
 
@@ -484,10 +484,10 @@ async def idle_ended_by_the_server(peer: Peer) -> None:
     [(idle_refused, True), (idle_ended_by_the_server, False)],
     ids=["refused", "ended by the server"],
 )
-async def test_idle_that_the_server_does_not_keep(
+async def test_idle_ended_by_the_server(
     script: Callable[[Peer], Awaitable[None]], refused: bool
 ) -> None:
-    """See a refusal or an end at once, and no DONE sent to nobody."""
+    """A refused or ended IDLE wakes the waiting task, and no DONE is sent."""
 
     async def serve(peer: Peer) -> None:
         peer.say(b"* OK [CAPABILITY IMAP4rev1 IDLE] ready")
@@ -497,7 +497,7 @@ async def test_idle_that_the_server_does_not_keep(
     async with ScriptedServer(serve) as server:
         connection = await Connection.open(account(server.port))
         await connection.send(idle=True)
-        await asyncio.wait_for(connection.wait_for_news(60), 1)
+        await asyncio.wait_for(connection.wait_for_unsolicited(60), 1)
         assert connection.idle_is_over
         assert connection.idle_is_refused is refused
         await connection.run(Command("NOOP"))
@@ -505,14 +505,14 @@ async def test_idle_that_the_server_does_not_keep(
 
 
 async def before_plus(peer: Peer) -> bytes:
-    """Announce before IDLE is accepted, as RFC 2177's own example does."""
+    """Send EXISTS before `+`, as the example in RFC 2177 does."""
     tag = await peer.expect("IDLE")
     peer.say(b"* 3 EXISTS", b"+ idling")
     return tag
 
 
 async def after_plus(peer: Peer) -> bytes:
-    """Announce while IDLE is under way."""
+    """Send EXISTS during IDLE."""
     tag = await peer.idle()
     await asyncio.sleep(0.02)
     peer.say(b"* 3 EXISTS")
@@ -520,7 +520,7 @@ async def after_plus(peer: Peer) -> bytes:
 
 
 async def after_done(peer: Peer) -> bytes:
-    """Announce an expunge, and mail between DONE and its answer."""
+    """Send EXPUNGE during IDLE, so that EXISTS comes between DONE and its answer."""
     tag = await peer.idle()
     peer.say(b"* 1 EXPUNGE")
     return tag
@@ -531,7 +531,7 @@ async def after_done(peer: Peer) -> bytes:
 async def test_idle_wakes(
     announce: Callable[[Peer], Awaitable[bytes]], pipelines: bool
 ) -> None:
-    """See DONE sent once, only after `+`, whenever the server announces."""
+    """Unsolicited data at any time wakes the waiting task; DONE is sent one time, after `+`."""
 
     async def serve(peer: Peer) -> None:
         peer.say(b"* OK [CAPABILITY IMAP4rev1 IDLE] ready")
@@ -548,11 +548,11 @@ async def test_idle_wakes(
             account(server.port), pipelining=Pipelining(pipelines)
         )
         await connection.send(idle=True)
-        await asyncio.wait_for(connection.wait_for_news(60), 1)
-        assert connection.news.take().changed
+        await asyncio.wait_for(connection.wait_for_unsolicited(60), 1)
+        assert connection.unsolicited.take().changed
         await connection.run(Command("NOOP"))
-        # What was told after DONE is news as well.
-        assert connection.news.take().grown
+        # Data between DONE and its answer is queued too.
+        assert connection.unsolicited.take().grown
         connection.abort()
 
 
@@ -569,7 +569,7 @@ async def test_idle_wakes(
 async def test_nonsense_ends_the_connection_with_one_typed_error(
     nonsense: bytes,
 ) -> None:
-    """See any bytes lead to objects or a ConnectionLost."""
+    """Any bytes are either valid responses or raise ConnectionLost."""
 
     async def serve(peer: Peer) -> None:
         peer.say(b"* OK [CAPABILITY IMAP4rev1] ready")
@@ -583,8 +583,8 @@ async def test_nonsense_ends_the_connection_with_one_typed_error(
             await asyncio.wait_for(connection.run(Command("NOOP")), 1)
 
 
-async def test_a_defect_of_ours_is_contained(monkeypatch: pytest.MonkeyPatch) -> None:
-    """See an exception in the receive path end the connection, not the loop's patience."""
+async def test_exception_in_the_receive_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An unexpected exception in the receive path ends the connection with a ProtocolError."""
 
     def broken(_parts: object, *, is_cut: bool) -> None:
         raise KeyError("ours")
@@ -595,10 +595,10 @@ async def test_a_defect_of_ours_is_contained(monkeypatch: pytest.MonkeyPatch) ->
             await Connection.open(account(server.port))
 
 
-async def test_a_command_that_collects_too_much(
+async def test_command_that_collects_too_much(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """See memory bounded."""
+    """A command that collects more than the limit ends the connection."""
     monkeypatch.setattr(protocol, "MAX_COLLECTED", 100)
 
     async def serve(peer: Peer) -> None:
@@ -613,8 +613,8 @@ async def test_a_command_that_collects_too_much(
             await connection.run(Command("UID SEARCH", "ALL", frozenset({"SEARCH"})))
 
 
-async def test_no_second_line_can_be_slipped_into_a_command() -> None:
-    """See a command with a line end refused before a byte is sent."""
+async def test_line_break_in_a_command() -> None:
+    """A command that contains a line break is rejected before anything is sent."""
     async with ScriptedServer(greet) as server:
         connection = await Connection.open(account(server.port))
         with pytest.raises(ValueError, match="LF"):
@@ -624,9 +624,9 @@ async def test_no_second_line_can_be_slipped_into_a_command() -> None:
 
 
 @pytest.mark.usefixtures("quick")
-@pytest.mark.parametrize("answers", [True, False], ids=["polite", "deaf"])
+@pytest.mark.parametrize("answers", [True, False], ids=["answered", "not answered"])
 async def test_close_logs_out(answers: bool) -> None:
-    """See LOGOUT sent, and no wait for a server that does not answer it."""
+    """LOGOUT is sent, and a server that does not answer it causes no long wait."""
     left = asyncio.Event()
 
     async def serve(peer: Peer) -> None:
@@ -645,8 +645,8 @@ async def test_close_logs_out(answers: bool) -> None:
 
 
 @pytest.mark.usefixtures("quick")
-async def test_nothing_is_sent_while_idle_is_not_answered() -> None:
-    """See neither a command nor LOGOUT where the server may already take only DONE."""
+async def test_no_command_before_idle_is_answered() -> None:
+    """Neither a command nor LOGOUT is sent before the server's `+`: it may already expect DONE."""
     sent: list[bytes] = []
 
     async def serve(peer: Peer) -> None:
@@ -668,7 +668,7 @@ async def test_nothing_is_sent_while_idle_is_not_answered() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answers", "in_doubt"),
+    ("answers", "unanswered"),
     [
         ([b"OK", b"OK"], False),
         ([b"OK", b"NO"], False),
@@ -678,10 +678,12 @@ async def test_nothing_is_sent_while_idle_is_not_answered() -> None:
         ([b"OK"], True),
         ([], True),
     ],
-    ids=["answered", "no folder", "none behind it", "bad", "all bad", "half", "silent"],
+    ids=["OK", "NO", "BAD after NO", "BAD", "all BAD", "one missing", "all missing"],
 )
-async def test_what_makes_doubt(answers: list[bytes], in_doubt: bool) -> None:
-    """See commands in one write doubted unless all were answered as they should be."""
+async def test_unanswered_commands_of_one_write(
+    answers: list[bytes], unanswered: bool
+) -> None:
+    """`has_unanswered` is True unless all commands of the last write were answered correctly."""
 
     async def serve(peer: Peer) -> None:
         peer.say(b"* OK [CAPABILITY IMAP4rev1] ready")
@@ -697,6 +699,6 @@ async def test_what_makes_doubt(answers: list[bytes], in_doubt: bool) -> None:
         )
         with pytest.raises(ImapError):
             async with asyncio.timeout(1):
-                await connection.wait_for_news(1)
-        assert connection.is_in_doubt is in_doubt
+                await connection.wait_for_unsolicited(1)
+        assert connection.has_unanswered is unanswered
         await connection.close()

@@ -1,4 +1,4 @@
-"""However a server's octets arrive, the same responses come out."""
+"""The same bytes result in the same responses, however they are split into chunks."""
 
 from collections.abc import Iterable, Iterator
 import itertools
@@ -19,7 +19,7 @@ from custom_components.imap_push.imap.wire.framing import (
 
 LIMIT: Final = 2_000
 
-# What Dovecot 2.3 sent to a client, and what it is made of.
+# Responses of Dovecot 2.3, and their parts.
 CONVERSATION: Final[list[tuple[bytes, Parts]]] = [
     (
         b"* OK [CAPABILITY IMAP4rev1 IDLE LITERAL+ AUTH=PLAIN] Dovecot ready.\r\n",
@@ -64,19 +64,19 @@ RESPONSES: Final = [parts for _, parts in CONVERSATION]
 
 
 def feed_framed(framer: Framer, chunks: Iterable[bytes]) -> list[Framed]:
-    """Return the responses that these chunks complete."""
+    """Return the responses in these chunks."""
     return [framed for chunk in chunks for framed in framer.feed(chunk)]
 
 
 def feed(framer: Framer, chunks: Iterable[bytes]) -> list[Parts]:
-    """Return the responses that these chunks complete, which are all whole."""
+    """Return the responses in these chunks; none of them may be cut."""
     responses = feed_framed(framer, chunks)
     assert not any(framed.is_cut for framed in responses)
     return [framed.parts for framed in responses]
 
 
 def cut(wire: bytes, places: Iterable[int]) -> Iterator[bytes]:
-    """Cut octets at these places."""
+    """Split octets at these positions."""
     for start, end in itertools.pairwise([0, *places, len(wire)]):
         yield wire[start:end]
 
@@ -88,26 +88,26 @@ def _small_limits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_conversation_in_one_chunk() -> None:
-    """See every response of a conversation that arrives at once."""
+    """All responses of a conversation in one chunk are returned."""
     assert feed(Framer(), [WIRE]) == RESPONSES
 
 
-def test_conversation_cut_in_two_anywhere() -> None:
-    """See the same responses for every place at which the network may cut."""
+def test_conversation_in_two_chunks() -> None:
+    """A conversation may be split at any position."""
     for place in range(len(WIRE) + 1):
         assert feed(Framer(), cut(WIRE, [place])) == RESPONSES, place
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 64])
 def test_conversation_in_small_chunks(size: int) -> None:
-    """See the same responses from chunks of few octets."""
+    """A conversation may arrive in chunks of a few octets."""
     assert feed(Framer(), cut(WIRE, range(size, len(WIRE), size))) == RESPONSES
 
 
 @settings(max_examples=100, deadline=None, database=None)
 @given(st.lists(st.integers(0, len(WIRE))).map(sorted))
-def test_conversation_cut_at_random(places: list[int]) -> None:
-    """See the same responses however the network cuts."""
+def test_conversation_in_random_chunks(places: list[int]) -> None:
+    """A conversation may be split at any positions."""
     assert feed(Framer(), cut(WIRE, places)) == RESPONSES
 
 
@@ -116,14 +116,14 @@ def test_conversation_cut_at_random(places: list[int]) -> None:
     st.lists(st.sampled_from([b"{3}", b"{0}", b"\r", b"\n", b"\r\n", b"a}", b"{9+}"])),
     st.lists(st.integers(0, 100)).map(sorted),
 )
-def test_garbage_cut_at_random(words: list[bytes], places: list[int]) -> None:
-    """See that not even what is no IMAP depends on how it is cut."""
+def test_garbage_in_random_chunks(words: list[bytes], places: list[int]) -> None:
+    """Even the result for invalid input does not depend on the chunks."""
     wire = b"".join(words)
     assert feed(Framer(), cut(wire, places)) == feed(Framer(), [wire])
 
 
-def test_response_is_there_with_its_last_octet() -> None:
-    """See each response as soon as it is complete, and not before."""
+def test_response_is_returned_with_its_last_octet() -> None:
+    """A response is returned as soon as it is complete, and not earlier."""
     framer = Framer()
     for wire, parts in CONVERSATION:
         assert feed(framer, [wire[:-1]]) == []
@@ -132,8 +132,8 @@ def test_response_is_there_with_its_last_octet() -> None:
         assert not framer._buffer and not framer._parts
 
 
-def test_reader_that_stops_early_loses_nothing() -> None:
-    """See that what follows a response is kept when the reader turns away from it."""
+def test_iteration_that_stops_early_loses_nothing() -> None:
+    """Responses after the one at which the caller stops iterating are kept."""
     framer = Framer()
     responses = framer.feed(b"* 1 EXISTS\r\n* 2 EXISTS\r\n* 3 EX")
     assert next(responses) == ([b"* 1 EXISTS"], False)
@@ -162,7 +162,7 @@ def test_reader_that_stops_early_loses_nothing() -> None:
     ],
 )
 def test_announced_literal(line: bytes, size: int | None) -> None:
-    """See which lines announce a literal, and of what size."""
+    """Only a size at the end of a line announces a literal."""
     assert literal_size(line) == size
 
 
@@ -198,7 +198,7 @@ HUGE: Final = b"x" * 3 * LIMIT
 )  # fmt: skip
 @pytest.mark.parametrize("size", [1, 5, 100_000], ids=lambda size: f"by {size}")
 def test_response_beyond_its_limit(wire: bytes, beginning: bytes, size: int) -> None:
-    """See its beginning, marked as cut, all other responses whole, and no memory held."""
+    """A response that is too large is cut and marked, others are whole, and memory is bounded."""
     framer = Framer()
     stream = b"* 1 EXISTS\r\n" + wire + b"* 2 EXISTS\r\n"
     seen: list[Framed] = []
@@ -225,11 +225,11 @@ def test_response_beyond_its_limit(wire: bytes, beginning: bytes, size: int) -> 
         pytest.param(b"* CAPABILITY {%d}", framing.MAX_OTHER, id="CAPABILITY"),
         pytest.param(b"* FETCHES {%d}", framing.MAX_OTHER, id="not FETCH"),
         pytest.param(b"A1 OK [COPYUID {%d}", framing.MAX_OTHER, id="tagged"),
-        pytest.param(b"FETCH {%d}", framing.MAX_OTHER, id="no response at all"),
+        pytest.param(b"FETCH {%d}", framing.MAX_OTHER, id="not a response"),
     ],
 )
 def test_each_response_has_a_limit(beginning: bytes, limit: int) -> None:
-    """See a response at its limit whole, and one octet more cut."""
+    """A response of the maximum size is whole; with one more octet it is cut."""
     room = limit - len(beginning % limit) - 2 * framing.PART_OVERHEAD
     for size, is_cut in ((room, False), (room + 1, True)):
         wire = beginning % size + b"\r\n" + b"x" * size + b"\r\n"
@@ -238,7 +238,7 @@ def test_each_response_has_a_limit(beginning: bytes, limit: int) -> None:
 
 
 def test_response_that_never_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    """See an error when more has been skipped than any message needs."""
+    """A response of more than MAX_SKIPPED octets raises an error."""
     monkeypatch.setattr(framing, "MAX_SKIPPED", 200_000)
     with pytest.raises(ProtocolError, match="more than 200000 octets"):
         feed(Framer(), [b"x" * 1_000] * 1_000)
@@ -247,36 +247,36 @@ def test_response_that_never_ends(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("_small_limits")
-def test_line_at_the_limit_cut_in_two_anywhere() -> None:
-    """See that the largest line passes, even when only its CR has come."""
+def test_line_at_the_limit_in_two_chunks() -> None:
+    """A line of the maximum size is accepted, even if a chunk ends after its CR."""
     line = b"x" * LIMIT
     for place in range(LIMIT + 3):
         assert feed(Framer(), cut(line + b"\r\n", [place])) == [[line]], place
 
 
 @pytest.mark.usefixtures("_small_limits")
-def test_limit_is_of_one_response() -> None:
-    """See that any number of responses within the limit pass."""
+def test_limit_applies_to_one_response() -> None:
+    """Any number of responses within the limit is accepted."""
     wire = b"* X {400}\r\n" + b"x" * 400 + b"\r\n"
     assert len(feed(Framer(), [wire] * 100)) == 100
 
 
 class CountingBuffer(bytearray):
-    """A buffer that counts the octets that are searched and how often its front is cut off."""
+    """A buffer that counts searched octets and deletions."""
 
     searched = 0
     cuts = 0
 
     @override
     def find(self, sub, start=None, end=None, /) -> int:  # type: ignore[no-untyped-def]
-        """Search as ever."""
+        """Search, and count the searched octets."""
         found = super().find(sub, start, end)
         self.searched += (found if found >= 0 else len(self)) - (start or 0)
         return found
 
     @override
     def __delitem__(self, key: SupportsIndex | slice, /) -> None:
-        """Delete as ever."""
+        """Delete, and count the deletions."""
         self.cuts += 1
         super().__delitem__(key)
 
@@ -285,10 +285,10 @@ class CountingBuffer(bytearray):
     ("wire", "size", "responses"),
     [
         pytest.param(b"* 1 EXISTS\r\n" * 10_000, 1_000_000, 10_000, id="10,000 lines"),
-        pytest.param(b"* 1 EXISTS\r\n" * 10_000, 100, 10_000, id="lines in pieces"),
-        pytest.param(b"x" * 50_000 + b"\r\n", 1, 1, id="long line, octet by octet"),
+        pytest.param(b"* 1 EXISTS\r\n" * 10_000, 100, 10_000, id="lines in small chunks"),
+        pytest.param(b"x" * 50_000 + b"\r\n", 1, 1, id="long line, one octet per chunk"),
         pytest.param(
-            b"{50000}\r\n" + b"\r\n" * 25_000 + b"\r\n", 1, 1, id="literal, octet by octet"
+            b"{50000}\r\n" + b"\r\n" * 25_000 + b"\r\n", 1, 1, id="literal, one octet per chunk"
         ),
         pytest.param(b"\r" * 50_000 + b"\r\n", 10, 1, id="only CR"),
         pytest.param(
@@ -296,12 +296,12 @@ class CountingBuffer(bytearray):
         ),
     ],
 )  # fmt: skip
-def test_work_grows_with_what_arrives(wire: bytes, size: int, responses: int) -> None:
-    """See that no octet is searched again and again, and that the front goes once a chunk."""
+def test_work_is_linear(wire: bytes, size: int, responses: int) -> None:
+    """Each octet is searched one time, and the buffer is shortened one time per chunk."""
     framer = Framer()
     framer._buffer = buffer = CountingBuffer()
     chunks = list(cut(wire, range(size, len(wire), size)))
     assert len(feed(framer, chunks)) == responses
-    # The octet that may be half of a CRLF is looked at once more with each chunk.
+    # A CR at the end of a chunk is searched again with the next chunk.
     assert buffer.searched <= len(wire) + 2 * len(chunks)
     assert buffer.cuts == len(chunks)

@@ -1,6 +1,6 @@
-"""Every defect of aioimaplib that imap/wire/protocol.py answers: seen in the library, gone in ours.
+"""Each defect of aioimaplib that imap/wire/protocol.py avoids: present in the library, absent in ours.
 
-A row that fails for the library means that upstream mended it: its override can go.
+If a test of the library fails, upstream has fixed the defect: remove our override.
 """
 
 import asyncio
@@ -28,13 +28,13 @@ from ..scripted import Peer, ScriptedServer
 from ..tokens import Tokens
 
 FETCH = frozenset({"FETCH"})
-WOKEN_WITHIN = 0.15  # seconds after which a call counts as never ending
+WOKEN_WITHIN = 0.15  # seconds; a call that takes longer counts as never ending
 
 library: Any = aioimaplib
 
 
 async def never_ends(awaitable: Awaitable[object]) -> bool:
-    """Return if nothing comes of this."""
+    """Return True if an awaitable does not end."""
     try:
         await asyncio.wait_for(awaitable, WOKEN_WITHIN)
     except TimeoutError:
@@ -44,7 +44,7 @@ async def never_ends(awaitable: Awaitable[object]) -> bool:
 
 @dataclass(frozen=True)
 class Defect:
-    """What the server does, what the library makes of it, and what we do."""
+    """What the server sends, what the library does, and what our connection does."""
 
     serve: Callable[[Peer], Awaitable[None]]
     library: Callable[[Any], Awaitable[None]]
@@ -58,7 +58,7 @@ async def many_lines(peer: Peer) -> None:
     )
 
 
-async def library_dies_of_many_lines(client: Any) -> None:
+async def library_fails_on_many_lines(client: Any) -> None:
     errors: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(
         lambda _, context: errors.append(context)
@@ -67,7 +67,7 @@ async def library_dies_of_many_lines(client: Any) -> None:
     assert isinstance(errors[0]["exception"], RecursionError)
 
 
-async def we_take_many_lines(connection: Connection) -> None:
+async def we_accept_many_lines(connection: Connection) -> None:
     [completion] = await connection.run(Command("UID FETCH", "1:* (UID)", FETCH))
     assert [data.number for data in completion.data] == list(range(1, 2001))
 
@@ -83,15 +83,15 @@ async def reset_in_idle(peer: Peer) -> None:
     peer.reset()
 
 
-async def library_waits_for_the_dead(client: Any) -> None:
+async def library_misses_the_end(client: Any) -> None:
     await client.idle_start()
     assert await never_ends(client.wait_server_push())
 
 
-async def we_notice_the_dead(connection: Connection) -> None:
+async def we_notice_the_end(connection: Connection) -> None:
     await connection.send(idle=True)
     with pytest.raises(ConnectionLost):
-        await asyncio.wait_for(connection.wait_for_news(60), WOKEN_WITHIN)
+        await asyncio.wait_for(connection.wait_for_unsolicited(60), WOKEN_WITHIN)
 
 
 async def bye_instead_of_idling(peer: Peer) -> None:
@@ -106,22 +106,22 @@ async def library_waits_after_bye(client: Any) -> None:
 async def we_keep_the_bye(connection: Connection) -> None:
     await connection.send(idle=True)
     with pytest.raises(ConnectionLost, match="too idle"):
-        await asyncio.wait_for(connection.wait_for_news(60), WOKEN_WITHIN)
+        await asyncio.wait_for(connection.wait_for_unsolicited(60), WOKEN_WITHIN)
 
 
-async def news_between_commands(peer: Peer) -> None:
+async def exists_between_commands(peer: Peer) -> None:
     await peer.answer("NOOP|STATUS")
     peer.say(b"* 7 EXISTS")
 
 
-async def library_drops_news(client: Any) -> None:
+async def library_drops_exists(client: Any) -> None:
     await client.noop()
     assert await never_ends(client.wait_server_push())
 
 
-async def we_keep_news(connection: Connection) -> None:
+async def we_queue_exists(connection: Connection) -> None:
     await connection.run(Command("NOOP"))
-    await asyncio.wait_for(connection.wait_for_news(60), WOKEN_WITHIN)
+    await asyncio.wait_for(connection.wait_for_unsolicited(60), WOKEN_WITHIN)
 
 
 async def text_with_stars(peer: Peer) -> None:
@@ -144,12 +144,12 @@ async def sad_smiley(peer: Peer) -> None:
     )
 
 
-async def library_glues_answers(client: Any) -> None:
+async def library_joins_responses(client: Any) -> None:
     response = await client.uid("fetch", "1:2", "(X)")
     assert response.lines[1].startswith(b"* ")
 
 
-async def we_keep_answers_apart(connection: Connection) -> None:
+async def we_separate_responses(connection: Connection) -> None:
     [completion] = await connection.run(Command("UID FETCH", "1:2 (X)", FETCH))
     assert [parse_fetch(data).items["X"] for data in completion.data] == [
         b":-(",
@@ -197,7 +197,7 @@ async def take_token(peer: Peer) -> None:
     await peer.answer("CAPABILITY", b"* CAPABILITY IMAP4rev1 IDLE NOTIFY")
 
 
-async def library_never_asks_again(client: Any) -> None:
+async def library_does_not_request_again(client: Any) -> None:
     client.protocol.state = "NONAUTH"
     await client.xoauth2("user", "token")
     assert not client.has_capability("NOTIFY")
@@ -206,7 +206,7 @@ async def library_never_asks_again(client: Any) -> None:
     ) else await client.protocol.capability()
 
 
-async def we_ask_again(connection: Connection) -> None:
+async def we_request_again(connection: Connection) -> None:
     await log_in(connection, account(0, token=Tokens("ya29.x")))
     assert "NOTIFY" in connection.capabilities
 
@@ -217,12 +217,12 @@ async def silent_then_helpful(peer: Peer) -> None:
         await peer.answer("NOOP")
 
 
-async def library_waits_behind_the_cancelled(client: Any) -> None:
+async def library_waits_for_the_cancelled(client: Any) -> None:
     assert await never_ends(client.select("INBOX"))
     assert await never_ends(client.protocol.simple_command("NOOP"))
 
 
-async def we_go_on_after_the_cancelled(connection: Connection) -> None:
+async def we_continue_after_the_cancelled(connection: Connection) -> None:
     assert await never_ends(connection.run(Command("EXAMINE", "INBOX")))
     await asyncio.wait_for(connection.run(Command("NOOP")), WOKEN_WITHIN)
 
@@ -230,7 +230,7 @@ async def we_go_on_after_the_cancelled(connection: Connection) -> None:
 async def pipeline(peer: Peer) -> None:
     first = await peer.expect("UID FETCH")
     second = await peer.expect("UID SEARCH RETURN")
-    # Dovecot answers in another order than was asked.
+    # Dovecot may answer in another order.
     peer.say(b"* ESEARCH (TAG x) UID COUNT 3", second + b" OK", first + b" OK")
 
 
@@ -268,23 +268,23 @@ async def we_send_newer_commands(connection: Connection) -> None:
 
 DEFECTS = {
     "a thousand lines in one read": Defect(
-        many_lines, library_dies_of_many_lines, we_take_many_lines
+        many_lines, library_fails_on_many_lines, we_accept_many_lines
     ),
     "closed during IDLE": Defect(
-        close_in_idle, library_waits_for_the_dead, we_notice_the_dead
+        close_in_idle, library_misses_the_end, we_notice_the_end
     ),
     "reset during IDLE": Defect(
-        reset_in_idle, library_waits_for_the_dead, we_notice_the_dead
+        reset_in_idle, library_misses_the_end, we_notice_the_end
     ),
     "BYE instead of +": Defect(
         bye_instead_of_idling, library_waits_after_bye, we_keep_the_bye
     ),
-    "news while no command is pending": Defect(
-        news_between_commands, library_drops_news, we_keep_news
+    "EXISTS while no command is pending": Defect(
+        exists_between_commands, library_drops_exists, we_queue_exists
     ),
     "text with stars": Defect(text_with_stars, library_cuts_stars, we_keep_stars),
     "unbalanced parenthesis": Defect(
-        sad_smiley, library_glues_answers, we_keep_answers_apart
+        sad_smiley, library_joins_responses, we_separate_responses
     ),
     "XOAUTH2 refused": Defect(
         refuse_token, library_hangs_on_the_challenge, we_answer_the_challenge
@@ -293,12 +293,12 @@ DEFECTS = {
         take_login, library_reads_brackets, we_read_capabilities
     ),
     "capabilities after XOAUTH2": Defect(
-        take_token, library_never_asks_again, we_ask_again
+        take_token, library_does_not_request_again, we_request_again
     ),
     "a cancelled exclusive command": Defect(
         silent_then_helpful,
-        library_waits_behind_the_cancelled,
-        we_go_on_after_the_cancelled,
+        library_waits_for_the_cancelled,
+        we_continue_after_the_cancelled,
     ),
     "pipelining and ESEARCH": Defect(pipeline, library_has_no_pipeline, we_pipeline),
     "ENABLE while selected, NOTIFY": Defect(
@@ -309,21 +309,21 @@ DEFECTS = {
 
 @pytest.fixture(params=DEFECTS.values(), ids=list(DEFECTS))
 def defect(request: pytest.FixtureRequest) -> Defect:
-    """Return one row."""
+    """Return one defect."""
     row: Defect = request.param
     return row
 
 
 async def library_client(port: int) -> Any:
-    """Return the library's client, greeted and in the selected state."""
+    """Return the library's client in the selected state."""
     client = library.IMAP4("127.0.0.1", port, timeout=WOKEN_WITHIN * 10)
     await client.wait_hello_from_server()
     client.protocol.state = "SELECTED"
     return client
 
 
-async def test_the_library_has_the_defect(defect: Defect) -> None:
-    """See the defect in the library."""
+async def test_library_has_the_defect(defect: Defect) -> None:
+    """The library has the defect."""
 
     async def serve(peer: Peer) -> None:
         peer.say(b"* OK ready")
@@ -347,8 +347,8 @@ async def test_the_library_has_the_defect(defect: Defect) -> None:
             await asyncio.sleep(0)
 
 
-async def test_ours_is_sound(defect: Defect) -> None:
-    """See that our connection does what is right."""
+async def test_connection_does_not_have_the_defect(defect: Defect) -> None:
+    """Our connection does not have the defect."""
 
     async def serve(peer: Peer) -> None:
         peer.say(b"* OK [CAPABILITY IMAP4rev1 IDLE ESEARCH AUTH=XOAUTH2 SASL-IR] ready")
@@ -368,7 +368,7 @@ PASSWORD = 'pass"word\\1'
 async def test_library_logs_the_password_and_sends_the_user_name_raw(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """See the quoted password in the library's log."""
+    """The library logs the quoted password and does not quote the user name."""
     caplog.set_level(logging.DEBUG)
     said: list[bytes] = []
 
@@ -390,7 +390,7 @@ async def test_library_logs_the_password_and_sends_the_user_name_raw(
 async def test_we_quote_the_user_name_and_keep_the_password_out_of_the_log(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """See that no form of the password is logged, even if the server repeats it."""
+    """No form of the password is logged, even if the server repeats it."""
     caplog.set_level(logging.DEBUG)
 
     async def serve(peer: Peer) -> None:
@@ -422,8 +422,8 @@ async def test_we_quote_the_user_name_and_keep_the_password_out_of_the_log(
     ],
     ids=["space", "quotes", "non-ASCII", "ampersand"],
 )
-async def test_folder_names(folder: str, sent: bytes) -> None:
-    """See that the library sends a name raw, and we send it as RFC 3501 wants it."""
+async def test_library_sends_folder_names_raw(folder: str, sent: bytes) -> None:
+    """The library sends a folder name as it is; we send modified UTF-7 in a quoted string."""
 
     async def serve(peer: Peer) -> None:
         peer.say(b"* OK ready")
@@ -449,20 +449,20 @@ async def test_folder_names(folder: str, sent: bytes) -> None:
 
 
 class Counted(bytes):
-    """Octets that count how often they are written out for a log."""
+    """Octets that count how often they are formatted."""
 
     written = 0
 
     def __str__(self) -> str:
-        """Count."""
+        """Count the call."""
         Counted.written += 1
         return "octets"
 
     __repr__ = __str__
 
 
-async def test_only_the_library_formats_chunks_for_a_log_that_is_off() -> None:
-    """See the library build a string for each chunk, and us none."""
+async def test_library_formats_chunks_without_debug_log() -> None:
+    """The library formats each chunk even if debug logs are off; we do not."""
     logging.getLogger("aioimaplib").setLevel(logging.INFO)
     loop = asyncio.get_running_loop()
     Counted.written = 0

@@ -1,4 +1,4 @@
-"""Folder names and strings, as people write them and as IMAP does."""
+"""Folder names in modified UTF-7, and quoted strings."""
 
 from hypothesis import given, settings, strategies as st
 import pytest
@@ -31,21 +31,21 @@ TRANSLATED = [
 
 
 @pytest.mark.parametrize(("name", "encoded"), TRANSLATED)
-def test_folder_name_on_its_way_to_the_server(name: str, encoded: bytes) -> None:
-    """See modified UTF-7."""
+def test_encode_folder(name: str, encoded: bytes) -> None:
+    """A folder name is encoded in modified UTF-7."""
     assert encode_folder(name) == encoded.decode()
 
 
 @pytest.mark.parametrize(("name", "encoded"), TRANSLATED)
-def test_folder_name_from_the_server(name: str, encoded: bytes) -> None:
-    """See the name that was meant."""
+def test_decode_folder(name: str, encoded: bytes) -> None:
+    """A folder name is decoded from modified UTF-7."""
     assert decode_folder(encoded) == name
 
 
 @settings(max_examples=300, deadline=None, database=None)
 @given(st.text())
-def test_every_name_comes_back(name: str) -> None:
-    """See that a folder found in a list is the folder that is opened."""
+def test_decode_reverses_encode(name: str) -> None:
+    """Encoding and decoding a name returns the same name."""
     encoded = encode_folder(name)
     assert encoded.isascii()
     assert encoded.isprintable()
@@ -70,8 +70,8 @@ def test_every_name_comes_back(name: str) -> None:
         pytest.param(b"&\xff-", "&\ufffd-", id="no ASCII"),
     ],
 )
-def test_name_that_is_not_modified_utf7(encoded: bytes, name: str) -> None:
-    """See something readable whatever the server sends."""
+def test_decode_invalid_modified_utf7(encoded: bytes, name: str) -> None:
+    """A name that is not valid modified UTF-7 is decoded as UTF-8."""
     assert decode_folder(encoded) == name
 
 
@@ -80,13 +80,13 @@ def test_name_that_is_not_modified_utf7(encoded: bytes, name: str) -> None:
     st.binary()
     | st.lists(st.sampled_from([b"&", b"-", b"AP", b"w", b","])).map(b"".join)
 )
-def test_every_octet_string_is_some_name(encoded: bytes) -> None:
-    """See that no name from a server raises, and that each can be shown."""
+def test_decode_any_octets(encoded: bytes) -> None:
+    """No name from a server raises, and each one can be encoded."""
     decode_folder(encoded).encode()
 
 
-def test_a_million_ampersands() -> None:
-    """See that a hostile name costs no more than its length: else this takes hours."""
+def test_decode_is_linear() -> None:
+    """A malicious name takes time proportional to its length, not hours."""
     assert decode_folder(b"&" * 1_000_000) == "&" * 1_000_000
 
 
@@ -103,14 +103,14 @@ def test_a_million_ampersands() -> None:
         pytest.param("a\tb", '"a\tb"', id="tab"),
     ],
 )
-def test_string_that_is_sent(text: str, quoted: str) -> None:
-    """See a quoted string."""
+def test_quote(text: str, quoted: str) -> None:
+    """A string is quoted."""
     assert quote(text) == quoted
 
 
 @pytest.mark.parametrize("character", ["\r", "\n", "\0"], ids=["CR", "LF", "NUL"])
 @pytest.mark.parametrize("pattern", ["{}x", "x{}", "x{}y"])
-def test_string_that_cannot_be_sent(character: str, pattern: str) -> None:
-    """See that nobody smuggles a second command in."""
+def test_quote_line_break(character: str, pattern: str) -> None:
+    """A string with NUL, CR or LF is rejected: it could contain a second command."""
     with pytest.raises(ImapError, match="NUL, CR and LF"):
         quote(pattern.format(character))

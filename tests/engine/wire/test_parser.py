@@ -1,4 +1,4 @@
-"""What a server says, as the engine understands it."""
+"""Parsing of responses into objects."""
 
 from datetime import datetime
 from typing import Final
@@ -26,10 +26,10 @@ from custom_components.imap_push.imap.wire.parser import (
     parse_values,
 )
 
-# A line this long shows quadratic work without a clock: it would take hours.
+# With a line of this length, quadratic work would take hours.
 LONG: Final = 200_000
 
-# Pieces that IMAP is made of, for nonsense that comes close to it.
+# Tokens of IMAP, for invalid input that is similar to it.
 WORDS: Final = st.sampled_from(
     [
         b" ", b"(", b")", b'"', b"\\", b"\r", b"\n", b"NIL", b"{3}", b"{0+}", b"BODY[", b"]",
@@ -41,13 +41,13 @@ PARTS: Final = st.lists(OCTETS, min_size=1, max_size=5)
 
 
 def receive(wire: bytes) -> Response:
-    """Return the one response that a server's octets are."""
+    """Return the only response in these octets."""
     [(parts, is_cut)] = Framer().feed(wire)
     return parse_response(parts, is_cut=is_cut)
 
 
 def data(wire: bytes) -> Data:
-    """Return the untagged data that a server's octets are."""
+    """Return the only response in these octets, which must be untagged data."""
     response = receive(wire)
     assert isinstance(response, Data)
     return response
@@ -108,7 +108,7 @@ def data(wire: bytes) -> Data:
     ],
 )  # fmt: skip
 def test_status(line: bytes, status: Status) -> None:
-    """See status, code and text of tagged and untagged answers."""
+    """Status, code and text of tagged and untagged status responses."""
     assert receive(line + b"\r\n") == status
 
 
@@ -146,7 +146,7 @@ def test_status(line: bytes, status: Status) -> None:
     ],
 )  # fmt: skip
 def test_untagged_data_and_continuation(wire: bytes, expected: Response) -> None:
-    """See what a server tells beside the answers."""
+    """Untagged data and continuation requests."""
     assert receive(wire + b"\r\n") == expected
 
 
@@ -169,8 +169,8 @@ def test_untagged_data_and_continuation(wire: bytes, expected: Response) -> None
         pytest.param(b"\xff\xfe\0" * 50, id="binary"),
     ],
 )
-def test_what_is_not_imap(line: bytes) -> None:
-    """See one typed error, and not the whole of the garbage in it."""
+def test_not_imap(line: bytes) -> None:
+    """Invalid input raises ProtocolError, whose text does not contain the input."""
     with pytest.raises(ProtocolError, match="not an IMAP response") as caught:
         parse_response([line])
     assert len(str(caught.value)) < 400
@@ -179,7 +179,7 @@ def test_what_is_not_imap(line: bytes) -> None:
 @settings(max_examples=300, deadline=None, database=None)
 @given(PARTS)
 def test_any_octets_are_a_response_or_a_protocol_error(parts: Parts) -> None:
-    """See that nothing a server sends raises anything else, down to its items."""
+    """No input raises another exception, also when its items are parsed."""
     try:
         response = parse_response(parts)
     except ProtocolError:
@@ -226,18 +226,18 @@ def test_any_octets_are_a_response_or_a_protocol_error(parts: Parts) -> None:
     ],
 )  # fmt: skip
 def test_values(wire: bytes, values: tuple[Value, ...]) -> None:
-    """See atoms, strings, literals and lists, and sense made of nonsense."""
+    """Atoms, strings, literals and lists, valid or not."""
     [(parts, _)] = Framer().feed(wire + b"\r\n")
     assert parse_values(parts) == values
 
 
-def test_announcement_without_its_literal() -> None:
-    """See that a literal that is not there is taken for its announcement."""
+def test_missing_literal() -> None:
+    """The announcement of a missing literal is returned as its value."""
     assert parse_values([b"a {5}"]) == (b"a", b"{5}")
 
 
 def depth_of(values: Value) -> int:
-    """Return how deep lists nest, by following the last of each."""
+    """Return the nesting depth, following the last value of each list."""
     depth = 0
     while isinstance(values, tuple) and values:
         values = values[-1]
@@ -254,12 +254,12 @@ def depth_of(values: Value) -> int:
     ],
 )
 def test_lists_100_000_deep(wire: bytes) -> None:
-    """See that deep nesting ends in no RecursionError and is not kept."""
+    """Deep nesting does not raise RecursionError and is not kept."""
     assert depth_of(parse_values([wire])) <= 110
 
 
-def test_what_follows_a_list_that_is_too_deep() -> None:
-    """See that the items behind a hostile structure are found."""
+def test_items_after_a_list_that_is_too_deep() -> None:
+    """Items after a list that nests too deep are found."""
     wire = b"* 1 FETCH (BODYSTRUCTURE " + b"(" * 5_000 + b")" * 5_000 + b" UID 7)\r\n"
     assert parse_fetch(data(wire)).items["UID"] == b"7"
 
@@ -289,7 +289,7 @@ LONG_LIST: Final = b"(" + b"(a b) " * 100_000 + b")"
 def test_fetch_with_many_values(
     items: bytes, most: int, found: dict[str, Value], cut: Cut | None
 ) -> None:
-    """See no more than UID of a message whose values would fill the memory."""
+    """Only UID is kept of a message with more values than the limit."""
     parsed = parse_fetch(data(b"* 1 FETCH (%b)\r\n" % items), most)
     assert (parsed.items, parsed.cut) == (found, cut)
 
@@ -305,8 +305,8 @@ def test_fetch_with_many_values(
         pytest.param(b"", {}, id="before"),
     ],
 )
-def test_beginning_of_fetch(line: bytes, found: dict[str, Value]) -> None:
-    """See UID only if it is whole, and a value of the message itself."""
+def test_uid_of_a_cut_fetch(line: bytes, found: dict[str, Value]) -> None:
+    """UID of a cut response is used only if it is complete and not inside another value."""
     parsed = parse_fetch(Data("FETCH", 1, [line], Cut.TOO_LARGE))
     assert (parsed.items, parsed.cut) == (found, Cut.TOO_LARGE)
 
@@ -324,8 +324,8 @@ def test_beginning_of_fetch(line: bytes, found: dict[str, Value]) -> None:
         pytest.param(b"\\" * LONG, id="escapes"),
     ],
 )
-def test_hostile_line_costs_its_length(line: bytes) -> None:
-    """See that no octet is looked at again and again."""
+def test_parsing_is_linear(line: bytes) -> None:
+    """A malicious line takes time proportional to its length."""
     assert len(parse_values([line])) <= MAX_TOKENS
 
 
@@ -398,12 +398,12 @@ def test_hostile_line_costs_its_length(line: bytes) -> None:
     ],
 )
 def test_fetch(wire: bytes, items: dict[str, Value]) -> None:
-    """See the items of a message by name."""
+    """The items of a message by name."""
     assert parse_fetch(data(wire)).items == items
 
 
 def test_one_message_in_several_responses() -> None:
-    """See that each FETCH of a message gives its own items and leaves the others alone."""
+    """Each FETCH response of a message has only its own items."""
     wire = (
         b"* 1 FETCH (UID 7 FLAGS ())\r\n"
         b"* 1 FETCH (FLAGS (\\Seen) UID 7)\r\n"
@@ -436,7 +436,7 @@ def test_one_message_in_several_responses() -> None:
     ],
 )
 def test_number(value: Value, number: int) -> None:
-    """See a number, or the default."""
+    """A number, or the default."""
     assert parse_number(value, -1) == number
 
 
@@ -451,7 +451,7 @@ def test_number(value: Value, number: int) -> None:
     ],
 )
 def test_strings(value: Value, strings: tuple[str, ...]) -> None:
-    """See the strings of a list."""
+    """The strings in a list."""
     assert parse_strings(value) == strings
 
 
@@ -483,7 +483,7 @@ def test_strings(value: Value, strings: tuple[str, ...]) -> None:
     ],
 )  # fmt: skip
 def test_internal_date(value: Value, date: str | None) -> None:
-    """See INTERNALDATE with its zone, or nothing."""
+    """INTERNALDATE with its time zone, or None."""
     parsed = parse_internal_date(value)
     assert parsed == (datetime.fromisoformat(date) if date else None)
     if date:
@@ -512,12 +512,12 @@ def test_internal_date(value: Value, date: str | None) -> None:
     ],
 )
 def test_search_count(wire: bytes, count: int) -> None:
-    """See how many messages a server found, whichever way it tells."""
+    """The number of found messages in SEARCH and ESEARCH responses."""
     assert parse_search_count(data(wire)) == count
 
 
-def test_status_with_very_many_numbers() -> None:
-    """See only the first ones read: a server may send thousands of such responses."""
+def test_status_with_many_numbers() -> None:
+    """Only the first numbers are read: a server may send thousands of these responses."""
     items = b" ".join(b"X%d %d" % (number, number) for number in range(2_000))
     _, numbers = parse_status(data(b'* STATUS "A" (UNSEEN 1 ' + items + b")\r\n"))
     assert numbers["UNSEEN"] == 1
@@ -525,12 +525,12 @@ def test_status_with_very_many_numbers() -> None:
 
 
 def test_many_spaces_between_values() -> None:
-    """See them mean nothing."""
+    """Additional spaces are ignored."""
     wire = b'* 1 FETCH (UID 7   X "a   b"  )\r\n'
     assert parse_fetch(data(wire)).items == {"UID": b"7", "X": b"a   b"}
 
 
-def test_string_with_very_many_escapes() -> None:
-    """See it end somewhere, and what comes before it read."""
+def test_string_with_many_escapes() -> None:
+    """A string with too many escapes ends early, and the values before it are read."""
     wire = b'* 1 FETCH (UID 7 X "' + b"\\a" * 50_000 + b'")\r\n'
     assert parse_fetch(data(wire)).items["UID"] == b"7"

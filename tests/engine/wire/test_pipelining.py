@@ -1,4 +1,4 @@
-"""Servers that do not stand several commands in one write, and networks that look like it."""
+"""Servers that do not support pipelining, and networks whose failures look the same."""
 
 import asyncio
 import random
@@ -6,7 +6,10 @@ import random
 import pytest
 
 from custom_components.imap_push.imap import WatchOptions
-from custom_components.imap_push.imap.wire.pipelining import Pipelining as Belief, Write
+from custom_components.imap_push.imap.wire.pipelining import (
+    Pipelining as Detector,
+    Write,
+)
 
 from ..light import HOUR, IDLE, MINUTE, NOTIFY, POLL, each, served
 from ..virtual import VirtualLoop, run, watched
@@ -25,8 +28,10 @@ EVERY_WAY = pytest.mark.parametrize(
     [Pipelining.ANSWERS_BAD, Pipelining.HANGS_UP, Pipelining.FALLS_SILENT],
     ids=lambda habit: habit.name,
 )
-def test_server_that_does_not_stand_it(habit: Pipelining, capabilities: bytes) -> None:
-    """See it found out, told once, and no mail lost meanwhile or repeated later."""
+def test_server_without_pipelining_is_detected(
+    habit: Pipelining, capabilities: bytes
+) -> None:
+    """The server is detected and reported one time, and no mail is lost or repeated."""
 
     async def main(loop: VirtualLoop) -> None:
         server = served(loop, *TWO, capabilities=capabilities, pipelining=habit)
@@ -37,7 +42,7 @@ def test_server_that_does_not_stand_it(habit: Pipelining, capabilities: bytes) -
             await asyncio.sleep(2 * MINUTE)
             assert recorder.state.connected
             assert recorder.serial == 1
-            # A connection of its own that did not come about is tried again after an hour.
+            # A failed additional connection is retried after an hour.
             await asyncio.sleep(2 * HOUR)
             logins = server.logins
             await asyncio.sleep(10 * HOUR)
@@ -54,8 +59,8 @@ def test_server_that_does_not_stand_it(habit: Pipelining, capabilities: bytes) -
 
 
 @pytest.mark.parametrize("capabilities", [NOTIFY, IDLE], ids=["notify", "idle"])
-def test_server_that_forgets_what_comes_behind_done(capabilities: bytes) -> None:
-    """See it found out though it stands all other writes, and no mail lost."""
+def test_server_that_drops_commands_after_done(capabilities: bytes) -> None:
+    """The server is detected though all other pipelining works, and no mail is lost."""
 
     async def main(loop: VirtualLoop) -> None:
         habit = Pipelining.FORGETS_AFTER_DONE
@@ -76,8 +81,8 @@ def test_server_that_forgets_what_comes_behind_done(capabilities: bytes) -> None
 
 
 @EVERY_WAY
-def test_server_that_is_known_not_to_stand_it(capabilities: bytes) -> None:
-    """See commands sent one by one from the beginning, and every mail told."""
+def test_pipelining_turned_off(capabilities: bytes) -> None:
+    """Commands are sent one at a time from the start, and all mail is reported."""
 
     async def main(loop: VirtualLoop) -> None:
         habit = Pipelining.ANSWERS_BAD
@@ -102,8 +107,10 @@ def test_server_that_is_known_not_to_stand_it(capabilities: bytes) -> None:
 
 @EVERY_WAY
 @pytest.mark.parametrize("seed", range(5))
-def test_network_that_breaks_all_the_time(capabilities: bytes, seed: int) -> None:
-    """See nobody blamed where connections are cut at random for an hour, and no mail lost."""
+def test_unreliable_network_is_not_blamed_on_the_server(
+    capabilities: bytes, seed: int
+) -> None:
+    """Random connection failures for an hour do not turn off pipelining, and no mail is lost."""
     chance = random.Random(seed)
 
     async def main(loop: VirtualLoop) -> None:
@@ -122,7 +129,9 @@ def test_network_that_breaks_all_the_time(capabilities: bytes, seed: int) -> Non
             await asyncio.sleep(10 * MINUTE)
             assert recorder.serial == 0
             assert recorder.state.connected
-            expected = {it: list(range(1, server.folder(it).last + 1)) for it in TWO}
+            expected = {
+                name: list(range(1, server.folder(name).last + 1)) for name in TWO
+            }
             assert recorder.told == expected
 
     random.seed(seed)
@@ -145,24 +154,24 @@ def test_network_that_breaks_all_the_time(capabilities: bytes, seed: int) -> Non
         ("w" + 20 * "f", False, 0),
     ],
     ids=[
-        "one by one is tried",
-        "only after failures in a row, without one that worked",
-        "it works: may be luck",
+        "one at a time is tried",
+        "only after failures in a row",
+        "it works: may be chance",
         "twice",
-        "three times: the server is to blame",
-        "one by one fails as well: it was the network",
-        "and all begins anew",
-        "another connection's write says nothing of one by one",
-        "what was proven is trusted longer",
-        "and tried again",
-        "though not for ever",
+        "three times: the server is the cause",
+        "one at a time fails too: the network is the cause",
+        "counters are reset",
+        "a pipelined write of another connection does not count",
+        "after success more failures are allowed",
+        "and one at a time is tried again",
+        "but not without a limit",
     ],
 )
-def test_what_is_learnt(events: str, is_on: bool, blamed: int) -> None:
-    """See f(ailures) and w(orking) writes, one by one in capitals, lead to a verdict."""
+def test_failures_turn_off_pipelining(events: str, is_on: bool, blamed: int) -> None:
+    """(f)ailed and (w)orking writes, in capitals one command at a time, decide about pipelining."""
     blames: list[bool] = []
-    pipelining = Belief(on_blame=lambda: blames.append(True))
+    pipelining = Detector(on_blame=lambda: blames.append(True))
     for event in events:
-        learn = pipelining.failed if event in "fF" else pipelining.worked
-        learn(Write.PLAIN, is_serial=event.isupper())
+        record = pipelining.failed if event in "fF" else pipelining.worked
+        record(Write.PLAIN, is_serial=event.isupper())
     assert (pipelining.is_on, len(blames)) == (is_on, blamed)

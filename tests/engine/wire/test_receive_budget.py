@@ -1,4 +1,4 @@
-"""What a server may make one connection, and one account, hold and do."""
+"""Limits of the memory and the work that a server can cause."""
 
 import asyncio
 from typing import override
@@ -25,7 +25,7 @@ from ..virtual import VirtualLoop, run
 
 
 def test_connections_share_the_budget_of_their_account() -> None:
-    """See no more held than the account may, and all of it free again in the end."""
+    """The connections together hold no more than the budget, and release all of it."""
     budget = ReceiveBudget(100)
     first, second = Holding(budget, 60), Holding(budget, 60)
     assert first.take(60)
@@ -40,7 +40,7 @@ def test_connections_share_the_budget_of_their_account() -> None:
 
 
 def test_token_bucket() -> None:
-    """See a burst at once, then so much per second, and never more than a burst saved."""
+    """A burst is allowed, then the rate; no more than one burst is saved."""
     now = 0.0
     bucket = TokenBucket(10, 2, lambda: now)
     assert bucket.take(10) == 0
@@ -56,7 +56,7 @@ def test_token_bucket() -> None:
 
 
 class Paused(asyncio.ReadTransport):
-    """A transport that notes when it is read."""
+    """A transport that records whether it is reading."""
 
     def __init__(self) -> None:
         """Start reading."""
@@ -77,7 +77,7 @@ class Paused(asyncio.ReadTransport):
 
 
 def test_endless_stream_is_read_slowly() -> None:
-    """See a burst read at once, then no more than is allowed per second."""
+    """After a burst, only the allowed number of steps per second is read."""
 
     async def main(loop: VirtualLoop) -> None:
         transport, pace = Paused(), ReadingPace(loop)
@@ -116,7 +116,7 @@ def test_endless_stream_is_read_slowly() -> None:
 async def test_endless_answer_ends_the_connection(
     name: str, collects: str, flood: bytes
 ) -> None:
-    """See a typed error, and all that was held given back to the account."""
+    """An answer without an end raises ProtocolError and releases the budget."""
 
     async def serve(peer: Peer) -> None:
         peer.say(b"* OK [CAPABILITY IMAP4rev1] ready")
@@ -135,8 +135,10 @@ async def test_endless_answer_ends_the_connection(
     assert settings.receive_budget.free == limits.MAX_OF_ACCOUNT
 
 
-async def test_messages_that_do_not_fit_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    """See those that fit, the UIDs of the others, and room again for the next command."""
+async def test_messages_beyond_the_memory_limit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Messages that fit are returned, with the UIDs of the others; the next command has room."""
     monkeypatch.setattr(protocol, "MAX_OF_CONNECTION", 2_500)
     monkeypatch.setattr(protocol, "MAX_CUT", 10)
 

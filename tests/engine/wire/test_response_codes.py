@@ -1,4 +1,4 @@
-"""What servers mean by their refusals."""
+"""Classification of refusals."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from custom_components.imap_push.imap.errors import CommandRefused
 from custom_components.imap_push.imap.quirks import quirks_of
 from custom_components.imap_push.imap.wire.response_codes import (
     is_missing_folder,
-    passing_text,
+    temporary_error,
 )
 
 
@@ -37,21 +37,21 @@ from custom_components.imap_push.imap.wire.response_codes import (
         ("LOGIN failed.", None, None),
     ],
 )
-def test_text(
+def test_temporary_refusal_by_text(
     text: str, error: type[Unavailable] | None, seconds: float | None
 ) -> None:
-    """See what passes by itself, and for how long the server wants to be left alone."""
-    meant = passing_text(text)
-    assert type(meant) is (error or type(None))
-    assert getattr(meant, "retry_after", None) == seconds
+    """Temporary refusals are found by their text, with the requested backoff time."""
+    result = temporary_error(text)
+    assert type(result) is (error or type(None))
+    assert getattr(result, "retry_after", None) == seconds
 
 
-def test_code_beats_friendly_words() -> None:
-    """See a wrong password that asks to try again taken for a wrong password."""
+def test_permanent_code_overrides_text() -> None:
+    """A wrong password is permanent even if the text says "please try again"."""
     text = "Invalid credentials, please try again"
-    assert passing_text(text, "AUTHENTICATIONFAILED") is None
+    assert temporary_error(text, "AUTHENTICATIONFAILED") is None
     assert isinstance(
-        passing_text("Too many connections", "EXPIRED"), TooManyConnections
+        temporary_error("Too many connections", "EXPIRED"), TooManyConnections
     )
 
 
@@ -69,7 +69,7 @@ def test_code_beats_friendly_words() -> None:
 def test_missing_folder(
     status: str, code: str | None, text: str, missing: bool
 ) -> None:
-    """See a folder that is gone told from a server that is unwell."""
+    """A missing folder is not confused with a temporary error of the server."""
     assert is_missing_folder(CommandRefused("EXAMINE", status, code, text)) is missing
 
 
@@ -89,6 +89,6 @@ def test_missing_folder(
     ],
 )
 def test_quirks(host: str, refresh: float, deaf: bool) -> None:
-    """See a provider known by the end of its host's name."""
+    """A provider is recognized by the end of its host name."""
     quirks = quirks_of(host)
     assert (quirks.idle_refresh, quirks.idle_is_deaf) == (refresh, deaf)

@@ -1,4 +1,4 @@
-"""What makes a connection safe: each way to get at the credentials ends before they are sent."""
+"""No credentials are sent over a connection that is not safe."""
 
 import asyncio
 from base64 import b64encode
@@ -37,7 +37,7 @@ from custom_components.imap_push.imap.wire import (
 )
 from custom_components.imap_push.imap.wire.connection import Connection
 from custom_components.imap_push.imap.wire.protocol import MAX_ALERTS
-from custom_components.imap_push.imap.wire.tcp import dial
+from custom_components.imap_push.imap.wire.tcp import connect_tcp
 
 from ..conftest import account
 from ..scripted import CAPABILITIES, Peer, Script, ScriptedServer
@@ -58,7 +58,7 @@ def certificate_fixture(tmp_path_factory: pytest.TempPathFactory) -> Certificate
 
 
 class Server(ScriptedServer):
-    """A server with TLS from the start, or by STARTTLS."""
+    """A server with implicit TLS or STARTTLS."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class Server(ScriptedServer):
         context: ssl.SSLContext,
         script: Script | None = None,
     ) -> None:
-        """Play a script to each of the first connections once they are encrypted."""
+        """Run the script for each of the first connections after the handshake."""
         play = script or _wait
 
         async def start_tls(peer: Peer) -> None:
@@ -89,7 +89,7 @@ class Server(ScriptedServer):
 
     @property
     def received(self) -> bytes:
-        """Return all that any client sent."""
+        """Return everything that all clients sent."""
         return b"\n".join(line for peer in self.peers for line in peer.received)
 
 
@@ -104,7 +104,7 @@ async def _serve(peer: Peer) -> None:
 
 
 async def refused(port: int, **changes: object) -> ImapError:
-    """Return why no account can be used at this port."""
+    """Return the error of an account check at this port."""
     with pytest.raises(ImapError) as caught:
         await check_account(account(port, **{"host": "localhost"} | changes))
     return caught.value
@@ -123,7 +123,7 @@ async def refused(port: int, **changes: object) -> ImapError:
 )
 @pytest.mark.parametrize("security", ENCRYPTED)
 @pytest.mark.parametrize("credentials", CREDENTIALS, ids=["password", "token"])
-async def test_certificates_that_are_not_accepted(
+async def test_invalid_certificate(
     tmp_path: Path,
     certificate: Certificate,
     made: dict[str, object] | None,
@@ -131,7 +131,7 @@ async def test_certificates_that_are_not_accepted(
     security: Security,
     credentials: dict[str, object],
 ) -> None:
-    """See each told for what it is, and neither password nor token sent."""
+    """The error contains the problem of the certificate, and no password or token is sent."""
     shown = make_certificate(tmp_path, **made or {})  # type: ignore[arg-type]
     trusted = shown if made is not None else certificate
     is_pinned = problem is CertificateProblem.CHANGED
@@ -162,10 +162,10 @@ async def test_certificates_that_are_not_accepted(
     ids=["expired", "wrong host", "self-signed"],
 )
 @pytest.mark.parametrize("security", ENCRYPTED)
-async def test_a_certificate_that_is_pinned(
+async def test_pinned_certificate(
     tmp_path: Path, made: dict[str, object], security: Security
 ) -> None:
-    """See it accepted for what it is, however its fingerprint is written."""
+    """A pinned certificate is accepted despite its problems; the fingerprint may contain colons."""
     shown = make_certificate(tmp_path, **made)  # type: ignore[arg-type]
     digits = shown.fingerprint.upper()
     pairs = ":".join(digits[place : place + 2] for place in range(0, 64, 2))
@@ -175,8 +175,8 @@ async def test_a_certificate_that_is_pinned(
         )
 
 
-async def test_a_fingerprint_that_is_none(certificate: Certificate) -> None:
-    """See nothing accepted by it, least of all everything."""
+async def test_invalid_fingerprint(certificate: Certificate) -> None:
+    """No certificate matches an invalid fingerprint."""
     async with Server(Security.TLS, certificate.server_context()) as server:
         error = await refused(server.port, security=Security.TLS, fingerprint="pâté")
     assert isinstance(error, CertificateChanged)
@@ -185,7 +185,7 @@ async def test_a_fingerprint_that_is_none(certificate: Certificate) -> None:
 
 
 def _old(context: ssl.SSLContext) -> ssl.SSLContext:
-    """Return a context that knows nothing newer than TLS 1.1."""
+    """Return a context that supports TLS 1.1 at most."""
     context.set_ciphers("ALL:@SECLEVEL=0")
     context.minimum_version = ssl.TLSVersion.TLSv1
     context.maximum_version = ssl.TLSVersion.TLSv1_1
@@ -193,7 +193,7 @@ def _old(context: ssl.SSLContext) -> ssl.SSLContext:
 
 
 def _lax(context: ssl.SSLContext) -> ssl.SSLContext:
-    """Return a context that takes any version."""
+    """Return a context that accepts any version."""
     context.set_ciphers("ALL:@SECLEVEL=0")
     context.minimum_version = ssl.TLSVersion.TLSv1
     return context
@@ -201,10 +201,8 @@ def _lax(context: ssl.SSLContext) -> ssl.SSLContext:
 
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
 @pytest.mark.parametrize("security", ENCRYPTED)
-async def test_tls_that_is_not_safe_any_more(
-    certificate: Certificate, security: Security
-) -> None:
-    """See it refused even where the context that we are given allows it."""
+async def test_old_tls_version(certificate: Certificate, security: Security) -> None:
+    """An old TLS version is refused even if the account's context allows it."""
     async with Server(security, _old(certificate.server_context())) as server:
         error = await refused(
             server.port,
@@ -215,50 +213,50 @@ async def test_tls_that_is_not_safe_any_more(
     assert not any(secret in server.received for secret in SECRETS)
 
 
-async def test_a_connection_that_is_refused_leaves_nothing_behind(
+async def test_refused_connection_frees_its_file_descriptor(
     certificate: Certificate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """See the number of its socket free: the next socket that has it may be of anyone."""
-    dialled: list[int] = []
+    """The event loop no longer uses the file descriptor, which the next socket may get."""
+    recorded: list[int] = []
 
-    async def noted_dial(host: str, port: int) -> socket.socket:
-        connected = await dial(host, port)
-        dialled.append(connected.fileno())
+    async def recording_connect(host: str, port: int) -> socket.socket:
+        connected = await connect_tcp(host, port)
+        recorded.append(connected.fileno())
         return connected
 
-    monkeypatch.setattr(connection_module, "dial", noted_dial)
+    monkeypatch.setattr(connection_module, "connect_tcp", recording_connect)
     async with Server(Security.TLS, certificate.server_context()) as server:
         error = await refused(server.port, security=Security.TLS, fingerprint="another")
         assert type(error) is CertificateChanged
-        # It raises if the event loop still holds a transport that has this number.
-        assert not asyncio.get_running_loop().remove_reader(dialled[0])
+        # This raises if the event loop still has a transport with this file descriptor.
+        assert not asyncio.get_running_loop().remove_reader(recorded[0])
 
 
 @pytest.mark.parametrize("security", ENCRYPTED)
 @pytest.mark.parametrize(
-    ("host", "asked"),
+    ("host", "ascii_host"),
     [
         ("imap.straße.example", "imap.xn--strae-oqa.example"),
         ("imap.BÜCHER.example", "imap.xn--bcher-kva.example"),
         ("Imap.Example.org", "Imap.Example.org"),
     ],
 )
-async def test_a_host_with_letters_of_its_own(
+async def test_internationalized_host_name(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     security: Security,
     host: str,
-    asked: str,
+    ascii_host: str,
 ) -> None:
-    """See the server asked for by the name that its owner has, and its certificate for that."""
-    dialled: list[str] = []
+    """DNS and the certificate check use the ASCII form of the host name (IDNA 2008)."""
+    recorded: list[str] = []
 
-    async def noted_dial(host: str, port: int) -> socket.socket:
-        dialled.append(host)
-        return await dial("127.0.0.1", port)
+    async def recording_connect(host: str, port: int) -> socket.socket:
+        recorded.append(host)
+        return await connect_tcp("127.0.0.1", port)
 
-    monkeypatch.setattr(connection_module, "dial", noted_dial)
-    shown = make_certificate(tmp_path, host=asked.lower())
+    monkeypatch.setattr(connection_module, "connect_tcp", recording_connect)
+    shown = make_certificate(tmp_path, host=ascii_host.lower())
     async with Server(security, shown.server_context(), _serve) as server:
         await check_account(
             account(
@@ -268,19 +266,19 @@ async def test_a_host_with_letters_of_its_own(
                 ssl_context=shown.client_context(),
             )
         )
-    assert dialled == [asked]
+    assert recorded == [ascii_host]
 
 
-async def test_a_host_that_cannot_be_a_name() -> None:
-    """See told that there is no such server."""
+async def test_invalid_host_name() -> None:
+    """An invalid host name raises HostNotFound."""
     assert type(await refused(1, host="imap..bücher.example")) is HostNotFound
 
 
 @pytest.mark.parametrize("leave", [Peer.close, Peer.reset], ids=["closed", "reset"])
-async def test_a_server_that_leaves_in_the_middle_of_the_handshake(
+async def test_connection_closed_during_the_handshake(
     certificate: Certificate, leave: Callable[[Peer], None]
 ) -> None:
-    """See told that it is the encryption that does not come about."""
+    """A connection that ends during the handshake raises TlsError."""
 
     async def script(peer: Peer) -> None:
         await peer._reader.read(1)
@@ -295,8 +293,8 @@ async def test_a_server_that_leaves_in_the_middle_of_the_handshake(
     assert type(error) is TlsError
 
 
-async def test_a_server_that_knows_no_safe_tls(certificate: Certificate) -> None:
-    """See it told apart from other failures where the handshake already fails for it."""
+async def test_alert_protocol_version(certificate: Certificate) -> None:
+    """The TLS alert `protocol_version` raises TlsTooOld."""
 
     async def alert(peer: Peer) -> None:
         await peer._reader.read(1)
@@ -319,7 +317,7 @@ async def _answer_starttls(peer: Peer, *glued: bytes) -> None:
 
 
 def injecting(octets: bytes) -> Script:
-    """Return a script that glues octets to the answer to STARTTLS."""
+    """Return a script that sends octets in the same segment as the answer to STARTTLS."""
 
     async def script(peer: Peer) -> None:
         await _answer_starttls(peer, octets)
@@ -331,19 +329,19 @@ def injecting(octets: bytes) -> Script:
 async def inject_later(peer: Peer) -> None:
     """Send plain text instead of a handshake."""
     await _answer_starttls(peer)
-    await peer._reader.read(1)  # The client has begun its handshake.
+    await peer._reader.read(1)  # The client has started its handshake.
     peer.say(b"* CAPABILITY IMAP4rev1 AUTH=PLAIN")
     peer.received.append(await peer.until_closed())
 
 
 async def strip_starttls(peer: Peer) -> None:
-    """Offer a login without TLS, as somebody in between would."""
+    """Offer login without STARTTLS, as an attacker in the middle does."""
     peer.say(b"* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN AUTH=XOAUTH2 SASL-IR] ready")
     peer.received.append(await peer.until_closed())
 
 
 async def preauth(peer: Peer) -> None:
-    """Say that the client is known, so that it cannot begin TLS any more."""
+    """Greet with PREAUTH, after which STARTTLS is not allowed."""
     peer.say(b"* PREAUTH [CAPABILITY IMAP4rev1 STARTTLS] welcome")
     peer.received.append(await peer.until_closed())
 
@@ -374,13 +372,13 @@ async def preauth(peer: Peer) -> None:
     ],
 )
 @pytest.mark.parametrize("credentials", CREDENTIALS, ids=["password", "token"])
-async def test_somebody_in_between_at_starttls(
+async def test_attacker_at_starttls(
     certificate: Certificate,
     script: Callable[[Peer], Awaitable[None]],
     error: type[ImapError],
     credentials: dict[str, object],
 ) -> None:
-    """See the connection end for its own reason, with nothing secret sent."""
+    """The connection ends with the right error, and no credentials are sent."""
     async with ScriptedServer(script) as server:
         result = await refused(
             server.port,
@@ -394,10 +392,10 @@ async def test_somebody_in_between_at_starttls(
 
 
 @pytest.mark.parametrize("credentials", CREDENTIALS, ids=["password", "token"])
-async def test_no_login_without_tls_where_the_server_forbids_it(
+async def test_logindisabled_without_tls(
     credentials: dict[str, object],
 ) -> None:
-    """See LOGINDISABLED respected even by who wants no TLS."""
+    """LOGINDISABLED is respected even if the user chose no TLS."""
     capabilities = b"IMAP4rev1 AUTH=PLAIN AUTH=XOAUTH2 LOGINDISABLED"
 
     async def script(peer: Peer) -> None:
@@ -410,8 +408,8 @@ async def test_no_login_without_tls_where_the_server_forbids_it(
     assert not any(secret in received for secret in SECRETS)
 
 
-async def test_what_was_said_before_tls_is_forgotten(certificate: Certificate) -> None:
-    """See neither alert nor news nor capability of what anybody could have said."""
+async def test_data_before_tls_is_discarded(certificate: Certificate) -> None:
+    """Alerts, unsolicited data and capabilities from before TLS are discarded."""
     alerts: list[str] = []
 
     async def script(peer: Peer) -> None:
@@ -437,22 +435,22 @@ async def test_what_was_said_before_tls_is_forgotten(certificate: Certificate) -
             alerts.append,
         )
         assert connection.capabilities == {"IMAP4REV1"}
-        assert not connection.news.exists
+        assert not connection.unsolicited.exists
         connection.abort()
     assert alerts == ["the disk is full"]
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 @pytest.mark.parametrize("is_trusted", [True, False], ids=["trusted", "changed"])
-async def test_an_alert_in_the_greeting(
+async def test_alert_in_the_greeting(
     certificate: Certificate, version: ssl.TLSVersion, is_trusted: bool
 ) -> None:
-    """See it handed on, however early it comes, of the server that is meant only."""
+    """An alert that arrives with the handshake is delivered if the certificate is accepted."""
     alerts: list[str] = []
     writers: list[asyncio.StreamWriter] = []
 
     def greet(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # It goes out with the end of the handshake.
+        # This is sent together with the end of the handshake.
         writer.write(b"* OK [ALERT] the disk is full\r\n")
         writer.write(b"* CAPABILITY IMAP4rev1\r\n")
         writers.append(writer)
@@ -490,13 +488,13 @@ async def test_an_alert_in_the_greeting(
     ids=["good", "expired", "wrong host", "self-signed"],
 )
 @pytest.mark.parametrize("security", ENCRYPTED)
-async def test_a_certificate_is_fetched_to_be_looked_at(
+async def test_fetch_certificate(
     tmp_path: Path,
     made: dict[str, object],
     problem: CertificateProblem | None,
     security: Security,
 ) -> None:
-    """See what it says and what is wrong with it, with nothing secret sent."""
+    """The certificate and its problem are returned, and no credentials are sent."""
     shown = make_certificate(tmp_path, **made)  # type: ignore[arg-type]
     async with Server(security, shown.server_context()) as server:
         fetched = await fetch_certificate(
@@ -521,9 +519,9 @@ async def test_a_certificate_is_fetched_to_be_looked_at(
 def _odd_certificate(
     folder: Path, certificate: Certificate, *names: str
 ) -> Certificate:
-    """Write a certificate with these common names, signed by itself."""
+    """Write a self-signed certificate with these common names."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, it) for it in names])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text) for text in names])
     signed = (
         x509.CertificateBuilder()
         .subject_name(name)
@@ -546,14 +544,14 @@ def _odd_certificate(
 
 
 @pytest.mark.parametrize(
-    ("names", "told"),
+    ("names", "shown"),
     [((), ""), (("<b>a\n\x1b[1m|{x}", "second"), "ba1mx"), (("ü" * 32,), "ü" * 32)],
     ids=["none", "hostile", "not ASCII"],
 )
-async def test_a_certificate_with_an_odd_name(
-    tmp_path: Path, certificate: Certificate, names: tuple[str, ...], told: str
+async def test_unusual_common_name(
+    tmp_path: Path, certificate: Certificate, names: tuple[str, ...], shown: str
 ) -> None:
-    """See nothing of it that could be more than a name."""
+    """Characters that could be markup or control codes are removed."""
     odd = _odd_certificate(tmp_path, certificate, *names)
     async with Server(Security.TLS, odd.server_context()) as server:
         fetched = await fetch_certificate(
@@ -564,13 +562,13 @@ async def test_a_certificate_with_an_odd_name(
                 ssl_context=certificate.client_context(),
             )
         )
-    assert (fetched.subject, fetched.issuer) == (told, told)
+    assert (fetched.subject, fetched.issuer) == (shown, shown)
     assert fetched.problem is CertificateProblem.UNTRUSTED
 
 
 @pytest.mark.parametrize("kind", ["no DER", "a name that is no string"])
-def test_a_certificate_that_is_none(certificate: Certificate, kind: str) -> None:
-    """See its fingerprint all the same."""
+def test_malformed_certificate(certificate: Certificate, kind: str) -> None:
+    """A certificate that cannot be parsed still has a fingerprint."""
     octets = ssl.PEM_cert_to_DER_cert(certificate.cert.read_text())
     utf8, bits = b"\x0c\x09localhost", b"\x03\x09localhost"
     assert utf8 in octets
@@ -580,8 +578,8 @@ def test_a_certificate_that_is_none(certificate: Certificate, kind: str) -> None
     assert len(described.fingerprint) == 64
 
 
-async def test_no_certificate_where_there_is_none(certificate: Certificate) -> None:
-    """See told what is there instead."""
+async def test_no_certificate_to_fetch(certificate: Certificate) -> None:
+    """Fetching a certificate raises the error of the port."""
 
     async def pop3(peer: Peer) -> None:
         peer.say(b"+OK POP3 ready")

@@ -1,4 +1,4 @@
-"""The debug log shows what happened on the wire, and nothing that a message says."""
+"""The debug log shows commands and responses, but no text of messages."""
 
 import pytest
 
@@ -15,7 +15,7 @@ HEADER = b"Subject: your code is 4711\r\n\r\n"
 
 
 def described(wire: bytes) -> list[str]:
-    """Return what the log shows of a server's octets."""
+    """Return the log line for a response."""
     return [
         describe_received(parse_response(parts, is_cut=is_cut), len(wire), {b"A1"})
         for parts, is_cut in Framer().feed(wire)
@@ -56,8 +56,8 @@ def described(wire: bytes) -> list[str]:
         pytest.param(b"Code4711 no problem", "? NO", id="text as a tag"),
     ],
 )
-def test_what_the_server_says(wire: bytes, shown: str) -> None:
-    """See the kind of response and its numbers."""
+def test_response(wire: bytes, shown: str) -> None:
+    """The kind of a response and its numbers are logged."""
     [line] = described(wire + b"\r\n")
     assert line == f"{shown}, {len(wire) + 2} octets"
 
@@ -82,7 +82,7 @@ def test_what_the_server_says(wire: bytes, shown: str) -> None:
 async def test_command(
     name: str, arguments: str, secrets: tuple[str, ...], shown: str
 ) -> None:
-    """See what is asked, without secrets and without the names in addresses."""
+    """A command is logged without secrets and without the local parts of addresses."""
     command = Command(name, arguments, secrets=secrets, tag=b"A1")
     assert describe_sent(command) == f"A1 {shown}"
 
@@ -105,7 +105,7 @@ async def test_command(
 def test_server_that_repeats_a_secret(
     secrets: tuple[str, ...], text: str, redacted: str
 ) -> None:
-    """See its words without it, and no more of them than wanted."""
+    """A text is returned without the secret, and cut to the limit."""
     redactor = Redactor()
     redactor.add(secrets)
     assert redactor.redact(text, 10) == redacted

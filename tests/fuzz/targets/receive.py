@@ -89,7 +89,7 @@ async def _receive(data: bytes, watch: Stopwatch) -> None:
         raise Violation("the password is in an alert")
     if starts_tls and commands[0].is_complete and protocol.error is None:
         _check_fresh_start(protocol)
-    protocol.news.take()
+    protocol.unsolicited.take()
     protocol.fail(ConnectionLost("the end"))
     if not all(command.is_done for command in commands):
         raise Violation("a command waits on a connection that has ended")
@@ -131,7 +131,7 @@ def _check_end(
 def _check_fresh_start(protocol: PushProtocol) -> None:
     """Raise Violation if data from before TLS is used after it (RFC 9051 11.1)."""
     protocol.connection_made(_Transport())
-    if protocol.capabilities or protocol.news.take():
+    if protocol.capabilities or protocol.unsolicited.take():
         raise Violation("data from before TLS is left")
 
 

@@ -1,4 +1,4 @@
-"""Login: password, token, SASL, and the rate limit of attempts.
+"""Login with a password or a token (LOGIN, SASL), and the rate limit of logins.
 
-`login.open_logged_in` returns a connection that is logged in.
+`login.open_logged_in` returns a connection in the authenticated state.
 """

@@ -1,4 +1,4 @@
-"""Logging in: with a password, or with a token, which is renewed if it is refused."""
+"""Log in with a password, or with a token, which is renewed if the server refuses it."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -31,24 +31,28 @@ async def open_logged_in(
     on_alert: Callable[[str], None] | None = None,
     pipelining: Pipelining | None = None,
     *,
-    patiently: bool = False,
+    retry: bool = False,
 ) -> Connection:
-    """Connect and log in; `on_alert` gets what the user has to be told."""
+    """Connect and log in; `on_alert` gets the text of each ALERT (RFC 3501 7.1).
+
+    A server that closes the connection after it refused a token gets the renewed token on a
+    second connection.
+    """
     try:
-        return await _open(account, on_alert, pipelining, patiently=patiently)
+        return await _open(account, on_alert, pipelining, retry=retry)
     except TokenRenewed:
-        again = replace(account, token=account.token and _Renewed(account.token))
-        return await _open(again, on_alert, pipelining, patiently=patiently)
+        renewed = replace(account, token=account.token and _NotRenewing(account.token))
+        return await _open(renewed, on_alert, pipelining, retry=retry)
 
 
-class _Renewed:
-    """A source whose token was renewed just now: no other one is to be had so soon."""
+class _NotRenewing:
+    """A token source that never renews: its token has just been renewed."""
 
     def __init__(self, source: TokenSource) -> None:
         self._source = source
 
     async def token(self, *, renew: bool = False) -> str:
-        """Return the token of before."""
+        """Return the current token."""
         return await self._source.token()
 
 
@@ -57,11 +61,9 @@ async def _open(
     on_alert: Callable[[str], None] | None,
     pipelining: Pipelining | None,
     *,
-    patiently: bool,
+    retry: bool,
 ) -> Connection:
-    connection = await Connection.open(
-        account, on_alert, pipelining, patiently=patiently
-    )
+    connection = await Connection.open(account, on_alert, pipelining, retry=retry)
     try:
         await log_in(connection, account)
         if quirks_of(account.host).wants_id or COREMAIL in connection.capabilities:
@@ -73,12 +75,12 @@ async def _open(
 
 
 async def log_in(connection: Connection, account: Account) -> None:
-    """Log in with the account's token or password and learn what the server offers then.
+    """Log in with the account's token or password, and read the capabilities after it.
 
-    Raises LoginRefused for wrong credentials, LoginDisabled where TLS is wanted first,
-    StartTlsOffered for an account without `opportunistic_tls`, LoginUnsendable before a byte
-    is sent, and Unavailable for every refusal that passes by itself. A server that knows us
-    already (PREAUTH, RFC 3501 7.1.4) takes no login.
+    Does nothing after PREAUTH (RFC 3501 7.1.4). Raises LoginRefused for wrong credentials,
+    LoginDisabled if the server requires TLS, StartTlsOffered for an account without
+    `opportunistic_tls`, LoginUnsendable before anything is sent, and Unavailable for a
+    temporary refusal.
     """
     if connection.is_authenticated:
         await connection.ask_capabilities()
@@ -96,7 +98,7 @@ async def log_in(connection: Connection, account: Account) -> None:
 
 
 def _would_expose_secret(account: Account, offered: frozenset[str]) -> bool:
-    """Return if a login without TLS would send a secret though the server offers STARTTLS."""
+    """Return True if login would send a secret in plain text to a server with STARTTLS."""
     return (
         account.security is Security.NONE
         and "STARTTLS" in offered
@@ -107,39 +109,28 @@ def _would_expose_secret(account: Account, offered: frozenset[str]) -> bool:
 async def _log_in_with_token(
     connection: Connection, account: Account, source: TokenSource
 ) -> None:
-    """Log in with a token, and once more with a renewed one if the server does not take it."""
+    """Log in with a token; if the server refuses it, log in again with a renewed one."""
     offered = connection.capabilities
     if "LOGINDISABLED" in offered and not is_encrypted(connection, account):
-        raise LoginDisabled("the server takes tokens over TLS only")
+        raise LoginDisabled("the server accepts tokens over TLS only")
     try:
         token = await source.token()
     except Unavailable as error:
         raise TokenUnavailable(str(error)) from error
+    login = BearerLogin(account, token, offered)
     try:
-        await _present(connection, BearerLogin(account, token, offered))
+        await authenticate(connection, login.command(), login.refusal)
     except TokenRefused as refusal:
         if not is_renewable(refusal):
             raise
-        renewed = await _renewed(source)
+        try:
+            renewed = await source.token(renew=True)
+        except Unavailable as error:
+            raise TokenNotRenewed(str(error)) from error
         if renewed == token:
             raise
-        await _present_renewed(connection, BearerLogin(account, renewed, offered))
-
-
-async def _renewed(source: TokenSource) -> str:
-    try:
-        return await source.token(renew=True)
-    except Unavailable as error:
-        raise TokenNotRenewed(str(error)) from error
-
-
-async def _present_renewed(connection: Connection, login: BearerLogin) -> None:
-    try:
-        await _present(connection, login)
-    except ConnectionLost as error:
-        raise TokenRenewed(str(error)) from error
-
-
-async def _present(connection: Connection, login: BearerLogin) -> None:
-    """Show a token to the server; raise TokenRefused."""
-    await authenticate(connection, login.command(), login.refusal)
+        login = BearerLogin(account, renewed, offered)
+        try:
+            await authenticate(connection, login.command(), login.refusal)
+        except ConnectionLost as error:
+            raise TokenRenewed(str(error)) from error

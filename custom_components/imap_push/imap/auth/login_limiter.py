@@ -1,8 +1,9 @@
-"""The logins of one account: how many, how often, and what refusals mean."""
+"""How often an account may log in, and how long to wait before the next connection."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+import random
 from typing import Final
 
 from ..errors import (
@@ -15,79 +16,92 @@ from ..errors import (
 )
 
 BURST: Final = 3
-# Seconds
-INTERVAL: Final = 60.0  # until one more login is allowed
-REFUSAL_PAUSE: Final = 31.0  # after a refusal
-# After the user was asked: a server that refuses good tokens has trouble of its own, which
-# passes, and no account is locked for them.
-TOKEN_PAUSE: Final = 900.0
+LOGIN_INTERVAL_SECONDS: Final = 60.0  # until one more login is allowed
+REFUSAL_PAUSE_SECONDS: Final = 31.0  # before the next login after a refusal
+# The same for tokens after MAX_REFUSALS: a server that refuses valid tokens has a temporary
+# problem, and refused tokens lock no account.
+TOKEN_PAUSE_SECONDS: Final = 900.0
 
-# Refusals in a row after which the user is asked: a server's hiccup can look like one, and a
-# login that is tried again and again gets an account locked.
+# Refusals in a row before reauthentication: a temporary error of the server can look like a
+# refusal, and repeated logins with a wrong password lock the account.
 MAX_REFUSALS: Final = 3
+
+BACKOFF_BASE_SECONDS: Final = 1.0
+BACKOFF_LIMIT_SECONDS: Final = 300.0
+# A connection that lasted this long resets the backoff.
+STABLE_SECONDS: Final = 300.0
+# Above this limit the delay is at least three quarters of it, so that random short delays do
+# not add up to many connections.
+NARROW_JITTER_SECONDS: Final = 60.0
 
 
 class LoginLimiter:
-    """Lets one login at a time pass: three at once, then one a minute, none after refusals.
+    """A token bucket for logins, one at a time: three at once, then one per minute.
 
-    An account with several connections gets its first logins on top.
+    The first login of each additional connection is allowed too. After MAX_REFUSALS in a row
+    no login is allowed.
     """
 
     def __init__(self, connections: int) -> None:
-        """Start with a full bucket of tokens."""
+        """Start with a full bucket."""
         self._capacity = BURST + max(0, connections - 1)
         self._tokens = float(self._capacity)
-        self._filled = asyncio.get_running_loop().time()
+        self._filled_at = asyncio.get_running_loop().time()
         self._refusals = 0
         self._by_token = False
         self._lock = asyncio.Lock()
 
     @property
-    def are_refused(self) -> bool:
-        """Return if hardly any login makes sense before the user has acted."""
+    def needs_reauth(self) -> bool:
+        """Return True if the user must act: the limit of refusals in a row is reached."""
         return self._refusals >= MAX_REFUSALS
 
     @property
-    def have_just_been_refused(self) -> bool:
-        """Return if it was the last login that made it clear."""
+    def has_reached_refusal_limit(self) -> bool:
+        """Return True if the last login reached the limit of refusals."""
         return self._refusals == MAX_REFUSALS
 
     @property
     def spare(self) -> int:
-        """Return how many logins would not have to wait."""
+        """Return the number of logins that are allowed without waiting."""
         self._fill()
         return 0 if self._refusals else int(self._tokens)
 
     def allow_for(self, connections: int) -> None:
-        """Allow the first logins of so many connections; what was allowed once is not again."""
+        """Allow the first logins of this number of connections, each of them only one time."""
         capacity = BURST + max(0, connections - 1)
         if capacity > self._capacity:
             self._fill()
             self._tokens += capacity - self._capacity
             self._capacity = capacity
 
-    def forgive(self) -> None:
-        """Forget refusals: another connection is logged in with the same password."""
+    def reset(self) -> None:
+        """Forget refusals: another connection has logged in with the same password."""
         self._refusals = 0
 
     @asynccontextmanager
     async def attempt(self) -> AsyncIterator[None]:
-        """Wait until a login is allowed and learn from how it ends; wait for ever if refused."""
+        """Wait until a login is allowed, and count how the body of the `async with` ends.
+
+        Waits without an end if the user must act, except for tokens: see TOKEN_PAUSE_SECONDS.
+        """
         async with self._lock:
-            if self.are_refused and not self._by_token:
+            if self.needs_reauth and not self._by_token:
                 await asyncio.get_running_loop().create_future()
             await self._take_token()
             if self._refusals:
-                await asyncio.sleep(TOKEN_PAUSE if self.are_refused else REFUSAL_PAUSE)
+                await asyncio.sleep(
+                    TOKEN_PAUSE_SECONDS if self.needs_reauth else REFUSAL_PAUSE_SECONDS
+                )
             try:
                 yield
             except TokenNotRenewed:
                 raise
             except CannotConnect, TokenUnavailable:
-                self._tokens += 1  # It did not come to a login.
+                self._tokens += 1  # No login was sent.
                 raise
             except TokenRevoked:
-                self._refusals = MAX_REFUSALS  # There is no doubt about it.
+                self._refusals = MAX_REFUSALS  # Another login cannot succeed.
                 self._by_token = False
                 raise
             except LoginRefused as error:
@@ -99,12 +113,36 @@ class LoginLimiter:
     async def _take_token(self) -> None:
         self._fill()
         if self._tokens < 1:
-            await asyncio.sleep((1 - self._tokens) * INTERVAL)
+            await asyncio.sleep((1 - self._tokens) * LOGIN_INTERVAL_SECONDS)
             self._fill()
         self._tokens -= 1
 
     def _fill(self) -> None:
         now = asyncio.get_running_loop().time()
-        self._tokens += (now - self._filled) / INTERVAL
+        self._tokens += (now - self._filled_at) / LOGIN_INTERVAL_SECONDS
         self._tokens = min(self._tokens, self._capacity)
-        self._filled = now
+        self._filled_at = now
+
+
+class Backoff:
+    """The delay before the next connection: 0, then up to 1 s, doubling to 5 minutes.
+
+    The delay is random (jitter). Only a connection of STABLE_SECONDS resets it: a server that
+    accepts a login and closes the connection would otherwise get a login every second.
+    """
+
+    def __init__(self) -> None:
+        """Start without failures."""
+        self._failures = 0
+
+    def delay(self, lasted: float) -> float:
+        """Return the seconds to wait after a connection that lasted this number of seconds."""
+        if lasted >= STABLE_SECONDS:
+            self._failures = 0
+        self._failures += 1
+        if self._failures == 1:
+            return 0.0
+        exponent = min(self._failures - 2, 16)
+        limit = min(BACKOFF_LIMIT_SECONDS, BACKOFF_BASE_SECONDS * 2**exponent)
+        least = limit * 0.75 if limit > NARROW_JITTER_SECONDS else 0
+        return random.uniform(least, limit)

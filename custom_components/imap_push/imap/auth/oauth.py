@@ -1,4 +1,10 @@
-"""Logging in with a token: XOAUTH2 (Google, Microsoft) and OAUTHBEARER (RFC 7628)."""
+"""SASL with a token: XOAUTH2 (Google, Microsoft) and OAUTHBEARER (RFC 7628).
+
+C: A1 AUTHENTICATE XOAUTH2 dXNlcj1...      the token, in base64 (SASL-IR, RFC 4959)
+S: + eyJzdGF0dXMiOiI0MDAi...               refused: base64 of {"status": "400", ...}
+C:                                         an empty line ends the exchange
+S: A1 NO invalid credentials
+"""
 
 from base64 import b64decode, b64encode
 import json
@@ -14,43 +20,42 @@ from ..errors import (
 )
 from ..models import Account
 from ..wire.command import Command
-from ..wire.response_codes import passing_login_refusal
+from ..wire.response_codes import temporary_login_refusal
+from .scram import SASL_NAME
 
-# The first that is offered is taken. XOAUTH2 is what Google, Microsoft and Yahoo document, the
-# only one that Microsoft has, and it says nothing of host and port, which a server behind
-# another name does not like.
+# The first one that the server offers is used. Google, Microsoft and Yahoo document XOAUTH2,
+# Microsoft supports no other, and it does not contain host and port, which fail if the server
+# knows itself by another name.
 MECHANISMS: Final = ("XOAUTH2", "OAUTHBEARER")
 
-# What ends an exchange that the server has refused already.
+# The client's answer to the error challenge, which ends the exchange.
 _END: Final = {"XOAUTH2": b"", "OAUTHBEARER": b"AQ=="}
-# Octets of a challenge that are read, and characters of what it tells.
-MAX_CHALLENGE: Final = 8192
-MAX_REASON: Final = 80
-# A status that no other token of the same kind would change.
-_NOT_OF_THE_TOKEN: Final = frozenset({"invalid_request", "insufficient_scope"})
-_PASSING: Final = re.compile(r"5\d\d|\w*unavailable|server_error")
-_SASL_NAME: Final = str.maketrans({"=": "=3D", ",": "=2C"})
+MAX_CHALLENGE: Final = 8192  # octets
+MAX_REASON: Final = 80  # characters of a field of the challenge
+# Values of "status" for which a renewed token would be refused too.
+_NOT_RENEWABLE: Final = frozenset({"invalid_request", "insufficient_scope"})
+_TEMPORARY: Final = re.compile(r"5\d\d|\w*unavailable|server_error")
 
 
 class BearerLogin:
-    """One try to log in with a token, and what the server says to it."""
+    """One login attempt with a token."""
 
     def __init__(
         self, account: Account, token: str, capabilities: frozenset[str]
     ) -> None:
-        """Try a token as a server takes it; raise TokensNotTaken if it takes none."""
-        offered = (it for it in MECHANISMS if f"AUTH={it}" in capabilities)
+        """Choose a mechanism; raise TokensNotTaken if the server offers none for tokens."""
+        offered = (name for name in MECHANISMS if f"AUTH={name}" in capabilities)
         if (mechanism := next(offered, None)) is None:
-            raise TokensNotTaken("the server takes no tokens")
+            raise TokensNotTaken("the server accepts no tokens")
         self._token = token
         self._mechanism = mechanism
-        self._response = _base64(_RESPONSES[mechanism](account, token))
-        # It saves a round trip (RFC 4959).
+        self._response = encode_base64(_RESPONSES[mechanism](account, token))
+        # An initial response saves a round trip (RFC 4959).
         self._is_sent = "SASL-IR" in capabilities
         self._challenge = b""
 
     def command(self) -> Command:
-        """Return AUTHENTICATE."""
+        """Return the AUTHENTICATE command."""
         response = f" {self._response}" if self._is_sent else ""
         return Command(
             "AUTHENTICATE",
@@ -60,12 +65,12 @@ class BearerLogin:
         )
 
     def refusal(self, refused: CommandRefused) -> ImapError | None:
-        """Return what the NO to the token means; None if it was no NO."""
+        """Return the error for a refused token; None if the answer is not NO."""
         reason = self._reason()
-        status, scope = self._told(reason, "status"), self._told(reason, "scope")
-        if passing := passing_login_refusal(refused):
-            return passing
-        if _PASSING.fullmatch(status):
+        status, scope = self._field(reason, "status"), self._field(reason, "scope")
+        if temporary := temporary_login_refusal(refused):
+            return temporary
+        if _TEMPORARY.fullmatch(status):
             return Unavailable(f"{refused.text} (status {status})")
         if refused.status != "NO":
             return None
@@ -79,7 +84,7 @@ class BearerLogin:
         return _END[self._mechanism]
 
     def _reason(self) -> dict[str, object]:
-        """Return what the challenge holds if it is as it should be, base64 of JSON."""
+        """Return the error challenge (base64 of a JSON object), {} if it is malformed."""
         if len(self._challenge) > MAX_CHALLENGE:
             return {}
         try:
@@ -88,8 +93,8 @@ class BearerLogin:
             return {}
         return reason if isinstance(reason, dict) else {}
 
-    def _told(self, reason: dict[str, object], key: str) -> str:
-        """Return a short printable text out of the challenge, without the token."""
+    def _field(self, reason: dict[str, object], key: str) -> str:
+        """Return a field of the challenge, cut, printable, with *** for the token."""
         text = str(reason.get(key, ""))
         for secret in filter(None, (self._response, self._token)):
             text = re.sub(re.escape(secret), "***", text, flags=re.IGNORECASE)
@@ -97,8 +102,8 @@ class BearerLogin:
 
 
 def is_renewable(refusal: TokenRefused) -> bool:
-    """Return if another token may be accepted where this one was refused."""
-    return refusal.status not in _NOT_OF_THE_TOKEN
+    """Return True if the server may accept a renewed token."""
+    return refusal.status not in _NOT_RENEWABLE
 
 
 def _xoauth2(account: Account, token: str) -> str:
@@ -106,7 +111,7 @@ def _xoauth2(account: Account, token: str) -> str:
 
 
 def _oauthbearer(account: Account, token: str) -> str:
-    name = account.username.translate(_SASL_NAME)
+    name = account.username.translate(SASL_NAME)
     place = f"host={account.host}\1port={account.port}"
     return f"n,a={name},\1{place}\1auth=Bearer {token}\1\1"
 
@@ -114,5 +119,6 @@ def _oauthbearer(account: Account, token: str) -> str:
 _RESPONSES: Final = {"XOAUTH2": _xoauth2, "OAUTHBEARER": _oauthbearer}
 
 
-def _base64(text: str) -> str:
+def encode_base64(text: str) -> str:
+    """Return the base64 of a text in UTF-8."""
     return b64encode(text.encode()).decode()

@@ -1,14 +1,14 @@
-"""Logging in with a password: which way, and the conversation of each.
+"""Log in with a password: choice of the mechanism, and the exchange of each.
 
 | the server offers | with TLS | without TLS |
 |---|---|---|
-| SCRAM | SCRAM, and one of the rows below if the server refuses it | SCRAM, nothing else |
+| SCRAM | SCRAM; if the server refuses it, one of the rows below | SCRAM only |
 | LOGIN (no LOGINDISABLED) | LOGIN; PLAIN if the password is not ASCII | LOGIN |
 | AUTH=PLAIN | PLAIN | not used if LOGINDISABLED |
 | AUTH=LOGIN | AUTHENTICATE LOGIN | not used if LOGINDISABLED |
 
-A server that keeps only a hash of the password refuses SCRAM for it, though it offers it. With
-TLS the password is then sent as before. Where STARTTLS is offered, auth.py has started TLS.
+A server that stores only a hash of the password offers SCRAM and then refuses it. With TLS the
+password is sent after that. If the server offers STARTTLS, login.py has already started TLS.
 """
 
 import asyncio
@@ -30,15 +30,15 @@ from ..models import Account, Security
 from ..wire.command import Command
 from ..wire.connection import Connection
 from ..wire.mailbox_name import quote
-from ..wire.response_codes import login_refusal
-from . import oauth as bearer
+from ..wire.response_codes import login_error
+from .oauth import MECHANISMS as TOKEN_MECHANISMS, encode_base64
 from .scram import MECHANISMS, ScramClient, ScramUnusable
 
-# Challenges that may wait to be read: a server sends three.
+# Size of the queue of challenges: a server sends three.
 _MAX_CHALLENGES: Final = 8
 
-# Accounts whose server refused SCRAM and then took the password another way. A refusal each time
-# would look like an attack to the server.
+# (host, port, username) of accounts whose server refused SCRAM and then accepted the password
+# by another mechanism. A failed login each time would look like an attack to the server.
 _without_scram: Final[set[tuple[str, int, str]]] = set()
 
 
@@ -48,7 +48,7 @@ def scram_mechanism(offered: frozenset[str]) -> str | None:
 
 
 def is_encrypted(connection: Connection, account: Account) -> bool:
-    """Return if nobody on the way can read what is sent."""
+    """Return True if the connection uses TLS."""
     return account.security is not Security.NONE or connection.is_encrypted
 
 
@@ -60,13 +60,13 @@ async def log_in_with_password(connection: Connection, account: Account) -> None
     is_safe = is_encrypted(connection, account)
     if mechanism is None or (is_safe and key in _without_scram):
         command = _command(account, offered, is_safe=is_safe)
-        await authenticate(connection, command, login_refusal)
+        await authenticate(connection, command, login_error)
         return
     try:
         await _log_in_with_scram(connection, account, mechanism, offered)
     except (CommandRefused, LoginRefused, ScramUnusable) as refusal:
         command = _second_try(account, offered, refusal, is_safe=is_safe)
-        await authenticate(connection, command, login_refusal)
+        await authenticate(connection, command, login_error)
         _without_scram.add(key)
 
 
@@ -79,7 +79,7 @@ def _second_try(
 ) -> Command:
     """Return the command that sends the password after SCRAM was refused.
 
-    Raises what the refusal means if that is not safe or would not help.
+    Raises the error for the refusal if that is not safe or would fail too.
     """
     error: ImapError = (
         LoginDisabled(f"SCRAM cannot be used: {refusal}")
@@ -90,19 +90,19 @@ def _second_try(
         raise error from refusal
     try:
         return _command(account, offered, is_safe=is_safe)
-    except (LoginDisabled, OAuthNeeded) as no_other_way:
-        raise error from no_other_way
+    except (LoginDisabled, OAuthNeeded) as no_other_mechanism:
+        raise error from no_other_mechanism
 
 
 async def authenticate(
     connection: Connection,
     command: Command,
-    meaning: Callable[[CommandRefused], ImapError | None],
+    error_for: Callable[[CommandRefused], ImapError | None],
 ) -> None:
-    """Log in and learn what the server offers then; `meaning` tells what a refusal means."""
+    """Log in and read the capabilities after it; `error_for` returns the error for a refusal."""
     connection.forget_capabilities()
     await connection.send(command)
-    await _settle(command, meaning)
+    await _wait_for_ok(command, error_for)
     await connection.ask_capabilities()
 
 
@@ -112,17 +112,17 @@ async def _log_in_with_scram(
     client = ScramClient(mechanism, account.username, account.password)
     challenges: asyncio.Queue[bytes] = asyncio.Queue(_MAX_CHALLENGES)
     first = b64encode(client.first()).decode()
-    at_once = "SASL-IR" in offered
+    has_initial_response = "SASL-IR" in offered
     command = Command(
         "AUTHENTICATE",
-        f"{mechanism} {first}" if at_once else mechanism,
+        f"{mechanism} {first}" if has_initial_response else mechanism,
         continuation=challenges.put_nowait,
         secrets=(first, account.password),
     )
     connection.forget_capabilities()
     connection.start(command)
     try:
-        if not at_once:
+        if not has_initial_response:
             await _challenge(challenges, command)
             connection.reply(first.encode())
         server_first = await _challenge(challenges, command)
@@ -131,15 +131,15 @@ async def _log_in_with_scram(
         client.verify(await _challenge(challenges, command))
     except ScramUnusable:
         connection.reply(b"*")  # It cancels the exchange (RFC 3501 6.2.2).
-        await command.settled()
+        await command.wait_until_done()
         raise
     connection.reply(b"")
-    await _settle(command, login_refusal)
+    await _wait_for_ok(command, login_error)
     await connection.ask_capabilities()
 
 
 async def _challenge(challenges: asyncio.Queue[bytes], command: Command) -> bytes:
-    """Return the server's next message; raise what it means that there is none."""
+    """Return the server's next challenge; raise an error if the command ends without one."""
     waiting = asyncio.ensure_future(challenges.get())
     ends: list[asyncio.Future[Any]] = [waiting, command.completed]
     try:
@@ -150,7 +150,7 @@ async def _challenge(challenges: asyncio.Queue[bytes], command: Command) -> byte
         raise ScramUnusable("not base64") from error
     finally:
         waiting.cancel()
-    await _settle(command, login_refusal)
+    await _wait_for_ok(command, login_error)
     raise ServerNotAuthentic("the server accepts the login without a proof")
 
 
@@ -163,30 +163,26 @@ def _command(account: Account, offered: frozenset[str], *, is_safe: bool) -> Com
         if "AUTH=PLAIN" not in offered:
             return _login_with_literals(account)
     elif not is_safe:
-        raise LoginDisabled("the server takes passwords over TLS only")
+        raise LoginDisabled("the server accepts passwords over TLS only")
     if "AUTH=PLAIN" in offered:
-        return _plain(account, at_once="SASL-IR" in offered)
+        return _plain(account, has_initial_response="SASL-IR" in offered)
     if "AUTH=LOGIN" in offered:
         return _authenticate_login(account)
-    if _takes_tokens(offered):
-        raise OAuthNeeded("the server takes no passwords")
-    raise LoginDisabled("the server takes passwords in no way that we know")
+    if any(f"AUTH={name}" in offered for name in TOKEN_MECHANISMS):
+        raise OAuthNeeded("the server accepts no passwords")
+    raise LoginDisabled("the server offers no supported mechanism for passwords")
 
 
-async def _settle(
-    command: Command, meaning: Callable[[CommandRefused], ImapError | None]
+async def _wait_for_ok(
+    command: Command, error_for: Callable[[CommandRefused], ImapError | None]
 ) -> None:
-    """Wait for the tagged OK; raise what a refusal means."""
+    """Wait for the tagged OK; raise the error for a refusal."""
     try:
         await command.wait()
     except CommandRefused as error:
-        if meant := meaning(error):
-            raise meant from error
+        if specific := error_for(error):
+            raise specific from error
         raise
-
-
-def _takes_tokens(offered: frozenset[str]) -> bool:
-    return any(f"AUTH={name}" in offered for name in bearer.MECHANISMS)
 
 
 def _login(account: Account) -> Command:
@@ -198,22 +194,26 @@ def _login(account: Account) -> Command:
     )
 
 
-def _plain(account: Account, *, at_once: bool) -> Command:
-    """Return AUTHENTICATE PLAIN; `at_once` saves a round trip (SASL-IR, RFC 4959)."""
-    response = _base64(f"\0{account.username}\0{account.password}")
-    # Only once, however often a server asks: nothing would bound what waits to be sent.
+def _plain(account: Account, *, has_initial_response: bool) -> Command:
+    """Return AUTHENTICATE PLAIN (RFC 4616), with an initial response if the server allows it."""
+    response = encode_base64(f"\0{account.username}\0{account.password}")
+    # Answer further challenges with an empty line: a server that sends challenges without an
+    # end would fill the write buffer.
     pieces = iter((response.encode(),))
     return Command(
         "AUTHENTICATE",
-        f"PLAIN {response}" if at_once else "PLAIN",
+        f"PLAIN {response}" if has_initial_response else "PLAIN",
         continuation=lambda _: next(pieces, b""),
         secrets=(response, account.password),
     )
 
 
 def _authenticate_login(account: Account) -> Command:
-    """Return AUTHENTICATE LOGIN: username and password as the server asks for them."""
-    username, password = _base64(account.username), _base64(account.password)
+    """Return AUTHENTICATE LOGIN: username, then password, one for each challenge."""
+    username, password = (
+        encode_base64(account.username),
+        encode_base64(account.password),
+    )
     pieces = iter((username.encode(), password.encode()))
     return Command(
         "AUTHENTICATE",
@@ -224,7 +224,7 @@ def _authenticate_login(account: Account) -> Command:
 
 
 def _login_with_literals(account: Account) -> Command:
-    """Return LOGIN with strings that are not ASCII, each sent when the server asks for it."""
+    """Return LOGIN with literals (RFC 3501 4.3), for strings that are not ASCII."""
     username, password = account.username.encode(), account.password.encode()
     pieces: Iterator[bytes] = iter((b"%b {%d}" % (username, len(password)), password))
     return Command(
@@ -233,7 +233,3 @@ def _login_with_literals(account: Account) -> Command:
         continuation=lambda _: next(pieces, b""),
         secrets=(account.password,),
     )
-
-
-def _base64(text: str) -> str:
-    return b64encode(text.encode()).decode()

@@ -9,7 +9,7 @@ from ..models import Account
 from ..session.session import Session
 from ..wire.command import Command
 from ..wire.pipelining import Pipelining
-from ..wire.response_codes import passing_refusal
+from ..wire.response_codes import temporary_refusal
 
 # Seconds without a request until the session is closed, and until NOOP tests it.
 CLOSE_AFTER_SECONDS: Final = 300.0
@@ -65,7 +65,7 @@ class PersistentSession:
                     lambda session: task(session, *args, **kwargs)
                 )
             except CommandRefused as error:
-                if passing := passing_refusal(error):
+                if passing := temporary_refusal(error):
                     raise passing from error
                 raise
             finally:

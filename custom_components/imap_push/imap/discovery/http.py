@@ -9,7 +9,7 @@ from typing import Final
 import aiohttp
 from yarl import URL
 
-from ..wire.public_address import is_public
+from ..wire.tcp import is_public
 from .address import host_name
 
 MAX_OCTETS: Final = 100_000

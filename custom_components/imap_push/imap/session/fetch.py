@@ -25,7 +25,7 @@ from ..mime.preview import NO_TEXT, TextRequest, html_part, reduced_fetch_items
 from ..models import Mail, MessageContent
 from ..wire.command import Command
 from ..wire.parser import MAX_DEPTH, Value
-from ..wire.response_codes import passing_refusal
+from ..wire.response_codes import temporary_refusal
 from .fetch_items import MAX_UID, Fetched, fetch, fetch_carefully, fetched
 from .message_reader import (
     complete_preview,
@@ -218,7 +218,7 @@ async def _fetch(
 def _concerns_message(error: CommandRefused) -> bool:
     """Return True if the server may be unable to show one of the requested messages."""
     # Dovecot answers SERVERBUG when it cannot read a message.
-    is_broken = error.code == "SERVERBUG" or not passing_refusal(error)
+    is_broken = error.code == "SERVERBUG" or not temporary_refusal(error)
     return error.status == "NO" and is_broken
 
 

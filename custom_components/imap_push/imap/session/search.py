@@ -11,7 +11,7 @@ from ..errors import CommandRefused, CriteriaRefused, ResponseTooLarge
 from ..models import Criteria, SearchCount, SearchResult
 from ..wire.command import Command
 from ..wire.parser import Data, Value, parse_number, parse_ranges, parse_values
-from ..wire.response_codes import passing_refusal
+from ..wire.response_codes import temporary_refusal
 from .criteria import Words, fits, is_ascii, matches, search_command, split, words_of
 from .fetch import fetch_mails
 from .fetch_items import LARGE, MAX_NAMED, MAX_UID, found_uids, uid_set
@@ -129,7 +129,7 @@ async def _otherwise(
     refusal: CommandRefused,
 ) -> _Hits:
     """Search in a charset that the server supports, or compare header fields here."""
-    if passing := passing_refusal(refusal):
+    if passing := temporary_refusal(refusal):
         raise passing from refusal
     words = words_of(criteria)
     if refusal.code != "BADCHARSET" or is_ascii(words):

@@ -1,7 +1,7 @@
 """One login and its commands: open a folder, run commands in it, wait for what changes.
 
 Watching and actions use the same class. Watching sends several commands in one write and reads
-the responses later (`send`, then `opened`, `swept`, `counted`). Actions wait for each write
+the responses later (`send`, then `read_selected`, `read_batch`, `read_unread`). Actions wait for each write
 (`run`, `read`, `select`).
 """
 
@@ -54,7 +54,7 @@ class Session:
         self.selected = SelectResult(0)
         self.counts_by_status = "ESEARCH" not in self.capabilities
         # The last FETCH was answered by flag changes of other messages, too.
-        self.told_of_flags = False
+        self.flags_changed = False
         # A command was sent that must not be sent twice.
         self.is_not_repeatable = False
         self._sent: tuple[Command, ...] = ()  # the last write of `run`
@@ -66,12 +66,10 @@ class Session:
         on_alert: Callable[[str], None] | None = None,
         pipelining: Pipelining | None = None,
         *,
-        patiently: bool = False,
+        retry: bool = False,
     ) -> Session:
         """Connect and log in; `on_alert` is called with each ALERT of the server."""
-        connection = await open_logged_in(
-            account, on_alert, pipelining, patiently=patiently
-        )
+        connection = await open_logged_in(account, on_alert, pipelining, retry=retry)
         return cls(connection)
 
     @property
@@ -85,9 +83,9 @@ class Session:
         return self._connection.is_open
 
     @property
-    def news(self) -> UnsolicitedQueue:
+    def unsolicited(self) -> UnsolicitedQueue:
         """Return the unsolicited responses."""
-        return self._connection.news
+        return self._connection.unsolicited
 
     @property
     def idle_is_refused(self) -> bool:
@@ -113,11 +111,11 @@ class Session:
         """Send commands, in one write if possible, and IDLE after them."""
         await self._connection.send(*commands, idle=idle)
 
-    async def wait_for_news(self, seconds: float) -> None:
+    async def wait_for_unsolicited(self, seconds: float) -> None:
         """Wait for unsolicited responses, at most so long; raise what ended the connection."""
-        await self._connection.wait_for_news(seconds)
+        await self._connection.wait_for_unsolicited(seconds)
 
-    def answered(self) -> None:
+    def release(self) -> None:
         """Release the responses: all commands are completed and their responses are read."""
         self._connection.answered()
         self._connection.release()
@@ -132,7 +130,7 @@ class Session:
     async def drain(self) -> None:
         """Wait until the last write is answered; raise what ended the connection."""
         for command in self._sent:
-            await command.settled()
+            await command.wait_until_done()
         self._sent = ()
 
     async def read(
@@ -209,17 +207,17 @@ class Session:
 
     async def examine(self, folder: str) -> SelectResult:
         """Open a folder; EXAMINE changes nothing in it (RFC 3501 6.3.2)."""
-        look = self.look(folder, None, opens=True)
-        await self.send(look.commands)
-        return await self.opened(look)
+        request = self.sync_request(folder, None, opens=True)
+        await self.send(request.commands)
+        return await self.read_selected(request)
 
-    def look(
+    def sync_request(
         self,
         folder: str,
         mark: Mark | None,
         *,
         opens: bool,
-        is_peek: bool = False,
+        is_uid_check: bool = False,
         is_growth: bool = False,
         fetches: bool = True,
         shows_newest: bool = False,
@@ -235,43 +233,45 @@ class Session:
             return SyncRequest(folder, mark, examine)
         fetch, end = None, None
         if fetches:
-            if not (is_peek or is_growth):
+            if not (is_uid_check or is_growth):
                 end = mark.next_uid + messages_per_fetch(text, batch)
-            items = _UID_ITEMS if is_peek else fetch_items(text)
+            items = _UID_ITEMS if is_uid_check else fetch_items(text)
             fetch = fetch_command(_from(mark.next_uid, end), items)
         # A range above all UIDs is that of the last message (RFC 3501 6.4.8).
         newest = fetch_command(f"{MAX_UID}:*", NEWEST_ITEMS) if shows_newest else None
         count = self._count_command(folder)
         return SyncRequest(
-            folder, mark, examine, fetch, newest, count, is_peek, end, text
+            folder, mark, examine, fetch, newest, count, is_uid_check, end, text
         )
 
-    async def opened(self, look: SyncRequest) -> SelectResult:
+    async def read_selected(self, request: SyncRequest) -> SelectResult:
         """Return what the server reported about the folder; raise FolderNotFound."""
-        if look.examine is not None:
+        if request.examine is not None:
             self.folder = None
-            self.selected = await read_select(look.examine)
-            self.folder = look.folder
+            self.selected = await read_select(request.examine)
+            self.folder = request.folder
         return self.selected
 
-    async def peeked(self, look: SyncRequest) -> int:
+    async def read_last_uid(self, request: SyncRequest) -> int:
         """Return the UID of the last message in the folder, 0 if there is none."""
-        assert look.mark is not None
-        assert look.fetch is not None
-        return max((await self._fetched(look.fetch, look.mark)).messages, default=0)
+        assert request.mark is not None
+        assert request.fetch is not None
+        return max(
+            (await self._fetched(request.fetch, request.mark)).messages, default=0
+        )
 
-    async def swept(self, look: SyncRequest) -> SyncBatch | None:
+    async def read_batch(self, request: SyncRequest) -> SyncBatch | None:
         """Return the messages of a sync, None if only a search can find them.
 
         Raises CommandRefused if the server refuses to show the messages.
         """
-        assert look.mark is not None
-        assert look.fetch is not None
-        found = await self._fetched(look.fetch, look.mark)
-        newest = await self._newest(look, look.mark, found)
+        assert request.mark is not None
+        assert request.fetch is not None
+        found = await self._fetched(request.fetch, request.mark)
+        newest = await self._newest(request, request.mark, found)
         if found.has_unknown:
             return None
-        return batch_of(look, look.mark, found, newest, self.selected.uid_next)
+        return batch_of(request, request.mark, found, newest, self.selected.uid_next)
 
     async def _fetched(self, fetch: Command, mark: Mark) -> Fetched:
         """Return the messages at or above a mark, or the last one."""
@@ -281,17 +281,17 @@ class Session:
         expected = [uid for uid in messages if uid >= mark.next_uid]
         expected = expected or list(messages)[-1:]
         # Other responses report changed flags: they arrived while the FETCH ran.
-        self.told_of_flags = found.is_whole and len(responses) > len(expected)
+        self.flags_changed = found.is_whole and len(responses) > len(expected)
         return found
 
     async def _newest(
-        self, look: SyncRequest, mark: Mark, found: Fetched
+        self, request: SyncRequest, mark: Mark, found: Fetched
     ) -> dict[int, dict[str, Value]] | None:
         """Return the last message of a folder, {} if it is empty, None if that is not known."""
-        if look.newest is None:
+        if request.newest is None:
             return None
         try:
-            last = (await fetched(look.newest)).messages
+            last = (await fetched(request.newest)).messages
         except CommandRefused:
             return None  # Some servers refuse `*` in an empty folder.
         # Dovecot answers both FETCH commands before it completes the first.
@@ -306,21 +306,21 @@ class Session:
         is_empty = not found.messages and self.selected.numbers.get("MESSAGES") == 0
         return {} if is_empty else None
 
-    async def counted(self, look: SyncRequest) -> int | None:
+    async def read_unread(self, request: SyncRequest) -> int | None:
         """Return the number of unread messages, None if the server does not report it here."""
-        assert look.count is not None
+        assert request.count is not None
         try:
-            counted = await look.count.wait()
+            completion = await request.count.wait()
         except CommandRefused:
             # New messages do not wait for a count.
             self.counts_by_status = False
             return None
-        if look.count.name == "STATUS":
-            unseen = (await self.status(look.count, look.folder)).get("UNSEEN")
+        if request.count.name == "STATUS":
+            unseen = (await self.status(request.count, request.folder)).get("UNSEEN")
             self.counts_by_status = unseen is not None
             return unseen
         count = 0
-        for data in counted.data:
+        for data in completion.data:
             count += parse_search_count(data)
             await asyncio.sleep(0)
         return count
@@ -333,7 +333,7 @@ class Session:
             if is_folder(name, folder):
                 numbers = found
             else:
-                self.news.put(data)
+                self.unsolicited.put(data)
             await asyncio.sleep(0)  # A server may report thousands.
         return numbers
 

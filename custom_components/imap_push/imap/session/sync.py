@@ -20,7 +20,7 @@ BATCH: Final = 500
 class SyncRequest:
     """The commands for one folder in one write: open, fetch from the mark on, count unread.
 
-    A peek fetches UIDs only: they show whether there are new messages. `fetch` requests UIDs
+    A UID check fetches UIDs only: they show whether there are new messages. `fetch` requests UIDs
     below `end`, all if it is None. `newest` requests the fields of the last message that
     entities show. `text` is the amount of text to fetch of each message.
     """
@@ -31,7 +31,7 @@ class SyncRequest:
     fetch: Command | None = None
     newest: Command | None = None
     count: Command | None = None
-    is_peek: bool = False
+    is_uid_check: bool = False
     end: int | None = None
     text: TextRequest = NO_TEXT
 

@@ -1,4 +1,4 @@
-"""An account over time: which connection has which folder, sync, wait, deliver, reconnect.
+"""Keeps an account in sync: assigns folders to connections, syncs, waits, delivers, reconnects.
 
-`account_watcher.AccountWatcher` starts it; `listener.Listener` gets what happens.
+`account_watcher.AccountWatcher` is the entry point; it reports to a `context.Listener`.
 """

@@ -1,4 +1,4 @@
-"""An account as a whole: its folders, shared among as few connections as make all of them push."""
+"""Watches the folders of one account on as few connections as push for all of them needs."""
 
 import asyncio
 from collections.abc import Mapping
@@ -10,27 +10,27 @@ from ..errors import FolderNotFound, ImapError
 from ..mime.preview import TextRequest
 from ..models import Account, AccountState, PushMode, WatchOptions
 from ..wire.pipelining import Pipelining
-from .context import Context
+from .context import Context, Listener
 from .folder import Folder, WatchedFolder
-from .listener import Listener
 from .statistics import Statistics
 from .supervisor import ConnectionSupervisor
 from .wait_strategy import WORST_FIRST
 
 _LOGGER = logging.getLogger(__name__)
 
-# Connections of an account at the most: providers allow as few as five or ten, and a user has
-# other clients.
-MAX_LINKS: Final = 5
-# Seconds for which we do with the connections that the server allowed.
-LIMIT_MEMORY: Final = 3600.0
+# Maximum number of connections per account. Some providers allow only five or ten for all
+# clients of the user.
+MAX_CONNECTIONS: Final = 5
+# After the server has refused another connection, how long none is added.
+LIMIT_MEMORY_SECONDS: Final = 3600.0
 
 
 class AccountWatcher:
     """Watches the folders of one account until it is cancelled.
 
-    All begin on one connection. Where that can only wait for one of them (IDLE), the others get
-    connections of their own, as long as the server allows more; the rest are asked for.
+    All folders start on one connection. If the server supports only IDLE, which covers one
+    folder, each other folder gets a connection of its own, up to MAX_CONNECTIONS and as the
+    server allows. Folders without a connection of their own are polled.
     """
 
     def __init__(
@@ -40,10 +40,10 @@ class AccountWatcher:
         options: WatchOptions,
         listener: Listener,
     ) -> None:
-        """Watch these folders, and those that are added."""
+        """Watch these folders. More can be added later."""
         self.statistics = Statistics()
         self._listener = listener
-        self._shared = Context(
+        self._context = Context(
             account=account,
             options=options,
             listener=listener,
@@ -52,14 +52,14 @@ class AccountWatcher:
             statistics=self.statistics,
         )
         self._folders: dict[str, Folder] = {}
-        self._links: dict[ConnectionSupervisor, asyncio.Task[None]] = {}
+        self._supervisors: dict[ConnectionSupervisor, asyncio.Task[None]] = {}
         self._tasks: asyncio.TaskGroup | None = None  # while it runs
-        self._limited_until = 0.0  # the loop's time
+        self._limited_until = 0.0  # time of the event loop
         for name, watched in folders.items():
             self.add(name, watched)
 
     async def run(self) -> None:
-        """Connect, deliver, wait, reconnect: ends only by being cancelled (it logs out then)."""
+        """Connect, sync, wait and reconnect until cancelled; log out then."""
         async with asyncio.TaskGroup() as self._tasks:
             try:
                 if self._folders:
@@ -69,104 +69,117 @@ class AccountWatcher:
                 self._tasks = None
 
     def add(self, name: str, watched: WatchedFolder) -> None:
-        """Watch one more folder; those that are watched already hear nothing of it."""
+        """Watch another folder, without interrupting the others; ValueError if it is watched."""
         if name in self._folders:
             raise ValueError("the folder is watched already")
-        folder = self._folders[name] = Folder(name, watched, self._shared)
-        self._shared.logins.allow_for(min(len(self._folders), MAX_LINKS))
+        folder = self._folders[name] = Folder(name, watched, self._context)
+        self._context.logins.allow_for(min(len(self._folders), MAX_CONNECTIONS))
         if self._tasks is None:
             return
-        links = sorted(self._links, key=lambda link: not link.is_watching)
-        if links:
-            links[0].adopt([folder])
+        supervisors = sorted(self._supervisors, key=lambda item: not item.is_watching)
+        if supervisors:
+            supervisors[0].assign([folder])
         else:
             self._start([folder])
-        self._publish()
+        self.publish()
 
     def remove(self, name: str) -> None:
-        """Watch a folder no more: from now on nothing of it is delivered, and no mark moves."""
+        """Stop watching a folder. From now on nothing of it is delivered or stored."""
         folder = self._folders.pop(name)
-        folder.is_removed = True
-        if (link := self._link_of(folder)) is None:
+        folder.is_unsubscribed = True
+        if (supervisor := self._supervisor_of(folder)) is None:
             return
-        if all(it.is_removed for it in link.folders):
-            self._links.pop(link).cancel()  # It logs out.
+        if all(other.is_unsubscribed for other in supervisor.folders):
+            self._supervisors.pop(supervisor).cancel()  # It logs out.
         else:
-            link.wake()
-        self._publish()
+            supervisor.wake()
+        self.publish()
 
     def set_text(self, name: str, size: int, *, links: bool = False) -> None:
-        """Change how much text is delivered with a folder's mail, without losing or repeating any."""
+        """Change how much text is delivered with mail. No message is lost or repeated."""
         folder = self._folders[name]
         folder.text = TextRequest(size, links)
-        folder.is_due = True
-        if link := self._link_of(folder):
-            link.wake()
+        folder.needs_sync = True
+        if supervisor := self._supervisor_of(folder):
+            supervisor.wake()
 
     def check_now(self) -> None:
-        """Sweep all folders at once; where there is no connection, try to connect at once."""
-        for link in self._links:
-            link.check_now()
+        """Sync all folders now. A connection that is lost is opened again now."""
+        for supervisor in self._supervisors:
+            supervisor.check_now()
 
-    def _link_of(self, folder: Folder) -> ConnectionSupervisor | None:
-        """Return who cares for a folder; nobody does before it all runs."""
-        return next((it for it in self._links if folder in it.folders), None)
+    def _supervisor_of(self, folder: Folder) -> ConnectionSupervisor | None:
+        """Return the supervisor of a folder, None if the watcher does not run yet."""
+        found = (item for item in self._supervisors if folder in item.folders)
+        return next(found, None)
 
     def _start(self, folders: list[Folder]) -> ConnectionSupervisor:
         """Watch folders on a connection of their own."""
         assert self._tasks is not None
-        link = ConnectionSupervisor(
-            folders, self._shared, self._publish, self._spread, self._surrender
-        )
+        supervisor = ConnectionSupervisor(folders, self._context, self)
         name = f"imap_push {folders[0].name}"
-        self._links[link] = self._tasks.create_task(link.run(), name=name)
-        return link
+        task = self._tasks.create_task(supervisor.run(), name=name)
+        self._supervisors[supervisor] = task
+        return supervisor
 
-    def _spread(self, link: ConnectionSupervisor) -> None:
-        """Give guests of a link connections of their own."""
+    def distribute(self, supervisor: ConnectionSupervisor) -> None:
+        """Start a connection for each folder that IDLE on this connection does not cover."""
         if asyncio.get_running_loop().time() < self._limited_until:
             return
-        if self._tasks is None or any(it.is_removed for it in link.folders):
+        folders = supervisor.folders
+        if self._tasks is None or any(folder.is_unsubscribed for folder in folders):
             return
-        # While a link waits for its login, nobody cares for its folder.
-        room = min(MAX_LINKS - len(self._links), self._shared.logins.spare)
-        guests = [it for it in link.folders[1:] if not it.state.missing]
-        for folder in guests[: max(room, 0)]:
-            link.folders.remove(folder)
-            # Until that connection is there, the folder is as well cared for as before.
+        # A folder is not watched while its connection waits for the login limiter.
+        free = MAX_CONNECTIONS - len(self._supervisors)
+        free = max(0, min(free, self._context.logins.spare))
+        unselected = [folder for folder in folders[1:] if not folder.state.missing]
+        for folder in unselected[:free]:
+            folders.remove(folder)
+            # The state of the folder stays as it is until the connection is open.
             self._start([folder]).mode = PushMode.POLL
 
-    def _surrender(self, link: ConnectionSupervisor, error: ImapError) -> bool:
-        """Let another link care for the folders of one that has no use for its connection."""
-        others = (other for other in self._links if other is not link)
-        if (heir := next((it for it in others if it.is_watching), None)) is None:
+    def release(self, supervisor: ConnectionSupervisor, error: ImapError) -> bool:
+        """Assign the folders of a connection that cannot be kept to another one.
+
+        Returns False if no other connection is watching.
+        """
+        others = (item for item in self._supervisors if item is not supervisor)
+        successor = next((item for item in others if item.is_watching), None)
+        if successor is None:
             return False
-        # What is logged in elsewhere is not refused for its password.
-        self._shared.logins.forgive()
-        del self._links[link]
-        heir.adopt([folder for folder in link.folders if not folder.is_removed])
+        # Another connection is logged in, so the password is not the problem.
+        self._context.logins.reset()
+        del self._supervisors[supervisor]
+        folders = [item for item in supervisor.folders if not item.is_unsubscribed]
+        successor.assign(folders)
         if not isinstance(error, FolderNotFound):
-            _LOGGER.info("The server allows %d connections for now", len(self._links))
-            self._limited_until = asyncio.get_running_loop().time() + LIMIT_MEMORY
+            count = len(self._supervisors)
+            _LOGGER.info("The server allows %d connections for now", count)
+            now = asyncio.get_running_loop().time()
+            self._limited_until = now + LIMIT_MEMORY_SECONDS
         return True
 
-    def _publish(self) -> None:
-        """Tell the listener what all folders together amount to."""
-        connected = [link for link in self._links if link.mode is not PushMode.OFF]
+    def publish(self) -> None:
+        """Report the combined state of all folders and connections."""
+        supervisors = self._supervisors
+        connected = [item for item in supervisors if item.mode is not PushMode.OFF]
         states = {name: folder.state for name, folder in self._folders.items()}
         modes = {state.push_mode for state in states.values()}
-        offered = {link.capabilities for link in self._links}
+        offered = {supervisor.capabilities for supervisor in supervisors}
         state = AccountState(
             connected=bool(connected),
-            push_mode=next((it for it in WORST_FIRST if it in modes), PushMode.OFF),
+            push_mode=next(
+                (mode for mode in WORST_FIRST if mode in modes), PushMode.OFF
+            ),
             connections=len(connected),
+            # The same set object is kept while all connections have the same capabilities.
             capabilities=offered.pop()
             if len(offered) == 1
             else frozenset().union(*offered),
             folders=states,
-            error=next((link.error for link in self._links if link.error), None),
+            error=next((item.error for item in supervisors if item.error), None),
         )
         try:
             self._listener.state_changed(state)
         except Exception:
-            _LOGGER.exception("Error while telling of a new state")
+            _LOGGER.exception("Error in the listener for states")

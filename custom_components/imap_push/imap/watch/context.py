@@ -1,17 +1,40 @@
-"""What the connections of an account have in common."""
+"""What the connections of one account share, and the listener that they report to."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from ..auth.login_limiter import LoginLimiter
-from ..models import Account, WatchOptions
+from ..models import Account, AccountState, Arrival, WatchOptions
+from ..session.mark import Mark
 from ..wire.pipelining import Pipelining
-from .listener import Listener
 from .statistics import Statistics
+
+
+class Listener(Protocol):
+    """Receives the events of one account. Exceptions are logged and otherwise ignored."""
+
+    def state_changed(self, state: AccountState) -> None:
+        """Handle a new state of the account."""
+
+    async def mail_arrived(self, arrival: Arrival) -> None:
+        """Handle one new message. The mark moves past it when this returns."""
+
+    def mark_moved(self, folder: str, mark: Mark) -> None:
+        """Store the mark from which a later watcher of this folder starts."""
+
+    def login_refused(self) -> None:
+        """Request new credentials from the user. The watcher does not try to log in again."""
+
+    def alerted(self, text: str) -> None:
+        """Show the text of an ALERT response code to the user (RFC 3501 7.1)."""
+
+    def pipelining_failed(self) -> None:
+        """Store that the server cannot handle several commands in one write."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """What the connections of an account have in common."""
+    """What the connections of one account share."""
 
     account: Account
     options: WatchOptions

@@ -1,4 +1,4 @@
-"""One watched folder: what is known of it, its mark, and the delivery of its mail."""
+"""One watched folder: its mark, its state, and the delivery of its mail."""
 
 import asyncio
 from collections.abc import Mapping
@@ -12,46 +12,48 @@ from ..errors import ConnectionLost, ProtocolError
 from ..limits import TokenBucket
 from ..mime.preview import TextRequest
 from ..models import Arrival, CatchUp, FolderState, Mail, PushMode
-from ..session.fetch_items import MAX_UID
+from ..session.fetch_items import MAX_UID, read_fetch
 from ..session.mark import Mark
+from ..session.message_reader import pushed_message
 from ..session.recover import RECOVERY, received_since
 from ..session.select import SelectResult
 from ..session.session import Session
 from ..session.sync import BATCH, SyncBatch
+from ..wire.parser import Data
 from .context import Context
 
 _LOGGER = logging.getLogger(__name__)
 
-# Times that a mail which is announced and not there yet is asked for again, and the seconds
-# more each time: a server may take a moment to bring it from where it was delivered.
+# A server may announce a message before FETCH returns it, for example while it is being moved.
+# It is requested again so many times, each time after so many more seconds.
 MAX_RETRIES: Final = 3
-RETRY_PAUSE: Final = 1.0
+RETRY_PAUSE_SECONDS: Final = 1.0
 
-# Times in a row that a session may end while mail is fetched, until mail is delivered without
-# the text that would need another FETCH, or until fewer messages are asked for at a time, and the
-# seconds for which the latter holds.
-_STUMBLES_WITHOUT_MORE: Final = 2
-MAX_STUMBLES: Final = 3
-CARE: Final = 3600.0
+# Consecutive sessions that ended during a FETCH of the folder. After these, text that needs
+# another FETCH is no longer fetched; or, later, fewer messages are fetched at a time.
+_FAILURES_WITHOUT_MORE: Final = 2
+MAX_FETCH_FAILURES: Final = 3
+# How long fewer messages are fetched at a time.
+REDUCED_BATCH_SECONDS: Final = 3600.0
 
-# New messages of a folder that are delivered at once, and per second from then on. Only a server
-# that always has more, or the import of a mailbox, brings so many.
+# New messages of a folder that are delivered without delay, and the rate after these. Only a
+# faulty server or the import of a mailbox exceeds them.
 MAX_BURST: Final = 5_000
-PER_SECOND: Final = 10.0
-# Warnings about a folder in an hour.
-MAX_WARNINGS: Final = 10
-# Messages that are asked for at a time then, so that other folders do not wait long.
+DELIVERIES_PER_SECOND: Final = 10.0
+# Messages that are fetched at a time while the rate is limited. Other folders wait less.
 LIMITED_BATCH: Final = 50
+MAX_WARNINGS_PER_HOUR: Final = 10
 
-_A_DAY: Final = timedelta(days=1)
+_ONE_DAY: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchedFolder:
-    """How a folder is watched: from a mark on, None is from what comes next.
+    """How a folder is watched.
 
-    `text_size`: how many characters of a mail's text are delivered with it, 0 is none. `links`
-    adds link targets and descriptions of images to that text.
+    `mark` is where the watcher starts, None to start with the next message that arrives.
+    `text_size` is the maximum number of characters of text in a delivered message, 0 for no
+    text. `links` adds link targets and descriptions of images to the text.
     """
 
     mark: Mark | None = None
@@ -60,296 +62,313 @@ class WatchedFolder:
 
 
 class Folder:
-    """A watched folder; whoever has it open makes it deliver.
+    """A watched folder. The session that has it selected calls its methods.
 
-    `is_due`: something in it is not known yet. `has_more`: the last sweep left new mail behind.
-    `is_removed`: it is watched no more; whoever has it in hand lets go of it when it can, and
-    nobody hears of it meanwhile.
+    `needs_sync`: it may have mail that is not delivered yet. `has_more`: the last sync did not
+    reach the end of the folder. `is_unsubscribed`: the user has removed it. Its connection drops
+    it after the current sync cycle; until then nothing is delivered and no mark is stored.
     """
 
-    def __init__(self, name: str, watched: WatchedFolder, shared: Context) -> None:
-        """Watch a folder as the user wants it."""
+    def __init__(self, name: str, watched: WatchedFolder, context: Context) -> None:
+        """Start from the mark of `watched`."""
         self.name = name
         self.text = TextRequest(watched.text_size, watched.links)
         self.mark = watched.mark
         self.state = FolderState()
-        self.is_due = True
+        self.needs_sync = True
         self.has_more = False
-        self.is_removed = False
-        self._options = shared.options
-        self._listener = shared.listener
-        self._statistics = shared.statistics
-        # What the server last said of it, by the names that STATUS has for it.
+        self.is_unsubscribed = False
+        self._options = context.options
+        self._listener = context.listener
+        self._statistics = context.statistics
+        # The last numbers from EXAMINE and STATUS, by the names of STATUS items.
         self._numbers: dict[str, int] = {}
-        # Mail above a mark of an earlier life came while nobody watched.
+        # Mail above a stored mark arrived while the account was not watched.
         self._catch_up = self.mark is not None
-        # Below this UID mail may have been delivered under another number, or the same one.
-        self._doubtful_below = 0
+        # After a UIDVALIDITY change: below this UID, deduplicate by digest.
+        self._dedupe_below = 0
         self._was_missing = False
-        # What STATUS told while EXAMINE knew of no such folder.
-        self._told: dict[str, int] | None = None
-        self._seen_next: int | None = None  # UIDNEXT when all was seen
-        self._stumbles = 0
+        # The last STATUS while EXAMINE reported that the folder does not exist.
+        self._status_while_missing: dict[str, int] | None = None
+        self._synced_uid_next: int | None = None  # UIDNEXT at the last complete sync
+        self._fetch_failures = 0
         self._batch = BATCH
-        self._careful_until = 0.0  # the loop's time
+        self._reduced_until = 0.0  # time of the event loop
         clock = asyncio.get_running_loop().time
-        self._pace = TokenBucket(MAX_BURST, PER_SECOND, clock)
-        self._warnings = TokenBucket(MAX_WARNINGS, MAX_WARNINGS / 3600, clock)
-        self._held_back = 0  # UID of a mail that is announced and not there yet
+        self._deliveries = TokenBucket(MAX_BURST, DELIVERIES_PER_SECOND, clock)
+        per_second = MAX_WARNINGS_PER_HOUR / 3600
+        self._warnings = TokenBucket(MAX_WARNINGS_PER_HOUR, per_second, clock)
+        # Of a message that is announced but not returned by FETCH.
+        self._pending_uid = 0
         self._retries = 0
 
     @property
-    def needs_settling(self) -> bool:
-        """Return if there is no mark yet, or the user wants none of what is above it."""
-        return self.mark is None or self._passes_over
+    def needs_resync(self) -> bool:
+        """Return whether there is no mark yet, or mail above the mark is to be skipped."""
+        return self.mark is None or self._skips_old_mail
 
     @property
-    def _passes_over(self) -> bool:
+    def _skips_old_mail(self) -> bool:
         return self._catch_up and self._options.catch_up is CatchUp.NONE
 
-    def is_continued_by(self, opened: SelectResult) -> bool:
-        """Return if the mark's UIDs still mean what they meant."""
-        return self.mark is not None and opened.continues(self.mark)
+    @property
+    def reduced_batch(self) -> int | None:
+        """Return how many messages to fetch at a time after failures, None if there are none."""
+        is_reduced = asyncio.get_running_loop().time() < self._reduced_until
+        return self._batch if is_reduced else None
 
-    def told(self, numbers: dict[str, int], *, asked: bool) -> None:
-        """Take what a STATUS tells: how many are unread, and if there is something new.
+    @property
+    def normal_batch(self) -> int:
+        """Return how many messages to fetch at a time if there were no failures."""
+        return LIMITED_BATCH if self.state.rate_limited else BATCH
 
-        `asked`: it answers a question, so that what it leaves out has to be looked up.
+    @property
+    def fetches_more(self) -> bool:
+        """Return whether text is fetched that is not in the first FETCH of a message."""
+        return self._fetch_failures < _FAILURES_WITHOUT_MORE
+
+    def is_continued_by(self, examined: SelectResult) -> bool:
+        """Return whether the mark is valid for the folder that was selected."""
+        return self.mark is not None and examined.continues(self.mark)
+
+    def has_no_new_mail(self, examined: SelectResult) -> bool:
+        """Return whether UIDNEXT shows that there is no new mail since the last sync."""
+        if self.mark is None or not examined.continues(self.mark):
+            return False
+        return examined.uid_next in {None, self.mark.next_uid, self._synced_uid_next}
+
+    def is_newest(self, last_uid: int) -> bool:
+        """Return whether the state already has the folder's last message; UID 0 is none."""
+        newest = self.state.last_mail
+        return last_uid == (newest.uid if newest else 0)
+
+    def on_status(self, numbers: dict[str, int], *, is_requested: bool) -> None:
+        """Process a STATUS response.
+
+        `is_requested`: it answers a STATUS command. If that answer has no UIDNEXT, only a
+        sync can show whether there is new mail.
         """
-        self.learn(numbers)
+        self.update_counts(numbers)
         if self.state.missing:
-            # Some know a folder that they cannot open: it must not be tried at every word.
-            self.is_due |= asked or numbers != self._told
-            self._told = numbers
-        if self.mark is None or not (asked or "UIDNEXT" in numbers):
+            # Some servers report STATUS of a folder that cannot be selected. An unsolicited
+            # response that repeats the same numbers is no reason to try again.
+            self.needs_sync |= is_requested or numbers != self._status_while_missing
+            self._status_while_missing = numbers
+        if self.mark is None or not (is_requested or "UIDNEXT" in numbers):
             return
         uid_validity = numbers.get("UIDVALIDITY", self.mark.uid_validity)
         if uid_validity != self.mark.uid_validity:
-            self.is_due = True
-        # A UIDNEXT above the mark may be of mail that was gone when we looked.
-        if numbers.get("UIDNEXT", 0) not in {self.mark.next_uid, self._seen_next}:
-            self.is_due = True
+            self.needs_sync = True
+        # A UIDNEXT above the mark may belong to a message that was expunged before the sync.
+        if numbers.get("UIDNEXT", 0) not in {self.mark.next_uid, self._synced_uid_next}:
+            self.needs_sync = True
 
-    def learn(self, numbers: Mapping[str, int]) -> None:
-        """Take numbers as STATUS names them; others than before mean that something changed."""
+    def update_counts(self, numbers: Mapping[str, int]) -> None:
+        """Store numbers by the names of STATUS items. Different numbers count as a change."""
         known = self._numbers
-        if any(known.get(name, it) != it for name, it in numbers.items()):
-            self.changed()
+        if any(known.get(name, value) != value for name, value in numbers.items()):
+            self.mark_changed()
         known.update(numbers)
         unread, messages = known.get("UNSEEN"), known.get("MESSAGES")
         self.state = dataclasses.replace(self.state, unread=unread, messages=messages)
 
-    def changed(self) -> None:
-        """Note that something in the folder may have changed."""
+    def update_unread(self, unread: int | None) -> None:
+        """Store the number of unread messages, if it is not None."""
+        if unread is not None:
+            self.update_counts({"UNSEEN": unread})
+
+    def mark_changed(self) -> None:
+        """Count a change: mail, flags or the order of messages may be different now."""
         for name in ("UIDNEXT", "HIGHESTMODSEQ"):
-            self._numbers.pop(name, None)  # It is another now, and no more news.
+            # The next value will be different. That must not count as a second change.
+            self._numbers.pop(name, None)
         changes = self.state.changes + 1
         self.state = dataclasses.replace(self.state, changes=changes)
 
-    @property
-    def batch(self) -> int | None:
-        """Return how many mails may be asked for at a time, None if as many as usual."""
-        is_careful = asyncio.get_running_loop().time() < self._careful_until
-        return self._batch if is_careful else None
-
-    @property
-    def is_more_fetched(self) -> bool:
-        """Return if text that is not in the first FETCH of a message is fetched."""
-        return self._stumbles < _STUMBLES_WITHOUT_MORE
-
-    @property
-    def usual_batch(self) -> int:
-        """Return how many mails are asked for at a time as long as nothing goes wrong."""
-        return LIMITED_BATCH if self.state.rate_limited else BATCH
-
-    def stumbled(self, error: ConnectionLost) -> None:
-        """Learn that the session ended while the folder's mail was fetched.
-
-        One mail may be to blame, or too many of them: less is asked for at a time, for a while.
-        """
-        self._stumbles += 1
-        if isinstance(error, ProtocolError) or self._stumbles >= MAX_STUMBLES:
-            self._batch //= 2
-            self._careful_until = asyncio.get_running_loop().time() + CARE
-
-    def is_seen(self, opened: SelectResult) -> bool:
-        """Return if a folder that was just opened has nothing that is not known."""
-        if self.mark is None or not opened.continues(self.mark):
-            return False
-        return opened.uid_next in {None, self.mark.next_uid, self._seen_next}
-
-    def knows(self, last_uid: int) -> bool:
-        """Return if the folder's last message is the one that is known as the newest."""
-        newest = self.state.last_mail
-        return last_uid == (newest.uid if newest else 0)
-
-    async def settle(self, session: Session, mode: PushMode) -> None:
-        """Take a new mark for the folder, which is open, where ours does not serve."""
-        mark = self.mark
-        first = await session.first_mark()
-        if mark is None:
-            is_young = self._was_missing and first.next_uid <= RECOVERY
-            # All that is in a folder which was not there before is new.
-            self._move(first.at(1) if is_young else first)
-            return
-        if not self._passes_over:
-            mark = await self._recover(session, mark, first, mode)
-        self._move(mark.renumbered(first))
-        # What is above the mark from here on, nobody was asked about before.
-        self._catch_up = self._catch_up and not self._passes_over
-
-    def exists(self) -> None:
-        """Note that there is such a folder."""
+    def mark_present(self) -> None:
+        """Record that the folder exists."""
         if self.state.missing:
             self.state = dataclasses.replace(self.state, missing=False)
 
-    def vanished(self) -> None:
-        """Note that there is no such folder, for now."""
+    def mark_missing(self) -> None:
+        """Record that the folder does not exist at the moment."""
         self.state = dataclasses.replace(self.state, missing=True)
-        self.is_due = False
+        self.needs_sync = False
         self._was_missing = True
 
-    def counted(self, unread: int | None) -> None:
-        """Take how many are unread; None says nothing."""
-        if unread is not None:
-            self.learn({"UNSEEN": unread})
+    def mark_fetch_failed(self, error: ConnectionLost) -> None:
+        """Record that the session ended while the folder's mail was fetched.
 
-    async def take(self, sweep: SyncBatch, mode: PushMode, opened: SelectResult) -> int:
-        """Deliver all that a sweep found; return how many mails were new."""
-        self._stumbles = 0
+        One message or the amount may be the cause, so less is fetched at a time for an hour.
+        """
+        self._fetch_failures += 1
+        is_repeated = self._fetch_failures >= MAX_FETCH_FAILURES
+        if is_repeated or isinstance(error, ProtocolError):
+            self._batch //= 2
+            now = asyncio.get_running_loop().time()
+            self._reduced_until = now + REDUCED_BATCH_SECONDS
+
+    async def resync(self, session: Session, mode: PushMode) -> None:
+        """Replace the mark. The folder is selected, and its mark is missing or not valid."""
+        mark = self.mark
+        first = await session.first_mark()
+        if mark is None:
+            # All mail is new in a folder that did not exist when the watcher started.
+            is_young = self._was_missing and first.next_uid <= RECOVERY
+            self._set_mark(first.at(1) if is_young else first)
+            return
+        if not self._skips_old_mail:
+            mark = await self._recover_by_date(session, mark, first, mode)
+        self._set_mark(mark.renumbered(first))
+        # With CatchUp.NONE, all mail from here on arrives while the account is watched.
+        self._catch_up = self._catch_up and not self._skips_old_mail
+
+    async def deliver(
+        self, batch: SyncBatch, mode: PushMode, examined: SelectResult
+    ) -> int:
+        """Deliver the new messages of a batch; return how many there were."""
+        self._fetch_failures = 0
         self._batch = min(BATCH, max(1, self._batch * 2))
-        mark, found = sweep.start, 0
-        newest = await sweep.newest_mail()
-        async for mail in sweep.mails():
-            if "BODY" not in sweep.messages[mail.uid]:
+        mark, found = batch.start, 0
+        newest = await batch.newest_mail()
+        async for mail in batch.mails():
+            if "BODY" not in batch.messages[mail.uid]:
                 self._warn(
                     "Message %d cannot be read: delivering it without its header",
                     mail.uid,
                 )
             if newest is None or mail.uid >= newest.uid:
                 newest = dataclasses.replace(mail, text=None)
-            if mail.uid >= self._doubtful_below or not mark.knows(mail):
+            if mail.uid >= self._dedupe_below or not mark.knows(mail):
                 await self._deliver(mail, mode)
                 found += 1
-            mark = self._move(mark.passed(mail))
-            await asyncio.sleep(0)  # A burst must not hold up the event loop.
-        mark = self._move(mark.at(sweep.next_uid))
-        if sweep.pending_uid is not None and await self._give_up(sweep.pending_uid):
-            await self._deliver(await sweep.mail(sweep.pending_uid), mode)
-            mark = self._move(mark.at(sweep.pending_uid + 1))
-        self._move(mark.seeing(newest))
-        # Above a mail that was held back there may be others.
-        self.has_more = not sweep.complete or sweep.pending_uid is not None
-        self.is_due = self.has_more
-        if not self.is_due:
+            mark = self._set_mark(mark.passed(mail))
+            await asyncio.sleep(0)  # A burst must not block the event loop.
+        mark = self._set_mark(mark.at(batch.next_uid))
+        pending = batch.pending_uid
+        if pending is not None and await self._accept_incomplete(pending):
+            await self._deliver(await batch.mail(pending), mode)
+            mark = self._set_mark(mark.at(pending + 1))
+        self._set_mark(mark.seeing(newest))
+        # There may be other messages above one that FETCH does not return yet.
+        self.has_more = not batch.complete or pending is not None
+        self.needs_sync = self.has_more
+        if not self.needs_sync:
             self.state = dataclasses.replace(self.state, rate_limited=False)
             self._catch_up = False
-            self._seen_next = opened.uid_next
-            if mark.next_uid >= self._doubtful_below or self._doubtful_below > MAX_UID:
-                self._doubtful_below = 0
-            if newest is not None or sweep.newest is not None:
+            self._synced_uid_next = examined.uid_next
+            if mark.next_uid >= self._dedupe_below or self._dedupe_below > MAX_UID:
+                self._dedupe_below = 0
+            if newest is not None or batch.newest is not None:
                 self.state = dataclasses.replace(self.state, last_mail=newest)
         return found
 
-    async def take_pushed(self, mail: Mail) -> bool:
-        """Deliver a mail that was pushed, if it is the next one; a sweep has to bring others.
+    async def deliver_pushed(self, data: Data) -> bool:
+        """Deliver a message that NOTIFY brought, if it has the next UID; return whether it has.
 
-        As UIDs only grow, nothing can be missing below the next one: the mark moves at once.
+        UIDs only increase (RFC 3501 2.3.1.1), so nothing can be missing below the next one and
+        the mark can move. Any other message is left to the next sync.
         """
         mark = self.mark
-        is_next = mark is not None and mail.uid == mark.next_uid
-        if mark is None or not is_next or self.is_due or self._doubtful_below:
+        if mark is None:
+            return False
+        fetched = await read_fetch(data)
+        if fetched.cut is not None:
+            return False
+        mail = await pushed_message(self.name, mark, fetched.items, self.text)
+        if mail is None or self.needs_sync or self._dedupe_below:
             return False
         if self.state.rate_limited:
-            return False  # A sweep brings few at a time, and leaves time for other folders.
+            return False  # A sync fetches few messages at a time, so other folders wait less.
         await self._deliver(mail, PushMode.NOTIFY)
-        self._move(mark.passed(mail))
+        self._set_mark(mark.passed(mail))
         if self.state.unread is not None and "\\Seen" not in mail.flags:
-            self.counted(self.state.unread + 1)
+            self.update_unread(self.state.unread + 1)
         newest = dataclasses.replace(mail, text=None)
         self.state = dataclasses.replace(self.state, last_mail=newest)
         return True
 
-    async def _give_up(self, uid: int) -> bool:
-        """Return if a mail that is held back has to do as it is; wait a little longer if not."""
-        if uid != self._held_back:
-            self._held_back, self._retries = uid, 0
+    async def _accept_incomplete(self, uid: int) -> bool:
+        """Return whether to deliver an announced message that FETCH does not return.
+
+        If False, this has waited a little, and the message is to be fetched again.
+        """
+        if uid != self._pending_uid:
+            self._pending_uid, self._retries = uid, 0
         self._retries += 1
         if self._retries <= MAX_RETRIES:
-            # The first time it may only have come a moment too late for this sweep.
-            await asyncio.sleep((self._retries - 1) * RETRY_PAUSE)
+            # No pause before the first retry: the FETCH may have been a moment too early.
+            await asyncio.sleep((self._retries - 1) * RETRY_PAUSE_SECONDS)
             return False
         self._warn(
             "Message %d was announced but is not shown: delivering it as it is", uid
         )
         return True
 
-    async def _recover(
+    async def _recover_by_date(
         self, session: Session, mark: Mark, first: Mark, mode: PushMode
     ) -> Mark:
-        """Deliver what is new in a folder whose UIDs mean nothing any more.
+        """Deliver what is new in a folder whose UIDs are no longer valid.
 
-        That is what arrived after the last delivered mail and is none of those remembered.
+        That is all mail received after the last delivered message whose digest is not known.
         """
         self._warn(
             "UIDVALIDITY changed or UIDs went back: finding new messages by date"
         )
         if mark.last_received is None:
             return mark
-        # A server may lag behind itself, and bring the same UIDs once more.
+        # With the same UIDVALIDITY, a replica may have reported an old state of the folder, and
+        # the same UIDs may appear again.
         is_same = mark.uid_validity == first.uid_validity
-        self._doubtful_below = mark.next_uid if is_same else MAX_UID + 1
+        self._dedupe_below = mark.next_uid if is_same else MAX_UID + 1
         received = received_since(session, mark.last_received, self.text)
         async for mail in received:
             if mail.uid < first.next_uid and not mark.knows(mail):
                 await self._deliver(mail, mode)
-                mark = self._move(mark.remembering(mail))
+                mark = self._set_mark(mark.remembering(mail))
                 await asyncio.sleep(0)
         return mark
 
     async def _deliver(self, mail: Mail, mode: PushMode) -> None:
-        """Hand a mail over; a listener's error is its own."""
+        """Pass one message to the listener, unless it is too old or the folder is removed."""
         if self._catch_up and self._is_too_old(mail):
             return
-        if not self.is_removed:
-            await self._keep_pace()
-        if self.is_removed:
+        if not self.is_unsubscribed and (pause := self._deliveries.take(1)):
+            self._mark_rate_limited()
+            await asyncio.sleep(pause)
+        if self.is_unsubscribed:
             return
         self._statistics.mails += 1
         arrival = Arrival(mail=mail, push=mode, catch_up=self._catch_up)
         try:
             await self._listener.mail_arrived(arrival)
         except Exception:
-            _LOGGER.exception("Error while handing a mail over")
+            _LOGGER.exception("Error in the listener for new mail")
 
-    async def _keep_pace(self) -> None:
-        """Wait before a delivery if a server has more new mail than anyone gets."""
-        if not (pause := self._pace.take(1)):
-            return
+    def _mark_rate_limited(self) -> None:
         if not self.state.rate_limited:
             self._warn(
                 "More than %d new messages at once; delivering %d per second from now on",
                 MAX_BURST,
-                PER_SECOND,
+                DELIVERIES_PER_SECOND,
             )
             self.state = dataclasses.replace(self.state, rate_limited=True)
-        await asyncio.sleep(pause)
 
     def _warn(self, message: str, *args: object) -> None:
-        """Log a warning, but not as many as a broken server can cause."""
+        """Log a warning, unless there were too many in the last hour."""
         if self._warnings.try_take():
             _LOGGER.warning("%s: %s", self.name, message % args)
 
     def _is_too_old(self, mail: Mail) -> bool:
-        """Return if the user does not want to hear of it any more."""
+        """Return whether CatchUp.LAST_DAY excludes a message."""
         if self._options.catch_up is not CatchUp.LAST_DAY or mail.received is None:
             return False
-        return mail.received < datetime.now(UTC) - _A_DAY
+        return mail.received < datetime.now(UTC) - _ONE_DAY
 
-    def _move(self, mark: Mark) -> Mark:
-        """Take a mark and have it kept."""
+    def _set_mark(self, mark: Mark) -> Mark:
+        """Replace the mark and report it; return it."""
         if mark != self.mark:
             self.mark = mark
-            if not self.is_removed:
+            if not self.is_unsubscribed:
                 self._listener.mark_moved(self.name, mark)
         return mark

@@ -1,440 +1,399 @@
-"""The work of one session: rounds of sweeps over folders, and the waiting between them."""
+"""The loop of one session: sync cycles over its folders, and the waits between them.
+
+At most one folder is selected in IMAP. The first folder of a loop is selected while it waits.
+The others are unselected: the server announces their changes (NOTIFY), or they are polled with
+STATUS. A cycle syncs the selected folder and each unselected folder that needs it, in one write:
+
+    DONE
+    for each unselected folder that needs a sync:  EXAMINE, UID FETCH, count of unread
+    EXAMINE of the selected folder, if another folder was selected in between
+    UID FETCH, count of unread
+    IDLE
+
+`wait_strategy` shows what a server answers.
+"""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 import math
-from typing import Final, Never
+from typing import Final, Never, Protocol
 
 from ..errors import CommandRefused, ConnectionLost, FolderNotFound
 from ..mime.preview import batch_size
 from ..models import PushMode
-from ..session.fetch_items import read_fetch
-from ..session.message_reader import pushed_message
-from ..session.recover import complete_batch, sync_by_search
 from ..session.session import Session
-from ..session.sync import SyncBatch, SyncRequest
+from ..session.sync import SyncRequest
 from ..wire.command import Command
-from ..wire.mailbox_name import is_folder
-from ..wire.parser import Data, parse_status
 from .folder import Folder
 from .notify_state import NotifyState
 from .resync import Resync
-from .schedule import MAX_FRUITLESS, PACE, SyncSchedule
+from .schedule import CYCLE_INTERVAL_SECONDS, MAX_EMPTY_CYCLES, SyncSchedule
 from .statistics import Statistics
-from .status_poll import StatusPoller
+from .status_poll import StatusPoller, process_unsolicited
 from .wait_strategy import NotifyWait, StrategyChooser, WaitStrategy
 
-# Seconds that a server keeps an IDLE up at the least, unless there is something wrong with it.
-SHORTEST_IDLE: Final = 10.0
-# Seconds of waiting that tell nothing of a server, unless it was to be no longer: its word may
-# still be on the way when a folder beside the open one ends the wait.
-TOO_SHORT: Final = 2.0
+# A server that ends IDLE earlier than this has a problem.
+MIN_IDLE_SECONDS: Final = 10.0
+# A wait that was cut shorter than this does not show that IDLE announces nothing: an EXISTS may
+# still be in transit when another folder ends the wait.
+MIN_WAIT_SECONDS: Final = 2.0
+
+
+class Observer(Protocol):
+    """Is notified of the progress of a loop."""
+
+    def watching(self, strategy: WaitStrategy) -> None:
+        """All folders are in sync, and a wait begins."""
+
+    def folders_changed(self) -> None:
+        """The state of a folder has changed during a wait."""
 
 
 class FolderLoop:
-    """Watches folders on one session.
-
-    The first folder, the home, is open while we wait. The others are guests: the server tells
-    of them (NOTIFY), or it is asked now and then; where one has news, it is visited.
-    """
+    """Watches folders on one session. The first folder of the list is the selected one."""
 
     def __init__(
         self,
         session: Session,
         folders: list[Folder],
-        choice: StrategyChooser,
+        chooser: StrategyChooser,
         statistics: Statistics,
-        publish: Callable[[], None],
-        watching: Callable[[WaitStrategy], None],
+        observer: Observer,
     ) -> None:
-        """Watch the folders in this list; guests may leave it and join it.
-
-        Those that are removed leave it between two rounds. `watching` is called when all is
-        known and a time of waiting begins, `publish` when a folder's state has changed meanwhile.
-        """
+        """Watch the folders of this list, which the caller may change."""
         self._session = session
         self._folders = folders
-        self._choice = choice
+        self._chooser = chooser
         self._statistics = statistics
-        self._publish = publish
-        self._watching = watching
+        self._observer = observer
         self._loop = asyncio.get_running_loop()
-        self._push = choice.best(session.capabilities)
-        self._armed = NotifyState()
-        # What has to be done alone, once the answers of a round are all there.
-        self._afterwards: list[Callable[[], Awaitable[int]]] = []
-        self._fetching: dict[Folder, Command] = {}  # in this round
-        self._reasons = SyncSchedule()
-        self._questions = StatusPoller(session)
-        self._settling = Resync(session, self._armed, self._vanished, self._mode_of)
+        self._strategy = chooser.best(session.capabilities)
+        self._notify = NotifyState()
+        # Work that needs a write of its own, after all replies of a cycle were read.
+        self._deferred: list[Callable[[], Awaitable[int]]] = []
+        self._fetching: dict[Folder, Command] = {}  # in this cycle
+        self._schedule = SyncSchedule()
+        self._poller = StatusPoller(session)
+        self._resync = Resync(session, self._notify, self._schedule, self)
 
     @property
-    def _home(self) -> Folder:
+    def _selected(self) -> Folder:
         return self._folders[0]
 
     @property
-    def _guests(self) -> list[Folder]:
+    def _unselected(self) -> list[Folder]:
         return self._folders[1:]
 
     async def run(self) -> Never:
-        """Sweep and wait, for ever; raise what ends the session."""
+        """Sync and wait until the session ends; raise the ImapError that ended it."""
         try:
             await self._run()
         except ConnectionLost as error:
             for folder, fetch in self._fetching.items():
-                # One that was not answered at all says nothing of the folder's mail.
+                # A FETCH without any response does not indicate a problem with the mail.
                 if fetch.collected and not fetch.is_complete:
-                    folder.stumbled(error)
+                    folder.mark_fetch_failed(error)
             raise
 
     async def _run(self) -> Never:
-        if self._push.tells_of_guests:
-            # It begins with how things are.
-            self._questions.due_at += self._push.seconds
+        if self._strategy.covers_unselected:
+            # NOTIFY SET STATUS reports the current state, so no poll is needed.
+            self._poller.due_at += self._strategy.seconds
         if "CONDSTORE" not in self._session.capabilities:
             for folder in self._folders:
-                folder.changed()  # As far as anyone could tell.
-        announced, restless = True, 0
+                # Without HIGHESTMODSEQ, changes since the last session cannot be excluded.
+                folder.mark_changed()
+        announced, busy_cycles = True, 0
         while True:
-            self._let_go()
-            self._revise_push()
-            was_due, self._home.is_due = self._home.is_due, True
-            found = await self._round(was_due=was_due)
-            self._session.answered()
-            if not self._reasons.must_sweep:
-                self._push.learn(found, announced=announced)
-                self._revise_push()
+            self._drop_unsubscribed()
+            self._update_strategy()
+            was_due = self._selected.needs_sync
+            self._selected.needs_sync = True
+            found = await self._sync_cycle(was_due=was_due)
+            self._session.release()
+            if not self._schedule.needs_full_sync:
+                self._strategy.record_sync(found, announced=announced)
+                self._update_strategy()
                 announced = True
-            restless = 0 if found else restless + 1
-            is_done = not (self._is_due(self._folders) or self._reasons.must_sweep)
-            # One folder that is never done with must not keep the others from being told of.
+            busy_cycles = 0 if found else busy_cycles + 1
+            is_done = not (self._is_sync_needed() or self._schedule.needs_full_sync)
+            # A folder that always needs another sync must not delay the state of the others.
             is_limited = any(folder.state.rate_limited for folder in self._folders)
-            is_endless = restless > MAX_FRUITLESS or is_limited
+            is_endless = busy_cycles > MAX_EMPTY_CYCLES or is_limited
             if is_done or is_endless:
-                self._watching(self._push)
+                self._observer.watching(self._strategy)
             if is_done:
-                restless = 0
-                self._settling.calm()
+                busy_cycles = 0
+                self._resync.reset()
                 announced = await self._wait()
-            elif restless > MAX_FRUITLESS:
-                # Nor must it make a storm.
-                await asyncio.sleep(PACE)
+            elif busy_cycles > MAX_EMPTY_CYCLES:
+                await asyncio.sleep(CYCLE_INTERVAL_SECONDS)
 
-    def _let_go(self) -> None:
-        """Let go of the folders that are removed, but for the last: its link ends anyway."""
-        kept = [folder for folder in self._folders if not folder.is_removed]
-        if kept and kept[0] is not self._home:
-            self._reasons.must_sweep = True
+    def _drop_unsubscribed(self) -> None:
+        """Drop unsubscribed folders. Keep the last one: its connection is about to be cancelled."""
+        kept = [folder for folder in self._folders if not folder.is_unsubscribed]
+        if kept and kept[0] is not self._selected:
+            self._schedule.needs_full_sync = True
         self._folders[:] = kept or self._folders
 
-    @staticmethod
-    def _is_due(folders: list[Folder]) -> bool:
-        """Return if there is something to do at once."""
-        return any(folder.is_due or folder.is_removed for folder in folders)
+    def _is_sync_needed(self) -> bool:
+        """Return whether the next cycle is to start immediately."""
+        folders = self._folders
+        return any(folder.needs_sync or folder.is_unsubscribed for folder in folders)
 
-    def _revise_push(self) -> None:
-        """Take another way to wait where this one fails, or a better one is to be tried."""
+    def _update_strategy(self) -> None:
+        """Replace a strategy that does not work, or one that is not the best any more."""
         if self._session.idle_is_refused:
-            self._push.refused()
-        self._push = self._choice.revised(self._push, self._session.capabilities)
+            self._strategy.mark_refused()
+        capabilities = self._session.capabilities
+        self._strategy = self._chooser.update(self._strategy, capabilities)
 
-    async def _round(self, *, was_due: bool) -> int:
-        """Sweep home, and the guests that are due; return how many mails were new at home.
+    async def _sync_cycle(self, *, was_due: bool) -> int:
+        """Sync the selected folder and the unselected folders that need it.
 
-        `was_due`: the server has told that there is something new at home.
+        `was_due`: the selected folder needed a sync. Returns the number of its new messages.
         """
-        await self._hear()
-        home, visited = self._home, [it for it in self._guests if it.is_due]
-        is_fresh = home.needs_settling
-        if unsettled := [it for it in (*visited, home) if it.needs_settling]:
-            self._reasons.must_sweep = True
-            if not await self._settling.settle_all(unsettled):
+        await self._drain()
+        selected = self._selected
+        others = [folder for folder in self._unselected if folder.needs_sync]
+        folders = (*others, selected)
+        is_fresh = selected.needs_resync
+        if outdated := [folder for folder in folders if folder.needs_resync]:
+            self._schedule.needs_full_sync = True
+            if not await self._resync.resync_all(outdated):
                 return 0
-        session, idles = self._session, self._push.idles
-        looks = [self._look(it, opens=True) for it in visited]
+        session, uses_idle = self._session, self._strategy.uses_idle
         # NOOP does not show new mail on every server, but EXAMINE does.
-        moves = bool(looks) or session.folder != home.name or not (idles or is_fresh)
-        peek = not (moves or home.has_more or self._reasons.expects_mail)
-        # Only a range with an end is sure to be no larger than a batch.
-        batch = batch_size(home.text, home.usual_batch)
-        is_small = not home.has_more and 0 < self._reasons.growth <= batch
-        grows = is_small and not (moves or peek)
-        has_grown = self._reasons.begin()
-        looks.append(self._look(home, opens=moves, is_peek=peek, is_growth=grows))
-        folders = (*visited, home)
-        self._fetching = {
-            folder: look.fetch
-            for folder, look in zip(folders, looks, strict=True)
-            if look.fetch is not None
-        }
-        for fetch in self._fetching.values():
-            self._statistics.sweeps.measure(fetch)
-        interval = self._choice.interval(self._push)
-        questions = self._questions.commands(self._guests, interval)
-        await session.send(self._commands(looks, questions), idle=idles)
-        found = in_all = 0
-        for folder, look in zip(folders, looks, strict=True):
-            found = await self._take(folder, look)
-            in_all += found
-        await self._take_answers()
-        if self._afterwards:
-            while self._afterwards:
-                in_all += await self._afterwards.pop(0)()
-            await self._come_home()
+        is_elsewhere = bool(others) or session.folder != selected.name
+        examines = is_elsewhere or not (uses_idle or is_fresh)
+        # The response to a UID check is much smaller than that to a full sync.
+        expects_mail = selected.has_more or self._schedule.expects_mail
+        is_uid_check = not (examines or expects_mail)
+        # `mark:*` may return more than a batch, unless EXISTS limits it.
+        batch = batch_size(selected.text, selected.normal_batch)
+        is_small = not selected.has_more and 0 < self._schedule.growth <= batch
+        is_growth = is_small and not (examines or is_uid_check)
+        has_grown = self._schedule.begin_cycle()
+        requests = [self._sync_request(folder, opens=True) for folder in others]
+        requests.append(
+            self._sync_request(
+                selected, opens=examines, is_uid_check=is_uid_check, is_growth=is_growth
+            )
+        )
+        for folder, request in zip(folders, requests, strict=True):
+            if request.fetch is not None:
+                self._fetching[folder] = request.fetch
+                self._statistics.syncs.measure(request.fetch)
+        interval = self._chooser.status_interval(self._strategy)
+        polls = self._poller.commands(self._unselected, interval)
+        await session.send(self._commands(requests, polls), idle=uses_idle)
+        found = total = 0
+        for folder, request in zip(folders, requests, strict=True):
+            found = await self._process_reply(folder, request)
+            total += found
+        await self._process_status()
+        if self._deferred:
+            while self._deferred:
+                total += await self._deferred.pop(0)()
+            await self._reselect()
         self._fetching = {}
-        had_reason = was_due or has_grown or bool(visited)
-        self._reasons.end(found=in_all, had_reason=had_reason)
+        had_reason = was_due or has_grown or bool(others)
+        self._schedule.end_cycle(found=total, had_reason=had_reason)
         return found
 
-    def _look(
+    def _sync_request(
         self,
         folder: Folder,
         *,
         opens: bool,
-        is_peek: bool = False,
+        is_uid_check: bool = False,
         is_growth: bool = False,
     ) -> SyncRequest:
-        """Return what to ask of a folder; one that needs care is only opened."""
-        return self._session.look(
+        """Return the commands for a folder, without FETCH if it is to be synced alone."""
+        return self._session.sync_request(
             folder.name,
             folder.mark,
             opens=opens,
-            is_peek=is_peek,
+            is_uid_check=is_uid_check,
             is_growth=is_growth,
-            fetches=is_peek or folder.batch is None,
-            shows_newest=not (is_growth or (is_peek and folder.state.last_mail)),
-            batch=folder.usual_batch,
+            fetches=is_uid_check or folder.reduced_batch is None,
+            shows_newest=not (is_growth or (is_uid_check and folder.state.last_mail)),
+            batch=folder.normal_batch,
             text=folder.text,
         )
 
     def _commands(
-        self, looks: list[SyncRequest], questions: list[Command] | None = None
+        self, requests: list[SyncRequest], polls: Iterable[Command] = ()
     ) -> list[Command]:
-        """Return all commands of a round, in the order in which they make sense."""
-        *visits, look = looks
-        armed, wish = self._armed, self._wish()
-        moves = look.examine is not None
-        commands = armed.disarm() if moves else armed.disarm_unless(wish)
-        commands += questions or ()
-        for visit in visits:
-            commands += visit.commands
-        if look.examine is not None:
-            commands.append(look.examine)
-        commands += armed.arm(wish)
-        commands += look.questions
+        """Return all commands of a cycle in order; the last request is for the selected folder."""
+        *others, last = requests
+        notify, spec = self._notify, self._notify_spec()
+        is_unchanged = last.examine is None and notify.is_set_to(spec)
+        commands = [] if is_unchanged else notify.clear()
+        commands += polls
+        for other in others:
+            commands += other.commands
+        if last.examine is not None:
+            commands.append(last.examine)
+        commands += notify.set(spec)
+        commands += last.questions
         return commands
 
-    def _wish(self) -> str:
-        """Return what NOTIFY is to ask for, "" if nothing."""
-        if not isinstance(self._push, NotifyWait):
+    def _notify_spec(self) -> str:
+        """Return the arguments of NOTIFY, "" if it is not used."""
+        if not isinstance(self._strategy, NotifyWait):
             return ""
-        return NotifyWait.wish((it.name for it in self._guests), self._home.text)
+        names = (folder.name for folder in self._unselected)
+        return NotifyWait.spec(names, self._selected.text)
 
-    async def _come_home(self) -> None:
-        """Wait as usual after what had to be done alone, unless another round does that."""
-        home = self._home
-        if self._reasons.must_sweep or any(guest.is_due for guest in self._guests):
+    async def _reselect(self) -> None:
+        """Select the first folder again after deferred work, unless another cycle follows."""
+        selected = self._selected
+        others_need_sync = any(folder.needs_sync for folder in self._unselected)
+        if self._schedule.needs_full_sync or others_need_sync:
             return
-        opens = self._session.folder != home.name
-        look = self._session.look(home.name, None, opens=opens)
-        await self._session.send(self._commands([look]), idle=self._push.idles)
+        opens = self._session.folder != selected.name
+        request = self._session.sync_request(selected.name, None, opens=opens)
+        commands = self._commands([request])
+        await self._session.send(commands, idle=self._strategy.uses_idle)
         try:
-            opened = await self._session.opened(look)
+            examined = await self._session.read_selected(request)
         except FolderNotFound as error:
-            self._vanished(home, error)
+            self.mark_missing(selected, error)
             return
-        if opens and not home.is_seen(opened):
-            home.is_due = self._reasons.must_sweep = True
+        if opens and not selected.has_no_new_mail(examined):
+            selected.needs_sync = self._schedule.needs_full_sync = True
 
-    async def _take(self, folder: Folder, look: SyncRequest) -> int:
-        """Deliver what a look found; return how many mails were new."""
+    async def _process_reply(self, folder: Folder, request: SyncRequest) -> int:
+        """Read the responses to a request and deliver; return the number of new messages."""
         session = self._session
         try:
-            opened = await session.opened(look)
+            examined = await session.read_selected(request)
         except FolderNotFound as error:
-            self._vanished(folder, error)
+            self.mark_missing(folder, error)
             return 0
-        folder.exists()
-        if look.examine is not None:
-            folder.learn(opened.numbers)
-        if look.examine is not None and not folder.is_continued_by(opened):
-            self._afterwards.append(partial(self._renumber, folder))
-            return 0
+        folder.mark_present()
+        if request.examine is not None:
+            folder.update_counts(examined.numbers)
+            if not folder.is_continued_by(examined):
+                self._deferred.append(partial(self._resync.renumber, folder))
+                return 0
+        found = 0
         try:
-            if look.is_peek:
-                return await self._take_peek(folder, look)
-            sweep = await session.swept(look) if look.fetch else None
-            sweep = sweep and await sweep.with_previews()
-            if sweep and session.told_of_flags:
-                folder.changed()
+            if request.is_uid_check:
+                last_uid = await session.read_last_uid(request)
+                if session.flags_changed:
+                    folder.mark_changed()
+                if folder.is_newest(last_uid):
+                    folder.needs_sync = False
+                    folder.update_unread(await session.read_unread(request))
+                else:
+                    self._schedule.needs_full_sync = True
+                return 0
+            batch = await session.read_batch(request) if request.fetch else None
+            if batch is not None:
+                batch = await batch.with_previews()
+                if session.flags_changed:
+                    folder.mark_changed()
         except CommandRefused as error:
             if error.status != "NO":
                 raise
-            sweep = None
-        found = 0
-        if sweep is None or (sweep.is_empty and not sweep.complete):
-            self._afterwards.append(partial(self._sweep_otherwise, folder, None))
-        elif sweep.is_incomplete:
-            self._afterwards.append(partial(self._sweep_otherwise, folder, sweep))
+            batch = None
+        if batch is None or (batch.is_empty and not batch.complete):
+            self._deferred.append(partial(self._resync.sync_alone, folder, None))
+        elif batch.is_incomplete:
+            self._deferred.append(partial(self._resync.sync_alone, folder, batch))
         else:
-            found = await folder.take(sweep, self._mode_of(folder), opened)
-        folder.counted(await session.counted(look))
+            found = await folder.deliver(batch, self.push_mode_of(folder), examined)
+        folder.update_unread(await session.read_unread(request))
         return found
 
-    async def _take_peek(self, folder: Folder, look: SyncRequest) -> int:
-        """Take the count, or find out that a peek is not enough."""
-        last_uid = await self._session.peeked(look)
-        if self._session.told_of_flags:
-            folder.changed()
-        if folder.knows(last_uid):
-            folder.is_due = False
-            folder.counted(await self._session.counted(look))
-        else:
-            self._reasons.must_sweep = True
-        return 0
-
-    async def _take_answers(self) -> None:
-        """Take what the server says to all that was asked beside the sweeps."""
-        await self._questions.take_answers(self._vanished)
+    async def _process_status(self) -> None:
+        """Read the STATUS responses to polls and NOTIFY, and what arrived unsolicited."""
+        await self._poller.process_replies(self.mark_missing)
         try:
-            for data in await self._armed.told():
-                self._tell(data)
+            for data in await self._notify.take_initial_status():
+                process_unsolicited(data, self._folders)
                 await asyncio.sleep(0)
         except CommandRefused:
-            self._push.refused()
-        await self._hear()
+            self._strategy.mark_refused()
+        await self._drain()
 
-    async def _renumber(self, folder: Folder) -> int:
-        """Give a folder another mark whose own means nothing any more."""
-        self._reasons.must_sweep = True
-        await self._settling.renumber(folder)
-        return 0
-
-    async def _sweep_otherwise(self, folder: Folder, sweep: SyncBatch | None) -> int:
-        """Fetch the rest of a sweep, or sweep by a search; return how many mails were new."""
-        assert folder.mark is not None
-        opens = self._session.folder != folder.name
-        try:
-            opened = await self._settling.open(folder)
-        except FolderNotFound as error:
-            self._vanished(folder, error)
-            return 0
-        if opens and not folder.is_continued_by(opened):
-            # What is known of its messages is about other ones by now.
-            return await self._renumber(folder)
-        try:
-            if sweep is None:
-                sweep = await sync_by_search(
-                    self._session, folder.name, folder.mark, folder.batch, folder.text
-                )
-                sweep = await sweep.with_previews()
-            if sweep.is_incomplete:
-                more = folder.is_more_fetched
-                sweep = await complete_batch(self._session, sweep, fetches_more=more)
-        except ConnectionLost as error:
-            folder.stumbled(error)
-            raise
-        return await folder.take(sweep, self._mode_of(folder), opened)
-
-    def _vanished(self, folder: Folder, error: FolderNotFound) -> None:
-        """Note that a folder is missing; raise if there is none left."""
-        folder.vanished()
-        if all(it.state.missing for it in self._folders):
+    def mark_missing(self, folder: Folder, error: FolderNotFound) -> None:
+        """Mark a folder as missing; raise `error` if all folders are missing."""
+        folder.mark_missing()
+        if all(other.state.missing for other in self._folders):
             raise error
-        if folder is self._home:
+        if folder is self._selected:
             self._folders.append(self._folders.pop(0))
-            self._home.is_due = True
+            self._selected.needs_sync = True
 
     async def _wait(self) -> bool:
-        """Wait until a sweep is due, delivering what is pushed.
+        """Wait until a cycle is due, delivering the messages that NOTIFY brings.
 
-        Return false if a server that announces mail had the time to announce what there is.
+        Returns False if the server had the time to announce new mail and did not.
         """
         started = self._loop.time()
-        deadline = started + self._push.seconds
+        deadline = started + self._strategy.seconds
         while True:
-            await self._hear()
-            due = min(deadline, self._due_at())
-            seconds = due - self._loop.time()
+            await self._drain()
+            seconds = min(deadline, self._due_at()) - self._loop.time()
             if seconds <= 0:
-                self._learn_of_idle(started)
-                waited = self._loop.time() - started
-                was_short = waited < min(self._push.seconds, TOO_SHORT)
-                return self._reasons.has_news or was_short
-            await self._session.wait_for_news(seconds)
-
-    def _learn_of_idle(self, started: float) -> None:
-        """Learn from an IDLE that the server did not keep up."""
-        was_short = self._loop.time() - started < SHORTEST_IDLE
-        if self._session.idle_is_over and was_short:
-            self._push.stumbled()
+                break
+            await self._session.wait_for_unsolicited(seconds)
+        waited = self._loop.time() - started
+        if self._session.idle_is_over and waited < MIN_IDLE_SECONDS:
+            self._strategy.count_miss()
+        was_short = waited < min(self._strategy.seconds, MIN_WAIT_SECONDS)
+        return self._schedule.has_changes or was_short
 
     def _due_at(self) -> float:
-        """Return the loop's time at which the next round is due."""
-        reasons = self._reasons
-        if self._is_due(self._folders):
-            return reasons.paced_at if reasons.is_paced else -math.inf
-        asks_at = self._questions.due_at if self._guests else math.inf
+        """Return the time of the event loop at which the next cycle is due."""
+        schedule = self._schedule
+        if self._is_sync_needed():
+            is_limited = schedule.is_rate_limited
+            return schedule.rate_limited_until if is_limited else -math.inf
+        poll_at = self._poller.due_at if self._unselected else math.inf
         if self._session.idle_is_over:
-            return min(asks_at, reasons.paced_at)
-        brings_mail = self._push.mode is PushMode.NOTIFY
-        return min(asks_at, reasons.due_at(brings_mail=brings_mail))
+            return min(poll_at, schedule.rate_limited_until)
+        is_mail_pushed = self._strategy.mode is PushMode.NOTIFY
+        return min(poll_at, schedule.due_at(is_mail_pushed=is_mail_pushed))
 
-    async def _hear(self) -> None:
-        """Take the news: deliver pushed mail, note what else there is."""
-        news = self._session.news.take()
-        if not news:
+    async def _drain(self) -> None:
+        """Process unsolicited responses: deliver pushed mail, record all other changes."""
+        unsolicited = self._session.unsolicited.take()
+        if not unsolicited:
             return
-        if news.overflowed:
-            self._armed.lapse()
-            self._push.stumbled()
-        if news.overflowed or news.dropped:
-            self._questions.ask_now()
-        self._reasons.hear(news)
-        if news.changed:
-            self._home_changed()
-        for status in news.statuses:
-            for folder in self._tell(status):
-                folder.changed()
+        if unsolicited.overflowed:
+            self._notify.mark_expired()
+            self._strategy.count_miss()
+        if unsolicited.overflowed or unsolicited.dropped:
+            self._poller.poll_now()
+        self._schedule.record(unsolicited)
+        selected = self._selected
+        is_selected = self._session.folder == selected.name
+        if unsolicited.changed:
+            selected.mark_changed()
+            if is_selected:
+                selected.update_counts({"MESSAGES": self._session.unsolicited.exists})
+        for status in unsolicited.statuses:
+            for folder in process_unsolicited(status, self._folders):
+                folder.mark_changed()
             await asyncio.sleep(0)
         pushed = 0
-        # What was pushed before more text was wanted has too little.
-        is_wished = bool(news.mails) and self._armed.grants(self._wish())
-        for data in news.mails if is_wished else ():
-            pushed += await self._take_pushed(data)
-            await asyncio.sleep(0)  # A burst must not hold up the event loop.
+        # After the user has increased the text size, older responses have too little text.
+        is_current = is_selected and self._notify.is_set_to(self._notify_spec())
+        for data in unsolicited.mails if is_current else ():
+            pushed += await selected.deliver_pushed(data)
+            await asyncio.sleep(0)  # A burst must not block the event loop.
         if pushed:
-            self._reasons.pushed()
-            self._push.learn(pushed, announced=True)
-        if news.statuses or pushed:
-            self._publish()
+            self._schedule.mark_pushed()
+            self._strategy.record_sync(pushed, announced=True)
+        if unsolicited.statuses or pushed:
+            self._observer.folders_changed()
 
-    def _home_changed(self) -> None:
-        """Note that something in the home has changed, and how many mails are in it."""
-        home = self._home
-        home.changed()
-        if self._session.folder == home.name:
-            home.learn({"MESSAGES": self._session.news.exists})
-
-    def _tell(self, data: Data) -> list[Folder]:
-        """Tell a folder what STATUS says of it unasked; return whom that was about."""
-        name, numbers = parse_status(data)
-        folders = [it for it in self._folders if is_folder(name, it.name)]
-        for folder in folders:
-            folder.told(numbers, asked=False)
-        return folders
-
-    async def _take_pushed(self, data: Data) -> bool:
-        """Deliver a mail that NOTIFY brought, if it is the next one."""
-        home = self._home
-        if home.mark is None or self._session.folder != home.name:
-            return False
-        found = await read_fetch(data)
-        if found.cut is not None:
-            return False
-        mail = await pushed_message(home.name, home.mark, found.items, home.text)
-        return mail is not None and await home.take_pushed(mail)
-
-    def _mode_of(self, folder: Folder) -> PushMode:
-        return self._push.mode if folder is self._home else self._push.guest_mode
+    def push_mode_of(self, folder: Folder) -> PushMode:
+        """Return how new mail in a folder becomes known."""
+        is_selected = folder is self._selected
+        return self._strategy.mode if is_selected else self._strategy.unselected_mode

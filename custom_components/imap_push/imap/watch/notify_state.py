@@ -1,4 +1,4 @@
-"""The NOTIFY that is in force on a session."""
+"""The NOTIFY command that is in effect on a session (RFC 5465)."""
 
 from ..errors import CommandRefused
 from ..wire.command import Command
@@ -7,40 +7,39 @@ from .wait_strategy import NotifyWait
 
 
 class NotifyState:
-    """What the server was asked to tell unasked, if anything: by NOTIFY, as `Notify.wish` says it."""
+    """Tracks which notifications were requested, by their `NotifyWait.spec`."""
 
     def __init__(self) -> None:
-        """Begin without."""
+        """Start with none, as every session does."""
         self._command: Command | None = None
 
-    def lapse(self) -> None:
-        """Note that the server tells of nothing any more."""
+    def mark_expired(self) -> None:
+        """Record that the server no longer sends notifications (NOTIFICATIONOVERFLOW)."""
         self._command = None
 
-    def disarm(self) -> list[Command]:
-        """Return what has to be sent before other folders are opened."""
+    def clear(self) -> list[Command]:
+        """Return the command that must precede an EXAMINE or another `spec`, if any."""
         if self._command is None:
             return []
         self._command = None
-        return [NotifyWait.disarm()]
+        return [NotifyWait.clear_command()]
 
-    def disarm_unless(self, wish: str) -> list[Command]:
-        """Return what has to be sent before something else is wished, "" for nothing."""
-        return [] if self.grants(wish) else self.disarm()
+    def is_set_to(self, spec: str) -> bool:
+        """Return whether exactly this `spec` is in effect."""
+        return self._command is not None and self._command.arguments == spec
 
-    def grants(self, wish: str) -> bool:
-        """Return if the server was asked for just this."""
-        return self._command is not None and self._command.arguments == wish
-
-    def arm(self, wish: str) -> list[Command]:
-        """Return what has to be sent to be told, nothing if that was sent already."""
-        if not wish or self._command is not None:
+    def set(self, spec: str) -> list[Command]:
+        """Return the command that puts `spec` into effect, [] if a NOTIFY is in effect."""
+        if not spec or self._command is not None:
             return []
-        self._command = NotifyWait.arm(wish)
+        self._command = NotifyWait.set_command(spec)
         return [self._command]
 
-    async def told(self) -> list[Data]:
-        """Return, once, the STATUS of each folder when it was sent; raise CommandRefused."""
+    async def take_initial_status(self) -> list[Data]:
+        """Return the STATUS responses to NOTIFY SET STATUS, each only one time.
+
+        Raises CommandRefused if the server refused NOTIFY.
+        """
         if (command := self._command) is None:
             return []
         try:
@@ -48,6 +47,6 @@ class NotifyState:
         except CommandRefused:
             self._command = None
             raise
-        told = command.data.copy()
+        statuses = command.data.copy()
         command.data.clear()
-        return told
+        return statuses

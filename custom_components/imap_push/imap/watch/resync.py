@@ -1,88 +1,138 @@
-"""Gives folders the marks that they need."""
+"""Work on one folder outside the usual sync cycle: a new mark, or a sync by SEARCH."""
 
-from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
-from ..errors import FolderNotFound, ImapError
+from ..errors import ConnectionLost, FolderNotFound, ImapError
 from ..models import PushMode
+from ..session.recover import complete_batch, sync_by_search
 from ..session.select import SelectResult
 from ..session.session import Session
+from ..session.sync import SyncBatch
 from .folder import Folder
 from .notify_state import NotifyState
+from .schedule import SyncSchedule
 
-# Times that a folder may be numbered anew between two times of waiting.
-MAX_RENUMBERED: Final = 3
+# Changes of UIDVALIDITY that are handled between two waits.
+MAX_RENUMBERINGS: Final = 3
+
+
+class Folders(Protocol):
+    """The folders of a loop."""
+
+    def mark_missing(self, folder: Folder, error: FolderNotFound) -> None:
+        """Mark a folder as missing; raise `error` if all folders are missing."""
+
+    def push_mode_of(self, folder: Folder) -> PushMode:
+        """Return how new mail in a folder becomes known."""
 
 
 class Resync:
-    """Opens folders beside the usual round, and gives those a mark whose own does not serve."""
+    """Selects folders outside the usual cycle, and replaces marks that are no longer valid."""
 
     def __init__(
         self,
         session: Session,
-        armed: NotifyState,
-        vanished: Callable[[Folder, FolderNotFound], None],
-        mode_of: Callable[[Folder], PushMode],
+        notify: NotifyState,
+        schedule: SyncSchedule,
+        folders: Folders,
     ) -> None:
-        """Open folders on this session; `vanished` hears of those that are not there."""
+        """Use this session; `folders` are those of the loop."""
         self._session = session
-        self._armed = armed
-        self._vanished = vanished
-        self._mode_of = mode_of
-        self._renumbered = 0
+        self._notify = notify
+        self._schedule = schedule
+        self._folders = folders
+        self._renumberings = 0
 
-    def calm(self) -> None:
-        """Note that all folders are known: what is numbered anew from now on is another matter."""
-        self._renumbered = 0
+    def reset(self) -> None:
+        """Reset the counter of UIDVALIDITY changes: all folders are in sync."""
+        self._renumberings = 0
 
-    async def open(self, folder: Folder) -> SelectResult:
-        """Open a folder."""
+    async def resync_all(self, folders: list[Folder]) -> bool:
+        """Give folders a valid mark, with one write for all; return whether all exist."""
+        session = self._session
+        requests = [
+            session.sync_request(folder.name, None, opens=True) for folder in folders
+        ]
+        examines = [command for request in requests for command in request.commands]
+        await session.send([*self._notify.clear(), *examines])
+        all_exist = True
+        without_uid_next: list[Folder] = []
+        for folder, request in zip(folders, requests, strict=True):
+            try:
+                examined = await session.read_selected(request)
+            except FolderNotFound as error:
+                self._folders.mark_missing(folder, error)
+                all_exist = False
+                continue
+            if examined.uid_next is None:
+                # The UID of its last message is needed, and the folder must be selected for it.
+                without_uid_next.append(folder)
+            else:
+                await self._resync_selected(folder)
+        for folder in without_uid_next:
+            all_exist &= await self._resync(folder)
+        return all_exist
+
+    async def renumber(self, folder: Folder) -> int:
+        """Replace the mark of a folder whose UIDVALIDITY changed.
+
+        Returns 0, as a sync does that found nothing: a full sync has to follow. Raises ImapError
+        if this happens repeatedly.
+        """
+        self._schedule.needs_full_sync = True
+        self._renumberings += 1
+        if self._renumberings > MAX_RENUMBERINGS:
+            raise ImapError("the UIDVALIDITY of a folder changes again and again")
+        await self._resync(folder)
+        return 0
+
+    async def sync_alone(self, folder: Folder, batch: SyncBatch | None) -> int:
+        """Fetch the rest of a batch, or sync by SEARCH if there is none.
+
+        Returns the number of new messages.
+        """
+        assert folder.mark is not None
+        session = self._session
+        is_selected = session.folder == folder.name
+        try:
+            examined = await self._select(folder)
+        except FolderNotFound as error:
+            self._folders.mark_missing(folder, error)
+            return 0
+        if not (is_selected or folder.is_continued_by(examined)):
+            # The messages of `batch` belong to the previous UIDVALIDITY.
+            return await self.renumber(folder)
+        try:
+            if batch is None:
+                batch = await sync_by_search(
+                    session, folder.name, folder.mark, folder.reduced_batch, folder.text
+                )
+                batch = await batch.with_previews()
+            if batch.is_incomplete:
+                more = folder.fetches_more
+                batch = await complete_batch(session, batch, fetches_more=more)
+        except ConnectionLost as error:
+            folder.mark_fetch_failed(error)
+            raise
+        return await folder.deliver(batch, self._folders.push_mode_of(folder), examined)
+
+    async def _select(self, folder: Folder) -> SelectResult:
         if self._session.folder != folder.name:
-            if commands := self._armed.disarm():
+            if commands := self._notify.clear():
                 await self._session.send(commands)
             await self._session.examine(folder.name)
         return self._session.selected
 
-    async def settle_all(self, folders: list[Folder]) -> bool:
-        """Settle folders, asked for in one write; return if all of them are there."""
-        session = self._session
-        looks = [session.look(folder.name, None, opens=True) for folder in folders]
-        examines = [command for look in looks for command in look.commands]
-        await session.send([*self._armed.disarm(), *examines])
-        are_there = True
-        silent: list[Folder] = []
-        for folder, look in zip(folders, looks, strict=True):
-            try:
-                opened = await session.opened(look)
-            except FolderNotFound as error:
-                self._vanished(folder, error)
-                are_there = False
-                continue
-            if opened.uid_next is None:
-                silent.append(folder)  # It has to be asked for while it is open.
-            else:
-                await self._settle_open(folder)
-        for folder in silent:
-            are_there &= await self.settle(folder)
-        return are_there
-
-    async def settle(self, folder: Folder) -> bool:
-        """Settle a folder; return if it is there."""
+    async def _resync(self, folder: Folder) -> bool:
+        """Give a folder a valid mark; return whether it exists."""
         try:
-            await self.open(folder)
+            await self._select(folder)
         except FolderNotFound as error:
-            self._vanished(folder, error)
+            self._folders.mark_missing(folder, error)
             return False
-        await self._settle_open(folder)
+        await self._resync_selected(folder)
         return True
 
-    async def renumber(self, folder: Folder) -> None:
-        """Settle a folder whose mark means nothing any more."""
-        self._renumbered += 1
-        if self._renumbered > MAX_RENUMBERED:
-            raise ImapError("the server numbers a folder anew again and again")
-        await self.settle(folder)
-
-    async def _settle_open(self, folder: Folder) -> None:
-        await folder.settle(self._session, self._mode_of(folder))
-        folder.is_due = True
+    async def _resync_selected(self, folder: Folder) -> None:
+        await folder.resync(self._session, self._folders.push_mode_of(folder))
+        folder.needs_sync = True

@@ -1,4 +1,4 @@
-"""Why, and when, folders have to be looked at again."""
+"""When the next sync cycle is due, and why."""
 
 import asyncio
 import math
@@ -6,74 +6,77 @@ from typing import Final
 
 from ..wire.unsolicited import Unsolicited
 
-# Seconds between rounds that changed flags ask for, or news that turn out to be none.
-PACE: Final = 0.5
-# Rounds in a row that found nothing though there was a reason to look, until they are paced.
-MAX_FRUITLESS: Final = 3
+# Seconds between two cycles that are not urgent: after changed flags, or if cycles were empty.
+CYCLE_INTERVAL_SECONDS: Final = 0.5
+# Consecutive cycles with a reason that found no mail. After these, cycles are rate limited.
+MAX_EMPTY_CYCLES: Final = 3
 
 
 class SyncSchedule:
-    """Why the next round is due, and when; all times are the loop's."""
+    """Collects the reasons for the next sync cycle. All times are those of the event loop."""
 
     def __init__(self) -> None:
-        """Start with every reason: nothing is known."""
+        """Start with a full sync: nothing is known yet."""
         self._loop = asyncio.get_running_loop()
-        self._swept_at = -math.inf
-        self._changed_at = math.inf  # of the first news since the last round
-        self.growth = 0  # messages more, as far as the server has told
+        self._cycle_ended_at = -math.inf
+        self._changed_at = math.inf  # the first change since the last cycle
+        self.growth = 0  # messages added since the last cycle, according to EXISTS
         self._was_pushed = False
-        self._fruitless = 0
-        # A peek, which asks for UIDs only, is not enough.
-        self.must_sweep = True
+        self._empty_cycles = 0
+        # A UID check, which requests UIDs only, is not sufficient.
+        self.needs_full_sync = True
 
     @property
-    def has_news(self) -> bool:
-        """Return if the open folder has changed since the last round."""
+    def has_changes(self) -> bool:
+        """Return whether the selected folder has changed since the last cycle."""
         return self._changed_at < math.inf
 
     @property
     def expects_mail(self) -> bool:
-        """Return if there is mail to be fetched, as far as one can tell."""
-        return self.must_sweep or (self.growth > 0 and not self._was_pushed)
+        """Return whether there is probably new mail to fetch."""
+        return self.needs_full_sync or (self.growth > 0 and not self._was_pushed)
 
     @property
-    def is_paced(self) -> bool:
-        """Return if news turned out to be none again and again."""
-        return self._fruitless >= MAX_FRUITLESS
+    def is_rate_limited(self) -> bool:
+        """Return whether the last cycles had a reason but found no mail."""
+        return self._empty_cycles >= MAX_EMPTY_CYCLES
 
     @property
-    def paced_at(self) -> float:
-        """Return when the next round may come that is not urgent."""
-        return self._swept_at + PACE
+    def rate_limited_until(self) -> float:
+        """Return when a cycle that is not urgent may start."""
+        return self._cycle_ended_at + CYCLE_INTERVAL_SECONDS
 
-    def hear(self, news: Unsolicited) -> None:
-        """Take what the server told of the open folder."""
-        if news.changed:
+    def record(self, unsolicited: Unsolicited) -> None:
+        """Record unsolicited responses about the selected folder."""
+        if unsolicited.changed:
             self._changed_at = min(self._changed_at, self._loop.time())
-            self.growth += news.grown
+            self.growth += unsolicited.grown
 
-    def pushed(self) -> None:
-        """Note that the mail itself came with the news."""
+    def mark_pushed(self) -> None:
+        """Record that NOTIFY already brought the new mail."""
         self._was_pushed = True
 
-    def begin(self) -> bool:
-        """Begin a round, which answers all reasons so far; return if growth was one."""
+    def begin_cycle(self) -> bool:
+        """Clear all reasons; return whether the selected folder had grown."""
         has_grown = self.growth > 0
         self._changed_at = math.inf
         self.growth = 0
-        self._was_pushed = self.must_sweep = False
+        self._was_pushed = self.needs_full_sync = False
         return has_grown
 
-    def end(self, *, found: int, had_reason: bool) -> None:
-        """End a round."""
-        self._swept_at = self._loop.time()
-        self._fruitless = 0 if found else self._fruitless + had_reason
+    def end_cycle(self, *, found: int, had_reason: bool) -> None:
+        """Record the number of new messages and whether there was a reason to look."""
+        self._cycle_ended_at = self._loop.time()
+        self._empty_cycles = 0 if found else self._empty_cycles + had_reason
 
-    def due_at(self, *, brings_mail: bool) -> float:
-        """Return when the news so far are to be looked into; `brings_mail`: NOTIFY does."""
-        if not self.has_news:
+    def due_at(self, *, is_mail_pushed: bool) -> float:
+        """Return when the next cycle is due, infinity if nothing has changed.
+
+        `is_mail_pushed`: NOTIFY brings the mail, so a cycle only finds what NOTIFY left out.
+        """
+        if not self.has_changes:
             return math.inf
-        if brings_mail:
-            # The mail itself has come or is about to: this is for what was passed over.
-            return self._changed_at + PACE
-        return -math.inf if self.growth and not self.is_paced else self.paced_at
+        if is_mail_pushed:
+            return self._changed_at + CYCLE_INTERVAL_SECONDS
+        is_urgent = self.growth and not self.is_rate_limited
+        return -math.inf if is_urgent else self.rate_limited_until

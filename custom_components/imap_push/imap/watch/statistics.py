@@ -1,4 +1,4 @@
-"""What a watcher has done so far, in numbers: nothing of a server's or a mail's words."""
+"""Counters and durations of a watcher. They contain no text of a server or a message."""
 
 import asyncio
 from collections import Counter
@@ -9,7 +9,7 @@ from ..wire.command import Command
 
 @dataclass(slots=True)
 class Durations:
-    """How often something was done, and the seconds that it took."""
+    """How often something was done, and how many seconds it took."""
 
     count: int = 0
     last: float = 0.0
@@ -18,20 +18,20 @@ class Durations:
 
     @property
     def mean(self) -> float:
-        """Return the seconds that it took on average."""
+        """Return the mean duration in seconds, 0 if there is none."""
         return self.total / self.count if self.count else 0.0
 
     def measure(self, command: Command) -> None:
-        """Note how long it takes until a command is done well."""
+        """Add the duration of a command when its tagged OK arrives."""
 
-        def note(_: object) -> None:
+        def add_if_complete(_: object) -> None:
             if command.is_complete:
-                self.took(asyncio.get_running_loop().time() - command.started)
+                self.add(asyncio.get_running_loop().time() - command.started)
 
-        command.completed.add_done_callback(note)
+        command.completed.add_done_callback(add_if_complete)
 
-    def took(self, seconds: float) -> None:
-        """Note that it was done once more."""
+    def add(self, seconds: float) -> None:
+        """Add one duration."""
         self.count += 1
         self.last = seconds
         self.longest = max(self.longest, seconds)
@@ -40,14 +40,14 @@ class Durations:
 
 @dataclass(slots=True)
 class Statistics:
-    """What a watcher has done so far.
+    """What a watcher has done since it was created.
 
-    `mails` are those delivered, `sweeps` the round trips that looked for them. `sessions` are
-    those that logged in; `losses` tells, by the error's class, why sessions ended or did not
-    come about.
+    `mails` counts delivered messages. `syncs` has the durations of the FETCH commands that look
+    for new messages. `sessions` counts successful logins. `losses` counts, by class of the
+    error, why a session ended or could not be opened.
     """
 
     mails: int = 0
     sessions: int = 0
     losses: Counter[str] = field(default_factory=Counter)
-    sweeps: Durations = field(default_factory=Durations)
+    syncs: Durations = field(default_factory=Durations)

@@ -1,4 +1,4 @@
-"""What is asked of folders that are not open: STATUS, now and then."""
+"""Polls folders that are not selected with STATUS (RFC 3501 6.3.10)."""
 
 import asyncio
 from collections.abc import Callable, Iterable
@@ -7,6 +7,8 @@ from typing import Final
 from ..errors import CommandRefused, FolderNotFound
 from ..session.session import Session, status_command
 from ..wire.command import Command
+from ..wire.mailbox_name import is_folder
+from ..wire.parser import Data, parse_status
 from ..wire.response_codes import is_missing_folder
 from .folder import Folder
 
@@ -14,55 +16,59 @@ _ITEMS: Final = "MESSAGES UIDNEXT UIDVALIDITY UNSEEN"
 
 
 class StatusPoller:
-    """Asks for folders by STATUS; `due_at` is the loop's time at which that is to be done."""
+    """Polls folders with STATUS. `due_at` is the time of the event loop of the next poll."""
 
     def __init__(self, session: Session) -> None:
-        """Ask on this session."""
+        """Poll on this session, starting with the first cycle."""
         self._session = session
         self._loop = asyncio.get_running_loop()
         self.due_at = self._loop.time()
-        self._asked: dict[Folder, Command] = {}
-        # It grows with every change, of flags too (RFC 7162 3.1.2).
-        self._asks_for_modseq = "CONDSTORE" in session.capabilities
+        self._sent: dict[Folder, Command] = {}
+        # It increases with every change, including changes of flags (RFC 7162 3.1.2).
+        self._requests_modseq = "CONDSTORE" in session.capabilities
 
-    def ask_now(self) -> None:
-        """Let the folders be asked for in the next round."""
+    def poll_now(self) -> None:
+        """Poll in the next cycle."""
         self.due_at = self._loop.time()
 
     def commands(self, folders: Iterable[Folder], interval: float) -> list[Command]:
-        """Return a STATUS for each folder that is not looked at anyway, if it is time to ask."""
-        self._asked.clear()
+        """Return a STATUS for each folder that is not synced anyway, [] if no poll is due.
+
+        `interval` is the number of seconds until the next poll.
+        """
+        self._sent.clear()
         now = self._loop.time()
         if now < self.due_at:
             return []
         self.due_at = now + interval
-        items = f"{_ITEMS} HIGHESTMODSEQ" if self._asks_for_modseq else _ITEMS
+        items = f"{_ITEMS} HIGHESTMODSEQ" if self._requests_modseq else _ITEMS
         for folder in folders:
-            if not folder.is_due:
-                self._asked[folder] = status_command(folder.name, items)
-        return list(self._asked.values())
+            if not folder.needs_sync:
+                self._sent[folder] = status_command(folder.name, items)
+        return list(self._sent.values())
 
-    async def take_answers(
-        self, vanished: Callable[[Folder, FolderNotFound], None]
+    async def process_replies(
+        self, mark_missing: Callable[[Folder, FolderNotFound], None]
     ) -> None:
-        """Let the folders know what was told of them."""
-        for folder, command in self._asked.items():
+        """Update the polled folders. `mark_missing` is called for those that do not exist."""
+        for folder, command in self._sent.items():
             try:
                 numbers = await self._session.status(command, folder.name)
             except CommandRefused as error:
-                self._refused(folder, error, vanished)
+                if is_missing_folder(error):
+                    mark_missing(folder, FolderNotFound(error.text))
+                elif self._requests_modseq:
+                    # Some servers announce CONDSTORE and refuse HIGHESTMODSEQ in STATUS.
+                    self._requests_modseq = False
+                    self.poll_now()
             else:
-                folder.told(numbers, asked=True)
+                folder.on_status(numbers, is_requested=True)
 
-    def _refused(
-        self,
-        folder: Folder,
-        error: CommandRefused,
-        vanished: Callable[[Folder, FolderNotFound], None],
-    ) -> None:
-        if is_missing_folder(error):
-            vanished(folder, FolderNotFound(error.text))
-        elif self._asks_for_modseq:
-            # Not everyone who offers CONDSTORE tells of it here.
-            self._asks_for_modseq = False
-            self.ask_now()
+
+def process_unsolicited(data: Data, folders: Iterable[Folder]) -> list[Folder]:
+    """Process an unsolicited STATUS response; return the folders that it is for."""
+    name, numbers = parse_status(data)
+    found = [folder for folder in folders if is_folder(name, folder.name)]
+    for folder in found:
+        folder.on_status(numbers, is_requested=False)
+    return found

@@ -1,14 +1,34 @@
-"""The life of one connection: connect, watch, notice its end, connect again."""
+"""Keeps one connection of an account running: connects, watches, reconnects, reports outages.
+
+                  +------------- pause <-------------+
+                  v                                  |
+    start --> connecting -------- error ---------> lost --> released --> end
+                  |                                  ^
+                  | logged in                        |
+                  v                                  |
+               syncing ------ the session ends ------+
+                  |  ^                               |
+      all folders |  | a change, or a refresh        |
+      are in sync |  | or poll is due                |
+                  v  |                               |
+               watching ----- the session ends ------+
+
+connecting: waits for the login limiter, then TCP, TLS and LOGIN.
+syncing, watching: `FolderLoop`. watching is IDLE, NOTIFY, or waiting for the next poll.
+lost: an outage is reported after OUTAGE_GRACE_SECONDS, or immediately if the user has to act.
+pause: the backoff, and what the server requested. None if the server was unreachable.
+released: this connection was refused or failed repeatedly, and another connection of the
+account, which is watching, gets the folders.
+"""
 
 import asyncio
-from collections.abc import Callable
 import contextlib
 import dataclasses
 import logging
 import math
-from typing import Final
+from typing import Final, Protocol
 
-from ..auth.backoff import Backoff
+from ..auth.login_limiter import Backoff
 from ..errors import (
     FolderNotFound,
     ImapError,
@@ -27,194 +47,207 @@ from .wait_strategy import StrategyChooser, WaitStrategy
 
 _LOGGER = logging.getLogger(__name__)
 
-# Seconds that an outage may last before it is told: most are over by then.
-GRACE: Final = 30.0
-# Sessions in a row that did not come to watching, until another connection takes the folders.
+# Most outages are shorter than this. They are not reported.
+OUTAGE_GRACE_SECONDS: Final = 30.0
+# Consecutive sessions that ended before all folders were in sync. After these, another
+# connection gets the folders.
 MAX_FAILURES: Final = 3
 
 
+class Owner(Protocol):
+    """Decides which connection has which folders."""
+
+    def publish(self) -> None:
+        """Report the state: a public attribute or the state of a folder has changed."""
+
+    def distribute(self, supervisor: ConnectionSupervisor) -> None:
+        """Give folders connections of their own: IDLE covers only the first one."""
+
+    def release(self, supervisor: ConnectionSupervisor, error: ImapError) -> bool:
+        """Give the folders to another connection; return True if there is one."""
+
+
 class ConnectionSupervisor:
-    """One connection after another that watches the same folders."""
+    """Watches a list of folders in one session after another."""
 
     def __init__(
         self,
         folders: list[Folder],
-        shared: Context,
-        publish: Callable[[], None],
-        spread: Callable[[ConnectionSupervisor], None],
-        surrender: Callable[[ConnectionSupervisor, ImapError], bool],
+        context: Context,
+        owner: Owner,
     ) -> None:
-        """Watch these folders; one of them is open while we wait, the others are its guests.
-
-        `publish` is called when the attributes without underscore, or the folders' states, have
-        changed; `spread` when the guests had better have connections of their own; `surrender`
-        when the server allows no such connection, or has no such folder: it returns if the
-        folders are cared for.
-        """
+        """Watch these folders. While waiting, the first is selected in IMAP."""
         self.folders = folders
         self.mode = PushMode.OFF
         self.capabilities: frozenset[str] = frozenset()
         self.error: ImapError | None = None
-        self._shared = shared
-        self._publish = publish
-        self._spread = spread
-        self._surrender = surrender
-        self._choice = StrategyChooser(shared.options, quirks_of(shared.account.host))
-        self._opened_at = math.inf  # the loop's time at which the session came about
-        self._failures = 0  # in a row
+        self._context = context
+        self._owner = owner
+        quirks = quirks_of(context.account.host)
+        self._chooser = StrategyChooser(context.options, quirks)
+        # The time of the event loop at which the session was opened.
+        self._opened_at = math.inf
+        self._failures = 0  # consecutive
         self.has_watched = False
         self._outage: asyncio.TimerHandle | None = None
         self._session: Session | None = None
-        self._hurry = asyncio.Event()  # ends a pause between sessions
+        self._retry_now = asyncio.Event()  # ends the pause between two sessions
 
     @property
     def is_watching(self) -> bool:
-        """Return if all is well with its connection."""
+        """Return whether the connection works and its folders have been in sync."""
         return self.has_watched and self.error is None
 
-    def adopt(self, folders: list[Folder]) -> None:
-        """Care for more folders, from now on."""
+    def assign(self, folders: list[Folder]) -> None:
+        """Watch more folders."""
         for folder in folders:
-            folder.is_due = True
+            folder.needs_sync = True
         self.folders.extend(folders)
         self.wake()
 
     def wake(self) -> None:
-        """End a time of waiting for news: there is something to do in the folders."""
+        """End the wait of the session: a folder has to be synced or dropped."""
         if self._session is not None:
-            self._session.news.wake()
+            self._session.unsolicited.wake()
 
     def check_now(self) -> None:
-        """Look at all folders at once, or connect at once."""
+        """Sync all folders now, or connect now."""
         for folder in self.folders:
-            folder.is_due = True
+            folder.needs_sync = True
         self.wake()
-        self._hurry.set()
+        self._retry_now.set()
 
     async def run(self) -> None:
-        """Live one session after another, until cancelled, or until others care for the folders."""
+        """Run sessions until cancelled, or until another connection gets the folders."""
         backoff = Backoff()
         loop = asyncio.get_running_loop()
         try:
             while True:
                 self._opened_at = math.inf
-                error = await self._live()
-                self._shared.statistics.losses[type(error).__name__] += 1
+                error = await self._run_session()
+                self._context.statistics.losses[type(error).__name__] += 1
                 self._failures += 1
-                is_cared_for = self._is_useless(error) and self._surrender(self, error)
-                if not is_cared_for:
-                    self._lost(error)
-                if self._needs_login(error):
-                    self._ask_for_login()
-                if is_cared_for:
+                is_released = self._is_unusable(error) and self._owner.release(
+                    self, error
+                )
+                if not is_released:
+                    self._handle_loss(error)
+                self._request_credentials(error)
+                if is_released:
                     return
-                # Where nobody answers dialling is patient, and asks nothing of the server.
+                # An unreachable server is dialed until it answers, so no pause is needed.
                 if not isinstance(error, Unreachable):
                     delay = backoff.delay(loop.time() - self._opened_at)
                     await self._pause(delay, error.retry_after or 0.0)
         finally:
-            self._end_outage()
+            self._cancel_outage()
 
     async def _pause(self, seconds: float, at_least: float) -> None:
-        """Stay away; the user may end that, but for what the server asked for."""
+        """Pause; `check_now` ends the pause, except for the time that the server requested."""
         await asyncio.sleep(at_least)
-        self._hurry.clear()
+        self._retry_now.clear()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, seconds - at_least)):
-                await self._hurry.wait()
+                await self._retry_now.wait()
 
-    async def _live(self) -> ImapError:
-        """Watch until something ends it; return what."""
-        shared = self._shared
+    async def _run_session(self) -> ImapError:
+        """Open a session and watch until it ends; return the error that ended it."""
+        context = self._context
         try:
-            async with shared.logins.attempt():
+            async with context.logins.attempt():
                 self._session = session = await Session.open(
-                    shared.account,
-                    shared.listener.alerted,
-                    shared.pipelining,
-                    patiently=self.error is not None,
+                    context.account,
+                    context.listener.alerted,
+                    context.pipelining,
+                    retry=self.error is not None,
                 )
-            shared.statistics.sessions += 1
+            context.statistics.sessions += 1
             self._opened_at = asyncio.get_running_loop().time()
             self.capabilities = session.capabilities
-            watch = FolderLoop(
+            loop = FolderLoop(
                 session,
                 self.folders,
-                self._choice,
-                shared.statistics,
-                self._publish,
-                self._watching,
+                self._chooser,
+                context.statistics,
+                self,
             )
             try:
-                await watch.run()
+                await loop.run()
             finally:
                 await session.close()
         except ImapError as error:
             return error
         except Exception as error:
             _LOGGER.exception("Unexpected error while watching an account")
-            return ImapError(type(error).__name__)  # Its words may hold the password.
+            # The text of the exception may contain the password.
+            return ImapError(type(error).__name__)
 
-    def _is_useless(self, error: ImapError) -> bool:
-        """Return if the folders had better be watched by another connection, if there is one."""
+    def _is_unusable(self, error: ImapError) -> bool:
+        """Return whether another connection should get the folders, if there is one."""
         if isinstance(error, TooManyConnections | FolderNotFound | TokenRevoked):
             return True
         return self._failures >= (MAX_FAILURES if self.has_watched else 1)
 
-    def _needs_login(self, error: ImapError) -> bool:
-        """Return if the user has to act; without new tokens that is so even if others still live."""
-        if isinstance(error, TokenRevoked):
-            return True
-        logins = self._shared.logins
-        return isinstance(error, LoginRefused) and logins.have_just_been_refused
+    def _request_credentials(self, error: ImapError) -> None:
+        """Request new credentials if logins were refused too often or the token was revoked.
 
-    def _ask_for_login(self) -> None:
-        try:
-            self._shared.listener.login_refused()
-        except Exception:
-            _LOGGER.exception("Error while asking for a login")
+        A revoked token is reported even if other connections still work: they cannot reconnect.
+        """
+        logins = self._context.logins
+        is_refused = (
+            isinstance(error, LoginRefused) and logins.has_reached_refusal_limit
+        )
+        if is_refused or isinstance(error, TokenRevoked):
+            try:
+                self._context.listener.login_refused()
+            except Exception:
+                _LOGGER.exception("Error in the listener for refused logins")
 
-    def _watching(self, push: WaitStrategy) -> None:
-        """Tell that all folders are being watched, and what is in them."""
-        self._end_outage()
+    def folders_changed(self) -> None:
+        """Report that the state of a folder has changed during a wait."""
+        self._owner.publish()
+
+    def watching(self, strategy: WaitStrategy) -> None:
+        """Report that all folders are watched and in sync."""
+        self._cancel_outage()
         self._failures, self.has_watched = 0, True
-        self.mode, self.error = push.mode, None
-        self._tell_folders(push)
-        self._publish()
-        if push.mode is PushMode.IDLE and len(self.folders) > 1:
-            self._spread(self)
+        self.mode, self.error = strategy.mode, None
+        self._update_folder_states(strategy)
+        self._owner.publish()
+        if strategy.mode is PushMode.IDLE and len(self.folders) > 1:
+            self._owner.distribute(self)
 
-    def _lost(self, error: ImapError) -> None:
-        """Tell that nothing is watched: at once if the user can do something about it."""
+    def _handle_loss(self, error: ImapError) -> None:
+        """Report the loss of the connection, immediately if the user has to act."""
         self.error = error
-        missing = isinstance(error, FolderNotFound)
-        if self.mode is PushMode.OFF or missing or isinstance(error, LoginRefused):
-            self._tell_outage()
+        is_missing = isinstance(error, FolderNotFound)
+        if self.mode is PushMode.OFF or is_missing or isinstance(error, LoginRefused):
+            self._report_outage()
         elif self._outage is None:
             loop = asyncio.get_running_loop()
-            self._outage = loop.call_later(GRACE, self._tell_outage)
+            self._outage = loop.call_later(OUTAGE_GRACE_SECONDS, self._report_outage)
 
-    def _tell_outage(self) -> None:
-        self._end_outage()
+    def _report_outage(self) -> None:
+        self._cancel_outage()
         self.mode = PushMode.OFF
-        self._tell_folders(None)
-        self._publish()
+        self._update_folder_states(None)
+        self._owner.publish()
 
-    def _tell_folders(self, push: WaitStrategy | None) -> None:
-        """Set what the folders' states have from their connection; None is without one."""
+    def _update_folder_states(self, strategy: WaitStrategy | None) -> None:
+        """Set the part of the folders' states that depends on the connection, None if lost."""
         for folder in self.folders:
             mode = PushMode.OFF
-            if push is not None and not folder.state.missing:
-                is_home = folder is self.folders[0]
-                mode = push.mode if is_home else push.guest_mode
+            if strategy is not None and not folder.state.missing:
+                is_selected = folder is self.folders[0]
+                mode = strategy.mode if is_selected else strategy.unselected_mode
             folder.state = dataclasses.replace(
                 folder.state,
                 available=mode is not PushMode.OFF,
                 push_mode=mode,
-                push_is_silent=self._choice.is_silent,
+                push_is_silent=self._chooser.is_silent,
             )
 
-    def _end_outage(self) -> None:
+    def _cancel_outage(self) -> None:
         if self._outage is not None:
             self._outage.cancel()
             self._outage = None

@@ -1,4 +1,33 @@
-"""The ways to wait for new mail, and which one to take."""
+"""How to wait for new mail: NOTIFY, IDLE or polling, and which of them to use.
+
+IDLE (RFC 2177). It announces changes of the selected folder only. DONE, FETCH and the next IDLE
+are sent in one write, so a message arrives one round trip after EXISTS:
+
+    S: * 42 EXISTS                        a message arrived
+    C: DONE
+    C: a7 UID FETCH 1007:* (UID ...)      from the mark on
+    C: a8 UID SEARCH RETURN (COUNT) UNSEEN
+    C: a9 IDLE
+    S: a6 OK Idle completed
+    S: * 42 FETCH (UID 1007 ...)
+    S: a7 OK Fetch completed
+       ...
+    S: + idling
+
+NOTIFY (RFC 5465). It announces changes of all folders. With `selected`, it also brings the new
+messages of the selected folder. IDLE is sent too: it makes the server report immediately.
+
+    C: a3 EXAMINE INBOX
+    C: a4 NOTIFY SET STATUS (selected (MessageNew (UID ...) MessageExpunge FlagChange))
+          (mailboxes (Work) (MessageNew MessageExpunge FlagChange))
+    S: * STATUS Work (MESSAGES 9 UIDNEXT 10 UIDVALIDITY 1)    the current state
+    S: a4 OK NOTIFY completed
+    C: a5 IDLE
+    S: + idling
+    S: * 42 EXISTS
+    S: * 42 FETCH (UID 1007 ...)          delivered without a request
+    S: * STATUS Work (UIDNEXT 11 MESSAGES 10)                 starts a sync of Work
+"""
 
 import asyncio
 from collections.abc import Iterable
@@ -13,71 +42,72 @@ from ..wire.mailbox_name import encode_folder, quote
 
 _LOGGER = logging.getLogger(__name__)
 
-# Seconds of the first IDLE after news. Some servers (pymap is one) never announce what came
-# between the last command and IDLE; each IDLE without news makes the next one longer.
-IDLE_FIRST: Final = 2.0
+# The first IDLE after a change is short. Some servers (for example pymap) do not announce a
+# message that arrived between the last command and IDLE. Each IDLE without a change makes the
+# next one longer.
+IDLE_FIRST_SECONDS: Final = 2.0
 IDLE_GROWTH: Final = 4.0
-# Seconds that a shortened refresh has at the least.
-IDLE_SHORTEST: Final = 30.0
-# Sweeps in a row that found mail which was not announced, until push counts as silent.
+# A missed message shortens the refresh interval of IDLE, but not below this.
+IDLE_MIN_REFRESH_SECONDS: Final = 30.0
+# Consecutive syncs that found unannounced mail before a push mode counts as silent.
 MAX_MISSES: Final = 3
-# Seconds until a silent push is tried again.
-SILENCE: Final = 3600.0
+# How long a silent push mode is not used.
+SILENT_SECONDS: Final = 3600.0
 
 
 class WaitStrategy:
-    """A way to wait. `seconds` is how long to wait at the most.
+    """A way to wait. `seconds` is the maximum time to wait.
 
-    `idles`: IDLE is under way meanwhile. `tells_of_guests`: the server tells of the folders
-    too that are not open.
+    `uses_idle`: IDLE is sent. `covers_unselected`: the server announces changes of folders that
+    are not selected, too.
     """
 
     mode: ClassVar[PushMode]
-    idles: ClassVar[bool] = True
-    tells_of_guests: ClassVar[bool] = False
+    uses_idle: ClassVar[bool] = True
+    covers_unselected: ClassVar[bool] = False
 
     def __init__(self, seconds: float) -> None:
-        """Wait at most so long."""
+        """Wait at most so many seconds."""
         self.seconds = seconds
 
     @property
-    def guest_mode(self) -> PushMode:
-        """Return how new mail of a folder becomes known that is not open."""
-        return self.mode if self.tells_of_guests else PushMode.POLL
+    def unselected_mode(self) -> PushMode:
+        """Return the push mode of folders that are not selected."""
+        return self.mode if self.covers_unselected else PushMode.POLL
 
     @property
     def is_silent(self) -> bool:
-        """Return if mail keeps coming that is not announced."""
+        """Return whether the server repeatedly did not announce new mail."""
         return False
 
-    def stumbled(self) -> None:
-        """Learn that the server did not keep it up: it had more to tell than it could, or left."""
+    def count_miss(self) -> None:
+        """Record that notifications were lost, or that the server ended IDLE too early."""
 
-    def refused(self) -> None:
-        """Learn that the server does not do it."""
+    def mark_refused(self) -> None:
+        """Record that the server refused the command."""
 
-    def learn(self, found: int, *, announced: bool) -> None:
-        """Learn from how many mails a sweep found, and if there was a reason to look."""
+    def record_sync(self, found: int, *, announced: bool) -> None:
+        """Record how many messages a sync found, and whether they had been announced."""
 
 
 class IdleWait(WaitStrategy):
-    """The server announces changes of the open folder while IDLE is under way (RFC 2177).
+    """The server announces changes of the selected folder during IDLE (RFC 2177).
 
-    IDLE is left and begun again after `refresh` seconds, with a sweep between: that bounds how
-    long a link that died unseen stays unnoticed. A refresh of up to 29 minutes is allowed.
+    IDLE is ended and sent again after the refresh interval, with a sync between the two. This
+    limits how long a dead connection stays undetected. RFC 2177 allows up to 29 minutes.
     """
 
     mode = PushMode.IDLE
 
     def __init__(self, refresh: float) -> None:
-        """Start with a short IDLE."""
+        """Start with a short IDLE; `refresh` is the maximum in seconds."""
         self._refresh = refresh
         self._misses = 0
         super().__init__(self._first)
 
     @property
     def _first(self) -> float:
-        return min(IDLE_FIRST, self._refresh)
+        return min(IDLE_FIRST_SECONDS, self._refresh)
 
     @property
     @override
@@ -85,95 +115,97 @@ class IdleWait(WaitStrategy):
         return self._misses >= MAX_MISSES
 
     @override
-    def stumbled(self) -> None:
+    def count_miss(self) -> None:
         self._misses += 1
 
     @override
-    def refused(self) -> None:
+    def mark_refused(self) -> None:
         self._misses = MAX_MISSES
 
     @override
-    def learn(self, found: int, *, announced: bool) -> None:
+    def record_sync(self, found: int, *, announced: bool) -> None:
         grown = min(self.seconds * IDLE_GROWTH, self._refresh)
         self.seconds = self._first if announced or found else grown
         if found and announced:
             self._misses = 0
         elif found:
             self._misses += 1
-            self._refresh = max(self._refresh / 2, IDLE_SHORTEST)
+            self._refresh = max(self._refresh / 2, IDLE_MIN_REFRESH_SECONDS)
 
 
 class NotifyWait(IdleWait):
-    """The server tells of all folders, and brings the mail of the open one (RFC 5465).
+    """The server announces changes of all folders and brings new messages (RFC 5465).
 
-    IDLE keeps a read pending on the server's side and bounds silence as it does by itself.
+    IDLE keeps the server reporting, and its refresh limits silence in the same way.
     """
 
     mode = PushMode.NOTIFY
-    tells_of_guests = True
+    covers_unselected = True
 
     @property
     @override
     def _first(self) -> float:
-        # What comes between two commands is told, too: there is no gap before IDLE.
+        # Changes between two commands are announced, too. A short first IDLE is not needed.
         return self._refresh
 
     @staticmethod
-    def wish(guests: Iterable[str], text: TextRequest) -> str:
-        """Return what is asked for: home's mail, with so much of its text, and its guests' news."""
+    def spec(unselected: Iterable[str], text: TextRequest) -> str:
+        """Return the arguments of NOTIFY, with the FETCH items of the selected folder's mail."""
         events = "MessageNew {}MessageExpunge FlagChange"
         selected = events.format(f"{fetch_items(text)} ")
-        names = " ".join(quote(encode_folder(name)) for name in guests)
+        names = " ".join(quote(encode_folder(name)) for name in unselected)
         if not names:
             return f"SET (selected ({selected}))"
         others = events.format("")
         return f"SET STATUS (selected ({selected})) (mailboxes ({names}) ({others}))"
 
     @staticmethod
-    def arm(wish: str) -> Command:
-        """Return the command that asks for all of it; it collects how things are now."""
-        return Command("NOTIFY", wish, frozenset({"STATUS"}))
+    def set_command(spec: str) -> Command:
+        """Return the NOTIFY command. It collects the STATUS of each folder."""
+        return Command("NOTIFY", spec, frozenset({"STATUS"}))
 
     @staticmethod
-    def disarm() -> Command:
-        """Return the command that asks for nothing any more.
+    def clear_command() -> Command:
+        """Return the command that ends all notifications.
 
-        Dovecot 2.3 dies (mail.c, "headers->box == mail->box") when it brings a mail of one
-        folder after it has brought one of another, unless it was armed anew in between.
+        It is needed before another folder is selected: Dovecot 2.3 fails an assertion (mail.c,
+        "headers->box == mail->box") if it brings messages of two folders after one NOTIFY SET.
         """
         return Command("NOTIFY", "NONE")
 
 
 class PollWait(WaitStrategy):
-    """The folder is looked at afresh every `seconds`."""
+    """The folder is synced every `seconds`; nothing is announced."""
 
     mode = PushMode.POLL
-    idles = False
+    uses_idle = False
 
 
 WORST_FIRST: Final = (PushMode.POLL, PushMode.IDLE, PushMode.NOTIFY)
 
 
 class StrategyChooser:
-    """Which way to wait: the best that server and user allow and that was not silent lately."""
+    """Chooses the best strategy that the server and the options allow and that is not silent."""
 
     def __init__(self, options: WatchOptions, quirks: Quirks) -> None:
         """Choose for a server with these quirks."""
         self._options = options
         self._quirks = quirks
-        self._silent_until: dict[PushMode, float] = {}  # the loop's time
+        self._silent_until: dict[PushMode, float] = {}  # times of the event loop
 
     @property
     def is_silent(self) -> bool:
-        """Return if a way that the server offers is left out because it was silent."""
+        """Return whether a push mode is not used because it was silent."""
         return any(map(self._is_silent, self._silent_until))
 
-    def interval(self, push: WaitStrategy) -> float:
-        """Return the seconds between questions after folders that are not open."""
-        return push.seconds if push.tells_of_guests else self._options.poll_interval
+    def status_interval(self, strategy: WaitStrategy) -> float:
+        """Return the seconds between two STATUS polls of a folder that is not selected."""
+        if strategy.covers_unselected:
+            return strategy.seconds
+        return self._options.poll_interval
 
     def best(self, capabilities: frozenset[str]) -> WaitStrategy:
-        """Return the best way to wait."""
+        """Return the best strategy at the moment."""
         options, quirks = self._options, self._quirks
         if not announces_mail(options, quirks, capabilities):
             return PollWait(options.poll_interval)
@@ -184,32 +216,34 @@ class StrategyChooser:
             return IdleWait(quirks.idle_refresh)
         return PollWait(options.poll_interval)
 
-    def revised(self, push: WaitStrategy, capabilities: frozenset[str]) -> WaitStrategy:
-        """Return how to wait from now on: by another way if this one is silent, or a better one."""
-        if push.is_silent:
+    def update(
+        self, strategy: WaitStrategy, capabilities: frozenset[str]
+    ) -> WaitStrategy:
+        """Return `strategy`, or another one if it is silent or a better one is possible."""
+        if strategy.is_silent:
             _LOGGER.warning(
                 "%s announces no new mail; it is tried again in an hour",
-                push.mode.upper(),
+                strategy.mode.upper(),
             )
             now = asyncio.get_running_loop().time()
-            self._silent_until[push.mode] = now + SILENCE
+            self._silent_until[strategy.mode] = now + SILENT_SECONDS
             return self.best(capabilities)
         best = self.best(capabilities)
-        return best if _rank(best) > _rank(push) else push
+        return best if _rank(best) > _rank(strategy) else strategy
 
     def _is_silent(self, mode: PushMode) -> bool:
         now = asyncio.get_running_loop().time()
         return now < self._silent_until.get(mode, 0.0)
 
 
-def _rank(push: WaitStrategy) -> int:
-    return WORST_FIRST.index(push.mode)
+def _rank(strategy: WaitStrategy) -> int:
+    return WORST_FIRST.index(strategy.mode)
 
 
 def announces_mail(
     options: WatchOptions, quirks: Quirks, capabilities: frozenset[str]
 ) -> bool:
-    """Return if new mail becomes known without asking for it, as far as the server says."""
+    """Return whether the server announces new mail, according to its capabilities."""
     return options.push and not quirks.idle_is_deaf and "IDLE" in capabilities
 
 
@@ -219,7 +253,7 @@ def explain_push(
     capabilities: frozenset[str],
     state: FolderState,
 ) -> str:
-    """Return how new mail of a folder becomes known, and why not in a better way."""
+    """Return the push mode of a folder, and why it is not a better one."""
     return f"{state.push_mode}: {_reason_for(options, quirks, capabilities, state)}"
 
 
@@ -229,7 +263,7 @@ def _reason_for(
     capabilities: frozenset[str],
     state: FolderState,
 ) -> str:
-    """Return what `StrategyChooser.best` goes by, in words."""
+    """Return the reason for which `StrategyChooser.best` chose the mode."""
     mode = state.push_mode
     if mode is PushMode.OFF:
         return "the folder is missing" if state.missing else "not connected"

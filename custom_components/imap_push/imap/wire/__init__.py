@@ -1,4 +1,7 @@
-"""Bytes of a connection <-> responses: dialing, TLS, framing, parsing, tags, deadlines.
+"""IMAP connections: TCP, TLS, framing, parsing, tags, deadlines.
 
-Nothing here decides what to ask a server. `connection.Connection` is what other packages use.
+    tcp -> tls -> protocol -> framing -> parser -> command (tagged) or unsolicited
+
+This package contains no commands of its own except CAPABILITY, STARTTLS, IDLE and LOGOUT.
+Other packages use `connection.Connection`.
 """

@@ -1,4 +1,4 @@
-"""The certificate that a server shows, for whoever decides whether to trust it."""
+"""Fetch a server's certificate so that the user can decide whether to trust it."""
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -13,16 +13,17 @@ from ..models import Account, Security
 from .connection import Connection
 from .tls import fingerprint_of, unverified_context
 
-# Characters of a name in a certificate that are shown.
+# Characters of a common name that are shown.
 MAX_NAME: Final = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Certificate:
-    """A server's certificate: `fingerprint` is its SHA-256 in hex, the names are common names.
+    """A server's certificate.
 
-    `problem` is why the account's TLS context does not accept it, None if it does. What a
-    certificate does not tell is "", or None for `not_after`.
+    `fingerprint` is its SHA-256 in hex. `subject` and `issuer` are common names, "" if missing.
+    `not_after` is None if it cannot be read. `problem` is why the account's TLS context does
+    not accept the certificate, or None if it does.
     """
 
     fingerprint: str
@@ -33,9 +34,9 @@ class Certificate:
 
 
 async def fetch_certificate(account: Account) -> Certificate:
-    """Connect without logging in, and return the certificate that the server shows.
+    """Connect without logging in and return the server's certificate.
 
-    Raises a CannotConnect, or what else is wrong with the port but for its certificate.
+    Raises what `Connection.open` raises, except CertificateError.
     """
     if account.security is Security.NONE:
         raise TlsError("no certificate without TLS")
@@ -53,7 +54,7 @@ async def fetch_certificate(account: Account) -> Certificate:
 
 
 def _describe(octets: bytes, problem: CertificateProblem | None) -> Certificate:
-    """Return what a certificate says; whoever made it may have written anything into it."""
+    """Parse a certificate. Its contents are not trusted: it may be malformed or misleading."""
     try:
         parsed = x509.load_der_x509_certificate(octets)
         subject, issuer = _name(parsed.subject), _name(parsed.issuer)
@@ -70,5 +71,6 @@ def _describe(octets: bytes, problem: CertificateProblem | None) -> Certificate:
 
 
 def _name(name: x509.Name) -> str:
+    """Return the common name without characters that could be markup or control codes."""
     names = name.get_attributes_for_oid(NameOID.COMMON_NAME)
     return re.sub(r"[^\w .:*@()-]", "", str(names[0].value))[:MAX_NAME] if names else ""

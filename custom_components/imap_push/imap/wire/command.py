@@ -1,4 +1,4 @@
-"""One command on its way: what is sent, what it collects, how it ends."""
+"""One command: the line that is sent, the data that it collects, its completion."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,8 +9,8 @@ from typing import Final
 from ..errors import CommandRefused
 from .parser import Data, Status
 
-# Seconds without a byte after which a command counts as unanswered.
-COMMAND_DEADLINE: Final = 30.0
+# Seconds without a byte from the server after which a command times out.
+COMMAND_DEADLINE_SECONDS: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +23,13 @@ class Completion:
 
 @dataclass(eq=False, slots=True)
 class Command:
-    """One command on its way; `await wait()` gives its completion.
+    """A command that is sent or about to be; `await wait()` returns its completion.
 
-    `collects` names the untagged responses that belong to it. `continuation` answers a
-    `+ text` with the octets of the next line; IDLE answers None, which sends nothing.
-    `more` goes out behind the first line without waiting (LITERAL+, RFC 7888).
-    `secrets` never reach a log. `opens_folder`: what is told before its tagged OK is of the
-    folder that was open before, and belongs to no command behind it.
+    `collects`: names of the untagged responses that belong to it. `continuation` returns the
+    octets that answer `+ text`, without CRLF, or None to send nothing (IDLE). `more` is sent
+    after the first line without waiting for `+` (LITERAL+, RFC 7888). `secrets` are never
+    logged. `opens_folder`: SELECT or EXAMINE. Data before its tagged OK may belong to the
+    folder that was selected before, so later commands do not collect it.
     """
 
     name: str
@@ -37,20 +37,20 @@ class Command:
     collects: frozenset[str] = frozenset()
     continuation: Callable[[bytes], bytes | None] | None = None
     more: bytes = field(default=b"", repr=False)
-    deadline: float | None = COMMAND_DEADLINE
+    deadline: float | None = COMMAND_DEADLINE_SECONDS
     secrets: tuple[str, ...] = field(default=(), repr=False)
     opens_folder: bool = False
     tag: bytes = b""
     started: float = 0.0
     data: list[Data] = field(default_factory=list)
     collected: int = 0  # octets of untagged data
-    cut: int = 0  # responses of which there was no room for more than the beginning
+    cut: int = 0  # number of responses that did not fit and were cut to their beginning
     completed: asyncio.Future[Completion] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
 
     def line(self) -> bytes:
-        """Return the command as it is sent; refuse a first line that would be more than one."""
+        """Return the octets to send; raise ValueError if the arguments contain a line break."""
         text = f"{self.name} {self.arguments}".rstrip(" ")
         if any(character in text for character in "\0\r\n"):
             raise ValueError(f"NUL, CR or LF in a {self.name} command")
@@ -62,41 +62,42 @@ class Command:
             self.completed.set_result(Completion(status, self.data))
 
     def fail(self, error: BaseException) -> None:
-        """End the command without its tagged OK."""
+        """End the command with an error."""
         if not self.completed.done():
             self.completed.set_exception(error)
-            # Of several commands in one write, the first failure is the one that is raised.
+            # Mark the exception as retrieved: of several commands in one write only the first
+            # failure is raised, and asyncio must not log the others.
             self.completed.exception()
 
     @property
     def needs_folder(self) -> bool:
-        """Return if the command is about the messages of the folder that is open."""
+        """Return True if the command needs a selected folder."""
         return self.name.startswith("UID ")
 
     @property
     def is_done(self) -> bool:
-        """Return if the command has ended, one way or the other."""
+        """Return True if the command has completed or failed."""
         return self.completed.done()
 
     @property
     def is_complete(self) -> bool:
-        """Return if the command had its tagged OK."""
+        """Return True if the command has completed with OK."""
         return self.is_done and self.error is None
 
     @property
     def error(self) -> BaseException | None:
-        """Return why a command that is done had no tagged OK."""
+        """Return the error of a command that is done, or None after OK."""
         return self.completed.exception()
 
     async def wait(self) -> Completion:
-        """Wait for the tagged OK; raise CommandRefused or what ended the connection.
+        """Wait for the tagged OK; raise CommandRefused or the error that ended the connection.
 
-        Whoever stops waiting leaves the command under way: its answer will come all the same.
+        Cancelling this does not cancel the command: the server answers it anyway.
         """
         await asyncio.wait([self.completed])
         return self.completed.result()
 
-    async def settled(self) -> None:
-        """Wait until the command is done; raise what ended the connection, but no refusal."""
+    async def wait_until_done(self) -> None:
+        """Wait until the command is done; do not raise CommandRefused."""
         with contextlib.suppress(CommandRefused):
             await self.wait()

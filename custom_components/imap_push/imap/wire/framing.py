@@ -1,7 +1,11 @@
-"""A byte stream cut into IMAP responses (RFC 3501 4.3 and 7), each of bounded size.
+r"""Split a byte stream into IMAP responses (RFC 3501 4.3, 7) of bounded size.
 
-A response that is too large costs that response, not the connection: its octets are skipped
-as they arrive, and only its beginning is kept.
+    * 1 FETCH (UID 7 BODY[TEXT] {5}\r\n    line, announces a literal of 5 octets
+    hello                                   literal
+     FLAGS (\Seen))\r\n                    line, ends the response
+
+A response that is too large does not end the connection: its octets are skipped as they
+arrive, and only its beginning is kept.
 """
 
 from collections.abc import Iterator
@@ -11,9 +15,9 @@ from typing import Final, NamedTuple
 from ..errors import ProtocolError
 from ..limits import MAX_FETCH
 
-# Octets of one response, with the overhead of its parts. SEARCH and ESEARCH hold up to 200,000
-# UIDs. Of the others than FETCH, the largest that a real server sends are some KB: a COPYUID for
-# 500 messages, a CAPABILITY.
+# Octets of one response, including the overhead of its parts. SEARCH and ESEARCH contain up to
+# 200,000 UIDs. The largest others that real servers send, except FETCH, have a few KB: COPYUID
+# for 500 messages, CAPABILITY.
 MAX_SEARCH: Final = 2 * 1024 * 1024
 MAX_OTHER: Final = 64 * 1024
 _LIMITS: Final = {
@@ -21,12 +25,14 @@ _LIMITS: Final = {
     b"SEARCH": MAX_SEARCH,
     b"ESEARCH": MAX_SEARCH,
 }
-PART_OVERHEAD: Final = 60  # octets that a part takes in memory in addition to its own
+PART_OVERHEAD: Final = (
+    60  # octets of memory that a part takes in addition to its contents
+)
 
-# Octets that are skipped of one response: no message has a structure of this size.
+# Octets of one response that are skipped before the connection ends with an error.
 MAX_SKIPPED: Final = 1024 * 1024 * 1024
 
-# Octets of a response that is too large that are kept: its name, and UID or response code.
+# Octets that are kept of a response that is too large: name, and UID or response code.
 MAX_BEGINNING: Final = 1_024
 # Octets at the end of a line that can announce a literal, and a CR.
 _TAIL: Final = len(b"{1234567890+}\r")
@@ -39,14 +45,17 @@ _NAME: Final = re.compile(rb"\* (?:\d{1,10} )?([A-Z]{5,7})(?![A-Z])", re.IGNOREC
 
 
 class Framed(NamedTuple):
-    """A framed response; of one that is too large, `is_cut`, the beginning of its first line."""
+    """A framed response.
+
+    If it is too large, `is_cut` is True and `parts` is the beginning of its first line.
+    """
 
     parts: Parts
     is_cut: bool
 
 
 def literal_size(line: bytes) -> int | None:
-    """Return the size in octets of the literal that a line announces, if it does."""
+    """Return the octets of the literal that a line announces, or None (RFC 3501 4.3)."""
     if not line.endswith(b"}"):
         return None
     match = _LITERAL.search(line)
@@ -54,28 +63,30 @@ def literal_size(line: bytes) -> int | None:
 
 
 class Framer:
-    """Turns chunks of bytes, however they are split, into framed responses.
+    """Turns chunks of bytes into framed responses; chunks may end anywhere.
 
-    Every octet is copied once into the buffer and once out of it; nothing is scanned twice.
-    At most one response of the largest size is held.
+    Work is linear: each octet is copied into the buffer, scanned and copied out one time. At
+    most one response of the largest size is held.
     """
 
     def __init__(self) -> None:
-        """Start with nothing received."""
+        """Start with an empty buffer."""
         self._buffer = bytearray()
-        self._scanned = 0  # how far the buffer holds no end of line
+        self._scanned = (
+            0  # octets of the buffer that are known to contain no end of line
+        )
         self._parts: Parts = []
         self._size = 0  # octets that the parts so far take
-        self._literal: int | None = None  # octets of the literal that are still to come
+        self._literal: int | None = None  # octets of the literal that are still missing
         self._is_cut = False  # the response is too large; its octets are skipped
 
     @property
     def holds_more(self) -> bool:
-        """Return if there is a beginning of a response."""
+        """Return True if the buffer holds an incomplete response."""
         return bool(self._buffer or self._parts)
 
     def feed(self, data: bytes) -> Iterator[Framed]:
-        """Take a chunk and yield each response that it completes.
+        """Add a chunk and yield each response that it completes.
 
         Raises ProtocolError when a response has more than MAX_SKIPPED octets.
         """
@@ -94,7 +105,7 @@ class Framer:
             self._scanned = max(0, self._scanned - position)
 
     def _end_of_part(self, start: int) -> int | None:
-        """Return where the line or literal that starts here ends, or None if it is not all there."""
+        """Return the end of the line or literal that starts here, or None if incomplete."""
         if self._literal is None:
             return self._end_of_line(start)
         self._check_size(start, self._literal)
@@ -125,7 +136,7 @@ class Framer:
             self._size += end - start
 
     def _take(self, start: int, end: int) -> bytes:
-        """Keep a part unless it is skipped; return it, or the end of it that matters."""
+        """Keep a part unless it is skipped; return it, or its end, which may announce a literal."""
         if self._is_cut:
             start = max(start, end - _TAIL)
         with memoryview(self._buffer) as view, view[start:end] as octets:
@@ -141,7 +152,7 @@ class Framer:
         return response
 
     def _check_size(self, start: int, more: int) -> None:
-        """Begin to skip the response if it outgrows its limit with so many octets more."""
+        """Start to skip the response if it exceeds its limit with `more` octets."""
         size = self._size + more
         if size <= MAX_OTHER:
             return

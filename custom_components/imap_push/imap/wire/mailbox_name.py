@@ -1,4 +1,4 @@
-"""Folder names and strings as IMAP writes them."""
+"""Mailbox names in modified UTF-7 (RFC 3501 5.1.3) and quoted strings (4.3)."""
 
 from base64 import b64decode, b64encode
 import binascii
@@ -11,7 +11,7 @@ _UNPRINTABLE = re.compile(r"[^\x20-\x7e]+")
 
 
 def encode_folder(name: str) -> str:
-    """Return a folder's name in modified UTF-7 (RFC 3501 5.1.3)."""
+    """Return a folder name in modified UTF-7 (RFC 3501 5.1.3)."""
 
     def shift(match: re.Match[str]) -> str:
         encoded = b64encode(match[0].encode("utf-16-be", "surrogatepass")).decode()
@@ -21,9 +21,9 @@ def encode_folder(name: str) -> str:
 
 
 def decode_folder(name: bytes) -> str:
-    """Return the name that modified UTF-7 stands for.
+    """Decode a folder name from modified UTF-7; never raises.
 
-    What is not modified UTF-7 is read as UTF-8, which some servers send.
+    A name that is not valid modified UTF-7 is decoded as UTF-8, which some servers send.
     """
 
     def unshift(match: re.Match[bytes]) -> bytes:
@@ -40,14 +40,14 @@ def decode_folder(name: bytes) -> str:
 
 
 def quote(text: str) -> str:
-    """Return a quoted string (RFC 3501 4.3); raise ImapError for what cannot stand in one."""
+    """Return a quoted string (RFC 3501 4.3); raise ImapError for NUL, CR and LF."""
     if any(character in text for character in "\0\r\n"):
         raise ImapError("NUL, CR and LF cannot be sent in a string")
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
 
 
-def is_folder(written: bytes, name: str) -> bool:
-    """Return if a server writes of this folder; INBOX has no case (RFC 3501 5.1)."""
-    decoded = decode_folder(written)
+def is_folder(encoded: bytes, name: str) -> bool:
+    """Return True if an encoded name is this folder; INBOX ignores case (RFC 3501 5.1)."""
+    decoded = decode_folder(encoded)
     return decoded == name or decoded.upper() == name.upper() == "INBOX"

@@ -1,14 +1,19 @@
-"""A framed response -> typed objects (RFC 3501 7; ESEARCH: RFC 4731).
+"""Parse framed responses into typed objects (RFC 3501 7; ESEARCH: RFC 4731).
 
-IMAPClient's response_parser was measured for this and is unfit: nested parentheses end it
-with a RecursionError, it takes three times as long for a FETCH, and it throws away the zone of
-INTERNALDATE. This parser never raises on what a mail can make a server say.
+    A1 OK [READ-WRITE] done           Status(b"A1", "OK", "READ-WRITE", ...)
+    * 2 FETCH (UID 9 ...)             Data("FETCH", 2, [b"(UID 9 ...)"])
+    + idling                          Continuation(b"idling")
+
+IMAPClient's response_parser is not used: nested parentheses raise a RecursionError, a FETCH
+takes three times as long, and INTERNALDATE loses its time zone. This parser never raises
+because of the contents of a message.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum, auto
+from functools import lru_cache
 from itertools import pairwise
 import re
 from typing import Final, NamedTuple
@@ -19,18 +24,20 @@ from .framing import PART_OVERHEAD, Parts
 # An atom, number, string or literal; None is NIL; a tuple is a parenthesized list.
 type Value = bytes | tuple[Value, ...] | None
 
-# Deeper lists are dropped: no real structure is so deep.
+# Deeper lists are dropped: no real BODYSTRUCTURE nests so deep.
 MAX_DEPTH: Final = 100
-# Tokens that are read of one response. A value takes up to 25 times the memory of its octets. A
-# structure of 1,000 parts has about 20,000; STATUS, LIST and FLAGS have less than 500.
+# Tokens that are read of one response. A value takes up to 25 times the memory of its octets.
+# BODYSTRUCTURE of 1,000 parts has about 20,000; STATUS, LIST and FLAGS have less than 500.
 MAX_TOKENS: Final = 4_000
 MAX_FETCH_TOKENS: Final = 50_000
-# Of STATUS and of an ESEARCH that counts: a server may send many of them.
+# Tokens of STATUS and of ESEARCH with COUNT: a server may send many of these responses.
 _MAX_NUMBERS: Final = 200
 _MIN_TOKENS: Final = 20  # enough for UID
+# Octets of a list of capabilities that are read: no server sends a quarter of it.
+MAX_CAPABILITIES: Final = 4_096
 
-# One match holds the interpreter lock: a string ends after so many escapes at the latest, and
-# spaces are not tried one by one. Each position is looked at once.
+# A single match holds the GIL, so its length is bounded: a string ends after at most 10,000
+# escapes, and a run of spaces is one match. Possessive quantifiers avoid backtracking.
 _TOKEN: Final = re.compile(
     rb"""
       (?P<open>\() | (?P<close>\)) | (?P<spaces>[ ]{2,}+)
@@ -40,21 +47,19 @@ _TOKEN: Final = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE | re.DOTALL,
 )
-# The longest response code that is registered has 26 characters (RFC 5530 and its registry).
+# The longest registered response code has 26 characters (RFC 5530 and the IANA registry).
 _STATUS: Final = re.compile(
     rb"(OK|NO|BAD|BYE|PREAUTH)(?: (?:\[([A-Z0-9.\-]{1,40})(?: ([^\]]*+))?\] ?)?(.*))?$",
     re.IGNORECASE | re.DOTALL,
 )
-# As dates name them (RFC 3501 date-month).
+# date-month (RFC 3501 9)
 MONTHS: Final = (
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
 )  # fmt: skip
 _RANGE: Final = re.compile(rb"[^,]+")
 _WORD: Final = re.compile(rb"[^ ]+")
-# Octets that the objects of a response take in addition to its parts, and of the first line
-# that are kept where there is no room for more.
-_OVERHEAD: Final = 300
-_MAX_BEGINNING: Final = 200
+_OVERHEAD: Final = 300  # octets of memory of a response in addition to its parts
+_MAX_BEGINNING: Final = 200  # octets kept of a response that does not fit
 _MAX_NAME: Final = 40  # characters of a response's name
 _SEARCH_TAG: Final = re.compile(rb'\(TAG "?([A-Za-z0-9]+)"?\)', re.IGNORECASE)
 _INTERNALDATE: Final = re.compile(
@@ -64,9 +69,9 @@ _INTERNALDATE: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """OK, NO, BAD, BYE or PREAUTH, tagged or (tag None) untagged.
+    """OK, NO, BAD, BYE or PREAUTH, tagged or (tag None) untagged (RFC 3501 7.1).
 
-    `code` is the response code in upper case and `code_args` what follows it in its brackets.
+    `code` is the response code in upper case, `code_args` the text after it in the brackets.
     """
 
     tag: bytes | None
@@ -77,7 +82,10 @@ class Status:
 
 
 class Cut(Enum):
-    """Why only the beginning of a response is kept: it is too large, or others are."""
+    """Why only the beginning of a response is kept.
+
+    TOO_LARGE: this response exceeds its limit. NO_ROOM: the connection holds too much data.
+    """
 
     TOO_LARGE = auto()
     NO_ROOM = auto()
@@ -85,9 +93,9 @@ class Cut(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """An untagged response that is no status: `* number NAME ...` or `* NAME ...`.
+    """An untagged response other than a status: `* number NAME ...` or `* NAME ...`.
 
-    `parts` is what follows the name; see `framing.Parts`. If the response is `cut`, it is the
+    `parts` is what follows the name; see `framing.Parts`. If `cut` is set, it is only the
     beginning of the first line.
     """
 
@@ -98,18 +106,18 @@ class Data:
 
     @property
     def memory(self) -> int:
-        """Return about how many octets of memory it takes."""
+        """Return the approximate octets of memory of the response."""
         return _OVERHEAD + sum(len(part) + PART_OVERHEAD for part in self.parts)
 
     def beginning(self) -> Data:
-        """Return what tells of which message it is: the beginning of the first line."""
+        """Return the response cut to the beginning of its first line, which contains the UID."""
         line = self.parts[0][:_MAX_BEGINNING]
         return Data(self.name, self.number, [line], Cut.NO_ROOM)
 
 
 @dataclass(frozen=True, slots=True)
 class Continuation:
-    """`+ text`: the server wants the next piece of a command."""
+    """`+ text`: the server waits for the next line of a command (RFC 3501 7.5)."""
 
     text: bytes
 
@@ -118,7 +126,7 @@ type Response = Status | Data | Continuation
 
 
 def parse_response(parts: Parts, *, is_cut: bool = False) -> Response:
-    """Return what a framed response is; raise ProtocolError if it is not IMAP."""
+    """Parse a framed response; raise ProtocolError if it is not IMAP."""
     line = parts[0]
     if line.startswith(b"* "):
         cut = Cut.TOO_LARGE if is_cut else None
@@ -128,8 +136,8 @@ def parse_response(parts: Parts, *, is_cut: bool = False) -> Response:
     tag, _, rest = line.partition(b" ")
     if tag.isalnum() and (status := _parse_status(tag, rest, is_cut=is_cut)):
         return status
-    # What a server sends may repeat a password, and an error gets into logs.
-    raise ProtocolError("something that is not an IMAP response")
+    # Without the response's text: it may repeat a password, and errors are logged.
+    raise ProtocolError("not an IMAP response")
 
 
 def _parse_untagged(line: bytes, more: Parts, cut: Cut | None) -> Response:
@@ -145,7 +153,7 @@ def _parse_untagged(line: bytes, more: Parts, cut: Cut | None) -> Response:
 
 
 def _parse_status(tag: bytes | None, line: bytes, *, is_cut: bool) -> Status | None:
-    """Return a status; one that is cut has no text, as that may end within a secret."""
+    """Return a status or None. A cut text is dropped: a secret cut in two is not redacted."""
     match = _STATUS.match(line)
     if not match:
         return None
@@ -159,22 +167,22 @@ def _parse_status(tag: bytes | None, line: bytes, *, is_cut: bool) -> Status | N
     )
 
 
-def parse_values(parts: Parts, most: int = MAX_TOKENS) -> tuple[Value, ...]:
-    """Read values out of lines and literals, out of at most so many tokens.
+def parse_values(parts: Parts, limit: int = MAX_TOKENS) -> tuple[Value, ...]:
+    """Parse lines and literals into values, reading at most `limit` tokens.
 
-    Total: a list that nobody closes ends at the end, a parenthesis too many is passed over.
+    Never raises: an unclosed list ends with the response, a surplus parenthesis is ignored.
     """
-    return _read_values(parts, most)[0]
+    return _read_values(parts, limit)[0]
 
 
-def _read_values(parts: Parts, most: int) -> tuple[tuple[Value, ...], int]:
-    """Return the values, and the number of tokens, `most` + 1 if there are more than that."""
+def _read_values(parts: Parts, limit: int) -> tuple[tuple[Value, ...], int]:
+    """Return the values and the number of tokens, which is `limit` + 1 if there are more."""
     outer: list[list[Value]] = []
     values: list[Value] = []
     skipped = count = 0
     for kind, octets in _tokens(parts):
         count += 1
-        if count > most:
+        if count > limit:
             break
         if kind == "open":
             if skipped or len(outer) >= MAX_DEPTH:
@@ -219,10 +227,10 @@ def _value(kind: str, octets: bytes) -> Value:
 
 
 class FetchItems(NamedTuple):
-    """The items of a FETCH response by name, upper case, or of one that is cut only UID.
+    """The items of a FETCH response by name, upper case; only UID if it is cut.
 
-    `BODY` is the header fields: those of several sections, one after another. Other sections
-    have their names, such as `BODY[TEXT]` and `BODY[1.2]`. `tokens` is how many were read.
+    `BODY` contains the header fields; those of several sections are joined. Other sections keep
+    their names, for example `BODY[TEXT]` and `BODY[1.2]`. `tokens` is the number of tokens read.
     """
 
     items: dict[str, Value]
@@ -230,19 +238,19 @@ class FetchItems(NamedTuple):
     cut: Cut | None = None
 
 
-def parse_fetch(data: Data, most: int = MAX_FETCH_TOKENS) -> FetchItems:
-    """Return the items of a FETCH response (RFC 3501 7.4.2), of at most so many tokens."""
-    most = min(max(most, _MIN_TOKENS), MAX_FETCH_TOKENS)
-    values, tokens = _read_values(data.parts, most)
+def parse_fetch(data: Data, limit: int = MAX_FETCH_TOKENS) -> FetchItems:
+    """Return the items of a FETCH response (RFC 3501 7.4.2), reading at most `limit` tokens."""
+    limit = min(max(limit, _MIN_TOKENS), MAX_FETCH_TOKENS)
+    values, tokens = _read_values(data.parts, limit)
     items = values[0] if values and isinstance(values[0], tuple) else ()
     cut = data.cut
     if tokens > MAX_FETCH_TOKENS:
         cut = Cut.TOO_LARGE
-    elif tokens > most:
+    elif tokens > limit:
         cut = Cut.NO_ROOM
     if cut is None:
         return FetchItems(_named(items), tokens)
-    # The last value may be the beginning of one.
+    # Without the last value, which may be cut itself.
     first = _named(items[:-1])
     return FetchItems({name: first[name] for name in ("UID",) if name in first}, 0, cut)
 
@@ -270,7 +278,7 @@ def _item_name(name: bytes) -> str:
 
 
 def parse_status(data: Data) -> tuple[bytes, dict[str, int]]:
-    """Return folder name, as the server writes it, and numbers of a STATUS (RFC 3501 7.2.4)."""
+    """Return the encoded folder name and the numbers of a STATUS (RFC 3501 7.2.4)."""
     name, items = (*parse_values(data.parts, _MAX_NUMBERS), None, None)[:2]
     numbers = items if isinstance(items, tuple) else ()
     return name if isinstance(name, bytes) else b"", {
@@ -281,19 +289,30 @@ def parse_status(data: Data) -> tuple[bytes, dict[str, int]]:
 
 
 def parse_number(value: Value, default: int = 0) -> int:
-    """Return a number of up to 63 bits, or the default for what is none."""
+    """Return a number of at most 18 digits, or the default if the value is not one."""
     if isinstance(value, bytes) and len(value) <= 18 and value.isdigit():
         return int(value)
     return default
 
 
 def parse_ranges(octets: bytes) -> Iterator[tuple[int, int]]:
-    """Yield the ranges of a sequence-set that names UIDs (RFC 3501 9), lower end first."""
+    """Yield the ranges of a sequence-set of UIDs (RFC 3501 9) as (low, high)."""
     for piece in _RANGE.finditer(octets):
         first, _, last = piece[0].partition(b":")
         low, high = sorted((parse_number(first), parse_number(last or first)))
         if low:
             yield low, high
+
+
+def parse_capabilities(words: bytes) -> frozenset[str]:
+    """Return capabilities, upper case, out of at most MAX_CAPABILITIES octets."""
+    return _parse_capabilities(words[:MAX_CAPABILITIES])
+
+
+# Cached so that all connections to one server share one set.
+@lru_cache(maxsize=16)
+def _parse_capabilities(words: bytes) -> frozenset[str]:
+    return frozenset(words.decode("ascii", "replace").upper().split())
 
 
 def parse_search(data: Data) -> Iterator[int]:
@@ -304,7 +323,7 @@ def parse_search(data: Data) -> Iterator[int]:
 
 
 def parse_strings(value: Value) -> tuple[str, ...]:
-    """Return the strings in a list, such as flags."""
+    """Return the strings in a list, for example flags."""
     if not isinstance(value, tuple):
         return ()
     return tuple(
@@ -313,7 +332,7 @@ def parse_strings(value: Value) -> tuple[str, ...]:
 
 
 def parse_internal_date(value: Value) -> datetime | None:
-    """Return INTERNALDATE (RFC 3501 date-time) with its zone, or None if it is none."""
+    """Return INTERNALDATE (RFC 3501 date-time) with its time zone, or None if invalid."""
     if not isinstance(value, bytes) or not (match := _INTERNALDATE.match(value)):
         return None
     month = match[2].decode().capitalize()
@@ -325,7 +344,7 @@ def parse_internal_date(value: Value) -> datetime | None:
         date = datetime.fromisoformat(
             f"{year}-{number:02}-{int(day):02}T{clock.replace(' ', '')}"
         )
-        # What UTC has no year for is no use to anyone.
+        # A date that overflows in UTC cannot be used later.
         date.astimezone(UTC)
     except OverflowError, ValueError:
         return None
@@ -333,13 +352,13 @@ def parse_internal_date(value: Value) -> datetime | None:
 
 
 def search_tag(data: Data) -> bytes:
-    """Return the tag of the command that an ESEARCH response is for (RFC 4466 2.6.2)."""
+    """Return the tag in an ESEARCH response (RFC 4466 2.6.2), or b""."""
     match = _SEARCH_TAG.match(data.parts[0]) if data.name == "ESEARCH" else None
     return match[1] if match else b""
 
 
 def parse_search_count(data: Data) -> int:
-    """Return how many messages a SEARCH or ESEARCH response tells of."""
+    """Return the number of messages in a SEARCH response, or COUNT of an ESEARCH response."""
     if data.name == "SEARCH":
         octets = data.parts[0].strip()
         if b"  " in octets:
@@ -353,7 +372,7 @@ def parse_search_count(data: Data) -> int:
 
 
 def name_of_protocol(first_line: bytes) -> str | None:
-    """Return what a server speaks whose greeting is not IMAP's."""
+    """Return the protocol of a greeting that is not IMAP, or None if unknown."""
     for start, name in ((b"+OK", "POP3"), (b"220", "SMTP"), (b"HTTP/", "HTTP")):
         if first_line.startswith(start):
             return name

@@ -1,46 +1,52 @@
-"""Whether a server stands several commands in one write: found out, not believed."""
+"""Detect servers that fail on pipelined commands (RFC 3501 5.5)."""
 
 from collections.abc import Callable
 from enum import Enum, auto
 from typing import Final
 
-# Writes in a row that ended badly, until the same is tried one command at a time; and where
-# such writes were answered before.
+# Failed writes in a row until commands are sent one at a time; the second number applies to
+# a kind of write that has worked before.
 MAX_DOUBTS: Final = 3
 MAX_DOUBTS_OF_PROVEN: Final = 20
-# Times that one by one has to work right after the other did not: once may be luck.
+# Times that sending one at a time must work directly after failed writes: one success may be
+# chance.
 MIN_TRIALS: Final = 3
 
 
 class Write(Enum):
-    """A kind of write: some servers drop what comes behind DONE, and stand all else."""
+    """A kind of write: some servers drop commands after DONE and support all other pipelining."""
 
     PLAIN = auto()
     BEHIND_DONE = auto()
 
 
 class Pipelining:
-    """Several commands in one write, until a server turns out not to stand them.
+    """Pipelining, until a server is found not to support it.
 
-    RFC 3501 5.5 allows it, and every server that we tried stands it. One that does not answers
-    BAD, hangs up or falls silent, which a bad network does too. So after some such ends in a
-    row commands go one by one, and only if that works where the other did not, time and again,
-    is the server to blame: `on_blame` is told, once, and commands go one by one for ever.
+    RFC 3501 5.5 allows it, and every server that we tested supports it. A server that does not
+    answers BAD, closes the connection or stops answering, which a bad network causes too. So
+    after a number of failures in a row, commands are sent one at a time. If that works where
+    pipelining failed, MIN_TRIALS times, the server is the cause: `on_blame` is called, and
+    pipelining stays off.
+
+        pipelined --failures--> one at a time --fails--> pipelined (the network was the cause)
+                                     |
+                                     +--works--> pipelined; the third time: off permanently
     """
 
     def __init__(
         self, allowed: bool = True, on_blame: Callable[[], None] = lambda: None
     ) -> None:
-        """Start in good faith, unless it is known not to work."""
+        """Start with pipelining on, unless the server is known not to support it."""
         self.is_on = allowed
         self._on_blame = on_blame
-        self._trial: Write | None = None  # what is tried one by one
-        self._trials = dict.fromkeys(Write, 0)  # that worked, in a row
+        self._trial: Write | None = None  # the kind of write that is sent one at a time
+        self._trials = dict.fromkeys(Write, 0)  # successful ones in a row
         self._doubts = dict.fromkeys(Write, 0)
         self._proven: set[Write] = set()
 
     def worked(self, write: Write, *, is_serial: bool) -> None:
-        """Learn that all commands of the last such write were answered."""
+        """Record that all commands of the last write of this kind were answered."""
         if is_serial and self._trial is write:
             self._trial = None
             self._trials[write] += 1
@@ -53,9 +59,9 @@ class Pipelining:
             self._proven.add(write)
 
     def failed(self, write: Write, *, is_serial: bool) -> None:
-        """Learn that the connection ended before all commands were answered."""
+        """Record that the connection ended before all commands were answered."""
         if is_serial and self._trial is not None:
-            # It was the network: one by one does not work either.
+            # The network is the cause: one at a time does not work either.
             self._trial, self.is_on = None, True
             self._trials = dict.fromkeys(Write, 0)
             self._doubts = dict.fromkeys(Write, 0)

@@ -1,8 +1,9 @@
-"""A TCP connection to a server, whichever of its addresses answers first."""
+"""TCP connections: Happy Eyeballs (RFC 8305), retries, keepalive, public addresses only."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 import contextlib
+from ipaddress import IPv4Address, IPv6Network, ip_address
 import random
 import socket
 from typing import Any, Final
@@ -17,68 +18,89 @@ from ..errors import (
     PortRefused,
     Unreachable,
 )
-from .public_address import is_public
 
-# Connects to a port of a host.
-type Dial = Callable[[str, int], Awaitable[socket.socket]]
+# Returns a socket connected to host and port.
+type ConnectTcp = Callable[[str, int], Awaitable[socket.socket]]
 
-# Seconds
-DEADLINE: Final = 15.0
-HAPPY_EYEBALLS_DELAY: Final = 0.25
-# A patient try is short: the system sends a lost SYN again after 1, 3, 7 and 15 seconds, and
-# mail must not wait for that once the way to the server is free again.
-TRY: Final = 3.0
-PAUSE: Final = 1.5
+CONNECT_DEADLINE_SECONDS: Final = 15.0
+HAPPY_EYEBALLS_DELAY_SECONDS: Final = 0.25
+# With retries an attempt is short: the kernel repeats a lost SYN after 1, 3, 7 and 15 seconds,
+# and mail must not wait for that after the network works again.
+RETRY_DEADLINE_SECONDS: Final = 3.0
+RETRY_PAUSE_SECONDS: Final = 1.5
 
-# A dead peer is found two minutes after the last byte: probes after 60 s, every 20 s, three.
+# A dead peer is detected two minutes after the last byte: after 60 s, three probes 20 s apart.
 _KEEPALIVE: Final = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 20, "TCP_KEEPCNT": 3}
 _USER_TIMEOUT: Final = 60_000  # milliseconds that sent data may stay unacknowledged
 
+# Global unicast (RFC 4291 2.4): other IPv6 addresses are local, reserved or multicast.
+_UNICAST: Final = IPv6Network("2000::/3")
+# A translator turns these into the IPv4 address in their last 32 bits (RFC 6052 2.1).
+_NAT64: Final = IPv6Network("64:ff9b::/96")
+
 
 def ascii_host(host: str) -> str:
-    """Return a host's name as name servers and certificates have it (IDNA 2008); raise HostNotFound.
+    """Return a host name in ASCII (IDNA 2008), as in DNS and certificates; raise HostNotFound.
 
-    Python's own encoding is that of 2003, which makes `ss` of `ß`: that is somebody else's name.
+    Python's "idna" codec is IDNA 2003, which turns `ß` into `ss`: the domain of another owner.
     """
     if host.isascii():
         return host
     try:
         return idna.encode(host, uts46=True).decode()
     except UnicodeError as error:
-        raise HostNotFound("this cannot be a name") from error
+        raise HostNotFound("this is not a valid host name") from error
 
 
-async def dial(host: str, port: int) -> socket.socket:
-    """Connect; raise a CannotConnect."""
-    with contextlib.closing(_Dialling(host, port)) as dialling:
-        return await dialling.attempt(DEADLINE)
+def is_public(text: str) -> bool:
+    """Return True if an address, as getaddrinfo writes it, is reachable on the internet.
 
-
-async def dial_public(host: str, port: int) -> socket.socket:
-    """Connect to a public address of a host, if it has one; raise a CannotConnect.
-
-    The address that was checked is the one that is connected to: no second answer of a name
-    server can lead elsewhere.
+    An IPv6 address that represents an IPv4 address is as public as that one (IPv4-mapped,
+    NAT64). 6to4 and Teredo addresses are not public: ipaddress counts them as private.
     """
-    with contextlib.closing(_Dialling(host, port, may_reach=is_public)) as dialling:
-        return await dialling.attempt(DEADLINE)
+    address = ip_address(text)
+    if isinstance(address, IPv4Address):
+        return address.is_global and not address.is_multicast
+    if address.ipv4_mapped is not None:
+        return is_public(str(address.ipv4_mapped))
+    if address in _NAT64:
+        return is_public(str(IPv4Address(int(address) & 0xFFFFFFFF)))
+    return address.is_global and address in _UNICAST
 
 
-async def dial_patiently(host: str, port: int) -> socket.socket:
-    """Connect as soon as anything answers, however long that takes.
+async def connect_tcp(host: str, port: int) -> socket.socket:
+    """Return a connected socket; raise a CannotConnect."""
+    with contextlib.closing(_Connector(host, port)) as connector:
+        return await connector.attempt(CONNECT_DEADLINE_SECONDS)
 
-    Raises a CannotConnect when something answers, but not as it should. A try costs a packet
-    or two and no login, so that no growing pause is needed between them.
+
+async def connect_tcp_public(host: str, port: int) -> socket.socket:
+    """Return a socket connected to a public address of a host; raise a CannotConnect.
+
+    The checked address itself is used, so a second DNS answer cannot redirect the connection
+    (DNS rebinding).
     """
-    with contextlib.closing(_Dialling(host, port)) as dialling:
+    with contextlib.closing(_Connector(host, port, may_reach=is_public)) as connector:
+        return await connector.attempt(CONNECT_DEADLINE_SECONDS)
+
+
+async def connect_tcp_retrying(host: str, port: int) -> socket.socket:
+    """Return a connected socket; retry without a limit while the host is Unreachable.
+
+    Raises any other CannotConnect. An attempt costs one or two packets and no login, so the
+    pause between attempts does not need to grow.
+    """
+    with contextlib.closing(_Connector(host, port)) as connector:
         while True:
             with contextlib.suppress(Unreachable):
-                return await dialling.attempt(TRY)
-            await asyncio.sleep(random.uniform(PAUSE / 2, PAUSE))
+                return await connector.attempt(RETRY_DEADLINE_SECONDS)
+            await asyncio.sleep(
+                random.uniform(RETRY_PAUSE_SECONDS / 2, RETRY_PAUSE_SECONDS)
+            )
 
 
-class _Dialling:
-    """Tries to reach a server."""
+class _Connector:
+    """Connection attempts to one server that share a DNS lookup."""
 
     def __init__(
         self, host: str, port: int, may_reach: Callable[[str], bool] | None = None
@@ -89,31 +111,28 @@ class _Dialling:
         self._resolving: asyncio.Future[Any] | None = None
 
     async def attempt(self, seconds: float) -> socket.socket:
-        """Connect within so many seconds; raise a CannotConnect."""
+        """Return a connected socket within so many seconds; raise a CannotConnect."""
         try:
             async with asyncio.timeout(seconds):
                 connected = await start_connection(
                     await self._addresses(),
-                    happy_eyeballs_delay=HAPPY_EYEBALLS_DELAY,
+                    happy_eyeballs_delay=HAPPY_EYEBALLS_DELAY_SECONDS,
                     interleave=1,
                     loop=asyncio.get_running_loop(),
                 )
         except (OSError, ValueError) as error:
-            raise _dial_error(error) from error
-        tune(connected)
+            raise _tcp_error(error) from error
+        set_socket_options(connected)
         return connected
 
     def close(self) -> None:
-        """Wait for no answer any more."""
+        """Cancel the DNS lookup."""
         if self._resolving is not None:
             self._resolving.cancel()
 
     async def _addresses(self) -> list[AddrInfoType]:
-        """Return the addresses of the server.
-
-        A question to a name server occupies a thread for as long as that is silent, whoever
-        gives up waiting: a later try waits for the same answer.
-        """
+        # A DNS lookup occupies a thread until it ends, even if the attempt that started it has
+        # timed out. So the next attempt waits for the same lookup.
         if self._resolving is None:
             loop = asyncio.get_running_loop()
             self._resolving = asyncio.ensure_future(
@@ -124,13 +143,13 @@ class _Dialling:
         found = list(resolved.result())
         if self._may_reach is None:
             return found
-        allowed = [it for it in found if self._may_reach(str(it[4][0]))]
+        allowed = [info for info in found if self._may_reach(str(info[4][0]))]
         if not allowed:
             raise OSError("the name has no public address")
         return allowed
 
 
-def _dial_error(error: Exception) -> CannotConnect:
+def _tcp_error(error: Exception) -> CannotConnect:
     match error:
         case socket.gaierror(errno=socket.EAI_AGAIN):
             return Unreachable("no name server answers")
@@ -144,8 +163,11 @@ def _dial_error(error: Exception) -> CannotConnect:
             return Unreachable(str(error))
 
 
-def tune(connected: socket.socket) -> None:
-    """Let the system find a dead peer in minutes (RFC 9293 3.8.4), where it can."""
+def set_socket_options(connected: socket.socket) -> None:
+    """Set TCP options, as far as supported, so that a dead peer is detected in minutes.
+
+    Keepalive: RFC 9293 3.8.4. User timeout: RFC 5482.
+    """
     connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     options = _KEEPALIVE | {"TCP_USER_TIMEOUT": _USER_TIMEOUT}

@@ -1,31 +1,76 @@
-"""Transports, plain and with TLS, that read no more at a time than a TLS record holds.
+"""Transports, plain and with TLS, that read at most one TLS record at a time.
 
-What TLS agreed upon is looked at before anything is sent.
+TLS version and certificate are checked before the first command is sent.
 """
 
 import asyncio
-from asyncio.sslproto import SSLProtocol
+from collections.abc import Iterator
+import contextlib
 import functools
 import hashlib
 import hmac
 import socket
 import ssl
-from typing import Final
+from typing import TYPE_CHECKING, Final, override
 
-from ..errors import CertificateChanged, TlsTooOld
+from ..errors import (
+    CannotConnect,
+    CertificateChanged,
+    CertificateError,
+    CertificateProblem,
+    TlsError,
+    TlsNotSpoken,
+    TlsTooOld,
+)
+
+if TYPE_CHECKING:
+    from asyncio.sslproto import SSLProtocol
+else:
+    try:
+        from asyncio.sslproto import SSLProtocol
+    except ImportError:
+        # Not a public name. Without it TLS works with the public functions of asyncio.
+        SSLProtocol = object
 
 # Octets (RFC 8446 5.1). asyncio reads 256 KB at a time and keeps a buffer of that size for each
-# TLS connection; small reads also bound what is parsed before the event loop gets its turn.
+# TLS connection; small reads also bound what is parsed before the event loop runs other tasks.
 RECORD: Final = 16_384
 
+_SAFE_VERSIONS: Final = frozenset({"TLSv1.2", "TLSv1.3"})
 
-_SAFE: Final = frozenset({"TLSv1.2", "TLSv1.3"})
+# OpenSSL's verification results (X509_V_ERR_*), as SSLCertVerificationError.verify_code.
+_EXPIRED: Final = frozenset({9, 10})
+_WRONG_HOST: Final = frozenset({62, 64})
+# OpenSSL's reasons when the peer does not speak TLS at all.
+_NOT_TLS: Final = frozenset(
+    {"WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "HTTP_REQUEST"}
+)
+# OpenSSL's reasons when the peer supports no TLS version that we allow.
+_TOO_OLD: Final = frozenset(
+    {"UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_PROTOCOL_VERSION", "NO_PROTOCOLS_AVAILABLE"}
+)
 
 
-class _SmallSslProtocol(SSLProtocol):
-    """asyncio's TLS with small buffers."""
+class SmallBufferSSLProtocol(SSLProtocol):
+    """asyncio's TLS protocol with a read buffer of one record."""
 
     max_size = RECORD
+
+
+class _EarlyData(asyncio.Protocol):
+    """Keeps what arrives after the handshake and before `loop.start_tls` returns."""
+
+    def __init__(self) -> None:
+        self.octets = b""
+        self.is_lost = False
+
+    @override
+    def data_received(self, data: bytes) -> None:
+        self.octets += data
+
+    @override
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.is_lost = True
 
 
 async def connect_plain(protocol: asyncio.Protocol, connected: socket.socket) -> None:
@@ -42,11 +87,17 @@ async def connect_tls(
     context: ssl.SSLContext,
     host: str,
 ) -> None:
-    """Shake hands and give the protocol a transport; raises what asyncio's TLS raises."""
+    """Do the handshake and give the protocol a transport; raise what asyncio's TLS raises."""
     loop = asyncio.get_running_loop()
-    tls, shaken = _tls(protocol, context, host)
+    handshake = loop.create_future()
+    tls = _small_buffer_protocol(protocol, context, host, handshake)
+    if tls is None:
+        await loop.create_connection(
+            lambda: protocol, sock=connected, ssl=context, server_hostname=host
+        )
+        return
     transport, _ = await loop.create_connection(lambda: tls, sock=connected)
-    await _shaken(shaken, transport)
+    await _wait_for_handshake(handshake, transport)
 
 
 async def start_tls(
@@ -55,16 +106,64 @@ async def start_tls(
     context: ssl.SSLContext,
     host: str,
 ) -> None:
-    """Shake hands on a plain transport and give the protocol another one, as `loop.start_tls`."""
-    tls, shaken = _tls(protocol, context, host)
-    transport.set_protocol(tls)
-    tls.connection_made(transport)
-    await _shaken(shaken, transport)
+    """Do the handshake over a plain transport and give the protocol a new one, with TLS.
+
+    Unlike `loop.start_tls`, this calls `connection_made` before the first data.
+    """
+    loop = asyncio.get_running_loop()
+    handshake = loop.create_future()
+    tls = _small_buffer_protocol(protocol, context, host, handshake)
+    if tls is not None:
+        transport.set_protocol(tls)
+        tls.connection_made(transport)
+        await _wait_for_handshake(handshake, transport)
+        return
+    early = _EarlyData()
+    encrypted = await loop.start_tls(transport, early, context, server_hostname=host)
+    if encrypted is None or early.is_lost:
+        raise ConnectionError("closed after the handshake")
+    encrypted.set_protocol(protocol)
+    protocol.connection_made(encrypted)
+    if early.octets:
+        protocol.data_received(early.octets)
+
+
+def _small_buffer_protocol(
+    protocol: asyncio.Protocol,
+    context: ssl.SSLContext,
+    host: str,
+    handshake: asyncio.Future[None],
+) -> SmallBufferSSLProtocol | None:
+    """Return the TLS protocol for one connection, or None if asyncio.sslproto has changed.
+
+    A change in a private part of asyncio must cost memory, not the connection. Nothing has been
+    sent yet. If the arguments are the cause, the public functions raise the error again.
+    """
+    loop = asyncio.get_running_loop()
+    try:
+        tls = SmallBufferSSLProtocol(
+            loop, protocol, context, handshake, server_hostname=host
+        )
+        # All that arrives while reading is paused is delivered in one piece afterwards.
+        tls._app_transport.set_read_buffer_limits(2 * RECORD)  # noqa: SLF001
+    except AttributeError, TypeError:
+        return None
+    return tls
+
+
+async def _wait_for_handshake(
+    handshake: asyncio.Future[None], transport: asyncio.Transport
+) -> None:
+    try:
+        await handshake
+    except BaseException:
+        transport.abort()
+        raise
 
 
 @functools.cache
 def unverified_context() -> ssl.SSLContext:
-    """Return a context that takes any certificate; making it reads nothing from the disk."""
+    """Return a context that accepts any certificate; it reads nothing from the disk."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -83,37 +182,56 @@ def fingerprint_of(certificate: bytes) -> str:
     return hashlib.sha256(certificate).hexdigest()
 
 
-def check_agreed(transport: asyncio.BaseTransport, fingerprint: str | None) -> None:
-    """Raise TlsTooOld or CertificateChanged if this is not what may be used.
+def check_peer(transport: asyncio.BaseTransport, fingerprint: str | None) -> None:
+    """Raise TlsTooOld or CertificateChanged if the connection must not be used.
 
-    The version is looked at here because a context that we are given may allow any.
+    The version is checked here because the account's context may allow any.
     """
     version = transport.get_extra_info("ssl_object").version()
-    if version not in _SAFE:
+    if version not in _SAFE_VERSIONS:
         raise TlsTooOld(f"the server speaks {version}")
     if fingerprint is None:
         return
     seen = fingerprint_of(certificate_of(transport))
-    wanted = fingerprint.replace(":", "").casefold()
-    if not hmac.compare_digest(seen.encode(), wanted.encode()):
+    expected = fingerprint.replace(":", "").casefold()
+    if not hmac.compare_digest(seen.encode(), expected.encode()):
         raise CertificateChanged(seen)
 
 
-def _tls(
-    protocol: asyncio.Protocol, context: ssl.SSLContext, host: str
-) -> tuple[SSLProtocol, asyncio.Future[None]]:
-    """Return the layer between a transport and a protocol, and its handshake."""
-    loop = asyncio.get_running_loop()
-    shaken = loop.create_future()
-    tls = _SmallSslProtocol(loop, protocol, context, shaken, server_hostname=host)
-    # All that comes while reading is paused is handed over at once afterwards.
-    tls._app_transport.set_read_buffer_limits(2 * RECORD)  # noqa: SLF001
-    return tls, shaken
-
-
-async def _shaken(shaken: asyncio.Future[None], transport: asyncio.Transport) -> None:
+@contextlib.contextmanager
+def map_tls_errors() -> Iterator[None]:
+    """Raise our errors for those that `connect_plain`, `connect_tls` and `start_tls` raise."""
     try:
-        await shaken
-    except BaseException:
-        transport.abort()
-        raise
+        yield
+    except (OSError, ValueError) as error:
+        raise _tls_error(error) from error
+
+
+def _tls_error(error: Exception) -> CannotConnect:
+    match error:
+        case ssl.SSLCertVerificationError():
+            return CertificateError(
+                _certificate_problem(error.verify_code), error.verify_message
+            )
+        case ssl.SSLError() if error.reason in _NOT_TLS:
+            return TlsNotSpoken("the server does not speak TLS at this port")
+        case ssl.SSLError() if error.reason in _TOO_OLD:
+            return TlsTooOld("the server supports no TLS version that is still safe")
+        case ssl.SSLError():
+            return TlsError(error.reason or str(error))
+        case TimeoutError():
+            # Not ConnectTimeout: a server that accepts connections is not retried as often
+            # as one that cannot be reached.
+            return TlsError("no handshake in time")
+        case ConnectionError():
+            return TlsError("the server closed the connection during the handshake")
+        case _:
+            return CannotConnect(str(error))
+
+
+def _certificate_problem(verify_code: int) -> CertificateProblem:
+    if verify_code in _EXPIRED:
+        return CertificateProblem.EXPIRED
+    if verify_code in _WRONG_HOST:
+        return CertificateProblem.WRONG_HOST
+    return CertificateProblem.UNTRUSTED

@@ -1,4 +1,4 @@
-"""What a server tells unasked, kept until somebody takes it."""
+"""Responses that belong to no command (RFC 3501 5.2, 7), queued until they are read."""
 
 import asyncio
 import contextlib
@@ -8,18 +8,18 @@ from typing import Final
 from ..limits import Holding, ReceiveBudget
 from .parser import Data
 
-# Octets of memory for pushed mail that waits; more is dropped, and a sweep finds it again.
+# Octets of memory for queued responses; more is dropped, and a sync finds that mail again.
 MAX_WAITING: Final = 4 * 1024 * 1024
 
 
 @dataclass(slots=True)
 class Unsolicited:
-    """What the server told unasked since the last `take`.
+    """The unsolicited responses since the last `take`.
 
-    `changed`: the open folder changed. `grown`: so many messages more than before. `mails`:
-    FETCH responses that bring a whole mail (NOTIFY, RFC 5465 5.2). `statuses`: STATUS
-    responses. `overflowed`: there was more than the server is ready to hold, and it tells of
-    nothing more (RFC 5465 5.8). `dropped`: there was more than we are ready to hold.
+    `changed`: the selected folder changed. `grown`: number of added messages. `mails`: FETCH
+    responses with message data (NOTIFY, RFC 5465 5.2). `statuses`: STATUS responses.
+    `overflowed`: the server lost notifications and sends no more of them (NOTIFICATIONOVERFLOW,
+    RFC 5465 5.8). `dropped`: responses were dropped because of our own limit.
     """
 
     changed: bool = False
@@ -30,76 +30,79 @@ class Unsolicited:
     statuses: list[Data] = field(default_factory=list)
 
     def __bool__(self) -> bool:
-        """Return if there are any."""
+        """Return True if there are any."""
         return self.changed or bool(self.mails or self.statuses)
 
 
 class UnsolicitedQueue:
-    """Takes news in as they come; whoever waits for them is woken."""
+    """A bounded queue of unsolicited responses that wakes one waiting task."""
 
     def __init__(self, budget: ReceiveBudget | None = None) -> None:
-        """Start without news; `budget` is what the account's connections may hold together."""
-        self._news = Unsolicited()
-        self._waiting = Holding(budget or ReceiveBudget(), MAX_WAITING)
+        """Start empty; `budget` limits the memory of all connections of the account."""
+        self._pending = Unsolicited()
+        self._held = Holding(budget or ReceiveBudget(), MAX_WAITING)
         self._exists = 0
         self._waiter: asyncio.Future[None] | None = None
 
     def put(self, data: Data) -> None:
-        """Take one untagged response that belongs to no command."""
-        news = self._news
+        """Add one untagged response that belongs to no command."""
+        pending = self._pending
         match data.name:
             case "STATUS":
-                self._keep(data, news.statuses)
+                self._keep(data, pending.statuses)
             case "EXISTS":
-                news.changed = True
-                news.grown += max(0, (data.number or 0) - self._exists)
-                self.opened(data.number or 0)
+                pending.changed = True
+                pending.grown += max(0, (data.number or 0) - self._exists)
+                self.set_exists(data.number or 0)
             case "EXPUNGE":
-                news.changed = True
+                pending.changed = True
                 self._exists -= 1
             case "FETCH":
-                news.changed = True
-                # All others tell of changed flags only.
+                pending.changed = True
+                # All others report changed flags only.
                 if data.cut or b"BODY[" in data.parts[0]:
-                    self._keep(data, news.mails)
+                    self._keep(data, pending.mails)
             case "VANISHED":
-                news.changed = True
+                pending.changed = True
             case _:
                 return
         self.wake()
 
     @property
     def exists(self) -> int:
-        """Return how many messages the folder has that is open now, as far as it was told."""
+        """Return the number of messages in the selected folder (RFC 3501 7.3.1)."""
         return self._exists
 
-    def opened(self, exists: int) -> None:
-        """Take how many messages the folder has that is open now."""
+    def set_exists(self, exists: int) -> None:
+        """Set the number of messages in the selected folder."""
         self._exists = exists
 
-    def left(self) -> None:
-        """Forget mail of the folder that was open until now: it must not pass for another's."""
-        self._news.mails.clear()
+    def discard_mails(self) -> None:
+        """Drop the mails of a folder that is no longer selected.
+
+        FETCH responses do not name their folder, so they would count as mails of the next one.
+        """
+        self._pending.mails.clear()
 
     def overflow(self) -> None:
-        """Note that the server has lost news, and will tell of no more (RFC 5465 5.8)."""
-        self._news = Unsolicited(changed=True, overflowed=True)
-        self._waiting.release()
+        """Record NOTIFICATIONOVERFLOW: the server lost notifications (RFC 5465 5.8)."""
+        self._pending = Unsolicited(changed=True, overflowed=True)
+        self._held.release()
         self.wake()
 
     def close(self) -> None:
-        """Count what waits as used, and keep nothing more: the connection has ended."""
-        self._waiting.close()
+        """Release the memory and accept no more data: the connection has ended."""
+        self._held.close()
 
     def take(self) -> Unsolicited:
-        """Return the news and start anew."""
-        news, self._news = self._news, Unsolicited()
-        self._waiting.release()
-        return news
+        """Return all responses since the last call, and empty the queue."""
+        taken, self._pending = self._pending, Unsolicited()
+        self._held.release()
+        return taken
 
     async def wait(self, seconds: float) -> None:
-        """Wait for news, for `wake`, or until the time is over."""
-        if self._news:
+        """Wait for a response, for `wake`, or until the time is over."""
+        if self._pending:
             return
         self._waiter = asyncio.get_running_loop().create_future()
         with contextlib.suppress(TimeoutError):
@@ -112,9 +115,11 @@ class UnsolicitedQueue:
             self._waiter.set_result(None)
 
     def _keep(self, data: Data, kept: list[Data]) -> None:
-        if self._waiting.take(data.memory):
+        if self._held.take(data.memory):
             kept.append(data)
         else:
-            overflowed = self._news.overflowed
-            self._news = Unsolicited(changed=True, overflowed=overflowed, dropped=True)
-            self._waiting.release()
+            overflowed = self._pending.overflowed
+            self._pending = Unsolicited(
+                changed=True, overflowed=overflowed, dropped=True
+            )
+            self._held.release()

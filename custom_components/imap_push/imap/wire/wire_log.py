@@ -1,8 +1,12 @@
-"""What the debug log shows of a conversation: names and numbers, never a word of a message.
+"""The debug log of a connection: commands, response names and numbers, no message text.
 
-A server may frame header fields and text in any way: as literals, as quoted strings or, where
-it gets a size wrong, as lines of their own. So nothing that a server sends is shown as it is,
-but for one of our tags, which are random.
+    > XYZ12 LOGIN ***
+    < XYZ12 OK [CAPABILITY], 79 octets
+    < * 5 FETCH UID 12, 431 octets
+
+A server may send header fields and text as literals, as quoted strings or, if it reports a
+wrong size, as separate lines. So text from a server is never logged, only known names, numbers
+and our own tags, which are random.
 """
 
 from collections.abc import Container, Iterable
@@ -19,75 +23,20 @@ _MECHANISM: Final = re.compile(
 )
 _LOCAL_PART: Final = re.compile(r"(?:\"[^\"]*\"|[^\s\"<>()@]{1,100})@")
 # Untagged responses (RFC 3501 7, RFC 9051 7) and response codes (RFC 3501 7.1, RFC 5530, IANA).
-_NAMES: Final = frozenset(
-    [
-        "BYE",
-        "CAPABILITY",
-        "ENABLED",
-        "ESEARCH",
-        "EXISTS",
-        "EXPUNGE",
-        "FETCH",
-        "FLAGS",
-        "ID",
-        "LIST",
-        "LSUB",
-        "NAMESPACE",
-        "RECENT",
-        "SEARCH",
-        "STATUS",
-        "VANISHED",
-    ]
-)
-_CODES: Final = frozenset(
-    [
-        "ALERT",
-        "ALREADYEXISTS",
-        "APPENDUID",
-        "AUTHENTICATIONFAILED",
-        "AUTHORIZATIONFAILED",
-        "BADCHARSET",
-        "CANNOT",
-        "CAPABILITY",
-        "CLIENTBUG",
-        "CLOSED",
-        "CONTACTADMIN",
-        "COPYUID",
-        "CORRUPTION",
-        "EXPIRED",
-        "EXPUNGEISSUED",
-        "HASCHILDREN",
-        "HIGHESTMODSEQ",
-        "INUSE",
-        "LIMIT",
-        "MODIFIED",
-        "NOMODSEQ",
-        "NONEXISTENT",
-        "NOPERM",
-        "NOTIFICATIONOVERFLOW",
-        "NOTSAVED",
-        "NOUPDATE",
-        "OVERQUOTA",
-        "PARSE",
-        "PERMANENTFLAGS",
-        "PRIVACYREQUIRED",
-        "READ-ONLY",
-        "READ-WRITE",
-        "REFERRAL",
-        "SERVERBUG",
-        "TEMPFAIL",
-        "THROTTLED",
-        "TOOBIG",
-        "TRYCREATE",
-        "UIDNEXT",
-        "UIDNOTSTICKY",
-        "UIDVALIDITY",
-        "UNAVAILABLE",
-        "UNKNOWN-CTE",
-        "UNSEEN",
-        "USEATTR",
-    ]
-)
+_NAMES: Final = frozenset([
+    "BYE", "CAPABILITY", "ENABLED", "ESEARCH", "EXISTS", "EXPUNGE", "FETCH", "FLAGS",
+    "ID", "LIST", "LSUB", "NAMESPACE", "RECENT", "SEARCH", "STATUS", "VANISHED",
+])  # fmt: skip
+_CODES: Final = frozenset([
+    "ALERT", "ALREADYEXISTS", "APPENDUID", "AUTHENTICATIONFAILED",
+    "AUTHORIZATIONFAILED", "BADCHARSET", "CANNOT", "CAPABILITY", "CLIENTBUG", "CLOSED",
+    "CONTACTADMIN", "COPYUID", "CORRUPTION", "EXPIRED", "EXPUNGEISSUED", "HASCHILDREN",
+    "HIGHESTMODSEQ", "INUSE", "LIMIT", "MODIFIED", "NOMODSEQ", "NONEXISTENT", "NOPERM",
+    "NOTIFICATIONOVERFLOW", "NOTSAVED", "NOUPDATE", "OVERQUOTA", "PARSE",
+    "PERMANENTFLAGS", "PRIVACYREQUIRED", "READ-ONLY", "READ-WRITE", "REFERRAL",
+    "SERVERBUG", "TEMPFAIL", "THROTTLED", "TOOBIG", "TRYCREATE", "UIDNEXT",
+    "UIDNOTSTICKY", "UIDVALIDITY", "UNAVAILABLE", "UNKNOWN-CTE", "UNSEEN", "USEATTR",
+])  # fmt: skip
 _UID: Final = re.compile(rb"\(UID (\d{1,10})[ )]")
 _STATUS_ITEM: Final = re.compile(
     rb"(?:MESSAGES|UIDNEXT|UIDVALIDITY|UNSEEN|RECENT|HIGHESTMODSEQ) \d{1,20}"
@@ -95,7 +44,7 @@ _STATUS_ITEM: Final = re.compile(
 
 
 def describe_sent(command: Command) -> str:
-    """Return a command as it is sent, without secrets and without the names in addresses."""
+    """Return a command without secrets and without the local parts of mail addresses."""
     line = f"{command.tag.decode()} {command.name}"
     if command.secrets:
         mechanism = _MECHANISM.match(command.arguments)
@@ -107,9 +56,9 @@ def describe_sent(command: Command) -> str:
 def describe_received(
     response: Response, octets: int, tags: Container[bytes | None]
 ) -> str:
-    """Return what kind of response so many octets are, with its numbers.
+    """Return the kind, the numbers and the size of a response.
 
-    `tags` are those of the commands under way: any other may be a word of a message.
+    `tags` are those of the running commands: any other tag may be text of a message.
     """
     match response:
         case Continuation():
@@ -144,21 +93,21 @@ def _describe_data(data: Data) -> str:
 
 
 class Redactor:
-    """Knows the secrets of a connection; none of them gets into a log, an error or a form."""
+    """Removes the secrets of a connection from text for logs, errors and forms."""
 
     def __init__(self) -> None:
         """Start without secrets."""
         self._secrets: set[str] = set()
 
     def add(self, secrets: Iterable[str]) -> None:
-        """Take secrets that are about to be sent."""
+        """Add secrets, before they are sent."""
         self._secrets.update(filter(None, secrets))
 
-    def redact(self, text: str, most: int) -> str:
-        """Return at most so many characters of a text, with *** for each secret."""
+    def redact(self, text: str, limit: int) -> str:
+        """Return at most `limit` characters of a text, with *** for each secret."""
         if self._secrets:
             longest_first = sorted(self._secrets, key=len, reverse=True)
-            # A server may change the case of what it repeats: capabilities have none.
+            # Ignore case: a server may repeat a secret in upper case, like a capability.
             pattern = "|".join(map(re.escape, longest_first))
             text = re.sub(pattern, "***", text, flags=re.IGNORECASE)
-        return text[:most]
+        return text[:limit]

@@ -1,0 +1,1 @@
+"""An account at runtime: set-up and unload, coordinator, folders, saved searches, stored data."""

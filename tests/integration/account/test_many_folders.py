@@ -1,0 +1,186 @@
+"""Forty folders and forty saved searches of one account on a real server."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+import time
+from types import MappingProxyType
+from typing import Final
+
+import pytest
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_capture_events,
+)
+
+from custom_components.imap_push.const import (
+    CONF_FOLDER,
+    CONF_FOLDERS,
+    CONF_SECURITY,
+    CONF_UNREAD,
+    DOMAIN,
+    EVENT_NEW_MAIL,
+    SUBENTRY_TYPE_FOLDER,
+    SUBENTRY_TYPE_SEARCH,
+)
+from homeassistant.config_entries import ConfigSubentry, ConfigSubentryDataWithId
+from homeassistant.const import (
+    CONF_HOST,
+    CONF_PASSWORD,
+    CONF_PORT,
+    CONF_USERNAME,
+    CONF_VERIFY_SSL,
+)
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import entity_registry as er
+
+from tests.required import require
+from tests.rig.certificate import make_certificate
+from tests.rig.dovecot import PASSWORD, USER, Dovecot
+from tests.rig.lmtp import LmtpSender
+from tests.rig.mails import plain
+from tests.rig.ports import LOOPBACK
+from tests.rig.proxy import Proxy
+
+pytestmark = [pytest.mark.dovecot, pytest.mark.usefixtures("socket_enabled")]
+
+DEADLINE: Final = 30.0  # seconds
+FOLDERS: Final = ["INBOX", *(f"List{number}" for number in range(1, 40))]
+NEW_FOLDER: Final = "List40"
+DETAILED_USER: Final = USER.replace("@", "+{}@")
+
+
+def address_of(folder: str) -> str:
+    """Return the address for a folder at Dovecot's LMTP server."""
+    return USER if folder == "INBOX" else DETAILED_USER.format(folder)
+
+
+def make_entry(port: int) -> MockConfigEntry:
+    """Return an entry with a saved search for each of its folders."""
+    return MockConfigEntry(
+        domain=DOMAIN,
+        title=USER,
+        entry_id="01FORTY",
+        data={
+            CONF_USERNAME: USER,
+            CONF_PASSWORD: PASSWORD,
+            CONF_HOST: LOOPBACK,
+            CONF_PORT: port,
+            CONF_SECURITY: "tls",
+            CONF_VERIFY_SSL: False,
+        },
+        subentries_data=[
+            *(
+                ConfigSubentryDataWithId(
+                    data=MappingProxyType({CONF_FOLDER: name}),
+                    subentry_id=f"01FOLDER{name}",
+                    subentry_type=SUBENTRY_TYPE_FOLDER,
+                    title=name,
+                    unique_id=name,
+                )
+                for name in FOLDERS
+            ),
+            *(
+                ConfigSubentryDataWithId(
+                    data=MappingProxyType({CONF_FOLDERS: [name], CONF_UNREAD: True}),
+                    subentry_id=f"01SEARCH{name}",
+                    subentry_type=SUBENTRY_TYPE_SEARCH,
+                    title=f"Unread in {name}",
+                    unique_id=None,
+                )
+                for name in FOLDERS
+            ),
+        ],
+    )
+
+
+@pytest.fixture(params=[(), ("NOTIFY",)], ids=["NOTIFY", "IDLE"])
+async def server(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    socket_enabled: None,
+) -> AsyncIterator[Dovecot]:
+    """Return a Dovecot server with one mail in each folder."""
+    require(Dovecot.available(), "Dovecot 2.3")
+    certificate = make_certificate(tmp_path_factory.mktemp("certificate"))
+    with Dovecot(certificate, without=request.param) as dovecot:
+        await deliver(dovecot, "Old", *FOLDERS, NEW_FOLDER)
+        yield dovecot
+
+
+async def deliver(server: Dovecot, subject: str, *folders: str) -> None:
+    """Deliver a mail to each folder."""
+    async with LmtpSender(server.lmtp_port) as sender:
+        for folder in folders:
+            await sender.send_all(address_of(folder), [plain(subject)])
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait until a condition holds."""
+    async with asyncio.timeout(DEADLINE):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+async def test_forty_folders_and_forty_searches(
+    hass: HomeAssistant,
+    server: Dovecot,
+    record_property: Callable[[str, object], None],
+) -> None:
+    """All are watched and counted; adding a folder does not disturb the others."""
+    registry = er.async_get(hass)
+    events = async_capture_events(hass, EVENT_NEW_MAIL)
+    entry = make_entry(0)
+
+    def values(key: str, subentry_type: str) -> list[str]:
+        found = []
+        for subentry in entry.get_subentries_of_type(subentry_type):
+            unique_id = f"{entry.entry_id}_{subentry.subentry_id}_{key}"
+            entity_id = registry.async_get_entity_id("sensor", DOMAIN, unique_id)
+            state = hass.states.get(entity_id or "")
+            found.append(state.state if state else "")
+        return found
+
+    async with Proxy(server.imaps_port) as proxy:
+        entry = make_entry(proxy.port)
+        entry.add_to_hass(hass)
+        began = time.monotonic()
+        assert await hass.config_entries.async_setup(entry.entry_id)
+        record_property("seconds until set up", time.monotonic() - began)
+        coordinator = entry.runtime_data
+        await until(lambda: values("unread", SUBENTRY_TYPE_FOLDER) == ["1"] * 40)
+        record_property("seconds until watched", time.monotonic() - began)
+        await until(lambda: values("matches", SUBENTRY_TYPE_SEARCH) == ["1"] * 40)
+        record_property("seconds until counted", time.monotonic() - began)
+        push_mode = coordinator.data.push_mode
+        most = 1 if push_mode == "notify" else 5
+        await until(lambda: coordinator.data.connections == most)
+        connections = proxy.connections
+        assert connections == most + 1  # One more for the searches.
+
+        hass.config_entries.async_add_subentry(
+            entry,
+            ConfigSubentry(
+                data=MappingProxyType({CONF_FOLDER: NEW_FOLDER}),
+                subentry_type=SUBENTRY_TYPE_FOLDER,
+                title=NEW_FOLDER,
+                unique_id=NEW_FOLDER,
+            ),
+        )
+        await deliver(server, "New", *FOLDERS)
+        await until(lambda: values("unread", SUBENTRY_TYPE_FOLDER)[-1] == "1")
+        await deliver(server, "Newer", *FOLDERS, NEW_FOLDER)
+        if push_mode != "notify":
+            coordinator.async_check_now()  # Most folders are polled rarely.
+        await until(lambda: len(events) >= 81)
+        mails = [(event.data["folder"], event.data["subject"]) for event in events]
+        assert sorted(mails) == sorted(
+            [
+                *((folder, "New") for folder in FOLDERS),
+                *((folder, "Newer") for folder in [*FOLDERS, NEW_FOLDER]),
+            ]
+        )
+        await until(lambda: values("matches", SUBENTRY_TYPE_SEARCH) == ["3"] * 40)
+        assert entry.runtime_data is coordinator, "reloaded"
+        assert coordinator.data.push_mode == push_mode
+        assert proxy.connections == connections, "connected again"
+        assert await hass.config_entries.async_unload(entry.entry_id)

@@ -1,0 +1,1 @@
+"""Triggers, conditions, blueprints and the automations of the documentation."""

@@ -1,0 +1,1 @@
+"""Mail data: filters, event fields, files and errors."""

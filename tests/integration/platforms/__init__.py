@@ -1,0 +1,1 @@
+"""Entities, logbook, recorder, media source and the LLM API."""

@@ -1,0 +1,1 @@
+"""Actions and the permissions they check."""

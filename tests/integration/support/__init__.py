@@ -1,0 +1,1 @@
+"""What helps when something is wrong: repairs, diagnostics, texts."""
