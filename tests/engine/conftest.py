@@ -1,4 +1,4 @@
-"""What all tests of the engine share."""
+"""Fixtures for all tests of the engine."""
 
 from collections.abc import Iterator
 
@@ -14,12 +14,12 @@ from tests.rig.dovecot import Dovecot
 
 @pytest.fixture(autouse=True)
 def _sockets(socket_enabled: None) -> None:
-    """Let the engine talk to servers on loopback: the harness forbids it."""
+    """Allow connections to servers on loopback, which the test harness forbids."""
 
 
 @pytest.fixture(autouse=True)
-def _impatient_logout(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave servers whose script has no LOGOUT quickly."""
+def _short_logout_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do not wait long for a response to LOGOUT, which many scripts do not have."""
     monkeypatch.setattr(connection, "LOGOUT_DEADLINE_SECONDS", 0.1)
 
 
@@ -35,7 +35,7 @@ def server(
 
 
 def account(port: int, **changes: object) -> Account:
-    """Return an account at this port of loopback, without TLS unless told otherwise."""
+    """Return an account at this port of loopback, by default without TLS."""
     settings: dict[str, object] = {
         "host": "127.0.0.1",
         "port": port,

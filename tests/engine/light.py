@@ -1,4 +1,4 @@
-"""What tests on the light server in virtual time share."""
+"""Helpers for tests with the light server in virtual time."""
 
 from collections.abc import Iterable
 
@@ -16,7 +16,7 @@ POLL = CAPABILITIES.replace(b" IDLE", b"")
 
 
 def served(loop: VirtualLoop, *folders: str, **habits: object) -> LightServer:
-    """Return a server with these folders and habits that the loop's connections lead to."""
+    """Return a server with these folders and habits, to which the loop connects."""
     server = LightServer(*folders, habits=Habits(**habits))  # type: ignore[arg-type]
     loop.accept = server.accept
     return server

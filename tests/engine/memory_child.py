@@ -1,8 +1,8 @@
-"""A process that watches folders of a hostile server, and says what memory that took.
+"""A process that watches folders of a malicious server and measures its memory.
 
 usage: python -m tests.engine.memory_child PORT SECONDS FOLDERS
 
-Prints by how many octets its resident memory grew at the most.
+Prints the maximum growth of its resident memory in octets.
 """
 
 import asyncio
@@ -30,37 +30,37 @@ from .conftest import account
 _PROC = Path("/proc/self")
 
 
-class Nobody:
-    """A listener that keeps nothing."""
+class NullListener:
+    """A listener that ignores all calls."""
 
     def state_changed(self, state: AccountState) -> None:
-        """Forget."""
+        """Ignore the call."""
 
     async def mail_arrived(self, arrival: Arrival) -> None:
-        """Forget."""
+        """Ignore the call."""
 
     def mark_moved(self, folder: str, mark: Mark) -> None:
-        """Forget."""
+        """Ignore the call."""
 
     def login_refused(self) -> None:
-        """Forget."""
+        """Ignore the call."""
 
     def alerted(self, text: str) -> None:
-        """Forget."""
+        """Ignore the call."""
 
     def pipelining_failed(self) -> None:
-        """Forget."""
+        """Ignore the call."""
 
 
 def memory(name: str) -> int:
-    """Return VmRSS or VmHWM (its peak), in octets."""
+    """Return VmRSS or VmHWM (the peak of VmRSS) in octets."""
     found = re.search(rf"{name}:\s+(\d+) kB", (_PROC / "status").read_text())
     assert found
     return int(found[1]) * 1024
 
 
-async def ask(client: Client) -> None:
-    """Ask for everything, again and again."""
+async def send_requests(client: Client) -> None:
+    """Send all kinds of requests in an endless loop."""
     while True:
         for request in (
             client.folders,
@@ -74,17 +74,19 @@ async def ask(client: Client) -> None:
 
 
 async def main(port: int, seconds: float, folders: int) -> None:
-    """Watch and ask for so long."""
+    """Watch folders, and send requests if there are several, for so many seconds."""
     shared = account(port)
-    watched = {
+    folders_to_watch = {
         name: WatchedFolder(mark=Mark(1, 2), text_size=2_000)
         for name in ("INBOX", "A", "B", "C", "D")[:folders]
     }
     tasks = [
-        AccountWatcher(shared, watched, WatchOptions(poll_interval=1), Nobody()).run()
+        AccountWatcher(
+            shared, folders_to_watch, WatchOptions(poll_interval=1), NullListener()
+        ).run()
     ]
     if folders > 1:
-        tasks.append(ask(Client(shared)))
+        tasks.append(send_requests(Client(shared)))
     gc.collect()
     (_PROC / "clear_refs").write_text("5")  # resets the peak
     before = memory("VmRSS")

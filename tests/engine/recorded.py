@@ -1,8 +1,8 @@
-"""What providers say, as others recorded it: their own words, with where those were seen.
+"""Recorded responses of providers, with their sources.
 
-A line that nobody recorded has the words of the RFC, marked "after the RFC". "MailKit" and
-the like are issues and files of that name on GitHub; "Crimson" is the table of greetings
-measured on 2026-09-18 in its IMAP guide. Hosts and addresses of people are left out.
+A response that is not recorded is taken from the RFC and marked "after the RFC". Names like
+"MailKit#1396" are issues and files of repositories on GitHub; "Crimson" is the table of greetings
+in its IMAP guide, measured on 2026-09-18. Hosts and addresses of people are left out.
 """
 
 from dataclasses import dataclass
@@ -22,19 +22,19 @@ from custom_components.imap_push.imap import (
 )
 
 
-class Tells(Enum):
-    """How a server tells its capabilities after a login."""
+class CapabilityMode(Enum):
+    """How a server sends its capabilities after a login."""
 
     UNTAGGED = auto()  # before the tagged OK
     TAGGED = auto()  # in the tagged OK
-    ASKED = auto()  # only when it is asked
+    ON_REQUEST = auto()  # only in response to CAPABILITY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """What a server answers, and what it means.
+    """The response to a command that fails, and the expected error.
 
-    `to` is the command that it answers. `bye` is what comes behind it.
+    `to` is the command. `bye` is a line after the response.
     """
 
     said: bytes
@@ -46,11 +46,11 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
-    """One provider: from its greeting to the mail that arrives.
+    """The dialog with one provider, from the greeting to a new message.
 
-    `offers` is CAPABILITY before the login, told by the greeting if `greets_with_offers`, and
-    `capabilities` after it. `examined` is what opening INBOX tells, with `uid_next` None where
-    it is left out. `arrival` is what comes behind IDLE when a mail arrives.
+    `offers` are the capabilities before the login, in the greeting if `greets_with_offers`;
+    `capabilities` are those after it. `examined` is the response to EXAMINE INBOX; `uid_next` is
+    None if it has no UIDNEXT. `arrival` is the response to IDLE when a message arrives.
     """
 
     name: str
@@ -58,7 +58,7 @@ class Provider:
     greeting: bytes
     offers: bytes
     capabilities: bytes
-    tells: Tells
+    capability_mode: CapabilityMode
     welcome: bytes
     examined: tuple[bytes, ...]
     exists: int
@@ -70,11 +70,11 @@ class Provider:
     greets_with_offers: bool = False
     takes_tokens_only: bool = False
     last_uid: int = 0
-    identity: bytes = b""  # what it answers to ID, where it wants to know who we are
+    identity: bytes = b""  # its response to ID, if it requires ID
 
     @property
     def newest(self) -> int:
-        """Return the UID of the last mail that is there."""
+        """Return the UID of the newest message."""
         return self.last_uid or (self.uid_next or 1) - 1
 
 
@@ -85,7 +85,7 @@ GMAIL: Final = Provider(
     greeting=b"Gimap ready for requests from 192.0.2.1 x2mb241876667wmk",
     offers=b"IMAP4rev1 UNSELECT IDLE NAMESPACE QUOTA ID XLIST CHILDREN X-GM-EXT-1 XYZZY SASL-IR AUTH=XOAUTH2 AUTH=PLAIN AUTH=PLAIN-CLIENTTOKEN AUTH=OAUTHBEARER",
     capabilities=b"IMAP4rev1 UNSELECT IDLE NAMESPACE QUOTA ID XLIST CHILDREN X-GM-EXT-1 UIDPLUS COMPRESS=DEFLATE ENABLE MOVE CONDSTORE ESEARCH UTF8=ACCEPT LIST-EXTENDED LIST-STATUS LITERAL- SPECIAL-USE APPENDLIMIT=35651584",
-    tells=Tells.UNTAGGED,
+    capability_mode=CapabilityMode.UNTAGGED,
     welcome=b"OK user@gmail.com authenticated (Success)",
     # After the RFC.
     examined=(
@@ -97,7 +97,7 @@ GMAIL: Final = Provider(
     ),
     exists=876,
     uid_next=5000,
-    # `* 877 EXISTS`: what Apple Mail sees, says a log analysis (SwiftMail).
+    # `* 877 EXISTS`: what Apple Mail receives, according to a log analysis (SwiftMail).
     arrival=(b"+ idling", b"* 877 EXISTS"),
     push=PushMode.IDLE,
     refresh=285,
@@ -134,7 +134,7 @@ OUTLOOK: Final = Provider(
     offers=b"IMAP4 IMAP4rev1 AUTH=XOAUTH2 LOGINDISABLED SASL-IR UIDPLUS ID UNSELECT CHILDREN IDLE NAMESPACE LITERAL+",
     # email-oauth2-proxy#74, MailKit#1494; imapflow#392 without AUTH=PLAIN.
     capabilities=b"IMAP4 IMAP4rev1 AUTH=XOAUTH2 SASL-IR UIDPLUS MOVE ID UNSELECT CLIENTACCESSRULES CLIENTNETWORKPRESENCELOCATION BACKENDAUTHENTICATE CHILDREN IDLE NAMESPACE LITERAL+",
-    tells=Tells.ASKED,
+    capability_mode=CapabilityMode.ON_REQUEST,
     welcome=b"OK AUTHENTICATE completed.",
     # As Exchange (S22.Imap#57); the numbers of php-imap#258.
     examined=(
@@ -185,7 +185,7 @@ EXCHANGE: Final = Provider(
     greeting=b"The Microsoft Exchange IMAP4 service is ready.",
     offers=b"IMAP4 IMAP4rev1 AUTH=PLAIN AUTH=NTLM AUTH=GSSAPI UIDPLUS MOVE ID CHILDREN IDLE NAMESPACE LITERAL+",
     capabilities=b"IMAP4 IMAP4rev1 AUTH=PLAIN AUTH=NTLM AUTH=GSSAPI UIDPLUS MOVE ID CHILDREN IDLE NAMESPACE LITERAL+",
-    tells=Tells.ASKED,
+    capability_mode=CapabilityMode.ON_REQUEST,
     welcome=b"OK LOGIN completed.",
     # S22.Imap#57, Exchange 2010, IDLE too.
     examined=(
@@ -220,9 +220,9 @@ ICLOUD: Final = Provider(
     offers=b"XAPPLEPUSHSERVICE IMAP4 IMAP4rev1 SASL-IR AUTH=ATOKEN AUTH=PLAIN AUTH=ATOKEN2 AUTH=XOAUTH2",
     greets_with_offers=True,
     capabilities=b"XAPPLEPUSHSERVICE IMAP4 IMAP4rev1 CONDSTORE ENABLE QRESYNC QUOTA XAPPLELITERAL NAMESPACE UIDPLUS CHILDREN BINARY UNSELECT SORT CATENATE URLAUTH LANGUAGE ESEARCH ESORT THREAD=ORDEREDSUBJECT THREAD=REFERENCES CONTEXT=SEARCH CONTEXT=SORT WITHIN SASL-IR SEARCHRES METADATA ID XMSEARCH X-SUN-SORT ANNOTATE-EXPERIMENT-1 X-UNAUTHENTICATE X-SUN-IMAP XUM1 MULTISEARCH IDLE X-APPLE-REMOTE-LINKS LIST-STATUS",
-    tells=Tells.ASKED,
+    capability_mode=CapabilityMode.ON_REQUEST,
     welcome=b"OK user username authenticated",
-    # S22.Imap#107: codes without a word behind them.
+    # S22.Imap#107: response codes without text.
     examined=(
         b"* FLAGS (\\Answered \\Flagged \\Draft \\Deleted \\Seen $NotJunk $Junk JunkRecorded $Forwarded NotJunk)",
         b"* OK [PERMANENTFLAGS (\\Answered \\Flagged \\Draft \\Deleted \\Seen $NotJunk $Junk JunkRecorded $Forwarded NotJunk *)]",
@@ -251,9 +251,9 @@ YAHOO: Final = Provider(
     # enough_mail#245, Crimson; wildduck#943 (2025-12) for what is offered.
     greeting=b"Welcome! IMAP Server up and ready to accept your request",
     offers=b"IMAP4rev1 SASL-IR AUTH=PLAIN AUTH=XOAUTH2 AUTH=OAUTHBEARER ID MOVE NAMESPACE XYMHIGHESTMODSEQ UIDPLUS LITERAL+ CHILDREN UNSELECT X-MSG-EXT OBJECTID IDLE ENABLE UIDONLY X-ALL-MAIL X-UIDONLY LIST-EXTENDED LIST-STATUS SPECIAL-USE PARTIAL APPENDLIMIT=41697280",
-    # A log of 2026-09-24, kept by a test harness for Mailspring-Sync.
+    # A log of 2026-09-24 in a test harness for Mailspring-Sync.
     capabilities=b"IMAP4rev1 ID MOVE NAMESPACE XYMHIGHESTMODSEQ UIDPLUS LITERAL+ CHILDREN UNSELECT X-MSG-EXT OBJECTID IDLE ENABLE UIDONLY X-UIDONLY LIST-EXTENDED LIST-STATUS SPECIAL-USE MESSAGELIMIT=1000 PARTIAL APPENDLIMIT=41697280",
-    tells=Tells.ASKED,
+    capability_mode=CapabilityMode.ON_REQUEST,
     # imapflow#75.
     welcome=b"OK LOGIN completed",
     # After the RFC, `arrival` too.
@@ -276,7 +276,7 @@ YAHOO: Final = Provider(
         ),
         # MailKit#320: of an account whose password was right.
         Refusal(said=b"NO Too many bad login attempts.", means=Throttled),
-        # mutt-wizard#764, to UID FETCH, whose name stood in it.
+        # mutt-wizard#764, as a response to UID FETCH, which it named.
         Refusal(
             to="EXAMINE",
             said=b"NO [UNAVAILABLE] EXAMINE Service is temporarily not available",
@@ -288,14 +288,14 @@ YAHOO: Final = Provider(
 GMX: Final = Provider(
     name="GMX",
     host="imap.gmx.net",
-    # Crimson for the beginning of the greeting (2026); the rest as the same servers have it
-    # under another name (enough_mail's test of its client, 2020).
+    # Crimson for the beginning of the greeting (2026); the rest from the same servers under
+    # another name (test of the client of enough_mail, 2020).
     greeting=b"IMAP server ready H migmx112 15.6 IMAP-1My4Ij-1k2Oa32EiF-00yVN8",
     offers=b"IMAP4rev1 CHILDREN ENABLE ID IDLE LIST-EXTENDED LIST-STATUS LITERAL- MOVE NAMESPACE QUOTA SASL-IR SORT SPECIAL-USE THREAD=ORDEREDSUBJECT UIDPLUS UNSELECT WITHIN AUTH=LOGIN AUTH=PLAIN",
     greets_with_offers=True,
-    # nextcloud/mail#104, of web.de, which runs the same servers.
+    # nextcloud/mail#104, from web.de, which has the same servers.
     capabilities=b"IMAP4rev1 CHILDREN ENABLE ID IDLE LIST-EXTENDED LIST-STATUS LITERAL- MOVE NAMESPACE QUOTA SASL-IR SORT SPECIAL-USE THREAD=ORDEREDSUBJECT UIDPLUS UNSELECT WITHIN APPENDLIMIT=27962027",
-    tells=Tells.ASKED,
+    capability_mode=CapabilityMode.ON_REQUEST,
     welcome=b"OK LOGIN completed",
     # After the RFC.
     examined=(
@@ -311,7 +311,7 @@ GMX: Final = Provider(
     push=PushMode.IDLE,
     refresh=285,
     refusals=(
-        # thunderbird-android#5780, of web.de: also where it is not switched on (yam#638, by POP3).
+        # thunderbird-android#5780, from web.de: also if IMAP is not enabled (yam#638, for POP3).
         Refusal(said=b"NO authentication failed", means=LoginRefused),
     ),
 )
@@ -319,13 +319,13 @@ GMX: Final = Provider(
 FASTMAIL: Final = Provider(
     name="Fastmail",
     host="imap.fastmail.com",
-    # Mailspring#2217 (2020); its proxy greets, Cyrus is behind it.
+    # Mailspring#2217 (2020); the greeting is that of a proxy in front of Cyrus.
     greeting=b"IMAP4 ready",
     offers=b"IMAP4 IMAP4rev1 LITERAL+ ENABLE UIDPLUS SASL-IR NAMESPACE CONDSTORE SORT LIST-EXTENDED QRESYNC MOVE SPECIAL-USE CREATE-SPECIAL-USE IDLE AUTH=PLAIN",
-    # ocaml-imap#34, of a Cyrus: the short list grows by the login, IDLE comes with it.
-    # That of Fastmail itself after a login is not recorded.
+    # ocaml-imap#34, from a Cyrus: the list is longer after the login and has IDLE.
+    # The list of Fastmail itself after the login is not recorded.
     capabilities=b"IMAP4rev1 LITERAL+ ID ENABLE ACL CONDSTORE QRESYNC ESEARCH COMPRESS=DEFLATE IDLE",
-    tells=Tells.TAGGED,
+    capability_mode=CapabilityMode.TAGGED,
     welcome=b"User logged in SESSIONID=<mail.example.com-11111-2222222222-3>",
     # After the RFC, `arrival` too.
     examined=(
@@ -354,7 +354,7 @@ PROTON: Final = Provider(
     offers=b"ID IDLE IMAP4rev1 MOVE STARTTLS UIDPLUS UNSELECT",
     greets_with_offers=True,
     capabilities=b"IDLE IMAP4rev1 MOVE UIDPLUS UNSELECT",
-    tells=Tells.TAGGED,
+    capability_mode=CapabilityMode.TAGGED,
     welcome=b"Logged in",
     # gluon's README.
     examined=(
@@ -367,7 +367,7 @@ PROTON: Final = Provider(
     ),
     exists=1,
     uid_next=2,
-    # gluon's README: `+ Ready`; what is pending comes behind it (handle_idle.go).
+    # gluon's README: `+ Ready`; pending updates follow (handle_idle.go).
     arrival=(b"+ Ready", b"* 2 EXISTS", b"* 2 RECENT"),
     push=PushMode.IDLE,
     refresh=285,
@@ -384,9 +384,9 @@ YANDEX: Final = Provider(
     # Mailspring#904 (2018) and #2111 (2020).
     greeting=b"Yandex IMAP4rev1 at imap53p.mail.yandex.net:993 ready to talk with ::ffff:192.0.2.1:39078, 2018-May-29 10:37:40, ebI8JB0ug4Y1",
     offers=b"IMAP4rev1 CHILDREN UNSELECT LITERAL+ NAMESPACE XLIST BINARY UIDPLUS ENABLE ID AUTH=PLAIN AUTH=XOAUTH2 IDLE MOVE",
-    # go-imap#561 (2023), which does not name the server, but has all its other words.
+    # go-imap#561 (2023), which does not name the server, but has the same texts.
     capabilities=b"IMAP4rev1 CHILDREN UNSELECT LITERAL+ NAMESPACE XLIST UIDPLUS ENABLE ID IDLE MOVE",
-    tells=Tells.UNTAGGED,
+    capability_mode=CapabilityMode.UNTAGGED,
     welcome=b"OK LOGIN Completed.",
     # After the RFC, `arrival` too.
     examined=(
@@ -399,14 +399,14 @@ YANDEX: Final = Provider(
     uid_next=40,
     arrival=(b"+ idling", b"* 4 EXISTS"),
     push=PushMode.IDLE,
-    refresh=180,  # imapclient#234: the connection ends once or twice in an hour
+    refresh=180,  # imapclient#234: the connection ends one or two times an hour
     refusals=(
         # Mailspring#904.
         Refusal(
             said=b"NO [AUTHENTICATIONFAILED] LOGIN Invalid credentials or IMAP is disabled sc=ebI8JB0ug4Y1_290737_53p",
             means=LoginRefused,
         ),
-        # A Russian guide to its app passwords, and a test of another client.
+        # A Russian guide to app passwords of Yandex, and a test of another client.
         Refusal(
             said=b"NO [UNAVAILABLE] LOGIN internal server error sc=abc123",
             means=Unavailable,
@@ -417,11 +417,11 @@ YANDEX: Final = Provider(
 NETEASE: Final = Provider(
     name="163.com",
     host="imap.163.com",
-    # Two dialogues by telnet and openssl, of 163.com and 126.com, in notes of their users.
+    # Two dialogs with telnet and openssl, of 163.com and 126.com, in notes of users.
     greeting=b"Coremail System IMap Server Ready(163com[726cd87d72d896a1ac393507346040fa])",
     offers=b"IMAP4rev1 XLIST SPECIAL-USE ID LITERAL+ STARTTLS XAPPLEPUSHSERVICE UIDPLUS X-CM-EXT-1",
     capabilities=b"IMAP4rev1 XLIST SPECIAL-USE ID LITERAL+ STARTTLS XAPPLEPUSHSERVICE UIDPLUS X-CM-EXT-1",
-    tells=Tells.ASKED,
+    capability_mode=CapabilityMode.ON_REQUEST,
     welcome=b"OK LOGIN completed",
     identity=b'* ID ("name" "Coremail Imap" "vendor" "Mailtech" "TransID" "3PmVJQB3bjS5RERX")',
     examined=(
@@ -439,8 +439,8 @@ NETEASE: Final = Provider(
     refusals=(
         # modern-email/defects#25.
         Refusal(said=b"NO LOGIN Login error or password error", means=LoginRefused),
-        # mcp-email-server#17, S22.Imap#167, to SELECT, whose name stood in it: of who did not
-        # say ID, or of a locked account.
+        # mcp-email-server#17, S22.Imap#167, as a response to SELECT, which it named: for a client
+        # without ID, or for a locked account.
         Refusal(
             to="EXAMINE",
             said=b"NO EXAMINE Unsafe Login. Please contact kefu@188.com for help",

@@ -1,4 +1,4 @@
-"""A listener that keeps all it is told."""
+"""A listener that records all calls."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,7 +11,7 @@ DEADLINE = 5.0  # seconds
 
 @dataclass
 class Recorder:
-    """A listener that keeps all it is told."""
+    """A listener that records all calls."""
 
     arrivals: list[Arrival] = field(default_factory=list)
     states: list[AccountState] = field(default_factory=list)
@@ -22,33 +22,33 @@ class Recorder:
     errors: int = 0  # how many of the next calls are to fail
     moved: list[str] = field(default_factory=list)  # folders whose mark moved
 
-    watcher: AccountWatcher = field(init=False)  # who tells it all
+    watcher: AccountWatcher = field(init=False)  # that calls this listener
 
     def state_changed(self, state: AccountState) -> None:
-        """Keep."""
+        """Record the state."""
         self.states.append(state)
         self._fail()
 
     async def mail_arrived(self, arrival: Arrival) -> None:
-        """Keep."""
+        """Record the arrival."""
         self.arrivals.append(arrival)
         self._fail()
 
     def mark_moved(self, folder: str, mark: Mark) -> None:
-        """Keep."""
+        """Record the mark."""
         self.marks.append(mark)
         self.moved.append(folder)
 
     def alerted(self, text: str) -> None:
-        """Keep."""
+        """Record the alert."""
         self.alerts.append(text)
 
     def pipelining_failed(self) -> None:
-        """Count."""
+        """Count the call."""
         self.serial += 1
 
     def login_refused(self) -> None:
-        """Count."""
+        """Count the call."""
         self.refused += 1
         self._fail()
 
@@ -58,22 +58,22 @@ class Recorder:
         return [arrival.mail.uid for arrival in self.arrivals]
 
     @property
-    def told(self) -> dict[str, list[int]]:
+    def uids_by_folder(self) -> dict[str, list[int]]:
         """Return the UIDs that arrived, in order, by folder."""
-        told: dict[str, list[int]] = {}
+        uids: dict[str, list[int]] = {}
         for arrival in self.arrivals:
-            told.setdefault(arrival.mail.folder, []).append(arrival.mail.uid)
-        return told
+            uids.setdefault(arrival.mail.folder, []).append(arrival.mail.uid)
+        return uids
 
     @property
     def state(self) -> AccountState:
-        """Return the last state."""
+        """Return the latest state."""
         return self.states[-1]
 
     async def until(
         self, condition: Callable[[], object], seconds: float = DEADLINE
     ) -> None:
-        """Wait until a condition holds."""
+        """Wait until a condition is true; raise TimeoutError after so many seconds."""
         async with asyncio.timeout(seconds):
             while not condition():
                 await asyncio.sleep(0.005)

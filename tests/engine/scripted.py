@@ -1,4 +1,4 @@
-"""A server on a real socket that says what a test makes it say."""
+"""A server on a real socket that plays scripts of a test."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -14,7 +14,7 @@ CAPABILITIES = b"IMAP4rev1 IDLE ESEARCH SASL-IR"
 
 
 class LoggedOut(ConnectionError):
-    """The client left before the script was over."""
+    """The client logged out before the end of the script."""
 
 
 class Peer:
@@ -30,13 +30,13 @@ class Peer:
         self._newest = 0
 
     async def line(self) -> bytes:
-        """Return the next line the client sends, without CRLF."""
+        """Return the next line of the client, without CRLF."""
         line = await self._reader.readuntil(b"\r\n")
         self.received.append(line[:-2])
         return line[:-2]
 
     async def expect(self, command: str) -> bytes:
-        """Return the tag of the next command, which must match this pattern."""
+        """Read the next command, which has to match the pattern; return its tag."""
         line = await self.line()
         tag, _, rest = line.partition(b" ")
         if rest == b"LOGOUT" and command != "LOGOUT":
@@ -49,23 +49,23 @@ class Peer:
         self._writer.write(b"".join(line + b"\r\n" for line in lines))
 
     def say_raw(self, octets: bytes) -> None:
-        """Send octets as they are."""
+        """Send octets unchanged."""
         self._writer.write(octets)
 
     async def drain(self) -> None:
-        """Wait until the client has read most of what was said."""
+        """Wait until the send buffer is below its limit."""
         await self._writer.drain()
 
     async def answer(
         self, command: str, *lines: bytes, ok: bytes = b"OK done"
     ) -> bytes:
-        """Expect a command, answer it with untagged lines and its tagged one; return its tag."""
+        """Expect a command, send untagged lines and its tagged response; return its tag."""
         tag = await self.expect(command)
         self.say(*lines, tag + b" " + ok)
         return tag
 
     async def log_in(self, capabilities: bytes = CAPABILITIES) -> None:
-        """Greet and accept a login."""
+        """Send the greeting and accept LOGIN."""
         self.say(b"* OK [CAPABILITY %s] ready" % capabilities)
         await self.answer("LOGIN", ok=b"OK [CAPABILITY %s] in" % capabilities)
 
@@ -81,14 +81,14 @@ class Peer:
             ok=b"OK [READ-ONLY] opened",
         )
 
-    async def sweep(self, *uids: int, unread: int = 0) -> bytes:
-        """Answer a sweep of a folder with these mails; return what was asked for.
+    async def sync(self, *uids: int, unread: int = 0) -> bytes:
+        """Answer the sync of a folder with these messages; return its first FETCH command.
 
-        One that only peeks, and finds the last mail another than before, is made again.
+        If that only checks UIDs and the last message is new, the client syncs again.
         """
         await self.expect("UID FETCH")
-        asked = self.received[-1]
-        self.fetch(asked, *uids)
+        command = self.received[-1]
+        self.fetch(command, *uids)
         line = await self.line()
         if b" UID FETCH 4294967295:* " in line:
             self.fetch(line, *uids)
@@ -97,15 +97,15 @@ class Peer:
         count = line.partition(b" ")[0]
         self.say(b"* ESEARCH (TAG x) UID COUNT %d" % unread, count + b" OK counted")
         newest = max(uids, default=0)
-        is_peek = asked.endswith(b" (UID)")
-        if is_peek and newest != self._newest:
+        is_uid_check = command.endswith(b" (UID)")
+        if is_uid_check and newest != self._newest:
             await self.done(await self.idle())
-            return await self.sweep(*uids, unread=unread)
+            return await self.sync(*uids, unread=unread)
         self._newest = newest
-        return asked
+        return command
 
-    async def sweep_tags(self) -> tuple[bytes, bytes]:
-        """Return the tags of a sweep's FETCH and count; show no last message."""
+    async def sync_tags(self) -> tuple[bytes, bytes]:
+        """Return the tags of the FETCH and of the count of a sync; there is no last message."""
         fetch = await self.expect("UID FETCH")
         tag, _, command = (await self.line()).partition(b" ")
         if command.startswith(b"UID FETCH 4294967295:* "):
@@ -114,14 +114,14 @@ class Peer:
         return fetch, tag
 
     def fetch(self, line: bytes, *uids: int) -> None:
-        """Answer a UID FETCH of one range of a folder with these mails (RFC 3501 6.4.8)."""
-        tag, _, _, asked, items = line.split(b" ", 4)
+        """Answer a UID FETCH of one range in a folder with these UIDs (RFC 3501 6.4.8)."""
+        tag, _, _, uid_range, items = line.split(b" ", 4)
         last = max(uids, default=0)
-        ends = [last if end == b"*" else int(end) for end in asked.split(b":")]
+        ends = [last if end == b"*" else int(end) for end in uid_range.split(b":")]
         for number, uid in enumerate(uids, 1):
             if min(ends) <= uid <= max(ends):
-                peek = b"* %d FETCH (UID %d)\r\n" % (number, uid)
-                self.say_raw(peek if items == b"(UID)" else mail(number, uid))
+                uid_only = b"* %d FETCH (UID %d)\r\n" % (number, uid)
+                self.say_raw(uid_only if items == b"(UID)" else mail(number, uid))
         self.say(tag + b" OK fetched")
 
     async def idle(self) -> bytes:
@@ -131,7 +131,7 @@ class Peer:
         return tag
 
     async def done(self, tag: bytes) -> None:
-        """End an IDLE at the client's DONE."""
+        """Wait for DONE and complete IDLE."""
         assert await self.line() == b"DONE"
         self.say(tag + b" OK idle over")
 
@@ -140,7 +140,7 @@ class Peer:
         await self.answer("LOGOUT", b"* BYE see you")
 
     async def until_closed(self) -> bytes:
-        """Return all that the client still sends until it closes."""
+        """Return all octets of the client until it closes the connection."""
         sent = b""
         with contextlib.suppress(ConnectionError):
             while chunk := await self._reader.read(65536):
@@ -148,11 +148,11 @@ class Peer:
         return sent
 
     async def start_tls(self, context: ssl.SSLContext) -> None:
-        """Go on over TLS."""
+        """Start TLS on the connection."""
         await self._writer.start_tls(context)
 
     def close(self) -> None:
-        """End the stream (FIN)."""
+        """Close the connection (FIN)."""
         self._writer.close()
 
     def reset(self) -> None:
@@ -164,7 +164,10 @@ type Script = Callable[[Peer], Awaitable[None]]
 
 
 class ScriptedServer:
-    """Plays one script for each connection, in order; an error in a script is the test's."""
+    """A server that plays one script for each connection, in order.
+
+    An error in a script makes the test fail.
+    """
 
     def __init__(self, *scripts: Script, context: ssl.SSLContext | None = None) -> None:
         """Play these scripts."""
@@ -188,7 +191,7 @@ class ScriptedServer:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """End all connections; raise what went wrong in a script unless the test failed already."""
+        """Close all connections; raise the error of a script unless the test already failed."""
         self._server.close()
         for task in self._tasks:
             task.cancel()
@@ -221,7 +224,7 @@ class ScriptedServer:
 
 
 def mail(number: int, uid: int, subject: str | None = None) -> bytes:
-    """Return a FETCH response for a mail with this sequence number and UID."""
+    """Return the FETCH response of a message with this sequence number and UID."""
     header = f"From: Ann <ann@example.org>\r\nSubject: {subject or f'mail {uid}'}\r\n\r\n".encode()
     return (
         b"* %d FETCH (UID %d FLAGS () INTERNALDATE "

@@ -1,6 +1,6 @@
-"""However much a server sends, one connection and one account hold no more than documented.
+"""The memory of one connection and of one account is limited, however much a server sends.
 
-The client is a process of its own, whose resident memory is measured (docs/reliability.md).
+The client is a separate process whose resident memory is measured (docs/reliability.md).
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from .scripted import CAPABILITIES, LoggedOut, Peer, ScriptedServer
 MAX_OF_CONNECTION = 64_000_000  # octets
 MAX_OF_ACCOUNT = 100_000_000
 SECONDS = 2.0
-CHUNK = 65_536  # octets that a flood is sent in
+CHUNK = 65_536  # octets that are sent at a time
 
 HEADER = b"Subject: " + b"x" * 60_000 + b"\r\n\r\n"
 STRUCTURE = b"(" + b'("a" "b" NIL NIL NIL "7bit" 1 1)' * 6_000 + b' "mixed")'
@@ -30,11 +30,12 @@ def message(uid: int, structure: bytes = b"NIL") -> bytes:
 
 
 def flags(uid: int) -> bytes:
-    """Return a FETCH response just below what is read of one, of as many values as fit in."""
+    """Return a FETCH response just below the maximum size, with as many values as possible."""
     return b"* 1 FETCH (UID %d FLAGS (" % uid + b"a " * 24_000 + b"))\r\n"
 
 
-# Which command is answered, and with what: said with 0, 1, 2, ... until it is nothing.
+# The command that is answered, and a function that returns the response piece by piece: it is
+# called with 0, 1, 2, ... until it returns b"".
 FLOODS: dict[str, tuple[bytes, Callable[[int], bytes]]] = {
     "EXISTS in EXAMINE": (b"EXAMINE", lambda _: b"* 1 EXISTS\r\n" * 1_000),
     "FLAGS in EXAMINE": (b"EXAMINE", lambda _: b"* FLAGS\r\n" * 1_000),
@@ -69,7 +70,7 @@ FLOODS: dict[str, tuple[bytes, Callable[[int], bytes]]] = {
 def flooding(
     name: bytes, flood: Callable[[int], bytes]
 ) -> Callable[[Peer], Awaitable[None]]:
-    """Return a script that answers one command with a flood, and all others as usual."""
+    """Return a script that answers one command with a flood, and all others normally."""
 
     async def serve(peer: Peer) -> None:
         peer.say(b"* OK [CAPABILITY %b] ready" % CAPABILITIES)
@@ -101,7 +102,7 @@ def flooding(
 
 
 async def growth(name: str, folders: int) -> int:
-    """Return by how much the memory of a process grows that watches so many folders."""
+    """Return the growth of the memory of a process that watches so many folders, in octets."""
     script = flooding(*FLOODS[name])
     async with ScriptedServer(*[script] * 200) as server:
         child = await asyncio.create_subprocess_exec(
@@ -115,8 +116,8 @@ async def growth(name: str, folders: int) -> int:
 
 
 @pytest.mark.parametrize("name", FLOODS)
-async def test_one_connection(name: str) -> None:
-    """See less than 64 MB more than before."""
+async def test_memory_of_one_connection_is_limited(name: str) -> None:
+    """The memory grows by less than 64 MB."""
     assert await growth(name, folders=1) < MAX_OF_CONNECTION
 
 
@@ -129,6 +130,6 @@ async def test_one_connection(name: str) -> None:
         "pushed mail",
     ],
 )
-async def test_all_connections_of_an_account(name: str) -> None:
-    """See less than 100 MB more than before, with five connections that watch and one more."""
+async def test_memory_of_all_connections_of_an_account_is_limited(name: str) -> None:
+    """With six connections, five of which watch folders, it grows by less than 100 MB."""
     assert await growth(name, folders=5) < MAX_OF_ACCOUNT

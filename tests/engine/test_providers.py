@@ -1,4 +1,4 @@
-"""What we do with each provider, over the dialogues that others recorded with it."""
+"""The engine works with the recorded dialogs of each provider."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -34,9 +34,9 @@ from .recorded import (
     OUTLOOK,
     PROTON,
     PROVIDERS,
+    CapabilityMode,
     Provider,
     Refusal,
-    Tells,
 )
 from .recorder import Recorder
 from .scripted import Peer, Script, ScriptedServer, mail
@@ -53,7 +53,7 @@ every_provider = pytest.mark.parametrize(
 
 @pytest.fixture(name="certificate", scope="module")
 def certificate_fixture(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    """Return the certificate that all of them show."""
+    """Return the certificate of all servers."""
     return make_certificate(tmp_path_factory.mktemp("certificate"))
 
 
@@ -61,12 +61,12 @@ def certificate_fixture(tmp_path_factory: pytest.TempPathFactory) -> Certificate
 def tls_fixture(
     certificate: Certificate, monkeypatch: pytest.MonkeyPatch
 ) -> Certificate:
-    """Play every provider on loopback, under its own name."""
+    """Connect to loopback instead of the host of the provider."""
 
     async def dial_loopback(_host: str, port: int) -> object:
         return await connect_tcp("127.0.0.1", port)
 
-    # No mail is found by leaving IDLE early: it has to be announced.
+    # With a short first IDLE, new mail would be found without an announcement.
     monkeypatch.setattr(push_module, "IDLE_FIRST_SECONDS", 60.0)
     monkeypatch.setattr(connection, "connect_tcp", dial_loopback)
     monkeypatch.setattr(connection, "connect_tcp_retrying", dial_loopback)
@@ -76,7 +76,7 @@ def tls_fixture(
 def account_at(
     provider: Provider, port: int, certificate: Certificate, **changes: Any
 ) -> Account:
-    """Return an account at a provider, with what it takes: a password or a token."""
+    """Return an account at a provider, with a password or a token as required."""
     settings: dict[str, Any] = {
         "host": provider.host,
         "security": Security.TLS,
@@ -88,13 +88,13 @@ def account_at(
 
 
 def greet(provider: Provider, peer: Peer) -> None:
-    """Say the greeting."""
+    """Send the greeting."""
     code = b"[CAPABILITY %b] " % provider.offers if provider.greets_with_offers else b""
     peer.say(b"* OK " + code + provider.greeting)
 
 
 async def offer(provider: Provider, peer: Peer) -> None:
-    """Greet and tell what is offered before a login."""
+    """Send the greeting and the capabilities before the login."""
     greet(provider, peer)
     if not provider.greets_with_offers:
         await peer.answer("CAPABILITY", b"* CAPABILITY " + provider.offers)
@@ -102,42 +102,40 @@ async def offer(provider: Provider, peer: Peer) -> None:
 
 async def expect_login(provider: Provider, peer: Peer) -> bytes:
     """Return the tag of the login."""
-    wanted = "AUTHENTICATE XOAUTH2 " if provider.takes_tokens_only else "LOGIN "
-    return await peer.expect(wanted)
+    is_oauth = provider.takes_tokens_only
+    return await peer.expect("AUTHENTICATE XOAUTH2 " if is_oauth else "LOGIN ")
 
 
 async def log_in(provider: Provider, peer: Peer) -> None:
-    """Greet and accept the login, as the provider does."""
+    """Send the greeting and accept the login, like the provider."""
     await offer(provider, peer)
     tag = await expect_login(provider, peer)
-    told = b"CAPABILITY " + provider.capabilities
-    match provider.tells:
-        case Tells.UNTAGGED:
-            peer.say(b"* " + told, tag + b" " + provider.welcome)
-        case Tells.TAGGED:
-            peer.say(b"%b OK [%b] %b" % (tag, told, provider.welcome))
-        case Tells.ASKED:
+    capabilities = b"CAPABILITY " + provider.capabilities
+    match provider.capability_mode:
+        case CapabilityMode.UNTAGGED:
+            peer.say(b"* " + capabilities, tag + b" " + provider.welcome)
+        case CapabilityMode.TAGGED:
+            peer.say(b"%b OK [%b] %b" % (tag, capabilities, provider.welcome))
+        case CapabilityMode.ON_REQUEST:
             peer.say(tag + b" " + provider.welcome)
-            await peer.answer("CAPABILITY", b"* " + told)
+            await peer.answer("CAPABILITY", b"* " + capabilities)
     if provider.identity:
         await peer.answer(r'ID \("name" "IMAP Push"\)$', provider.identity)
 
 
 async def examine(provider: Provider, peer: Peer, come: int = 0) -> None:
-    """Open INBOX, with so many mails more than were recorded."""
+    """Answer EXAMINE INBOX, with so many messages more than recorded."""
     lines = list(provider.examined)
-    was, now = provider.exists, provider.exists + come
-    lines = [it.replace(b"* %d EX" % was, b"* %d EX" % now) for it in lines]
-    if provider.uid_next:
-        was, now = provider.uid_next, provider.uid_next + come
-        lines = [
-            it.replace(b"[UIDNEXT %d]" % was, b"[UIDNEXT %d]" % now) for it in lines
-        ]
+    old, new = b"* %d EX" % provider.exists, b"* %d EX" % (provider.exists + come)
+    lines = [line.replace(old, new) for line in lines]
+    if uid_next := provider.uid_next:
+        old, new = b"[UIDNEXT %d]" % uid_next, b"[UIDNEXT %d]" % (uid_next + come)
+        lines = [line.replace(old, new) for line in lines]
     await peer.answer("EXAMINE", *lines, ok=b"OK [READ-ONLY] EXAMINE completed")
 
 
-async def sweep(provider: Provider, peer: Peer, come: int = 0) -> None:
-    """Show the last mail, and count with what the provider has for it."""
+async def sync(provider: Provider, peer: Peer, come: int = 0) -> None:
+    """Answer a sync: the FETCH of the last message, and the count of unread messages."""
     number, uid = provider.exists + come, provider.newest + come
     fetch = await peer.expect("UID FETCH")
     is_bounded = not peer.received[-1].split(b" ")[3].endswith(b":*")
@@ -155,17 +153,17 @@ async def sweep(provider: Provider, peer: Peer, come: int = 0) -> None:
 
 
 async def open_folder(provider: Provider, peer: Peer) -> None:
-    """Log in, open INBOX and show what is there."""
+    """Accept the login, answer EXAMINE INBOX and the first sync."""
     await log_in(provider, peer)
     await examine(provider, peer)
     if provider.uid_next is None:
         last = b"* %d FETCH (UID %d)" % (provider.exists, provider.newest)
         await peer.answer(r"UID FETCH \* \(UID\)$", last)
-    await sweep(provider, peer)
+    await sync(provider, peer)
 
 
 async def stay(provider: Provider, peer: Peer) -> None:
-    """Have no more news until the client leaves."""
+    """Send nothing until the client logs out."""
     if provider.push is PushMode.IDLE:
         await peer.done(await peer.idle())
     await peer.leave()
@@ -175,7 +173,7 @@ async def stay(provider: Provider, peer: Peer) -> None:
 async def watching(
     provider: Provider, certificate: Certificate, *scripts: Script
 ) -> AsyncIterator[Recorder]:
-    """Watch INBOX at a provider that plays one script for each connection."""
+    """Watch INBOX at a provider with one script for each connection."""
     recorder = Recorder()
     context = certificate.server_context()
     async with ScriptedServer(*scripts, context=context) as server:
@@ -207,8 +205,8 @@ async def checked(
 
 
 @every_provider
-async def test_set_up(provider: Provider, tls: Certificate) -> None:
-    """See an account checked, what is offered after the login learnt, and no folder changed."""
+async def test_account_is_checked(provider: Provider, tls: Certificate) -> None:
+    """The check returns the capabilities after the login and opens the folder read-only."""
 
     async def serve(peer: Peer) -> None:
         await log_in(provider, peer)
@@ -221,7 +219,7 @@ async def test_set_up(provider: Provider, tls: Certificate) -> None:
 
 
 async def test_coremail_under_another_name(tls: Certificate) -> None:
-    """See a company's own Coremail told who we are, too: it opens no folder before."""
+    """ID is also sent to a Coremail server of a company, which requires it before EXAMINE."""
     company = replace(NETEASE, host="mail.example.cn")
 
     async def serve(peer: Peer) -> None:
@@ -234,8 +232,8 @@ async def test_coremail_under_another_name(tls: Certificate) -> None:
 
 
 @every_provider
-async def test_way_to_wait(provider: Provider) -> None:
-    """See how new mail becomes known, and how often IDLE is begun anew."""
+async def test_push_mode(provider: Provider) -> None:
+    """The capabilities determine the push mode; the host determines the IDLE interval."""
     capabilities = frozenset(provider.capabilities.decode().upper().split())
     quirks = quirks_of(provider.host)
     choice = push_module.StrategyChooser(WatchOptions(), quirks)
@@ -247,10 +245,12 @@ async def test_way_to_wait(provider: Provider) -> None:
 @pytest.mark.parametrize(
     ("provider", "refusal"),
     [(provider, refusal) for provider in PROVIDERS for refusal in provider.refusals],
-    ids=lambda it: it.name if isinstance(it, Provider) else it.said[:40].decode(),
+    ids=lambda value: (
+        value.name if isinstance(value, Provider) else value.said[:40].decode()
+    ),
 )
 async def test_refusal(provider: Provider, refusal: Refusal, tls: Certificate) -> None:
-    """See what a refusal means, and how long the provider wants to be left alone."""
+    """A failed command raises the right error, with the time until the next attempt."""
 
     async def serve(peer: Peer) -> None:
         if refusal.to == "LOGIN":
@@ -271,8 +271,8 @@ async def test_refusal(provider: Provider, refusal: Refusal, tls: Certificate) -
 
 
 @every_provider
-async def test_mail_arrives(provider: Provider, tls: Certificate) -> None:
-    """See the mail that arrives, once, the way the provider announces it or not."""
+async def test_new_mail_is_delivered(provider: Provider, tls: Certificate) -> None:
+    """A new message is delivered exactly one time, with or without an announcement."""
 
     async def serve(peer: Peer) -> None:
         await open_folder(provider, peer)
@@ -282,18 +282,19 @@ async def test_mail_arrives(provider: Provider, tls: Certificate) -> None:
             await peer.done(idle)
         else:
             await examine(provider, peer, come=1)
-        await sweep(provider, peer, come=1)
+        await sync(provider, peer, come=1)
         await stay(provider, peer)
 
     async with watching(provider, tls, serve) as recorder:
         await recorder.until(lambda: recorder.arrivals)
-    assert [(it.mail.uid, it.push, it.catch_up) for it in recorder.arrivals] == [
-        (provider.newest + 1, provider.push, False)
-    ]
+    assert [
+        (arrival.mail.uid, arrival.push, arrival.catch_up)
+        for arrival in recorder.arrivals
+    ] == [(provider.newest + 1, provider.push, False)]
 
 
-async def test_bye_instead_of_idling(tls: Certificate) -> None:
-    """See GMX hang up at IDLE (aioimaplib#110), and its mail come over another connection."""
+async def test_bye_in_response_to_idle(tls: Certificate) -> None:
+    """When GMX closes the connection at IDLE (aioimaplib#110), another one delivers the mail."""
 
     async def hang_up(peer: Peer) -> None:
         await open_folder(GMX, peer)
@@ -304,7 +305,7 @@ async def test_bye_instead_of_idling(tls: Certificate) -> None:
     async def again(peer: Peer) -> None:
         await log_in(GMX, peer)
         await examine(GMX, peer, come=1)
-        await sweep(GMX, peer, come=1)
+        await sync(GMX, peer, come=1)
         await stay(GMX, peer)
 
     async with watching(GMX, tls, hang_up, again) as recorder:
@@ -312,15 +313,15 @@ async def test_bye_instead_of_idling(tls: Certificate) -> None:
     assert recorder.uids == [40]
 
 
-async def test_flags_told_while_idling(tls: Certificate) -> None:
-    """See iCloud tell of a read mail by IDLE (acme_email#50), and no mail made of it."""
+async def test_flag_change_during_idle(tls: Certificate) -> None:
+    """A FETCH response of iCloud about a read message (acme_email#50) is not new mail."""
 
     async def serve(peer: Peer) -> None:
         await open_folder(ICLOUD, peer)
         idle = await peer.expect("IDLE$")
         peer.say(b"+ idling", b"* 5 FETCH (UID 3399 FLAGS (\\Seen))")
         await peer.done(idle)
-        await sweep(ICLOUD, peer)
+        await sync(ICLOUD, peer)
         await stay(ICLOUD, peer)
 
     async with watching(ICLOUD, tls, serve) as recorder:
@@ -328,8 +329,10 @@ async def test_flags_told_while_idling(tls: Certificate) -> None:
     assert recorder.arrivals == []
 
 
-async def test_password_where_only_tokens_are_taken(tls: Certificate) -> None:
-    """See no password sent to Outlook, which has LOGINDISABLED and AUTH=XOAUTH2 (Crimson)."""
+async def test_no_password_is_sent_if_only_tokens_are_accepted(
+    tls: Certificate,
+) -> None:
+    """Outlook has LOGINDISABLED and AUTH=XOAUTH2 (Crimson), so no password is sent."""
 
     async def serve(peer: Peer) -> None:
         await offer(OUTLOOK, peer)
@@ -339,8 +342,8 @@ async def test_password_where_only_tokens_are_taken(tls: Certificate) -> None:
         await checked(OUTLOOK, tls, serve, token=None)
 
 
-async def test_password_without_tls(tls: Certificate) -> None:
-    """See no password sent to an Exchange at port 143 (node-imap#685)."""
+async def test_no_password_is_sent_without_tls(tls: Certificate) -> None:
+    """Exchange at port 143 has LOGINDISABLED (node-imap#685), so no password is sent."""
 
     async def serve(peer: Peer) -> None:
         peer.say(b"* OK " + EXCHANGE.greeting)
@@ -354,8 +357,8 @@ async def test_password_without_tls(tls: Certificate) -> None:
         await checked(EXCHANGE, tls, serve, security=Security.NONE)
 
 
-async def test_starttls_at_the_bridge(tls: Certificate) -> None:
-    """See Proton Bridge used as it is set up: at port 1143, encrypted by STARTTLS."""
+async def test_starttls_with_proton_bridge(tls: Certificate) -> None:
+    """Proton Mail Bridge is used with STARTTLS, as it is configured by default."""
 
     async def serve(peer: Peer) -> None:
         greet(PROTON, peer)

@@ -1,19 +1,19 @@
-"""A source of tokens that a test plays."""
+"""A token source for tests."""
 
 
 class Tokens:
-    """Gives the first token again and again, and the next one each time it is to renew.
+    """Returns the first token until it is renewed, then the next one.
 
-    An error among them is raised. `renewals` counts how often a new one was asked for.
+    An error in place of a token is raised. `renewals` counts the renewals.
     """
 
     def __init__(self, *tokens: str | Exception) -> None:
-        """Give these, in order."""
+        """Return these tokens, in order."""
         self._tokens = list(tokens)
         self.renewals = 0
 
     async def token(self, *, renew: bool = False) -> str:
-        """Return a token or raise the error that is in its place."""
+        """Return the current token, or raise the error in its place."""
         if renew:
             self.renewals += 1
             if len(self._tokens) > 1:

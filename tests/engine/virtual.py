@@ -1,4 +1,4 @@
-"""Virtual time and connections in memory: a year of waiting passes in a moment."""
+"""An event loop with virtual time and connections in memory, for tests of long periods."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
@@ -20,7 +20,7 @@ from .scripted import Peer, Script
 
 
 class _Selector(selectors.DefaultSelector):
-    """Lets time jump to the next timer where a real selector would wait."""
+    """A selector that advances the time to the next timer instead of waiting."""
 
     now = 1000.0
 
@@ -28,22 +28,22 @@ class _Selector(selectors.DefaultSelector):
     def select(self, timeout: float | None = None) -> list[Any]:
         ready = super().select(0)
         if not ready:
-            assert timeout is not None, "everything waits, and nothing will ever happen"
+            assert timeout is not None, "deadlock: no timers and no events"
             self.now += max(timeout, 0)
         return ready
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """An event loop whose time jumps, and whose connections lead to a server in memory.
+    """An event loop with virtual time, whose connections lead to a server in memory.
 
-    `accept` makes the server's side of each connection. Without it `scripts` plays one script
-    for each, in order, and `after_last` all further ones. `written` is what clients sent, write
-    by write. Where `is_blackhole` is true nobody answers, and what was sent arrives when it is
-    over; where `is_nameless` is, no name server answers.
+    `accept` creates the server side of each connection. Without it, each connection plays the next
+    of `scripts`, or `after_last` when there are no more. `written` has the octets of each write of
+    the client. While `is_blackhole` is True, octets are held back and connections are not
+    established. While `is_nameless` is True, DNS lookups fail.
     """
 
     def __init__(self) -> None:
-        """Begin without a server."""
+        """Start without a server."""
         self._clock = _Selector()
         super().__init__(self._clock)
         self._playing: set[asyncio.Task[None]] = set()
@@ -53,8 +53,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self.is_nameless = False
         self.connected_at: list[float] = []
         self.written: list[bytes] = []
-        # Octets that the servers of the next connections send before they fall silent, or end
-        # the stream.
+        # Octets that the servers of the next connections send before they stop sending, or, with
+        # `ends_at_limit`, close the connection.
         self.limits: list[int | None] = []
         self.ends_at_limit = False
         self.said: list[int] = []  # octets that each server sent
@@ -63,7 +63,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     @property
     def is_blackhole(self) -> bool:
-        """Return whether nothing arrives."""
+        """Return whether sent octets are held back."""
         return self._is_blackhole
 
     @is_blackhole.setter
@@ -74,7 +74,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             self.carry(receive, *arguments)
 
     def carry(self, receive: Callable[..., object], *arguments: Any) -> None:
-        """Let what one end sent arrive at the other, in order."""
+        """Deliver the octets of one end to the other, in order."""
         if self._is_blackhole:
             self._held.append((receive, arguments))
         else:
@@ -119,13 +119,13 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return near, protocol
 
     def _player(self) -> asyncio.Protocol:
-        """Return the server's side of a connection for which a script is played."""
+        """Return the server side of a connection that plays a script."""
         script = self.scripts.pop(0) if self.scripts else self.after_last
         assert script is not None
 
         def play(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             task = self.create_task(self._play(script, Peer(reader, writer)))
-            # The loop itself keeps tasks by weak references only.
+            # The event loop has only weak references to tasks.
             self._playing.add(task)
             task.add_done_callback(self._playing.discard)
 
@@ -140,7 +140,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 class _Socket:
-    """A socket that takes every option."""
+    """A socket that accepts all options."""
 
     def fileno(self) -> int:
         return 0
@@ -191,7 +191,7 @@ class _Pipe(asyncio.Transport):
         self.close()
 
     def _force_close(self, _error: BaseException | None) -> None:
-        """Close as asyncio's TLS does after an error."""
+        """Close like the TLS transport of asyncio after an error."""
         self.close()
 
     @override
@@ -240,20 +240,20 @@ class _Pipe(asyncio.Transport):
 
 
 def run(main: Callable[[VirtualLoop], Coroutine[Any, Any, None]]) -> None:
-    """Run a test in virtual time; nothing may be left of it."""
+    """Run a test in virtual time; it must leave no tasks and no unhandled errors."""
     loop = VirtualLoop()
     problems: list[dict[str, Any]] = []
     loop.set_exception_handler(lambda _, context: problems.append(context))
     with asyncio.Runner(loop_factory=lambda: loop) as runner:
 
-        async def all_of_it() -> None:
+        async def run_and_check() -> None:
             await main(loop)
             for _ in range(3):
                 await asyncio.sleep(0)
             tasks = asyncio.all_tasks() - {asyncio.current_task()}
             assert not [task for task in tasks if "imap_push" in task.get_name()]
 
-        runner.run(all_of_it())
+        runner.run(run_and_check())
     assert not problems, problems
 
 
@@ -265,14 +265,16 @@ async def watched(
     recorder: Recorder | None = None,
     **changes: object,
 ) -> AsyncIterator[Recorder]:
-    """Watch folders from these marks on; at the end nothing is left of the watcher."""
+    """Watch folders from these marks on; stop the watcher at the end."""
     recorder = recorder or Recorder()
     options = options or WatchOptions()
-    wanted = {
-        name: it if isinstance(it, WatchedFolder) else WatchedFolder(mark=it)
-        for name, it in folders.items()
+    watched_folders = {
+        name: item if isinstance(item, WatchedFolder) else WatchedFolder(mark=item)
+        for name, item in folders.items()
     }
-    watcher = AccountWatcher(account(993, **changes), wanted, options, recorder)
+    watcher = AccountWatcher(
+        account(993, **changes), watched_folders, options, recorder
+    )
     recorder.watcher = watcher
     task = asyncio.create_task(watcher.run(), name="imap_push watcher")
     try:

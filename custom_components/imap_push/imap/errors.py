@@ -1,45 +1,45 @@
-"""What can go wrong between us and a mail server: all that the layer above may catch."""
+"""The exceptions of the engine: everything that the integration may catch."""
 
 from enum import StrEnum
 
 
 class ImapError(Exception):
-    """Anything that goes wrong between us and a mail server.
+    """Base class of all errors of a mail server, or of the connection to it.
 
-    `retry_after` is how many seconds the server asks to be left alone, if it says so.
+    `retry_after` is the number of seconds to wait before the next attempt, if the server names it.
     """
 
     retry_after: float | None = None
 
 
 class CannotConnect(ImapError):
-    """No connection came about."""
+    """The connection could not be established."""
 
 
 class HostNotFound(CannotConnect):
-    """The server's name has no address."""
+    """The host name has no address."""
 
 
 class PortRefused(CannotConnect):
-    """Nothing listens at the port."""
+    """The port is closed: the host refused the TCP connection."""
 
 
 class Unreachable(CannotConnect):
-    """The way to the server is broken: nobody answers, not even with a refusal."""
+    """The host cannot be reached over the network."""
 
 
 class ConnectTimeout(Unreachable):
-    """Nothing answered in time."""
+    """The TCP connection was not established in time."""
 
 
 class NotImap(CannotConnect):
-    """Something answers at the port, and it does not speak IMAP.
+    """The service at the port does not speak IMAP.
 
-    `protocol` names what does answer ("POP3", "SMTP", "HTTP"), as far as it is known.
+    `protocol` is the protocol that it speaks ("POP3", "SMTP", "HTTP"), None if it is unknown.
     """
 
     def __init__(self, protocol: str | None = None) -> None:
-        """Name what answers instead."""
+        """Store the protocol."""
         super().__init__(f"this port speaks {protocol or 'something that is not IMAP'}")
         self.protocol = protocol
 
@@ -49,15 +49,15 @@ class TlsError(CannotConnect):
 
 
 class TlsNotSpoken(TlsError):
-    """IMAP without TLS answers at a port where TLS was expected."""
+    """TLS was expected, but the port speaks IMAP without TLS."""
 
 
 class TlsExpected(TlsError):
-    """The port speaks TLS from the first byte, and plain text was expected."""
+    """Plain text was expected, but the port speaks TLS from the first octet (implicit TLS)."""
 
 
 class TlsTooOld(TlsError):
-    """The server knows no TLS that is still safe (RFC 8996)."""
+    """The server supports only versions of TLS that are deprecated (RFC 8996)."""
 
 
 class StartTlsMissing(TlsError):
@@ -77,93 +77,96 @@ class CertificateError(TlsError):
     """The server's certificate is not accepted."""
 
     def __init__(self, problem: CertificateProblem, reason: str) -> None:
-        """Keep what is wrong with the certificate."""
+        """Store the kind of problem; `reason` is the message."""
         super().__init__(reason)
         self.problem = problem
 
 
 class CertificateChanged(CertificateError):
-    """The certificate is not the one that is trusted; `fingerprint` is that of the new one."""
+    """The certificate is not the pinned one; `fingerprint` is that of the new certificate."""
 
     def __init__(self, fingerprint: str) -> None:
-        """Keep the fingerprint that is seen now."""
+        """Store the fingerprint of the new certificate."""
         super().__init__(CertificateProblem.CHANGED, "another certificate than before")
         self.fingerprint = fingerprint
 
 
 class LoginRefused(ImapError):
-    """The server says that user name or password are wrong."""
+    """The server rejected the user name or the password."""
 
 
 class AppPasswordNeeded(LoginRefused):
-    """The provider takes no usual password, but one that was made for a program like this."""
+    """The provider requires an app password instead of the password of the account."""
 
 
 class OAuthNeeded(LoginRefused):
-    """The provider takes no passwords at all, only tokens (OAuth)."""
+    """The provider accepts no passwords, only OAuth access tokens."""
 
 
 class TokenRefused(LoginRefused):
-    """The server does not accept the token.
+    """The server rejected the access token.
 
-    `status` and `scope` are what its challenge tells of the reason (RFC 7628 3.2.2), "" where
-    it tells nothing.
+    `status` and `scope` are those of the server's error challenge (RFC 7628 3.2.2), "" if it
+    has none.
     """
 
     def __init__(self, text: str, status: str = "", scope: str = "") -> None:
-        """Keep the server's own words and its reason."""
-        told = (("status", status), ("scope", scope))
-        reason = ", ".join(f"{name} {it}" for name, it in told if it)
+        """Store status and scope; the message is the server's text with both."""
+        details = (("status", status), ("scope", scope))
+        reason = ", ".join(f"{name} {value}" for name, value in details if value)
         super().__init__(f"{text} ({reason})" if reason else text)
         self.status = status
         self.scope = scope
 
 
 class TokenRevoked(LoginRefused):
-    """There are no more tokens (invalid_grant, RFC 6749 5.2): the user has to sign in anew."""
+    """The refresh token is not valid anymore (invalid_grant, RFC 6749 5.2).
+
+    The user has to sign in again.
+    """
 
 
 class Unavailable(ImapError):
-    """The server refuses for now, for a reason that passes by itself (RFC 5530)."""
+    """The server refused for a temporary reason (RFC 5530)."""
 
 
 class TokenUnavailable(Unavailable):
-    """No token can be had for now, so that it does not come to a login."""
+    """No access token could be obtained for a temporary reason, so no login was attempted."""
 
 
 class TokenNotRenewed(TokenUnavailable):
-    """The server refused the token, and no other one can be had for now."""
+    """The server rejected the token, and no new one could be obtained for a temporary reason."""
 
 
 class TooManyConnections(Unavailable):
-    """The account has as many connections as the server allows."""
+    """The account already has as many connections as the server allows."""
 
 
 class Throttled(Unavailable):
-    """The server wants less work from us; `retry_after` says for how long, if it does."""
+    """The server limits the rate of requests; `retry_after` is how long, if it is known."""
 
 
 class LoginDisabled(ImapError):
-    """The server takes no password on this connection: it wants TLS first (LOGINDISABLED)."""
+    """The server accepts no password without TLS (LOGINDISABLED, RFC 3501 6.2.3)."""
 
 
 class TokensNotTaken(LoginDisabled):
-    """The server offers no way to log in with a token."""
+    """The server supports no SASL mechanism for access tokens."""
 
 
 class StartTlsOffered(LoginDisabled):
-    """The server offers STARTTLS, and the account is set up without it."""
+    """The server offers STARTTLS, but the account is configured without encryption."""
 
 
 class LoginUnsendable(ImapError):
-    """NUL, CR or LF is in the username or the password (RFC 3501 9, RFC 4616 2)."""
+    """The username or the password contains NUL, CR or LF (RFC 3501 9, RFC 4616 2)."""
 
 
 class CommandRefused(ImapError):
-    """The server answered NO or BAD, or greeted with it or with BYE.
+    """The server answered NO or BAD to a command, or its greeting was NO, BAD or BYE.
 
-    `status` is "NO", "BAD" or "BYE", `code` the response code (RFC 5530), upper case, or None, and
-    `code_args` what stands behind it in its brackets.
+    `status` is "NO", "BAD" or "BYE". `code` is the response code (RFC 5530) in upper case, or None;
+    `code_args` are the octets after it, up to the bracket.
     """
 
     def __init__(
@@ -174,7 +177,7 @@ class CommandRefused(ImapError):
         text: str,
         code_args: bytes = b"",
     ) -> None:
-        """Keep what was refused and the server's own words."""
+        """Store the response; the message is the command and the server's text."""
         super().__init__(f"{command}: {status} {text}")
         self.status = status
         self.code = code
@@ -187,58 +190,61 @@ class FolderNotFound(ImapError):
 
 
 class FolderRenumbered(ImapError):
-    """The folder's UIDVALIDITY is another one: UIDs of before mean nothing (RFC 3501 2.3.1.1)."""
+    """UIDVALIDITY of the folder changed, so older UIDs are not valid (RFC 3501 2.3.1.1)."""
 
 
 class MailNotFound(ImapError):
-    """None of the mails is in the folder any more."""
+    """None of the messages is in the folder anymore."""
 
 
 class PartNotFound(ImapError):
-    """The mail has no such part (RFC 3501 6.4.5)."""
+    """The message has no part with this number (RFC 3501 6.4.5)."""
 
 
 class CriteriaRefused(ImapError):
-    """The server does not understand what is searched for; the text is its own."""
+    """The server rejected the search criteria; the message is the server's text."""
 
 
 class ResponseTooLarge(ImapError):
-    """The server's answer to a request is larger than what is read of it."""
+    """The response is larger than the limit for this request."""
 
 
 class FlagRefused(ImapError):
-    """A flag that is none, or that the folder does not keep (PERMANENTFLAGS, RFC 3501 7.1)."""
+    """The flag is invalid, or the folder does not store it (PERMANENTFLAGS, RFC 3501 7.1)."""
 
 
 class Unsupported(ImapError):
-    """The server cannot do this without a risk to other mail."""
+    """The folder or the server does not support the request.
+
+    For example, without UIDPLUS a deletion could affect other messages.
+    """
 
 
 class ConnectionLost(ImapError):
-    """The connection ended; all that waited on it ended with it."""
+    """The connection was closed, and all pending commands failed."""
 
 
 class ServerLeft(ConnectionLost):
-    """The server ended the connection (BYE, RFC 3501 7.1.5); `text` is its own words, or ""."""
+    """The server closed the connection with BYE (RFC 3501 7.1.5); `text` is its text, or ""."""
 
     def __init__(self, text: str) -> None:
-        """Keep the server's own words."""
+        """Store the server's text."""
         super().__init__(f"the server says bye: {text}")
         self.text = text
 
 
 class ServerSilent(ConnectionLost):
-    """A deadline passed without the answer it was for."""
+    """The server did not respond before a deadline."""
 
 
 class ProtocolError(ConnectionLost):
-    """The server sent what is not IMAP, or more than we are ready to hold."""
+    """The server violated the protocol, or sent more data than the limits allow."""
 
 
 class PlainTextInjected(ProtocolError):
-    """Something came without encryption where nothing but TLS may (RFC 9051 11.1).
+    """Plain text arrived after STARTTLS, where only TLS is allowed (RFC 9051 11.1).
 
-    A broken server does that, or somebody on the way to it.
+    The server has a bug, or an attacker on the network injected the text.
     """
 
 
@@ -247,4 +253,4 @@ class ServerNotAuthentic(ProtocolError):
 
 
 class TokenRenewed(ConnectionLost):
-    """The server did not wait for the token that was to replace a refused one."""
+    """The server closed the connection before a rejected token could be replaced."""

@@ -1,4 +1,4 @@
-"""What flows out of the engine, and what it is told."""
+"""The data classes of the engine: its options and its results."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ class Security(StrEnum):
 
 
 class PushMode(StrEnum):
-    """How new mail becomes known."""
+    """How the engine detects new mail."""
 
     NOTIFY = "notify"
     IDLE = "idle"
@@ -29,29 +29,29 @@ class PushMode(StrEnum):
 
 
 class TokenSource(Protocol):
-    """Gives access tokens (RFC 6749 1.4), and renews them before they expire."""
+    """Returns access tokens (RFC 6749 1.4), and renews them before they expire."""
 
     async def token(self, *, renew: bool = False) -> str:
-        """Return a token that is valid as far as is known; `renew`: a new one in any case.
+        """Return a token that has not expired; with `renew`, always request a new one.
 
-        Raises TokenRevoked if only the user can get another one, and Unavailable for all that
-        passes by itself: no network, a server error, no answer within half a minute. Several
-        connections may ask at the same time. Who asks may be cancelled, and what is being
-        renewed then must not get lost: a refresh token may be good for one use only.
+        Raises TokenRevoked if the user has to sign in again, and Unavailable for a temporary
+        problem: no network, a server error, no response within 30 seconds. Several connections
+        may call this at the same time. The caller may be cancelled; the renewal must complete
+        nevertheless, as a refresh token may be valid for one use only.
         """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """A login: where, who, and how encrypted.
+    """The server, the credentials and the encryption of an account.
 
-    `token` is where the token comes from that is used instead of a password. `ssl_context` is
-    what `tls` and `starttls` use; making one reads the disk, so the caller makes it off the
-    event loop and may share it. `fingerprint` is the SHA-256 of the only certificate that is
-    accepted, in hex: nothing else of it is looked at then, and `ssl_context` is not used.
-    `receive_budget` is shared by all connections of the account.
-    `opportunistic_tls`: with Security.NONE, start TLS where a server offers it and a password or
-    token would be readable without it; no certificate is checked then (RFC 7435).
+    `token` provides access tokens that are used instead of the password. `ssl_context` is used
+    for `tls` and `starttls`. Creating one reads files, so the caller creates it in an executor
+    and may share it. `fingerprint` is the SHA-256 of the only accepted certificate, in hex; with
+    it, nothing else of the certificate is verified and `ssl_context` is not used.
+    `receive_budget` is shared by all connections of the account. `opportunistic_tls`: with
+    Security.NONE, use STARTTLS if the server offers it and the login would send a readable
+    password or token. The certificate is not verified then (RFC 7435).
     """
 
     host: str
@@ -69,7 +69,7 @@ class Account:
 
 
 class CatchUp(StrEnum):
-    """Which of the mails that arrived while nobody watched are delivered."""
+    """Which messages are delivered that arrived while the account was not watched."""
 
     ALL = "all"
     LAST_DAY = "last_day"
@@ -78,9 +78,10 @@ class CatchUp(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchOptions:
-    """How an account is watched. `poll_interval` is in seconds.
+    """Options for watching an account. `poll_interval` is in seconds.
 
-    `notify` allows NOTIFY where `push` is on. `pipeline` allows several commands in one write.
+    `notify` allows NOTIFY (RFC 5465) if `push` is on. `pipeline` allows several commands in one
+    write (RFC 3501 5.5).
     """
 
     push: bool = True
@@ -92,12 +93,12 @@ class WatchOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attachment:
-    """A part of a mail that is a file.
+    """A body part that is a file.
 
-    `part` is the number of the part in FETCH (RFC 3501 6.4.5). A part without a name has a
-    `filename` made of that number. `content_type` is that of the file name where the declared
-    one says nothing. `size` is in octets, as encoded for transfer by `encoding`. `disposition`
-    is that of Content-Disposition. `inline`: it is an image that the HTML text shows.
+    `part` is the section number for FETCH (RFC 3501 6.4.5). `filename` is generated from that
+    number if the part has no name. `content_type` is derived from the file name if the declared
+    one is generic. `size` is the size in octets as transferred in `encoding`. `disposition` is
+    the type of Content-Disposition. `inline` is True for an image that the HTML text shows.
     """
 
     part: str
@@ -112,10 +113,10 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Authentication:
-    """What the server that added an Authentication-Results field reports (RFC 8601).
+    """The content of an Authentication-Results field (RFC 8601).
 
-    `server` is the authserv-id, "" if the field has none. The results are in lower case, None
-    where there is no result. `domain` is the From domain that `dmarc` is about, "" if not given.
+    `server` is the authserv-id, "" if the field has none. Each result is in lower case, or None
+    if it is missing. `domain` is the From domain that DMARC evaluated, "" if not given.
     """
 
     server: str
@@ -127,12 +128,12 @@ class Authentication:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mail:
-    """A message as its header fields and its structure tell it.
+    """A message: its header fields, its attachments and the beginning of its text.
 
-    `size` is in octets. `text` is the beginning of its text, None where nobody asked for it.
-    `recipients` are all addresses of To and Cc, for filters; `to` and `cc` are cut to the size
-    of an event. `authentication` is the topmost Authentication-Results field. `truncated` says
-    that a field was cut to keep the whole small.
+    `size` is in octets. `text` is None if it was not requested. `recipients` are all addresses
+    of To and Cc, for filters; `to` and `cc` are limited to the size of an event.
+    `authentication` is the topmost Authentication-Results field. `truncated` is True if a field
+    was shortened to limit the size.
     """
 
     folder: str
@@ -159,14 +160,15 @@ class Mail:
     @property
     def files(self) -> tuple[Attachment, ...]:
         """Return the attachments without images that the HTML text shows."""
-        return tuple(it for it in self.attachments if not it.inline)
+        return tuple(file for file in self.attachments if not file.inline)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrival:
-    """A mail that newly appeared in a watched folder.
+    """A new message in a watched folder.
 
-    `push` is how it came; `catch_up` is true when it arrived while nobody watched.
+    `push` is how it was detected; `catch_up` is True if it arrived while the account was not
+    watched.
     """
 
     mail: Mail
@@ -175,7 +177,7 @@ class Arrival:
 
 
 class FolderRole(StrEnum):
-    """What a folder is for (RFC 6154; INBOX by its name)."""
+    """The special use of a folder (RFC 6154; INBOX is found by its name)."""
 
     INBOX = "inbox"
     ALL = "all"
@@ -190,7 +192,7 @@ class FolderRole(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FolderInfo:
-    """A folder of the account that can be opened, by its decoded name."""
+    """A folder that can be selected; `name` is decoded (RFC 3501 5.1.3)."""
 
     name: str
     delimiter: str | None = None
@@ -199,10 +201,10 @@ class FolderInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Criteria:
-    """What is searched for (RFC 3501 6.4.4): mail that is all of this.
+    """Search criteria (RFC 3501 6.4.4); a message has to match all of them.
 
-    `larger_than` is in octets, `newer_than` in days. `has_attachment` goes by the mail's
-    Content-Type, as SEARCH knows no structure. `raw` is search keys as the RFC writes them.
+    `larger_than` is in octets, `newer_than` in days. `has_attachment` matches the Content-Type of
+    the message, as SEARCH has no key for the structure. `raw` are search keys in RFC syntax.
     """
 
     sender: str | None = None
@@ -219,7 +221,7 @@ class Criteria:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchResult:
-    """What a search found: the newest UIDs first, as many as were asked for, and how many in all."""
+    """The result of a search: UIDs, the newest first, up to the limit; `total` counts all."""
 
     uid_validity: int
     uids: tuple[int, ...]
@@ -228,7 +230,7 @@ class SearchResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchCount:
-    """How many mails match a search, and which of those that were asked about do."""
+    """The number of messages that match a search, and which of the given UIDs do."""
 
     total: int
     matching: frozenset[int] = frozenset()
@@ -236,11 +238,11 @@ class SearchCount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageContent:
-    """A mail with what is in it.
+    """A message with its content.
 
-    `headers` are all fields in the order of the mail, decoded. `text` is its plain text, or
-    its HTML made into text; or that of the part that was asked for. `html` is the source of its
-    HTML if that was asked for and there is one. `truncated`: there is more of it.
+    `headers` are all header fields in order, decoded. `text` is the plain text, or the HTML
+    converted to text, of the message or of the requested part. `html` is the HTML source if it
+    was requested and exists. `truncated` is True if the content is longer.
     """
 
     mail: Mail
@@ -252,7 +254,7 @@ class MessageContent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreResult:
-    """The UIDs for which a request was carried out, and those that were not there any more."""
+    """The UIDs for which a request was executed, and those that do not exist anymore."""
 
     uids: tuple[int, ...]
     missing: tuple[int, ...] = ()
@@ -260,13 +262,12 @@ class StoreResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FolderState:
-    """What is known of a watched folder; None is unknown. `last_mail` is the newest one in it.
+    """The state of a watched folder; None means unknown. `last_mail` is the newest message.
 
-    `changes` grows whenever something in the folder may have changed: mail, flags, order.
-    `missing`: the server says that there is no such folder. `push_mode`: how its new mail
-    becomes known. `push_is_silent`: push is offered, but did not announce mail, so that a
-    lesser way is used for now. `rate_limited`: there is so much new mail that it is delivered
-    slowly.
+    `changes` is increased each time messages, flags or their order may have changed. `missing`:
+    the server reports that the folder does not exist. `push_mode` is how new mail is detected.
+    `push_is_silent`: the server offers push but did not announce a message, so a fallback is
+    used for now. `rate_limited`: so much mail arrives that it is delivered at a limited rate.
     """
 
     available: bool = False
@@ -282,11 +283,11 @@ class FolderState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountState:
-    """What is known of an account.
+    """The state of an account.
 
-    `push_mode` is that of the folder that is served worst. `capabilities` are the server's
-    after login, upper case; `error` is why it is not connected. `connections` are those that
-    are logged in.
+    `push_mode` is the worst of its folders. `connections` is the number of connections that are
+    logged in. `capabilities` are those after login, in upper case. `error` is the reason if the
+    account is not connected.
     """
 
     connected: bool = False

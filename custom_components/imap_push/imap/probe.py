@@ -1,4 +1,4 @@
-"""Trying an account once, with the most telling error that can be had."""
+"""Validate an account with one login, and find the cause of a failure."""
 
 import asyncio
 from dataclasses import replace
@@ -16,59 +16,55 @@ from .models import Account, Security
 from .session.session import Session
 from .wire.connection import Connection
 
-# Seconds: for all together, as somebody is waiting, and for a second look.
-DEADLINE: Final = 60.0
-SECOND_LOOK: Final = 5.0
+# For the whole check, as the user waits for it, and for the diagnostic connection after a failure.
+DEADLINE_SECONDS: Final = 60.0
+DIAGNOSIS_SECONDS: Final = 5.0
 
 
 async def check_account(account: Account, folder: str = "INBOX") -> frozenset[str]:
-    """Connect, log in, open the folder and log out; return the server's capabilities.
+    """Connect, log in, examine the folder and log out; return the server's capabilities.
 
-    Raises what is wrong. Where the first failure explains little, it takes a second look at
-    the port, without sending anything secret: another protocol, TLS where none was expected.
+    Raises an ImapError. If the error may have a more specific cause, a second connection without
+    credentials finds it: another protocol, or TLS where plain text was expected.
     """
     try:
-        async with asyncio.timeout(DEADLINE):
-            return await _check(account, folder)
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            try:
+                # The user can choose STARTTLS, which verifies the certificate.
+                session = await Session.open(replace(account, opportunistic_tls=False))
+            except TlsNotSpoken as error:
+                raise await _error_without_tls(account) or error from error
+            except ServerSilent as error:
+                raise await _error_with_tls(account) or error from error
+            try:
+                await session.examine(folder)
+            finally:
+                await session.close()
+            return session.capabilities
     except TimeoutError as error:
         raise ServerSilent("too slow in all") from error
 
 
-async def _check(account: Account, folder: str) -> frozenset[str]:
-    try:
-        # The user is there to choose STARTTLS, which checks the certificate.
-        session = await Session.open(replace(account, opportunistic_tls=False))
-    except TlsNotSpoken as error:
-        raise await _without_tls(account) or error from error
-    except ServerSilent as error:
-        raise await _with_tls(account) or error from error
-    try:
-        await session.examine(folder)
-    finally:
-        await session.close()
-    return session.capabilities
-
-
-async def _without_tls(account: Account) -> ImapError | None:
-    """Return an error that names the protocol that greets without TLS, if it is not IMAP."""
-    error = await _open_error(account, Security.NONE)
+async def _error_without_tls(account: Account) -> ImapError | None:
+    """Return NotImap if the greeting without TLS is that of another protocol."""
+    error = await _try_to_connect(account, Security.NONE)
     return error if isinstance(error, NotImap) else None
 
 
-async def _with_tls(account: Account) -> ImapError | None:
-    """Return an error if a server that was silent without TLS speaks it."""
+async def _error_with_tls(account: Account) -> ImapError | None:
+    """Return an error if a server that sent no greeting without TLS speaks TLS."""
     if account.security is Security.TLS or account.ssl_context is None:
         return None
-    error = await _open_error(account, Security.TLS)
+    error = await _try_to_connect(account, Security.TLS)
     if error is None or isinstance(error, CertificateError):
         return TlsExpected("the server speaks TLS at this port")
     return error if isinstance(error, NotImap) else None
 
 
-async def _open_error(account: Account, security: Security) -> ImapError | None:
-    """Return why no connection comes about with this security; None if one does."""
+async def _try_to_connect(account: Account, security: Security) -> ImapError | None:
+    """Return the error of a connection with this security, None if it succeeds."""
     try:
-        async with asyncio.timeout(SECOND_LOOK):
+        async with asyncio.timeout(DIAGNOSIS_SECONDS):
             connection = await Connection.open(replace(account, security=security))
     except ImapError as error:
         return error

@@ -1,4 +1,4 @@
-"""Provider facts as data: what a server does not say of itself."""
+"""Facts about providers that their servers do not report."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -6,10 +6,11 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quirks:
-    """How a provider differs. `idle_refresh` is in seconds and counts from the last byte.
+    """How a provider deviates from the standard.
 
-    `idle_is_deaf`: IDLE is offered but announces nothing worth waiting for. `wants_id`: no
-    folder is opened before the client has named itself (ID, RFC 2971).
+    `idle_refresh`: seconds after the last received octet until IDLE is restarted. `idle_is_deaf`:
+    the server offers IDLE but does not announce new mail. `wants_id`: the server opens no folder
+    before the client sends ID (RFC 2971).
     """
 
     idle_refresh: float = 285.0
@@ -21,15 +22,16 @@ _STANDARD: Final = Quirks()
 _MICROSOFT: Final = Quirks(idle_refresh=240.0)
 _YAHOO: Final = Quirks(idle_refresh=120.0)
 _MINUTE: Final = Quirks(idle_refresh=55.0)
-# NOOP and IDLE keep nothing alive there and show no new mail.
+# NOOP and IDLE neither keep the connection open nor announce new mail.
 _COREMAIL: Final = Quirks(idle_refresh=55.0, idle_is_deaf=True, wants_id=True)
 
-# What Coremail offers alone: companies and universities run it under names of their own.
+# A capability that only Coremail has: companies and universities run it under their own domains.
 COREMAIL: Final = "X-CM-EXT-1"
 
-# By the end of the host's name. GMX, web.de and Ionos want a sign of life in 9 to 12 minutes,
-# Gmail in 10, Stalwart in 30: the standard is well within. Sources: EmailEngine (Yahoo 3 min, Rambler and 163.com 55 s),
-# FairEmail (4 min for Outlook, iCloud and o2; Yahoo every minute or two since 2024-11).
+# By the domain of the host. GMX, web.de and Ionos close an idle connection after 9 to 12 minutes,
+# Gmail after 10, Stalwart after 30: the default is shorter. Sources: EmailEngine (Yahoo 3 min,
+# Rambler and 163.com 55 s), FairEmail (4 min for Outlook, iCloud and o2; Yahoo every minute or two
+# since 2024-11).
 _BY_DOMAIN: Final = {
     "outlook.com": _MICROSOFT,
     "office365.com": _MICROSOFT,

@@ -495,7 +495,7 @@ def test_revoked_tokens_while_another_connection_is_open() -> None:
             server.slip_in(1, "Work")
             server.deliver(1)
             await asyncio.sleep(2 * MINUTE)
-            assert recorder.told == {"INBOX": [1], "Work": [1]}
+            assert recorder.uids_by_folder == {"INBOX": [1], "Work": [1]}
 
     run(main)
 

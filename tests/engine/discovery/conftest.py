@@ -1,4 +1,4 @@
-"""What the tests of discovery share."""
+"""Fixtures of the discovery tests."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -27,13 +27,13 @@ def certificate_fixture(tmp_path_factory: pytest.TempPathFactory) -> Certificate
 def internet_fixture(
     certificate: Certificate, monkeypatch: pytest.MonkeyPatch
 ) -> Internet:
-    """Return an internet in which nothing is, and which is given up quickly."""
+    """Return an empty internet, with short deadlines."""
     internet = Internet(certificate)
     monkeypatch.setattr(connection, "connect_tcp_public", internet.dial)
     monkeypatch.setattr(http, "addresses_of", internet.addresses_of)
-    monkeypatch.setattr(sources, "DEADLINE", 3.0)
-    monkeypatch.setattr(sources, "FETCH_DEADLINE", 2.0)
-    monkeypatch.setattr(guess, "DEADLINE", 2.0)
+    monkeypatch.setattr(sources, "DEADLINE_SECONDS", 3.0)
+    monkeypatch.setattr(sources, "FETCH_DEADLINE_SECONDS", 2.0)
+    monkeypatch.setattr(guess, "DEADLINE_SECONDS", 2.0)
     return internet
 
 
@@ -41,7 +41,7 @@ def internet_fixture(
 async def find_fixture(
     internet: Internet, certificate: Certificate
 ) -> AsyncIterator[Discover]:
-    """Return what asks all sources about an address."""
+    """Return a function that queries all sources for an address."""
     context = certificate.client_context()
     async with internet.run() as session:
 

@@ -1,4 +1,4 @@
-"""An internet on loopback: names, web servers and mail servers that a test makes up."""
+"""A simulated internet on loopback: DNS records, web servers and mail servers."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -25,28 +25,28 @@ type Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Internet:
-    """What there is. Everything else does not exist."""
+    """The names and servers that exist; it starts without any."""
 
     def __init__(self, certificate: Certificate) -> None:
-        """Begin with nothing."""
+        """Start without any names or servers."""
         self._certificate = certificate
         self._ports: dict[int, int] = {}
         self._files: dict[str, Answer] = {}
         self._records: dict[tuple[str, str], list[object]] = {}
         self._mail: dict[tuple[str, int], ScriptedServer] = {}
         self.addresses: dict[str, list[str]] = {}
-        self.connected: list[tuple[str, int]] = []  # by HTTP: address and port
-        self.asked: list[str] = []
-        self.dialled: list[tuple[str, int]] = []
+        self.http_connections: list[tuple[str, int]] = []  # address and port
+        self.requested: list[str] = []
+        self.imap_connections: list[tuple[str, int]] = []
         self.is_online = True
 
     @contextlib.asynccontextmanager
     async def run(
         self, *, check_hostname: bool = False
     ) -> AsyncIterator[aiohttp.ClientSession]:
-        """Serve; give a session that finds all web servers here.
+        """Start the web servers; yield a session that connects to them for all host names.
 
-        One certificate does for all of them, unless host names are checked.
+        All share one certificate, so host names are not verified by default.
         """
         context = self._certificate.client_context()
         context.check_hostname = check_hostname
@@ -64,28 +64,26 @@ class Internet:
             )
 
     def serve(self, url: str, answer: Answer | bytes) -> None:
-        """Have an answer at a URL, which is without its query."""
+        """Set the answer for a URL without its query."""
         self._files[url] = file(answer) if isinstance(answer, bytes) else answer
 
     def add(self, name: str, kind: str, *data: object) -> None:
-        """Add records of a name."""
+        """Set the records of a name."""
         self._records[name, kind] = list(data)
 
-    def mx(self, name: str, *exchanges: str) -> None:
-        """Let the mail of a domain go to these hosts, the first one preferred."""
-        records = [
-            pycares.MXRecordData(10 * n, host) for n, host in enumerate(exchanges)
-        ]
+    def mx(self, name: str, *hosts: str) -> None:
+        """Set the MX records of a domain, the preferred host first."""
+        records = [pycares.MXRecordData(10 * n, host) for n, host in enumerate(hosts)]
         self.add(name, "MX", *reversed(records))
 
     def srv(self, name: str, *services: tuple[int, int, int, str]) -> None:
-        """Announce services: priority, weight, port, target."""
+        """Set SRV records: priority, weight, port, target."""
         self.add(
             name, "SRV", *(pycares.SRVRecordData(*service) for service in services)
         )
 
     async def query_dns(self, host: str, qtype: str, /) -> pycares.DNSResult:
-        """Answer as aiodns."""
+        """Answer like aiodns."""
         if not self.is_online:
             await asyncio.Event().wait()
         if (data := self._records.get((host, qtype))) is None:
@@ -94,12 +92,12 @@ class Internet:
         return pycares.DNSResult(records, [], [])
 
     def mail_server(self, host: str, port: int, server: ScriptedServer) -> None:
-        """Have a mail server, which somebody else runs."""
+        """Add a mail server that is already running."""
         self._mail[host, port] = server
 
     async def dial(self, host: str, port: int) -> socket.socket:
-        """Connect as the engine does."""
-        self.dialled.append((host, port))
+        """Replace the function of the engine that opens a TCP connection."""
+        self.imap_connections.append((host, port))
         if not self.is_online:
             await asyncio.Event().wait()
         if (server := self._mail.get((host, port))) is None:
@@ -115,19 +113,19 @@ class Internet:
         return self.addresses.get(host, [PUBLIC])
 
     def port(self, port: int) -> int:
-        """Return where on loopback a web server's port is."""
+        """Return the port on loopback of the web server for a port."""
         return self._ports[port]
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         url = str(request.url.with_query(None).with_port(None))
-        self.asked.append(str(request.url.with_port(None)))
+        self.requested.append(str(request.url.with_port(None)))
         if (answer := self._files.get(url)) is None:
             raise web.HTTPNotFound
         return await answer(request)
 
 
 class _Loopback(aiohttp.TCPConnector):
-    """Connects to loopback, whichever public address is asked for."""
+    """Connects to loopback instead of the requested address."""
 
     def __init__(self, internet: Internet, ssl: ssl.SSLContext) -> None:
         super().__init__(ssl=ssl)
@@ -137,7 +135,7 @@ class _Loopback(aiohttp.TCPConnector):
     async def _resolve_host(
         self, host: str, port: int, traces: Any = None
     ) -> list[ResolveResult]:
-        self._internet.connected.append((host, port))
+        self._internet.http_connections.append((host, port))
         if not self._internet.is_online:
             raise OSError("no network")
         return [
@@ -170,8 +168,8 @@ def redirect(target: str, status: int = 302) -> Answer:
     return answer
 
 
-def drip(first: bytes) -> Answer:
-    """Answer with this, and then with a blank from time to time, without an end."""
+def send_slowly(first: bytes) -> Answer:
+    """Answer with `first`, then with a blank every 50 ms, endlessly."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
@@ -184,15 +182,15 @@ def drip(first: bytes) -> Answer:
     return answer
 
 
-async def cut(request: web.Request) -> web.StreamResponse:
-    """Break the connection off."""
+async def abort(request: web.Request) -> web.StreamResponse:
+    """Abort the connection."""
     assert request.transport is not None
     request.transport.abort()
     return web.Response()
 
 
-async def never(_request: web.Request) -> web.StreamResponse:
-    """Keep silent."""
+async def no_response(_request: web.Request) -> web.StreamResponse:
+    """Send no response."""
     return await asyncio.Event().wait()  # type: ignore[return-value]
 
 
@@ -204,7 +202,7 @@ def config(
     username: str = "%EMAILADDRESS%",
     auth: str = "<authentication>password-cleartext</authentication>",
 ) -> bytes:
-    """Return a config-v1.1.xml with these servers, or with one like this."""
+    """Return a config-v1.1.xml with these servers, or with one that has these values."""
     one = (
         f'<incomingServer type="imap"><hostname>{host}</hostname><port>{port}</port>'
         f"<socketType>{security}</socketType><username>{username}</username>{auth}"

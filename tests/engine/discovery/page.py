@@ -1,6 +1,6 @@
-"""The table of docs/providers.md, made from the bundled providers.
+"""Generate the table of docs/providers.md from the bundled providers.
 
-`python -m tests.engine.discovery.page` writes it.
+Run `python -m tests.engine.discovery.page` to write it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -31,7 +31,7 @@ OWN_DOMAINS: Final = "domains of one's own"
 
 
 def rows() -> list[str]:
-    """Return the table, a row for each provider, by name."""
+    """Return the lines of the table: the header, and a row for each provider, sorted by name."""
     path = Path(providers.__file__).parent / "providers.json"
     facts = json.loads(path.read_text(encoding="utf-8")).values()
     return [*HEADER, *sorted(map(_row, facts), key=str.casefold)]
@@ -70,14 +70,14 @@ def _sign_in(facts: Mapping[str, Any]) -> Iterator[str]:
     if "host" not in facts:
         yield "no IMAP"
         return
-    ways = []
+    methods = []
     if "password" in facts["auth"]:
-        ways.append("password")
+        methods.append("password")
     if "app_password" in facts["auth"]:
-        ways.append(PASSWORDS.get(hint, "app password"))
+        methods.append(PASSWORDS.get(hint, "app password"))
     if "oauth" in facts:
-        ways.append("OAuth2")
-    yield " or ".join(ways)
+        methods.append("OAuth2")
+    yield " or ".join(methods)
     if hint in NOTES:
         yield NOTES[hint]
     if facts.get("username") == "local_part":
@@ -85,7 +85,7 @@ def _sign_in(facts: Mapping[str, Any]) -> Iterator[str]:
 
 
 def main() -> None:
-    """Write the table; what stands around it stays."""
+    """Replace the table; the text before and after it is not changed."""
     before, _, rest = PAGE.read_text(encoding="utf-8").partition(HEADER[0])
     after = rest.partition("\n\n")[2]
     PAGE.write_text(

@@ -1,4 +1,4 @@
-"""Addresses and names, as people type them."""
+"""Mail addresses and host names are parsed as users type them."""
 
 import pytest
 
@@ -26,8 +26,8 @@ from .conftest import Discover
         ("o'neil/x=y@mail.example.co.uk", "o'neil/x=y", "mail.example.co.uk"),
     ],
 )
-def test_addresses(text: str, local: str, domain: str) -> None:
-    """See both halves, the domain as name servers know it."""
+def test_address_is_parsed(text: str, local: str, domain: str) -> None:
+    """The local part is unchanged, and the domain is in ASCII (IDNA) and lower case."""
     address = parse_address(text)
     assert (address.local, address.domain) == (local, domain)
     assert str(address) == f"{local}@{domain}"
@@ -67,8 +67,8 @@ def test_addresses(text: str, local: str, domain: str) -> None:
     ],
     ids=repr,
 )
-async def test_what_is_no_address(text: str, find: Discover) -> None:
-    """See everything refused that is no address."""
+async def test_invalid_address_is_rejected(text: str, find: Discover) -> None:
+    """The text is not a valid mail address with a domain of several labels."""
     with pytest.raises(InvalidAddress):
         await find(text)
 
@@ -85,7 +85,7 @@ async def test_what_is_no_address(text: str, find: Discover) -> None:
     ],
 )
 def test_base_domain(host: str, base: str) -> None:
-    """See under which domain a host is registered."""
+    """The registered domain of a host is found, also below a country code."""
     assert base_domain(host) == base
 
 
@@ -103,6 +103,6 @@ def test_base_domain(host: str, base: str) -> None:
         (".", None),
     ],
 )
-def test_host_names(text: str, name: str | None) -> None:
-    """See names in one form, and nothing else."""
+def test_host_name_is_normalized(text: str, name: str | None) -> None:
+    """A valid name is in ASCII and lower case without a final dot; others are None."""
     assert host_name(text) == name

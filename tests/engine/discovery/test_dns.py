@@ -1,4 +1,4 @@
-"""Questions to a real name server."""
+"""DNS queries with aiodns to a name server on loopback."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -12,7 +12,7 @@ from custom_components.imap_push.imap import Security
 from custom_components.imap_push.imap.discovery.dns import (
     Service,
     find_alias,
-    find_exchanges,
+    find_mx_hosts,
     find_services,
 )
 
@@ -20,16 +20,16 @@ KINDS: Final = {5: "CNAME", 15: "MX", 33: "SRV"}
 
 
 def wire(name: str) -> bytes:
-    """Return a name as name servers write it."""
+    """Return a name in the wire format (RFC 1035 3.1)."""
     labels = [label.encode() for label in name.split(".") if label]
     return b"".join(bytes([len(label)]) + label for label in labels) + b"\0"
 
 
 class NameServer(asyncio.DatagramProtocol):
-    """Answers from a table of record data."""
+    """A name server that answers from a table of record data."""
 
     def __init__(self) -> None:
-        """Begin with no records."""
+        """Start without records."""
         self.records: dict[tuple[str, str], list[bytes]] = {}
 
     @override
@@ -66,7 +66,7 @@ def server_fixture() -> NameServer:
 
 @pytest.fixture(name="resolver")
 async def resolver_fixture(server: NameServer) -> AsyncIterator[aiodns.DNSResolver]:
-    """Return what asks the name server."""
+    """Return a resolver that uses the name server."""
     loop = asyncio.get_running_loop()
     transport, _ = await loop.create_datagram_endpoint(
         lambda: server, local_addr=("127.0.0.1", 0)
@@ -80,7 +80,7 @@ async def resolver_fixture(server: NameServer) -> AsyncIterator[aiodns.DNSResolv
 
 
 async def test_records(server: NameServer, resolver: aiodns.DNSResolver) -> None:
-    """See services, exchanges and aliases as a name server tells them."""
+    """SRV, MX and CNAME records are read, and sorted by priority."""
     server.records = {
         ("_imaps._tcp.example.org", "SRV"): [
             struct.pack(">HHH", 10, 0, 993) + wire("b.example.org"),
@@ -97,7 +97,7 @@ async def test_records(server: NameServer, resolver: aiodns.DNSResolver) -> None
         Service("a.example.org", 1993, Security.TLS),
         Service("b.example.org", 993, Security.TLS),
     ]
-    assert await find_exchanges(resolver, "example.org") == [
+    assert await find_mx_hosts(resolver, "example.org") == [
         "mx1.example.org",
         "mx2.example.org",
     ]
@@ -106,13 +106,13 @@ async def test_records(server: NameServer, resolver: aiodns.DNSResolver) -> None
 
 
 async def test_no_records(resolver: aiodns.DNSResolver) -> None:
-    """See nothing where nothing is."""
+    """Names without records have no services, no MX hosts and no alias."""
     assert await find_services(resolver, "example.org") == []
-    assert await find_exchanges(resolver, "example.org") == []
+    assert await find_mx_hosts(resolver, "example.org") == []
     assert await find_alias(resolver, "example.org") is None
 
 
 async def test_no_name_server() -> None:
-    """See nothing where nobody answers."""
+    """Without an answer of a name server there are no MX hosts."""
     async with aiodns.DNSResolver(["127.0.0.1:1"], timeout=0.1, tries=1) as resolver:
-        assert await find_exchanges(resolver, "example.org") == []
+        assert await find_mx_hosts(resolver, "example.org") == []

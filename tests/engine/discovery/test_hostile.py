@@ -1,4 +1,4 @@
-"""Answers of strangers who mean no good."""
+"""Answers of malicious or broken servers do no harm."""
 
 import asyncio
 import gzip
@@ -20,7 +20,17 @@ from custom_components.imap_push.imap.discovery.http import MAX_OCTETS, addresse
 from custom_components.imap_push.imap.wire import tcp as dial
 
 from .conftest import Discover
-from .internet import PUBLIC, Answer, Internet, config, cut, drip, file, never, redirect
+from .internet import (
+    PUBLIC,
+    Answer,
+    Internet,
+    abort,
+    config,
+    file,
+    no_response,
+    redirect,
+    send_slowly,
+)
 from .test_sources import ADDRESS, AUTOCONFIG, ISPDB, server
 
 GOOD = config()
@@ -38,9 +48,9 @@ def declared(declarations: str, entity: str) -> bytes:
     "answer",
     [
         file(GOOD + b" " * MAX_OCTETS),
-        drip(GOOD),
-        never,
-        cut,
+        send_slowly(GOOD),
+        no_response,
+        abort,
         file(b""),
         file(b"<html><body>Welcome!<br></body></html>", content_type="text/html"),
         file(b"\x00\xff\xfe" * 100),
@@ -62,18 +72,18 @@ def declared(declarations: str, entity: str) -> bytes:
     ],
     ids=[
         "too big",
-        "without an end",
-        "silence",
-        "cut off",
+        "endless",
+        "no response",
+        "aborted",
         "empty",
         "a web page",
         "binary",
         "JSON",
         "half of it",
         "XML of another kind",
-        "packed",
+        "compressed",
         "not found",
-        "out of order",
+        "server error",
         "a billion laughs",
         "a quadratic bomb",
         "an entity of a file",
@@ -81,14 +91,14 @@ def declared(declarations: str, entity: str) -> bytes:
         "an entity without a declaration",
         "deep and open",
         "deep",
-        "an encoding that is none",
-        "an encoding that is rare",
+        "a codec that is not a charset",
+        "an unusual encoding",
     ],
 )
-async def test_answers_that_are_no_settings(
+async def test_invalid_answer_is_ignored(
     answer: Answer, internet: Internet, find: Discover
 ) -> None:
-    """See nothing come of it, within the time, and other sources unharmed."""
+    """The answer is ignored within the deadline, and other sources still have results."""
     internet.serve(AUTOCONFIG, answer)
     internet.serve(ISPDB, config(host="imap.ispdb.example"))
     started = time.monotonic()
@@ -130,24 +140,24 @@ async def test_answers_that_are_no_settings(
     ],
     ids=lambda changes: " ".join(f"{k}={v[:30]}" for k, v in changes.items()),
 )
-def test_servers_that_nobody_could_use(changes: dict[str, str]) -> None:
-    """See servers passed over whose name, port, encryption or way of signing in is none."""
+def test_invalid_server_is_ignored(changes: dict[str, str]) -> None:
+    """A server with an invalid host, port, encryption or authentication is not returned."""
     assert read_autoconfig(config(**changes), parse_address(ADDRESS)) == []
 
 
 @pytest.mark.parametrize(
     "username",
     ["", "%REALNAME%", "a" * 400, "a\nb", "a\u202eb"],
-    ids=["none", "unknown placeholder", "long", "two lines", "turned around"],
+    ids=["none", "unknown placeholder", "long", "two lines", "direction control"],
 )
-def test_user_names_that_nobody_could_use(username: str) -> None:
-    """See the address in the place of a user name that cannot be one."""
+def test_invalid_user_name_is_replaced_by_the_address(username: str) -> None:
+    """A server with an invalid user name is returned with the address instead."""
     [found] = read_autoconfig(config(username=username), parse_address(ADDRESS))
     assert found.username == "Ann@example.org"
 
 
-def test_many_servers() -> None:
-    """See no more servers than anyone could want to see."""
+def test_number_of_servers_is_limited() -> None:
+    """A file with 50 servers returns MAX_SERVERS of them."""
     one = config().decode()
     element = one[one.index("<incomingServer") : one.index("</emailProvider")]
     found = read_autoconfig(config(*[element] * 50), parse_address(ADDRESS))
@@ -173,10 +183,10 @@ def test_many_servers() -> None:
         AUTOCONFIG,
     ],
 )
-async def test_redirects_that_are_not_followed(
+async def test_redirect_is_not_followed(
     target: str, internet: Internet, find: Discover
 ) -> None:
-    """See nobody sent to plain http, into the user's own network, or in circles."""
+    """A redirect to http, into the local network or in a loop is not followed."""
     internet.addresses |= {
         "private.example.org": ["10.0.0.1"],
         "link-local.example.org": ["169.254.169.254"],
@@ -187,18 +197,20 @@ async def test_redirects_that_are_not_followed(
         internet.serve(f"https://{host}.example.org/config", GOOD)
     internet.serve("http://autoconfig.example.org/other", GOOD)
     assert await find(ADDRESS) == []
-    asked = [url for url in internet.asked if url.startswith(AUTOCONFIG)]
-    assert len(asked) == (4 if target in ("", AUTOCONFIG) else 1)
-    assert not [url for url in internet.asked if url.endswith(("/config", "/other"))]
+    requested = [url for url in internet.requested if url.startswith(AUTOCONFIG)]
+    assert len(requested) == (4 if target in ("", AUTOCONFIG) else 1)
+    assert not [
+        url for url in internet.requested if url.endswith(("/config", "/other"))
+    ]
 
 
 async def test_addresses_of_a_host() -> None:
-    """See the addresses that redirects are judged by."""
+    """The addresses of localhost are those of loopback."""
     assert set(await addresses_of("localhost")) & {"127.0.0.1", "::1"}
 
 
-async def test_redirects_that_are_followed(internet: Internet, find: Discover) -> None:
-    """See three redirects followed, and not a fourth one."""
+async def test_three_redirects_are_followed(internet: Internet, find: Discover) -> None:
+    """Three redirects to https are followed, and a fourth one is not."""
     step = "https://www.example.org/{}"
     internet.serve(AUTOCONFIG, redirect(step.format(1)))
     internet.serve(step.format(1), redirect("/2", 308))
@@ -214,7 +226,7 @@ async def test_redirects_that_are_followed(internet: Internet, find: Discover) -
 async def test_redirect_from_plain_http_is_not_trusted(
     internet: Internet, find: Discover
 ) -> None:
-    """See settings confirmed first that a stranger could have led to."""
+    """Settings after a redirect from http have to be confirmed, as it could be forged."""
     internet.serve(
         AUTOCONFIG.replace("https", "http"), redirect("https://hoster.example/3")
     )
@@ -253,38 +265,41 @@ IPV6 = "2606:2800:220:1:248:1893:25c8:1946"
 
 
 @pytest.mark.parametrize("address", PRIVATE.values(), ids=PRIVATE)
-async def test_web_server_in_the_own_network_is_not_asked(
+async def test_web_server_in_the_local_network_is_not_contacted(
     address: str, internet: Internet, find: Discover
 ) -> None:
-    """No request goes to a name that leads there, whatever kind of source it is."""
+    """No source sends a request to a name with an address that is not public."""
     names = ("autoconfig.example.org", "example.org", "autodiscover.example.org")
     internet.addresses |= {name: [address] for name in names}
     for scheme in ("http", "https"):
         internet.serve(f"{scheme}://autoconfig.example.org{PATH}", GOOD)
     assert await find(ADDRESS) == []
-    assert internet.asked == [ISPDB]
-    assert {address for address, _ in internet.connected} == {PUBLIC}
+    assert internet.requested == [ISPDB]
+    assert {address for address, _ in internet.http_connections} == {PUBLIC}
 
 
 @pytest.mark.parametrize(
     ("addresses", "connected"),
     [
-        pytest.param(["10.0.0.1", PUBLIC], PUBLIC, id="behind a private one"),
+        pytest.param(["10.0.0.1", PUBLIC], PUBLIC, id="after a private one"),
         pytest.param([PUBLIC, "::1"], PUBLIC, id="before a private one"),
         pytest.param([IPV6], IPV6, id="IPv6"),
         pytest.param([NAT64], NAT64, id="NAT64"),
     ],
 )
-async def test_public_address_of_a_web_server_is_asked(
+async def test_public_address_of_a_web_server_is_contacted(
     addresses: list[str], connected: str, internet: Internet, find: Discover
 ) -> None:
-    """The connection goes to the address that was checked, the certificate is the name's."""
+    """The connection goes to the address that was checked; the certificate is for the name."""
     internet.addresses["autoconfig.example.org"] = addresses
     internet.serve(AUTOCONFIG, GOOD)
     [found] = await find(ADDRESS)
     assert found.server == server()
-    assert connected in {address for address, _ in internet.connected}
-    assert not {address for address, _ in internet.connected} - {connected, PUBLIC}
+    assert connected in {address for address, _ in internet.http_connections}
+    assert not {address for address, _ in internet.http_connections} - {
+        connected,
+        PUBLIC,
+    }
 
 
 @pytest.mark.parametrize(
@@ -294,26 +309,26 @@ async def test_public_address_of_a_web_server_is_asked(
         *("a.home.arpa", "nas.lan", "x.home", "x.corp", "x.intranet", "x.localdomain"),
     ],
 )
-async def test_nobody_is_asked_about_a_local_domain(
+async def test_nothing_is_sent_for_a_local_domain(
     domain: str, internet: Internet, find: Discover
 ) -> None:
-    """The address is valid, but its server has to be typed."""
+    """The address is valid, but the user has to enter its server."""
     assert await find(f"ann@{domain}") == []
-    assert internet.asked == []
-    assert internet.connected == []
-    assert internet.dialled == []
+    assert internet.requested == []
+    assert internet.http_connections == []
+    assert internet.imap_connections == []
 
 
 @pytest.mark.parametrize("address", PRIVATE.values(), ids=PRIVATE)
-async def test_mail_server_in_the_own_network_is_not_dialed(
+async def test_mail_server_in_the_local_network_is_not_contacted(
     address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A guess connects to no such address, and asks for no second answer."""
-    questions: list[str] = []
+    """A guess does not connect to the address, and resolves each name only one time per port."""
+    lookups: list[str] = []
     tried: list[object] = []
 
     async def getaddrinfo(host: str, port: int, **_: object) -> list[object]:
-        questions.append(host)
+        lookups.append(host)
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         return [(family, socket.SOCK_STREAM, 6, "", (address, port))]
 
@@ -325,7 +340,7 @@ async def test_mail_server_in_the_own_network_is_not_dialed(
     monkeypatch.setattr(dial, "start_connection", start_connection)
     context = ssl.create_default_context()
     assert await guess_server(parse_address(ADDRESS), context) is None
-    assert sorted(questions) == sorted(
+    assert sorted(lookups) == sorted(
         2 * ["imap.example.org", "mail.example.org", "example.org"]
     )
     assert tried == []
@@ -334,7 +349,7 @@ async def test_mail_server_in_the_own_network_is_not_dialed(
 async def test_guess_connects_to_the_address_that_was_checked(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Of a public and a private address only the public one is tried."""
+    """If a name has a public and a private address, only the public one is contacted."""
     tried: set[str] = set()
 
     async def getaddrinfo(_host: str, port: int, **_: object) -> list[object]:
@@ -378,7 +393,7 @@ PIECES = st.sampled_from(
     )
 )
 def test_garbage(text: bytes) -> None:
-    """See whatever comes give servers that can be used, or none."""
+    """Any octets result in valid servers or none, and in no error."""
     for found in read_autoconfig(text, parse_address(ADDRESS)):
         assert host_name(found.host) == found.host
         assert 0 < found.port < 65536

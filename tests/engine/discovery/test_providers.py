@@ -1,4 +1,4 @@
-"""What the address alone leads to, for each provider that is in the table."""
+"""The settings of each provider in the table, by the domain or the MX record of an address."""
 
 import csv
 from pathlib import Path
@@ -26,7 +26,7 @@ from .page import PAGE, rows
 with (Path(__file__).parent / "providers.csv").open(encoding="utf-8") as table:
     CASES: Final = list(csv.DictReader(table))
 
-# Hints whose forms show a page, and the others.
+# Hints whose forms link to a page, and the others.
 HINTS_WITH_PAGE: Final = {
     "authorization_code",
     "enable_imap",
@@ -39,7 +39,7 @@ HINTS: Final = {*HINTS_WITH_PAGE, "microsoft"}
 
 
 def expected(case: dict[str, str]) -> Server | None:
-    """Return the server of a case."""
+    """Return the expected server of a case."""
     if not case["host"]:
         return None
     return Server(
@@ -54,10 +54,10 @@ def expected(case: dict[str, str]) -> Server | None:
 @pytest.mark.parametrize(
     "case", CASES, ids=[f"{case['address']} {case['mx']}".strip() for case in CASES]
 )
-async def test_address_alone(
+async def test_settings_of_an_address(
     case: dict[str, str], internet: Internet, find: Discover
 ) -> None:
-    """See server, user name and way of signing in, from the domain or its mail exchange."""
+    """The domain or its MX record determines server, user name and authentication."""
     if case["mx"]:
         internet.mx("example.org", case["mx"], "backup.example.net")
     [found] = await find(case["address"])
@@ -71,14 +71,14 @@ async def test_address_alone(
 
 
 def test_every_provider_has_a_case() -> None:
-    """See each provider in the cases, and each of those with exchanges by one of them."""
+    """The cases have each provider, and each provider with MX records also by its MX record."""
     assert {case["provider"] for case in CASES} == set(PROVIDERS)
-    by_exchange = {case["provider"] for case in CASES if case["mx"]}
-    assert by_exchange == {key for key, provider in PROVIDERS.items() if provider.mx}
+    by_mx = {case["provider"] for case in CASES if case["mx"]}
+    assert by_mx == {key for key, provider in PROVIDERS.items() if provider.mx}
 
 
 def test_table() -> None:
-    """See names that are names, each of them once, links with TLS and hints with a text."""
+    """Names are valid and unique, links use https and hints have a text."""
     for kind in ("domains", "mx"):
         names = [
             name for provider in PROVIDERS.values() for name in getattr(provider, kind)
@@ -95,7 +95,7 @@ def test_table() -> None:
 
 
 def test_pages() -> None:
-    """See where to go wherever a form says it."""
+    """Each provider whose form links to a page has one."""
     assert [
         key
         for key, provider in PROVIDERS.items()
@@ -104,16 +104,16 @@ def test_pages() -> None:
     ] == []
 
 
-def test_page_says_what_the_table_says() -> None:
-    """See docs/providers.md as `python -m tests.engine.discovery.page` writes it."""
+def test_documentation_matches_the_table() -> None:
+    """docs/providers.md is up to date (`python -m tests.engine.discovery.page` writes it)."""
     lines = PAGE.read_text(encoding="utf-8").splitlines()
     assert [line for line in lines if line.startswith("|")] == rows()
 
 
-async def test_own_domain_on_a_server_of_ones_own(
+async def test_server_in_the_srv_record_of_a_custom_domain(
     internet: Internet, find: Discover
 ) -> None:
-    """See a Dovecot that its domain announces."""
+    """The server in the SRV record is found although it is also the MX host of the domain."""
     internet.mx("example.org", "mail.example.org")
     internet.srv("_imaps._tcp.example.org", (0, 1, 993, "mail.example.org."))
     assert await find("ann@example.org") == [
@@ -143,13 +143,13 @@ async def test_own_domain_on_a_server_of_ones_own(
     ],
 )
 def test_provider_of_a_server(host: str, key: str | None) -> None:
-    """See whose server it is; what is in the user's own network can be anyone's."""
+    """A host belongs to a provider; one on loopback can belong to any."""
     provider = provider_of_host(host)
     assert (provider and provider.key) == key
 
 
 def test_provider_of_a_domain() -> None:
-    """See whose addresses end like this."""
+    """A domain belongs to a provider, but its subdomains do not."""
     provider = provider_of_domain("gmail.com")
     assert provider is not None
     assert provider.name == "Gmail"

@@ -1,4 +1,4 @@
-"""Each source of settings, each failing in each way, and which of them wins."""
+"""The sources of server settings: their results, their failures, and their order."""
 
 import asyncio
 from collections.abc import Callable
@@ -22,7 +22,7 @@ from custom_components.imap_push.imap.discovery import sources
 from custom_components.imap_push.imap.discovery.providers import EXCHANGE
 
 from .conftest import Discover
-from .internet import Answer, Internet, config, cut, file, never, redirect
+from .internet import Answer, Internet, abort, config, file, no_response, redirect
 
 from tests.engine.scripted import Peer, ScriptedServer
 from tests.rig.certificate import Certificate
@@ -31,7 +31,7 @@ ADDRESS = "Ann@Example.ORG"
 AUTOCONFIG = "https://autoconfig.example.org/mail/config-v1.1.xml"
 WELL_KNOWN = "https://example.org/.well-known/autoconfig/mail/config-v1.1.xml"
 ISPDB = f"{sources.ISPDB}/example.org"
-EXCHANGES = (
+AUTODISCOVER_URLS = (
     "https://autodiscover.example.org/autodiscover/autodiscover.xml",
     "https://example.org/autodiscover/autodiscover.xml",
 )
@@ -44,7 +44,7 @@ def server(
     username: str = "Ann@example.org",
     *auth: Auth,
 ) -> Server:
-    """Return a server, with the usual settings unless told otherwise."""
+    """Return a server with these settings."""
     return Server(
         host=host,
         port=port,
@@ -55,27 +55,27 @@ def server(
 
 
 def only(found: list[Discovery]) -> tuple[Server | None, Source, bool]:
-    """Return the one thing that was found."""
+    """Return server, source and trust of the only result."""
     [discovery] = found
     return discovery.server, discovery.source, discovery.is_trusted
 
 
 async def test_nothing_is_found(internet: Internet, find: Discover) -> None:
-    """See an empty list where nothing is, and that everyone was asked."""
+    """All sources are queried, and the result is empty."""
     assert await find(ADDRESS) == []
     query = "?emailaddress=Ann@example.org"
-    assert sorted(internet.asked) == sorted(
+    assert sorted(internet.requested) == sorted(
         [
             AUTOCONFIG + query,
             WELL_KNOWN + query,
             ISPDB,
-            # Without TLS, nobody is told who asks.
+            # Without TLS, the address is not sent.
             AUTOCONFIG.replace("https", "http"),
             WELL_KNOWN.replace("https", "http"),
-            *EXCHANGES,
+            *AUTODISCOVER_URLS,
         ]
     )
-    assert len(internet.dialled) == 6
+    assert len(internet.imap_connections) == 6
 
 
 @pytest.mark.parametrize(
@@ -89,10 +89,10 @@ async def test_nothing_is_found(internet: Internet, find: Discover) -> None:
     ],
     ids=["autoconfig", "well-known", "ISPDB", "plain autoconfig", "plain well-known"],
 )
-async def test_files(
+async def test_autoconfig_files(
     url: str, source: Source, is_trusted: bool, internet: Internet, find: Discover
 ) -> None:
-    """See what is read with TLS trusted, and nothing else."""
+    """Each location is read; only files over https are trusted."""
     internet.serve(url, config())
     assert only(await find(ADDRESS)) == (server(), source, is_trusted)
 
@@ -148,20 +148,20 @@ async def test_files(
         "STARTTLS",
         "by priority, then weight, and TLS first",
         "a dot means not offered",
-        "elsewhere is to be confirmed",
-        "a name that only ends alike",
-        "an address in the place of a name",
-        "not a name",
+        "another domain is not trusted",
+        "a domain with the same suffix is not trusted",
+        "an address instead of a name",
+        "an invalid name",
         "no records",
     ],
 )
-async def test_services(
+async def test_srv_records(
     records: dict[str, list[tuple[int, int, int, str]]],
     found: list[tuple[Server, bool]],
     internet: Internet,
     find: Discover,
 ) -> None:
-    """See the services that a domain announces in its name servers."""
+    """The services of a domain are sorted by encryption, priority and weight (RFC 6186)."""
     for label, services in records.items():
         internet.srv(f"{label}.example.org", *services)
     discovered = await find(ADDRESS)
@@ -169,10 +169,10 @@ async def test_services(
     assert all(item.source is Source.SRV for item in discovered)
 
 
-async def test_other_records_under_the_name_are_nothing(
+async def test_records_of_other_types_are_ignored(
     internet: Internet, find: Discover
 ) -> None:
-    """See aliases that come along with an answer passed over."""
+    """A CNAME record in an answer to SRV or MX is ignored, and vice versa."""
     alias = pycares.CNAMERecordData("imap.example.org")
     for name, kind in (
         ("_imaps._tcp.example.org", "SRV"),
@@ -186,18 +186,16 @@ async def test_other_records_under_the_name_are_nothing(
     assert await find(ADDRESS) == []
 
 
-async def test_mail_exchange_of_a_hoster(internet: Internet, find: Discover) -> None:
-    """See settings of the hoster where the domain itself has none."""
+async def test_ispdb_entry_of_the_mx_host(internet: Internet, find: Discover) -> None:
+    """The ISPDB entry of the domain of the MX host is trusted."""
     internet.mx("example.org", "mx1.mail.hoster.co.uk", "mx2.other.example")
     internet.serve(f"{sources.ISPDB}/hoster.co.uk", config(host="imap.hoster.co.uk"))
     found = only(await find(ADDRESS))
     assert found == (server("imap.hoster.co.uk"), Source.MX, True)
 
 
-async def test_mail_exchange_that_tells_of_itself(
-    internet: Internet, find: Discover
-) -> None:
-    """See what a hoster says confirmed first, as name servers may have lied who it is."""
+async def test_autoconfig_of_the_mx_host(internet: Internet, find: Discover) -> None:
+    """It is not trusted, as the MX record could be forged; the address is not sent to it."""
     internet.mx("example.org", "mx.hoster.example")
     internet.serve(
         "https://autoconfig.hoster.example/mail/config-v1.1.xml",
@@ -206,17 +204,17 @@ async def test_mail_exchange_that_tells_of_itself(
     found = only(await find(ADDRESS))
     assert found == (server("imap.hoster.example"), Source.MX, False)
     assert not [
-        url for url in internet.asked if "hoster" in url and "ann" in url.lower()
+        url for url in internet.requested if "hoster" in url and "ann" in url.lower()
     ]
 
 
-async def test_own_mail_exchange_is_asked_once(
+async def test_domain_that_is_its_own_mx_is_requested_only_once(
     internet: Internet, find: Discover
 ) -> None:
-    """See nobody asked twice where a domain takes in its mail itself."""
+    """The ISPDB is not requested again for the domain of the MX host."""
     internet.mx("example.org", "mail.example.org", ".")
     assert await find(ADDRESS) == []
-    assert internet.asked.count(ISPDB) == 1
+    assert internet.requested.count(ISPDB) == 1
 
 
 @pytest.mark.parametrize(
@@ -227,7 +225,7 @@ async def test_own_mail_exchange_is_asked_once(
     ],
     ids=["TLS", "STARTTLS"],
 )
-async def test_guess(
+async def test_guessed_server_is_not_trusted(
     port: int,
     security: Security,
     line: bytes,
@@ -235,7 +233,7 @@ async def test_guess(
     find: Discover,
     certificate: Certificate,
 ) -> None:
-    """See a server that answers with a valid certificate offered for confirmation."""
+    """A server with a usual name and a valid certificate has to be confirmed."""
     context = certificate.server_context()
 
     async def serve(peer: Peer) -> None:
@@ -253,34 +251,33 @@ async def test_guess(
     assert found == (server(port=port, security=security), Source.GUESS, False)
 
 
-def ask_to_sign_in(*ways: str, status: int = 401) -> Answer:
-    """Answer as somebody who wants to know who asks."""
+def require_login(*challenges: str, status: int = 401) -> Answer:
+    """Answer with these WWW-Authenticate challenges."""
 
     async def answer(_request: web.Request) -> web.StreamResponse:
-        return web.Response(
-            status=status, headers=[("WWW-Authenticate", it) for it in ways]
-        )
+        headers = [("WWW-Authenticate", challenge) for challenge in challenges]
+        return web.Response(status=status, headers=headers)
 
     return answer
 
 
-# As Exchange says it behind its proxy (ews-managed-api#26).
-AS_EXCHANGE = ("Negotiate", "Kerberos", "NTLM", 'Basic realm="example.org"')
+# The challenges of Exchange with a proxy (ews-managed-api#26).
+EXCHANGE_CHALLENGES = ("Negotiate", "Kerberos", "NTLM", 'Basic realm="example.org"')
 
 
-@pytest.mark.parametrize("url", EXCHANGES)
+@pytest.mark.parametrize("url", AUTODISCOVER_URLS)
 @pytest.mark.parametrize(
     ("answer", "is_exchange"),
     [
-        (ask_to_sign_in(*AS_EXCHANGE), True),
-        (ask_to_sign_in("NTLM"), True),
-        (ask_to_sign_in("negotiate x"), True),
-        (ask_to_sign_in('Basic realm="mailcow"'), False),
-        (ask_to_sign_in(), False),
-        (ask_to_sign_in(*AS_EXCHANGE, status=200), False),
+        (require_login(*EXCHANGE_CHALLENGES), True),
+        (require_login("NTLM"), True),
+        (require_login("negotiate x"), True),
+        (require_login('Basic realm="mailcow"'), False),
+        (require_login(), False),
+        (require_login(*EXCHANGE_CHALLENGES, status=200), False),
         (redirect("https://www.example.org/exchange"), False),
-        (cut, False),
-        (never, False),
+        (abort, False),
+        (no_response, False),
     ],
     ids=[
         "all",
@@ -290,16 +287,16 @@ AS_EXCHANGE = ("Negotiate", "Kerberos", "NTLM", 'Basic realm="example.org"')
         "none",
         "200",
         "redirect",
-        "cut",
+        "aborted",
         "silent",
     ],
 )
-async def test_exchange_of_ones_own(
+async def test_exchange_server(
     url: str, answer: Answer, is_exchange: bool, internet: Internet, find: Discover
 ) -> None:
-    """See Exchange offered for confirmation at the name where it is, and nobody told who asks."""
+    """The host whose Autodiscover URL requires Windows authentication has to be confirmed."""
     internet.serve(url, answer)
-    internet.serve("https://www.example.org/exchange", ask_to_sign_in("NTLM"))
+    internet.serve("https://www.example.org/exchange", require_login("NTLM"))
     found = await find(ADDRESS)
     expected = Discovery(
         server=server(URL(url).host or ""),
@@ -308,29 +305,29 @@ async def test_exchange_of_ones_own(
         provider=EXCHANGE,
     )
     assert found == ([expected] if is_exchange else [])
-    assert url in internet.asked
+    assert url in internet.requested
 
 
-async def test_imap_of_an_exchange_of_ones_own(
+async def test_guessed_server_comes_before_an_exchange_server(
     internet: Internet, find: Discover, certificate: Certificate
 ) -> None:
-    """See the server that answers offered before the one whose IMAP nobody knows of."""
+    """A server that answers with IMAP comes before a host that may have no IMAP."""
 
     async def greet(peer: Peer) -> None:
         peer.say(b"* OK [CAPABILITY IMAP4rev1] The Microsoft Exchange IMAP4 service")
         await peer.until_closed()
 
-    internet.serve(EXCHANGES[0], ask_to_sign_in(*AS_EXCHANGE))
+    internet.serve(AUTODISCOVER_URLS[0], require_login(*EXCHANGE_CHALLENGES))
     async with ScriptedServer(greet, context=certificate.server_context()) as imap:
         internet.mail_server("imap.example.org", 993, imap)
         found = await find(ADDRESS)
-    assert [it.source for it in found] == [Source.GUESS, Source.AUTODISCOVER]
+    assert [item.source for item in found] == [Source.GUESS, Source.AUTODISCOVER]
 
 
-async def test_guesses_that_are_not_offered(
+async def test_unsuitable_servers_are_not_guessed(
     internet: Internet, find: Discover, certificate: Certificate
 ) -> None:
-    """See nothing offered that has no valid certificate, no TLS, or no IMAP."""
+    """A server without a valid certificate, without TLS or without IMAP is ignored."""
 
     async def greet(peer: Peer) -> None:
         peer.say(b"* OK [CAPABILITY IMAP4rev1] ready")
@@ -352,10 +349,10 @@ async def test_guesses_that_are_not_offered(
         assert await find(ADDRESS) == []
 
 
-async def test_the_best_guess_is_silent(
+async def test_guess_without_a_response_is_skipped(
     internet: Internet, find: Discover, certificate: Certificate
 ) -> None:
-    """See the next best guess when the best one keeps silent for too long."""
+    """If the preferred server sends no greeting in time, the next one is returned."""
 
     async def greet(peer: Peer) -> None:
         peer.say(b"* OK [CAPABILITY IMAP4rev1 STARTTLS] ready")
@@ -377,8 +374,10 @@ async def test_the_best_guess_is_silent(
     assert found[0] == server(port=143, security=Security.STARTTLS)
 
 
-async def test_web_servers_without_a_valid_certificate(internet: Internet) -> None:
-    """See nothing that a web server says who cannot show that it is one of the domain."""
+async def test_web_server_with_an_invalid_certificate_is_ignored(
+    internet: Internet,
+) -> None:
+    """The autoconfig file is not read if the certificate is not for the host."""
     internet.serve(AUTOCONFIG, config())
     async with internet.run(check_hostname=True) as session:
         assert await discover(ADDRESS, session, internet) == []
@@ -387,15 +386,15 @@ async def test_web_servers_without_a_valid_certificate(internet: Internet) -> No
 async def test_nothing_is_guessed_without_a_context(
     internet: Internet, find: Discover
 ) -> None:
-    """See no server tried whose certificate could not be checked."""
+    """Without an SSL context no mail server is contacted."""
     async with internet.run() as session:
         assert await discover(ADDRESS, session, internet) == []
-    assert internet.dialled == []
+    assert internet.imap_connections == []
 
 
-async def test_the_best_source_wins(internet: Internet, find: Discover) -> None:
-    """See who knows best first, what is not trusted last, and each server once."""
-    everything: dict[str, Callable[[], None]] = {
+async def test_order_of_the_sources(internet: Internet, find: Discover) -> None:
+    """The best source comes first, untrusted ones last, and no server is repeated."""
+    settings: dict[str, Callable[[], None]] = {
         "imap.gmail.com": lambda: internet.mx("example.org", "aspmx.l.google.com"),
         "autoconfig.example": lambda: internet.serve(
             AUTOCONFIG, config(host="autoconfig.example")
@@ -418,15 +417,15 @@ async def test_the_best_source_wins(internet: Internet, find: Discover) -> None:
             AUTOCONFIG.replace("https", "http"), config(host="plain.example")
         ),
     }
-    for host, appear in reversed(everything.items()):
-        appear()
+    for host, add in reversed(settings.items()):
+        add()
         found = [item.server.host for item in await find(ADDRESS) if item.server]
         assert found[0] == host
         assert len(found) == len(set(found))
 
 
-async def test_sources_that_agree(internet: Internet, find: Discover) -> None:
-    """See a server of several sources once, and where the best of them has it."""
+async def test_server_of_several_sources(internet: Internet, find: Discover) -> None:
+    """A server that two sources return has the source and the position of the better one."""
     internet.srv(
         "_imaps._tcp.example.org", (0, 0, 993, "a.example"), (1, 0, 993, "b.example")
     )
@@ -438,28 +437,30 @@ async def test_sources_that_agree(internet: Internet, find: Discover) -> None:
     ]
 
 
-async def test_nobody_waits_for_the_less_good(
+async def test_sources_after_a_final_result_are_not_awaited(
     internet: Internet, find: Discover
 ) -> None:
-    """See an answer at once although others keep silent, and the better ones waited for."""
-    internet.serve(ISPDB, never)
-    internet.serve(WELL_KNOWN, never)
+    """The result is returned without the deadline although later sources do not respond."""
+    internet.serve(ISPDB, no_response)
+    internet.serve(WELL_KNOWN, no_response)
     internet.serve(AUTOCONFIG, config())
     started = time.monotonic()
     assert only(await find(ADDRESS))[1] is Source.AUTOCONFIG
     assert time.monotonic() - started < 1.5
 
 
-async def test_a_better_source_is_silent(internet: Internet, find: Discover) -> None:
-    """See the lesser answer once the time for the better one is over."""
-    internet.serve(AUTOCONFIG, never)
-    internet.serve(WELL_KNOWN, never)
+async def test_better_source_does_not_respond(
+    internet: Internet, find: Discover
+) -> None:
+    """The result of the next source is returned after the deadline."""
+    internet.serve(AUTOCONFIG, no_response)
+    internet.serve(WELL_KNOWN, no_response)
     internet.serve(ISPDB, config())
     assert only(await find(ADDRESS)) == (server(), Source.ISPDB, True)
 
 
 async def test_offline(internet: Internet, find: Discover) -> None:
-    """See well-known providers found without a network, and the others given up in time."""
+    """Without a network, well-known providers are found and other domains end in time."""
     internet.is_online = False
     [found] = await find("ann@gmail.com")
     assert found.server == server(
@@ -468,33 +469,33 @@ async def test_offline(internet: Internet, find: Discover) -> None:
     started = time.monotonic()
     assert await find(ADDRESS) == []
     assert time.monotonic() - started < 10
-    assert internet.asked == []
+    assert internet.requested == []
 
 
-async def test_nobody_hears_of_the_addresses_of_well_known_providers(
+async def test_nothing_is_sent_for_the_domain_of_a_well_known_provider(
     internet: Internet, find: Discover
 ) -> None:
-    """See no question asked that the table answers."""
+    """The bundled table is sufficient."""
     await find("ann@gmx.de")
-    assert (internet.asked, internet.dialled) == ([], [])
+    assert (internet.requested, internet.imap_connections) == ([], [])
 
 
-async def test_cancelled(internet: Internet, find: Discover) -> None:
-    """See nothing go on when whoever asked has gone."""
+async def test_cancellation_leaves_no_tasks(internet: Internet, find: Discover) -> None:
+    """When the caller is cancelled, all sources are cancelled."""
     internet.is_online = False
     before = asyncio.all_tasks()
-    asking = asyncio.ensure_future(find(ADDRESS))
+    task = asyncio.ensure_future(find(ADDRESS))
     await asyncio.sleep(0.05)
-    asking.cancel()
+    task.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await asking
+        await task
     assert asyncio.all_tasks() == before
 
 
-async def test_known_server_is_signed_in_to_as_we_know(
+async def test_authentication_of_a_known_server(
     internet: Internet, find: Discover
 ) -> None:
-    """See the provider by its server, and its ways of signing in in the place of those told."""
+    """The table determines the authentication of a known server, not the autoconfig file."""
     internet.serve(AUTOCONFIG, config(host="outlook.office365.com"))
     [found] = await find(ADDRESS)
     assert found.provider is not None
@@ -506,7 +507,7 @@ async def test_known_server_is_signed_in_to_as_we_know(
 async def test_service_at_a_known_provider_is_trusted(
     internet: Internet, find: Discover
 ) -> None:
-    """See a service elsewhere trusted if everyone knows who that is."""
+    """A service in another domain is trusted if it is the server of a well-known provider."""
     internet.srv("_imaps._tcp.example.org", (0, 0, 993, "imap.fastmail.com."))
     [found] = await find(ADDRESS)
     assert found.is_trusted
@@ -515,13 +516,15 @@ async def test_service_at_a_known_provider_is_trusted(
 
 
 async def test_file_with_several_servers(internet: Internet, find: Discover) -> None:
-    """See the order of the file, without what is no IMAP, and the forms of user names."""
+    """The order of the file is kept, other protocols are left out, placeholders are replaced."""
 
     def element(kind: str, host: str, username: str, *auth: str) -> str:
-        ways = "".join(f"<authentication>{way}</authentication>" for way in auth)
+        methods = "".join(
+            f"<authentication>{method}</authentication>" for method in auth
+        )
         return (
             f'<incomingServer type="{kind}"><hostname>{host}</hostname><port> 993 </port>'
-            f"<socketType>SSL</socketType><username>{username}</username>{ways}</incomingServer>"
+            f"<socketType>SSL</socketType><username>{username}</username>{methods}</incomingServer>"
         )
 
     internet.serve(
@@ -547,20 +550,20 @@ async def test_file_with_several_servers(internet: Internet, find: Discover) -> 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "iso-8859-1", "utf-16"])
 async def test_encodings(encoding: str, internet: Internet, find: Discover) -> None:
-    """See the encodings that are in use read."""
+    """Files in common encodings are read."""
     text = config(username="jörg").decode()
     text = text.replace('"1.0"?>', f'"1.0" encoding="{encoding}"?>', 1)
     internet.serve(AUTOCONFIG, text.encode(encoding))
     assert only(await find(ADDRESS))[0] == server(username="jörg")
 
 
-async def test_no_address_in_any_log(
+async def test_address_is_not_logged(
     internet: Internet, find: Discover, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """See neither address nor domain in what is logged, though all sources fail."""
+    """The log has neither the address nor the domain when all sources fail."""
     caplog.set_level(logging.DEBUG)
     for url in (AUTOCONFIG, WELL_KNOWN, ISPDB):
-        internet.serve(url, cut)
+        internet.serve(url, abort)
     await find(ADDRESS)
     logged = [line for line in caplog.records if line.name != "aiohttp.access"]
     assert "A source of settings failed" in caplog.text

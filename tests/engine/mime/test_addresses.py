@@ -1,8 +1,8 @@
-"""Who is in an address field, also where a mailer did not follow RFC 5322.
+"""Mailboxes are found in address fields, also in malformed ones.
 
-Each value is what at least two of these return: Python's email.headerregistry and
+Each expected value is the result of at least two of these: Python's email.headerregistry and
 email.utils.getaddresses, postal-mime, nodemailer (which mailparser uses). Where they disagree, or
-where we differ on purpose, a comment says why.
+where our result differs on purpose, a comment has the reason.
 """
 
 from typing import Final
@@ -19,7 +19,7 @@ HOSTILE: Final = [
 
 
 def read(field: str | bytes) -> list[tuple[str, str]]:
-    """Return name and address of each mailbox, white space in names as one space."""
+    """Return name and address of each mailbox; white space in names is a single space."""
     octets = field.encode() if isinstance(field, str) else field
     return [
         (" ".join(box.name.decode("utf-8", "replace").split()), box.address)
@@ -74,14 +74,14 @@ def read(field: str | bytes) -> list[tuple[str, str]]:
         pytest.param("ada . l @ example . com", [("", "ada.l@example.com")], id="spaces, no brackets"),
         pytest.param("Ada <ada(c)@example.com>", [("Ada", "ada@example.com")], id="comment before @"),
         pytest.param("Ada <ada@(c (d))example(e).com>", [("Ada", "ada@example.com")], id="comments in the domain"),
-        pytest.param("ada@\r\n example.com", [("", "ada@example.com")], id="folded behind @"),
+        pytest.param("ada@\r\n example.com", [("", "ada@example.com")], id="folded after @"),
         pytest.param("Ada <\r\n ada@example.com\r\n >", [("Ada", "ada@example.com")], id="folded in brackets"),
         pytest.param('"ada l"@example.com', [("", '"ada l"@example.com')], id="quoted local part"),
         pytest.param('<"a>\\"b"@example.com>', [("", '"a>\\"b"@example.com')], id="quoted bracket"),
-        pytest.param('<"ada" . l@example.com>', [("", '"ada".l@example.com')], id="half quoted"),
+        pytest.param('<"ada" . l@example.com>', [("", '"ada".l@example.com')], id="partly quoted"),
         pytest.param("ada@[192.0.2.1]", [("", "ada@[192.0.2.1]")], id="domain literal"),
         pytest.param("Ada <ada@[IPv6:2001:db8::1]>", [("Ada", "ada@[IPv6:2001:db8::1]")], id="IPv6"),
-        pytest.param("G: a@x.org, b@x.org; c@x.org", [("", "a@x.org"), ("", "b@x.org"), ("", "c@x.org")], id="no comma behind"),
+        pytest.param("G: a@x.org, b@x.org; c@x.org", [("", "a@x.org"), ("", "b@x.org"), ("", "c@x.org")], id="no comma after"),
         # Names.
         pytest.param("ada@example.com (Ada L)", [("Ada L", "ada@example.com")], id="comment as the name"),
         pytest.param("ada@example.com (Ada (L) \\))", [("Ada (L) )", "ada@example.com")], id="comment in a comment"),
@@ -110,8 +110,8 @@ def read(field: str | bytes) -> list[tuple[str, str]]:
         ),
         pytest.param("=?utf-8?Q?L,_(A):_@<?= <ada@example.com>", [("=?utf-8?Q?L,_(A):_@<?=", "ada@example.com")], id="raw specials in a word"),
         pytest.param("=?utf-8?Q?boss=40example.org?=", [], id="encoded address"),
-        # Addresses that are not valid, and in use.
-        pytest.param("a..b.@example.com", [("", "a..b.@example.com")], id="odd dots"),
+        # Addresses that are not valid, but common.
+        pytest.param("a..b.@example.com", [("", "a..b.@example.com")], id="misplaced dots"),
         pytest.param("ada@example.com.", [("", "ada@example.com.")], id="dot at the end"),
         # Both JavaScript parsers, not Python.
         pytest.param("Ada <a@b@example.com>", [("Ada", "a@b@example.com")], id="two ats"),
@@ -121,13 +121,13 @@ def read(field: str | bytes) -> list[tuple[str, str]]:
         pytest.param("NAS (admin) nas@local", [("NAS", "nas@local")], id="no brackets, comment"),
         pytest.param("Ada [ada@example.com]", [("Ada []", "ada@example.com")], id="wrong brackets"),
         pytest.param("ada@x.org bob@x.org", [("bob@x.org", "ada@x.org")], id="no comma"),
-        pytest.param("<ada@example.com> Ada", [("Ada", "ada@example.com")], id="name behind"),
-        # Everyone takes the first.
+        pytest.param("<ada@example.com> Ada", [("Ada", "ada@example.com")], id="name after"),
+        # All parsers return the first.
         pytest.param("Ada <ada@x.org> <bob@x.org>", [("Ada", "ada@x.org")], id="two pairs of brackets"),
         pytest.param('"ada@example.com"', [("", "ada@example.com")], id="quoted address"),
         pytest.param("Ada <ada@example.com", [("Ada", "ada@example.com")], id="open bracket"),
         pytest.param("ada@x.org; bob@x.org", [("", "ada@x.org"), ("", "bob@x.org")], id="semicolons"),
-        # Ours: the others take the whole, with name and brackets, for an address, or find none.
+        # Ours: the others return all of it, with name and brackets, as an address, or nothing.
         pytest.param('"Ada <ada@example.com>', [("Ada", "ada@example.com")], id="open quote"),
         pytest.param('"Ada <ada@example.com>"', [("Ada", "ada@example.com")], id="all of it quoted"),
         pytest.param("Foo :( <ada@example.com>", [("(", "ada@example.com")], id="open comment"),
@@ -139,7 +139,7 @@ def read(field: str | bytes) -> list[tuple[str, str]]:
         pytest.param("Ada <'ada@example.com'>", [("Ada", "ada@example.com")], id="apostrophes in brackets"),
         pytest.param("Ada 'ada@example.com'", [("Ada", "ada@example.com")], id="apostrophes, no brackets"),
         pytest.param("o'neil@example.com", [("", "o'neil@example.com")], id="apostrophe within"),
-        # No domain: as Python's parsers; the others take it for a name.
+        # No domain: like Python's parsers; the others return it as a name.
         pytest.param("root", [("", "root")], id="local part"),
         pytest.param("<root>", [("", "root")], id="local part in brackets"),
         pytest.param("Cron Daemon <root>", [("Cron Daemon", "root")], id="name and local part"),
@@ -160,7 +160,7 @@ def read(field: str | bytes) -> list[tuple[str, str]]:
     ],
 )  # fmt: skip
 def test_mailboxes(field: str, found: list[tuple[str, str]]) -> None:
-    """See names and addresses, and no one's address in the place of another's."""
+    """Names and addresses are parsed, and a name is never returned as an address."""
     assert read(field) == found
 
 
@@ -176,12 +176,12 @@ def test_mailboxes(field: str, found: list[tuple[str, str]]) -> None:
     ],
 )
 def test_address_with_an_invisible_character(field: bytes) -> None:
-    """See no address: without the character it would be the address of someone else."""
+    """It is left out: without the character, it would be the address of another person."""
     assert read(field) == []
 
 
 def test_address_that_is_not_utf8() -> None:
-    """See Latin-1, as old mailers write it."""
+    """An address in Latin-1, as from old mailers, is decoded."""
     assert read(b"<\xe4da@example.com>") == [("", "äda@example.com")]
 
 
@@ -191,7 +191,7 @@ def test_address_that_is_not_utf8() -> None:
     | st.lists(st.sampled_from(HOSTILE)).map(lambda parts: "".join(parts).encode())
 )
 def test_any_octets(octets: bytes) -> None:
-    """See that no field raises, and that no address has a line break or a hidden character."""
+    """No octets raise, and no address has a line break or an invisible character."""
     for box in mailboxes(octets):
         assert box.address.strip() == box.address != ""
         assert not set(box.address) & set("\r\n\t\0\u200b")
@@ -214,10 +214,10 @@ NAME: Final = st.text("aBcä ,;:@<>()[]\\\"'.?=", max_size=15)
 
 @settings(max_examples=300, deadline=None, database=None)
 @given(people=st.lists(st.tuples(NAME, LOCAL_PART, DOMAIN), min_size=1, max_size=5))
-def test_what_is_written_by_the_rfc_is_read_back(
+def test_valid_fields_are_parsed(
     people: list[tuple[str, str, str]],
 ) -> None:
-    """See each name and address again, whatever characters a quoted name has."""
+    """Each name and address of a valid field is returned, with any characters in the name."""
     field = ", ".join(
         '"{}" <{}@{}>'.format(
             name.replace("\\", "\\\\").replace('"', '\\"'), local_part, domain

@@ -1,4 +1,4 @@
-"""The files of a message as an event describes them."""
+"""The attachments of a message, as in an event."""
 
 import pytest
 
@@ -19,7 +19,7 @@ from .trees import split
 def found(content: bytes) -> tuple[Attachment, ...]:
     """Return the attachments of a message."""
     budget = Budget()
-    return attachments_of(parse_message(*split(content), budget, whole=True), budget)
+    return attachments_of(parse_message(*split(content), budget, is_whole=True), budget)
 
 
 def one(content_type: bytes, *fields: bytes) -> Attachment:
@@ -38,7 +38,7 @@ def one(content_type: bytes, *fields: bytes) -> Attachment:
         pytest.param(b"application/pdf; name=b.pdf", b"attachment; filename=a.pdf", "a.pdf", id="both"),
         pytest.param(b"application/pdf; name=b.pdf", b"attachment", "b.pdf", id="disposition without a name"),
         pytest.param(b"application/pdf", b"inline; filename*=utf-8''%C3%A4.pdf", "ä.pdf", id="RFC 2231"),
-        pytest.param(b"application/pdf; name=\"=?utf-8?q?=C3=A4=2Epdf?=\"", b"", "ä.pdf", id="encoded word"),
+        pytest.param(b"application/pdf; name=\"=?utf-8?q?=C3=A4=2Epdf?=\"", b"", "ä.pdf", id="RFC 2047"),
         pytest.param(b"application/pdf", b"", "attachment-2.pdf", id="none"),
         pytest.param(b'application/pdf; name=" "', b"", "attachment-2.pdf", id="blank"),
         pytest.param(b"application/octet-stream", b"", "attachment-2.bin", id="none, any type"),
@@ -50,13 +50,13 @@ def one(content_type: bytes, *fields: bytes) -> Attachment:
     ],
 )  # fmt: skip
 def test_name(content_type: bytes, disposition: bytes, name: str) -> None:
-    """A file without a name is called by the number of its part."""
+    """A file without a name gets one with the number of its part."""
     fields = (b"Content-Disposition: " + disposition,) if disposition else ()
     assert one(content_type, *fields).filename == name
 
 
 def test_all_fields() -> None:
-    """What an automation can tell files by."""
+    """All fields of an attachment have values."""
     structure = Part(
         number="1.2",
         content_type="image/png",
@@ -93,7 +93,7 @@ def test_all_fields() -> None:
 def test_broken_fields(
     changes: dict[str, object], field: str, value: str | None
 ) -> None:
-    """What is not valid is not shown."""
+    """Invalid values are left out."""
     described = describe(Part(number="2", **changes), Budget())  # type: ignore[arg-type]
     assert getattr(described, field) == value
 
@@ -103,23 +103,23 @@ def test_broken_fields(
     [(b"image/gif", True), (b"text/css", False), (b"application/pdf", False)],
 )
 def test_only_images_are_inline(content_type: bytes, inline: bool) -> None:
-    """Of what the HTML shows, a reader sees images."""
+    """Of the resources of HTML, only images are inline."""
     resource = part(content_type, b"x", b"Content-ID: <a@b>")
     [attachment] = found(multipart(b"related", html(b"x"), resource))
     assert attachment.inline is inline
 
 
 def test_message_without_files() -> None:
-    """And one of which nothing is known."""
+    """Neither an unknown structure nor a text has attachments."""
     assert found(plain(b"x")) == ()
     assert attachments_of(None, Budget()) == ()
 
 
-def test_as_many_as_an_event_has_room_for() -> None:
-    """What is left out is said."""
+def test_number_of_attachments_is_limited() -> None:
+    """As many as fit into an event are returned, and `truncated` is set."""
     files = [part(b"application/pdf; name=%d.pdf" % n, b"x") for n in range(150)]
     budget = Budget()
-    message = parse_message(*split(multipart(b"mixed", *files)), budget, whole=True)
+    message = parse_message(*split(multipart(b"mixed", *files)), budget, is_whole=True)
     names = [attachment.filename for attachment in attachments_of(message, budget)]
     assert names == [f"{n}.pdf" for n in range(len(names))]
     assert 20 < len(names) < 100
@@ -127,9 +127,9 @@ def test_as_many_as_an_event_has_room_for() -> None:
 
 
 def test_name_is_the_same_each_time() -> None:
-    """It does not depend on what else the message holds."""
+    """The generated name does not depend on other parts of the message."""
     content = multipart(b"mixed", plain(b"x"), part(b"application/pdf", b"x"))
-    message = parse_message(*split(content), Budget(), whole=True)
-    [file] = [it for it, _ in roles(message, Budget()) if it.number == "2"]
+    message = parse_message(*split(content), Budget(), is_whole=True)
+    [file] = [part for part, _ in roles(message, Budget()) if part.number == "2"]
     assert filename_of(file, Budget()) == ""
     assert describe(file, Budget()) == found(content)[0]

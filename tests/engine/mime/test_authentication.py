@@ -1,4 +1,4 @@
-"""What a mail server found out about the sender: RFC 8601's examples and what providers send."""
+"""Authentication-Results: the examples of RFC 8601, fields of providers, and forged ones."""
 
 from hypothesis import given, settings, strategies as st
 import pytest
@@ -12,7 +12,7 @@ from custom_components.imap_push.imap.models import Authentication
     ("field", "found"),
     [
         # RFC 8601 appendix B.
-        pytest.param("example.org 1; none", Authentication(server="example.org"), id="B.2 nothing done"),
+        pytest.param("example.org 1; none", Authentication(server="example.org"), id="B.2 no authentication"),
         pytest.param(
             "example.com;\r\n  spf=pass smtp.mailfrom=example.net",
             Authentication(server="example.com", spf="pass"),
@@ -35,7 +35,7 @@ from custom_components.imap_push.imap.models import Authentication
             Authentication(server="foo.example.net", dkim="fail"),
             id="B.7 comments everywhere",
         ),
-        # What providers send.
+        # Fields of providers.
         pytest.param(
             "mx.google.com;\r\n dkim=pass header.i=@example.com header.s=s1 header.b=Ax3;\r\n"
             " spf=pass (google.com: domain of a@example.com designates 192.0.2.1 as permitted sender)"
@@ -63,11 +63,11 @@ from custom_components.imap_push.imap.models import Authentication
             Authentication(server="mail.example.net", dmarc="pass", domain="example.com"),
             id="OpenDMARC",
         ),
-        # Forms of the RFC's grammar.
+        # Forms of the grammar of RFC 8601.
         pytest.param('"mx.example.net" ; SPF = PASS', Authentication(server="mx.example.net", spf="pass"), id="quoted"),
         pytest.param("mx.example.net", Authentication(server="mx.example.net"), id="server alone"),
         pytest.param("mx;dmarc=pass header.from=ada@example.com", Authentication(server="mx", dmarc="pass", domain="example.com"), id="address"),
-        # What a sender could put there.
+        # Fields with text of a malicious sender.
         pytest.param("(mx.google.com; dmarc=pass) x.example", Authentication(server="x.example"), id="comment"),
         pytest.param(
             'mx; spf=fail smtp.mailfrom="a; dmarc=pass header.from=b.example"@c.example; dmarc=fail header.from=d.example',
@@ -85,7 +85,7 @@ from custom_components.imap_push.imap.models import Authentication
         pytest.param("mx ä; dmarc=pass", Authentication(server="", dmarc="pass"), id="two words"),
         pytest.param("mx\u200b.example; none", Authentication(server=""), id="invisible character"),
         pytest.param('"mx\x01.example"; none', Authentication(server=""), id="control character"),
-        pytest.param("mx.\u017ferver.example; none", Authentication(server=""), id="server that looks like another"),
+        pytest.param("mx.\u017ferver.example; none", Authentication(server=""), id="server with a similar name"),
         pytest.param(
             "mx; dmarc=pass header.from=\u200bb.example", Authentication(server="mx", dmarc="pass"), id="invisible character in the domain"
         ),
@@ -97,12 +97,12 @@ from custom_components.imap_push.imap.models import Authentication
         pytest.param(
             "mx; spf=pass (of x( ; dmarc=pass header.from=b.example ; @d.example) smtp.mailfrom=d.example; dkim=none",
             Authentication(server="mx", spf="pass"),
-            id="comment that a sender's parenthesis keeps open",
+            id="comment that a parenthesis of the sender keeps open",
         ),
         pytest.param(
             "mx; spf=pass (of x\\); dmarc=pass header.from=b.example",
             Authentication(server="mx", spf="pass"),
-            id="comment that a sender's backslash keeps open",
+            id="comment that a backslash of the sender keeps open",
         ),
         pytest.param('mx; spf=fail smtp.helo="; dmarc=pass', Authentication(server="mx", spf="fail"), id="open quote"),
         pytest.param(" ", None, id="blank"),
@@ -110,7 +110,7 @@ from custom_components.imap_push.imap.models import Authentication
     ],
 )  # fmt: skip
 def test_authentication(field: str, found: Authentication | None) -> None:
-    """See the server and its results."""
+    """Server, results and domain are returned."""
     assert parse_authentication(field.encode()) == found
 
 
@@ -124,7 +124,7 @@ def test_authentication(field: str, found: Authentication | None) -> None:
     ).map(lambda parts: "".join(parts).encode())
 )  # fmt: skip
 def test_any_octets(octets: bytes) -> None:
-    """See that nothing raises."""
+    """No octets raise, and names have no invisible characters."""
     found = parse_authentication(octets)
     for name in (found.server, found.domain) if found else ():
         assert one_line(name) == name

@@ -1,4 +1,4 @@
-"""A mail's text, whatever its parts, charset and encoding, and however broken it is."""
+"""The text of messages with all kinds of parts, charsets and encodings, also malformed ones."""
 
 from base64 import b64encode
 from email.message import EmailMessage
@@ -16,11 +16,11 @@ from tests.rig.mails import plain, with_attachment
 
 
 def text_of(
-    header: bytes, body: bytes, size: int, *, whole: bool = True
+    header: bytes, body: bytes, size: int, *, is_whole: bool = True
 ) -> tuple[str, bool]:
-    """Return the text of a message, and whether there is more."""
+    """Return the text of a message, and whether it was shortened."""
     budget = Budget()
-    message = parse_message(header, body, budget, whole=whole)
+    message = parse_message(header, body, budget, is_whole=is_whole)
     found = body_text.text_of(message, size, budget)
     return found.text, found.is_cut
 
@@ -33,7 +33,7 @@ def readable(
     encoding: str = "",
     kind: str = "plain",
 ) -> tuple[str, bool]:
-    """Return the text of a part, and whether there is more."""
+    """Return the text of a part, and whether it was shortened."""
     parameters = (b"charset", charset.encode())
     part = Part(
         number="1",
@@ -48,7 +48,7 @@ def readable(
 
 
 def split(mail: EmailMessage) -> tuple[bytes, bytes]:
-    """Return header and body as a server gives them."""
+    """Return header and body as a server sends them."""
     header, _, body = mail.as_bytes().replace(b"\n", b"\r\n").partition(b"\r\n\r\n")
     return header + b"\r\n\r\n", body
 
@@ -61,7 +61,7 @@ def alternative(text: str, html: str) -> EmailMessage:
 
 
 def html_only(html: str) -> EmailMessage:
-    """Return a mail that is HTML."""
+    """Return a message in HTML."""
     mail = plain("html")
     mail.set_content(html, subtype="html")
     return mail
@@ -79,7 +79,7 @@ def with_attached_text() -> EmailMessage:
 
 
 def forwarded() -> EmailMessage:
-    """Return a mail that holds another, and has no text of its own."""
+    """Return a message that has only an embedded message."""
     mail = EmailMessage()
     mail.make_mixed()
     mail.add_attachment(plain("inner"))
@@ -100,7 +100,7 @@ def forwarded() -> EmailMessage:
     ],
 )
 def test_text_of_a_mail(mail: EmailMessage, text: str) -> None:
-    """The text that a reader sees first."""
+    """The text that a mail program displays is returned."""
     assert text_of(*split(mail), 1000) == (text, False)
 
 
@@ -122,7 +122,7 @@ def test_text_of_a_mail(mail: EmailMessage, text: str) -> None:
     ],
 )
 def test_charsets(charset: str, octets: bytes, text: str) -> None:
-    """Octets are read as they say, or as well as can be."""
+    """The declared charset is used, or a better one if it is wrong."""
     assert readable(octets, 100, charset=charset) == (text, False)
 
 
@@ -140,22 +140,22 @@ def test_charsets(charset: str, octets: bytes, text: str) -> None:
     ],
 )
 def test_encodings(encoding: str, octets: bytes, text: str) -> None:
-    """Transfer encodings are undone as far as they go."""
+    """Transfer encodings are decoded, also malformed ones."""
     assert readable(octets, 100, encoding=encoding)[0].startswith(text)
 
 
-def test_long_text_is_cut() -> None:
-    """No more than was asked for, and it is told."""
+def test_long_text_is_shortened() -> None:
+    """The requested number of characters is returned, and `is_cut` is set."""
     assert text_of(*split(plain("a", text="x" * 50)), 10) == ("x" * 10, True)
 
 
 def test_beginning_of_a_mail() -> None:
-    """A text that ends before what was fetched ends is whole; another is cut at a character."""
+    """A text that ends within the fetched octets is complete; others end with a whole character."""
     header, body = split(with_attachment("a", 5000))
-    assert text_of(header, body[:2000], 1000, whole=False) == ("Hello.", False)
+    assert text_of(header, body[:2000], 1000, is_whole=False) == ("Hello.", False)
     header = b"Content-Type: text/plain; charset=utf-8\r\n"
-    assert text_of(header, "ééé".encode()[:5], 1000, whole=False) == ("éé", True)
-    assert text_of(header, b"", 1000, whole=False) == ("", True)
+    assert text_of(header, "ééé".encode()[:5], 1000, is_whole=False) == ("éé", True)
+    assert text_of(header, b"", 1000, is_whole=False) == ("", True)
     whole = b"x" * (MAX_TEXT_OCTETS + 1)
     assert readable(whole, 10**9) == ("x" * MAX_TEXT_OCTETS, True)
 
@@ -174,13 +174,13 @@ def test_beginning_of_a_mail() -> None:
     ],
     ids=ascii,
 )
-def test_hidden_characters_in_text(octets: str, text: str) -> None:
-    """Plain text is as a person sees it, however long it is."""
+def test_invisible_characters_are_removed(octets: str, text: str) -> None:
+    """Plain text of any length has no invisible characters."""
     assert readable(octets.encode(), 100_000, charset="utf-8") == (text, False)
 
 
-def test_what_is_hidden_does_not_count() -> None:
-    """As many characters are told as were asked for, and that there is more only if there is."""
+def test_invisible_characters_do_not_count() -> None:
+    """The size limits visible characters, and `is_cut` is set only if visible text is missing."""
     octets = ("a" + "\u200b" * 9).encode() * 5_000
     assert readable(octets, 5_000) == ("a" * 5_000, False)
     assert readable(octets, 4_999) == ("a" * 4_999, True)
@@ -201,7 +201,7 @@ MIXED = b"Content-Type: multipart/mixed; boundary=%b\r\n"
         pytest.param(MIXED % b"b", b"--b\r\n\r\na --b\r\n -- b\r\n--b--", "a --b\n -- b", id="not at the start of a line"),
         pytest.param(MIXED % b'"b;=c"', b"--b;=c\r\n\r\nthis", "this", id="quoted boundary"),
         pytest.param(MIXED % b'"b\\"c"', b'--b"c\r\n\r\nthis', "this", id="escaped quote"),
-        pytest.param(MIXED % b"b ; charset=x", b"--b\r\n\r\nthis", "this", id="space behind the boundary"),
+        pytest.param(MIXED % b"b ; charset=x", b"--b\r\n\r\nthis", "this", id="space after the boundary"),
         pytest.param(
             MIXED.replace(b"boundary=%b", b"boundary*0=b; boundary*1=c"), b"--bc\r\n\r\nthis", "this", id="RFC 2231"
         ),
@@ -218,13 +218,13 @@ MIXED = b"Content-Type: multipart/mixed; boundary=%b\r\n"
         pytest.param(b"Subject: x\r\n" * 2_000 + b"Content-Type: text/html\r\n", b"<p>a", "a", id="long header"),
     ],
 )  # fmt: skip
-def test_fields_that_tell_how(header: bytes, body: bytes, text: str) -> None:
-    """Parts are found and read as their fields say."""
+def test_mime_fields(header: bytes, body: bytes, text: str) -> None:
+    """Parts are found and decoded according to their MIME fields."""
     assert text_of(header, body, 1000) == (text, False)
 
 
-def test_text_behind_too_many_parts() -> None:
-    """It is not found, and that something was left out is told."""
+def test_text_after_too_many_parts() -> None:
+    """The text is not found, and `is_cut` is set."""
     body = b"--b\r\nContent-Type: a/b\r\n\r\nno\r\n" * 300 + b"--b\r\n\r\ntext"
     assert text_of(MIXED % b"b", body, 1000) == ("", True)
 
@@ -246,7 +246,7 @@ HOSTILE = {
         b"Content-Type: multipart/mixed; boundary=b\r\n\r\n",
         b"\n--b\nContent-Type: multipart/mixed; boundary=c\n\n--c\n" * 18_000,
     ),
-    "boundary that is half a character": (
+    "boundary that is a lone surrogate": (
         b"Content-Type: multipart/mixed; boundary*=utf-7''%2B2AA-\r\n\r\n",
         b"x",
     ),
@@ -265,13 +265,13 @@ HOSTILE = {
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_mail(name: str) -> None:
-    """What is made to stop a reader does not."""
+    """A malicious message is processed quickly, with limited text."""
     text, _ = text_of(*HOSTILE[name], 1000)
     assert len(text) <= 1000
 
 
 def test_any_octets() -> None:
-    """Nothing raises."""
+    """No octets raise."""
     source = random.Random(1)
     header, body = split(alternative("text é", "<p>html"))
     for _ in range(300):

@@ -1,4 +1,4 @@
-"""One message costs little, whatever its sender makes of it: what is counted is the work."""
+"""The work for one message is limited, whatever its content is."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -43,15 +43,15 @@ from .test_characters import CONTEXTUAL, HIDDEN
 NUMBERS: Final = count()
 
 
-def unknown(words: int) -> bytes:
-    """Return encoded words, each blank and in a charset of its own that does not exist."""
-    return b" ".join(b"=?x%d?q?_?=" % next(NUMBERS) for _ in range(words))
+def unknown(count: int) -> bytes:
+    """Return blank encoded-words, each with a different unknown charset."""
+    return b" ".join(b"=?x%d?q?_?=" % next(NUMBERS) for _ in range(count))
 
 
-def known(words: int) -> bytes:
-    """Return encoded words in all charsets that are known."""
+def known(count: int) -> bytes:
+    """Return encoded-words with all known charsets."""
     labels = [label.encode() for label in charset._CODECS]
-    return b" ".join(b"=?%b?q?=81?=" % labels[n % len(labels)] for n in range(words))
+    return b" ".join(b"=?%b?q?=81?=" % labels[n % len(labels)] for n in range(count))
 
 
 def with_names(parts: int, name: Callable[[], bytes], key: bytes = b"name") -> Value:
@@ -63,23 +63,23 @@ def with_names(parts: int, name: Callable[[], bytes], key: bytes = b"name") -> V
 
 @pytest.fixture
 def work(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """Return what is counted: octets decoded, charsets, tags."""
+    """Return counters of the work: decoded octets, charsets, tags."""
     counted = SimpleNamespace(octets=0, codecs=set(), tags=0)
 
     def decode(
-        octets: bytes, codec: str | None, others: Callable[[], tuple[str, ...]]
+        octets: bytes, codec: str | None, fallbacks: Callable[[], tuple[str, ...]]
     ) -> str:
         counted.octets += len(octets)
         counted.codecs.add(codec)
-        return charset.decode(octets, codec, others)
+        return charset.decode(octets, codec, fallbacks)
 
-    def take_tag(budget: Budget, attributes: int = 0) -> None:
+    def count_tag(budget: Budget, attributes: int = 0) -> None:
         counted.tags += 1
-        taken(budget, attributes)
+        original(budget, attributes)
 
-    taken = Budget.take_tag
+    original = Budget.spend_tag
     monkeypatch.setattr(budget_module, "decode", decode)
-    monkeypatch.setattr(Budget, "take_tag", take_tag)
+    monkeypatch.setattr(Budget, "spend_tag", count_tag)
     return counted
 
 
@@ -87,9 +87,9 @@ HEADER: Final = b"From: Ada <ada@example.com>\r\nSubject: Hello\r\n\r\n"
 NAMES: Final = {
     "unknown charsets": lambda: unknown(400),
     "known charsets": lambda: known(400),
-    "one long word": lambda: b"=?utf-8?q?" + b"_" * 5_980 + b"?=",
-    "open words": lambda: b"=?a?q?" * 990,
-    "short words": lambda: unknown(3),
+    "one long encoded-word": lambda: b"=?utf-8?q?" + b"_" * 5_980 + b"?=",
+    "unclosed encoded-words": lambda: b"=?a?q?" * 990,
+    "few encoded-words": lambda: unknown(3),
     "UTF-7": lambda: b"=?utf-7?q?+AA-?= " * 350,
     "plain": lambda: b"a" * 6_000,
 }  # fmt: skip
@@ -101,7 +101,7 @@ NAMES: Final = {
 def test_names_of_many_parts(
     name: Callable[[], bytes], parts: int, key: bytes, work: SimpleNamespace
 ) -> None:
-    """See a bounded part of the names decoded, and the header before all of them."""
+    """A limited part of the names is decoded, after the header."""
     before = set(encodings._cache)
     structure = with_names(parts, name, key)
     found = parse_mail("INBOX", 1, 1, {"BODY": HEADER, "BODYSTRUCTURE": structure})
@@ -115,7 +115,7 @@ def test_names_of_many_parts(
 
 
 def test_names_of_an_ordinary_message() -> None:
-    """See all of them where there are not too many, in any charset."""
+    """All names are decoded if there are not too many, in any charset."""
     names = iter([b"=?iso-8859-%d?q?a=41?=" % number for number in range(1, 9)])
     structure = with_names(8, lambda: next(names))
     found = parse_mail("INBOX", 1, 1, {"BODYSTRUCTURE": structure})
@@ -124,7 +124,7 @@ def test_names_of_an_ordinary_message() -> None:
 
 
 def test_too_many_charsets() -> None:
-    """See the others taken for UTF-8, and that something may be wrong."""
+    """Text in further charsets is decoded as UTF-8, and `truncated` is set."""
     words = b" ".join(b"=?iso-8859-%d?q?=C3=A4?=" % n for n in range(2, 17))
     found = parse_mail("INBOX", 1, 1, {"BODY": b"Subject: %b\r\n" % words})
     assert found.subject.endswith("ä" * 3)
@@ -139,7 +139,7 @@ HOSTILE: Final = [
 
 @pytest.mark.parametrize("pattern", HOSTILE, ids=ascii)
 def test_header_of_any_size(pattern: bytes, work: SimpleNamespace) -> None:
-    """See at most a bounded part of each field decoded."""
+    """A limited part of each field is decoded."""
     text = pattern * (100_000 // len(pattern))
     fields = HEADER_FIELDS.encode().split()
     header = b"".join(b"%b: %b\r\n" % (name, text[:6_400]) for name in fields)
@@ -155,7 +155,7 @@ def test_header_of_any_size(pattern: bytes, work: SimpleNamespace) -> None:
 
 
 def test_text_among_many_parts(work: SimpleNamespace) -> None:
-    """See a text found, or the search ended after bounded work."""
+    """A text is found among many parts, without decoding their names."""
     structure = with_names(998, lambda: unknown(400))
     assert isinstance(structure, tuple)
     html = (b"text", b"html", (b"charset", b"utf-8"), None, None, b"7bit", b"3")
@@ -181,8 +181,10 @@ FLOODS: Final = [
     "start", ["", "<a ", "<!--", "<style>", "<textarea>", '<a x="']
 )
 @pytest.mark.parametrize("flood", FLOODS)
-def test_html_of_any_sort(start: str, flood: str, work: SimpleNamespace) -> None:
-    """See few tags looked at, and never much of it at once."""
+def test_work_for_html_is_limited(
+    start: str, flood: str, work: SimpleNamespace
+) -> None:
+    """The number of tags is limited, and each piece is small."""
     html = start + flood * (400_000 // len(flood))
     text_of_html(html, 100_000)
     assert work.tags <= MAX_TAGS + 1
@@ -190,15 +192,15 @@ def test_html_of_any_sort(start: str, flood: str, work: SimpleNamespace) -> None
     assert max(len(content) for _, content in pieces) <= 16_384
 
 
-def test_html_is_read_until_there_is_enough(work: SimpleNamespace) -> None:
-    """See no more of it looked at than is asked for."""
+def test_rest_of_the_html_is_not_parsed(work: SimpleNamespace) -> None:
+    """Parsing stops when the requested size is reached."""
     text, is_cut = text_of_html("<p>word</p>" * 50_000, 60)
     assert (len(text), is_cut) == (60, True)
     assert work.tags < 50
 
 
 def test_html_with_too_many_tags(work: SimpleNamespace) -> None:
-    """See what comes first, and that there is more, over all parts of a message."""
+    """The text before the limit is returned; the limit is for all parts of a message."""
     html = "first" + "<b>" * 60_000
     body = f"--b\r\nContent-Type: text/html\r\n\r\n{html}\r\n".replace("first", "")
     assert text_of_html("first" + "<b>" * 200_000 + "last", 100) == ("first", True)
@@ -209,7 +211,7 @@ def test_html_with_too_many_tags(work: SimpleNamespace) -> None:
 
 
 def test_decoding_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    """See no call that works on all of a large text, as it would hold up everything else."""
+    """No call processes all of a large text, as it would block other threads."""
     pieces: list[int] = []
 
     def seen(text: str) -> str:
@@ -229,7 +231,7 @@ def test_decoding_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("items", "is_large"),
     [
-        pytest.param({}, False, id="nothing"),
+        pytest.param({}, False, id="empty"),
         pytest.param({"BODY": HEADER, "FLAGS": (b"\\Seen",)}, False, id="ordinary"),
         pytest.param({"BODY": b"Subject: " + b"x" * 9_000}, True, id="header"),
         pytest.param(
@@ -239,10 +241,10 @@ def test_decoding_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.param({"BODY[TEXT]": b"x" * 9_000}, True, id="text"),
     ],
 )
-async def test_large_messages_do_not_hold_up_the_loop(
+async def test_large_messages_do_not_block_the_event_loop(
     items: dict[str, Value], is_large: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """See a thread read what is large, and nothing else."""
+    """Large messages, and only these, are parsed in a thread."""
     threads = 0
 
     async def to_thread[T](read: Callable[[], T]) -> T:
@@ -286,14 +288,14 @@ VALUE: Final = (
     text=VALUE,
     is_html=st.booleans(),
 )
-def test_nothing_hidden_in_any_field(
+def test_no_field_has_invisible_characters(
     fields: list[bytes],
     flags: tuple[bytes, ...],
     types: list[bytes],
     text: bytes,
     is_html: bool,
 ) -> None:
-    """See every text of a message without what no one can see."""
+    """No text of a message has invisible characters."""
     names = HEADER_FIELDS.encode().split()
     header = b"\r\n".join(map(b": ".join, zip(names, fields, strict=True)))
     kind, subtype, name, other, disposition = types

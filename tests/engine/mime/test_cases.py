@@ -1,7 +1,7 @@
-"""Messages as other programs write them: the event, `fetch` and the saved files are right.
+"""Messages of other programs: the event, `fetch` and the saved files are right.
 
-The messages are put into real servers. What is expected is what a person reads in them, and
-what the standard library's `email`, postal-mime and mailparser read where they agree.
+The messages are on real servers. The expected values are what a mail program displays, and
+the result of the standard library's `email`, postal-mime and mailparser if they agree.
 """
 
 import asyncio
@@ -44,13 +44,13 @@ from tests.rig.ports import LOOPBACK
 CASES: Final = (*GIVEN, *FIELDS, *TEXTS, *FILES)
 SIZES: Final = (200, 4_000)
 SECONDS: Final = 60.0
-# Messages that arrive together: Dovecot announces new mail twice a second.
+# Messages that arrive together: Dovecot announces new mail every half second.
 BURST: Final = 20
 
 
 @dataclass(frozen=True)
 class Delivered:
-    """What was delivered and fetched of a message, by the size of its text."""
+    """The results of delivery and `fetch` for a message, by the size of its text."""
 
     mails: dict[int, Mail]
     contents: dict[int, MessageContent]
@@ -58,55 +58,55 @@ class Delivered:
 
 
 @dataclass(frozen=True)
-class Way:
-    """A server, and how its new mail becomes known."""
+class Setup:
+    """A server and a push mode."""
 
     server: str
     push: PushMode
     options: WatchOptions = field(default_factory=WatchOptions)
 
 
-WAYS: Final = {
-    "Dovecot NOTIFY": Way("dovecot", PushMode.NOTIFY),
-    "Dovecot IDLE": Way("dovecot", PushMode.IDLE, WatchOptions(notify=False)),
-    "Dovecot polling": Way(
+SETUPS: Final = {
+    "Dovecot NOTIFY": Setup("dovecot", PushMode.NOTIFY),
+    "Dovecot IDLE": Setup("dovecot", PushMode.IDLE, WatchOptions(notify=False)),
+    "Dovecot polling": Setup(
         "dovecot", PushMode.POLL, WatchOptions(push=False, poll_interval=0.5)
     ),
-    # While mail arrives quickly, pymap sometimes leaves a client that idles without EXISTS.
-    "pymap polling": Way(
+    # While mail arrives quickly, pymap sometimes sends no EXISTS during IDLE.
+    "pymap polling": Setup(
         "pymap", PushMode.POLL, WatchOptions(push=False, poll_interval=0.5)
     ),
 }
 
 
 @pytest.fixture(scope="module")
-def known() -> dict[str, dict[str, Delivered]]:
-    """Return what was delivered in each way: one mailbox holds all messages."""
+def results() -> dict[str, dict[str, Delivered]]:
+    """Return the cache of results for each server and push mode."""
     return {}
 
 
-def tries() -> Iterator[ParameterSet]:
-    """Yield each message and each way in which it is delivered."""
-    for name, way in WAYS.items():
+def parameters() -> Iterator[ParameterSet]:
+    """Yield each message with each server and push mode."""
+    for name, setup in SETUPS.items():
         for case in CASES:
-            if case.on_pymap or way.server != "pymap":
-                mark = getattr(pytest.mark, way.server)
+            if case.on_pymap or setup.server != "pymap":
+                mark = getattr(pytest.mark, setup.server)
                 yield pytest.param(case, name, id=f"{name}, {case.id}", marks=mark)
 
 
-@pytest.mark.parametrize(("case", "way"), tries())
+@pytest.mark.parametrize(("case", "setup"), parameters())
 async def test_message(
     case: Case,
-    way: str,
-    known: dict[str, dict[str, Delivered]],
+    setup: str,
+    results: dict[str, dict[str, Delivered]],
     tmp_path: Path,
 ) -> None:
-    """A message is read as a person reads it, in the event, by `fetch` and in its files."""
-    if way not in known:
-        known[way] = await delivered(WAYS[way], tmp_path)
-    found = known[way][case.id]
+    """Event, `fetch` and files have the text that a mail program displays."""
+    if setup not in results:
+        results[setup] = await delivered(SETUPS[setup], tmp_path)
+    found = results[setup][case.id]
     saved = found.saved
-    if WAYS[way].server == "pymap":
+    if SETUPS[setup].server == "pymap":
         saved = without_line_ends(saved, case)
     for size in SIZES:
         mail, content = found.mails[size], found.contents[size]
@@ -120,7 +120,7 @@ async def test_message(
 
 
 def fields(mail: Mail, case: Case) -> dict[str, object]:
-    """Return the header fields of a mail; lists of addresses that may be cut are completed."""
+    """Return the header fields of a mail; shortened lists of addresses are completed."""
     to, cc = mail.to, mail.cc
     if case.is_cut:
         to, cc = completed(to, case.to), completed(cc, case.cc)
@@ -137,12 +137,12 @@ def fields(mail: Mail, case: Case) -> dict[str, object]:
 def completed(
     addresses: tuple[str, ...], all_of_them: tuple[str, ...]
 ) -> tuple[str, ...]:
-    """Return addresses with those that follow them, if there are enough of them already."""
+    """Return all expected addresses if the list is a sufficiently long beginning of them."""
     return addresses + all_of_them[max(len(addresses), 100) :]
 
 
 def expected_fields(case: Case) -> dict[str, object]:
-    """Return the header fields that a message has."""
+    """Return the expected header fields of a message."""
     date = case.date and datetime.fromisoformat(case.date).replace(microsecond=0)
     return {
         "sender": case.sender,
@@ -155,7 +155,7 @@ def expected_fields(case: Case) -> dict[str, object]:
 
 
 def files(mail: Mail, saved: Sequence[bytes]) -> tuple[File, ...]:
-    """Return the attachments of a mail with what was saved of them."""
+    """Return the attachments of a mail with their saved content."""
     return tuple(
         File(
             name=attachment.filename,
@@ -168,19 +168,19 @@ def files(mail: Mail, saved: Sequence[bytes]) -> tuple[File, ...]:
 
 
 def without_line_ends(saved: Sequence[bytes], case: Case) -> tuple[bytes, ...]:
-    """Return files without the line end before a delimiter: pymap counts it as content."""
+    """Return files without the line end before a delimiter, which pymap includes."""
     return tuple(
         content if content == file.content else content.removesuffix(b"\r\n")
         for content, file in zip(saved, case.files, strict=True)
     )
 
 
-async def delivered(way: Way, folder: Path) -> dict[str, Delivered]:
-    """Put all messages into a mailbox and return what is delivered and fetched of each."""
+async def delivered(setup: Setup, folder: Path) -> dict[str, Delivered]:
+    """Append all messages to a mailbox; return the results for each."""
     async with contextlib.AsyncExitStack() as stack:
-        server = await stack.enter_async_context(SERVERS[way.server](folder))
+        server = await stack.enter_async_context(SERVERS[setup.server](folder))
         recorders = [
-            await stack.enter_async_context(watching(server.account, way, size))
+            await stack.enter_async_context(watching(server.account, setup, size))
             for size in SIZES
         ]
         number = 0
@@ -189,7 +189,9 @@ async def delivered(way: Way, folder: Path) -> dict[str, Delivered]:
                 await server.append(case.octets)
             number += len(burst)
             await until_delivered(recorders, number)
-        arrivals = [[arrival.mail for arrival in it.arrivals] for it in recorders]
+        arrivals = [
+            [arrival.mail for arrival in recorder.arrivals] for recorder in recorders
+        ]
         client = Client(server.account)
         stack.push_async_callback(client.close)
         return {
@@ -199,7 +201,7 @@ async def delivered(way: Way, folder: Path) -> dict[str, Delivered]:
 
 
 async def fetched(client: Client, mails: dict[int, Mail]) -> Delivered:
-    """Return a message with what `fetch` returns of it and what is saved of its files."""
+    """Return the results for a message, with those of `fetch` and the saved files."""
     mail = mails[SIZES[0]]
     place = mail.folder, mail.uid_validity, mail.uid
     contents = {size: await client.content(*place, text_size=size) for size in SIZES}
@@ -211,14 +213,16 @@ async def fetched(client: Client, mails: dict[int, Mail]) -> Delivered:
 
 
 @contextlib.asynccontextmanager
-async def watching(account: Account, way: Way, size: int) -> AsyncIterator[Recorder]:
-    """Watch INBOX with texts of a size."""
+async def watching(
+    account: Account, setup: Setup, size: int
+) -> AsyncIterator[Recorder]:
+    """Watch INBOX with texts of this size."""
     recorder = Recorder()
     folders = {"INBOX": WatchedFolder(text_size=size)}
-    watcher = AccountWatcher(account, folders, way.options, recorder)
+    watcher = AccountWatcher(account, folders, setup.options, recorder)
     task = asyncio.create_task(watcher.run())
     try:
-        await recorder.until(lambda: is_watched(recorder, way.push), SECONDS)
+        await recorder.until(lambda: is_watched(recorder, setup.push), SECONDS)
         yield recorder
     finally:
         task.cancel()
@@ -226,7 +230,7 @@ async def watching(account: Account, way: Way, size: int) -> AsyncIterator[Recor
 
 
 def is_watched(recorder: Recorder, push: PushMode) -> bool:
-    """Return if INBOX is watched in this way."""
+    """Return True if INBOX is watched in this push mode."""
     if not recorder.states:
         return False
     state = recorder.state.folders.get("INBOX")
@@ -234,9 +238,12 @@ def is_watched(recorder: Recorder, push: PushMode) -> bool:
 
 
 async def until_delivered(recorders: Sequence[Recorder], number: int) -> None:
-    """Wait until everyone has so many mails."""
+    """Wait until each recorder has so many messages."""
     for recorder in recorders:
-        await recorder.until(lambda it=recorder: len(it.arrivals) >= number, SECONDS)  # type: ignore[misc]
+        await recorder.until(
+            lambda recorder=recorder: len(recorder.arrivals) >= number,  # type: ignore[misc]
+            SECONDS,
+        )
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What hides in a text is removed, what changes how it looks is not."""
+"""Invisible characters are removed, except those that change the appearance of others."""
 
 from itertools import chain
 import unicodedata
@@ -35,12 +35,12 @@ HIDDEN = {
         and ord(character) not in WITH_GLYPH
     ),
 } - {"\t", "\n"}
-# What may stay where it joins or varies what is visible.
+# Characters that are kept where they join or vary visible characters.
 CONTEXTUAL = {*"\u200c\u200d\ufe0e\ufe0f\u180b\u180c\u180d\u180e\u180f"}
 
 
-def test_nothing_hidden_stays() -> None:
-    """No character without a look is left between letters, or replaced by one of those."""
+def test_all_invisible_characters_are_removed() -> None:
+    """Between letters, each invisible character is removed or replaced."""
     left = {found: visible(f"x{found}x") for found in HIDDEN}
     assert {text for text in left.values() if text not in {"xx", "x x", "x\nx"}} == {
         "x?x"
@@ -64,17 +64,17 @@ def test_nothing_hidden_stays() -> None:
         pytest.param("a\tb\nc", "a\tb\nc", id="tab and line end"),
         pytest.param("a\r\u2028\x85b", "a\n\n\nb", id="other line ends"),
         pytest.param("a\xadb", "ab", id="soft hyphen"),
-        pytest.param("a\ud800b", "a?b", id="half a surrogate pair"),
+        pytest.param("a\ud800b", "a?b", id="lone surrogate"),
         pytest.param("a\u200cb\u200dc", "abc", id="joiners in Latin"),
-        pytest.param("😀\u200db", "😀b", id="joiner behind an emoji"),
+        pytest.param("😀\u200db", "😀b", id="joiner after an emoji"),
         pytest.param("😀\u200d\u200d😀", "😀😀", id="two joiners"),
-        pytest.param("😀\u2060\u200d😀", "😀😀", id="joiner behind another"),
+        pytest.param("😀\u2060\u200d😀", "😀😀", id="joiner after another"),
         pytest.param("\u200dमन\u200d", "मन", id="joiners at the edges"),
         pytest.param("می\u200c\u200cخواهم", "میخواهم", id="two non-joiners"),
     ],
 )
-def test_what_hides_is_removed(text: str, expected: str) -> None:
-    """Text is as a person sees it."""
+def test_invisible_characters_are_removed(text: str, expected: str) -> None:
+    """The text has only visible characters."""
     assert visible(text) == expected
     assert visible(expected) == expected
 
@@ -93,8 +93,8 @@ def test_what_hides_is_removed(text: str, expected: str) -> None:
         pytest.param("e\u0301 \ufffd \uf8ff", id="marks and private use"),
     ],
 )
-def test_what_changes_the_look_stays(text: str) -> None:
-    """Joiners and selectors stay where they mean something."""
+def test_visible_text_is_unchanged(text: str) -> None:
+    """Joiners and selectors are kept where they have an effect."""
     assert visible(text) == text
 
 
@@ -103,7 +103,7 @@ def test_what_changes_the_look_stays(text: str) -> None:
     [
         pytest.param("  a  b ", "a b", id="spaces"),
         pytest.param("a\r\n\tb\0c\x1bd\x9be\u2028f", "a b c d e f", id="controls"),
-        pytest.param("a \u200b b", "a b", id="space around what is hidden"),
+        pytest.param("a \u200b b", "a b", id="spaces around an invisible character"),
         pytest.param("\u3164a\u3164", "a", id="fillers at the edges"),
         pytest.param("\u3000\xa0", "", id="blank"),
     ],
@@ -118,7 +118,7 @@ def test_one_line(text: str, expected: str) -> None:
     text=st.text(st.characters() | st.sampled_from([*CONTEXTUAL, *"😀#1कمa\u094d ᠠ"]))
 )
 def test_any_text(text: str) -> None:
-    """Nothing hidden is left, and what is left stays as it is."""
+    """No text has invisible characters, and the result is stable."""
     found = visible(text)
     assert visible(found) == found
     assert not HIDDEN.intersection(found) - CONTEXTUAL

@@ -1,4 +1,4 @@
-"""Octets become text by the rules of mail programs, whatever the label says."""
+"""Octets are decoded by the rules of mail programs, also if the label is wrong."""
 
 import codecs
 
@@ -23,7 +23,7 @@ from custom_components.imap_push.imap.mime.charset import codec_of, decode
         pytest.param("Tür".encode(), "x-unknown", "Tür", id="unknown, UTF-8"),
         pytest.param(b"T\xc3\xbcr \xc3", "utf-8", "Tür \ufffd", id="UTF-8, cut"),
         pytest.param(b"T\xc3\xbcr ge\xc3\xb6ffnet \xfc M\xc3\xbcller", "utf-8", "Tür geöffnet \ufffd Müller", id="UTF-8, one bad octet"),
-        pytest.param(b"abc \xe2\x82", "utf-8", "abc \ufffd", id="UTF-8, only half a character"),
+        pytest.param(b"abc \xe2\x82", "utf-8", "abc \ufffd", id="UTF-8, only an incomplete character"),
         pytest.param(b"T\xfcr \xf6ffnet", "utf-8", "Tür öffnet", id="UTF-8, Windows-1252"),
         pytest.param(b"T\xfcr \xc3\xb6ffnet \xfc \xe4 \xf6", "utf-8", "Tür Ã¶ffnet ü ä ö", id="UTF-8, mostly Windows-1252"),
         pytest.param("请求书".encode(), "gb2312", "请求书", id="GB2312, UTF-8"),
@@ -33,10 +33,10 @@ from custom_components.imap_push.imap.mime.charset import codec_of, decode
         pytest.param("請求書".encode(), "shift_jis", "請求書", id="Shift_JIS, UTF-8"),
         pytest.param(b"\xb7\xa2\xc6\xb1 \xff \xd6\xd0", "gb2312", "发票 \ufffd 中", id="GB2312, one bad octet"),
         pytest.param(b"\x90\xbf\x8b\x81\x8f", "shift_jis", "請求\ufffd", id="Shift_JIS, cut"),
-        pytest.param(b"\xef\xbb\xbfT\xc3\xbcr", "iso-8859-1", "Tür", id="mark of UTF-8"),
-        pytest.param(b"\xff\xfe\xe5\x65", "utf-8", "日", id="mark of UTF-16, little-endian"),
-        pytest.param(b"\xfe\xff\x65\xe5", "utf-16le", "日", id="mark of UTF-16, big-endian"),
-        pytest.param(b"\xe5\x65", "utf-16", "日", id="no mark"),
+        pytest.param(b"\xef\xbb\xbfT\xc3\xbcr", "iso-8859-1", "Tür", id="byte order mark of UTF-8"),
+        pytest.param(b"\xff\xfe\xe5\x65", "utf-8", "日", id="byte order mark of UTF-16, little-endian"),
+        pytest.param(b"\xfe\xff\x65\xe5", "utf-16le", "日", id="byte order mark of UTF-16, big-endian"),
+        pytest.param(b"\xe5\x65", "utf-16", "日", id="no byte order mark"),
         pytest.param(b"\xb7\xa2\x80", "gb2312", "发€", id="GBK, euro"),
         pytest.param(b"\x8050", "gb2312", "€50", id="GBK, euro and digits at the end"),
         pytest.param(b"\xa3\xe1", "big5", "€", id="Big5, euro"),
@@ -46,8 +46,8 @@ from custom_components.imap_push.imap.mime.charset import codec_of, decode
         pytest.param(b"T+APw-r", "utf-7", "Tür", id="UTF-7"),
     ],
 )  # fmt: skip
-def test_text(octets: bytes, label: str, text: str) -> None:
-    """A label is trusted unless the octets contradict it."""
+def test_label(octets: bytes, label: str, text: str) -> None:
+    """The label is used unless the octets contradict it."""
     assert decode(octets, codec_of(label)) == text
 
 
@@ -63,19 +63,19 @@ def test_text(octets: bytes, label: str, text: str) -> None:
     ],
 )  # fmt: skip
 def test_text_without_label(octets: bytes, others: tuple[str, ...], text: str) -> None:
-    """Text without a label is in UTF-8, or in the charset of another field or part."""
+    """Text without a label is decoded as UTF-8, or with a fallback codec."""
     assert decode(octets, None, lambda: others) == text
     assert decode(b"T\xfcr", "utf-8", lambda: others) == "Tür"
 
 
 @pytest.mark.parametrize("label", ["", "utf-8", "gb2312", "shift_jis", "utf-16"])
-def test_text_that_goes_on(label: str) -> None:
-    """A character that is cut at the end is no invalid octet."""
+def test_incomplete_text(label: str) -> None:
+    """An incomplete character at the end is left out if the text continues."""
     codec = codec_of(label)
     octets = ("日" * 20_000).encode(codec or "utf-8")
-    assert decode(octets[:-1], codec, whole=False) == "日" * 19_999
+    assert decode(octets[:-1], codec, is_whole=False) == "日" * 19_999
     assert decode(octets[:-1], codec) == "日" * 19_999 + "\ufffd"
-    assert decode("ä".encode()[:1], None, whole=False) == ""
+    assert decode("ä".encode()[:1], None, is_whole=False) == ""
 
 
 @pytest.mark.parametrize(
@@ -83,8 +83,8 @@ def test_text_that_goes_on(label: str) -> None:
     [
         pytest.param("é".encode() * 20_001, "", "é" * 20_001, id="UTF-8"),
         pytest.param(b"\xe9" * 40_000 + b"a", "", "é" * 40_000 + "a", id="Windows-1252"),
-        pytest.param("é".encode() * 20_001 + b"\xe9" * 20_000, "utf-8", "é" * 20_001 + "\ufffd" * 20_000, id="weighed"),
-        pytest.param("é".encode() * 20_000 + b"\xe9a" * 20_001, "", "Ã©" * 20_000 + "éa" * 20_001, id="too light"),
+        pytest.param("é".encode() * 20_001 + b"\xe9" * 20_000, "utf-8", "é" * 20_001 + "\ufffd" * 20_000, id="mostly UTF-8"),
+        pytest.param("é".encode() * 20_000 + b"\xe9a" * 20_001, "", "Ã©" * 20_000 + "éa" * 20_001, id="mostly Windows-1252"),
         pytest.param(b"a" + b"\x93\xfa" * 20_000, "shift_jis", "a" + "日" * 20_000, id="Shift_JIS"),
         pytest.param(b"a" + b"\xad\xa1" * 20_000, "euc-jp", "a" + "①" * 20_000, id="EUC-JP"),
         pytest.param(b"\x1b$BF|-!\x1b(B" * 9_000, "iso-2022-jp", "日①" * 9_000, id="ISO-2022-JP"),
@@ -93,12 +93,12 @@ def test_text_that_goes_on(label: str) -> None:
     ],
 )  # fmt: skip
 def test_long_text(octets: bytes, label: str, text: str) -> None:
-    """A text that is decoded in pieces reads like one that is not."""
+    """A text that is decoded in chunks has the same result."""
     assert decode(octets, codec_of(label)) == text
 
 
-def test_what_a_decoder_keeps_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run of UTF-7 without an end is not decoded from its beginning with each piece."""
+def test_buffer_of_a_decoder_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An open Base64 run of UTF-7 is not decoded from its start with each chunk."""
     kept: list[int] = []
     decoder_of = codecs.getincrementaldecoder
 
@@ -129,9 +129,9 @@ FRAGMENTS = st.sampled_from(
 @settings(max_examples=15, deadline=None, database=None)
 @given(octets=st.lists(FRAGMENTS | st.binary(max_size=4)).map(b"".join))
 def test_any_octets(codec: str | None, octets: bytes) -> None:
-    """Every codec takes any octets, at once or in part."""
+    """All codecs decode any octets, complete or not."""
     assert isinstance(decode(octets, codec, lambda: ("cp932", "gb18030")), str)
-    assert isinstance(decode(octets, codec, whole=False), str)
+    assert isinstance(decode(octets, codec, is_whole=False), str)
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_any_octets(codec: str | None, octets: bytes) -> None:
 @settings(max_examples=15, deadline=None, database=None)
 @given(octet=st.integers(0, 255), position=st.integers(0, 200))
 def test_one_wrong_octet(codec: str, octet: int, position: int) -> None:
-    """One changed octet costs a few characters and never the field."""
+    """One changed octet changes only a few characters."""
     words = b"Tuer"
     letters = bytes(range(0xC0, 0xE0)).decode(codec, "ignore") or "日本語請求書"
     text = "".join(f"{words.decode()} {letter} " for letter in letters * 5)[:100]

@@ -27,22 +27,22 @@ DECODE: Final = """([label, octets]) => octets.map(hex => {
   return new TextDecoder(label, {ignoreBOM: true}).decode(bytes);
 })"""
 DOUBLE: Final = ("gbk", "gb18030", "big5", "euc-jp", "shift_jis", "euc-kr")
-# Encodings that browsers refuse for reasons of security. Mail has them.
+# Encodings that browsers do not support for security reasons, but that occur in mail.
 REFUSED: Final = {"hz-gb-2312", "iso-2022-kr"}
-# US-ASCII is Windows-1252 to a browser. To us, it says nothing: the text may be UTF-8.
+# A browser decodes US-ASCII as Windows-1252. Here it is ignored: the text may be UTF-8.
 ASCII: Final = {"us-ascii", "ascii", "ansi_x3.4-1968"}
 
 
 def _is_undefined(_: bytes, theirs: str, ours: str) -> bool:
-    """Octets that Windows leaves undefined: a browser has invisible controls for them.
+    """Octets that are undefined in Windows: a browser decodes them as control characters.
 
-    In Windows-1255, the standard has added a rare vowel sign.
+    In Windows-1255, the standard has an additional vowel sign.
     """
     return ("\x80" <= theirs <= "\x9f" or theirs == "\u05ba") and ours == "\ufffd"
 
 
-def _is_unlike_in_big5(octets: bytes, theirs: str, ours: str) -> bool:
-    """Python has HKSCS of 2004. Chromium decodes four pairs to half surrogates."""
+def _is_different_in_big5(octets: bytes, theirs: str, ours: str) -> bool:
+    """Python has HKSCS of 2004. Chromium decodes four pairs to lone surrogates."""
     return (
         "\ufffd" in ours
         or "\ud800" <= theirs[-1] <= "\udfff"
@@ -50,9 +50,9 @@ def _is_unlike_in_big5(octets: bytes, theirs: str, ours: str) -> bool:
     )
 
 
-# Where ours differs although the octets are valid, and how often.
+# Differences for valid octets: a function that accepts them, and their number.
 DIFFERENCES: Final[dict[str, tuple[Callable[[bytes, str, str], bool], int]]] = {
-    "big5": (_is_unlike_in_big5, 197),
+    "big5": (_is_different_in_big5, 197),
     # A tilde of JIS X 0212 and a letter that moved in the edition of 2005.
     "euc-jp": (lambda octets, *_: octets == b"\x8f\xa2\xb7", 1),
     "gb18030": (lambda octets, *_: octets == b"\x81\x35\xf4\x37", 1),
@@ -67,7 +67,7 @@ DIFFERENCES: Final[dict[str, tuple[Callable[[bytes, str, str], bool], int]]] = {
 
 
 def sequences(encoding: str) -> list[bytes]:
-    """Return the octets that an encoding is asked about."""
+    """Return the octets that are compared for an encoding."""
     found = [bytes((octet,)) for octet in range(256)]
     if encoding in DOUBLE:
         found += map(bytes, product(range(0x80, 256), range(0x20, 256)))
@@ -97,8 +97,8 @@ def sequences(encoding: str) -> list[bytes]:
 ENCODINGS: Final = sorted({*LABELS.values()} - REFUSED)
 
 
-def _ask() -> tuple[dict[str, str], dict[str, list[str]]]:
-    """Return the name for each label, and for each encoding the texts of its octets."""
+def _decode_in_chromium() -> tuple[dict[str, str], dict[str, list[str]]]:
+    """Return the encoding of each label, and for each encoding the decoded octets."""
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(
             executable_path=PROGRAM, args=list(ARGUMENTS)
@@ -117,22 +117,22 @@ def _ask() -> tuple[dict[str, str], dict[str, list[str]]]:
 
 @pytest.fixture(scope="module")
 def answers() -> tuple[dict[str, str], dict[str, list[str]]]:
-    """Return what Chromium says, asked in a thread: Playwright wants no loop beside its own."""
+    """Return the results of Chromium, from a thread, as Playwright runs its own event loop."""
     require(PROGRAM is not None, "Chromium")
     with ThreadPoolExecutor(max_workers=1) as executor:
-        return executor.submit(_ask).result()
+        return executor.submit(_decode_in_chromium).result()
 
 
 def test_octets(answers: tuple[dict[str, str], dict[str, list[str]]]) -> None:
-    """The same octets are the same text, or invalid in both; what differs is listed above."""
+    """Octets have the same text, or are invalid in both, except for the differences above."""
     counts: Counter[str] = Counter()
     unexplained: list[tuple[str, bytes, str, str]] = []
     for encoding, texts in answers[1].items():
         codec = codec_of(encoding)
         explains, _ = DIFFERENCES.get(encoding, (lambda *_: False, 0))
         for octets, theirs in zip(sequences(encoding), texts, strict=True):
-            # Without the rules of `decode`: some octets alone are a mark, or UTF-8.
-            ours = _decode(octets, codec, whole=True) if codec else theirs
+            # `decode` would detect a byte order mark or UTF-8 in some octets.
+            ours = _decode(octets, codec, is_whole=True) if codec else theirs
             if ours == theirs or ("\ufffd" in ours and "\ufffd" in theirs):
                 continue
             counts[encoding] += 1
@@ -143,13 +143,13 @@ def test_octets(answers: tuple[dict[str, str], dict[str, list[str]]]) -> None:
 
 
 def test_labels(answers: tuple[dict[str, str], dict[str, list[str]]]) -> None:
-    """A label means the same encoding."""
+    """Each label means the same encoding."""
     names = answers[0]
     refused = {label for label, name in LABELS.items() if name in REFUSED}
     assert {label for label, name in names.items() if not name} == refused
-    unlike = {
+    different = {
         label
         for label in names.keys() - refused
         if codec_of(names[label]) != codec_of(label)
     }
-    assert unlike == ASCII
+    assert different == ASCII

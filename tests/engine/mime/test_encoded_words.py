@@ -1,4 +1,4 @@
-"""Encoded words are read as mail programs read them, however they were cut and written."""
+"""RFC 2047 encoding is decoded like in mail programs, also if it is malformed."""
 
 from base64 import b64encode
 from functools import cache
@@ -10,7 +10,7 @@ import pytest
 from custom_components.imap_push.imap.mime import charset
 from custom_components.imap_push.imap.mime.budget import MAX_DECODED, Budget
 from custom_components.imap_push.imap.mime.characters import one_line
-from custom_components.imap_push.imap.mime.encoded_words import decode_words
+from custom_components.imap_push.imap.mime.encoded_words import decode_encoded_words
 from custom_components.imap_push.imap.mime.legacy_charsets import CORRECTIONS
 from custom_components.imap_push.imap.mime.transfer_encoding import decode_base64
 
@@ -18,7 +18,7 @@ from custom_components.imap_push.imap.mime.transfer_encoding import decode_base6
 @pytest.mark.parametrize(
     ("field", "text"),
     [
-        # The labels of charsets.
+        # Charset labels.
         pytest.param("=?gb2312?B?t6LGselG1tA=?=", "发票镕中", id="GB2312, GBK"),
         pytest.param("=?shift_jis?B?kL+LgY+Rh0CBYIeK?=", "請求書①～㈱", id="Shift_JIS, Windows-31J"),
         pytest.param("=?x-sjis?B?kL+LgY+R?=", "請求書", id="x-sjis"),
@@ -42,12 +42,14 @@ from custom_components.imap_push.imap.mime.transfer_encoding import decode_base6
         pytest.param(b"=?utf-8?Q?Die_Fr\xf6sche?=", "Die Frösche", id="raw octet in a word, not UTF-8"),
         pytest.param(b"T\xfcr =?utf-8?Q?=C3=B6ffnet?= f\xfcr", "Tür öffnet für", id="raw Windows-1252 around a word"),
         pytest.param(b"T\xc3\xbcr \xc3\xa4 =?utf-8?Q?=C3=B6ffnet?= f\xfcr", "Tür ä öffnet f\ufffdr", id="raw text is of one charset"),
-        pytest.param("=?utf-8?B?77u/W0FsYXJtXSBUw7xy?=", "[Alarm] Tür", id="mark of UTF-8"),
-        # How words are written.
+        pytest.param("=?utf-8?B?77u/W0FsYXJtXSBUw7xy?=", "[Alarm] Tür", id="byte order mark of UTF-8"),
+        pytest.param(b"\xff\xfe=?utf-8?Q?T=C3=BCr?=", "Tür", id="raw byte order mark of UTF-16"),
+        pytest.param(b"\xfe\xff\0a=?utf-8?Q?T=C3=BCr?=\0b", "aTür b", id="raw UTF-16"),
+        # Syntax.
         pytest.param("=?UTF-8?q?T=c3=bcr?=", "Tür", id="lower case"),
-        pytest.param("=?utf-8?Q?two words?=", "two words", id="blank in a word, Q"),
-        pytest.param("=?utf-8?B?VMO8 cg==?=", "Tür", id="blank in a word, B"),
-        pytest.param("=?utf-8?B?VMO8\r\n cg==?=", "Tür", id="folded in a word"),
+        pytest.param("=?utf-8?Q?two words?=", "two words", id="space in the payload, Q"),
+        pytest.param("=?utf-8?B?VMO8 cg==?=", "Tür", id="space in the payload, B"),
+        pytest.param("=?utf-8?B?VMO8\r\n cg==?=", "Tür", id="folded in the payload"),
         pytest.param("=?utf-8?Q?T=C3\r\n =BCr?=", "Tür", id="folded in a character"),
         pytest.param("=? utf-8 ?Q?T=C3=BCr?=", "Tür", id="blanks around the label"),
         pytest.param("=?utf-8?Q?open??=", "open?", id="raw question mark at the end"),
@@ -55,8 +57,8 @@ from custom_components.imap_push.imap.mime.transfer_encoding import decode_base6
         pytest.param("=?utf-8?Q?T=C3=BCr?=21?=", "Tür?!", id="raw question mark before an escape"),
         pytest.param("=?utf-8?Q?T=C3=BCr", "Tür", id="no end, Q"),
         pytest.param("=?utf-8?B?VMO8cg", "Tür", id="no end, B"),
-        pytest.param("=?utf-8?B?VMO8cg==?", "Tür", id="half an end"),
-        pytest.param("=?utf-8?Q?T=C3=BC =?utf-8?Q?r?=", "Tür", id="no end, then a word"),
+        pytest.param("=?utf-8?B?VMO8cg==?", "Tür", id="incomplete end"),
+        pytest.param("=?utf-8?Q?T=C3=BC =?utf-8?Q?r?=", "Tür", id="no end, then an encoded-word"),
         pytest.param("=?utf-8?Q?T=C3=BCr and text", "Tür and text", id="no end, then text"),
         pytest.param("=?utf-8?Q?a=ZZ=?=", "a=ZZ", id="no hexadecimal"),
         pytest.param("=?utf-8?X?a?=", "=?utf-8?X?a?=", id="unknown encoding"),
@@ -65,9 +67,9 @@ from custom_components.imap_push.imap.mime.transfer_encoding import decode_base6
         # Base64.
         pytest.param("=?utf-8?B?VMO8cg==IG9mZmVu?=", "Tür offen", id="padded piecewise"),
         pytest.param("=?utf-8?B?VMO8cg?= =?utf-8?B?IG9mZg?=", "Tür off", id="without padding"),
-        pytest.param("=?utf-8?B?VM!O8c*g?=", "Tür", id="characters that are no digits"),
+        pytest.param("=?utf-8?B?VM!O8c*g?=", "Tür", id="characters that are not digits"),
         pytest.param("=?utf-8?B?A?=", "=?utf-8?B?A?=", id="no octet"),
-        # Adjacent words.
+        # Several on one line.
         pytest.param("=?utf-8?Q?a?= =?utf-8?Q?b?=\r\n =?utf-8?Q?c?==?utf-8?Q?d?=", "abcd", id="adjacent"),
         pytest.param("=?utf-8?Q?a?= =?iso-8859-1?Q?=E4?= =?x-none?Q?c?=", "aäc", id="adjacent, of other charsets"),
         pytest.param("a =?utf-8?Q?b?= c", "a b c", id="text around a word"),
@@ -80,19 +82,19 @@ from custom_components.imap_push.imap.mime.transfer_encoding import decode_base6
     ],
 )  # fmt: skip
 def test_field(field: str | bytes, text: str) -> None:
-    """A field is one line of readable text."""
+    """A field is decoded as one line."""
     octets = field.encode() if isinstance(field, str) else field
-    assert decode_words(octets, Budget()) == text
+    assert decode_encoded_words(octets, Budget()) == text
 
 
-def test_raw_text_in_the_charset_of_another_field() -> None:
-    """Raw text that is not UTF-8 is in a charset that the message names elsewhere."""
+def test_raw_text_in_a_fallback_charset() -> None:
+    """Raw text that is not UTF-8 is decoded with the charset of another field."""
     budget = Budget()
-    budget.others = lambda: ("windows-1251",)
+    budget.fallback_codecs = lambda: ("windows-1251",)
     field = (
         "Счёт ".encode("cp1251") + b"=?utf-8?Q?=E2=84=96?=" + " пять".encode("cp1251")
     )
-    assert decode_words(field, budget) == "Счёт № пять"
+    assert decode_encoded_words(field, budget) == "Счёт № пять"
 
 
 TEXT: Final = "Tür geöffnet: 5 € für Müller 日本語"
@@ -100,14 +102,14 @@ TEXT: Final = "Tür geöffnet: 5 € für Müller 日本語"
 
 @pytest.mark.parametrize("size", range(1, 30))
 @pytest.mark.parametrize("label", ["utf-8", "utf-16le", "gb18030"])
-def test_base64_that_was_cut_anywhere(label: str, size: int) -> None:
-    """A sender that encodes first and cuts then loses nothing."""
+def test_base64_that_is_split_anywhere(label: str, size: int) -> None:
+    """Base64 that the sender encoded first and then split is decoded."""
     digits = b64encode(TEXT.encode(label))
     words = [
         b"=?%b?B?%b?=" % (label.encode(), digits[n : n + size])
         for n in range(0, len(digits), size)
     ]
-    assert decode_words(b" ".join(words), Budget()) == TEXT
+    assert decode_encoded_words(b" ".join(words), Budget()) == TEXT
 
 
 @pytest.mark.parametrize(
@@ -124,13 +126,13 @@ def test_base64_that_was_cut_anywhere(label: str, size: int) -> None:
     ],
 )
 def test_base64(digits: bytes, octets: bytes) -> None:
-    """Padding ends a piece, and what is no digit is skipped."""
+    """Data after padding is decoded, and characters that are not digits are skipped."""
     assert decode_base64(digits) == octets
 
 
 @cache
 def letters(codec: str) -> str:
-    """Return visible characters of a codec, each encoded in one way."""
+    """Return visible characters of a codec that have only one encoding."""
     found = []
     for number in (
         *range(0x21, 0x600),
@@ -147,11 +149,11 @@ def letters(codec: str) -> str:
 
 
 CODECS: Final = sorted({*charset._CODECS.values()})
-MARKS: Final = tuple(charset._MARKS)
+MARKS: Final = tuple(charset._BYTE_ORDER_MARKS)
 
 
 def word(codec: str, encoding: bytes, octets: bytes) -> bytes:
-    """Return an encoded word."""
+    """Return an encoded-word."""
     if encoding == b"B":
         payload = b64encode(octets)
     else:
@@ -163,10 +165,10 @@ def word(codec: str, encoding: bytes, octets: bytes) -> bytes:
 @pytest.mark.parametrize("codec", CODECS)
 @settings(max_examples=15, deadline=None, database=None)
 @given(data=st.data(), encoding=st.sampled_from([b"B", b"Q"]))
-def test_what_is_encoded_is_decoded(
+def test_encoded_text_is_decoded(
     codec: str, encoding: bytes, data: st.DataObject
 ) -> None:
-    """A text of a charset is the same as one word, as two, and as the body of a mail."""
+    """A text in a charset is decoded from one encoded-word, from two, and from a body."""
     text = data.draw(st.text(letters(codec), min_size=1, max_size=30))
     octets = text.encode(codec)
     assume(not octets.startswith(MARKS))
@@ -174,8 +176,8 @@ def test_what_is_encoded_is_decoded(
     whole = word(codec, encoding, octets)
     words = word(codec, b"Q", octets[:cut]) + b" " + word(codec, encoding, octets[cut:])
     assert charset.decode(octets, codec) == text
-    assert decode_words(whole, Budget()) == one_line(text)
-    assert decode_words(words, Budget()) == one_line(text)
+    assert decode_encoded_words(whole, Budget()) == one_line(text)
+    assert decode_encoded_words(words, Budget()) == one_line(text)
 
 
 PIECES: Final = st.sampled_from(
@@ -187,8 +189,8 @@ PIECES: Final = st.sampled_from(
 @settings(max_examples=300, deadline=None, database=None)
 @given(field=st.lists(PIECES | st.binary(max_size=3)).map(b"".join))
 def test_any_octets(field: bytes) -> None:
-    """Any octets become one line, in the octets that a message may cost."""
-    text = decode_words(field, Budget())
+    """Any octets become one line."""
+    text = decode_encoded_words(field, Budget())
     assert text == one_line(text)
 
 
@@ -197,10 +199,10 @@ def test_any_octets(field: bytes) -> None:
     [b"=?utf-8?q?", b"=?utf-8?q?a?=", b"=?", b"?=", b"=?a?b?Y?= ", b"=?utf-8?q??=41", b"=? ", b'=?"', b"=?a*", b"?=AA"],
     ids=ascii,
 )  # fmt: skip
-def test_the_work_for_a_long_field_is_bounded(piece: bytes) -> None:
-    """No more octets are read than a message may cost."""
+def test_work_for_a_long_field_is_limited(piece: bytes) -> None:
+    """Decoding stops when the budget is spent."""
     budget = Budget()
-    text = decode_words(piece * (4 * MAX_DECODED // len(piece)), budget)
+    text = decode_encoded_words(piece * (4 * MAX_DECODED // len(piece)), budget)
     assert len(text) <= MAX_DECODED
     assert budget.is_spent
     assert budget.truncated

@@ -1,4 +1,4 @@
-"""What a mail tells of itself, whatever its sender and its server put there."""
+"""Header fields and BODYSTRUCTURE of any octets become a `Mail` of limited size."""
 
 from base64 import b64encode
 from collections.abc import Iterator
@@ -41,7 +41,7 @@ from custom_components.imap_push.imap.wire.parser import (
     parse_values,
 )
 
-# A part as a server tells of it, with what is peculiar to each case put in.
+# A part in BODYSTRUCTURE, with placeholders for parameters and disposition.
 PART: Final = '("application" "pdf" {} NIL NIL "base64" 9 NIL {} NIL NIL)'
 TEXT: Final = '("text" "plain" ("charset" "utf-8") NIL NIL "7bit" 8 1 NIL NIL NIL NIL)'
 
@@ -49,7 +49,7 @@ TEXT: Final = '("text" "plain" ("charset" "utf-8") NIL NIL "7bit" 8 1 NIL NIL NI
 def mail(
     header: str | bytes = b"", structure: str | Value = b"", **items: Value
 ) -> Mail:
-    """Return the mail with this header and BODYSTRUCTURE; a line may end with LF alone."""
+    """Return the mail with this header and BODYSTRUCTURE; lines may end with LF."""
     header = header.encode() if isinstance(header, str) else header
     structure = structure.encode() if isinstance(structure, str) else structure
     if isinstance(structure, bytes):
@@ -66,16 +66,16 @@ def files(found: Mail) -> list[tuple[str, str | None]]:
     return [(item.part, item.filename) for item in found.attachments]
 
 
-def test_codec_that_raises_what_it_likes() -> None:
-    """See a word in punycode, whose codec raises OverflowError, take nothing else along."""
+def test_codec_with_other_errors_is_not_used() -> None:
+    """The codec of punycode raises OverflowError, but the message is parsed."""
     header = b"Subject: =?punycode?q?99999999999999999999a?=\r\nFrom: a@b.c\r\n\r\n"
     mail = parse_mail("INBOX", 1, 1, {"BODY": header})
     assert mail.sender == "a@b.c"
     assert mail.subject
 
 
-def test_everything_that_a_server_tells() -> None:
-    """See all fields of a mail, from the octets of a FETCH response."""
+def test_all_fields() -> None:
+    """The octets of a FETCH response become all fields of a mail."""
     wire = (
         b'* 1 FETCH (UID 7 FLAGS (\\Recent $Work) INTERNALDATE "23-Nov-2026 09:58:43 +0100"'
         b" RFC822.SIZE 740 BODY[HEADER.FIELDS (%s)] {289}\r\n"
@@ -138,7 +138,7 @@ def test_everything_that_a_server_tells() -> None:
 @pytest.mark.parametrize(
     "items",
     [
-        pytest.param({}, id="nothing"),
+        pytest.param({}, id="empty"),
         pytest.param(
             dict.fromkeys(
                 ("BODY", "BODYSTRUCTURE", "FLAGS", "INTERNALDATE", "RFC822.SIZE")
@@ -154,8 +154,8 @@ def test_everything_that_a_server_tells() -> None:
         pytest.param({"BODYSTRUCTURE": ((),)}, id="empty part"),
     ],
 )
-def test_mail_of_which_nothing_is_known(items: dict[str, Value]) -> None:
-    """See a mail all the same, and if its attachments are not known."""
+def test_missing_items(items: dict[str, Value]) -> None:
+    """A mail without values is returned; it is truncated if the structure is missing."""
     is_truncated = "BODYSTRUCTURE" not in items
     assert parse_mail("INBOX", 1, 7, items) == Mail(
         folder="INBOX", uid_validity=1, uid=7, truncated=is_truncated
@@ -171,25 +171,25 @@ def test_mail_of_which_nothing_is_known(items: dict[str, Value]) -> None:
         pytest.param("=?utf-8?q?a=C3=A4_b?=", "aä b", id="Q"),
         pytest.param("=?UTF-8?B?YcOk?=", "aä", id="B"),
         pytest.param("=?utf-8?B?YcOkYg?=", "aäb", id="B without its padding"),
-        pytest.param("=?iso-8859-1?Q?a=E4?= end", "aä end", id="text behind"),
+        pytest.param("=?iso-8859-1?Q?a=E4?= end", "aä end", id="text after"),
         pytest.param("Re: =?utf-8?Q?=C3=A4?= and =?utf-8?Q?=C3=B6?=", "Re: ä and ö", id="between"),
         pytest.param("=?utf-8?Q?a?= =?utf-8?Q?b?=", "ab", id="adjacent"),
         pytest.param("=?utf-8?Q?a?=\r\n  =?utf-8?Q?b?=", "ab", id="adjacent, folded"),
         pytest.param("=?utf-8?Q?a?==?utf-8?Q?b?=", "ab", id="adjacent without space"),
-        pytest.param("=?utf-8?B?w?= =?utf-8?Q?=A4?=", "=?utf-8?B?w?=¤", id="first half broken"),
+        pytest.param("=?utf-8?B?w?= =?utf-8?Q?=A4?=", "=?utf-8?B?w?=¤", id="first part broken"),
         pytest.param("=?utf-8?B?4pc=?= =?UTF-8?B?jw==?=", "●", id="character in two words"),
         pytest.param("=?utf-8?Q?=E2=97?= =?utf-8?B?jw==?=", "●", id="in two encodings"),
         pytest.param("=?utf-8?Q?=C3=A4?= =?iso-8859-1?Q?=E4?=", "ää", id="two charsets"),
         pytest.param("=?iso-2022-jp?B?GyRCRnxLXBsoQg==?=", "日本", id="ISO-2022-JP"),
         pytest.param("=?gb2312?B?1tDOxA==?=", "中文", id="GB2312"),
         pytest.param("=?utf-7?Q?+AOQ-?=", "ä", id="UTF-7"),
-        pytest.param("=?utf-7?Q?+2D0-?=", "?", id="UTF-7 with half a surrogate pair"),
+        pytest.param("=?utf-7?Q?+2D0-?=", "?", id="UTF-7 with a lone surrogate"),
         pytest.param("=?us-ascii*en?Q?a?= =?iso-8859-15*de?Q?=A4?=", "a€", id="language"),
         pytest.param("=?x-unknown?Q?=C3=A4?=", "ä", id="unknown charset, UTF-8"),
         pytest.param("=?x-unknown?Q?=E4?=", "ä", id="unknown charset, Latin-1"),
         pytest.param("=?us-ascii?Q?=E4?=", "ä", id="wrong charset"),
         pytest.param("=?hex?Q?41?=", "41", id="no charset but a codec"),
-        pytest.param("=?\u0430?Q?a?=", "a", id="charset that is no ASCII"),
+        pytest.param("=?\u0430?Q?a?=", "a", id="charset that is not ASCII"),
         pytest.param("=?utf-8?Q?why??=", "why?", id="raw question mark"),
         pytest.param("=?utf-8?Q?two words?=", "two words", id="raw space"),
         pytest.param("=?utf-8?Q?=ZZ=?=", "=ZZ", id="no hexadecimal"),
@@ -208,7 +208,7 @@ def test_mail_of_which_nothing_is_known(items: dict[str, Value]) -> None:
     ],
 )  # fmt: skip
 def test_subject(field: str | bytes, subject: str) -> None:
-    """See one readable line."""
+    """The subject is decoded as one line."""
     field = field.encode() if isinstance(field, str) else field
     found = mail(b"Subject: " + field + b"\r\n")
     assert (found.subject, found.sender, found.truncated) == (subject, "", False)
@@ -264,7 +264,7 @@ def test_subject(field: str | bytes, subject: str) -> None:
     ],
 )  # fmt: skip
 def test_sender(field: str | bytes, name: str, address: str) -> None:
-    """See who wrote; what is no address is not taken for one, and is still shown."""
+    """Name and address are parsed; without a valid address, the field is the name."""
     field = field.encode() if isinstance(field, str) else field
     found = mail(b"From: " + field + b"\r\n")
     assert (found.sender_name, found.sender) == (name, address)
@@ -286,7 +286,7 @@ def test_sender(field: str | bytes, name: str, address: str) -> None:
 )  # fmt: skip
 @pytest.mark.parametrize("name", ["To", "CC", "reply-to"])
 def test_recipients(name: str, field: str, addresses: tuple[str, ...]) -> None:
-    """See all addresses of a field, and nothing that is none."""
+    """All valid addresses of a field are returned."""
     found = mail(f"{name}: {field}\r\n")
     expected: dict[str, tuple[str, ...]] = {"to": (), "cc": (), "reply_to": ()}
     expected[name.lower().replace("-", "_")] = addresses
@@ -312,7 +312,7 @@ def test_recipients(name: str, field: str, addresses: tuple[str, ...]) -> None:
     ],
 )
 def test_bulk(header: str, bulk: bool) -> None:
-    """See whether a person wrote it."""
+    """Messages of mailing lists and programs are detected."""
     assert mail(header + "\r\n").bulk is bulk
 
 
@@ -324,19 +324,19 @@ def test_bulk(header: str, bulk: bool) -> None:
         pytest.param("Subject:a:b\n", {"subject": "a:b"}, id="colons"),
         pytest.param("From\nFrom: a@x.org\n", {"sender": "a@x.org"}, id="line without a colon"),
         pytest.param(" lost\nSubject: a\n", {"subject": "a"}, id="folded line first"),
-        pytest.param("Subject: a\n\nSubject: b", {"subject": "a"}, id="behind the empty line"),
+        pytest.param("Subject: a\n\nSubject: b", {"subject": "a"}, id="after the empty line"),
         pytest.param("To: a@x.org\n\nTo: b@x.org\n\nSubject: a\n\n", {"to": ("a@x.org", "b@x.org"), "subject": "a"}, id="several sections"),
         pytest.param("Cc: a@x.org\nTo: b@x.org\nCc: c@x.org, d@x.org\n", {"cc": ("a@x.org", "c@x.org", "d@x.org"), "recipients": ("b@x.org", "a@x.org", "c@x.org", "d@x.org")}, id="several Cc fields"),
         pytest.param('To: "a@x.org\nTo: b@x.org (\nTo: c@x.org\n', {"to": ("a@x.org", "b@x.org", "c@x.org")}, id="open quote in one of several"),
         pytest.param("From: a@x.org\nFrom: b@x.org\n", {"sender": "a@x.org"}, id="first From"),
         pytest.param("Date: Mon, 30 Nov 2026 10:00:00 (EST) -0500\n", {"date": datetime.fromisoformat("2026-11-30T10:00:00-05:00")}, id="date"),
         pytest.param("Date: 30 Nov 2026\nDate: Mon, 30 Nov 2026 10:00:00 +0000\n", {"date": None}, id="first date"),
-        pytest.param("Message-ID: <=?utf-8?Q?a?=@x>\n", {"message_id": "<=?utf-8?Q?a?=@x>"}, id="odd Message-ID"),
+        pytest.param("Message-ID: <=?utf-8?Q?a?=@x>\n", {"message_id": "<=?utf-8?Q?a?=@x>"}, id="unusual Message-ID"),
         pytest.param("Message-ID:\n", {"message_id": None}, id="empty Message-ID"),
     ],
 )  # fmt: skip
 def test_header(header: str, expected: dict[str, object]) -> None:
-    """See fields where a header is out of order."""
+    """Fields of unusual or malformed headers are found."""
     found = mail(header)
     assert {name: getattr(found, name) for name in expected} == expected
 
@@ -389,8 +389,8 @@ def test_header(header: str, expected: dict[str, object]) -> None:
         ),
         pytest.param('("image" "png" NIL "<x>" NIL "base64" 3 NIL ("inline" NIL) NIL NIL)', [("1", "attachment-1.png")], id="nameless image"),
         pytest.param(PART.format("NIL", '("attachment" NIL)'), [("1", "attachment-1.pdf")], id="nameless file"),
-        pytest.param(PART.format("NIL", '"attachment"'), [("1", "attachment-1.pdf")], id="disposition that is no list"),
-        pytest.param(PART.format("NIL", '("attachment" "x")'), [("1", "attachment-1.pdf")], id="parameters that are no list"),
+        pytest.param(PART.format("NIL", '"attachment"'), [("1", "attachment-1.pdf")], id="disposition that is not a list"),
+        pytest.param(PART.format("NIL", '("attachment" "x")'), [("1", "attachment-1.pdf")], id="parameters that are not a list"),
         pytest.param(PART.format("NIL", "NIL").replace("NIL NIL)", '("de" "en") NIL)'), [("1", "attachment-1.pdf")], id="two languages"),
         pytest.param('("application" "pdf" ("name" "a.pdf"))', [("1", "a.pdf")], id="cut short"),
         pytest.param(f'({TEXT}() NIL {TEXT} "mixed")', [], id="holes"),
@@ -415,13 +415,13 @@ def test_header(header: str, expected: dict[str, object]) -> None:
         pytest.param(
             f'("message" "rfc822" NIL NIL NIL "7bit" 99 (NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL) ({TEXT} "mixed") 3)',
             [("1", "attachment-1.eml")],
-            id="nothing but forwarded",
+            id="only a forwarded message",
         ),
         pytest.param("(" * 60 + '"a" "b" ("name" "deep")' + ")" * 60, [(".".join(["1"] * 59), "deep")], id="60 deep"),
     ],
 )  # fmt: skip
 def test_structure(structure: str, found: list[tuple[str, str | None]]) -> None:
-    """See which parts are files and what their numbers are, as servers tell it."""
+    """Files and their part numbers are found in structures of various servers."""
     assert files(mail(structure=structure)) == found
 
 
@@ -434,8 +434,8 @@ def test_structure(structure: str, found: list[tuple[str, str | None]]) -> None:
         pytest.param("\"filename*\" \"iso-8859-15'de'%A4.pdf\"", "€.pdf", id="charset and language"),
         pytest.param("\"filename*\" \"''%C3%84.pdf\"", "Ä.pdf", id="no charset"),
         pytest.param("\"filename*\" \"x-none''%C4.pdf\"", "Ä.pdf", id="unknown charset"),
-        pytest.param("\"filename*\" \"\xff''a\"".encode("latin-1"), "a", id="charset that is no ASCII"),
-        pytest.param('"filename*" "%C3%84.pdf"', "Ä.pdf", id="nothing but percents"),
+        pytest.param("\"filename*\" \"\xff''a\"".encode("latin-1"), "a", id="charset that is not ASCII"),
+        pytest.param('"filename*" "%C3%84.pdf"', "Ä.pdf", id="percent encoding only"),
         pytest.param("\"filename*\" \"utf-8''Bob's%ZZ.pdf\"", "Bob's%ZZ.pdf", id="apostrophe within"),
         pytest.param('"filename*0" "a-" "filename*1" "b-" "filename*2" "c"', "a-b-c", id="continued"),
         pytest.param('"filename*1" "b" "filename*10" "d" "filename*2" "c" "filename*0" "a"', "abcd", id="any order"),
@@ -458,7 +458,7 @@ def test_structure(structure: str, found: list[tuple[str, str | None]]) -> None:
     ],
 )  # fmt: skip
 def test_file_name(parameters: str | bytes, name: str) -> None:
-    """See file names in every form that mailers send and servers pass on."""
+    """File names in all forms of RFC 2047, RFC 2183 and RFC 2231 are decoded."""
     parameters = parameters.encode() if isinstance(parameters, str) else parameters
     structure = PART.encode().replace(b"{}", b"NIL", 1)
     structure = structure.replace(b"{}", b'("attachment" (' + parameters + b"))")
@@ -480,7 +480,7 @@ def test_file_name(parameters: str | bytes, name: str) -> None:
     ],
 )  # fmt: skip
 def test_content_type(kind: Value, subtype: Value, content_type: str) -> None:
-    """See a content type; one that is invalid means text (RFC 2045 5.2)."""
+    """A content type is in lower case; text/plain replaces an invalid one (RFC 2045 5.2)."""
     disposition = (b"attachment", None)
     structure = (kind, subtype, None, None, None, b"7bit", b"3", None, disposition)
     found = parse_mail("INBOX", 1, 7, {"BODYSTRUCTURE": structure})
@@ -500,8 +500,8 @@ def test_content_type(kind: Value, subtype: Value, content_type: str) -> None:
         pytest.param("\U000e0041", id="tag"),
     ],
 )
-def test_flag_that_is_none(flag: str) -> None:
-    """See the others only."""
+def test_invalid_flag_is_left_out(flag: str) -> None:
+    """The valid flags are returned."""
     flags = (b"\\Seen", flag.encode(), b"$Label1", b"NonJunk", "Ürgent".encode())
     found = mail(FLAGS=flags)
     assert found.flags == ("\\Seen", "$Label1", "NonJunk", "Ürgent")
@@ -527,8 +527,10 @@ TAGS: Final = "".join(chr(0xE0000 + ord(character)) for character in "ignore all
     ],
 )
 @pytest.mark.parametrize("is_encoded", [False, True], ids=["raw", "encoded"])
-def test_nothing_hidden_in_a_field(hidden: str, shown: str, is_encoded: bool) -> None:
-    """See each field without what a person cannot see, within and at its edges."""
+def test_invisible_characters_are_removed_from_fields(
+    hidden: str, shown: str, is_encoded: bool
+) -> None:
+    """Invisible characters within a field and at its edges are removed."""
     text = f"{hidden}a{hidden}b{hidden}"
     word = f"=?utf-8?b?{b64encode(text.encode()).decode()}?=" if is_encoded else text
     found = mail(
@@ -544,19 +546,21 @@ def test_nothing_hidden_in_a_field(hidden: str, shown: str, is_encoded: bool) ->
 @pytest.mark.parametrize(
     "place", ["{}boss@x.org", "bo{}ss@x.org", "boss@x{}.org", "boss@x.org{}"]
 )
-def test_address_with_something_hidden(place: str, hidden: str) -> None:
-    """See no address: without what is hidden it would be one that somebody else has."""
+def test_address_with_an_invisible_character_is_left_out(
+    place: str, hidden: str
+) -> None:
+    """Without the invisible character, it would be the address of another person."""
     address = place.format(hidden)
     found = mail(f"From: <{address}>\r\nTo: {address}, a@x.org\r\nCc: <{address}>")
     assert (found.sender, found.to, found.cc) == ("", ("a@x.org",), ())
     assert found.sender_name == one_line(f"<{address}>")
 
 
-# Messages, and what Dovecot 2.3 tells of their structure.
+# Messages, and their BODYSTRUCTURE as Dovecot 2.3 sends it.
 
 
 def with_boundaries(message: EmailMessage) -> bytes:
-    """Return a message as it is sent, the same each time."""
+    """Return the octets of a message, with constant boundaries."""
     for number, part in enumerate(message.walk()):
         if part.get_content_maintype() == "multipart":
             part.set_boundary(f"b{number}")
@@ -564,7 +568,7 @@ def with_boundaries(message: EmailMessage) -> bytes:
 
 
 def everything() -> bytes:
-    """Return a message with alternatives, an inline image and files of all sorts."""
+    """Return a message with alternatives, an inline image and various files."""
     message = EmailMessage()
     message["Subject"] = "everything"
     message.set_content("Hello.\n")
@@ -582,7 +586,7 @@ def everything() -> bytes:
 
 
 def forwarded() -> bytes:
-    """Return a message that holds a message with a file and another message, and a file."""
+    """Return a message with a file and an embedded message, which has a file and a message."""
     innermost = EmailMessage()
     innermost["Subject"] = "innermost"
     innermost.set_content("innermost\n")
@@ -599,7 +603,7 @@ def forwarded() -> bytes:
 
 
 def nested() -> bytes:
-    """Return a message whose file is two multiparts deep, with files around it."""
+    """Return a message with a multipart in a multipart, and files before and after it."""
     deep = EmailMessage()
     deep.set_content("deep\n")
     deep.add_attachment(b"one", "application", "x", filename="one")
@@ -613,7 +617,7 @@ def nested() -> bytes:
 
 
 def single() -> bytes:
-    """Return a message that is a file and nothing else."""
+    """Return a message that consists of a file only."""
     message = EmailMessage()
     message.set_content(
         b"%PDF", "application", "pdf", disposition="attachment", filename="scan.pdf"
@@ -663,7 +667,7 @@ SINGLE: Final = (
 def numbered(
     part: EmailMessage, number: str = ""
 ) -> Iterator[tuple[str, EmailMessage]]:
-    """Yield each part that is no multipart with its number (RFC 3501 6.4.5)."""
+    """Yield number and part of each leaf (RFC 3501 6.4.5)."""
     if part.get_content_maintype() != "multipart":
         yield number or "1", part
         return
@@ -673,7 +677,7 @@ def numbered(
 
 
 def size_of(part: EmailMessage) -> int:
-    """Return the octets of a part's body as it is sent."""
+    """Return the number of octets of the encoded body of a part."""
     if part.get_content_type() == "message/rfc822":
         return len(part.get_content().as_bytes(policy=SMTP))
     return len(str(part.get_payload()).encode())
@@ -689,7 +693,7 @@ def size_of(part: EmailMessage) -> int:
     ],
 )
 def test_attachments_are_those_that_python_finds(wire: bytes, structure: str) -> None:
-    """See number, name, type and size of every file, as the email package has them."""
+    """Number, name, type and size of each file are the same as those of the email package."""
     parsed = message_from_bytes(wire, policy=SMTP)
     assert isinstance(parsed, EmailMessage)
     expected = [
@@ -708,13 +712,13 @@ def test_attachments_are_those_that_python_finds(wire: bytes, structure: str) ->
     ]
 
 
-def test_files_of_a_forwarded_mail_are_not_files_of_this_one() -> None:
-    """See a forwarded mail as one file, and the number of what stands behind it."""
+def test_files_of_an_embedded_message_are_not_listed() -> None:
+    """An embedded message is one file, and the next part has the next number."""
     found = mail(structure=FORWARDED)
     assert files(found) == [("2", "attachment-2.eml"), ("3", "outer.pdf")]
 
 
-# Fields at their worst.
+# Characters for fields of maximum size.
 WIDE: Final = "😀"
 WORST: Final = {
     "quotes": '"\\',
@@ -726,7 +730,7 @@ WORST: Final = {
 
 
 def worst_header(character: str, count: int) -> bytes:
-    """Return a header in which each field is as long as `count` characters make it."""
+    """Return a header with `count` characters or addresses in each field."""
     text = character * count
     people = ", ".join(f'"{index}{WIDE * 9}" <{index}@x.org>' for index in range(count))
     lines = [f"{name}: {people}" for name in ("To", "Cc", "Reply-To")]
@@ -741,14 +745,14 @@ def worst_header(character: str, count: int) -> bytes:
 
 
 def worst_structure(character: str, count: int) -> Value:
-    """Return a multipart of `count` files whose names and types are as long as that."""
+    """Return a multipart of `count` files whose names and types have `count` characters."""
     name = (character * count).encode()
     file = (name, b"x" * count, (b"name", name), None, None, b"7bit", b"9" * 18)
     return (*[file] * max(count, 1), b"mixed")
 
 
 def as_event(found: Mail) -> dict[str, object]:
-    """Return what an automation gets of a mail."""
+    """Return the fields of a mail in an event."""
     fields = asdict(replace(found, recipients=()))
     for name in ("date", "received"):
         fields[name] = fields[name] and fields[name].isoformat()
@@ -757,8 +761,8 @@ def as_event(found: Mail) -> dict[str, object]:
 
 @pytest.mark.parametrize("count", [1, 50, 400, 2_000, 20_000])
 @pytest.mark.parametrize("character", WORST.values(), ids=WORST)
-def test_event_is_never_too_large(character: str, count: int) -> None:
-    """See that all fields at their worst stay below 24 KB, and that the loss is told."""
+def test_size_of_an_event_is_limited(character: str, count: int) -> None:
+    """An event is smaller than 24 KB, and `truncated` is set if a field was shortened."""
     found = parse_mail(
         "INBOX",
         4_294_967_295,
@@ -783,7 +787,7 @@ def test_event_is_never_too_large(character: str, count: int) -> None:
 @pytest.mark.parametrize("count", [300, MAX_RECIPIENTS])
 @pytest.mark.parametrize("name", ["To", "Cc"])
 def test_all_recipients(name: str, count: int) -> None:
-    """See each recipient for filters, and as many as fit in the event."""
+    """Filters get all recipients, and the event as many as fit."""
     expected = tuple(f"p{number}@example.org" for number in range(count))
     people = ",\r\n ".join(f"Person {address} <{address}>" for address in expected)
     found = mail(f"{name}: {people[: MAX_HEADER * 2]}\r\nSubject: x\r\n")
@@ -808,12 +812,12 @@ def test_all_recipients(name: str, count: int) -> None:
         pytest.param(
             "To: " + ",".join(["a@x.org"] * 3_000) + "\r\nCc: b@x.org",
             (*("a@x.org",) * MAX_RECIPIENTS, "b@x.org"),
-            id="Cc behind a long To",
+            id="Cc after a long To",
         ),
         pytest.param(
             "To: a@x.org, " + "x" * 70_000 + "@x.org, b@x.org\r\nTo: c@x.org",
             ("a@x.org", "c@x.org"),
-            id="no half address",
+            id="no partial address",
         ),
         pytest.param(
             "To: a@x.org\r\n" * 3_000,
@@ -822,8 +826,10 @@ def test_all_recipients(name: str, count: int) -> None:
         ),
     ],
 )
-def test_recipients_are_bounded(header: str, recipients: tuple[str, ...]) -> None:
-    """See the first ones of To and of Cc, and that something is missing."""
+def test_number_of_recipients_is_limited(
+    header: str, recipients: tuple[str, ...]
+) -> None:
+    """The first addresses of To and of Cc are returned, and `truncated` is set."""
     found = mail(header + "\r\nSubject: x\r\n")
     assert (found.recipients, found.subject, found.truncated) == (recipients, "x", True)
 
@@ -856,7 +862,7 @@ def test_recipients_are_bounded(header: str, recipients: tuple[str, ...]) -> Non
     ],
 )
 def test_authentication(header: str, authentication: Authentication | None) -> None:
-    """See what the last server found out, and DMARC only where it is about one author."""
+    """The topmost field counts, and the result of DMARC only for a single author."""
     assert mail(header + "\n").authentication == authentication
 
 
@@ -871,10 +877,10 @@ LIMITS: Final = [
 
 
 @pytest.mark.parametrize(("name", "header", "end", "size"), LIMITS)
-def test_field_is_cut_where_it_is_too_long(
+def test_long_field_is_shortened(
     name: str, header: bytes, end: bytes, size: int
 ) -> None:
-    """See that `truncated` is told when a field is cut, and only then."""
+    """`truncated` is set if and only if a field was shortened."""
     whole = mail(header % (b"x" * size))
     assert getattr(whole, name) == "x" * size + end.decode()
     assert not whole.truncated
@@ -886,17 +892,17 @@ def test_field_is_cut_where_it_is_too_long(
 @pytest.mark.parametrize(
     ("found", "expected"),
     [
-        pytest.param(mail("Subject: a" + "ä" * 4_000), {"subject": "a" + "ä" * 842}, id="no half character"),
-        pytest.param(mail("Subject: " + "ä" * 4_000), {"subject": "ä" * 843}, id="none, otherwise"),
+        pytest.param(mail("Subject: a" + "ä" * 4_000), {"subject": "a" + "ä" * 842}, id="no partial character"),
+        pytest.param(mail("Subject: " + "ä" * 4_000), {"subject": "ä" * 843}, id="no partial character, other alignment"),
         pytest.param(
             mail("Subject: " + " ".join(["=?utf-8?Q?=F0=9F=98=80_?="] * 300)),
             {"subject": " ".join([WIDE] * 230)},
-            id="no half encoded word",
+            id="no partial encoded-word",
         ),
         pytest.param(
             mail("Reply-To: " + ", ".join([f'"{"x" * 300}" <ada@example.com>'] * 30)),
             {"reply_to": ("ada@example.com",) * 18},
-            id="no half address",
+            id="no partial address",
         ),
         pytest.param(
             mail("To: " + ", ".join(["ada@example.com"] * 300)),
@@ -906,7 +912,7 @@ def test_field_is_cut_where_it_is_too_long(
         pytest.param(
             mail("To: " + ",\r\n ".join(["ada@example.com"] * 3_000) + "\r\nSubject: x\r\nFrom: a@x.org"),
             {"to": ("ada@example.com",) * 210, "subject": "x", "sender": "a@x.org"},
-            id="fields behind a long one",
+            id="fields after a long one",
         ),
         pytest.param(
             mail(("Subject: x\r\n" + "X: y\r\n" * 20_000)[: MAX_HEADER - 12] + "From: a@x.or"),
@@ -923,8 +929,10 @@ def test_field_is_cut_where_it_is_too_long(
         ),
     ],
 )  # fmt: skip
-def test_what_is_left_of_a_long_field(found: Mail, expected: dict[str, object]) -> None:
-    """See that what is kept is right, and that something is missing."""
+def test_rest_of_a_long_field_is_correct(
+    found: Mail, expected: dict[str, object]
+) -> None:
+    """The beginning of the field has the right value, and `truncated` is set."""
     assert {name: getattr(found, name) for name in expected} == expected
     assert found.truncated
 
@@ -944,16 +952,16 @@ LONG_NAME: Final = "x" * 5_970
         pytest.param(f"<{'a' * 387}@bank.example.evil.example>", "@bank.example.evil.example", id="long local part"),
     ],
 )  # fmt: skip
-def test_sender_of_a_field_that_is_cut(header: str, sender: str) -> None:
-    """It is not the address of someone else, not even by name, as filters use both."""
+def test_sender_of_a_truncated_field(header: str, sender: str) -> None:
+    """The address of another person is neither address nor name, as filters use both."""
     found = mail(f"From: {header}")
     assert (found.sender or found.sender_name).endswith(sender)
     assert bool(found.sender or found.sender_name) is bool(sender)
     assert found.truncated
 
 
-def test_sender_where_the_header_is_cut() -> None:
-    """It is not what a quoted name begins with."""
+def test_sender_of_a_truncated_header() -> None:
+    """An address at the beginning of a quoted name is not the sender."""
     fields = "To: " + "x" * (MAX_HEADER - 42) + '\r\nFrom: "<bank@bank.example>,\r\n x'
     found = mail(fields + "x" * (MAX_HEADER - len(fields)))
     assert (found.sender, found.sender_name) == ("", "")
@@ -965,11 +973,11 @@ def test_sender_where_the_header_is_cut() -> None:
         pytest.param("MAILER DAEMON <>", "MAILER DAEMON", id="plain"),
         pytest.param('"Mail Delivery System" <>', "Mail Delivery System", id="quoted"),
         pytest.param('"a" "b" <>', '"a" "b"', id="two quoted"),
-        pytest.param("<>", "<>", id="nothing else"),
+        pytest.param("<>", "<>", id="only the path"),
     ],
 )
 def test_sender_with_the_null_path(header: str, name: str) -> None:
-    """It has a name and no address."""
+    """The sender has a name and no address."""
     found = mail(f"From: {header}")
     assert (found.sender, found.sender_name) == ("", name)
 
@@ -980,7 +988,7 @@ def test_sender_with_the_null_path(header: str, name: str) -> None:
         pytest.param(
             mail("Subject: a\r\nSubject: " + "b" * 9_000), id="second of a field"
         ),
-        pytest.param(mail("X-Other: " + "b" * 9_000), id="field nobody asked for"),
+        pytest.param(mail("X-Other: " + "b" * 9_000), id="field that is not requested"),
         pytest.param(
             mail("Subject: " + "=?utf-8?Q?=C3=A4?= " * 250), id="long until decoded"
         ),
@@ -990,14 +998,14 @@ def test_sender_with_the_null_path(header: str, name: str) -> None:
         ),
     ],
 )
-def test_what_is_left_out_without_loss(found: Mail) -> None:
-    """See that `truncated` is not told where no field is the shorter for it."""
+def test_parts_without_effect_do_not_set_truncated(found: Mail) -> None:
+    """`truncated` is not set if no field of the mail is shorter."""
     assert not found.truncated
 
 
 @pytest.mark.parametrize("pieces", [1, 10, 200])
-def test_file_name_in_pieces_is_bounded(pieces: int) -> None:
-    """See that a name of many long pieces is cut, and that it is told."""
+def test_file_name_in_sections_is_limited(pieces: int) -> None:
+    """A name of many long sections is shortened, and `truncated` is set."""
     name = " ".join(f'"name*{index}*" "{"%41" * 3_000}"' for index in range(pieces))
     found = mail(structure=PART.format(f"({name})", "NIL"))
     [attachment] = found.attachments
@@ -1007,16 +1015,16 @@ def test_file_name_in_pieces_is_bounded(pieces: int) -> None:
 
 
 class CountingPattern:
-    """A pattern that counts how often it is asked."""
+    """A pattern that counts its matches."""
 
     def __init__(self, pattern: re.Pattern[bytes]) -> None:
-        """Ask this pattern."""
+        """Wrap a pattern."""
         self._pattern = pattern
-        self.asked = 0
+        self.matches = 0
 
     def match(self, text: bytes, position: int) -> re.Match[bytes] | None:
-        """Match as ever."""
-        self.asked += 1
+        """Count the match."""
+        self.matches += 1
         return self._pattern.match(text, position)
 
 
@@ -1027,27 +1035,27 @@ HOSTILE: Final = [
 
 
 @pytest.mark.parametrize("pattern", HOSTILE, ids=ascii)
-def test_hostile_header_costs_little(
+def test_work_for_a_malicious_header_is_limited(
     pattern: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """See all of To and Cc looked at once, and little of 60 KB in every other field."""
+    """To and Cc are parsed one time, and of other fields only a small part of 60 KB."""
     lexemes = CountingPattern(lexemes_module._LEXEME)
     octets = 0
 
     def counted(budget: Budget, text: bytes) -> bytes:
         nonlocal octets
         octets += len(text)
-        return take(budget, text)
+        return spend(budget, text)
 
-    take = Budget.take
-    monkeypatch.setattr(Budget, "take", counted)
+    spend = Budget.spend
+    monkeypatch.setattr(Budget, "spend", counted)
     monkeypatch.setattr(lexemes_module, "_LEXEME", lexemes)
     text = pattern * (60_000 // len(pattern.encode()))
     fields = HEADER_FIELDS.split()
     mail("\r\n".join(f"{name}: {text}" for name in fields))
     # From, Reply-To and Date; Authentication-Results with and without comments.
-    assert lexemes.asked <= 2 * 60_001 + 5 * 6_001
-    # An encoded word is looked at again when it is decoded.
+    assert lexemes.matches <= 2 * 60_001 + 5 * 6_001
+    # The payload of an encoded-word is counted again when it is decoded.
     assert octets <= 2 * len(fields) * 6_000
 
 
@@ -1090,7 +1098,7 @@ LINES: Final = st.binary(max_size=60).map(
 def test_no_field_influences_another(
     values: list[bytes], changed: str, value: bytes, repeated: int
 ) -> None:
-    """See the values of all other fields unchanged, however long a field gets."""
+    """When a field changes, even to a very long one, the values of all others are unchanged."""
     names = HEADER_FIELDS.split()
     lines = dict(zip(names, values, strict=True))
     before = asdict(mail(header_of(lines)))
@@ -1121,10 +1129,10 @@ VALUES: Final = st.recursive(
     date=LEAVES,
     size=LEAVES,
 )
-def test_any_octets_are_some_mail(
+def test_any_octets(
     header: bytes, structure: Value, flags: Value, date: Value, size: Value
 ) -> None:
-    """See that nothing that a mail holds raises, and that all of it can be an event."""
+    """Any octets become a mail that can be an event, and no error."""
     items = {"BODY": header, "FLAGS": flags, "INTERNALDATE": date, "RFC822.SIZE": size}
     found = parse_mail("INBOX", 1, 7, items | {"BODYSTRUCTURE": structure})
     assert len(orjson.dumps(as_event(found))) < 24 * 1024
@@ -1133,13 +1141,13 @@ def test_any_octets_are_some_mail(
 
 @pytest.mark.parametrize("depth", [50, 1_000, 100_000])
 def test_structure_of_any_depth(depth: int) -> None:
-    """See no RecursionError."""
+    """Deep nesting does not raise RecursionError."""
     mail(structure="(" * depth + TEXT + ")" * depth)
     mail("From: " + "(" * depth + ")" * depth + "\r\nTo: " + "a:" * depth)
 
 
-def test_mail_of_thousands_of_parts() -> None:
-    """See the first thousand read: all would take the event loop's time."""
+def test_number_of_parts_is_limited() -> None:
+    """Only MAX_PARTS parts are parsed, as more would block the event loop."""
     structure = (*((b"text", b"plain"),) * 6_000, b"mixed")
     budget = Budget()
     message = parse_structure(structure, budget)

@@ -1,6 +1,6 @@
-"""HTML becomes the text that a browser shows: expected values are Chromium's innerText.
+"""HTML is converted to the text that a browser shows (innerText of Chromium).
 
-JavaScript was off and the window 800 pixels wide. White space differs: cells are separated by a
+JavaScript was disabled and the window 800 pixels wide. White space differs: cells are separated by a
 space, and paragraphs, headings and lists by a blank line.
 """
 
@@ -14,7 +14,7 @@ from custom_components.imap_push.imap.mime.html_tokenizer import tokens
 
 
 def text_of(html: str) -> str:
-    """Return all of the text."""
+    """Return the whole text."""
     text, is_cut = text_of_html(html, 1_000_000)
     assert not is_cut
     return text
@@ -27,7 +27,7 @@ def with_style(css: str) -> str:
 
 
 def with_media(media: str) -> list[str]:
-    """Return documents that hide their first element for a medium, each in another way."""
+    """Return documents that hide their first element for a medium, in different ways."""
     body = "<p>a</p><div>b</div>"
     rule = f"@media {media}{{i{{x:y}}p{{display:none}}}}"
     return [
@@ -38,7 +38,7 @@ def with_media(media: str) -> list[str]:
 
 
 def shown_if(applies: bool) -> str:
-    """Return the text of `with_media` where the rule applies or not."""
+    """Return the text of `with_media` if the rule applies, or if not."""
     return "b" if applies else "a\n\nb"
 
 
@@ -76,8 +76,8 @@ LINES: Final = [
 
 
 @pytest.mark.parametrize(("html", "text"), LINES)
-def test_lines_and_words(html: str, text: str) -> None:
-    """Blocks begin lines, and white space between words is one space."""
+def test_lines_and_spaces(html: str, text: str) -> None:
+    """Blocks start on a new line, and white space is collapsed."""
     assert text_of(html) == text
 
 
@@ -101,7 +101,7 @@ PREFORMATTED: Final = [
 
 @pytest.mark.parametrize(("html", "text"), PREFORMATTED)
 def test_preformatted_text(html: str, text: str) -> None:
-    """Reports of programs keep their lines and indentation."""
+    """Preformatted text keeps its lines and indentation."""
     assert text_of(html) == text
 
 
@@ -158,7 +158,7 @@ HIDDEN: Final = [
 
 @pytest.mark.parametrize(("html", "text"), HIDDEN)
 def test_hidden_elements(html: str, text: str) -> None:
-    """What a browser does not show is left out, up to the place where the element ends."""
+    """The text of elements that a browser does not show is left out."""
     assert text_of(html) == text
 
 
@@ -214,7 +214,7 @@ MEDIA: Final = [
 
 @pytest.mark.parametrize(("media", "applies"), MEDIA)
 def test_media(media: str, applies: bool) -> None:
-    """Rules apply if they are for a screen of 800 pixels, not for telephones or paper."""
+    """Rules apply if they are for a screen with a width of 800 pixels."""
     assert {*map(text_of, with_media(media))} == {shown_if(applies)}
 
 
@@ -239,7 +239,7 @@ INVISIBLE: Final = [
 
 @pytest.mark.parametrize(("html", "text"), INVISIBLE, ids=ascii)
 def test_invisible_characters(html: str, text: str) -> None:
-    """They are left out, where they change nothing that is seen, and do not divide words."""
+    """They are removed without splitting text, unless they change visible characters."""
     assert text_of(html) == text
 
 
@@ -272,7 +272,7 @@ MARKUP: Final = [
 
 @pytest.mark.parametrize(("html", "text"), MARKUP)
 def test_markup(html: str, text: str) -> None:
-    """References, comments and broken tags are read as by a browser, slashes like text."""
+    """References, comments and malformed tags are parsed like in a browser."""
     assert text_of(html) == text
 
 
@@ -298,15 +298,15 @@ def test_markup(html: str, text: str) -> None:
     ],
 )  # fmt: skip
 def test_links(html: str, text: str) -> None:
-    """On request, targets of links and texts of images are given."""
+    """With `links`, link targets and alternative texts of images are added."""
     assert text_of_html(html, 1_000, links=True) == (text, False)
     plain, _ = text_of_html(html, 1_000)
     assert "<http" not in plain
     assert "[" not in plain
 
 
-def test_no_link_is_cut() -> None:
-    """A target that does not fit is left out."""
+def test_link_is_not_shortened() -> None:
+    """A link target that does not fit is left out."""
     html = "a <a href=https://e.com/>b</a> c"
     assert text_of_html(html, 19, links=True) == ("a b", True)
     assert text_of_html(html, 20, links=True) == ("a b <https://e.com/>", True)
@@ -339,7 +339,7 @@ URI = "data:image/png;base64," + "A" * 300_000
     ],
 )  # fmt: skip
 def test_long_html(html: str, text: str) -> None:
-    """What is long is read as what is short."""
+    """Long HTML has the same result as short HTML."""
     assert text_of_html(html, 1_000_000) == (text, False)
 
 
@@ -357,8 +357,8 @@ def test_long_html(html: str, text: str) -> None:
         pytest.param("&" * 900_000, id="references"),
     ],
 )
-def test_hostile_html_in_pieces(html: str) -> None:
-    """Few and small pieces are made of it."""
+def test_pieces_of_malicious_html(html: str) -> None:
+    """The tokenizer yields few and small pieces."""
     pieces = [max(len(name), len(content)) for name, content in tokens(html)]
     assert max(pieces) <= 16_400
     assert len(pieces) <= len(html) // 7 + 10
@@ -373,7 +373,7 @@ RULES = "".join(f".a{{display:block;x:{n}}}" for n in range(5_000))
     [
         pytest.param("<b>" * 50_000 + "<p></p>" * 40_000, id="paragraphs in bold text"),
         pytest.param("<p><table><td>" + "<b>" * 40_000 + "</p>" * 50_000, id="end tags outside of a cell"),
-        pytest.param("<i>" * 40_000 + "<div>" + "</span></b>" * 40_000, id="end tags of nothing"),
+        pytest.param("<i>" * 40_000 + "<div>" + "</span></b>" * 40_000, id="end tags without elements"),
         pytest.param(f"<style>{RULES}</style>" + "".join(f"<p class=a id=i{n}>" for n in range(5_000)), id="rules"),
         pytest.param("<style>" + "a,b," * 200_000 + "c{display:none}</style>", id="selectors"),
         pytest.param(f"<p class='{'a ' * 8_000}'>" * 50, id="classes"),
@@ -381,15 +381,15 @@ RULES = "".join(f".a{{display:block;x:{n}}}" for n in range(5_000))
     ],
 )  # fmt: skip
 def test_html_with_too_much_work(html: str) -> None:
-    """The work is counted and bounded, whatever it is."""
+    """All kinds of work are counted and limited."""
     budget = Budget()
     text_of_html(html + "end", 1_000_000, budget)
     with pytest.raises(BudgetSpent):
-        budget.take_tag(MAX_TAGS)
+        budget.spend_tag(MAX_TAGS)
 
 
-def test_html_is_cut() -> None:
-    """As many characters are given as were asked for, and that there is more only if there is."""
+def test_long_html_is_shortened() -> None:
+    """The requested number of characters is returned, and whether text is missing."""
     assert text_of_html("<p>one<p>two", 8) == ("one\n\ntwo", False)
     assert text_of_html("<p>one<p>two", 7) == ("one\n\ntw", True)
     assert text_of_html("<pre>a\n\n\n\n\nb", 3) == ("a\n\n", True)

@@ -1,4 +1,4 @@
-"""HTML declares its charset. The expected values are those of Chromium (`document.characterSet`)."""
+"""The declared charset of HTML. The expected values are from Chromium (`document.characterSet`)."""
 
 import pytest
 
@@ -39,7 +39,7 @@ from custom_components.imap_push.imap.mime.html_charset import html_charset
         pytest.param("<?xml version='1.0'?><meta charset=koi8-r>", "koi8-r", id="XML without encoding"),
         pytest.param(" " * 900 + "<meta charset=koi8-r>", "koi8-r", id="late"),
         pytest.param(" " * 1_010 + "<meta charset=koi8-r>", "", id="too late"),
-        pytest.param("", "", id="nothing"),
+        pytest.param("", "", id="empty"),
     ],
 )  # fmt: skip
 def test_declared_charset(html: str, label: str) -> None:

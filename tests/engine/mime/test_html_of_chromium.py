@@ -38,19 +38,19 @@ DOCUMENTS: Final[dict[str, str]] = {
         for html in with_media(media)
     },
 }
-# Documents whose text is not that of innerText, and why.
+# Documents whose text differs from innerText, and the reason.
 DIFFERENCES: Final = {
-    "<tr><td>a</td><td>b</td></tr>": "without a table, cells are separated, too",
+    "<tr><td>a</td><td>b</td></tr>": "cells are also separated without a table",
     "<p style='display:inline'>a</p><p style='display:inline'>b</p>": (
-        "innerText has a blank line around <p> even where it is not shown as a block"
+        "innerText has blank lines around <p> even if it is not a block"
     ),
     "a\rb\fc&#x2028;d": "a form feed and U+2028 are white space",
-    f"a&#{'9' * 5_000};b": "Python does not read such a number",
+    f"a&#{'9' * 5_000};b": "Python does not convert this number",
 }
 
 
 def lines_of(text: str) -> list[str]:
-    """Return the lines that are not blank, as we choose to show them.
+    """Return the lines that are not blank, in normalized form.
 
     Invisible characters and list markers are removed, and white space is single spaces.
     """
@@ -61,7 +61,7 @@ def lines_of(text: str) -> list[str]:
 
 
 async def test_texts(socket_enabled: None) -> None:
-    """Our text is Chromium's, but for the documents that are listed with the reason."""
+    """The text is the same as in Chromium, except for the documents in DIFFERENCES."""
     require(Browser.available(), "Chromium")
     documents = [Html("", html.encode(), "utf-8") for html in DOCUMENTS]
     texts = zip(DOCUMENTS.items(), await inner_texts(documents), strict=True)

@@ -1,4 +1,4 @@
-"""Labels of charsets mean what they mean in a browser (WHATWG Encoding Standard)."""
+"""Charset labels have the same meaning as in a browser (WHATWG Encoding Standard)."""
 
 import encodings
 from typing import Final
@@ -56,7 +56,7 @@ SAMPLES: Final[dict[str, tuple[bytes, str]]] = {
     "cp850": (b"T\x81r \xb5", "Tür Á"),
     "cp852": (b"\xa6", "Ž"),
 }  # fmt: skip
-# Spellings that mail has and the table of `webencodings` lacks.
+# Spellings that occur in mail but are missing in the table of `webencodings`.
 OTHERS: Final = {
     "utf-8": ["UTF_8", " utf 8 ", "utf8mb4", "cp65001", '"utf-8"', "unicode20utf8"],
     "utf-7": ["unicode-1-1-utf-7", "utf7"],
@@ -91,15 +91,15 @@ CASES: Final = [
 
 
 @pytest.mark.parametrize(("label", "encoding"), sorted(CASES))
-def test_text_is_read_by_its_label(label: str, encoding: str) -> None:
-    """A label means the superset that senders use."""
+def test_text_is_decoded_by_its_label(label: str, encoding: str) -> None:
+    """A label means the superset of the encoding that senders use."""
     octets, text = SAMPLES[encoding]
     assert decode(octets, codec_of(label)) == text
     assert codec_of(label.upper()) == codec_of(label)
 
 
 def test_every_encoding_of_the_standard_has_a_sample() -> None:
-    """Nothing is left out of the table above."""
+    """The table above is complete."""
     assert SAMPLES.keys() >= {*LABELS.values()} - {"x-user-defined"}
 
 
@@ -108,8 +108,8 @@ def test_every_encoding_of_the_standard_has_a_sample() -> None:
     ["", *ASCII, "x-user-defined", "x-unknown", "punycode", "idna", "zlib", "unicode_escape", "rot13", "base64",
      "undefined", "mbcs", "utf-8\0", "\u0430", "x" * 100_000],
 )  # fmt: skip
-def test_label_without_a_meaning(label: str) -> None:
-    """US-ASCII says nothing, and Python's own codecs are never looked up."""
+def test_unknown_label(label: str) -> None:
+    """US-ASCII is ignored, and names of Python codecs are not recognized."""
     before = set(encodings._cache)
     assert codec_of(label) is None
     assert decode(b"abc-", codec_of(label)) == "abc-"

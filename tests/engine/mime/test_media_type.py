@@ -1,4 +1,4 @@
-"""Content types, and what the name of a file says about it."""
+"""Content types and file name extensions."""
 
 import pytest
 
@@ -26,7 +26,7 @@ from custom_components.imap_push.imap.mime.media_type import (
     ],
 )
 def test_type(kind: str, subtype: str, expected: str) -> None:
-    """RFC 2045 5.2: what is not valid is text."""
+    """An invalid content type becomes text/plain (RFC 2045 5.2)."""
     assert media_type(kind, subtype) == expected
 
 
@@ -51,7 +51,7 @@ def test_type(kind: str, subtype: str, expected: str) -> None:
     ],
 )  # fmt: skip
 def test_type_of_a_name(name: str, expected: str | None) -> None:
-    """It is that of the extension."""
+    """The extension determines the content type."""
     assert type_of_name(name) == expected
 
 
@@ -69,7 +69,7 @@ def test_type_of_a_name(name: str, expected: str | None) -> None:
     ],
 )
 def test_type_of_a_file(declared: str, name: str, expected: str) -> None:
-    """The name counts only where the declared type says nothing."""
+    """The name is used only if the declared type is generic."""
     assert type_of_file(declared, name) == expected
 
 
@@ -111,6 +111,6 @@ def test_type_of_a_file(declared: str, name: str, expected: str) -> None:
     ],
 )
 def test_usual_extension(content_type: str, expected: str | None) -> None:
-    """What a file without a name is called."""
+    """The extension of the generated name of a file."""
     assert usual_extension(content_type) == expected
     assert (expected in extensions(content_type)) is bool(expected)

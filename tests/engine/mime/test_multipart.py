@@ -1,4 +1,4 @@
-"""The parts of a message, read from its octets as a server reads them, and from any octets."""
+"""The octets of a message are parsed into parts, like in a server; any octets are accepted."""
 
 from collections.abc import Callable
 from email.message import EmailMessage
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from _typeshed import TraceFunction
 
 
-def leaves(content: bytes, *, whole: bool = True) -> dict[str, bytes | None]:
+def leaves(content: bytes, *, is_whole: bool = True) -> dict[str, bytes | None]:
     """Return the content of each part by its number."""
-    message = parse_message(*split(content), Budget(), whole=whole)
-    return {it.number: it.octets for it, _ in roles(message, Budget())}
+    message = parse_message(*split(content), Budget(), is_whole=is_whole)
+    return {part.number: part.octets for part, _ in roles(message, Budget())}
 
 
 def mixed(body: bytes, boundary: bytes = b"bb") -> bytes:
@@ -43,8 +43,8 @@ HELLO = plain(b"Hello")
         pytest.param(b"Subject: x\r\n\r\nHello", {"1": b"Hello"}, id="no MIME"),
         pytest.param(mixed(delimited(b"bb", HELLO, HELLO)), {"1": b"Hello", "2": b"Hello"}, id="two"),
         pytest.param(mixed(b"Preamble\r\n" + delimited(b"bb", HELLO) + b"Epilogue"), {"1": b"Hello"}, id="preamble and epilogue"),
-        pytest.param(mixed(b"--bb \t\r\n" + HELLO + b"\r\n--bb-- "), {"1": b"Hello"}, id="blanks behind it"),
-        pytest.param(mixed(b"--bb x\r\n" + HELLO + b"\r\n--bb--x"), {"1": b"Hello"}, id="text behind it"),
+        pytest.param(mixed(b"--bb \t\r\n" + HELLO + b"\r\n--bb-- "), {"1": b"Hello"}, id="blanks after it"),
+        pytest.param(mixed(b"--bb x\r\n" + HELLO + b"\r\n--bb--x"), {"1": b"Hello"}, id="text after it"),
         pytest.param(mixed(b"--bb\n" + HELLO.replace(b"\r", b"") + b"\n--bb--"), {"1": b"Hello"}, id="lone LF"),
         pytest.param(mixed(b"--bb\r\n" + HELLO), {"1": b"Hello"}, id="no last delimiter"),
         pytest.param(mixed(b"--bb\r\n--bb\r\n" + HELLO + b"\r\n--bb--"), {"1": b"", "2": b"Hello"}, id="two delimiters in a row"),
@@ -82,23 +82,23 @@ def test_parts(content: bytes, parts: dict[str, bytes | None]) -> None:
 
 
 def test_part_of_a_digest_is_a_message() -> None:
-    """RFC 2046 5.1.5: it is one if it has no Content-Type of its own."""
+    """The default content type in a digest is message/rfc822 (RFC 2046 5.1.5)."""
     digest = part(
         b"multipart/digest; boundary=bb",
         delimited(b"bb", b"\r\nTo: b@c\r\n\r\nHi", HELLO),
     )
-    message = parse_message(*split(digest), Budget(), whole=True)
-    types = [it.content_type for it, _ in roles(message, Budget())]
+    message = parse_message(*split(digest), Budget(), is_whole=True)
+    types = [part.content_type for part, _ in roles(message, Budget())]
     assert types == ["message/rfc822", "text/plain"]
 
 
-@pytest.mark.parametrize("whole", [True, False])
-def test_only_the_last_part_can_be_cut(whole: bool) -> None:
-    """What a delimiter ends is whole though the rest of the message was not fetched."""
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_only_the_last_part_can_be_incomplete(is_whole: bool) -> None:
+    """A part that a delimiter ends is complete even if the message is not."""
     content = mixed(b"--bb\r\n" + HELLO + b"\r\n--bb\r\n" + HELLO)
-    message = parse_message(*split(content), Budget(), whole=whole)
-    assert [it.is_whole for it, _ in roles(message, Budget())] == [True, whole]
-    assert message.is_whole is whole
+    message = parse_message(*split(content), Budget(), is_whole=is_whole)
+    assert [part.is_whole for part, _ in roles(message, Budget())] == [True, is_whole]
+    assert message.is_whole is is_whole
 
 
 @pytest.mark.parametrize(
@@ -108,32 +108,32 @@ def test_only_the_last_part_can_be_cut(whole: bool) -> None:
         pytest.param(b"--bb\r\n\r\n" + b"--x\r\n" * 10_000, id="lines like delimiters"),
     ],
 )
-def test_number_of_parts_is_bounded(body: bytes) -> None:
-    """What is left out is said."""
+def test_number_of_parts_is_limited(body: bytes) -> None:
+    """Further parts are left out, and `truncated` is set."""
     budget = Budget()
-    message = parse_message(*split(mixed(body)), budget, whole=True)
+    message = parse_message(*split(mixed(body)), budget, is_whole=True)
     assert len(message.children) <= multipart._MAX_PARTS
     assert budget.truncated
 
 
-def test_depth_is_bounded() -> None:
-    """A thousand multiparts in one another are read without recursion."""
+def test_depth_is_limited() -> None:
+    """A thousand nested multiparts are parsed without recursion."""
     content = HELLO
     for level in range(1_000):
         boundary = b"b%dx" % level
         content = part(
             b"multipart/mixed; boundary=" + boundary, delimited(boundary, content)
         )
-    message = parse_message(*split(content), Budget(), whole=True)
+    message = parse_message(*split(content), Budget(), is_whole=True)
     assert depth_of(message) <= multipart._MAX_DEPTH + 1
 
 
 def depth_of(root: Part) -> int:
-    """Return how many parts are in one another."""
+    """Return the depth of the tree."""
     depth, level = 0, [root]
     while level:
         depth += 1
-        level = [child for it in level for child in it.children]
+        level = [child for part in level for child in part.children]
     return depth
 
 
@@ -157,21 +157,21 @@ PIECES = st.sampled_from(
     st.booleans(),
 )
 @settings(deadline=None)
-def test_any_octets_are_a_message(body: bytes, whole: bool) -> None:
-    """No octet of a part is anything but an octet of the message."""
+def test_any_octets_are_a_message(body: bytes, is_whole: bool) -> None:
+    """Any octets are parsed, and the content of each part is contained in them."""
     message = parse_message(
-        b"Content-Type: multipart/mixed; boundary=bb", body, Budget(), whole=whole
+        b"Content-Type: multipart/mixed; boundary=bb", body, Budget(), is_whole=is_whole
     )
-    for it, _ in roles(message, Budget()):
-        assert it.octets is None or it.octets in body
+    for leaf, _ in roles(message, Budget()):
+        assert leaf.octets is None or leaf.octets in body
 
 
 @given(MESSAGES)
 @settings(deadline=None)
-def test_octets_and_structure_mean_the_same(message: EmailMessage) -> None:
-    """What is read of the octets has the numbers, names and roles that the structure gives it."""
+def test_octets_and_structure_have_the_same_parts(message: EmailMessage) -> None:
+    """The parts of the octets have the same numbers, names and roles as those of BODYSTRUCTURE."""
     octets = octets_of(message)
-    found = parse_message(*split(octets), Budget(1_000_000), whole=True)
+    found = parse_message(*split(octets), Budget(1_000_000), is_whole=True)
     structure = parse_structure(structure_of(message), Budget(1_000_000))
     assert outline(found) == outline(structure)
 
@@ -190,19 +190,19 @@ def test_octets_and_structure_mean_the_same(message: EmailMessage) -> None:
         pytest.param(b"--bb\r\nContent-Type: message/rfc822\r\n\r\n", id="messages"),
     ],
 )
-def test_work_grows_with_the_message(piece: bytes) -> None:
-    """Twice the octets take at most about twice the lines of code."""
+def test_work_is_linear(piece: bytes) -> None:
+    """Twice the octets execute at most about twice the lines of code."""
 
     def lines(times: int) -> int:
         return lines_run(
-            lambda: parse_message(*split(mixed(piece * times)), Budget(), whole=True)
+            lambda: parse_message(*split(mixed(piece * times)), Budget(), is_whole=True)
         )
 
     assert lines(400) <= 2.5 * lines(200)
 
 
 def lines_run(work: Callable[[], object]) -> int:
-    """Return how many lines of Python run."""
+    """Return the number of executed lines of Python."""
     count = 0
 
     def trace(frame: FrameType, event: str, argument: object) -> TraceFunction:

@@ -37,7 +37,7 @@ from custom_components.imap_push.imap.mime.parameters import parameter, parse_fi
     ],
 )  # fmt: skip
 def test_file_name(field: str | bytes, name: str) -> None:
-    """One octet or a wrong charset does not cost the name."""
+    """A name with an invalid octet or a wrong charset is still decoded."""
     octets = field.encode() if isinstance(field, str) else field
     _, parameters = parse_field(b"attachment; " + octets)
     assert parameter(parameters, b"filename", Budget()) == name
@@ -51,6 +51,6 @@ def test_file_name(field: str | bytes, name: str) -> None:
     )
 )  # fmt: skip
 def test_any_octets(pieces: list[bytes]) -> None:
-    """Any octets are a field whose parameters can be read."""
+    """The parameters of any octets can be parsed."""
     _, parameters = parse_field(b"attachment; filename=" + b"".join(pieces))
     assert isinstance(parameter(parameters, b"filename", Budget()), str)

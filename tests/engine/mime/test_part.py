@@ -1,4 +1,4 @@
-"""What a part is to a reader: text, a file, or an image within the text."""
+"""The role of a part: text, file, or inline image."""
 
 import pytest
 
@@ -18,7 +18,7 @@ PLAIN, HTML, PNG, PDF = plain(b"x"), html(b"x"), b"image/png", b"application/pdf
 
 def found(content: bytes) -> list[Role]:
     """Return the roles of the parts of a message in order."""
-    message = parse_message(*split(content), Budget(), whole=True)
+    message = parse_message(*split(content), Budget(), is_whole=True)
     return [role for _, role in roles(message, Budget())]
 
 
@@ -39,7 +39,7 @@ def found(content: bytes) -> list[Role]:
     ],
 )  # fmt: skip
 def test_message_itself(content: bytes, role: Role) -> None:
-    """The message itself is text if it can be: some mailers give it a name."""
+    """The message itself is text if possible, even with a file name, as some mailers add one."""
     assert found(content) == [role]
 
 
@@ -53,7 +53,7 @@ def test_message_itself(content: bytes, role: Role) -> None:
         pytest.param(part(b"text/plain; name*=utf-8''a", b"x"), FILE, id="name in RFC 2231"),
         pytest.param(part(b"text/plain; name*0*=utf-8''a", b"x"), FILE, id="name in pieces"),
         pytest.param(part(b'text/plain; name=""', b"x"), TEXT, id="empty name"),
-        pytest.param(part(b"text/plain", b"x", INLINE + b"; filename=a"), FILE, id="named by its disposition"),
+        pytest.param(part(b"text/plain", b"x", INLINE + b"; filename=a"), FILE, id="name in the disposition"),
         pytest.param(part(b"text/plain", b"x", ATTACHMENT), FILE, id="attached text"),
         pytest.param(part(b"text/html; name=a.html", b"x"), FILE, id="named HTML"),
         pytest.param(part(b"text/csv", b"x"), FILE, id="CSV"),
@@ -65,8 +65,8 @@ def test_message_itself(content: bytes, role: Role) -> None:
         pytest.param(part(b"message/delivery-status", b"x"), FILE, id="status"),
     ],
 )  # fmt: skip
-def test_part_of_a_mail(kind: bytes, content: bytes, role: Role) -> None:
-    """Text with a name is a file: a log that is sent along must not pass for the message."""
+def test_part_of_a_message(kind: bytes, content: bytes, role: Role) -> None:
+    """Text with a file name is a file: an attached log is not the text of the message."""
     assert found(multipart(kind, PLAIN, content)) == [TEXT, role]
 
 
@@ -76,7 +76,7 @@ def test_part_of_a_mail(kind: bytes, content: bytes, role: Role) -> None:
         pytest.param(part(PNG, b"x", CID), RESOURCE, id="picture"),
         pytest.param(part(PNG, b"x", CID, INLINE), RESOURCE, id="inline picture"),
         pytest.param(part(PNG, b"x", CID, ATTACHMENT), FILE, id="attached picture"),
-        pytest.param(part(PNG, b"x"), FILE, id="picture that nothing shows"),
+        pytest.param(part(PNG, b"x"), FILE, id="image without a Content-ID"),
         pytest.param(part(PDF, b"x"), FILE, id="PDF"),
         pytest.param(part(b"text/css", b"x", CID), RESOURCE, id="style sheet"),
         pytest.param(part(b"text/plain; name=a.log", b"x"), FILE, id="log"),
@@ -85,7 +85,7 @@ def test_part_of_a_mail(kind: bytes, content: bytes, role: Role) -> None:
     ],
 )
 def test_part_of_related(content: bytes, role: Role) -> None:
-    """What the HTML shows by its Content-ID is no file."""
+    """A part that the HTML refers to by its Content-ID is not a file."""
     assert found(multipart(b"related", HTML, content)) == [TEXT, role]
 
 
@@ -98,7 +98,7 @@ def test_part_of_related(content: bytes, role: Role) -> None:
     ],
 )
 def test_root_of_related(start: bytes, expected: list[Role]) -> None:
-    """It is the part that `start` names (RFC 2387 3.2), and text though it has a Content-ID."""
+    """The root is the part of `start` (RFC 2387 3.2), and is text although it has a Content-ID."""
     root = html(b"x", b"Content-ID: <root@a>")
     content = multipart(b"related", part(PNG, b"x", CID), root, more=start)
     assert found(content) == expected
@@ -119,6 +119,6 @@ def test_root_of_related(start: bytes, expected: list[Role]) -> None:
     ],
 )  # fmt: skip
 def test_alternative(content: bytes, role: Role | None) -> None:
-    """An alternative is text even if it has a name; a form that is not read is no file."""
+    """An alternative is text even with a file name; an unsupported format is hidden."""
     inner = [role] if role else [TEXT, RESOURCE]
     assert found(multipart(b"alternative", PLAIN, content)) == [TEXT, *inner]

@@ -1,4 +1,4 @@
-"""format=flowed: lines that a mail program wrapped are joined again (RFC 3676)."""
+"""Lines of format=flowed text are joined (RFC 3676)."""
 
 from hypothesis import given, strategies as st
 import pytest
@@ -29,12 +29,12 @@ def joined(text: str, *, delete_space: bool = False) -> str:
         pytest.param("one \n-- \nAda", "one \n-- \nAda", id="signature"),
         pytest.param("> one \n> -- \n> Ada", "> one \n> -- \n> Ada", id="quoted signature"),
         pytest.param("--  \nx", "--  x", id="no signature"),
-        pytest.param("", "", id="nothing"),
+        pytest.param("", "", id="empty"),
         pytest.param("one\x0btwo\u2028three \nx", "one\x0btwo\u2028three x", id="other line ends are text"),
     ],
 )  # fmt: skip
 def test_paragraphs(text: str, expected: str) -> None:
-    """A line that ends with a blank goes on, if it is quoted as often; and the signature is a line of its own."""
+    """A line that ends with a space continues at the same quote depth; "-- " is a separate line."""
     assert joined(text) == expected
 
 
@@ -48,15 +48,15 @@ def test_paragraphs(text: str, expected: str) -> None:
     ],
 )
 def test_delsp(text: str, expected: str) -> None:
-    """The blank that marks a wrapped line is not part of the text."""
+    """The space at the end of a flowed line is deleted."""
     assert joined(text, delete_space=True) == expected
 
 
 @given(st.text(max_size=200), st.booleans())
-def test_nothing_but_blanks_and_quotes_is_lost(text: str, delete_space: bool) -> None:
-    """Whatever the text is."""
+def test_only_spaces_and_quotes_change(text: str, delete_space: bool) -> None:
+    """All other characters of any text are kept."""
 
     def letters(value: str) -> str:
-        return "".join(it for it in value if it not in " >\r\n")
+        return "".join(letter for letter in value if letter not in " >\r\n")
 
     assert letters(joined(text, delete_space=delete_space)) == letters(text)

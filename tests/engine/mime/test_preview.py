@@ -1,4 +1,4 @@
-"""What is fetched of a message: little of most, more where its text or fields are far behind."""
+"""The FETCH items for the text: few octets of most messages, more if the text starts late."""
 
 from collections.abc import AsyncIterator, Callable
 import contextlib
@@ -41,7 +41,7 @@ from .trees import structure_of
 SECTION: Final = re.compile(r"BODY\.PEEK\[([^]]*)\](?:<0\.(\d+)>)?")
 LONG: Final = b",\r\n ".join(b"Person <person%d@example.org>" % n for n in range(5_000))
 CODE: Final = b"<p>Your code is 123456</p>"
-# A part that fills what is fetched first.
+# A part that is longer than the octets of the first FETCH.
 PHOTO: Final = in_base64(b"image/jpeg; name=a.jpg", bytes(60_000))
 
 HTML_PART: Final = (b"text", b"html", None, None, None, b"7bit", b"30000", b"1")
@@ -49,7 +49,7 @@ PLAIN_PART: Final = (b"text", b"plain", None, None, None, b"7bit", b"300", b"1")
 
 
 def value(item: object) -> bytes:
-    """Return a value as a server sends it."""
+    """Return a value in the syntax of IMAP."""
     if isinstance(item, tuple):
         return b"(%b)" % b" ".join(map(value, item))
     if item is None:
@@ -59,17 +59,17 @@ def value(item: object) -> bytes:
 
 
 class Mailbox:
-    """A server with one message, UID 7; `refused`: sections that it does not show."""
+    """A server with one message, UID 7; it answers NO for sections for which `refused` is true."""
 
     def __init__(self, octets: bytes, refused: Callable[[str], bool]) -> None:
-        """Keep what is asked for of it."""
+        """Serve this message and record the requested sections."""
         self._octets = octets
         self._message = message_from_bytes(octets, policy=default)
         self._refused = refused
         self.fetches: list[list[str]] = []
 
     async def __call__(self, peer: Peer) -> None:
-        """Serve one connection."""
+        """Answer the commands of one connection."""
         with contextlib.suppress(EOFError, ConnectionError):
             await peer.log_in(b"IMAP4rev1 ESEARCH")
             while True:
@@ -117,9 +117,11 @@ class Mailbox:
             names = section.partition("(")[2].strip(")").split()
             unfolded = re.findall(rb"[^\r\n]+(?:\r\n[ \t][^\r\n]*)*", header)
             kept = [
-                it for it in unfolded if it.split(b":")[0].decode().upper() in names
+                line
+                for line in unfolded
+                if line.split(b":")[0].decode().upper() in names
             ]
-            return b"".join(it + b"\r\n" for it in kept) + b"\r\n"
+            return b"".join(line + b"\r\n" for line in kept) + b"\r\n"
         found: Message = self._message
         for number in section.removesuffix(".MIME").split("."):
             if found.is_multipart():
@@ -135,7 +137,7 @@ class Mailbox:
 async def opened(
     octets: bytes, refused: Callable[[str], bool] = lambda _: False
 ) -> AsyncIterator[tuple[Client, Mailbox]]:
-    """Yield a client of a server that has one message."""
+    """Yield a client that is connected to a server with one message."""
     mailbox = Mailbox(octets, refused)
     async with ScriptedServer(mailbox) as server:
         client = Client(account(server.port))
@@ -144,28 +146,28 @@ async def opened(
 
 
 async def fetched(octets: bytes, size: int) -> tuple[MessageContent, list[list[str]]]:
-    """Return a message, and the sections that each FETCH asked for."""
+    """Return a message, and the requested sections of each FETCH."""
     async with opened(octets) as (client, mailbox):
         content = await client.content("INBOX", 3, 7, text_size=size)
     return content, mailbox.fetches
 
 
 def test_first_fetch() -> None:
-    """One FETCH asks for fields, structure and the beginning of the text."""
+    """The first FETCH requests fields, structure and the beginning of the text."""
     assert fetch_items(NO_TEXT).count("BODY.PEEK") == 1
-    asked = fetch_items(TextRequest(200))
-    assert "BODY.PEEK[TEXT]<0.8992>" in asked
-    assert "CONTENT-TRANSFER-ENCODING" in asked
-    assert asked.startswith("(UID ")
-    assert asked.endswith(" BODYSTRUCTURE)")
+    items = fetch_items(TextRequest(200))
+    assert "BODY.PEEK[TEXT]<0.8992>" in items
+    assert "CONTENT-TRANSFER-ENCODING" in items
+    assert items.startswith("(UID ")
+    assert items.endswith(" BODYSTRUCTURE)")
     assert f"[TEXT]<0.{EVENT_OCTETS}>" in fetch_items(TextRequest(999_999))
     assert f"[TEXT]<0.{ACTION_OCTETS}>" in fetch_items(
         TextRequest(999_999, limit=ACTION_OCTETS)
     )
 
 
-def test_less_and_less_of_what_cannot_be_shown() -> None:
-    """First without the structure, then flags only."""
+def test_reduced_items_for_large_messages() -> None:
+    """The second attempt has no structure, and the third only flags, date and size."""
     whole, without_structure, bare = reduced_fetch_items(TextRequest(200))
     assert whole.replace(" BODYSTRUCTURE", "") == without_structure
     assert "BODY" not in bare
@@ -174,8 +176,8 @@ def test_less_and_less_of_what_cannot_be_shown() -> None:
 @pytest.mark.parametrize(
     ("size", "messages"), [(0, 500), (200, 466), (10_000, 87), (999_999, 16)]
 )
-def test_messages_at_once(size: int, messages: int) -> None:
-    """Their texts fit into 4 MB."""
+def test_batch_size(size: int, messages: int) -> None:
+    """The texts of one batch have at most 4 MiB."""
     assert batch_size(TextRequest(size), 500) == messages
 
 
@@ -194,7 +196,7 @@ def test_messages_at_once(size: int, messages: int) -> None:
     ],
 )  # fmt: skip
 async def test_one_fetch(content: bytes, text: str) -> None:
-    """Ordinary mail takes one, and so does a text that is long enough."""
+    """One FETCH is sufficient for ordinary messages, and for texts of the requested size."""
     found, fetches = await fetched(mime(content), 200)
     assert found.text == text
     assert found.truncated is (len(text) == 200)
@@ -204,14 +206,14 @@ async def test_one_fetch(content: bytes, text: str) -> None:
 @pytest.mark.parametrize(
     ("content", "sections", "text"),
     [
-        pytest.param(html(style(60_000) + CODE), ["1"], "Your code is 123456", id="HTML behind CSS"),
+        pytest.param(html(style(60_000) + CODE), ["1"], "Your code is 123456", id="HTML after CSS"),
         pytest.param(
             multipart(b"alternative", plain(b"\r\n"), html(style(60_000) + CODE)),
             ["2"],
             "Your code is 123456",
             id="blank text and CSS",
         ),
-        pytest.param(multipart(b"mixed", PHOTO, plain(b"Hello")), ["2"], "Hello", id="text behind a picture"),
+        pytest.param(multipart(b"mixed", PHOTO, plain(b"Hello")), ["2"], "Hello", id="text after an image"),
         pytest.param(
             multipart(b"mixed", plain(b"One"), PHOTO, plain(b"Two"), PHOTO, plain(b"Three")),
             ["3", "5"],
@@ -238,14 +240,16 @@ async def test_one_fetch(content: bytes, text: str) -> None:
         ),
     ],
 )  # fmt: skip
-async def test_text_that_is_far_behind(
+async def test_text_that_starts_late(
     content: bytes, sections: list[str] | None, text: str
 ) -> None:
-    """The parts that hold it are fetched by themselves, and nothing else."""
+    """Only the text parts are fetched, individually."""
     found, fetches = await fetched(mime(content), 200)
     assert found.text.startswith(text)
-    asked = [[it for it in more if not it.endswith(".MIME")] for more in fetches[1:2]]
-    assert asked == ([sections] if sections else [])
+    requested = [
+        [name for name in names if not name.endswith(".MIME")] for names in fetches[1:2]
+    ]
+    assert requested == ([sections] if sections else [])
     assert len(fetches) <= 3
 
 
@@ -257,7 +261,7 @@ async def test_text_that_is_far_behind(
     ],
 )
 async def test_second_fetch_is_refused(refused: Callable[[str], bool]) -> None:
-    """What is known already is returned: of a message without Content-Type no text is."""
+    """The fetched text is returned; without Content-Type it is empty."""
     content = multipart(b"mixed", plain(b"One"), PHOTO, plain(b"Two"))
     octets = (
         mime(content, to=b"To: " + LONG)
@@ -280,7 +284,7 @@ async def test_second_fetch_is_refused(refused: Callable[[str], bool]) -> None:
     ],
 )
 def test_structure_of_another_message(structure: Value) -> None:
-    """An image is not read as text, and the text that the server has is fetched."""
+    """An image is not decoded as text, and the text part of the structure is fetched."""
     body = b"--x\r\nContent-Type: image/jpeg\r\n\r\nJPEG\r\n--x\r\nContent-Type: text/html\r\n\r\n"
     request = TextRequest(100)
     items: dict[str, Value] = {
@@ -298,7 +302,7 @@ def test_structure_of_another_message(structure: Value) -> None:
 
 @pytest.mark.parametrize("name", [b"To: ", b"Cc: ", b"Reply-To: "])
 async def test_long_field(name: bytes) -> None:
-    """It hides no other one: each is fetched by itself."""
+    """If one field is too long, all fields are fetched individually."""
     octets = mail(to=name + LONG)
     async with opened(octets) as (client, mailbox):
         [found] = await client.mails("INBOX", 3, [7])
@@ -319,8 +323,8 @@ async def test_long_field(name: bytes) -> None:
     [
         pytest.param(html(CODE), CODE, id="HTML"),
         pytest.param(plain(b"Hello"), None, id="no HTML"),
-        pytest.param(multipart(b"alternative", plain(b"Hello"), html(CODE)), CODE, id="behind the text"),
-        pytest.param(multipart(b"mixed", PHOTO, html(CODE)), CODE, id="behind a picture"),
+        pytest.param(multipart(b"alternative", plain(b"Hello"), html(CODE)), CODE, id="after the text"),
+        pytest.param(multipart(b"mixed", PHOTO, html(CODE)), CODE, id="after an image"),
         pytest.param(multipart(b"mixed", plain(b"x"), PHOTO, html(CODE)), CODE, id="second part"),
         pytest.param(
             multipart(b"alternative", plain(b"Hello"), html(style(60_000) + CODE)),
@@ -334,7 +338,7 @@ async def test_long_field(name: bytes) -> None:
     ],
 )  # fmt: skip
 async def test_source_of_the_html(content: bytes, source: bytes | None) -> None:
-    """It is that of the text, with at most 200,000 characters."""
+    """The source of the HTML text is returned, with at most 200,000 characters."""
     async with opened(mime(content)) as (client, _):
         found = await client.content("INBOX", 3, 7, text_size=200, html=True)
     assert found.html == (source and source.decode())
@@ -351,7 +355,7 @@ async def test_source_of_the_html(content: bytes, source: bytes | None) -> None:
     ],
 )
 async def test_text_of_a_part(number: str, text: str) -> None:
-    """Any part can be read as text; the source of HTML, too."""
+    """Any part can be decoded as text, and HTML also as source."""
     files = multipart(
         b"mixed",
         part(b"text/csv; name=a.csv", b"a,b\r\nc,d\r\n"),
@@ -370,7 +374,7 @@ async def test_text_of_a_part(number: str, text: str) -> None:
 
 @pytest.mark.parametrize("number", ["3", "1.1", "2", "0", "x"])
 async def test_no_such_part(number: str) -> None:
-    """Neither is a multipart one."""
+    """An unknown number, and that of a multipart, raise PartNotFound."""
     files = multipart(b"mixed", PHOTO, boundary=b"in")
     async with opened(mime(multipart(b"mixed", plain(b"x"), files))) as (client, _):
         with pytest.raises(PartNotFound):
@@ -379,7 +383,7 @@ async def test_no_such_part(number: str) -> None:
 
 @pytest.mark.parametrize("limit", [5, 200, 4_000])
 async def test_length_of_the_text(limit: int) -> None:
-    """It is as long as it was asked for, and says if there is more."""
+    """The text has the requested length, and `truncated` is set if it is longer."""
     content = multipart(b"mixed", plain(b"x" * 100), picture(), plain(b"y" * 100))
     found, _ = await fetched(mime(content), limit)
     assert found.text == ("x" * 100 + "\n\n" + "y" * 100)[:limit]

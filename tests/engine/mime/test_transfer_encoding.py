@@ -1,4 +1,4 @@
-"""Content-Transfer-Encoding, as mailers write it and as it is broken on its way."""
+"""Content-Transfer-Encoding is decoded, including malformed data."""
 
 from base64 import b64encode
 from binascii import b2a_uu
@@ -16,14 +16,14 @@ ENCODINGS = ["base64", "quoted-printable", "x-uuencode", "7bit"]
 
 
 def decoded(encoding: str, octets: bytes, size: int = 1_000) -> bytes:
-    """Return octets decoded in pieces of a size."""
+    """Decode octets in pieces of this size."""
     decoder = decoder_for(encoding)
     pieces = [octets[at : at + size] for at in range(0, len(octets), size)]
     return b"".join(map(decoder.decode, pieces)) + decoder.end()
 
 
 def uuencoded(content: bytes, end: bytes = b"`\nend\n") -> bytes:
-    """Return a file as uuencode writes it."""
+    """Return a file in uuencode."""
     lines = (b2a_uu(content[at : at + 45]) for at in range(0, len(content), 45))
     return b"begin 644 a.bin\n" + b"".join(lines) + end
 
@@ -48,7 +48,7 @@ def uuencoded(content: bytes, end: bytes = b"`\nend\n") -> bytes:
     ],
 )
 def test_name_of_an_encoding(field: bytes, name: str) -> None:
-    """Neither case nor comments, quotes and parameters matter (RFC 2045 6.1)."""
+    """Case, comments, quotes and parameters are ignored (RFC 2045 6.1)."""
     assert encoding_name(field) == name
 
 
@@ -66,12 +66,12 @@ def test_name_of_an_encoding(field: bytes, name: str) -> None:
         pytest.param("base64", b"aGVsbA==byE=", b"hello!", id="padding in a line"),
         pytest.param("base64", b"aGVsbA=\r\n=\r\nbyE=", b"hello!", id="padding on two lines"),
         pytest.param("base64", b"====", b"", id="padding only"),
-        pytest.param("base64", b"", b"", id="nothing"),
+        pytest.param("base64", b"", b"", id="empty"),
         pytest.param("quoted-printable", b"a=20b=C3=A4", b"a b\xc3\xa4", id="digits"),
         pytest.param("quoted-printable", b"=c3=a4", b"\xc3\xa4", id="lower case"),
         pytest.param("quoted-printable", b"123=\r\n456", b"123456", id="soft line break"),
-        pytest.param("quoted-printable", b"123= \r\n456", b"123456", id="blank behind it"),
-        pytest.param("quoted-printable", b"123=\t \t\n456", b"123456", id="tabs behind it"),
+        pytest.param("quoted-printable", b"123= \r\n456", b"123456", id="blank after it"),
+        pytest.param("quoted-printable", b"123=\t \t\n456", b"123456", id="tabs after it"),
         pytest.param("quoted-printable", b"123=\n456", b"123456", id="lone LF"),
         pytest.param("quoted-printable", b"a  \r\nb\t\r\n", b"a\r\nb\r\n", id="transfer padding"),
         pytest.param("quoted-printable", b"a=20\r\nb", b"a \r\nb", id="encoded blank"),
@@ -92,20 +92,20 @@ def test_name_of_an_encoding(field: bytes, name: str) -> None:
     ],
 )  # fmt: skip
 def test_decode(encoding: str, octets: bytes, expected: bytes, size: int) -> None:
-    """The same content comes of it in whichever pieces it arrives."""
+    """The result does not depend on the size of the pieces."""
     assert decoded(encoding, octets, size) == expected
 
 
 @pytest.mark.parametrize("name", ["x-uuencode", "uuencode", "x-uue", "uue"])
 def test_names_of_uuencode(name: str) -> None:
-    """Mailers have several."""
+    """Mailers use several names."""
     assert decoded(name, uuencoded(b"hello")) == b"hello"
 
 
 @given(st.binary(max_size=300), st.integers(1, 40))
 @settings(deadline=None)
-def test_what_others_encode(content: bytes, size: int) -> None:
-    """It is decoded as it was."""
+def test_encoded_data_is_decoded(content: bytes, size: int) -> None:
+    """The result is the original data."""
     assert decoded("base64", b64encode(content), size) == content
     assert decoded("x-uuencode", uuencoded(content), size) == content
     text = content.replace(b"\r", b"").replace(b"\n", b"")
@@ -115,16 +115,16 @@ def test_what_others_encode(content: bytes, size: int) -> None:
 @given(st.sampled_from(ENCODINGS), st.binary(max_size=200), st.integers(1, 50))
 @settings(deadline=None)
 def test_any_octets(encoding: str, octets: bytes, size: int) -> None:
-    """They are decoded to no more than they are, in whichever pieces."""
+    """The result is not longer than the octets, in pieces of any size."""
     found = decoded(encoding, octets, size)
     assert found == decoded(encoding, octets)
     assert encoding == "x-uuencode" or len(found) <= len(octets)
 
 
-def test_long_line_is_no_uuencode() -> None:
-    """Nothing of it is kept."""
+def test_long_line_is_not_buffered() -> None:
+    """A line that is too long for uuencode is ignored."""
     decoder = decoder_for("uuencode")
     assert decoder.decode(b"begin 644 a\n") == b""
     for _ in range(100):
         assert decoder.decode(b"M" * 1_000) == b""
-    assert len(decoder._kept) <= 101  # type: ignore[attr-defined]
+    assert len(decoder._rest) <= 101  # type: ignore[attr-defined]

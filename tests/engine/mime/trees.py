@@ -1,4 +1,4 @@
-"""Messages as octets, and their BODYSTRUCTURE as an independent function makes it."""
+"""Messages as octets, and their BODYSTRUCTURE from an independent implementation."""
 
 from email.message import EmailMessage, Message
 from typing import Final
@@ -22,7 +22,7 @@ def outline(root: Part | None) -> list[tuple[str, str, str, str, bytes, Role]]:
             part.number,
             part.content_type,
             filename_of(part, budget),
-            # A server names the default.
+            # A server sends the default.
             part.encoding.replace("7bit", ""),
             part.content_id,
             role,
@@ -32,19 +32,19 @@ def outline(root: Part | None) -> list[tuple[str, str, str, str, bytes, Role]]:
 
 
 def split(octets: bytes) -> tuple[bytes, bytes]:
-    """Return header and body as a server gives them."""
+    """Return header and body as a server sends them."""
     header, blank, body = octets.partition(b"\r\n\r\n")
     return header + blank, body
 
 
 def octets_of(message: Message) -> bytes:
-    """Return a message as a server keeps it."""
+    """Return the octets of a message."""
     lines = b"MIME-Version: 1.0\n" + message.as_bytes()
     return lines.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
 
 
 def structure_of(message: Message) -> Value:
-    """Return BODYSTRUCTURE (RFC 3501 7.4.2) as the standard library reads a message."""
+    """Return BODYSTRUCTURE (RFC 3501 7.4.2) according to the standard library."""
     parameters = _parameters(message.get_params(header="content-type"))
     dispositions = message.get_params(header="content-disposition")
     disposition: Value = None
@@ -73,7 +73,7 @@ def structure_of(message: Message) -> Value:
 
 
 def _parameters(pairs: list[tuple[str, str]] | None) -> Value:
-    """Return parameters as a list of names and values; names in RFC 2231's form."""
+    """Return names and values of parameters in turn; names in the form of RFC 2231."""
     found: list[bytes] = []
     for name, value in (pairs or [])[1:]:
         if value.isascii():

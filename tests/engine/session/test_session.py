@@ -91,7 +91,7 @@ async def test_sweep(
     """See each new mail once, in the order of UIDs, and where the next sweep starts."""
 
     async def serve(peer: Peer) -> None:
-        asked = await peer.sweep(*found, unread=3)
+        asked = await peer.sync(*found, unread=3)
         assert b"UID FETCH 5:504 " in asked
         assert b"BODY.PEEK" in asked
 
@@ -185,7 +185,7 @@ async def test_mail_that_cannot_be_read_is_told_of_all_the_same(
     monkeypatch.setattr(message_reader, "parse_mail", broken)
 
     async def serve(peer: Peer) -> None:
-        await peer.sweep(5)
+        await peer.sync(5)
 
     async with OnServer(serve) as session:
         swept, _ = await sweep(session, Mark(1, 5))
@@ -295,14 +295,14 @@ async def test_long_absence_is_caught_up_in_batches(
     monkeypatch.setattr(sync, "BATCH", 2)
 
     async def serve(peer: Peer) -> None:
-        assert b" 10:11 " in await peer.sweep(10, 11, 50)
-        assert b" 12:13 " in await peer.sweep(13, 50)
-        assert b" 14:15 " in await peer.sweep(50)
+        assert b" 10:11 " in await peer.sync(10, 11, 50)
+        assert b" 12:13 " in await peer.sync(13, 50)
+        assert b" 14:15 " in await peer.sync(50)
         await peer.answer("UID SEARCH UID 14:", b"* SEARCH 30 20 9 40 50")
         fetch = await peer.expect("UID FETCH 20,30 ")
         peer.say_raw(mail(3, 20) + mail(4, 30))
         peer.say(fetch + b" OK")
-        assert b" 31:32 " in await peer.sweep(50)
+        assert b" 31:32 " in await peer.sync(50)
 
     async with OnServer(serve, uid_next=51) as session:
         mark, uids = Mark(1, 10), []

@@ -78,7 +78,7 @@ async def quiet(peer: Peer) -> None:
     """Serve a folder in which nothing happens, until LOGOUT."""
     await peer.log_in()
     await peer.examine(uid_next=5)
-    await peer.sweep()
+    await peer.sync()
     await idle_forever(peer)
 
 
@@ -111,10 +111,10 @@ def quiet_script(uid_next: int = 5, *found: int) -> Script:
     async def serve(peer: Peer) -> None:
         await peer.log_in()
         await peer.examine(uid_next=uid_next)
-        await peer.sweep(*found)
+        await peer.sync(*found)
         while True:
             await peer.done(await peer.idle())
-            await peer.sweep(*found)
+            await peer.sync(*found)
 
     return serve
 
@@ -123,7 +123,7 @@ async def drop_after_sync(peer: Peer) -> None:
     """Close the connection after a sync."""
     await peer.log_in()
     await peer.examine(uid_next=5)
-    await peer.sweep()
+    await peer.sync()
     await peer.idle()
     peer.close()
 

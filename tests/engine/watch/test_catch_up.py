@@ -23,11 +23,11 @@ async def test_mail_received_while_away() -> None:
     async def serve(peer: Peer) -> None:
         await peer.log_in()
         await peer.examine(uid_next=7)
-        assert b"UID FETCH 5:504" in await peer.sweep(5, 6)
+        assert b"UID FETCH 5:504" in await peer.sync(5, 6)
         tag = await peer.idle()
         peer.say(b"* 7 EXISTS")
         await peer.done(tag)
-        assert b"UID FETCH 7:*" in await peer.sweep(7)
+        assert b"UID FETCH 7:*" in await peer.sync(7)
         await idle_forever(peer)
 
     async with watching(serve, mark=Mark(1, 5)) as recorder:
@@ -55,7 +55,7 @@ def test_catch_up_option(catch_up: CatchUp, fired: list[str]) -> None:
         await peer.log_in()
         await peer.examine(uid_next=7)
         for first in (True, False):
-            fetch, count = await peer.sweep_tags()
+            fetch, count = await peer.sync_tags()
             if first and catch_up is not CatchUp.NONE:
                 peer.say_raw(dated(5, timedelta(days=3), "old"))
                 peer.say_raw(dated(6, timedelta(hours=3), "fresh"))
@@ -92,7 +92,7 @@ def test_thousands_of_messages_in_two_folders(capabilities: bytes) -> None:
             server.deliver(1)
             server.deliver(1, "Work")
             await asyncio.sleep(MINUTE + 1)
-            assert recorder.told == {
+            assert recorder.uids_by_folder == {
                 "INBOX": list(range(1, 2002)),
                 "Work": list(range(1, 1202)),
             }

@@ -19,7 +19,7 @@ def test_unannounced_mail_is_found_at_once(capabilities: bytes) -> None:
                 server.slip_in(2, name)
             recorder.watcher.check_now()
             await asyncio.sleep(0.1)
-            assert recorder.told == each(TWO, [1, 2])
+            assert recorder.uids_by_folder == each(TWO, [1, 2])
             assert recorder.state.connected
 
     run(main)

@@ -29,7 +29,7 @@ def test_each_folder_gets_a_connection() -> None:
             for name in THREE:
                 server.deliver(2, name)
             await asyncio.sleep(0.1)
-            assert recorder.told == each(THREE, [1, 2])
+            assert recorder.uids_by_folder == each(THREE, [1, 2])
 
     run(main)
 
@@ -47,7 +47,7 @@ def test_at_most_five_connections() -> None:
             for name in EIGHT:
                 server.deliver(2, name)
             await asyncio.sleep(MINUTE + 1)
-            assert recorder.told == each(EIGHT, [1, 2])
+            assert recorder.uids_by_folder == each(EIGHT, [1, 2])
             await asyncio.sleep(HOUR)
             assert len(recorder.arrivals) == 2 * len(EIGHT)
 
@@ -69,7 +69,7 @@ def test_server_that_allows_few_connections(limit: int) -> None:
             for name in THREE:
                 server.deliver(1, name)
             await asyncio.sleep(MINUTE + 1)
-            assert recorder.told == each(THREE, [1])
+            assert recorder.uids_by_folder == each(THREE, [1])
 
             logins = server.logins
             await asyncio.sleep(LIMIT_MEMORY_SECONDS / 2)
@@ -80,7 +80,7 @@ def test_server_that_allows_few_connections(limit: int) -> None:
             for name in THREE:
                 server.deliver(1, name)
             await asyncio.sleep(0.1)
-            assert recorder.told == each(THREE, [1, 2])
+            assert recorder.uids_by_folder == each(THREE, [1, 2])
 
     run(main)
 
@@ -114,13 +114,13 @@ def test_second_connection_is_refused(dismissal: bytes, has_watched: bool) -> No
             for name in TWO:
                 server.deliver(1, name)
             await asyncio.sleep(POLLED)
-            assert recorder.told == each(TWO, [1])
+            assert recorder.uids_by_folder == each(TWO, [1])
             # More connections are tried from time to time. Failures must not add up.
             await asyncio.sleep(5 * HOUR)
             for name in TWO:
                 server.deliver(1, name)
             await asyncio.sleep(POLLED)
-            assert recorder.told == each(TWO, [1, 2])
+            assert recorder.uids_by_folder == each(TWO, [1, 2])
             assert recorder.refused == 0
             assert recorder.state.connected
             assert server.logins < 20
@@ -145,6 +145,6 @@ def test_folder_is_polled_while_its_login_would_have_to_wait() -> None:
             await asyncio.sleep(3)
             server.deliver(1, "News")
             await asyncio.sleep(6)
-            assert recorder.told == {"News": [1]}
+            assert recorder.uids_by_folder == {"News": [1]}
 
     run(main)

@@ -38,7 +38,7 @@ async def test_existing_mail_is_not_delivered() -> None:
     async def serve(peer: Peer) -> None:
         await peer.log_in()
         await peer.examine(exists=4, uid_next=5)
-        assert b"UID FETCH 5:504" in await peer.sweep(4, unread=2)
+        assert b"UID FETCH 5:504" in await peer.sync(4, unread=2)
         await idle_forever(peer)
 
     async with watching(serve) as recorder:
@@ -60,7 +60,7 @@ async def test_burst() -> None:
     async def serve(peer: Peer) -> None:
         await peer.log_in()
         await peer.examine(uid_next=1)
-        await peer.sweep()
+        await peer.sync()
         tag = await peer.idle()
         peer.say(*(b"* %d EXISTS" % count for count in range(1, 31)))
         await peer.done(tag)
@@ -72,7 +72,7 @@ async def test_burst() -> None:
         peer.say(b"* 31 EXISTS", fetch + b" OK", count + b" OK")
         tag = await peer.idle()
         await peer.done(tag)
-        await peer.sweep(31)
+        await peer.sync(31)
         await idle_forever(peer)
 
     async with watching(serve) as recorder:
@@ -86,11 +86,11 @@ async def test_newest_message_is_expunged() -> None:
     async def serve(peer: Peer) -> None:
         await peer.log_in()
         await peer.examine(uid_next=6)
-        await peer.sweep(5, unread=1)
+        await peer.sync(5, unread=1)
         tag = await peer.idle()
         peer.say(b"* 2 EXPUNGE")
         await peer.done(tag)
-        await peer.sweep(3, unread=0)
+        await peer.sync(3, unread=0)
         await idle_forever(peer)
 
     async with watching(serve) as recorder:
@@ -112,7 +112,7 @@ async def test_connection_lost_during_fetch() -> None:
     async def whole(peer: Peer) -> None:
         await peer.log_in()
         await peer.examine(uid_next=7)
-        assert b"UID FETCH 5:504" in await peer.sweep(5, 6)
+        assert b"UID FETCH 5:504" in await peer.sync(5, 6)
         await idle_forever(peer)
 
     async with watching(broken, whole, mark=Mark(1, 5)) as recorder:
@@ -137,7 +137,7 @@ def test_message_expunged_before_the_sync(capabilities: bytes) -> None:
             assert recorder.state.connected
             server.deliver(1, "Work")
             await asyncio.sleep(0.1 if capabilities is NOTIFY else POLLED)
-            assert recorder.told == {"Work": [3]}
+            assert recorder.uids_by_folder == {"Work": [3]}
 
     run(main)
 
@@ -160,7 +160,7 @@ def test_uidnext_above_the_mark_without_mail(capabilities: bytes) -> None:
             assert count_examines(loop, "Work") == before
             server.deliver(1, "Work")
             await asyncio.sleep(0.1 if capabilities is NOTIFY else POLLED)
-            assert recorder.told == {"Work": [6]}
+            assert recorder.uids_by_folder == {"Work": [6]}
 
     run(main)
 
@@ -179,7 +179,7 @@ def test_gap_of_thousands_of_uids(capabilities: bytes) -> None:
                 server.deliver(2, name)
             await asyncio.sleep(MINUTE + 5)
             uids = [1, 5001, 5002]
-            assert recorder.told == {"INBOX": uids, "Work": uids}
+            assert recorder.uids_by_folder == {"INBOX": uids, "Work": uids}
             assert server.logins <= 2
 
     run(main)
@@ -249,12 +249,12 @@ def test_message_that_fetch_refuses(capabilities: bytes) -> None:
                 server.slip_in(2, name)
                 server.deliver(1, name)
             await asyncio.sleep(6 * MINUTE)
-            assert recorder.told == {"INBOX": [1, 2, 3], "Work": [1, 2, 3]}
+            assert recorder.uids_by_folder == {"INBOX": [1, 2, 3], "Work": [1, 2, 3]}
             subjects = {item.mail.uid: item.mail.subject for item in recorder.arrivals}
             assert subjects == {1: "Mail nº 1", 2: "", 3: "Mail nº 3"}
             server.deliver(1)
             await asyncio.sleep(6 * MINUTE)
-            assert recorder.told["INBOX"] == [1, 2, 3, 4]
+            assert recorder.uids_by_folder["INBOX"] == [1, 2, 3, 4]
 
     run(main)
 
@@ -323,7 +323,7 @@ def test_message_is_too_large(
         mark = Mark(UID_VALIDITY, 1)
         async with watched(dict.fromkeys(TWO, mark)) as recorder:
             await asyncio.sleep(HOUR)
-            assert recorder.told == {name: [1, 2, 3, 4, 5]}
+            assert recorder.uids_by_folder == {name: [1, 2, 3, 4, 5]}
             subjects = [bool(arrival.mail.subject) for arrival in recorder.arrivals]
             assert subjects == [True, True, False, True, True]
             assert recorder.state.connected
@@ -356,7 +356,7 @@ def test_highest_uid(capabilities: bytes, is_shown: bool) -> None:
                 for name in TWO:
                     server.deliver(1, name)
                 await asyncio.sleep(POLLED)
-            assert recorder.told == each(TWO, [MAX_UID - 1, MAX_UID])
+            assert recorder.uids_by_folder == each(TWO, [MAX_UID - 1, MAX_UID])
             server.reset_all()
             before = count_examines(loop, "Work")
             await asyncio.sleep(HOUR)
@@ -381,17 +381,17 @@ def test_push_continues_after_a_search_in_another_folder(capabilities: bytes) ->
             server.folder("Work").gone.update(range(1, 5001))
             server.deliver(1, "Work")
             await asyncio.sleep(0.1 if capabilities is NOTIFY else POLLED)
-            assert recorder.told == {"Work": [5001]}
+            assert recorder.uids_by_folder == {"Work": [5001]}
             assert server.is_watched
             server.deliver(1)
             await asyncio.sleep(0.1)
-            assert recorder.told == {"Work": [5001], "INBOX": [1]}
+            assert recorder.uids_by_folder == {"Work": [5001], "INBOX": [1]}
             server.deliver(1, "Work")
             await asyncio.sleep(0.1 if capabilities is NOTIFY else POLLED)
-            assert recorder.told == {"Work": [5001, 5002], "INBOX": [1]}
+            assert recorder.uids_by_folder == {"Work": [5001, 5002], "INBOX": [1]}
             server.deliver(1)
             await asyncio.sleep(0.1)
-            assert recorder.told["INBOX"] == [1, 2]
+            assert recorder.uids_by_folder["INBOX"] == [1, 2]
             assert recorder.arrivals[-1].push.value in capabilities.decode().lower()
 
     run(main)
@@ -430,7 +430,7 @@ async def test_errors_of_the_listener_are_logged(
     async def serve(peer: Peer) -> None:
         await peer.log_in()
         await peer.examine(uid_next=7)
-        await peer.sweep(5, 6)
+        await peer.sync(5, 6)
         await idle_forever(peer)
 
     recorder: Recorder

@@ -59,7 +59,7 @@ def test_added(capabilities: bytes, limit: int | None) -> None:
                 server.deliver(1, name)
             await asyncio.sleep(POLLED)
             expected = {"INBOX": [4, 5, 6], "Work": [4], "News": [4]}
-            assert recorder.told == expected
+            assert recorder.uids_by_folder == expected
             assert all(item.available for item in recorder.state.folders.values())
             assert loop.connected_at[: len(first)] == first
             if capabilities is not IDLE:
@@ -86,7 +86,7 @@ def test_removed(capabilities: bytes, limit: int | None, name: str) -> None:
             for item in THREE:
                 server.deliver(2, item)
             await asyncio.sleep(POLLED)
-            assert recorder.told == each(others, [1, 2])
+            assert recorder.uids_by_folder == each(others, [1, 2])
             assert set(recorder.moved) == set(others)
             assert set(recorder.state.folders) == set(others)
             assert all(item.available for item in recorder.state.folders.values())
@@ -95,7 +95,7 @@ def test_removed(capabilities: bytes, limit: int | None, name: str) -> None:
             server.deliver(1, name)
             await asyncio.sleep(POLLED)
             assert name.encode() not in b"".join(loop.written)
-            assert recorder.told == each(others, [1, 2])
+            assert recorder.uids_by_folder == each(others, [1, 2])
 
     run(main)
 
@@ -122,7 +122,7 @@ def test_last_folder_is_removed(capabilities: bytes, limit: int | None) -> None:
             server.deliver(1, "Work")
             await asyncio.sleep(POLLED)
             assert recorder.state.connected
-            assert recorder.told == {"Work": [1]}
+            assert recorder.uids_by_folder == {"Work": [1]}
 
     run(main)
 
@@ -147,7 +147,7 @@ def test_removed_and_added(capabilities: bytes, limit: int | None, name: str) ->
             await asyncio.sleep(POLLED)
             server.deliver(1, name)
             await asyncio.sleep(POLLED)
-            assert recorder.told == {name: [1, 2, 3, 4]}
+            assert recorder.uids_by_folder == {name: [1, 2, 3, 4]}
             assert recorder.state.folders[name].available
 
     run(main)
@@ -166,7 +166,7 @@ def test_changes_before_the_watcher_runs() -> None:
             for name in THREE:
                 server.deliver(1, name)
             await asyncio.sleep(1)
-            assert recorder.told == {"Work": [1], "News": [1]}
+            assert recorder.uids_by_folder == {"Work": [1], "News": [1]}
 
     run(main)
 
@@ -202,7 +202,7 @@ def test_changes_during_an_outage() -> None:
             await asyncio.sleep(MINUTE)
             loop.accept = accept
             await asyncio.sleep(10 * MINUTE)
-            assert recorder.told == {"Work": [1], "News": [1]}
+            assert recorder.uids_by_folder == {"Work": [1], "News": [1]}
             recorder.watcher.remove("Work")
             recorder.watcher.remove("News")
             await asyncio.sleep(1)
@@ -228,7 +228,7 @@ def test_missing_folder_is_removed(capabilities: bytes) -> None:
             await asyncio.sleep(MINUTE)
             server.deliver(1, "News")
             await asyncio.sleep(POLLED)
-            assert recorder.told == {"News": [1]}
+            assert recorder.uids_by_folder == {"News": [1]}
             assert recorder.state.folders["News"].available
 
     run(main)
@@ -254,18 +254,18 @@ def test_removed_during_a_sync_cycle(
                 await asyncio.sleep(0)
             recorder.watcher.remove("INBOX")
             recorder.watcher.add("More", NEW)
-            expected = recorder.told.get("INBOX", [])
+            expected = recorder.uids_by_folder.get("INBOX", [])
             for _ in range(steps):
                 await asyncio.sleep(0)
             recorder.watcher.remove("Work")
             await asyncio.sleep(MINUTE)
-            assert recorder.told.get("INBOX", []) == expected
+            assert recorder.uids_by_folder.get("INBOX", []) == expected
             for name in ("INBOX", "News", "More"):
                 server.deliver(1, name)
             await asyncio.sleep(POLLED)
-            assert recorder.told["News"] == [1, 2, 3, 4]
-            assert recorder.told["More"] == [1]
-            assert recorder.told.get("INBOX", []) == expected
+            assert recorder.uids_by_folder["News"] == [1, 2, 3, 4]
+            assert recorder.uids_by_folder["More"] == [1]
+            assert recorder.uids_by_folder.get("INBOX", []) == expected
             assert recorder.state.folders.keys() == {"News", "More"}
         assert "rror" not in caplog.text
 
@@ -288,13 +288,13 @@ def test_removed_by_the_listener(
             marks = len(recorder.marks)
             server.deliver(5)
             await asyncio.sleep(POLLED + 5)
-            assert recorder.told == {"INBOX": [1]}
+            assert recorder.uids_by_folder == {"INBOX": [1]}
             assert len(recorder.marks) == marks
             recorder.watcher.add("INBOX", NEW)
             await asyncio.sleep(POLLED)
             server.deliver(1)
             await asyncio.sleep(POLLED)
-            assert recorder.told == {"INBOX": [1, 6]}
+            assert recorder.uids_by_folder == {"INBOX": [1, 6]}
         assert "rror" not in caplog.text
 
     run(main)
@@ -350,7 +350,7 @@ def test_forty_folders_need_few_round_trips(capabilities: bytes) -> None:
             for name in FORTY:
                 server.deliver(1, name)
             await asyncio.sleep(POLLED)
-            assert recorder.told == each(FORTY, [1])
+            assert recorder.uids_by_folder == each(FORTY, [1])
 
     run(main)
 
@@ -392,8 +392,8 @@ def test_changes_while_mail_arrives(
             await asyncio.sleep(3 * MINUTE)
             for name in staying:
                 expected = list(range(1, server.folder(name).last + 1))
-                assert recorder.told[name] == expected
-            for uids in recorder.told.values():
+                assert recorder.uids_by_folder[name] == expected
+            for uids in recorder.uids_by_folder.values():
                 assert uids == sorted(set(uids))
             assert recorder.watcher.statistics.losses.keys() <= {"TooManyConnections"}
             modes = {item.push_mode for item in recorder.state.folders.values()}
@@ -419,6 +419,6 @@ def test_server_without_uidnext(capabilities: bytes, limit: int | None) -> None:
             for name in THREE:
                 server.deliver(1, name)
             await asyncio.sleep(POLLED)
-            assert recorder.told == each(THREE, [4])
+            assert recorder.uids_by_folder == each(THREE, [4])
 
     run(main)

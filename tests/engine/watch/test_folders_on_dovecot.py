@@ -119,7 +119,9 @@ async def test_forty_folders(
         assert inbox.messages == postman.delivered["INBOX"]
         await postman.deliver_to_each(FORTY)
         await recorder.until(lambda: len(recorder.arrivals) == 40, DEADLINE)
-        assert recorder.told == {it: [n] for it, n in postman.delivered.items()}
+        assert recorder.uids_by_folder == {
+            it: [n] for it, n in postman.delivered.items()
+        }
         assert recorder.watcher.statistics.losses == {}
         assert recorder.watcher.statistics.sessions == most
 
@@ -150,14 +152,16 @@ async def test_folders_added_and_removed_while_mail_arrives(
         await delivering
         await recorder.until(
             lambda: all(
-                recorder.told[folder][-1] == postman.delivered[folder]
+                recorder.uids_by_folder[folder][-1] == postman.delivered[folder]
                 for folder in STAYING
             ),
             DEADLINE,
         )
         for folder in STAYING:
             last = postman.delivered[folder]
-            assert recorder.told[folder] == list(range(before[folder] + 1, last + 1))
+            assert recorder.uids_by_folder[folder] == list(
+                range(before[folder] + 1, last + 1)
+            )
         assert recorder.watcher.statistics.losses == {}
 
 

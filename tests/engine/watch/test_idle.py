@@ -27,9 +27,9 @@ async def test_idle_is_refreshed_with_a_sync(monkeypatch: pytest.MonkeyPatch) ->
     async def serve(peer: Peer) -> None:
         await peer.log_in()
         await peer.examine(uid_next=5)
-        await peer.sweep()
+        await peer.sync()
         await peer.done(await peer.idle())
-        await peer.sweep(5)
+        await peer.sync(5)
         await peer.until_closed()
 
     async with watching(serve) as recorder:
@@ -98,11 +98,11 @@ def test_refused_idle_is_replaced_by_polling() -> None:
     async def refusing(peer: Peer) -> None:
         await peer.log_in()
         await peer.examine(uid_next=1)
-        await peer.sweep()
+        await peer.sync()
         await peer.answer("IDLE", ok=b"NO not for you")
         while True:
             await peer.examine(uid_next=1)
-            await peer.sweep()
+            await peer.sync()
 
     async def main(loop: VirtualLoop) -> None:
         loop.after_last = refusing
@@ -120,12 +120,12 @@ def test_exists_without_new_mail() -> None:
     async def chatty(peer: Peer) -> None:
         await peer.log_in()
         await peer.examine(uid_next=1)
-        await peer.sweep()
+        await peer.sync()
         while True:
             tag = await peer.expect("IDLE")
             peer.say(b"+ idling", b"* 1 EXISTS")
             await peer.done(tag)
-            await peer.sweep()
+            await peer.sync()
             fetched_at.append(asyncio.get_running_loop().time())
 
     fetched_at: list[float] = []
@@ -239,7 +239,7 @@ def test_short_wait_does_not_count_as_silence(seconds: float, is_silent: bool) -
                 recorder.watcher.add(name, NEW)
                 await asyncio.sleep(0.1)
             inbox = recorder.state.folders["INBOX"]
-            assert recorder.told == {"INBOX": [1, 2, 3, 4, 5, 6]}
+            assert recorder.uids_by_folder == {"INBOX": [1, 2, 3, 4, 5, 6]}
             assert inbox.push_is_silent is is_silent
 
     run(main)

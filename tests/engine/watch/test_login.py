@@ -134,7 +134,7 @@ def test_preauth(capabilities: bytes) -> None:
             for name in TWO:
                 server.deliver(1, name)
             await asyncio.sleep(POLLED)
-            assert recorder.told == each(TWO, [1])
+            assert recorder.uids_by_folder == each(TWO, [1])
             assert server.logins == 0
             assert b"secret" not in b"".join(loop.written)
 

@@ -50,7 +50,7 @@ def test_missing_inbox_without_pipelining() -> None:
             for name in THREE[1:]:
                 server.deliver(1, name)
             await asyncio.sleep(5 * MINUTE)
-            assert recorder.told == each(THREE[1:], [1])
+            assert recorder.uids_by_folder == each(THREE[1:], [1])
             assert recorder.state.folders["INBOX"].missing
 
     run(main)
@@ -76,7 +76,7 @@ class TestMissing:
                 for other in others:
                     server.deliver(1, other)
                 await asyncio.sleep(2 * MINUTE)
-                assert recorder.told == each(others, [1])
+                assert recorder.uids_by_folder == each(others, [1])
                 assert server.logins <= 10
                 server.restore(folder)
                 await asyncio.sleep(6 * MINUTE)
@@ -84,7 +84,7 @@ class TestMissing:
                 assert recorder.state.folders[name].available
                 server.deliver(1, name)
                 await asyncio.sleep(6 * MINUTE)
-                assert recorder.told == each(THREE, [1])
+                assert recorder.uids_by_folder == each(THREE, [1])
 
         run(main)
 
@@ -107,7 +107,7 @@ class TestMissing:
                 assert not recorder.state.folders[name].missing
                 server.deliver(1, name)
                 await asyncio.sleep(2 * MINUTE)
-                assert recorder.told == {name: [1, 2, 3]}
+                assert recorder.uids_by_folder == {name: [1, 2, 3]}
 
         run(main)
 
@@ -129,7 +129,7 @@ class TestMissing:
                 for name in THREE:
                     server.deliver(1, name)
                 await asyncio.sleep(2 * MINUTE)
-                assert recorder.told == each(THREE, [1])
+                assert recorder.uids_by_folder == each(THREE, [1])
 
         run(main)
 
@@ -160,7 +160,7 @@ def test_missing_folder_without_pipelining(
             for name in others:
                 server.deliver(1, name)
             await asyncio.sleep(0.1 if capabilities is NOTIFY else POLLED)
-            assert recorder.told == each(others, [1])
+            assert recorder.uids_by_folder == each(others, [1])
             assert recorder.serial == 0
 
     run(main)

@@ -29,7 +29,7 @@ def test_mail_of_all_folders_is_delivered_at_once() -> None:
                 for name, count in (("INBOX", 1), ("Work", 2), ("News", 1)):
                     server.deliver(count, name)
                     await asyncio.sleep(0.01)
-                    assert recorder.told[name][-1] == server.folder(name).last
+                    assert recorder.uids_by_folder[name][-1] == server.folder(name).last
             server.read(1)
             server.read(1, "Work")
             server.expunge(2, "News")
@@ -38,7 +38,7 @@ def test_mail_of_all_folders_is_delivered_at_once() -> None:
                 item: state.unread for item, state in recorder.state.folders.items()
             }
             assert unread == {"INBOX": 9, "Work": 19, "News": 9}
-            assert recorder.told == {
+            assert recorder.uids_by_folder == {
                 "INBOX": list(range(1, 11)),
                 "Work": list(range(1, 21)),
                 "News": list(range(1, 11)),
@@ -77,7 +77,7 @@ def test_twenty_folders_need_one_connection() -> None:
             for name in names:
                 server.deliver(1, name)
             await asyncio.sleep(1)
-            assert recorder.told == each(names, [1])
+            assert recorder.uids_by_folder == each(names, [1])
             await asyncio.sleep(HOUR)
             assert (server.logins, recorder.state.connections) == (1, 1)
             assert recorder.state.push_mode is PushMode.NOTIFY
@@ -115,12 +115,12 @@ def test_notification_overflow_loses_no_mail() -> None:
             server.slip_in(2)
             server.slip_in(3, "Work")
             await asyncio.sleep(1)
-            assert recorder.told == {"INBOX": [1, 2], "Work": [1, 2, 3]}
+            assert recorder.uids_by_folder == {"INBOX": [1, 2], "Work": [1, 2, 3]}
             assert server.asked[b"NOTIFY"] > armed
             server.deliver(1)
             server.deliver(1, "Work")
             await asyncio.sleep(0.1)
-            assert recorder.told == {"INBOX": [1, 2, 3], "Work": [1, 2, 3, 4]}
+            assert recorder.uids_by_folder == {"INBOX": [1, 2, 3], "Work": [1, 2, 3, 4]}
             assert arrival_modes(recorder) == {PushMode.NOTIFY}
             assert len(loop.connected_at) == 1
 
@@ -138,7 +138,7 @@ def test_repeated_overflows_fall_back_to_idle() -> None:
                 server.overflow()
                 server.slip_in(1, "Work")
             await asyncio.sleep(MINUTE)
-            assert recorder.told == {"Work": [1, 2, 3]}
+            assert recorder.uids_by_folder == {"Work": [1, 2, 3]}
             assert recorder.state.push_mode is PushMode.IDLE
 
     run(main)
@@ -231,7 +231,7 @@ def test_more_notifications_than_fit_into_memory(
                 await asyncio.sleep(1)
             server.deliver(1)
             await asyncio.sleep(0.1)
-            assert recorder.told == {
+            assert recorder.uids_by_folder == {
                 "INBOX": list(range(1, 62)),
                 "Work": list(range(1, 10)),
             }
@@ -259,9 +259,9 @@ def test_mail_pushed_while_another_folder_gets_selected(steps: int) -> None:
                 await asyncio.sleep(0)
             server.deliver(1)
             await asyncio.sleep(1)
-            assert recorder.told == {}
+            assert recorder.uids_by_folder == {}
             server.deliver(2, "Work")
             await asyncio.sleep(1)
-            assert recorder.told == {"Work": [1, 2]}
+            assert recorder.uids_by_folder == {"Work": [1, 2]}
 
     run(main)

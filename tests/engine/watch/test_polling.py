@@ -36,9 +36,9 @@ async def test_polling(capabilities: bytes, options: WatchOptions) -> None:
     async def serve(peer: Peer) -> None:
         await peer.log_in(capabilities)
         await peer.examine(uid_next=5)
-        await peer.sweep()
+        await peer.sync()
         await peer.examine(uid_next=6)
-        await peer.sweep(5)
+        await peer.sync(5)
         await peer.leave()
 
     async with watching(serve, options=options) as recorder:
@@ -60,7 +60,7 @@ def test_polling_needs_one_connection(push: bool) -> None:
                 server.deliver(3, name)
             server.read(1, "Work")
             await asyncio.sleep(MINUTE + 1)
-            assert recorder.told == each(THREE, [1, 2, 3])
+            assert recorder.uids_by_folder == each(THREE, [1, 2, 3])
             assert folder_modes(recorder) == [PushMode.POLL] * 3
             unread = [state.unread for state in recorder.state.folders.values()]
             assert unread == [3, 2, 3]
@@ -91,7 +91,7 @@ def test_unread_counts_by_status(capabilities: bytes) -> None:
             server.deliver(1)
             server.deliver(1, "Work")
             await asyncio.sleep(POLLED)
-            assert recorder.told == {"INBOX": [6], "Work": [4]}
+            assert recorder.uids_by_folder == {"INBOX": [6], "Work": [4]}
             unread = [item.unread for item in recorder.state.folders.values()]
             assert unread == [6, 3]
 
@@ -115,7 +115,7 @@ def test_status_refuses_highestmodseq() -> None:
             for name in TWO:
                 server.deliver(1, name)
             await asyncio.sleep(2 * MINUTE + 2)
-            assert recorder.told == each(TWO, [1])
+            assert recorder.uids_by_folder == each(TWO, [1])
             assert server.logins == 1
 
     run(main)

@@ -46,7 +46,7 @@ async def test_connection_reset_during_idle() -> None:
     async def reset(peer: Peer) -> None:
         await peer.log_in()
         await peer.examine(uid_next=5)
-        await peer.sweep()
+        await peer.sync()
         await peer.idle()
         await asyncio.sleep(0.05)
         peer.reset()
@@ -54,7 +54,7 @@ async def test_connection_reset_during_idle() -> None:
     async def again(peer: Peer) -> None:
         await peer.log_in()
         await peer.examine(uid_next=6)
-        assert b"UID FETCH 5:504" in await peer.sweep(5)
+        assert b"UID FETCH 5:504" in await peer.sync(5)
         await idle_forever(peer)
 
     loop = asyncio.get_running_loop()
@@ -76,7 +76,7 @@ async def test_long_outage_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     async def reset(peer: Peer) -> None:
         await peer.log_in()
         await peer.examine(uid_next=5)
-        await peer.sweep()
+        await peer.sync()
         await peer.idle()
         peer.reset()
 
@@ -162,13 +162,13 @@ def test_silent_connection_is_detected() -> None:
     async def falls_silent(peer: Peer) -> None:
         await peer.log_in()
         await peer.examine(uid_next=5)
-        await peer.sweep()
+        await peer.sync()
         while True:
             tag = await peer.idle()
             if len(peer.received) > 25:
                 break
             await peer.done(tag)
-            await peer.sweep()
+            await peer.sync()
         await asyncio.sleep(10 * HOUR)
 
     async def main(loop: VirtualLoop) -> None:
@@ -239,7 +239,7 @@ def test_network_outage(capabilities: bytes, seconds: float, is_nameless: bool) 
                 assert not recorder.state.connected
             loop.is_blackhole = loop.is_nameless = False
             await asyncio.sleep(5)
-            assert recorder.told == {"INBOX": [1, 2, 3], "Work": [1, 2, 3]}
+            assert recorder.uids_by_folder == {"INBOX": [1, 2, 3], "Work": [1, 2, 3]}
             await asyncio.sleep(10 * MINUTE)
             assert recorder.state.connected
             assert len(recorder.arrivals) == 6

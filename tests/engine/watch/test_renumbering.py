@@ -41,13 +41,13 @@ async def test_new_uidvalidity(
         await peer.log_in()
         await peer.examine(uid_validity=uid_validity, uid_next=uid_next)
         # The FETCH from the old mark on, in the same write as EXAMINE.
-        await peer.sweep(8)
+        await peer.sync(8)
         await peer.done(await peer.idle())
-        assert b"UID FETCH %d:" % uid_next in await peer.sweep(8)
+        assert b"UID FETCH %d:" % uid_next in await peer.sync(8)
         tag = await peer.idle()
         peer.say(b"* 9 EXISTS")
         await peer.done(tag)
-        await peer.sweep(9)
+        await peer.sync(9)
         await idle_forever(peer)
 
     async with watching(serve, mark=mark) as recorder:
@@ -79,7 +79,7 @@ def test_new_uidvalidity_after_an_absence() -> None:
         await peer.log_in()
         await peer.examine(uid_validity=2, uid_next=5)
         # The FETCH from the old mark on, in the same write as EXAMINE.
-        await peer.sweep()
+        await peer.sync()
         await peer.done(await peer.idle())
         await peer.answer(r"UID SEARCH SINCE \d+-\w+-\d+$", b"* SEARCH 1 2 3 4")
         dates = await peer.expect(r"UID FETCH 1,2,3,4 \(UID INTERNALDATE\)")
@@ -93,7 +93,7 @@ def test_new_uidvalidity_after_an_absence() -> None:
         peer.say_raw(dated(3, 4 * hour, "b"))
         peer.say_raw(dated(4, 3 * hour, "new and early"))
         peer.say(fetch + b" OK")
-        assert b"UID FETCH 5:504" in await peer.sweep()
+        assert b"UID FETCH 5:504" in await peer.sync()
         await peer.done(await peer.idle())
 
     async def main(loop: VirtualLoop) -> None:
@@ -114,7 +114,7 @@ def test_uidnext_goes_back() -> None:
     async def ahead(peer: Peer) -> None:
         await peer.log_in()
         await peer.examine(uid_next=10)
-        await peer.sweep(10)
+        await peer.sync(10)
         await peer.idle()
         peer.close()
 
@@ -122,10 +122,10 @@ def test_uidnext_goes_back() -> None:
         await peer.log_in()
         await peer.examine(uid_next=10)
         # The FETCH from the old mark on, in the same write as EXAMINE.
-        await peer.sweep()
+        await peer.sync()
         await peer.done(await peer.idle())
         await peer.answer("UID SEARCH SINCE", b"* SEARCH")
-        await peer.sweep(10, 11)
+        await peer.sync(10, 11)
         await peer.done(await peer.idle())
 
     async def main(loop: VirtualLoop) -> None:
@@ -189,7 +189,7 @@ def test_new_uidvalidity_at_each_examine(capabilities: bytes) -> None:
             for name in TWO:
                 server.deliver(1, name)
             await asyncio.sleep(POLLED)
-            assert recorder.told == each(TWO, [4])
+            assert recorder.uids_by_folder == each(TWO, [4])
 
     run(main)
 
@@ -257,6 +257,6 @@ def test_new_uidvalidity_of_an_unselected_folder() -> None:
             await asyncio.sleep(5)
             delivered = [arrival.mail.message_id for arrival in recorder.arrivals]
             assert delivered == [f"<{number}@example.org>" for number in range(1, 8)]
-            assert recorder.told == {"Work": [1, 2, 3, 4, 5, 3, 4]}
+            assert recorder.uids_by_folder == {"Work": [1, 2, 3, 4, 5, 3, 4]}
 
     run(main)

@@ -126,7 +126,7 @@ def test_text_that_fetch_does_not_return(
             await asyncio.sleep(MINUTE)
             server.deliver(3, name)
             await asyncio.sleep(10 * MINUTE)
-            assert recorder.told == {name: [1, 2, 3]}
+            assert recorder.uids_by_folder == {name: [1, 2, 3]}
             texts = [arrival.mail.text for arrival in recorder.arrivals]
             assert texts == ["Hello", "", "Hello"]
             assert [arrival.mail.truncated for arrival in recorder.arrivals][1]
@@ -157,13 +157,13 @@ def test_connection_ends_each_time(
             await asyncio.sleep(MINUTE)
             server.deliver(3, name)
             await asyncio.sleep(15 * MINUTE)
-            assert recorder.told == {name: [1, 2, 3]}
+            assert recorder.uids_by_folder == {name: [1, 2, 3]}
             for arrival in recorder.arrivals:
                 assert arrival.mail.sender == f"ann{arrival.mail.uid}@example.org"
                 assert arrival.mail.truncated
             server.deliver(1, name)
             await asyncio.sleep(HOUR)
-            assert recorder.told == {name: [1, 2, 3, 4]}
+            assert recorder.uids_by_folder == {name: [1, 2, 3, 4]}
             assert recorder.arrivals[-1].mail.text == "Hello"
 
     run(main)
@@ -196,7 +196,7 @@ def test_folder_changes_before_the_second_fetch(
             server.deliver(1, "Work")
             server.deliver(1)
             await asyncio.sleep(2 * HOUR)
-            assert recorder.told == {"Work": [1, 2, 3, 4, 5], "INBOX": [1]}
+            assert recorder.uids_by_folder == {"Work": [1, 2, 3, 4, 5], "INBOX": [1]}
             validities = [
                 arrival.mail.uid_validity
                 for arrival in recorder.arrivals

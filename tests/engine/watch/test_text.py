@@ -97,7 +97,7 @@ def test_text_size_is_increased(
                 server.deliver(1, name)
                 await asyncio.sleep(POLLED)
                 expected.append(text)
-            assert recorder.told == {name: list(range(1, 13))}
+            assert recorder.uids_by_folder == {name: list(range(1, 13))}
             assert [item.mail.text for item in recorder.arrivals][2::3] == expected
             assert not any(item.catch_up for item in recorder.arrivals)
             assert server.logins == logins
@@ -142,8 +142,8 @@ def test_text_in_catch_up() -> None:
             await asyncio.sleep(MINUTE)
             loop.accept = accept
             await asyncio.sleep(10 * MINUTE)
-            assert recorder.told["INBOX"] == list(range(1, 604))
-            assert recorder.told["Work"] == [1, 2, 3, 2, 3]
+            assert recorder.uids_by_folder["INBOX"] == list(range(1, 604))
+            assert recorder.uids_by_folder["Work"] == [1, 2, 3, 2, 3]
             assert {item.mail.text for item in recorder.arrivals} == {"Hello"}
 
     run(main)

@@ -134,7 +134,7 @@ def test_random_events(capabilities: bytes, pipeline: bool, seed: int) -> None:
             expected = {
                 name: list(range(1, server.folder(name).last + 1)) for name in FOLDERS
             }
-            assert recorder.told == expected
+            assert recorder.uids_by_folder == expected
             assert all(state.available for state in recorder.state.folders.values())
             assert recorder.serial == recorder.refused == 0
 

@@ -9,8 +9,8 @@ from custom_components.imap_push.imap import Mark, Security
 from custom_components.imap_push.imap.limits import (
     MAX_OF_ACCOUNT,
     RESERVED,
-    Holding,
     ReceiveBudget,
+    ReceiveQuota,
 )
 from custom_components.imap_push.imap.session.session import Session
 from custom_components.imap_push.imap.wire.command import Command
@@ -30,12 +30,12 @@ from tests.rig.light_server import LightServer
 def test_reserve_when_the_account_budget_is_used_up() -> None:
     """A connection gets its reserve, and no more, when the budget of the account is used up."""
     budget = ReceiveBudget(100)
-    first = Holding(budget, 100)
-    second = Holding(budget, 100, reserved=10)
-    assert first.take(95)
-    assert not first.take(6)
-    assert second.take(10)
-    assert not second.take(1)
+    first = ReceiveQuota(budget, 100)
+    second = ReceiveQuota(budget, 100, reserved=10)
+    assert first.acquire(95)
+    assert not first.acquire(6)
+    assert second.acquire(10)
+    assert not second.acquire(1)
     first.release()
     second.release()
     assert budget.free == 100
@@ -44,17 +44,17 @@ def test_reserve_when_the_account_budget_is_used_up() -> None:
 def test_closed_connection_holds_nothing() -> None:
     """A closed connection holds no memory and gets none."""
     budget = ReceiveBudget(100)
-    holding = Holding(budget, 50, reserved=50)
-    assert holding.take(40)
+    holding = ReceiveQuota(budget, 50, reserved=50)
+    assert holding.acquire(40)
     holding.close()
-    assert not holding.take(1)
+    assert not holding.acquire(1)
     assert budget.free == 100
 
 
 async def test_reserve_fits_the_largest_response() -> None:
     """A response of the maximum size fits even if the budget of the account is used up."""
     protocol = PushProtocol(asyncio.get_running_loop(), ReceiveBudget(0))
-    assert protocol._fetched.take(RESERVED)
+    assert protocol._fetched.acquire(RESERVED)
 
 
 async def test_nothing_is_held_while_waiting_for_mail() -> None:

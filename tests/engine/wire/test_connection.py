@@ -253,7 +253,7 @@ async def test_check_has_an_overall_deadline(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The check of an account ends even if no deadline of a command passes."""
-    monkeypatch.setattr(check, "DEADLINE", 0.1)
+    monkeypatch.setattr(check, "DEADLINE_SECONDS", 0.1)
 
     async def drip(peer: Peer) -> None:
         peer.say(b"* OK [CAPABILITY IMAP4rev1] ready")
@@ -398,7 +398,7 @@ async def test_wrong_security_for_the_port(
 ) -> None:
     """The second connection attempt finds out which protocol the port speaks."""
     monkeypatch.setattr(connection_module, "GREETING_DEADLINE_SECONDS", 0.2)
-    monkeypatch.setattr(check, "SECOND_LOOK", 0.5)
+    monkeypatch.setattr(check, "DIAGNOSIS_SECONDS", 0.5)
     context = certificate.server_context() if server_tls else None
     scripts = scripts[1:] if server_tls and security is not Security.TLS else scripts
     async with ScriptedServer(*scripts, context=context) as server:

@@ -51,7 +51,7 @@ def test_server_without_pipelining_is_detected(
             server.deliver(1, "Work")
             await asyncio.sleep(MINUTE + 1)
             for name in TWO:
-                uids = recorder.told[name]
+                uids = recorder.uids_by_folder[name]
                 assert uids == list(range(uids[0], server.folder(name).last + 1))
             assert recorder.serial == 1
 
@@ -72,7 +72,7 @@ def test_server_that_drops_commands_after_done(capabilities: bytes) -> None:
             await asyncio.sleep(10 * MINUTE)
             assert recorder.serial == 1
             assert recorder.state.connected
-            assert recorder.told == each(TWO, list(range(1, 31)))
+            assert recorder.uids_by_folder == each(TWO, list(range(1, 31)))
             logins = server.logins
             await asyncio.sleep(10 * HOUR)
             assert server.logins == logins
@@ -94,7 +94,7 @@ def test_pipelining_turned_off(capabilities: bytes) -> None:
                 server.deliver(2)
                 server.deliver(1, "Work")
                 await asyncio.sleep(MINUTE + 1)
-            assert recorder.told == {
+            assert recorder.uids_by_folder == {
                 "INBOX": list(range(1, 21)),
                 "Work": list(range(1, 11)),
             }
@@ -132,7 +132,7 @@ def test_unreliable_network_is_not_blamed_on_the_server(
             expected = {
                 name: list(range(1, server.folder(name).last + 1)) for name in TWO
             }
-            assert recorder.told == expected
+            assert recorder.uids_by_folder == expected
 
     random.seed(seed)
     run(main)

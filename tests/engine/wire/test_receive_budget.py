@@ -9,9 +9,9 @@ from custom_components.imap_push.imap import ProtocolError, limits
 from custom_components.imap_push.imap.limits import (
     MAX_STEPS,
     STEPS_PER_SECOND,
-    Holding,
-    ReadingPace,
+    ReadThrottle,
     ReceiveBudget,
+    ReceiveQuota,
     TokenBucket,
 )
 from custom_components.imap_push.imap.session.fetch_items import fetched
@@ -27,14 +27,14 @@ from ..virtual import VirtualLoop, run
 def test_connections_share_the_budget_of_their_account() -> None:
     """The connections together hold no more than the budget, and release all of it."""
     budget = ReceiveBudget(100)
-    first, second = Holding(budget, 60), Holding(budget, 60)
-    assert first.take(60)
-    assert not first.take(1)
-    assert second.take(40)
-    assert not second.take(1)
+    first, second = ReceiveQuota(budget, 60), ReceiveQuota(budget, 60)
+    assert first.acquire(60)
+    assert not first.acquire(1)
+    assert second.acquire(40)
+    assert not second.acquire(1)
     first.release()
-    assert second.take(20)
-    assert not second.take(1)
+    assert second.acquire(20)
+    assert not second.acquire(1)
     second.release()
     assert budget.free == 100
 
@@ -80,7 +80,7 @@ def test_endless_stream_is_read_slowly() -> None:
     """After a burst, only the allowed number of steps per second is read."""
 
     async def main(loop: VirtualLoop) -> None:
-        transport, pace = Paused(), ReadingPace(loop)
+        transport, pace = Paused(), ReadThrottle(loop)
         pace.spend(MAX_STEPS, transport)
         assert transport.reading
         steps, until = 0, loop.time() + 100

@@ -10,7 +10,7 @@ from ..server import TAG, write_script
 from .samples import HEADER, STRUCTURE, TEXT
 
 from tests.engine.light import IDLE, NOTIFY, POLL, served
-from tests.engine.recorded import PROVIDERS, Provider, Refusal, Tells
+from tests.engine.recorded import PROVIDERS, CapabilityMode, Provider, Refusal
 from tests.engine.virtual import VirtualLoop, run, watched
 from tests.rig.light_client import LightClient
 from tests.rig.light_folder import UID_VALIDITY
@@ -76,12 +76,12 @@ def _blocks(provider: Provider) -> Iterator[tuple[bytes, bytes]]:
         yield b"CAPABILITY", b"* %b\r\n%b" % (offers, _DONE)
     yield b"CAPABILITY", b"* %b\r\n%b" % (capabilities, _DONE)
     welcome = provider.welcome.removeprefix(b"OK ")
-    match provider.tells:
-        case Tells.UNTAGGED:
+    match provider.capability_mode:
+        case CapabilityMode.UNTAGGED:
             login = b"* %b\r\n<tag> OK %b\r\n" % (capabilities, welcome)
-        case Tells.TAGGED:
+        case CapabilityMode.TAGGED:
             login = b"<tag> OK [%b] %b\r\n" % (capabilities, welcome)
-        case Tells.ASKED:
+        case CapabilityMode.ON_REQUEST:
             login = b"<tag> OK %b\r\n" % welcome
     yield (b"AUTHENTICATE" if provider.takes_tokens_only else b"LOGIN"), login
     if provider.identity:

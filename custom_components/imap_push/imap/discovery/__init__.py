@@ -1,4 +1,4 @@
-"""From a mail address to the settings of its server."""
+"""Find the settings of the IMAP server for a mail address."""
 
 from .address import InvalidAddress
 from .dns import Resolver

@@ -1,4 +1,4 @@
-"""Mail addresses and host names, as people type them and as others send them."""
+"""Parse mail addresses and host names that come from users and from servers."""
 
 from dataclasses import dataclass
 import re
@@ -15,89 +15,17 @@ _DOT_ATOM: Final = re.compile(
 _QUOTED: Final = re.compile(r'"(?:[^"\\\x00-\x1f\x7f]|\\[\x20-\x7e])*"')
 _LABEL: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 
-# Domains of local networks: RFC 6762 (3 and appendix G), RFC 8375, ICANN's "internal", and what
-# common routers use.
+# Domains of local networks: RFC 6762 (3 and appendix G), RFC 8375, ICANN's "internal", and those of
+# common routers.
 _LOCAL: Final = (
     *("corp", "fritz.box", "home", "home.arpa", "internal", "intranet", "lan"),
     *("local", "localdomain", "private"),
 )
 
-
-class InvalidAddress(ValueError):
-    """This is no mail address."""
-
-
-@dataclass(frozen=True, slots=True)
-class MailAddress:
-    """A mail address. `domain` is in ASCII (IDNA) and lower case, `local` as it was typed."""
-
-    local: str
-    domain: str
-
-    def __str__(self) -> str:
-        """Return the whole address: what most servers take for the user name."""
-        return f"{self.local}@{self.domain}"
-
-
-def parse_address(text: str) -> MailAddress:
-    """Take an address apart; raise InvalidAddress."""
-    local, _, domain = text.strip().rpartition("@")
-    pattern = _QUOTED if local.startswith('"') else _DOT_ATOM
-    if not pattern.fullmatch(local) or not local.isprintable():
-        raise InvalidAddress("no valid name before the @")
-    host = _ascii_name(domain)
-    if host is None:
-        raise InvalidAddress("no valid domain behind the @")
-    address = MailAddress(local, host)
-    if len(str(address).encode()) > MAX_ADDRESS:
-        raise InvalidAddress("too long")
-    return address
-
-
-def host_name(text: str) -> str | None:
-    """Return a name in ASCII and lower case if it can be one of a public host.
-
-    Addresses of the network layer, in whichever notation, names without a dot and names that
-    are for use in a local network are not.
-    """
-    name = _ascii_name(text)
-    if name is None or any(is_within(name, local) for local in _LOCAL):
-        return None
-    return name
-
-
-def _ascii_name(text: str) -> str | None:
-    """Return a name with a dot in ASCII and lower case; None if it cannot be one."""
-    try:
-        name = idna.encode(text.removesuffix("."), uts46=True).decode()
-    except UnicodeError:
-        return None
-    labels = name.split(".")
-    if len(name) > 253 or len(labels) < 2 or labels[-1] == "localhost":
-        return None
-    if not labels[-1][:1].isalpha():
-        return None
-    return name if all(map(_LABEL.fullmatch, labels)) else None
-
-
-def is_within(name: str, domain: str) -> bool:
-    """Return if a name is a domain or below it."""
-    return name == domain or name.endswith(f".{domain}")
-
-
-def base_domain(name: str) -> str:
-    """Return what is likely the registered domain of a host: example.co.uk, example.org."""
-    labels = name.split(".")
-    has_category = (
-        len(labels) > 2 and len(labels[-1]) == 2 and labels[-2] in _CATEGORIES
-    )
-    return ".".join(labels[-3:] if has_category else labels[-2:])
-
-
-# Second-level names of countries below which others register: the common ones of the public
-# suffix list. A wrong guess costs a question that nobody answers.
+# Common second-level domains of country codes under which domains are registered, from the Public
+# Suffix List. A missing entry only causes a lookup without a result.
 _CATEGORIES: Final = frozenset(
-    {
+    [
         "ac",
         "co",
         "com",
@@ -111,5 +39,76 @@ _CATEGORIES: Final = frozenset(
         "nom",
         "or",
         "org",
-    }
+    ]
 )
+
+
+class InvalidAddress(ValueError):
+    """The text is not a valid mail address."""
+
+
+@dataclass(frozen=True, slots=True)
+class MailAddress:
+    """A mail address. `domain` is in ASCII (IDNA) and lower case, `local` is unchanged."""
+
+    local: str
+    domain: str
+
+    def __str__(self) -> str:
+        """Return the whole address, which most servers accept as the user name."""
+        return f"{self.local}@{self.domain}"
+
+
+def parse_address(text: str) -> MailAddress:
+    """Return the local part and the domain of an address; raise InvalidAddress."""
+    local, _, domain = text.strip().rpartition("@")
+    pattern = _QUOTED if local.startswith('"') else _DOT_ATOM
+    if not pattern.fullmatch(local) or not local.isprintable():
+        raise InvalidAddress("no valid name before the @")
+    host = _ascii_name(domain)
+    if host is None:
+        raise InvalidAddress("no valid domain after the @")
+    address = MailAddress(local, host)
+    if len(str(address).encode()) > MAX_ADDRESS:
+        raise InvalidAddress("too long")
+    return address
+
+
+def host_name(text: str) -> str | None:
+    """Return a name in ASCII and lower case if it can be the name of a public host.
+
+    IP addresses in any notation, names without a dot and names in domains of local networks are
+    not public.
+    """
+    name = _ascii_name(text)
+    if name is None or any(is_within(name, local) for local in _LOCAL):
+        return None
+    return name
+
+
+def _ascii_name(text: str) -> str | None:
+    """Return a domain name of several labels in ASCII and lower case; None if it is invalid."""
+    try:
+        name = idna.encode(text.removesuffix("."), uts46=True).decode()
+    except UnicodeError:
+        return None
+    labels = name.split(".")
+    if len(name) > 253 or len(labels) < 2 or labels[-1] == "localhost":
+        return None
+    if not labels[-1][:1].isalpha():
+        return None
+    return name if all(map(_LABEL.fullmatch, labels)) else None
+
+
+def is_within(name: str, domain: str) -> bool:
+    """Return True if a name is the domain or a subdomain of it."""
+    return name == domain or name.endswith(f".{domain}")
+
+
+def base_domain(name: str) -> str:
+    """Return the likely registered domain of a host: example.co.uk, example.org."""
+    labels = name.split(".")
+    has_category = (
+        len(labels) > 2 and len(labels[-1]) == 2 and labels[-2] in _CATEGORIES
+    )
+    return ".".join(labels[-3:] if has_category else labels[-2:])

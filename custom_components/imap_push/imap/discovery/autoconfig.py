@@ -1,6 +1,5 @@
-"""The files with which providers tell mail programs their settings (config-v1.1.xml)."""
+"""Parse the autoconfig files of providers (config-v1.1.xml of Thunderbird)."""
 
-from collections.abc import Iterator
 from typing import Final
 from xml.etree.ElementTree import Element
 
@@ -12,7 +11,7 @@ from .models import Auth, Server
 MAX_SERVERS: Final = 10
 MAX_USERNAME: Final = 320
 
-# "plain" is not among them: what is not encrypted is never chosen for anyone.
+# Without "plain": a server without encryption is never suggested.
 _SECURITY: Final = {"SSL": Security.TLS, "STARTTLS": Security.STARTTLS}
 _AUTH: Final = {
     "OAuth2": Auth.OAUTH2,
@@ -24,7 +23,7 @@ _AUTH: Final = {
 
 
 def read_autoconfig(text: bytes, address: MailAddress) -> list[Server]:
-    """Return the IMAP servers in the order of the file; none if it is no such file."""
+    """Return the IMAP servers in the order of the file; none if the file is not valid."""
     try:
         root = parse_xml(text)
     except UnsafeXml:
@@ -40,11 +39,12 @@ def read_autoconfig(text: bytes, address: MailAddress) -> list[Server]:
 
 
 def _server(element: Element, address: MailAddress) -> Server | None:
-    """Return what an element says, None if that cannot be used."""
-    host = host_name(_filled(_text(element, "hostname"), address))
+    """Return the server of an element, None if a value is missing or invalid."""
+    host = host_name(_substitute(_text(element, "hostname"), address))
     port = _port(_text(element, "port"))
     security = _SECURITY.get(_text(element, "socketType"))
-    auth = tuple(dict.fromkeys(_auth(element)))
+    methods = [_text(item, ".") for item in element.findall("authentication")]
+    auth = dict.fromkeys(_AUTH[name] for name in methods or ["plain"] if name in _AUTH)
     if host is None or port is None or security is None or not auth:
         return None
     return Server(
@@ -52,7 +52,7 @@ def _server(element: Element, address: MailAddress) -> Server | None:
         port=port,
         security=security,
         username=_username(_text(element, "username"), address),
-        auth=auth,
+        auth=tuple(auth),
     )
 
 
@@ -60,32 +60,22 @@ def _text(element: Element, tag: str) -> str:
     return (element.findtext(tag) or "").strip()
 
 
-def _auth(element: Element) -> Iterator[Auth]:
-    kinds = element.findall("authentication")
-    if not kinds:
-        yield Auth.PASSWORD
-    for kind in kinds:
-        if auth := _AUTH.get((kind.text or "").strip()):
-            yield auth
-
-
 def _port(text: str) -> int | None:
-    """Return a port; the digits of other scripts are none."""
+    """Return a port number, None if it is invalid; only ASCII digits are valid."""
     if not (text.isascii() and text.isdecimal() and len(text) <= 5):
         return None
     return port if 0 < (port := int(text)) < 65536 else None
 
 
 def _username(text: str, address: MailAddress) -> str:
-    """Return the user name, which is the address unless the file tells one that can be used."""
-    name = _filled(text, address)
+    """Return the user name; the address if the file has no valid one."""
+    name = _substitute(text, address)
     if not name or len(name) > MAX_USERNAME or not name.isprintable() or "%" in name:
         return str(address)
     return name
 
 
-def _filled(text: str, address: MailAddress) -> str:
-    """Put the address where a file has room for it."""
+def _substitute(text: str, address: MailAddress) -> str:
     for placeholder, value in (
         ("%EMAILADDRESS%", str(address)),
         ("%EMAILLOCALPART%", address.local),

@@ -1,4 +1,4 @@
-"""What the name servers say of a domain's mail (RFC 6186, RFC 8314, MX)."""
+"""Query the DNS records for the mail of a domain (RFC 6186, RFC 8314, MX)."""
 
 from collections.abc import Awaitable
 from dataclasses import dataclass
@@ -9,23 +9,23 @@ import pycares
 
 from ..models import Security
 from .address import host_name
-from .ranked import ask
+from .first_answer import gather_until
 
-DEADLINE: Final = 4.0  # seconds
+DEADLINE_SECONDS: Final = 4.0
 
 _SERVICES: Final = (("_imaps._tcp", Security.TLS), ("_imap._tcp", Security.STARTTLS))
 
 
 class Resolver(Protocol):
-    """As much of aiodns.DNSResolver as is needed."""
+    """The part of the interface of aiodns.DNSResolver that discovery needs."""
 
     def query_dns(self, host: str, qtype: str, /) -> Awaitable[pycares.DNSResult]:
-        """Ask for records; raise DNSError."""
+        """Query the records of a name; raise DNSError."""
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """Where IMAP is offered."""
+    """Host, port and encryption of an IMAP service."""
 
     host: str
     port: int
@@ -33,20 +33,20 @@ class Service:
 
 
 async def find_services(resolver: Resolver, domain: str) -> list[Service]:
-    """Return where a domain offers IMAP: TLS from the first byte comes first (RFC 8314 3)."""
-    questions = [
+    """Return the IMAP services of a domain (SRV); implicit TLS comes first (RFC 8314 3)."""
+    queries = [
         _services(resolver, f"{label}.{domain}", security)
         for label, security in _SERVICES
     ]
-    answers = await ask(questions, bool, DEADLINE)
-    return [service for answer in answers for service in answer]
+    results = await gather_until(queries, bool, DEADLINE_SECONDS)
+    return [service for services in results for service in services]
 
 
-async def find_exchanges(resolver: Resolver, domain: str) -> list[str]:
-    """Return the hosts that take in the mail of a domain, the preferred one first."""
+async def find_mx_hosts(resolver: Resolver, domain: str) -> list[str]:
+    """Return the hosts of the MX records of a domain, the preferred one first."""
     records = [
         record
-        for record in await _answers(resolver, domain, "MX")
+        for record in await _query(resolver, domain, "MX")
         if isinstance(record, pycares.MXRecordData)
     ]
     records.sort(key=lambda record: record.priority)
@@ -54,21 +54,22 @@ async def find_exchanges(resolver: Resolver, domain: str) -> list[str]:
 
 
 async def find_alias(resolver: Resolver, name: str) -> str | None:
-    """Return which host a name stands for (CNAME)."""
-    for record in await _answers(resolver, name, "CNAME"):
+    """Return the target of the CNAME record of a name, None if there is none."""
+    for record in await _query(resolver, name, "CNAME"):
         if isinstance(record, pycares.CNAMERecordData):
             return host_name(record.cname)
     return None
 
 
 async def _services(resolver: Resolver, name: str, security: Security) -> list[Service]:
-    """Return the services of one name; a target of "." says that there is none (RFC 6186 3.4).
+    """Return the services of one name; the target "." means that there is none (RFC 6186 3.4).
 
-    Of equals the heaviest comes first: one user needs no balance (RFC 2782).
+    Within a priority, the record with the greatest weight comes first. RFC 2782 selects one at
+    random to balance the load, which is not necessary for one user.
     """
     records = [
         record
-        for record in await _answers(resolver, name, "SRV")
+        for record in await _query(resolver, name, "SRV")
         if isinstance(record, pycares.SRVRecordData)
     ]
     records.sort(key=lambda record: (record.priority, -record.weight))
@@ -79,10 +80,10 @@ async def _services(resolver: Resolver, name: str, security: Security) -> list[S
     ]
 
 
-async def _answers(resolver: Resolver, name: str, kind: str) -> list[object]:
-    """Return the records of a name; none where there are none, or no name server."""
+async def _query(resolver: Resolver, name: str, record_type: str) -> list[object]:
+    """Return the records of a name; none if the query fails."""
     try:
-        result = await resolver.query_dns(name, kind)
+        result = await resolver.query_dns(name, record_type)
     except DNSError:
         return []
     return [record.data for record in result.answer]

@@ -1,4 +1,4 @@
-"""Servers that nobody told of, under the names and ports that are usual."""
+"""Try the usual names and ports of IMAP servers."""
 
 import ssl
 from typing import Final
@@ -6,10 +6,10 @@ from typing import Final
 from ..models import Account, Security
 from ..wire.connection import Connection
 from .address import MailAddress
+from .first_answer import gather_until
 from .models import Server
-from .ranked import ask
 
-DEADLINE: Final = 4.0  # seconds
+DEADLINE_SECONDS: Final = 4.0
 
 _PREFIXES: Final = ("imap.", "mail.", "")
 _PORTS: Final = ((993, Security.TLS), (143, Security.STARTTLS))
@@ -18,9 +18,10 @@ _PORTS: Final = ((993, Security.TLS), (143, Security.STARTTLS))
 async def guess_server(
     address: MailAddress, ssl_context: ssl.SSLContext
 ) -> Server | None:
-    """Return the best server that answers with a valid certificate; nobody logs in.
+    """Return the best server that answers with a valid certificate, without a login.
 
-    A domain can name any address, so servers in the user's own network are not contacted.
+    The names of a domain can have any address. Only public addresses are contacted, so that a
+    domain cannot direct connections into the local network.
     """
     servers = [
         Server(
@@ -32,12 +33,13 @@ async def guess_server(
         for port, security in _PORTS
         for prefix in _PREFIXES
     ]
-    tries = [_try(server, ssl_context) for server in servers]
-    return next(iter(await ask(tries, lambda _: True, DEADLINE)), None)
+    attempts = [_try_server(server, ssl_context) for server in servers]
+    found = await gather_until(attempts, lambda _: True, DEADLINE_SECONDS)
+    return found[0] if found else None
 
 
-async def _try(server: Server, ssl_context: ssl.SSLContext) -> Server:
-    """Connect, encrypt and take the greeting; raise an ImapError."""
+async def _try_server(server: Server, ssl_context: ssl.SSLContext) -> Server:
+    """Connect, start TLS and read the greeting; return the server or raise an ImapError."""
     account = Account(
         host=server.host,
         port=server.port,

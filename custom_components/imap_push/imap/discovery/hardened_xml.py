@@ -1,4 +1,4 @@
-"""XML of strangers: no document types and so no entities, no depth, no other encodings."""
+"""Parse untrusted XML without document types, entities, deep nesting and unusual encodings."""
 
 from typing import Final
 from xml.etree.ElementTree import Element, TreeBuilder
@@ -6,12 +6,12 @@ from xml.parsers import expat
 
 MAX_DEPTH: Final = 20
 
-# Those that expat knows by itself: for others, Python would load a module.
+# The encodings that expat supports itself: for others, Python would load a codec.
 _ENCODINGS: Final = frozenset({"UTF-8", "UTF-16", "ISO-8859-1", "US-ASCII"})
 
 
 class UnsafeXml(ValueError):
-    """This is not XML, or not of the harmless kind."""
+    """The text is not XML, or uses a feature that is rejected."""
 
 
 def parse_xml(text: bytes) -> Element:
@@ -20,14 +20,11 @@ def parse_xml(text: bytes) -> Element:
 
 
 class _Builder:
-    """Builds a tree of what expat tells."""
-
     def __init__(self) -> None:
         self._depth = 0
         self._tree = TreeBuilder()
 
     def parse(self, text: bytes) -> Element:
-        """Return the root element; raise UnsafeXml."""
         parser = expat.ParserCreate()
         parser.buffer_text = True
         parser.XmlDeclHandler = self._check_encoding
@@ -46,7 +43,7 @@ class _Builder:
             raise UnsafeXml("an unusual encoding")
 
     def _refuse_doctype(self, *_: object) -> None:
-        # All entities but the five of XML itself are declared in a document type.
+        # Only a document type can declare entities other than the five of XML.
         raise UnsafeXml("a document type")
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:

@@ -1,8 +1,7 @@
-"""Fetching small files of strangers."""
+"""Fetch small files from untrusted web servers."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-import contextlib
+from collections.abc import Mapping
 import socket
 from typing import Final
 
@@ -17,18 +16,18 @@ MAX_REDIRECTS: Final = 3
 
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _WINDOWS: Final = frozenset({"negotiate", "ntlm"})
-# A file that unpacks to gigabytes is not asked for, and not read either.
+# No compression: a small compressed file could expand to gigabytes.
 _HEADERS: Final = {"Accept": "text/xml, application/xml", "Accept-Encoding": "identity"}
 
 
 async def fetch(session: aiohttp.ClientSession, url: URL) -> bytes | None:
-    """Return what is at a URL; None if that is nothing, or more than such a file can hold.
+    """Return the content of a URL; None if it does not exist or is larger than MAX_OCTETS.
 
-    Only public addresses are asked. A redirect leads to https only, where nobody can stand in
-    for a host who is not it.
+    Only public addresses are contacted. Redirects are followed to https only, where the
+    certificate identifies the host.
     """
     for _ in range(MAX_REDIRECTS + 1):
-        async with _get(session, url, _HEADERS) as response:
+        async with await _get(session, url, _HEADERS) as response:
             if response.status not in _REDIRECTS:
                 return await _body(response)
             target = url.join(URL(response.headers.get("Location", "")))
@@ -39,29 +38,21 @@ async def fetch(session: aiohttp.ClientSession, url: URL) -> bytes | None:
 
 
 async def asks_for_windows_login(session: aiohttp.ClientSession, url: URL) -> bool:
-    """Return if somebody wants to be told at a URL who asks, in the way of Windows (RFC 4559)."""
-    async with _get(session, url, {}) as response:
-        offered = response.headers.getall("WWW-Authenticate", ())
-    kinds = {words.partition(" ")[0].casefold() for words in offered}
-    return response.status == 401 and not kinds.isdisjoint(_WINDOWS)
+    """Return True if a URL requires Windows authentication (Negotiate or NTLM, RFC 4559)."""
+    async with await _get(session, url, {}) as response:
+        challenges = response.headers.getall("WWW-Authenticate", ())
+    schemes = {challenge.partition(" ")[0].casefold() for challenge in challenges}
+    return response.status == 401 and not schemes.isdisjoint(_WINDOWS)
 
 
-@contextlib.asynccontextmanager
 async def _get(
     session: aiohttp.ClientSession, url: URL, headers: Mapping[str, str]
-) -> AsyncIterator[aiohttp.ClientResponse]:
-    """Ask a public address of the URL's host; raise OSError if it has none.
-
-    The URL that is requested has the address that was checked, so that no second answer of a
-    name server can lead elsewhere. The certificate must be that of the host.
-    """
-    async with await _first_answer(session, url, headers) as response:
-        yield response
-
-
-async def _first_answer(
-    session: aiohttp.ClientSession, url: URL, headers: Mapping[str, str]
 ) -> aiohttp.ClientResponse:
+    """Request a URL from a public address of its host; raise OSError if it has none.
+
+    The request goes to the address that was checked: a second DNS lookup could return another
+    one. The certificate must be that of the host.
+    """
     error: OSError = OSError("the name has no public address")
     for address in filter(is_public, await addresses_of(url.raw_host or "")):
         try:
@@ -89,7 +80,7 @@ async def _body(response: aiohttp.ClientResponse) -> bytes | None:
 
 
 async def addresses_of(host: str) -> list[str]:
-    """Return the addresses of a host, those of IPv4 first: more networks have a way to them."""
+    """Return the addresses of a host, IPv4 first: not all networks can reach IPv6 addresses."""
     found = await asyncio.get_running_loop().getaddrinfo(
         host, 443, type=socket.SOCK_STREAM
     )

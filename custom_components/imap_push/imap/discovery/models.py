@@ -1,4 +1,4 @@
-"""What is found out about a mail address."""
+"""The results of discovery."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,14 +7,14 @@ from ..models import Security
 
 
 class Auth(StrEnum):
-    """How one signs in."""
+    """How the user signs in."""
 
     PASSWORD = "password"
     OAUTH2 = "oauth2"
 
 
 class Source(StrEnum):
-    """Where settings come from."""
+    """The source of the settings."""
 
     BUNDLED = "bundled"
     MX = "mx"
@@ -27,7 +27,7 @@ class Source(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
-    """Where and how to sign in; `auth` has the preferred way first."""
+    """An IMAP server and how to sign in; `auth` has the preferred method first."""
 
     host: str
     port: int
@@ -38,13 +38,14 @@ class Server:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
-    """A well-known provider of mail.
+    """A well-known mail provider.
 
-    `host` is None where there is no IMAP at all. `takes_local_part`: the user name is what
-    stands before the @. `needs_app_password`: it takes no usual password. `page` is where to
-    make one; of the others, where to switch IMAP on or to read about it. `oauth` is the key of
-    the provider for OAuth2, None where it needs endpoints of one's own.
-    `hint` is the key of what to do first, or to know.
+    `host` is None if the provider does not offer IMAP. `takes_local_part`: the user name is the
+    local part of the address. `needs_app_password`: the password of the account is not accepted.
+    `page` is where to create an app password; for other providers, where to enable IMAP or its
+    documentation. `oauth` is the key of the OAuth2 provider, None if there is none or the user
+    has to enter the endpoints. `hint` is the key of a text about what the user has to do first,
+    or should know.
     """
 
     key: str
@@ -64,10 +65,10 @@ class Provider:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Discovery:
-    """Settings that were found; `server` is None where the provider offers no IMAP.
+    """The settings that were found; `server` is None if the provider does not offer IMAP.
 
-    Unless `is_trusted`, someone on the way could have made them up, or nobody said them: they
-    are to be confirmed before a password is sent.
+    Unless `is_trusted`, the settings are a guess, or an attacker on the network could have forged
+    them: the user has to confirm them before a password is sent.
     """
 
     server: Server | None

@@ -1,4 +1,4 @@
-"""The bundled table of well-known providers."""
+"""The bundled table of well-known providers (providers.json)."""
 
 from collections.abc import Mapping
 import ipaddress
@@ -41,7 +41,7 @@ def _provider(key: str, facts: Mapping[str, Any]) -> Provider:
     )
 
 
-# Read when the module is imported, which Home Assistant does off the event loop.
+# Read when the module is imported, which Home Assistant does in an executor.
 PROVIDERS: Final[Mapping[str, Provider]] = {
     key: _provider(key, facts)
     for key, facts in json.loads(
@@ -54,8 +54,8 @@ _BY_DOMAIN: Final = {
 _BY_MX: Final = {
     suffix: provider for provider in PROVIDERS.values() for suffix in provider.mx
 }
-# Of several at one host, the one for domains of one's own is the last in the table. What runs
-# in the user's own network can be anyone's.
+# If several providers share a host, the last in the table counts: it is the one for custom domains.
+# A server on loopback can belong to any provider.
 _BY_HOST: Final = {
     provider.host: provider
     for provider in PROVIDERS.values()
@@ -63,7 +63,7 @@ _BY_HOST: Final = {
 }
 
 
-# Not one provider, but what a company runs itself. IMAP is off there unless somebody wants it.
+# Not a provider, but a server that a company runs itself. IMAP is disabled there by default.
 EXCHANGE: Final = Provider(
     key="exchange",
     name="Exchange",
@@ -74,29 +74,29 @@ EXCHANGE: Final = Provider(
 
 
 def provider_of_domain(domain: str) -> Provider | None:
-    """Return whose mail addresses end in this domain."""
+    """Return the provider whose mail addresses have this domain."""
     return _BY_DOMAIN.get(domain)
 
 
 def provider_of_host(host: str) -> Provider | None:
-    """Return whose server has this name."""
+    """Return the provider whose IMAP server has this name."""
     return _BY_HOST.get(host.casefold().rstrip("."))
 
 
-def provider_of_mx(exchange: str) -> Provider | None:
-    """Return who takes in the mail of a domain of one's own, by a name of its MX records."""
-    labels = exchange.split(".")
+def provider_of_mx(host: str) -> Provider | None:
+    """Return the provider of a custom domain by a host of its MX records."""
+    labels = host.split(".")
     for start in range(len(labels) - 1):
         if provider := _BY_MX.get(".".join(labels[start:])):
             return provider
     return None
 
 
-def settings_at(provider: Provider, address: MailAddress, source: Source) -> Discovery:
-    """Return what the table says of an address.
+def settings_for(provider: Provider, address: MailAddress, source: Source) -> Discovery:
+    """Return the settings of an address at a provider of the table.
 
-    At a domain of one's own the user name is the whole address. What runs in the user's own
-    network may be elsewhere, or not at all.
+    At a custom domain, the user name is always the whole address. Settings on loopback (Proton
+    Mail Bridge) are not trusted: the server may run on another host, or not at all.
     """
     is_own_domain = address.domain not in provider.domains
     server = provider.host and Server(

@@ -1,4 +1,4 @@
-"""From a mail address to the settings of its server: all sources at once, the best wins."""
+"""Query all sources of server settings for a mail address concurrently."""
 
 import asyncio
 from collections.abc import Iterable
@@ -12,7 +12,8 @@ from yarl import URL
 from ..models import Security
 from .address import MailAddress, base_domain, host_name, is_within, parse_address
 from .autoconfig import read_autoconfig
-from .dns import Resolver, Service, find_alias, find_exchanges, find_services
+from .dns import Resolver, Service, find_alias, find_mx_hosts, find_services
+from .first_answer import gather_until
 from .guess import guess_server
 from .http import asks_for_windows_login, fetch
 from .models import Discovery, Server, Source
@@ -22,17 +23,17 @@ from .providers import (
     provider_of_domain,
     provider_of_host,
     provider_of_mx,
-    settings_at,
+    settings_for,
 )
-from .ranked import ask
 
-# Seconds: for all together, and for the files of one source.
-DEADLINE: Final = 5.0
-FETCH_DEADLINE: Final = 4.0
+# For all sources together, and for the files of one source.
+DEADLINE_SECONDS: Final = 5.0
+FETCH_DEADLINE_SECONDS: Final = 4.0
 
 ISPDB: Final = "https://autoconfig.thunderbird.net/v1.1"
 
-_PLACES: Final = (
+# The prefix of the host, and the path, of the autoconfig file of a domain.
+_AUTOCONFIG_LOCATIONS: Final = (
     ("autoconfig.", "/mail/config-v1.1.xml"),
     ("", "/.well-known/autoconfig/mail/config-v1.1.xml"),
 )
@@ -48,40 +49,40 @@ async def discover(
     ssl_context: ssl.SSLContext | None = None,
     ispdb: str = ISPDB,
 ) -> list[Discovery]:
-    """Return what is found, the best first: after five seconds at most, and without a network.
+    """Return the settings that are found within five seconds, the best first.
 
-    Nobody is asked about the addresses of well-known providers, nor about names of a local
-    network. Only public addresses are contacted: a domain can name any address. Without a
-    `ssl_context` nothing is guessed. Raises InvalidAddress, and nothing else.
+    For the domains of well-known providers and of local networks, nothing is sent. Otherwise only
+    public addresses are contacted, so that a domain cannot direct requests into the local
+    network. Without `ssl_context`, no servers are guessed. Raises only InvalidAddress.
     """
     parsed = parse_address(address)
     if provider := provider_of_domain(parsed.domain):
-        return [settings_at(provider, parsed, Source.BUNDLED)]
+        return [settings_for(provider, parsed, Source.BUNDLED)]
     if host_name(parsed.domain) is None:
         return []
     search = _Search(parsed, session, resolver, ispdb)
     sources = [
-        search.known_exchange(),
+        search.mx_provider(),
         search.autoconfig(),
         search.services(),
         search.ispdb(),
-        search.microsoft(),
+        search.microsoft365(),
         search.plain_autoconfig(),
-        search.exchange(),
+        search.mx_autoconfig(),
     ]
     if ssl_context is not None:
         sources.append(search.guess(ssl_context))
-    sources.append(search.microsoft_exchange())
-    return _best_first(await ask(sources, _is_final, DEADLINE))
+    sources.append(search.exchange_server())
+    return _best_first(await gather_until(sources, _is_final, DEADLINE_SECONDS))
 
 
 def _is_final(found: Iterable[Discovery]) -> bool:
     return any(discovery.is_trusted for discovery in found)
 
 
-def _best_first(answers: Iterable[list[Discovery]]) -> list[Discovery]:
-    """Return each server once; what is trusted comes before what is not."""
-    found = [discovery for answer in answers for discovery in answer]
+def _best_first(results: Iterable[list[Discovery]]) -> list[Discovery]:
+    """Return the settings without duplicate servers; trusted settings come first."""
+    found = [discovery for result in results for discovery in result]
     found.sort(key=lambda discovery: not discovery.is_trusted)
     unique: dict[Server | None, Discovery] = {}
     for discovery in found:
@@ -90,7 +91,7 @@ def _best_first(answers: Iterable[list[Discovery]]) -> list[Discovery]:
 
 
 class _Search:
-    """What each of the sources says of an address."""
+    """The sources of settings for one address; each method queries one of them."""
 
     def __init__(
         self,
@@ -104,66 +105,72 @@ class _Search:
         self._session = session
         self._resolver = resolver
         self._ispdb = URL(ispdb)
-        self._exchanges = asyncio.ensure_future(find_exchanges(resolver, self._domain))
+        self._mx_hosts = asyncio.ensure_future(find_mx_hosts(resolver, self._domain))
 
-    async def known_exchange(self) -> list[Discovery]:
-        """Return the well-known provider that takes in the mail of the domain.
+    async def mx_provider(self) -> list[Discovery]:
+        """Return the settings of the well-known provider in the MX records of the domain.
 
-        This is trusted though name servers sign nothing: a forged answer leads to no worse
-        place than another well-known provider.
+        They are trusted although DNS is not signed: a forged record can only select another
+        well-known provider.
         """
-        for exchange in await self._exchanges:
-            if provider := provider_of_mx(exchange):
-                return [settings_at(provider, self._address, Source.MX)]
+        for host in await self._mx_hosts:
+            if provider := provider_of_mx(host):
+                return [settings_for(provider, self._address, Source.MX)]
         return []
 
-    async def microsoft(self) -> list[Discovery]:
-        """Return Microsoft 365 if Outlook finds the domain there, though its MX filters first."""
+    async def microsoft365(self) -> list[Discovery]:
+        """Return Microsoft 365 if the Autodiscover record of the domain points to it.
+
+        The MX records of such a domain may name a spam filter.
+        """
         alias = await find_alias(self._resolver, f"autodiscover.{self._domain}")
         if alias != _MICROSOFT_AUTODISCOVER:
             return []
-        return [settings_at(PROVIDERS["microsoft365"], self._address, Source.MX)]
+        return [settings_for(PROVIDERS["microsoft365"], self._address, Source.MX)]
 
     async def autoconfig(self) -> list[Discovery]:
-        """Return what the domain says with TLS. It may have an answer for each address."""
+        """Return the autoconfig of the domain over https, which may depend on the address."""
         query = {"emailaddress": str(self._address)}
         urls = [
             url.with_query(query) for url in _autoconfig_urls("https", self._domain)
         ]
-        return await self._read(urls, Source.AUTOCONFIG, is_trusted=True)
+        return await self._read_first(urls, Source.AUTOCONFIG, is_trusted=True)
 
     async def plain_autoconfig(self) -> list[Discovery]:
-        """Return what the domain, or someone on the way, says without TLS.
+        """Return the autoconfig of the domain over http, where an attacker could forge it.
 
-        The address is not for all to read.
+        The address is not sent: it would be readable.
         """
         urls = _autoconfig_urls("http", self._domain)
-        return await self._read(urls, Source.AUTOCONFIG, is_trusted=False)
+        return await self._read_first(urls, Source.AUTOCONFIG, is_trusted=False)
 
     async def ispdb(self) -> list[Discovery]:
-        """Return what Thunderbird's table says of the domain."""
-        return await self._read(
+        """Return the entry of the domain in the ISPDB, the database of Thunderbird."""
+        return await self._read_first(
             [self._ispdb / self._domain], Source.ISPDB, is_trusted=True
         )
 
-    async def exchange(self) -> list[Discovery]:
-        """Return what those say of themselves who take in the mail of the domain.
+    async def mx_autoconfig(self) -> list[Discovery]:
+        """Return the ISPDB entry or the autoconfig of the domain of the preferred MX host.
 
-        Thunderbird's table has no settings of strangers in it, whatever the name servers say.
+        Only the ISPDB is trusted: a forged MX record could name any domain, but the ISPDB has
+        only the settings of providers.
         """
-        domains = {base_domain(exchange): None for exchange in await self._exchanges}
-        domain = next(iter(domains), self._domain)
+        hosts = await self._mx_hosts
+        domain = base_domain(hosts[0]) if hosts else self._domain
         if domain == self._domain:
             return []
-        known = await self._read([self._ispdb / domain], Source.MX, is_trusted=True)
+        known = await self._read_first(
+            [self._ispdb / domain], Source.MX, is_trusted=True
+        )
         urls = _autoconfig_urls("https", domain)
-        return known or await self._read(urls, Source.MX, is_trusted=False)
+        return known or await self._read_first(urls, Source.MX, is_trusted=False)
 
     async def services(self) -> list[Discovery]:
-        """Return the services that the domain announces (RFC 6186).
+        """Return the services in the SRV records of the domain (RFC 6186).
 
-        One under another domain has to be confirmed, as name servers sign nothing (RFC 6186
-        6); within the domain, and at a well-known provider, the certificate says who it is.
+        A service in another domain is not trusted, as DNS is not signed (RFC 6186 6). Within the
+        domain, and at a well-known provider, the certificate proves the identity.
         """
         return [
             self._discovery(
@@ -176,19 +183,22 @@ class _Search:
         ]
 
     async def guess(self, ssl_context: ssl.SSLContext) -> list[Discovery]:
-        """Return a server under a usual name, if there is one."""
+        """Return the server with one of the usual names, if there is one."""
         server = await guess_server(self._address, ssl_context)
         if server is None:
             return []
         return [self._discovery(server, Source.GUESS, is_trusted=False)]
 
-    async def microsoft_exchange(self) -> list[Discovery]:
-        """Return where the domain runs Exchange, under one of the usual names (MS-OXDISCO 3.1.5.3).
+    async def exchange_server(self) -> list[Discovery]:
+        """Return the Exchange server of the domain by its Autodiscover URL (MS-OXDISCO 3.1.5.3).
 
-        IMAP may be elsewhere, or not switched on: it is not by default. Nobody is told who asks.
+        IMAP may run on another host, or may be disabled, which is the default. The address is not
+        sent.
         """
         hosts = [f"autodiscover.{self._domain}", self._domain]
-        found = await ask(map(self._exchange_at, hosts), bool, FETCH_DEADLINE)
+        found = await gather_until(
+            map(self._exchange_at, hosts), bool, FETCH_DEADLINE_SECONDS
+        )
         return [
             Discovery(
                 server=self._server(Service(host, 993, Security.TLS)),
@@ -200,23 +210,22 @@ class _Search:
         ][:1]
 
     async def _exchange_at(self, host: str) -> str | None:
-        """Return the host if it is one with Exchange."""
+        """Return the host if it has the Autodiscover URL of Exchange."""
         url = URL.build(scheme="https", host=host, path=_AUTODISCOVER)
         return host if await asks_for_windows_login(self._session, url) else None
 
-    async def _read(
+    async def _read_first(
         self, urls: Iterable[URL], source: Source, *, is_trusted: bool
     ) -> list[Discovery]:
-        """Return what the first file says that says anything."""
+        """Return the settings of the first autoconfig file that has any."""
         files = [self._servers(url) for url in urls]
-        answers = await ask(files, bool, FETCH_DEADLINE)
-        servers = next(filter(None, answers), [])
+        results = await gather_until(files, bool, FETCH_DEADLINE_SECONDS)
+        servers = next(filter(None, results), [])
         return [
             self._discovery(server, source, is_trusted=is_trusted) for server in servers
         ]
 
     async def _servers(self, url: URL) -> list[Server]:
-        """Return the servers that the file at a URL tells of."""
         text = await fetch(self._session, url)
         return read_autoconfig(text, self._address) if text else []
 
@@ -231,7 +240,7 @@ class _Search:
     def _discovery(
         self, server: Server, source: Source, *, is_trusted: bool
     ) -> Discovery:
-        """Add what is known of a server: how to sign in there is not for others to say."""
+        """Return the settings; a well-known provider of the server determines how to sign in."""
         if provider := provider_of_host(server.host):
             server = dataclasses.replace(server, auth=provider.auth)
         return Discovery(
@@ -242,5 +251,5 @@ class _Search:
 def _autoconfig_urls(scheme: str, domain: str) -> list[URL]:
     return [
         URL.build(scheme=scheme, host=prefix + domain, path=path)
-        for prefix, path in _PLACES
+        for prefix, path in _AUTOCONFIG_LOCATIONS
     ]

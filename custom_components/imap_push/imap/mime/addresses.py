@@ -1,4 +1,4 @@
-"""Parse address fields (RFC 5322 3.4, 4.4), also those that do not follow the RFC."""
+"""Parse address fields (RFC 5322 3.4, 4.4), including malformed ones."""
 
 from collections.abc import Iterator
 from itertools import chain
@@ -7,24 +7,24 @@ from typing import Final, NamedTuple
 
 from .characters import visible
 from .charset import decode
-from .lexemes import content, lexemes
+from .lexemes import lexemes, unquoted
 
 type _Lexeme = tuple[str, bytes]
 
-# What mail programs accept. Dots at odd places and a second @ are invalid, but in use.
+# The addresses that mail programs accept. Misplaced dots and a second @ are invalid, but common.
 _ADDRESS: Final = re.compile(
     rb'(?:"(?:[^"\\]|\\.)*+"|[^\s"@<>()]++)++(?:@[^\s"@<>()]++)++', re.DOTALL
 )
-# A local part without a domain, as cron, a NAS or an alarm panel writes it.
+# A local part without a domain, as sent by cron, a NAS or an alarm panel.
 _LOCAL_PART: Final = re.compile(rb"[\w!#$%&'*+/=?^`{|}~.-]++", re.ASCII)
 # The source route of `<@a.example,@b.example:ada@example.com>` (RFC 5322 4.4).
 _ROUTE: Final = re.compile(rb"(?:[, ]*+@[^\s@,:]++)++[, ]*+: ?")
-# An address within a text. Each word is matched once.
+# An address within a text. A match starts only after a space or bracket, for linear time.
 _IN_TEXT: Final = re.compile(
     rb"(?<![^ \[\]])[^ @\[\]]++(?:@(?:\[[^ @\[\]]*+\]|[^ @\[\]]++))++"
 )
-# The form of nearly all fields. It needs none of the other rules.
-_ORDINARY: Final = re.compile(
+# The form of most fields, which is parsed without the general rules.
+_COMMON_FORM: Final = re.compile(
     rb"""[ ]*+
     (?:(?:"(?P<quoted>[^"\\]*+)"|(?P<name>[^"()<>,:;@\\\[\]\0-\x1f\x7f]*+))[ ]*+
        <(?P<address>[\w.+-]++@[\w.-]++)>
@@ -32,12 +32,12 @@ _ORDINARY: Final = re.compile(
     [ ]*+(?:,|\Z)""",
     re.VERBOSE | re.ASCII,
 )
-# White space that is not ASCII, and controls that Python counts as white space.
+# White space that is not ASCII, and control characters that Python considers white space.
 _ODD_SPACE: Final = re.compile(r"[^\S ]")
 
 
 class Mailbox(NamedTuple):
-    """One mailbox: its display name with encoded words, and its address.
+    """A mailbox: its display name, not yet decoded (RFC 2047), and its address.
 
     `address` has no domain if the field has none (`root`).
     """
@@ -47,25 +47,26 @@ class Mailbox(NamedTuple):
 
 
 def mailboxes(field: bytes) -> Iterator[Mailbox]:
-    """Yield the mailboxes of an address field in order, also those of groups; total on any bytes.
+    """Yield the mailboxes of an address field in order, including those of groups.
 
-    Encoded words are not decoded before: their content is never structure. An address with an
-    invisible character is left out: without the character, it would be another address.
+    Accepts any octets. The field must not be decoded before: the content of an encoded-word is
+    never structure (RFC 2047 6.2). An address with an invisible character is left out, as without
+    the character it would be a different address.
     """
     position = 0
-    while position < len(field) and (match := _ORDINARY.match(field, position)):
+    while position < len(field) and (match := _COMMON_FORM.match(field, position)):
         quoted, name, address, bare = match.groups()
         yield Mailbox((quoted or name or b"").strip(), (address or bare).decode())
         position = match.end()
     if position < len(field):
-        yield from _unusual(field[position:])
+        yield from _mailboxes_of_any_form(field[position:])
 
 
 def complete_entries(field: bytes) -> bytes:
-    """Return the beginning of a field that was cut, without the entry in which it was cut.
+    """Return the beginning of a truncated field without its incomplete last entry.
 
-    A comma that is quoted ends no entry: what is before it would be read as an address, and be
-    another one than that of the whole field.
+    A comma in a quoted string or a comment does not end an entry: the text before it could be
+    read as an address that the complete field does not contain.
     """
     end = position = 0
     for kind, octets in lexemes(field):
@@ -77,83 +78,81 @@ def complete_entries(field: bytes) -> bytes:
     return field[:end]
 
 
-def _unusual(field: bytes) -> Iterator[Mailbox]:
-    """Yield the mailboxes of a field, or of the rest of one, in any form."""
-    # `held` are entries without an address. They may be the first part of a name with an unquoted
-    # comma: `Lovelace, Ada <ada@example.com>`.
-    held: list[list[_Lexeme]] = []
+def _mailboxes_of_any_form(field: bytes) -> Iterator[Mailbox]:
+    """Yield the mailboxes of a field, or of the rest of a field, by the general rules."""
+    # `pending` are entries without an address. They may be the first part of a display name with
+    # an unquoted comma: `Lovelace, Ada <ada@example.com>`.
+    pending: list[list[_Lexeme]] = []
     outside: list[_Lexeme] = []
     brackets: list[bytes] = []
     inside: list[_Lexeme] | None = None
     is_group = False
     for kind, octets in chain(lexemes(field), [("", b"")]):
         if inside is not None:
-            if kind not in {"", "<", ">", ",", ";"} or _is_route(kind, inside):
+            # A comma in a source route does not end the address.
+            is_route = kind == "," and _joined(inside[:4]).startswith(b"@")
+            if kind not in {"", "<", ">", ",", ";"} or is_route:
                 inside.append((kind, octets))
                 continue
-            brackets.append(_specification(_joined(inside)))
+            brackets.append(_addr_spec(_joined(inside)))
             inside = None
             if kind == ">":
                 continue
         if kind == "<":
             inside = []
         elif kind == ":":
-            # What came before is the name of a group.
-            yield from _alone(held)
-            held, outside, is_group = [], [], True
+            # The text before the colon is the name of a group.
+            yield from _local_parts(pending)
+            pending, outside, is_group = [], [], True
         elif kind in {",", ";", ""}:
             if brackets:
-                found = _bracketed([*chain(*held), *outside], brackets)
+                found = _name_addr([*chain(*pending), *outside], brackets)
                 # `ada@example.com <>`: the address is before the null path.
-                yield from found or _bare(outside) or _alone(held)
-                held = []
-            elif found := _bare(outside):
-                yield from _alone(held)
-                held = []
+                yield from found or _addr_specs(outside) or _local_parts(pending)
+                pending = []
+            elif found := _addr_specs(outside):
+                yield from _local_parts(pending)
+                pending = []
                 yield from found
             elif outside:
-                held.append([*outside, ("text", octets)])
+                pending.append([*outside, ("text", octets)])
             if not kind or (kind == ";" and is_group):
-                yield from _alone(held)
-                held, is_group = [], False
+                yield from _local_parts(pending)
+                pending, is_group = [], False
             outside, brackets = [], []
         else:
             outside.append((kind, octets))
 
 
-def _is_route(kind: str, inside: list[_Lexeme]) -> bool:
-    """Return whether a comma within brackets belongs to a source route."""
-    return kind == "," and _joined(inside[:4]).startswith(b"@")
-
-
-def _bracketed(outside: list[_Lexeme], brackets: list[bytes]) -> list[Mailbox]:
-    """Return the mailbox of `name <address>`; of several pairs of brackets, the first counts."""
+def _name_addr(outside: list[_Lexeme], brackets: list[bytes]) -> list[Mailbox]:
+    """Return the mailbox of `name <address>`; of several addresses, the first one counts."""
     with_domain = (address for address in brackets if b"@" in address)
     address = next(with_domain, next(filter(None, brackets), b""))
     return [*_mailbox(_name(outside), address)]
 
 
-def _bare(outside: list[_Lexeme]) -> list[Mailbox]:
-    """Return the mailboxes of an entry without brackets that has an address with a domain."""
+def _addr_specs(outside: list[_Lexeme]) -> list[Mailbox]:
+    """Return the mailboxes of an entry without brackets; [] if it has no address with a domain."""
     joined = _joined(outside)
     if b"@" not in joined:
         return []
     if _ADDRESS.fullmatch(joined):
-        return [*_mailbox(_comment(outside), _specification(joined))]
-    # `Ada ada@example.com`: only unquoted text counts, as anyone can quote another's address.
+        return [*_mailbox(_comment(outside), _addr_spec(joined))]
+    # `Ada ada@example.com`: only unquoted text counts. A display name may quote the address of
+    # another person.
     text = b"".join(octets if kind == "text" else b" " for kind, octets in outside)
     if match := _IN_TEXT.search(text):
         name = _name(outside).replace(match[0], b"", 1)
-        return [*_mailbox(name, _specification(match[0]))]
+        return [*_mailbox(name, _addr_spec(match[0]))]
     quoted = [octets for kind, octets in outside if kind not in {"space", "comment"}]
     if len(quoted) == 1 and quoted[0].startswith(b'"'):
-        return [*mailboxes(content(quoted[0]))]
+        return [*mailboxes(unquoted(quoted[0]))]
     return []
 
 
-def _alone(held: list[list[_Lexeme]]) -> Iterator[Mailbox]:
-    """Yield the mailboxes of entries that are a local part alone."""
-    for lexeme_list in held:
+def _local_parts(pending: list[list[_Lexeme]]) -> Iterator[Mailbox]:
+    """Yield the mailboxes of entries that consist of a local part only."""
+    for lexeme_list in pending:
         local_part = _joined(lexeme_list[:-1])
         if _LOCAL_PART.fullmatch(local_part) and b"=?" not in local_part:
             yield from _mailbox(_comment(lexeme_list), local_part)
@@ -166,25 +165,25 @@ def _mailbox(name: bytes, address: bytes) -> Iterator[Mailbox]:
 
 
 def _joined(lexeme_list: list[_Lexeme]) -> bytes:
-    """Return lexemes as an address: without comments, and without spaces around "." and "@"."""
+    """Join the lexemes of an address without comments, and without spaces around "." and "@"."""
     parts: list[bytes] = []
-    is_apart = False
+    has_space = False
     for kind, octets in lexeme_list:
         if kind in {"space", "comment"}:
-            is_apart = True
+            has_space = True
             continue
-        if is_apart and parts:
+        if has_space and parts:
             if not (
                 parts[-1].endswith((b".", b"@")) or octets.startswith((b".", b"@"))
             ):
                 parts.append(b" ")
         parts.append(octets)
-        is_apart = False
+        has_space = False
     return b"".join(parts)
 
 
-def _specification(joined: bytes) -> bytes:
-    """Return the address without source route and apostrophes around it, b"" if it is invalid."""
+def _addr_spec(joined: bytes) -> bytes:
+    """Return an address without source route and enclosing apostrophes, b"" if it is invalid."""
     if route := _ROUTE.match(joined):
         joined = joined[route.end() :]
     if joined.startswith(b"'") and joined.endswith(b"'"):
@@ -194,9 +193,9 @@ def _specification(joined: bytes) -> bytes:
 
 
 def _name(outside: list[_Lexeme]) -> bytes:
-    """Return the display name, or the last comment, which old mailers use as one."""
+    """Return the display name, or the last comment, which old mailers use as the name."""
     name = b"".join(
-        content(octets) if kind == "quoted" else b" " if kind == "comment" else octets
+        unquoted(octets) if kind == "quoted" else b" " if kind == "comment" else octets
         for kind, octets in outside
         if kind not in {'"', ">"}
     )
@@ -205,4 +204,4 @@ def _name(outside: list[_Lexeme]) -> bytes:
 
 def _comment(outside: list[_Lexeme]) -> bytes:
     comments = [octets for kind, octets in outside if kind == "comment"]
-    return content(comments[-1]) if comments else b""
+    return unquoted(comments[-1]) if comments else b""

@@ -1,4 +1,4 @@
-"""The files of a message: every part that a mail program would show as one."""
+"""List the attachments of a message: all parts that a mail program shows as files."""
 
 import re
 from typing import Final
@@ -10,27 +10,27 @@ from .media_type import type_of_file, usual_extension
 from .parameters import parameter
 from .part import Part, Role, roles
 
-# Octets of JSON that all attachments, one file name and one Content-ID may take.
+# Limits in octets of JSON: for all attachments, one file name and one Content-ID.
 _MAX_ATTACHMENTS: Final = 7_000
 _MAX_NAME: Final = 500
 _MAX_CONTENT_ID: Final = 200
-# What the names of the fields and the short values take.
+# Octets of JSON of the field names and the short values of one attachment.
 _OVERHEAD: Final = 150
 _UNKNOWN_EXTENSION: Final = ".bin"
 _DISPOSITION: Final = re.compile(r"[a-z][a-z0-9-]{0,30}")
 
 
 def attachments_of(root: Part | None, budget: Budget) -> tuple[Attachment, ...]:
-    """Return the files of a message in order, as many as an event has room for."""
+    """Return the attachments of a message in order, as many as fit into an event."""
     attachments: list[Attachment] = []
-    left = _MAX_ATTACHMENTS
+    remaining = _MAX_ATTACHMENTS
     for part, role in roles(root, budget) if root else ():
         if role is not Role.FILE and role is not Role.RESOURCE:
             continue
         found = describe(part, budget, is_resource=role is Role.RESOURCE)
         texts = f"{found.filename}{found.content_type}{found.part}{found.content_id}"
-        left -= _OVERHEAD + json_size(texts)
-        if left < 0 or budget.is_spent:
+        remaining -= _OVERHEAD + json_size(texts)
+        if remaining < 0 or budget.is_spent:
             budget.truncated = True
             break
         attachments.append(found)
@@ -38,7 +38,7 @@ def attachments_of(root: Part | None, budget: Budget) -> tuple[Attachment, ...]:
 
 
 def describe(part: Part, budget: Budget, *, is_resource: bool = False) -> Attachment:
-    """Return a part as a file. One without a name is called by the number of the part."""
+    """Return a part as an attachment; if it has no name, one with the part number is generated."""
     name = filename_of(part, budget)
     content_type = type_of_file(part.content_type, name)
     content_id = one_line(part.content_id[:_MAX_CONTENT_ID].decode("utf-8", "replace"))
@@ -56,12 +56,15 @@ def describe(part: Part, budget: Budget, *, is_resource: bool = False) -> Attach
 
 
 def filename_of(part: Part, budget: Budget) -> str:
-    """Return the file name that a part declares (RFC 2183, else RFC 2045), "" if it has none."""
+    """Return the declared file name of a part, "" if it has none.
+
+    `filename` of Content-Disposition (RFC 2183) has priority over `name` of Content-Type.
+    """
     name = parameter(part.disposition_parameters, b"filename", budget)
     return budget.text(name or parameter(part.parameters, b"name", budget), _MAX_NAME)
 
 
 def default_filename(number: str, content_type: str) -> str:
-    """Return a file name for a part without one, the same each time."""
+    """Return the generated file name of a part without one; it is always the same."""
     extension = usual_extension(content_type) or _UNKNOWN_EXTENSION
     return f"attachment-{number.replace('.', '-')}{extension}"

@@ -1,4 +1,4 @@
-"""Parse the Authentication-Results field: what a server found out about the sender (RFC 8601)."""
+"""Parse the Authentication-Results field (RFC 8601)."""
 
 from collections.abc import Iterator
 import re
@@ -6,9 +6,9 @@ from typing import Final
 
 from ..models import Authentication
 from .characters import one_line
-from .lexemes import content, lexemes
+from .lexemes import lexemes, unquoted
 
-# Longest name of a server, and of a domain, that is returned.
+# Maximum number of octets of the authserv-id and of the domain.
 _MAX_NAME: Final = 255
 
 _VALUE: Final = rb'("(?:[^"\\]|\\.)*+"|[^\s";=]++)'
@@ -17,7 +17,7 @@ _RESULT: Final = re.compile(
     rb"\s*+([a-z][a-z0-9-]*+)\s*+(?:/\s*+\d++\s*+)?=\s*+([a-z]{1,20})(?![\w-])",
     re.IGNORECASE,
 )
-# What is quoted, such as a reason, is passed over.
+# Other quoted strings, for example a reason, are skipped.
 _HEADER_FROM: Final = re.compile(
     rb'"(?:[^"\\]|\\.)*+"|(?<!\S)header\s*+\.\s*+from\s*+=\s*+' + _VALUE,
     re.IGNORECASE | re.DOTALL,
@@ -27,9 +27,8 @@ _HEADER_FROM: Final = re.compile(
 def parse_authentication(field: bytes) -> Authentication | None:
     """Return the results of an Authentication-Results field; None for an empty field.
 
-    `server` is "" where the field does not name it, as Microsoft's do not, or by a name with
-    characters that are not ASCII: a server removes forged fields with its own name, but not those
-    with a name that only looks like it.
+    `server` is "" if the authserv-id is missing, as in fields of Microsoft, or not ASCII: a server
+    removes forged fields with its own name, but not those with a name that only looks the same.
     """
     if not field.strip():
         return None
@@ -49,7 +48,7 @@ def parse_authentication(field: bytes) -> Authentication | None:
     return Authentication(
         server=server,
         spf=_worst(results.get("spf")),
-        # One good signature is enough, whatever became of the others.
+        # One valid signature is sufficient.
         dkim="pass"
         if "pass" in results.get("dkim", ())
         else _worst(results.get("dkim")),
@@ -59,10 +58,10 @@ def parse_authentication(field: bytes) -> Authentication | None:
 
 
 def _clauses(field: bytes) -> Iterator[bytes]:
-    """Yield what is between the semicolons, without comments.
+    """Yield the text between the semicolons, without comments.
 
-    A comment or quote that is not closed ends the field: what is behind it may be text that the
-    sender brought into it.
+    A comment or quoted string that is not closed ends the field: the rest may be text that the
+    sender injected.
     """
     clause: list[bytes] = []
     for kind, octets in lexemes(field):
@@ -77,7 +76,7 @@ def _clauses(field: bytes) -> Iterator[bytes]:
 
 
 def _header_from(clause: bytes) -> str:
-    """Return the domain that a DMARC result is about, "" if it is not given."""
+    """Return the From domain of a DMARC result, "" if it is not given."""
     values = (match[1] for match in _HEADER_FROM.finditer(clause))
     return _text(next(filter(None, values), b"")).rpartition("@")[2]
 
@@ -90,7 +89,7 @@ def _worst(results: list[str] | None) -> str | None:
 
 
 def _text(value: bytes) -> str:
-    """Return a value, "" if it has invisible characters: without them it would be another one."""
-    octets = content(value) if value.startswith(b'"') else value
+    """Return a value; "" if it has invisible characters, as without them it would differ."""
+    octets = unquoted(value) if value.startswith(b'"') else value
     text = octets[:_MAX_NAME].decode("utf-8", "replace")
     return text if one_line(text) == text else ""

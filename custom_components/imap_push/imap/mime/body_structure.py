@@ -11,27 +11,27 @@ from .parameters import MAX_FIELD, Parameters, mime_fields, parse_field
 from .part import Part, type_of_part
 from .transfer_encoding import encoding_name
 
-# Parts that are read; multiparts count, too.
+# Maximum number of parts that are parsed, including multiparts.
 MAX_PARTS: Final = 1_000
 _DISPOSITION: Final = re.compile(rb"(?:attachment|inline)[ \t]*(?:;|$)", re.IGNORECASE)
 
 
 def parse_structure(structure: Value, budget: Budget) -> Part | None:
-    """Return the parts of a message, None if there is no structure; total on any value.
+    """Return the root of the tree of parts, None if there is no structure. Accepts any value.
 
-    A message/rfc822 has no parts here: its parts belong to another message. Only the first
-    MAX_PARTS parts are read.
+    A message/rfc822 part has no children, as its parts belong to another message. Only the first
+    MAX_PARTS parts are parsed.
     """
     if not isinstance(structure, tuple) or not structure:
         return None
-    reader = _Reader()
-    root = reader.read("", structure)
-    budget.truncated |= reader.is_cut
+    parser = _Parser()
+    root = parser.parse("", structure)
+    budget.truncated |= parser.is_cut
     return root
 
 
 def find_part(structure: Value, number: str) -> Part | None:
-    """Return the part with this section number if it holds no parts."""
+    """Return the part with this section number; None if it does not exist or is a multipart."""
     part = parse_structure(structure, Budget())
     if part is None or part.number == number:
         return part if part and not part.children else None
@@ -44,32 +44,32 @@ def find_part(structure: Value, number: str) -> Part | None:
     return None if part.children else part
 
 
-def is_encoding_in_doubt(part: Part) -> bool:
-    """Return if the header of a part may name another encoding than the structure.
+def is_encoding_unreliable(part: Part) -> bool:
+    """Return True if the header of a part may have another encoding than the structure.
 
-    Dovecot takes an encoding in quotes, or with a semicolon behind it, for "7bit".
+    Dovecot reports "7bit" for an encoding that is quoted or has a semicolon after it.
     """
     return part.encoding in {"", "7bit"}
 
 
 def with_encoding(part: Part, header: Value) -> Part:
-    """Return a part with the transfer encoding that its header names, if it names one."""
+    """Return a part with the transfer encoding of its MIME header, if that has one."""
     if not isinstance(header, bytes):
         return part
     field = mime_fields(header).get(b"transfer-encoding", b"")
     return part._replace(encoding=encoding_name(field) or part.encoding)
 
 
-class _Reader:
-    """Counts the parts that it reads."""
+class _Parser:
+    """Parses a tree of at most MAX_PARTS parts."""
 
     def __init__(self) -> None:
-        self._left = MAX_PARTS
+        self._remaining = MAX_PARTS
         self.is_cut = False
 
-    def read(self, number: str, values: tuple[Value, ...]) -> Part:
-        """Return a part and those in it."""
-        self._left -= 1
+    def parse(self, number: str, values: tuple[Value, ...]) -> Part:
+        """Return a part with its children."""
+        self._remaining -= 1
         if not isinstance(values[0], tuple):
             return _single(number or "1", values)
         prefix = f"{number}." if number else ""
@@ -77,15 +77,15 @@ class _Reader:
         subtype, parameters = (*values[len(children) :][:2], None, None)[:2]
         parts: list[Part] = []
         for index, child in enumerate(children, 1):
-            if self._left <= 0:
+            if self._remaining <= 0:
                 self.is_cut = True
                 break
-            # An empty one has a number, too.
+            # An empty child is left out, but its number is not reused.
             if isinstance(child, tuple) and child:
-                parts.append(self.read(f"{prefix}{index}", child))
+                parts.append(self.parse(f"{prefix}{index}", child))
         return Part(
             number=number,
-            content_type=media_type("multipart", _word(subtype)),
+            content_type=media_type("multipart", _token(subtype)),
             parameters=_parameters(parameters),
             children=tuple(parts),
         )
@@ -99,7 +99,7 @@ def _single(number: str, values: tuple[Value, ...]) -> Part:
     return Part(
         number=number,
         content_type=type_of_part(
-            _word(kind), _word(subtype), parameters, disposition_parameters
+            _token(kind), _token(subtype), parameters, disposition_parameters
         ),
         parameters=parameters,
         disposition=disposition,
@@ -113,13 +113,14 @@ def _single(number: str, values: tuple[Value, ...]) -> Part:
 def _disposition(values: tuple[Value, ...]) -> tuple[str, Parameters]:
     """Return type and parameters of Content-Disposition (RFC 2183).
 
-    Its position depends on the content type, and servers get that wrong: it is searched for.
+    The position depends on the content type, and some servers use a wrong one, so all values are
+    searched.
     """
     for value in values[7:]:
         if isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], bytes):
             kind, parameters = value
             if isinstance(parameters, tuple) or parameters is None:
-                return _word(kind).lower(), _parameters(parameters)
+                return _token(kind).lower(), _parameters(parameters)
         # pymap sends the field as one string.
         if isinstance(value, bytes) and _DISPOSITION.match(value):
             return parse_field(value[:MAX_FIELD])
@@ -130,5 +131,5 @@ def _parameters(value: Value) -> Parameters:
     return value if isinstance(value, tuple) else ()
 
 
-def _word(value: Value) -> str:
+def _token(value: Value) -> str:
     return value[:128].decode("ascii", "replace") if isinstance(value, bytes) else ""

@@ -1,4 +1,4 @@
-"""Find the text of a message in its parts, decode it and make it readable."""
+"""Find the text parts of a message, decode them and convert them to plain text."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ from .part import Part, Role, roles
 from .plain_text import plain_text, unwrap_flowed
 from .transfer_encoding import decoder_for
 
-# Octets that are read of one part.
+# Maximum number of octets that are decoded of one part.
 MAX_TEXT_OCTETS: Final = 1_048_576
-# Octets that are decoded in one call: a call holds the interpreter lock.
+# Octets that are decoded in one call, as a call does not release the GIL.
 _CHUNK: Final = 16_384
 _BETWEEN_PARTS: Final = "\n\n"
 _ALTERNATIVE: Final = "multipart/alternative"
@@ -23,41 +23,41 @@ _ALTERNATIVE: Final = "multipart/alternative"
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """Text, and whether there is more of it."""
+    """A text, and whether it was shortened."""
 
     text: str = ""
     is_cut: bool = False
 
 
 def text_of(root: Part, size: int, budget: Budget, *, links: bool = False) -> Text:
-    """Return at most `size` characters of the text of a message; total on any octets.
+    """Return at most `size` characters of the text of a message. Accepts any octets.
 
-    The text consists of all text parts in order. Of alternatives, it is the plain text, or the
-    HTML if the plain text is blank. `links` adds link targets and descriptions of images. Call
-    this in a thread for large messages.
+    The text consists of all text parts in order. Of a multipart/alternative, the plain text is
+    used, or the HTML if the plain text is blank. `links` adds link targets and descriptions of
+    images. Call this in a thread for large messages.
     """
-    reader = _Reader(root, size, budget, links=links)
-    text = reader.read(root)
+    collector = _TextCollector(root, size, budget, links=links)
+    text = collector.collect(root)
     if text.text:
         return text
     return Text(is_cut=text.is_cut or budget.truncated or not root.is_whole)
 
 
 def text_parts(root: Part, budget: Budget) -> list[Part]:
-    """Return all text parts in order; if there are none, text files that are shown inline."""
+    """Return all text parts in order; if there are none, text files that are not attachments."""
     found = list(roles(root, budget))
     texts = [part for part, role in found if role is Role.TEXT]
     return texts or [part for part, _ in found if part.is_text_file]
 
 
 def preferred_parts(root: Part, budget: Budget) -> list[Part]:
-    """Return the parts that `text_of` reads if none of them is blank, in order."""
+    """Return the parts that `text_of` uses if none of them is blank, in order."""
     numbers = {part.number for part in text_parts(root, budget)}
     return _preferred(root, numbers)
 
 
 def codecs_of(root: Part) -> tuple[str, ...]:
-    """Return the codecs of the charsets of the text parts."""
+    """Return the codecs of the declared charsets of the text parts."""
     budget = Budget()
     labels = (part.parameter(b"charset", budget) for part in text_parts(root, budget))
     codecs = (budget.codec(label) for label in labels if label)
@@ -65,18 +65,19 @@ def codecs_of(root: Part) -> tuple[str, ...]:
 
 
 def decode_text(part: Part, budget: Budget) -> Text:
-    """Return the fetched content of a part as text, with all markup."""
+    """Return the fetched content of a part decoded to text, including any markup."""
     octets = part.octets or b""
-    whole = part.is_whole and len(octets) <= MAX_TEXT_OCTETS
+    is_whole = part.is_whole and len(octets) <= MAX_TEXT_OCTETS
     decoded = b"".join(_decoded(part.encoding, octets[:MAX_TEXT_OCTETS]))
     codec = budget.codec(part.parameter(b"charset", budget))
     if codec is None and part.is_html:
         codec = budget.codec(html_charset(decoded))
-    return Text(decode(decoded, codec, budget.others, whole=whole), not whole)
+    text = decode(decoded, codec, budget.fallback_codecs, is_whole=is_whole)
+    return Text(text, not is_whole)
 
 
 def text_of_part(part: Part, size: int, budget: Budget, *, links: bool) -> Text:
-    """Return at most `size` characters of the fetched content of a part, made readable."""
+    """Return at most `size` characters of the fetched content of a part as plain text."""
     content = decode_text(part, budget)
     if part.is_html:
         text, is_cut = text_of_html(content.text, size, budget, links=links)
@@ -92,30 +93,34 @@ def text_of_part(part: Part, size: int, budget: Budget, *, links: bool) -> Text:
 def source_of_part(part: Part, size: int, budget: Budget) -> Text:
     """Return at most `size` characters of the source of a part."""
     content = decode_text(part, budget)
-    # UTF-7 and other charsets can contain half a surrogate pair. JSON cannot.
+    # UTF-7 and other charsets can encode lone surrogates, which JSON cannot represent.
     source = content.text[:size].encode("utf-8", "replace").decode()
     return Text(source, content.is_cut or len(content.text) > size)
 
 
-class _Reader:
-    """Reads the parts of a message until there are enough characters."""
+class _TextCollector:
+    """Collects the text of the parts of a message up to a number of characters."""
 
     def __init__(self, root: Part, size: int, budget: Budget, *, links: bool) -> None:
         self._size = size
         self._budget = budget
         self._links = links
         self._numbers = {part.number for part in text_parts(root, budget)}
-        budget.others = cache(partial(codecs_of, root))
+        budget.fallback_codecs = cache(partial(codecs_of, root))
 
-    def read(self, part: Part, length: int = 0) -> Text:
-        """Return the text of a part that follows `length` characters of other parts."""
+    def collect(self, part: Part, length: int = 0) -> Text:
+        """Return the text of a part; the parts before it have `length` characters."""
         if not part.children:
+            if part.number not in self._numbers:
+                return Text()
+            if part.octets is None:
+                return Text(is_cut=True)
             size = max(self._size - length, 0)
-            return self._read_single(part, size)
+            return text_of_part(part, size, self._budget, links=self._links)
         texts: list[str] = []
         is_cut = False
         for child in _ordered(part):
-            found = self.read(child, length)
+            found = self.collect(child, length)
             is_cut |= found.is_cut
             if found.text and part.content_type == _ALTERNATIVE:
                 return found
@@ -124,13 +129,6 @@ class _Reader:
                 length += len(found.text) + len(_BETWEEN_PARTS)
         text = _BETWEEN_PARTS.join(texts)
         return Text(text[: self._size], is_cut or len(text) > self._size)
-
-    def _read_single(self, part: Part, size: int) -> Text:
-        if part.number not in self._numbers:
-            return Text()
-        if part.octets is None:
-            return Text(is_cut=True)
-        return text_of_part(part, size, self._budget, links=self._links)
 
 
 def _preferred(part: Part, numbers: set[str]) -> list[Part]:
@@ -144,16 +142,15 @@ def _preferred(part: Part, numbers: set[str]) -> list[Part]:
 
 
 def _ordered(part: Part) -> list[Part]:
-    """Return the parts of a multipart in the order in which they are read."""
-    children = list(part.children)
+    """Return the parts of a multipart in order of preference: alternatives with HTML come last."""
     if part.content_type == _ALTERNATIVE:
-        # The text of a multipart/related or multipart/mixed is that of its first part.
-        children.sort(key=lambda child: _is_html(child))
-    return children
+        return sorted(part.children, key=_is_html)
+    return list(part.children)
 
 
 def _is_html(part: Part) -> bool:
     """Return True if the first leaf of a part is HTML."""
+    # The first part of a multipart/related or multipart/mixed is its text.
     while part.children:
         part = part.children[0]
     return part.is_html

@@ -1,16 +1,17 @@
-r"""Invisible characters: with them, a sender hides text from people but not from programs.
+r"""Remove invisible characters, with which a sender can hide text from people but not from programs.
 
-Removed are the Default_Ignorable_Code_Points of Unicode (which include tag characters, zero-width
-characters, direction controls, variation selectors and fillers), all controls, other format
-controls without a glyph, noncharacters, and everything from U+E0000 on. What changes how visible
-text looks stays: joiners within words of scripts that have joining forms (RFC 5892 A.1, A.2),
-joiners and presentation selectors within emoji, variation selectors of Mongolian.
+The removed characters are the Default_Ignorable_Code_Points of Unicode (among them tag characters,
+zero-width characters, direction controls, variation selectors and fillers), all control
+characters, other format controls without a glyph, noncharacters, and all from U+E0000 on.
+Characters that change the appearance of visible text are kept: joiners in scripts that have
+joining forms (RFC 5892 A.1, A.2), joiners and presentation selectors in emoji, and variation
+selectors of Mongolian.
 """
 
 import re
 from typing import Final
 
-# Blank, but letters or symbols for Unicode: Hangul fillers and the empty Braille pattern.
+# Letters and symbols of Unicode without a glyph: Hangul fillers and the blank Braille pattern.
 _BLANK: Final = "\u115f\u1160\u2800\u3164\uffa0"
 _INVISIBLE: Final = (
     "\0-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
@@ -41,7 +42,7 @@ _KEPT: Final = (
     f"|[{_VIRAMA}][\u200c\u200d]"
     f"|[{_JOINING}][\u200c\u200d](?=[{_JOINING}])"
 )
-# A quick look: a class of few ranges beyond U+FFFF would take twenty times as long.
+# A fast check. Individual ranges above U+FFFF would make it twenty times slower.
 _SUSPECT: Final = re.compile(
     f"[{_INVISIBLE}{_BLANK}\ud800-\udfff\U00010000-\U0010ffff]"
 )
@@ -53,9 +54,9 @@ _LINE_CONTROLS: Final = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
 def visible(text: str) -> str:
-    r"""Return a text without invisible characters but \t and \n; other line ends become \n.
+    r"""Return a text without invisible characters except \t and \n; other line ends become \n.
 
-    Half a surrogate pair, which charsets such as UTF-7 can smuggle in, becomes "?".
+    A lone surrogate, which charsets like UTF-7 can encode, becomes "?".
     """
     if not _SUSPECT.search(text):
         return text
@@ -64,7 +65,7 @@ def visible(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """Return a text as one line without invisible characters, white space as single spaces."""
+    """Return a text as one line without invisible characters and with single spaces."""
     if not (text.isascii() and text.isprintable()):
         text = visible(_LINE_CONTROLS.sub(" ", text))
     return " ".join(text.split())

@@ -1,8 +1,8 @@
-"""Decode octets by charset label, as the WHATWG Encoding Standard and mail programs do.
+"""Decode octets by charset label, like the WHATWG Encoding Standard and mail programs.
 
-Labels come from the sender. They are looked up in a table and not in Python's codec registry, where
-an unknown label causes an import, and some codecs (punycode, idna) take quadratic time. Each codec
-of the table takes linear time on any octets.
+Labels come from the sender. They are looked up in a table instead of Python's codec registry, which
+imports a module for an unknown label and has codecs (punycode, idna) that need quadratic time. Each
+codec of the table needs linear time for any octets.
 """
 
 import codecs
@@ -14,21 +14,22 @@ from webencodings.labels import LABELS
 
 from .legacy_charsets import CORRECTIONS, ERRORS, MULTI_OCTET
 
-# Octets that are decoded in one call: a call holds the interpreter lock.
+# Octets that are decoded in one call, as a call does not release the GIL.
 _CHUNK: Final = 16_384
-# Octets that a decoder may keep: a Base64 run of UTF-7 is decoded again with each chunk.
-_MAX_KEPT: Final = 65_536
-# Codecs of a message's other labels that are tried on text without a label.
-_MAX_OTHERS: Final = 3
+# Octets that a decoder may buffer: the decoder of UTF-7 decodes an open Base64 run again with each
+# chunk.
+_MAX_BUFFERED: Final = 65_536
+# Fallback codecs that are tried for text without a label.
+_MAX_FALLBACKS: Final = 3
 _INVALID: Final = "\ufffd"
 _NOT_ASCII: Final = bytes(range(0x80, 0x100))
-_MARKS: Final = {
+_BYTE_ORDER_MARKS: Final = {
     codecs.BOM_UTF8: "utf-8",
     codecs.BOM_UTF16_LE: "utf-16-le",
     codecs.BOM_UTF16_BE: "utf-16-be",
 }
 
-# The Python codec of a WHATWG encoding, where Python knows it by another name or has a superset.
+# The Python codec of a WHATWG encoding, if Python has another name for it, or has a superset.
 _SUPERSETS: Final = {
     "big5": "big5hkscs",
     "euc-jp": "euc_jp",
@@ -45,7 +46,7 @@ _SUPERSETS: Final = {
     "windows-874": "cp874",
     "x-mac-cyrillic": "mac-cyrillic",
 }
-# Labels that mail has and `webencodings` lacks; without "-" and "_".
+# Labels that occur in mail but are missing in `webencodings`; without "-" and "_".
 _MORE_LABELS: Final = {
     "utf-8": "utf8mb4 unicode20utf8 xunicode20utf8 cp65001",
     "utf-7": "utf7 unicode11utf7 unicode20utf7 xunicode20utf7",
@@ -65,19 +66,18 @@ _MORE_LABELS: Final = {
     "iso2022_jp_ext": "iso2022jp1 iso2022jp2 iso2022jp3 iso2022jpms cp50220 cp50221 cp50222",
     "cp949": "cp949 ms949 uhc ksc56011992",
 }
-# US-ASCII does not say what other octets mean.
+# US-ASCII does not define octets above 0x7F, so text with this label is decoded as if unlabeled.
 _ASCII_LABELS: Final = ("us-ascii", "ascii", "ansi_x3.4-1968")
 _IGNORED: Final = str.maketrans("", "", "-_ \t\r\n\"'")
 
 
-def _key(label: str) -> str:
-    """Return a label in the form that its many spellings share."""
+def _normalized(label: str) -> str:
     return label.lower().translate(_IGNORED)
 
 
 def _codecs() -> dict[str, str]:
     found = {
-        _key(label): _SUPERSETS.get(encoding, encoding)
+        _normalized(label): _SUPERSETS.get(encoding, encoding)
         for label, encoding in LABELS.items()
         if label not in _ASCII_LABELS and encoding != "x-user-defined"
     }
@@ -94,66 +94,68 @@ _CODECS: Final = _codecs()
 
 
 def codec_of(label: str) -> str | None:
-    """Return the Python codec that a label means, or None if it is unknown or US-ASCII."""
+    """Return the Python codec of a label, None if it is unknown or US-ASCII."""
     return _codec_of(label[:40])
 
 
 @lru_cache(maxsize=256)
 def _codec_of(label: str) -> str | None:
-    return _CODECS.get(_key(label))
+    return _CODECS.get(_normalized(label))
 
 
 def decode(
     octets: bytes,
     codec: str | None,
-    others: Callable[[], tuple[str, ...]] = tuple,
+    fallback_codecs: Callable[[], tuple[str, ...]] = tuple,
     *,
-    whole: bool = True,
+    is_whole: bool = True,
 ) -> str:
-    """Return octets as text; U+FFFD replaces each invalid sequence.
+    """Decode octets; U+FFFD replaces each invalid sequence.
 
-    `codec` is the codec of the label, `others` returns those of the message's labels. Unless
-    the octets are `whole`, a character that is cut at the end is left out.
-    A byte order mark wins over the label. The label is wrong if the octets are UTF-8 and cannot be
-    what it says, or if it is UTF-8 and most octets that are not ASCII are invalid. Text without
-    a label is UTF-8, else in the first of those that has no invalid octet, else Windows-1252.
+    `codec` is the codec of the label. `fallback_codecs` returns the codecs of the other labels in
+    the message. Unless `is_whole`, an incomplete character at the end is left out.
+
+    A byte order mark has priority over the label. The label is ignored if the octets are valid
+    UTF-8 and invalid in its charset, or if it is UTF-8 and most octets that are not ASCII are
+    invalid. Text without a label is decoded as UTF-8, or with the first fallback codec for which
+    it is valid, or as Windows-1252.
     """
     if (codec is None or codec == "utf-8") and len(octets) <= _CHUNK:
         try:
             return octets.decode().removeprefix("\ufeff")
         except UnicodeDecodeError:
-            pass  # The rules below are slow, and most fields do without.
-    for mark, codec_of_mark in _MARKS.items():
+            pass  # The rules below are slow, and most fields do not need them.
+    for mark, codec_of_mark in _BYTE_ORDER_MARKS.items():
         if octets.startswith(mark):
-            return _decode(octets[len(mark) :], codec_of_mark, whole=whole)
+            return _decode(octets[len(mark) :], codec_of_mark, is_whole=is_whole)
     utf8 = _measure_utf8(octets)
     if codec and codec != "utf-8":
-        text = _decode(octets, codec, whole=whole)
-        # Most Chinese and Japanese text in UTF-8 is valid GB 18030, too, but not vice versa.
+        text = _decode(octets, codec, is_whole=is_whole)
+        # Most Chinese and Japanese text in UTF-8 is also valid GB 18030, but not vice versa.
         is_east_asian = utf8.characters > 1 and utf8.octets >= 3 * utf8.characters
         if _INVALID in text or (codec in MULTI_OCTET and is_east_asian):
             is_utf8 = utf8.characters > 0 and utf8.invalid == 0
-            return _decode(octets, "utf-8", whole=whole) if is_utf8 else text
+            return _decode(octets, "utf-8", is_whole=is_whole) if is_utf8 else text
         return text
-    # "Caf\xe9" without a label is no UTF-8 that was cut.
-    invalid = utf8.invalid + (utf8.cut if whole and not codec else 0)
+    # "Caf\xe9" without a label is not UTF-8 with an incomplete character at the end.
+    invalid = utf8.invalid + (utf8.cut if is_whole and not codec else 0)
     if utf8.characters >= invalid:
-        return _decode(octets, "utf-8", whole=whole)
-    for other in () if codec else others()[:_MAX_OTHERS]:
-        text = _decode(octets, other, whole=whole)
+        return _decode(octets, "utf-8", is_whole=is_whole)
+    for fallback in () if codec else fallback_codecs()[:_MAX_FALLBACKS]:
+        text = _decode(octets, fallback, is_whole=is_whole)
         # UTF-16 accepts nearly all octets.
-        if _INVALID not in text and not other.startswith("utf-16"):
+        if _INVALID not in text and not fallback.startswith("utf-16"):
             return text
-    return _decode(octets, "cp1252", whole=whole)
+    return _decode(octets, "cp1252", is_whole=is_whole)
 
 
 class _Utf8(NamedTuple):
-    """What octets are as UTF-8: characters that are not ASCII, their octets, and other octets."""
+    """Statistics of octets that are decoded as UTF-8."""
 
-    characters: int
-    octets: int
-    invalid: int
-    cut: int
+    characters: int  # that are not ASCII
+    octets: int  # of these characters
+    invalid: int  # octets
+    cut: int  # octets of an incomplete character at the end
 
 
 def _measure_utf8(octets: bytes) -> _Utf8:
@@ -173,31 +175,31 @@ def _measure_utf8(octets: bytes) -> _Utf8:
     )
 
 
-def _decode(octets: bytes, codec: str, *, whole: bool) -> str:
+def _decode(octets: bytes, codec: str, *, is_whole: bool) -> str:
     corrections = CORRECTIONS.get(codec)
     errors = "replace" if corrections is None else ERRORS
-    if whole and len(octets) <= _CHUNK:
+    if is_whole and len(octets) <= _CHUNK:
         pieces = [octets.decode(codec, errors)]
     else:
-        pieces = list(_decode_chunks(octets, codec, errors, whole=whole))
+        pieces = list(_decode_chunks(octets, codec, errors, is_whole=is_whole))
     for old, new in (corrections or {}).items():
         pieces = [piece.replace(old, new) for piece in pieces]
     return "".join(pieces)
 
 
 def _decode_chunks(
-    octets: bytes, codec: str, errors: str, *, whole: bool
+    octets: bytes, codec: str, errors: str, *, is_whole: bool
 ) -> Iterator[str]:
     decoder = codecs.getincrementaldecoder(codec)(errors)
     for chunk in _chunks(octets):
         yield decoder.decode(chunk)
-        if len(decoder.getstate()[0]) > _MAX_KEPT:
+        if len(decoder.getstate()[0]) > _MAX_BUFFERED:
             yield decoder.decode(b"", final=True)
             decoder.reset()
-    if whole and codec in MULTI_OCTET:
+    if is_whole and codec in MULTI_OCTET:
         # The decoder would drop ASCII after an incomplete character.
         yield decoder.getstate()[0].decode(codec, errors)
-    elif whole:
+    elif is_whole:
         yield decoder.decode(b"", final=True)
 
 

@@ -1,4 +1,4 @@
-"""Parse the Date field (RFC 5322 3.3, 4.3): the right date or None, never a guess."""
+"""Parse the Date field (RFC 5322 3.3, 4.3). The result is None if the date is ambiguous."""
 
 from datetime import UTC, datetime, timedelta, timezone
 import re
@@ -7,7 +7,7 @@ from typing import Final
 from .characters import one_line
 from .lexemes import without_comments
 
-# Octets that are read, without comments. The longest valid date has about 40.
+# Octets that are parsed, without comments. The longest valid date has about 40.
 _MAX_LENGTH: Final = 200
 
 _MONTHS: Final = (
@@ -15,8 +15,8 @@ _MONTHS: Final = (
     "september", "october", "november", "december",
 )  # fmt: skip
 
-# Hours from UTC. The first two lines are RFC 5322 4.3. The names in the others have one meaning
-# in the IANA time zone database; those with several, such as IST and BST, are left out.
+# Hours from UTC. The names in the first two lines are those of RFC 5322 4.3. The others have one
+# meaning in the IANA time zone database; ambiguous names like IST and BST are left out.
 _ZONES: Final = {
     "ut": 0, "gmt": 0, "utc": 0, "z": 0, "est": -5, "edt": -4, "cst": -6, "cdt": -5,
     "mst": -7, "mdt": -6, "pst": -8, "pdt": -7,
@@ -30,28 +30,28 @@ def _pattern(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern, re.ASCII | re.IGNORECASE)
 
 
-# A time, `10:00:00`, `6:09 PM`, `10.00.00`, and what comes before it.
+# A time: `10:00:00`, `6:09 PM`, `10.00.00`.
 _TIME: Final = _pattern(
     r"(?<![\d.:])(?P<hour>\d{1,2}) ?(?P<separator>[:.]) ?(?P<minute>\d{1,2})"
     r"(?: ?(?P=separator) ?(?P<second>\d{1,2})(?:[.,](?P<fraction>\d{1,9}))?)?(?![\d:])"
     r"(?: ?(?P<half>[AP])M\b)?"
 )
-# The name of the day is not checked: the other fields say which day it is.
+# The name of the day is ignored, as the other fields determine the day.
 _DAY_NAME: Final = r"(?:[^\W\d_]{2,12}\.?,? ?)?,? ?"
 _DATES: Final = (
-    # RFC 5322, with dashes RFC 850.
+    # RFC 5322, or RFC 850 with dashes.
     _pattern(
         rf"{_DAY_NAME}(?P<day>\d{{1,2}})[ -]?(?P<month>[A-Z]{{3,9}})\.?[ ,-]{{0,2}}(?P<year>\d{{2,4}}),? "
     ),
-    # `date` and `ctime` of Unix, where the year may come last.
+    # `date` and `ctime` of Unix, which may have the year at the end.
     _pattern(
         rf"{_DAY_NAME}(?P<month>[A-Z]{{3,9}})\.? (?P<day>\d{{1,2}}),? (?:(?P<year>\d{{4}}),? )?"
     ),
     # ISO 8601.
     _pattern(r"(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d)[T ]"),
 )
-# The form of nearly all fields. It needs none of the other rules.
-_ORDINARY: Final = re.compile(
+# The form of most fields, which is parsed without the general rules.
+_COMMON_FORM: Final = re.compile(
     rb"(?:[A-Z][a-z][a-z], )?+(\d\d?) ([A-Z][a-z][a-z]) ((?:19|2\d)\d\d) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)([0-5]\d)"
 )
 _SHORT_MONTHS: Final = {
@@ -60,13 +60,13 @@ _SHORT_MONTHS: Final = {
 _YEAR: Final = re.compile(r"(?<!\S)[12]\d{3}(?!\S)", re.ASCII)
 _ZONE: Final = _pattern(
     r"(?P<name>[A-Z]{1,5})?(?: ?(?P<sign>[+-])(?P<hours>\d{1,2}):?(?P<minutes>\d\d)?(?!\d))?"
-    r"(?: ?(?P<behind>[A-Z][A-Z ./_-]*))?"
+    r"(?: ?(?P<suffix>[A-Z][A-Z ./_-]*))?"
 )
 
 
 def parse_date(field: bytes) -> datetime | None:
-    """Return the date of a Date field with its zone; None if date or zone are not certain."""
-    if (match := _ORDINARY.fullmatch(field)) and (found := _ordinary(match)):
+    """Return the date and time with its zone; None if a part is missing or ambiguous."""
+    if (match := _COMMON_FORM.fullmatch(field)) and (found := _from_common_form(match)):
         return found
     octets = without_comments(field)[:_MAX_LENGTH]
     text = one_line(octets.decode("utf-8", "replace"))
@@ -91,7 +91,7 @@ def parse_date(field: bytes) -> datetime | None:
     return found
 
 
-def _ordinary(match: re.Match[bytes]) -> datetime | None:
+def _from_common_form(match: re.Match[bytes]) -> datetime | None:
     day, month, year, hour, minute, second, sign, hours, minutes = match.groups()
     offset = timedelta(hours=int(hours), minutes=int(minutes))
     try:
@@ -105,7 +105,7 @@ def _ordinary(match: re.Match[bytes]) -> datetime | None:
 
 
 def _month(text: str) -> int | None:
-    """Return the number of a month: of its digits, or of an English name of three letters or more."""
+    """Return the number of a month of digits, or of an English name of at least three letters."""
     if text.isdecimal():
         return int(text)
     found = [
@@ -117,14 +117,14 @@ def _month(text: str) -> int | None:
 
 
 def _year(digits: str) -> int:
-    """Return the year that two, three or four digits mean (RFC 5322 4.3)."""
+    """Return the year of two, three or four digits (RFC 5322 4.3)."""
     year = int(digits)
     if len(digits) == 2 and year < 50:
         return year + 2000
     if len(digits) < 4:
         return year + 1900
     if year < 1900:
-        raise ValueError("no year of a mail")
+        raise ValueError("not the year of a message")
     return year
 
 
@@ -134,9 +134,9 @@ def _datetime(
     hour, second = int(time["hour"]), int(time["second"] or 0)
     if half := time["half"]:
         if not 1 <= hour <= 12:
-            raise ValueError("no hour of a clock with 12")
+            raise ValueError("not an hour of a 12-hour clock")
         hour = hour % 12 + (12 if half in "pP" else 0)
-    # A leap second (RFC 5322 3.3) is the moment before the next minute.
+    # A leap second (RFC 5322 3.3) becomes the first second of the next minute.
     leap = timedelta(seconds=1 if second == 60 else 0)
     microsecond = int((time["fraction"] or "")[:6].ljust(6, "0"))
     minute = int(time["minute"])
@@ -145,15 +145,15 @@ def _datetime(
 
 
 def _zone(text: str) -> timezone | None:
-    """Return the zone that a name, an offset or both mean; None if they contradict each other."""
+    """Return the zone of a name, an offset or both; None if they contradict each other."""
     if not text or (match := _ZONE.fullmatch(text)) is None:
         return None
-    name, behind = ((match[key] or "").lower() for key in ("name", "behind"))
+    name, suffix = ((match[key] or "").lower() for key in ("name", "suffix"))
     if not match["sign"]:
-        # The letters of RFC 822 were wrong, so they mean UTC (RFC 5322 4.3).
+        # RFC 822 defined the military zones incorrectly, so they mean UTC (RFC 5322 4.3).
         is_military = len(name) == 1 and name != "j"
         hours = 0 if is_military else _ZONES.get(name)
-        return None if hours is None or behind else timezone(timedelta(hours=hours))
+        return None if hours is None or suffix else timezone(timedelta(hours=hours))
     if len(match["hours"]) == 1 and not match["minutes"] and name not in _UTC_NAMES:
         return None
     hours, minutes = int(match["hours"]), int(match["minutes"] or 0)
@@ -161,7 +161,7 @@ def _zone(text: str) -> timezone | None:
         return None
     offset = timedelta(hours=hours, minutes=minutes)
     offset = -offset if match["sign"] == "-" else offset
-    names = {behind} if name in _UTC_NAMES else {name, behind}
+    names = {suffix} if name in _UTC_NAMES else {name, suffix}
     for known in names & _ZONES.keys():
         if timedelta(hours=_ZONES[known]) != offset:
             return None

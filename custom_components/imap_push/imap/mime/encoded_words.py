@@ -1,4 +1,4 @@
-"""Decode the encoded words of header fields and parameters (RFC 2047, RFC 2231 5)."""
+"""Decode header fields and parameters with RFC 2047 encoding (also RFC 2231 5)."""
 
 import binascii
 from itertools import batched, groupby
@@ -10,24 +10,25 @@ from .characters import one_line
 from .charset import codec_of
 from .transfer_encoding import NOT_BASE64, decode_base64
 
-# A valid word. It ends before white space, another word or the end of the field.
-_ORDINARY: Final = re.compile(
+# A valid encoded-word. White space, another encoded-word or the end of the field follows it.
+_COMMON_FORM: Final = re.compile(
     rb"(=\?([\w-]++)\?([bBqQ])\?([!->@-~]*+)\?=)(?=\s|=\?|\Z)", re.ASCII
 )
-# The start of any word: charset, which may be quoted or have a language, and encoding.
+# The start of any encoded-word: the charset, which may be quoted or have a language, and the
+# encoding.
 _START: Final = re.compile(
     rb'=\?[ "]*+([^?*\s"]++)(?:\*[^?\s"]*+)?+[ "]*+\?[ ]*+([bq])[ ]*+\?', re.IGNORECASE
 )
-# The end of a word. The first "?=" of "=?utf-8?Q?M=C3=BCller?=21?=" is a raw "?" and "=21".
+# The end of an encoded-word. The first "?=" in "=?utf-8?Q?M=C3=BCller?=21?=" is a raw "?" and "=21".
 _END: Final = re.compile(rb"\?=(?![0-9A-F]{2}[^\s?]{0,75}+\?=)")
 _BLANK: Final = re.compile(rb"\s")
-# A fold within a character of UTF-8.
+# Folding white space within a UTF-8 character.
 _FOLD: Final = re.compile(rb"\s++(?==[89AB][0-9A-F])", re.IGNORECASE)
 _INVALID: Final = "\ufffd"
 
 
-class _Word(NamedTuple):
-    """An encoded word. `charset` is the codec of its label, or the label if it is unknown."""
+class _EncodedWord(NamedTuple):
+    """An encoded-word. `charset` is the codec of its label, or the label if it is unknown."""
 
     octets: bytes
     label: str
@@ -36,32 +37,36 @@ class _Word(NamedTuple):
     payload: bytes
 
 
-def decode_words(octets: bytes, budget: Budget) -> str:
-    """Return the value of a field as one line of text, its encoded words decoded.
+def decode_encoded_words(octets: bytes, budget: Budget) -> str:
+    """Return the decoded value of a field as one line.
 
-    Adjacent words of one charset are decoded together, and so is all raw text, as text without
-    a label (see `charset.decode`). A word that contains no octet is left as it is.
+    Each run of adjacent encoded-words with the same charset is decoded as a whole, and so is all
+    raw text, which has no label (see `charset.decode`). An encoded-word whose Base64 decodes to
+    no octet is not changed.
     """
-    octets = budget.take(octets)
+    octets = budget.spend(octets)
     if b"=?" not in octets:
         return one_line(budget.decode_counted(octets))
     runs = _split(octets.replace(b"\n", b" "))
     raw_texts = budget.decode_counted(b"\n".join([raw for raw, _ in runs])).split("\n")
+    if len(raw_texts) != len(runs):
+        # Raw text with a byte order mark is decoded as UTF-16, where "\n" is not one octet.
+        raw_texts = [budget.decode_counted(raw) for raw, _ in runs]
     return one_line(
         "".join(
-            raw_text + _decode_run(words, budget)
-            for raw_text, (_, words) in zip(raw_texts, runs, strict=True)
+            raw_text + _decode_run(run, budget)
+            for raw_text, (_, run) in zip(raw_texts, runs, strict=True)
         )
     )
 
 
-def _split(octets: bytes) -> list[tuple[bytes, list[_Word]]]:
-    """Return pairs of raw text and the adjacent words of one charset after it.
+def _split(octets: bytes) -> list[tuple[bytes, list[_EncodedWord]]]:
+    """Return pairs of raw text and the run of encoded-words of one charset after it.
 
-    White space between words is left out (RFC 2047 6.2).
+    White space within a run is left out (RFC 2047 6.2).
     """
-    runs: list[tuple[bytes, list[_Word]]] = []
-    *pairs, (rest, _) = _ordinary(octets) or _unusual(octets)
+    runs: list[tuple[bytes, list[_EncodedWord]]] = []
+    *pairs, (rest, _) = _split_common_form(octets) or _split_any_form(octets)
     for raw, word in pairs:
         assert word is not None
         if runs and not raw.strip():
@@ -73,9 +78,9 @@ def _split(octets: bytes) -> list[tuple[bytes, list[_Word]]]:
     return [*runs, (rest, [])]
 
 
-def _ordinary(octets: bytes) -> list[tuple[bytes, _Word | None]]:
-    """Return raw texts and the word after each; [] if a word is not valid."""
-    pieces = _ORDINARY.split(octets)
+def _split_common_form(octets: bytes) -> list[tuple[bytes, _EncodedWord | None]]:
+    """Return raw texts and the encoded-word after each; [] if one is not valid."""
+    pieces = _COMMON_FORM.split(octets)
     if any(b"=?" in raw for raw in pieces[::5]):
         return []
     groups = batched(pieces[:-1], 5, strict=True)
@@ -85,9 +90,9 @@ def _ordinary(octets: bytes) -> list[tuple[bytes, _Word | None]]:
     ] + [(pieces[-1], None)]
 
 
-def _unusual(octets: bytes) -> list[tuple[bytes, _Word | None]]:
-    """Return raw texts and the word after each, for words of any form."""
-    found: list[tuple[bytes, _Word | None]] = []
+def _split_any_form(octets: bytes) -> list[tuple[bytes, _EncodedWord | None]]:
+    """Return raw texts and the encoded-word after each, in any form."""
+    found: list[tuple[bytes, _EncodedWord | None]] = []
     starts = list(_START.finditer(octets))
     limits = [*(start.start() for start in starts[1:]), len(octets)]
     position = 0
@@ -98,9 +103,11 @@ def _unusual(octets: bytes) -> list[tuple[bytes, _Word | None]]:
     return [*found, (octets[position:], None)]
 
 
-def _word(octets: bytes, start: re.Match[bytes], limit: int) -> tuple[_Word, int]:
-    """Return the word that starts here and its end, which is before `limit`."""
-    # A word without an end goes to the next white space.
+def _word(
+    octets: bytes, start: re.Match[bytes], limit: int
+) -> tuple[_EncodedWord, int]:
+    """Return the encoded-word at a match of _START, and its end, which is at most `limit`."""
+    # Without "?=", it ends at the next white space.
     end = _END.search(octets, start.end(), limit)
     cut = None if end else _BLANK.search(octets, start.end(), limit)
     found = end or cut
@@ -111,14 +118,16 @@ def _word(octets: bytes, start: re.Match[bytes], limit: int) -> tuple[_Word, int
     return _word_of(word, start[1], start[2], payload), position
 
 
-def _word_of(octets: bytes, label: bytes, encoding: bytes, payload: bytes) -> _Word:
+def _word_of(
+    octets: bytes, label: bytes, encoding: bytes, payload: bytes
+) -> _EncodedWord:
     text = label.decode("ascii", "replace")
     charset = codec_of(text) or text.lower()
-    return _Word(octets, text, charset, encoding.lower(), payload)
+    return _EncodedWord(octets, text, charset, encoding.lower(), payload)
 
 
-def _decode_run(words: list[_Word], budget: Budget) -> str:
-    """Decode adjacent words of one charset: a character may begin in one and end in the next."""
+def _decode_run(words: list[_EncodedWord], budget: Budget) -> str:
+    """Decode a run with one charset; a character may be split across two encoded-words."""
     octets = b"".join(
         _base64_octets(list(group), budget)
         if encoding == b"b"
@@ -128,23 +137,23 @@ def _decode_run(words: list[_Word], budget: Budget) -> str:
     return budget.decode_counted(octets, words[0].label) if words else ""
 
 
-def _q_octets(word: _Word) -> bytes:
+def _q_octets(word: _EncodedWord) -> bytes:
     is_utf8 = word.charset == "utf-8"
     payload = _FOLD.sub(b"", word.payload) if is_utf8 else word.payload
     return binascii.a2b_qp(payload, header=True)
 
 
-def _base64_octets(words: list[_Word], budget: Budget) -> bytes:
-    """Decode each word on its own, or together if the sender cut the Base64 at any digit."""
+def _base64_octets(words: list[_EncodedWord], budget: Budget) -> bytes:
+    """Decode the payloads separately, or joined if the sender split the Base64 arbitrarily."""
     try:
         return b"".join(
             [binascii.a2b_base64(word.payload, strict_mode=True) for word in words]
         )
     except binascii.Error:
-        pass  # The rules below are slow, and most words do without.
+        pass  # The rules below are slow, and most fields do not need them.
     payloads = [word.payload.translate(None, NOT_BASE64) for word in words]
     decoded = list(map(decode_base64, payloads))
-    apart = b"".join(
+    separate = b"".join(
         octets or (word.octets if word.payload else b"")
         for octets, word in zip(decoded, words, strict=True)
     )
@@ -154,14 +163,13 @@ def _base64_octets(words: list[_Word], budget: Budget) -> bytes:
         if len(digits) % 4 and b"=" not in digits
     ]
     if not open_ends:
-        return apart
+        return separate
     joined = decode_base64(b"".join(payloads))
-    # An encoder that omits the padding leaves no bits over.
-    if any(not _encode(octets).startswith(digits) for digits, octets in open_ends):
+    # If an encoder only omits the padding, the unused bits of the last digit are zero.
+    if any(
+        not binascii.b2a_base64(octets, newline=False).startswith(digits)
+        for digits, octets in open_ends
+    ):
         return joined
-    is_apart = _INVALID not in budget.decode_counted(apart, words[0].label)
-    return apart if is_apart else joined
-
-
-def _encode(octets: bytes) -> bytes:
-    return binascii.b2a_base64(octets, newline=False)
+    is_valid = _INVALID not in budget.decode_counted(separate, words[0].label)
+    return separate if is_valid else joined

@@ -1,4 +1,4 @@
-"""Header fields and BODYSTRUCTURE -> `Mail`: total on any bytes, bounded in size."""
+"""Convert header fields and BODYSTRUCTURE of any octets into a `Mail` of limited size."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -17,25 +17,24 @@ from .body_text import codecs_of
 from .budget import Budget, json_size
 from .characters import one_line, visible
 from .dates import parse_date
-from .encoded_words import decode_words
-from .lexemes import content, lexemes
+from .encoded_words import decode_encoded_words
+from .lexemes import lexemes, unquoted
 from .parameters import MAX_FIELD, unfold
 
 HEADER_FIELDS: Final = (
     "FROM TO CC REPLY-TO SUBJECT DATE MESSAGE-ID LIST-ID PRECEDENCE AUTO-SUBMITTED"
     " AUTHENTICATION-RESULTS"
 )
-# Octets of the header that are asked for.
+# Octets of the header that are requested.
 MAX_HEADER: Final = 65_536
-# What FETCH asks for; UID first, so that it is known whatever the rest looks like.
+# The items of FETCH; UID comes first, so that it is known even if the rest cannot be parsed.
 FETCH_ITEMS: Final = (
     "(UID FLAGS INTERNALDATE RFC822.SIZE"
     f" BODY.PEEK[HEADER.FIELDS ({HEADER_FIELDS})]<0.{MAX_HEADER}> BODYSTRUCTURE)"
 )
-
-# What it asks for where the server cannot show the structure or the header of a message.
+# The items for a message whose structure or header the server cannot return.
 BARE_ITEMS: Final = "(UID FLAGS INTERNALDATE RFC822.SIZE)"
-# What it asks for of a folder's newest message: no more than what is shown of it.
+# The items for the newest message of a folder: only those that its entity shows.
 NEWEST_ITEMS: Final = (
     "(UID FLAGS INTERNALDATE RFC822.SIZE"
     " BODY.PEEK[HEADER.FIELDS (FROM SUBJECT DATE)]<0.8192>)"
@@ -43,12 +42,12 @@ NEWEST_ITEMS: Final = (
 
 _FIELD_NAMES: Final = frozenset(HEADER_FIELDS.lower().encode().split())
 
-# Addresses of To, and of Cc, that filters see, and octets that are read of all To fields
-# together, and of all Cc fields.
+# Addresses of To, and of Cc, that filters use; and octets that are parsed of all To fields, and of
+# all Cc fields.
 MAX_RECIPIENTS: Final = 2_000
 _MAX_RECIPIENT_OCTETS: Final = 65_536
 
-# Octets of JSON that a field may take; together they keep an event far below 32 KB.
+# Limits of the fields in octets of JSON; together they keep an event far below 32 KB.
 _MAX_SUBJECT: Final = 2_000
 _MAX_NAME: Final = 500
 _MAX_ADDRESS: Final = 400
@@ -56,8 +55,8 @@ _MAX_ADDRESSES: Final = 4_000
 _MAX_MESSAGE_ID: Final = 1_000
 _MAX_FLAGS: Final = 2_000
 
-# Fields that `parse_headers` returns, and octets that it decodes: the header, of up to 64 KB, and
-# encoded words once more.
+# Fields that `parse_headers` returns, and octets that it decodes: a header of 64 KB, and the
+# RFC 2047 encoding in it again.
 MAX_FIELDS: Final = 500
 _MAX_DECODED: Final = 131_072
 
@@ -69,15 +68,15 @@ _FLAG: Final = re.compile(r'\\?[^\s(){%*"\\]+')
 def parse_mail(
     folder: str, uid_validity: int, uid: int, items: Mapping[str, Value]
 ) -> Mail:
-    """Return the mail that the items of a FETCH response describe.
+    """Return the message of the items of a FETCH response.
 
-    The header in `BODY` may be several sections in a row. It comes first: what it leaves of the
-    budget is for the attachments.
+    The header in `BODY` may consist of several sections in a row. It is parsed first; the
+    attachments have the rest of the budget.
     """
     budget = Budget()
     structure = parse_structure(items.get("BODYSTRUCTURE"), budget)
     if structure:
-        budget.others = cache(partial(codecs_of, structure))
+        budget.fallback_codecs = cache(partial(codecs_of, structure))
     header = _Header(items.get("BODY"), budget)
     authors = [*header.mailboxes(b"from", MAX_FIELD)]
     sender = _sender(authors, header)
@@ -89,13 +88,13 @@ def parse_mail(
         uid=uid,
         message_id=budget.text(header.line(b"message-id"), _MAX_MESSAGE_ID) or None,
         sender=_address(sender.address, budget),
-        sender_name=budget.text(decode_words(sender.name, budget), _MAX_NAME),
+        sender_name=budget.text(decode_encoded_words(sender.name, budget), _MAX_NAME),
         to=budget.items(to, _MAX_ADDRESSES),
         cc=budget.items(cc, _MAX_ADDRESSES),
         reply_to=budget.items((box.address for box in reply_to), _MAX_ADDRESSES),
         recipients=to + cc,
         subject=budget.text(
-            decode_words(header.octets(b"subject"), budget), _MAX_SUBJECT
+            decode_encoded_words(header.octets(b"subject"), budget), _MAX_SUBJECT
         ),
         date=parse_date(header.octets(b"date")),
         received=parse_internal_date(items.get("INTERNALDATE")),
@@ -110,31 +109,31 @@ def parse_mail(
 
 
 def parse_headers(header: bytes) -> tuple[tuple[str, str], ...]:
-    """Return name and text of each field in order (RFC 5322 2.2); total on any bytes."""
+    """Return name and text of each field in order (RFC 5322 2.2). Accepts any octets."""
     budget = Budget(_MAX_DECODED)
     fields: list[tuple[str, str]] = []
     for line in unfold(header).split(b"\n"):
         name, colon, value = line[:MAX_FIELD].partition(b":")
         if colon and len(fields) < MAX_FIELDS:
-            text = decode_words(value, budget)
+            text = decode_encoded_words(value, budget)
             fields.append((one_line(budget.decode(name)), text))
     return tuple((name, text) for name, text in fields if name)
 
 
 class _Header:
-    """The fields of a header by lower-case name, each with its own bound."""
+    """The fields of a header by lower-case name, each limited in size."""
 
     def __init__(self, raw: Value, budget: Budget) -> None:
         self._budget = budget
         self._fields: dict[bytes, list[bytes]] = {}
-        # The value of the field in which the header is cut.
+        # The value of the last field if the header is truncated.
         self._cut: bytes | None = None
         header = raw if isinstance(raw, bytes) else b""
         is_cut = len(header) == MAX_HEADER
         if is_cut:
-            # As long as what was asked for: the last line may be cut.
+            # The header has the maximum length, so its last line may be incomplete.
             header = budget.cut(header, MAX_HEADER - 1, b"\n")
-        # A lone CR ends no line: a subject could bring a From with it.
+        # A CR alone is not a line end: a Subject could inject a From field with it.
         for line in unfold(header).split(b"\n"):
             name, colon, value = line.partition(b":")
             name = name.strip().lower()
@@ -144,17 +143,17 @@ class _Header:
                 self._cut = value if is_cut else None
 
     def octets(self, name: bytes, separator: bytes = b" ") -> bytes:
-        """Return the topmost field of a name; if it is cut, then at a separator."""
+        """Return the topmost field with this name; a long one is cut at a separator."""
         fields = self._fields.get(name)
         return self._budget.cut(fields[0], MAX_FIELD, separator) if fields else b""
 
     def line(self, name: bytes) -> str:
-        """Return the topmost field of a name, without encoded words, as one line."""
+        """Return the topmost field with this name as one line, without RFC 2047 decoding."""
         octets = self.octets(name)
         return one_line(self._budget.decode(octets)) if octets else ""
 
-    def whole(self, name: bytes) -> bytes:
-        """Return the topmost field of a name, b"" if it would be cut."""
+    def complete(self, name: bytes) -> bytes:
+        """Return the topmost field with this name, b"" if it is too long or truncated."""
         field = self._fields.get(name, [b""])[0]
         return b"" if self._is_cut(field, MAX_FIELD) else field
 
@@ -162,34 +161,34 @@ class _Header:
         return field is self._cut or len(field) > limit
 
     def mailboxes(self, name: bytes, limit: int) -> Iterator[Mailbox]:
-        """Yield the mailboxes of all fields of a name, which may have `limit` octets together."""
+        """Yield the mailboxes of all fields with this name, up to `limit` octets in total."""
         for field in self._fields.get(name, ()):
             kept = field[:limit]
             if self._is_cut(field, limit):
                 self._budget.truncated = True
                 kept = complete_entries(kept)
             limit -= len(kept)
-            # Each on its own: a quote that is open in one does not change the next.
+            # Each field separately: an unclosed quote must not affect the next one.
             yield from mailboxes(kept)
 
 
 def _sender(authors: list[Mailbox], header: _Header) -> Mailbox:
-    """Return the first author with a domain, or the first, or From as a name without an address."""
+    """Return the first author with a domain, else the first one, else From as a display name."""
     for author in authors:
         if "@" in author.address:
             return author
     if authors:
         return authors[0]
-    # What is left of a field that is cut could be the address of someone else.
-    field = header.whole(b"from")
-    # The null path of `MAILER DAEMON <>` is not part of the name, nor are quotes around it.
+    # A truncated field could end with the address of another person.
+    field = header.complete(b"from")
+    # The null path of `MAILER DAEMON <>` and enclosing quotes are not part of the name.
     name = field.removesuffix(b"<>").strip()
     quoted = [octets for kind, octets in lexemes(name) if kind == "quoted"]
-    return Mailbox(content(name) if quoted == [name] else name or field, "")
+    return Mailbox(unquoted(name) if quoted == [name] else name or field, "")
 
 
 def _address(address: str, budget: Budget) -> str:
-    """Return an address; of one that is too long the end, so that the domain is the real one."""
+    """Return an address; of one that is too long, only its end, which has the domain."""
     while json_size(address) > _MAX_ADDRESS:
         budget.truncated = True
         address = address[-_MAX_ADDRESS:][len(address) // 4 :]
@@ -202,16 +201,16 @@ def _recipients(header: _Header, name: bytes) -> tuple[str, ...]:
 
 
 def _authentication(header: _Header, authors: int) -> Authentication | None:
-    """Return the topmost results: a server adds its own above all others (RFC 8601 5).
+    """Return the topmost results, as a server adds its own above all others (RFC 8601 5).
 
-    DMARC is about one author: with several, it would be unclear which one it is.
+    DMARC evaluates a single author: if there are several, the result is left out.
     """
     found = parse_authentication(header.octets(b"authentication-results", b";"))
     return replace(found, dmarc=None) if found and authors > 1 else found
 
 
 def _flags(value: Value) -> Iterator[str]:
-    """Yield the valid flags: a server may put anything into a string."""
+    """Yield the valid flags: a string in the response may contain any characters."""
     return (
         flag
         for flag in parse_strings(value)
@@ -220,7 +219,7 @@ def _flags(value: Value) -> Iterator[str]:
 
 
 def _is_bulk(header: _Header) -> bool:
-    """Return if a list or a machine sent it (RFC 2919, RFC 3834)."""
+    """Return True if a mailing list or a program sent the message (RFC 2919, RFC 3834)."""
     automatic = header.line(b"auto-submitted").partition(";")[0].strip().lower()
     return (
         bool(header.line(b"list-id"))

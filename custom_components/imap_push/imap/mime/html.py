@@ -1,4 +1,4 @@
-"""Turn HTML into the text that a browser shows without JavaScript and images."""
+"""Convert HTML to the text that a browser shows without JavaScript and images."""
 
 from collections.abc import Iterable, Mapping
 import re
@@ -10,7 +10,7 @@ from .html_tokenizer import attributes_of, tokens
 from .open_elements import (
     BLOCKS,
     CELLS,
-    IMPLIED,
+    IMPLIED_END_TAGS,
     INITIAL,
     LISTS,
     PARAGRAPHS,
@@ -29,43 +29,43 @@ _HIDDEN: Final = frozenset(
      "video"}
 )  # fmt: skip
 _PREFORMATTED: Final = frozenset({"listing", "plaintext", "pre", "xmp"})
-# The beginnings of values of `display` that begin no line.
+# Prefixes of the values of `display` that do not start a new line.
 _INLINE_DISPLAYS: Final = ("contents", "initial", "inline", "table-cell", "unset")
 _KEEPS_LINES: Final = frozenset({"break-spaces", "pre", "pre-line", "pre-wrap"})
-# Elements that begin with more than a line.
-_BEGINNINGS: Final = _PREFORMATTED | CELLS | {"a", "br", "img", "li"}
+# Elements whose start tag has an effect besides the line break.
+_WITH_EFFECT: Final = _PREFORMATTED | CELLS | {"a", "br", "img", "li"}
 
-# Targets of links that are of use outside of a browser, and the longest one that is given.
+# Link targets that are useful outside of a browser, up to a maximum length.
 _LINK: Final = re.compile(r"(?:https?://|mailto:|tel:)[^\s<>]{1,2000}", re.IGNORECASE)
 _SCHEME: Final = re.compile(r"(?:https?://|mailto:|tel:)", re.IGNORECASE)
-_IN_NUMBERS: Final = dict.fromkeys(map(ord, " ()-"))  # of telephones
+_PHONE_SEPARATORS: Final = dict.fromkeys(map(ord, " ()-"))
 _LETTER: Final = re.compile(r"(?<![\w'’])\w")
 
 
 def text_of_html(
     html: str, size: int, budget: Budget | None = None, *, links: bool = False
 ) -> tuple[str, bool]:
-    """Return at most `size` characters of the text of HTML, and whether there is more.
+    """Return at most `size` characters of the text of HTML, and whether it was shortened.
 
-    The text is that of a browser's innerText, with "- " before list items, a space between table
-    cells and no more than one blank line outside of preformatted text. Text of size zero is left
-    out. With `links`, a target follows its text, as in "Confirm <https://example.com/>", unless
-    the text is the same address (http, https, mailto, tel); an image is its alternative text, as
-    in "[Logo]", unless it is in a link that has text.
+    The text is the innerText of a browser, with "- " before list items, a space between table
+    cells and at most one blank line outside of preformatted text. Text with font size zero is left
+    out. With `links`, the target of a link follows its text ("Confirm <https://example.com/>"),
+    unless the text is the same address (http, https, mailto, tel); an image becomes its
+    alternative text ("[Logo]"), unless it is in a link that has text.
 
-    Total on any text. If there are more tags and attributes than the budget allows, the text up
-    to there is returned.
+    Accepts any text. If it has more tags and attributes than the budget allows, the rest of the
+    text is left out.
     """
-    reader = _Reader(size, budget or Budget(), links=links)
+    converter = _Converter(size, budget or Budget(), links=links)
     try:
-        reader.read(html)
+        converter.convert(html)
     except BudgetSpent, TextIsFull:
-        return reader.layout.text()[:size], True
-    return reader.layout.text(), False
+        return converter.layout.text()[:size], True
+    return converter.layout.text(), False
 
 
-class _Start(NamedTuple):
-    """The meaning of a start tag, wherever it is."""
+class _StartTag(NamedTuple):
+    """The properties of a start tag that do not depend on its position."""
 
     attributes: dict[str, str]
     breaks: int  # line ends before and after the element
@@ -73,9 +73,7 @@ class _Start(NamedTuple):
     style: dict[str, Any]  # the fields of `Style` that are not inherited
 
 
-class _Reader:
-    """Reads one document."""
-
+class _Converter:
     def __init__(self, size: int, budget: Budget, *, links: bool) -> None:
         self.layout = TextLayout(size)
         self._budget = budget
@@ -84,16 +82,16 @@ class _Reader:
         self._sheet = StyleSheet(budget)
         self._css: list[str] = []
         self._media = ""
-        self._starts: dict[tuple[str, str], _Start] = {}
+        self._start_tags: dict[tuple[str, str], _StartTag] = {}
         self._href = ""  # of the open link
-        self._begin_of_link = 0
-        self._alt = ""  # of an image in a link without text so far
+        self._link_start = 0  # position of its text
+        self._alt = ""  # of an image in the open link, which has no text yet
         self._is_first = False  # directly after <pre>
 
-    def read(self, html: str) -> None:
-        """Collect the text; raise TextIsFull, BudgetSpent."""
+    def convert(self, html: str) -> None:
+        """Write the text to the layout; raise TextIsFull, BudgetSpent."""
         for name, content in tokens(html):
-            self._budget.take_tag()
+            self._budget.spend_tag()
             if not name:
                 self._add(content)
             elif name[0] == "/":
@@ -103,11 +101,11 @@ class _Reader:
         self._end(self._elements.close_all())
 
     def _open(self, tag: str, attributes: str) -> None:
-        start = self._starts.get((tag, attributes))
+        start = self._start_tags.get((tag, attributes))
         if start is None:
-            start = self._starts[tag, attributes] = self._start(tag, attributes)
+            start = self._start_tags[tag, attributes] = self._start_tag(tag, attributes)
         elements = self._elements
-        if tag in IMPLIED and (ended := elements.end_before(tag)):
+        if tag in IMPLIED_END_TAGS and (ended := elements.close_implied(tag)):
             self._end(ended)
         if tag == "style":
             self._media = start.attributes.get("media", "")
@@ -122,15 +120,14 @@ class _Reader:
                 if tag in LISTS and any(map(elements.is_open, LISTS)):
                     breaks = 1
                 self.layout.separate(breaks)
-            if tag in _BEGINNINGS:
+            if tag in _WITH_EFFECT:
                 self._begin(tag, start, style)
         if tag not in VOID:
             elements.open(tag, style, breaks)
 
-    def _start(self, tag: str, attributes: str) -> _Start:
-        """Return the meaning of a start tag, which is often repeated."""
+    def _start_tag(self, tag: str, attributes: str) -> _StartTag:
         given = attributes_of(attributes) if attributes else {}
-        self._budget.take_tag(len(given))
+        self._budget.spend_tag(len(given))
         found = self._sheet.declarations(tag, given)
         display = found.pop("display", None)
         is_hidden = tag not in {"body", "html"} and (
@@ -145,10 +142,11 @@ class _Reader:
             is_block = not display.startswith(_INLINE_DISPLAYS)
         breaks = is_block + (is_block and tag in PARAGRAPHS)
         is_item = tag == "li" and display in {None, "list-item"}
-        return _Start(given, breaks, is_item, _style(tag, found, is_hidden=is_hidden))
+        style = _style(tag, found, is_hidden=is_hidden)
+        return _StartTag(given, breaks, is_item, style)
 
-    def _begin(self, tag: str, start: _Start, style: Style) -> None:
-        """Prepare for the content of an element that is not hidden."""
+    def _begin(self, tag: str, start: _StartTag, style: Style) -> None:
+        """Apply the effect of the start tag of an element that is not hidden."""
         if tag == "br":
             self.layout.end_line()
         elif tag in CELLS:
@@ -160,22 +158,24 @@ class _Reader:
         elif self._links and tag == "a":
             self._alt = ""
             self._href = start.attributes.get("href", "") if style.is_shown else ""
-            self._begin_of_link = self.layout.position
+            self._link_start = self.layout.position
         elif self._links and tag == "img" and style.is_shown:
             self._add_image(start.attributes.get("alt", ""))
 
     def _close(self, tag: str) -> None:
         if tag == "style":
-            self._read_style()
+            self._sheet.add("".join(self._css), self._media)
+            self._css.clear()
+            self._start_tags.clear()
         if ended := self._elements.close(tag):
             self._end(ended)
-        # Browsers read "</br>" as "<br>", and "</p>" alone as "<p></p>".
+        # Browsers parse "</br>" as "<br>", and "</p>" without an open p as "<p></p>".
         elif tag in {"br", "p"}:
             self._open(tag, "")
             self._end(self._elements.close(tag))
 
     def _end(self, elements: Iterable[Element]) -> None:
-        """Finish elements that are closed."""
+        """Apply the effect of the end of elements."""
         for tag, _, breaks in elements:
             if tag == "li":
                 self.layout.end_item()
@@ -183,11 +183,6 @@ class _Reader:
                 self._add_link()
             if breaks:
                 self.layout.separate(breaks)
-
-    def _read_style(self) -> None:
-        self._sheet.add("".join(self._css), self._media)
-        self._css.clear()
-        self._starts.clear()
 
     def _add(self, text: str) -> None:
         tag, style, _ = self._elements.current
@@ -207,23 +202,22 @@ class _Reader:
             self.layout.add(_transformed(text, style.transform))
 
     def _add_image(self, alt: str) -> None:
-        """Add the alternative text of an image, in a link only if nothing else is in it."""
+        """Add the alternative text of an image; in a link only if the link has no text."""
         alt = " ".join(visible(alt).split())
         if not alt:
             return
         if not self._href:
             self.layout.add(f"[{alt}]")
-        elif self._begin_of_link == self.layout.position:
+        elif self._link_start == self.layout.position:
             self._alt = f"[{alt}]"
 
     def _add_link(self) -> None:
-        """Add the target of a link that ends here."""
-        if self._alt and self._begin_of_link == self.layout.position:
+        if self._alt and self._link_start == self.layout.position:
             self.layout.add(self._alt)
         href = "".join(visible(self._href).strip().split("\n")).replace(" ", "%20")
         self._href = self._alt = ""
-        text = self.layout.text(self._begin_of_link).strip().removeprefix("- ")
-        if not _LINK.fullmatch(href) or _compared(text) == _compared(href):
+        text = self.layout.text(self._link_start).strip().removeprefix("- ")
+        if not _LINK.fullmatch(href) or _normalized(text) == _normalized(href):
             return
         if text:
             self.layout.append(f"<{href}>")
@@ -232,7 +226,7 @@ class _Reader:
 
 
 def _style(tag: str, found: Mapping[str, str], *, is_hidden: bool) -> dict[str, Any]:
-    """Return the fields of `Style` that the declarations of an element change."""
+    """Return the fields of `Style` that an element with these declarations sets."""
     style: dict[str, Any] = {}
     if is_hidden:
         style["is_hidden"] = True
@@ -261,7 +255,7 @@ def _transformed(text: str, transform: str) -> str:
             return text
 
 
-def _compared(address: str) -> str:
-    """Return what two forms of an address have in common."""
+def _normalized(address: str) -> str:
+    """Return a web, mail or phone address without scheme and separators, to compare it."""
     address = _SCHEME.sub("", address.casefold(), count=1)
-    return address.rstrip("/").translate(_IN_NUMBERS)
+    return address.rstrip("/").translate(_PHONE_SEPARATORS)

@@ -1,4 +1,4 @@
-"""Find the charset that an HTML document declares (WHATWG HTML, "prescan a byte stream")."""
+"""Find the declared charset of an HTML document (HTML Standard, "prescan a byte stream")."""
 
 import re
 from typing import Final
@@ -27,9 +27,9 @@ _CHARSET: Final = re.compile(
 
 
 def html_charset(octets: bytes) -> str:
-    """Return the label in the first meta element or XML declaration with a known one, else "".
+    """Return the label of the first XML declaration or meta element with a known one, or "".
 
-    A document that can be searched for a label is not UTF-16, so that this label means UTF-8.
+    A document in which a label is found is not in UTF-16, so a label of UTF-16 means UTF-8.
     """
     octets = octets[:_MAX_SEARCHED]
     declaration = _XML.match(octets)

@@ -1,7 +1,7 @@
-"""Divide HTML into tags and text (HTML Standard 13.2.5), in linear time and total on any text.
+"""Split HTML into tags and text (HTML Standard 13.2.5). Accepts any text, in linear time.
 
-Unlike `html.parser`, attributes are read only if asked for, and no regular expression works on
-more than `_WINDOW` characters: a call holds the interpreter lock.
+Unlike `html.parser`, attributes are parsed only on request, and no regular expression processes
+more than `_WINDOW` characters, as a call does not release the GIL.
 """
 
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ import re
 from typing import Final
 
 _WINDOW: Final = 16_384
-# Characters of the longest character reference, and of the longest end that is searched for.
+# Length of the longest character reference, and of the longest end of markup, in characters.
 _MAX_REFERENCE: Final = 40
 _MAX_END: Final = 16
 
@@ -26,21 +26,20 @@ _ATTRIBUTE: Final = re.compile(
 _END_OF_COMMENT: Final = re.compile(r"--!?>")
 _END_OF_TAG: Final = re.compile(">")
 _QUOTES: Final = {quote: re.compile(quote) for quote in "\"'"}
-# Elements that only their own end tag ends. Of those marked, references are read.
+# Elements that end only at their own end tag, without and with character references.
 _RAW_TEXT: Final = ("iframe", "noembed", "noframes", "script", "style", "xmp")
-_REFERENCES_TOO: Final = ("textarea", "title")
+_ESCAPABLE_RAW_TEXT: Final = ("textarea", "title")
 _END_OF_ELEMENT: Final = {
     name: re.compile(rf"</{name}(?=[\t\n\f\r />])", re.IGNORECASE | re.ASCII)
-    for name in (*_RAW_TEXT, *_REFERENCES_TOO)
+    for name in (*_RAW_TEXT, *_ESCAPABLE_RAW_TEXT)
 }
-_PLAINTEXT: Final = "plaintext"  # which nothing ends
 
 
 def tokens(html: str) -> Iterator[tuple[str, str]]:
-    """Yield name and content: "" and text, "p" and attributes as written, "/p" and nothing.
+    """Yield pairs: "" and text, "p" and the source of the attributes, or "/p" and "".
 
-    Comments and declarations are left out, and tags of more than 16,384 characters. Long text
-    comes in several pieces.
+    Comments, declarations and tags of more than 16,384 characters are left out. Long text is
+    split into several pairs.
     """
     position = 0
     while position < len(html):
@@ -61,12 +60,14 @@ def tokens(html: str) -> Iterator[tuple[str, str]]:
         name, attributes = tag.groups()
         name = name.lower()
         yield name, attributes
-        if name not in _END_OF_ELEMENT and name != _PLAINTEXT:
+        if name not in _END_OF_ELEMENT and name != "plaintext":
             continue
-        end = _end_of_element(html, position, name)
+        # `plaintext` has no end tag.
+        pattern = _END_OF_ELEMENT.get(name)
+        end = _find(pattern, html, position)[0] if pattern else len(html)
         for piece in range(position, end, _WINDOW):
             text = html[piece : min(piece + _WINDOW, end)]
-            yield "", unescaped(text) if name in _REFERENCES_TOO else text
+            yield "", unescaped(text) if name in _ESCAPABLE_RAW_TEXT else text
         position = end
 
 
@@ -80,15 +81,15 @@ def attributes_of(text: str) -> dict[str, str]:
 
 
 def unescaped(text: str) -> str:
-    """Return a text with characters in place of character references."""
+    """Replace the character references in a text."""
     try:
         return unescape(text)
     except ValueError:
-        return text  # Python does not read a number of 4,300 digits.
+        return text  # Python does not convert a number of more than 4,300 digits.
 
 
 def _end_of_text(html: str, start: int) -> int:
-    """Return where to divide text without a tag: not within a reference or a line end."""
+    """Return where to split text without a tag: not within a reference or a line end."""
     end = start + _WINDOW
     if end >= len(html):
         return len(html)
@@ -99,7 +100,7 @@ def _end_of_text(html: str, start: int) -> int:
 
 
 def _end_of_markup(html: str, start: int) -> int:
-    """Return the end of a comment, a declaration or a long tag; start + 1 if it is none."""
+    """Return the end of a comment, a declaration or a long tag; start + 1 if it is text."""
     if html.startswith("<!--", start):
         if html.startswith((">", "->"), start + 4):
             return html.index(">", start) + 1
@@ -115,7 +116,7 @@ def _end_of_markup(html: str, start: int) -> int:
 
 
 def _end_of_tag(html: str, position: int) -> int:
-    """Return the end of a tag that is too long to be read, or has an open quote."""
+    """Return the end of a tag that is longer than _WINDOW, or has an unclosed quote."""
     while position < len(html):
         found = _SOME_ATTRIBUTES.match(html, position, position + _WINDOW)
         end = found.end() if found else position
@@ -130,14 +131,8 @@ def _end_of_tag(html: str, position: int) -> int:
     return position
 
 
-def _end_of_element(html: str, start: int, name: str) -> int:
-    if name == _PLAINTEXT:
-        return len(html)
-    return _find(_END_OF_ELEMENT[name], html, start)[0]
-
-
 def _find(pattern: re.Pattern[str], html: str, start: int) -> tuple[int, int]:
-    """Return the beginning and the end of the first match; twice the end of the text if none."""
+    """Return the start and the end of the first match; the end of the text for both if none."""
     while start < len(html):
         if found := pattern.search(html, start, start + _WINDOW):
             return found.span()

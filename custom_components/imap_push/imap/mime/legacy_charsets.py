@@ -1,4 +1,4 @@
-"""Correct Python's codecs where the legacy encodings of the WHATWG Encoding Standard differ."""
+"""Correct Python's codecs where they differ from the WHATWG Encoding Standard."""
 
 import codecs
 from collections.abc import Sequence
@@ -8,8 +8,8 @@ from typing import Final
 
 # The name of the error handler of this module. It replaces invalid octets.
 ERRORS: Final = "imap_push.legacy"
-# Characters of a Python codec -> those of the standard. Each has one sequence of octets.
-# gb18030: the edition of 2022. cp932: octets that Python decodes although they are invalid.
+# Characters of a Python codec -> characters of the standard. Each has only one sequence of octets.
+# gb18030: changes of the 2022 edition. cp932: octets that Python decodes although they are invalid.
 _JIS: Final = dict(zip("〜‖−¢£¬", "～∥－￠￡￢", strict=True))
 CORRECTIONS: Final[dict[str, dict[str, str]]] = {
     "big5hkscs": dict(zip("•､‾∼♁☉¥¢£", "‧﹑¯～⊕⊙￥￠￡", strict=True)),
@@ -28,9 +28,9 @@ CORRECTIONS: Final[dict[str, dict[str, str]]] = {
     "iso2022_jp_ext": _JIS,
     "koi8-u": {"╝": "ў", "╬": "Ў"},
 }
-# Octets of a Python codec that are characters in the standard.
+# Octets that are invalid for a Python codec but valid in the standard.
 _ADDED: Final = {("big5hkscs", b"\xa3\xe1"): "€", ("gb18030", b"\x80"): "€"}
-# First octets of a character. An invalid second one belongs to it unless it is ASCII.
+# Lead octets. An invalid trail octet is replaced together with the lead octet unless it is ASCII.
 _LEADS: Final[dict[str, Sequence[int]]] = {
     "big5hkscs": range(0x81, 0xFF),
     "cp932": range(0x81, 0xFD),
@@ -38,15 +38,15 @@ _LEADS: Final[dict[str, Sequence[int]]] = {
     "euc_jp": (0x8E, 0x8F, *range(0xA1, 0xFF)),
     "gb18030": range(0x81, 0xFF),
 }
-# Codecs without escape sequences: all that they keep between two pieces is half a character.
+# Codecs without escape sequences: their only state between two chunks is an incomplete character.
 MULTI_OCTET: Final = frozenset(_LEADS)
-# Rows of JIS X 0208, from 0 on, that Windows adds: those of NEC and IBM.
+# Rows of JIS X 0208, counted from 0, that Windows adds: the extensions of NEC and IBM.
 _WINDOWS_ROWS: Final = (12, 88, 89, 90, 91)
 _EUC_PAIR: Final = re.compile(rb"[\xa1-\xfe]{2}")
 
 
 def _recover(error: UnicodeError) -> tuple[str, int]:
-    """Return the text of octets that a codec refuses, and where to go on."""
+    """Return the replacement of invalid octets, and the position where decoding continues."""
     assert isinstance(error, UnicodeDecodeError)
     start, end = error.start, error.end
     octets = error.object[start : start + 2]
@@ -56,7 +56,10 @@ def _recover(error: UnicodeError) -> tuple[str, int]:
 
 @lru_cache(maxsize=1_024)
 def _replacement(codec: str, octets: bytes, size: int) -> tuple[str, int]:
-    """Return the text of invalid octets, of which a codec takes `size`, and how many it takes."""
+    """Return the replacement of invalid octets, and how many octets it replaces.
+
+    `size` is the number of octets that the codec reports as invalid.
+    """
     for known in (octets, octets[:1]):
         if text := _ADDED.get((codec, known)):
             return text, len(known)
@@ -71,7 +74,7 @@ def _replacement(codec: str, octets: bytes, size: int) -> tuple[str, int]:
 
 
 def _decode_jis(pair: bytes) -> str:
-    """Decode row and cell of a character that Windows adds to JIS X 0208, as cp932 does."""
+    """Decode a character that Windows adds to JIS X 0208 by its row and cell, with cp932."""
     row, cell = (octet - 0x21 for octet in pair)
     if row not in _WINDOWS_ROWS:
         return "\ufffd"

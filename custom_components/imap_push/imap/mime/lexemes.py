@@ -1,11 +1,11 @@
-"""Lexemes of structured header fields: quoted strings, comments, text (RFC 5322 3.2)."""
+"""Split structured header fields into lexical tokens (RFC 5322 3.2)."""
 
 from collections.abc import Iterator
 import re
 from typing import Final
 
-# No other control character is white space: each makes an address invalid.
-# An encoded word is text, whatever characters a mailer left in it.
+# No other control characters are white space: they make an address invalid.
+# An encoded-word is one lexeme, even if it contains specials.
 _LEXEME: Final = re.compile(
     rb"""
       (?P<quoted>"(?:[^"\\]|\\.)*+")
@@ -20,14 +20,14 @@ _QUOTED_PAIR: Final = re.compile(rb"\\(.)", re.DOTALL)
 
 
 def lexemes(field: bytes) -> Iterator[tuple[str, bytes]]:
-    """Yield kind and octets of each lexeme of a header field; total on any bytes.
+    """Yield kind and octets of each lexeme of a header field. Accepts any octets.
 
-    Kinds: "quoted" with its quotes, "comment" with its outer parentheses (comments nest), "space",
-    "text", and each special as a kind of its own. A quote or parenthesis that is not closed is a
-    special.
+    The kinds are "quoted" (with the quotes), "comment" (with the outer parentheses; comments can
+    be nested), "space", "text", and for each special the character itself. A quote or parenthesis
+    that is not closed is a special.
     """
     position = 0
-    # For an open parenthesis, the whole rest is searched. This may happen only once.
+    # The search for the end of an unclosed comment reads the whole field: do it only one time.
     has_open_comment = False
     while match := _LEXEME.match(field, position):
         kind = match.lastgroup or ""
@@ -45,7 +45,7 @@ def lexemes(field: bytes) -> Iterator[tuple[str, bytes]]:
 
 
 def _end_of_comment(field: bytes, position: int) -> int:
-    """Return the position after the comment that is open at a position, 0 if it has no end."""
+    """Return the end of the comment whose text starts at a position, 0 if it is not closed."""
     depth = 1
     for match in _PARENTHESIS.finditer(field, position):
         depth += {b"(": 1, b")": -1}.get(match[0], 0)
@@ -55,7 +55,7 @@ def _end_of_comment(field: bytes, position: int) -> int:
 
 
 def without_comments(field: bytes) -> bytes:
-    """Return a field with a space in place of each comment."""
+    """Replace each comment in a field with a space."""
     if b"(" not in field:
         return field
     return b"".join(
@@ -63,6 +63,6 @@ def without_comments(field: bytes) -> bytes:
     )
 
 
-def content(octets: bytes) -> bytes:
-    """Return what is in a quoted string or comment: without delimiters and backslashes."""
+def unquoted(octets: bytes) -> bytes:
+    """Return the content of a quoted string or comment, without the delimiters and backslashes."""
     return _QUOTED_PAIR.sub(rb"\1", octets[1:-1])

@@ -1,4 +1,4 @@
-"""Content types and file name extensions (RFC 2046, RFC 6838)."""
+"""Map content types to file name extensions and back (RFC 2046, RFC 6838)."""
 
 from functools import lru_cache
 import mimetypes
@@ -9,10 +9,10 @@ from typing import Final
 # RFC 2045 5.1 and, for the length, RFC 6838 4.2.
 _TOKEN: Final = r"[!#$%&'*+\-.0-9A-Z^_`a-z{|}~]{1,127}"
 _MEDIA_TYPE: Final = re.compile(f"{_TOKEN}/{_TOKEN}")
-# An extension is looked up only if it is short: a name may have 255 characters.
+# Maximum length of an extension, with the dot: a file name may have 255 characters.
 _MAX_EXTENSION: Final = 20
 
-# What mailers declare for files of any type.
+# Content types that mailers declare for files of any type.
 _GENERIC: Final = frozenset(
     {
         *("application/binary", "application/download", "application/force-download"),
@@ -25,8 +25,8 @@ _GENERIC: Final = frozenset(
 DEFAULT: Final = "text/plain"
 ANY_FILE: Final = "application/octet-stream"
 
-# Types that mailers declare and Python's table lacks. Of several types of an extension, the last
-# one is the type of files with that extension.
+# Types that mailers declare but Python's table lacks. If an extension has several types, the last
+# one is the type of a file with that extension.
 _MORE_TYPES: Final = {
     ".3gp": "video/3gpp",
     ".amr": "audio/amr",
@@ -52,7 +52,7 @@ _MORE_TYPES: Final = {
     ".yaml": "application/x-yaml application/yaml",
     ".zip": "application/x-zip application/x-zip-compressed application/zip",
 }
-# The usual extension where the table names another one first, or none.
+# The usual extension of a type if the table has none, or has an unusual one first.
 _USUAL_EXTENSION: Final = {
     "application/javascript": ".js",
     "application/xhtml+xml": ".xhtml",
@@ -67,7 +67,7 @@ _USUAL_EXTENSION: Final = {
 
 
 def _table() -> mimetypes.MimeTypes:
-    """Return the table of Python: the tables of operating systems differ."""
+    """Return Python's own table with the types above, without those of the operating system."""
     table = mimetypes.MimeTypes(filenames=())
     for extension, types in _MORE_TYPES.items():
         for content_type in types.split():
@@ -86,17 +86,17 @@ def valid_type(kind: str, subtype: str) -> str | None:
 
 
 def media_type(kind: str, subtype: str) -> str:
-    """Return a content type in lower case; an invalid one means text (RFC 2045 5.2)."""
+    """Return a content type in lower case; text/plain for an invalid one (RFC 2045 5.2)."""
     return valid_type(kind, subtype) or DEFAULT
 
 
 def is_generic(content_type: str) -> bool:
-    """Return if a content type says nothing about the content."""
+    """Return True if mailers declare this content type for files of any type."""
     return content_type in _GENERIC
 
 
 def type_of_name(filename: str) -> str | None:
-    """Return the content type that the extension of a file name means, if it is known."""
+    """Return the content type for the extension of a file name, None if it is unknown."""
     extension = PurePath(filename).suffix
     if not 1 < len(extension) <= _MAX_EXTENSION:
         return None
@@ -106,13 +106,13 @@ def type_of_name(filename: str) -> str | None:
 def type_of_file(content_type: str, filename: str) -> str:
     """Return the declared type of a file, or the type of its name if the declared one is generic.
 
-    Scanners and cameras declare what they send as application/octet-stream.
+    For example, scanners and cameras declare their files as application/octet-stream.
     """
     return (is_generic(content_type) and type_of_name(filename)) or content_type
 
 
 def usual_extension(content_type: str) -> str | None:
-    """Return the extension of files of a type, None if it is unknown or says nothing."""
+    """Return the usual extension for a content type, None if it is unknown or generic."""
     if is_generic(content_type):
         return None
     return _USUAL_EXTENSION.get(content_type) or _TYPES.guess_extension(
@@ -121,7 +121,7 @@ def usual_extension(content_type: str) -> str | None:
 
 
 def extensions(content_type: str) -> frozenset[str]:
-    """Return all extensions of files of a type; empty if it is unknown or says nothing."""
+    """Return all extensions for a content type; empty if it is unknown or generic."""
     if (usual := usual_extension(content_type)) is None:
         return frozenset()
     known = _TYPES.guess_all_extensions(content_type, strict=False)

@@ -1,4 +1,4 @@
-"""Parse the octets of a message into a tree of parts (RFC 2046 5.1); total on any octets."""
+"""Parse the octets of a message into a tree of parts (RFC 2046 5.1). Accepts any octets."""
 
 from dataclasses import dataclass, field
 import re
@@ -9,9 +9,9 @@ from .parameters import mime_fields, parameter_octets, parse_field
 from .part import Part, type_of_part
 from .transfer_encoding import encoding_name
 
-# Octets of the header of a part that are read.
+# Octets of the header of a part that are parsed.
 _MAX_HEADER: Final = 65_536
-# Parts, multiparts in one another, and lines that are compared with delimiters.
+# Limits for parts, for nested multiparts, and for lines that are compared with delimiters.
 _MAX_PARTS: Final = 200
 _MAX_DEPTH: Final = 50
 _MAX_LINES: Final = 4_000
@@ -22,81 +22,82 @@ _BLANK_LINE: Final = re.compile(rb"\r?\n\r?\n")
 _MESSAGE: Final = "message/rfc822"
 
 
-def parse_message(header: bytes, body: bytes, budget: Budget, *, whole: bool) -> Part:
-    """Return the message with this header and body.
+def parse_message(
+    header: bytes, body: bytes, budget: Budget, *, is_whole: bool
+) -> Part:
+    """Return the root part of the message with this header and body.
 
-    `header` has the MIME fields. `body` is BODY[TEXT], or its beginning if it is not `whole`.
-    Only the first _MAX_PARTS parts are read.
+    `header` has the MIME fields. `body` is BODY[TEXT], or its beginning unless `is_whole`. Only
+    the first _MAX_PARTS parts are parsed.
     """
     root, boundary = _part(header[:_MAX_HEADER], "", budget)
     if not root.content_type.startswith("multipart/"):
-        return root._replace(number="1", octets=body, is_whole=whole)
+        return root._replace(number="1", octets=body, is_whole=is_whole)
     if boundary is None:
-        return root._replace(is_whole=whole)
-    return _Reader(body, budget, whole=whole).read(root, boundary)
+        return root._replace(is_whole=is_whole)
+    return _Parser(body, budget, is_whole=is_whole).parse(root, boundary)
 
 
 class _Delimiter(NamedTuple):
-    """A line that delimits parts: its position, that of the next line, and what it ends."""
+    """A delimiter line of an open multipart (RFC 2046 5.1.1)."""
 
-    start: int
-    end: int
-    level: int
-    is_last: bool
+    start: int  # with the line end before it
+    end: int  # of the line
+    level: int  # of the multipart
+    is_last: bool  # the close-delimiter
 
 
 @dataclass(slots=True)
 class _Open:
-    """A multipart, or a message within the message, the end of which was not read yet."""
+    """A multipart, or an embedded message, that is not closed yet."""
 
     part: Part
     delimiter: bytes
     children: list[Part] = field(default_factory=list)
 
 
-class _Reader:
-    """Reads a multipart from line to line.
+class _Parser:
+    """Parses a multipart from delimiter to delimiter.
 
-    A delimiter of an outer multipart ends the inner ones: their own last one may be missing.
+    A delimiter of an outer multipart also closes the inner ones, as their close-delimiter may be
+    missing.
     """
 
-    def __init__(self, body: bytes, budget: Budget, *, whole: bool) -> None:
+    def __init__(self, body: bytes, budget: Budget, *, is_whole: bool) -> None:
         self._body = body
         self._budget = budget
-        self._whole = whole
+        self._is_whole = is_whole
         self._open: list[_Open] = []
-        self._current: tuple[Part, int] | None = (
-            None  # a part and where its body starts
-        )
+        # The part that is not closed yet, and the position of its body.
+        self._current: tuple[Part, int] | None = None
         self._parts = 0
         self._lines = 0
 
-    def read(self, root: Part, boundary: bytes) -> Part:
-        """Return a multipart with its parts."""
+    def parse(self, root: Part, boundary: bytes) -> Part:
+        """Return the root multipart with its parts."""
         self._open.append(_Open(root, b"--" + boundary))
         found = self._find(0, len(self._body))
         while found:
-            self._finish(found.start, whole=True)
-            self._close(found.level + 1)
+            self._close_part(found.start, is_whole=True)
+            self._close_multiparts(found.level + 1)
             if found.is_last and found.level == 0:
                 break
             if found.is_last:
-                self._close(found.level)
+                self._close_multiparts(found.level)
             elif self._parts == _MAX_PARTS:
                 self._budget.truncated = True
                 break
             else:
-                self._begin(found.end)
+                self._open_part(found.end)
             found = self._find(found.end, len(self._body))
-        self._finish(len(self._body), whole=self._whole)
-        self._close(1)
+        self._close_part(len(self._body), is_whole=self._is_whole)
+        self._close_multiparts(1)
         children = tuple(self._open[0].children)
-        return root._replace(children=children, is_whole=self._whole)
+        return root._replace(children=children, is_whole=self._is_whole)
 
-    def _begin(self, start: int) -> None:
-        """Read the header of a part."""
+    def _open_part(self, start: int) -> None:
         self._parts += 1
-        # A header may be empty: the line end of the delimiter counts.
+        # The header may be empty, so the search includes the line end of the delimiter.
         match = _BLANK_LINE.search(self._body, start - 1, start + _MAX_HEADER)
         header_end, body_start = match.span() if match else (len(self._body),) * 2
         if delimiter := self._find(start, header_end):
@@ -111,7 +112,7 @@ class _Reader:
         if is_digest and b"content-type" not in header.lower():
             part = part._replace(content_type=_MESSAGE)  # RFC 2046 5.1.5
         if part.content_type == _MESSAGE:
-            # Its delimiters are not ours, though ours may be the beginning of them.
+            # Parse its delimiters, as they may begin with an outer delimiter.
             match = _BLANK_LINE.search(self._body, body_start, body_start + _MAX_HEADER)
             end = match.start() if match else body_start
             _, boundary = _part(self._body[body_start:end], "", self._budget)
@@ -120,17 +121,18 @@ class _Reader:
         else:
             self._current = part, body_start
 
-    def _finish(self, end: int, *, whole: bool) -> None:
-        """Keep the part that ends here, if one was begun."""
+    def _close_part(self, end: int, *, is_whole: bool) -> None:
+        """Add the current part, if there is one, to its multipart."""
         if self._current is None:
             return
         part, start = self._current
         self._current = None
         octets = self._body[start:end] if end > start else b""
-        self._open[-1].children.append(part._replace(octets=octets, is_whole=whole))
+        part = part._replace(octets=octets, is_whole=is_whole)
+        self._open[-1].children.append(part)
 
-    def _close(self, level: int) -> None:
-        """Keep the multiparts from a level on, the outermost of which is 0."""
+    def _close_multiparts(self, level: int) -> None:
+        """Close the multiparts at this level and below; the root, at level 0, stays open."""
         while len(self._open) > max(level, 1):
             closed = self._open.pop()
             is_message = closed.part.content_type == _MESSAGE
@@ -138,7 +140,7 @@ class _Reader:
             self._open[-1].children.append(closed.part._replace(children=children))
 
     def _find(self, position: int, stop: int) -> _Delimiter | None:
-        """Return the next line that is a delimiter of an open multipart."""
+        """Return the next delimiter of an open multipart."""
         body = self._body
         while self._lines < _MAX_LINES:
             if position == 0 and body.startswith(b"--"):
@@ -151,7 +153,7 @@ class _Reader:
             line_end = body.find(b"\n", line_start) + 1 or len(body)
             line = body[line_start : min(line_end, line_start + _MAX_LINE)]
             if found := self._delimited(line.rstrip()):
-                # The line end before a delimiter is part of it.
+                # The line end before a delimiter belongs to it (RFC 2046 5.1.1).
                 is_crlf = body[line_start - 2 : line_start] == b"\r\n"
                 start = max(line_start - (2 if is_crlf else 1), 0)
                 return _Delimiter(start, line_end, *found)
@@ -160,24 +162,25 @@ class _Reader:
         return None
 
     def _delimited(self, line: bytes) -> tuple[int, bool] | None:
-        """Return which open multipart a line delimits, and if it is the last delimiter.
+        """Return the level of the multipart of a delimiter, and whether it is the last one.
 
-        It is enough that a line begins with the delimiter (RFC 2046 5.1.1), but an inner
-        delimiter may begin with an outer one.
+        A line only has to begin with the delimiter (RFC 2046 5.1.1). As an inner delimiter may
+        begin with an outer one, an exact match has priority.
         """
-        levels = [*enumerate(self._open)][::-1]
-        for level, it in levels:
-            if line in {it.delimiter, it.delimiter + b"--"}:
-                return level, line != it.delimiter
-        for level, it in levels:
-            if len(it.delimiter) > 2 and line.startswith(it.delimiter):
-                return level, line.startswith(b"--", len(it.delimiter))
+        levels = [(level, entry.delimiter) for level, entry in enumerate(self._open)]
+        levels.reverse()
+        for level, delimiter in levels:
+            if line in {delimiter, delimiter + b"--"}:
+                return level, line != delimiter
+        for level, delimiter in levels:
+            if len(delimiter) > 2 and line.startswith(delimiter):
+                return level, line.startswith(b"--", len(delimiter))
         return None
 
 
 def _part(header: bytes, number: str, budget: Budget) -> tuple[Part, bytes | None]:
-    """Return a part without its content, and its boundary if it is a multipart with one."""
-    found = {name: budget.take(value) for name, value in mime_fields(header).items()}
+    """Return a part without content, and its boundary; None if it is not a multipart with one."""
+    found = {name: budget.spend(value) for name, value in mime_fields(header).items()}
     kind, parameters = parse_field(found.get(b"type", b""))
     disposition, disposition_parameters = parse_field(found.get(b"disposition", b""))
     main_type, _, subtype = kind.partition("/")

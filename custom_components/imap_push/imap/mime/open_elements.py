@@ -1,13 +1,13 @@
-"""The stack of open elements (HTML Standard 13.2.4.2), as far as it decides about text.
+"""The stack of open elements (HTML Standard 13.2.4.2), limited to what affects the text.
 
-Each operation takes constant time, or time for the elements that it closes.
+Each operation takes constant time, or linear time in the number of elements that it closes.
 """
 
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-# Elements with a blank line around them, and all that begin and end a line.
+# Elements with a blank line before and after them, and all elements that start on a new line.
 PARAGRAPHS: Final = frozenset(
     {"blockquote", "dl", "h1", "h2", "h3", "h4", "h5", "h6", "listing", "ol", "p", "plaintext",
      "pre", "ul", "xmp"}
@@ -26,8 +26,8 @@ VOID: Final = frozenset(
     {"area", "base", "basefont", "bgsound", "br", "col", "embed", "frame", "hr", "img", "input",
      "keygen", "link", "meta", "param", "source", "track", "wbr"}
 )  # fmt: skip
-# Start tags that end open elements, and which.
-IMPLIED: Final[dict[str, tuple[str, ...]]] = {
+# The open elements that a start tag closes.
+IMPLIED_END_TAGS: Final[dict[str, tuple[str, ...]]] = {
     **dict.fromkeys(BLOCKS, ("p",)),
     **dict.fromkeys(CELLS, ("td", "th", "caption")),
     **dict.fromkeys(("dd", "dt"), ("p", "dd", "dt")),
@@ -39,7 +39,7 @@ IMPLIED: Final[dict[str, tuple[str, ...]]] = {
 
 
 class Style(NamedTuple):
-    """The properties of an element that elements in it inherit."""
+    """The properties that an element inherits from its parent."""
 
     is_hidden: bool = False
     is_invisible: bool = False
@@ -60,12 +60,12 @@ type Element = tuple[str, Style, int]
 
 
 class OpenElements:
-    """The elements that are open at one place of a document."""
+    """The elements that are open at the current position in a document."""
 
     def __init__(self) -> None:
-        """Begin a document."""
+        """Start with the document itself, which has no tag."""
         self._elements: list[Element] = [("", INITIAL, 0)]
-        self._places: defaultdict[str, list[int]] = defaultdict(list)
+        self._positions: defaultdict[str, list[int]] = defaultdict(list)
 
     @property
     def current(self) -> Element:
@@ -74,54 +74,60 @@ class OpenElements:
 
     def is_open(self, tag: str) -> bool:
         """Return whether an element with this tag is open."""
-        return bool(self._places[tag])
+        return bool(self._positions[tag])
 
     def inherited(self, tag: str) -> Style:
-        """Return the style that an element which is opened here inherits."""
+        """Return the style that a new element with this tag inherits."""
         parent, style, _ = self._elements[-1]
-        # The summary is shown if the details are not.
+        # A summary is shown even if its details element is closed.
         if tag == "summary" and parent == "details":
             return self._elements[-2][1]
-        # Without a document type, which much mail omits, a table has a size of its own.
+        # In quirks mode (no document type, as in most mail), a table does not inherit the size.
         return style._replace(is_tiny=False) if tag == "table" else style
 
     def open(self, tag: str, style: Style, breaks: int) -> None:
-        """Add an element that can have content; parts of a table only within one."""
-        if tag in _TABLE_PARTS and not self._places["table"]:
+        """Add an element that can have content; parts of a table are ignored outside of one."""
+        if tag in _TABLE_PARTS and not self._positions["table"]:
             return
-        self._places[tag].append(len(self._elements))
+        self._positions[tag].append(len(self._elements))
         self._elements.append((tag, style, breaks))
 
-    def end_before(self, tag: str) -> Sequence[Element]:
-        """Remove and return what a start tag ends (HTML Standard 13.2.6.4)."""
+    def close_implied(self, tag: str) -> Sequence[Element]:
+        """Remove and return the elements that a start tag closes (HTML Standard 13.2.6.4)."""
         floor = self._last("table")
         if tag == "li":
             floor = max(floor, *map(self._last, LISTS))
-        places = [place for name in IMPLIED[tag] if (place := self._last(name)) > floor]
-        return self._pop(min(places)) if places else ()
+        positions = [
+            position
+            for name in IMPLIED_END_TAGS[tag]
+            if (position := self._last(name)) > floor
+        ]
+        return self._pop(min(positions)) if positions else ()
 
     def close(self, tag: str) -> Sequence[Element]:
-        """Remove and return the innermost element with this tag, and those in it.
+        """Remove and return the innermost element with this tag, and the elements in it.
 
-        An end tag within a table does not end what is outside of the table.
+        An end tag within a table does not close elements outside of the table.
         """
-        place = self._last(tag)
+        position = self._last(tag)
         floor = 0 if tag == "table" else self._last("table")
-        # What follows "</body>" is read as if it were before it.
-        return self._pop(place) if place > floor and tag not in {"body", "html"} else ()
+        # Text after "</body>" still belongs to the body.
+        if position <= floor or tag in {"body", "html"}:
+            return ()
+        return self._pop(position)
 
     def close_all(self) -> Sequence[Element]:
         """Remove and return all elements."""
         return self._pop(1)
 
     def _last(self, tag: str) -> int:
-        places = self._places[tag]
-        return places[-1] if places else 0
+        positions = self._positions[tag]
+        return positions[-1] if positions else 0
 
-    def _pop(self, place: int) -> Sequence[Element]:
-        """Remove and return elements, the innermost first."""
-        removed = self._elements[: place - 1 : -1]
-        del self._elements[place:]
+    def _pop(self, position: int) -> Sequence[Element]:
+        """Remove and return the elements from a position on, the innermost first."""
+        removed = self._elements[: position - 1 : -1]
+        del self._elements[position:]
         for tag, _, _ in removed:
-            self._places[tag].pop()
+            self._positions[tag].pop()
         return removed

@@ -1,4 +1,4 @@
-"""The MIME fields of a header, and their parameters (RFC 2045 5.1, RFC 2231)."""
+"""Parse the MIME fields of a header and their parameters (RFC 2045 5.1, RFC 2231)."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -9,14 +9,14 @@ from urllib.parse import unquote_to_bytes
 from ..wire.parser import Value
 from .budget import Budget
 from .characters import one_line
-from .encoded_words import decode_words
+from .encoded_words import decode_encoded_words
 
 # Names and values in turn, as in BODYSTRUCTURE (RFC 3501 7.4.2).
 type Parameters = tuple[Value, ...]
 
-# Octets of one field or parameter that are looked at.
+# Octets of one field or parameter that are parsed.
 MAX_FIELD: Final = 6_000
-# Parameters that are looked at, and octets of a name that means something to us.
+# Parameters that are parsed, and octets of the longest name that is recognized.
 _MAX_PARAMETERS: Final = 250
 _MAX_KEY: Final = 100
 
@@ -29,7 +29,7 @@ _ASSIGNMENT: Final = re.compile(
     rb';\s*+([^\s=;"]++)\s*+=\s*+(?:"((?:[^"\\]|\\.)*+)|([^;]*+))', re.DOTALL
 )
 _ESCAPED: Final = re.compile(rb"\\(.)", re.DOTALL)
-# What may follow the name of a parameter: the number of a piece, and "*" if it is encoded.
+# The suffix of a parameter name (RFC 2231): the number of a section, and "*" if it is encoded.
 _KEY: Final = re.compile(rb"(?:\*(\d{1,3}))?(\*)?")
 
 
@@ -39,7 +39,7 @@ def unfold(header: bytes) -> bytes:
 
 
 def mime_fields(header: bytes) -> dict[bytes, bytes]:
-    """Return the Content- fields of a header by what follows that, lower case; the first counts."""
+    """Return the topmost Content- fields of a header by the rest of their name in lower case."""
     fields: dict[bytes, bytes] = {}
     for name, value in _MIME_FIELD.findall(unfold(header)):
         fields.setdefault(name.lower(), value[:MAX_FIELD].strip())
@@ -60,7 +60,7 @@ def parse_field(field: bytes) -> tuple[str, Parameters]:
 
 
 def has_parameter(parameters: Parameters, name: bytes) -> bool:
-    """Return True if a parameter has a value in any form (RFC 2231); its name is lower case."""
+    """Return True if a parameter has a value in any form (RFC 2231); `name` is in lower case."""
     return any(
         isinstance(key, bytes) and key.lower().partition(b"*")[0] == name and value
         for key, value in _pairs(parameters)
@@ -68,23 +68,23 @@ def has_parameter(parameters: Parameters, name: bytes) -> bool:
 
 
 def parameter(parameters: Parameters, name: bytes, budget: Budget) -> str:
-    """Return a parameter as one line of text, "" if it is missing.
+    """Return a parameter decoded as one line, "" if it is missing.
 
-    Some mailers put encoded words into a parameter, even into one with a charset (RFC 2231 7).
+    Some mailers use RFC 2047 encoding in a parameter, even in one with a charset (RFC 2231 7).
     """
     octets, charset = parameter_octets(parameters, name, budget)
     if charset and b"=?" not in octets:
         return one_line(budget.decode(octets, charset))
-    return decode_words(octets, budget)
+    return decode_encoded_words(octets, budget)
 
 
 def parameter_octets(
     parameters: Parameters, name: bytes, budget: Budget
 ) -> tuple[bytes, str]:
-    """Return the octets of a parameter and the label of their charset, "" if it has none.
+    """Return the octets of a parameter and its charset label, "" if it has none.
 
-    Some mailers send several forms for old clients (RFC 2231): the one with a charset wins over
-    continuations, and those over the plain one. Empty values are ignored.
+    Some mailers send several forms for old clients. The form with a charset has priority over
+    continuations (RFC 2231 3), and these over the plain form. Empty values are ignored.
     """
     forms: tuple[dict[int, tuple[bool, bytes]], ...] = ({}, {}, {})
     for key, octets in islice(_pairs(parameters), _MAX_PARAMETERS):
@@ -105,7 +105,7 @@ def _pairs(parameters: Parameters) -> Iterator[tuple[Value, Value]]:
 
 
 def _join(pieces: list[tuple[bool, bytes]], budget: Budget) -> tuple[bytes, str]:
-    """Join (encoded, octets); what is encoded is `charset'language'percent-encoded`."""
+    """Join sections (is_encoded, octets); the first may begin with `charset'language'`."""
     charset, joined = "", b""
     for index, (encoded, octets) in enumerate(pieces):
         octets = budget.cut(octets, MAX_FIELD, b" ")

@@ -1,7 +1,7 @@
-"""The tree of body parts, and the role of each: text, a file, or an image within the text.
+"""The tree of body parts, and the role of each: text, file, or inline image.
 
-`body_structure` makes the tree from BODYSTRUCTURE, `multipart` from the octets of the message. The
-roles are decided here for both.
+`body_structure` parses the tree from BODYSTRUCTURE, `multipart` from the octets of the message. The
+roles are the same for both.
 """
 
 from collections.abc import Iterator
@@ -14,26 +14,28 @@ from .parameters import Parameters, has_parameter, parameter_octets
 
 _TEXT_TYPES: Final = frozenset({"text/plain", "text/html"})
 _CALENDAR: Final = "text/calendar"
-# Octets of a parameter that is one word.
-_MAX_WORD: Final = 128
+# Maximum number of octets of a parameter that is a token.
+_MAX_TOKEN: Final = 128
 
 
 class Role(Enum):
-    """What a mail program does with a part."""
+    """How a mail program displays a part."""
 
     TEXT = auto()
     FILE = auto()
-    RESOURCE = auto()  # the HTML shows it by its Content-ID
-    HIDDEN = auto()  # an alternative that is not shown, or a multipart without parts
+    RESOURCE = auto()  # part of the HTML, which refers to it by its Content-ID
+    HIDDEN = (
+        auto()
+    )  # an alternative that is not displayed, or a multipart without parts
 
 
 class Part(NamedTuple):
     """A body part (RFC 2046), or the message itself.
 
     `number` is the section number for FETCH (RFC 3501 6.4.5), "" for a message that is a
-    multipart. `content_type`, `disposition` and `encoding` are lower case. `size` is in octets,
-    as encoded for transfer. `octets` is the encoded content, None where it was not fetched;
-    `is_whole` says if that is all of it.
+    multipart. `content_type`, `disposition` and `encoding` are in lower case. `size` is the size
+    in octets before decoding. `octets` is the content before decoding, None if it was not
+    fetched; `is_whole` is True if it is complete.
     """
 
     number: str = ""
@@ -50,23 +52,23 @@ class Part(NamedTuple):
 
     @property
     def is_html(self) -> bool:
-        """Return if the content is HTML."""
+        """Return True if the content is HTML."""
         return self.content_type == "text/html"
 
     @property
     def is_text_file(self) -> bool:
-        """Return if a mail program shows the content, though it may be a file."""
+        """Return True if a mail program displays the content although the part may be a file."""
         return self.content_type in _TEXT_TYPES and self.disposition != "attachment"
 
     @property
     def is_named(self) -> bool:
-        """Return if the part has a file name in any form (RFC 2183 2.3, RFC 2231)."""
+        """Return True if the part has a file name in any form (RFC 2183 2.3, RFC 2231)."""
         return is_named(self.parameters, self.disposition_parameters)
 
     def parameter(self, name: bytes, budget: Budget) -> str:
-        """Return a parameter of Content-Type that is one word, "" if there is none."""
+        """Return a parameter of Content-Type that is a token, "" if there is none."""
         octets, _ = parameter_octets(self.parameters, name, budget)
-        return octets[:_MAX_WORD].decode("ascii", "replace").strip()
+        return octets[:_MAX_TOKEN].decode("ascii", "replace").strip()
 
 
 def is_named(parameters: Parameters, disposition_parameters: Parameters) -> bool:
@@ -78,14 +80,14 @@ def is_named(parameters: Parameters, disposition_parameters: Parameters) -> bool
 def type_of_part(
     kind: str, subtype: str, parameters: Parameters, disposition_parameters: Parameters
 ) -> str:
-    """Return the content type of a part; a file with an invalid one can be of any type."""
+    """Return the content type of a part; if it is invalid, the default for a file or for text."""
     if found := valid_type(kind, subtype):
         return found
     return ANY_FILE if is_named(parameters, disposition_parameters) else DEFAULT
 
 
 def roles(root: Part, budget: Budget) -> Iterator[tuple[Part, Role]]:
-    """Yield each leaf of the tree in order, and its role."""
+    """Yield each leaf of the tree in order, with its role."""
     if not root.children:
         yield root, role_of(root, None, is_main=True)
         return
@@ -100,19 +102,19 @@ def roles(root: Part, budget: Budget) -> Iterator[tuple[Part, Role]]:
 
 
 def role_of(part: Part, parent: Part | None, *, is_main: bool) -> Role:
-    """Return the role of a leaf; `is_main`: it is the root of its multipart/related.
+    """Return the role of a leaf; `is_main` is True for the root of a multipart/related.
 
     Text with a file name is a file: an attached log is not the text of the message. The message
-    itself, an alternative and the root of a multipart/related are text even if they have a name:
-    some mailers add one.
+    itself, an alternative and the root of a multipart/related are text even if they have a file
+    name, as some mailers add one.
     """
     container = "" if parent is None else parent.content_type
     in_alternative = container == "multipart/alternative"
     in_related = container == "multipart/related"
     if part.content_type.startswith("multipart/"):
         return Role.HIDDEN
-    # A resource that is declared as an attachment is one: some mailers put all parts into one
-    # multipart/related and give each a Content-ID.
+    # An attachment is not a resource, even with a Content-ID: some mailers put all parts into one
+    # multipart/related and add a Content-ID to each.
     if part.disposition == "attachment":
         return Role.FILE
     is_resource = in_related and not is_main and bool(part.content_id)
@@ -122,15 +124,14 @@ def role_of(part: Part, parent: Part | None, *, is_main: bool) -> Role:
         return Role.TEXT if is_text else Role.FILE
     if is_resource:
         return Role.RESOURCE
-    # Other forms of the text: text/x-amp-html, text/watch-html, text/enriched.
-    is_form = part.content_type.startswith("text/") and part.content_type != _CALENDAR
-    return (
-        Role.HIDDEN if in_alternative and is_form and not part.is_named else Role.FILE
-    )
+    # Alternative formats of the text: text/x-amp-html, text/watch-html, text/enriched.
+    is_format = part.content_type.startswith("text/") and part.content_type != _CALENDAR
+    is_hidden = in_alternative and is_format and not part.is_named
+    return Role.HIDDEN if is_hidden else Role.FILE
 
 
 def _children(parent: Part, budget: Budget) -> list[tuple[Part, bool]]:
-    """Return the parts of a multipart, and which of them is its root (RFC 2387 3.2)."""
+    """Return the parts of a multipart, each with whether it is the root (RFC 2387 3.2)."""
     start = b""
     if parent.content_type == "multipart/related":
         start, _ = parameter_octets(parent.parameters, b"start", budget)

@@ -1,4 +1,4 @@
-"""Make text/plain readable: flowed lines (RFC 3676) are joined, invisible characters removed."""
+"""Convert text/plain: join flowed lines (RFC 3676) and remove invisible characters."""
 
 from collections.abc import Iterator
 from io import StringIO
@@ -7,23 +7,23 @@ from typing import Final
 
 from .characters import visible
 
-# Characters that are worked on in one call: a call holds the interpreter lock.
+# Characters that are processed in one call, as a call does not release the GIL.
 _CHUNK: Final = 16_384
 _END_OF_LINE: Final = re.compile(r"\r\n?")
 _SIGNATURE: Final = "-- "
 
 
 def plain_text(text: str, size: int) -> tuple[str, bool]:
-    """Return at most `size` visible characters of plain text, and whether there is more."""
+    """Return at most `size` visible characters of plain text, and whether it was shortened."""
     text = text.lstrip()
     found: list[str] = []
-    left, position = size, 0
-    while position < len(text) and left >= 0:
-        # Between lines, so that characters that belong together are looked at together.
+    remaining, position = size, 0
+    while position < len(text) and remaining >= 0:
+        # Split after a line end if possible, so that a sequence of characters is not split.
         end = text.rfind("\n", position, position + _CHUNK) + 1 or position + _CHUNK
         piece = visible(_END_OF_LINE.sub("\n", text[position:end]))
         found.append(piece if found else piece.lstrip())
-        left -= len(found[-1])
+        remaining -= len(found[-1])
         position = end
     readable = "".join(found).strip()
     return readable[:size], len(readable) > size or position < len(text)
@@ -32,8 +32,8 @@ def plain_text(text: str, size: int) -> tuple[str, bool]:
 def unwrap_flowed(text: str, *, delete_space: bool) -> Iterator[str]:
     """Yield the paragraphs of format=flowed text (RFC 3676 4), without line ends.
 
-    `delete_space` is the parameter DelSp: the space that marks a wrapped line is not part of
-    the text. Mailers use it for languages without spaces between words.
+    `delete_space` is the parameter DelSp: the space at the end of a flowed line is not part of the
+    text. Mailers use it for languages that are written without spaces.
     """
     paragraph: list[str] = []
     depth = 0

@@ -1,4 +1,4 @@
-"""The few properties of CSS that decide which text of a message is shown, and how."""
+"""Apply the CSS properties that determine which text of a message is shown, and how."""
 
 from collections.abc import Iterator, Mapping
 import re
@@ -6,35 +6,35 @@ from typing import Final, NamedTuple
 
 from .budget import Budget
 
-# The width of the screen.
+# The width of the assumed screen.
 _WIDTH_PIXELS: Final = 800
-# Characters that one regular expression works on: a call holds the interpreter lock.
+# Characters that one regular expression processes, as a call does not release the GIL.
 _CHUNK: Final = 16_384
-# The specificity of inline styles.
+# The specificity of inline styles, above that of all selectors.
 _INLINE: Final = 1_000_000
-# Characters that are read of a rule and of an inline style.
+# Characters that are parsed of a rule and of an inline style.
 _MAX_TEXT: Final = 4_096
 
 _TOKEN: Final = re.compile(r"/\*|\*/|[{}]")
 _SELECTOR: Final = re.compile(r"([a-z][\w-]*+|\*)?((?:[.#][\w-]++)*+)")
 _SIMPLE: Final = re.compile(r"[.#][\w-]++")
-_MEDIA_WORD: Final = re.compile(r"\([^()]*+\)|[^\s()]++")
+_MEDIA_TERM: Final = re.compile(r"\([^()]*+\)|[^\s()]++")
 _MEDIA_WIDTH: Final = re.compile(r"\(\s*+(min|max)-width\s*+:\s*+(\d{1,6})px\s*+\)")
 
 _PROPERTIES: Final = frozenset(
     {"display", "visibility", "white-space", "text-transform"}
 )
-# Units and values that depend on the inherited size: zero stays zero.
+# Units and values that are relative to the inherited size: an inherited size of zero stays zero.
 _RELATIVE: Final = ("em", "ex", "ch", "%", "inherit", "unset", "larger", "smaller")
-_NO_SIZE: Final = re.compile(r"(?:^|\s)[+-]?0*+\.?0*+(?:px|pt|em|rem|ex|%)?(?=$|[\s/])")
+_ZERO_SIZE: Final = re.compile(
+    r"(?:^|\s)[+-]?0*+\.?0*+(?:px|pt|em|rem|ex|%)?(?=$|[\s/])"
+)
 
-# Name and whether it is important -> value.
+# (name, is_important) -> value.
 type _Declarations = dict[tuple[str, bool], str]
 
 
 class _Rule(NamedTuple):
-    """What one selector matches, and the declarations for it."""
-
     tag: str  # "" for any
     names: frozenset[str]  # ".class" and "#id"
     specificity: int
@@ -43,31 +43,31 @@ class _Rule(NamedTuple):
 
 
 class StyleSheet:
-    """The style sheets of one document, in the order in which they are read.
+    """The style sheets of one document, in document order.
 
-    Selectors of one element by tag, classes and ID are understood, and lists of them; others
-    match nothing. `@media` applies to a screen of 800 pixels; other at-rules are ignored.
+    Supported are compound selectors of a tag, classes and IDs, and lists of them; other selectors
+    match nothing. `@media` is evaluated for a screen of 800 pixels; other at-rules are ignored.
     """
 
     def __init__(self, budget: Budget) -> None:
-        """Count rules and matches in a message's budget."""
+        """Count rules and matches in the budget of a message."""
         self._budget = budget
         self._rules: dict[str, list[_Rule]] = {}
         self._order = 0
 
     def add(self, css: str, media: str = "") -> None:
-        """Read the content of one `<style>` element; raise BudgetSpent."""
+        """Add the content of a `<style>` element; raise BudgetSpent."""
         if media and not _applies(media):
             return
-        # The end of a style sheet closes its last block.
+        # The end of the style sheet closes an open block.
         for selectors, text in _rules(css + "}"):
-            self._budget.take_tag()
+            self._budget.spend_tag()
             declarations = _declarations(text)
             if not declarations:
                 continue
             self._order += 1
             for selector in selectors.lower().split(","):
-                self._budget.take_tag()
+                self._budget.spend_tag()
                 self._add(selector.strip(), declarations)
 
     def _add(self, selector: str, declarations: _Declarations) -> None:
@@ -81,7 +81,7 @@ class StyleSheet:
         self._rules.setdefault(names[-1] if names else tag, []).append(rule)
 
     def declarations(self, tag: str, attributes: Mapping[str, str]) -> dict[str, str]:
-        """Return an element's value of each property (CSS Cascade 4, 6); raise BudgetSpent."""
+        """Return the cascaded value of each property (CSS Cascade 4, 6); raise BudgetSpent."""
         rules = [*self._matching(tag, attributes)]
         if style := attributes.get("style"):
             rules.append(_Rule("", frozenset(), _INLINE, 0, _declarations(style)))
@@ -100,16 +100,16 @@ class StyleSheet:
             names.add(f"#{identifier.lower()}")
         for key in ("", tag, *names):
             rules = self._rules.get(key, ())
-            self._budget.take_tag(len(rules))
+            self._budget.spend_tag(len(rules))
             for rule in rules:
                 if rule.tag in {"", tag} and rule.names <= names:
                     yield rule
 
 
 def _declarations(text: str) -> _Declarations:
-    """Return the declarations that matter; of several of one property, the last one.
+    """Return the supported declarations; the last one of each property counts.
 
-    A font size is "0", or "1" for all others.
+    The value of a font size is "0", or "1" for any other size.
     """
     found: _Declarations = {}
     for declaration in text[:_MAX_TEXT].lower().split(";"):
@@ -124,8 +124,8 @@ def _declarations(text: str) -> _Declarations:
 
 
 def _font_size(name: str, value: str) -> str:
-    """Return "" if the value leaves text at size zero as it is."""
-    if _NO_SIZE.search(value):
+    """Return "0" for size zero, "" for a size relative to the inherited one, "1" for others."""
+    if _ZERO_SIZE.search(value):
         return "0"
     is_relative = value.endswith(_RELATIVE) and not value.endswith("rem")
     return "" if is_relative and name == "font-size" else "1"
@@ -140,7 +140,7 @@ def _rules(css: str) -> Iterator[tuple[str, str]]:
     while position < len(css):
         token = _TOKEN.search(css, position, position + _CHUNK)
         if token is None:
-            position += _CHUNK - 1  # Half of a token may be at the end.
+            position += _CHUNK - 1  # The last character may be the first of a token.
             continue
         position = token.end()
         if is_comment:
@@ -158,14 +158,14 @@ def _rules(css: str) -> Iterator[tuple[str, str]]:
         elif token[0] == "}":
             if selectors and applies[-1] and not selectors.startswith("@"):
                 yield selectors.replace("-->", ""), text
-            # A "}" that closes nothing belongs to the next selector, and makes it invalid.
+            # A "}" without an open block belongs to the next selector and makes it invalid.
             selectors, text = "", "" if len(applies) > 1 else "}"
             if len(applies) > 1:
                 applies.pop()
 
 
 def _is_open(selectors: str) -> bool:
-    """Return whether the rules in a block apply."""
+    """Return whether the rules in a block of selectors or of an at-rule apply."""
     if not selectors.startswith("@"):
         return True
     name = selectors[:6].lower()
@@ -173,18 +173,18 @@ def _is_open(selectors: str) -> bool:
 
 
 def _applies(media: str) -> bool:
-    """Return whether a media query list applies: by type and width (Media Queries 4)."""
+    """Evaluate a media query list; media types and widths are supported (Media Queries 4)."""
     return any(map(_query_applies, media[:_MAX_TEXT].lower().split(",")))
 
 
 def _query_applies(query: str) -> bool:
-    words = [word for word in _MEDIA_WORD.findall(query) if word not in {"and", "only"}]
-    return bool(words) and all(map(_feature_applies, words))
+    terms = [term for term in _MEDIA_TERM.findall(query) if term not in {"and", "only"}]
+    return bool(terms) and all(map(_term_applies, terms))
 
 
-def _feature_applies(word: str) -> bool:
-    feature = _MEDIA_WIDTH.fullmatch(word)
+def _term_applies(term: str) -> bool:
+    feature = _MEDIA_WIDTH.fullmatch(term)
     if feature is None:
-        return word in {"all", "screen"}
+        return term in {"all", "screen"}
     width = int(feature[2])
     return width <= _WIDTH_PIXELS if feature[1] == "min" else width >= _WIDTH_PIXELS

@@ -16,7 +16,7 @@ from ..errors import (
     ProtocolError,
     ResponseTooLarge,
 )
-from ..mime.body_structure import find_part, is_encoding_in_doubt, with_encoding
+from ..mime.body_structure import find_part, is_encoding_unreliable, with_encoding
 from ..mime.body_text import MAX_TEXT_OCTETS, Text, source_of_part, text_of_part
 from ..mime.budget import Budget
 from ..mime.header import MAX_HEADER, parse_headers
@@ -169,7 +169,7 @@ async def _with_encoding(
     session: Session, place: tuple[str, int, int], part: Part, structure: Value
 ) -> Part:
     """Return a part with the encoding of its own header if BODYSTRUCTURE may be wrong."""
-    if not is_encoding_in_doubt(part):
+    if not is_encoding_unreliable(part):
         return part
     is_multipart = isinstance(structure, tuple) and isinstance(structure[0], tuple)
     section = f"{part.number}.MIME" if is_multipart else "HEADER"

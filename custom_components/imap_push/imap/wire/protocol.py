@@ -29,7 +29,13 @@ from ..errors import (
     ServerLeft,
     ServerSilent,
 )
-from ..limits import MAX_OF_CONNECTION, RESERVED, Holding, ReadingPace, ReceiveBudget
+from ..limits import (
+    MAX_OF_CONNECTION,
+    RESERVED,
+    ReadThrottle,
+    ReceiveBudget,
+    ReceiveQuota,
+)
 from .command import Command
 from .framing import Framed, Framer
 from .parser import (
@@ -84,10 +90,10 @@ class PushProtocol(IMAP4ClientProtocol):
         # Only the library's own commands use these; they take 4 KB.
         del self.idle_queue, self.state_condition, self._idle_event
         budget = budget or ReceiveBudget()
-        self._fetched = Holding(budget, MAX_OF_CONNECTION, reserved=RESERVED)
-        self._collected = Holding(ReceiveBudget(MAX_COLLECTED), MAX_COLLECTED)
+        self._fetched = ReceiveQuota(budget, MAX_OF_CONNECTION, reserved=RESERVED)
+        self._collected = ReceiveQuota(ReceiveBudget(MAX_COLLECTED), MAX_COLLECTED)
         self._budget = budget
-        self._pace = ReadingPace(loop)
+        self._pace = ReadThrottle(loop)
         self.greeting: asyncio.Future[Status] = loop.create_future()
         self.error: ImapError | None = None
         self.unsolicited = UnsolicitedQueue(budget)
@@ -352,7 +358,7 @@ class PushProtocol(IMAP4ClientProtocol):
         is_fetch = data.name == "FETCH"
         too_many = data.name not in _LISTS and len(command.data) >= MAX_RESPONSES
         holding = self._fetched if is_fetch else self._collected
-        if not too_many and holding.take(data.memory):
+        if not too_many and holding.acquire(data.memory):
             return data
         command.cut += 1
         if not is_fetch or command.cut > MAX_CUT:

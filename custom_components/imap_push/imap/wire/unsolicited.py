@@ -5,7 +5,7 @@ import contextlib
 from dataclasses import dataclass, field
 from typing import Final
 
-from ..limits import Holding, ReceiveBudget
+from ..limits import ReceiveBudget, ReceiveQuota
 from .parser import Data
 
 # Octets of memory for queued responses; more is dropped, and a sync finds that mail again.
@@ -40,7 +40,7 @@ class UnsolicitedQueue:
     def __init__(self, budget: ReceiveBudget | None = None) -> None:
         """Start empty; `budget` limits the memory of all connections of the account."""
         self._pending = Unsolicited()
-        self._held = Holding(budget or ReceiveBudget(), MAX_WAITING)
+        self._held = ReceiveQuota(budget or ReceiveBudget(), MAX_WAITING)
         self._exists = 0
         self._waiter: asyncio.Future[None] | None = None
 
@@ -115,7 +115,7 @@ class UnsolicitedQueue:
             self._waiter.set_result(None)
 
     def _keep(self, data: Data, kept: list[Data]) -> None:
-        if self._held.take(data.memory):
+        if self._held.acquire(data.memory):
             kept.append(data)
         else:
             overflowed = self._pending.overflowed

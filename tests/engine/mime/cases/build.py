@@ -1,4 +1,4 @@
-"""What the messages are made of, and what is expected of them."""
+"""Build messages for the cases, with the expected values."""
 
 from base64 import encodebytes
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ ADA: Final = "ada@example.com"
 BOB: Final = "bob@example.org"
 DATE: Final = "2026-11-30T10:00:00+00:00"
 
-# It begins as a JPEG does.
+# It begins like a JPEG file.
 PICTURE: Final = b"\xff\xd8\xff\xe0" + bytes(range(200))
 PDF: Final = b"%PDF-1.4\n" + bytes(range(0xFF, 0, -1)) + b"\n%%EOF\n"
 
@@ -20,7 +20,7 @@ _DATE: Final = b"Date: Mon, 30 Nov 2026 10:00:00 +0000"
 
 @dataclass(frozen=True, kw_only=True)
 class File:
-    """An attachment, and its content once decoded."""
+    """An attachment with its decoded content."""
 
     name: str
     type: str
@@ -30,10 +30,10 @@ class File:
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """A message, and what a person reads in it.
+    """A message with the values that a mail program displays.
 
-    `text` is the whole text. `is_cut`: a field is too long for an event. `on_pymap`: pymap sends
-    what is needed to read it.
+    `text` is the whole text. `is_cut`: a field is too long for an event. `on_pymap`: the response of
+    pymap has all necessary values.
     """
 
     id: str

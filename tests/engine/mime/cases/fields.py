@@ -22,7 +22,7 @@ _ENCODING_8BIT: Final = b"Content-Transfer-Encoding: 8bit"
 
 
 def _word(text: str, label: str, codec: str) -> bytes:
-    """Return an encoded word."""
+    """Return an encoded-word."""
     return b"=?%b?B?%b?=" % (label.encode(), b64encode(text.encode(codec)))
 
 
@@ -48,7 +48,7 @@ def _to(id: str, octets: bytes, *to: str, cc: tuple[str, ...] = ()) -> Case:
 
 
 def _file(id: str, field: bytes, name: str, *, on_pymap: bool = True) -> Case:
-    """Return a mail with a file that has its name in Content-Disposition.
+    """Return a message with a file that has its name in Content-Disposition.
 
     pymap decodes that field itself, as the standard library does.
     """
@@ -74,7 +74,7 @@ def _quoted(id: str, charset: bytes, body: bytes, text: str) -> Case:
 
 _PEOPLE: Final = tuple(f"person{n}@example.org" for n in range(3000))
 _LONG: Final = b",\r\n ".join(b"Person <%b>" % person.encode() for person in _PEOPLE)
-# Words that a mailer cut anywhere.
+# Encoded-words that a mailer split anywhere.
 _DOOR: Final = "Tür öffnet sich".encode()
 
 CHARSETS: Final = (
@@ -148,7 +148,7 @@ CHARSETS: Final = (
     _text("F01 text windows-31j", "windows-31j", "cp932", "髙橋①"),
     _text("F01 text tis-620", "tis-620", "cp874", "ใบแจ้งหนี้ …"),
     _text("F01 text iso-8859-9", "iso-8859-9", "cp1254", "Şiş – 80 €"),
-    # The label is wrong: the other parsers believe it.
+    # The label is wrong, but the other parsers use it.
     _text("F01 text in UTF-8 with the label gb2312", "gb2312", "utf-8", "发票镕中"),
     _text(
         "F01 text in UTF-8 with the label us-ascii", "us-ascii", "utf-8", "Tür – 80 €"
@@ -172,7 +172,7 @@ CHARSETS: Final = (
         text="①請求書",
     ),
     _quoted("F01 text iso-8859-15", b"iso-8859-15", b"80 =A4\r\n", "80 €"),
-    # The other parsers show U+FFFD; cp1252 is the last resort.
+    # The other parsers show U+FFFD; cp1252 is the last fallback.
     _quoted(
         "F01 text windows-1252 without label",
         b"",
@@ -193,7 +193,7 @@ CHARSETS: Final = (
         b"=FF=FEH=00=FC=00\r\n".replace(b"\r\n", b"=\r\n"),
         "Hü",
     ),
-    # As in the WHATWG standard; the other parsers believe the label.
+    # Like the WHATWG standard; the other parsers use the label.
     _quoted(
         "F21 UTF-8 BOM beats the label", b"iso-8859-1", b"=EF=BB=BFT=C3=BCr\r\n", "Tür"
     ),
@@ -250,7 +250,7 @@ WORDS: Final = (
     _subject("F18 blank in a Q word", b"=?utf-8?Q?T=C3=BCr offen?=", "Tür offen"),
     _subject("F18 word next to text", b"Re:=?utf-8?Q?T=C3=BCr?=!", "Re:Tür!"),
     _subject("F18 language", b"=?utf-8*de?Q?T=C3=BCr?=", "Tür"),
-    # The other parsers keep invisible characters, which filters do not expect.
+    # The other parsers keep invisible characters, which do not match filters.
     _subject(
         "F21 soft hyphen and zero width",
         "Ala\u00adrm\u200b Tür\u200e".encode(),
@@ -295,7 +295,7 @@ ADDRESSES: Final = (
         ADA,
         "Lovelace, Ada",
     ),
-    # The other parsers keep the apostrophes, which belong to no real address.
+    # The other parsers keep the apostrophes, which are not part of the address.
     _from("F21 apostrophes", b"'ada@example.com'", ADA, ""),
     _to(
         "F16 group and others",
@@ -408,7 +408,7 @@ DATES: Final = (
         b"Mon, 30 Nov 2026 10:00:00.123456 -0800",
         "2026-11-30T10:00:00-08:00",
     ),
-    # RFC 5322 A.5; the other parsers read no date, or that of today.
+    # RFC 5322 A.5; the other parsers return no date, or the current one.
     _date(
         "F19 comment within the time",
         b"Mon, 30 Nov 2026 10:00(noon):00 -0500",

@@ -1,4 +1,4 @@
-"""Further messages: what is a file, what it is called, and what is in it (F06, F11, F23, F24)."""
+"""Further messages: files, their names and their content (F06, F11, F23, F24)."""
 
 from base64 import encodebytes
 from dataclasses import replace
@@ -199,7 +199,7 @@ NAMELESS: Final = (
         part(b"message/rfc822", _INNER),
         _file("attachment-2.eml", "message/rfc822", _INNER),
     ),
-    # RFC 2045 5.2 takes what is not valid for text/plain, as pymap does; a file name says more.
+    # In RFC 2045 5.2, and in pymap, an invalid type is text/plain; here a file name has priority.
     replace(
         _attached(
             "F24 broken type with a name",
@@ -224,7 +224,7 @@ NAMELESS: Final = (
     ),
 )
 
-# Dovecot takes the encoding of some of them for "7bit".
+# Dovecot reports the encoding "7bit" for some of them.
 ENCODED: Final = (
     *(
         _attached(

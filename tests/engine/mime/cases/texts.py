@@ -1,4 +1,4 @@
-"""Further messages: which parts are the text, and how they are encoded (F03-F05, F08-F15, F20)."""
+"""Further messages: text parts and their encodings (F03-F05, F08-F15, F20)."""
 
 from base64 import b64encode
 from binascii import b2a_uu
@@ -52,7 +52,7 @@ def _in_qp(content: bytes) -> bytes:
 
 
 def _nested(depth: int) -> bytes:
-    """Return a text within this many multiparts."""
+    """Return a text within so many nested multiparts."""
     content = plain(b"Deep")
     for level in range(depth):
         content = multipart(b"mixed", content, boundary=b"level-%d-" % level)
@@ -140,8 +140,8 @@ PARTS: Final = (
         ),
         "Hello",
     ),
-    # The two parsers in JavaScript add inline logs to the text and list no file; the standard
-    # library takes the log for the text. A person reads the message, and saves the log.
+    # The two parsers in JavaScript add inline logs to the text and list no file. The standard
+    # library returns the log as the text. A mail program displays the text and offers the log.
     _case(
         "F04 log file before the HTML",
         multipart(b"mixed", _log(), html(b"<p>Shipped</p>")),
@@ -386,7 +386,7 @@ HTML: Final = (
         html(b"<pre>a\r\n  b=20 c\r\n</pre>", _QP),
         "a\n  b  c",
     ),
-    # As in a browser; the other parsers do not look into the HTML.
+    # Like in a browser; the other parsers do not parse the HTML.
     Case(
         id="F15 meta charset gb2312",
         octets=mime(
@@ -493,8 +493,8 @@ BOUNDARIES: Final = (
         delimited(b"b b", plain(b"Hello")),
         "Hello",
     ),
-    # RFC 2046 5.1.1: it is enough that a line begins with the delimiter. The other parsers want
-    # nothing else on the line.
+    # RFC 2046 5.1.1: a line only has to begin with the delimiter. The other parsers require
+    # a line without further text.
     _raw(
         "F20 text behind the delimiter",
         b"multipart/mixed; boundary=bb",
@@ -646,10 +646,10 @@ UUENCODE: Final = tuple(
         (
             "blanks cut off",
             b"uue",
-            b"\r\n".join(it.rstrip() for it in _uuencoded(bytes(90)).splitlines()),
+            b"\r\n".join(line.rstrip() for line in _uuencoded(bytes(90)).splitlines()),
             bytes(90),
         ),
-        # The standard library takes the line for 31 octets.
+        # The standard library decodes the line as 31 octets.
         (
             "bad length",
             b"x-uuencode",

@@ -1,4 +1,4 @@
-"""Fields in their ordinary form are read by a short way, with the same result."""
+"""Fields in the common form are parsed without the general rules, with the same result."""
 
 from hypothesis import given, settings, strategies as st
 import pytest
@@ -19,10 +19,10 @@ LISTS = st.lists(MAILBOXES, max_size=4).map(", ".join)
 @settings(max_examples=400, deadline=None, database=None)
 @given(field=LISTS | st.text('<>@",:;() ab.=?', max_size=30))
 def test_addresses(field: str) -> None:
-    """See the mailboxes that the full reader finds."""
+    """The mailboxes are the same as with the general rules."""
     octets = field.encode()
     found = [*addresses.mailboxes(octets)]
-    expected = [*addresses._unusual(octets)]
+    expected = [*addresses._mailboxes_of_any_form(octets)]
     assert [(box.name.strip(), box.address) for box in found] == [
         (box.name.strip(), box.address) for box in expected
     ]
@@ -35,10 +35,10 @@ def test_addresses(field: str) -> None:
 def test_dates(
     day: str, month: str, zone: str, clock: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """See the date that the full reader finds, or none."""
+    """The date is the same as with the general rules."""
     field = f"{day}30 {month} 2026 {clock} {zone}".encode()
     found = dates.parse_date(field)
-    monkeypatch.setattr(dates, "_ordinary", lambda _match: None)
+    monkeypatch.setattr(dates, "_from_common_form", lambda _match: None)
     assert found == dates.parse_date(field)
 
 
@@ -51,9 +51,9 @@ def test_dates(
     ).map("".join)
 )  # fmt: skip
 def test_encoded_words(field: str) -> None:
-    """See the text that the full reader finds."""
+    """The encoded-words are the same as with the general rules."""
     octets = field.encode()
-    ordinary = encoded_words._ordinary(octets)
-    if ordinary:
-        assert ordinary == encoded_words._unusual(octets)
-    assert encoded_words.decode_words(octets, Budget()).isprintable()
+    found = encoded_words._split_common_form(octets)
+    if found:
+        assert found == encoded_words._split_any_form(octets)
+    assert encoded_words.decode_encoded_words(octets, Budget()).isprintable()
