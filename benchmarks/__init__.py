@@ -1,1 +1,1 @@
-"""The benchmark: IMAP Push against the other clients, in one run."""
+"""The benchmark: IMAP Push and other clients, measured in one run."""

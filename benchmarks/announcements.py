@@ -1,4 +1,4 @@
-"""When the server itself says that there is new mail."""
+"""The times at which the server announces new mail."""
 
 import asyncio
 import time
@@ -12,12 +12,12 @@ ANSWER_SECONDS: Final = 10
 
 
 class Announcements(Running):
-    """A raw connection straight to the server, which waits in IDLE for EXISTS."""
+    """A raw connection to the server, without a proxy, that waits in IDLE for EXISTS."""
 
     def __init__(
         self, port: int, user: str, *, seconds: float = ANSWER_SECONDS
     ) -> None:
-        """Listen to the inbox of a user at a port without TLS; wait so long for answers."""
+        """Watch a user's inbox at a port without TLS; wait `seconds` for each response."""
         self._seconds = seconds
         self._port = port
         self._user = user
@@ -25,7 +25,7 @@ class Announcements(Running):
 
     @override
     async def start(self) -> None:
-        """Log in and wait for mail."""
+        """Log in and start IDLE."""
         self._reader, self._writer = await asyncio.open_connection(LOOPBACK, self._port)
         await self._command(f"1 LOGIN {self._user} {PASSWORD}", b"1 OK")
         await self._command("2 EXAMINE INBOX", b"2 OK")
@@ -34,13 +34,13 @@ class Announcements(Running):
 
     @override
     async def stop(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self._task.cancel()
         await asyncio.wait([self._task])
         self._writer.close()
 
     def forget(self) -> None:
-        """Forget what was announced until now."""
+        """Drop the announcements until now."""
         while not self._times.empty():
             self._times.get_nowait()
 
@@ -50,7 +50,7 @@ class Announcements(Running):
             return await self._times.get()
 
     async def _command(self, line: str, answer: bytes) -> None:
-        """Send a line and wait for a line that begins with the answer."""
+        """Send a line and wait for a line that begins with `answer`."""
         self._writer.write(f"{line}\r\n".encode())
         async with asyncio.timeout(self._seconds):
             while not (await self._reader.readline()).startswith(answer):
@@ -58,7 +58,7 @@ class Announcements(Running):
                     raise ConnectionError(f"no answer to {line}")
 
     async def _read(self) -> None:
-        """Note every announcement."""
+        """Record the time of every announcement."""
         while line := await self._reader.readline():
             if line.endswith(b" EXISTS\r\n"):
                 self._times.put_nowait(time.monotonic())

@@ -1,4 +1,4 @@
-"""Mailboxes with a given number of messages, made in seconds."""
+"""Mailboxes with any number of messages, created in seconds."""
 
 import asyncio
 import os
@@ -10,21 +10,21 @@ from .mail import ordinary
 
 from tests.rig.dovecot import Dovecot
 
-# A file system allows only so many names of one file.
+# A file system limits the hard links to one file.
 LINKS: Final = 30_000
 # Every second message is unread.
 FLAGS: Final = ("", "S")
 
 
 def fill(server: Dovecot, user: str, count: int) -> None:
-    """Write a Maildir before its first use: few files, each under many names."""
+    """Write a Maildir before its first use, with few files and many hard links to them."""
     maildir = server.folder / "mail" / user
     for name in ("cur", "new", "tmp"):
         (maildir / name).mkdir(parents=True)
         server.give(maildir / name)
     server.give(maildir)
     content = bytes(ordinary("One of many"))
-    # Sizes in the name, also with CR LF, save the server from looking into each file.
+    # With the sizes in its name (S: as stored, W: with CRLF), the server need not read a file.
     sizes = f"S={len(content)},W={len(content.replace(b'\n', b'\r\n'))}"
     source = Path()
     for number in range(count):
@@ -40,6 +40,6 @@ def fill(server: Dovecot, user: str, count: int) -> None:
 
 
 async def index(server: Dovecot, user: str) -> None:
-    """Have the server open a mailbox once: its first look at it takes longer."""
+    """Open a mailbox, so that the server builds its index before the measurement."""
     async with asyncio.timeout(120), Announcements(server.imap_port, user, seconds=120):
         pass

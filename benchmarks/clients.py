@@ -12,5 +12,5 @@ EVENTS: Final = {CORE: "imap_content", IDLE: "new_mail", NOTIFY: "new_mail"}
 
 
 def user_of(client: str) -> str:
-    """Return the name of the mailbox that a client watches."""
+    """Return the user whose mailbox a client watches."""
     return f"{client.lower().replace(' ', '-').replace('_', '-')}@example.org"

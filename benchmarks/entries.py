@@ -1,4 +1,4 @@
-"""Config entries as Home Assistant keeps them, written without its forms."""
+"""Config entries as Home Assistant stores them, written without its forms."""
 
 from datetime import UTC, datetime
 import json
@@ -20,7 +20,7 @@ INBOX: Final = "INBOX"
 
 
 def core_imap(user: str, port: int) -> Json:
-    """Return an account of core `imap`, with what its form offers."""
+    """Return an account of core `imap` with the defaults of its form."""
     return _entry(
         "imap",
         user,
@@ -40,19 +40,19 @@ def core_imap(user: str, port: int) -> Json:
 
 
 def imap_push(user: str, port: int, folders: tuple[str, ...] = (INBOX,)) -> Json:
-    """Return an account of `imap_push`, with what its form offers."""
+    """Return an account of `imap_push` with the defaults of its form."""
     data = credentials(user, port)
     subentries = [_folder(folder) for folder in folders]
     return _entry(DOMAIN, user, data) | {"subentries": subentries}
 
 
 def disabled(entry: Json) -> Json:
-    """Return an entry that is not set up before somebody enables it."""
+    """Return an entry that is disabled."""
     return entry | {"disabled_by": "user"}
 
 
 def store_entries(home: Path, entries: list[Json]) -> None:
-    """Add entries to those of a Home Assistant that does not run."""
+    """Add entries to the storage of a Home Assistant that is not running."""
     path = home / ".storage" / KEY
     content = json.loads(path.read_text()) if path.exists() else dict(EMPTY)
     content.setdefault("data", {"entries": []})["entries"] += entries
@@ -61,7 +61,7 @@ def store_entries(home: Path, entries: list[Json]) -> None:
 
 
 def _entry(domain: str, title: str, data: Json) -> Json:
-    """Return an entry without options; the server's port is part of its identity."""
+    """Return an entry without options; the port is part of its entry ID."""
     now = datetime.now(UTC).isoformat()
     return {
         "created_at": now,

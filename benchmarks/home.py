@@ -1,4 +1,4 @@
-"""The Home Assistants that are measured, each a copy of one that has been set up once."""
+"""The Home Assistants that are measured, each a copy of a prepared one."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,7 +14,7 @@ LOOP_METER: Final = Path(__file__).parent / "components" / "bench_loop"
 
 
 class Home(HomeAssistant):
-    """A Home Assistant with accounts that are there from its first start."""
+    """A Home Assistant that has accounts at its first start."""
 
     def __init__(
         self,
@@ -26,7 +26,7 @@ class Home(HomeAssistant):
         entries: Iterable[Json] = (),
         has_loop_meter: bool = False,
     ) -> None:
-        """Make the folder anew, from the template where there is one."""
+        """Recreate the folder, from the template if there is one."""
         super().__init__(
             folder,
             python=python,
@@ -36,7 +36,7 @@ class Home(HomeAssistant):
         shutil.rmtree(folder, ignore_errors=True)
         if template is not None:
             shutil.copytree(template, folder, symlinks=True)
-            # It has the template's port in it.
+            # It contains the template's port.
             (folder / ".storage" / "http").unlink()
         components = folder / "custom_components"
         components.mkdir(parents=True, exist_ok=True)
@@ -45,19 +45,19 @@ class Home(HomeAssistant):
         store_entries(folder, list(entries))
 
     async def enable(self, entry: Json) -> None:
-        """Have an account set up."""
+        """Enable an account."""
         await self._set_disabled(entry, None)
 
     async def disable(self, entry: Json) -> None:
-        """Have an account log out."""
+        """Disable an account."""
         await self._set_disabled(entry, "user")
 
     async def start_loop_meter(self) -> None:
-        """Begin to measure how long the event loop is blocked."""
+        """Start measuring how long the event loop is blocked."""
         await self.client.call("bench_loop/start")
 
     async def stop_loop_meter(self) -> dict[str, float]:
-        """Return what was measured, in milliseconds."""
+        """Stop and return the figures, in milliseconds."""
         figures: dict[str, float] = await self.client.call("bench_loop/stop")
         return figures
 

@@ -1,11 +1,11 @@
-"""ImapFlow, in a Node.js process of its own."""
+"""ImapFlow in a Node.js process."""
 
 import asyncio
 import json
 from pathlib import Path
 from typing import Any, Final, override
 
-from .setting import ARTIFACTS
+from .environment import ARTIFACTS
 
 from tests.rig import npm
 from tests.rig.certificate import Certificate
@@ -22,12 +22,12 @@ class ImapFlow(Running):
     """A client that fetches envelope and structure of each new mail."""
 
     def __init__(self, port: int, user: str, certificate: Certificate) -> None:
-        """Watch a user's inbox by TLS."""
+        """Watch a user's inbox with TLS."""
         self._arguments = (LOOPBACK, str(port), user, PASSWORD, str(certificate.ca))
 
     @override
     async def start(self) -> None:
-        """Start, and return when it waits for mail."""
+        """Start, and return when the client waits for mail."""
         self._process = await asyncio.create_subprocess_exec(
             *("node", FOLDER / "listen.js", *self._arguments),
             stdin=asyncio.subprocess.PIPE,
@@ -38,13 +38,13 @@ class ImapFlow(Running):
 
     @override
     async def stop(self) -> None:
-        """Hang up."""
+        """Close its input, which ends it."""
         assert self._process.stdin is not None
         self._process.stdin.close()
         await self._process.wait()
 
     async def next(self) -> Any:
-        """Return what it says next; raise EOFError when it has ended."""
+        """Return the next line of its output; raise EOFError if it has ended."""
         assert self._process.stdout is not None
         line = await self._process.stdout.readline()
         if not line:
@@ -53,12 +53,12 @@ class ImapFlow(Running):
 
 
 def imapflow_version() -> str:
-    """Return which version is installed."""
+    """Return the installed version."""
     package = FOLDER / "node_modules" / "imapflow" / "package.json"
     version: str = json.loads(package.read_text())["version"]
     return version
 
 
 def install_imapflow() -> str | None:
-    """Install it by npm; return why that is impossible, or None."""
+    """Install it with npm; return the reason if that fails, None otherwise."""
     return npm.install(SOURCE, FOLDER)

@@ -1,4 +1,4 @@
-"""What the benchmark runs on."""
+"""The machine and the versions that are measured."""
 
 import os
 from pathlib import Path
@@ -6,13 +6,13 @@ import platform
 import subprocess
 import sys
 
-from .setting import PYTHON, ROOT
+from .environment import PYTHON, ROOT
 
 from tests.rig.dovecot import Dovecot
 
 
 def describe(imapflow: str) -> dict[str, str]:
-    """Return machine and versions by their names."""
+    """Return the properties of the machine and the versions by name."""
     return {
         "Processor": f"{_processor()}, {os.cpu_count()} cores",
         "Memory": f"{_memory_gigabytes():.0f} GB",
@@ -28,12 +28,12 @@ def describe(imapflow: str) -> dict[str, str]:
 
 
 def command() -> str:
-    """Return what was typed."""
+    """Return the command line."""
     return " ".join(("scripts/bench", *sys.argv[1:]))
 
 
 def _processor() -> str:
-    """Return the model, where Linux knows one."""
+    """Return the processor model, if Linux reports one."""
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         name, _, value = line.partition(":")
         if name.strip() == "model name":
@@ -53,7 +53,7 @@ def _package(name: str) -> str:
 
 
 def _commit() -> str:
-    """Return the commit, and whether something was changed since."""
+    """Return the commit, and whether there are uncommitted changes."""
     return _output("git", "-C", ROOT, "describe", "--always", "--dirty")
 
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from tests.rig.mails import plain, with_attachment
 
-# What servers on the way add to an ordinary mail: about 4 KB.
+# Header fields that relays add to an ordinary mail: about 4 KB.
 HOPS: Final = 8
 HOP: Final = (
     "from mx{0}.example.com (mx{0}.example.com [192.0.2.{0}]) by mx{0}.example.org "
@@ -16,12 +16,12 @@ SIGNATURE: Final = "v=1; a=rsa-sha256; d=example.com; s=mail; h=from:to:subject;
     "dGhpcyBpcyBhIHNpZ25hdHVyZQ " * 12
 )
 PARAGRAPH: Final = "Your parcel is on its way and will arrive tomorrow.\n"
-# Base64 makes four octets of three, and a line of 76 is followed by one or two more.
+# Base64 encodes 57 octets as a line of 76 characters and CRLF.
 ENCODED: Final = 78 / 57
 
 
 def ordinary(subject: str) -> EmailMessage:
-    """Return a mail as shops and parcel services send it: text and HTML, 30 KB."""
+    """Return a typical mail of a shop or parcel service: text and HTML, 30 KB."""
     headers = {
         "DKIM-Signature": SIGNATURE,
         "ARC-Seal": SIGNATURE,
@@ -38,5 +38,5 @@ def ordinary(subject: str) -> EmailMessage:
 
 
 def big(subject: str, octets: int) -> EmailMessage:
-    """Return a mail of about that many octets, nearly all of it an attachment."""
+    """Return a mail of about this size, nearly all of it an attachment."""
     return with_attachment(subject, int(octets / ENCODED))

@@ -1,4 +1,4 @@
-"""The latencies as a picture."""
+"""A chart of the latencies."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +13,7 @@ COLORS: Final = ("#9e9e9e", "#03a9f4", "#01579b", "#ff9800")
 
 def plot_latency(table: Table, path: Path) -> None:
     """Draw the median of each client and round-trip time, and each mail as a dot."""
-    # Loading it takes a second, and nothing else needs it.
+    # Importing it takes a second, and only this function needs it.
     from matplotlib.figure import Figure  # noqa: PLC0415
 
     figure = Figure(figsize=SIZE_INCHES, layout="constrained")
@@ -27,7 +27,7 @@ def plot_latency(table: Table, path: Path) -> None:
         places = [round_trips.index(row.round_trip) + offset for row in rows]
         color = COLORS[number % len(COLORS)]
         medians = [row.p50 for row in rows]
-        axes.bar(places, medians, width * 0.9, label=client, color=color)
+        axes.target(places, medians, width * 0.9, label=client, color=color)
         _scatter(axes, places, rows)
     axes.set_xticks(range(len(round_trips)), [f"{ms} ms away" for ms in round_trips])
     axes.set_ylabel("ms from the server's announcement")
@@ -38,7 +38,7 @@ def plot_latency(table: Table, path: Path) -> None:
 
 
 def _scatter(axes: Any, places: list[float], rows: list[Any]) -> None:
-    """Draw each mail, and write the median above."""
+    """Draw each mail as a dot and write the median above."""
     for place, row in zip(places, rows, strict=True):
         label = {"xytext": (0, 5), "textcoords": "offset points", "ha": "center"}
         axes.annotate(f"{row.p50:.0f}", (place, max(row.samples)), fontsize=8, **label)

@@ -1,4 +1,4 @@
-"""What a process uses, as Linux tells."""
+"""Memory and processor time of a process, from Linux's /proc."""
 
 from dataclasses import dataclass
 import os
@@ -10,14 +10,14 @@ TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True)
 class Memory:
-    """Memory in KiB: what is resident, and what no other process shares."""
+    """Memory in KiB: resident (RSS), and not shared with other processes (USS)."""
 
     resident: int
     unique: int
 
     @classmethod
     def of(cls, pid: int) -> Self:
-        """Read it off a running process."""
+        """Return the memory of a running process."""
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
         sizes = {name: int(rest.split()[0]) for name, rest in _pairs(lines)}
         unique = sizes["Private_Clean"] + sizes["Private_Dirty"]
@@ -26,7 +26,7 @@ class Memory:
 
 def processor_seconds(pid: int) -> float:
     """Return the processor time of all threads of a process so far."""
-    # The name of the program, in parentheses, may have blanks in it.
+    # The program's name, in parentheses, may contain spaces.
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS
 

@@ -1,4 +1,4 @@
-"""The results: for people, for programs and for docs/performance.md."""
+"""The results as text, as JSON and as Markdown for docs/performance.md."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 from typing import Final
 
-from .bars import Bar
 from .table import Table
+from .targets import Target
 
-BAR_TITLES: Final = ("bar", "measured", "wanted", "")
-SMOKE: Final = "A smoke run: the figures mean nothing."
+TARGET_TITLES: Final = ("target", "measured", "required", "")
+SMOKE: Final = "A smoke test: the figures are useless."
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Report:
     machine: dict[str, str]
     is_quick: bool
     tables: dict[str, Table]
-    bars: list[Bar]
+    targets: list[Target]
 
     def write(self, folder: Path) -> None:
         """Write JSON and Markdown."""
@@ -29,45 +29,45 @@ class Report:
         (folder / "results.md").write_text(self.as_markdown())
 
     def as_json(self) -> str:
-        """Return all values."""
+        """Return all values as JSON."""
         content = {
             "command": self.command,
             "machine": self.machine,
             "quick": self.is_quick,
             "parts": {name: table.values for name, table in self.tables.items()},
-            "bars": [asdict(bar) for bar in self.bars],
+            "targets": [asdict(target) for target in self.targets],
         }
         return json.dumps(content, indent=2) + "\n"
 
     def as_markdown(self) -> str:
-        """Return what goes into docs/performance.md."""
+        """Return the chapter Figures of docs/performance.md."""
         parts = [f"## Figures\n\n`{self.command}`"]
         if self.is_quick:
             parts.append(SMOKE)
-        parts.append(_markdown(("on", "what"), self.machine.items()))
-        parts.append("### Bars")
-        parts.append(_markdown(BAR_TITLES, map(_cells, self.bars)))
+        parts.append(_markdown(("property", "value"), self.machine.items()))
+        parts.append("### Targets")
+        parts.append(_markdown(TARGET_TITLES, map(_cells, self.targets)))
         for table in self.tables.values():
             parts += [f"### {table.title}", table.meaning, table.markdown()]
         return "\n\n".join(parts) + "\n"
 
-    def plain_bars(self) -> str:
-        """Return the bars for a terminal."""
+    def plain_targets(self) -> str:
+        """Return the targets for a terminal."""
         lines = [
-            f"  {bar.verdict:6}  {bar.what}: {bar.measured} (wanted: {bar.bar})"
-            for bar in self.bars
+            f"  {target.verdict:6}  {target.what}: {target.measured} (required: {target.target})"
+            for target in self.targets
         ]
         if self.is_quick:
             lines.append(f"  {SMOKE}")
         return "\n".join(lines)
 
 
-def _cells(bar: Bar) -> tuple[str, ...]:
-    """Return a row of the table of bars."""
-    return bar.what, bar.measured, bar.bar, bar.verdict
+def _cells(target: Target) -> tuple[str, ...]:
+    """Return a row of the table of targets."""
+    return target.what, target.measured, target.target, target.verdict
 
 
 def _markdown(titles: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    """Return a table of texts."""
+    """Return a Markdown table."""
     lines = [titles, ("---",) * len(titles), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -1,4 +1,4 @@
-"""What a part has measured, ready to be shown."""
+"""The results of a part as a table."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Column[RowT]:
-    """A column: its title, and its text for a row."""
+    """A column: its title, and a function that returns its text for a row."""
 
     title: str
     text: Callable[[RowT], str]
@@ -58,7 +58,7 @@ def make_table[RowT](
 
 
 def _aligned(line: tuple[str, ...], widths: list[int]) -> str:
-    """Put the name to the left and figures to the right."""
+    """Align the name to the left and figures to the right."""
     name, *figures = map(str.ljust, line, widths, strict=True)
     return "  ".join(
         [name, *(figure.rstrip().rjust(len(figure)) for figure in figures)]

@@ -1,4 +1,4 @@
-"""Compare how messages are read with independent parsers: scripts/corpus says how."""
+"""Compare the engine with independent mail parsers. scripts/corpus describes the options."""
 
 import argparse
 import asyncio
@@ -15,7 +15,7 @@ from tests.rig.dovecot import Dovecot
 
 
 def parse_arguments() -> argparse.Namespace:
-    """Return what the user asked for."""
+    """Return the command line options."""
     parser = argparse.ArgumentParser(prog="scripts/corpus")
     parser.add_argument("folder", metavar="FOLDER", type=Path)
     parser.add_argument("--text-size", type=int, default=4_000)
@@ -30,7 +30,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def missing() -> str | None:
-    """Return what is not installed that a run needs."""
+    """Return what is missing for a run, None if nothing is."""
     if not Dovecot.available():
         return "Dovecot 2.3 is not installed"
     if not Browser.available():
@@ -39,7 +39,7 @@ def missing() -> str | None:
 
 
 def main() -> int:
-    """Compare, print, and return the exit code."""
+    """Compare, print the result and return the exit code."""
     options = parse_arguments()
     if (reason := missing()) is not None:
         print(reason, file=sys.stderr)

@@ -1,6 +1,6 @@
 """A mail server, a real Home Assistant, and a light that flashes for every mail.
 
-Run by scripts/demo, which sets up what this needs.
+Called by scripts/demo, which installs the requirements.
 """
 
 import argparse
@@ -64,14 +64,14 @@ MAILS: Final = (
 
 
 class DemoError(Exception):
-    """The demo cannot go on; the text is for people."""
+    """The demo cannot continue; the text is shown to the user."""
 
 
 @dataclass
-class Round:
-    """What one mail set off; times are seconds since 1970."""
+class Delivery:
+    """The effects of one mail; times are seconds since 1970."""
 
-    put_in: float
+    appended: float
     message: EmailMessage
     light_before: Json
     fired: float | None = None
@@ -79,52 +79,52 @@ class Round:
 
     @property
     def flashes(self) -> int:
-        """Return how often the light went off again."""
+        """Return how often the light was turned off."""
         return sum(_state(change)["state"] == "off" for change in self.light)
 
     @property
-    def restored(self) -> bool:
-        """Say whether the light looks as it did before."""
-        return bool(self.light) and _look(_state(self.light[-1])) == _look(
+    def is_restored(self) -> bool:
+        """Return whether the light has its original state."""
+        return bool(self.light) and _appearance(_state(self.light[-1])) == _appearance(
             self.light_before
         )
 
     @property
-    def good(self) -> bool:
-        """Say whether the mail was noticed, and the light flashed and was restored."""
-        return self.fired is not None and self.flashes > 0 and self.restored
+    def is_good(self) -> bool:
+        """Return whether new_mail fired and the light flashed and was restored."""
+        return self.fired is not None and self.flashes > 0 and self.is_restored
 
 
-class Stage:
-    """The mailbox, and what Home Assistant tells of mails, light and automation."""
+class Demo:
+    """The mailbox, and the events of mail, light and automation."""
 
     def __init__(self, mail_server: PymapServer, client: Client) -> None:
-        """Bring the parts together; observe() comes next."""
+        """Use a server and a client; call observe() next."""
         self._mail_server = mail_server
         self._client = client
         self._mails = itertools.cycle(MAILS)
 
     async def observe(self) -> None:
-        """Begin to listen."""
+        """Subscribe to the events."""
         self._new_mails = await self._client.subscribe_events("new_mail")
         self._changes = await self._client.subscribe_events("state_changed")
 
-    async def put_mail(self) -> Round:
-        """Put one mail into the mailbox and see what happens."""
+    async def append_mail(self) -> Delivery:
+        """Append one mail and record its effects."""
         sender, subject = next(self._mails)
         message = mails.plain(subject, sender=sender, recipient=USER)
         light_before = await self._client.get_state(LIGHT)
         if light_before is None:
             raise DemoError("Home Assistant has no lamp.")
-        round_ = Round(time.time(), message, light_before)
+        delivery = Delivery(time.time(), message, light_before)
         await self._mail_server.append(message)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(MAIL_SECONDS):
                 new_mail = await self._new_mail(message["Message-ID"])
-            round_.fired = _time(new_mail)
+            delivery.fired = _time(new_mail)
             async with asyncio.timeout(FLASH_SECONDS):
-                await self._flash(new_mail["context"]["id"], round_)
-        return round_
+                await self._flash(new_mail["context"]["id"], delivery)
+        return delivery
 
     async def _new_mail(self, message_id: str) -> Json:
         """Wait for the event of a message."""
@@ -133,15 +133,15 @@ class Stage:
             if event["data"]["message_id"] == message_id:
                 return event
 
-    async def _flash(self, cause: str, round_: Round) -> None:
-        """Write down how the light changes because of an event, until all is over."""
+    async def _flash(self, cause: str, delivery: Delivery) -> None:
+        """Record the changes of the light that an event caused, until the automation has ended."""
         running = True
-        while running or not round_.restored:
+        while running or not delivery.is_restored:
             event = await self._changes.get()
             entity_id = event["data"]["entity_id"]
             if entity_id == LIGHT and event["context"]["parent_id"] == cause:
-                round_.light.append(event)
-            elif entity_id == AUTOMATION and round_.light:
+                delivery.light.append(event)
+            elif entity_id == AUTOMATION and delivery.light:
                 running = _is_running(event)
 
 
@@ -151,14 +151,14 @@ def _state(change: Json) -> Json:
     return state
 
 
-def _look(light: Json) -> tuple[Any, ...]:
-    """Return what one sees of a light."""
+def _appearance(light: Json) -> tuple[Any, ...]:
+    """Return state, brightness and color of a light."""
     attributes = light["attributes"]
     return light["state"], attributes["brightness"], attributes["rgb_color"]
 
 
 def _is_running(change: Json) -> bool:
-    """Say whether the automation runs after this change."""
+    """Return whether the automation runs after this change."""
     return bool(_state(change)["attributes"]["current"])
 
 
@@ -167,37 +167,39 @@ def _time(event: Json) -> float:
     return datetime.fromisoformat(event["time_fired"]).timestamp()
 
 
-# What is printed.
+# Output.
 
 HEADER: Final = (
-    f"{'mail put in':<14}{'new_mail fired':<16}{'latency':>8}   {'light':<44}mail"
+    f"{'mail appended':<14}{'new_mail fired':<16}{'latency':>8}   {'light':<44}mail"
 )
 
 
 def say(text: str = "") -> None:
-    """Print a line at once, whatever stdout is."""
+    """Print a line and flush, even if stdout is a pipe."""
     print(text, flush=True)
 
 
-def describe(round_: Round) -> str:
+def describe(delivery: Delivery) -> str:
     """Return one line about a mail."""
     fired, latency = "not fired", ""
-    if round_.fired is not None:
-        fired = _clock(round_.fired)
-        latency = f"{(round_.fired - round_.put_in) * 1000:.0f} ms"
+    if delivery.fired is not None:
+        fired = _clock(delivery.fired)
+        latency = f"{(delivery.fired - delivery.appended) * 1000:.0f} ms"
     return (
-        f"{_clock(round_.put_in):<14}{fired:<16}{latency:>8}   "
-        f"{_describe_light(round_):<44}{round_.message['Subject']}"
+        f"{_clock(delivery.appended):<14}{fired:<16}{latency:>8}   "
+        f"{_describe_light(delivery):<44}{delivery.message['Subject']}"
     )
 
 
-def _describe_light(round_: Round) -> str:
+def _describe_light(delivery: Delivery) -> str:
     """Return what the light did."""
-    if not round_.light:
+    if not delivery.light:
         return "did not flash"
-    first, last = (_time(round_.light[at]) - round_.put_in for at in (0, -1))
-    end = "restored" if round_.restored else "NOT restored"
-    return f"{round_.flashes} flashes from {first * 1000:.0f} ms, {end} at {last:.1f} s"
+    first, last = (_time(delivery.light[at]) - delivery.appended for at in (0, -1))
+    end = "restored" if delivery.is_restored else "NOT restored"
+    return (
+        f"{delivery.flashes} flashes from {first * 1000:.0f} ms, {end} at {last:.1f} s"
+    )
 
 
 def _clock(seconds: float) -> str:
@@ -205,11 +207,11 @@ def _clock(seconds: float) -> str:
     return datetime.fromtimestamp(seconds).strftime("%H:%M:%S.%f")[:-3]
 
 
-# Setting the stage.
+# Setup.
 
 
 def make_home() -> None:
-    """Make a new folder for Home Assistant in place of the last demo's."""
+    """Replace Home Assistant's folder of the last demo with a new one."""
     if _is_in_use(HOME / ".ha_run.lock"):
         raise DemoError("A demo is running already in this folder. End it first.")
     shutil.rmtree(HOME, ignore_errors=True)
@@ -218,7 +220,7 @@ def make_home() -> None:
 
 
 def _is_in_use(lock: Path) -> bool:
-    """Say whether a Home Assistant holds the lock of its folder."""
+    """Return whether a Home Assistant holds the lock of its folder."""
     try:
         with lock.open() as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -229,18 +231,18 @@ def _is_in_use(lock: Path) -> bool:
     return False
 
 
-def choose_port(wanted: int) -> int:
-    """Return the wanted port or the next one that is free."""
-    for port in range(wanted, min(wanted + PORTS_TO_TRY, 65536)):
+def choose_port(preferred: int) -> int:
+    """Return the preferred port or the next one that is free."""
+    for port in range(preferred, min(preferred + PORTS_TO_TRY, 65536)):
         with contextlib.suppress(OSError), socket.create_server((LOOPBACK, port)):
-            if port != wanted:
-                say(f"  Port {wanted} cannot be used, so it will be {port}.")
+            if port != preferred:
+                say(f"  Port {preferred} cannot be used, so it will be {port}.")
             return port
-    raise DemoError(f"There is no free port from {wanted} on.")
+    raise DemoError(f"There is no free port from {preferred} on.")
 
 
 async def add_account(client: Client, port: int) -> None:
-    """Add the account as the dialogue of the UI does, and wait until it is watched."""
+    """Add the account as the UI does and wait until it is watched."""
     form = await client.start_flow("imap_push")
     form = await client.configure_flow(form["flow_id"], {"manual": True})
     result = await client.configure_flow(
@@ -262,20 +264,20 @@ async def add_account(client: Client, port: int) -> None:
 
 
 async def _is_watched(client: Client) -> bool:
-    """Say whether the number of unread mails is known."""
+    """Return whether the number of unread mails is known."""
     state = await client.get_state(UNREAD)
     return state is not None and state["state"].isdecimal()
 
 
 async def choose_dashboard(client: Client) -> None:
-    """Make the demo's dashboard the first page."""
+    """Make the demo's dashboard the default page."""
     await client.call(
         "frontend/set_system_data", key="core", value={"default_panel": DASHBOARD}
     )
 
 
 def enter_pressed() -> asyncio.Event:
-    """Return what is set when Enter is pressed; never, where there is no terminal."""
+    """Return an event that is set when Enter is pressed in a terminal."""
     pressed = asyncio.Event()
     if sys.stdin.isatty():
         asyncio.get_running_loop().add_reader(sys.stdin, _read_line, pressed)
@@ -283,7 +285,7 @@ def enter_pressed() -> asyncio.Event:
 
 
 def _read_line(pressed: asyncio.Event) -> None:
-    """Take what was typed; at its end (Ctrl-D) listen no more."""
+    """Read a line; stop reading at end of file (Ctrl-D)."""
     if sys.stdin.readline():
         pressed.set()
     else:
@@ -293,32 +295,32 @@ def _read_line(pressed: asyncio.Event) -> None:
 # The demo.
 
 
-async def play(stage: Stage, interval: float) -> None:
-    """Put mails in until someone has seen enough."""
+async def repeat(demo: Demo, interval: float) -> None:
+    """Append a mail at each interval and each Enter, until cancelled."""
     pressed = enter_pressed()
     while True:
         began = time.monotonic()
         pressed.clear()
-        say(describe(await stage.put_mail()))
+        say(describe(await demo.append_mail()))
         left = interval - (time.monotonic() - began)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(left):
                 await pressed.wait()
 
 
-async def play_once(stage: Stage) -> None:
-    """Put one mail in, and fail if the light did not flash for it."""
-    round_ = await stage.put_mail()
-    say(describe(round_))
-    if round_.fired is None:
+async def run_once(demo: Demo) -> None:
+    """Append one mail; raise DemoError if the light did not flash."""
+    delivery = await demo.append_mail()
+    say(describe(delivery))
+    if delivery.fired is None:
         raise DemoError(f"No new_mail was fired within {MAIL_SECONDS} s.")
-    if not round_.good:
+    if not delivery.is_good:
         raise DemoError("The light did not flash, or was not left as it was.")
     say("\nThe mail was noticed, the light flashed and is as it was.")
 
 
 async def run(options: argparse.Namespace) -> None:
-    """Start everything, play, and end everything."""
+    """Start everything, run the demo, and stop everything."""
     make_home()
     say(f"IMAP Push with Home Assistant {version('homeassistant')}\n")
     certificate = make_certificate(FOLDER / "certificate")
@@ -335,25 +337,25 @@ async def run(options: argparse.Namespace) -> None:
         async with PymapServer(certificate) as mail_server, home:
             await add_account(home.client, mail_server.tls_port)
             await choose_dashboard(home.client)
-            introduce(home, mail_server, options)
-            stage = Stage(mail_server, home.client)
-            await stage.observe()
+            print_introduction(home, mail_server, options)
+            demo = Demo(mail_server, home.client)
+            await demo.observe()
             if options.once:
-                await play_once(stage)
+                await run_once(demo)
             else:
-                await play(stage, options.interval)
+                await repeat(demo, options.interval)
     except (DemoError, StartError, CallError, TimeoutError) as err:
         reason = str(err) or "Home Assistant is too slow."
-        raise DemoError(explain(reason, home)) from err
+        raise DemoError(with_warnings(reason, home)) from err
     except (ClientError, asyncio.QueueShutDown) as err:
         reason = "The connection to Home Assistant has ended."
-        raise DemoError(explain(f"{reason} {err}", home)) from err
+        raise DemoError(with_warnings(f"{reason} {err}", home)) from err
 
 
-def introduce(
+def print_introduction(
     home: HomeAssistant, mail_server: PymapServer, options: argparse.Namespace
 ) -> None:
-    """Tell what there is to see."""
+    """Print the addresses and logins."""
     say(f"""
   Open       {home.url}
   Log in     user {HOME_USERNAME}, password {HOME_PASSWORD}
@@ -365,8 +367,8 @@ def introduce(
     say(HEADER)
 
 
-def explain(reason: str, home: HomeAssistant) -> str:
-    """Return what went wrong, with what Home Assistant says about it."""
+def with_warnings(reason: str, home: HomeAssistant) -> str:
+    """Return the reason with the warnings of Home Assistant."""
     lines = [reason]
     with contextlib.suppress(FileNotFoundError):
         lines += home.warnings()
@@ -375,7 +377,7 @@ def explain(reason: str, home: HomeAssistant) -> str:
 
 
 def parse_arguments() -> argparse.Namespace:
-    """Return the options."""
+    """Return the command line options."""
     parser = argparse.ArgumentParser(prog="scripts/demo")
     parser.add_argument("--once", action="store_true")
     parser.add_argument("--interval", type=float, default=8, metavar="SECONDS")
@@ -396,7 +398,7 @@ async def run_until_interrupted(options: argparse.Namespace) -> int:
 
 
 def _interrupt(task: asyncio.Task[None]) -> None:
-    """Have everything ended, once: whoever is impatient must not leave half of it."""
+    """Cancel the task at the first signal; a second one must not interrupt the cleanup."""
     if not task.cancelling():
         task.cancel()
         say("\nEnding everything.")
@@ -410,7 +412,7 @@ def main() -> int:
     except DemoError as err:
         print(f"\n{err}", file=sys.stderr)
     except BrokenPipeError:
-        # Nobody reads along any more, and Python would complain of it once more.
+        # The reader of stdout is gone. Without this, Python reports it again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 1
 

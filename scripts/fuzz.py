@@ -1,4 +1,4 @@
-"""Fuzz the integration: scripts/fuzz says how."""
+"""Fuzz the integration. scripts/fuzz describes the options."""
 
 import argparse
 from collections.abc import Callable, Iterator
@@ -14,20 +14,20 @@ import time
 from typing import Final
 
 from tests.fuzz.edges import Edges
-from tests.fuzz.fuzzer import Finding, Fuzzer, Report, judge, judge_memory
+from tests.fuzz.fuzzer import Finding, Fuzzer, Report, check_memory, run_and_check
 from tests.fuzz.inputs import committed
 from tests.fuzz.targets import TARGETS
 
 ROOT: Final = Path(__file__).parents[1]
 CODE: Final = ROOT / "custom_components/imap_push"
 KEPT: Final = ROOT / ".artifacts/fuzz"
-# Inputs of earlier runs that a run begins with: more would take most of a minute.
+# Inputs of earlier runs to start with; more would take most of a minute.
 MAX_KEPT: Final = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slice:
-    """The work of one process: one target for some seconds, or for so many executions."""
+    """The work of one process: one target for a time or a number of executions."""
 
     target: str
     seed: str
@@ -37,7 +37,7 @@ class Slice:
 
 
 def parse_arguments() -> argparse.Namespace:
-    """Return what the user asked for."""
+    """Return the command line options."""
     parser = argparse.ArgumentParser(prog="scripts/fuzz")
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
@@ -49,7 +49,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def slices(options: argparse.Namespace) -> Iterator[Slice]:
-    """Yield the work of all processes; each target gets as much time as any other."""
+    """Yield the work of all processes, with the same time for each target."""
     names = [options.target] if options.target else list(TARGETS)
     seed = time.time_ns() if options.seed is None else options.seed
     for name in names:
@@ -64,7 +64,7 @@ def slices(options: argparse.Namespace) -> Iterator[Slice]:
 
 
 def fuzz(work: Slice) -> Report:
-    """Fuzz one target in a process of its own."""
+    """Fuzz one target; runs in its own process."""
     target, corpus = TARGETS[work.target], KEPT / "corpus" / work.target
     files = committed(work.target)
     if work.uses_kept:
@@ -79,10 +79,10 @@ def fuzz(work: Slice) -> Report:
 
     with Edges(CODE) as edges:
         fuzzer = Fuzzer(target, edges, CODE, seed=work.seed, on_new=keep)
-        return fuzzer.run(inputs, _goes_on(work))
+        return fuzzer.run(inputs, _run_condition(work))
 
 
-def _goes_on(work: Slice) -> Callable[[int], bool]:
+def _run_condition(work: Slice) -> Callable[[int], bool]:
     if (executions := work.executions) is not None:
         return lambda done: done < executions
     end = time.monotonic() + work.seconds
@@ -112,8 +112,8 @@ def replay(options: argparse.Namespace) -> int:
         names = [options.target] if options.target else _targets_of(path)
         for name in names:
             target, data = TARGETS[name], path.read_bytes()
-            step, finding = judge(target, data, CODE)
-            finding = finding or judge_memory(target, data)
+            step, finding = run_and_check(target, data, CODE)
+            finding = finding or check_memory(target, data)
             print(f"{path}: {name}: longest step {step * 1000:.1f} ms")
             if finding is not None:
                 print(f"  {finding}")
@@ -122,19 +122,20 @@ def replay(options: argparse.Namespace) -> int:
 
 
 def _targets_of(path: Path) -> list[str]:
-    """Return which target a file is for: its name or that of its folder says it."""
-    named = [it for it in TARGETS if it in {path.parent.name, path.name.split("-")[0]}]
+    """Return the target in the name of a file or its folder, all targets if there is none."""
+    places = {path.parent.name, path.name.split("-")[0]}
+    named = [name for name in TARGETS if name in places]
     return named or list(TARGETS)
 
 
 def print_finding(finding: Finding) -> None:
-    """Save the input of a finding, and say how to repeat it."""
+    """Save the input of a finding and print the command that repeats it."""
     path = KEPT / finding.name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(finding.data)
     print(f"FINDING {finding}")
     print(f"  {len(finding.data)} octets: {finding.data[:200]!r}")
-    print(f"  Again: scripts/fuzz {path.relative_to(ROOT)}", flush=True)
+    print(f"  Repeat with: scripts/fuzz {path.relative_to(ROOT)}", flush=True)
 
 
 def main() -> int:

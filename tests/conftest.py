@@ -2,13 +2,13 @@
 
 import pytest
 
-# Home Assistant's test harness mounts a `custom_components` of its own; the one that is
-# imported first is the one that is found.
+# Home Assistant's test harness has its own package `custom_components`. The one that is
+# imported first is used.
 import custom_components.imap_push  # noqa: F401
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print what was measured, and the seeds that repeat a run."""
+    """Print the recorded properties: measurements, and seeds that repeat a run."""
     reports = terminalreporter.getreports("passed") + terminalreporter.getreports(
         "failed"
     )

@@ -1,16 +1,14 @@
-"""Let one test harness serve both Home Assistant versions.
+"""Make the test harness of Home Assistant 2026.10 work with 2026.11.
 
 A pytest plugin, loaded with `-p` before the plugins of installed packages.
-pytest-homeassistant-custom-component 0.13.375 is made for Home Assistant 2026.10;
-on 2026.11 it fails for two reasons, and this module takes both away:
+pytest-homeassistant-custom-component 0.13.375 is made for Home Assistant 2026.10.
+On 2026.11 it fails for two reasons, which this module works around:
 
-- Home Assistant replaces httpx with httpx2, and has to come before the first import
-  of httpx: here it does.
-- `_clear_logger_overwrites` is no longer to be had from `components.logger`, only from
-  its `helpers`.
+- Home Assistant replaces httpx with httpx2 and has to be imported before httpx.
+- `_clear_logger_overwrites` has moved from `components.logger` to its `helpers`.
 
-The harness patches functions of Home Assistant that other modules bind when they are
-imported. So these patches stay the first thing that happens, in the harness's order.
+The harness patches functions of Home Assistant that other modules bind at import. So its
+patches have to be imported first, in the same order as in the harness.
 """
 
 from homeassistant import const  # noqa: F401  # isort: skip

@@ -1,14 +1,14 @@
-"""What a test needs of the machine it runs on."""
+"""Skip tests whose servers or programs are not installed."""
 
 import os
 
 import pytest
 
 
-def require(there: bool, what: str) -> None:
-    """Skip what lacks a real part; where nothing may be missing, fail."""
-    if there:
+def require(is_available: bool, name: str) -> None:
+    """Skip the test if a requirement is missing; fail in CI, where nothing may be missing."""
+    if is_available:
         return
     if os.environ.get("CI") == "true":
-        pytest.fail(f"{what} is not installed")
-    pytest.skip(f"{what} is not installed")
+        pytest.fail(f"{name} is not installed")
+    pytest.skip(f"{name} is not installed")

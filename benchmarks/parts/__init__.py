@@ -1,1 +1,1 @@
-"""The parts of the benchmark: each measures one thing and knows how to show it."""
+"""The parts of the benchmark: each measures one thing and returns a table."""

@@ -1,4 +1,4 @@
-"""What many quiet accounts cost."""
+"""Memory and processor time of many quiet accounts."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,9 +8,9 @@ from typing import Final
 
 from benchmarks.clients import CORE, IDLE, NOTIFY
 from benchmarks.entries import core_imap, imap_push
+from benchmarks.environment import Environment
 from benchmarks.home import Home
 from benchmarks.process import Memory, processor_seconds
-from benchmarks.setting import Setting
 from benchmarks.table import Column, Table, make_table
 
 from tests.rig.dovecot import Dovecot
@@ -18,18 +18,19 @@ from tests.rig.proxy import Proxy
 
 TITLE: Final = "Quiet accounts"
 MEANING: Final = (
-    "Accounts with one folder each, to which nothing happens, one Home Assistant for each "
-    "client, all at the same time. *Per account* is what memory that no other process "
-    "shares grows over an empty Home Assistant, divided by the accounts; code that is loaded "
-    "only for the client is in it. Processor time is that of the whole process, in per cent "
-    "of one core, and over the empty one. It is taken from one minute after the start on, "
-    "for two minutes, in which the server sends each connection one sign of life."
+    "Accounts with one folder each and without new mail, one Home Assistant per client, "
+    "all at the same time. *Per account* is the growth of unshared memory over an empty "
+    "Home Assistant, divided by the number of accounts; it includes the code that is "
+    "loaded only for the client. Processor time is that of the whole process, in percent "
+    "of one core, and the difference to the empty one. It is measured for two minutes, "
+    "from one minute after the start; in this time the server sends one keepalive to each "
+    "connection."
 )
 ACCOUNTS: Final = 100
 QUICK_ACCOUNTS: Final = 5
 CONNECT_SECONDS: Final = 180
-SETTLE_SECONDS: Final = 60
-QUICK_SETTLE_SECONDS: Final = 2
+PAUSE_SECONDS: Final = 60
+QUICK_PAUSE_SECONDS: Final = 2
 WATCH_SECONDS: Final = 120
 QUICK_WATCH_SECONDS: Final = 3
 EMPTY: Final = "empty"
@@ -82,7 +83,7 @@ COLUMNS: Final = (
 
 @dataclass(frozen=True)
 class _Watched:
-    """A Home Assistant, and the proxy that its accounts go through."""
+    """A Home Assistant and the proxy of its accounts."""
 
     client: str
     home: Home
@@ -90,31 +91,33 @@ class _Watched:
     accounts: int
 
 
-async def measure(setting: Setting) -> Table:
-    """Watch Home Assistants do nothing."""
-    is_quick = setting.is_quick
-    async with _running(setting) as watched:
+async def measure(environment: Environment) -> Table:
+    """Measure Home Assistants in which nothing happens."""
+    is_quick = environment.is_quick
+    async with _running(environment) as watched:
         await asyncio.gather(*map(_until_connected, watched))
-        await asyncio.sleep(QUICK_SETTLE_SECONDS if is_quick else SETTLE_SECONDS)
+        await asyncio.sleep(QUICK_PAUSE_SECONDS if is_quick else PAUSE_SECONDS)
         seconds = QUICK_WATCH_SECONDS if is_quick else WATCH_SECONDS
         rows = await asyncio.gather(*(_watch(one, seconds) for one in watched))
-    return make_table(TITLE, MEANING, COLUMNS, [_over(row, rows[0]) for row in rows])
+    return make_table(
+        TITLE, MEANING, COLUMNS, [_with_differences(row, rows[0]) for row in rows]
+    )
 
 
 @contextlib.asynccontextmanager
-async def _running(setting: Setting) -> AsyncIterator[list[_Watched]]:
+async def _running(environment: Environment) -> AsyncIterator[list[_Watched]]:
     """Run an empty Home Assistant and one for each client."""
-    count = QUICK_ACCOUNTS if setting.is_quick else ACCOUNTS
+    count = QUICK_ACCOUNTS if environment.is_quick else ACCOUNTS
     users = [f"quiet{number}@example.org" for number in range(count)]
     async with contextlib.AsyncExitStack() as stack:
         servers = {
-            notify: stack.enter_context(setting.dovecot(users, notify=notify))
+            notify: stack.enter_context(environment.dovecot(users, notify=notify))
             for notify in (False, True)
         }
-        watched = [await _prepare(stack, setting, EMPTY, servers[True], [])]
+        watched = [await _prepare(stack, environment, EMPTY, servers[True], [])]
         for client in (CORE, IDLE, NOTIFY):
             server = servers[client == NOTIFY]
-            watched.append(await _prepare(stack, setting, client, server, users))
+            watched.append(await _prepare(stack, environment, client, server, users))
         for one in watched:
             stack.push_async_callback(one.home.stop)
         await asyncio.gather(*(one.home.start() for one in watched))
@@ -123,7 +126,7 @@ async def _running(setting: Setting) -> AsyncIterator[list[_Watched]]:
 
 async def _prepare(
     stack: contextlib.AsyncExitStack,
-    setting: Setting,
+    environment: Environment,
     client: str,
     server: Dovecot,
     users: list[str],
@@ -132,7 +135,7 @@ async def _prepare(
     proxy = await stack.enter_async_context(Proxy(server.imaps_port))
     account = core_imap if client == CORE else imap_push
     entries = [account(user, proxy.port) for user in users]
-    home = setting.home(f"quiet-{client.replace(' ', '-')}", entries)
+    home = environment.home(f"quiet-{client.replace(' ', '-')}", entries)
     return _Watched(client, home, proxy, len(users))
 
 
@@ -144,7 +147,7 @@ async def _until_connected(watched: _Watched) -> None:
 
 
 async def _watch(watched: _Watched, seconds: float) -> Quiet:
-    """Measure for so long."""
+    """Measure for some seconds."""
     pid, proxy = watched.home.pid, watched.proxy
     processor = processor_seconds(pid)
     octets = proxy.bytes_down + proxy.bytes_up
@@ -167,8 +170,8 @@ async def _watch(watched: _Watched, seconds: float) -> Quiet:
     )
 
 
-def _over(row: Quiet, empty: Quiet) -> Quiet:
-    """Return the row with what it has over the empty Home Assistant."""
+def _with_differences(row: Quiet, empty: Quiet) -> Quiet:
+    """Return the row with the differences to the empty Home Assistant."""
     if not row.accounts:
         return row
     values = vars(row) | {

@@ -1,4 +1,4 @@
-"""Many mails at once."""
+"""A burst of mail."""
 
 import asyncio
 import contextlib
@@ -8,23 +8,23 @@ from typing import Final
 
 from benchmarks.clients import IMAPFLOW
 from benchmarks.mail import ordinary
-from benchmarks.stage import Stage, Watched
 from benchmarks.table import Column, Table, make_table
+from benchmarks.testbed import Testbed, Watched
 
 from tests.rig.lmtp import LmtpSender
 
 TITLE: Final = "Burst"
 MEANING: Final = (
-    "Mails delivered one after another as fast as the server accepts them, without a delay "
-    "on the way, to one client at a time. *Last event* is how long after the last "
-    "acceptance it came. *Loop blocked* is the longest time for which Home Assistant's "
-    "event loop kept everybody waiting meanwhile: seen by a tick every millisecond inside "
+    "Mails delivered one after another as fast as the server accepts them, without a "
+    "network delay, to one client at a time. *Last event* is the time from the last "
+    "acceptance to the last event. *Loop blocked* is the longest time for which Home "
+    "Assistant's event loop was blocked: measured by a timer every millisecond inside "
     "Home Assistant, by the clock (other processes included) and by the processor time of "
-    "the loop's thread alone. *Quiet* is the same without any mail."
+    "the loop's thread alone (*by itself*). *Quiet* is the same without any mail."
 )
 MAILS: Final = 1000
 QUICK_MAILS: Final = 50
-# So long nothing may come before the rest is given up.
+# After this time without an event, the other mails count as lost.
 SILENCE_SECONDS: Final = 10
 QUICK_SILENCE_SECONDS: Final = 3
 QUIET_SECONDS: Final = 15
@@ -34,7 +34,7 @@ QUIET: Final = "quiet"
 
 @dataclass(frozen=True)
 class Burst:
-    """What a burst set off; times in milliseconds, None where they do not apply."""
+    """The effects of a burst; times in milliseconds, None if not applicable."""
 
     client: str
     mails: int
@@ -70,37 +70,37 @@ COLUMNS: Final = (
 )
 
 
-async def measure(stage: Stage) -> Table:
-    """Have a burst at each client."""
-    rows = [await _quiet(stage)]
-    rows += [await _burst(stage, watched) for watched in stage.watched]
+async def measure(testbed: Testbed) -> Table:
+    """Measure a burst at each client."""
+    rows = [await _quiet(testbed)]
+    rows += [await _burst(testbed, watched) for watched in testbed.watched]
     return make_table(TITLE, MEANING, COLUMNS, rows)
 
 
-async def _quiet(stage: Stage) -> Burst:
-    """Measure the loop while nothing happens."""
-    is_quick = stage.setting.is_quick
-    await stage.home.start_loop_meter()
+async def _quiet(testbed: Testbed) -> Burst:
+    """Measure the event loop without mail."""
+    is_quick = testbed.environment.is_quick
+    await testbed.home.start_loop_meter()
     await asyncio.sleep(QUICK_QUIET_SECONDS if is_quick else QUIET_SECONDS)
-    loop = await stage.home.stop_loop_meter()
+    loop = await testbed.home.stop_loop_meter()
     return Burst(QUIET, 0, 0, None, None, *_loop_figures(loop))
 
 
-async def _burst(stage: Stage, watched: Watched) -> Burst:
-    """Deliver as fast as possible and count what comes."""
-    is_quick = stage.setting.is_quick
+async def _burst(testbed: Testbed, watched: Watched) -> Burst:
+    """Deliver as fast as possible and count the events."""
+    is_quick = testbed.environment.is_quick
     count = QUICK_MAILS if is_quick else MAILS
     silence = QUICK_SILENCE_SECONDS if is_quick else SILENCE_SECONDS
     mails = [ordinary(f"Burst {number}") for number in range(count)]
-    await watched.settle()
-    await stage.home.start_loop_meter()
+    await watched.wait_until_waiting()
+    await testbed.home.start_loop_meter()
     began = time.monotonic()
     async with LmtpSender(watched.server.lmtp_port) as sender:
         acceptances = await sender.send_all(watched.user, mails)
-    # They are given by the other clock.
+    # The acceptances are wall-clock times.
     last_acceptance = time.monotonic() - (time.time() - acceptances[-1])
     arrivals = await _arrivals(watched, count, silence)
-    loop = await stage.home.stop_loop_meter()
+    loop = await testbed.home.stop_loop_meter()
     in_home_assistant = watched.client != IMAPFLOW
     return Burst(
         watched.client,
@@ -113,7 +113,7 @@ async def _burst(stage: Stage, watched: Watched) -> Burst:
 
 
 async def _arrivals(watched: Watched, count: int, silence: float) -> list[float]:
-    """Return when each event came, until all are there or no more come."""
+    """Return the time of each event, until all have come or no more come."""
     times: list[float] = []
     with contextlib.suppress(TimeoutError):
         while len(times) < count:
@@ -122,5 +122,5 @@ async def _arrivals(watched: Watched, count: int, silence: float) -> list[float]
 
 
 def _loop_figures(loop: dict[str, float]) -> tuple[float, float, int]:
-    """Return longest block by the clock and by processor time, and how many were long."""
+    """Return the longest block by the clock and by processor time, and the number of long ones."""
     return loop["longest"], loop["longest_busy"], int(loop["blocks"])

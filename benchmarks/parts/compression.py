@@ -1,4 +1,4 @@
-"""What COMPRESS=DEFLATE (RFC 4978) would save, and what it would cost."""
+"""Octets that COMPRESS=DEFLATE (RFC 4978) would save, and the memory that it would take."""
 
 import asyncio
 from dataclasses import dataclass
@@ -7,9 +7,9 @@ import sys
 from typing import Any, Final
 import zlib
 
+from benchmarks.environment import Environment
 from benchmarks.mail import ordinary
 from benchmarks.process import Memory
-from benchmarks.setting import Setting
 from benchmarks.table import Column, Table, make_table
 from custom_components.imap_push.imap.mime.header import FETCH_ITEMS
 
@@ -19,9 +19,9 @@ from tests.rig.ports import LOOPBACK
 
 TITLE: Final = "Compression"
 MEANING: Final = (
-    "What a server says to one sweep, and to the catch-up of many mails, as it is and deflated "
-    "as RFC 4978 would have it; and the memory that the two ends of such a stream take for as "
-    "long as the connection lives. It is judged by this, and not built."
+    "The responses of a server to one sync and to the catch-up of many mails, plain and "
+    "deflated as in RFC 4978; and the memory that the two streams of a connection take "
+    "while it is open. Because of these figures, compression is not implemented."
 )
 USER: Final = "compression@example.org"
 MAILS: Final = 500
@@ -48,15 +48,15 @@ COLUMNS: Final = (
 )
 
 
-async def measure(setting: Setting) -> Table:
-    """Let a server answer sweeps, and deflate that."""
-    mails = QUICK_MAILS if setting.is_quick else MAILS
+async def measure(environment: Environment) -> Table:
+    """Record the responses to FETCH commands and deflate them."""
+    mails = QUICK_MAILS if environment.is_quick else MAILS
     memory = await _memory_of_a_process()
-    with setting.dovecot([USER], notify=False) as server:
+    with environment.dovecot([USER], notify=False) as server:
         async with LmtpSender(server.lmtp_port) as sender:
             await sender.send_all(USER, [ordinary(f"Mail {n}") for n in range(mails)])
         answers = {
-            "a sweep with one mail": await _answer(server.imap_port, f"{mails}"),
+            "a sync with one mail": await _answer(server.imap_port, f"{mails}"),
             f"a catch-up of {mails} mails": await _answer(server.imap_port, "1:*"),
         }
     rows = [
@@ -67,7 +67,7 @@ async def measure(setting: Setting) -> Table:
 
 
 async def _answer(port: int, uids: str) -> bytes:
-    """Return all that the server says to a FETCH of these mails."""
+    """Return all responses of the server to a FETCH of these mails."""
     reader, writer = await asyncio.open_connection(LOOPBACK, port)
     for line in (f"1 LOGIN {USER} {PASSWORD}", "2 EXAMINE INBOX"):
         writer.write(f"{line}\r\n".encode())
@@ -80,13 +80,13 @@ async def _answer(port: int, uids: str) -> bytes:
 
 
 def _deflated(octets: bytes) -> int:
-    """Return how many octets they are, flushed once as a server does at the end."""
+    """Return the deflated size, with one flush at the end as a server does it."""
     stream = zlib.compressobj(wbits=RAW_DEFLATE)
     return len(stream.compress(octets) + stream.flush(zlib.Z_SYNC_FLUSH))
 
 
 async def _memory_of_a_process() -> float:
-    """Return what a process says that has nothing else in its memory to use again."""
+    """Return the KiB per connection, measured in a new process without free memory to reuse."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", __name__), stdout=asyncio.subprocess.PIPE
     )

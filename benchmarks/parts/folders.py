@@ -1,4 +1,4 @@
-"""How many connections the folders of an account need."""
+"""The connections that the folders of an account need."""
 
 import asyncio
 import contextlib
@@ -7,8 +7,8 @@ from typing import Final
 
 from benchmarks.clients import EVENTS, IDLE, NOTIFY
 from benchmarks.entries import INBOX, imap_push
+from benchmarks.environment import Environment
 from benchmarks.mail import ordinary
-from benchmarks.setting import Setting
 from benchmarks.table import Column, Table, make_table
 
 from tests.rig.lmtp import deliver
@@ -16,21 +16,22 @@ from tests.rig.proxy import Proxy
 
 TITLE: Final = "Folders of one account"
 MEANING: Final = (
-    "Connections of one account that watches many folders, and how many events came when "
-    "each folder got a mail. (Core `imap` needs an account, thus a connection, per folder.)"
+    "Connections of one account that watches many folders, and the number of events after "
+    "each folder got a mail. (Core `imap` needs an account, and so a connection, per "
+    "folder.)"
 )
 FOLDERS: Final = 20
 QUICK_FOLDERS: Final = 5
 USER: Final = "folders@example.org"
 CONNECT_SECONDS: Final = 60
-SETTLE_SECONDS: Final = 5
-QUICK_SETTLE_SECONDS: Final = 1
+PAUSE_SECONDS: Final = 5
+QUICK_PAUSE_SECONDS: Final = 1
 EVENT_SECONDS: Final = 30
 
 
 @dataclass(frozen=True)
 class Folders:
-    """What the folders of an account need."""
+    """Connections and events of an account."""
 
     client: str
     folders: int
@@ -46,29 +47,29 @@ COLUMNS: Final = (
 )
 
 
-async def measure(setting: Setting) -> Table:
+async def measure(environment: Environment) -> Table:
     """Watch many folders, with NOTIFY and without."""
-    clients = (NOTIFY,) if setting.is_quick else (NOTIFY, IDLE)
-    rows = [await _folders(setting, client) for client in clients]
+    clients = (NOTIFY,) if environment.is_quick else (NOTIFY, IDLE)
+    rows = [await _folders(environment, client) for client in clients]
     return make_table(TITLE, MEANING, COLUMNS, rows)
 
 
-async def _folders(setting: Setting, client: str) -> Folders:
-    """Watch many folders and send each one a mail."""
-    count = QUICK_FOLDERS if setting.is_quick else FOLDERS
+async def _folders(environment: Environment, client: str) -> Folders:
+    """Watch many folders and deliver a mail to each."""
+    count = QUICK_FOLDERS if environment.is_quick else FOLDERS
     names = (INBOX, *(f"Folder{number}" for number in range(1, count)))
-    with setting.dovecot([USER], notify=client == NOTIFY) as server:
-        # The first mail makes the folder.
+    with environment.dovecot([USER], notify=client == NOTIFY) as server:
+        # The first mail creates the folder.
         await _deliver_to_each(server.lmtp_port, names)
         async with Proxy(server.imaps_port) as proxy:
             entry = imap_push(USER, proxy.port, names)
-            async with setting.home("folders", [entry]) as home:
+            async with environment.home("folders", [entry]) as home:
                 events = await home.client.subscribe_events(EVENTS[client])
                 async with asyncio.timeout(CONNECT_SECONDS):
                     while not proxy.open_connections:
                         await asyncio.sleep(0.1)
                 await asyncio.sleep(
-                    QUICK_SETTLE_SECONDS if setting.is_quick else SETTLE_SECONDS
+                    QUICK_PAUSE_SECONDS if environment.is_quick else PAUSE_SECONDS
                 )
                 connections = proxy.open_connections
                 await _deliver_to_each(server.lmtp_port, names)

@@ -1,4 +1,4 @@
-"""How long after the server's own announcement the event is there."""
+"""The time from the server's announcement to the event."""
 
 import asyncio
 import contextlib
@@ -8,8 +8,8 @@ from typing import Final
 
 from benchmarks.clients import CORE
 from benchmarks.numbers import median, percentile
-from benchmarks.stage import Stage, Watched
 from benchmarks.table import Column, Table, make_table
+from benchmarks.testbed import Testbed, Watched
 
 from tests.rig.dovecot import PASSWORD
 from tests.rig.ports import LOOPBACK
@@ -18,40 +18,40 @@ from tests.rig.proxy import Proxy
 TITLE: Final = "Latency"
 MEANING: Final = (
     "From the moment at which the announcement leaves the server on the client's own "
-    "connection, to the event on Home Assistant's websocket (ImapFlow: to the line that it "
-    "prints). Dovecot's own delay of 500 ms, which every client pays, is thus left out. "
-    "One mail at a time and client after client in turn, so that no client waits for the "
-    "processor because of another one and all see the same weather. *Other wire* is the same, "
-    "counted from the announcement to a raw connection beside the server: Dovecot's delay is "
-    "each connection's own, and two of them hear of a mail some milliseconds apart. "
-    "A mail that the client found by looking on its own account, in the half second in which "
-    "the server had not announced it yet, says nothing of push: it is counted as *found* and "
-    "another one is delivered. Round trips are the median by the nominal round-trip time."
+    "connection to the event on Home Assistant's websocket (ImapFlow: to the line that it "
+    "prints). This leaves out Dovecot's delay of 500 ms, which all clients have. One mail "
+    "at a time, and the clients take turns, so that they do not compete for the processor "
+    "and all have the same load on the machine. *Other wire* is the same, counted from "
+    "the announcement on a raw connection without a proxy: Dovecot delays each connection "
+    "separately, and announces a mail on two of them some milliseconds apart. A mail that "
+    "the client found by polling during the half second before the announcement does not "
+    "measure push: it is counted as *found*, and another mail is delivered. Round trips "
+    "are the median divided by the nominal round-trip time."
 )
 ROUND_TRIPS_MS: Final = (0, 50, 100)
 QUICK_ROUND_TRIPS_MS: Final = (0, 100)
 MAILS: Final = 40
 QUICK_MAILS: Final = 3
-# So often a mail is delivered again because the client found it by itself.
+# Attempts per mail, as long as the client finds it before the announcement.
 TRIES: Final = 5
-# Two connections do not hear of a mail at the very same time.
+# The server does not announce a mail on two connections at the same time.
 SPREAD_MS: Final = 20
 PROBES: Final = 20
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One mail: milliseconds since both announcements, and how it came."""
+    """One mail: milliseconds since both announcements, and the push mode."""
 
     announced: float
     own_wire: float
     push: str
-    has_asked: bool
+    has_polled: bool
 
     @property
     def is_found(self) -> bool:
-        """Say whether the client looked before the server announced the mail."""
-        return self.has_asked or self.announced < -SPREAD_MS
+        """Return whether the client found the mail before the server announced it."""
+        return self.has_polled or self.announced < -SPREAD_MS
 
 
 @dataclass(frozen=True)
@@ -96,24 +96,26 @@ COLUMNS: Final = (
 )
 
 
-async def measure(stage: Stage) -> Table:
+async def measure(testbed: Testbed) -> Table:
     """Deliver mail to each client in turn, at each round-trip time."""
-    is_quick = stage.setting.is_quick
+    is_quick = testbed.environment.is_quick
     rows: list[Latency] = []
     for round_trip in QUICK_ROUND_TRIPS_MS if is_quick else ROUND_TRIPS_MS:
-        stage.set_round_trip(round_trip / 1000)
-        real = await _real_round_trip(stage, round_trip / 1000)
-        samples = await _samples(stage, QUICK_MAILS if is_quick else MAILS)
+        testbed.set_round_trip(round_trip / 1000)
+        real = await _real_round_trip(testbed, round_trip / 1000)
+        samples = await _samples(testbed, QUICK_MAILS if is_quick else MAILS)
         rows += _rows(round_trip, real, samples)
-    stage.set_round_trip(0)
+    testbed.set_round_trip(0)
     return make_table(TITLE, MEANING, COLUMNS, rows)
 
 
-async def _samples(stage: Stage, mails: int) -> dict[str, list[Sample | None]]:
-    """Return a sample of each mail and client; None where no event came."""
-    samples: dict[str, list[Sample | None]] = {one.client: [] for one in stage.watched}
+async def _samples(testbed: Testbed, mails: int) -> dict[str, list[Sample | None]]:
+    """Return a sample per mail and client, None for a mail without an event."""
+    samples: dict[str, list[Sample | None]] = {
+        one.client: [] for one in testbed.watched
+    }
     for number in range(mails):
-        for watched in stage.watched:
+        for watched in testbed.watched:
             for _ in range(TRIES):
                 sample = await _sample(watched, f"Mail {number}")
                 samples[watched.client].append(sample)
@@ -123,19 +125,19 @@ async def _samples(stage: Stage, mails: int) -> dict[str, list[Sample | None]]:
 
 
 async def _sample(watched: Watched, subject: str) -> Sample | None:
-    """Deliver one mail and wait for what it sets off."""
-    await watched.settle()
+    """Deliver one mail and wait for its event."""
+    await watched.wait_until_waiting()
     await watched.deliver(subject)
     announced = await watched.announcements.next()
     with contextlib.suppress(TimeoutError):
         arrival = await watched.next()
-        assert watched.proxy.heard is not None
-        left_server = watched.proxy.heard - watched.proxy.delay
+        assert watched.proxy.sent_at is not None
+        left_server = watched.proxy.sent_at - watched.proxy.delay
         return Sample(
             (arrival.at - announced) * 1000,
             (arrival.at - left_server) * 1000,
             str(arrival.data.get("push", "")),
-            watched.proxy.has_asked,
+            watched.proxy.has_polled,
         )
     return None
 
@@ -143,7 +145,7 @@ async def _sample(watched: Watched, subject: str) -> Sample | None:
 def _rows(
     round_trip: int, real: float, samples: dict[str, list[Sample | None]]
 ) -> list[Latency]:
-    """Return what the samples of a round-trip time say."""
+    """Return the statistics of a round-trip time."""
     came = {
         client: [one for one in ones if one and not one.is_found]
         for client, ones in samples.items()
@@ -169,9 +171,9 @@ def _rows(
     ]
 
 
-async def _real_round_trip(stage: Stage, seconds: float) -> float:
-    """Return what a NOOP through such a proxy takes, in milliseconds."""
-    watched = stage.watched[0]
+async def _real_round_trip(testbed: Testbed, seconds: float) -> float:
+    """Return the time of a NOOP through a proxy with this delay, in milliseconds."""
+    watched = testbed.watched[0]
     async with Proxy(watched.server.imap_port, delay=seconds / 2) as proxy:
         reader, writer = await asyncio.open_connection(LOOPBACK, proxy.port)
         await reader.readline()

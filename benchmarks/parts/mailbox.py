@@ -1,4 +1,4 @@
-"""How reconnecting grows with the mailbox."""
+"""The cost of reconnecting to a small and a large mailbox."""
 
 import asyncio
 import contextlib
@@ -7,20 +7,21 @@ from typing import Final
 
 from benchmarks.big_mailbox import fill, index
 from benchmarks.clients import CORE, IDLE, NOTIFY
-from benchmarks.conversation import Conversation
+from benchmarks.counting_proxy import CountingProxy
 from benchmarks.entries import Json, core_imap, disabled, imap_push
+from benchmarks.environment import Environment
 from benchmarks.home import Home
-from benchmarks.setting import Setting
 from benchmarks.table import Column, Table, make_table
 
 from tests.rig.dovecot import Dovecot
 
 TITLE: Final = "Mailbox size"
 MEANING: Final = (
-    "Connecting again to a mailbox that the client knows, from the end of the TLS handshake "
-    "to waiting for mail, 100 ms away; every second message is unread. A round trip is "
-    "whatever the client sends without having heard anything new meanwhile. Octets are "
-    "those of IMAP, without TLS. The time includes half a round trip for the greeting."
+    "Connecting again to a mailbox that the client knows, from the end of the TLS "
+    "handshake to waiting for mail, with a round-trip time of 100 ms; every second "
+    "message is unread. A round trip is everything that the client sends without "
+    "receiving anything in between. Octets are those of IMAP, without TLS. The time "
+    "includes half a round trip for the greeting."
 )
 SMALL: Final = 10
 LARGE: Final = 200_000
@@ -28,9 +29,9 @@ QUICK_LARGE: Final = 2_000
 ROUND_TRIP_SECONDS: Final = 0.1
 QUICK_ROUND_TRIP_SECONDS: Final = 0.02
 WAITING_SECONDS: Final = 120
-# A client may have something left to do when it waits for the first time.
-SETTLE_SECONDS: Final = 3
-QUICK_SETTLE_SECONDS: Final = 0.3
+# A client may still have work to do when it waits for the first time.
+PAUSE_SECONDS: Final = 3
+QUICK_PAUSE_SECONDS: Final = 0.3
 
 
 @dataclass(frozen=True)
@@ -55,42 +56,42 @@ COLUMNS: Final = (
 )
 
 
-async def measure(setting: Setting) -> Table:
+async def measure(environment: Environment) -> Table:
     """Connect each client to a small mailbox and to a large one."""
-    sizes = (SMALL, QUICK_LARGE if setting.is_quick else LARGE)
+    sizes = (SMALL, QUICK_LARGE if environment.is_quick else LARGE)
     async with contextlib.AsyncExitStack() as stack:
         servers = {
-            notify: await _server(stack, setting, sizes, notify=notify)
+            notify: await _server(stack, environment, sizes, notify=notify)
             for notify in (False, True)
         }
-        cases: list[tuple[str, int, Conversation, Json]] = []
+        cases: list[tuple[str, int, CountingProxy, Json]] = []
         for client in (CORE, IDLE, NOTIFY):
             for size in sizes:
-                proxy = await _proxy(stack, setting, servers[client == NOTIFY])
+                proxy = await _proxy(stack, environment, servers[client == NOTIFY])
                 account = core_imap if client == CORE else imap_push
                 entry = disabled(account(_user(size), proxy.port))
                 cases.append((client, size, proxy, entry))
-        home = setting.home("mailbox", [entry for _, _, _, entry in cases])
+        home = environment.home("mailbox", [entry for _, _, _, entry in cases])
         await stack.enter_async_context(home)
-        settle = QUICK_SETTLE_SECONDS if setting.is_quick else SETTLE_SECONDS
-        rows = [await _reconnect(home, *case, settle=settle) for case in cases]
+        pause = QUICK_PAUSE_SECONDS if environment.is_quick else PAUSE_SECONDS
+        rows = [await _reconnect(home, *case, pause=pause) for case in cases]
     return make_table(TITLE, MEANING, COLUMNS, rows)
 
 
 def _user(size: int) -> str:
-    """Return who has so many messages."""
+    """Return the user with this number of messages."""
     return f"has{size}@example.org"
 
 
 async def _server(
     stack: contextlib.AsyncExitStack,
-    setting: Setting,
+    environment: Environment,
     sizes: tuple[int, ...],
     *,
     notify: bool,
 ) -> Dovecot:
     """Return a server with a filled mailbox of each size."""
-    server = setting.dovecot(map(_user, sizes), notify=notify)
+    server = environment.dovecot(map(_user, sizes), notify=notify)
     stack.callback(server.close)
     for size in sizes:
         await asyncio.to_thread(fill, server, _user(size), size)
@@ -101,12 +102,12 @@ async def _server(
 
 
 async def _proxy(
-    stack: contextlib.AsyncExitStack, setting: Setting, server: Dovecot
-) -> Conversation:
-    """Return a proxy that reads along."""
-    seconds = QUICK_ROUND_TRIP_SECONDS if setting.is_quick else ROUND_TRIP_SECONDS
-    context = setting.certificate.server_context()
-    proxy = Conversation(server.imap_port, context, seconds / 2)
+    stack: contextlib.AsyncExitStack, environment: Environment, server: Dovecot
+) -> CountingProxy:
+    """Return a proxy that counts."""
+    seconds = QUICK_ROUND_TRIP_SECONDS if environment.is_quick else ROUND_TRIP_SECONDS
+    context = environment.certificate.server_context()
+    proxy = CountingProxy(server.imap_port, context, seconds / 2)
     return await stack.enter_async_context(proxy)
 
 
@@ -114,18 +115,18 @@ async def _reconnect(
     home: Home,
     client: str,
     size: int,
-    proxy: Conversation,
+    proxy: CountingProxy,
     entry: Json,
     *,
-    settle: float,
+    pause: float,
 ) -> Reconnect:
-    """Connect twice; the second time is the one that counts."""
+    """Connect two times and measure the second one."""
     for _ in range(2):
         proxy.begin()
         await home.enable(entry)
         async with asyncio.timeout(WAITING_SECONDS):
             await proxy.waiting.wait()
-        await asyncio.sleep(settle)
+        await asyncio.sleep(pause)
         await home.disable(entry)
         async with asyncio.timeout(WAITING_SECONDS):
             while proxy.open_connections:

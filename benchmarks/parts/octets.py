@@ -1,4 +1,4 @@
-"""What a mail costs on the line."""
+"""Octets on the network for a mail."""
 
 import asyncio
 import contextlib
@@ -8,21 +8,21 @@ from typing import Final
 
 from benchmarks.clients import IMAPFLOW
 from benchmarks.mail import big, ordinary
-from benchmarks.stage import Stage, Watched
 from benchmarks.table import Column, Table, make_table
+from benchmarks.testbed import Testbed, Watched
 
 from tests.rig.lmtp import deliver
 
 MAIL_TITLE: Final = "Bytes per mail"
 MAIL_MEANING: Final = (
-    "Octets on the line for one ordinary mail of 30 KB (text and HTML, 8 Received lines, "
-    "signatures), TLS included, from waiting to waiting again."
+    "Octets on the network for one ordinary mail of 30 KB (text and HTML, 8 Received "
+    "lines, signatures), TLS included, from one wait to the next."
 )
 BIG_TITLE: Final = "A big mail"
 BIG_MEANING: Final = (
-    "The same for one mail with a big attachment, without a delay on the way; with how long "
-    "after its acceptance the event came (0.5 s of it is Dovecot's own delay), and for how "
-    "long Home Assistant's event loop was blocked."
+    "The same for one mail with a big attachment, without a network delay; with the time "
+    "from its acceptance to the event (0.5 s of it is Dovecot's own delay), and the "
+    "longest time for which Home Assistant's event loop was blocked."
 )
 MAILS: Final = 10
 QUICK_MAILS: Final = 2
@@ -43,7 +43,7 @@ class Octets:
 
 @dataclass(frozen=True)
 class BigMail:
-    """Octets for a big mail; times in milliseconds, None where they do not apply."""
+    """Octets for a big mail; times in milliseconds, None if not applicable."""
 
     client: str
     size: int
@@ -71,25 +71,26 @@ BIG_COLUMNS: Final = (
 )
 
 
-async def measure_mail(stage: Stage) -> Table:
+async def measure_mail(testbed: Testbed) -> Table:
     """Count the octets of ordinary mails."""
-    count = QUICK_MAILS if stage.setting.is_quick else MAILS
-    rows = [await _mail(watched, count) for watched in stage.watched]
+    count = QUICK_MAILS if testbed.environment.is_quick else MAILS
+    rows = [await _mail(watched, count) for watched in testbed.watched]
     return make_table(MAIL_TITLE, MAIL_MEANING, MAIL_COLUMNS, rows)
 
 
-async def measure_big(stage: Stage) -> Table:
+async def measure_big(testbed: Testbed) -> Table:
     """Count the octets of a big mail."""
-    megabytes = QUICK_MEGABYTES if stage.setting.is_quick else MEGABYTES
+    megabytes = QUICK_MEGABYTES if testbed.environment.is_quick else MEGABYTES
     rows = [
-        await _big(stage, watched, megabytes * 1_000_000) for watched in stage.watched
+        await _big(testbed, watched, megabytes * 1_000_000)
+        for watched in testbed.watched
     ]
     return make_table(BIG_TITLE, BIG_MEANING, BIG_COLUMNS, rows)
 
 
 async def _mail(watched: Watched, count: int) -> Octets:
     """Deliver mails one at a time."""
-    await watched.settle()
+    await watched.wait_until_waiting()
     down, up = watched.proxy.bytes_down, watched.proxy.bytes_up
     for number in range(count):
         mail = ordinary(f"Counted {number}")
@@ -103,18 +104,18 @@ async def _mail(watched: Watched, count: int) -> Octets:
     )
 
 
-async def _big(stage: Stage, watched: Watched, octets: int) -> BigMail:
+async def _big(testbed: Testbed, watched: Watched, octets: int) -> BigMail:
     """Deliver one big mail."""
     mail = bytes(big("Big", octets))
-    await watched.settle()
+    await watched.wait_until_waiting()
     down = watched.proxy.bytes_down
-    await stage.home.start_loop_meter()
+    await testbed.home.start_loop_meter()
     await deliver(watched.server.lmtp_port, watched.user, mail)
     accepted = time.monotonic()
     event: float | None = None
     with contextlib.suppress(TimeoutError):
         event = ((await watched.next(seconds=BIG_SECONDS)).at - accepted) * 1000
-    loop = await stage.home.stop_loop_meter()
+    loop = await testbed.home.stop_loop_meter()
     await asyncio.sleep(AFTERWARDS_SECONDS)
     return BigMail(
         watched.client,

@@ -1,4 +1,4 @@
-"""How long Home Assistant takes to start."""
+"""The start time of Home Assistant."""
 
 from dataclasses import dataclass
 import time
@@ -6,17 +6,17 @@ from typing import Final
 
 from benchmarks.clients import CORE, IDLE
 from benchmarks.entries import core_imap, imap_push
+from benchmarks.environment import Environment
 from benchmarks.home import Home
 from benchmarks.numbers import median, percentile
-from benchmarks.setting import Setting
 from benchmarks.table import Column, Table, make_table
 
 TITLE: Final = "Start of Home Assistant"
 MEANING: Final = (
-    "From starting the process until Home Assistant says that it runs: median, quickest "
-    "and slowest of several starts, none and accounts in turn; the first start of each, "
-    "which makes the entities, is left out. Noise is the interquartile range of the starts "
-    "without an account."
+    "From starting the process until Home Assistant reports that it is running: median, "
+    "quickest and slowest of several starts, with and without accounts in turn. The first "
+    "start of each, which creates the entities, is left out. Noise is the interquartile "
+    "range of the starts without an account."
 )
 ACCOUNTS: Final = 20
 STARTS: Final = 7
@@ -39,7 +39,7 @@ class Starts:
 
     @property
     def spread(self) -> float:
-        """Return between which bounds the middle half of the starts lies."""
+        """Return the interquartile range."""
         return percentile(self.starts, 75) - percentile(self.starts, 25)
 
 
@@ -53,22 +53,24 @@ COLUMNS: Final = (
 )
 
 
-async def measure(setting: Setting) -> Table:
-    """Start again and again."""
+async def measure(environment: Environment) -> Table:
+    """Start each Home Assistant several times."""
     users = [f"start{number}@example.org" for number in range(ACCOUNTS)]
-    with setting.dovecot(users, notify=False) as server:
+    with environment.dovecot(users, notify=False) as server:
         port = server.imaps_port
         homes = {
-            NONE: setting.home("start-none"),
-            IDLE: setting.home("start-push", [imap_push(user, port) for user in users]),
+            NONE: environment.home("start-none"),
+            IDLE: environment.home(
+                "start-push", [imap_push(user, port) for user in users]
+            ),
         }
-        if not setting.is_quick:
+        if not environment.is_quick:
             accounts = [core_imap(user, port) for user in users]
-            homes[CORE] = setting.home("start-core", accounts)
+            homes[CORE] = environment.home("start-core", accounts)
         for home in homes.values():
             await _start(home)
         starts: dict[str, list[float]] = {client: [] for client in homes}
-        for _ in range(QUICK_STARTS if setting.is_quick else STARTS):
+        for _ in range(QUICK_STARTS if environment.is_quick else STARTS):
             for client, home in homes.items():
                 starts[client].append(await _start(home))
     rows = [
@@ -79,7 +81,7 @@ async def measure(setting: Setting) -> Table:
 
 
 async def _start(home: Home) -> float:
-    """Start, stop, and return the seconds that the start took."""
+    """Start and stop; return the seconds of the start."""
     began = time.monotonic()
     await home.start()
     seconds = time.monotonic() - began

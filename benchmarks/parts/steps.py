@@ -1,4 +1,4 @@
-"""How long the engine holds the event loop up with the worst that a server can send."""
+"""How long the engine blocks the event loop with the most expensive server responses."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import time
 from typing import Final
 
-from benchmarks.setting import Setting
+from benchmarks.environment import Environment
 from benchmarks.table import Column, Table, make_table
 from custom_components.imap_push.imap import Account, Mark, Security
 from custom_components.imap_push.imap.session.session import Session
@@ -16,9 +16,9 @@ from tests.engine.scripted import Peer, ScriptedServer
 
 TITLE: Final = "Steps"
 MEANING: Final = (
-    "The longest time for which the engine alone keeps other things of its event loop waiting, "
-    "over a plain connection to a server in the same process: the server's own steps are in it. "
-    "The best of five tries, as other processes only make it longer."
+    "The longest time for which the engine alone blocks its event loop, with a plain "
+    "connection to a server in the same process, whose own work is included. The best of "
+    "five attempts, because other processes only make it longer."
 )
 TRIES: Final = 5
 TICK: Final = 0.0005
@@ -33,22 +33,22 @@ PART: Final = (
 
 @dataclass(frozen=True)
 class Step:
-    """What a server sent, and for how long the loop was held up, in milliseconds."""
+    """What a server sent, and for how long the loop was blocked, in milliseconds."""
 
     what: str
     octets: int
-    held_up: float
+    blocked: float
 
 
 COLUMNS: Final = (
     Column[Step]("what the server sends", lambda row: row.what),
     Column[Step]("octets", lambda row: f"{row.octets:,}"),
-    Column[Step]("loop held up", lambda row: f"{row.held_up:.1f} ms"),
+    Column[Step]("loop blocked", lambda row: f"{row.blocked:.1f} ms"),
 )
 
 
-async def measure(_setting: Setting) -> Table:
-    """Send the worst to a session."""
+async def measure(_setting: Environment) -> Table:
+    """Send expensive responses to a session."""
     header = (b"Subject: " + b"=?utf-8?q?x=20?= " * HEADER_OCTETS)[:HEADER_OCTETS]
     many = STRUCTURE_OCTETS // len(PART)
     answers = {
@@ -59,7 +59,7 @@ async def measure(_setting: Setting) -> Table:
         "a structure of 1 MB": _mail(b"", b"(" + PART * many + b' "mixed")'),
     }
     rows = [
-        Step(what, len(answer), min([await _held_up(answer) for _ in range(TRIES)]))
+        Step(what, len(answer), min([await _blocked(answer) for _ in range(TRIES)]))
         for what, answer in answers.items()
     ]
     return make_table(TITLE, MEANING, COLUMNS, rows)
@@ -77,8 +77,8 @@ def _mail(header: bytes, structure: bytes) -> bytes:
     )
 
 
-async def _held_up(answer: bytes) -> float:
-    """Return the longest pause of the loop while a session takes this for a sweep's answer."""
+async def _blocked(answer: bytes) -> float:
+    """Return the longest block of the loop while a session reads this as the result of a sync."""
 
     async def serve(peer: Peer) -> None:
         await peer.log_in()
@@ -111,7 +111,7 @@ async def _held_up(answer: bytes) -> float:
 
 @contextlib.asynccontextmanager
 async def _pauses() -> AsyncIterator[Callable[[], Awaitable[float]]]:
-    """Tick, and tell the longest time between two ticks, in milliseconds."""
+    """Run a timer; the yielded function returns its longest delay in milliseconds."""
     gaps: list[float] = []
 
     async def tick() -> None:

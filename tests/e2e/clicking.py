@@ -1,4 +1,4 @@
-"""What one clicks again and again in Home Assistant's frontend."""
+"""Helpers for forms, menus and actions of Home Assistant's frontend."""
 
 import json
 from typing import Any
@@ -9,7 +9,7 @@ INTEGRATION_PAGE = "/config/integrations/integration/imap_push"
 
 
 def button(page: Page | Locator, name: str) -> Locator:
-    """Return a button by what is written on it."""
+    """Return a button by its label."""
     return page.get_by_role("button", name=name, exact=True)
 
 
@@ -18,23 +18,23 @@ async def submit(page: Page) -> None:
     await button(page, "Submit").click()
 
 
-async def close_dialog(page: Page, told: str, *, by: str) -> None:
-    """Read how a form ended, and close it."""
-    await expect(page.get_by_text(told)).to_be_visible()
+async def close_dialog(page: Page, text: str, *, by: str) -> None:
+    """Check the text with which a form ended, and close it."""
+    await expect(page.get_by_text(text)).to_be_visible()
     await button(page, by).last.click()
-    await expect(page.get_by_text(told)).to_be_hidden()
+    await expect(page.get_by_text(text)).to_be_hidden()
 
 
 async def fill_in(page: Page, values: dict[str, Any]) -> None:
-    """Fill in fields that have a name of their own."""
+    """Fill in text fields by name."""
     for name, value in values.items():
         await page.locator(f"input[name={name}]").fill(str(value))
 
 
 async def choose_from_menu(page: Page, row: Locator, choice: str) -> None:
-    """Choose from the menu of an account or of what belongs to it."""
+    """Choose from the menu of an account or one of its subentries."""
     await button(row, "Menu").first.click()
-    # Every row has its menu, but only one is open.
+    # Every row has a menu, but only one is visible.
     await page.get_by_text(choice, exact=True).filter(visible=True).click()
 
 
@@ -53,14 +53,14 @@ def field_of_action(page: Page, name: str) -> Locator:
 
 
 async def fill_in_action(page: Page, name: str, value: Any) -> None:
-    """Tick an optional field of an action, and type its value."""
+    """Enable an optional field of an action and type its value."""
     row = field_of_action(page, name)
     await row.locator("ha-checkbox").click()
     await row.locator("input:not([type=checkbox])").fill(str(value))
 
 
 async def paste_into_action(page: Page, name: str, value: Any) -> None:
-    """Tick an optional field of an action, and paste an object into its editor."""
+    """Enable an optional field of an action and paste an object into its editor."""
     row = field_of_action(page, name)
     await row.locator("ha-checkbox").click()
     await row.locator(".cm-content").click()

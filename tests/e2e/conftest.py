@@ -1,4 +1,4 @@
-"""Fixtures for the tests end to end: two Home Assistants, one after the other, and servers."""
+"""Fixtures for the end-to-end tests: servers, and two Home Assistants one after the other."""
 
 from collections.abc import AsyncIterator, Iterator
 import itertools
@@ -22,15 +22,15 @@ from tests.rig.proxy import Proxy
 ROOT: Final = Path(__file__).parents[2]
 ARTIFACTS: Final = ROOT / ".artifacts" / "e2e"
 VENVS: Final = {"2026.10.4": ".venv", "2026.11.0": ".venv-2026.11.0"}
-# What has a browser in it, or takes minutes, runs on this one only.
+# Tests with a browser and tests that take minutes run on this version only.
 NEWEST: Final = "2026.11.0"
 
-# Every test has a mailbox of its own.
+# Every test has its own mailbox.
 USERS: Final = [f"user{number}@example.org" for number in range(1, 100)]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Refuse to run where sockets are forbidden and every task is watched."""
+    """Refuse to run with the plugin that forbids sockets and checks for tasks."""
     if config.pluginmanager.hasplugin("homeassistant"):
         raise pytest.UsageError(
             "tests/e2e runs without the harness of the other tests: "
@@ -39,7 +39,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests, and run all on the loop that the servers run on."""
+    """Add markers, and run all tests on the event loop of the servers."""
     here = Path(__file__).parent
     mine = [item for item in items if here in item.path.parents]
     for item in mine:
@@ -50,14 +50,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         marks = {mark.name for mark in item.iter_markers()}
         if marks & {"browser", "newest"} and NEWEST not in item.name:
             items.remove(item)
-    # What takes longest begins first.
+    # The longest tests start first.
     for mark in ("browser", "newest"):
         items.sort(key=lambda item: item.get_closest_marker(mark) is None)
 
 
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    """Return a certificate of a CA that every Home Assistant here trusts."""
+    """Return a certificate of a CA that all Home Assistants of these tests trust."""
     return make_certificate(tmp_path_factory.mktemp("certificate"))
 
 
@@ -72,7 +72,7 @@ def version(request: pytest.FixtureRequest) -> str:
 async def home(
     version: str, certificate: Certificate, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Home]:
-    """Run a Home Assistant, which in the end has logged nothing unexpected, and told nobody."""
+    """Run a Home Assistant; at the end, check its log and that no password leaked."""
     python = ROOT / VENVS[version] / "bin" / "python"
     require(python.exists(), f"Home Assistant {version}")
     folder = tmp_path_factory.mktemp("home")
@@ -88,7 +88,7 @@ async def home(
 
 @pytest_asyncio.fixture(autouse=True, loop_scope="session")
 async def _clean_home(home: Home) -> AsyncIterator[None]:
-    """Leave it as it was; fail if anything unexpected was logged meanwhile."""
+    """Restore the initial state; fail if anything unexpected was logged."""
     before = len(home.warnings())
     yield
     if not home.is_running:
@@ -107,7 +107,7 @@ def dovecot(certificate: Certificate) -> Iterator[Dovecot]:
 
 @pytest.fixture(scope="session")
 def users() -> Iterator[str]:
-    """Return the users whose mailboxes are still unused."""
+    """Return an iterator of users with unused mailboxes."""
     return itertools.chain(USERS)
 
 
@@ -141,7 +141,7 @@ async def world(
     certificate: Certificate,
     tmp_path: Path,
 ) -> AsyncIterator[World]:
-    """Run a world with one provider."""
+    """Run Home Assistant, a browser and a provider on loopback."""
     require(Dovecot.available(), "Dovecot 2.3 with LMTP")
     require(Browser.available(), "Chromium")
     async with run_world(

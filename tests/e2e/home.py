@@ -1,4 +1,4 @@
-"""The Home Assistant of a user: automations of their own, a lamp, accounts to watch."""
+"""A Home Assistant with automations, a lamp and accounts."""
 
 import asyncio
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from typing import Any, Final, override
 
 from custom_components.imap_push.const import DOMAIN, EVENT_NEW_MAIL
 
-from .waiting import PATIENCE_SECONDS, Json, until_equal
+from .waiting import WAIT_SECONDS, Json, until_equal
 
 from tests.rig import event_log
 from tests.rig.certificate import Certificate
@@ -20,11 +20,11 @@ from tests.rig.ports import LOOPBACK
 BLUEPRINTS: Final = Path(__file__).parents[2] / "blueprints" / "automation"
 EVENT_LOG: Final = Path(event_log.__file__).parent
 
-# Passwords that are typed, beside the right one.
+# Passwords that tests type in addition to the correct one.
 MISTYPED: Final = "mistyped-8J4WK"
 NEW_PASSWORD: Final = "changed-3M6ZP"
 
-# The automations take no mail but what they are meant for, by its subject.
+# The automations react only to mails with these subjects.
 COUNT_SUBJECT: Final = "For the counter"
 FLASH_SUBJECT: Final = "For the lamp"
 COUNTER: Final = "counter.mails"
@@ -70,16 +70,16 @@ automation clicked: !include automations.yaml
 
 
 class Home(HomeAssistant):
-    """A Home Assistant that is not to log anything a user would worry about."""
+    """A Home Assistant that must not log unexpected warnings."""
 
     def __init__(self, folder: Path, *, python: Path, certificate: Certificate) -> None:
-        """Run in a folder of its own with a Python that has Home Assistant."""
+        """Run in this folder, with a Python in which Home Assistant is installed."""
         super().__init__(
             folder, python=python, configuration=CONFIGURATION, ca=certificate.ca
         )
         self._expected = [
             f"custom integration {event_log.DOMAIN} which has not been",
-            # Of aiohttp's web server, for a browser that leaves while a page is sent.
+            # aiohttp logs this if a browser closes the connection during a response.
             "ClientConnectionResetError exception in shielded future",
         ]
         components = folder / "custom_components"
@@ -89,12 +89,12 @@ class Home(HomeAssistant):
         shutil.copytree(BLUEPRINTS, folder / "blueprints" / "automation")
 
     def expect_warnings(self, part: str) -> None:
-        """Take warnings with this text for right: the test provokes them."""
+        """Accept warnings with this text, which the test provokes."""
         self._expected.append(part)
 
     @override
     def warnings(self) -> list[str]:
-        """Return what nobody expected."""
+        """Return the unexpected warnings and errors."""
         return [
             line
             for line in super().warnings()
@@ -102,7 +102,7 @@ class Home(HomeAssistant):
         ]
 
     def stored(self, key: str) -> Json:
-        """Return what is on disk under a key of the storage; nothing is empty."""
+        """Return the stored data of a key, or an empty dict."""
         path = self.folder / ".storage" / key
         if not path.exists():
             return {}
@@ -110,27 +110,27 @@ class Home(HomeAssistant):
         return data
 
     async def new_mail(self) -> asyncio.Queue[Json]:
-        """Return a queue of the `new_mail` events to come."""
+        """Return a queue of the next `new_mail` events."""
         return await self.client.subscribe_events(EVENT_NEW_MAIL)
 
     async def state(self, entity_id: str) -> str | None:
-        """Return the state of an entity, None where there is no such entity."""
+        """Return the state of an entity, None if it does not exist."""
         state = await self.client.get_state(entity_id)
         return str(state["state"]) if state else None
 
     async def reset_counter(self) -> None:
-        """Let the automation count from zero."""
+        """Reset the counter of the automation."""
         await self.client.call_service(
             "counter", "reset", target={"entity_id": COUNTER}
         )
 
     async def remove_accounts(self) -> None:
-        """Remove every account that is left."""
+        """Remove all accounts."""
         for entry in await self.client.config_entries(DOMAIN):
             await self.client.delete_entry(entry["entry_id"])
 
     async def open_form(self) -> Json:
-        """Open the form in which an account is set up by hand."""
+        """Open the form for manual setup."""
         form = await self.client.start_flow(DOMAIN)
         return await self.client.configure_flow(form["flow_id"], {"manual": True})
 
@@ -148,7 +148,7 @@ class Home(HomeAssistant):
 
 @dataclass(frozen=True)
 class Account:
-    """An account that a Home Assistant watches."""
+    """An account that Home Assistant watches."""
 
     home: Home
     user: str
@@ -156,11 +156,11 @@ class Account:
 
     @property
     def entities(self) -> dict[str, str]:
-        """Return the IDs of the entities by what they tell."""
+        """Return the entity IDs by key."""
         return entities(self.user)
 
     async def states(self) -> dict[str, str]:
-        """Return the states by what they tell; those without an entity are left out."""
+        """Return the states of the existing entities by key."""
         states = await self.home.client.states()
         return {
             key: states[entity_id]["state"]
@@ -169,41 +169,41 @@ class Account:
         }
 
     async def state(self, key: str) -> str | None:
-        """Return one state, None where there is no such entity."""
+        """Return one state, None if the entity does not exist."""
         return (await self.states()).get(key)
 
     async def until_state(
-        self, key: str, wanted: str, *, seconds: float = PATIENCE_SECONDS
+        self, key: str, value: str, *, seconds: float = WAIT_SECONDS
     ) -> None:
-        """Wait until a state is the wanted one."""
-        await until_equal(lambda: self.state(key), wanted, seconds=seconds)
+        """Wait until a state has this value."""
+        await until_equal(lambda: self.state(key), value, seconds=seconds)
 
-    def told(self) -> list[tuple[int, bool]]:
-        """Return the UID of every event so far, and whether it was caught up."""
+    def fired_uids(self) -> list[tuple[int, bool]]:
+        """Return UID and `catch_up` of every event so far."""
         return [(event["uid"], event["catch_up"]) for event in self.events()]
 
     def events(self) -> list[Json]:
-        """Return every event so far, each written to disk in the moment it fired."""
+        """Return every event so far, from the file to which event_log appends them."""
         lines = (self.home.folder / event_log.FILE).read_text().splitlines()
         events: list[Json] = [json.loads(line) for line in lines]
         return [event for event in events if event["entry_id"] == self.entry_id]
 
     async def set_options(self, **options: Any) -> None:
-        """Change the options as the UI does; the others keep what the form offers."""
+        """Change these options as the UI does; the others keep their defaults."""
         client = self.home.client
         form = await client.start_options_flow(self.entry_id)
         result = await client.configure_options_flow(form["flow_id"], options)
         assert result["type"] == "create_entry", result
 
     async def remove(self) -> None:
-        """Remove the account, if it is still there."""
+        """Remove the account, if it still exists."""
         entries = await self.home.client.config_entries(DOMAIN)
         if self.entry_id in [entry["entry_id"] for entry in entries]:
             await self.home.client.delete_entry(self.entry_id)
 
 
 def credentials(user: str, port: int, **changes: Any) -> Json:
-    """Return what a user types into the form."""
+    """Return the input of a user for the form."""
     return {
         "username": user,
         "password": PASSWORD,
@@ -217,7 +217,7 @@ def credentials(user: str, port: int, **changes: Any) -> Json:
 
 
 def entities(user: str) -> dict[str, str]:
-    """Return the IDs of an account's entities by what they tell."""
+    """Return the entity IDs of an account by key."""
     name = object_id(user)
     return {
         "connectivity": f"binary_sensor.{name}_connectivity",
@@ -229,5 +229,5 @@ def entities(user: str) -> dict[str, str]:
 
 
 def object_id(user: str) -> str:
-    """Return what the IDs of an account's entities begin with."""
+    """Return the prefix of the object IDs of an account."""
     return user.replace("@", "_").replace(".", "_")

@@ -1,4 +1,4 @@
-"""What Home Assistant has written down, searched for what nobody may read there."""
+"""Search the files of Home Assistant for secrets and addresses."""
 
 from base64 import b64encode
 from collections.abc import Iterable, Iterator
@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-# Where Home Assistant keeps credentials because they have to be kept: login and password of an
-# account, clients of OAuth2, and what lets a user in.
+# Files in which Home Assistant has to store credentials: config entries, OAuth2 clients, and
+# users.
 KEEPERS: Final = (
     ".storage/core.config_entries",
     ".storage/application_credentials",
@@ -21,9 +21,9 @@ LOGS: Final = ("console.log", "home-assistant.log")
 def find_leaks(
     folder: Path, *, secrets: Iterable[str], addresses: Iterable[str] = ()
 ) -> list[str]:
-    """Return file and line of what is found: secrets in any file, addresses in the logs.
+    """Return file and line of each find: secrets in any file, addresses in the logs.
 
-    Who wrote a mail is in events and states, which the database keeps.
+    Addresses may be in the database, because events and states have the sender.
     """
     hidden = [spelling for secret in secrets for spelling in _spellings(secret)]
     named = [address.encode() for address in addresses]
@@ -42,9 +42,10 @@ def find_leaks(
 
 
 def _spellings(secret: str) -> Iterator[bytes]:
-    """Return a secret as it is, in a URL, and in base64 behind whatever stands before it.
+    """Yield a secret as it is, in a URL, and in base64 at each possible offset.
 
-    What depends on its neighbours is left out at both ends, as of what AUTHENTICATE sends.
+    The base64 characters that depend on adjacent octets are left out, because AUTHENTICATE sends
+    the secret between other values.
     """
     octets = secret.encode()
     yield octets

@@ -1,4 +1,4 @@
-"""A mailbox at a Dovecot: mail comes in by LMTP, another client looks at it and deletes."""
+"""A mailbox on Dovecot: mail arrives by LMTP, and another client lists and deletes it."""
 
 import asyncio
 from collections.abc import Iterator
@@ -29,16 +29,16 @@ class Mailbox:
         return await deliver(self.server.lmtp_port, self.user, message)
 
     async def deliver_all(self, subjects: list[str]) -> None:
-        """Deliver mails as fast as they are accepted."""
+        """Deliver mails as fast as the server accepts them."""
         async with LmtpSender(self.server.lmtp_port) as sender:
             await sender.send_all(self.user, [plain(subject) for subject in subjects])
 
     async def listing(self) -> list[tuple[int, str]]:
-        """Return UID and subject of every mail as another client sees them."""
+        """Return UID and subject of every mail, read by another client."""
         return await asyncio.to_thread(self._listing)
 
     async def delete_newest(self) -> None:
-        """Delete the newest mail from another client."""
+        """Delete the newest mail with another client."""
         await asyncio.to_thread(self._delete_newest)
 
     def _listing(self) -> list[tuple[int, str]]:
@@ -53,7 +53,7 @@ class Mailbox:
 
     @contextlib.contextmanager
     def _client(self) -> Iterator[IMAP4_SSL]:
-        """Log in with a client that has nothing in common with ours."""
+        """Log in with imaplib, which is independent of our client."""
         context = self.certificate.client_context()
         with IMAP4_SSL(LOOPBACK, self.server.imaps_port, ssl_context=context) as client:
             client.login(self.user, PASSWORD)

@@ -1,4 +1,4 @@
-"""From a mail address to an account by clicking: what each form says, and where it leads."""
+"""Setup from a mail address in the browser: the texts of the forms and the resulting accounts."""
 
 from pathlib import Path
 
@@ -25,8 +25,8 @@ pytestmark = [
 ]
 
 
-async def test_address_and_password(world: World) -> None:
-    """The forms lead on from what is wrong; the account becomes one of OAuth2 later."""
+async def test_setup_with_address_and_password(world: World) -> None:
+    """Errors can be corrected in the form; a reconfiguration changes the account to OAuth2."""
     page = await world.begin()
     await page.locator("input[name=address]").fill("jane")
     await submit(page)
@@ -56,8 +56,8 @@ async def test_address_and_password(world: World) -> None:
     row = page.locator("ha-config-entry-row").first
     await choose_from_menu(page, row, "Reconfigure")
     world.issuer.user = GMX_USER
-    way = page.locator("ha-select").last
-    await way.click()
+    method = page.locator("ha-select").last
+    await method.click()
     await page.get_by_text("On the provider's page (OAuth2)").last.click()
     await world.browser.screenshot("address_6_reconfigure")
     await world.allow(button(page, "Submit"))
@@ -66,8 +66,8 @@ async def test_address_and_password(world: World) -> None:
     assert world.leaks({PASSWORD, MISTYPED, *world.issuer.secrets}) == []
 
 
-async def test_server_of_ones_own(world: World, tmp_path: Path) -> None:
-    """Its certificate is shown before it is trusted; no encryption has to be confirmed."""
+async def test_setup_with_a_private_server(world: World, tmp_path: Path) -> None:
+    """Its certificate is shown before it is trusted; an unencrypted connection must be confirmed."""
     certificate = make_certificate(tmp_path / "own", self_signed=True)
     with Dovecot(certificate, users={GOOGLE_USER: PASSWORD}) as server:
         page = await world.type_address(GOOGLE_USER)

@@ -1,4 +1,4 @@
-"""What arrives is told of: all of it, in order, once, and at the cost of a few bytes."""
+"""Each new mail fires one event, in order, after fetching only a few octets."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,7 +10,7 @@ import pytest
 
 from .home import Account, Home
 from .mailbox import Mailbox
-from .waiting import take
+from .waiting import next_events
 
 from tests.rig.certificate import Certificate
 from tests.rig.inbox import list_inbox
@@ -27,17 +27,17 @@ MAX_FETCHED_OCTETS: Final = 20_000
 async def test_a_burst_of_mail_is_one_event_each(
     account: Account, mailbox: Mailbox
 ) -> None:
-    """50 mails as fast as they are accepted: in the mailbox's order, none twice, the right UIDs."""
+    """50 mails as fast as the server accepts them: in UID order, none twice, with the right UIDs."""
     arrivals = await account.home.new_mail()
     await mailbox.deliver_all(BURST)
-    mails = await take(arrivals, len(BURST))
+    mails = await next_events(arrivals, len(BURST))
     assert {mail["subject"] for mail in mails} == {*BURST}
     assert {mail["catch_up"] for mail in mails} == {False}
     await account.until_state("unread", "50")
 
-    # Its own sweep comes after any that could repeat something.
+    # This mail is fetched after any sync that could repeat a mail.
     await mailbox.deliver("The last one")
-    mails += await take(arrivals)
+    mails += await next_events(arrivals)
     assert _identities(mails) == await mailbox.listing()
 
 
@@ -45,27 +45,25 @@ async def test_a_burst_of_mail_is_one_event_each(
 async def test_a_burst_of_mail_is_one_event_each_with_pymap(
     home: Home, certificate: Certificate
 ) -> None:
-    """Another server, other habits, the same events."""
+    """The events are the same on another server."""
     async with PymapServer(certificate) as server:
         account = await home.add_account(USER, server.tls_port, password=PASSWORD)
         arrivals = await home.new_mail()
         for subject in BURST:
             await server.append(plain(subject))
-        mails = await take(arrivals, len(BURST))
+        mails = await next_events(arrivals, len(BURST))
         assert [mail["subject"] for mail in mails] == BURST
         await account.until_state("unread", "50")
 
         await server.append(plain("The last one"))
-        mails += await take(arrivals)
+        mails += await next_events(arrivals)
         listing = await asyncio.to_thread(_pymap_listing, server, certificate)
         assert _identities(mails) == listing
         await account.remove()
 
 
-async def test_an_event_says_what_the_mail_is(
-    account: Account, mailbox: Mailbox
-) -> None:
-    """Whatever an automation may ask for, names in any language included."""
+async def test_an_event_describes_the_mail(account: Account, mailbox: Mailbox) -> None:
+    """The event has all data for automations, with names in any language."""
     arrivals = await account.home.new_mail()
     message = plain(
         "Grüße aus Köln ☃",
@@ -73,7 +71,7 @@ async def test_an_event_says_what_the_mail_is(
         headers={"Cc": "Eve <eve@example.com>", "List-Id": "<news.example.com>"},
     )
     await mailbox.deliver(message)
-    [mail] = await take(arrivals)
+    [mail] = await next_events(arrivals)
     expected = {
         "entry_id": account.entry_id,
         "account": mailbox.user,
@@ -92,19 +90,19 @@ async def test_an_event_says_what_the_mail_is(
     assert {key: mail[key] for key in expected} == expected
 
 
-async def test_a_big_attachment_costs_nothing(
+async def test_a_big_attachment_is_not_downloaded(
     account: Account,
     mailbox: Mailbox,
     proxy: Proxy,
     record_property: Callable[[str, object], None],
 ) -> None:
-    """The event names the attachment of a mail of which only the outline was fetched."""
+    """The event describes the attachment, of which only the structure was fetched."""
     arrivals = await account.home.new_mail()
     message = with_attachment("Big", ATTACHMENT_OCTETS, filename="Bericht für 2026.pdf")
     before = proxy.bytes_down
     await mailbox.deliver(message)
-    [mail] = await take(arrivals)
-    # The number of unread comes with the same answer.
+    [mail] = await next_events(arrivals)
+    # The number of unread mails comes in the same response.
     await account.until_state("unread", "1")
     fetched = proxy.bytes_down - before
     record_property("fetched octets", fetched)
@@ -127,17 +125,17 @@ async def test_a_big_attachment_costs_nothing(
 async def test_mail_deleted_by_another_client_is_no_event(
     account: Account, mailbox: Mailbox
 ) -> None:
-    """The number of unread follows; the next event is of the next mail."""
+    """The number of unread mails changes; the next event is for the next mail."""
     arrivals = await account.home.new_mail()
     await mailbox.deliver_all(["One", "Two", "Three"])
-    await take(arrivals, 3)
+    await next_events(arrivals, 3)
     await account.until_state("unread", "3")
 
     await mailbox.delete_newest()
     await account.until_state("unread", "2")
 
     await mailbox.deliver("Four")
-    [mail] = await take(arrivals)
+    [mail] = await next_events(arrivals)
     assert (mail["uid"], mail["subject"]) == (4, "Four")
     await account.until_state("unread", "3")
 
@@ -148,7 +146,7 @@ def _identities(mails: list[dict[str, Any]]) -> list[tuple[int, str]]:
 
 
 def _encoded_size(message: EmailMessage) -> int:
-    """Return the octets of the attachment as it is sent."""
+    """Return the encoded size of the attachment in octets."""
     [attachment] = message.iter_attachments()
     payload = attachment.get_payload()
     assert isinstance(payload, str)
@@ -158,7 +156,7 @@ def _encoded_size(message: EmailMessage) -> int:
 def _pymap_listing(
     server: PymapServer, certificate: Certificate
 ) -> list[tuple[int, str]]:
-    """Return UID and subject of every mail at pymap as another client sees them."""
+    """Return UID and subject of every mail on pymap, read by another client."""
     context = certificate.client_context()
     with IMAP4_SSL(LOOPBACK, server.tls_port, ssl_context=context) as client:
         client.login(USER, PASSWORD)

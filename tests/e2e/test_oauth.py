@@ -1,4 +1,4 @@
-"""Signing in at the provider's page by clicking, and living with tokens that end soon."""
+"""OAuth2 sign-in in the browser, with tokens that expire soon."""
 
 from playwright.async_api import expect
 import pytest
@@ -6,7 +6,7 @@ import pytest
 from custom_components.imap_push.const import DOMAIN
 
 from .clicking import button, close_dialog
-from .waiting import take, until_equal
+from .waiting import next_events, until_equal
 from .world import GOOGLE_USER, MICROSOFT_USER, World
 
 from tests.rig.lmtp import deliver
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.browser
 
 @pytest.mark.parametrize("world", ["google"], indirect=True)
 async def test_sign_in_in_the_browser(world: World) -> None:
-    """From the mail address over the provider's page to the first mail, and over a restart."""
+    """From the mail address through the provider's page to the first mail; tokens survive a restart."""
     page = await world.type_address(GOOGLE_USER)
     await page.get_by_text("How to sign in").wait_for()
     await world.browser.screenshot("oauth_1_choose")
@@ -28,12 +28,12 @@ async def test_sign_in_in_the_browser(world: World) -> None:
 
     secrets = {CLIENT_SECRET, *world.issuer.secrets}
     world.issuer.expire_access()
-    asked = world.issuer.asked[TOKEN]
+    requests_before = world.issuer.asked[TOKEN]
     assert await world.home.stop() == 0
     await world.home.start()
     await world.until_connected(GOOGLE_USER)
     await world.until_mail_comes(GOOGLE_USER)
-    assert world.issuer.asked[TOKEN] > asked
+    assert world.issuer.asked[TOKEN] > requests_before
 
     secrets |= {*world.issuer.secrets}
     world.issuer.revoke_all()
@@ -49,19 +49,19 @@ async def test_sign_in_in_the_browser(world: World) -> None:
     await world.allow(button(page, "Submit"))
     await close_dialog(page, "Re-authentication was successful", by="Close")
     await world.until_connected(GOOGLE_USER)
-    [mail] = await take(mails)
+    [mail] = await next_events(mails)
     assert (mail["subject"], mail["catch_up"]) == ("Meanwhile", True)
     assert world.leaks(secrets | {*world.issuer.secrets}) == []
 
 
 @pytest.mark.parametrize("world", ["microsoft"], indirect=True)
 async def test_sign_in_with_a_code(world: World) -> None:
-    """No page has to find the way back: the code is typed elsewhere."""
+    """No redirect is needed: the user types the code on another page."""
     page = await world.type_address(MICROSOFT_USER)
-    code_way = page.get_by_text("Sign in with a code")
-    await code_way.wait_for()
+    code_option = page.get_by_text("Sign in with a code")
+    await code_option.wait_for()
     await world.browser.screenshot("oauth_3_ways")
-    await code_way.click()
+    await code_option.click()
     link = page.get_by_role("link", name=world.issuer.url)
     await link.wait_for()
     await world.browser.screenshot("oauth_5_code")

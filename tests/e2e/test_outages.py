@@ -1,4 +1,4 @@
-"""Connections break, servers die, Home Assistant restarts: every mail is told of once."""
+"""Each mail fires one event despite broken connections, dead servers and restarts."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -12,16 +12,16 @@ from custom_components.imap_push.const import DOMAIN
 
 from .home import COUNT_SUBJECT, COUNTER, Account, Home
 from .mailbox import Mailbox
-from .waiting import take, until, until_equal
+from .waiting import next_events, until, until_equal
 
 from tests.rig.dovecot import Dovecot
 from tests.rig.ports import LOOPBACK
 from tests.rig.proxy import Proxy
 
 RECONNECT_SECONDS: Final = 1.0
-# To wait for a server would take ten seconds and more.
+# Waiting for a dead server would take more than ten seconds.
 SET_UP_SECONDS: Final = 5.0
-# The watcher stays away for up to this long after the failures of a start-up.
+# The longest pause of the watcher after failed attempts during the start.
 BACKOFF_SECONDS: Final = 60.0
 
 
@@ -31,10 +31,10 @@ async def test_a_reset_connection_is_back_within_a_second(
     proxy: Proxy,
     record_property: Callable[[str, object], None],
 ) -> None:
-    """Mail that arrives while the connection is away is told of once."""
+    """Mail that arrives while the connection is down fires one event."""
     arrivals = await account.home.new_mail()
     await mailbox.deliver("Before")
-    await take(arrivals)
+    await next_events(arrivals)
 
     before = len(account.home.log)
     seconds = await _reset(proxy)
@@ -43,24 +43,24 @@ async def test_a_reset_connection_is_back_within_a_second(
     await mailbox.deliver("At the first reset")
     await account.until_state("connectivity", "on")
 
-    # The second time the watcher waits a moment, which leaves time for a mail.
+    # The second time the watcher pauses first, which leaves time for a mail.
     reconnected = asyncio.create_task(_reset(proxy))
     await mailbox.deliver("At the second reset")
     await reconnected
     await mailbox.deliver("Afterwards")
-    mails = await take(arrivals, 3)
+    mails = await next_events(arrivals, 3)
     assert [(mail["uid"], mail["subject"]) for mail in mails] == (
         await mailbox.listing()
     )[1:]
     await account.until_state("unread", "4")
-    # What is over within 30 seconds is no outage: no line in the log, no entity changed.
+    # An interruption of less than 30 seconds changes no entity and logs nothing.
     assert "not connected" not in account.home.log[before:]
 
 
 async def test_a_restart_neither_repeats_nor_loses_mail(
     account: Account, mailbox: Mailbox
 ) -> None:
-    """An automation counts the twenty mails that arrived meanwhile, as caught up, in order."""
+    """An automation counts the twenty mails that arrived during the restart, in order."""
     home = account.home
     await home.reset_counter()
     await mailbox.deliver(COUNT_SUBJECT)
@@ -73,17 +73,17 @@ async def test_a_restart_neither_repeats_nor_loses_mail(
 
     await mailbox.deliver(COUNT_SUBJECT)
     await until_equal(lambda: home.state(COUNTER), "22")
-    at_once, caught_up = False, True
-    assert account.told() == [
-        (1, at_once),
+    pushed, caught_up = False, True
+    assert account.fired_uids() == [
+        (1, pushed),
         *((uid, caught_up) for uid in range(2, 22)),
-        (22, at_once),
+        (22, pushed),
     ]
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def silent_port() -> AsyncIterator[int]:
-    """Run a server that accepts and never says a word."""
+    """Run a server that accepts connections and sends nothing."""
     server = await asyncio.start_server(lambda _reader, _writer: None, LOOPBACK, 0)
     async with server:
         yield server.sockets[0].getsockname()[1]
@@ -99,7 +99,7 @@ async def test_dead_servers_do_not_delay_the_start(
     users: Iterator[str],
     record_property: Callable[[str, object], None],
 ) -> None:
-    """One refuses, one is silent; each account comes alive as soon as its server does."""
+    """One refuses connections, one sends nothing; each account connects when its server works."""
     home = account.home
     refused = await home.add_account(next(users), dovecot.imaps_port)
     await refused.until_state("connectivity", "on")
@@ -119,16 +119,16 @@ async def test_dead_servers_do_not_delay_the_start(
     proxy.target_port = dovecot.imaps_port
     proxy.reset_all()
     arrivals = await home.new_mail()
-    for alive in (account, refused):
-        await alive.until_state("connectivity", "on", seconds=BACKOFF_SECONDS)
-    await mailbox.deliver("Alive")
-    [mail] = await take(arrivals)
-    assert mail["subject"] == "Alive"
+    for connected in (account, refused):
+        await connected.until_state("connectivity", "on", seconds=BACKOFF_SECONDS)
+    await mailbox.deliver("Connected again")
+    [mail] = await next_events(arrivals)
+    assert mail["subject"] == "Connected again"
 
 
 @contextlib.contextmanager
 def _stopped(dovecot: Dovecot) -> Iterator[None]:
-    """Do without a server for a while."""
+    """Stop a server temporarily."""
     dovecot.stop()
     try:
         yield
@@ -146,6 +146,6 @@ async def _reset(proxy: Proxy) -> float:
 
 
 async def _seconds_of_set_up(home: Home) -> float:
-    """Return how long all accounts took to set up, as Home Assistant measured it."""
+    """Return the setup time of the integration in seconds, measured by Home Assistant."""
     timings = await home.client.call("integration/setup_info")
     return next(float(time["seconds"]) for time in timings if time["domain"] == DOMAIN)

@@ -9,7 +9,7 @@ import pytest
 from .conftest import USERS
 from .home import Account
 from .mailbox import Mailbox
-from .waiting import take, until
+from .waiting import next_events, until
 
 from tests.required import require
 from tests.rig.certificate import Certificate
@@ -21,7 +21,7 @@ INTERVAL_SECONDS: Final = 10
 
 @pytest.fixture(scope="session")
 def dovecot(certificate: Certificate) -> Iterator[Dovecot]:
-    """Run a Dovecot that cannot push, instead of one that can."""
+    """Run a Dovecot without push, in place of the default one."""
     require(Dovecot.available(), "Dovecot 2.3 with LMTP")
     with Dovecot(
         certificate,
@@ -37,7 +37,7 @@ async def test_mail_is_found_within_the_poll_interval(
     proxy: Proxy,
     record_property: Callable[[str, object], None],
 ) -> None:
-    """The interval is the one that the user has set in the options."""
+    """The interval is the one in the options."""
     connections = proxy.connections
     await account.set_options(
         connection={"push": True, "poll_interval": INTERVAL_SECONDS}
@@ -47,7 +47,7 @@ async def test_mail_is_found_within_the_poll_interval(
 
     arrivals = await account.home.new_mail()
     delivered = await mailbox.deliver("Polled")
-    [mail] = await take(arrivals)
+    [mail] = await next_events(arrivals)
     waited = time.time() - delivered
     record_property("seconds until the event", round(waited, 1))
     assert waited < INTERVAL_SECONDS + 1

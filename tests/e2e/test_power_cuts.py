@@ -1,4 +1,4 @@
-"""Power cuts: Home Assistant is killed without a word, and mail keeps coming."""
+"""Power cuts: Home Assistant is killed with SIGKILL while mail arrives."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -21,33 +21,33 @@ from .waiting import until
 from tests.rig.lmtp import LmtpSender
 from tests.rig.mails import plain
 
-# What was told of so long before a power cut may be repeated, and nothing older.
+# Only events of the last second before a power cut may be repeated.
 LAST_SECOND: Final = 1.0
-# A mark is on disk within a second, and has as much again on a busy machine.
+# A mark is on disk within a second; a busy machine gets twice as long.
 MARK_SECONDS: Final = 2.0
-# Twenty starts take some minutes: the newest Home Assistant alone gets them, and half of them
-# each of two that run side by side.
+# Twenty starts take minutes, so only the newest Home Assistant is tested, and two tests with ten
+# starts each can run in parallel.
 KILLS: Final = 10
-LONGEST_LIFE_SECONDS: Final = 2.0
+MAX_RUN_SECONDS: Final = 2.0
 STREAM_SECONDS: Final = 0.05
 
 
 async def test_a_power_cut_neither_repeats_nor_loses_mail(
     account: Account, mailbox: Mailbox
 ) -> None:
-    """What was told of is on disk a moment later."""
+    """The mark is on disk shortly after an event."""
     home = account.home
     await mailbox.deliver("Before")
-    await until(lambda: account.told() == [(1, False)])
+    await until(lambda: account.fired_uids() == [(1, False)])
     await _until_all_is_on_disk(account, next_uid=2)
 
     await home.kill()
     await mailbox.deliver("Meanwhile")
     await home.start()
-    await until(lambda: len(account.told()) > 1)
+    await until(lambda: len(account.fired_uids()) > 1)
     await mailbox.deliver("Afterwards")
-    await until(lambda: account.told()[-1] == (3, False))
-    assert account.told() == [(1, False), (2, True), (3, False)]
+    await until(lambda: account.fired_uids()[-1] == (3, False))
+    assert account.fired_uids() == [(1, False), (2, True), (3, False)]
 
 
 @pytest.mark.newest
@@ -58,74 +58,74 @@ async def test_twenty_power_cuts_lose_nothing_and_repeat_the_last_second_at_most
     mailbox: Mailbox,
     record_property: Callable[[str, object], None],
 ) -> None:
-    """Killed at random moments while mail keeps coming; KILL_SEED repeats the moments."""
+    """Home Assistant is killed at random moments while mail arrives; KILL_SEED repeats them."""
     seed = int(os.environ.get("KILL_SEED") or time.time_ns() % 1_000_000)
-    dice = Random(seed)
+    rng = Random(seed)
     record_property("KILL_SEED", seed)
     await _until_all_is_on_disk(account, next_uid=1)
 
-    witness = _Witness(account)
+    kill_log = _KillLog(account)
     async with _stream_of_mail(mailbox):
         for _ in range(KILLS):
-            await asyncio.sleep(dice.uniform(0, LONGEST_LIFE_SECONDS))
-            await witness.kill()
+            await asyncio.sleep(rng.uniform(0, MAX_RUN_SECONDS))
+            await kill_log.kill()
             await account.home.start()
-    # It comes after all that is repeated.
+    # It comes after all repeated mails.
     await mailbox.deliver("The last one")
-    wanted = [uid for uid, _ in await mailbox.listing()]
-    await until(lambda: wanted[-1] in witness.life())
+    expected = [uid for uid, _ in await mailbox.listing()]
+    await until(lambda: expected[-1] in kill_log.current_run())
 
-    repeated = witness.seconds_before_a_kill_of_repeated()
-    record_property("mails", len(wanted))
-    record_property("kills within a second of an event", witness.close_kills)
+    repeated = kill_log.ages_of_repeated_events()
+    record_property("mails", len(expected))
+    record_property("kills within a second of an event", kill_log.close_kills)
     record_property("repeated", len(repeated))
     record_property("the oldest, seconds before its kill", max(repeated, default=0))
-    told = itertools.chain(*witness.lives, witness.life())
-    assert list(dict.fromkeys(told)) == wanted
+    fired = itertools.chain(*kill_log.runs, kill_log.current_run())
+    assert list(dict.fromkeys(fired)) == expected
     assert max(repeated, default=0) < LAST_SECOND
 
 
 @dataclass
-class _Witness:
-    """Who knows when each UID was told of, in each life of Home Assistant up to its kill."""
+class _KillLog:
+    """Records the time of each UID's event, in each run of Home Assistant up to its kill."""
 
     account: Account
-    lives: list[dict[int, float]] = field(default_factory=list)
+    runs: list[dict[int, float]] = field(default_factory=list)
     kills: list[float] = field(default_factory=list)
 
     async def kill(self) -> None:
-        """End a life."""
+        """Kill Home Assistant and record the run."""
         self.kills.append(time.time())
         await self.account.home.kill()
-        self.lives.append(self.life())
+        self.runs.append(self.current_run())
 
-    def life(self) -> dict[int, float]:
-        """Return what was told of since the last kill: in order, and nothing twice."""
-        events = self.account.events()[sum(map(len, self.lives)) :]
-        life = {event["uid"]: event["fired"] for event in events}
-        assert [event["uid"] for event in events] == sorted(life)
-        return life
+    def current_run(self) -> dict[int, float]:
+        """Return UIDs and times of the events since the last kill; check their order."""
+        events = self.account.events()[sum(map(len, self.runs)) :]
+        current_run = {event["uid"]: event["fired"] for event in events}
+        assert [event["uid"] for event in events] == sorted(current_run)
+        return current_run
 
-    def seconds_before_a_kill_of_repeated(self) -> list[float]:
-        """Return how old was what was told of again, when Home Assistant was killed."""
-        lives = [*self.lives, self.life()]
+    def ages_of_repeated_events(self) -> list[float]:
+        """Return the age in seconds at the kill of each event that was repeated after it."""
+        runs = [*self.runs, self.current_run()]
         return [
-            killed - lives[number][uid]
+            killed - runs[number][uid]
             for number, killed in enumerate(self.kills)
-            for uid in lives[number].keys() & set(itertools.chain(*lives[number + 1 :]))
+            for uid in runs[number].keys() & set(itertools.chain(*runs[number + 1 :]))
         ]
 
     @property
     def close_kills(self) -> int:
-        """Return how many kills came within a second of an event."""
-        ends = (max(life.values(), default=0) for life in self.lives)
+        """Return the number of kills within a second after an event."""
+        ends = (max(current_run.values(), default=0) for current_run in self.runs)
         pairs = zip(self.kills, ends, strict=True)
         return sum(killed - end < LAST_SECOND for killed, end in pairs)
 
 
 @contextlib.asynccontextmanager
 async def _stream_of_mail(mailbox: Mailbox) -> AsyncIterator[None]:
-    """Let mail come all the time."""
+    """Deliver mail continuously."""
     ended = asyncio.Event()
 
     async def deliver() -> None:
@@ -143,13 +143,13 @@ async def _stream_of_mail(mailbox: Mailbox) -> AsyncIterator[None]:
 
 
 async def _until_all_is_on_disk(account: Account, *, next_uid: int) -> None:
-    """Wait until a power cut can take away neither the account nor its mark."""
+    """Wait until the account and its mark are on disk."""
     await until(lambda: _stored_next_uid(account) == next_uid, seconds=MARK_SECONDS)
     stored = account.home.stored
     await until(lambda: account.entry_id in str(stored("core.config_entries")))
 
 
 def _stored_next_uid(account: Account) -> int | None:
-    """Return the UID that the next new mail has, as the disk knows it."""
+    """Return the next UID of the mark on disk."""
     marks = account.home.stored(f"{DOMAIN}.{account.entry_id}")
     return marks["folders"]["INBOX"]["next_uid"] if marks else None

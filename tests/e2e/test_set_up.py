@@ -4,16 +4,16 @@ from custom_components.imap_push.const import DOMAIN
 
 from .home import MISTYPED, Account, Home, credentials
 from .mailbox import Mailbox
-from .waiting import take, until, until_equal
+from .waiting import next_events, until, until_equal
 
 from tests.rig.dovecot import Dovecot
 from tests.rig.proxy import Proxy
 
 
-async def test_a_wrong_password_is_mended_in_the_same_form(
+async def test_a_wrong_password_can_be_corrected_in_the_same_form(
     home: Home, mailbox: Mailbox
 ) -> None:
-    """The form says what is wrong and goes on; the account can be added only once."""
+    """The form shows the error and accepts the right password; a duplicate is rejected."""
     port = mailbox.server.imaps_port
     form = await home.open_form()
     assert (form["type"], form["step_id"]) == ("form", "server")
@@ -42,10 +42,10 @@ async def test_a_wrong_password_is_mended_in_the_same_form(
     await account.until_state("connectivity", "on")
 
 
-async def test_an_account_is_taken_over_from_core_imap(
+async def test_an_account_is_imported_from_core_imap(
     home: Home, mailbox: Mailbox
 ) -> None:
-    """Without its password being typed again: IMAP is left as it is, and mail arrives."""
+    """The password is not typed again; core IMAP does not change, and mail arrives."""
     known = credentials(mailbox.user, mailbox.server.imaps_port)
     form = await home.client.start_flow("imap")
     core = await home.client.configure_flow(
@@ -73,16 +73,16 @@ async def test_an_account_is_taken_over_from_core_imap(
         account = Account(home, mailbox.user, added["result"]["entry_id"])
         await account.until_state("connectivity", "on")
         await mailbox.deliver("New")
-        [mail] = await take(arrivals)
+        [mail] = await next_events(arrivals)
         assert mail["subject"] == "New"
     finally:
-        # While it leaves IDLE anyway, aioimaplib of core IMAP says DONE a second time.
+        # aioimaplib of core IMAP sends DONE a second time while it leaves IDLE.
         home.expect_warnings("Fatal error on SSL protocol")
         await home.client.delete_entry(core["result"]["entry_id"])
 
 
-async def test_an_empty_mailbox_shows_what_is_known(account: Account) -> None:
-    """Every entity is there from the start."""
+async def test_entities_of_an_empty_mailbox(account: Account) -> None:
+    """Every entity exists from the start."""
     assert await account.states() == {
         "connectivity": "on",
         "push_mode": "notify",
@@ -95,7 +95,7 @@ async def test_an_empty_mailbox_shows_what_is_known(account: Account) -> None:
 async def test_mail_that_was_there_before_gives_no_event(
     home: Home, mailbox: Mailbox
 ) -> None:
-    """It is counted and shown; the first event is of the first mail that comes."""
+    """Existing mail is counted; the first event is for the first new mail."""
     await mailbox.deliver_all(["Old", "Older"])
     arrivals = await home.new_mail()
     account = await home.add_account(mailbox.user, mailbox.server.imaps_port)
@@ -103,17 +103,17 @@ async def test_mail_that_was_there_before_gives_no_event(
     assert await account.state("last_mail") != "unknown"
 
     await mailbox.deliver("New")
-    [mail] = await take(arrivals)
+    [mail] = await next_events(arrivals)
     assert mail["subject"] == "New"
 
 
-async def test_a_reload_leaves_no_connection_behind(
+async def test_a_reload_closes_the_old_connection(
     account: Account, mailbox: Mailbox, proxy: Proxy
 ) -> None:
-    """The old connection is closed, a new one is made, and no mail is told of twice."""
+    """The old connection is closed, a new one is opened, and no event is repeated."""
     arrivals = await account.home.new_mail()
     await mailbox.deliver("Before")
-    await take(arrivals)
+    await next_events(arrivals)
     connections = proxy.connections
 
     await account.home.client.reload_entry(account.entry_id)
@@ -122,11 +122,11 @@ async def test_a_reload_leaves_no_connection_behind(
     await account.until_state("connectivity", "on")
 
     await mailbox.deliver("After")
-    [mail] = await take(arrivals)
+    [mail] = await next_events(arrivals)
     assert mail["subject"] == "After"
 
 
-async def test_a_removed_account_leaves_nothing_behind(
+async def test_a_removed_account_leaves_no_traces(
     account: Account, dovecot: Dovecot, proxy: Proxy
 ) -> None:
     """No connection, no entity, no device and no file."""
@@ -137,7 +137,7 @@ async def test_a_removed_account_leaves_nothing_behind(
 
     await account.remove()
     await until(lambda: proxy.open_connections == 0)
-    assert _last_word(dovecot, account.user) == "Logged out"
+    assert _disconnect_reason(dovecot, account.user) == "Logged out"
     nothing: dict[str, str] = {}
     await until_equal(account.states, nothing)
     devices = await home.client.call("config/device_registry/list")
@@ -145,7 +145,7 @@ async def test_a_removed_account_leaves_nothing_behind(
     assert not marks.exists()
 
 
-def _last_word(dovecot: Dovecot, user: str) -> str:
-    """Return how the user's last session ended, in the server's words."""
+def _disconnect_reason(dovecot: Dovecot, user: str) -> str:
+    """Return the reason in Dovecot's log for the end of the user's last session."""
     lines = [line for line in dovecot.log.splitlines() if f"imap({user})" in line]
     return lines[-1].split("Disconnected: ")[1].split(" in=")[0]

@@ -1,4 +1,4 @@
-"""What a user who is not an administrator can do with somebody's mail: nothing, or what is allowed."""
+"""Permissions of users without administrator rights."""
 
 from collections.abc import Awaitable
 from typing import Any, Final
@@ -8,7 +8,7 @@ import pytest
 
 from .home import Account, Home
 from .mailbox import Mailbox
-from .waiting import Json, take, until_equal
+from .waiting import Json, next_events, until_equal
 
 from tests.rig.client import CallError, Client
 from tests.rig.mails import plain
@@ -19,7 +19,7 @@ CARD: Final = "// a card of the dashboard"
 
 
 async def _sign_in(home: Home) -> str:
-    """Add a user who is not an administrator; return an access token."""
+    """Add a user without administrator rights; return an access token."""
     made = await home.client.call(
         "config/auth/create", name=NAME, group_ids=["system-users"]
     )
@@ -67,7 +67,7 @@ async def _refused(call: Awaitable[Any], *parts: str) -> None:
 
 
 def _requests(client: Client, mail: Json) -> dict[str, Awaitable[Any]]:
-    """Return what can be done with a mail, and the key of its refusal."""
+    """Return the possible requests for a mail by name."""
     place = {key: mail[key] for key in ("entry_id", "folder", "uid", "uid_validity")}
 
     def act(action: str, **data: Any) -> Awaitable[Any]:
@@ -90,7 +90,7 @@ def _requests(client: Client, mail: Json) -> dict[str, Awaitable[Any]]:
 
 
 async def _accounts(client: Client) -> list[str]:
-    """Return the accounts that a user finds in the media browser."""
+    """Return the accounts that the media browser shows to a user."""
     root = await client.call(
         "media_source/browse_media", media_content_id="media-source://imap_push"
     )
@@ -98,10 +98,10 @@ async def _accounts(client: Client) -> list[str]:
 
 
 @pytest.mark.newest
-async def test_user_who_is_not_an_administrator(
+async def test_user_without_administrator_rights(
     home: Home, account: Account, mailbox: Mailbox
 ) -> None:
-    """All is refused with a message that can be translated; with the option it works."""
+    """All requests are refused with a translated message, and work after the option is set."""
     for part in ("You may not", "Only administrators", "not allowed to save files"):
         home.expect_warnings(part)
     community = home.folder / "www/community"
@@ -113,7 +113,7 @@ async def test_user_who_is_not_an_administrator(
         b"alert('owned')", maintype="image", subtype="png", filename="card.js"
     )
     await mailbox.deliver(message)
-    [mail] = await take(arrivals, 1)
+    [mail] = await next_events(arrivals, 1)
     place = {key: mail[key] for key in ("entry_id", "folder", "uid", "uid_validity")}
     save = ("imap_push", "save_attachment")
 

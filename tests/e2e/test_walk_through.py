@@ -1,4 +1,4 @@
-"""Everything from the account to the removed folder, by clicking alone."""
+"""A walk through the UI in the browser, from adding an account to removing a folder."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from .clicking import (
 from .conftest import ARTIFACTS
 from .home import MISTYPED, NEW_PASSWORD, Account, Home, credentials, object_id
 from .mailbox import Mailbox
-from .waiting import Json, take, until_equal
+from .waiting import Json, next_events, until_equal
 
 from tests.required import require
 from tests.rig.browser import Browser
@@ -43,7 +43,7 @@ ATTACHMENT_SIZE: Final = 5000
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def browser(home: Home) -> AsyncIterator[Browser]:
-    """Run a browser that is logged in."""
+    """Run a browser that is logged in to Home Assistant."""
     require(Browser.available(), "Chromium")
     async with Browser(home.url, home.token, ARTIFACTS) as browser:
         yield browser
@@ -51,7 +51,7 @@ async def browser(home: Home) -> AsyncIterator[Browser]:
 
 @dataclass(frozen=True, kw_only=True)
 class Walk:
-    """Who clicks where."""
+    """The Home Assistant, browser and mailbox of the walk."""
 
     home: Home
     browser: Browser
@@ -60,23 +60,23 @@ class Walk:
 
     @property
     def page(self) -> Page:
-        """Return the page that is clicked on."""
+        """Return the browser's page."""
         return self.browser.page
 
     @property
     def user(self) -> str:
-        """Return the account's login, which is its name."""
+        """Return the username, which is also the name of the account."""
         return self.mailbox.user
 
 
 @pytest.fixture
 def walk(home: Home, browser: Browser, mailbox: Mailbox, proxy: Proxy) -> Walk:
-    """Return the beginning of a walk: a mailbox with a folder, and no account yet."""
+    """Return a walk without an account."""
     return Walk(home=home, browser=browser, mailbox=mailbox, proxy=proxy)
 
 
 async def test_from_the_account_to_the_removed_folder(walk: Walk) -> None:
-    """Each step shows what it has done, and the next one goes on from there."""
+    """Each step checks its result, and the next one continues from it."""
     await deliver(
         walk.mailbox.server.lmtp_port,
         walk.user.replace("@", f"+{FOLDER}@"),
@@ -96,7 +96,7 @@ async def test_from_the_account_to_the_removed_folder(walk: Walk) -> None:
 
 
 async def _add_account(walk: Walk) -> Account:
-    """Mistype the password first."""
+    """Add the account after a wrong password."""
     page = walk.page
     await walk.browser.open("/config/integrations/dashboard")
     await button(page, "Add integration").click()
@@ -130,7 +130,7 @@ async def _add_account(walk: Walk) -> Account:
 
 
 async def _watch_folder(walk: Walk) -> None:
-    """Choose it from what the server lists."""
+    """Choose a folder from the list of the server."""
     page = walk.page
     await walk.browser.open(INTEGRATION_PAGE)
     await button(page, "Watch a folder").click()
@@ -144,7 +144,7 @@ async def _watch_folder(walk: Walk) -> None:
 
 
 async def _save_search(walk: Walk) -> None:
-    """Search for a sender."""
+    """Save a search for a sender."""
     page = walk.page
     await button(page, "Save a search").click()
     await fill_in(page, {"name": SEARCH, "sender": BOSS})
@@ -159,7 +159,7 @@ async def _save_search(walk: Walk) -> None:
 
 
 async def _build_automation(walk: Walk) -> None:
-    """Start it for new mail of the account, from one sender."""
+    """Create an automation for new mail from one sender."""
     page = walk.page
     await walk.browser.open("/config/automation/edit/new")
     await page.get_by_text("Add trigger").click()
@@ -179,7 +179,7 @@ async def _build_automation(walk: Walk) -> None:
 
 
 async def _receive_mail(walk: Walk) -> Json:
-    """Look at the search while mail arrives: without a reload, only what matches counts."""
+    """Watch the search while mail arrives: only a match changes it, without a reload."""
     arrivals = await walk.home.new_mail()
     await walk.browser.open(f"/config/devices/device/{await _device(walk, SEARCH)}")
     matches = walk.page.locator("ha-card").filter(has_text="Sensors")
@@ -193,7 +193,7 @@ async def _receive_mail(walk: Walk) -> Json:
             sender=f"The Boss <{BOSS}>",
         )
     )
-    _, mail = await take(arrivals, 2)
+    _, mail = await next_events(arrivals, 2)
     await expect(matches).to_contain_text("1")
     await expect(walk.page.get_by_text("Unknown")).to_be_hidden()
     await walk.browser.screenshot("11_mail_matches")
@@ -205,13 +205,15 @@ async def _receive_mail(walk: Walk) -> Json:
 
 
 async def _see_trace(walk: Walk) -> None:
-    """See that the automation ran once, and what for."""
+    """Check that the automation ran one time, and its trigger."""
     client = walk.home.client
     state = await client.get_state(AUTOMATION)
     assert state is not None
     automation = state["attributes"]["id"]
     traces = await client.call("trace/list", domain="automation", item_id=automation)
-    assert [it["trigger"] for it in traces] == [f"new mail in INBOX of {walk.user}"]
+    assert [trace["trigger"] for trace in traces] == [
+        f"new mail in INBOX of {walk.user}"
+    ]
     await walk.browser.open(f"/config/automation/trace/{automation}")
     await walk.page.get_by_text("Trace timeline").click()
     await expect(walk.page.get_by_text("new mail in INBOX").first).to_be_visible()
@@ -220,7 +222,7 @@ async def _see_trace(walk: Walk) -> None:
 
 
 async def _fetch(walk: Walk, mail: Json) -> None:
-    """Name the mail by its numbers."""
+    """Fetch the mail by folder and UID."""
     page = walk.page
     await walk.browser.open("/config/tools/action")
     await choose_action(page, "Fetch mail")
@@ -239,7 +241,7 @@ async def _fetch(walk: Walk, mail: Json) -> None:
 
 
 async def _save_attachment(walk: Walk, mail: Json) -> None:
-    """Paste the mail as its event has it."""
+    """Save attachments of the mail in the event data."""
     page = walk.page
     await choose_action(page, "Save attachments")
     await paste_into_action(page, "Mail", mail)
@@ -252,11 +254,11 @@ async def _save_attachment(walk: Walk, mail: Json) -> None:
 
 
 async def _change_password(walk: Walk, account: Account) -> None:
-    """Meet the repair, and log in again."""
+    """Change the password on the server and follow the repair."""
     page = walk.page
     walk.mailbox.server.set_password(walk.user, NEW_PASSWORD)
-    # What counts the mail that matches has to log in again; three refusals in a row, which
-    # the push session takes, would be a minute.
+    # The connection that counts matches has to log in again and is refused. The push
+    # connection would need three refusals in a row, which take a minute.
     walk.proxy.reset_newest()
     await walk.mailbox.deliver(plain("After the change", sender=BOSS))
     await walk.browser.open("/config/repairs")
@@ -278,7 +280,7 @@ async def _change_password(walk: Walk, account: Account) -> None:
 
 
 async def _reconfigure_host(walk: Walk, account: Account) -> None:
-    """Go straight to the server, by another name for it."""
+    """Change host and port, so that the account connects without the proxy."""
     page = walk.page
     connections = walk.proxy.connections
     await walk.browser.open(INTEGRATION_PAGE)
@@ -294,7 +296,7 @@ async def _reconfigure_host(walk: Walk, account: Account) -> None:
 
 
 async def _remove_folder(walk: Walk, account: Account) -> None:
-    """See it and its device gone, and the other folder watched as before."""
+    """Remove a folder; its entities disappear, and the other folder is still watched."""
     page = walk.page
     removed = f"sensor.{object_id(walk.user)}_invoices_unread"
     assert await walk.home.state(removed) == "1"
@@ -304,19 +306,21 @@ async def _remove_folder(walk: Walk, account: Account) -> None:
     await walk.browser.screenshot("21_remove_folder")
     await button(page, "Delete").last.click()
     await expect(row).to_be_hidden()
-    # The page that is open keeps a number of entities that it had in between.
+    # The open page keeps an outdated number of entities.
     await walk.browser.open(INTEGRATION_PAGE)
     await expect(page.get_by_role("link", name="11 entities")).to_be_visible()
     await walk.browser.screenshot("22_folder_removed")
     assert await walk.home.state(removed) is None
     arrivals = await walk.home.new_mail()
     await walk.mailbox.deliver("Still watched")
-    [mail] = await take(arrivals)
+    [mail] = await next_events(arrivals)
     assert mail["subject"] == "Still watched"
 
 
 async def _device(walk: Walk, name: str) -> str:
-    """Return the device of a folder or a search."""
+    """Return the device ID of a folder or a search."""
     devices = await walk.home.client.call("config/device_registry/list")
-    [device] = [it["id"] for it in devices if it["name"] == f"{walk.user} {name}"]
-    return str(device)
+    [device_id] = [
+        device["id"] for device in devices if device["name"] == f"{walk.user} {name}"
+    ]
+    return str(device_id)

@@ -1,4 +1,4 @@
-"""Waiting for what is to come, with a deadline."""
+"""Wait for conditions and events, with a deadline."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -6,42 +6,42 @@ from typing import Any, Final
 
 type Json = dict[str, Any]
 
-# A machine that is busy with other things takes this long at the worst.
-PATIENCE_SECONDS: Final = 20.0
-LOOK_SECONDS: Final = 0.005
+# The longest time that a busy machine takes.
+WAIT_SECONDS: Final = 20.0
+CHECK_SECONDS: Final = 0.005
 
 
 async def until(
-    condition: Callable[[], bool], *, seconds: float = PATIENCE_SECONDS
+    condition: Callable[[], bool], *, seconds: float = WAIT_SECONDS
 ) -> None:
     """Wait until a condition holds."""
     async with asyncio.timeout(seconds):
         while not condition():
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(CHECK_SECONDS)
 
 
 async def until_equal[T](
-    ask: Callable[[], Awaitable[T | None]],
-    wanted: T,
+    get: Callable[[], Awaitable[T | None]],
+    expected: T,
     *,
-    seconds: float = PATIENCE_SECONDS,
+    seconds: float = WAIT_SECONDS,
 ) -> None:
-    """Wait until the answer is the wanted one; say what it was if it never is."""
+    """Wait until the result is the expected one; the error has the last result."""
     deadline = asyncio.get_running_loop().time() + seconds
-    while (answer := await ask()) != wanted:
-        assert asyncio.get_running_loop().time() < deadline, f"{answer} != {wanted}"
+    while (answer := await get()) != expected:
+        assert asyncio.get_running_loop().time() < deadline, f"{answer} != {expected}"
         await asyncio.sleep(0.05)
 
 
-async def take(
-    events: asyncio.Queue[Json], count: int = 1, *, seconds: float = PATIENCE_SECONDS
+async def next_events(
+    events: asyncio.Queue[Json], count: int = 1, *, seconds: float = WAIT_SECONDS
 ) -> list[Json]:
     """Return the data of the next events."""
-    taken: list[Json] = []
+    received: list[Json] = []
     try:
         async with asyncio.timeout(seconds):
-            while len(taken) < count:
-                taken.append((await events.get())["data"])
+            while len(received) < count:
+                received.append((await events.get())["data"])
     except TimeoutError:
-        raise AssertionError(f"{len(taken)} of {count} events: {taken}")
-    return taken
+        raise AssertionError(f"{len(received)} of {count} events: {received}")
+    return received

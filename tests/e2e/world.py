@@ -1,4 +1,4 @@
-"""A Home Assistant for which all mail providers are on loopback, and a browser before it."""
+"""A Home Assistant for which all mail providers are on loopback, and a browser."""
 
 from collections.abc import AsyncIterator
 import contextlib
@@ -13,7 +13,7 @@ from custom_components.imap_push.const import DOMAIN
 from .clicking import submit
 from .home import entities
 from .leaks import find_leaks
-from .waiting import take, until_equal
+from .waiting import next_events, until_equal
 
 from tests.rig import local_providers
 from tests.rig.browser import Browser
@@ -32,7 +32,7 @@ LIFETIME_SECONDS: Final = 20
 
 @dataclass(frozen=True)
 class World:
-    """A home with a browser, and all providers on loopback."""
+    """A Home Assistant, a browser, an OAuth2 server and a mail server."""
 
     home: HomeAssistant
     browser: Browser
@@ -41,23 +41,23 @@ class World:
 
     @property
     def page(self) -> Page:
-        """Return the page that is clicked on."""
+        """Return the browser's page."""
         return self.browser.page
 
     async def begin(self) -> Page:
-        """Click up to the first form."""
+        """Open the first form."""
         page = self.page
         await self.browser.open("/config/integrations/dashboard")
         await page.get_by_role("button", name="Add integration").click()
         await page.get_by_text("Set up a new integration").wait_for()
-        await self.browser.settle()
+        await self.browser.wait_until_still()
         await page.keyboard.type("IMAP Push")
         await page.get_by_text("IMAP Push", exact=True).first.click()
         await page.locator("input[name=address]").wait_for()
         return page
 
     async def type_address(self, user: str) -> Page:
-        """Click up to the first form, and type the mail address."""
+        """Open the first form and submit a mail address."""
         self.issuer.user = user
         page = await self.begin()
         await page.locator("input[name=address]").fill(user)
@@ -65,14 +65,14 @@ class World:
         return page
 
     async def allow(self, opening: Locator) -> None:
-        """Click on what opens the provider's page, and allow there what it asks."""
+        """Click on an element that opens the provider's page, and allow access there."""
         async with self.page.context.expect_page() as opened:
             await opening.click()
         provider = await opened.value
         await provider.locator("#allow").click()
 
     async def until_added(self, user: str) -> None:
-        """Wait until the account is watched; a mail comes in."""
+        """Finish the dialog and wait until a delivered mail fires an event."""
         await self.browser.page.get_by_role("button", name="Skip and finish").click()
         await self.until_connected(user)
         await self.until_mail_comes(user)
@@ -83,23 +83,23 @@ class World:
         await until_equal(lambda: self.state(entity_id), "on")
 
     async def until_mail_comes(self, user: str) -> None:
-        """Deliver a mail, and wait until Home Assistant tells of it."""
+        """Deliver a mail and wait for its event."""
         mails = await self.home.client.subscribe_events("new_mail")
         await deliver(self.dovecot.lmtp_port, user, plain("Hello"))
-        [mail] = await take(mails)
+        [mail] = await next_events(mails)
         assert mail["subject"] == "Hello"
 
     async def state(self, entity_id: str) -> str | None:
-        """Return the state of an entity, None where there is no such entity."""
+        """Return the state of an entity, None if it does not exist."""
         state = await self.home.client.get_state(entity_id)
         return str(state["state"]) if state else None
 
     def leaks(self, secrets: set[str]) -> list[str]:
-        """Return what Home Assistant wrote down of secrets where they need not be kept."""
+        """Return secrets in files in which Home Assistant must not store them."""
         return find_leaks(self.home.folder, secrets=secrets)
 
     async def reauth_flows(self) -> list[str]:
-        """Return where the user is asked to sign in again."""
+        """Return the accounts with an open reauthentication flow."""
         flows = await self.home.client.call("config_entries/flow/progress")
         return [
             flow["context"]["title_placeholders"]["name"]
@@ -117,7 +117,7 @@ async def run_world(
     screenshots: Path,
     provider: str,
 ) -> AsyncIterator[World]:
-    """Run it all; the server of mail is known as that of one provider."""
+    """Run all parts; the mail server acts as the server of `provider`."""
     components = folder / "custom_components"
     components.mkdir()
     (components / local_providers.DOMAIN).symlink_to(
@@ -133,7 +133,7 @@ async def run_world(
                 python=python,
                 configuration=(
                     "logger:\n  default: debug\n"
-                    # It logs at this level what comes from the browser.
+                    # At debug level it would log what the browser sends, including passwords.
                     "  logs:\n    homeassistant.components.websocket_api: info\n"
                     f"{local_providers.DOMAIN}:\n  issuer: {issuer.url}\n"
                     f"  imap_port: {dovecot.imaps_port}\n"

@@ -1,1 +1,1 @@
-"""Faults of the network and of the server, with an oracle that knows every mail."""
+"""Network and server faults, with an oracle that accounts for every mail."""

@@ -1,4 +1,4 @@
-"""The oracle: every UID that a folder ever assigned, against what fired."""
+"""The oracle: compares every UID that the server assigned with the mail that fired."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -7,18 +7,18 @@ from itertools import pairwise
 
 from custom_components.imap_push.imap import Mail
 
-# Of each kind of violation so many UIDs are told.
-MANY = 10
+# Most UIDs that are listed for each kind of violation.
+MAX_LISTED = 10
 
 
 @dataclass
 class Ledger:
-    """What became of a watched folder since the start; all are UIDs unless said otherwise.
+    """The history of a watched folder since the start.
 
-    `present` is what the server holds at the end, with subjects. `removed` had fired before
-    another client took it out, and `snatched` was taken out before anybody could be sure to
-    see it. `told` is what the server said it assigned (RFC 4315), and `accepted` the subjects of
-    the mails that it said it has.
+    `present`: subjects by UID on the server at the end. `removed`: UIDs that had fired before
+    another client removed them. `briefly_present`: UIDs removed so early that they may fire or not.
+    `assigned`: UIDs that the server reported as assigned (RFC 4315). `accepted`: subjects of the
+    mails that the server accepted.
     """
 
     first_uid: int = 1
@@ -26,17 +26,17 @@ class Ledger:
     uid_validity: int = 0
     present: dict[int, str] = field(default_factory=dict)
     removed: set[int] = field(default_factory=set)
-    snatched: set[int] = field(default_factory=set)
-    told: set[int] = field(default_factory=set)
+    briefly_present: set[int] = field(default_factory=set)
+    assigned: set[int] = field(default_factory=set)
     accepted: set[str] = field(default_factory=set)
 
     @property
-    def wanted(self) -> set[int]:
-        """Return what has to fire."""
+    def expected(self) -> set[int]:
+        """Return the UIDs that have to fire."""
         return self.present.keys() | self.removed
 
     def violations(self, fired: Sequence[Mail]) -> Iterator[str]:
-        """Say what is wrong with what fired, and with this ledger itself."""
+        """Yield the differences between this ledger and the mail that fired, and gaps in the ledger."""
         uids = [mail.uid for mail in fired]
         often = {uid for uid, times in Counter(uids).items() if times > 1}
         subjects = {mail.subject for mail in fired}
@@ -46,22 +46,25 @@ class Ledger:
             if self.present.get(mail.uid, mail.subject) != mail.subject
             or mail.uid_validity != self.uid_validity
         }
-        assigned = set(range(self.first_uid, self.next_uid))
-        yield from _those("missing", self.wanted - set(uids))
-        yield from _those("repeated", often)
-        yield from _those("never assigned", set(uids) - self.wanted - self.snatched)
-        yield from _those("out of order", {b for a, b in pairwise(uids) if a > b})
-        yield from _those("not what the server holds", strange)
-        yield from _those("accepted and not fired", self.accepted - subjects)
-        # Who keeps a wrong ledger proves nothing.
-        yield from _those(
-            "unaccounted", (assigned | self.told) - self.wanted - self.snatched
+        uid_range = set(range(self.first_uid, self.next_uid))
+        yield from _listed("missing", self.expected - set(uids))
+        yield from _listed("repeated", often)
+        yield from _listed(
+            "never assigned", set(uids) - self.expected - self.briefly_present
+        )
+        yield from _listed("out of order", {b for a, b in pairwise(uids) if a > b})
+        yield from _listed("not what the server holds", strange)
+        yield from _listed("accepted and not fired", self.accepted - subjects)
+        # A ledger with gaps proves nothing.
+        yield from _listed(
+            "unaccounted",
+            (uid_range | self.assigned) - self.expected - self.briefly_present,
         )
 
 
-def _those[T: (int, str)](what: str, which: set[T]) -> Iterator[str]:
-    """Say what is wrong with which, if anything is."""
+def _listed[T: (int, str)](what: str, which: set[T]) -> Iterator[str]:
+    """Yield a line that lists the items, if there are any."""
     if which:
-        first = ", ".join(map(str, sorted(which)[:MANY]))
-        more = f" and {len(which) - MANY} more" if len(which) > MANY else ""
+        first = ", ".join(map(str, sorted(which)[:MAX_LISTED]))
+        more = f" and {len(which) - MAX_LISTED} more" if len(which) > MAX_LISTED else ""
         yield f"{what}: {first}{more}"

@@ -1,4 +1,4 @@
-"""Real servers that are killed and started again; their mail and their ports outlast it."""
+"""Real servers that are killed and restarted; they keep their mail and their ports."""
 
 from abc import abstractmethod
 import asyncio
@@ -24,16 +24,16 @@ class MailServer(Running):
     lmtp_port: int | None = None
 
     def port_for(self, security: Security) -> int:
-        """Return the IMAP port that speaks like this."""
+        """Return the IMAP port for this kind of encryption."""
         return self.tls_port if security is Security.TLS else self.port
 
     @abstractmethod
     async def kill(self) -> None:
-        """End without a word."""
+        """End without BYE."""
 
     @abstractmethod
     async def shut_down(self) -> None:
-        """End as an administrator ends it, with a BYE where the server has the manners."""
+        """End in an orderly way, with BYE if the server supports it."""
 
 
 class DovecotServer(MailServer):
@@ -43,7 +43,7 @@ class DovecotServer(MailServer):
     password = dovecot.PASSWORD
 
     def __init__(self, certificate: Certificate, *, without: tuple[str, ...]) -> None:
-        """Leave out the capabilities `without`."""
+        """Do not offer the capabilities `without`."""
         self.certificate = certificate
         self._dovecot = Dovecot(certificate, without=without)
         self.port = self._dovecot.imap_port
@@ -56,7 +56,7 @@ class DovecotServer(MailServer):
 
     @override
     async def stop(self) -> None:
-        # An orderly end takes Dovecot a second, and nobody is interested any more.
+        # An orderly end of Dovecot would take a second and test nothing.
         await self.kill()
         await asyncio.to_thread(self._dovecot.close)
 
@@ -70,7 +70,7 @@ class DovecotServer(MailServer):
 
 
 class Pymap(MailServer):
-    """pymap, which has no LMTP and lives in this process: killing it resets all connections."""
+    """pymap, which has no LMTP and runs in this process: killing it resets all connections."""
 
     user = pymap_server.USER
     password = pymap_server.PASSWORD

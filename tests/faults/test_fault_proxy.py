@@ -1,4 +1,4 @@
-"""The fault proxy itself: each fault is what its name says, and nothing else is lost."""
+"""The fault proxy itself: each fault has the described effect and loses nothing more."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -13,24 +13,24 @@ from tests.rig.ports import LOOPBACK
 pytestmark = pytest.mark.usefixtures("socket_enabled")
 
 LIMIT = 5.0  # seconds
-MOMENT = 0.15  # seconds; more than what is late is late
+MOMENT = 0.15  # seconds; longer than the delays of the proxy
 
 
 @dataclass
-class Party:
-    """A party that counts aloud, and hears what the other one says."""
+class Endpoint:
+    """One end of a connection: sends increasing numbers and records what it receives."""
 
-    heard: bytes = b""
+    received: bytes = b""
     end: str = ""
 
-    async def talk(
+    async def run(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        """Count and listen until the connection ends."""
+        """Send and receive until the connection ends."""
         counting = asyncio.create_task(self._count(writer))
         try:
             while words := await reader.read(1000):
-                self.heard += words
+                self.received += words
             self.end = "fin"
         except ConnectionResetError:
             self.end = "rst"
@@ -43,21 +43,21 @@ class Party:
             await asyncio.sleep(0.005)
 
     @property
-    def counted(self) -> bytes:
-        """Return what the other party must have said, as far as it is heard."""
+    def expected(self) -> bytes:
+        """Return the beginning of what the other end sent, as long as what was received."""
         said = b"".join(f"{number}\r\n".encode() for number in range(10_000))
-        return said[: len(self.heard)]
+        return said[: len(self.received)]
 
 
 @contextlib.asynccontextmanager
-async def talking(fault: Fault) -> AsyncIterator[tuple[Party, Party]]:
-    """Let a client and a server talk through a proxy until the fault has happened."""
-    client, server = Party(), Party()
-    listener = await asyncio.start_server(server.talk, LOOPBACK, 0)
+async def connected_through(fault: Fault) -> AsyncIterator[tuple[Endpoint, Endpoint]]:
+    """Connect a client and a server through a proxy and wait for the fault."""
+    client, server = Endpoint(), Endpoint()
+    listener = await asyncio.start_server(server.run, LOOPBACK, 0)
     port = listener.sockets[0].getsockname()[1]
     async with listener, FaultProxy(port, 1, [fault]) as proxy:
         task = asyncio.create_task(
-            client.talk(*await asyncio.open_connection(LOOPBACK, proxy.port))
+            client.run(*await asyncio.open_connection(LOOPBACK, proxy.port))
         )
         async with asyncio.timeout(LIMIT):
             while not proxy.counts[fault]:
@@ -77,31 +77,33 @@ async def talking(fault: Fault) -> AsyncIterator[tuple[Party, Party]]:
         (Fault.FIN, False, False, "fin"),
         (Fault.BYE, False, False, "fin"),
         (Fault.HALF_OPEN, False, False, ""),
-        (Fault.DEAF, True, False, ""),
-        (Fault.MUTE, False, True, ""),
+        (Fault.LOSE_UP, True, False, ""),
+        (Fault.LOSE_DOWN, False, True, ""),
     ],
 )
 async def test_what_is_heard(
     fault: Fault, client_hears: bool, server_hears: bool, client_ends: str
 ) -> None:
-    """After a fault, either side hears the other, or not, and the client is told, or not."""
-    async with talking(fault) as (client, server):
-        before = len(client.heard), len(server.heard)
+    """Whether each end receives data after a fault, and how the connection ends for the client."""
+    async with connected_through(fault) as (client, server):
+        before = len(client.received), len(server.received)
         await asyncio.sleep(MOMENT)
-        assert (len(client.heard) > before[0]) == client_hears
-        assert (len(server.heard) > before[1]) == server_hears
+        assert (len(client.received) > before[0]) == client_hears
+        assert (len(server.received) > before[1]) == server_hears
         assert client.end == client_ends
         if fault is Fault.BYE:
-            assert client.heard.endswith(b"\r\n* BYE for no reason\r\n")
+            assert client.received.endswith(b"\r\n* BYE for no reason\r\n")
 
 
 @pytest.mark.parametrize("fault", [Fault.DELAY, Fault.STALL])
 async def test_what_is_late_is_not_lost(fault: Fault) -> None:
-    """What is late or held back comes in order, and all of it."""
-    async with talking(fault) as (client, server):
-        before = len(client.heard), len(server.heard)
+    """Delayed data arrives in order and complete."""
+    async with connected_through(fault) as (client, server):
+        before = len(client.received), len(server.received)
         async with asyncio.timeout(LIMIT):
-            while len(client.heard) == before[0] or len(server.heard) == before[1]:
+            while (
+                len(client.received) == before[0] or len(server.received) == before[1]
+            ):
                 await asyncio.sleep(0.01)
-        assert client.heard == client.counted
-        assert server.heard == server.counted
+        assert client.received == client.expected
+        assert server.received == server.expected

@@ -1,4 +1,4 @@
-"""Every mail fires exactly once, in order, whatever network, server and other clients do."""
+"""Every mail fires exactly once and in order, despite network faults, outages and other clients."""
 
 from collections.abc import Callable
 import os
@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from .storm import VARIANTS, Variant, weather
+from .fault_run import VARIANTS, Variant, run_with_faults
 
 from tests.required import require
 from tests.rig.certificate import Certificate, make_certificate
@@ -30,9 +30,9 @@ async def test_each_mail_fires_once(
     certificate: Certificate,
     record_property: Callable[[str, object], None],
 ) -> None:
-    """Not one mail is lost or told twice; FAULT_SEED repeats what this prints."""
+    """No mail is lost or repeated. FAULT_SEED=N repeats a run with the seed that it printed."""
     require(Dovecot.available(), "Dovecot 2.3")
     seed = int(os.environ.get("FAULT_SEED") or time.time_ns() % 1_000_000)
-    outcome = await weather(variant, seed, FAULTS, certificate)
-    record_property("story", outcome.story())
-    assert not outcome.violations, f"FAULT_SEED={outcome.story()}"
+    outcome = await run_with_faults(variant, seed, FAULTS, certificate)
+    record_property("report", outcome.report())
+    assert not outcome.violations, f"FAULT_SEED={outcome.report()}"

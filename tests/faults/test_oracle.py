@@ -1,4 +1,4 @@
-"""The oracle itself: it finds each kind of violation, and none where there is none."""
+"""The oracle itself: it finds each kind of violation, and none in a correct run."""
 
 import pytest
 
@@ -18,15 +18,15 @@ def mail(uid: int, subject: str | None = None, uid_validity: int = 7) -> Mail:
 
 
 def ledger() -> Ledger:
-    """Return a ledger of UIDs 5 to 9: 6 was removed, 7 was snatched."""
+    """Return a ledger of UIDs 5 to 9: 6 was removed after it fired, 7 immediately."""
     return Ledger(
         first_uid=5,
         next_uid=10,
         uid_validity=7,
         present={5: "5", 8: "8", 9: "9"},
         removed={6},
-        snatched={7},
-        told={5, 7, 9},
+        briefly_present={7},
+        assigned={5, 7, 9},
         accepted={"5", "9"},
     )
 
@@ -46,7 +46,7 @@ def ledger() -> Ledger:
     ids=str,
 )
 def test_what_fired(fired: list[int], violations: list[str]) -> None:
-    """Each UID fires once, in order; only what was snatched may be missing."""
+    """Each UID fires one time, in order; only a mail that was removed immediately may be missing."""
     assert list(ledger().violations([mail(uid) for uid in fired])) == violations
 
 
@@ -54,13 +54,13 @@ def test_what_fired(fired: list[int], violations: list[str]) -> None:
     "strange", [mail(8, "another's"), mail(8, uid_validity=8)], ids=["subject", "uid"]
 )
 def test_mail_that_is_another_one(strange: Mail) -> None:
-    """What fires under a UID is what the server holds under it."""
+    """A mail that fires has the subject and UIDVALIDITY of the server's mail with this UID."""
     fired = [mail(5), mail(6), strange, mail(9)]
     assert list(ledger().violations(fired)) == ["not what the server holds: 8"]
 
 
 def test_ledger_with_gaps() -> None:
-    """A UID that nobody accounts for is no proof of anything."""
+    """A UID that is in no set of the ledger is a violation."""
     gap = ledger()
     gap.next_uid = 11
     fired = [mail(uid) for uid in (5, 6, 8, 9)]

@@ -1,4 +1,4 @@
-"""Years in one process: whatever many mails and reconnects leave behind shows here."""
+"""Many mails and reconnects in one process leave no memory, task, socket or timer."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -23,82 +23,82 @@ from custom_components.imap_push.imap import (
     WatchedFolder,
     WatchOptions,
 )
-from custom_components.imap_push.imap.auth import login_limiter as logins
+from custom_components.imap_push.imap.auth import login_limiter
 from custom_components.imap_push.imap.auth.login_limiter import Backoff
 from custom_components.imap_push.imap.watch import folder
 
 from tests.rig.light_server import LightServer
 from tests.rig.ports import LOOPBACK
 
-pytestmark = pytest.mark.usefixtures("socket_enabled", "hasty", "silent")
+pytestmark = pytest.mark.usefixtures("socket_enabled", "no_pauses", "no_logging")
 
 MAILS: Final = 20_000
 RECONNECTS: Final = 1_000
 WARM_UP: Final = 100  # reconnects, with their mails
 MAX_GROWTH: Final = 5_000_000  # octets
-# Objects, more or less: far less than one for each mail, and than a few for each reconnect.
-MAX_KEPT: Final = 2_000
-PATIENCE_SECONDS: Final = 10.0
-LOOK_SECONDS: Final = 0.001
+# Memory blocks: far fewer than one per mail, or than a few per reconnect.
+MAX_BLOCKS_GROWTH: Final = 2_000
+WAIT_SECONDS: Final = 10.0
+CHECK_SECONDS: Final = 0.001
 
 
 @pytest.fixture
-def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a thousand reconnects, and mail for years, take no time."""
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Remove the pauses between reconnects and the limit for a burst of mail."""
     monkeypatch.setattr(folder, "MAX_BURST", MAILS)
-    monkeypatch.setattr(logins, "LOGIN_INTERVAL_SECONDS", 0.001)
+    monkeypatch.setattr(login_limiter, "LOGIN_INTERVAL_SECONDS", 0.001)
     monkeypatch.setattr(Backoff, "delay", lambda *_: 0.0)
 
 
 @pytest.fixture
-def silent() -> Iterator[None]:
-    """Log nothing: pytest would keep every line."""
+def no_logging() -> Iterator[None]:
+    """Disable logging, because pytest would keep every line in memory."""
     logging.disable(logging.ERROR)
     yield
     logging.disable(logging.NOTSET)
 
 
 class Counter:
-    """A listener that keeps numbers, and no mail."""
+    """A listener that counts mails and does not keep them."""
 
     def __init__(self) -> None:
-        """Start with nothing told."""
-        self.told = 0
+        """Start at zero."""
+        self.delivered = 0
         self.wrong = 0
 
     async def until(self, condition: Callable[[], object]) -> None:
         """Wait until a condition holds."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(WAIT_SECONDS):
             while not condition():
-                await asyncio.sleep(LOOK_SECONDS)
+                await asyncio.sleep(CHECK_SECONDS)
 
     def state_changed(self, state: AccountState) -> None:
-        """Forget."""
+        """Ignore it."""
 
     async def mail_arrived(self, arrival: Arrival) -> None:
-        """Count; at this server UIDs are the numbers of the mails."""
-        self.told += 1
-        self.wrong += arrival.mail.uid != self.told
+        """Count; on this server the UID of the n-th mail is n."""
+        self.delivered += 1
+        self.wrong += arrival.mail.uid != self.delivered
 
     def mark_moved(self, folder: str, mark: Mark) -> None:
-        """Forget."""
+        """Ignore it."""
 
     def pipelining_failed(self) -> None:
-        """Take no notice."""
+        """Ignore it."""
 
     def login_refused(self) -> None:
-        """Count as wrong."""
+        """Count it as wrong."""
         self.wrong += 1
 
     def alerted(self, text: str) -> None:
-        """Count as wrong."""
+        """Count it as wrong."""
         self.wrong += 1
 
 
 async def test_twenty_thousand_mails_and_a_thousand_reconnects_leave_nothing_behind(
     record_property: Callable[[str, object], None],
 ) -> None:
-    """After warm-up memory does not grow; in the end no task, socket or timer is left."""
+    """Memory does not grow after the warm-up; at the end no task, socket or timer is left."""
     before = _Leftovers.now()
     counter = Counter()
     async with LightServer() as server:
@@ -114,14 +114,14 @@ async def test_twenty_thousand_mails_and_a_thousand_reconnects_leave_nothing_beh
             await asyncio.wait([task])
         await counter.until(lambda: not server.connections)
 
-    record_property("mails", counter.told)
+    record_property("mails", counter.delivered)
     record_property("logins", server.logins)
     record_property("octets more", worn.octets - warm.octets)
     record_property("blocks more", worn.blocks - warm.blocks)
-    assert (counter.told, counter.wrong) == (MAILS, 0)
+    assert (counter.delivered, counter.wrong) == (MAILS, 0)
     assert server.logins > RECONNECTS
     assert worn.octets - warm.octets < MAX_GROWTH
-    assert worn.blocks - warm.blocks < MAX_KEPT
+    assert worn.blocks - warm.blocks < MAX_BLOCKS_GROWTH
     assert _Leftovers.now() == before
 
 
@@ -138,27 +138,27 @@ def _watcher(server: LightServer, listener: Counter) -> AccountWatcher:
 
 
 async def _soak(server: LightServer, counter: Counter, reconnects: int) -> None:
-    """Break the connection so often; half of the mail comes before, half while it is away."""
+    """Break the connection; half of the mail arrives before, half while it is down."""
     half = MAILS // RECONNECTS // 2
     ends = itertools.cycle((server.reset_all, server.close_all, server.dismiss_all))
     for end, _ in zip(ends, range(reconnects), strict=False):
         server.deliver(half)
-        await counter.until(lambda: counter.told == server.exists)
+        await counter.until(lambda: counter.delivered == server.exists)
         end()
         server.deliver(half)
-        await counter.until(lambda: counter.told == server.exists)
+        await counter.until(lambda: counter.delivered == server.exists)
 
 
 @dataclass(frozen=True)
 class _Memory:
-    """What this process has in memory, garbage left aside."""
+    """Memory of this process after garbage collection."""
 
     octets: int
     blocks: int
 
     @classmethod
     def now(cls) -> Self:
-        """Measure; without tracemalloc, which would make a minute and a half of it."""
+        """Measure without tracemalloc, which would take a minute and a half."""
         gc.collect()
         pages = int(Path("/proc/self/statm").read_text().split()[1])
         return cls(pages * os.sysconf("SC_PAGE_SIZE"), sys.getallocatedblocks())
@@ -166,7 +166,7 @@ class _Memory:
 
 @dataclass(frozen=True)
 class _Leftovers:
-    """What can be left of a watcher."""
+    """Resources that a watcher could leave open."""
 
     tasks: int
     timers: int
@@ -174,7 +174,7 @@ class _Leftovers:
 
     @classmethod
     def now(cls) -> Self:
-        """Count what there is; a timer that was cancelled fires no more."""
+        """Count them; cancelled timers do not count."""
         gc.collect()
         loop: Any = asyncio.get_running_loop()
         return cls(

@@ -1,1 +1,1 @@
-"""A coverage-guided fuzzer, and what it tries: scripts/fuzz runs it."""
+"""A coverage-guided fuzzer and its targets. scripts/fuzz runs it."""

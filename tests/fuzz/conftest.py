@@ -1,8 +1,8 @@
-"""What the tests of the fuzzer share."""
+"""Fixtures for the tests of the fuzzer."""
 
 import pytest
 
 
 @pytest.fixture(autouse=True)
 def _sockets(socket_enabled: None) -> None:
-    """Let the engine make sockets: the harness forbids it. None of them is connected."""
+    """Let the engine create sockets, which the test plugin forbids. None of them connects."""

@@ -1,4 +1,4 @@
-"""Code coverage that costs next to nothing: each place reports once, when it first runs."""
+"""Cheap code coverage: each line and branch is reported only the first time that it runs."""
 
 from pathlib import Path
 import sys
@@ -6,33 +6,35 @@ from types import CodeType, TracebackType
 from typing import Final, Self
 
 _EVENTS: Final = sys.monitoring.events
-# The numbers that sys.monitoring leaves to tools without a fixed one.
+# Tool IDs of sys.monitoring that are not reserved.
 _FREE_TOOLS: Final = (3, 4)
 
 
 class Edges:
-    """Counts the lines and branches of the code below a folder that have run.
+    """Counts the executed lines and branches of the code in a folder.
 
     Use it as a context manager. Only one may be active in a process.
     """
 
     def __init__(self, folder: Path) -> None:
-        """Count nothing yet; `folder` must be absolute."""
+        """Prepare to count; `folder` must be absolute."""
         self._prefix = f"{folder}/"
         self._taken = 0
         self.count = 0
 
     def __enter__(self) -> Self:
-        """Start to count."""
+        """Start counting."""
         monitoring = sys.monitoring
-        self._tool = next(it for it in _FREE_TOOLS if monitoring.get_tool(it) is None)
+        self._tool = next(
+            number for number in _FREE_TOOLS if monitoring.get_tool(number) is None
+        )
         monitoring.use_tool_id(self._tool, "imap_push fuzz")
         branches = (_EVENTS.BRANCH_LEFT, _EVENTS.BRANCH_RIGHT)
         for event in branches:
             monitoring.register_callback(self._tool, event, self._branch)
         monitoring.register_callback(self._tool, _EVENTS.LINE, self._line)
         monitoring.set_events(self._tool, _EVENTS.LINE | branches[0] | branches[1])
-        # Places that an earlier use of the same number switched off.
+        # Enable the places that an earlier use of the same tool ID disabled.
         monitoring.restart_events()
         return self
 
@@ -47,7 +49,7 @@ class Edges:
         sys.monitoring.free_tool_id(self._tool)
 
     def take_new(self) -> int:
-        """Return how many places ran for the first time since the last call."""
+        """Return how many new lines and branches ran since the last call."""
         new, self._taken = self.count - self._taken, self.count
         return new
 

@@ -1,4 +1,4 @@
-"""The fuzzer: runs changed inputs, keeps those that reach new code, reports what is wrong."""
+"""The fuzzer: runs mutated inputs, keeps those that reach new code, and reports findings."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -20,23 +20,23 @@ from .memory import Gauge, high_water_mark, measure, reset_high_water_mark
 from .mutator import MAX_INPUT, Mutator
 from .target import Hang, Target, deadline
 
-# Repetitions of an input that seems slow; the fastest counts.
-_BEST_OF: Final = 3
-# Seconds of CPU time, and of executions, that making a finding smaller may take.
-_MINIMIZING: Final = 5.0
-# How many times as long an execution may take while its memory is traced.
-_TRACING: Final = 10
-# Inputs that were added last and are changed more often than others.
+# Repetitions of an input that seems slow; the fastest one counts.
+_REPETITIONS: Final = 3
+# Seconds of CPU time for minimizing a finding.
+_MINIMIZING_SECONDS: Final = 5.0
+# Factor by which an execution may be slower while its memory is traced.
+_TRACING_FACTOR: Final = 10
+# The inputs that were added last are mutated more often than others.
 _RECENT: Final = 50
 _NEWEST: Final = 3
-# Seconds of CPU time between looks at which function runs, and how many looks are enough.
+# Seconds of CPU time between samples of the running function, and the number of samples.
 _SAMPLE_INTERVAL: Final = 0.001
 _MAX_SAMPLES: Final = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """What is wrong with an input. Findings with the same `key` have the same cause."""
+    """A fault that an input shows. Findings with the same `key` have the same cause."""
 
     target: str
     kind: str
@@ -46,18 +46,18 @@ class Finding:
 
     @property
     def name(self) -> str:
-        """Return a name for a file that is the same for the same cause."""
+        """Return a file name that depends only on the cause."""
         digest = sha256(f"{self.kind} {self.key}".encode()).hexdigest()[:8]
         return f"{self.target}-{self.kind}-{digest}"
 
     def __str__(self) -> str:
-        """Return a line for people."""
+        """Return a line for the output."""
         return f"{self.target}: {self.kind}: {self.key} ({self.detail})"
 
 
 @dataclass(slots=True, kw_only=True)
 class Report:
-    """What a run did; `slowest` is in seconds of CPU time, `grown` in octets of memory."""
+    """The result of a run; `slowest` is in seconds of CPU time, `grown` in octets of memory."""
 
     target: str
     executions: int = 0
@@ -68,7 +68,7 @@ class Report:
     findings: dict[str, Finding] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        """Return a line for people."""
+        """Return a line for the output."""
         return (
             f"{self.target}: {self.executions} executions, {self.edges} edges, "
             f"{self.corpus} inputs, slowest step {self.slowest * 1000:.1f} ms, "
@@ -76,17 +76,19 @@ class Report:
         )
 
 
-def judge(target: Target, data: bytes, folder: Path) -> tuple[float, Finding | None]:
-    """Run an input; return the longest step (CPU seconds) and what is wrong.
+def run_and_check(
+    target: Target, data: bytes, folder: Path
+) -> tuple[float, Finding | None]:
+    """Run an input; return the longest step (CPU seconds) and the finding, if any.
 
-    `folder` is where the code to blame is. A slow step counts if it is slow in each of
-    several runs. Memory is not looked at.
+    `folder` has the code in which the cause is searched. A step is too slow only if it is slow
+    in each of several runs. Memory is not checked.
     """
     try:
         step = _run(target, data)
         if step <= target.limits.step:
             return step, None
-        step = min(step, *(_run(target, data) for _ in range(_BEST_OF)))
+        step = min(step, *(_run(target, data) for _ in range(_REPETITIONS)))
         if step <= target.limits.step:
             return step, None
         return step, Finding(
@@ -113,12 +115,12 @@ def judge(target: Target, data: bytes, folder: Path) -> tuple[float, Finding | N
         )
 
 
-def judge_memory(target: Target, data: bytes) -> Finding | None:
-    """Run an input several times; return what is wrong with the memory it takes."""
+def check_memory(target: Target, data: bytes) -> Finding | None:
+    """Run an input several times; return a finding if it takes too much memory."""
 
     def run() -> None:
         with contextlib.suppress(Exception, Hang):
-            _run(target, data, slowed_down=_TRACING)
+            _run(target, data, slowed_down=_TRACING_FACTOR)
 
     usage, limits = measure(run), target.limits
     if usage.peak > limits.peak:
@@ -133,9 +135,9 @@ def judge_memory(target: Target, data: bytes) -> Finding | None:
 
 
 class Fuzzer:
-    """Runs one target; the same seed and inputs give the same executions.
+    """Fuzzes one target; the same seed and inputs give the same executions.
 
-    `on_new` gets each input that reached new code.
+    `on_new` is called with each input that reached new code.
     """
 
     def __init__(
@@ -147,7 +149,7 @@ class Fuzzer:
         seed: str,
         on_new: Callable[[bytes], None] = lambda _: None,
     ) -> None:
-        """Begin with no inputs; `folder` is where the code to blame is."""
+        """Start without inputs; `folder` has the code in which causes are searched."""
         self._target = target
         self._edges = edges
         self._folder = folder
@@ -157,25 +159,25 @@ class Fuzzer:
         self._corpus: list[bytes] = []
         self.report = Report(target=target.name)
 
-    def run(self, inputs: Iterable[bytes], goes_on: Callable[[int], bool]) -> Report:
-        """Run these inputs and changed ones as long as `goes_on(executions)` says.
+    def run(self, inputs: Iterable[bytes], is_running: Callable[[int], bool]) -> Report:
+        """Run all of these inputs, then mutated ones while `is_running(executions)` is true.
 
-        All of the inputs are run. One whose finding is known already is not reported again.
+        A finding that is known already is not reported reproduce.
         """
         for data in inputs:
-            self._try(data)
+            self._run_input(data)
             self._corpus.append(data)
-        # What lives since before needs no more looks of the garbage collector.
+        # The garbage collector need not visit the objects that exist already.
         gc.collect()
         gc.freeze()
         gauge, before = Gauge(), high_water_mark()
         try:
-            while goes_on(self.report.executions):
+            while is_running(self.report.executions):
                 data = self._mutator.mutate(self._choose(), self._choose())
-                if self._try(data) and len(data) <= MAX_INPUT:
+                if self._run_input(data) and len(data) <= MAX_INPUT:
                     self._corpus.append(data)
                     self._on_new(data)
-                if gauge.has_risen() and (found := judge_memory(self._target, data)):
+                if gauge.has_risen() and (found := check_memory(self._target, data)):
                     self._add(found)
         finally:
             gc.unfreeze()
@@ -190,20 +192,20 @@ class Fuzzer:
         return self.report
 
     def _add_growth(self) -> None:
-        """Report that memory grew in the whole run, whichever inputs are the reason."""
+        """Report that memory grew during the run, without a specific input."""
         name = self._target.name
         detail = f"{self.report.grown / 1e6:.0f} MB more after all executions"
         found = Finding(target=name, kind="growth", key=name, detail=detail, data=b"")
         self.report.findings[found.name] = found
 
     def _choose(self) -> bytes:
-        """Return an input; those that came last are chosen more often."""
+        """Return an input; the newest ones are chosen more often."""
         newest = self._random.choice((len(self._corpus), _RECENT, _NEWEST))
         return self._random.choice(self._corpus[-newest:] or [b""])
 
-    def _try(self, data: bytes) -> bool:
-        """Run an input; return if it reached new code without a finding."""
-        step, found = judge(self._target, data, self._folder)
+    def _run_input(self, data: bytes) -> bool:
+        """Run an input; return whether it reached new code without a finding."""
+        step, found = run_and_check(self._target, data, self._folder)
         self.report.executions += 1
         self.report.slowest = max(self.report.slowest, step)
         if found is not None:
@@ -218,20 +220,20 @@ class Fuzzer:
 
 
 def minimize(target: Target, finding: Finding, folder: Path) -> Finding:
-    """Return the finding with as much of its input left out as a few seconds allow."""
+    """Return the finding with an input that is as small as possible after a few seconds."""
 
-    def again(data: bytes) -> Finding | None:
+    def reproduce(data: bytes) -> Finding | None:
         if finding.kind in {"memory", "leak"}:
-            found = judge_memory(target, data)
+            found = check_memory(target, data)
         else:
-            _, found = judge(target, data, folder)
+            _, found = run_and_check(target, data, folder)
         if found is None or found.kind != finding.kind:
             return None
-        # Which function is the slowest is measured, and not always the same.
+        # The slowest function is found by sampling and is not always the same.
         is_same = found.kind != "error" or found.key == finding.key
         return replace(found, key=finding.key) if is_same else None
 
-    end = time.process_time() + _MINIMIZING
+    end = time.process_time() + _MINIMIZING_SECONDS
     if finding.kind == "hang":
         return finding
     size = len(finding.data) // 2
@@ -239,7 +241,7 @@ def minimize(target: Target, finding: Finding, folder: Path) -> Finding:
         for data in _without_pieces(finding, size):
             if time.process_time() > end:
                 return finding
-            if smaller := again(data):
+            if smaller := reproduce(data):
                 finding = smaller
                 break
         else:
@@ -260,7 +262,7 @@ def _run(target: Target, data: bytes, *, slowed_down: int = 1) -> float:
 
 
 def _place(error: Exception, folder: Path) -> str:
-    """Return where in a folder an error comes from, else where it comes from."""
+    """Return the innermost function of a traceback, preferably one in `folder`."""
     frames = traceback.extract_tb(error.__traceback__)
     ours = [frame for frame in frames if frame.filename.startswith(f"{folder}/")]
     frame = (ours or frames)[-1]
@@ -268,10 +270,10 @@ def _place(error: Exception, folder: Path) -> str:
 
 
 def _hottest(call: Callable[[], object], folder: Path) -> str:
-    """Return the function below a folder in which a call spends most of its time."""
+    """Return the function in a folder in which a call spends most of its time."""
     samples: Counter[str] = Counter()
 
-    def look(_signal: int, frame: FrameType | None) -> None:
+    def sample(_signal: int, frame: FrameType | None) -> None:
         while frame and not frame.f_code.co_filename.startswith(f"{folder}/"):
             frame = frame.f_back
         code = frame.f_code if frame else None
@@ -281,7 +283,7 @@ def _hottest(call: Callable[[], object], folder: Path) -> str:
         if samples.total() > _MAX_SAMPLES:
             raise Hang
 
-    before = signal.signal(signal.SIGPROF, look)
+    before = signal.signal(signal.SIGPROF, sample)
     signal.setitimer(signal.ITIMER_PROF, _SAMPLE_INTERVAL, _SAMPLE_INTERVAL)
     try:
         with contextlib.suppress(Exception, Hang):

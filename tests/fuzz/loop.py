@@ -1,4 +1,4 @@
-"""Virtual time in which each turn of the event loop is measured."""
+"""A virtual-time event loop that measures each turn."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,19 +9,19 @@ from .target import Stopwatch
 
 from tests.engine.virtual import VirtualLoop
 
-# How much longer than a step of the event loop work in a thread may take.
+# Factor by which work in a thread may be slower than a turn of the event loop.
 _THREAD_ALLOWANCE: Final = 10
 
 
 class MeasuredLoop(VirtualLoop):
-    """A VirtualLoop that knows its longest turn in CPU time, and what went wrong in it.
+    """A VirtualLoop that records its longest turn in CPU time, and unhandled exceptions.
 
-    What is for a thread runs at once, and does not count as a part of the turn: virtual time
-    would jump while a thread works.
+    Calls for a thread run immediately, because virtual time would jump while a thread works.
+    They do not count as part of the turn.
     """
 
     def __init__(self) -> None:
-        """Begin without a server."""
+        """Start without a server."""
         super().__init__()
         self.watch = Stopwatch()
         self.problems: list[Exception | str] = []

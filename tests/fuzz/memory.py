@@ -1,4 +1,4 @@
-"""How much memory a call takes, and how much it never gives back."""
+"""Measure how much memory a call uses and how much it does not free."""
 
 from collections.abc import Callable
 import contextlib
@@ -12,7 +12,7 @@ import tracemalloc
 from typing import Final
 
 MEGABYTE: Final = 1024 * 1024
-# By how much the memory of the process has to grow until it is worth a look.
+# Octets by which the process has to grow before an execution is checked.
 _RISE: Final = 8 * MEGABYTE
 _REPEATS: Final = 4
 
@@ -22,40 +22,40 @@ _CLEAR: Final = Path("/proc/self/clear_refs")
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Octets that a call takes at the most, and that stay taken after each further call."""
+    """Peak octets of a call, and octets that each repetition does not free."""
 
     peak: int
     retained: int
 
 
 def high_water_mark() -> int:
-    """Return the most octets that this process has had in memory."""
+    """Return the peak memory of this process in octets."""
     try:
         status = _STATUS.read_text()
     except OSError:
         used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return used if sys.platform == "darwin" else used * 1024
-    # Unlike ru_maxrss, this does not count the process that started this one.
+    # Unlike ru_maxrss, this does not include the parent process.
     _, _, rest = status.partition("VmHWM:")
     return int(rest.split(maxsplit=1)[0]) * 1024
 
 
 def reset_high_water_mark() -> int:
-    """Make the mark what is in use now, where the system can do that; return it."""
+    """Reset the peak to the current memory, if the system can do that; return the peak."""
     with contextlib.suppress(OSError):
         _CLEAR.write_text("5")  # see proc_pid_clear_refs(5)
     return high_water_mark()
 
 
 class Gauge:
-    """Says when the process has become so much larger that the last call may be the reason."""
+    """Detects that the memory of the process has grown."""
 
     def __init__(self) -> None:
-        """Compare with what the process takes now."""
+        """Start with the current memory of the process."""
         self._mark = reset_high_water_mark()
 
     def has_risen(self) -> bool:
-        """Return if memory has grown by a step since the last rise, perhaps for a moment."""
+        """Return whether the peak has grown by a step since the last time it did."""
         mark = high_water_mark()
         if mark - self._mark < _RISE:
             return False
@@ -64,9 +64,9 @@ class Gauge:
 
 
 def measure(call: Callable[[], object]) -> Usage:
-    """Run a call several times and trace what it allocates: this is slow.
+    """Run a call several times and trace its allocations, which is slow.
 
-    What only the first call leaves behind, such as a filled cache, is not counted.
+    Memory that only the first call keeps, for example in a cache, does not count.
     """
     sizes: list[int] = []
     tracemalloc.start()

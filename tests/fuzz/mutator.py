@@ -1,17 +1,17 @@
-"""Small random changes of an input."""
+"""Random mutations of an input."""
 
 from collections.abc import Callable, Sequence
 from random import Random
 import re
 from typing import Final
 
-# Octets of an input: most are short, as long ones are slow to run.
+# Octets of an input. Long ones are rare, because they are slow to run.
 MAX_INPUT: Final = 65_536
 _MAX_LONG_INPUT: Final = 524_288
-_LONG_INPUTS: Final = 0.001  # how many of all
+_LONG_INPUTS: Final = 0.001  # fraction of all inputs
 
 _NUMBER: Final = re.compile(rb"\d+")
-# Limits of 16, 31, 32, 63 and 64 bits, and what is no number.
+# Limits of 16, 31, 32, 63 and 64 bits, and invalid numbers.
 _NUMBERS: Final = (
     b"0",
     b"1",
@@ -33,10 +33,10 @@ _LENGTHS: Final = (1, 1, 2, 4, 8, 16, 64, 256)
 
 
 class Mutator:
-    """Changes inputs at random; `words` are pieces that mean something to the target."""
+    """Mutates inputs at random; `words` are tokens that have a meaning for the target."""
 
     def __init__(self, random: Random, words: Sequence[bytes]) -> None:
-        """Use this source of chance, which alone decides what comes out."""
+        """Use this generator; the mutations depend only on it."""
         self._random = random
         self._words = words or (b"\0",)
         self._kinds: tuple[Callable[[bytearray, bytes], None], ...] = (
@@ -53,7 +53,7 @@ class Mutator:
         )
 
     def mutate(self, data: bytes, other: bytes) -> bytes:
-        """Return a changed copy; pieces of `other` may get into it."""
+        """Return a mutated copy, possibly with pieces of `other`."""
         random = self._random
         changed = bytearray(data)
         for _ in range(random.choice(_CHANGES)):

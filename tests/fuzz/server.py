@@ -1,10 +1,11 @@
-"""An IMAP server that says what an input makes it say.
+"""An IMAP server whose responses come from a fuzzer input.
 
-An input is a list of blocks. The first line of a block names what it answers: a command
-(`UID FETCH`), `GREETING`, `DONE`, `MORE` (a line that is no command), or `*`, which is said
-unasked. Several blocks for the same command are said in turn, the last one again and again.
-A command without a block gets a usual answer. `<tag>` is the tag of the command, and
-`<base64:...>` what is encoded, with `[nonce]` as the nonce of a SCRAM client (RFC 5802).
+An input is a list of blocks. The first line of a block names what it responds to: a command
+(`UID FETCH`), `GREETING`, `DONE`, `MORE` (a line that is not a command), or `*` for unsolicited
+responses. Several blocks for the same command are used one after the other, and the last one is
+repeated. A command without a block gets a normal response. `<tag>` is replaced by the tag of the
+command, and `<base64:...>` by its encoded content, in which `[nonce]` is the nonce of a SCRAM
+client (RFC 5802).
 """
 
 import asyncio
@@ -20,12 +21,12 @@ BLOCK: Final = b"\x1e"  # between blocks
 WRITE: Final = b"\x1f"  # between writes of one block
 TAG: Final = b"<tag>"
 
-# Seconds until an answer arrives, and between what is said unasked.
+# Seconds until a response arrives, and between unsolicited responses.
 _LATENCY: Final = 0.002
 _PAUSE: Final = 1.0
 _MAX_READ: Final = 16_384  # octets
-# Octets that a server may say in all.
-_MAX_SAID: Final = 16 * 1024 * 1024
+# Total octets that a server may send.
+_MAX_SENT: Final = 16 * 1024 * 1024
 
 _CAPABILITIES: Final = (
     b"IMAP4rev1 IDLE NOTIFY CONDSTORE ESEARCH SASL-IR UIDPLUS MOVE NAMESPACE"
@@ -52,13 +53,13 @@ _COMMAND: Final = re.compile(rb"(\w+) ((?:UID )?[A-Z]+)(?: (.*))?", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """What a server says, by what it answers."""
+    """The responses of a server, by what they respond to."""
 
     blocks: dict[bytes, list[bytes]]
 
     @classmethod
     def parse(cls, data: bytes) -> Script:
-        """Read an input; any octets are one."""
+        """Parse an input; any octets are valid."""
         blocks: dict[bytes, list[bytes]] = {}
         for block in data.split(BLOCK):
             name, _, said = block.partition(b"\n")
@@ -66,11 +67,11 @@ class Script:
         return cls(blocks)
 
     def has(self, option: bytes) -> bool:
-        """Return if a word is among the options of the input."""
+        """Return whether the input has this option."""
         return any(option in said.split() for said in self.blocks.get(b"OPTIONS", ()))
 
     def answer(self, name: bytes, number: int) -> bytes:
-        """Return the answer to a command that came so many times before."""
+        """Return the response to a command that was received `number` times before."""
         said = self.blocks.get(name)
         if said is None:
             return _USUAL.get(name, _DONE)
@@ -83,27 +84,27 @@ def write_script(*blocks: tuple[bytes, bytes]) -> bytes:
 
 
 def chunks(writes: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield writes as they arrive: the engine reads no more than a TLS record at a time."""
+    """Yield writes in pieces: the engine reads at most a TLS record at a time."""
     for octets in writes:
         for start in range(0, len(octets), _MAX_READ):
             yield octets[start : start + _MAX_READ]
 
 
 @dataclass(slots=True)
-class Talk:
-    """What all connections of a server have in common."""
+class ServerState:
+    """State that all connections of a server share."""
 
     script: Script
-    asked: Counter[bytes]
-    said: int = 0
+    commands: Counter[bytes]
+    sent: int = 0
 
 
 class ScriptServer(asyncio.Protocol):
-    """The server's side of one connection."""
+    """The server side of one connection."""
 
-    def __init__(self, talk: Talk) -> None:
-        """Say what the script has."""
-        self._talk = talk
+    def __init__(self, state: ServerState) -> None:
+        """Respond as the script says."""
+        self._state = state
         self._loop = asyncio.get_running_loop()
         self._buffer = b""
         self._tag = b"x"
@@ -118,8 +119,8 @@ class ScriptServer(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self._answer(b"GREETING", self._tag)
-        if self._talk.script.blocks.get(b"*"):
-            self._loop.call_later(_PAUSE, self._say_unasked)
+        if self._state.script.blocks.get(b"*"):
+            self._loop.call_later(_PAUSE, self._send_unsolicited)
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
@@ -139,8 +140,8 @@ class ScriptServer(asyncio.Protocol):
                 self._answer(b"MORE", self._tag)
 
     def reply(self, name: bytes, tag: bytes, arguments: bytes) -> list[bytes]:
-        """Return the writes with which a command is answered."""
-        said = self._talk.script.answer(name, self._talk.asked[name])
+        """Return the writes of the response to a command."""
+        said = self._state.script.answer(name, self._state.commands[name])
         return _BASE64.sub(self._encode, said.replace(TAG, tag)).split(WRITE)
 
     def _encode(self, match: re.Match[bytes]) -> bytes:
@@ -154,32 +155,32 @@ class ScriptServer(asyncio.Protocol):
 
     def _answer(self, name: bytes, tag: bytes, arguments: bytes = b"") -> None:
         self._answers.append(self.reply(name, tag, arguments))
-        self._talk.asked[name] += 1
-        self._loop.call_later(_LATENCY, self._say_next)
+        self._state.commands[name] += 1
+        self._loop.call_later(_LATENCY, self._send_next)
 
-    def _say_next(self) -> None:
-        """Say the next answer: timers of the same moment fire in any order."""
+    def _send_next(self) -> None:
+        """Send the next response; timers with the same time may fire in any order."""
         self._waiting.extend(chunks(self._answers.popleft()))
         if not self._is_writing:
             self._write()
 
     def _write(self) -> None:
-        """Write a chunk, and the next one in the next turn: a socket is read once in each."""
+        """Write a chunk, and the next one in the next turn of the event loop."""
         self._is_writing = bool(self._waiting)
         if self._transport is None or self._transport.is_closing() or not self._waiting:
             return
         octets = self._waiting.popleft()
-        self._talk.said += len(octets)
-        if self._talk.said > _MAX_SAID:
+        self._state.sent += len(octets)
+        if self._state.sent > _MAX_SENT:
             self._transport.close()
             return
         self._transport.write(octets)
         self._loop.call_soon(self._write)
 
-    def _say_unasked(self) -> None:
-        """Say the next of what is said unasked, once in all connections together."""
-        blocks = self._talk.script.blocks[b"*"]
-        number = self._talk.asked[b"*"]
+    def _send_unsolicited(self) -> None:
+        """Send the next unsolicited response; each is sent on one connection only."""
+        blocks = self._state.script.blocks[b"*"]
+        number = self._state.commands[b"*"]
         if self._transport is not None and number < len(blocks):
             self._answer(b"*", self._tag)
-            self._loop.call_later(_PAUSE, self._say_unasked)
+            self._loop.call_later(_PAUSE, self._send_unsolicited)

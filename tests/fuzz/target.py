@@ -1,4 +1,4 @@
-"""What a fuzzer runs, and how it sees that something is wrong."""
+"""The targets of the fuzzer, their limits and violations."""
 
 from collections.abc import Callable, Iterator
 import contextlib
@@ -11,18 +11,18 @@ from .memory import MEGABYTE
 
 
 class Violation(Exception):
-    """What came out breaks a promise; the text is the same for all inputs that do so."""
+    """A guarantee is violated; the text is the same for all inputs with this fault."""
 
 
 class Hang(KeyboardInterrupt):
-    """An execution does not end. Neither asyncio nor our code catches this class."""
+    """An execution does not end. No `except Exception` catches this, and asyncio re-raises it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What one execution may take: seconds of CPU time of a step and in all, octets of memory.
+    """Limits of one execution: CPU seconds per step and in total, octets of memory.
 
-    `retained` is what each repetition of an execution may leave in memory.
+    `retained`: octets that each repetition of an execution may leave in memory.
     """
 
     step: float = 0.05
@@ -33,11 +33,11 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """Code to try.
+    """Code to fuzz.
 
-    `execute` runs an input, raises for what is wrong, and returns the seconds of CPU time of
-    its longest step. A step is what runs until the event loop gets its turn again. `seeds`
-    are inputs to begin with, `words` pieces of further ones.
+    `execute` runs an input, raises an exception for a fault, and returns the CPU seconds of its
+    longest step. A step is the code that runs without returning to the event loop. `seeds`
+    returns the first inputs, `words` are tokens for mutations.
     """
 
     name: str
@@ -48,10 +48,10 @@ class Target:
 
 
 class Stopwatch:
-    """Keeps the longest of several steps, in seconds of CPU time."""
+    """Records the longest of several steps, in seconds of CPU time."""
 
     def __init__(self) -> None:
-        """Start with none."""
+        """Start with 0."""
         self.longest = 0.0
 
     @contextlib.contextmanager
@@ -62,13 +62,13 @@ class Stopwatch:
         self.add(time.thread_time() - began)
 
     def add(self, seconds: float) -> None:
-        """Take a step that was measured elsewhere."""
+        """Add a step that was already measured."""
         self.longest = max(self.longest, seconds)
 
 
 @contextlib.contextmanager
 def deadline(seconds: float) -> Iterator[None]:
-    """Raise Hang after so many seconds of CPU time."""
+    """Raise Hang after `seconds` of CPU time."""
 
     def end(_signal: int, _frame: FrameType | None) -> None:
         raise Hang

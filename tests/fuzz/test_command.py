@@ -1,4 +1,4 @@
-"""The command: what it runs, saves, prints and returns."""
+"""The command scripts/fuzz: its runs, files, output and exit code."""
 
 from argparse import Namespace
 from pathlib import Path
@@ -16,7 +16,7 @@ RARE = b"\xcb\x7d\xb9"
 
 @pytest.fixture(autouse=True)
 def _planted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Have two targets and a folder of the test's own."""
+    """Use two small targets and a temporary folder."""
     targets = {
         name: Target(name=name, execute=execute, seeds=lambda: [b"seed"])
         for name, execute in (("clean", nothing), ("rare", rare_error))
@@ -34,7 +34,7 @@ def _planted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_saved_input_runs_again(
     tmp_path: Path, file: str, data: bytes, result: int
 ) -> None:
-    """The file's name or that of its folder says with which target."""
+    """The name of the file or of its folder selects the target."""
     path = tmp_path / file
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(data)
@@ -43,11 +43,11 @@ def test_saved_input_runs_again(
 
 
 def test_finding_is_saved_and_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    """One line of what is printed runs it again."""
+    """The output contains a command that repeats it."""
     finding = Finding(target="rare", kind="error", key="x", detail="y", data=RARE)
     fuzz.print_finding(finding)
     printed = capsys.readouterr().out
-    assert f"Again: scripts/fuzz fuzz/{finding.name}" in printed
+    assert f"Repeat with: scripts/fuzz fuzz/{finding.name}" in printed
     assert (fuzz.KEPT / finding.name).read_bytes() == RARE
 
 
@@ -55,18 +55,20 @@ def test_finding_is_saved_and_printed(capsys: pytest.CaptureFixture[str]) -> Non
     ("target", "names"), [(None, ["clean", "rare"]), ("rare", ["rare"])], ids=str
 )
 def test_targets_share_the_time(target: str | None, names: list[str]) -> None:
-    """Each job runs all of them, with a seed of its own."""
+    """Each job runs all of them with a different seed."""
     options = Namespace(target=target, jobs=2, seed=7, minutes=1, executions=None)
     work = list(fuzz.slices(options))
-    assert [it.target for it in work] == [name for name in names for _ in range(2)]
-    assert sum(it.seconds for it in work) == pytest.approx(2 * 60)
-    assert {it.seed for it in work} == {"7-0", "7-1"}
-    assert not any(it.uses_kept for it in work)
+    assert [piece.target for piece in work] == [
+        name for name in names for _ in range(2)
+    ]
+    assert sum(piece.seconds for piece in work) == pytest.approx(2 * 60)
+    assert {piece.seed for piece in work} == {"7-0", "7-1"}
+    assert not any(piece.uses_kept for piece in work)
 
 
 @pytest.mark.parametrize("uses_kept", [False, True], ids=["with seed", "without"])
 def test_inputs_are_kept_for_the_next_run(uses_kept: bool) -> None:
-    """A run with a seed starts from the same inputs, and leaves none behind."""
+    """A run with a seed starts from the same inputs and keeps none."""
     corpus = fuzz.KEPT / "corpus" / "rare"
     corpus.mkdir(parents=True)
     (corpus / "before").write_bytes(RARE)

@@ -1,4 +1,4 @@
-"""What a run of the engine in virtual time must not leave behind is seen."""
+"""A run in virtual time detects hidden errors, leaked tasks and a logged password."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -33,12 +33,12 @@ async def log_exception(_loop: MeasuredLoop) -> None:
 
 
 async def fail_in_callback(loop: MeasuredLoop) -> None:
-    """Raise where nothing but the event loop sees it."""
+    """Raise in a callback, where only the event loop handles it."""
     loop.call_soon([].pop)
 
 
 async def leave_task(loop: MeasuredLoop) -> None:
-    """Begin something that does not end."""
+    """Start a task that does not end."""
 
     async def planted() -> None:
         await asyncio.sleep(1e6)
@@ -63,18 +63,18 @@ async def fail(_loop: MeasuredLoop) -> None:
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
-def test_fault_is_seen(
+def test_fault_is_detected(
     main: Callable[[MeasuredLoop], Coroutine[Any, Any, None]],
     error: type[Exception],
     text: str,
 ) -> None:
-    """Whatever hides it."""
+    """The fault is raised even if the engine hides it."""
     with pytest.raises(error, match=text):
         run_in_virtual_time(main, debug=True)
 
 
-def test_time_passes_at_once() -> None:
-    """An hour of waiting is no step."""
+def test_waiting_takes_no_time() -> None:
+    """An hour of waiting does not count as a step."""
 
     async def main(loop: MeasuredLoop) -> None:
         began = loop.time()
@@ -84,8 +84,8 @@ def test_time_passes_at_once() -> None:
     run_in_virtual_time(main)
 
 
-def test_work_in_a_thread_is_done_and_is_no_part_of_the_turn() -> None:
-    """Its result and its errors arrive as from a thread."""
+def test_work_in_a_thread_is_not_part_of_the_turn() -> None:
+    """Its result and its exceptions are passed on as from a thread."""
 
     async def main(loop: MeasuredLoop) -> None:
         assert await asyncio.to_thread(sum, [1, 2]) == 3

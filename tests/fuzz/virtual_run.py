@@ -1,4 +1,4 @@
-"""The engine in virtual time, with an eye on all that must not happen in it."""
+"""Run the engine in virtual time and check for hidden errors, leaks and leftover tasks."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
@@ -28,40 +28,40 @@ _LOGGER: Final = logging.getLogger("custom_components.imap_push")
 
 @dataclass
 class Listener:
-    """Keeps the mail that arrives."""
+    """Stores the mail that arrives."""
 
     arrivals: list[Arrival] = field(default_factory=list)
 
     def state_changed(self, state: AccountState) -> None:
-        """Take the account's new state."""
+        """Ignore the state."""
 
     async def mail_arrived(self, arrival: Arrival) -> None:
-        """Keep a mail."""
+        """Store a mail."""
         self.arrivals.append(arrival)
 
     def mark_moved(self, folder: str, mark: Mark) -> None:
-        """Take the mark."""
+        """Ignore the mark."""
 
     def login_refused(self) -> None:
-        """Do not change the password."""
+        """Ignore it; the password does not change."""
 
     def alerted(self, text: str) -> None:
-        """Take a server's alert."""
+        """Check an alert of the server."""
         if SECRET in text:
             raise Violation("the password is in an alert")
 
     def pipelining_failed(self) -> None:
-        """Keep pipelining for the next watcher."""
+        """Ignore it; the next watcher uses pipelining again."""
 
 
 def run_in_virtual_time(
     main: Callable[[MeasuredLoop], Coroutine[Any, Any, None]], *, debug: bool = False
 ) -> float:
-    """Run the engine; raise for an error that it hides, logs or leaves behind.
+    """Run the engine; raise for errors that it hides or logs, and for tasks that it leaves.
 
-    Returns the CPU seconds of the longest turn of the event loop, or 0 where `debug` has
-    every line logged, which takes its time. Chance in the engine, such as the jitter of its
-    back-off, is the same each time.
+    Returns the CPU seconds of the longest turn of the event loop, or 0 with `debug`, because
+    logging every line is slow. Random numbers in the engine, for example the jitter of its
+    back-off, are the same each time.
     """
     random.seed(0)
     loop = MeasuredLoop()
@@ -74,7 +74,7 @@ def run_in_virtual_time(
             failures.append(error)
         finally:
             asyncio.set_event_loop(None)
-    # What is hidden is more likely the reason than what was seen of it.
+    # A hidden error is more likely the cause than an error that is its consequence.
     for problem in (*hidden, *log.problems, *loop.problems, *failures):
         raise problem if isinstance(problem, Exception) else Violation(problem)
     return 0.0 if debug else loop.watch.longest
@@ -94,7 +94,7 @@ async def _to_the_end(main: Coroutine[Any, Any, None]) -> None:
 
 
 class _Log(logging.Handler):
-    """Keeps errors, and lines that must not be there."""
+    """Records errors and lines that contain the password."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -113,7 +113,7 @@ class _Log(logging.Handler):
 
 @contextlib.contextmanager
 def _log(*, debug: bool) -> Iterator[_Log]:
-    """Take all that the integration logs."""
+    """Capture the log of the integration."""
     handler = _Log()
     before = _LOGGER.level, _LOGGER.propagate
     _LOGGER.addHandler(handler)
@@ -129,7 +129,7 @@ def _log(*, debug: bool) -> Iterator[_Log]:
 
 @contextlib.contextmanager
 def hidden_errors() -> Iterator[list[Exception]]:
-    """Collect unexpected errors that the protocol turns into an end of the connection."""
+    """Collect unexpected exceptions that the protocol turns into an end of the connection."""
     errors: list[Exception] = []
     fail = PushProtocol.fail
 

@@ -20,8 +20,8 @@ ARGUMENTS: Final = (
     "--disable-sync",
 )
 TIMEOUT_MILLISECONDS: Final = 60_000
-# How long the frontend goes on moving after its data has arrived.
-SETTLE_MILLISECONDS: Final = 400
+# How long animations of the frontend go on after its data has arrived.
+ANIMATION_MILLISECONDS: Final = 400
 
 
 class Browser(Running):
@@ -37,7 +37,7 @@ class Browser(Running):
         height: int = 800,
         dark: bool = False,
     ) -> None:
-        """Log in to the Home Assistant at `url`; put screenshots into a folder."""
+        """Log in to the Home Assistant at `url`; save screenshots in a folder."""
         self._url = url
         self._token = token
         self._screenshots = screenshots
@@ -47,17 +47,17 @@ class Browser(Running):
 
     @staticmethod
     def available() -> bool:
-        """Say whether a Chromium is installed."""
+        """Return whether a Chromium is installed."""
         return program() is not None
 
     @property
     def page(self) -> Page:
-        """Return the page, for everything that Playwright can do with it."""
+        """Return the Playwright page."""
         return self._page
 
     @override
     async def start(self) -> None:
-        """Start Chromium with an empty profile and a page that has the token."""
+        """Start Chromium with an empty profile and a page that is logged in."""
         self._playwright: Playwright = await async_playwright().start()
         self._chromium: Chromium = await self._playwright.chromium.launch(
             executable_path=program(), args=ARGUMENTS
@@ -74,24 +74,24 @@ class Browser(Running):
 
     @override
     async def stop(self) -> None:
-        """End Chromium."""
+        """Stop Chromium."""
         await self._chromium.close()
         await self._playwright.stop()
 
     async def open(self, path: str) -> None:
-        """Show a page of the frontend, such as `/config/integrations`."""
+        """Open a page of the frontend, for example `/config/integrations`."""
         await self._page.goto(f"{self._url}{path}")
         await self._page.locator("home-assistant-main").wait_for()
 
-    async def settle(self) -> None:
-        """Wait until the page has loaded and stopped moving."""
-        # The websocket does not count as a load.
+    async def wait_until_still(self) -> None:
+        """Wait until the page has loaded and its animations have ended."""
+        # An open websocket does not prevent this state.
         await self._page.wait_for_load_state("networkidle")
-        await self._page.wait_for_timeout(SETTLE_MILLISECONDS)
+        await self._page.wait_for_timeout(ANIMATION_MILLISECONDS)
 
     async def screenshot(self, name: str) -> Path:
-        """Save what is seen as NAME.png once it has stopped moving, and return where."""
-        await self.settle()
+        """Save a screenshot as NAME.png after animations have ended, and return its path."""
+        await self.wait_until_still()
         self._screenshots.mkdir(parents=True, exist_ok=True)
         path = self._screenshots / f"{name}.png"
         await self._page.screenshot(path=path)
@@ -99,7 +99,7 @@ class Browser(Running):
 
 
 def program() -> str | None:
-    """Return where Chromium is."""
+    """Return the path of Chromium, None if it is not installed."""
     return next(filter(None, map(shutil.which, PROGRAMS)), None)
 
 

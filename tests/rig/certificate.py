@@ -30,11 +30,11 @@ class Certificate:
         return hashlib.sha256(der).hexdigest()
 
     def client_context(self) -> ssl.SSLContext:
-        """Return a context that trusts this CA and nothing else."""
+        """Return a context that trusts only this CA."""
         return ssl.create_default_context(cafile=self.ca)
 
     def server_context(self) -> ssl.SSLContext:
-        """Return a context for a server that shows this certificate."""
+        """Return a context for a server with this certificate."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.cert, self.key)
         return context
@@ -50,10 +50,10 @@ def make_certificate(
 ) -> Certificate:
     """Write a new CA and a certificate for `host` into `folder`.
 
-    A certificate for localhost also holds for 127.0.0.1; one for another host
-    holds for that host only, so a client that connects to loopback refuses it.
-    One that is signed by itself is not signed by the CA. What is made at home has no
-    extension but those that nobody can do without.
+    A certificate for localhost is also valid for 127.0.0.1. One for another host is valid only
+    for that host, so a client that connects to loopback rejects it. A self-signed one is not
+    signed by the CA. With `made_at_home`, the certificates have only the required extensions, like
+    many private ones.
     """
     end = datetime.now(UTC) + timedelta(days=-1 if expired else 30)
     ca_key = ec.generate_private_key(ec.SECP256R1())
@@ -77,7 +77,7 @@ def make_certificate(
 def _sign_ca(
     key: ec.EllipticCurvePrivateKey, *, made_at_home: bool
 ) -> x509.Certificate:
-    """Return a CA's certificate, signed by itself."""
+    """Return the self-signed certificate of a CA."""
     name = _name("IMAP Push test CA")
     end = datetime.now(UTC) + timedelta(days=30)
     builder = _builder(name, name, key.public_key(), end).add_extension(
@@ -91,7 +91,7 @@ def _sign_ca(
 
 
 def _name(common_name: str) -> x509.Name:
-    """Return a distinguished name with nothing but a common name."""
+    """Return a distinguished name with only a common name."""
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
 
 
@@ -101,7 +101,7 @@ def _builder(
     public_key: ec.EllipticCurvePublicKey,
     end: datetime,
 ) -> x509.CertificateBuilder:
-    """Return a certificate that began 60 days before its end."""
+    """Return a builder for a certificate that is valid for 60 days until `end`."""
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -114,7 +114,7 @@ def _builder(
 
 
 def _alternative_names(host: str) -> x509.SubjectAlternativeName:
-    """Return the names that the certificate of `host` holds for."""
+    """Return the names for which the certificate of `host` is valid."""
     names: list[x509.GeneralName] = [x509.DNSName(host)]
     if host == "localhost":
         names.append(x509.IPAddress(ip_address(LOOPBACK)))
@@ -122,7 +122,7 @@ def _alternative_names(host: str) -> x509.SubjectAlternativeName:
 
 
 def _ca_usage() -> x509.KeyUsage:
-    """Return the key usage that Python 3.13 and later ask of a CA."""
+    """Return the key usage that Python 3.13 and later require for a CA."""
     return x509.KeyUsage(
         key_cert_sign=True,
         crl_sign=True,
@@ -137,14 +137,14 @@ def _ca_usage() -> x509.KeyUsage:
 
 
 def _key_id(ca_key: ec.EllipticCurvePrivateKey) -> x509.SubjectKeyIdentifier:
-    """Return the CA's name for its own key."""
+    """Return the subject key identifier of the CA."""
     return x509.SubjectKeyIdentifier.from_public_key(ca_key.public_key())
 
 
 def _authority_key_id(
     ca_key: ec.EllipticCurvePrivateKey,
 ) -> x509.AuthorityKeyIdentifier:
-    """Return the pointer from a certificate to the CA's key."""
+    """Return the authority key identifier, which refers to the CA's key."""
     return x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key())
 
 

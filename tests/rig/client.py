@@ -20,7 +20,7 @@ class CallError(Exception):
 
 
 class Client:
-    """One authenticated websocket connection, and REST beside it."""
+    """An authenticated websocket connection, and REST requests with the same token."""
 
     def __init__(self, url: str, token: str) -> None:
         """Talk to the Home Assistant at `url` with an access token."""
@@ -60,17 +60,17 @@ class Client:
         self._reader = asyncio.create_task(self._read())
 
     async def close(self) -> None:
-        """Close the websocket; who waits for an answer or an event is told."""
+        """Close the websocket; pending calls and queues end with an exception."""
         await self._socket.close()
         await self._reader
         await self._session.close()
 
     async def call(self, command: str, **payload: Any) -> Any:
-        """Run a websocket command and return its result."""
+        """Send a websocket command and return its result."""
         return await self._send(next(self._ids), command, payload)
 
     async def subscribe(self, command: str, **payload: Any) -> asyncio.Queue[Json]:
-        """Run a subscribing command and return the queue of what it sends."""
+        """Send a command that subscribes and return the queue of its events."""
         number = next(self._ids)
         queue = self._queues[number] = asyncio.Queue()
         await self._send(number, command, payload)
@@ -85,7 +85,7 @@ class Client:
         return {state["entity_id"]: state for state in await self.call("get_states")}
 
     async def get_state(self, entity_id: str) -> Json | None:
-        """Return the state of an entity, None where there is no such entity."""
+        """Return the state of an entity, None if it does not exist."""
         return (await self.states()).get(entity_id)
 
     async def call_service(
@@ -97,7 +97,7 @@ class Client:
         target: Json | None = None,
         return_response: bool = False,
     ) -> Json | None:
-        """Run an action; return its response data where it was asked for."""
+        """Run an action; return its response data if `return_response` is true."""
         result: Json = await self.call(
             "call_service",
             domain=domain,
@@ -124,7 +124,7 @@ class Client:
         await self.rest("DELETE", f"/api/config/config_entries/entry/{entry_id}")
 
     async def start_flow(self, domain: str, **context: Any) -> Json:
-        """Start a config flow; `entry_id` given, it reconfigures that entry."""
+        """Start a config flow; with `entry_id`, reconfigure that entry."""
         return await self._step(FLOWS, {"handler": domain, **context})
 
     async def configure_flow(self, flow_id: str, user_input: Json) -> Json:
@@ -142,7 +142,7 @@ class Client:
     async def start_subentry_flow(
         self, entry_id: str, subentry_type: str, **context: Any
     ) -> Json:
-        """Start a subentry flow; `subentry_id` given, it reconfigures that one."""
+        """Start a subentry flow; with `subentry_id`, reconfigure that subentry."""
         handler = [entry_id, subentry_type]
         return await self._step(SUBENTRY_FLOWS, {"handler": handler, **context})
 
@@ -151,7 +151,7 @@ class Client:
         return await self._step(f"{SUBENTRY_FLOWS}/{flow_id}", user_input)
 
     async def rest(self, method: str, path: str, body: Any = None) -> Any:
-        """Call the REST interface and return the decoded answer."""
+        """Send a REST request and return the decoded response."""
         async with self._session.request(method, path, json=body) as response:
             if response.status >= 400:
                 text = await response.text()
@@ -159,7 +159,7 @@ class Client:
             return await response.json()
 
     async def _step(self, path: str, body: Json) -> Json:
-        """Send a flow on and return where it is: a form, an entry, an abort."""
+        """Send user input and return the flow result: a form, an entry or an abort."""
         result: Json = await self.rest("POST", path, body)
         return result
 
@@ -175,18 +175,18 @@ class Client:
             del self._pending[number]
 
     async def _read(self) -> None:
-        """Hand every message on, until the connection ends."""
+        """Dispatch messages until the connection ends."""
         async for message in self._socket:
             if message.type is WSMsgType.TEXT:
-                self._hand_on(message.json())
+                self._dispatch(message.json())
         for future in self._pending.values():
             if not future.done():
                 future.set_exception(CallError("the connection has ended"))
         for queue in self._queues.values():
             queue.shutdown()
 
-    def _hand_on(self, message: Json) -> None:
-        """Give a result to its call, an event to its queue."""
+    def _dispatch(self, message: Json) -> None:
+        """Pass a result to its call, an event to its queue."""
         number = message["id"]
         if message["type"] == "event" and number in self._queues:
             self._queues[number].put_nowait(message["event"])
@@ -199,7 +199,7 @@ class Client:
 
 
 async def _authenticate(socket: ClientWebSocketResponse, token: str) -> None:
-    """Answer the server's demand for a token."""
+    """Send the token that the server requires."""
     await socket.receive_json()
     await socket.send_json({"type": "auth", "access_token": token})
     answer = await socket.receive_json()

@@ -1,19 +1,19 @@
-"""What makes a distant server out of a near one."""
+"""A queue that simulates network latency."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 import time
 from typing import Final
 
-# Bounds what waits where a client is slower than its server.
-MOST_CHUNKS: Final = 1024
+# Limit for a client that is slower than its server.
+MAX_CHUNKS: Final = 1024
 
 
 class DelayLine:
-    """Hands chunks on in order, each so many seconds after it came.
+    """Returns chunks in order, each `delay` seconds after it was put in.
 
-    Chunks wait side by side, as they travel on a wire: one that comes while another one
-    waits is not held back for both. An empty chunk is the end.
+    The delays overlap, as on a network: a chunk does not wait longer because of the chunks
+    before it. An empty chunk marks the end.
     """
 
     def __init__(
@@ -23,14 +23,14 @@ class DelayLine:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
-        """Ask for the delay whenever a chunk comes: it may change."""
+        """Call `delay` for each chunk, so that it can change."""
         self._delay = delay
         self._clock = clock
         self._sleep = sleep
-        self._chunks: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(MOST_CHUNKS)
+        self._chunks: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(MAX_CHUNKS)
 
     async def put(self, chunk: bytes) -> None:
-        """Take a chunk that came now."""
+        """Add a chunk that arrives now."""
         await self._chunks.put((self._clock() + self._delay(), chunk))
 
     async def get(self) -> bytes:

@@ -27,8 +27,8 @@ START_SECONDS: Final = 20.0
 STOP_SECONDS: Final = 10.0
 PR_SET_CHILD_SUBREAPER: Final = 36
 
-# What Dovecot 2.3 offers by itself. `imap_capability` takes only a whole list
-# where something is to be left out.
+# The default capabilities of Dovecot 2.3. To leave one out, `imap_capability` needs the complete
+# list of the others.
 CAPABILITIES: Final = (
     "IMAP4rev1 SASL-IR LOGIN-REFERRALS ID ENABLE IDLE SORT SORT=DISPLAY "
     "THREAD=REFERENCES THREAD=REFS THREAD=ORDEREDSUBJECT MULTIAPPEND URL-PARTIAL "
@@ -62,7 +62,7 @@ lmtp_save_to_detail_mailbox = yes
 lda_mailbox_autocreate = yes
 lda_mailbox_autosubscribe = yes
 {capability}
-# A refused login must not slow down the logins that follow it.
+# A refused login must not delay the following logins.
 service anvil {{
   unix_listener anvil-auth-penalty {{
     mode = 0
@@ -105,7 +105,7 @@ service stats {{
 """
 
 
-# Tokens are looked up at an authorisation server (RFC 7662), for these mechanisms only.
+# Tokens are checked by an authorization server (RFC 7662), for these mechanisms only.
 OAUTH2: Final = """\
 auth_mechanisms = plain login scram-sha-256 xoauth2 oauthbearer
 passdb {{
@@ -125,11 +125,11 @@ timeout_msecs = 1000
 
 
 class Dovecot:
-    """A Dovecot with a folder and ports of its own, which survive a restart.
+    """A Dovecot with its own folder and ports, which stay the same after a restart.
 
-    The folder is a short temporary one: Unix sockets allow only 107 characters,
-    and a Dovecot started by root reads mail as another user, who has to get in.
-    Mail to user+Work@example.org goes to the folder Work, made when first needed.
+    The folder has a short path, because paths of Unix sockets have at most 107 characters, and
+    other users can enter it, because a Dovecot started by root reads mail as another user.
+    Mail to user+Work@example.org goes to the folder Work, which is created on demand.
     """
 
     def __init__(
@@ -141,10 +141,10 @@ class Dovecot:
         settings: str = "",
         introspection: str = "",
     ) -> None:
-        """Serve `users` (name to password), leaving out the capabilities `without`.
+        """Serve `users` (name to password) without the capabilities `without`.
 
-        `settings` are added at the end of Dovecot's configuration, and win. `introspection` is
-        the URL at which tokens are looked up; without it none is taken.
+        `settings` are added at the end of Dovecot's configuration and take precedence.
+        `introspection` is the URL that checks tokens; without it, tokens are not accepted.
         """
         self.imap_port = free_port()
         self.imaps_port = free_port()
@@ -160,12 +160,12 @@ class Dovecot:
 
     @staticmethod
     def available() -> bool:
-        """Say whether a Dovecot 2.3 with LMTP is installed."""
+        """Return whether a Dovecot 2.3 with LMTP is installed."""
         return _program() is not None and Dovecot.version().startswith("2.3.")
 
     @staticmethod
     def version() -> str:
-        """Return the version of the Dovecot that is installed."""
+        """Return the version of the installed Dovecot."""
         program = _program()
         assert program, "Dovecot is not installed"
         return subprocess.check_output([program, "--version"], text=True).strip()
@@ -186,12 +186,12 @@ class Dovecot:
 
     @property
     def log(self) -> str:
-        """Everything that Dovecot has logged."""
+        """Return everything that Dovecot has logged."""
         path = self.folder / "dovecot.log"
         return path.read_text(errors="replace") if path.exists() else ""
 
     def start(self) -> None:
-        """Start, and return as soon as IMAP greets and LMTP accepts."""
+        """Start, and return when IMAP and LMTP send a greeting."""
         program = _program()
         assert program, "Dovecot is not installed"
         self._process = subprocess.Popen(
@@ -209,7 +209,7 @@ class Dovecot:
             time.sleep(0.02)
 
     def stop(self) -> None:
-        """End Dovecot and every connection in an orderly way."""
+        """Stop Dovecot and every connection in an orderly way."""
         if self._process is None:
             return
         with _adopting_orphans():
@@ -219,32 +219,32 @@ class Dovecot:
             self.kill()
 
     def kill(self) -> None:
-        """Kill every process of this Dovecot at once, without a word to clients."""
+        """Kill every process of this Dovecot, without BYE to clients."""
         if self._process is None:
             return
         with _adopting_orphans():
-            # All children stay in the process group that start() made.
+            # All children stay in the process group that start() created.
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
-            _bury(self._process.pid)
+            _wait_for_group(self._process.pid)
         self._process = None
-        # Dovecot would wait two minutes for a lock of which nobody can tell that it is forgotten.
+        # Dovecot would wait two minutes for a lock of a process that was killed.
         for lock in self.folder.glob("mail/**/dovecot-uidlist.lock"):
             lock.unlink()
 
     def set_password(self, user: str, password: str) -> None:
-        """Give a user another password; who is logged in stays so."""
+        """Change a user's password; open sessions continue."""
         path = self.folder / "users"
         users = dict(line.split(":") for line in path.read_text().splitlines())
         path.write_text(_user_list({**users, user: password}))
 
     def give(self, path: Path) -> None:
-        """Make a file or folder belong to the user that reads and writes mail."""
+        """Change the owner of a path to the user that reads and writes mail."""
         shutil.chown(path, self._owner.mail_user, self._owner.mail_group)
 
     def close(self) -> None:
-        """Kill it, which unlike an orderly end takes no second, and remove all its mail."""
+        """Kill it, which is a second faster than an orderly end, and remove all its mail."""
         self.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -255,7 +255,7 @@ class Dovecot:
         without: tuple[str, ...],
         settings: str,
     ) -> None:
-        """Write the configuration, the list of users and an empty mail store."""
+        """Write the configuration and the list of users, and create an empty mail store."""
         owner = self._owner
         mail = self.folder / "mail"
         mail.mkdir()
@@ -282,7 +282,7 @@ class Dovecot:
 
 @dataclass(frozen=True)
 class _Owner:
-    """Who runs what. Root gives every part its own user; others have only themselves."""
+    """Users of Dovecot's parts: different ones if root starts it, otherwise the own user."""
 
     internal_user: str
     internal_group: str
@@ -293,7 +293,7 @@ class _Owner:
 
     @classmethod
     def of_this_process(cls) -> Self:
-        """Return what fits the user that runs this process."""
+        """Return the users for a Dovecot that this process starts."""
         if os.geteuid() == 0:
             return cls("dovecot", "dovecot", "dovenull", "mail", "mail", "")
         user, group = getpass.getuser(), grp.getgrgid(os.getegid()).gr_name
@@ -302,9 +302,9 @@ class _Owner:
 
 @contextlib.contextmanager
 def _adopting_orphans() -> Iterator[None]:
-    """Be the parent of processes whose own one ends meanwhile (prctl(2)), where Linux lets us.
+    """Become the parent of processes whose parent ends (prctl(2), Linux only).
 
-    Not for longer: whoever else's end nobody waits for would stay a zombie of ours.
+    Only while Dovecot ends: other orphans would become zombies, because we do not wait for them.
     """
     if sys.platform != "linux":
         yield
@@ -317,25 +317,25 @@ def _adopting_orphans() -> Iterator[None]:
         set_option(PR_SET_CHILD_SUBREAPER, 0)
 
 
-def _bury(group: int) -> None:
-    """Wait until all of a process group have ended: their ports and sockets are free then."""
+def _wait_for_group(group: int) -> None:
+    """Wait until all processes of a group have ended, so that their ports are free."""
     with contextlib.suppress(ChildProcessError):
         while True:
             os.waitpid(-group, 0)
 
 
 def _user_list(users: dict[str, str]) -> str:
-    """Return what Dovecot reads at every login."""
+    """Return the passwd-file that Dovecot reads at every login."""
     return "".join(f"{name}:{password}\n" for name, password in users.items())
 
 
 def _program() -> str | None:
-    """Return where Dovecot is; sbin is not on every user's PATH."""
+    """Return the path of Dovecot; sbin is not on every user's PATH."""
     return shutil.which("dovecot", path=f"{os.environ['PATH']}:/usr/sbin")
 
 
 def _greets(port: int) -> bool:
-    """Say whether a server on this port accepts and sends a greeting."""
+    """Return whether a server on this port accepts a connection and sends a greeting."""
     try:
         with socket.create_connection((LOOPBACK, port), timeout=1) as connection:
             connection.settimeout(5)

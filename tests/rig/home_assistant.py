@@ -39,28 +39,28 @@ homeassistant:
 config:
 """
 
-# The steps that would set up weather and radio and reach for the internet.
+# The onboarding steps that would set up weather and radio and use the internet.
 SKIPPED_STEPS: Final = ["core_config", "analytics", "integration"]
 
-# What any minimal installation logs: a part of the line, and why it is there.
+# Warnings of any minimal installation: a part of the line, and the reason.
 KNOWN_WARNINGS: Final = (
-    ("zlib_ng and isal are not available", "isal is not installed: slower, no harm"),
-    ("[haffmpeg.", "the program ffmpeg is not installed; text-to-speech looks for it"),
-    ("Error loading libturbojpeg", "the library is not installed; cameras look for it"),
+    ("zlib_ng and isal are not available", "isal is not installed: only slower"),
+    ("[haffmpeg.", "the program ffmpeg is not installed; text-to-speech uses it"),
+    ("Error loading libturbojpeg", "the library is not installed; cameras use it"),
     (
         "custom integration imap_push which has not been tested by Home Assistant",
-        "said of every custom integration",
+        "logged for every custom integration",
     ),
 )
 PROBLEM: Final = re.compile(r"^\S+ \S+ (WARNING|ERROR|CRITICAL) \(")
 
 
 class StartError(Exception):
-    """Home Assistant ended before it had started."""
+    """Home Assistant ended during its start."""
 
 
 class HomeAssistant(Running):
-    """A Home Assistant whose folder, port and user outlast stop() and start()."""
+    """A Home Assistant that keeps its folder, port and user after stop() and start()."""
 
     def __init__(
         self,
@@ -71,9 +71,9 @@ class HomeAssistant(Running):
         configuration: str = "",
         ca: Path | None = None,
     ) -> None:
-        """Use `folder`, adding `configuration` (YAML) to what every one needs.
+        """Use `folder`, and add `configuration` (YAML) to the common configuration.
 
-        Where `ca` is given, it is the only authority that is trusted.
+        If `ca` is given, only this authority is trusted.
         """
         self.folder = folder
         self.port = port or free_port()
@@ -94,12 +94,12 @@ class HomeAssistant(Running):
 
     @property
     def is_running(self) -> bool:
-        """Return whether start() has done its work, and nobody stopped it since."""
+        """Return whether start() has completed and stop() or kill() was not called after it."""
         return self._client is not None
 
     @property
     def pid(self) -> int:
-        """Return the number of the process."""
+        """Return the process ID."""
         assert self._process is not None, "not started"
         return self._process.pid
 
@@ -110,16 +110,16 @@ class HomeAssistant(Running):
 
     @property
     def log_path(self) -> Path:
-        """Return where the console output goes, traces of crashes included."""
+        """Return the file of the console output, including tracebacks."""
         return self.folder / "console.log"
 
     @property
     def log(self) -> str:
-        """Return all that was logged, by every run in this folder."""
+        """Return the log of all runs in this folder."""
         return self.log_path.read_text(errors="replace")
 
     def warnings(self) -> list[str]:
-        """Return the logged warnings and errors that are not known ones."""
+        """Return the logged warnings and errors except the known ones."""
         return [
             line
             for line in self.log.splitlines()
@@ -129,10 +129,10 @@ class HomeAssistant(Running):
 
     @override
     async def start(self) -> None:
-        """Start, and return when all is set up and the client is connected.
+        """Start, and return when setup is complete and the client is connected.
 
-        The first start of an installation installs what Home Assistant's own
-        integrations require, which takes some minutes on a slow line.
+        The first start of an installation installs the requirements of Home Assistant's
+        integrations, which takes minutes on a slow network.
         """
         self._write_files()
         await self._run()
@@ -146,12 +146,12 @@ class HomeAssistant(Running):
                 self._client = client
                 await self._until_it_runs()
         except BaseException:
-            await self._give_up()
+            await self._end_start()
             raise
 
     @override
     async def stop(self) -> int:
-        """Ask Home Assistant to end, wait for it and return its exit code."""
+        """Stop Home Assistant with SIGTERM and return its exit code."""
         if self._process is None:
             return 0
         await self._disconnect()
@@ -167,7 +167,7 @@ class HomeAssistant(Running):
         return code
 
     async def kill(self) -> None:
-        """End Home Assistant at once, as a power cut does."""
+        """Kill Home Assistant with SIGKILL, like a power cut."""
         if self._process is None:
             return
         with contextlib.suppress(ProcessLookupError):
@@ -178,34 +178,31 @@ class HomeAssistant(Running):
 
     @property
     def _token_path(self) -> Path:
-        """Return where the token is kept for the next start."""
+        """Return the file that keeps the token for the next start."""
         return self.folder / ".rig_token"
 
     def _write_files(self) -> None:
-        """Write the configuration and put the integration in place."""
+        """Write the configuration and link the integration."""
         storage = self.folder / ".storage"
         components = self.folder / "custom_components"
         storage.mkdir(parents=True, exist_ok=True)
         components.mkdir(exist_ok=True)
-        # Not /media, which every Home Assistant in a container writes to.
+        # Not /media, the default in a container, which several Home Assistants would share.
         media = self.folder / "media"
         media.mkdir(exist_ok=True)
         (self.folder / "configuration.yaml").write_text(
             CONFIGURATION.format(media=media) + self._configuration
         )
         link = components / INTEGRATION.name
-        link.unlink(missing_ok=True)  # It may be of a checkout that was moved.
+        link.unlink(missing_ok=True)  # It may point to a checkout that was moved.
         link.symlink_to(INTEGRATION)
-        _store_once(storage, "onboarding", 4, {"done": SKIPPED_STEPS})
-        # Settings out of YAML would be on trial, and taken back after five minutes.
+        _store_if_missing(storage, "onboarding", 4, {"done": SKIPPED_STEPS})
+        # HTTP settings in YAML would be reverted after five minutes without confirmation.
         server = {"server_host": [LOOPBACK], "server_port": self.port}
-        _store_once(storage, "http", 1, server)
+        _store_if_missing(storage, "http", 1, server)
 
     async def _run(self) -> None:
-        """Start the process in a process group of its own.
-
-        It works in its folder: custom components in the caller's would hide its own.
-        """
+        """Start the process in its own process group."""
         with self.log_path.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 self._python,
@@ -214,8 +211,8 @@ class HomeAssistant(Running):
                 stdout=log,
                 stderr=log,
                 env=self._environment,
-                # A folder of that name where Python starts hides this one's
-                # `custom_components`.
+                # A folder `custom_components` in the working directory would hide the one in
+                # the configuration folder.
                 cwd=self.folder,
                 start_new_session=True,
             )
@@ -232,13 +229,13 @@ class HomeAssistant(Running):
                 await asyncio.sleep(0.1)
 
     async def _until_it_runs(self) -> None:
-        """Wait for the end of the start-up."""
+        """Wait until Home Assistant reports that it is running."""
         while (await self.client.call("get_config"))["state"] != "RUNNING":
             self._check_alive()
             await asyncio.sleep(0.05)
 
     async def _create_user(self) -> None:
-        """Do the onboarding and keep a long-lived token."""
+        """Do the onboarding and store a long-lived token."""
         client_id = f"{self.url}/"
         user = {"name": "Demo", "username": USERNAME, "password": PASSWORD}
         async with ClientSession(self.url) as session:
@@ -258,15 +255,15 @@ class HomeAssistant(Running):
         self._token_path.write_text(token)
 
     def _check_alive(self) -> None:
-        """Raise where the process has ended by itself."""
+        """Raise StartError if the process has ended."""
         assert self._process is not None
         if self._process.returncode is not None:
             raise StartError(f"Home Assistant did not start:\n{self.log}")
 
-    async def _give_up(self) -> None:
-        """End a start-up, but let it finish a package that it is just installing.
+    async def _end_start(self) -> None:
+        """End a process that is starting, but give it time to finish installing a package.
 
-        Half a package in the environment would be taken for a whole one for ever.
+        An incomplete package in the environment would count as installed from then on.
         """
         assert self._process is not None
         with contextlib.suppress(ProcessLookupError, TimeoutError):
@@ -284,8 +281,10 @@ class HomeAssistant(Running):
             self._client = None
 
 
-def _store_once(storage: Path, key: str, version: int, data: dict[str, Any]) -> None:
-    """Write what Home Assistant finds in its storage at its very first start."""
+def _store_if_missing(
+    storage: Path, key: str, version: int, data: dict[str, Any]
+) -> None:
+    """Write a storage file, if it does not exist yet."""
     path = storage / key
     if not path.exists():
         content = {"version": version, "minor_version": 1, "key": key, "data": data}
@@ -293,17 +292,17 @@ def _store_once(storage: Path, key: str, version: int, data: dict[str, Any]) -> 
 
 
 def _compiler_flags() -> dict[str, str]:
-    """Return where the headers of a Python are that was unpacked into a folder.
+    """Return compiler flags for a Python that scripts/setup unpacked into a folder.
 
-    Home Assistant compiles two of its requirements when it first starts, and
-    Debian's pyconfig.h includes a file that lies beside the folder of headers.
+    Home Assistant compiles two of its requirements at its first start, and Debian's pyconfig.h
+    includes a file from the parent of the include folder.
     """
     flags = f"-idirafter {Path(sysconfig.get_path('include')).parent}"
     return {"CFLAGS": flags, "CXXFLAGS": flags}
 
 
 async def _post(session: ClientSession, path: str, **body: Any) -> dict[str, Any]:
-    """Send a POST request and return the decoded answer."""
+    """Send a POST request and return the decoded response."""
     async with session.post(path, **body) as response:
         response.raise_for_status()
         answer: dict[str, Any] = await response.json()

@@ -1,4 +1,4 @@
-"""The light server's side of one connection."""
+"""The server side of a connection to LightServer."""
 
 import asyncio
 from collections import Counter
@@ -18,26 +18,26 @@ _QUOTED: Final = re.compile(rb'"([^"]*)"')
 
 
 class Pipelining(Enum):
-    """What becomes of commands that come behind another in one write."""
+    """What happens to commands that follow another one in the same write."""
 
-    STANDS = auto()
+    SUPPORTED = auto()
     ANSWERS_BAD = auto()
     HANGS_UP = auto()
     FALLS_SILENT = auto()
-    FORGETS_BEHIND_DONE = auto()
+    FORGETS_AFTER_DONE = auto()
 
 
 @dataclass(kw_only=True)
 class Habits:
-    """What a server offers and how it behaves; `limit` is of connections that are logged in.
+    """Capabilities and behavior of a server; `limit` is the number of authenticated connections.
 
-    `twist` gets each command, and returns what it is answered with if not as usual.
+    `twist` gets each command and returns the response lines, None for the usual ones.
     """
 
     capabilities: bytes = CAPABILITIES
     greeting: bytes = b"OK"
     twist: Callable[[bytes], Iterable[bytes] | None] | None = None
-    pipelining: Pipelining = Pipelining.STANDS
+    pipelining: Pipelining = Pipelining.SUPPORTED
     limit: int | None = None
     refuses_idle: bool = False
     refuses_notify: bool = False
@@ -48,7 +48,7 @@ class Habits:
 
 @dataclass(kw_only=True)
 class Store:
-    """What all connections of a server have in common."""
+    """State that all connections of a server share."""
 
     habits: Habits
     folders: dict[bytes, LightFolder]
@@ -57,15 +57,15 @@ class Store:
 
 
 @dataclass(frozen=True)
-class _Wish:
-    """What a client wants to be told without asking (RFC 5465)."""
+class _NotifySpec:
+    """The arguments of NOTIFY SET (RFC 5465)."""
 
-    items: bytes  # of each new mail in the folder that is open
+    items: bytes  # FETCH items for each new mail in the selected folder
     mailboxes: frozenset[bytes]
 
     @classmethod
-    def parse(cls, arguments: bytes) -> _Wish:
-        """Read the arguments of NOTIFY SET."""
+    def parse(cls, arguments: bytes) -> _NotifySpec:
+        """Parse the arguments."""
         selected, mailboxes = _SELECTED.search(arguments), _MAILBOXES.search(arguments)
         assert selected, arguments
         names = _QUOTED.findall(mailboxes[1]) if mailboxes else ()
@@ -73,21 +73,21 @@ class _Wish:
 
 
 class LightClient(asyncio.Protocol):
-    """The server's side of one connection.
+    """The server side of one connection.
 
-    Commands are answered one after the other, however many come in one write.
+    Commands are answered one after the other, even if several come in one write.
     """
 
     def __init__(self, store: Store) -> None:
-        """Serve from this store."""
+        """Serve the folders of this store."""
         self._store = store
         self._buffer = b""
-        self._open: LightFolder | None = None
-        self._told = 0  # mails that the client knows to be in it
-        self._wish: _Wish | None = None
-        self._is_leaving = False
+        self._selected: LightFolder | None = None
+        self._reported_exists = 0  # the last EXISTS that was sent
+        self._notify_spec: _NotifySpec | None = None
+        self._is_closing = False
         self._is_logged_in = False
-        # The rest of a conversation in which the next line is no command.
+        # Tags of commands whose next line is not a command.
         self._tag_of_idle = b""
         self._tag_of_login = b""
 
@@ -110,7 +110,7 @@ class LightClient(asyncio.Protocol):
         answers = list(self._answers(lines))
         if answers:
             self.say(*answers)
-        if self._is_leaving:
+        if self._is_closing:
             self.close()
 
     @property
@@ -119,59 +119,59 @@ class LightClient(asyncio.Protocol):
         return bool(self._tag_of_idle)
 
     def has_open(self, folder: LightFolder) -> bool:
-        """Return whether a folder is the one that is open."""
-        return folder is self._open
+        """Return whether a folder is the selected one."""
+        return folder is self._selected
 
     def say(self, *lines: bytes) -> None:
         """Send lines in one write."""
         self.transport.write(b"".join(line + b"\r\n" for line in lines))
 
     def close(self) -> None:
-        """End the stream (FIN)."""
+        """Close the connection (FIN)."""
         self.transport.close()
 
-    def tell(
+    def send_unsolicited(
         self, folder: LightFolder, lines: Iterable[bytes], mails: Iterable[int] = ()
     ) -> None:
-        """Tell of a change in a folder, and of new mails, if the client is to hear of it."""
-        habits, wish = self._store.habits, self._wish
-        if wish is None:
+        """Send unsolicited responses about a folder, if IDLE or NOTIFY allows it."""
+        habits, spec = self._store.habits, self._notify_spec
+        if spec is None:
             is_silent = habits.is_silent_in_idle or not self.is_idle
         else:
             is_silent = habits.is_silent_in_notify
         if is_silent:
             return
-        if folder is self._open:
-            self._told = folder.exists
-            shown = [uid for uid in mails if wish and uid not in folder.hidden]
-            pushed = (folder.fetched(uid, wish.items) for uid in shown if wish)
+        if folder is self._selected:
+            self._reported_exists = folder.exists
+            shown = [uid for uid in mails if spec and uid not in folder.hidden]
+            pushed = (folder.fetched(uid, spec.items) for uid in shown if spec)
             self.say(*lines, *pushed)
-        elif wish is not None and folder.name in wish.mailboxes:
+        elif spec is not None and folder.name in spec.mailboxes:
             self.say(folder.status())
 
     def overflow(self) -> None:
-        """Give up telling what the client wants to be told (RFC 5465 5.8)."""
-        if self._wish is not None:
-            self._wish = None
+        """End NOTIFY with NOTIFICATIONOVERFLOW (RFC 5465 5.8)."""
+        if self._notify_spec is not None:
+            self._notify_spec = None
             self.say(b"* OK [NOTIFICATIONOVERFLOW] too much")
 
     def _answers(self, lines: list[bytes]) -> Iterator[bytes]:
-        """Yield what the lines of one write are answered with."""
+        """Yield the responses to the lines of one write."""
         for place, line in enumerate(lines):
-            habit = self._store.habits.pipelining if place else Pipelining.STANDS
+            habit = self._store.habits.pipelining if place else Pipelining.SUPPORTED
             match habit:
-                case Pipelining.STANDS:
+                case Pipelining.SUPPORTED:
                     yield from self._answer(line)
                 case Pipelining.ANSWERS_BAD:
                     yield line.split(b" ")[0] + b" BAD one at a time"
                 case Pipelining.HANGS_UP:
-                    self._is_leaving = True
+                    self._is_closing = True
                     return
                 case Pipelining.FALLS_SILENT:
                     return
-                case Pipelining.FORGETS_BEHIND_DONE if lines[0] == b"DONE":
+                case Pipelining.FORGETS_AFTER_DONE if lines[0] == b"DONE":
                     return
-                case Pipelining.FORGETS_BEHIND_DONE:
+                case Pipelining.FORGETS_AFTER_DONE:
                     yield from self._answer(line)
 
     def _answer(self, line: bytes) -> Iterator[bytes]:
@@ -198,7 +198,7 @@ class LightClient(asyncio.Protocol):
             return
         answer = _ANSWERS.get(name.upper())
         if answer is None:
-            yield tag + b" BAD what is " + name
+            yield tag + b" BAD unknown command " + name
             return
         yield from answer(self, tag, arguments)
 
@@ -218,16 +218,16 @@ class LightClient(asyncio.Protocol):
         self._is_logged_in = True
         yield tag + b" OK [CAPABILITY %b] in" % habits.capabilities
 
-    def _tell_capabilities(self, tag: bytes, _arguments: bytes) -> Iterator[bytes]:
+    def _capability(self, tag: bytes, _arguments: bytes) -> Iterator[bytes]:
         yield b"* CAPABILITY " + self._store.habits.capabilities
         yield tag + b" OK CAPABILITY"
 
     def _examine(self, tag: bytes, arguments: bytes) -> Iterator[bytes]:
-        self._open = folder = self._store.folders.get(arguments.strip(b'"'))
+        self._selected = folder = self._store.folders.get(arguments.strip(b'"'))
         if folder is None:
             yield tag + b" NO [NONEXISTENT] no such folder"
             return
-        self._told = folder.exists
+        self._reported_exists = folder.exists
         yield b"* %d EXISTS" % folder.exists
         yield b"* OK [UIDVALIDITY %d] valid" % folder.uid_validity
         if not self._store.habits.hides_uidnext:
@@ -246,7 +246,7 @@ class LightClient(asyncio.Protocol):
         yield tag + b" OK STATUS"
 
     def _fetch(self, tag: bytes, arguments: bytes) -> Iterator[bytes]:
-        folder, (numbers, _, items) = self._open, arguments.partition(b" ")
+        folder, (numbers, _, items) = self._selected, arguments.partition(b" ")
         if folder is None:
             yield tag + b" BAD no folder is open"
             return
@@ -256,12 +256,12 @@ class LightClient(asyncio.Protocol):
             return
         for uid in uids:
             yield folder.fetched(uid, items)
-        yield from self._news()
+        yield from self._new_exists()
         yield tag + b" OK FETCH"
 
     def _search(self, tag: bytes, arguments: bytes) -> Iterator[bytes]:
-        """Answer with the number of unread mails, or with UIDs, whatever else is asked."""
-        folder, words = self._open, arguments.upper().split()
+        """Yield the number of unread mails or UIDs; other criteria are ignored."""
+        folder, words = self._selected, arguments.upper().split()
         if folder is None:
             yield tag + b" BAD no folder is open"
             return
@@ -273,16 +273,18 @@ class LightClient(asyncio.Protocol):
             if b"UNSEEN" in words:
                 found -= folder.seen
             yield b" ".join((b"* SEARCH", *(b"%d" % uid for uid in sorted(found))))
-        yield from self._news()
+        yield from self._new_exists()
         yield tag + b" OK SEARCH"
 
     def _notify(self, tag: bytes, arguments: bytes) -> Iterator[bytes]:
         if self._store.habits.refuses_notify:
             yield tag + b" NO not for you"
             return
-        self._wish = None if arguments == b"NONE" else _Wish.parse(arguments)
-        if self._wish is not None and arguments.startswith(b"SET STATUS"):
-            folders = map(self._store.folders.get, sorted(self._wish.mailboxes))
+        self._notify_spec = (
+            None if arguments == b"NONE" else _NotifySpec.parse(arguments)
+        )
+        if self._notify_spec is not None and arguments.startswith(b"SET STATUS"):
+            folders = map(self._store.folders.get, sorted(self._notify_spec.mailboxes))
             yield from (folder.status() for folder in folders if folder)
         yield tag + b" OK NOTIFY"
 
@@ -293,26 +295,29 @@ class LightClient(asyncio.Protocol):
         self._tag_of_idle = tag
         yield b"+ idling"
         if not self._store.habits.is_silent_in_idle:
-            yield from self._news()
+            yield from self._new_exists()
 
     def _log_out(self, tag: bytes, _arguments: bytes) -> Iterator[bytes]:
-        self._is_leaving = True
+        self._is_closing = True
         yield b"* BYE see you"
         yield tag + b" OK LOGOUT"
 
     def _do_nothing(self, tag: bytes, _arguments: bytes) -> Iterator[bytes]:
         yield tag + b" OK done"
 
-    def _news(self) -> Iterator[bytes]:
-        """Yield what has come since the client was told how many mails there are."""
-        if self._open is not None and self._told != self._open.exists:
-            self._told = self._open.exists
-            yield b"* %d EXISTS" % self._told
+    def _new_exists(self) -> Iterator[bytes]:
+        """Yield EXISTS if the number of mails has changed since the last one."""
+        if (
+            self._selected is not None
+            and self._reported_exists != self._selected.exists
+        ):
+            self._reported_exists = self._selected.exists
+            yield b"* %d EXISTS" % self._reported_exists
 
 
 _ANSWERS: Final[dict[bytes, Callable[[LightClient, bytes, bytes], Iterator[bytes]]]] = {
     b"AUTHENTICATE": LightClient._log_in,
-    b"CAPABILITY": LightClient._tell_capabilities,
+    b"CAPABILITY": LightClient._capability,
     b"EXAMINE": LightClient._examine,
     b"ID": LightClient._do_nothing,
     b"IDLE": LightClient._idle,

@@ -1,4 +1,4 @@
-"""A folder without weight: a mail is nothing but its number, and none is kept."""
+"""A folder that stores no mail: the content of a mail is computed from its UID."""
 
 from datetime import UTC, datetime, timedelta
 import re
@@ -9,16 +9,16 @@ UID_VALIDITY: Final = 7
 _SECTION: Final = re.compile(rb"BODY\.PEEK(\[[^\]]*\])(?:<(\d+)\.(\d+)>)?")
 _STRUCTURE: Final = b'BODYSTRUCTURE ("text" "plain" NIL NIL NIL "7bit" 10 1)'
 _FIRST_DAY: Final = datetime(2026, 1, 1, tzinfo=UTC)
-# One mail comes in each of so many minutes, then all begins anew: years have four digits.
+# The n-th mail arrives n minutes after the first day, modulo this: years have four digits.
 _MINUTES: Final = 10**9
 
 
 class LightFolder:
-    """A folder; what is told of a mail is made up of the number under which it once came.
+    """A folder; the content of a mail depends only on the number with which it arrived.
 
-    `gone`, `seen`: UIDs that were expunged, or read. `hidden`: those that are announced and not
-    shown yet. `unshowable`: those for which the server refuses a FETCH of more than flags.
-    `text`: what is in each mail.
+    `gone`, `seen`: UIDs of expunged or read mails. `hidden`: UIDs that are announced, but for
+    which FETCH returns only UID and FLAGS. `unshowable`: UIDs for which the server rejects a
+    FETCH with BODY. `text`: the text of each mail.
     """
 
     def __init__(self, name: bytes) -> None:
@@ -36,12 +36,12 @@ class LightFolder:
 
     @property
     def exists(self) -> int:
-        """Return how many mails there are."""
+        """Return the number of mails."""
         return self.last - len(self.gone)
 
     @property
     def unseen(self) -> int:
-        """Return how many of them are unread."""
+        """Return the number of unread mails."""
         return self.exists - len(self.seen - self.gone)
 
     @property
@@ -49,8 +49,8 @@ class LightFolder:
         """Return a number that grows with each change (RFC 7162)."""
         return 1 + sum(map(len, (self.gone, self.seen, self.flagged))) + self.last
 
-    def status(self, asked: bytes = b"MESSAGES UIDNEXT UIDVALIDITY UNSEEN") -> bytes:
-        """Return what STATUS tells of what is asked for."""
+    def status(self, names: bytes = b"MESSAGES UIDNEXT UIDVALIDITY UNSEEN") -> bytes:
+        """Return a STATUS response with these items."""
         numbers = {
             b"HIGHESTMODSEQ": self.modseq,
             b"MESSAGES": self.exists,
@@ -58,11 +58,11 @@ class LightFolder:
             b"UIDVALIDITY": self.uid_validity,
             b"UNSEEN": self.unseen,
         }
-        items = b" ".join(b"%b %d" % (name, numbers[name]) for name in asked.split())
+        items = b" ".join(b"%b %d" % (name, numbers[name]) for name in names.split())
         return b'* STATUS "%b" (%b)' % (self.name, items)
 
     def renumber(self, kept: int) -> None:
-        """Give the last mails UIDs from 1 on, under another UIDVALIDITY; the others are gone."""
+        """Change UIDVALIDITY and keep the last mails, which get UIDs from 1."""
         self._renumbered_by += self.last - kept
         self.last = kept
         self.uid_validity += 1
@@ -70,11 +70,11 @@ class LightFolder:
             uids.clear()
 
     def sequence_number(self, uid: int) -> int:
-        """Return the number of a mail among those that are there."""
+        """Return the message sequence number of a mail."""
         return uid - sum(gone < uid for gone in self.gone)
 
     def uids(self, numbers: bytes) -> list[int]:
-        """Return what a sequence set selects, ascending (RFC 3501 9)."""
+        """Return the existing UIDs in a sequence set, ascending (RFC 3501 9)."""
         last = self.last
         while last in self.gone:
             last -= 1
@@ -85,7 +85,7 @@ class LightFolder:
         return sorted(uids - self.gone)
 
     def fetched(self, uid: int, items: bytes) -> bytes:
-        """Return a FETCH response with the asked for items of a mail."""
+        """Return a FETCH response with these items of a mail."""
         if uid in self.hidden:
             items = b"UID FLAGS"
         number = self.sequence_number(uid)

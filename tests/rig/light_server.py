@@ -1,4 +1,4 @@
-"""An IMAP server without weight: as many mails as asked for, and none of them is kept."""
+"""An IMAP server that computes its mails: any number of them, and none is stored."""
 
 import asyncio
 from typing import override
@@ -11,14 +11,14 @@ from .running import Running
 
 
 class LightServer(Running):
-    """A server with these folders, empty at first, and no other.
+    """A server with folders that are empty at first.
 
-    A mail is nothing but its UID, and what is told of it is made up of that. It listens on a
-    port where it is started, or is given to a VirtualLoop by its `accept`.
+    The content of a mail is computed from its UID. The server listens on a port after start(),
+    or is connected to a VirtualLoop through `accept`.
     """
 
     def __init__(self, *folders: str, habits: Habits | None = None) -> None:
-        """Start with these folders, or else with an inbox."""
+        """Serve these folders, or only an inbox."""
         names = [name.encode() for name in folders or ("INBOX",)]
         self.habits = habits or Habits()
         self._store = Store(
@@ -35,22 +35,22 @@ class LightServer(Running):
 
     @property
     def exists(self) -> int:
-        """Return how many mails are in the inbox."""
+        """Return the number of mails in the inbox."""
         return self.folder().exists
 
     @property
     def logins(self) -> int:
-        """Return how often somebody tried to log in."""
+        """Return the number of login attempts."""
         return self.asked[b"LOGIN"] + self.asked[b"AUTHENTICATE"]
 
     @property
     def connections(self) -> int:
-        """Return how many clients are connected."""
+        """Return the number of connected clients."""
         return len(self._clients)
 
     @property
     def is_watched(self) -> bool:
-        """Return whether somebody has the inbox open and waits for news."""
+        """Return whether a client has selected the inbox and is in IDLE."""
         clients, inbox = self._clients, self.folder()
         return any(client.is_idle and client.has_open(inbox) for client in clients)
 
@@ -62,7 +62,7 @@ class LightServer(Running):
 
     @override
     async def stop(self) -> None:
-        """Close every connection and listen no more."""
+        """Stop listening and close every connection."""
         if self._server is not None:
             self._server.close()
             self.close_all()
@@ -70,7 +70,7 @@ class LightServer(Running):
             self._server = None
 
     def accept(self) -> LightClient:
-        """Return the protocol of one more connection."""
+        """Return the protocol of a new connection."""
         return LightClient(self._store)
 
     def folder(self, name: str = "INBOX") -> LightFolder:
@@ -78,15 +78,15 @@ class LightServer(Running):
         return self._store.folders[name.encode()]
 
     def deliver(self, count: int, name: str = "INBOX") -> None:
-        """Let so many mails arrive, and tell everyone who is to hear of it."""
+        """Add mails and announce them to the clients that wait for it."""
         folder = self.folder(name)
         folder.last += count
         uids = range(folder.last - count + 1, folder.last + 1)
         for client in tuple(self._clients):
-            client.tell(folder, [b"* %d EXISTS" % folder.exists], uids)
+            client.send_unsolicited(folder, [b"* %d EXISTS" % folder.exists], uids)
 
     def slip_in(self, count: int, name: str = "INBOX") -> None:
-        """Let so many mails arrive, and tell nobody."""
+        """Add mails without an announcement."""
         self.folder(name).last += count
 
     def expunge(self, uid: int, name: str = "INBOX") -> None:
@@ -95,24 +95,24 @@ class LightServer(Running):
         line = b"* %d EXPUNGE" % folder.sequence_number(uid)
         folder.gone.add(uid)
         for client in tuple(self._clients):
-            client.tell(folder, [line])
+            client.send_unsolicited(folder, [line])
 
     def read(self, uid: int, name: str = "INBOX") -> None:
         """Mark a mail as read, as another client does."""
         folder = self.folder(name)
         folder.seen.add(uid)
         for client in tuple(self._clients):
-            client.tell(folder, [folder.fetched(uid, b"FLAGS")])
+            client.send_unsolicited(folder, [folder.fetched(uid, b"FLAGS")])
 
     def flag(self, uid: int, name: str = "INBOX") -> None:
         """Flag a mail, as another client does."""
         folder = self.folder(name)
         folder.flagged.add(uid)
         for client in tuple(self._clients):
-            client.tell(folder, [folder.fetched(uid, b"FLAGS")])
+            client.send_unsolicited(folder, [folder.fetched(uid, b"FLAGS")])
 
     def remove(self, name: str) -> LightFolder:
-        """Remove a folder; who has it open is dismissed. Return it, for `restore`."""
+        """Remove a folder and disconnect clients that have selected it. Return it, for `restore`."""
         folder = self._store.folders.pop(name.encode())
         for client in tuple(self._clients):
             if client.has_open(folder):
@@ -120,11 +120,11 @@ class LightServer(Running):
         return folder
 
     def restore(self, folder: LightFolder) -> None:
-        """Bring a folder back."""
+        """Add a removed folder again."""
         self._store.folders[folder.name] = folder
 
     def overflow(self) -> None:
-        """Give up telling anybody what they want to be told."""
+        """End NOTIFY for all clients with NOTIFICATIONOVERFLOW."""
         for client in tuple(self._clients):
             client.overflow()
 
@@ -134,16 +134,16 @@ class LightServer(Running):
             reset_transport(client.transport)
 
     def close_all(self) -> None:
-        """End every connection in good order."""
+        """Close every connection (FIN)."""
         for client in tuple(self._clients):
             client.close()
 
     def dismiss_all(self) -> None:
-        """End every connection with a BYE."""
+        """Close every connection after a BYE."""
         for client in tuple(self._clients):
             self._dismiss(client)
 
     @staticmethod
     def _dismiss(client: LightClient) -> None:
-        client.say(b"* BYE it is late")
+        client.say(b"* BYE server shuts down")
         client.close()

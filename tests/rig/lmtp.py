@@ -1,4 +1,4 @@
-"""Deliver mail over LMTP, as an MTA hands it to the mail store."""
+"""Deliver mail over LMTP, like an MTA."""
 
 import asyncio
 from email.message import EmailMessage
@@ -13,7 +13,7 @@ ENVELOPE_SENDER: Final = "bounce@example.com"
 
 
 class LmtpSender:
-    """One open LMTP connection that delivers one mail after the other."""
+    """An open LMTP connection that delivers mails one after the other."""
 
     def __init__(self, port: int) -> None:
         """Deliver to the LMTP server on this loopback port."""
@@ -31,7 +31,7 @@ class LmtpSender:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Say QUIT."""
+        """Send QUIT and disconnect."""
         if self._lmtp is not None:
             await asyncio.to_thread(self._lmtp.quit)
             self._lmtp = None
@@ -43,14 +43,14 @@ class LmtpSender:
     async def send_all(
         self, recipient: str, messages: list[EmailMessage]
     ) -> list[float]:
-        """Deliver messages as fast as they are accepted; return each acceptance."""
+        """Deliver messages as fast as they are accepted; return the time of each acceptance."""
         prepared = [bytes(message) for message in messages]
         return await asyncio.to_thread(
             lambda: [self._send(recipient, message) for message in prepared]
         )
 
     def _connect(self) -> LMTP:
-        """Open the connection; it stands no answer that takes 30 seconds."""
+        """Open the connection, with a timeout of 30 seconds per response."""
         lmtp = LMTP(LOOPBACK, self._port, local_hostname="localhost")
         assert lmtp.sock is not None
         lmtp.sock.settimeout(30)

@@ -18,7 +18,7 @@ def plain(
     text: str = "Hello.\n",
     headers: dict[str, str] | None = None,
 ) -> EmailMessage:
-    """Return a text message; `headers` are added as they are."""
+    """Return a text message with additional header fields."""
     message = EmailMessage()
     message["From"] = sender
     message["To"] = recipient

@@ -1,4 +1,4 @@
-"""Packages of npm that tests and benchmarks compare with."""
+"""Installation of npm packages for tests and benchmarks."""
 
 from pathlib import Path
 import shutil
@@ -9,7 +9,7 @@ _INSTALL_SECONDS: Final = 180
 
 
 def install(source: Path, folder: Path) -> str | None:
-    """Copy a project to a folder and install its packages; return why not, or None."""
+    """Copy a project to a folder and install its packages; return the reason if that fails, or None."""
     if not (shutil.which("node") and shutil.which("npm")):
         return "Node.js with npm is not installed"
     shutil.copytree(source, folder, dirs_exist_ok=True)

@@ -1,4 +1,4 @@
-"""An authorisation server on loopback: tokens by code, by device and by refresh."""
+"""An OAuth2 authorization server on loopback: authorization code, device code and refresh."""
 
 import asyncio
 from base64 import urlsafe_b64encode
@@ -22,7 +22,7 @@ CLIENT_ID: Final = "imap_push_client"
 CLIENT_SECRET: Final = "client-secret"
 USER: Final = "user@example.org"
 
-# The paths of the endpoints, by which they are also made to fail.
+# The paths of the endpoints, also the keys of `faults`.
 AUTHORIZE: Final = "/authorize"
 TOKEN: Final = "/token"
 DEVICE: Final = "/device"
@@ -44,7 +44,7 @@ _PAGE: Final = """\
 
 
 class Fault(Enum):
-    """How an endpoint fails that is not to say an OAuth error."""
+    """How an endpoint fails without an OAuth2 error response."""
 
     SERVER_ERROR = auto()
     NO_JSON = auto()
@@ -53,12 +53,12 @@ class Fault(Enum):
 
 
 class OAuthError(Exception):
-    """What an endpoint answers instead of a token (RFC 6749 5.2)."""
+    """An error response of an endpoint (RFC 6749 5.2)."""
 
 
 @dataclass(eq=False)
 class Grant:
-    """What a user has allowed; the tokens that come of it."""
+    """A permission that a user gave; all its tokens refer to it."""
 
     user: str
     scope: str
@@ -69,7 +69,7 @@ class Grant:
 
 @dataclass(eq=False)
 class _Device:
-    """A device that asks for a grant (RFC 8628)."""
+    """A device that waits for a grant (RFC 8628)."""
 
     grant: Grant
     expires_at: float
@@ -80,7 +80,7 @@ class _Device:
 
 @dataclass
 class _Issued:
-    """All that is not used up."""
+    """Codes and tokens that are valid."""
 
     codes: dict[str, Grant] = field(default_factory=dict)
     refresh: dict[str, Grant] = field(default_factory=dict)
@@ -90,12 +90,12 @@ class _Issued:
 
 
 class OAuthServer(Running):
-    """Gives `user` tokens that live for `lifetime` seconds of its clock.
+    """Issues tokens for `user` that are valid for `lifetime` seconds of its clock.
 
-    It listens on a free port of loopback unless told which, and after `stop` again on the same.
-    `faults` makes an endpoint fail: in a way of Fault, or with an OAuth error. `asked` counts
-    the requests by path. Each refresh token is good for one use if it `rotates`. A device has
-    `device_lifetime` seconds, and may ask each `interval`.
+    It listens on `port` or a free one, and on the same after a restart. `faults` makes
+    endpoints fail, with a Fault or an OAuth2 error code. `asked` counts the requests by path.
+    With `rotates`, each refresh token can be used only one time. A device code is valid for
+    `device_lifetime` seconds and may be polled every `interval` seconds.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class OAuthServer(Running):
         rotates: bool = True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Begin with nothing allowed."""
+        """Start without grants."""
         self.user = user
         self.lifetime = lifetime
         self.interval = interval
@@ -125,12 +125,12 @@ class OAuthServer(Running):
 
     @property
     def url(self) -> str:
-        """Return where the server is, without a slash at the end."""
+        """Return the URL of the server, without a slash at the end."""
         return f"http://{LOOPBACK}:{self._port}"
 
     @property
     def secrets(self) -> list[str]:
-        """Return all tokens that are still known."""
+        """Return all tokens that have not been revoked."""
         return [*self._issued.refresh, *self._issued.access]
 
     @override
@@ -158,26 +158,26 @@ class OAuthServer(Running):
 
     @override
     async def stop(self) -> None:
-        """Stop."""
+        """Stop listening and end pending requests."""
         self._stopping.set()
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
 
     def issue(self, scope: str = "mail") -> dict[str, object]:
-        """Return tokens as if the user had just allowed them."""
+        """Return new tokens, without a request."""
         return self._issue(Grant(self.user, scope))
 
     def answer_device(self, user_code: str, *, allow: bool) -> None:
-        """Allow or deny what a device asks for, as the user does on the page."""
+        """Allow or deny a device, as the user does on the page."""
         self._issued.user_codes[user_code].is_allowed = allow
 
     def expire_access(self) -> None:
-        """Let no access token be good any more; refresh tokens still are."""
+        """Expire all access tokens; refresh tokens stay valid."""
         self._issued.access.clear()
 
     def revoke_all(self) -> None:
-        """Take back all that the user has allowed."""
+        """Revoke all grants."""
         self._issued = _Issued()
 
     @web.middleware
@@ -186,7 +186,7 @@ class OAuthServer(Running):
         request: web.Request,
         handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
     ) -> web.StreamResponse:
-        """Answer a request, or fail as the test wants it."""
+        """Answer a request, or fail as `faults` says."""
         self.asked[request.path] += 1
         match self.faults.get(request.path):
             case Fault.SERVER_ERROR:
@@ -212,7 +212,7 @@ class OAuthServer(Running):
         return web.Response(text=page, content_type="text/html")
 
     async def _authorize(self, request: web.Request) -> web.StreamResponse:
-        """Send the user back with a code (RFC 6749 4.1.2)."""
+        """Redirect the user with a code (RFC 6749 4.1.2)."""
         query, form = request.query, await request.post()
         if query.get("client_id") != CLIENT_ID or query.get("response_type") != "code":
             raise OAuthError("invalid_request")
@@ -232,7 +232,7 @@ class OAuthServer(Running):
         raise web.HTTPFound(back.update_query(answer | {"code": code}))
 
     async def _device(self, request: web.Request) -> web.StreamResponse:
-        """Let a device ask for a grant (RFC 8628 3.2)."""
+        """Issue a device code and a user code (RFC 8628 3.2)."""
         form = await request.post()
         if form.get("client_id") != CLIENT_ID:
             raise OAuthError("invalid_client")
@@ -332,20 +332,22 @@ class OAuthServer(Running):
         }
 
     async def _revoke(self, request: web.Request) -> web.StreamResponse:
-        """Take back the grant of a token (RFC 7009)."""
+        """Revoke the grant of a token (RFC 7009)."""
         token = str((await request.post()).get("token", ""))
         issued = self._issued
         grant = issued.refresh.get(token) or issued.access.get(token, (None,))[0]
         issued.refresh = {
-            it: of for it, of in issued.refresh.items() if of is not grant
+            name: owner for name, owner in issued.refresh.items() if owner is not grant
         }
         issued.access = {
-            it: of for it, of in issued.access.items() if of[0] is not grant
+            name: entry
+            for name, entry in issued.access.items()
+            if entry[0] is not grant
         }
         return web.Response()
 
     async def _introspect(self, request: web.Request) -> web.StreamResponse:
-        """Tell a mail server whether a token is good (RFC 7662)."""
+        """Report to a mail server whether a token is valid (RFC 7662)."""
         token = str((await request.post()).get("token", ""))
         grant, expires_at = self._issued.access.get(token, (None, 0.0))
         if grant is None or expires_at <= self._clock():
@@ -360,7 +362,7 @@ def _refusal(error: str) -> web.Response:
 
 
 def _challenge(verifier: str) -> str:
-    """Return what stands for a verifier of PKCE (S256), "" for none."""
+    """Return the PKCE challenge (S256) of a verifier, "" for no verifier."""
     if not verifier:
         return ""
     digest = hashlib.sha256(verifier.encode()).digest()

@@ -1,4 +1,4 @@
-"""Tokens of the rig's authorisation server, renewed as Home Assistant's helper renews them."""
+"""Tokens of OAuthServer, renewed in the same way as by Home Assistant's OAuth2 helper."""
 
 import asyncio
 import time
@@ -10,12 +10,11 @@ from custom_components.imap_push.imap import TokenRevoked, Unavailable
 
 from .oauth_server import CLIENT_ID, CLIENT_SECRET, TOKEN, OAuthServer
 
-# Seconds
-DEADLINE: Final = 1.0
+DEADLINE: Final = 1.0  # seconds
 
 
 class OAuthTokens:
-    """Gives the access token, and renews it when less than `margin` seconds of it are left."""
+    """Returns the access token, and renews it `margin` seconds before it expires."""
 
     def __init__(
         self,
@@ -24,31 +23,31 @@ class OAuthTokens:
         *,
         margin: float = 0.2,
     ) -> None:
-        """Begin with tokens that the user has just allowed."""
+        """Start with new tokens of the server."""
         self.renewals = 0
         self._session = session
         self._server = server
         self._margin = margin
         self._access = self._refresh_token = ""
         self._expires_at = 0.0
-        self._take(server.issue())
+        self._store(server.issue())
 
     async def token(self, *, renew: bool = False) -> str:
         """Return an access token; raise TokenRevoked or Unavailable."""
         if renew or time.monotonic() > self._expires_at - self._margin:
-            self._take(await self._refresh())
+            self._store(await self._refresh())
             self.renewals += 1
         return self._access
 
     def spoil(self) -> None:
-        """Take a wrong token for a good one."""
+        """Replace the access token with an invalid one."""
         self._access = "wrong"
 
     def age(self) -> None:
-        """Take the token for one that expires now."""
+        """Make the access token look expired."""
         self._expires_at = 0.0
 
-    def _take(self, answer: dict[str, Any]) -> None:
+    def _store(self, answer: dict[str, Any]) -> None:
         self._access = answer["access_token"]
         self._refresh_token = answer["refresh_token"]
         self._expires_at = time.monotonic() + answer["expires_in"]

@@ -1,4 +1,4 @@
-"""A TCP proxy in front of a server: counts, delays and breaks connections."""
+"""A TCP proxy for a server: counts and delays data, and resets connections."""
 
 import asyncio
 from collections.abc import Callable
@@ -16,7 +16,7 @@ CHUNK: Final = 65536
 
 @dataclass(frozen=True)
 class End:
-    """One of the two parties that a connection links."""
+    """One side of a forwarded connection."""
 
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
@@ -25,8 +25,8 @@ class End:
 class Proxy(Running):
     """Forward every connection on `port` to the loopback port of a server.
 
-    A new `target_port` holds for the connections to come. A new `delay` holds for what
-    comes from then on. Both ends have TCP_NODELAY, which asyncio sets.
+    A new `target_port` applies to new connections, a new `delay` to data that arrives later.
+    Both sides have TCP_NODELAY, which asyncio sets.
     """
 
     def __init__(
@@ -36,9 +36,9 @@ class Proxy(Running):
         delay: float = 0.0,
         context: ssl.SSLContext | None = None,
     ) -> None:
-        """Hold back every chunk, both ways, for `delay` seconds.
+        """Delay every chunk, in both directions, by `delay` seconds.
 
-        With `context`, clients speak TLS with the proxy, which passes plain text on.
+        With `context`, TLS ends at the proxy, which forwards plain text.
         """
         self.delay = delay
         self._context = context
@@ -46,7 +46,7 @@ class Proxy(Running):
         self.bytes_up = 0
         self.connections = 0
         self.target_port = target_port
-        # In the order in which they were opened, which sets do not keep.
+        # A dict instead of a set, because it keeps the order in which they were opened.
         self._writers: dict[asyncio.StreamWriter, None] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
@@ -58,19 +58,19 @@ class Proxy(Running):
 
     @property
     def open_connections(self) -> int:
-        """Return how many clients are connected."""
+        """Return the number of connected clients."""
         return len(self._tasks)
 
     @override
     async def start(self) -> None:
-        """Accept connections on a port of the proxy's own choice."""
+        """Accept connections on a free port."""
         self._server = await asyncio.start_server(
             self._accept, LOOPBACK, 0, ssl=self._context
         )
 
     @override
     async def stop(self) -> None:
-        """Reset every connection and accept no more."""
+        """Stop listening and reset every connection."""
         if self._server is None:
             return
         self._server.close()
@@ -81,19 +81,19 @@ class Proxy(Running):
         self._server = None
 
     def reset_all(self) -> None:
-        """Send RST on every open connection, to both ends."""
+        """Send RST on every open connection, to both sides."""
         for writer in tuple(self._writers):
             reset(writer)
 
     def reset_newest(self) -> None:
-        """Send RST on the connection that was opened last, to both ends."""
+        """Send RST on the connection that was opened last, to both sides."""
         for writer in list(self._writers)[-2:]:
             reset(writer)
 
     async def _accept(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        """Serve one client until either side ends."""
+        """Serve one client until one side ends."""
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
@@ -109,7 +109,7 @@ class Proxy(Running):
     async def _serve(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        """Forward both ways between a client and a new connection to the server."""
+        """Forward data between a client and a new connection to the server."""
         self._writers[writer] = None
         try:
             server_reader, server_writer = await asyncio.open_connection(
@@ -125,29 +125,29 @@ class Proxy(Running):
             self._writers.pop(writer, None)
 
     async def _link(self, client: End, server: End) -> None:
-        """Forward both ways until both sides have ended."""
+        """Forward data in both directions until both sides have ended."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._forward_up(client.reader, server.writer))
             group.create_task(self._forward_down(server.reader, client.writer))
 
     def _note_up(self, chunk: bytes) -> None:
-        """Count what the client has just sent."""
+        """Count data that the client has just sent."""
         self.bytes_up += len(chunk)
 
     def _note_down(self, chunk: bytes) -> None:
-        """Count what is just reaching the client."""
+        """Count data that is about to reach the client."""
         self.bytes_down += len(chunk)
 
     async def _forward_up(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        """Forward what the client sends."""
+        """Forward data of the client."""
         await self._forward(reader, writer, came=self._note_up, leaves=_ignore)
 
     async def _forward_down(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        """Forward what the server sends."""
+        """Forward data of the server."""
         await self._forward(reader, writer, came=_ignore, leaves=self._note_down)
 
     async def _forward(
@@ -158,7 +158,7 @@ class Proxy(Running):
         came: Callable[[bytes], None],
         leaves: Callable[[bytes], None],
     ) -> None:
-        """Forward one way by a line of its own, until its end."""
+        """Forward one direction through a DelayLine, until its end."""
         line = DelayLine(lambda: self.delay)
         async with asyncio.TaskGroup() as group:
             group.create_task(_fill(line, reader, came))
@@ -168,7 +168,7 @@ class Proxy(Running):
             _end(writer)
 
     async def _send(self, chunk: bytes, writer: asyncio.StreamWriter) -> None:
-        """Pass one chunk on."""
+        """Send one chunk."""
         writer.write(chunk)
         await writer.drain()
 
@@ -176,7 +176,7 @@ class Proxy(Running):
 async def _fill(
     line: DelayLine, reader: asyncio.StreamReader, came: Callable[[bytes], None]
 ) -> None:
-    """Put what comes on a line, its end too."""
+    """Put received data into a DelayLine, including the end."""
     while chunk := await reader.read(CHUNK):
         came(chunk)
         await line.put(chunk)
@@ -184,11 +184,11 @@ async def _fill(
 
 
 def _ignore(_chunk: bytes) -> None:
-    """Count nothing."""
+    """Do nothing."""
 
 
 def _end(writer: asyncio.StreamWriter) -> None:
-    """Say that no more will come; TLS cannot say so without closing."""
+    """Send FIN; with TLS this is possible only by closing the connection."""
     if writer.can_write_eof():
         writer.write_eof()
     else:

@@ -1,4 +1,4 @@
-"""An in-memory IMAP server inside this process: pymap."""
+"""pymap, an in-memory IMAP server that runs in this process."""
 
 from argparse import Namespace
 import asyncio
@@ -28,15 +28,15 @@ from .running import Running
 USER: Final = "demo@example.org"
 PASSWORD: Final = "demo"
 
-# pymap merges FETCH responses by message sequence number, across the EXPUNGE that changes what that
-# number means: one mail's header is told with another's UID. Unmerged they are what they are.
+# pymap merges FETCH responses with the same message sequence number, even across an EXPUNGE that
+# changes the numbers, and then returns one mail's header with another one's UID. Do not merge.
 FetchResponse.merge_key = UntaggedResponse.merge_key  # type: ignore[assignment]
 
 
 class PymapServer(Running):
-    """pymap on two ports of its own, one with TLS if there is a certificate.
+    """pymap on its own port, and on a second one with TLS if there is a certificate.
 
-    The mail lives in memory and outlasts stop() and start(), and so do the ports.
+    Mail in memory and ports stay the same after stop() and start().
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class PymapServer(Running):
         password: str = PASSWORD,
         idle: bool = True,
     ) -> None:
-        """Serve one user; where `idle` is false, IDLE is not advertised."""
+        """Serve one user; advertise IDLE only if `idle` is true."""
         self.port = 0
         self.tls_port = 0
         self._certificate = certificate
@@ -58,12 +58,12 @@ class PymapServer(Running):
 
     @property
     def connections(self) -> int:
-        """Return how many clients are connected."""
+        """Return the number of connected clients."""
         return len(self._connections)
 
     @override
     async def start(self) -> None:
-        """Listen, on the same ports as before if there was a before."""
+        """Listen on free ports, or on the ports of the last start."""
         self._config.apply_context()
         if not self._login.users_dict:
             await self._add_user()
@@ -82,7 +82,7 @@ class PymapServer(Running):
 
     @override
     async def stop(self) -> None:
-        """Reset every client and listen no more."""
+        """Stop listening and reset every connection."""
         for server in self._servers:
             server.close()
         await self.drop_clients()
@@ -101,19 +101,19 @@ class PymapServer(Running):
     async def append(
         self, message: EmailMessage | bytes, folder: str = "INBOX"
     ) -> float:
-        """Put a message in as another client does; return `time.time()` of it."""
+        """Append a message as another client does; return the `time.time()` of it."""
         arrived = AppendMessage(bytes(message), datetime.now(UTC), frozenset[Flag]())
         async with self._login.demo_user_identity.new_session() as session:
             await session.append_messages(folder, [arrived])
         return time.time()
 
     async def create_folder(self, folder: str) -> None:
-        """Make a folder."""
+        """Create a folder."""
         async with self._login.demo_user_identity.new_session() as session:
             await session.create_mailbox(folder)
 
     async def _add_user(self) -> None:
-        """Make the user known."""
+        """Add the user."""
         password = await Passwords(self._config).hash_password(
             self._config.demo_password
         )
@@ -122,10 +122,10 @@ class PymapServer(Running):
         )
 
     async def _accept(self, reader: StreamReader, writer: StreamWriter) -> None:
-        """Serve one client and hold on to its task.
+        """Serve one client and keep a reference to its task.
 
-        pymap's own listener leaves the task to nobody, and on Python 3.14 the
-        garbage collector then ends connections at random.
+        pymap's own listener keeps no reference, so on Python 3.14 the garbage collector ends
+        connections at random.
         """
         task = asyncio.current_task()
         assert task is not None
@@ -141,7 +141,7 @@ class _Config(Config):
     """pymap's settings without a command line."""
 
     def __init__(self, user: str, password: str, *, idle: bool) -> None:
-        """Take passwords in the clear: who needs TLS connects to the TLS port."""
+        """Allow plain-text passwords on the port without TLS."""
         self._idle = idle
         super().__init__(
             Namespace(passlib_cfg=None, proxy_protocol=None),
@@ -151,7 +151,7 @@ class _Config(Config):
             demo_user=user,
             demo_password=password,
             tls_enabled=False,
-            # No hashing and no threads: both would only make the tests slower.
+            # Hashing and threads would only make the tests slower.
             hash_context=Cleartext(),
             cpu_subsystem=Subsystem.for_asyncio(),
         )
@@ -159,5 +159,5 @@ class _Config(Config):
     @property
     @override
     def backend_capability(self) -> BackendCapability:
-        """Return what is advertised after login."""
+        """Return the capabilities after login."""
         return BackendCapability(idle=self._idle, object_id=True, multi_append=True)

@@ -1,4 +1,4 @@
-"""What runs as long as its context."""
+"""A base class for servers and programs that run inside a context manager."""
 
 from abc import ABC, abstractmethod
 from types import TracebackType
@@ -6,7 +6,7 @@ from typing import Self
 
 
 class Running(ABC):
-    """Something that is started at the beginning of an `async with` and stopped at its end."""
+    """A resource that is started at the beginning of an `async with` and stopped at its end."""
 
     async def __aenter__(self) -> Self:
         """Start."""

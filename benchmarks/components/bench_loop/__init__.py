@@ -1,4 +1,4 @@
-"""Measures from inside Home Assistant how long its event loop is kept from others."""
+"""A component that measures how long Home Assistant's event loop is blocked."""
 
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ CONFIG_SCHEMA = cv.empty_config_schema(DOMAIN)
 
 
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
-    """Offer two websocket commands; nothing ticks before the first one."""
+    """Register two websocket commands. The timer starts with the first one."""
     meter = LoopMeter(hass.loop)
 
     @websocket_api.websocket_command({vol.Required("type"): "bench_loop/start"})
@@ -26,7 +26,7 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
         connection: websocket_api.ActiveConnection,
         message: dict[str, Any],
     ) -> None:
-        """Begin to measure."""
+        """Start measuring."""
         meter.start()
         connection.send_result(message["id"])
 
@@ -37,7 +37,7 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
         connection: websocket_api.ActiveConnection,
         message: dict[str, Any],
     ) -> None:
-        """End measuring and tell."""
+        """Stop measuring and send the figures."""
         connection.send_result(message["id"], meter.stop())
 
     websocket_api.async_register_command(hass, start)

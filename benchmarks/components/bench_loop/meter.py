@@ -1,4 +1,4 @@
-"""A tick every millisecond, which sees how late it is."""
+"""A timer that fires every millisecond and measures how late it is."""
 
 import asyncio
 import time
@@ -9,10 +9,10 @@ LONG_SECONDS: Final = 0.020
 
 
 class LoopMeter:
-    """What everybody else on an event loop has to wait for.
+    """Measures for how long an event loop is blocked.
 
-    Two figures: by the clock, which includes other processes that took the processor
-    away, and by the processor time of the loop's thread, which does not.
+    Two figures: by the clock, which includes the time of other processes, and by the
+    processor time of the loop's thread, which does not.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -21,7 +21,7 @@ class LoopMeter:
         self._handle: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
-        """Begin to tick."""
+        """Start the timer."""
         self._ticks = 0
         self._blocks = 0
         self._longest = 0.0
@@ -29,7 +29,7 @@ class LoopMeter:
         self._next()
 
     def stop(self) -> dict[str, float]:
-        """End, and return what was seen, in milliseconds."""
+        """Stop the timer and return the figures, in milliseconds."""
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None
@@ -41,13 +41,13 @@ class LoopMeter:
         }
 
     def _next(self) -> None:
-        """Have the next tick called."""
+        """Schedule the next tick."""
         self._due = time.perf_counter() + TICK_SECONDS
         self._busy_before = time.thread_time()
         self._handle = self._loop.call_later(TICK_SECONDS, self._tick)
 
     def _tick(self) -> None:
-        """See how long it took until now."""
+        """Record how late this tick is."""
         late = time.perf_counter() - self._due
         busy = time.thread_time() - self._busy_before - TICK_SECONDS
         self._ticks += 1

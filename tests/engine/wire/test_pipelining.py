@@ -63,7 +63,7 @@ def test_server_that_drops_commands_after_done(capabilities: bytes) -> None:
     """The server is detected though all other pipelining works, and no mail is lost."""
 
     async def main(loop: VirtualLoop) -> None:
-        habit = Pipelining.FORGETS_BEHIND_DONE
+        habit = Pipelining.FORGETS_AFTER_DONE
         server = served(loop, *TWO, capabilities=capabilities, pipelining=habit)
         async with watched(dict.fromkeys(TWO)) as recorder:
             for minute in range(60):

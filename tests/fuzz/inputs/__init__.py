@@ -1,4 +1,4 @@
-"""Inputs that once showed a fault, in a folder for each target."""
+"""Inputs that have shown a fault in the past, in a folder per target."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The parts of the project that are fuzzed."""
+"""The fuzz targets."""
 
 from typing import Final
 

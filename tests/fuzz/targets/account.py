@@ -1,4 +1,4 @@
-"""A whole account, watched and used, against a server that says anything."""
+"""A whole account that is watched and used, with a server that sends anything."""
 
 import asyncio
 from collections import Counter
@@ -21,16 +21,16 @@ from custom_components.imap_push.imap import (
 )
 
 from ..loop import MeasuredLoop
-from ..server import Script, ScriptServer, Talk
+from ..server import Script, ScriptServer, ServerState
 from ..target import Target, Violation
 from ..virtual_run import SECRET, Listener, run_in_virtual_time
 from . import account_seeds
 
-# Seconds for which an account is watched, and that one request may take at the most: several
-# commands, each with the deadline of a server that drips.
-_WATCHED: Final = 60.0
-_PATIENCE: Final = 3600.0
-# Commands that an account may send: so many, and so many more in each second.
+# Seconds for which an account is watched, and within which a request has to end: it may be
+# several commands, each of which a slow server can delay up to its deadline.
+_WATCH_SECONDS: Final = 60.0
+_REQUEST_SECONDS: Final = 3600.0
+# Commands that an account may send: at the start, and in each second.
 _BURST: Final = 500
 _COMMANDS_PER_SECOND: Final = 60
 
@@ -38,37 +38,37 @@ _CONTEXT: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 class _Tokens:
-    """Has one token."""
+    """A token source with one token and its renewal."""
 
     async def token(self, *, renew: bool = False) -> str:
-        """Return it."""
+        """Return the token."""
         return f"{SECRET}-renewed" if renew else SECRET
 
 
 def execute(data: bytes) -> float:
-    """Watch and use an account whose server says what is in an input."""
+    """Watch and use an account whose server responds as the input says."""
     script = Script.parse(data)
-    return run_in_virtual_time(partial(_play, script), debug=script.has(b"debug"))
+    return run_in_virtual_time(partial(_run, script), debug=script.has(b"debug"))
 
 
-async def _play(script: Script, loop: MeasuredLoop) -> None:
-    talk = Talk(script, Counter())
-    loop.accept = lambda: ScriptServer(talk)
+async def _run(script: Script, loop: MeasuredLoop) -> None:
+    state = ServerState(script, Counter())
+    loop.accept = lambda: ScriptServer(state)
     began = loop.time()
     client = Client(_account(script))
     watching = asyncio.create_task(_watcher(script).run())
     try:
         for request in _requests(client):
-            await _ask(request)
-        await asyncio.sleep(max(0.0, began + _WATCHED - loop.time()))
+            await _await_request(request)
+        await asyncio.sleep(max(0.0, began + _WATCH_SECONDS - loop.time()))
     finally:
         await client.close()
         watching.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await watching
-    if talk.asked.total() > _BURST + _COMMANDS_PER_SECOND * (loop.time() - began):
-        [(name, _)] = talk.asked.most_common(1)
-        raise Violation(f"a storm of {name.decode(errors='replace')}")
+    if state.commands.total() > _BURST + _COMMANDS_PER_SECOND * (loop.time() - began):
+        [(name, _)] = state.commands.most_common(1)
+        raise Violation(f"too many {name.decode(errors='replace')}")
 
 
 def _account(script: Script) -> Account:
@@ -117,16 +117,16 @@ async def _read(pieces: AsyncIterator[bytes]) -> None:
         pass
 
 
-async def _ask(request: Awaitable[object]) -> None:
-    """Wait for a request, which may fail in a known way only."""
+async def _await_request(request: Awaitable[object]) -> None:
+    """Wait for a request, which may fail only with ImapError."""
     try:
-        async with asyncio.timeout(_PATIENCE):
+        async with asyncio.timeout(_REQUEST_SECONDS):
             await request
     except ImapError as error:
         if SECRET in str(error):
             raise Violation("the password is in an error") from error
     except TimeoutError as error:
-        raise Violation("a request without an end") from error
+        raise Violation("a request that does not end") from error
 
 
 TARGET: Final = Target(

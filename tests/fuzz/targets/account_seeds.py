@@ -1,4 +1,4 @@
-"""What real servers say, as inputs for the scripted server."""
+"""Responses of real servers, as inputs for the scripted server."""
 
 import asyncio
 from collections.abc import Iterable, Iterator
@@ -18,7 +18,7 @@ from tests.rig.light_server import LightServer
 
 _DONE: Final = b"<tag> OK done\r\n"
 
-# Pieces that mean something to the parts of the engine that read what a server says.
+# Tokens that have a meaning for the parsers of the engine.
 WORDS: Final = (
     *(b"(", b")", b'"', b"\\", b"[", b"]", b"<", b">", b"*", b"+ ", b"* ", b" NIL "),
     *(b"\r\n", b"\r", b"\n", b"\0", b"\xff", b"\xc3\xa9", b"\x1e", b"\x1f", b"&AOk-"),
@@ -40,7 +40,7 @@ WORDS: Final = (
 
 
 def scripts() -> list[bytes]:
-    """Return what the recorded providers and the server of the cut tests say."""
+    """Return the responses of the recorded providers and of LightServer."""
     return [
         *(_provider(provider) for provider in PROVIDERS),
         *(_refusal(each, refusal) for each in PROVIDERS for refusal in each.refusals),
@@ -55,7 +55,7 @@ def _lines(lines: Iterable[bytes]) -> bytes:
 
 
 def _fetch(uid: int) -> bytes:
-    """Return a message, with everything that is ever asked of one."""
+    """Return a FETCH response with all items that the engine requests."""
     return (
         b'* 1 FETCH (UID %d FLAGS (\\Seen $x) INTERNALDATE " 3-Nov-2026 12:30:00 +0100"'
         b" RFC822.SIZE 100 BODY[HEADER.FIELDS (FROM)]<0> {%d}\r\n%b BODY[TEXT]<0> {%d}\r\n"
@@ -64,9 +64,9 @@ def _fetch(uid: int) -> bytes:
 
 
 def _blocks(provider: Provider) -> Iterator[tuple[bytes, bytes]]:
-    """Yield what a provider says."""
-    # The account is one without TLS, and has no choice.
-    offers, told = (
+    """Yield the responses of a provider."""
+    # The account does not use TLS, so STARTTLS must not be offered.
+    offers, capabilities = (
         b"CAPABILITY %b" % words.replace(b" STARTTLS", b"")
         for words in (provider.offers, provider.capabilities)
     )
@@ -74,13 +74,13 @@ def _blocks(provider: Provider) -> Iterator[tuple[bytes, bytes]]:
     yield b"GREETING", b"* OK %b%b\r\n" % (code, provider.greeting)
     if not provider.greets_with_offers:
         yield b"CAPABILITY", b"* %b\r\n%b" % (offers, _DONE)
-    yield b"CAPABILITY", b"* %b\r\n%b" % (told, _DONE)
+    yield b"CAPABILITY", b"* %b\r\n%b" % (capabilities, _DONE)
     welcome = provider.welcome.removeprefix(b"OK ")
     match provider.capability_mode:
         case CapabilityMode.UNTAGGED:
-            login = b"* %b\r\n<tag> OK %b\r\n" % (told, welcome)
+            login = b"* %b\r\n<tag> OK %b\r\n" % (capabilities, welcome)
         case CapabilityMode.TAGGED:
-            login = b"<tag> OK [%b] %b\r\n" % (told, welcome)
+            login = b"<tag> OK [%b] %b\r\n" % (capabilities, welcome)
         case CapabilityMode.ON_REQUEST:
             login = b"<tag> OK %b\r\n" % welcome
     yield (b"AUTHENTICATE" if provider.takes_tokens_only else b"LOGIN"), login
@@ -111,7 +111,7 @@ def _refusal(provider: Provider, refusal: Refusal) -> bytes:
 
 
 def _requests() -> Iterator[bytes]:
-    """Yield servers that have an answer to each request, and odd ways of saying it."""
+    """Yield servers that respond to each request, some in an unusual form."""
     blocks = (
         (
             b"LIST",
@@ -164,7 +164,7 @@ def _requests() -> Iterator[bytes]:
 
 
 def _costly() -> Iterator[bytes]:
-    """Yield servers whose answers are made to be slow to read."""
+    """Yield servers whose responses are slow to parse."""
     count = 12_000
     lists, words = b"(" * 2 * count, b"a " * 2 * count
     numbers = b" ".join(b"%d" % number for number in range(2, count))
@@ -194,20 +194,20 @@ def _costly() -> Iterator[bytes]:
 
 
 class _RecordedClient(LightClient):
-    """Keeps what it says, by what it answers."""
+    """Records its responses, by what they respond to."""
 
     blocks: list[tuple[bytes, bytes]]
-    _is_asked = False
+    _is_responding = False
 
     @override
     def data_received(self, data: bytes) -> None:
-        self._is_asked = True
+        self._is_responding = True
         super().data_received(data)
-        self._is_asked = False
+        self._is_responding = False
 
     @override
     def say(self, *lines: bytes) -> None:
-        if not self._is_asked:
+        if not self._is_responding:
             name = b"GREETING" if not self.blocks else b"*"
             self.blocks.append((name, _lines(lines)))
         super().say(*lines)
@@ -226,7 +226,7 @@ class _RecordedClient(LightClient):
 
 
 def _conversation(capabilities: bytes) -> bytes:
-    """Return what the server of the cut tests says while mail arrives in two folders."""
+    """Return the responses of LightServer while mail arrives in two folders."""
     blocks: list[tuple[bytes, bytes]] = []
 
     def accept(server: LightServer) -> LightClient:

@@ -1,4 +1,4 @@
-"""Discovery: what people type, and what name servers and web servers of strangers answer."""
+"""Discovery: what users type, and the responses of foreign name servers and web servers."""
 
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -21,16 +21,16 @@ from ..target import Target, Violation
 
 from tests.engine.discovery.internet import config
 
-# Octets of an answer of a web server, and that arrive at a time.
+# Octets of a response of a web server, and of one read.
 _MAX_HEAD: Final = 8_190
 _MAX_BODY: Final = 200_000
 _MAX_READ: Final = 65_536
-_MAX_DNS: Final = 65_535  # octets of an answer (RFC 1035 4.2.2)
+_MAX_DNS: Final = 65_535  # octets of a response (RFC 1035 4.2.2)
 _PUBLIC: Final = "93.184.216.34"
 
 
 class _Response:
-    """An answer of a web server: status, header fields, an empty line, body."""
+    """A response of a web server: status, header fields, an empty line, body."""
 
     def __init__(self, octets: bytes) -> None:
         head, _, body = octets.partition(b"\n\n")
@@ -48,37 +48,39 @@ class _Response:
 
 
 class _Internet:
-    """A web client and a name server that answer what the input says."""
+    """A web client and a resolver whose responses come from the input."""
 
     def __init__(self, script: Script) -> None:
         self._script = script
-        self._asked: Counter[bytes] = Counter()
+        self._counts: Counter[bytes] = Counter()
         self.urls: list[URL] = []
 
     @contextlib.asynccontextmanager
     async def get(self, url: URL, **_options: Any) -> AsyncIterator[_Response]:
-        """Answer a request as aiohttp does."""
+        """Return a response like aiohttp."""
         self.urls.append(url)
         yield _Response(self._next(b"HTTP"))
 
     async def query_dns(self, _host: str, kind: str, /) -> pycares.DNSResult:
-        """Answer a question as aiodns does."""
+        """Return an answer like aiodns."""
         octets = self._next(kind.encode())[:_MAX_DNS]
         lines = octets.decode("utf-8", "replace").split("\n")
         records = [record for line in lines if (record := _record(kind, line))]
         if not records:
             raise DNSError(ARES_ENOTFOUND, "not found")
-        answer = [pycares.DNSRecord("x", 1, 1, 60, cast(Any, it)) for it in records]
+        answer = [
+            pycares.DNSRecord("x", 1, 1, 60, cast(Any, record)) for record in records
+        ]
         return pycares.DNSResult(answer, [], [])
 
     def _next(self, name: bytes) -> bytes:
         said = self._script.blocks.get(name, [b""])
-        self._asked[name] += 1
-        return said[min(self._asked[name], len(said)) - 1]
+        self._counts[name] += 1
+        return said[min(self._counts[name], len(said)) - 1]
 
 
 class _PublicLoop(MeasuredLoop):
-    """All names have the same public address."""
+    """An event loop on which all names have the same public address."""
 
     @override
     async def getaddrinfo(self, *_args: Any, **_options: Any) -> list[Any]:
@@ -86,9 +88,11 @@ class _PublicLoop(MeasuredLoop):
 
 
 def _record(kind: str, line: str) -> object | None:
-    """Return the record that a line stands for: numbers, then a name."""
+    """Return the record in a line, which has numbers and then a name."""
     words = line.split(" ")
-    numbers = [int(it) % 65_536 for it in words if it.isascii() and it.isdigit()]
+    numbers = [
+        int(word) % 65_536 for word in words if word.isascii() and word.isdigit()
+    ]
     name = words[-1]
     if kind == "CNAME":
         return pycares.CNAMERecordData(name)
@@ -101,7 +105,7 @@ def _record(kind: str, line: str) -> object | None:
 
 
 def execute(data: bytes) -> float:
-    """Find out about an address. Blocks: ADDRESS, MX, SRV, CNAME and HTTP."""
+    """Run discovery for an address. Blocks: ADDRESS, MX, SRV, CNAME and HTTP."""
     script = Script.parse(data)
     loop = _PublicLoop()
     with contextlib.closing(loop):
@@ -125,7 +129,7 @@ async def _discover(script: Script) -> None:
     for url in internet.urls:
         _check_host(url.raw_host or "")
         if url.scheme == "http" and url.query_string and local in url.query_string:
-            raise Violation("the address is sent for all to read")
+            raise Violation("the address is sent without encryption")
 
 
 def _check(discovery: Discovery) -> None:
@@ -135,18 +139,18 @@ def _check(discovery: Discovery) -> None:
     if discovery.provider is None:
         _check_host(server.host)
     if not 0 < server.port < 65_536:
-        raise Violation("a port that is none")
+        raise Violation("an invalid port")
     if not server.username.isprintable() or len(server.username) > 320:
         raise Violation("a user name that cannot be used")
 
 
 def _check_host(host: str) -> None:
-    """See that a host is a name that could be public, and no address in any notation."""
+    """Raise Violation unless a host could be a public name; addresses are not allowed."""
     with contextlib.suppress(ValueError):
         ipaddress.ip_address(host)
-        raise Violation("an address of the network layer as a host")
+        raise Violation("an IP address as a host")
     if not host.isascii() or "." not in host or host.rpartition(".")[2][:1].isdigit():
-        raise Violation("a host that is no public name")
+        raise Violation("a host that is not a public name")
 
 
 def _seeds() -> list[bytes]:
@@ -166,7 +170,7 @@ def _seeds() -> list[bytes]:
     redirect = b"302\nLocation: https://elsewhere.example/\n\n"
     login = b"401\nWWW-Authenticate: Negotiate\nWWW-Authenticate: NTLM\n\n"
     return [
-        *(write_script((b"ADDRESS", it), *answers) for it in typed),
+        *(write_script((b"ADDRESS", address), *answers) for address in typed),
         write_script((b"ADDRESS", typed[0]), (b"MX", b"10 mx.example.co.uk")),
         write_script(
             (b"ADDRESS", typed[0]), (b"HTTP", b"404\n\n"), (b"HTTP", b"200\n\n" + xml)

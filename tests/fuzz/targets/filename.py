@@ -1,4 +1,4 @@
-"""The names under which attachments are saved."""
+"""The file names under which attachments are saved."""
 
 from typing import Final
 
@@ -7,7 +7,7 @@ from custom_components.imap_push.mail.files import safe_filename
 from ..promises import check_filename
 from ..target import Stopwatch, Target
 
-# The engine cuts what it hands on: to 500 octets in an event, to 6,000 before.
+# The engine limits file names to 6,000 octets, and to 500 in an event.
 _MAX_CHARACTERS: Final = 6_000
 _SEEDS: Final = (
     "report.pdf\napplication/pdf",
@@ -28,7 +28,7 @@ _WORDS: Final = (
 
 
 def execute(data: bytes) -> float:
-    """Make a file name safe; the second line of an input is the content type."""
+    """Make a file name safe; the second line of the input is the content type."""
     text = data.decode("utf-8", "replace")[:_MAX_CHARACTERS]
     name, _, content_type = text.partition("\n")
     watch = Stopwatch()

@@ -1,7 +1,7 @@
-r"""What a sender can do: any message, on a server that behaves.
+r"""Any message of a sender, on a server that works correctly.
 
-An input is four pieces with `\x1e` between them: header, BODYSTRUCTURE, text, and what is in
-each part. The message arrives as one event, whatever it is, and can be read in each way.
+An input has four pieces, separated by `\x1e`: header, BODYSTRUCTURE, text, and the content of
+each part. Every message has to arrive as one event and has to be readable in all ways.
 """
 
 import asyncio
@@ -32,23 +32,23 @@ from homeassistant.helpers.json import json_bytes
 
 from ..loop import MeasuredLoop
 from ..promises import check_filename, check_text
-from ..server import BLOCK, Script, ScriptServer, Talk
+from ..server import BLOCK, Script, ScriptServer, ServerState
 from ..target import Target, Violation
 from ..virtual_run import SECRET, Listener, run_in_virtual_time
 from . import samples
 
-_MAX_EVENT: Final = 32_768  # octets: what Home Assistant's recorder keeps
+_MAX_EVENT: Final = 32_768  # octets: the limit of Home Assistant's recorder
 _UID: Final = 5
-# Few characters, so that the text of many inputs is longer than what is fetched first.
+# Characters; small, so that the text of many inputs is longer than the first FETCH.
 _TEXT_SIZE: Final = 100
-# Seconds until the message has to be there, and after which it would come again.
-_ARRIVAL: Final = 300
-_REPETITION: Final = 5
-# Attachments that are read.
+# Seconds until the message has to arrive, and to wait for a second arrival.
+_ARRIVAL_SECONDS: Final = 300
+_REPETITION_SECONDS: Final = 5
+# Number of attachments that are read.
 _MAX_READ: Final = 3
 
 _SECTION: Final = re.compile(rb"BODY\.PEEK(\[([^\]]*)\])(?:<(\d+)\.(\d+)>)?")
-# A line and those that continue it (RFC 5322 2.2.3).
+# A header field with its continuation lines (RFC 5322 2.2.3).
 _FIELD: Final = re.compile(rb"[^\n]*(?:\n|\Z)(?:[ \t][^\n]*(?:\n|\Z))*")
 _ACCOUNT: Final = Account(
     host="imap.example.org",
@@ -60,10 +60,10 @@ _ACCOUNT: Final = Account(
 
 
 class _Server(ScriptServer):
-    """A server that behaves, with one message in its only folder."""
+    """A correct server with one message in its only folder."""
 
-    def __init__(self, talk: Talk, message: bytes) -> None:
-        super().__init__(talk)
+    def __init__(self, state: ServerState, message: bytes) -> None:
+        super().__init__(state)
         pieces = (*message.split(BLOCK), b"", b"", b"")
         self._header, structure, self._text, self._part = pieces[:4]
         self._structure = re.sub(rb"[\r\n]", b"", structure) or b"NIL"
@@ -83,15 +83,15 @@ class _Server(ScriptServer):
             case _:
                 return super().reply(name, tag, arguments)
 
-    def _items(self, wanted: bytes) -> list[bytes]:
+    def _items(self, requested: bytes) -> list[bytes]:
         items = [b"UID %d" % _UID]
-        if b"FLAGS" in wanted:
+        if b"FLAGS" in requested:
             items.append(b"FLAGS (\\Seen $Label1)")
-        if b"INTERNALDATE" in wanted:
+        if b"INTERNALDATE" in requested:
             items.append(b'INTERNALDATE " 3-Nov-2026 12:30:00 +0100"')
-        if b"RFC822.SIZE" in wanted:
+        if b"RFC822.SIZE" in requested:
             items.append(b"RFC822.SIZE %d" % len(self._header + self._text))
-        for section, name, start, length in _SECTION.findall(wanted):
+        for section, name, start, length in _SECTION.findall(requested):
             octets = self._part if name[:1].isdigit() else self._text
             if name.startswith(b"HEADER"):
                 octets = self._fields(name)
@@ -100,32 +100,32 @@ class _Server(ScriptServer):
                 octets = octets[int(start) :][: int(length)]
             label = b"BODY%b%b {%d}\r\n" % (section, origin, len(octets))
             items.append(label + octets)
-        if b"BODYSTRUCTURE" in wanted:
-            # The last one: what is not closed in it takes in what follows.
+        if b"BODYSTRUCTURE" in requested:
+            # It comes last, because an unclosed parenthesis in it includes all that follows.
             items.append(b"BODYSTRUCTURE " + self._structure)
         return items
 
     def _fields(self, section: bytes) -> bytes:
-        """Return the fields that a section names, all for HEADER (RFC 3501 6.4.5)."""
-        _, is_named, names = section.partition(b" ")
+        """Return the header fields that a section names, all for HEADER (RFC 3501 6.4.5)."""
+        _, is_named, fields = section.partition(b" ")
         if not is_named:
             return self._header
-        wanted = frozenset(names.strip(b"()").lower().split())
+        names = frozenset(fields.strip(b"()").lower().split())
         return b"".join(
             field
             for field in _FIELD.findall(self._header)
-            if field.partition(b":")[0].strip().lower() in wanted
+            if field.partition(b":")[0].strip().lower() in names
         )
 
 
 def execute(data: bytes) -> float:
-    """Let a message arrive, and read it."""
-    return run_in_virtual_time(partial(_play, data))
+    """Deliver a message and read it in all ways."""
+    return run_in_virtual_time(partial(_run, data))
 
 
-async def _play(data: bytes, loop: MeasuredLoop) -> None:
-    talk = Talk(Script({}), Counter())
-    loop.accept = lambda: _Server(talk, data)
+async def _run(data: bytes, loop: MeasuredLoop) -> None:
+    state = ServerState(Script({}), Counter())
+    loop.accept = lambda: _Server(state, data)
     listener = Listener()
     folders = {"INBOX": WatchedFolder(mark=Mark(1, _UID), text_size=_TEXT_SIZE)}
     watcher = AccountWatcher(_ACCOUNT, folders, WatchOptions(), listener)
@@ -143,14 +143,14 @@ async def _play(data: bytes, loop: MeasuredLoop) -> None:
 
 
 async def _arrival(listener: Listener) -> Arrival:
-    """Return the message when it arrives; raise if it does not, or more than once."""
-    for _ in range(_ARRIVAL):
+    """Return the message when it arrives; raise Violation if it does not, or arrives again."""
+    for _ in range(_ARRIVAL_SECONDS):
         await asyncio.sleep(1)
         if listener.arrivals:
             break
     else:
         raise Violation("the message does not arrive")
-    await asyncio.sleep(_REPETITION)
+    await asyncio.sleep(_REPETITION_SECONDS)
     if [arrival.mail.uid for arrival in listener.arrivals] != [_UID]:
         raise Violation("the message arrives more than once")
     return listener.arrivals[0]
@@ -167,7 +167,7 @@ def _check_event(arrival: Arrival) -> None:
 
 
 def _check_mail(mail: Mail) -> None:
-    """See that nothing is hidden in the fields of a message."""
+    """Raise Violation if a field of a message has hidden characters."""
     for name in ("subject", "sender", "sender_name", "message_id"):
         check_text(name, getattr(mail, name) or "")
     for name in ("to", "cc", "reply_to", "flags"):
@@ -185,17 +185,17 @@ def _check_mail(mail: Mail) -> None:
 
 
 def _check_kinds(event: NewMail) -> None:
-    """See that automations get what the documentation says, whatever the message is."""
+    """Raise Violation unless the event data has the documented types."""
     for name in ("sender", "sender_name", "subject", "text", "folder"):
         if not isinstance(event[name], str):
-            raise Violation(f"{name} is no text")
+            raise Violation(f"{name} is not a string")
     for name in ("to", "cc", "reply_to", "flags", "attachments"):
         if not isinstance(event[name], list):
-            raise Violation(f"{name} is no list")
+            raise Violation(f"{name} is not a list")
 
 
 async def _read(client: Client, arrived: Mail) -> None:
-    """Read the message in each way."""
+    """Read the message in all ways."""
     read = partial(client.content, "INBOX", 1, _UID, text_size=_TEXT_SIZE)
     try:
         content = await read()
@@ -210,11 +210,11 @@ async def _read(client: Client, arrived: Mail) -> None:
             value.encode()
         for attachment in mail.attachments[:_MAX_READ]:
             found = await client.attachment("INBOX", 1, _UID, attachment.part)
-            # The message's other charsets are not known then.
+            # The charsets of the message's other parts are not known in this request.
             if replace(found, filename="", inline=False) != replace(
                 attachment, filename="", inline=False
             ):
-                raise Violation("an attachment is another one when it is asked for")
+                raise Violation("an attachment differs when it is requested")
             _check_content(await read(part=attachment.part, html=True))
             async for _ in client.read_part("INBOX", 1, _UID, attachment.part):
                 pass
@@ -223,25 +223,25 @@ async def _read(client: Client, arrived: Mail) -> None:
 
 
 def _check_same(arrived: Mail, mail: Mail) -> None:
-    """See that the event says what is read later."""
+    """Raise Violation if the event differs from the message that is read later."""
     unlike = {"text": None, "recipients": (), "truncated": False}
     if replace(arrived, **unlike) != replace(mail, **unlike):  # type: ignore[arg-type]
-        raise Violation("the event says something else")
+        raise Violation("the event differs from the message")
 
 
 def _check_content(content: MessageContent) -> None:
-    """See that there is as much text as was asked for, and that JSON can hold it."""
+    """Raise Violation if there is more text than requested, or text that JSON cannot encode."""
     check_text("content", content.text, is_one_line=False)
     (content.html or "").encode()
     if len(content.text) > _TEXT_SIZE or len(content.html or "") > MAX_HTML:
-        raise Violation("more text than was asked for")
+        raise Violation("more text than requested")
 
 
 def _seeds() -> list[bytes]:
     seeds = [
         (samples.HEADER, samples.STRUCTURE, samples.TEXT),
         *samples.costly(),
-        *samples.behind_the_first_fetch(),
+        *samples.longer_than_the_first_fetch(),
     ]
     for message in samples.messages():
         octets = message.as_bytes().replace(b"\n", b"\r\n")

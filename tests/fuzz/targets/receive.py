@@ -1,4 +1,4 @@
-"""The receive path of one connection: any octets, in any chunks, while commands wait."""
+"""The receive path of one connection: any octets in any chunks while commands wait."""
 
 import asyncio
 from typing import Final, override
@@ -12,7 +12,7 @@ from ..target import Stopwatch, Target, Violation
 from ..virtual_run import SECRET, hidden_errors
 from . import account_seeds
 
-# Inputs that begin with this answer STARTTLS, the others all of the commands below.
+# Inputs with this prefix respond to STARTTLS, others to all of the commands below.
 _STARTTLS: Final = b"starttls\n"
 _COLLECTED: Final = (
     {"EXISTS", "FLAGS", "UIDVALIDITY", "UIDNEXT"},
@@ -26,7 +26,7 @@ _GREETING: Final = b"* OK [CAPABILITY IMAP4rev1 STARTTLS] hello\r\n"
 
 
 class _Transport(asyncio.Transport):
-    """Takes what is sent; remembers that it was aborted."""
+    """A transport that discards data and records that it was aborted."""
 
     is_aborted = False
     _is_reading = True
@@ -53,10 +53,10 @@ class _Transport(asyncio.Transport):
 
 
 def execute(data: bytes) -> float:
-    r"""Let a connection receive an input, which starts with the greeting.
+    r"""Receive an input, which starts with the greeting.
 
-    `\x1f` ends a chunk, and each chunk is a step. `<tag>` is the tag of a command, of
-    the next one each time.
+    `\x1f` ends a chunk, and each chunk is a step. Each `<tag>` is replaced by the tag of the
+    next command.
     """
     loop = asyncio.new_event_loop()
     watch = Stopwatch()
@@ -114,7 +114,7 @@ def _commands() -> list[Command]:
 def _check_end(
     protocol: PushProtocol, transport: _Transport, commands: list[Command]
 ) -> None:
-    """See that errors are ours, and that nobody waits on a connection that has ended."""
+    """Raise Violation for foreign errors, and for commands that wait after the connection ended."""
     if protocol.error is not None:
         if not transport.is_aborted:
             raise Violation("a connection that has ended is not closed")
@@ -129,14 +129,14 @@ def _check_end(
 
 
 def _check_fresh_start(protocol: PushProtocol) -> None:
-    """See that nothing that came before TLS is believed behind it (RFC 9051 11.1)."""
+    """Raise Violation if data from before TLS is used after it (RFC 9051 11.1)."""
     protocol.connection_made(_Transport())
     if protocol.capabilities or protocol.unsolicited.take():
-        raise Violation("something of before TLS is left")
+        raise Violation("data from before TLS is left")
 
 
 def _seeds() -> list[bytes]:
-    """Return all that the servers of other seeds say, in one go and by single octets."""
+    """Return the responses of the other seeds' servers, in one chunk and as single octets."""
     seeds = [
         b"starttls\n%b* OK [ALERT] x\r\n<tag> OK begin\r\n" % _GREETING,
         b"starttls\n%b<tag> OK begin\r\n* CAPABILITY IDLE\r\n" % _GREETING,

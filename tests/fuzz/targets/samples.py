@@ -1,4 +1,4 @@
-"""Messages as servers show them, with a little of everything."""
+"""Sample messages in the form in which servers send them."""
 
 from collections.abc import Iterator
 from email.message import EmailMessage
@@ -38,7 +38,7 @@ TEXT: Final = (
 
 
 def messages() -> Iterator[EmailMessage]:
-    """Yield messages as mail programs write them, the same ones each time."""
+    """Yield messages of mail programs, always the same ones."""
     yield _fixed(
         plain("Hello", headers={"List-Id": "<x.example>", "Cc": "x@y.example"})
     )
@@ -62,7 +62,7 @@ def messages() -> Iterator[EmailMessage]:
 
 
 def _fixed(message: EmailMessage) -> EmailMessage:
-    """Replace what is another one in each message."""
+    """Replace the values that differ each time."""
     message.replace_header("Date", "Tue, 03 Nov 2026 12:30:00 +0000")
     message.replace_header("Message-ID", "<a@b.example>")
     if message.is_multipart():
@@ -71,7 +71,7 @@ def _fixed(message: EmailMessage) -> EmailMessage:
 
 
 def costly() -> Iterator[tuple[bytes, bytes, bytes]]:
-    """Yield header, structure and text of messages that are made to be slow to read."""
+    """Yield header, structure and text of messages that are slow to parse."""
     words = b" ".join(b"=?x-%d?q?=20?=" % number for number in range(40))
     file = b'("a" "b" ("name" "%b") NIL NIL "7bit" 1 NIL ("inline" ("x" "y")))' % words
     yield HEADER, b"(%b)" % (file * 50), TEXT
@@ -81,8 +81,9 @@ def costly() -> Iterator[tuple[bytes, bytes, bytes]]:
     addresses = b"From: %b\r\nTo: %b\r\n" % (b"a@b.c, " * 3000, b'"(<[' * 3000)
     yield addresses + b"Subject: " + words * 40 + b"\r\n\r\n", b"NIL", b"=" * 30_000
     nested = (
-        b'Content-Type: multipart/mixed; boundary="%d"\r\n\r\n--%d\r\n' % (it, it)
-        for it in range(600)
+        b'Content-Type: multipart/mixed; boundary="%d"\r\n\r\n--%d\r\n'
+        % (number, number)
+        for number in range(600)
     )
     yield (
         b'Content-Type: multipart/mixed; boundary="x"\r\n\r\n',
@@ -96,8 +97,8 @@ def costly() -> Iterator[tuple[bytes, bytes, bytes]]:
     yield html, b"NIL", rule + tags
 
 
-def behind_the_first_fetch() -> Iterator[tuple[bytes, ...]]:
-    """Yield messages of which text or fields are further on; the last piece is each part."""
+def longer_than_the_first_fetch() -> Iterator[tuple[bytes, ...]]:
+    """Yield messages that need a second FETCH; the last piece is the content of each part."""
     part = b'("text" "html" ("charset" "utf-8") NIL NIL "8bit" 20000 1)'
     style = b"<style>%b</style>" % (b"p{margin:0}\n" * 900)
     html = b"Content-Type: text/html; charset=utf-8\r\n"
@@ -116,7 +117,7 @@ def behind_the_first_fetch() -> Iterator[tuple[bytes, ...]]:
 
 
 def structure_of(message: EmailMessage) -> bytes:
-    """Return the BODYSTRUCTURE of a message, as a server would tell it (RFC 3501 7.4.2)."""
+    """Return the BODYSTRUCTURE of a message (RFC 3501 7.4.2)."""
     if message.is_multipart() and message.get_content_maintype() == "multipart":
         parts = b"".join(structure_of(part) for part in message.iter_parts())  # type: ignore[arg-type]
         return b'(%b "%b" NIL NIL NIL)' % (

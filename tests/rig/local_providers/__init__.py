@@ -1,4 +1,4 @@
-"""A custom integration for tests: the mail providers of the world are on loopback."""
+"""A custom integration for tests that redirects all mail providers to loopback."""
 
 from dataclasses import replace
 from typing import Final
@@ -13,11 +13,11 @@ HOST: Final = "localhost"
 
 
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
-    """Put one server of mail and one of tokens in the place of all."""
+    """Replace all providers by one mail server and one authorization server."""
     issuer, port = config[DOMAIN]["issuer"], config[DOMAIN]["imap_port"]
     for domain, provider in providers._BY_DOMAIN.items():
         providers._BY_DOMAIN[domain] = replace(provider, host=HOST, port=port)
-    # By its server, only one of them can be known.
+    # All providers have the same host now, so a look-up by host can return only one.
     providers._BY_HOST[HOST] = providers.PROVIDERS[config[DOMAIN]["provider"]]
     for key, oauth in oauth_providers.PROVIDERS.items():
         oauth_providers.PROVIDERS[key] = replace(

@@ -1,4 +1,4 @@
-"""What Home Assistant is to the engine: it takes mail, keeps marks and reloads its entry."""
+"""A listener that does what RestartingListener Assistant does: store marks, accept mail, reload the entry."""
 
 import asyncio
 from collections import Counter, defaultdict
@@ -22,33 +22,33 @@ from custom_components.imap_push.imap import (
 from tests.rig.running import Running
 
 START_SECONDS: Final = 5.0
-# Seconds that a watcher gets to end.
+# Seconds within which a cancelled watcher has to end.
 STOP_SECONDS: Final = 5.0
-# Seconds until a reload that waits for a hand-over happens without one.
-RELOAD_PATIENCE: Final = 0.5
-# Seconds that a hand-over may take: Home Assistant may not be fully started.
-MOST_HESITATION: Final = 0.02
+# Seconds that a reload waits for a mail to be delivered before it happens anyway.
+RELOAD_WAIT_SECONDS: Final = 0.5
+# Most seconds that the delivery of a mail takes, as in a RestartingListener Assistant that is still starting.
+MAX_DELIVERY_SECONDS: Final = 0.02
 
 
 class Moment(StrEnum):
-    """When an entry is reloaded, as a mail sees it whose hand-over is under way."""
+    """When the entry is reloaded, relative to a mail that is being delivered."""
 
-    BEFORE = "before"  # it has not fired yet, and fires after the reload
-    AFTER = "after"  # it has fired, and never does again
+    BEFORE = "before"  # the mail has not fired; it has to fire after the reload
+    AFTER = "after"  # the mail has fired; it must not fire again
     ANY = "any"
 
 
-class Home(Running):
-    """A listener that starts one watcher after another, each from the marks that it kept."""
+class RestartingListener(Running):
+    """A listener that runs a watcher and replaces it on reload, starting from the stored marks."""
 
     def __init__(
         self,
         account: Account,
         folders: Iterable[str],
         options: WatchOptions,
-        dice: Random,
+        rng: Random,
     ) -> None:
-        """Watch these folders from what comes next on."""
+        """Watch these folders, starting with the next mail."""
         self.fired: defaultdict[str, list[Mail]] = defaultdict(list)
         self.pushes: Counter[PushMode] = Counter()
         self.reloads: Counter[Moment] = Counter()
@@ -56,18 +56,18 @@ class Home(Running):
         self.has_ended = False
         self._account = account
         self._options = options
-        self._dice = dice
+        self._rng = rng
         self._marks: dict[str, Mark | None] = dict.fromkeys(folders)
         self._reload_at: Moment | None = None
 
     @property
     def marks(self) -> dict[str, Mark]:
-        """Return from where on each folder is watched."""
+        """Return the mark of each folder that has one."""
         return {folder: mark for folder, mark in self._marks.items() if mark}
 
     @override
     async def start(self) -> None:
-        """Start a watcher and wait until it knows what is new."""
+        """Start a watcher and wait until every folder has a mark."""
         self._load()
         async with asyncio.timeout(START_SECONDS):
             while len(self.marks) < len(self._marks):
@@ -75,18 +75,18 @@ class Home(Running):
 
     @override
     async def stop(self) -> None:
-        """Let the watcher log out."""
+        """Cancel the watcher and wait until it has ended."""
         self.has_ended |= self._task.done() and not self._task.cancelled()
         self._task.cancel()
         await asyncio.wait([self._task], timeout=STOP_SECONDS)
-        assert self._task.done(), "the watcher does not end"
+        assert self._task.done(), "the watcher did not end"
 
     async def reload(self) -> None:
-        """Cancel the watcher, at a moment of fate's choice, and start another."""
-        moment = self._dice.choice(tuple(Moment))
+        """Cancel the watcher at a random moment and start another one."""
+        moment = self._rng.choice(tuple(Moment))
         if moment is not Moment.ANY:
             self._reload_at = moment
-            await asyncio.wait([self._task], timeout=RELOAD_PATIENCE)
+            await asyncio.wait([self._task], timeout=RELOAD_WAIT_SECONDS)
         if self._reload_at is not None:
             self._reload_at, moment = None, Moment.ANY
         self.reloads[moment] += 1
@@ -94,39 +94,39 @@ class Home(Running):
         self._load()
 
     def state_changed(self, state: AccountState) -> None:
-        """Take no interest."""
+        """Ignore it."""
 
     async def mail_arrived(self, arrival: Arrival) -> None:
-        """Fire, as late as Home Assistant may."""
-        if self._is_time_to_reload(Moment.BEFORE):
+        """Record the mail, sometimes after a delay or with a reload before or after it."""
+        if self._reload_if_due(Moment.BEFORE):
             await asyncio.sleep(STOP_SECONDS)
-        if self._dice.random() < 0.1:
-            await asyncio.sleep(self._dice.uniform(0, MOST_HESITATION))
+        if self._rng.random() < 0.1:
+            await asyncio.sleep(self._rng.uniform(0, MAX_DELIVERY_SECONDS))
         self.fired[arrival.mail.folder].append(arrival.mail)
         self.pushes[arrival.push] += 1
-        self._is_time_to_reload(Moment.AFTER)
+        self._reload_if_due(Moment.AFTER)
 
     def mark_moved(self, folder: str, mark: Mark) -> None:
-        """Keep the mark."""
+        """Store the mark."""
         self._marks[folder] = mark
 
     def alerted(self, text: str) -> None:
-        """Take no interest."""
+        """Ignore it."""
 
     def pipelining_failed(self) -> None:
-        """Take no notice: where all breaks, it is no wonder."""
+        """Ignore it: with so many faults it is expected."""
 
     def login_refused(self) -> None:
-        """Count: no fault is a wrong password."""
+        """Count it: no fault may look like a wrong password."""
         self.refused += 1
 
     def _load(self) -> None:
-        folders = {name: WatchedFolder(mark=it) for name, it in self._marks.items()}
+        folders = {name: WatchedFolder(mark=mark) for name, mark in self._marks.items()}
         watcher = AccountWatcher(self._account, folders, self._options, self)
         self._task = asyncio.create_task(watcher.run())
 
-    def _is_time_to_reload(self, moment: Moment) -> bool:
-        """Cancel the watcher if it is to happen at this very moment."""
+    def _reload_if_due(self, moment: Moment) -> bool:
+        """Cancel the watcher and return True if a reload is due at this moment."""
         if self._reload_at is not moment:
             return False
         self._reload_at = None

@@ -1,4 +1,4 @@
-"""A proxy that reads along from the end of the TLS handshake until the client waits."""
+"""A proxy that counts round trips and octets until the client waits for mail."""
 
 import asyncio
 import ssl
@@ -11,27 +11,27 @@ IDLE: Final = b" IDLE\r\n"
 CONTINUATION: Final = b"\n+ "
 
 
-class Conversation(Proxy):
-    """Count turns and octets of the newest connection, which no others overlap.
+class CountingProxy(Proxy):
+    """Count the flights and octets of the newest connection; connections must not overlap.
 
-    The client speaks TLS with the proxy. A flight is what the client sends without having
-    heard anything new meanwhile: as many commands as it likes. Waiting begins with the
-    server's continuation of IDLE.
+    TLS ends at the proxy. A flight is everything that the client sends without receiving
+    anything in between, so the number of flights is the number of round trips. Counting ends
+    with the server's continuation request for IDLE.
     """
 
     def __init__(self, target_port: int, context: ssl.SSLContext, delay: float) -> None:
-        """Stand in front of a server without TLS that is so far away."""
+        """Connect to a server without TLS, with this one-way delay in seconds."""
         super().__init__(target_port, delay=delay, context=context)
         self.begin()
 
     def begin(self) -> None:
-        """Take the next connection for a new one."""
+        """Count from zero."""
         self.flights = 0
         self.down = 0
         self.up = 0
         self.seconds = 0.0
         self.waiting = asyncio.Event()
-        self._has_heard = True
+        self._has_received = True
         self._is_idle_sent = False
         self._began = time.monotonic()
         self._tail = b""
@@ -49,8 +49,8 @@ class Conversation(Proxy):
         if self.waiting.is_set():
             return
         self.up += len(chunk)
-        self.flights += self._has_heard
-        self._has_heard = False
+        self.flights += self._has_received
+        self._has_received = False
         self._is_idle_sent |= IDLE in chunk
 
     @override
@@ -59,7 +59,7 @@ class Conversation(Proxy):
         if self.waiting.is_set():
             return
         self.down += len(chunk)
-        self._has_heard = True
+        self._has_received = True
         text = self._tail + chunk
         self._tail = text[1 - len(CONTINUATION) :]
         if self._is_idle_sent and CONTINUATION in text:

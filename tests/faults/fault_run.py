@@ -1,4 +1,4 @@
-"""One storm: an account is watched while everything around it breaks."""
+"""One fault run: an account is watched while network and server break."""
 
 import asyncio
 from collections import Counter
@@ -12,10 +12,10 @@ from typing import Any, Final
 
 from custom_components.imap_push.imap import Account, PushMode, Security, WatchOptions
 
-from .hasty import hasty
-from .home import Home
 from .mailbox import Mailbox
+from .restarting_listener import RestartingListener
 from .servers import DovecotServer, MailServer, Pymap
+from .short_timeouts import short_timeouts
 
 from tests.rig.certificate import Certificate
 from tests.rig.fault_proxy import Fault, FaultProxy
@@ -23,29 +23,29 @@ from tests.rig.ports import LOOPBACK
 
 FOLDERS: Final = ("INBOX", "Work")
 CLIENTS: Final = 2
-# Seconds. Each is the longest pause between two deeds.
-CLIENT_PAUSE: Final = 0.15
-RELOAD_PAUSE: Final = 1.0
-OUTAGE_PAUSE: Final = 4.0
-OUTAGE: Final = 0.4
-# Seconds within which all mail has to fire once the way is free.
-CATCH_UP: Final = 5.0
-# Seconds in which a mail may fire once more.
-SUSPENSE: Final = 0.3
-# Seconds that one fault may take on the average: whoever is slower has fallen asleep.
+# Longest pauses between two actions, and the longest outage, in seconds.
+MAX_CLIENT_PAUSE_SECONDS: Final = 0.15
+MAX_RELOAD_PAUSE_SECONDS: Final = 1.0
+MAX_OUTAGE_PAUSE_SECONDS: Final = 4.0
+MAX_OUTAGE_SECONDS: Final = 0.4
+# Seconds within which all mail has to fire after the last fault.
+CATCH_UP_SECONDS: Final = 5.0
+# Seconds to wait at the end for a mail that fires twice.
+REPEAT_WAIT_SECONDS: Final = 0.3
+# Average seconds per fault; a slower run has stopped reconnecting.
 SECONDS_PER_FAULT: Final = 1.0
 START_SECONDS: Final = 20.0
 
 ENGINE_LOGGER: Final = "custom_components.imap_push"
 
-# What does not push is looked at this often.
+# Short polling intervals, for servers without push.
 PUSH: Final = WatchOptions(poll_interval=0.2)
 NO_PUSH: Final = WatchOptions(poll_interval=0.1, push=False)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Variant:
-    """A server and a way to watch it; `push` is how mail is expected to come at least once."""
+    """A server and options; `push` is a mode by which at least one mail has to come."""
 
     name: str
     serve: Callable[[Certificate], MailServer]
@@ -99,7 +99,7 @@ VARIANTS: Final = (
 
 @dataclass
 class Outcome:
-    """What a storm did and what it found."""
+    """What happened in a run, and the violations."""
 
     variant: str
     seed: int
@@ -120,8 +120,8 @@ class Outcome:
             f"  {_counts(self.faults)}  by {_counts(self.pushes)}"
         )
 
-    def story(self) -> str:
-        """Return all there is to say."""
+    def report(self) -> str:
+        """Return the counts and the violations."""
         return "\n  ".join((str(self), *self.violations))
 
 
@@ -129,28 +129,28 @@ def _counts(counter: Mapping[Any, int]) -> str:
     return " ".join(f"{name}:{counter[name]}" for name in sorted(counter))
 
 
-async def weather(
+async def run_with_faults(
     variant: Variant, seed: int, faults: int, certificate: Certificate
 ) -> Outcome:
-    """Watch an account through so many faults and return what came of it."""
+    """Watch an account through this number of faults and return the outcome."""
     started = time.monotonic()
     outcome = Outcome(variant.name, seed)
-    with hasty(), _complaints() as complaints:
+    with short_timeouts(), _engine_errors() as errors:
         try:
             async with variant.serve(certificate) as server:
                 port = server.port_for(variant.security)
                 async with FaultProxy(port, seed) as proxy:
-                    await _Storm(variant, server, proxy, outcome).rage(faults)
+                    await _FaultRun(variant, server, proxy, outcome).run(faults)
         except Exception as error:
             error.add_note(f"FAULT_SEED={seed} {variant.name}")
             raise
     outcome.seconds = time.monotonic() - started
-    outcome.violations += complaints
+    outcome.violations += errors
     return outcome
 
 
-class _Storm:
-    """All that goes on at the same time."""
+class _FaultRun:
+    """The watcher, the clients, the faults, the outages and the reloads of one run."""
 
     def __init__(
         self, variant: Variant, server: MailServer, proxy: FaultProxy, outcome: Outcome
@@ -159,24 +159,24 @@ class _Storm:
         self._proxy = proxy
         self._outcome = outcome
         self._variant = variant
-        self._home = Home(
-            _account(variant, server, proxy), FOLDERS, variant.options, self._dice("ha")
+        self._listener = RestartingListener(
+            _account(variant, server, proxy), FOLDERS, variant.options, self._rng("ha")
         )
-        self._mailbox = Mailbox(server, FOLDERS, self._home.fired)
+        self._mailbox = Mailbox(server, FOLDERS, self._listener.fired)
         self._is_over = asyncio.Event()
 
-    async def rage(self, faults: int) -> None:
-        """Start in peace, break everything, and judge when peace is back."""
+    async def run(self, faults: int) -> None:
+        """Start without faults, inject faults, and compare after the last one."""
         self._proxy.is_faulty = False
         await self._mailbox.prepare()
-        async with self._home:
-            await self._break_everything(faults)
-            await self._calm_down()
-        await self._left()
-        self._judge()
+        async with self._listener:
+            await self._inject_faults(faults)
+            await self._wait_for_all_mail()
+        await self._wait_until_disconnected()
+        self._fill_outcome()
 
-    async def _break_everything(self, faults: int) -> None:
-        """Let all happen at the same time until there were faults enough."""
+    async def _inject_faults(self, faults: int) -> None:
+        """Run clients, outages, reloads and faults at the same time until there were enough faults."""
         self._proxy.is_faulty = True
         self._proxy.reset_all()
         async with asyncio.TaskGroup() as group:
@@ -184,99 +184,101 @@ class _Storm:
                 group.create_task(self._use_mailbox(f"client {number}"))
             group.create_task(self._break_server())
             group.create_task(self._reload())
-            await self._have_enough(faults)
+            await self._wait_for_faults(faults)
             self._is_over.set()
         self._proxy.is_faulty = False
         self._proxy.reset_all()
 
-    async def _have_enough(self, faults: int) -> None:
-        """Wait until there were faults enough."""
+    async def _wait_for_faults(self, faults: int) -> None:
+        """Wait until there were enough faults."""
         with suppress(TimeoutError):
             async with asyncio.timeout(START_SECONDS + SECONDS_PER_FAULT * faults):
                 while self._proxy.counts.total() < faults:
                     await asyncio.sleep(0.02)
                 return
-        self._outcome.violations.append("asleep: faults meet no connection any more")
+        self._outcome.violations.append(
+            "the watcher does not reconnect: too few faults happened"
+        )
 
     async def _use_mailbox(self, client: str) -> None:
-        """Be another client of the mailbox."""
-        dice = self._dice(client)
-        while await self._goes_on(dice.uniform(0, CLIENT_PAUSE)):
-            await self._mailbox.act(dice)
+        """Act as another client of the mailbox."""
+        rng = self._rng(client)
+        while await self._pause(rng.uniform(0, MAX_CLIENT_PAUSE_SECONDS)):
+            await self._mailbox.run_random_action(rng)
 
     async def _break_server(self) -> None:
         """Kill the server, or shut it down, and start it again."""
-        dice = self._dice("server")
-        while await self._goes_on(dice.uniform(0, OUTAGE_PAUSE)):
-            end = dice.choice((self._server.kill, self._server.shut_down))
+        rng = self._rng("server")
+        while await self._pause(rng.uniform(0, MAX_OUTAGE_PAUSE_SECONDS)):
+            end = rng.choice((self._server.kill, self._server.shut_down))
             await end()
             self._outcome.outages += 1
-            await self._goes_on(dice.uniform(0, OUTAGE))
+            await self._pause(rng.uniform(0, MAX_OUTAGE_SECONDS))
             await self._server.start()
 
     async def _reload(self) -> None:
-        """Reload the entry now and then."""
-        dice = self._dice("reload")
-        while await self._goes_on(dice.uniform(0, RELOAD_PAUSE)):
-            await self._home.reload()
+        """Reload the entry at random intervals."""
+        rng = self._rng("reload")
+        while await self._pause(rng.uniform(0, MAX_RELOAD_PAUSE_SECONDS)):
+            await self._listener.reload()
 
-    async def _calm_down(self) -> None:
-        """Let all that is missing fire, and then what comes in peace."""
+    async def _wait_for_all_mail(self) -> None:
+        """Wait for the missing mail, then for one more mail per folder."""
         await self._catch_up()
         await self._mailbox.append_to_all()
         await self._catch_up()
-        await asyncio.sleep(SUSPENSE)
+        await asyncio.sleep(REPEAT_WAIT_SECONDS)
 
     async def _catch_up(self) -> None:
-        """Wait until all has fired; what has not by then is told of in the end."""
-        await self._mailbox.take_stock()
+        """Wait until all mail has fired; `_violations` reports what has not."""
+        await self._mailbox.record_contents()
         with suppress(TimeoutError):
-            async with asyncio.timeout(CATCH_UP):
+            async with asyncio.timeout(CATCH_UP_SECONDS):
                 while any(self._missing(folder) for folder in FOLDERS):
                     await asyncio.sleep(0.01)
 
     def _missing(self, folder: str) -> set[int]:
-        fired = {mail.uid for mail in self._home.fired[folder]}
-        return self._mailbox.ledgers[folder].wanted - fired
+        fired = {mail.uid for mail in self._listener.fired[folder]}
+        return self._mailbox.ledgers[folder].expected - fired
 
-    async def _left(self) -> None:
-        """Wait until the engine has left no connection open."""
+    async def _wait_until_disconnected(self) -> None:
+        """Wait until the engine has closed its connections."""
         with suppress(TimeoutError):
             async with asyncio.timeout(1):
                 while self._proxy.open_connections:
                     await asyncio.sleep(0.01)
 
-    def _judge(self) -> None:
-        outcome, home = self._outcome, self._home
-        outcome.mails = sum(map(len, home.fired.values()))
+    def _fill_outcome(self) -> None:
+        outcome, listener = self._outcome, self._listener
+        outcome.mails = sum(map(len, listener.fired.values()))
         outcome.faults = dict(self._proxy.counts)
-        outcome.reloads = home.reloads.total()
-        outcome.pushes = dict(home.pushes)
+        outcome.reloads = listener.reloads.total()
+        outcome.pushes = dict(listener.pushes)
         outcome.violations += self._violations()
 
     def _violations(self) -> Iterator[str]:
-        """Say what is wrong."""
+        """Yield the violations."""
         for folder, ledger in self._mailbox.ledgers.items():
-            for violation in ledger.violations(self._home.fired[folder]):
+            for violation in ledger.violations(self._listener.fired[folder]):
                 yield f"{folder}: {violation}"
-        if not self._home.pushes[self._variant.push]:
+        if not self._listener.pushes[self._variant.push]:
             yield f"nothing came by {self._variant.push}"
-        if self._home.refused:
+        if self._listener.refused:
             yield "faults were taken for a wrong password"
-        if self._home.has_ended:
+        if self._listener.has_ended:
             yield "the watcher ended by itself"
         if self._proxy.open_connections:
             yield "connections were left open"
 
-    async def _goes_on(self, seconds: float) -> bool:
-        """Pause; return if the storm is not over."""
+    async def _pause(self, seconds: float) -> bool:
+        """Pause; return whether the run goes on."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._is_over.wait()
         return not self._is_over.is_set()
 
-    def _dice(self, who: str) -> Random:
-        """Return dice of someone's own, so that nobody's decisions depend on who is first."""
+    def _rng(self, who: str) -> Random:
+        """Return a generator of its own for each task: the order of tasks must not change its numbers."""
         return Random(f"{self._outcome.seed} {who}")
 
 
@@ -292,13 +294,13 @@ def _account(variant: Variant, server: MailServer, proxy: FaultProxy) -> Account
 
 
 @contextmanager
-def _complaints() -> Iterator[list[str]]:
-    """Collect the errors that the engine contains or forgets: each is a bug all the same.
+def _engine_errors() -> Iterator[list[str]]:
+    """Collect warnings and errors that the engine logs, and exceptions that no task awaits.
 
-    A warning is as bad: no folder is numbered anew here. Only push may be found silent, as short
-    as an IDLE is.
+    UIDVALIDITY never changes here, so every warning is a bug. Only "announces no new mail" is
+    expected, because each IDLE is so short.
     """
-    complaints: Counter[str] = Counter()
+    errors: Counter[str] = Counter()
     found: list[str] = []
 
     class Handler(logging.Handler):
@@ -306,12 +308,12 @@ def _complaints() -> Iterator[list[str]]:
             if "announces no new mail" in record.getMessage():
                 return
             error = record.exc_info[1] if record.exc_info else None
-            complaints[f"in the log: {record.getMessage()} {error!r}"] += 1
+            errors[f"in the log: {record.getMessage()} {error!r}"] += 1
 
     def handle(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")
         if not isinstance(error, OSError):  # clients that leave pymap in its handshake
-            complaints[f"nobody took: {context['message']} {error!r}"] += 1
+            errors[f"not handled: {context['message']} {error!r}"] += 1
 
     handler = Handler(logging.WARNING)
     logger = logging.getLogger(ENGINE_LOGGER)
@@ -324,4 +326,4 @@ def _complaints() -> Iterator[list[str]]:
     finally:
         loop.set_exception_handler(usual)
         logger.removeHandler(handler)
-        found += [f"{text} ({times} times)" for text, times in complaints.items()]
+        found += [f"{text} ({times} times)" for text, times in errors.items()]

@@ -1,4 +1,4 @@
-"""What every part of the benchmark is given."""
+"""The servers, Home Assistants and certificates that the parts of the benchmark use."""
 
 import asyncio
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ ARTIFACTS: Final = ROOT / ".artifacts" / "bench"
 HOME_ASSISTANT: Final = "2026.11.0"
 PYTHON: Final = ROOT / f".venv-{HOME_ASSISTANT}" / "bin" / "python"
 
-# With a login process for each connection, a hundred of them would be the limit.
+# With one login process per connection, Dovecot would allow a hundred connections at most.
 DOVECOT_SETTINGS: Final = """\
 service imap-login {
   service_count = 0
@@ -27,8 +27,8 @@ service imap-login {
 
 
 @dataclass(frozen=True)
-class Setting:
-    """Where things are, and how thorough the run is."""
+class Environment:
+    """The folder and the options of a run."""
 
     folder: Path
     template: Path
@@ -58,18 +58,18 @@ class Setting:
         )
 
 
-async def make_setting(*, is_quick: bool) -> Setting:
-    """Prepare a folder for this run, and a set-up Home Assistant to copy."""
+async def make_environment(*, is_quick: bool) -> Environment:
+    """Prepare a folder for this run and a Home Assistant to copy."""
     folder = ARTIFACTS / "run"
     shutil.rmtree(folder, ignore_errors=True)
     certificate = await asyncio.to_thread(make_certificate, folder / "certificate")
-    return Setting(folder, await _make_template(), certificate, is_quick)
+    return Environment(folder, await _make_template(), certificate, is_quick)
 
 
 async def _make_template() -> Path:
-    """Set up an empty Home Assistant once for all runs.
+    """Return an empty Home Assistant that has been started, creating it in the first run.
 
-    Its first start ever also installs packages, which would spoil a measurement.
+    The first start of an installation also installs packages, which would distort the figures.
     """
     template = ARTIFACTS / f"home-{HOME_ASSISTANT}"
     if template.exists():

@@ -1,4 +1,4 @@
-"""One Home Assistant with every client in it, each at a mailbox of its own."""
+"""One Home Assistant with every client in it, each with its own mailbox."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -10,20 +10,20 @@ from typing import Any, Final
 from .announcements import Announcements
 from .clients import CORE, EVENTS, IDLE, IMAPFLOW, NOTIFY, user_of
 from .entries import core_imap, imap_push
+from .environment import Environment
 from .home import Home
 from .imapflow_client import ImapFlow
 from .mail import ordinary
-from .meter import MeteredProxy
-from .setting import Setting
+from .metered_proxy import MeteredProxy
 
 from tests.rig.dovecot import Dovecot
 from tests.rig.lmtp import deliver
 
 ARRIVAL_SECONDS: Final = 20
 READY_SECONDS: Final = 60
-# A client goes back to waiting after each mail, in a few round trips.
-SETTLE_SECONDS: Final = 0.1
-SETTLE_ROUND_TRIPS: Final = 6
+# After each mail, a client needs a few round trips until it waits again.
+RECOVERY_SECONDS: Final = 0.1
+RECOVERY_ROUND_TRIPS: Final = 6
 WARM_UP_MAILS: Final = 3
 
 type Json = dict[str, Any]
@@ -31,7 +31,7 @@ type Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Arrival:
-    """An event for a mail, and when it was received here."""
+    """The event of a mail and the time at which it was received."""
 
     at: float
     data: Json
@@ -39,7 +39,7 @@ class Arrival:
 
 @dataclass(frozen=True)
 class Watched:
-    """A mailbox with one client that watches it."""
+    """A mailbox that one client watches."""
 
     client: str
     server: Dovecot
@@ -49,7 +49,7 @@ class Watched:
 
     @property
     def user(self) -> str:
-        """Return whose mailbox it is."""
+        """Return the user of the mailbox."""
         return user_of(self.client)
 
     async def deliver(self, subject: str) -> None:
@@ -61,10 +61,10 @@ class Watched:
         async with asyncio.timeout(seconds):
             return await self.arrivals.get()
 
-    async def settle(self) -> None:
-        """Let the client go back to waiting, and forget what was."""
+    async def wait_until_waiting(self) -> None:
+        """Wait until the client waits for mail, and drop what was recorded."""
         round_trip = 2 * self.proxy.delay
-        await asyncio.sleep(SETTLE_SECONDS + SETTLE_ROUND_TRIPS * round_trip)
+        await asyncio.sleep(RECOVERY_SECONDS + RECOVERY_ROUND_TRIPS * round_trip)
         self.announcements.forget()
         self.proxy.forget()
         while not self.arrivals.empty():
@@ -72,27 +72,29 @@ class Watched:
 
 
 @dataclass(frozen=True)
-class Stage:
-    """Everything that runs for the parts that deliver mail."""
+class Testbed:
+    """The servers, proxies and clients of the parts that deliver mail."""
 
-    setting: Setting
+    environment: Environment
     home: Home
     watched: tuple[Watched, ...]
 
     def set_round_trip(self, seconds: float) -> None:
-        """Let every server be so far away from now on."""
+        """Set the round-trip time to every server, in seconds."""
         for watched in self.watched:
             watched.proxy.delay = seconds / 2
 
 
 @contextlib.asynccontextmanager
-async def open_stage(setting: Setting, *, imapflow: bool) -> AsyncIterator[Stage]:
-    """Start servers, proxies, Home Assistant and ImapFlow, all of them waiting."""
+async def open_testbed(
+    environment: Environment, *, imapflow: bool
+) -> AsyncIterator[Testbed]:
+    """Start servers, proxies, Home Assistant and ImapFlow, and wait until all watch for mail."""
     clients = [CORE, IDLE, NOTIFY] + [IMAPFLOW] * imapflow
     users = [user_of(client) for client in clients]
     async with contextlib.AsyncExitStack() as stack:
         servers = {
-            notify: stack.enter_context(setting.dovecot(users, notify=notify))
+            notify: stack.enter_context(environment.dovecot(users, notify=notify))
             for notify in (False, True)
         }
         watched = [
@@ -105,15 +107,15 @@ async def open_stage(setting: Setting, *, imapflow: bool) -> AsyncIterator[Stage
             imap_push(user_of(IDLE), ports[IDLE]),
             imap_push(user_of(NOTIFY), ports[NOTIFY]),
         ]
-        home = setting.home("stage", entries, has_loop_meter=True)
+        home = environment.home("testbed", entries, has_loop_meter=True)
         await stack.enter_async_context(home)
-        await _pass_events_on(stack, home, watched)
+        await _queue_events(stack, home, watched)
         for one in watched:
             if one.client == IMAPFLOW:
-                await _start_imapflow(stack, setting, one)
+                await _start_imapflow(stack, environment, one)
         for one in watched:
             await _warm_up(one)
-        yield Stage(setting, home, tuple(watched))
+        yield Testbed(environment, home, tuple(watched))
 
 
 async def _watched(
@@ -126,10 +128,10 @@ async def _watched(
     return Watched(client, server, proxy, await stack.enter_async_context(listener))
 
 
-async def _pass_events_on(
+async def _queue_events(
     stack: contextlib.AsyncExitStack, home: Home, watched: list[Watched]
 ) -> None:
-    """Give each event to the mailbox that it is about."""
+    """Put each event into the queue of its mailbox."""
     by_user = {one.user: one for one in watched}
 
     async def pass_on(events: asyncio.Queue[Json], user: Callable[[Json], str]) -> None:
@@ -145,10 +147,10 @@ async def _pass_events_on(
 
 
 async def _start_imapflow(
-    stack: contextlib.AsyncExitStack, setting: Setting, watched: Watched
+    stack: contextlib.AsyncExitStack, environment: Environment, watched: Watched
 ) -> None:
-    """Run ImapFlow and take what it says for events."""
-    certificate = setting.certificate
+    """Run ImapFlow and queue its output as events."""
+    certificate = environment.certificate
     imapflow = ImapFlow(watched.proxy.port, watched.user, certificate)
     await stack.enter_async_context(imapflow)
 
@@ -161,16 +163,16 @@ async def _start_imapflow(
 
 
 def _run(stack: contextlib.AsyncExitStack, coroutine: Any) -> None:
-    """Run something as long as the stage is open."""
+    """Run a coroutine as a task that the stack cancels."""
     task = asyncio.create_task(coroutine)
     stack.callback(task.cancel)
 
 
 async def _warm_up(watched: Watched) -> None:
-    """Have the client do once what it will be measured at."""
+    """Deliver some mails before the measurement."""
     for number in range(WARM_UP_MAILS):
         await watched.deliver(f"Warm up {number}")
         await watched.next(seconds=READY_SECONDS)
-        # What is loaded and cached at the first mail ever is no matter of latency.
+        # The first mail loads and caches code, which is not part of the latency.
         await asyncio.sleep(1)
-        await watched.settle()
+        await watched.wait_until_waiting()
