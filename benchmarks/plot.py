@@ -27,7 +27,7 @@ def plot_latency(table: Table, path: Path) -> None:
         places = [round_trips.index(row.round_trip) + offset for row in rows]
         color = COLORS[number % len(COLORS)]
         medians = [row.p50 for row in rows]
-        axes.target(places, medians, width * 0.9, label=client, color=color)
+        axes.bar(places, medians, width * 0.9, label=client, color=color)
         _scatter(axes, places, rows)
     axes.set_xticks(range(len(round_trips)), [f"{ms} ms away" for ms in round_trips])
     axes.set_ylabel("ms from the server's announcement")
