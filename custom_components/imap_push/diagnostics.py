@@ -143,16 +143,16 @@ def _describe_folder(
 
 def _describe_statistics(statistics: Statistics) -> dict[str, Any]:
     """Return the statistics of the watcher; times are in seconds."""
-    sweeps = statistics.syncs
+    syncs = statistics.syncs
     return {
         "mails": statistics.mails,
         "sessions": statistics.sessions,
         "losses": dict(statistics.losses),
-        "sweeps": {
-            "count": sweeps.count,
-            "last": round(sweeps.last, 3),
-            "mean": round(sweeps.mean, 3),
-            "max": round(sweeps.longest, 3),
+        "syncs": {
+            "count": syncs.count,
+            "last": round(syncs.last, 3),
+            "mean": round(syncs.mean, 3),
+            "max": round(syncs.longest, 3),
         },
     }
 

@@ -23,9 +23,9 @@ def mail(minute: int, name: str | None = "a", uid: int = 7) -> Mail:
 
 def test_passing_mail() -> None:
     """See the mark above the mail, and the mail remembered."""
-    mark = Mark(1, 5).passed(mail(0, uid=7))
+    mark = Mark(1, 5).after_delivery(mail(0, uid=7))
     assert (mark.uid_validity, mark.next_uid, mark.last_received) == (1, 8, NOON)
-    assert mark.knows(mail(0))
+    assert mark.is_known(mail(0))
 
 
 @pytest.mark.parametrize(
@@ -49,22 +49,22 @@ def test_passing_mail() -> None:
 )
 def test_what_is_known(candidate: Mail, known: bool) -> None:
     """See what arrived after the last delivered mail told from what is known."""
-    assert Mark(1, 5).passed(mail(0)).knows(candidate) is known
+    assert Mark(1, 5).after_delivery(mail(0)).is_known(candidate) is known
 
 
 def test_without_memory_everything_is_known() -> None:
     """See no flood where nothing tells what is new."""
-    assert Mark(1, 5).knows(mail(0))
+    assert Mark(1, 5).is_known(mail(0))
     nowhen = Mail(folder="INBOX", uid_validity=1, uid=1)
-    assert Mark(1, 5).passed(mail(0)).knows(nowhen)
-    assert Mark(1, 5).seeing(nowhen).last_received is None
+    assert Mark(1, 5).after_delivery(mail(0)).is_known(nowhen)
+    assert Mark(1, 5).with_date(nowhen).last_received is None
 
 
 def test_memory_is_bounded() -> None:
     """See the last mails remembered, and the first ones forgotten."""
     mark = Mark(1, 1)
     for number in range(REMEMBERED + 10):
-        mark = mark.passed(mail(0, str(number)))
+        mark = mark.after_delivery(mail(0, str(number)))
     assert len(mark.remembered) == REMEMBERED
     assert digest(mail(0, "9")) not in mark.remembered
     assert digest(mail(0, "10")) in mark.remembered
@@ -75,6 +75,6 @@ def test_mail_from_the_future_hides_nothing() -> None:
     future = Mail(
         folder="INBOX", uid_validity=1, uid=1, received=datetime(2999, 1, 1, tzinfo=UTC)
     )
-    mark = Mark(1, 5).seeing(future)
+    mark = Mark(1, 5).with_date(future)
     assert mark.last_received is not None
     assert mark.last_received <= datetime.now(UTC)

@@ -65,7 +65,7 @@ def test_new_uidvalidity_after_an_absence() -> None:
     mark = Mark(1, 50)
     for uid, (age, name) in enumerate([(5 * hour, "a"), (4 * hour, "b")], 48):
         received = (NOW - age).replace(microsecond=0)
-        mark = mark.passed(
+        mark = mark.after_delivery(
             Mail(
                 folder="INBOX",
                 uid_validity=1,

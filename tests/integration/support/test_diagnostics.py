@@ -188,7 +188,7 @@ async def test_fields_of_the_diagnostics(
         "mails": 5,
         "sessions": 2,
         "losses": {"ConnectionLost": 1},
-        "sweeps": {"count": 2, "last": 0.25, "mean": 0.375, "max": 0.5},
+        "syncs": {"count": 2, "last": 0.25, "mean": 0.375, "max": 0.5},
     }
     history = diagnostics.pop("history")
     assert history["mails"] == {"idle": 1}

@@ -2,7 +2,8 @@
 
 Start with:
 
-- `header.parse_mail`: header fields and BODYSTRUCTURE -> `Mail`.
+- `header.parse_mail`: header fields and BODYSTRUCTURE -> `Mail`. `encoded_words`, `addresses` and
+  `dates` parse the fields, `charset` decodes them.
 - `part`: the tree of body parts, and which of them are text, files and inline images. It is parsed
   from BODYSTRUCTURE (`body_structure`) or from the octets of the message (`multipart`).
 - `body_text`: the text of a tree; `html` and `plain_text` convert its parts to plain text.

@@ -1,4 +1,5 @@
 """One login and what it does with folders: EXAMINE, FETCH, SEARCH, STORE, STATUS, LIST.
 
-`session.Session` watches; `desk.Desk` does what a user asks.
+`watch` and `client` use `session.Session`. `sync` is for watching; `list`, `search`, `fetch` and `store` are for
+requests of the user.
 """

@@ -25,16 +25,16 @@ class Mark:
     last_received: datetime | None = None
     remembered: tuple[str, ...] = ()
 
-    def passed(self, mail: Mail) -> Mark:
+    def after_delivery(self, mail: Mail) -> Mark:
         """Return the mark after a message was delivered."""
-        return replace(self.remembering(mail), next_uid=mail.uid + 1)
+        return replace(self.with_digest(mail), next_uid=mail.uid + 1)
 
-    def remembering(self, mail: Mail) -> Mark:
+    def with_digest(self, mail: Mail) -> Mark:
         """Return the mark after a message with another UIDVALIDITY was delivered."""
         remembered = (*self.remembered, digest(mail))[-REMEMBERED:]
-        return replace(self.seeing(mail), remembered=remembered)
+        return replace(self.with_date(mail), remembered=remembered)
 
-    def seeing(self, mail: Mail | None) -> Mark:
+    def with_date(self, mail: Mail | None) -> Mark:
         """Return the mark with the INTERNALDATE of a message, delivered or not."""
         if mail is None or mail.received is None:
             return self
@@ -52,7 +52,7 @@ class Mark:
         """Return the mark for another UIDVALIDITY, with the dates and digests of this one."""
         return replace(self, uid_validity=mark.uid_validity, next_uid=mark.next_uid)
 
-    def knows(self, mail: Mail) -> bool:
+    def is_known(self, mail: Mail) -> bool:
         """Return True if a message with another UIDVALIDITY was delivered, or is older."""
         if self.last_received is None or mail.received is None:
             return True

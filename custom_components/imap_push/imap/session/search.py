@@ -42,7 +42,9 @@ async def search(
     try:
         hits = await _hits(command, limit)
     except CommandRefused as refusal:
-        hits = await _otherwise(session, folder, uid_validity, criteria, refusal)
+        hits = await _search_without_utf8(
+            session, folder, uid_validity, criteria, refusal
+        )
     return SearchResult(
         uid_validity=uid_validity, uids=hits.uids[: max(limit, 0)], total=hits.total
     )
@@ -52,24 +54,24 @@ async def count(
     session: Session, folder: str, searches: Sequence[Criteria], among: Sequence[int]
 ) -> list[SearchCount | CriteriaRefused]:
     """Return for each search the number of matches and those in `among`, or the refusal."""
-    asked = [_Question.of(session, criteria, among) for criteria in searches]
+    asked = [_CountRequest.of(session, criteria, among) for criteria in searches]
     commands = [
         command
         for question in asked
-        if isinstance(question, _Question)
+        if isinstance(question, _CountRequest)
         for command in question.commands
     ]
     uid_validity = await session.read(folder, None, *commands)
     return [
         await question.answer(session, folder, uid_validity)
-        if isinstance(question, _Question)
+        if isinstance(question, _CountRequest)
         else question
         for question in asked
     ]
 
 
 @dataclass(frozen=True, slots=True)
-class _Question:
+class _CountRequest:
     """The commands of one search."""
 
     criteria: Criteria
@@ -80,7 +82,7 @@ class _Question:
     @classmethod
     def of(
         cls, session: Session, criteria: Criteria, among: Sequence[int]
-    ) -> _Question | CriteriaRefused:
+    ) -> _CountRequest | CriteriaRefused:
         """Return the commands, or the reason why the criteria are not valid."""
         try:
             words = words_of(criteria)
@@ -110,7 +112,7 @@ class _Question:
                 found = (await _hits(self.matching, len(self.among))).uids
         except CommandRefused as refusal:
             try:
-                hits = await _otherwise(
+                hits = await _search_without_utf8(
                     session, folder, uid_validity, self.criteria, refusal
                 )
             except CriteriaRefused as error:
@@ -121,7 +123,7 @@ class _Question:
         )
 
 
-async def _otherwise(
+async def _search_without_utf8(
     session: Session,
     folder: str,
     uid_validity: int,

@@ -38,10 +38,10 @@ class SyncRequest:
     @property
     def commands(self) -> Iterator[Command]:
         """Return the commands in the order of sending."""
-        return filter(None, (self.examine, *self.questions))
+        return filter(None, (self.examine, *self.commands_in_folder))
 
     @property
-    def questions(self) -> Iterator[Command]:
+    def commands_in_folder(self) -> Iterator[Command]:
         """Return the commands that need the folder to be open."""
         return filter(None, (self.fetch, self.newest, self.count))
 
@@ -128,13 +128,13 @@ def batch_of(
     end = min((*found.left_out, request.end or MAX_UID + 1))
     # A response without all requested items reports changed flags, or a message that the server
     # announced but does not show yet, or the last message.
-    whole = {"BODY", "BODYSTRUCTURE"} if request.newest else {"BODY"}
+    expected = {"BODY", "BODYSTRUCTURE"} if request.newest else {"BODY"}
     pending_uid = min(
         (
             uid
             for uid, items in found.messages.items()
             if mark.next_uid <= uid < end
-            and not whole <= items.keys()
+            and not expected <= items.keys()
             and uid not in found.too_large
         ),
         default=None,

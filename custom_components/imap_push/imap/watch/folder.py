@@ -239,17 +239,17 @@ class Folder:
                 )
             if newest is None or mail.uid >= newest.uid:
                 newest = dataclasses.replace(mail, text=None)
-            if mail.uid >= self._dedupe_below or not mark.knows(mail):
+            if mail.uid >= self._dedupe_below or not mark.is_known(mail):
                 await self._deliver(mail, mode)
                 found += 1
-            mark = self._set_mark(mark.passed(mail))
+            mark = self._set_mark(mark.after_delivery(mail))
             await asyncio.sleep(0)  # A burst must not block the event loop.
         mark = self._set_mark(mark.at(batch.next_uid))
         pending = batch.pending_uid
         if pending is not None and await self._accept_incomplete(pending):
             await self._deliver(await batch.mail(pending), mode)
             mark = self._set_mark(mark.at(pending + 1))
-        self._set_mark(mark.seeing(newest))
+        self._set_mark(mark.with_date(newest))
         # There may be other messages above one that FETCH does not return yet.
         self.has_more = not batch.complete or pending is not None
         self.needs_sync = self.has_more
@@ -281,7 +281,7 @@ class Folder:
         if self.state.rate_limited:
             return False  # A sync fetches few messages at a time, so other folders wait less.
         await self._deliver(mail, PushMode.NOTIFY)
-        self._set_mark(mark.passed(mail))
+        self._set_mark(mark.after_delivery(mail))
         if self.state.unread is not None and "\\Seen" not in mail.flags:
             self.update_unread(self.state.unread + 1)
         newest = dataclasses.replace(mail, text=None)
@@ -323,9 +323,9 @@ class Folder:
         self._dedupe_below = mark.next_uid if is_same else MAX_UID + 1
         received = received_since(session, mark.last_received, self.text)
         async for mail in received:
-            if mail.uid < first.next_uid and not mark.knows(mail):
+            if mail.uid < first.next_uid and not mark.is_known(mail):
                 await self._deliver(mail, mode)
-                mark = self._set_mark(mark.remembering(mail))
+                mark = self._set_mark(mark.with_digest(mail))
                 await asyncio.sleep(0)
         return mark
 

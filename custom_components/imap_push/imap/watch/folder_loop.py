@@ -237,7 +237,7 @@ class FolderLoop:
         if last.examine is not None:
             commands.append(last.examine)
         commands += notify.set(spec)
-        commands += last.questions
+        commands += last.commands_in_folder
         return commands
 
     def _notify_spec(self) -> str:

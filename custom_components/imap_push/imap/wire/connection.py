@@ -42,7 +42,7 @@ from .tcp import (
 )
 from .tls import (
     certificate_of,
-    check_peer,
+    check_version_and_pin,
     connect_plain,
     connect_tls,
     map_tls_errors,
@@ -308,7 +308,7 @@ class Connection:
         except TlsNotSpoken as error:
             raise PlainTextInjected("plain text instead of a handshake") from error
         self._raise_error()
-        check_peer(protocol.transport, account.fingerprint)
+        check_version_and_pin(protocol.transport, account.fingerprint)
 
 
 class _Idle:
@@ -357,7 +357,7 @@ async def _connect(account: Account, connect: ConnectTcp) -> PushProtocol:
             async with asyncio.timeout(TLS_DEADLINE_SECONDS):
                 if context is not None:
                     await connect_tls(protocol, connected, context, account.host)
-                    check_peer(protocol.transport, account.fingerprint)
+                    check_version_and_pin(protocol.transport, account.fingerprint)
                 else:
                     await connect_plain(protocol, connected)
     except BaseException:
@@ -372,7 +372,7 @@ async def _connect(account: Account, connect: ConnectTcp) -> PushProtocol:
 def _tls_context(account: Account) -> ssl.SSLContext:
     """Return the account's TLS context; raise TlsError without one: never fall back to plain."""
     if account.fingerprint is not None:
-        return unverified_context()  # check_peer compares the fingerprint.
+        return unverified_context()  # check_version_and_pin compares the fingerprint.
     if account.ssl_context is None:
         raise TlsError("no TLS context")
     return account.ssl_context

@@ -182,7 +182,9 @@ def fingerprint_of(certificate: bytes) -> str:
     return hashlib.sha256(certificate).hexdigest()
 
 
-def check_peer(transport: asyncio.BaseTransport, fingerprint: str | None) -> None:
+def check_version_and_pin(
+    transport: asyncio.BaseTransport, fingerprint: str | None
+) -> None:
     """Raise TlsTooOld or CertificateChanged if the connection must not be used.
 
     The version is checked here because the account's context may allow any.
