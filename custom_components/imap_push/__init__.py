@@ -49,7 +49,7 @@ async def _async_apply_changes(hass: HomeAssistant, entry: ImapPushConfigEntry) 
 
 
 async def async_unload_entry(hass: HomeAssistant, entry: ImapPushConfigEntry) -> bool:
-    """Stop watching before the entities are removed, so that they miss no mail."""
+    """Unload an account. Watching ends first: without entities, new mail would be missed."""
     await entry.runtime_data.async_stop()
     return await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
 

@@ -103,7 +103,7 @@ def _watch_options(coordinator: AccountCoordinator) -> WatchOptions:
 def _subentries_by_folder(
     coordinator: AccountCoordinator,
 ) -> dict[str, ConfigSubentry | None]:
-    """Return the subentry of each folder, in the order of the folder numbers.
+    """Return the subentry of each folder, or None. Diagnostics number folders in this order.
 
     Folders with a state come first, in the same order as in the history.
     """

@@ -63,7 +63,7 @@ class Requester:
         return self.is_automation or (self.user is not None and self.user.is_admin)
 
     def has_access(self, needed: Access, entry: ConfigEntry) -> bool:
-        """Return whether the mail of an account may be read, or changed."""
+        """Return whether the requester has the `needed` access to the mail of an account."""
         return self.is_trusted or access_of(entry) in {needed, Access.CHANGE}
 
     def check_access(self, needed: Access, entry: ConfigEntry) -> None:

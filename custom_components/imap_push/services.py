@@ -208,7 +208,7 @@ async def _async_save_attachment(call: ServiceCall) -> ServiceResponse:
 
 
 async def _async_directory(call: ServiceCall) -> Path:
-    """Return the directory for the files."""
+    """Return the directory in which to save attachments; raise ServiceValidationError."""
     try:
         return await call.hass.async_add_executor_job(
             resolve_directory, call.hass, call.data.get(ATTR_DIRECTORY)

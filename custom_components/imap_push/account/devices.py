@@ -1,4 +1,4 @@
-"""Devices: one of type service for the account, and one via it per folder and search."""
+"""Service devices: one for the account, and one for each folder and search, linked to it."""
 
 from typing import Final
 

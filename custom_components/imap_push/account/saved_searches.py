@@ -36,8 +36,8 @@ CHANGE_DELAY_SECONDS: Final = 0.1
 # Delay before a failed count is repeated, doubled after each failure up to the maximum.
 RETRY_SECONDS: Final = 5.0
 MAX_RETRY_SECONDS: Final = 300.0
-# After this many refused logins in a row, counting stops until the entry is reloaded: servers
-# lock accounts after too many failed logins.
+# After this many refused logins in a row, counting stops until the entry is reloaded or an
+# outage of the watcher ends: servers lock accounts after too many failed logins.
 MAX_LOGIN_REFUSALS: Final = 3
 # Time between two counts of a watched folder if the result may change without a change there.
 TIME_DEPENDENT_COUNT_SECONDS: Final = 3600.0

@@ -92,11 +92,11 @@ class _Snapshot:
 
 
 class Subentries:
-    """Applies the subentries of an entry, and changes of them, to watcher and searches.
+    """Applies the subentries of an entry, and later changes, to the watcher and the searches.
 
     `folders` are the watched folders by name. `added_signal` is the dispatcher signal for each
-    subentry that is added while the account is watched. Of removed ones, Home Assistant
-    removes devices and entities.
+    subentry that is added while the account is watched. Home Assistant itself removes the
+    devices and entities of a removed subentry.
     """
 
     def __init__(
@@ -199,7 +199,7 @@ class Subentries:
 
     @callback
     def _async_remove(self, watcher: AccountWatcher, subentry: ConfigSubentry) -> None:
-        """Stop to watch a folder or to count a search."""
+        """Stop watching a folder or counting a search."""
         if subentry.subentry_type != SUBENTRY_TYPE_FOLDER:
             self._searches.remove(subentry.subentry_id)
             return
@@ -212,7 +212,7 @@ class Subentries:
 def _text_options(subentry: ConfigSubentry) -> tuple[int, bool]:
     """Return the text size in characters, and whether links are added.
 
-    Folders from the set-up of an account have neither option, older ones have no `links`.
+    A folder that was added during the setup of an account has neither; older ones have no `links`.
     """
     data = subentry.data
     return data.get(CONF_TEXT_SIZE, DEFAULT_TEXT_SIZE), data.get(CONF_LINKS, False)

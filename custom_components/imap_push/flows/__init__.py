@@ -1,1 +1,1 @@
-"""The steps and forms of set-up, options and subentries."""
+"""The steps and forms of setup, options and subentries."""

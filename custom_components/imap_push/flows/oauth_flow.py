@@ -128,7 +128,7 @@ class OAuthSteps(AbstractOAuth2FlowHandler):
     @property
     @override
     def extra_authorize_data(self) -> dict[str, Any]:
-        """Return the login hint, so that the user need not type the address again."""
+        """Return the login hint, so that the user does not have to type the address again."""
         return {"login_hint": self._login}
 
     @abstractmethod

@@ -17,8 +17,8 @@ type NewMail = dict[str, Any]
 class Delivery:
     """A new mail for the subscribers of a signal. `recipients` are all addresses of To and Cc.
 
-    Home Assistant logs the arguments of a subscriber that fails: nothing of the mail is in the
-    text form.
+    Home Assistant logs the repr of the arguments if a subscriber fails, so the repr contains
+    nothing of the mail.
     """
 
     mail: NewMail = field(repr=False)

@@ -61,7 +61,7 @@ def safe_filename(name: str | None, content_type: str) -> str:
 
 
 def inert_filename(name: str | None, content_type: str) -> str:
-    """Return a safe name whose suffix makes no browser and no server run the content.
+    """Return a safe name; because of its suffix, no browser and no server runs the content.
 
     HTML, SVG and scripts get the suffix .txt.
     """

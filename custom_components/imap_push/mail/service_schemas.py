@@ -56,7 +56,7 @@ _MAX_KILOBYTES: Final = 1_000_000
 
 
 def number(value: Any) -> int:
-    """Validate an nz-number (RFC 3501 9), without rounding to the number of another mail."""
+    """Validate a UID or UIDVALIDITY (nz-number, RFC 3501 9); a float is refused, not rounded."""
     text = str(value).strip()
     if not (text.isascii() and text.isdecimal() and len(text) <= 10):
         raise vol.Invalid("expected a whole number")

@@ -173,7 +173,7 @@ class _Header:
 
 
 def _sender(authors: list[Mailbox], header: _Header) -> Mailbox:
-    """Return the first author with a domain, else the first one, else From as a display name."""
+    """Return the first author with a domain, or the first author, or the raw field as a name."""
     for author in authors:
         if "@" in author.address:
             return author

@@ -230,7 +230,7 @@ class _Message:
         return self._structure is not None and not self._texts
 
     def text(self) -> Text:
-        """Return the text in the fetched items."""
+        """Return the plain text of the message, as far as the fetched items contain it."""
         if not isinstance(self._items.get("BODY[TEXT]"), bytes):
             return Text(is_cut=True)
         size, links = self._request.size, self._request.links

@@ -165,7 +165,7 @@ def _text(text: str) -> Text:
 
 
 def _day(days: int) -> str:
-    """Return the date so many days ago; SINCE has no time."""
+    """Return the date `days` days ago; SINCE compares dates without time."""
     today = datetime.now(UTC).date()
     most = (today - date(1970, 1, 1)).days
     day = today - timedelta(days=min(max(days, 0), most))
@@ -182,7 +182,7 @@ def _raw_words(raw: str) -> Iterator[str | Text]:
         match = _WORD.match(raw, position)
         if match is None:
             raise CriteriaRefused(
-                "an open quote, or a character that cannot stand here"
+                "an unclosed quote, or a character that is not allowed here"
             )
         position = match.end()
         word = match["mark"] or match["atom"]
@@ -201,9 +201,9 @@ def _raw_word(match: re.Match[str]) -> str | Text:
         return _text(_ESCAPED.sub(r"\1", match["quoted"]))
     word = match["mark"] or match["atom"]
     if not word.isascii() or not word.isprintable():
-        raise CriteriaRefused("text that is not ASCII has to stand in quotes")
+        raise CriteriaRefused("text that is not ASCII must be in quotes")
     if word.upper() in _NO_KEYS:
-        raise CriteriaRefused(f"{word.upper()} is no search key")
+        raise CriteriaRefused(f"{word.upper()} is not a search key")
     return word
 
 

@@ -167,9 +167,10 @@ async def fetch_carefully(
     items: Sequence[str],
     concerns_message: Callable[[CommandRefused], bool],
 ) -> dict[int, dict[str, Value]]:
-    """Return items of messages; of a message that fails, the first of `items` that works.
+    """Return items of messages, with fewer items for a message that the server cannot show.
 
-    Each of `items` has fewer than the one before. A message for which all fail has no items.
+    Each string in `items` requests fewer items than the one before. The first that works is used
+    for each message. A message for which all fail has no items.
     `fetch` sends one FETCH. `concerns_message` returns True if a refusal may be due to one of
     the messages; any other refusal is raised.
     """

@@ -49,9 +49,9 @@ async def list_folders(session: Session) -> list[FolderInfo]:
 
 
 async def find_folder(session: Session, role: FolderRole) -> str | None:
-    """Return the name of the folder with a role, of several the one nearest to the top.
+    """Return the name of the folder with a role; if there are several, the least nested one.
 
-    The others are in an archive, or belong to another user.
+    The others are usually in an archive, or belong to another user.
     """
     found = [folder for folder in await list_folders(session) if folder.role is role]
     return min(found, key=_depth).name if found else None
@@ -76,7 +76,7 @@ def _folder(data: Data) -> FolderInfo | None:
 
 
 def _with_roles(folders: Collection[FolderInfo]) -> list[FolderInfo]:
-    """Return the folders with roles by their names, if the server reports none for that role."""
+    """Assign by name each role that the server reports for no folder; return all folders."""
     told = {folder.role for folder in folders}
     return [_with_usual_role(folder, told) for folder in folders]
 

@@ -53,7 +53,10 @@ class Mark:
         return replace(self, uid_validity=mark.uid_validity, next_uid=mark.next_uid)
 
     def is_known(self, mail: Mail) -> bool:
-        """Return True if a message with another UIDVALIDITY was delivered, or is older."""
+        """Return True if a message needs no delivery after UIDs changed.
+
+        Its digest is known, it is older than `last_received`, or one of the two dates is missing.
+        """
         if self.last_received is None or mail.received is None:
             return True
         return mail.received < self.last_received or digest(mail) in self.remembered

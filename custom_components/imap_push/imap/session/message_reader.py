@@ -27,7 +27,7 @@ from .mark import Mark
 
 _LOGGER = logging.getLogger(__name__)
 
-# The time that one value of a structure takes, in octets of text that take as long.
+# Parsing one value of a structure takes as long as parsing this many octets of text.
 _OCTETS_PER_VALUE: Final = 10
 # FETCH commands for missing text: if the plain text is blank, the HTML is fetched next.
 _MAX_FETCHES: Final = 2

@@ -72,8 +72,8 @@ async def sync_by_search(
 ) -> SyncBatch:
     """Sync the open folder by a search: UIDs are far apart, or a FETCH of many failed.
 
-    Of a message that the server cannot show whole, what it can show is returned. A batch of 0
-    is one message without its header.
+    If the server cannot show all items of a message, the items that it can show are returned.
+    With a batch of 0, one message is fetched, without its header.
     """
     first = min(mark.next_uid, MAX_UID)
     most = messages_per_fetch(text, batch)
@@ -93,8 +93,8 @@ async def complete_batch(
 ) -> SyncBatch:
     """Fetch what is missing in a batch of the open folder.
 
-    Of messages that are too large, what the server can show; of others, if `fetches_more`, the
-    text or header fields that were not in the first FETCH.
+    For a message that is too large, fetch fewer items. For any other message, if `fetches_more`,
+    fetch the text or header fields that were not in the first FETCH.
     """
     less = reduced_fetch_items(batch.text)[1:]
     found = await session.fetch_carefully(batch.too_large, less)

@@ -130,7 +130,7 @@ async def _search_without_utf8(
     criteria: Criteria,
     refusal: CommandRefused,
 ) -> _Hits:
-    """Search in a charset that the server supports, or compare header fields here."""
+    """Search in a charset that the server supports, or fetch header fields and compare them."""
     if passing := temporary_refusal(refusal):
         raise passing from refusal
     words = words_of(criteria)

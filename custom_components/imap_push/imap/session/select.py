@@ -56,7 +56,7 @@ def select_command(folder: str, verb: str = "SELECT") -> Command:
 
 
 async def read_select(command: Command) -> SelectResult:
-    """Wait for SELECT or EXAMINE and return its result; raise FolderNotFound."""
+    """Wait for SELECT or EXAMINE and return its result; raise the `folder_error` of a refusal."""
     try:
         completion = await command.wait()
     except CommandRefused as error:

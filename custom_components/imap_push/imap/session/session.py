@@ -53,7 +53,7 @@ class Session:
         self.folder: str | None = None
         self.selected = SelectResult(0)
         self.counts_by_status = "ESEARCH" not in self.capabilities
-        # The last FETCH was answered by flag changes of other messages, too.
+        # Among the responses to the last FETCH were changed flags of other messages.
         self.flags_changed = False
         # A command was sent that must not be sent twice.
         self.is_not_repeatable = False
@@ -116,7 +116,7 @@ class Session:
         await self._connection.wait_for_unsolicited(seconds)
 
     def release(self) -> None:
-        """Release the responses: all commands are completed and their responses are read."""
+        """Record that all commands were answered, and release the responses, which were read."""
         self._connection.answered()
         self._connection.release()
 
@@ -138,8 +138,9 @@ class Session:
     ) -> int:
         """Run commands that change nothing in a folder; return its UIDVALIDITY.
 
-        EXAMINE, the commands, and EXAMINE again: the second proves that UIDVALIDITY did not
-        change. Raises FolderRenumbered. The commands are completed, or refused.
+        Sends EXAMINE, the commands, and, unless `uid_validity` is None, EXAMINE again: it proves
+        that UIDVALIDITY did not change. Raises FolderRenumbered. The commands are then completed
+        or refused.
         """
         if uid_validity is None:
             await self._open(examine_command(folder), folder, None, commands)
@@ -152,7 +153,7 @@ class Session:
         return result.uid_validity
 
     async def read_on(self, folder: str, uid_validity: int, *commands: Command) -> None:
-        """Run one of several commands that change nothing; a `read` must follow the last."""
+        """Run commands that change nothing; after the last call, `read` must check UIDVALIDITY."""
         if (self.folder, self.selected.uid_validity) == (folder, uid_validity):
             await self._run(commands)
         else:
@@ -237,7 +238,7 @@ class Session:
                 end = mark.next_uid + messages_per_fetch(text, batch)
             items = _UID_ITEMS if is_uid_check else fetch_items(text)
             fetch = fetch_command(_from(mark.next_uid, end), items)
-        # A range above all UIDs is that of the last message (RFC 3501 6.4.8).
+        # `*` is the highest UID in the folder, so this range selects the last message (6.4.8).
         newest = fetch_command(f"{MAX_UID}:*", NEWEST_ITEMS) if shows_newest else None
         count = self._count_command(folder)
         return SyncRequest(
@@ -274,7 +275,7 @@ class Session:
         return batch_of(request, request.mark, found, newest, self.selected.uid_next)
 
     async def _fetched(self, fetch: Command, mark: Mark) -> Fetched:
-        """Return the messages at or above a mark, or the last one."""
+        """Return the messages at or above a mark, or the last one; set `flags_changed`."""
         responses = (await fetch.wait()).data
         found = await by_uid(responses)
         messages = found.messages
@@ -347,7 +348,7 @@ class Session:
         return Mark(self.selected.uid_validity, uid_next)
 
     async def search(self, criteria: str, first: int, most: int) -> list[int]:
-        """Return the UIDs from `first` on that match, the lowest `most`, ascending."""
+        """Return the lowest `most` matching UIDs that are not below `first`, ascending."""
         command = Command("UID SEARCH", criteria, frozenset({"SEARCH"}))
         [found] = await self.run(command)
         return await read_search(found.data, first, most)
@@ -361,7 +362,7 @@ class Session:
     async def fetch_carefully(
         self, uids: Sequence[int], items: Sequence[str]
     ) -> dict[int, dict[str, Value]]:
-        """Return items of messages; of a message that fails, the first of `items` that works."""
+        """Return items of messages, with fewer items for a message that the server cannot show."""
         return await fetch_carefully(self.fetch, uids, items, _is_no)
 
     def _count_command(self, folder: str) -> Command:

@@ -231,7 +231,7 @@ def _done(uids: Sequence[int], found: Collection[int]) -> StoreResult:
     """Return the changed and the missing UIDs; raise MailNotFound if all are missing."""
     asked = dict.fromkeys(uids)
     if asked and not found:
-        raise MailNotFound("none of the messages is in the folder any more")
+        raise MailNotFound("none of the messages is in the folder anymore")
     return StoreResult(
         uids=tuple(uid for uid in asked if uid in found),
         missing=tuple(uid for uid in asked if uid not in found),

@@ -71,7 +71,7 @@ class SyncBatch:
 
     @property
     def is_incomplete(self) -> bool:
-        """Return True if fewer or more items of some messages have to be fetched."""
+        """Return True if some messages need another FETCH: they are too large, or lack text."""
         wanting = any(preview.more for preview in self.previews.values())
         return bool(self.too_large) or wanting
 

@@ -1,4 +1,4 @@
-"""Watches the folders of one account on as few connections as push for all of them needs."""
+"""Watches the folders of one account, with push for all, on as few connections as possible."""
 
 import asyncio
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ _LOGGER = logging.getLogger(__name__)
 # Maximum number of connections per account. Some providers allow only five or ten for all
 # clients of the user.
 MAX_CONNECTIONS: Final = 5
-# After the server has refused another connection, how long none is added.
+# How long no connection is added after the server has refused one.
 LIMIT_MEMORY_SECONDS: Final = 3600.0
 
 
@@ -139,7 +139,7 @@ class AccountWatcher:
             self._start([folder]).mode = PushMode.POLL
 
     def release(self, supervisor: ConnectionSupervisor, error: ImapError) -> bool:
-        """Assign the folders of a connection that cannot be kept to another one.
+        """Move the folders of a connection that does not work to another connection.
 
         Returns False if no other connection is watching.
         """

@@ -23,7 +23,11 @@ class Listener(Protocol):
         """Store the mark from which a later watcher of this folder starts."""
 
     def login_refused(self) -> None:
-        """Request new credentials from the user. The watcher does not try to log in again."""
+        """Request new credentials from the user.
+
+        The watcher does not log in again, except with a token that was not revoked: it tries
+        again after a long pause; see `LoginLimiter`.
+        """
 
     def alerted(self, text: str) -> None:
         """Show the text of an ALERT response code to the user (RFC 3501 7.1)."""

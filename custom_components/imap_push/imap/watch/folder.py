@@ -25,12 +25,14 @@ from .context import Context
 _LOGGER = logging.getLogger(__name__)
 
 # A server may announce a message before FETCH returns it, for example while it is being moved.
-# It is requested again so many times, each time after so many more seconds.
+# It is requested again up to MAX_RETRIES times. The pause is 0 at first and grows by
+# RETRY_PAUSE_SECONDS each time.
 MAX_RETRIES: Final = 3
 RETRY_PAUSE_SECONDS: Final = 1.0
 
-# Consecutive sessions that ended during a FETCH of the folder. After these, text that needs
-# another FETCH is no longer fetched; or, later, fewer messages are fetched at a time.
+# Consecutive sessions that ended during a FETCH of the folder. After the first number of them,
+# text that needs another FETCH is not fetched. After the second number, or a ProtocolError, fewer
+# messages are fetched at a time.
 _FAILURES_WITHOUT_MORE: Final = 2
 MAX_FETCH_FAILURES: Final = 3
 # How long fewer messages are fetched at a time.
@@ -98,7 +100,7 @@ class Folder:
         self._deliveries = TokenBucket(MAX_BURST, DELIVERIES_PER_SECOND, clock)
         per_second = MAX_WARNINGS_PER_HOUR / 3600
         self._warnings = TokenBucket(MAX_WARNINGS_PER_HOUR, per_second, clock)
-        # Of a message that is announced but not returned by FETCH.
+        # The announced message that FETCH does not return yet, and how often it was requested.
         self._pending_uid = 0
         self._retries = 0
 
@@ -132,7 +134,7 @@ class Folder:
         return self.mark is not None and examined.continues(self.mark)
 
     def has_no_new_mail(self, examined: SelectResult) -> bool:
-        """Return whether UIDNEXT shows that there is no new mail since the last sync."""
+        """Return whether the mark is valid and UIDNEXT, if it is reported, shows no new mail."""
         if self.mark is None or not examined.continues(self.mark):
             return False
         return examined.uid_next in {None, self.mark.next_uid, self._synced_uid_next}
@@ -209,7 +211,10 @@ class Folder:
             self._reduced_until = now + REDUCED_BATCH_SECONDS
 
     async def resync(self, session: Session, mode: PushMode) -> None:
-        """Replace the mark. The folder is selected, and its mark is missing or not valid."""
+        """Replace the mark of the selected folder; see `needs_resync` and `is_continued_by`.
+
+        The mark is missing or not valid, or the mail above it is to be skipped.
+        """
         mark = self.mark
         first = await session.first_mark()
         if mark is None:
@@ -226,7 +231,7 @@ class Folder:
     async def deliver(
         self, batch: SyncBatch, mode: PushMode, examined: SelectResult
     ) -> int:
-        """Deliver the new messages of a batch; return how many there were."""
+        """Deliver the new messages of a batch; return their number, without an incomplete one."""
         self._fetch_failures = 0
         self._batch = min(BATCH, max(1, self._batch * 2))
         mark, found = batch.start, 0
@@ -264,10 +269,10 @@ class Folder:
         return found
 
     async def deliver_pushed(self, data: Data) -> bool:
-        """Deliver a message that NOTIFY brought, if it has the next UID; return whether it has.
+        """Deliver a message that NOTIFY sent; return False if it is left to the next sync.
 
-        UIDs only increase (RFC 3501 2.3.1.1), so nothing can be missing below the next one and
-        the mark can move. Any other message is left to the next sync.
+        It must be complete and have the next UID: UIDs only increase (RFC 3501 2.3.1.1), so no
+        message below it can be missing, and the mark can move.
         """
         mark = self.mark
         if mark is None:
@@ -291,7 +296,7 @@ class Folder:
     async def _accept_incomplete(self, uid: int) -> bool:
         """Return whether to deliver an announced message that FETCH does not return.
 
-        If False, this has waited a little, and the message is to be fetched again.
+        Otherwise waits before the caller fetches the message again, except the first time.
         """
         if uid != self._pending_uid:
             self._pending_uid, self._retries = uid, 0
@@ -310,7 +315,8 @@ class Folder:
     ) -> Mark:
         """Deliver what is new in a folder whose UIDs are no longer valid.
 
-        That is all mail received after the last delivered message whose digest is not known.
+        A message is new if its digest is not known and its INTERNALDATE is not before that of the
+        last delivered message.
         """
         self._warn(
             "UIDVALIDITY changed or UIDs went back: finding new messages by date"

@@ -131,7 +131,7 @@ class FolderLoop:
                 await asyncio.sleep(CYCLE_INTERVAL_SECONDS)
 
     def _drop_unsubscribed(self) -> None:
-        """Drop unsubscribed folders. Keep the last one: its connection is about to be cancelled."""
+        """Drop unsubscribed folders. If no other is left, keep them: the loop is cancelled soon."""
         kept = [folder for folder in self._folders if not folder.is_unsubscribed]
         if kept and kept[0] is not self._selected:
             self._schedule.needs_full_sync = True
@@ -143,7 +143,7 @@ class FolderLoop:
         return any(folder.needs_sync or folder.is_unsubscribed for folder in folders)
 
     def _update_strategy(self) -> None:
-        """Replace a strategy that does not work, or one that is not the best any more."""
+        """Replace a strategy that does not work, or is no longer the best one."""
         if self._session.idle_is_refused:
             self._strategy.mark_refused()
         capabilities = self._session.capabilities

@@ -65,7 +65,7 @@ class Resync:
                 all_exist = False
                 continue
             if examined.uid_next is None:
-                # The UID of its last message is needed, and the folder must be selected for it.
+                # The mark needs the UID of the last message, so the folder is selected again.
                 without_uid_next.append(folder)
             else:
                 await self._resync_selected(folder)

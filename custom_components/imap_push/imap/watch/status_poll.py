@@ -24,7 +24,7 @@ class StatusPoller:
         self._loop = asyncio.get_running_loop()
         self.due_at = self._loop.time()
         self._sent: dict[Folder, Command] = {}
-        # It increases with every change, including changes of flags (RFC 7162 3.1.2).
+        # HIGHESTMODSEQ increases with every change, also of flags (RFC 7162 3.1.2).
         self._requests_modseq = "CONDSTORE" in session.capabilities
 
     def poll_now(self) -> None:

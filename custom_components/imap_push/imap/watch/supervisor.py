@@ -50,7 +50,7 @@ _LOGGER = logging.getLogger(__name__)
 # Most outages are shorter than this. They are not reported.
 OUTAGE_GRACE_SECONDS: Final = 30.0
 # Consecutive sessions that ended before all folders were in sync. After these, another
-# connection gets the folders.
+# connection gets the folders. One is enough if this connection was never in sync.
 MAX_FAILURES: Final = 3
 
 
@@ -135,7 +135,7 @@ class ConnectionSupervisor:
                 self._request_credentials(error)
                 if is_released:
                     return
-                # An unreachable server is dialed until it answers, so no pause is needed.
+                # `Session.open` retries until the server can be reached, so no pause is needed.
                 if not isinstance(error, Unreachable):
                     delay = backoff.delay(loop.time() - self._opened_at)
                     await self._pause(delay, error.retry_after or 0.0)

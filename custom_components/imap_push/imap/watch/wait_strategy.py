@@ -14,8 +14,9 @@ are sent in one write, so a message arrives one round trip after EXISTS:
        ...
     S: + idling
 
-NOTIFY (RFC 5465). It announces changes of all folders. With `selected`, it also brings the new
-messages of the selected folder. IDLE is sent too: it makes the server report immediately.
+NOTIFY (RFC 5465). It announces changes of all folders that the command names. With `selected`,
+the server also sends the new messages of the selected folder. IDLE is sent, too, so that the
+server reports changes immediately.
 
     C: a3 EXAMINE INBOX
     C: a4 NOTIFY SET STATUS (selected (MessageNew (UID ...) MessageExpunge FlagChange))
@@ -136,7 +137,7 @@ class IdleWait(WaitStrategy):
 class NotifyWait(IdleWait):
     """The server announces changes of all folders and brings new messages (RFC 5465).
 
-    IDLE keeps the server reporting, and its refresh limits silence in the same way.
+    IDLE makes the server report immediately. Its refresh detects a dead connection, as in IdleWait.
     """
 
     mode = PushMode.NOTIFY
@@ -243,7 +244,7 @@ def _rank(strategy: WaitStrategy) -> int:
 def announces_mail(
     options: WatchOptions, quirks: Quirks, capabilities: frozenset[str]
 ) -> bool:
-    """Return whether the server announces new mail, according to its capabilities."""
+    """Return whether push is allowed, and the server has an IDLE that announces new mail."""
     return options.push and not quirks.idle_is_deaf and "IDLE" in capabilities
 
 

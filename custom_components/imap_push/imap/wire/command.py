@@ -50,7 +50,7 @@ class Command:
     )
 
     def line(self) -> bytes:
-        """Return the octets to send; raise ValueError if the arguments contain a line break."""
+        """Return the octets to send; raise ValueError if they would contain NUL, CR or LF."""
         text = f"{self.name} {self.arguments}".rstrip(" ")
         if any(character in text for character in "\0\r\n"):
             raise ValueError(f"NUL, CR or LF in a {self.name} command")

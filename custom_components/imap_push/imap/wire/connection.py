@@ -79,11 +79,11 @@ class Connection:
         retry: bool = False,
         public_only: bool = False,
     ) -> Connection:
-        """Connect, read the greeting and encrypt; raise a CannotConnect.
+        """Connect, read the greeting and encrypt; raise an ImapError.
 
         `retry`: try again without a limit until the server can be reached. `public_only`: never
-        connect to an address in the user's own network. `on_alert` gets the text of each ALERT
-        (RFC 3501 7.1), with STARTTLS only of those that came encrypted.
+        connect to an address in the user's own network. `on_alert` is called with the text of
+        each ALERT (RFC 3501 7.1); with STARTTLS, only of those received after the handshake.
         """
         account = replace(account, host=ascii_host(account.host))
         connect: ConnectTcp = connect_tcp
@@ -370,7 +370,10 @@ async def _connect(account: Account, connect: ConnectTcp) -> PushProtocol:
 
 
 def _tls_context(account: Account) -> ssl.SSLContext:
-    """Return the account's TLS context; raise TlsError without one: never fall back to plain."""
+    """Return the account's TLS context; with a fingerprint, one that accepts any certificate.
+
+    Raises TlsError if there is neither: never fall back to plain text.
+    """
     if account.fingerprint is not None:
         return unverified_context()  # check_version_and_pin compares the fingerprint.
     if account.ssl_context is None:

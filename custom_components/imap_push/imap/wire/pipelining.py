@@ -23,8 +23,8 @@ class Write(Enum):
 class Pipelining:
     """Pipelining, until a server is found not to support it.
 
-    RFC 3501 5.5 allows it, and every server that we tested supports it. A server that does not
-    answers BAD, closes the connection or stops answering, which a bad network causes too. So
+    RFC 3501 5.5 allows it, and every server that we tested supports it. A server without support
+    answers BAD, closes the connection or stops answering. A bad network has the same effect. So
     after a number of failures in a row, commands are sent one at a time. If that works where
     pipelining failed, MIN_TRIALS times, the server is the cause: `on_blame` is called, and
     pipelining stays off.

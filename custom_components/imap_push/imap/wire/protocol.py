@@ -1,6 +1,6 @@
 """aioimaplib's protocol with another receive path. No other module imports aioimaplib.
 
-Each override names the defect of aioimaplib 2.0.3 that it avoids; when upstream fixes it, the
+Most overrides name the defect of aioimaplib 2.0.3 that they avoid; when upstream fixes it, the
 override can be removed. The library's client class is not used: its constructor starts to
 connect in a task that is never awaited, and its timeouts leave commands pending.
 
@@ -118,7 +118,9 @@ class PushProtocol(IMAP4ClientProtocol):
 
     @override
     def data_received(self, d: bytes) -> None:
-        """Process a chunk of bytes. An exception ends the connection with a ProtocolError.
+        """Process a chunk of bytes. An exception ends the connection.
+
+        Any exception other than an ImapError is converted to a ProtocolError.
 
         The library recurses for each line, removes every "* " from it, counts parentheses in
         strings, formats each chunk even if debug logs are off, and lets exceptions escape.
@@ -353,7 +355,8 @@ class PushProtocol(IMAP4ClientProtocol):
     def _fit(self, data: Data, command: Command) -> Data:
         """Return the data if it fits in the limits, or the beginning of a FETCH response.
 
-        Raises ProtocolError if the limits are exceeded further: no real server sends so much.
+        Raises ProtocolError for other data that does not fit, and after MAX_CUT responses that
+        were cut: no real server sends so much.
         """
         is_fetch = data.name == "FETCH"
         too_many = data.name not in _LISTS and len(command.data) >= MAX_RESPONSES

@@ -1,6 +1,6 @@
 """Transports, plain and with TLS, that read at most one TLS record at a time.
 
-TLS version and certificate are checked before the first command is sent.
+TLS version and certificate are checked after the handshake, before anything else is sent.
 """
 
 import asyncio
@@ -136,8 +136,8 @@ def _small_buffer_protocol(
 ) -> SmallBufferSSLProtocol | None:
     """Return the TLS protocol for one connection, or None if asyncio.sslproto has changed.
 
-    A change in a private part of asyncio must cost memory, not the connection. Nothing has been
-    sent yet. If the arguments are the cause, the public functions raise the error again.
+    Then the public functions are used, which need more memory. Nothing has been sent yet. If the
+    arguments are the cause of the error, the public functions raise it again.
     """
     loop = asyncio.get_running_loop()
     try:

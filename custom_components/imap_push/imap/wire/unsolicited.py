@@ -8,7 +8,8 @@ from typing import Final
 from ..limits import ReceiveBudget, ReceiveQuota
 from .parser import Data
 
-# Octets of memory for queued responses; more is dropped, and a sync finds that mail again.
+# Octets of memory for queued responses. If they need more, all of them are dropped, and a sync
+# finds the mail.
 MAX_WAITING: Final = 4 * 1024 * 1024
 
 
