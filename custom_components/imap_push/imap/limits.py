@@ -15,6 +15,14 @@ MAX_OF_ACCOUNT: Final = 10 * 1024 * 1024
 # because of other connections.
 RESERVED: Final = MAX_FETCH + 64 * 1024
 
+# Octets of untagged data other than FETCH that the running commands may collect: 10,000 LIST
+# responses take 4 MB.
+MAX_COLLECTED: Final = 6 * 1024 * 1024
+# Untagged responses other than FETCH and LIST that one command may collect: EXAMINE has ten.
+MAX_RESPONSES: Final = 1_000
+# FETCH responses beyond the limit that one command may collect, each cut to its beginning.
+MAX_CUT: Final = 10_000
+
 # Steps of the event loop (a read, a response) that a server may cause: the burst, and the rate
 # after it. 1,000 messages cause 3,000 steps. A step takes a few microseconds, so an endless stream
 # uses a few percent of a core.

@@ -22,17 +22,6 @@ from uuid import uuid4
 from homeassistant.core import HomeAssistant
 
 from ..const import DOMAIN
-from .file_names import safe_filename
-
-__all__ = [
-    "DirectoryFull",
-    "DirectoryNotAllowed",
-    "FileTooLarge",
-    "SavedFile",
-    "async_save",
-    "resolve_directory",
-    "safe_filename",
-]
 
 # Limits of a directory, including files that were there before: enough for years of invoices,
 # less than a small memory card. Senders must not be able to fill a disk.

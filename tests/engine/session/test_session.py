@@ -378,7 +378,7 @@ async def test_news_during_a_sweep_ends_the_next_wait_at_once() -> None:
 
     async with OnServer(serve) as session:
         await sweep(session, Mark(1, 5))
-        await session.wait_for_unsolicited(60)
+        await session.connection.wait_for_unsolicited(60)
 
 
 async def test_connection_lost_while_pausing() -> None:
@@ -389,7 +389,7 @@ async def test_connection_lost_while_pausing() -> None:
 
     async with OnServer(serve) as session:
         with pytest.raises(ConnectionLost):
-            await session.wait_for_unsolicited(60)
+            await session.connection.wait_for_unsolicited(60)
 
 
 async def test_provider_that_wants_to_know_who_we_are(

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from custom_components.imap_push.mail.files import safe_filename
+from custom_components.imap_push.mail.file_names import safe_filename
 
 from ..promises import check_filename
 from ..target import Stopwatch, Target

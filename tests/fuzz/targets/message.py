@@ -27,7 +27,7 @@ from custom_components.imap_push.imap import (
 )
 from custom_components.imap_push.imap.session.fetch import MAX_HTML
 from custom_components.imap_push.mail.event_data import NewMail, new_mail_from_arrival
-from custom_components.imap_push.mail.files import safe_filename
+from custom_components.imap_push.mail.file_names import safe_filename
 from homeassistant.helpers.json import json_bytes
 
 from ..loop import MeasuredLoop

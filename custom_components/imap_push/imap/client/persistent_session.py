@@ -46,7 +46,7 @@ class PersistentSession:
         """Log out. Tasks that are still waiting raise ConnectionLost."""
         self._is_closed = True
         if self._lock.locked() and self._session is not None:
-            self._session.abort()
+            self._session.connection.abort()
         self._close_session()
         if self._closing is not None:
             await self._closing
@@ -93,7 +93,7 @@ class PersistentSession:
 
     async def _is_alive(self, session: Session) -> bool:
         """Return True if the session seems to be usable."""
-        if not (session.is_open and await self._is_drained(session)):
+        if not (session.connection.is_open and await self._is_drained(session)):
             return False
         if asyncio.get_running_loop().time() - self._used_at < PROBE_AFTER_SECONDS:
             return True
@@ -114,7 +114,7 @@ class PersistentSession:
         except ConnectionLost:
             return False
         except TimeoutError:
-            session.abort()
+            session.connection.abort()
             return False
         return True
 
@@ -130,7 +130,7 @@ class PersistentSession:
             self._refused_until = asyncio.get_running_loop().time() + pause
             raise
         if self._is_closed:
-            self._session.abort()
+            self._session.connection.abort()
         return self._session
 
     def _raise_refusal(self) -> None:
@@ -146,7 +146,7 @@ class PersistentSession:
     def _start_timer(self) -> None:
         loop = asyncio.get_running_loop()
         self._used_at = loop.time()
-        if self._session is not None and not self._session.is_open:
+        if self._session is not None and not self._session.connection.is_open:
             self._session = None
         if self._session is not None:
             self._timer = loop.call_later(CLOSE_AFTER_SECONDS, self._close_session)

@@ -20,7 +20,6 @@ from ..wire.connection import Connection
 from ..wire.mailbox_name import encode_folder, is_folder, quote
 from ..wire.parser import Value, parse_search_count, parse_status
 from ..wire.pipelining import Pipelining
-from ..wire.unsolicited import UnsolicitedQueue
 from .fetch_items import (
     MAX_UID,
     Fetched,
@@ -48,7 +47,8 @@ class Session:
 
     def __init__(self, connection: Connection) -> None:
         """Use a connection that is logged in."""
-        self._connection = connection
+        # It has the unsolicited responses and the state of IDLE.
+        self.connection = connection
         # The open folder, None if there is none, and what the server reported about it.
         self.folder: str | None = None
         self.selected = SelectResult(0)
@@ -75,50 +75,22 @@ class Session:
     @property
     def capabilities(self) -> frozenset[str]:
         """Return the capabilities after login, upper case."""
-        return self._connection.capabilities
-
-    @property
-    def is_open(self) -> bool:
-        """Return False if the connection is known to have ended."""
-        return self._connection.is_open
-
-    @property
-    def unsolicited(self) -> UnsolicitedQueue:
-        """Return the unsolicited responses."""
-        return self._connection.unsolicited
-
-    @property
-    def idle_is_refused(self) -> bool:
-        """Return True if the server refused the last IDLE."""
-        return self._connection.idle_is_refused
-
-    @property
-    def idle_is_over(self) -> bool:
-        """Return True if the server ended the last IDLE by itself."""
-        return self._connection.idle_is_over
+        return self.connection.capabilities
 
     async def close(self) -> None:
         """Log out. CLOSE is never sent: it removes messages that other clients marked."""
-        await self._connection.close()
-
-    def abort(self) -> None:
-        """Close the connection without LOGOUT."""
-        self._connection.abort()
+        await self.connection.close()
 
     # One write, responses later
 
     async def send(self, commands: Iterable[Command], *, idle: bool = False) -> None:
         """Send commands, in one write if possible, and IDLE after them."""
-        await self._connection.send(*commands, idle=idle)
-
-    async def wait_for_unsolicited(self, seconds: float) -> None:
-        """Wait for unsolicited responses, at most so long; raise what ended the connection."""
-        await self._connection.wait_for_unsolicited(seconds)
+        await self.connection.send(*commands, idle=idle)
 
     def release(self) -> None:
         """Record that all commands were answered, and release the responses, which were read."""
-        self._connection.answered()
-        self._connection.release()
+        self.connection.answered()
+        self.connection.release()
 
     # One write after the other
 
@@ -200,9 +172,9 @@ class Session:
         for is_alone, group in groupby(commands, _is_sent_alone):
             for write in batched(group, 1 if is_alone else _MAX_WRITE, strict=False):
                 self._sent = write
-                await self._connection.send(*write)
+                await self.connection.send(*write)
                 await self.drain()
-                self._connection.answered()
+                self.connection.answered()
 
     # What a sync sends and reads
 
@@ -237,7 +209,8 @@ class Session:
             if not (is_uid_check or is_growth):
                 end = mark.next_uid + messages_per_fetch(text, batch)
             items = _UID_ITEMS if is_uid_check else fetch_items(text)
-            fetch = fetch_command(_from(mark.next_uid, end), items)
+            last = "*" if end is None else min(end - 1, MAX_UID)
+            fetch = fetch_command(f"{min(mark.next_uid, MAX_UID)}:{last}", items)
         # `*` is the highest UID in the folder, so this range selects the last message (6.4.8).
         newest = fetch_command(f"{MAX_UID}:*", NEWEST_ITEMS) if shows_newest else None
         count = self._count_command(folder)
@@ -334,7 +307,7 @@ class Session:
             if is_folder(name, folder):
                 numbers = found
             else:
-                self.unsolicited.put(data)
+                self.connection.unsolicited.put(data)
             await asyncio.sleep(0)  # A server may report thousands.
         return numbers
 
@@ -363,7 +336,9 @@ class Session:
         self, uids: Sequence[int], items: Sequence[str]
     ) -> dict[int, dict[str, Value]]:
         """Return items of messages, with fewer items for a message that the server cannot show."""
-        return await fetch_carefully(self.fetch, uids, items, _is_no)
+        return await fetch_carefully(
+            self.fetch, uids, items, lambda error: error.status == "NO"
+        )
 
     def _count_command(self, folder: str) -> Command:
         if self.counts_by_status:
@@ -379,16 +354,7 @@ def _is_sent_alone(command: Command) -> bool:
     return command.continuation is not None or "SEARCH" in command.collects
 
 
-def _is_no(error: CommandRefused) -> bool:
-    return error.status == "NO"
-
-
 def status_command(folder: str, items: str) -> Command:
     """Return STATUS of a folder (RFC 3501 6.3.10)."""
     name = quote(encode_folder(folder))
     return Command("STATUS", f"{name} ({items})", frozenset({"STATUS"}))
-
-
-def _from(start: int, end: int | None) -> str:
-    last = "*" if end is None else min(end - 1, MAX_UID)
-    return f"{min(start, MAX_UID)}:{last}"

@@ -63,6 +63,7 @@ class FolderLoop:
     ) -> None:
         """Watch the folders of this list, which the caller may change."""
         self._session = session
+        self._connection = session.connection
         self._folders = folders
         self._chooser = chooser
         self._statistics = statistics
@@ -139,12 +140,11 @@ class FolderLoop:
 
     def _is_sync_needed(self) -> bool:
         """Return whether the next cycle is to start immediately."""
-        folders = self._folders
-        return any(folder.needs_sync or folder.is_unsubscribed for folder in folders)
+        return any(f.needs_sync or f.is_unsubscribed for f in self._folders)
 
     def _update_strategy(self) -> None:
         """Replace a strategy that does not work, or is no longer the best one."""
-        if self._session.idle_is_refused:
+        if self._connection.idle_is_refused:
             self._strategy.mark_refused()
         capabilities = self._session.capabilities
         self._strategy = self._chooser.update(self._strategy, capabilities)
@@ -244,8 +244,7 @@ class FolderLoop:
         """Return the arguments of NOTIFY, "" if it is not used."""
         if not isinstance(self._strategy, NotifyWait):
             return ""
-        names = (folder.name for folder in self._unselected)
-        return NotifyWait.spec(names, self._selected.text)
+        return NotifyWait.spec((f.name for f in self._unselected), self._selected.text)
 
     async def _reselect(self) -> None:
         """Select the first folder again after deferred work, unless another cycle follows."""
@@ -341,9 +340,9 @@ class FolderLoop:
             seconds = min(deadline, self._due_at()) - self._loop.time()
             if seconds <= 0:
                 break
-            await self._session.wait_for_unsolicited(seconds)
+            await self._connection.wait_for_unsolicited(seconds)
         waited = self._loop.time() - started
-        if self._session.idle_is_over and waited < MIN_IDLE_SECONDS:
+        if self._connection.idle_is_over and waited < MIN_IDLE_SECONDS:
             self._strategy.count_miss()
         was_short = waited < min(self._strategy.seconds, MIN_WAIT_SECONDS)
         return self._schedule.has_changes or was_short
@@ -355,14 +354,14 @@ class FolderLoop:
             is_limited = schedule.is_rate_limited
             return schedule.rate_limited_until if is_limited else -math.inf
         poll_at = self._poller.due_at if self._unselected else math.inf
-        if self._session.idle_is_over:
+        if self._connection.idle_is_over:
             return min(poll_at, schedule.rate_limited_until)
         is_mail_pushed = self._strategy.mode is PushMode.NOTIFY
         return min(poll_at, schedule.due_at(is_mail_pushed=is_mail_pushed))
 
     async def _drain(self) -> None:
         """Process unsolicited responses: deliver pushed mail, record all other changes."""
-        unsolicited = self._session.unsolicited.take()
+        unsolicited = self._connection.unsolicited.take()
         if not unsolicited:
             return
         if unsolicited.overflowed:
@@ -376,7 +375,9 @@ class FolderLoop:
         if unsolicited.changed:
             selected.mark_changed()
             if is_selected:
-                selected.update_counts({"MESSAGES": self._session.unsolicited.exists})
+                selected.update_counts(
+                    {"MESSAGES": self._connection.unsolicited.exists}
+                )
         for status in unsolicited.statuses:
             for folder in process_unsolicited(status, self._folders):
                 folder.mark_changed()

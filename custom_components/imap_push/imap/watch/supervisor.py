@@ -108,7 +108,7 @@ class ConnectionSupervisor:
     def wake(self) -> None:
         """End the wait of the session: a folder has to be synced or dropped."""
         if self._session is not None:
-            self._session.unsolicited.wake()
+            self._session.connection.unsolicited.wake()
 
     def check_now(self) -> None:
         """Sync all folders now, or connect now."""

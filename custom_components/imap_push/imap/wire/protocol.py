@@ -30,7 +30,10 @@ from ..errors import (
     ServerSilent,
 )
 from ..limits import (
+    MAX_COLLECTED,
+    MAX_CUT,
     MAX_OF_CONNECTION,
+    MAX_RESPONSES,
     RESERVED,
     ReadThrottle,
     ReceiveBudget,
@@ -55,14 +58,7 @@ _LOGGER = logging.getLogger(__name__)
 
 # Seconds after which a command fails even if the server keeps sending bytes.
 COMMAND_LIMIT_SECONDS: Final = 300.0
-# Octets of untagged data other than FETCH that the running commands may collect: 10,000 LIST
-# responses take 4 MB.
-MAX_COLLECTED: Final = 6 * 1024 * 1024
-# Untagged responses other than FETCH and LIST that one command may collect: EXAMINE has ten.
-MAX_RESPONSES: Final = 1_000
 _LISTS: Final = frozenset({"FETCH", "LIST"})
-# FETCH responses beyond the limit that one command may collect, each cut to its beginning.
-MAX_CUT: Final = 10_000
 
 # Greetings that allow commands (RFC 3501 7.1).
 _WELCOMES: Final = frozenset({"OK", "PREAUTH"})
@@ -118,9 +114,7 @@ class PushProtocol(IMAP4ClientProtocol):
 
     @override
     def data_received(self, d: bytes) -> None:
-        """Process a chunk of bytes. An exception ends the connection.
-
-        Any exception other than an ImapError is converted to a ProtocolError.
+        """Process a chunk of bytes. An exception ends the connection, as an ImapError.
 
         The library recurses for each line, removes every "* " from it, counts parentheses in
         strings, formats each chunk even if debug logs are off, and lets exceptions escape.
@@ -387,13 +381,10 @@ class PushProtocol(IMAP4ClientProtocol):
         if self._watchdog is not None:
             self._watchdog.cancel()
             self._watchdog = None
-        deadlines = [
-            self._deadline(command)
-            for command in self._commands.values()
-            if command.deadline
-        ]
-        if deadlines and self.error is None:
-            self._watchdog = self.loop.call_at(min(deadlines), self._check_deadlines)
+        pending = [command for command in self._commands.values() if command.deadline]
+        if pending and self.error is None:
+            deadline = min(map(self._deadline, pending))
+            self._watchdog = self.loop.call_at(deadline, self._check_deadlines)
 
     def _deadline(self, command: Command) -> float:
         silence = max(self.last_byte, command.started) + (command.deadline or 0)
