@@ -12,6 +12,8 @@ import pytest
 
 from .scripted import CAPABILITIES, LoggedOut, Peer, ScriptedServer
 
+pytestmark = pytest.mark.once
+
 MAX_OF_CONNECTION = 64_000_000  # octets
 MAX_OF_ACCOUNT = 100_000_000
 SECONDS = 2.0

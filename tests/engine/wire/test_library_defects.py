@@ -375,8 +375,9 @@ async def test_library_logs_the_password_and_sends_the_user_name_raw(
     async def serve(peer: Peer) -> None:
         peer.say(b"* OK ready")
         await peer.answer("CAPABILITY", b"* CAPABILITY IMAP4rev1")
-        await peer.answer("LOGIN")
+        tag = await peer.expect("LOGIN")
         said.extend(peer.received)
+        peer.say(tag + b" OK")
 
     async with ScriptedServer(serve) as server:
         client = library.IMAP4("127.0.0.1", server.port)
