@@ -143,17 +143,11 @@ def _describe_folder(
 
 def _describe_statistics(statistics: Statistics) -> dict[str, Any]:
     """Return the statistics of the watcher; times are in seconds."""
-    syncs = statistics.syncs
     return {
         "mails": statistics.mails,
         "sessions": statistics.sessions,
         "losses": dict(statistics.losses),
-        "syncs": {
-            "count": syncs.count,
-            "last": round(syncs.last, 3),
-            "mean": round(syncs.mean, 3),
-            "max": round(syncs.longest, 3),
-        },
+        "syncs": statistics.syncs.as_dict(),
     }
 
 

@@ -1,6 +1,6 @@
 """Imports between packages of the engine go down only.
 
-`imap/ruff.toml` forbids imports of Home Assistant in the engine.
+Ruff (TID253 in pyproject.toml) forbids imports of Home Assistant in the engine.
 """
 
 import ast

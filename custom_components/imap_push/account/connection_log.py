@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from homeassistant.util import dt as dt_util
 
-from ..imap import AccountState, Arrival, FolderState
+from ..imap import AccountState, Arrival, Durations, FolderState
 
 MAX_CHANGES: Final = 50
 
@@ -24,33 +24,6 @@ class Change:
 
 
 @dataclass(slots=True)
-class Latencies:
-    """Seconds from INTERNALDATE, which has whole seconds, to the delivery of the mail."""
-
-    count: int = 0
-    last: float | None = None
-    longest: float | None = None
-    _sum: float = 0.0
-
-    def add(self, seconds: float) -> None:
-        """Add a measurement."""
-        self.count += 1
-        self.last = seconds
-        self.longest = seconds if self.longest is None else max(self.longest, seconds)
-        self._sum += seconds
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the number of mails, and the last, mean and longest latency in seconds."""
-        mean = self._sum / self.count if self.count else None
-        return {
-            "count": self.count,
-            "last": _rounded(self.last),
-            "mean": _rounded(mean),
-            "max": _rounded(self.longest),
-        }
-
-
-@dataclass(slots=True)
 class ConnectionLog:
     """The last changes of an account's state, and counters since it was loaded."""
 
@@ -58,7 +31,8 @@ class ConnectionLog:
     connects: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     mails: Counter[str] = field(default_factory=Counter)
-    latencies: Latencies = field(default_factory=Latencies)
+    # Seconds from INTERNALDATE, which has whole seconds, to the delivery of the mail.
+    latencies: Durations = field(default_factory=Durations)
 
     def record_state(self, state: AccountState) -> None:
         """Record a state unless it equals the last one in all recorded fields."""
@@ -113,7 +87,3 @@ def _describe_folder(state: FolderState) -> str:
         return "missing"
     mode = state.push_mode.value if state.available else "off"
     return f"{mode}, push is silent" if state.push_is_silent else mode
-
-
-def _rounded(seconds: float | None) -> float | None:
-    return None if seconds is None else round(seconds, 3)

@@ -16,10 +16,16 @@ class Durations:
     longest: float = 0.0
     total: float = 0.0
 
-    @property
-    def mean(self) -> float:
-        """Return the mean duration in seconds, 0 if there is none."""
-        return self.total / self.count if self.count else 0.0
+    def as_dict(self) -> dict[str, float | None]:
+        """Return count, last, mean and longest duration, for diagnostics."""
+        if not self.count:
+            return {"count": 0, "last": None, "mean": None, "max": None}
+        return {
+            "count": self.count,
+            "last": round(self.last, 3),
+            "mean": round(self.total / self.count, 3),
+            "max": round(self.longest, 3),
+        }
 
     def measure(self, command: Command) -> None:
         """Add the duration of a command when its tagged OK arrives."""
