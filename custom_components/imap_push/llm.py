@@ -166,7 +166,7 @@ class SearchMailTool(_MailTool):
 
 
 class UnreadSummaryTool(_MailTool):
-    """Counts unread mail, and returns the newest of the inbox."""
+    """Counts the unread mail of the watched folders; returns the newest unread of the inbox."""
 
     name = f"{DOMAIN}__unread_summary"
     title = "Unread mail"

@@ -82,7 +82,7 @@ class ConnectionLog:
 
 
 def _describe_folder(state: FolderState) -> str:
-    """Return the push mode of a folder, or why there is none."""
+    """Return the push mode of a folder and whether push is silent, or that it is missing."""
     if state.missing:
         return "missing"
     mode = state.push_mode.value if state.available else "off"

@@ -143,7 +143,7 @@ class SearchListener(Protocol):
     """Receives the results of the searches of an account."""
 
     def async_update_listeners(self) -> None:
-        """Show changed counts."""
+        """Update the entities: counts have changed, or became unknown after a failure."""
 
     def search_matched(self, search_id: str, mail: NewMail) -> None:
         """Handle a new mail that matches a search; called oldest first."""

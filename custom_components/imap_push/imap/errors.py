@@ -61,7 +61,7 @@ class TlsTooOld(TlsError):
 
 
 class StartTlsMissing(TlsError):
-    """The server does not offer STARTTLS (RFC 3501 6.2.1)."""
+    """The server does not offer STARTTLS, or sent PREAUTH, which excludes it (RFC 9051 6.2.1)."""
 
 
 class CertificateProblem(StrEnum):

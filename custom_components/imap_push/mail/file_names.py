@@ -50,7 +50,7 @@ _ACTIVE_SUFFIXES: Final = frozenset(
 def safe_filename(name: str | None, content_type: str) -> str:
     """Return a plain file name without special meaning on any file system.
 
-    Its suffix is one of the content type, if that type is known.
+    If the suffix does not fit the content type, it is replaced, or a fitting one is appended.
     """
     base = _SEPARATORS.split(unicodedata.normalize("NFC", name or ""))[-1]
     tidy = _DOTS.sub(".", _FORBIDDEN.sub("_", one_line(base))).strip(". ")

@@ -77,10 +77,11 @@ async def _open(
 async def log_in(connection: Connection, account: Account) -> None:
     """Log in with the account's token or password, and read the capabilities after it.
 
-    Does nothing after PREAUTH (RFC 3501 7.1.4). Raises LoginRefused for wrong credentials,
-    LoginDisabled if the server requires TLS, StartTlsOffered for an account without
-    `opportunistic_tls`, LoginUnsendable before anything is sent, and Unavailable for a
-    temporary refusal.
+    After PREAUTH (RFC 3501 7.1.4) it only reads the capabilities. Raises LoginUnsendable, before
+    anything is sent, if a username or password contains NUL, CR or LF; LoginRefused for wrong
+    credentials; Unavailable for a temporary refusal; LoginDisabled if the server requires TLS or
+    offers no supported mechanism; StartTlsOffered if the secret would be sent in plain text
+    although the server offers STARTTLS, and the account does not have `opportunistic_tls`.
     """
     if connection.is_authenticated:
         await connection.ask_capabilities()

@@ -57,7 +57,7 @@ class LoginLimiter:
         return self._refusals >= MAX_REFUSALS
 
     @property
-    def has_reached_refusal_limit(self) -> bool:
+    def has_just_reached_refusal_limit(self) -> bool:
         """Return True if the last login reached the limit of refusals."""
         return self._refusals == MAX_REFUSALS
 

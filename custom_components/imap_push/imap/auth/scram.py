@@ -35,7 +35,7 @@ SASL_NAME: Final = str.maketrans({"=": "=3D", ",": "=2C"})
 
 
 class ScramUnusable(Exception):
-    """The server's message is malformed or unsafe, so the client must not answer it."""
+    """The server's message is malformed, unsafe or an error, so the exchange must end."""
 
 
 class ScramClient:

@@ -13,7 +13,7 @@ class TextIsFull(Exception):
 
 
 class TextLayout:
-    """Collects text up to a size, without white space at the start and at the end."""
+    """Collects text up to a size, without line ends at the start and white space at the end."""
 
     def __init__(self, size: int) -> None:
         """Accept text until it has more than `size` characters."""

@@ -128,7 +128,7 @@ async def fetch_content(
 async def _with_octets(
     session: Session, place: tuple[str, int, int], part: Part
 ) -> Part:
-    """Return a part with the beginning of its content."""
+    """Return a part with its content, of which only the beginning is fetched if it is long."""
     if part.is_whole:
         return part
     section = f"BODY[{part.number}]"

@@ -88,7 +88,10 @@ class Session:
         await self.connection.send(*commands, idle=idle)
 
     def release(self) -> None:
-        """Record that all commands were answered, and release the responses, which were read."""
+        """Record that the last write was answered, and free the memory of its responses.
+
+        Call it after these were read.
+        """
         self.connection.answered()
         self.connection.release()
 

@@ -102,7 +102,7 @@ class SyncBatch:
         return None
 
     async def mail(self, uid: int) -> Mail:
-        """Return one of the messages."""
+        """Parse and return the message of the batch that has this UID."""
         validity, items = self.start.uid_validity, self.messages[uid]
         preview = self.previews.get(uid)
         return await read_message(self.folder, validity, uid, items, self.text, preview)

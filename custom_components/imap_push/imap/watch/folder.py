@@ -140,7 +140,10 @@ class Folder:
         return examined.uid_next in {None, self.mark.next_uid, self._synced_uid_next}
 
     def is_newest(self, last_uid: int) -> bool:
-        """Return whether the state already has the folder's last message; UID 0 is none."""
+        """Return whether `state.last_mail` is the last message in the folder.
+
+        `last_uid` is the UID of that message, 0 if the folder is empty.
+        """
         newest = self.state.last_mail
         return last_uid == (newest.uid if newest else 0)
 

@@ -43,10 +43,10 @@ MIN_WAIT_SECONDS: Final = 2.0
 class Observer(Protocol):
     """Is notified of the progress of a loop."""
 
-    def watching(self, strategy: WaitStrategy) -> None:
+    def on_watching(self, strategy: WaitStrategy) -> None:
         """All folders are in sync, and a wait begins."""
 
-    def folders_changed(self) -> None:
+    def on_folders_changed(self) -> None:
         """The state of a folder has changed during a wait."""
 
 
@@ -123,7 +123,7 @@ class FolderLoop:
             is_limited = any(folder.state.rate_limited for folder in self._folders)
             is_endless = busy_cycles > MAX_EMPTY_CYCLES or is_limited
             if is_done or is_endless:
-                self._observer.watching(self._strategy)
+                self._observer.on_watching(self._strategy)
             if is_done:
                 busy_cycles = 0
                 self._resync.reset()
@@ -154,7 +154,7 @@ class FolderLoop:
 
         `was_due`: the selected folder needed a sync. Returns the number of its new messages.
         """
-        await self._drain()
+        await self._process_unsolicited()
         selected = self._selected
         others = [folder for folder in self._unselected if folder.needs_sync]
         folders = (*others, selected)
@@ -317,7 +317,7 @@ class FolderLoop:
                 await asyncio.sleep(0)
         except CommandRefused:
             self._strategy.mark_refused()
-        await self._drain()
+        await self._process_unsolicited()
 
     def mark_missing(self, folder: Folder, error: FolderNotFound) -> None:
         """Mark a folder as missing; raise `error` if all folders are missing."""
@@ -336,7 +336,7 @@ class FolderLoop:
         started = self._loop.time()
         deadline = started + self._strategy.seconds
         while True:
-            await self._drain()
+            await self._process_unsolicited()
             seconds = min(deadline, self._due_at()) - self._loop.time()
             if seconds <= 0:
                 break
@@ -359,7 +359,7 @@ class FolderLoop:
         is_mail_pushed = self._strategy.mode is PushMode.NOTIFY
         return min(poll_at, schedule.due_at(is_mail_pushed=is_mail_pushed))
 
-    async def _drain(self) -> None:
+    async def _process_unsolicited(self) -> None:
         """Process unsolicited responses: deliver pushed mail, record all other changes."""
         unsolicited = self._connection.unsolicited.take()
         if not unsolicited:
@@ -392,7 +392,7 @@ class FolderLoop:
             self._schedule.mark_pushed()
             self._strategy.record_sync(pushed, announced=True)
         if unsolicited.statuses or pushed:
-            self._observer.folders_changed()
+            self._observer.on_folders_changed()
 
     def push_mode_of(self, folder: Folder) -> PushMode:
         """Return how new mail in a folder becomes known."""

@@ -124,7 +124,7 @@ class Resync:
         return self._session.selected
 
     async def _resync(self, folder: Folder) -> bool:
-        """Give a folder a valid mark; return whether it exists."""
+        """Select a folder and give it a valid mark; return False if the folder is missing."""
         try:
             await self._select(folder)
         except FolderNotFound as error:

@@ -66,7 +66,7 @@ class StatusPoller:
 
 
 def process_unsolicited(data: Data, folders: Iterable[Folder]) -> list[Folder]:
-    """Process an unsolicited STATUS response; return the folders that it is for."""
+    """Update the folders with the name in an unsolicited STATUS response; return them."""
     name, numbers = parse_status(data)
     found = [folder for folder in folders if is_folder(name, folder.name)]
     for folder in found:

@@ -195,7 +195,7 @@ class ConnectionSupervisor:
         """
         logins = self._context.logins
         is_refused = (
-            isinstance(error, LoginRefused) and logins.has_reached_refusal_limit
+            isinstance(error, LoginRefused) and logins.has_just_reached_refusal_limit
         )
         if is_refused or isinstance(error, TokenRevoked):
             try:
@@ -203,11 +203,11 @@ class ConnectionSupervisor:
             except Exception:
                 _LOGGER.exception("Error in the listener for refused logins")
 
-    def folders_changed(self) -> None:
+    def on_folders_changed(self) -> None:
         """Report that the state of a folder has changed during a wait."""
         self._owner.publish()
 
-    def watching(self, strategy: WaitStrategy) -> None:
+    def on_watching(self, strategy: WaitStrategy) -> None:
         """Report that all folders are watched and in sync."""
         self._cancel_outage()
         self._failures, self.has_watched = 0, True

@@ -95,8 +95,9 @@ class Cut(Enum):
 class Data:
     """An untagged response other than a status: `* number NAME ...` or `* NAME ...`.
 
-    `parts` is what follows the name; see `framing.Parts`. If `cut` is set, it is only the
-    beginning of the first line.
+    `parts` is what follows the name; see `framing.Parts`. If `cut` is set, `parts` contains only
+    the beginning of the first line. A response code of an untagged status can also be collected
+    as Data: `name` is then the code.
     """
 
     name: str

@@ -367,7 +367,10 @@ class PushProtocol(IMAP4ClientProtocol):
         return next((c for c in self._commands.values() if c.collects), None)
 
     def _receive_continuation(self, continuation: Continuation) -> None:
-        """Answer `+`. The library does not answer a challenge, and the call hangs."""
+        """Answer `+` for the oldest running command with a continuation (IDLE sends nothing).
+
+        The library never answers a challenge of AUTHENTICATE, so its login hangs.
+        """
         for command in self._commands.values():
             if command.continuation is None:
                 continue
