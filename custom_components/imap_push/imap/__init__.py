@@ -9,7 +9,6 @@ from .discovery import (
     Discovery as Discovery,
     InvalidAddress as InvalidAddress,
     Provider as Provider,
-    Resolver as Resolver,
     Server as Server,
     Source as Source,
     discover as discover,
@@ -52,9 +51,7 @@ from .errors import (
     TlsExpected as TlsExpected,
     TlsNotSpoken as TlsNotSpoken,
     TlsTooOld as TlsTooOld,
-    TokenNotRenewed as TokenNotRenewed,
     TokenRefused as TokenRefused,
-    TokenRenewed as TokenRenewed,
     TokenRevoked as TokenRevoked,
     TokensNotTaken as TokensNotTaken,
     TokenUnavailable as TokenUnavailable,
@@ -66,7 +63,6 @@ from .errors import (
 from .mime.characters import one_line as one_line
 from .mime.media_type import (
     extensions as extensions,
-    is_generic as is_generic,
     type_of_name as type_of_name,
     usual_extension as usual_extension,
 )

@@ -16,42 +16,36 @@ class UnsafeXml(ValueError):
 
 def parse_xml(text: bytes) -> Element:
     """Return the root element; raise UnsafeXml."""
-    return _Builder().parse(text)
+    parser, tree, depth = expat.ParserCreate(), TreeBuilder(), 0
 
-
-class _Builder:
-    def __init__(self) -> None:
-        self._depth = 0
-        self._tree = TreeBuilder()
-
-    def parse(self, text: bytes) -> Element:
-        parser = expat.ParserCreate()
-        parser.buffer_text = True
-        parser.XmlDeclHandler = self._check_encoding
-        parser.StartDoctypeDeclHandler = self._refuse_doctype
-        parser.StartElementHandler = self._start
-        parser.EndElementHandler = self._end
-        parser.CharacterDataHandler = self._tree.data
-        try:
-            parser.Parse(text, True)
-        except expat.ExpatError as error:
-            raise UnsafeXml(str(error)) from error
-        return self._tree.close()
-
-    def _check_encoding(self, _version: str, encoding: str | None, _: int) -> None:
+    def check_encoding(_version: str, encoding: str | None, _standalone: int) -> None:
         if encoding is not None and encoding.upper() not in _ENCODINGS:
             raise UnsafeXml("an unusual encoding")
 
-    def _refuse_doctype(self, *_: object) -> None:
+    def reject_doctype(*_: object) -> None:
         # Only a document type can declare entities other than the five of XML.
         raise UnsafeXml("a document type")
 
-    def _start(self, tag: str, attributes: dict[str, str]) -> None:
-        self._depth += 1
-        if self._depth > MAX_DEPTH:
+    def start(tag: str, attributes: dict[str, str]) -> None:
+        nonlocal depth
+        depth += 1
+        if depth > MAX_DEPTH:
             raise UnsafeXml("too deep")
-        self._tree.start(tag, attributes)
+        tree.start(tag, attributes)
 
-    def _end(self, tag: str) -> None:
-        self._depth -= 1
-        self._tree.end(tag)
+    def end(tag: str) -> None:
+        nonlocal depth
+        depth -= 1
+        tree.end(tag)
+
+    parser.buffer_text = True
+    parser.XmlDeclHandler = check_encoding
+    parser.StartDoctypeDeclHandler = reject_doctype
+    parser.StartElementHandler = start
+    parser.EndElementHandler = end
+    parser.CharacterDataHandler = tree.data
+    try:
+        parser.Parse(text, True)
+    except expat.ExpatError as error:
+        raise UnsafeXml(str(error)) from error
+    return tree.close()

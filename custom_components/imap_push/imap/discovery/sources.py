@@ -73,11 +73,12 @@ async def discover(
     if ssl_context is not None:
         sources.append(search.guess(ssl_context))
     sources.append(search.exchange_server())
-    return _best_first(await gather_until(sources, _is_final, DEADLINE_SECONDS))
-
-
-def _is_final(found: Iterable[Discovery]) -> bool:
-    return any(discovery.is_trusted for discovery in found)
+    found = await gather_until(
+        sources,
+        lambda found: any(server.is_trusted for server in found),
+        DEADLINE_SECONDS,
+    )
+    return _best_first(found)
 
 
 def _best_first(results: Iterable[list[Discovery]]) -> list[Discovery]:

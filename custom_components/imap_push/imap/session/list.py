@@ -45,7 +45,10 @@ async def list_folders(session: Session) -> list[FolderInfo]:
             folders.setdefault(folder.name, folder)
         if count % _AT_ONCE == 0:
             await asyncio.sleep(0)
-    return sorted(_with_roles(folders.values()), key=_order)
+    found = _with_roles(folders.values())
+    return sorted(
+        found, key=lambda f: (f.role is not FolderRole.INBOX, f.name.casefold())
+    )
 
 
 async def find_folder(session: Session, role: FolderRole) -> str | None:
@@ -54,7 +57,9 @@ async def find_folder(session: Session, role: FolderRole) -> str | None:
     The others are usually in an archive, or belong to another user.
     """
     found = [folder for folder in await list_folders(session) if folder.role is role]
-    return min(found, key=_depth).name if found else None
+    if not found:
+        return None
+    return min(found, key=lambda f: f.name.count(f.delimiter or "\0")).name
 
 
 def _folder(data: Data) -> FolderInfo | None:
@@ -89,11 +94,3 @@ def _with_usual_role(
     if folder.role is not None or usual in told:
         return folder
     return replace(folder, role=usual)
-
-
-def _depth(folder: FolderInfo) -> int:
-    return folder.name.count(folder.delimiter) if folder.delimiter else 0
-
-
-def _order(folder: FolderInfo) -> tuple[bool, str]:
-    return folder.role is not FolderRole.INBOX, folder.name.casefold()
