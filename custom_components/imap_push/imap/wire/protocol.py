@@ -58,7 +58,6 @@ _LOGGER = logging.getLogger(__name__)
 
 # Seconds after which a command fails even if the server keeps sending bytes.
 COMMAND_LIMIT_SECONDS: Final = 300.0
-_LISTS: Final = frozenset({"FETCH", "LIST"})
 
 # Greetings that allow commands (RFC 3501 7.1).
 _WELCOMES: Final = frozenset({"OK", "PREAUTH"})
@@ -353,7 +352,9 @@ class PushProtocol(IMAP4ClientProtocol):
         were cut: no real server sends so much.
         """
         is_fetch = data.name == "FETCH"
-        too_many = data.name not in _LISTS and len(command.data) >= MAX_RESPONSES
+        too_many = (
+            data.name not in {"FETCH", "LIST"} and len(command.data) >= MAX_RESPONSES
+        )
         holding = self._fetched if is_fetch else self._collected
         if not too_many and holding.acquire(data.memory):
             return data
@@ -372,12 +373,11 @@ class PushProtocol(IMAP4ClientProtocol):
         The library never answers a challenge of AUTHENTICATE, so its login hangs.
         """
         for command in self._commands.values():
-            if command.continuation is None:
-                continue
-            answer = command.continuation(continuation.text)
-            if answer is not None:
-                self.transport.write(answer + b"\r\n")
-            return
+            if command.continuation is not None:
+                answer = command.continuation(continuation.text)
+                if answer is not None:
+                    self.transport.write(answer + b"\r\n")
+                return
 
     def _restart_watchdog(self) -> None:
         """Set the timer for the earliest deadline of the running commands."""
