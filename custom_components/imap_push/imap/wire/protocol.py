@@ -351,10 +351,8 @@ class PushProtocol(IMAP4ClientProtocol):
         Raises ProtocolError for other data that does not fit, and after MAX_CUT responses that
         were cut: no real server sends so much.
         """
-        is_fetch = data.name == "FETCH"
-        too_many = (
-            data.name not in {"FETCH", "LIST"} and len(command.data) >= MAX_RESPONSES
-        )
+        is_fetch, is_list = data.name == "FETCH", data.name == "LIST"
+        too_many = not is_fetch and not is_list and len(command.data) >= MAX_RESPONSES
         holding = self._fetched if is_fetch else self._collected
         if not too_many and holding.acquire(data.memory):
             return data
