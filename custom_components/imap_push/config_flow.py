@@ -104,11 +104,11 @@ class ImapPushConfigFlow(SetupSteps, domain=DOMAIN):
         self._core_accounts = self._find_core_accounts()
         if self._core_accounts:
             return self.async_show_menu(
-                step_id="user", menu_options=["take_over", "set_up_anew", "server"]
+                step_id="user", menu_options=["take_over", "set_up_again", "server"]
             )
-        return await self.async_step_set_up_anew()
+        return await self.async_step_set_up_again()
 
-    async def async_step_set_up_anew(
+    async def async_step_set_up_again(
         self, user_input: UserInput = None
     ) -> ConfigFlowResult:
         """Ask for the mail address."""

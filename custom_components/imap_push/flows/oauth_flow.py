@@ -207,12 +207,12 @@ class OAuthSteps(AbstractOAuth2FlowHandler):
             [picked] = fitting.values()
         if picked:
             self._client = picked
-            return await self.async_step_oauth_way()
+            return await self.async_step_oauth_method()
         return self.async_show_form(
             step_id="pick_implementation", data_schema=implementation_schema(fitting)
         )
 
-    async def async_step_oauth_way(
+    async def async_step_oauth_method(
         self, user_input: UserInput = None
     ) -> ConfigFlowResult:
         """Let the user choose between browser and device code if the provider supports both."""
@@ -223,7 +223,7 @@ class OAuthSteps(AbstractOAuth2FlowHandler):
         options = ["auth", "oauth_device"]
         if self.source == SOURCE_USER:
             options.append("server")
-        return self.async_show_menu(step_id="oauth_way", menu_options=options)
+        return self.async_show_menu(step_id="oauth_method", menu_options=options)
 
     @override
     async def async_step_authorize_rejected(
@@ -310,7 +310,7 @@ class OAuthSteps(AbstractOAuth2FlowHandler):
     ) -> ConfigFlowResult:
         """Show why the sign-in failed, then let the user try again."""
         if user_input is not None:
-            return await self.async_step_oauth_way()
+            return await self.async_step_oauth_method()
         return self._fail(self._sign_in_error)
 
     async def _done(self, data: dict[str, Any]) -> ConfigFlowResult:

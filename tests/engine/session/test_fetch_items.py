@@ -8,7 +8,7 @@ from custom_components.imap_push.imap import CommandRefused, ResponseTooLarge
 from custom_components.imap_push.imap.session.fetch_items import (
     Fetched,
     by_uid,
-    fetch_carefully,
+    fetch_with_fallback,
     read_search,
 )
 from custom_components.imap_push.imap.wire.parser import Cut, Data, Value
@@ -105,7 +105,7 @@ async def test_messages_that_cannot_be_shown_whole(fault: str) -> None:
         },
         fault,
     )
-    found = await fetch_carefully(
+    found = await fetch_with_fallback(
         server.fetch, range(1, 20), (FULL, LESS, BARE), lambda _: True
     )
     shown = {uid: next(iter(items), None) for uid, items in found.items()}
@@ -120,7 +120,7 @@ async def test_refusal_that_is_about_no_message() -> None:
     """See it raised, and nothing asked again."""
     server = Server({1: []}, "refused")
     with pytest.raises(CommandRefused):
-        await fetch_carefully(server.fetch, [1, 2], (FULL, BARE), lambda _: False)
+        await fetch_with_fallback(server.fetch, [1, 2], (FULL, BARE), lambda _: False)
     assert server.asked == [(1, 2)]
 
 

@@ -40,7 +40,7 @@ async def _start_from_menu(hass: HomeAssistant, choice: str) -> Any:
         DOMAIN, context={"source": SOURCE_USER}
     )
     assert result["type"] is FlowResultType.MENU
-    assert result["menu_options"] == ["take_over", "set_up_anew", "server"]
+    assert result["menu_options"] == ["take_over", "set_up_again", "server"]
     return await hass.config_entries.flow.async_configure(
         result["flow_id"], {"next_step_id": choice}
     )
@@ -126,7 +126,7 @@ async def test_address_form_next_to_core_imap(
     menu = await hass.config_entries.flow.async_init(
         DOMAIN, context={"source": SOURCE_USER}
     )
-    form = await choose(hass, menu, "set_up_anew")
+    form = await choose(hass, menu, "set_up_again")
     assert form["step_id"] == "user"
     form = await submit(hass, form, {CONF_ADDRESS: USERNAME})
     result = await submit_password(hass, form)

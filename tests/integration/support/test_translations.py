@@ -100,7 +100,7 @@ FORMS = {
     "config.step.oauth_endpoints": oauth_flow.ENDPOINTS_SCHEMA,
     "config.step.oauth_device": vol.Schema({}),
     "config.step.oauth_failed": vol.Schema({}),
-    "config.step.oauth_way": vol.Schema({}),
+    "config.step.oauth_method": vol.Schema({}),
     "config.step.pick_implementation": oauth_flow.implementation_schema({}),
 }
 
@@ -108,7 +108,7 @@ FORMS = {
 # Menus: options and placeholders.
 CERTIFICATE_PLACEHOLDERS = {"fingerprint", "host", "issuer", "not_after", "subject"}
 MENUS = {
-    "user": ({"take_over", "set_up_anew", "server"}, set()),
+    "user": ({"take_over", "set_up_again", "server"}, set()),
     "certificate": ({"trust", "own_ca", "go_back"}, CERTIFICATE_PLACEHOLDERS),
     "certificate_changed": ({"trust", "go_back"}, CERTIFICATE_PLACEHOLDERS),
     "choose_sign_in": ({"sign_in", "password", "server"}, {"provider", "url"}),
@@ -204,7 +204,7 @@ def test_last_step_has_texts() -> None:
 
 def test_device_code_step_has_texts() -> None:
     """The menu before it, and the progress."""
-    assert set(_texts("config.step.oauth_way.menu_options")) == {
+    assert set(_texts("config.step.oauth_method.menu_options")) == {
         "auth",
         "oauth_device",
         "server",

@@ -26,7 +26,7 @@ from ..models import Mail, MessageContent
 from ..wire.command import Command
 from ..wire.parser import MAX_DEPTH, Value
 from ..wire.response_codes import temporary_refusal
-from .fetch_items import MAX_UID, Fetched, fetch, fetch_carefully, fetched
+from .fetch_items import MAX_UID, Fetched, fetch, fetch_with_fallback, fetched
 from .message_reader import (
     complete_preview,
     in_thread_if_large,
@@ -57,9 +57,9 @@ async def fetch_mails(
     """Return the first MAX_MAILS of these messages in this order, without those that are gone."""
     usable = list(dict.fromkeys(uid for uid in uids if 0 < uid <= MAX_UID))
     found: dict[int, Mail] = {}
-    for asked in batched(usable[:MAX_MAILS], _MAILS_AT_ONCE, strict=False):
+    for requested in batched(usable[:MAX_MAILS], _MAILS_AT_ONCE, strict=False):
         ask = partial(_fetch, session, folder, uid_validity)
-        messages = await fetch_carefully(ask, asked, _MAIL, _concerns_message)
+        messages = await fetch_with_fallback(ask, requested, _MAIL, _concerns_message)
         previews = await read_previews(messages, NO_TEXT)
         for uid, items in messages.items():
             if uid in previews:
@@ -90,8 +90,8 @@ async def fetch_content(
     """
     place = folder, uid_validity, uid
     wanted = NO_TEXT if number else request
-    asked = (f"{items[:-1]} {_HEADER})" for items in reduced_fetch_items(wanted))
-    items = await _fetch_one(session, *place, *asked)
+    requested = (f"{items[:-1]} {_HEADER})" for items in reduced_fetch_items(wanted))
+    items = await _fetch_one(session, *place, *requested)
     header = items.pop("BODY[HEADER]", None)
     header = header if isinstance(header, bytes) else b""
     preview = (await read_previews({uid: items}, wanted)).get(uid)
@@ -132,8 +132,8 @@ async def _with_octets(
     if part.is_whole:
         return part
     section = f"BODY[{part.number}]"
-    asked = f"(UID BODY.PEEK[{part.number}]<0.{MAX_TEXT_OCTETS}>)"
-    octets = (await _fetch_one(session, *place, asked)).get(section)
+    requested = f"(UID BODY.PEEK[{part.number}]<0.{MAX_TEXT_OCTETS}>)"
+    octets = (await _fetch_one(session, *place, requested)).get(section)
     octets = octets if isinstance(octets, bytes) else b""
     return part._replace(octets=octets, is_whole=len(octets) < MAX_TEXT_OCTETS)
 
@@ -175,8 +175,8 @@ async def _with_encoding(
     section = f"{part.number}.MIME" if is_multipart else "HEADER"
     items: Mapping[str, Value] = {}
     with contextlib.suppress(CommandRefused, ResponseTooLarge):
-        asked = f"(UID BODY.PEEK[{section}]<0.{MAX_HEADER}>)"
-        items = await _fetch_one(session, *place, asked)
+        requested = f"(UID BODY.PEEK[{section}]<0.{MAX_HEADER}>)"
+        items = await _fetch_one(session, *place, requested)
     return with_encoding(part, items.get(f"BODY[{section}]"))
 
 
@@ -231,8 +231,8 @@ async def _fetch_one(
     """
     if not 0 < uid <= MAX_UID:
         raise MailNotFound("not a UID")
-    for asked in items:
-        command = fetch([uid], asked)
+    for requested in items:
+        command = fetch([uid], requested)
         await session.read(folder, uid_validity, command)
         if (found := await _fetched_one(command, uid)) is not None:
             return found

@@ -161,7 +161,7 @@ def _merge(known: dict[str, Value], items: dict[str, Value]) -> None:
     known.update(items)
 
 
-async def fetch_carefully(
+async def fetch_with_fallback(
     fetch: Callable[[Sequence[int], str], Awaitable[Fetched]],
     uids: Sequence[int],
     items: Sequence[str],
@@ -194,13 +194,13 @@ async def fetch_carefully(
     if len(uids) == 1:
         less, again = less | again, set()
     if less:
-        asked = [uid for uid in uids if uid in less]
+        requested = [uid for uid in uids if uid in less]
         messages |= (
-            await fetch_carefully(fetch, asked, items[1:], concerns_message)
+            await fetch_with_fallback(fetch, requested, items[1:], concerns_message)
             if items[1:]
-            else {uid: {} for uid in asked}
+            else {uid: {} for uid in requested}
         )
-    asked = [uid for uid in uids if uid in again]
-    for half in (asked[: len(asked) // 2], asked[len(asked) // 2 :]):
-        messages |= await fetch_carefully(fetch, half, items, concerns_message)
+    requested = [uid for uid in uids if uid in again]
+    for half in (requested[: len(requested) // 2], requested[len(requested) // 2 :]):
+        messages |= await fetch_with_fallback(fetch, half, items, concerns_message)
     return dict(sorted(messages.items()))

@@ -82,15 +82,15 @@ def _folder(data: Data) -> FolderInfo | None:
 
 def _with_roles(folders: Collection[FolderInfo]) -> list[FolderInfo]:
     """Assign by name each role that the server reports for no folder; return all folders."""
-    told = {folder.role for folder in folders}
-    return [_with_usual_role(folder, told) for folder in folders]
+    known = {folder.role for folder in folders}
+    return [_with_usual_role(folder, known) for folder in folders]
 
 
 def _with_usual_role(
-    folder: FolderInfo, told: Collection[FolderRole | None]
+    folder: FolderInfo, known: Collection[FolderRole | None]
 ) -> FolderInfo:
     last = folder.name.rpartition(folder.delimiter or "\0")[2]
     usual = _BY_NAME.get(last.casefold())
-    if folder.role is not None or usual in told:
+    if folder.role is not None or usual in known:
         return folder
     return replace(folder, role=usual)

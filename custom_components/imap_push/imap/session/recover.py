@@ -44,7 +44,7 @@ async def received_since(
     if not uids or len(uids) > RECOVERY or session.folder is None:
         return
     folder, validity = session.folder, session.selected.uid_validity
-    found = await session.fetch_carefully(uids, [_DATE_ITEMS])
+    found = await session.fetch_with_fallback(uids, [_DATE_ITEMS])
     dates = {
         uid: parse_internal_date(items.get("INTERNALDATE"))
         for uid, items in found.items()
@@ -52,7 +52,7 @@ async def received_since(
     received = sorted((date, uid) for uid, date in dates.items() if date)
     recent = [uid for date, uid in received if date >= moment]
     for batch in batched(recent, batch_size(text, _RECOVERY_BATCH), strict=False):
-        messages = await session.fetch_carefully(batch, reduced_fetch_items(text))
+        messages = await session.fetch_with_fallback(batch, reduced_fetch_items(text))
         previews = await read_previews(messages, text)
         for uid in filter(messages.__contains__, batch):
             items, preview = messages[uid], previews.get(uid)
@@ -80,7 +80,7 @@ async def sync_by_search(
     uids = await session.search(f"UID {first}:*", mark.next_uid, most + 1)
     requested = uids[:most]
     items = reduced_fetch_items(text)
-    messages = await session.fetch_carefully(
+    messages = await session.fetch_with_fallback(
         requested, items[-1:] if batch == 0 else items
     )
     next_uid = max(requested, default=mark.next_uid - 1) + 1
@@ -97,7 +97,7 @@ async def complete_batch(
     fetch the text or header fields that were not in the first FETCH.
     """
     less = reduced_fetch_items(batch.text)[1:]
-    found = await session.fetch_carefully(batch.too_large, less)
+    found = await session.fetch_with_fallback(batch.too_large, less)
     messages = dict(sorted({**batch.messages, **found}.items()))
     previews = dict(batch.previews)
     for uid, preview in batch.previews.items():

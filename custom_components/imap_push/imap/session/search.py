@@ -54,19 +54,19 @@ async def count(
     session: Session, folder: str, searches: Sequence[Criteria], among: Sequence[int]
 ) -> list[SearchCount | CriteriaRefused]:
     """Return for each search the number of matches and those in `among`, or the refusal."""
-    asked = [_CountRequest.of(session, criteria, among) for criteria in searches]
+    requests = [_CountRequest.of(session, criteria, among) for criteria in searches]
     commands = [
         command
-        for question in asked
-        if isinstance(question, _CountRequest)
-        for command in question.commands
+        for request in requests
+        if isinstance(request, _CountRequest)
+        for command in request.commands
     ]
     uid_validity = await session.read(folder, None, *commands)
     return [
-        await question.answer(session, folder, uid_validity)
-        if isinstance(question, _CountRequest)
-        else question
-        for question in asked
+        await request.answer(session, folder, uid_validity)
+        if isinstance(request, _CountRequest)
+        else request
+        for request in requests
     ]
 
 
@@ -145,8 +145,8 @@ async def _search_without_utf8(
             return await _hits(command, _MAX_UIDS)
         except CommandRefused:
             break
-    asked, local = split(criteria)
-    if not is_ascii(words := words_of(asked)):
+    remote, local = split(criteria)
+    if not is_ascii(words := words_of(remote)):
         raise CriteriaRefused(refusal.text) from refusal
     command = search_command(words, session.capabilities, returns="COUNT ALL")
     await session.read(folder, uid_validity, command)
@@ -185,17 +185,17 @@ def _read(responses: list[Data], limit: int) -> _Hits:
     found: list[Iterable[tuple[int, int]]] = []
     for data in responses:
         if data.name == "SEARCH":
-            alone = found_uids([data])
-            total += len(alone)
-            found.append((uid, uid) for uid in alone)
+            uids = found_uids([data])
+            total += len(uids)
+            found.append((uid, uid) for uid in uids)
         elif data.cut:
             raise ResponseTooLarge("the search has too many results")
         else:
             values = parse_values(data.parts)
-            told = dict(zip(map(_name, values), values[1:], strict=False))
-            total += parse_number(told.get("COUNT"))
-            if isinstance(uids := told.get("ALL"), bytes):
-                found.append(parse_ranges(uids))
+            results = dict(zip(map(_name, values), values[1:], strict=False))
+            total += parse_number(results.get("COUNT"))
+            if isinstance(ranges := results.get("ALL"), bytes):
+                found.append(parse_ranges(ranges))
     limit = min(limit, _MAX_UIDS)
     return _Hits(total, tuple(_newest(chain.from_iterable(found), limit)))
 

@@ -24,8 +24,8 @@ from .fetch_items import (
     MAX_UID,
     Fetched,
     by_uid,
-    fetch_carefully,
     fetch_command,
+    fetch_with_fallback,
     fetched,
     read_search,
 )
@@ -335,11 +335,11 @@ class Session:
         [completion] = await self.run(command)
         return await by_uid(completion.data)
 
-    async def fetch_carefully(
+    async def fetch_with_fallback(
         self, uids: Sequence[int], items: Sequence[str]
     ) -> dict[int, dict[str, Value]]:
         """Return items of messages, with fewer items for a message that the server cannot show."""
-        return await fetch_carefully(
+        return await fetch_with_fallback(
             self.fetch, uids, items, lambda error: error.status == "NO"
         )
 

@@ -173,10 +173,10 @@ async def _move_or_copy(
     command = Command(verb, f"{uid_set(uids)} {name}", frozenset({"COPYUID"}))
     session.is_not_repeatable = True
     [completion] = await session.run(command)
-    told = [data.parts[0] for data in completion.data]
+    copied_data = [data.parts[0] for data in completion.data]
     if completion.status.code == "COPYUID":
-        told.append(completion.status.code_args)
-    sets = (words[1] for octets in told if len(words := octets.split()) == 3)
+        copied_data.append(completion.status.code_args)
+    sets = (words[1] for octets in copied_data if len(words := octets.split()) == 3)
     ranges = (ends for octets in sets for ends in parse_ranges(octets))
     # There are no more ranges than UIDs.
     return _within(sorted(uids), islice(ranges, len(uids)))
@@ -229,10 +229,10 @@ def _check_permanent(selection: SelectResult, flags: Sequence[str]) -> None:
 
 def _done(uids: Sequence[int], found: Collection[int]) -> StoreResult:
     """Return the changed and the missing UIDs; raise MailNotFound if all are missing."""
-    asked = dict.fromkeys(uids)
-    if asked and not found:
+    requested = dict.fromkeys(uids)
+    if requested and not found:
         raise MailNotFound("none of the messages is in the folder anymore")
     return StoreResult(
-        uids=tuple(uid for uid in asked if uid in found),
-        missing=tuple(uid for uid in asked if uid not in found),
+        uids=tuple(uid for uid in requested if uid in found),
+        missing=tuple(uid for uid in requested if uid not in found),
     )
