@@ -4,7 +4,13 @@ from collections.abc import Sequence
 
 import pytest
 
-from custom_components.imap_push.imap import CommandRefused, ResponseTooLarge
+from custom_components.imap_push.imap import (
+    CommandRefused,
+    ImapError,
+    ResponseTooLarge,
+    Throttled,
+    Unavailable,
+)
 from custom_components.imap_push.imap.session.fetch_items import (
     Fetched,
     by_uid,
@@ -105,9 +111,7 @@ async def test_messages_that_cannot_be_shown_whole(fault: str) -> None:
         },
         fault,
     )
-    found = await fetch_with_fallback(
-        server.fetch, range(1, 20), (FULL, LESS, BARE), lambda _: True
-    )
+    found = await fetch_with_fallback(server.fetch, range(1, 20), (FULL, LESS, BARE))
     shown = {uid: next(iter(items), None) for uid, items in found.items()}
     assert shown == {
         1: FULL, 2: LESS, 3: FULL, 4: BARE, 5: None, **dict.fromkeys(range(7, 20), FULL)
@@ -116,12 +120,45 @@ async def test_messages_that_cannot_be_shown_whole(fault: str) -> None:
     assert len(server.asked) < 40
 
 
-async def test_refusal_that_is_about_no_message() -> None:
-    """See it raised, and nothing asked again."""
-    server = Server({1: []}, "refused")
-    with pytest.raises(CommandRefused):
-        await fetch_with_fallback(server.fetch, [1, 2], (FULL, BARE), lambda _: False)
-    assert server.asked == [(1, 2)]
+@pytest.mark.parametrize(
+    ("refusal", "error"),
+    [
+        (CommandRefused("UID FETCH", "NO", "UNAVAILABLE", "later"), Unavailable),
+        (CommandRefused("UID FETCH", "NO", "THROTTLED", "slow down"), Throttled),
+        (
+            CommandRefused("UID FETCH", "NO", "SERVERBUG", "try again later"),
+            Unavailable,
+        ),
+        (CommandRefused("UID FETCH", "BAD", None, "throttled"), Throttled),
+        (CommandRefused("UID FETCH", "BAD", None, "Command Error. 10"), CommandRefused),
+    ],
+    ids=lambda value: str(value) if isinstance(value, CommandRefused) else "",
+)
+async def test_refusal_that_concerns_no_message(
+    refusal: CommandRefused, error: type[ImapError]
+) -> None:
+    """It is raised, and nothing is requested again."""
+    commands: list[Sequence[int]] = []
+
+    async def fetch(uids: Sequence[int], _items: str) -> Fetched:
+        commands.append(uids)
+        raise refusal
+
+    with pytest.raises(error):
+        await fetch_with_fallback(fetch, [1, 2], (FULL, BARE))
+    assert commands == [[1, 2]]
+
+
+async def test_temporary_refusal_that_is_not_waited_for() -> None:
+    """The messages are requested one by one, and those that fail have no items."""
+
+    async def fetch(uids: Sequence[int], _items: str) -> Fetched:
+        if 1 in uids:
+            raise CommandRefused("UID FETCH", "NO", "UNAVAILABLE", "later")
+        return Fetched({uid: {FULL: b""} for uid in uids})
+
+    found = await fetch_with_fallback(fetch, [1, 2], (FULL, BARE), waits=False)
+    assert found == {1: {}, 2: {FULL: b""}}
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,6 @@ from ..mime.preview import NO_TEXT, TextRequest, html_part, reduced_fetch_items
 from ..models import Mail, MessageContent
 from ..wire.command import Command
 from ..wire.parser import MAX_DEPTH, Value
-from ..wire.response_codes import temporary_refusal
 from .fetch_items import MAX_UID, Fetched, fetch, fetch_with_fallback, fetched
 from .message_reader import (
     complete_preview,
@@ -59,7 +58,7 @@ async def fetch_mails(
     found: dict[int, Mail] = {}
     for requested in batched(usable[:MAX_MAILS], _MAILS_AT_ONCE, strict=False):
         ask = partial(_fetch, session, folder, uid_validity)
-        messages = await fetch_with_fallback(ask, requested, _MAIL, _concerns_message)
+        messages = await fetch_with_fallback(ask, requested, _MAIL)
         previews = await read_previews(messages, NO_TEXT)
         for uid, items in messages.items():
             if uid in previews:
@@ -213,13 +212,6 @@ async def _fetch(
         if error.code == "EXPUNGEISSUED" and len(uids) == 1:
             return Fetched()
         raise
-
-
-def _concerns_message(error: CommandRefused) -> bool:
-    """Return True if the server may be unable to show one of the requested messages."""
-    # Dovecot answers SERVERBUG when it cannot read a message.
-    is_broken = error.code == "SERVERBUG" or not temporary_refusal(error)
-    return error.status == "NO" and is_broken
 
 
 async def _fetch_one(

@@ -19,6 +19,7 @@ from ..wire.parser import (
     parse_number,
     parse_search,
 )
+from ..wire.response_codes import is_temporary, temporary_refusal
 
 MAX_UID: Final = 2**32 - 1
 # UIDs in one command: servers accept lines of some thousand octets.
@@ -165,14 +166,15 @@ async def fetch_with_fallback(
     fetch: Callable[[Sequence[int], str], Awaitable[Fetched]],
     uids: Sequence[int],
     items: Sequence[str],
-    concerns_message: Callable[[CommandRefused], bool],
+    *,
+    waits: bool = True,
 ) -> dict[int, dict[str, Value]]:
     """Return items of messages, with fewer items for a message that the server cannot show.
 
     Each string in `items` requests fewer items than the one before. The first that works is used
     for each message. A message for which all fail has no items.
-    `fetch` sends one FETCH. `concerns_message` returns True if a refusal may be due to one of
-    the messages; any other refusal is raised.
+    `fetch` sends one FETCH. If `waits`, a temporary refusal raises Unavailable; otherwise any NO
+    may be due to one of the messages.
     """
     if not uids:
         return {}
@@ -182,8 +184,8 @@ async def fetch_with_fallback(
     try:
         found = await fetch(uids, items[0])
     except CommandRefused as error:
-        if not concerns_message(error):
-            raise
+        if error.status != "NO" or (waits and is_temporary(error)):
+            raise temporary_refusal(error) or error from error
     else:
         messages, less = found.messages, found.too_large
         # Any missing message may be the one without a UID.
@@ -196,11 +198,11 @@ async def fetch_with_fallback(
     if less:
         requested = [uid for uid in uids if uid in less]
         messages |= (
-            await fetch_with_fallback(fetch, requested, items[1:], concerns_message)
+            await fetch_with_fallback(fetch, requested, items[1:], waits=waits)
             if items[1:]
             else {uid: {} for uid in requested}
         )
     requested = [uid for uid in uids if uid in again]
     for half in (requested[: len(requested) // 2], requested[len(requested) // 2 :]):
-        messages |= await fetch_with_fallback(fetch, half, items, concerns_message)
+        messages |= await fetch_with_fallback(fetch, half, items, waits=waits)
     return dict(sorted(messages.items()))

@@ -69,6 +69,8 @@ async def sync_by_search(
     mark: Mark,
     batch: int | None = None,
     text: TextRequest = NO_TEXT,
+    *,
+    waits: bool = True,
 ) -> SyncBatch:
     """Sync the open folder by a search: UIDs are far apart, or a FETCH of many failed.
 
@@ -81,7 +83,7 @@ async def sync_by_search(
     requested = uids[:most]
     items = reduced_fetch_items(text)
     messages = await session.fetch_with_fallback(
-        requested, items[-1:] if batch == 0 else items
+        requested, items[-1:] if batch == 0 else items, waits=waits
     )
     next_uid = max(requested, default=mark.next_uid - 1) + 1
     complete = len(uids) == len(requested)
@@ -89,7 +91,7 @@ async def sync_by_search(
 
 
 async def complete_batch(
-    session: Session, batch: SyncBatch, *, fetches_more: bool
+    session: Session, batch: SyncBatch, *, fetches_more: bool, waits: bool = True
 ) -> SyncBatch:
     """Fetch what is missing in a batch of the open folder.
 
@@ -97,7 +99,7 @@ async def complete_batch(
     fetch the text or header fields that were not in the first FETCH.
     """
     less = reduced_fetch_items(batch.text)[1:]
-    found = await session.fetch_with_fallback(batch.too_large, less)
+    found = await session.fetch_with_fallback(batch.too_large, less, waits=waits)
     messages = dict(sorted({**batch.messages, **found}.items()))
     previews = dict(batch.previews)
     for uid, preview in batch.previews.items():

@@ -336,12 +336,10 @@ class Session:
         return await by_uid(completion.data)
 
     async def fetch_with_fallback(
-        self, uids: Sequence[int], items: Sequence[str]
+        self, uids: Sequence[int], items: Sequence[str], *, waits: bool = True
     ) -> dict[int, dict[str, Value]]:
         """Return items of messages, with fewer items for a message that the server cannot show."""
-        return await fetch_with_fallback(
-            self.fetch, uids, items, lambda error: error.status == "NO"
-        )
+        return await fetch_with_fallback(self.fetch, uids, items, waits=waits)
 
     def _count_command(self, folder: str) -> Command:
         if self.counts_by_status:

@@ -6,6 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 import logging
+import math
 from typing import Final
 
 from ..errors import ConnectionLost, ProtocolError
@@ -37,6 +38,8 @@ _FAILURES_WITHOUT_MORE: Final = 2
 MAX_FETCH_FAILURES: Final = 3
 # How long fewer messages are fetched at a time.
 REDUCED_BATCH_SECONDS: Final = 3600.0
+# How long temporary refusals of FETCH are waited for. Then a message is treated as the cause.
+MAX_REFUSED_SECONDS: Final = 3600.0
 
 # New messages of a folder that are delivered without delay, and the rate after these. Only a
 # faulty server or the import of a mailbox exceeds them.
@@ -95,7 +98,9 @@ class Folder:
         self._synced_uid_next: int | None = None  # UIDNEXT at the last complete sync
         self._fetch_failures = 0
         self._batch = BATCH
-        self._reduced_until = 0.0  # time of the event loop
+        # Times of the event loop.
+        self._reduced_until = 0.0
+        self._refused_since = math.inf
         clock = asyncio.get_running_loop().time
         self._deliveries = TokenBucket(MAX_BURST, DELIVERIES_PER_SECOND, clock)
         per_second = MAX_WARNINGS_PER_HOUR / 3600
@@ -128,6 +133,12 @@ class Folder:
     def fetches_more(self) -> bool:
         """Return whether text is fetched that is not in the first FETCH of a message."""
         return self._fetch_failures < _FAILURES_WITHOUT_MORE
+
+    @property
+    def waits_for_refusals(self) -> bool:
+        """Return False if FETCH has been refused temporarily for too long."""
+        now = asyncio.get_running_loop().time()
+        return now - self._refused_since < MAX_REFUSED_SECONDS
 
     def is_continued_by(self, examined: SelectResult) -> bool:
         """Return whether the mark is valid for the folder that was selected."""
@@ -213,6 +224,11 @@ class Folder:
             now = asyncio.get_running_loop().time()
             self._reduced_until = now + REDUCED_BATCH_SECONDS
 
+    def mark_refused(self) -> None:
+        """Record that the server refused a FETCH for now."""
+        now = asyncio.get_running_loop().time()
+        self._refused_since = min(self._refused_since, now)
+
     async def resync(self, session: Session, mode: PushMode) -> None:
         """Replace the mark of the selected folder; see `needs_resync` and `is_continued_by`.
 
@@ -235,7 +251,7 @@ class Folder:
         self, batch: SyncBatch, mode: PushMode, examined: SelectResult
     ) -> int:
         """Deliver the new messages of a batch; return their number, without an incomplete one."""
-        self._fetch_failures = 0
+        self._fetch_failures, self._refused_since = 0, math.inf
         self._batch = min(BATCH, max(1, self._batch * 2))
         mark, found = batch.start, 0
         newest = await batch.newest_mail()

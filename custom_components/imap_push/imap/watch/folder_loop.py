@@ -25,6 +25,7 @@ from ..models import PushMode
 from ..session.session import Session
 from ..session.sync import SyncRequest
 from ..wire.command import Command
+from ..wire.response_codes import is_temporary, temporary_refusal
 from .folder import Folder
 from .notify_state import NotifyState
 from .resync import Resync
@@ -62,8 +63,7 @@ class FolderLoop:
         observer: Observer,
     ) -> None:
         """Watch the folders of this list, which the caller may change."""
-        self._session = session
-        self._connection = session.connection
+        self._session, self._connection = session, session.connection
         self._folders = folders
         self._chooser = chooser
         self._statistics = statistics
@@ -109,8 +109,7 @@ class FolderLoop:
         while True:
             self._drop_unsubscribed()
             self._update_strategy()
-            was_due = self._selected.needs_sync
-            self._selected.needs_sync = True
+            was_due, self._selected.needs_sync = self._selected.needs_sync, True
             found = await self._sync_cycle(was_due=was_due)
             self._session.release()
             if not self._schedule.needs_full_sync:
@@ -296,8 +295,10 @@ class FolderLoop:
                 if session.flags_changed:
                     folder.mark_changed()
         except CommandRefused as error:
-            if error.status != "NO":
-                raise
+            waits = folder.waits_for_refusals and is_temporary(error)
+            if error.status != "NO" or waits:
+                folder.mark_refused()
+                raise temporary_refusal(error) or error from error
             batch = None
         if batch is None or (batch.is_empty and not batch.complete):
             self._deferred.append(partial(self._resync.sync_alone, folder, None))
@@ -356,8 +357,8 @@ class FolderLoop:
         poll_at = self._poller.due_at if self._unselected else math.inf
         if self._connection.idle_is_over:
             return min(poll_at, schedule.rate_limited_until)
-        is_mail_pushed = self._strategy.mode is PushMode.NOTIFY
-        return min(poll_at, schedule.due_at(is_mail_pushed=is_mail_pushed))
+        is_notify = self._strategy.mode is PushMode.NOTIFY
+        return min(poll_at, schedule.due_at(is_mail_pushed=is_notify))
 
     async def _process_unsolicited(self) -> None:
         """Process unsolicited responses: deliver pushed mail, record all other changes."""
@@ -375,9 +376,8 @@ class FolderLoop:
         if unsolicited.changed:
             selected.mark_changed()
             if is_selected:
-                selected.update_counts(
-                    {"MESSAGES": self._connection.unsolicited.exists}
-                )
+                exists = self._connection.unsolicited.exists
+                selected.update_counts({"MESSAGES": exists})
         for status in unsolicited.statuses:
             for folder in process_unsolicited(status, self._folders):
                 folder.mark_changed()

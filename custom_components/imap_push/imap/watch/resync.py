@@ -2,7 +2,7 @@
 
 from typing import Final, Protocol
 
-from ..errors import ConnectionLost, FolderNotFound, ImapError
+from ..errors import ConnectionLost, FolderNotFound, ImapError, Unavailable
 from ..models import PushMode
 from ..session.recover import complete_batch, sync_by_search
 from ..session.select import SelectResult
@@ -105,14 +105,24 @@ class Resync:
         try:
             if batch is None:
                 batch = await sync_by_search(
-                    session, folder.name, folder.mark, folder.reduced_batch, folder.text
+                    session,
+                    folder.name,
+                    folder.mark,
+                    folder.reduced_batch,
+                    folder.text,
+                    waits=folder.waits_for_refusals,
                 )
                 batch = await batch.with_previews()
             if batch.is_incomplete:
                 more = folder.fetches_more
-                batch = await complete_batch(session, batch, fetches_more=more)
+                batch = await complete_batch(
+                    session, batch, fetches_more=more, waits=folder.waits_for_refusals
+                )
         except ConnectionLost as error:
             folder.mark_fetch_failed(error)
+            raise
+        except Unavailable:
+            folder.mark_refused()
             raise
         return await folder.deliver(batch, self._folders.push_mode_of(folder), examined)
 

@@ -87,6 +87,13 @@ def temporary_error(text: str, code: str | None = None) -> Unavailable | None:
     return None
 
 
+def is_temporary(refusal: CommandRefused) -> bool:
+    """Return True if a refused FETCH will work later: no message is the cause."""
+    # Dovecot answers SERVERBUG when it cannot read a message.
+    code = None if refusal.code == "SERVERBUG" else refusal.code
+    return temporary_error(refusal.text, code) is not None
+
+
 def temporary_login_refusal(refusal: CommandRefused) -> Unavailable | None:
     """Return the error for a temporary refusal of a login, or None if it is not temporary.
 
