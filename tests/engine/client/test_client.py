@@ -1,4 +1,4 @@
-"""What the account's command connection does with servers that are poor, odd, dying or hostile."""
+"""The client on servers with few capabilities, wrong responses, or connections that fail."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -39,27 +39,31 @@ from ..conftest import account
 from ..scripted import Peer, Script, ScriptedServer, mail
 from ..virtual import VirtualLoop, run
 
-RICH = b"IMAP4rev1 ESEARCH LITERAL+ MOVE UIDPLUS SPECIAL-USE LIST-EXTENDED"
-POOR = b"IMAP4rev1"
+MANY_CAPABILITIES = b"IMAP4rev1 ESEARCH LITERAL+ MOVE UIDPLUS SPECIAL-USE LIST-EXTENDED"
+FEW_CAPABILITIES = b"IMAP4rev1"
 
 
-class Session:
-    """The server's side: tells what a line gets, by patterns, as often as it comes."""
+class AnswerScript:
+    """A server script: the first pattern that matches a command selects the response."""
 
     def __init__(
         self,
         answers: dict[str, Any] | None = None,
-        capabilities: bytes = RICH,
+        capabilities: bytes = MANY_CAPABILITIES,
         uid_validity: int = 1,
     ) -> None:
-        """Answer commands that match a pattern with these lines, the last one tagged."""
+        """Set the responses by pattern.
+
+        The last line gets the tag of the command. If it is empty, the connection is closed.
+        Any other command is answered with OK.
+        """
         self._answers = answers or {}
         self._capabilities = capabilities
         self._uid_validity = uid_validity
         self.received: list[str] = []
 
     async def __call__(self, peer: Peer) -> None:
-        """Serve one connection."""
+        """Answer the commands of one connection."""
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
             await peer.log_in(self._capabilities)
             while True:
@@ -78,7 +82,7 @@ class Session:
         for pattern, lines in self._answers.items():
             if re.match(pattern, command):
                 *untagged, status = [lines] if isinstance(lines, bytes) else lines
-                peer.say_raw(b"".join(it.replace(b"TAG", tag) for it in untagged))
+                peer.say_raw(b"".join(lines.replace(b"TAG", tag) for lines in untagged))
                 if status:
                     peer.say(tag + b" " + status)
                 else:
@@ -91,21 +95,21 @@ class Session:
 
 @contextlib.asynccontextmanager
 async def serving(*scripts: Script):  # type: ignore[no-untyped-def]
-    """Yield a client of a server that plays these scripts."""
+    """Yield a client of a server that runs these scripts, one for each connection."""
     async with ScriptedServer(*scripts) as server:
         client = Client(account(server.port))
         yield client
         await client.close()
 
 
-EXISTS = b"* 1 FETCH (UID 5)\r\n* 2 FETCH (UID 7)\r\n"
+FETCHED_5_AND_7 = b"* 1 FETCH (UID 5)\r\n* 2 FETCH (UID 7)\r\n"
 
 
 @pytest.mark.parametrize(
     ("capabilities", "answers", "sent"),
     [
         pytest.param(
-            RICH,
+            MANY_CAPABILITIES,
             {"UID SEARCH": [b'* ESEARCH (TAG "TAG") UID COUNT 4 ALL 2,5:7\r\n', b"OK"]},
             ["UID SEARCH RETURN (COUNT ALL) CHARSET UTF-8 FROM {2+}é"],
             id="ESEARCH, LITERAL+",
@@ -117,13 +121,13 @@ EXISTS = b"* 1 FETCH (UID 5)\r\n* 2 FETCH (UID 7)\r\n"
             id="SEARCH, LITERAL-",
         ),
         pytest.param(
-            POOR,
+            FEW_CAPABILITIES,
             {"UID SEARCH": [b"* SEARCH 6 2 5 7\r\n", b"OK"]},
             ["UID SEARCH CHARSET UTF-8 FROM {2}é"],
-            id="nothing",
+            id="IMAP4rev1 only",
         ),
         pytest.param(
-            POOR,
+            FEW_CAPABILITIES,
             {
                 "UID SEARCH CHARSET UTF-8": b"NO [BADCHARSET (KOI8-R ISO-8859-1)] no",
                 "UID SEARCH": [b"* SEARCH 6 2 5 7\r\n", b"OK"],
@@ -136,16 +140,16 @@ EXISTS = b"* 1 FETCH (UID 5)\r\n* 2 FETCH (UID 7)\r\n"
         ),
     ],
 )
-async def test_search_for_what_is_not_ascii(
+async def test_search_for_text_that_is_not_ascii(
     capabilities: bytes, answers: dict[str, Any], sent: list[str]
 ) -> None:
-    """Every server is asked in its own way, and the answer is the same."""
-    session = Session(answers, capabilities)
-    async with serving(session) as client:
+    """The command depends on the capabilities, and the result is the same."""
+    script = AnswerScript(answers, capabilities)
+    async with serving(script) as client:
         found = await client.search("INBOX", Criteria(sender="é"), limit=3)
     assert found == SearchResult(uid_validity=1, uids=(7, 6, 5), total=4)
-    asked = [line for line in session.received if line.startswith("UID SEARCH")]
-    assert [line.replace("Ã©", "é") for line in asked] == sent
+    searches = [line for line in script.received if line.startswith("UID SEARCH")]
+    assert [line.replace("Ã©", "é") for line in searches] == sent
 
 
 def header(uid: int, subject: str) -> bytes:
@@ -153,16 +157,16 @@ def header(uid: int, subject: str) -> bytes:
     return mail(uid, uid, subject)
 
 
-ODD: dict[str, Any] = {
+NO_CHARSET: dict[str, Any] = {
     r"UID SEARCH .*CHARSET": b"NO [BADCHARSET (US-ASCII)] only English",
     "UID SEARCH": [b'* ESEARCH (TAG "TAG") UID COUNT 2 ALL 5,7\r\n', b"OK"],
     "UID FETCH": [header(5, "Größe"), header(7, "other"), b"OK"],
 }
 
 
-async def test_server_that_knows_no_charset() -> None:
-    """Header fields are looked at here instead; what they cannot tell is refused in its words."""
-    async with serving(Session(ODD)) as client:
+async def test_server_without_charsets() -> None:
+    """The client searches header fields itself; a text search raises the refusal of the server."""
+    async with serving(AnswerScript(NO_CHARSET)) as client:
         subject = Criteria(subject="GRÖSSE", unread=True)
         assert (await client.search("INBOX", subject, limit=9)).total == 1
         other = Criteria(subject="groß")
@@ -179,8 +183,8 @@ async def test_server_that_knows_no_charset() -> None:
     assert counted[2] == SearchCount(total=2, matching=frozenset({5, 7}))
 
 
-MOVED: dict[str, Any] = {
-    "UID FETCH": [EXISTS, b"OK"],
+MOVE_ANSWERS: dict[str, Any] = {
+    "UID FETCH": [FETCHED_5_AND_7, b"OK"],
     "UID (COPY|MOVE)": [b"* OK [COPYUID 9 5,7 1:2] ok\r\n", b"OK"],
 }
 
@@ -188,16 +192,16 @@ MOVED: dict[str, Any] = {
 @pytest.mark.parametrize(
     ("capabilities", "answers", "sent"),
     [
-        pytest.param(b"MOVE", MOVED, ['UID MOVE 5,7 "To"'], id="MOVE"),
+        pytest.param(b"MOVE", MOVE_ANSWERS, ['UID MOVE 5,7 "To"'], id="MOVE"),
         pytest.param(
             b"MOVE UIDPLUS",
-            MOVED | {"UID MOVE": b"OK [COPYUID 9 5,7 1:2] moved"},
+            MOVE_ANSWERS | {"UID MOVE": b"OK [COPYUID 9 5,7 1:2] moved"},
             ['UID MOVE 5,7 "To"'],
-            id="MOVE, told at the end",
+            id="MOVE, COPYUID in the tagged OK",
         ),
         pytest.param(
             b"UIDPLUS",
-            MOVED,
+            MOVE_ANSWERS,
             [
                 'UID COPY 5,7 "To"',
                 "UID STORE 5,7 +FLAGS.SILENT (\\Deleted)",
@@ -210,12 +214,12 @@ MOVED: dict[str, Any] = {
 async def test_move(
     capabilities: bytes, answers: dict[str, Any], sent: list[str]
 ) -> None:
-    """Mail is moved by what the server has, and never by a plain EXPUNGE."""
-    session = Session(answers, b"IMAP4rev1 " + capabilities)
-    async with serving(session) as client:
+    """The commands depend on the capabilities, and EXPUNGE without UIDs is never sent."""
+    script = AnswerScript(answers, b"IMAP4rev1 " + capabilities)
+    async with serving(script) as client:
         done = await client.move("INBOX", 1, [7, 6, 5], "To")
     assert done == StoreResult(uids=(7, 5), missing=(6,))
-    assert session.received[2:-1] == sent
+    assert script.received[2:-1] == sent
 
 
 @pytest.mark.parametrize(
@@ -257,7 +261,7 @@ async def test_move(
             {"UID MOVE": b"NO [EXPUNGEISSUED] gone"},
             ImapError,
             "UID STORE",
-            id="always taken away",
+            id="expunged each time",
         ),
         pytest.param(
             b"MOVE",
@@ -282,61 +286,61 @@ async def test_move(
         ),
     ],
 )
-async def test_move_that_cannot_be(
+async def test_move_that_fails(
     capabilities: bytes, answers: dict[str, Any], error: type[ImapError], never: str
 ) -> None:
-    """The error is clear, and no mail is harmed."""
-    session = Session(
-        answers | {"UID FETCH": [EXISTS, b"OK"]}, b"IMAP4rev1 " + capabilities
+    """The error has the right type, and no message is changed."""
+    script = AnswerScript(
+        answers | {"UID FETCH": [FETCHED_5_AND_7, b"OK"]}, b"IMAP4rev1 " + capabilities
     )
-    async with serving(session) as client:
+    async with serving(script) as client:
         with pytest.raises(error):
             await client.move("INBOX", 1, [5, 7], "To")
-    assert not [line for line in session.received if re.match(never, line)]
+    assert not [line for line in script.received if re.match(never, line)]
 
 
 @pytest.mark.parametrize(
     ("folder", "to"), [("INBOX", "Inbox"), ("inbox", "INBOX"), ("Größe", "Größe")]
 )
-async def test_move_to_where_the_mail_is(folder: str, to: str) -> None:
-    """It would get another UID, and be new mail once more."""
-    session = Session(MOVED)
-    async with serving(session) as client:
+async def test_move_to_the_same_folder(folder: str, to: str) -> None:
+    """It is refused: each message would get another UID and count as new mail."""
+    script = AnswerScript(MOVE_ANSWERS)
+    async with serving(script) as client:
         with pytest.raises(Unsupported):
             await client.move(folder, 1, [5], to)
-    assert session.received == ["LOGOUT"]
+    assert script.received == ["LOGOUT"]
 
 
-async def test_delete_without_means() -> None:
-    """No Trash, no UIDPLUS: told, and nothing is done."""
-    session = Session(capabilities=POOR)
-    async with serving(session) as client:
+async def test_delete_without_trash_and_uidplus() -> None:
+    """Unsupported is raised, and no message is changed."""
+    script = AnswerScript(capabilities=FEW_CAPABILITIES)
+    async with serving(script) as client:
         with pytest.raises(Unsupported, match="Trash"):
             await client.delete("INBOX", 1, [5])
         with pytest.raises(Unsupported):
             await client.delete("INBOX", 1, [5], permanently=True)
-    assert session.received[:-1] == ['LIST "" "*"']
+    assert script.received[:-1] == ['LIST "" "*"']
 
 
-async def test_trash_of_several() -> None:
-    """Mail goes to the user's own Trash, not to one in an archive or of somebody else."""
+async def test_several_trash_folders() -> None:
+    """Deleted messages are moved to the top-level Trash, not to one in another folder."""
     names = (b"Archive/Trash", b"Other Users/ann/Trash", b"Trash", b"Work/Trash")
     answers = {
-        "LIST": [b"".join(b'* LIST () "/" "%b"\r\n' % it for it in names), b"OK"],
-        "UID FETCH": [EXISTS, b"OK"],
+        "LIST": [b"".join(b'* LIST () "/" "%b"\r\n' % name for name in names), b"OK"],
+        "UID FETCH": [FETCHED_5_AND_7, b"OK"],
         "UID MOVE": b"OK [COPYUID 9 5 1] moved",
     }
-    session = Session(answers)
-    async with serving(session) as client:
+    script = AnswerScript(answers)
+    async with serving(script) as client:
         await client.delete("INBOX", 1, [5])
-    assert 'UID MOVE 5 "Trash"' in session.received
+    assert 'UID MOVE 5 "Trash"' in script.received
 
 
-async def test_move_of_mail_that_others_take_away_meanwhile() -> None:
-    """What is still there is moved."""
+async def test_message_expunged_during_a_move() -> None:
+    """The messages that still exist are moved."""
     refusals = iter([b"NO [EXPUNGEISSUED] gone"])
 
-    class Taken(Session):
+    class Expunging(AnswerScript):
         async def _answer(self, peer: Peer, line: bytes) -> None:
             if b"UID MOVE" in line and (refusal := next(refusals, b"")):
                 self._answers["UID FETCH"] = [b"* 1 FETCH (UID 7)\r\n", b"OK"]
@@ -345,10 +349,10 @@ async def test_move_of_mail_that_others_take_away_meanwhile() -> None:
             await super()._answer(peer, line)
 
     answers = {
-        "UID FETCH": [EXISTS, b"OK"],
+        "UID FETCH": [FETCHED_5_AND_7, b"OK"],
         "UID MOVE": b"OK [COPYUID 9 7 1] moved",
     }
-    async with serving(Taken(answers)) as client:
+    async with serving(Expunging(answers)) as client:
         done = await client.move("INBOX", 1, [5, 7], "To")
     assert done == StoreResult(uids=(7,), missing=(5,))
 
@@ -366,7 +370,7 @@ async def test_move_of_mail_that_others_take_away_meanwhile() -> None:
                 FolderInfo(name="M&M!", delimiter=".", role=FolderRole.TRASH),
                 FolderInfo(name="Trash"),
             ],
-            id="special use told",
+            id="special use",
         ),
         pytest.param(
             b'* LIST () "." INBOX.Papierkorb\r\n* LIST () "." "INBOX.Entw&APw-rfe"\r\n'
@@ -389,7 +393,7 @@ async def test_move_of_mail_that_others_take_away_meanwhile() -> None:
                 FolderInfo(name="Sent", delimiter="/"),
                 FolderInfo(name="Trash", delimiter="/", role=FolderRole.TRASH),
             ],
-            id="special use told of some",
+            id="special use of some folders",
         ),
         pytest.param(
             b"* LIST\r\n* LIST () () ()\r\n* LIST x\r\n* LIST () NIL NIL\r\n",
@@ -399,21 +403,21 @@ async def test_move_of_mail_that_others_take_away_meanwhile() -> None:
     ],
 )
 async def test_folders(listed: bytes, folders: list[FolderInfo]) -> None:
-    """Folders come with what they are for, as far as it is told or known."""
-    session = Session({"LIST": [listed, b"OK"]})
-    async with serving(session) as client:
+    """The role of a folder comes from its SPECIAL-USE attribute, or from a common name."""
+    script = AnswerScript({"LIST": [listed, b"OK"]})
+    async with serving(script) as client:
         assert await client.folders() == folders
-    assert session.received[0] == 'LIST "" "*" RETURN (SPECIAL-USE)'
+    assert script.received[0] == 'LIST "" "*" RETURN (SPECIAL-USE)'
 
 
 @pytest.mark.parametrize(
-    "again", [False, True], ids=["first request", "persistent_session"]
+    "again", [False, True], ids=["new connection", "open connection"]
 )
-async def test_connection_that_dies_during_a_request(again: bool) -> None:
-    """A persistent_session one is replaced and the request repeated, once; a new one is not."""
-    dying = {"UID SEARCH .*FLAGGED": b""}
-    living = Session({"UID SEARCH": [b"* ESEARCH UID COUNT 3\r\n", b"OK"]})
-    async with serving(Session(dying), living) as client:
+async def test_connection_lost_during_a_request(again: bool) -> None:
+    """The request is repeated one time on a new connection, unless the lost one was new."""
+    closing = {"UID SEARCH .*FLAGGED": b""}
+    usable = AnswerScript({"UID SEARCH": [b"* ESEARCH UID COUNT 3\r\n", b"OK"]})
+    async with serving(AnswerScript(closing), usable) as client:
         if again:
             await client.search("INBOX", Criteria(), limit=1)
             found = await client.search("INBOX", Criteria(flagged=True), limit=1)
@@ -423,17 +427,17 @@ async def test_connection_that_dies_during_a_request(again: bool) -> None:
                 await client.search("INBOX", Criteria(flagged=True), limit=1)
 
 
-async def test_connection_that_dies_after_a_copy() -> None:
-    """Whether it was done is not known, and it is not done twice."""
-    session = Session({"UID COPY": b""} | MOVED, b"IMAP4rev1 UIDPLUS")
-    async with serving(session) as client:
+async def test_connection_lost_after_a_copy() -> None:
+    """The result of COPY is unknown, so it is not repeated."""
+    script = AnswerScript({"UID COPY": b""} | MOVE_ANSWERS, b"IMAP4rev1 UIDPLUS")
+    async with serving(script) as client:
         await client.folders()
         with pytest.raises(ConnectionLost):
             await client.move("INBOX", 1, [5, 7], "To")
 
 
 async def test_login_refused() -> None:
-    """No other login is tried for a minute."""
+    """The refusal is raised again without another login for one minute."""
 
     async def refuse(peer: Peer) -> None:
         peer.say(b"* OK [CAPABILITY IMAP4rev1] ready")
@@ -457,14 +461,14 @@ async def test_login_refused() -> None:
 def test_login_refused_for_a_reason(
     refusal: bytes, error: type[ImapError], seconds: float
 ) -> None:
-    """It is told as what it is each time, and the server is left alone as long as it wants."""
+    """Each request raises the same error, without another login in the time the server names."""
 
     async def refuse(peer: Peer) -> None:
         peer.say(b"* OK [CAPABILITY IMAP4rev1] ready")
         await peer.answer("LOGIN", ok=b"NO " + refusal)
 
     async def main(loop: VirtualLoop) -> None:
-        loop.scripts = [refuse, Session()]
+        loop.scripts = [refuse, AnswerScript()]
         client = Client(account(993))
         for pause in (0.0, 1.0, seconds - 2):
             await asyncio.sleep(pause)
@@ -478,14 +482,14 @@ def test_login_refused_for_a_reason(
 
 
 def test_login_after_a_refusal() -> None:
-    """After a minute another login is tried."""
+    """The client logs in again after REFUSAL_PAUSE_SECONDS."""
 
     async def refuse(peer: Peer) -> None:
         peer.say(b"* OK [CAPABILITY IMAP4rev1] ready")
         await peer.answer("LOGIN", ok=b"NO [AUTHENTICATIONFAILED] wrong")
 
     async def main(loop: VirtualLoop) -> None:
-        loop.scripts = [refuse, Session()]
+        loop.scripts = [refuse, AnswerScript()]
         client = Client(account(993))
         with pytest.raises(LoginRefused):
             await client.folders()
@@ -496,11 +500,11 @@ def test_login_after_a_refusal() -> None:
     run(main)
 
 
-def test_connection_is_kept_while_it_is_used() -> None:
-    """It is left after five minutes without a request, and opened again when needed."""
+def test_connection_stays_open_while_it_is_used() -> None:
+    """It is closed after five minutes without a request, and the next request opens another."""
 
     async def main(loop: VirtualLoop) -> None:
-        first, second = Session(), Session()
+        first, second = AnswerScript(), AnswerScript()
         loop.scripts = [first, second]
         client = Client(account(993))
         await client.folders()
@@ -522,16 +526,16 @@ def test_connection_is_kept_while_it_is_used() -> None:
     run(main)
 
 
-def test_connection_that_is_silently_dead() -> None:
-    """It is found out within seconds, and replaced."""
+def test_connection_lost_without_a_reset() -> None:
+    """NOOP times out after PROBE_TIMEOUT_SECONDS, and the connection is replaced."""
 
     async def main(loop: VirtualLoop) -> None:
-        loop.scripts = [Session(), Session()]
+        loop.scripts = [AnswerScript(), AnswerScript()]
         client = Client(account(993))
         await client.folders()
         loop.is_blackhole = True
         await asyncio.sleep(persistent_session.PROBE_AFTER_SECONDS)
-        asked_at = loop.time()
+        requested_at = loop.time()
         loop.call_later(
             persistent_session.PROBE_TIMEOUT_SECONDS - 1,
             setattr,
@@ -540,17 +544,17 @@ def test_connection_that_is_silently_dead() -> None:
             False,
         )
         assert await client.folders() == []
-        assert loop.time() - asked_at < persistent_session.PROBE_TIMEOUT_SECONDS + 1
+        assert loop.time() - requested_at < persistent_session.PROBE_TIMEOUT_SECONDS + 1
         assert len(loop.connected_at) == 2
         await client.close()
 
     run(main)
 
 
-async def test_server_that_ended_the_connection_meanwhile() -> None:
-    """The next request gets a new one."""
-    first = Session({"LIST": [b"TAG OK\r\n* BYE\r\n", b""]})
-    async with serving(first, Session()) as client:
+async def test_connection_closed_between_requests() -> None:
+    """The next request opens a new connection."""
+    first = AnswerScript({"LIST": [b"TAG OK\r\n* BYE\r\n", b""]})
+    async with serving(first, AnswerScript()) as client:
         assert await client.folders() == []
         await asyncio.sleep(0.01)
         assert await client.folders() == []
@@ -560,10 +564,10 @@ async def test_server_that_ended_the_connection_meanwhile() -> None:
     ("seconds", "connections"), [(1.0, 1), (60.0, 2)], ids=["late", "never"]
 )
 def test_cancelled_request(seconds: float, connections: int) -> None:
-    """The next one gets its own answers, on the same connection if the others come in time."""
+    """The next request gets its own responses; a new connection is opened only on timeout."""
 
-    class Slow(Session):
-        """Takes its time for a list."""
+    class Slow(AnswerScript):
+        """Waits before it answers LIST."""
 
         async def _answer(self, peer: Peer, line: bytes) -> None:
             if b"LIST" in line:
@@ -572,7 +576,7 @@ def test_cancelled_request(seconds: float, connections: int) -> None:
 
     async def main(loop: VirtualLoop) -> None:
         answers = {"UID SEARCH": [b"* ESEARCH UID COUNT 3\r\n", b"OK"]}
-        loop.scripts = [Slow(answers), Session(answers)]
+        loop.scripts = [Slow(answers), AnswerScript(answers)]
         client = Client(account(993))
         cancelled = asyncio.create_task(client.folders())
         waiting = asyncio.create_task(client.search("INBOX", Criteria(), limit=1))
@@ -587,25 +591,25 @@ def test_cancelled_request(seconds: float, connections: int) -> None:
 
 
 async def test_close_during_a_request() -> None:
-    """Whoever waits is told."""
+    """The waiting request raises ConnectionLost."""
     listening = asyncio.Event()
 
     async def silent(peer: Peer) -> None:
-        await peer.log_in(RICH)
+        await peer.log_in(MANY_CAPABILITIES)
         await peer.expect("LIST")
         listening.set()
         await peer.until_closed()
 
     async with serving(silent) as client:
-        asking = asyncio.create_task(client.folders())
+        request = asyncio.create_task(client.folders())
         await listening.wait()
         await client.close()
         with pytest.raises(ConnectionLost):
-            await asking
+            await request
 
 
 async def test_too_many_connections() -> None:
-    """The server's limit is told as what it is."""
+    """The response code LIMIT raises TooManyConnections."""
 
     async def refuse(peer: Peer) -> None:
         peer.say(b"* OK [CAPABILITY IMAP4rev1] ready")
@@ -626,11 +630,11 @@ async def test_too_many_connections() -> None:
         (b"* ESEARCH UID COUNT 7 ALL %b\r\n" % b",".join([b"7"] * 90_000), 7, 1),
         (b"* SEARCH 1 2 3\r\n", 0, 0),
     ],
-    ids=["billions", "nothing", "less", "garbage", "long", "not asked for"],
+    ids=["billions", "nothing", "less", "garbage", "long", "not requested"],
 )
-async def test_hostile_search_answers(answer: bytes, total: int, uids: int) -> None:
-    """Nothing fills the memory, and nothing is made up."""
-    async with serving(Session({"UID SEARCH": [answer, b"OK"]})) as client:
+async def test_invalid_search_responses(answer: bytes, total: int, uids: int) -> None:
+    """Memory is limited, and the result has only UIDs and counts from valid numbers."""
+    async with serving(AnswerScript({"UID SEARCH": [answer, b"OK"]})) as client:
         found = await client.search("INBOX", Criteria(), limit=3)
     assert (found.total, len(found.uids)) == (total, uids)
 
@@ -645,9 +649,9 @@ async def test_hostile_search_answers(answer: bytes, total: int, uids: int) -> N
     ],
     ids=["nothing", "another mail", "flags only", "garbage"],
 )
-async def test_mail_that_is_not_there(answer: bytes) -> None:
-    """What tells of another mail tells nothing of this one."""
-    async with serving(Session({"UID FETCH": [answer, b"OK"]})) as client:
+async def test_fetch_without_the_message(answer: bytes) -> None:
+    """MailNotFound is raised if no FETCH response has the UID and the requested items."""
+    async with serving(AnswerScript({"UID FETCH": [answer, b"OK"]})) as client:
         with pytest.raises(MailNotFound):
             await client.content("INBOX", 1, 5, text_size=9)
         with pytest.raises(MailNotFound):
@@ -656,14 +660,14 @@ async def test_mail_that_is_not_there(answer: bytes) -> None:
             await client.content("INBOX", 1, 0, text_size=9)
 
 
-async def test_mail_that_is_taken_away_while_it_is_fetched() -> None:
-    """It is as if it had never been there; one that cannot be shown is told of all the same."""
-    gone = Session({"UID FETCH": b"NO [EXPUNGEISSUED] gone"})
+async def test_refused_fetch() -> None:
+    """An expunged message is missing; one that the server cannot return has only its UID."""
+    gone = AnswerScript({"UID FETCH": b"NO [EXPUNGEISSUED] gone"})
     async with serving(gone) as client:
         with pytest.raises(MailNotFound):
             await client.content("INBOX", 1, 5, text_size=9)
         assert await client.mails("INBOX", 1, [5, 7]) == []
-    broken = Session(
+    broken = AnswerScript(
         {
             "UID FETCH 5 ": b"NO [SERVERBUG] Internal error occurred.",
             "UID FETCH 5,": b"NO [SERVERBUG] Internal error occurred.",
@@ -672,8 +676,8 @@ async def test_mail_that_is_taken_away_while_it_is_fetched() -> None:
     )
     async with serving(broken) as client:
         mails = await client.mails("INBOX", 1, [7, 5, 7])
-        assert [(it.uid, it.subject) for it in mails] == [(7, "seven"), (5, "")]
-    refused = Session({"UID FETCH": b"NO [UNAVAILABLE] later"})
+        assert [(mail.uid, mail.subject) for mail in mails] == [(7, "seven"), (5, "")]
+    refused = AnswerScript({"UID FETCH": b"NO [UNAVAILABLE] later"})
     async with serving(refused) as client:
         with pytest.raises(Unavailable):
             await client.mails("INBOX", 1, [5])
@@ -682,14 +686,14 @@ async def test_mail_that_is_taken_away_while_it_is_fetched() -> None:
 
 
 def structure(encoding: str, size: int = 10) -> list[bytes]:
-    """Return the answer to a FETCH of a structure with one part."""
+    """Return the responses to a FETCH of a BODYSTRUCTURE with one part."""
     text = f'("application" "pdf" NIL NIL NIL "{encoding}" {size})'
     return [f"* 1 FETCH (UID 5 BODYSTRUCTURE {text})\r\n".encode(), b"OK"]
 
 
 async def read(client: Client) -> bytes:
-    """Return a whole part."""
-    return b"".join([it async for it in client.read_part("INBOX", 1, 5, "1")])
+    """Return the content of part 1."""
+    return b"".join([piece async for piece in client.read_part("INBOX", 1, 5, "1")])
 
 
 @pytest.mark.parametrize(
@@ -701,30 +705,32 @@ async def read(client: Client) -> bytes:
         ("x-odd", b"", b""),
     ],
 )
-async def test_part(encoding: str, body: bytes, content: bytes) -> None:
-    """A part is decoded as it says."""
+async def test_transfer_encoding_of_a_part(
+    encoding: str, body: bytes, content: bytes
+) -> None:
+    """A part is decoded by its transfer encoding; an unknown one is not decoded."""
     piece = b"* 1 FETCH (UID 5 BODY[1]<0> {%d}\r\n%b)\r\n" % (len(body), body)
     answers: dict[str, Any] = {
         ".*BODYSTRUCTURE": structure(encoding),
         "UID FETCH": [piece, b"OK"],
     }
-    async with serving(Session(answers)) as client:
+    async with serving(AnswerScript(answers)) as client:
         assert await read(client) == content
 
 
-async def test_server_that_sends_more_of_a_part_than_was_asked_for() -> None:
-    """It is not taken for the file."""
+async def test_part_that_cannot_be_read() -> None:
+    """More octets than requested raise ProtocolError; no BODYSTRUCTURE raises PartNotFound."""
     body = b"x" * 300_000
     piece = b"* 1 FETCH (UID 5 BODY[1] {%d}\r\n%b)\r\n" % (len(body), body)
     answers: dict[str, Any] = {
         ".*BODYSTRUCTURE": structure("7bit"),
         "UID FETCH": [piece, b"OK"],
     }
-    async with serving(Session(answers), Session(answers)) as client:
+    async with serving(AnswerScript(answers), AnswerScript(answers)) as client:
         with pytest.raises(ProtocolError):
             await read(client)
     async with serving(
-        Session(
+        AnswerScript(
             {".*BODYSTRUCTURE": [b"* 1 FETCH (UID 5 BODYSTRUCTURE NIL)\r\n", b"OK"]}
         )
     ) as client:
@@ -733,7 +739,7 @@ async def test_server_that_sends_more_of_a_part_than_was_asked_for() -> None:
 
 
 async def test_text_without_a_usable_structure() -> None:
-    """See the text found in the message itself."""
+    """The type of the text comes from the header if BODYSTRUCTURE is invalid."""
     head = b"Content-Type: text/html\r\nSubject: =?utf-8?q?=C3=A9?=\r\nX: y\r\n\r\n"
     fields = b"BODY[HEADER.FIELDS (SUBJECT)]<0> {%d}\r\n%b" % (len(head), head)
     whole = b"BODY[HEADER]<0> {%d}\r\n%b" % (len(head), head)
@@ -749,7 +755,7 @@ async def test_text_without_a_usable_structure() -> None:
             b"OK",
         ],
     }
-    async with serving(Session(answers)) as client:
+    async with serving(AnswerScript(answers)) as client:
         content = await client.content("INBOX", 1, 5, text_size=9)
         assert (content.text, content.truncated) == ("hello", False)
         assert content.mail.subject == "é"
@@ -762,11 +768,11 @@ async def test_text_without_a_usable_structure() -> None:
         assert (content.text, content.truncated) == ("", True)
 
 
-FLAGS = b"* OK [UIDVALIDITY 1] v\r\n* OK [PERMANENTFLAGS (%b)] persistent_session\r\n"
+PERMANENT_FLAGS = b"* OK [UIDVALIDITY 1] v\r\n* OK [PERMANENTFLAGS (%b)] flags\r\n"
 
 
 @pytest.mark.parametrize(
-    ("kept_flags", "flag", "is_kept"),
+    ("permanent_flags", "flag", "is_permanent"),
     [
         (b"\\Seen \\*", "Work", True),
         (b"\\Seen Work", "work", True),
@@ -776,16 +782,18 @@ FLAGS = b"* OK [UIDVALIDITY 1] v\r\n* OK [PERMANENTFLAGS (%b)] persistent_sessio
         (b"\\seen", "\\SEEN", True),
     ],
 )
-async def test_flags_that_a_folder_keeps(
-    kept_flags: bytes, flag: str, is_kept: bool
+async def test_permanent_flags(
+    permanent_flags: bytes, flag: str, is_permanent: bool
 ) -> None:
-    """What the folder would forget is refused."""
+    """A flag that is not in PERMANENTFLAGS raises FlagRefused (RFC 3501 7.1)."""
     answers: dict[str, Any] = {
-        "SELECT": [FLAGS % kept_flags, b"OK"],
-        "UID FETCH": [EXISTS, b"OK"],
+        "SELECT": [PERMANENT_FLAGS % permanent_flags, b"OK"],
+        "UID FETCH": [FETCHED_5_AND_7, b"OK"],
     }
-    async with serving(Session(answers)) as client:
-        expected = contextlib.nullcontext() if is_kept else pytest.raises(FlagRefused)
+    async with serving(AnswerScript(answers)) as client:
+        expected = (
+            contextlib.nullcontext() if is_permanent else pytest.raises(FlagRefused)
+        )
         with expected:
             await client.set_flags("INBOX", 1, [5], add=[flag], remove=["\\Draft"])
 
@@ -811,13 +819,13 @@ async def test_flags_that_a_folder_keeps(
     ids=str,
 )
 async def test_criteria_that_cannot_be_sent(criteria: Criteria) -> None:
-    """They never reach the server."""
-    session = Session()
-    async with serving(session) as client:
+    """CriteriaRefused is raised, and nothing is sent."""
+    script = AnswerScript()
+    async with serving(script) as client:
         await client.folders()
         with pytest.raises(CriteriaRefused):
             await client.search("INBOX", criteria, limit=1)
-    assert len(session.received) == 2
+    assert len(script.received) == 2
 
 
 @pytest.mark.parametrize(
@@ -835,34 +843,44 @@ async def test_criteria_that_cannot_be_sent(criteria: Criteria) -> None:
     ids=["nothing", "raw", "both", "larger", "very old"],
 )
 async def test_search_keys(criteria: Criteria, keys: str) -> None:
-    """Criteria are search keys, side by side."""
-    session = Session(capabilities=POOR)
-    async with serving(session) as client:
+    """Each criterion is a search key, and all of them must match."""
+    script = AnswerScript(capabilities=FEW_CAPABILITIES)
+    async with serving(script) as client:
         await client.search("INBOX", criteria, limit=1)
-    assert session.received[1] == f"UID SEARCH {keys}"
+    assert script.received[1] == f"UID SEARCH {keys}"
 
 
 REQUESTS: list[tuple[str, Callable[[Client], Awaitable[object]], int]] = [
-    ("folders", lambda it: it.folders(), 1),
-    ("search", lambda it: it.search("INBOX", Criteria(), limit=1), 1),
-    ("count", lambda it: it.count("INBOX", [Criteria(), Criteria(text="x")], [5]), 1),
-    ("mails", lambda it: it.mails("INBOX", 1, [5]), 1),
-    ("content", lambda it: it.content("INBOX", 1, 5, text_size=9), 1),
-    ("attachment", lambda it: it.attachment("INBOX", 1, 5, "1"), 1),
-    ("set_flags", lambda it: it.set_flags("INBOX", 1, [5], add=["\\Seen"]), 2),
-    ("move", lambda it: it.move("INBOX", 1, [5], "To"), 2),
-    ("delete", lambda it: it.delete("INBOX", 1, [5]), 3),
-    ("for ever", lambda it: it.delete("INBOX", 1, [5], permanently=True), 2),
+    ("folders", lambda client: client.folders(), 1),
+    ("search", lambda client: client.search("INBOX", Criteria(), limit=1), 1),
+    (
+        "count",
+        lambda client: client.count("INBOX", [Criteria(), Criteria(text="x")], [5]),
+        1,
+    ),
+    ("mails", lambda client: client.mails("INBOX", 1, [5]), 1),
+    ("content", lambda client: client.content("INBOX", 1, 5, text_size=9), 1),
+    ("attachment", lambda client: client.attachment("INBOX", 1, 5, "1"), 1),
+    ("set_flags", lambda client: client.set_flags("INBOX", 1, [5], add=["\\Seen"]), 2),
+    ("move", lambda client: client.move("INBOX", 1, [5], "To"), 2),
+    ("delete", lambda client: client.delete("INBOX", 1, [5]), 3),
+    (
+        "delete permanently",
+        lambda client: client.delete("INBOX", 1, [5], permanently=True),
+        2,
+    ),
 ]
 
 
 @pytest.mark.parametrize(
-    ("request_", "trips"), [it[1:] for it in REQUESTS], ids=[it[0] for it in REQUESTS]
+    ("request_", "trips"),
+    [request[1:] for request in REQUESTS],
+    ids=[request[0] for request in REQUESTS],
 )
 def test_round_trips(
     request_: Callable[[Client], Awaitable[object]], trips: int
 ) -> None:
-    """Each request on a persistent_session connection takes so many writes, and no more."""
+    """A request on an open connection has a fixed number of writes."""
 
     async def main(loop: VirtualLoop) -> None:
         text = b'BODYSTRUCTURE ("text" "plain" NIL NIL NIL "7bit" 10 1)'
@@ -871,7 +889,7 @@ def test_round_trips(
             "UID FETCH": [b'* 1 FETCH (UID 5 BODY[1] "x" %b)\r\n' % text, b"OK"],
             "UID MOVE": b"OK [COPYUID 1 5 1] moved",
         }
-        loop.scripts = [Session(answers)]
+        loop.scripts = [AnswerScript(answers)]
         client = Client(account(993))
         await client.folders()
         writes = len(loop.written)
@@ -882,11 +900,11 @@ def test_round_trips(
     run(main)
 
 
-def test_server_that_takes_one_command_at_a_time() -> None:
-    """What the watcher found out about it is not found out anew."""
+def test_client_without_pipelining() -> None:
+    """After `do_without_pipelining` each write has one command."""
 
     async def main(loop: VirtualLoop) -> None:
-        loop.scripts = [Session()]
+        loop.scripts = [AnswerScript()]
         client = Client(account(993))
         client.do_without_pipelining()
         await client.search("INBOX", Criteria(), limit=1)
@@ -897,10 +915,10 @@ def test_server_that_takes_one_command_at_a_time() -> None:
     run(main)
 
 
-async def test_search_that_is_refused_for_now() -> None:
-    """That passes by itself, and is not the user's mistake."""
-    session = Session({"UID SEARCH": b"NO [UNAVAILABLE] later"})
-    async with serving(session) as client:
+async def test_temporarily_refused_search() -> None:
+    """Unavailable is raised, not CriteriaRefused: the criteria may be valid."""
+    script = AnswerScript({"UID SEARCH": b"NO [UNAVAILABLE] later"})
+    async with serving(script) as client:
         with pytest.raises(Unavailable):
             await client.search("INBOX", Criteria(), limit=1)
         with pytest.raises(Unavailable):
@@ -908,7 +926,7 @@ async def test_search_that_is_refused_for_now() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answers", "words"),
+    ("answers", "text"),
     [
         pytest.param(
             {
@@ -917,26 +935,26 @@ async def test_search_that_is_refused_for_now() -> None:
             }
             | {"UID SEARCH": b"BAD nothing"},
             "nothing",
-            id="the charset it names, and the rest",
+            id="every charset",
         ),
         pytest.param(
             {"UID SEARCH .*UTF-8": b"NO [BADCHARSET (NO-SUCH \xff)] which"}
             | {"UID SEARCH": b"BAD nothing"},
             "nothing",
-            id="a charset that is none",
+            id="unknown charset",
         ),
     ],
 )
-async def test_search_that_is_refused_in_every_way(
-    answers: dict[str, Any], words: str
+async def test_search_refused_in_every_charset(
+    answers: dict[str, Any], text: str
 ) -> None:
-    """The last words of the server are told."""
-    async with serving(Session(answers)) as client:
-        with pytest.raises(CriteriaRefused, match=words):
+    """CriteriaRefused has the text of the last refusal."""
+    async with serving(AnswerScript(answers)) as client:
+        with pytest.raises(CriteriaRefused, match=text):
             await client.search("INBOX", Criteria(subject="д"), limit=1)
 
 
-BEHIND: dict[str, tuple[bytes, dict[str, bytes], str]] = {
+TEXT_PARTS: dict[str, tuple[bytes, dict[str, bytes], str]] = {
     "plain text, in its charset": (
         b'(("text" "plain" ("charset" "koi8-r") NIL NIL "base64" 9 1)'
         b'("text" "html" NIL NIL NIL "7bit" 9 1) "alternative")',
@@ -963,11 +981,13 @@ BEHIND: dict[str, tuple[bytes, dict[str, bytes], str]] = {
 }
 
 
-@pytest.mark.parametrize(("parts", "sections", "text"), BEHIND.values(), ids=BEHIND)
-async def test_text_behind_what_is_fetched_first(
+@pytest.mark.parametrize(
+    ("parts", "sections", "text"), TEXT_PARTS.values(), ids=TEXT_PARTS
+)
+async def test_text_after_the_first_octets(
     parts: bytes, sections: dict[str, bytes], text: str
 ) -> None:
-    """See the parts that are text fetched by themselves, and no others."""
+    """If the first FETCH does not contain the text, only the text parts are fetched."""
     header = b"Content-Type: multipart/mixed; boundary=b"
     first = (
         b'* 1 FETCH (UID 5 BODY[HEADER.FIELDS (FROM)]<0> "%b" BODYSTRUCTURE %b'
@@ -976,69 +996,69 @@ async def test_text_behind_what_is_fetched_first(
     answers: dict[str, Any] = {
         r".*BODY.PEEK\[TEXT\]": [first % (header, parts, b"x" * 8392), b"OK"]
     }
-    for asked in (("1",), ("2",), ("1", "3")):
+    for numbers in (("1",), ("2",), ("1", "3")):
         found = b" ".join(
             b'BODY[%b]<0> "%b"' % (number.encode(), sections.get(number, b""))
-            for number in asked
+            for number in numbers
         )
         items = " ".join(
             rf"(?:BODY.PEEK\[{number}.MIME\]<0.8192> )?BODY.PEEK\[{number}\]<0.1048576>"
-            for number in asked
+            for number in numbers
         )
         fetched = [b"* 1 FETCH (UID 5 %b)\r\n" % found, b"OK"]
         answers[rf"UID FETCH 5 \(UID {items}\)"] = fetched if sections else b"NO cannot"
-    async with serving(Session(answers)) as client:
+    async with serving(AnswerScript(answers)) as client:
         content = await client.content("INBOX", 1, 5, text_size=50)
     assert content.text == text
     assert content.truncated == (text == "")
 
 
-async def test_more_uids_than_a_command_takes() -> None:
-    """They are named in several commands, and those that cannot be any are missing."""
+async def test_more_uids_than_fit_in_a_command() -> None:
+    """They are sent in several commands, and invalid UIDs are missing."""
     uids = [*range(2, 2000, 2), 0, 2**40]
-    session = Session(
+    script = AnswerScript(
         {"UID FETCH 2,": [b"* 1 FETCH (UID 2)\r\n", b"OK"], "UID MOVE": b"OK moved"},
         b"IMAP4rev1 MOVE UIDPLUS",
     )
-    async with serving(session) as client:
+    async with serving(script) as client:
         done = await client.set_flags("INBOX", 1, uids, add=["\\Seen"])
         assert (done.uids, len(done.missing)) == ((2,), len(uids) - 1)
         with pytest.raises(MailNotFound):
             await client.move("INBOX", 1, uids, "To")
         assert await client.set_flags("INBOX", 1, []) == StoreResult(uids=())
-    assert max(map(len, session.received)) < 4000
+    assert max(map(len, script.received)) < 4000
 
 
-async def test_move_where_nobody_tells_what_was_moved() -> None:
-    """What is not there any more was moved."""
-    there = iter([EXISTS, b"* 1 FETCH (UID 5)\r\n"])
+async def test_move_without_copyuid() -> None:
+    """The messages that do not exist after MOVE were moved."""
+    there = iter([FETCHED_5_AND_7, b"* 1 FETCH (UID 5)\r\n"])
 
-    class Mute(Session):
-        """Shows one mail less after a move."""
+    class WithoutCopyUid(AnswerScript):
+        """Has one message less after MOVE."""
 
         async def _answer(self, peer: Peer, line: bytes) -> None:
             if b"UID FETCH" in line:
                 self._answers["UID FETCH"] = [next(there), b"OK"]
             await super()._answer(peer, line)
 
-    async with serving(Mute(capabilities=b"IMAP4rev1 MOVE")) as client:
+    async with serving(WithoutCopyUid(capabilities=b"IMAP4rev1 MOVE")) as client:
         done = await client.move("INBOX", 1, [5, 7], "To")
     assert done == StoreResult(uids=(7,), missing=(5,))
 
 
-async def test_folder_made_anew_while_it_is_read() -> None:
-    """What was read may be of other mails: it is not told."""
+async def test_uidvalidity_changed_while_messages_are_read() -> None:
+    """The items may belong to other messages, so FolderRenumbered is raised."""
     numbers = iter((1, 2))
 
-    class Renumbering(Session):
-        """Has another UIDVALIDITY each time."""
+    class Renumbering(AnswerScript):
+        """Has another UIDVALIDITY at each EXAMINE."""
 
         async def _answer(self, peer: Peer, line: bytes) -> None:
             if b"EXAMINE" in line:
                 self._uid_validity = next(numbers)
             await super()._answer(peer, line)
 
-    session = Renumbering({"UID FETCH": [header(5, "other"), b"OK"]})
-    async with serving(session) as client:
+    script = Renumbering({"UID FETCH": [header(5, "other"), b"OK"]})
+    async with serving(script) as client:
         with pytest.raises(FolderRenumbered):
             await client.mails("INBOX", 1, [5])

@@ -1,4 +1,4 @@
-"""Everything a user can ask, on real servers, while another client changes the mailbox."""
+"""All requests of the client on real servers, also while another client changes the mailbox."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
@@ -44,7 +44,7 @@ FOLDER_AS_WRITTEN = '"Eingang/Gr&APYA3w-e &- more"'
 
 @dataclass(frozen=True)
 class Server:
-    """A real server, and how another client gets in."""
+    """A mailbox on a real server, with its credentials."""
 
     user: str
     password: str
@@ -61,7 +61,7 @@ class Server:
         return other
 
     async def do[T](self, act: Callable[[IMAP4], T]) -> T:
-        """Let another client do something."""
+        """Run a function with another client, in a thread."""
 
         def run() -> T:
             with self.other() as other:
@@ -70,12 +70,12 @@ class Server:
         return await asyncio.to_thread(run)
 
     async def message_ids(self, folder: str) -> dict[str, set[str]]:
-        """Return the flags of each mail in a folder by its Message-ID."""
+        """Return the flags of each message in a folder by its Message-ID."""
         return await self.do(lambda other: message_ids(other, folder))
 
 
 def message_ids(other: IMAP4, folder: str) -> dict[str, set[str]]:
-    """Return the flags of each mail in a folder by its Message-ID, as another client sees it."""
+    """Return the flags of each message in a folder by its Message-ID, read by another client."""
     status, [messages] = other.select(folder, readonly=True)
     if status != "OK" or messages == b"0":
         return {}
@@ -86,27 +86,27 @@ def message_ids(other: IMAP4, folder: str) -> dict[str, set[str]]:
             message_id = re.search(rb"<[^>]+>", line[1])
             assert flags
             assert message_id
-            words = set(flags[1].decode().split()) - {"\\Recent"}
-            found[message_id[0].decode()] = words
+            names = set(flags[1].decode().split()) - {"\\Recent"}
+            found[message_id[0].decode()] = names
     return found
 
 
 def append(other: IMAP4, folder: str, mail: EmailMessage) -> bool:
-    """Put a mail in as another client does; return if it is in."""
+    """Append a message with another client; return True if the server accepted it."""
     return other.append(folder, "", "", bytes(mail))[0] == "OK"
 
 
 class Dovecots:
-    """A Dovecot of each kind, started when first needed, and a new user for each test."""
+    """A Dovecot for each set of capabilities, started at the first use; each test has a new user."""
 
     def __init__(self, folder: Path) -> None:
-        """Start none yet."""
+        """Create the certificate; start no server."""
         self._certificate = make_certificate(folder)
         self._running: dict[str, dovecot.Dovecot] = {}
         self._users = (f"user{number}@example.org" for number in itertools.count())
 
     def server(self, without: str) -> Server:
-        """Return an empty mailbox on a Dovecot that does not offer this."""
+        """Return an empty mailbox on a Dovecot without these capabilities."""
         require(dovecot.Dovecot.available(), "Dovecot 2.3")
         if without not in self._running:
             users = {f"user{number}@example.org": "secret" for number in range(500)}
@@ -117,36 +117,36 @@ class Dovecots:
         return Server(next(self._users), "secret", self._running[without].imap_port)
 
     def close(self) -> None:
-        """Stop all."""
+        """Stop all servers."""
         for running in self._running.values():
             running.close()
 
 
 @pytest.fixture(scope="module")
 def dovecots(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dovecots]:
-    """Return the Dovecots of this module."""
+    """Yield the Dovecots of this module."""
     dovecots = Dovecots(tmp_path_factory.mktemp("certificate"))
     yield dovecots
     dovecots.close()
 
 
 ALL = ""
-# What is left is RFC 3501 and UIDPLUS.
-LITTLE = "MOVE ESEARCH LITERAL+ CONDSTORE QRESYNC SPECIAL-USE LIST-EXTENDED"
+# RFC 3501 and UIDPLUS remain.
+WITHOUT_EXTENSIONS = "MOVE ESEARCH LITERAL+ CONDSTORE QRESYNC SPECIAL-USE LIST-EXTENDED"
 ON_PYMAP = None
 
 
 @pytest.fixture(
     params=[
         pytest.param(ALL, id="Dovecot", marks=pytest.mark.dovecot),
-        pytest.param(LITTLE, id="plain Dovecot", marks=pytest.mark.dovecot),
+        pytest.param(WITHOUT_EXTENSIONS, id="plain Dovecot", marks=pytest.mark.dovecot),
         pytest.param(ON_PYMAP, id="pymap", marks=pytest.mark.pymap),
     ]
 )
 async def server(
     request: pytest.FixtureRequest, dovecots: Dovecots, socket_enabled: None
 ) -> AsyncIterator[Server]:
-    """Return an empty mailbox on each real server."""
+    """Yield an empty mailbox on each real server."""
     if request.param is not ON_PYMAP:
         yield dovecots.server(request.param)
         return
@@ -156,7 +156,7 @@ async def server(
 
 @pytest.fixture
 async def client(server: Server) -> AsyncIterator[Client]:
-    """Return a client that leaves in the end."""
+    """Yield a client, and close it after the test."""
     client = server.client()
     yield client
     await client.close()
@@ -164,7 +164,7 @@ async def client(server: Server) -> AsyncIterator[Client]:
 
 @pytest.fixture
 async def filled(server: Server) -> list[EmailMessage]:
-    """Fill a folder with five mails, and make another two folders."""
+    """Append five messages to FOLDER, and create two more folders."""
     mails = [
         plain("Bericht 1", text="Grüße aus Köln\n"),
         plain("Größe", sender="Jürgen <j@example.org>"),
@@ -191,7 +191,7 @@ async def uids_in(client: Client, folder: str = FOLDER) -> tuple[int, list[int]]
 
 
 async def test_folders(client: Client, filled: object) -> None:
-    """Folders are told by their decoded names, with what they are for."""
+    """Folders have their decoded names and their roles."""
     folders = await client.folders()
     assert folders[0].name == "INBOX"
     by_name = {folder.name: folder.role for folder in folders}
@@ -234,7 +234,7 @@ async def test_folders(client: Client, filled: object) -> None:
 async def test_search(
     client: Client, filled: object, criteria: Criteria, found: list[int]
 ) -> None:
-    """Criteria are all to be met; the newest come first."""
+    """All criteria must match; the newest messages come first."""
     _, uids = await uids_in(client)
     answer = await client.search(FOLDER, criteria, limit=10)
     assert answer.uids == tuple(uids[number - 1] for number in found)
@@ -244,8 +244,10 @@ async def test_search(
     assert first.total == len(found)
 
 
-async def test_search_of_mail_that_is_one_file(server: Server, client: Client) -> None:
-    """Its type is that of the file: no part of it is text."""
+async def test_search_for_messages_that_are_one_attachment(
+    server: Server, client: Client
+) -> None:
+    """A message whose own content type is not text has an attachment."""
     types = ("application/pdf", "image/jpeg", "audio/wav", "video/mp4", "text/calendar")
 
     def fill(other: IMAP4) -> None:
@@ -264,7 +266,7 @@ async def test_search_of_mail_that_is_one_file(server: Server, client: Client) -
 
 
 async def test_refused_criteria(client: Client, filled: object) -> None:
-    """What the server does not understand is told, and the next search works."""
+    """CriteriaRefused is raised, and the next search works."""
     for raw in (
         "BOGUS",
         "OR SUBJECT",
@@ -279,14 +281,14 @@ async def test_refused_criteria(client: Client, filled: object) -> None:
         await client.search("nowhere", Criteria(), limit=1)
 
 
-async def test_many_searches_in_a_folder_that_is_gone(client: Client) -> None:
-    """It is told as what it is: no server hangs up for all the searches behind."""
+async def test_many_searches_in_a_missing_folder(client: Client) -> None:
+    """FolderNotFound is raised; the server does not close the connection after many failures."""
     with pytest.raises(FolderNotFound):
         await client.count("nowhere", [Criteria()] * 40, among=[1])
 
 
 async def test_count(client: Client, filled: object) -> None:
-    """Several searches at once; one that is refused does the others no harm."""
+    """Several searches are sent together; a refused one does not affect the others."""
     _, uids = await uids_in(client)
     searches = [
         Criteria(),
@@ -303,8 +305,10 @@ async def test_count(client: Client, filled: object) -> None:
     assert isinstance(counted[1], CriteriaRefused)
 
 
-async def test_reading(client: Client, filled: list[EmailMessage]) -> None:
-    """Mails, their text, and a file to its last octet; nothing becomes read."""
+async def test_reading_does_not_set_seen(
+    client: Client, filled: list[EmailMessage]
+) -> None:
+    """Messages, text and attachments are returned completely, and all messages stay unread."""
     validity, uids = await uids_in(client)
     mails = await client.mails(FOLDER, validity, [uids[4], 9999, uids[0]])
     assert [mail.subject for mail in mails] == ["Bericht 2", "Bericht 1"]
@@ -330,7 +334,7 @@ async def test_reading(client: Client, filled: list[EmailMessage]) -> None:
 async def test_flags(
     client: Client, server: Server, filled: list[EmailMessage]
 ) -> None:
-    """Flags come and go; which mails are gone is told; no flag is no command."""
+    """Flags are set and removed; missing UIDs are returned; invalid flags raise FlagRefused."""
     validity, uids = await uids_in(client)
     done = await client.set_flags(
         FOLDER, validity, [9999, uids[1], uids[0]], add=["\\seen", "\\Flagged"]
@@ -351,7 +355,7 @@ async def test_flags(
 async def test_moving_and_deleting(
     client: Client, server: Server, filled: list[EmailMessage]
 ) -> None:
-    """Just these mails go, and what others marked as deleted stays."""
+    r"""Only these messages are moved or deleted; other messages with \Deleted stay."""
     validity, uids = await uids_in(client)
     await client.set_flags(FOLDER, validity, uids[4:], add=["\\Deleted"])
     ids = [mail["Message-ID"] for mail in filled]
@@ -377,7 +381,7 @@ async def test_moving_and_deleting(
 
 
 def renumber(other: IMAP4, folder: str) -> None:
-    """Delete a folder and make it anew, with other mails under the same UIDs."""
+    """Delete and recreate a folder, with other messages that have the same UIDs."""
     other.delete(folder)
     other.create(folder)
     for number in range(5):
@@ -394,21 +398,22 @@ REQUESTS: list[Any] = [
     pytest.param(lambda c, v, u: c.move(FOLDER, v, u, "Archive"), id="move"),
     pytest.param(lambda c, v, u: c.delete(FOLDER, v, u), id="delete"),
     pytest.param(
-        lambda c, v, u: c.delete(FOLDER, v, u, permanently=True), id="for ever"
+        lambda c, v, u: c.delete(FOLDER, v, u, permanently=True),
+        id="delete permanently",
     ),
 ]
 
 
 @pytest.mark.parametrize("request_", REQUESTS)
 @pytest.mark.parametrize("is_writable", [False, True], ids=["read before", "written"])
-async def test_folder_renumbered_while_it_is_open(
+async def test_uidvalidity_changed_while_the_folder_is_open(
     client: Client,
     server: Server,
     filled: object,
     request_: Callable[..., Any],
     is_writable: bool,
 ) -> None:
-    """UIDs of before do nothing to the mails that have them now."""
+    """FolderRenumbered is raised, and the messages that have the UIDs now are not changed."""
     validity, uids = await uids_in(client)
     if is_writable:
         await client.set_flags(FOLDER, validity, uids[:1], add=["\\Answered"])
@@ -421,52 +426,52 @@ async def test_folder_renumbered_while_it_is_open(
     assert await server.message_ids("Archive") == {}
 
 
-# Seconds. Dovecot names the indexes of a folder by the second in which they were made: where one
-# is made anew within it, Dovecot itself mixes up the mails of before and after.
-RENUMBERED_EVERY = 1.2
+# Dovecot names the index files of a folder by the second of their creation. If a folder is
+# recreated within the same second, Dovecot confuses the old messages with the new ones.
+RENUMBER_INTERVAL_SECONDS = 1.2
 
 
-class Meddler:
-    """Another client that changes the folder all the time, and notes what it removed."""
+class ConcurrentClient:
+    """A client that changes the folder all the time, and records the messages it removes."""
 
     def __init__(self, server: Server) -> None:
-        """Begin with a seed, so that a failure can be repeated more or less."""
+        """Use a fixed seed, so that a failure is likely to happen again."""
         self._server = server
         self._random = random.Random(5)
         self._numbers = itertools.count()
-        self._is_over = False
+        self._is_stopped = False
         self.appended: set[str] = set()
         self.removed: set[str] = set()
         self.renumbered = 0
-        self._made_at = time.monotonic()
+        self._created_at = time.monotonic()
 
     async def __aenter__(self) -> Self:
-        """Begin."""
-        self._task = asyncio.create_task(asyncio.to_thread(self._meddle))
+        """Start to change the folder."""
+        self._task = asyncio.create_task(asyncio.to_thread(self._run))
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Stop."""
-        self._is_over = True
+        """Stop and wait for the thread."""
+        self._is_stopped = True
         await self._task
 
-    def _meddle(self) -> None:
-        while not self._is_over:
+    def _run(self) -> None:
+        while not self._is_stopped:
             try:
                 with self._server.other() as other:
-                    while not self._is_over:
+                    while not self._is_stopped:
                         self._act(other)
             except IMAP4.error, OSError:
                 continue
 
     def _act(self, other: IMAP4) -> None:
-        if time.monotonic() - self._made_at > RENUMBERED_EVERY:
+        if time.monotonic() - self._created_at > RENUMBER_INTERVAL_SECONDS:
             self._renumber(other)
         match self._random.randrange(12):
             case 1 | 2:
-                self._take_away(other, "move")
+                self._remove(other, "move")
             case 3 | 4:
-                self._take_away(other, "expunge")
+                self._remove(other, "expunge")
             case 5:
                 other.select(FOLDER_AS_WRITTEN)
                 other.store("1:*", "+FLAGS", "(\\Seen)")
@@ -478,7 +483,7 @@ class Meddler:
         if append(other, FOLDER_AS_WRITTEN, mail):
             self.appended.add(mail["Message-ID"])
 
-    def _take_away(self, other: IMAP4, way: str) -> None:
+    def _remove(self, other: IMAP4, action: str) -> None:
         other.select(FOLDER_AS_WRITTEN)
         uids = other.uid("SEARCH", "ALL")[1][0].split()
         if not uids:
@@ -489,7 +494,7 @@ class Meddler:
         if not isinstance(found, tuple):
             return
         self.removed.add(found[1].decode().partition(":")[2].strip())
-        if way == "move":
+        if action == "move":
             other.uid("COPY", uid, "Elsewhere")
         other.uid("STORE", uid, "+FLAGS.SILENT", "(\\Deleted)")
         other.uid("EXPUNGE", uid)
@@ -499,35 +504,36 @@ class Meddler:
         other.select("Elsewhere")
         other.delete(FOLDER_AS_WRITTEN)
         other.create(FOLDER_AS_WRITTEN)
-        self._made_at = time.monotonic()
+        self._created_at = time.monotonic()
         self.renumbered += 1
         for _ in range(4):
             self._append(other)
 
 
-# Rounds at the least, and at the most.
-ROUNDS = 30
-MAX_ROUNDS = 400
-WAYS = ("flag", "move", "read", "trash", "remove")
+# Actions in the test below.
+MIN_ACTIONS = 30
+MAX_ACTIONS = 400
+ACTIONS = ("flag", "move", "read", "trash", "remove")
 
 
 class User:
-    """Acts on mails that it looked up, and notes which ones it meant."""
+    """Searches for messages, acts on them, and records which ones they are."""
 
-    def __init__(self, client: Client, meddler: Meddler) -> None:
-        """Mean nothing yet."""
+    def __init__(self, client: Client, concurrent: ConcurrentClient) -> None:
+        """Start without records."""
         self._client = client
-        self._meddler = meddler
+        self._concurrent = concurrent
         self._known: dict[tuple[int, int], set[str | None]] = {}
-        self._seen: dict[tuple[int, int], int] = {}
-        self.meant: dict[str, set[str]] = {
-            way: set() for way in ("flag", "move", "trash", "remove")
+        # How often the folder had been recreated when a UID was found first.
+        self._first_seen: dict[tuple[int, int], int] = {}
+        self.intended: dict[str, set[str]] = {
+            action: set() for action in ("flag", "move", "trash", "remove")
         }
-        self.done: dict[str, set[str]] = {way: set() for way in self.meant}
+        self.done: dict[str, set[str]] = {action: set() for action in self.intended}
         self.errors: set[type[ImapError]] = set()
 
-    async def act(self, way: str) -> None:
-        """Look up some mails, let time pass, and do something with them."""
+    async def act(self, action: str) -> None:
+        """Find some messages, wait a short time, and act on them."""
         try:
             found = await self._client.search(FOLDER, Criteria(), limit=3)
             mails = await self._client.mails(FOLDER, found.uid_validity, found.uids)
@@ -535,18 +541,20 @@ class User:
             for mail in mails:
                 self._recognize(mail)
             if mails:
-                await self._act(way, found.uid_validity, [it.uid for it in mails])
+                await self._act(
+                    action, found.uid_validity, [mail.uid for mail in mails]
+                )
         except ImapError as error:
             self.errors.add(type(error))
 
-    async def _act(self, way: str, validity: int, uids: list[int]) -> None:
+    async def _act(self, action: str, validity: int, uids: list[int]) -> None:
         client = self._client
-        if way == "read":
+        if action == "read":
             content = await client.content(FOLDER, validity, uids[0], text_size=99)
             self._recognize(content.mail)
             return
-        self.meant[way] |= self._ids(validity, uids)
-        match way:
+        self.intended[action] |= self._ids(validity, uids)
+        match action:
             case "flag":
                 add = ["\\Flagged"]
                 done = await client.set_flags(FOLDER, validity, uids, add=add)
@@ -557,38 +565,44 @@ class User:
             case _:
                 done = await client.delete(FOLDER, validity, uids, permanently=True)
         assert set(done.uids) | set(done.missing) == set(uids)
-        # Of two mails that had this UID, there is no telling which one it was.
+        # If two messages had this UID, it is unknown which one was changed.
         for uid in done.uids:
             if len(ids := self._ids(validity, [uid])) == 1:
-                self.done[way] |= ids
+                self.done[action] |= ids
 
     def _recognize(self, mail: Mail) -> None:
-        """See the mail that had this UID before.
+        """Check that this UID still names the same message.
 
-        A loaded Dovecot was seen to give a folder made anew a UIDVALIDITY of before, which no
-        client can find out.
+        A busy Dovecot can give a recreated folder an earlier UIDVALIDITY, which no client can
+        detect: after the folder was recreated, another message is accepted.
         """
         identity = mail.uid_validity, mail.uid
         known = self._known.setdefault(identity, {mail.message_id})
-        made = self._seen.setdefault(identity, self._meddler.renumbered)
-        assert mail.message_id in known or made < self._meddler.renumbered
+        first_seen = self._first_seen.setdefault(identity, self._concurrent.renumbered)
+        assert mail.message_id in known or first_seen < self._concurrent.renumbered
         known.add(mail.message_id)
 
     def _ids(self, validity: int, uids: Iterable[int]) -> set[str]:
-        return {it or "" for uid in uids for it in self._known[validity, uid]}
+        return {
+            message_id or ""
+            for uid in uids
+            for message_id in self._known[validity, uid]
+        }
 
 
-async def test_always_the_right_mail(client: Client, server: Server) -> None:
-    """Whatever another client does at the same time, no other mail than those meant is touched."""
+async def test_only_the_intended_messages_are_changed(
+    client: Client, server: Server
+) -> None:
+    """No other message is changed, even if another client changes the folder at the same time."""
     folders = ("Archive", "Trash", "Elsewhere", FOLDER_AS_WRITTEN)
     for folder in folders:
         await server.do(partial(IMAP4.create, mailbox=folder))
-    async with Meddler(server) as meddler:
-        user = User(client, meddler)
-        for number in range(MAX_ROUNDS):
-            await user.act(WAYS[number % len(WAYS)])
-            is_tried = meddler.renumbered > 1 and all(user.done.values())
-            if is_tried and number > ROUNDS:
+    async with ConcurrentClient(server) as concurrent:
+        user = User(client, concurrent)
+        for number in range(MAX_ACTIONS):
+            await user.act(ACTIONS[number % len(ACTIONS)])
+            is_complete = concurrent.renumbered > 1 and all(user.done.values())
+            if is_complete and number > MIN_ACTIONS:
                 break
     there = {folder: await server.message_ids(folder) for folder in folders}
     flagged = {
@@ -597,11 +611,11 @@ async def test_always_the_right_mail(client: Client, server: Server) -> None:
         for message_id, flags in mails.items()
         if "\\Flagged" in flags
     }
-    gone = meddler.appended.difference(*there.values())
-    assert flagged <= user.meant["flag"]
+    gone = concurrent.appended.difference(*there.values())
+    assert flagged <= user.intended["flag"]
     for done, folder in (("move", "Archive"), ("trash", "Trash")):
         assert not user.done[done] - there[folder].keys()
-        assert not there[folder].keys() - user.meant[done]
-    assert gone <= meddler.removed | user.meant["remove"]
-    assert is_tried
-    assert meddler.removed
+        assert not there[folder].keys() - user.intended[done]
+    assert gone <= concurrent.removed | user.intended["remove"]
+    assert is_complete
+    assert concurrent.removed

@@ -1,4 +1,4 @@
-"""FETCH: what is too large or refused costs that message, and no other."""
+"""Read FETCH and SEARCH responses; a failed FETCH affects only the messages that cause it."""
 
 from collections.abc import Sequence
 
@@ -50,14 +50,14 @@ def response(uid: int, cut: Cut | None = None, items: bytes = b"") -> Data:
         ),
     ],
 )  # fmt: skip
-async def test_responses(
+async def test_fetch_responses_by_uid(
     responses: list[Data],
     messages: list[int],
     too_large: list[int],
     left_out: list[int],
     has_unknown: bool,
 ) -> None:
-    """See which messages are there, and which have to be asked for otherwise."""
+    """Messages are returned by UID; UIDs of cut or too long responses are returned separately."""
     found = await by_uid(responses)
     assert list(found.messages) == messages
     assert found.too_large == set(too_large)
@@ -66,17 +66,17 @@ async def test_responses(
 
 
 class Server:
-    """Shows messages as far as it can; `shows` are the levels it can show each of."""
+    """A server that can return only some items; `shows` has the levels that work, by UID."""
 
     def __init__(self, shows: dict[int, list[str]], fault: str) -> None:
-        """Fail for what it cannot show by a refusal or in a way that `by_uid` returns."""
+        """Set how a FETCH fails: with a refusal, or with a result that `by_uid` returns."""
         self._shows = shows
         self._fault = fault
-        self.asked: list[tuple[int, ...]] = []
+        self.requested: list[tuple[int, ...]] = []
 
     async def fetch(self, uids: Sequence[int], items: str) -> Fetched:
-        """Answer a FETCH."""
-        self.asked.append(tuple(uids))
+        """Return the result of a FETCH, or raise CommandRefused."""
+        self.requested.append(tuple(uids))
         there = [uid for uid in uids if uid in self._shows]
         bad = frozenset(uid for uid in there if items not in self._shows[uid])
         messages: dict[int, dict[str, Value]] = {
@@ -88,7 +88,7 @@ class Server:
             case "too large":
                 return Fetched(messages, too_large=bad)
             case "no room":
-                # There is always room for one.
+                # The memory limit always leaves room for one message.
                 if len(uids) == 1:
                     return Fetched(messages, too_large=bad)
                 return Fetched(messages, left_out=bad)
@@ -98,8 +98,8 @@ class Server:
 
 
 @pytest.mark.parametrize("fault", ["refused", "too large", "no room", "unknown"])
-async def test_messages_that_cannot_be_shown_whole(fault: str) -> None:
-    """See each as far as it can be shown, one that is gone left out, and the others whole."""
+async def test_messages_that_the_server_cannot_return_completely(fault: str) -> None:
+    """Each message has all items that the server can return; an expunged one is left out."""
     server = Server(
         {
             1: [FULL, LESS, BARE],
@@ -117,7 +117,7 @@ async def test_messages_that_cannot_be_shown_whole(fault: str) -> None:
         1: FULL, 2: LESS, 3: FULL, 4: BARE, 5: None, **dict.fromkeys(range(7, 20), FULL)
     }  # fmt: skip
     assert list(shown) == sorted(shown)
-    assert len(server.asked) < 40
+    assert len(server.requested) < 40
 
 
 @pytest.mark.parametrize(
@@ -173,10 +173,10 @@ async def test_temporary_refusal_that_is_not_waited_for() -> None:
         ([b" ".join(b"%d" % uid for uid in range(9_000, 0, -1))], 10, 3, [10, 11, 12]),
     ],
 )
-async def test_search(
+async def test_search_responses(
     lines: list[bytes], first: int, most: int, uids: list[int]
 ) -> None:
-    """See the lowest UIDs, each once."""
+    """The lowest UIDs are returned in ascending order, without duplicates."""
     responses = [Data("SEARCH", None, [line]) for line in lines]
     assert await read_search(responses, first, most) == uids
 
@@ -197,7 +197,7 @@ async def test_search(
         ),
     ],
 )
-async def test_search_that_finds_too_much(responses: list[Data]) -> None:
-    """See a typed error, not a part of it taken for all."""
+async def test_search_with_too_many_results(responses: list[Data]) -> None:
+    """ResponseTooLarge is raised; a part of the result is not returned as all of it."""
     with pytest.raises(ResponseTooLarge):
         await read_search(responses, 1, 5)

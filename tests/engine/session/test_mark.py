@@ -1,4 +1,4 @@
-"""What a folder's mark knows when UIDs mean nothing any more."""
+"""The mark of a folder finds new messages after UIDVALIDITY changed."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -11,7 +11,7 @@ NOON = datetime(2026, 11, 3, 12, tzinfo=UTC)
 
 
 def mail(minute: int, name: str | None = "a", uid: int = 7) -> Mail:
-    """Return a mail received that many minutes after noon, with this Message-ID."""
+    """Return a message received `minute` minutes after NOON, with a Message-ID from `name`."""
     return Mail(
         folder="INBOX",
         uid_validity=1,
@@ -21,8 +21,8 @@ def mail(minute: int, name: str | None = "a", uid: int = 7) -> Mail:
     )
 
 
-def test_passing_mail() -> None:
-    """See the mark above the mail, and the mail remembered."""
+def test_mark_after_a_delivery() -> None:
+    """The mark is at the next UID and knows the delivered message."""
     mark = Mark(1, 5).after_delivery(mail(0, uid=7))
     assert (mark.uid_validity, mark.next_uid, mark.last_received) == (1, 8, NOON)
     assert mark.is_known(mail(0))
@@ -47,21 +47,21 @@ def test_passing_mail() -> None:
         "without an id",
     ],
 )
-def test_what_is_known(candidate: Mail, known: bool) -> None:
-    """See what arrived after the last delivered mail told from what is known."""
+def test_known_messages(candidate: Mail, known: bool) -> None:
+    """A message is new if it is not older than the last delivered one and has another digest."""
     assert Mark(1, 5).after_delivery(mail(0)).is_known(candidate) is known
 
 
-def test_without_memory_everything_is_known() -> None:
-    """See no flood where nothing tells what is new."""
+def test_message_is_known_if_a_date_is_missing() -> None:
+    """If dates cannot be compared, no message counts as new: there could be thousands."""
     assert Mark(1, 5).is_known(mail(0))
-    nowhen = Mail(folder="INBOX", uid_validity=1, uid=1)
-    assert Mark(1, 5).after_delivery(mail(0)).is_known(nowhen)
-    assert Mark(1, 5).with_date(nowhen).last_received is None
+    undated = Mail(folder="INBOX", uid_validity=1, uid=1)
+    assert Mark(1, 5).after_delivery(mail(0)).is_known(undated)
+    assert Mark(1, 5).with_date(undated).last_received is None
 
 
-def test_memory_is_bounded() -> None:
-    """See the last mails remembered, and the first ones forgotten."""
+def test_number_of_digests_is_limited() -> None:
+    """The digests of the last messages are kept, and the oldest ones are dropped."""
     mark = Mark(1, 1)
     for number in range(REMEMBERED + 10):
         mark = mark.after_delivery(mail(0, str(number)))
@@ -70,8 +70,8 @@ def test_memory_is_bounded() -> None:
     assert digest(mail(0, "10")) in mark.remembered
 
 
-def test_mail_from_the_future_hides_nothing() -> None:
-    """See a date in the future taken as now."""
+def test_date_in_the_future() -> None:
+    """The current time replaces a date in the future."""
     future = Mail(
         folder="INBOX", uid_validity=1, uid=1, received=datetime(2999, 1, 1, tzinfo=UTC)
     )

@@ -1,4 +1,4 @@
-"""What a session reads out of a folder."""
+"""Sessions: sync, search and UIDVALIDITY of the open folder."""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -8,11 +8,7 @@ import pytest
 from custom_components.imap_push.imap import ConnectionLost, FolderNotFound, Mark
 from custom_components.imap_push.imap.auth import login as auth
 from custom_components.imap_push.imap.quirks import Quirks
-from custom_components.imap_push.imap.session import (
-    fetch_items as fetching_module,
-    message_reader,
-    sync,
-)
+from custom_components.imap_push.imap.session import fetch_items, message_reader, sync
 from custom_components.imap_push.imap.session.recover import (
     received_since,
     sync_by_search,
@@ -25,18 +21,18 @@ from ..conftest import account
 from ..scripted import Peer, ScriptedServer, mail
 
 
-class OnServer:
-    """A session on a server that plays one script after EXAMINE."""
+class InboxSession:
+    """A session that has INBOX open on a scripted server."""
 
     def __init__(
         self, serve: Callable[[Peer], Awaitable[None]], **examined: int
     ) -> None:
-        """Open INBOX on a server that plays this after EXAMINE told this."""
+        """Set the response to EXAMINE, and the script that runs after it."""
         self._serve = serve
         self._examined = examined
 
     async def __aenter__(self) -> Session:
-        """Open."""
+        """Start the server and open INBOX."""
 
         async def script(peer: Peer) -> None:
             await peer.log_in()
@@ -50,22 +46,22 @@ class OnServer:
         return self._session
 
     async def __aexit__(self, *args: object) -> None:
-        """Log out."""
+        """Log out and stop the server."""
         await self._session.close()
         await self._server.__aexit__(*args)  # type: ignore[arg-type]
 
 
-async def sweep(
+async def sync_folder(
     session: Session, mark: Mark, *, shows_newest: bool = False
 ) -> tuple[SyncBatch, int | None]:
-    """Sweep the open folder and count."""
+    """Sync the open folder; return the batch and the number of unread messages."""
     request = session.sync_request(
         "INBOX", mark, opens=False, shows_newest=shows_newest
     )
     await session.send(request.commands)
-    swept = await session.read_batch(request)
-    assert swept is not None
-    return swept, await session.read_unread(request)
+    batch = await session.read_batch(request)
+    assert batch is not None
+    return batch, await session.read_unread(request)
 
 
 @pytest.mark.parametrize(
@@ -82,30 +78,30 @@ async def sweep(
         "the last one is old",
         "three new",
         "in any order",
-        "told twice",
+        "reported twice",
     ],
 )
-async def test_sweep(
+async def test_sync(
     found: list[int], new: list[int], next_uid: int, newest: int | None
 ) -> None:
-    """See each new mail once, in the order of UIDs, and where the next sweep starts."""
+    """Each new message is returned one time, by ascending UID, with the first UID of the next sync."""
 
     async def serve(peer: Peer) -> None:
-        asked = await peer.sync(*found, unread=3)
-        assert b"UID FETCH 5:504 " in asked
-        assert b"BODY.PEEK" in asked
+        command = await peer.sync(*found, unread=3)
+        assert b"UID FETCH 5:504 " in command
+        assert b"BODY.PEEK" in command
 
-    async with OnServer(serve, uid_next=5) as session:
-        swept, unread = await sweep(session, Mark(1, 5), shows_newest=True)
-    assert [mail.uid async for mail in swept.mails()] == new
-    assert swept.next_uid == next_uid
-    last = await swept.newest_mail()
+    async with InboxSession(serve, uid_next=5) as session:
+        batch, unread = await sync_folder(session, Mark(1, 5), shows_newest=True)
+    assert [mail.uid async for mail in batch.mails()] == new
+    assert batch.next_uid == next_uid
+    last = await batch.newest_mail()
     assert (last and last.uid) == newest
-    assert (unread, swept.complete) == (3, True)
+    assert (unread, batch.complete) == (3, True)
 
 
-async def test_flags_of_the_newest_message_that_changed_meanwhile() -> None:
-    """See what is shown of the newest message all the same."""
+async def test_flag_change_of_the_newest_message_during_a_sync() -> None:
+    """The unsolicited FETCH response does not replace the fields of the newest message."""
 
     async def serve(peer: Peer) -> None:
         tag = await peer.expect("UID FETCH 5:")
@@ -115,15 +111,15 @@ async def test_flags_of_the_newest_message_that_changed_meanwhile() -> None:
         peer.say_raw(mail(1, 4, "Lunch"))
         peer.say(newest + b" OK", b"* ESEARCH UID", count + b" OK")
 
-    async with OnServer(serve) as session:
-        swept, _ = await sweep(session, Mark(1, 5), shows_newest=True)
-    newest = await swept.newest_mail()
+    async with InboxSession(serve) as session:
+        batch, _ = await sync_folder(session, Mark(1, 5), shows_newest=True)
+    newest = await batch.newest_mail()
     assert newest is not None
     assert newest.subject == "Lunch"
 
 
-async def test_flags_that_changed_are_no_mail() -> None:
-    """See an unasked FETCH of flags tell of no mail, though perhaps of one to come."""
+async def test_flag_change_is_not_new_mail() -> None:
+    """An unsolicited FETCH response with flags is no message; a UID above the mark is pending."""
 
     async def serve(peer: Peer) -> None:
         tag = await peer.expect("UID FETCH")
@@ -133,18 +129,18 @@ async def test_flags_that_changed_are_no_mail() -> None:
         peer.say_raw(mail(1, 5))
         peer.say(tag + b" OK", b"* ESEARCH UID", count + b" OK")
 
-    async with OnServer(serve) as session:
-        swept, unread = await sweep(session, Mark(1, 5))
-    assert [mail.uid async for mail in swept.mails()] == [5]
-    assert (swept.next_uid, swept.pending_uid) == (30, 30)
+    async with InboxSession(serve) as session:
+        batch, unread = await sync_folder(session, Mark(1, 5))
+    assert [mail.uid async for mail in batch.mails()] == [5]
+    assert (batch.next_uid, batch.pending_uid) == (30, 30)
     assert unread == 0
 
 
 @pytest.mark.parametrize(
     "cut", [b"", b"A1 NO failed\r\n"], ids=["connection lost", "refused"]
 )
-async def test_a_sweep_without_its_ok_is_no_sweep(cut: bytes) -> None:
-    """See an error, never an empty result, when the answer ends early."""
+async def test_sync_without_a_tagged_ok_fails(cut: bytes) -> None:
+    """A response that ends early raises an error, and is no empty result."""
 
     async def serve(peer: Peer) -> None:
         tag = await peer.expect("UID FETCH")
@@ -154,13 +150,13 @@ async def test_a_sweep_without_its_ok_is_no_sweep(cut: bytes) -> None:
             peer.say(tag + b" NO failed")
         peer.close()
 
-    async with OnServer(serve) as session:
+    async with InboxSession(serve) as session:
         with pytest.raises(Exception, match="failed|closed"):
-            await sweep(session, Mark(1, 5))
+            await sync_folder(session, Mark(1, 5))
 
 
-async def test_count_that_is_refused_holds_no_mail_back() -> None:
-    """See the mail, and an unknown number."""
+async def test_refused_count_does_not_delay_mail() -> None:
+    """The message is returned, and the number of unread messages is unknown."""
 
     async def serve(peer: Peer) -> None:
         tag = await peer.expect("UID FETCH")
@@ -168,16 +164,16 @@ async def test_count_that_is_refused_holds_no_mail_back() -> None:
         peer.say_raw(mail(1, 5))
         peer.say(count + b" NO [SERVERBUG] no", tag + b" OK")
 
-    async with OnServer(serve) as session:
-        swept, unread = await sweep(session, Mark(1, 5))
-    assert [mail.uid async for mail in swept.mails()] == [5]
+    async with InboxSession(serve) as session:
+        batch, unread = await sync_folder(session, Mark(1, 5))
+    assert [mail.uid async for mail in batch.mails()] == [5]
     assert unread is None
 
 
-async def test_mail_that_cannot_be_read_is_told_of_all_the_same(
+async def test_exception_while_a_message_is_parsed(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """See a defect of ours cost a log line, never a mail or the watcher."""
+    """The message is reported without its fields, and the exception is logged."""
 
     def broken(*_args: object) -> None:
         raise OverflowError("ours")
@@ -187,15 +183,15 @@ async def test_mail_that_cannot_be_read_is_told_of_all_the_same(
     async def serve(peer: Peer) -> None:
         await peer.sync(5)
 
-    async with OnServer(serve) as session:
-        swept, _ = await sweep(session, Mark(1, 5))
-        assert [(mail.uid, mail.subject) async for mail in swept.mails()] == [(5, "")]
+    async with InboxSession(serve) as session:
+        batch, _ = await sync_folder(session, Mark(1, 5))
+        assert [(mail.uid, mail.subject) async for mail in batch.mails()] == [(5, "")]
     assert "cannot be read" in caplog.text
 
 
 @pytest.mark.parametrize("refused", [False, True], ids=["STATUS", "SEARCH"])
 async def test_count_without_esearch(refused: bool) -> None:
-    """See STATUS asked where the server has no ESEARCH, and a list only where it has neither."""
+    """STATUS counts unread messages without ESEARCH; if it is refused, UID SEARCH does."""
 
     async def serve(peer: Peer) -> None:
         await peer.log_in(b"IMAP4rev1")
@@ -215,13 +211,13 @@ async def test_count_without_esearch(refused: bool) -> None:
     async with ScriptedServer(serve) as server:
         session = await Session.open(account(server.port))
         await session.examine("INBOX")
-        assert (await sweep(session, Mark(1, 1)))[1] == (None if refused else 3)
-        assert (await sweep(session, Mark(1, 1)))[1] == (3 if refused else None)
+        assert (await sync_folder(session, Mark(1, 1)))[1] == (None if refused else 3)
+        assert (await sync_folder(session, Mark(1, 1)))[1] == (3 if refused else None)
         await session.close()
 
 
 async def test_folder_that_does_not_exist() -> None:
-    """See the folder named as the reason."""
+    """FolderNotFound is raised with the text of the server."""
 
     async def serve(peer: Peer) -> None:
         await peer.log_in()
@@ -237,38 +233,36 @@ async def test_folder_that_does_not_exist() -> None:
 @pytest.mark.parametrize(
     ("last", "next_uid"), [([41], 42), ([], 1)], ids=["last UID known", "empty folder"]
 )
-async def test_first_mark_where_uidnext_is_not_told(
-    last: list[int], next_uid: int
-) -> None:
-    """See the mark above the last message."""
+async def test_first_mark_without_uidnext(last: list[int], next_uid: int) -> None:
+    """The mark is above the UID of the last message."""
 
     async def serve(peer: Peer) -> None:
         tag = await peer.expect(r"UID FETCH \* \(UID\)")
         peer.say(*(b"* 7 FETCH (UID %d)" % uid for uid in last), tag + b" OK")
 
-    async with OnServer(serve, uid_next=0, uid_validity=7) as session:
+    async with InboxSession(serve, uid_next=0, uid_validity=7) as session:
         assert await session.first_mark() == Mark(7, next_uid)
 
 
-async def test_more_mail_by_date_than_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    """See none of it delivered, as if it was a restored mailbox, and the session go on."""
-    monkeypatch.setattr(fetching_module, "MAX_FOUND", 3)
+async def test_too_many_messages_since_a_date(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None is returned, as for a mailbox restored from a backup, and the session stays open."""
+    monkeypatch.setattr(fetch_items, "MAX_FOUND", 3)
 
     async def serve(peer: Peer) -> None:
         await peer.answer("UID SEARCH SINCE", b"* SEARCH 1 2 3 4")
 
-    async with OnServer(serve) as session:
+    async with InboxSession(serve) as session:
         received = received_since(session, datetime(2026, 1, 2, tzinfo=UTC))
         assert [mail async for mail in received] == []
 
 
 async def test_first_mark() -> None:
-    """See what is in the folder left out."""
+    """The mark is at UIDNEXT, so messages that are in the folder are not new."""
 
     async def serve(_peer: Peer) -> None:
         pass
 
-    async with OnServer(serve, uid_next=43, uid_validity=7) as session:
+    async with InboxSession(serve, uid_next=43, uid_validity=7) as session:
         assert await session.first_mark() == Mark(7, 43)
 
 
@@ -280,18 +274,18 @@ async def test_first_mark() -> None:
         (Mark(6, 43), False),
         (Mark(7, 44), False),
     ],
-    ids=["nothing new", "something new", "numbered anew", "backwards"],
+    ids=["nothing new", "something new", "another UIDVALIDITY", "backwards"],
 )
-def test_continues(mark: Mark, continues: bool) -> None:
-    """See if UIDs still mean what they meant."""
+def test_mark_is_still_valid(mark: Mark, continues: bool) -> None:
+    """A mark is valid if UIDVALIDITY is the same and UIDNEXT is not below the mark."""
     assert SelectResult(7, 43).continues(mark) is continues
     assert SelectResult(7, None).continues(Mark(7, 99))
 
 
-async def test_long_absence_is_caught_up_in_batches(
+async def test_catch_up_in_batches(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """See no FETCH ask for more than a batch, and nothing left out."""
+    """No FETCH requests more than a batch, and no message is left out."""
     monkeypatch.setattr(sync, "BATCH", 2)
 
     async def serve(peer: Peer) -> None:
@@ -304,22 +298,22 @@ async def test_long_absence_is_caught_up_in_batches(
         peer.say(fetch + b" OK")
         assert b" 31:32 " in await peer.sync(50)
 
-    async with OnServer(serve, uid_next=51) as session:
+    async with InboxSession(serve, uid_next=51) as session:
         mark, uids = Mark(1, 10), []
         for empty in (False, False, True):
-            swept, _ = await sweep(session, mark)
-            assert (swept.is_empty, swept.complete) == (empty, False)
-            uids += [mail.uid async for mail in swept.mails()]
-            mark = mark.at(swept.next_uid)
-        swept = await sync_by_search(session, "INBOX", mark)
-        assert not swept.complete
-        uids += [mail.uid async for mail in swept.mails()]
+            batch, _ = await sync_folder(session, mark)
+            assert (batch.is_empty, batch.complete) == (empty, False)
+            uids += [mail.uid async for mail in batch.mails()]
+            mark = mark.at(batch.next_uid)
+        batch = await sync_by_search(session, "INBOX", mark)
+        assert not batch.complete
+        uids += [mail.uid async for mail in batch.mails()]
         assert uids == [10, 11, 13, 20, 30]
-        await sweep(session, mark.at(swept.next_uid))
+        await sync_folder(session, mark.at(batch.next_uid))
 
 
-async def test_message_that_the_server_cannot_show() -> None:
-    """See the others whole, and what there is of that one."""
+async def test_message_that_the_server_cannot_return() -> None:
+    """The other messages are complete, and this one has the items that the server can return."""
 
     async def serve(peer: Peer) -> None:
         await peer.answer("UID SEARCH UID 5:", b"* SEARCH 5 6 7")
@@ -337,11 +331,11 @@ async def test_message_that_the_server_cannot_show() -> None:
         for _ in range(3):
             await peer.answer(r"UID FETCH 7 ", ok=b"NO [SERVERBUG] cannot")
 
-    async with OnServer(serve) as session:
-        swept = await sync_by_search(session, "INBOX", Mark(1, 5))
-    told = [(mail.uid, mail.subject, mail.size) async for mail in swept.mails()]
-    assert told == [(5, "mail 5", 100), (6, "", 9), (7, "", 0)]
-    assert (swept.next_uid, swept.complete) == (8, True)
+    async with InboxSession(serve) as session:
+        batch = await sync_by_search(session, "INBOX", Mark(1, 5))
+    mails = [(mail.uid, mail.subject, mail.size) async for mail in batch.mails()]
+    assert mails == [(5, "mail 5", 100), (6, "", 9), (7, "", 0)]
+    assert (batch.next_uid, batch.complete) == (8, True)
 
 
 @pytest.mark.parametrize(
@@ -349,10 +343,10 @@ async def test_message_that_the_server_cannot_show() -> None:
     [(5, [], 5), (6, [5], 6), (7, [5, 6], 7)],
     ids=["the first", "between", "the last"],
 )
-async def test_mail_that_is_announced_and_not_shown(
+async def test_message_announced_before_it_is_available(
     bare: int, uids: list[int], next_uid: int
 ) -> None:
-    """See it held back, and all behind it, for the sake of the order."""
+    """It is pending, and later messages wait for it so that the order is kept."""
 
     async def serve(peer: Peer) -> None:
         fetch = await peer.expect("UID FETCH")
@@ -362,40 +356,40 @@ async def test_mail_that_is_announced_and_not_shown(
             peer.say_raw(whole if uid != bare else b"* 9 FETCH (UID %d)\r\n" % uid)
         peer.say(fetch + b" OK", count + b" OK")
 
-    async with OnServer(serve) as session:
-        swept, _ = await sweep(session, Mark(1, 5))
-    assert [mail.uid async for mail in swept.mails()] == uids
-    assert (swept.pending_uid, swept.next_uid) == (bare, next_uid)
+    async with InboxSession(serve) as session:
+        batch, _ = await sync_folder(session, Mark(1, 5))
+    assert [mail.uid async for mail in batch.mails()] == uids
+    assert (batch.pending_uid, batch.next_uid) == (bare, next_uid)
 
 
-async def test_news_during_a_sweep_ends_the_next_wait_at_once() -> None:
-    """See EXISTS inside another command's answer remembered."""
+async def test_exists_during_a_sync_ends_the_next_wait() -> None:
+    """EXISTS among the responses to another command is kept for the next wait."""
 
     async def serve(peer: Peer) -> None:
         tag = await peer.expect("UID FETCH")
         count = await peer.expect("UID SEARCH")
         peer.say(tag + b" OK", b"* 9 EXISTS", count + b" OK")
 
-    async with OnServer(serve) as session:
-        await sweep(session, Mark(1, 5))
+    async with InboxSession(serve) as session:
+        await sync_folder(session, Mark(1, 5))
         await session.connection.wait_for_unsolicited(60)
 
 
-async def test_connection_lost_while_pausing() -> None:
-    """See a pause end with the connection."""
+async def test_connection_lost_during_a_wait() -> None:
+    """The wait raises ConnectionLost at the end of the connection."""
 
     async def serve(peer: Peer) -> None:
         peer.close()
 
-    async with OnServer(serve) as session:
+    async with InboxSession(serve) as session:
         with pytest.raises(ConnectionLost):
             await session.connection.wait_for_unsolicited(60)
 
 
-async def test_provider_that_wants_to_know_who_we_are(
+async def test_provider_that_requires_id(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """See us named before the first folder is opened, where that is asked for."""
+    """ID (RFC 2971) is sent before the first EXAMINE if the provider requires it."""
     monkeypatch.setattr(auth, "quirks_of", lambda _: Quirks(wants_id=True))
 
     async def serve(peer: Peer) -> None:
