@@ -253,4 +253,4 @@ class ServerNotAuthentic(ProtocolError):
 
 
 class TokenRenewed(ConnectionLost):
-    """The server closed the connection before a rejected token could be replaced."""
+    """The connection ended before the server answered the login with a renewed token."""

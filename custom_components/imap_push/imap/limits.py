@@ -53,7 +53,7 @@ class ReceiveQuota:
         self._used = 0
 
     def acquire(self, octets: int) -> bool:
-        """Count so many octets more; return False, and count nothing, if they exceed a limit."""
+        """Add octets to the count; return False, and add nothing, if they exceed a limit."""
         used = self._used + octets
         if used > self._limit or octets > max(
             self._budget.free, self._reserved - self._used
@@ -69,7 +69,7 @@ class ReceiveQuota:
         self._used = 0
 
     def close(self) -> None:
-        """Release all octets and allow no more, as a closed connection would not release them."""
+        """Release all octets and allow no more: a closed connection would never release them."""
         self.release()
         self._limit = self._reserved = 0
 
@@ -86,7 +86,7 @@ class ReadThrottle:
     def spend(self, steps: int, transport: asyncio.ReadTransport) -> None:
         """Count steps; pause reading if there were too many."""
         pause = self._steps.take(steps)
-        # A minimum, so that not every response starts a timer.
+        # Ignore shorter pauses, so that not every response starts a timer.
         if pause >= MIN_PAUSE_SECONDS and transport.is_reading():
             transport.pause_reading()
             self._resumption = self._loop.call_later(pause, transport.resume_reading)

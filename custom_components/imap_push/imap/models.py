@@ -46,8 +46,8 @@ class Account:
     """The server, the credentials and the encryption of an account.
 
     `token` provides access tokens that are used instead of the password. `ssl_context` is used
-    for `tls` and `starttls`. Creating one reads files, so the caller creates it in an executor
-    and may share it. `fingerprint` is the SHA-256 of the only accepted certificate, in hex; with
+    for `tls` and `starttls`; the caller creates it in an executor, as that reads files, and may
+    share it. `fingerprint` is the SHA-256 of the only accepted certificate, in hex; with
     it, nothing else of the certificate is verified and `ssl_context` is not used.
     `receive_budget` is shared by all connections of the account. `opportunistic_tls`: with
     Security.NONE, use STARTTLS if the server offers it and the login would send a readable
@@ -159,7 +159,7 @@ class Mail:
 
     @override
     def __repr__(self) -> str:
-        """Return what names the message, and nothing of its content: it may be logged."""
+        """Return folder and UID only: a repr may be logged, so it must not contain any content."""
         return f"Mail({self.folder!r}, uid={self.uid})"
 
     @property
@@ -226,7 +226,10 @@ class Criteria:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchResult:
-    """The result of a search: UIDs, the newest first, up to the limit; `total` counts all."""
+    """The result of a search: UIDs, newest first, up to the limit; `total` counts all matches.
+
+    If the server cannot compare a text, only the newest messages are searched, and counted.
+    """
 
     uid_validity: int
     uids: tuple[int, ...]

@@ -1,4 +1,4 @@
-"""Log in with a password, or with a token, which is renewed if the server refuses it."""
+"""Log in with a password or a token. A refused token is renewed and tried again."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -35,7 +35,7 @@ async def open_logged_in(
 ) -> Connection:
     """Connect and log in; `on_alert` gets the text of each ALERT (RFC 3501 7.1).
 
-    A server that closes the connection after it refused a token gets the renewed token on a
+    If the server refuses a token and then closes the connection, the renewed token is sent on a
     second connection.
     """
     try:
@@ -52,7 +52,6 @@ class _NotRenewing:
         self._source = source
 
     async def token(self, *, renew: bool = False) -> str:
-        """Return the current token."""
         return await self._source.token()
 
 
@@ -75,9 +74,9 @@ async def _open(
 
 
 async def log_in(connection: Connection, account: Account) -> None:
-    """Log in with the account's token or password, and read the capabilities after it.
+    """Log in with the account's token or password, then read the capabilities.
 
-    After PREAUTH (RFC 3501 7.1.4) it only reads the capabilities. Raises LoginUnsendable, before
+    After PREAUTH (RFC 3501 7.1.4), only the capabilities are read. Raises LoginUnsendable, before
     anything is sent, if a username or password contains NUL, CR or LF; LoginRefused for wrong
     credentials; Unavailable for a temporary refusal; LoginDisabled if the server requires TLS or
     offers no supported mechanism; StartTlsOffered if the secret would be sent in plain text

@@ -18,8 +18,8 @@ from ..errors import (
 BURST: Final = 3
 LOGIN_INTERVAL_SECONDS: Final = 60.0  # until one more login is allowed
 REFUSAL_PAUSE_SECONDS: Final = 31.0  # before the next login after a refusal
-# The same for tokens after MAX_REFUSALS: a server that refuses valid tokens has a temporary
-# problem, and refused tokens lock no account.
+# Before the next login with a token after MAX_REFUSALS: a server that refuses valid tokens has a
+# temporary problem, and refused tokens lock no account.
 TOKEN_PAUSE_SECONDS: Final = 900.0
 
 # Refusals in a row before reauthentication: a temporary error of the server can look like a
@@ -30,16 +30,16 @@ BACKOFF_BASE_SECONDS: Final = 1.0
 BACKOFF_LIMIT_SECONDS: Final = 300.0
 # A connection that lasted this long resets the backoff.
 STABLE_SECONDS: Final = 300.0
-# Above this limit the delay is at least three quarters of it, so that random short delays do
-# not add up to many connections.
+# If the upper bound of the delay is greater than this, the lower bound is three quarters of the
+# upper one (instead of 0), so that random short delays do not add up to many connections.
 NARROW_JITTER_SECONDS: Final = 60.0
 
 
 class LoginLimiter:
     """A token bucket for logins, one at a time: three at once, then one per minute.
 
-    The first login of each additional connection is allowed too. After MAX_REFUSALS in a row
-    no login is allowed.
+    Each additional connection adds one login. After MAX_REFUSALS in a row, no login with a
+    password is allowed, and logins with a token are TOKEN_PAUSE_SECONDS apart.
     """
 
     def __init__(self, connections: int) -> None:
@@ -68,7 +68,7 @@ class LoginLimiter:
         return 0 if self._refusals else int(self._tokens)
 
     def allow_for(self, connections: int) -> None:
-        """Allow the first logins of this number of connections, each of them only one time."""
+        """Allow one more login for each connection above the highest number so far."""
         capacity = BURST + max(0, connections - 1)
         if capacity > self._capacity:
             self._fill()
@@ -81,9 +81,9 @@ class LoginLimiter:
 
     @asynccontextmanager
     async def attempt(self) -> AsyncIterator[None]:
-        """Wait until a login is allowed, and count how the body of the `async with` ends.
+        """Wait until a login is allowed; record whether the body of the `async with` succeeds.
 
-        Waits without an end if the user must act, except for tokens: see TOKEN_PAUSE_SECONDS.
+        Waits forever if the user must act, but for a token only TOKEN_PAUSE_SECONDS.
         """
         async with self._lock:
             if self.needs_reauth and not self._by_token:

@@ -23,9 +23,9 @@ from ..wire.command import Command
 from ..wire.response_codes import temporary_login_refusal
 from .scram import SASL_NAME
 
-# The first one that the server offers is used. Google, Microsoft and Yahoo document XOAUTH2,
-# Microsoft supports no other, and it does not contain host and port, which fail if the server
-# knows itself by another name.
+# The first one that the server offers is used. Google, Microsoft and Yahoo document XOAUTH2, and
+# Microsoft supports only that. OAUTHBEARER contains host and port: it fails if the server expects
+# another host name.
 MECHANISMS: Final = ("XOAUTH2", "OAUTHBEARER")
 
 # The client's answer to the error challenge, which ends the exchange.
@@ -65,7 +65,7 @@ class BearerLogin:
         )
 
     def refusal(self, refused: CommandRefused) -> ImapError | None:
-        """Return the error for a refused token; None if the answer is not NO."""
+        """Return the error for a refused token; None for a BAD that is not temporary."""
         reason = self._reason()
         status, scope = self._field(reason, "status"), self._field(reason, "scope")
         if temporary := temporary_login_refusal(refused):
@@ -94,7 +94,7 @@ class BearerLogin:
         return reason if isinstance(reason, dict) else {}
 
     def _field(self, reason: dict[str, object], key: str) -> str:
-        """Return a field of the challenge, cut, printable, with *** for the token."""
+        """Return at most MAX_REASON printable characters of a field, with *** for the token."""
         text = str(reason.get(key, ""))
         for secret in filter(None, (self._response, self._token)):
             text = re.sub(re.escape(secret), "***", text, flags=re.IGNORECASE)

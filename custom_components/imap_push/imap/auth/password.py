@@ -79,7 +79,7 @@ def _second_try(
 ) -> Command:
     """Return the command that sends the password after SCRAM was refused.
 
-    Raises the error for the refusal if that is not safe or would fail too.
+    Raises the error for the refusal if sending the password is not safe or would fail too.
     """
     error: ImapError = (
         LoginDisabled(f"SCRAM cannot be used: {refusal}")
@@ -99,7 +99,7 @@ async def authenticate(
     command: Command,
     error_for: Callable[[CommandRefused], ImapError | None],
 ) -> None:
-    """Log in and read the capabilities after it; `error_for` returns the error for a refusal."""
+    """Log in, then read the capabilities; `error_for` returns the error for a refusal."""
     connection.forget_capabilities()
     await connection.send(command)
     await _wait_for_ok(command, error_for)
@@ -130,7 +130,7 @@ async def _log_in_with_scram(
         connection.reply(b64encode(final))
         client.verify(await _challenge(challenges, command))
     except ScramUnusable:
-        connection.reply(b"*")  # It cancels the exchange (RFC 3501 6.2.2).
+        connection.reply(b"*")  # Cancel the exchange (RFC 3501 6.2.2).
         await command.wait_until_done()
         raise
     connection.reply(b"")

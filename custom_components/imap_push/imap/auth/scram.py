@@ -1,4 +1,4 @@
-"""SCRAM client (RFC 5802, RFC 7677): proves that it knows the password without sending it.
+"""SCRAM (RFC 5802, RFC 7677): the client proves knowledge of the password without sending it.
 
     C: n,,n=user,r=fyko                                first()
     S: r=fyko3rfc,s=QSXC...,i=4096                     nonce, salt, iterations

@@ -1,4 +1,4 @@
-"""Actions on a connection of their own, so that they do not disturb the push."""
+"""Requests of the user on a separate connection, so that they do not delay new mail."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -35,10 +35,10 @@ from .persistent_session import PersistentSession
 
 
 class Client:
-    """Runs one request after the other on a connection that stays open while it is used.
+    """Runs one request at a time on a connection that is closed when it is idle.
 
-    Every request raises ImapError. Those that name messages by UID raise FolderRenumbered if
-    the folder has another UIDVALIDITY, and MailNotFound if none of the messages exists.
+    Every request can raise ImapError. Requests with UIDs raise FolderRenumbered if the folder
+    has another UIDVALIDITY, and MailNotFound if none of the messages exists.
     """
 
     def __init__(
@@ -71,10 +71,10 @@ class Client:
         searches: Sequence[Criteria],
         among: Sequence[int] = (),
     ) -> list[SearchCount | CriteriaRefused]:
-        """Return for each search the number of matches, and which of the UIDs `among` match.
+        """Return for each search the number of matches, and which of the UIDs in `among` match.
 
         All searches are sent in one write. A refused search returns its refusal, so that the
-        others succeed. Only the highest 500 of `among` are tested.
+        other searches succeed. Only the highest 500 of `among` are tested.
         """
         return await self._session.run(count, folder, searches, among)
 
@@ -149,7 +149,7 @@ class Client:
     async def move(
         self, folder: str, uid_validity: int, uids: Sequence[int], to: str
     ) -> StoreResult:
-        """Move messages to another folder; raise Unsupported if others could be affected."""
+        """Move messages to another folder; raise Unsupported if that could affect other mail."""
         return await self._session.run(move, folder, uid_validity, uids, to)
 
     async def delete(

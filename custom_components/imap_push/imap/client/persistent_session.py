@@ -1,4 +1,4 @@
-"""A session that is opened for the first request and closed when it is not used."""
+"""A session that is opened for the first request and closed when it is idle."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -11,7 +11,7 @@ from ..wire.command import Command
 from ..wire.pipelining import Pipelining
 from ..wire.response_codes import temporary_refusal
 
-# Seconds without a request until the session is closed, and until NOOP tests it.
+# Seconds without a request after which the session is closed, or tested before the next request.
 CLOSE_AFTER_SECONDS: Final = 300.0
 PROBE_AFTER_SECONDS: Final = 60.0
 PROBE_TIMEOUT_SECONDS: Final = 5.0
@@ -57,7 +57,7 @@ class PersistentSession:
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> T:
-        """Run a task, again on a new connection if the open one was lost."""
+        """Run a task; if the open connection is lost and the task is repeatable, run it again."""
         async with self._lock:
             self._stop_timer()
             try:
@@ -106,7 +106,7 @@ class PersistentSession:
     async def _is_drained(self, session: Session) -> bool:
         """Wait for the replies to a cancelled request; return False on timeout.
 
-        A new connection instead would cost a login for each automation that restarts.
+        Reconnecting instead would cost a login for each automation that restarts.
         """
         try:
             async with asyncio.timeout(PROBE_TIMEOUT_SECONDS):

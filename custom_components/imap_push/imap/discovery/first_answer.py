@@ -15,9 +15,8 @@ async def gather_until[Result](
 ) -> list[Result]:
     """Run all sources concurrently; return their results in the order of the sources.
 
-    Sources after one with a final result are not awaited, and none longer than so many seconds:
-    they are cancelled, but results that are already complete are returned. A source that raises
-    has no result.
+    Stops waiting at the first source with a final result, or after `seconds`. Sources that are
+    still running are then cancelled; these, and sources that raise, have no result.
     """
     tasks = [asyncio.create_task(source) for source in sources]
     try:

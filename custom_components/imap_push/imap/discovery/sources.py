@@ -184,7 +184,7 @@ class _Search:
         ]
 
     async def guess(self, ssl_context: ssl.SSLContext) -> list[Discovery]:
-        """Return the server with one of the usual names, if there is one."""
+        """Return the server that answers at one of the usual names and ports, if any."""
         server = await guess_server(self._address, ssl_context)
         if server is None:
             return []

@@ -50,8 +50,8 @@ def mailboxes(field: bytes) -> Iterator[Mailbox]:
     """Yield the mailboxes of an address field in order, including those of groups.
 
     Accepts any octets. The field must not be decoded before: the content of an encoded-word is
-    never structure (RFC 2047 6.2). An address with an invisible character is left out, as without
-    the character it would be a different address.
+    never structure (RFC 2047 6.2). An address with an invisible character is left out: without the
+    character, it would be a different address.
     """
     position = 0
     while position < len(field) and (match := _COMMON_FORM.match(field, position)):

@@ -89,7 +89,7 @@ def _worst(results: list[str] | None) -> str | None:
 
 
 def _text(value: bytes) -> str:
-    """Return a value; "" if it has invisible characters, as without them it would differ."""
+    """Return a value; "" if it has invisible characters: without them, it would be another one."""
     octets = unquoted(value) if value.startswith(b'"') else value
     text = octets[:_MAX_NAME].decode("utf-8", "replace")
     return text if one_line(text) == text else ""

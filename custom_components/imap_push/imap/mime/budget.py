@@ -27,7 +27,7 @@ class Budget:
     """
 
     def __init__(self, octets: int = MAX_DECODED) -> None:
-        """Allow so many octets to be decoded."""
+        """Allow this number of octets to be decoded."""
         self.truncated = False
         # Returns the codecs of the other charsets in the message, for text without a charset.
         self.fallback_codecs: Callable[[], tuple[str, ...]] = tuple
@@ -56,7 +56,7 @@ class Budget:
             raise BudgetSpent
 
     def codec(self, label: str) -> str | None:
-        """Return the codec of a charset label; None if it is unknown or above the limit."""
+        """Return the codec of a charset label; None if unknown, or one too many in the message."""
         codec = codec_of(label)
         if codec is None or codec in self._codecs:
             return codec
@@ -96,7 +96,7 @@ class Budget:
         return text
 
     def items(self, texts: Iterable[str], limit: int) -> tuple[str, ...]:
-        """Return as many of the first texts as fit into `limit` octets of JSON."""
+        """Return the first texts, as many as fit into `limit` octets of JSON."""
         kept: list[str] = []
         for text in texts:
             limit -= json_size(text) + 2

@@ -1,4 +1,4 @@
-r"""Remove invisible characters, with which a sender can hide text from people but not from programs.
+r"""Remove invisible characters, with which a sender can hide text from people, not from programs.
 
 The removed characters are the Default_Ignorable_Code_Points of Unicode (among them tag characters,
 zero-width characters, direction controls, variation selectors and fillers), all control

@@ -19,7 +19,7 @@ _COMMON_FORM: Final = re.compile(
 _START: Final = re.compile(
     rb'=\?[ "]*+([^?*\s"]++)(?:\*[^?\s"]*+)?+[ "]*+\?[ ]*+([bq])[ ]*+\?', re.IGNORECASE
 )
-# The end of an encoded-word. The first "?=" in "=?utf-8?Q?M=C3=BCller?=21?=" is a raw "?" and "=21".
+# The end of an encoded-word, but not a raw "?" before an escape: "=?utf-8?Q?M=C3=BCller?=21?=".
 _END: Final = re.compile(rb"\?=(?![0-9A-F]{2}[^\s?]{0,75}+\?=)")
 _BLANK: Final = re.compile(rb"\s")
 # Folding white space within a UTF-8 character.

@@ -34,7 +34,7 @@ FETCH_ITEMS: Final = (
 )
 # The items for a message whose structure or header the server cannot return.
 BARE_ITEMS: Final = "(UID FLAGS INTERNALDATE RFC822.SIZE)"
-# The items for the newest message of a folder: only those that its entity shows.
+# The items for the newest message of a folder: only those that an entity shows.
 NEWEST_ITEMS: Final = (
     "(UID FLAGS INTERNALDATE RFC822.SIZE"
     " BODY.PEEK[HEADER.FIELDS (FROM SUBJECT DATE)]<0.8192>)"
@@ -42,8 +42,7 @@ NEWEST_ITEMS: Final = (
 
 _FIELD_NAMES: Final = frozenset(HEADER_FIELDS.lower().encode().split())
 
-# Addresses of To, and of Cc, that filters use; and octets that are parsed of all To fields, and of
-# all Cc fields.
+# Limits for To and, separately, for Cc: addresses that filters use, and octets that are parsed.
 MAX_RECIPIENTS: Final = 2_000
 _MAX_RECIPIENT_OCTETS: Final = 65_536
 
@@ -55,8 +54,7 @@ _MAX_ADDRESSES: Final = 4_000
 _MAX_MESSAGE_ID: Final = 1_000
 _MAX_FLAGS: Final = 2_000
 
-# Fields that `parse_headers` returns, and octets that it decodes: a header of 64 KB, and the
-# RFC 2047 encoding in it again.
+# Fields that `parse_headers` returns, and octets that it decodes.
 MAX_FIELDS: Final = 500
 _MAX_DECODED: Final = 131_072
 
@@ -68,10 +66,10 @@ _FLAG: Final = re.compile(r'\\?[^\s(){%*"\\]+')
 def parse_mail(
     folder: str, uid_validity: int, uid: int, items: Mapping[str, Value]
 ) -> Mail:
-    """Return the message of the items of a FETCH response.
+    """Convert the items of a FETCH response into a `Mail`.
 
-    The header in `BODY` may consist of several sections in a row. It is parsed first; the
-    attachments have the rest of the budget.
+    The header in `BODY` may consist of several sections in a row. The header uses the budget
+    first, the attachments use the rest.
     """
     budget = Budget()
     structure = parse_structure(items.get("BODYSTRUCTURE"), budget)
@@ -103,7 +101,7 @@ def parse_mail(
         bulk=_is_bulk(header),
         authentication=_authentication(header, len(authors)),
         attachments=attachments_of(structure, budget),
-        # A structure that is too large is not fetched: the message may have attachments.
+        # Without BODYSTRUCTURE, which may be too large to fetch, attachments are unknown.
         truncated=budget.truncated or "BODYSTRUCTURE" not in items,
     )
 

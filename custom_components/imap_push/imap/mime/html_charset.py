@@ -27,9 +27,9 @@ _CHARSET: Final = re.compile(
 
 
 def html_charset(octets: bytes) -> str:
-    """Return the label of the first XML declaration or meta element with a known one, or "".
+    """Return the first known label of the XML declaration and the meta elements, or "".
 
-    A document in which a label is found is not in UTF-16, so a label of UTF-16 means UTF-8.
+    A label that can be read as ASCII is not in UTF-16, so a label of UTF-16 means UTF-8.
     """
     octets = octets[:_MAX_SEARCHED]
     declaration = _XML.match(octets)

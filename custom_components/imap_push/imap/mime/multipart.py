@@ -41,7 +41,7 @@ def parse_message(
 class _Delimiter(NamedTuple):
     """A delimiter line of an open multipart (RFC 2046 5.1.1)."""
 
-    start: int  # with the line end before it
+    start: int  # of the line end before the delimiter
     end: int  # of the line
     level: int  # of the multipart
     is_last: bool  # the close-delimiter
@@ -112,7 +112,7 @@ class _Parser:
         if is_digest and b"content-type" not in header.lower():
             part = part._replace(content_type=_MESSAGE)  # RFC 2046 5.1.5
         if part.content_type == _MESSAGE:
-            # Parse its delimiters, as they may begin with an outer delimiter.
+            # Track the delimiters of the embedded message: they may begin with an outer delimiter.
             match = _BLANK_LINE.search(self._body, body_start, body_start + _MAX_HEADER)
             end = match.start() if match else body_start
             _, boundary = _part(self._body[body_start:end], "", self._budget)

@@ -11,7 +11,7 @@ from .budget import Budget
 from .characters import one_line
 from .encoded_words import decode_encoded_words
 
-# Names and values in turn, as in BODYSTRUCTURE (RFC 3501 7.4.2).
+# Alternating names and values, as in BODYSTRUCTURE (RFC 3501 7.4.2).
 type Parameters = tuple[Value, ...]
 
 # Octets of one field or parameter that are parsed.
@@ -39,7 +39,7 @@ def unfold(header: bytes) -> bytes:
 
 
 def mime_fields(header: bytes) -> dict[bytes, bytes]:
-    """Return the topmost Content- fields of a header by the rest of their name in lower case."""
+    """Return the topmost Content-* fields; keys are the rest of the name in lower case."""
     fields: dict[bytes, bytes] = {}
     for name, value in _MIME_FIELD.findall(unfold(header)):
         fields.setdefault(name.lower(), value[:MAX_FIELD].strip())

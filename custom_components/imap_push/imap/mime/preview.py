@@ -102,7 +102,8 @@ def batch_size(request: TextRequest, most: int) -> int:
 class Preview:
     """The text in the fetched items of a message, and the items to FETCH for the rest of it.
 
-    `more` is None if nothing is missing. Merge the response into the items.
+    `more` is None if nothing is missing. Otherwise FETCH it, merge the response into the items,
+    and call `preview_of` again.
     """
 
     text: Text
@@ -115,7 +116,7 @@ def is_cut(items: Mapping[str, Value], request: TextRequest) -> bool:
 
 
 def preview_of(items: Mapping[str, Value], request: TextRequest) -> Preview:
-    """Return the text of a message. Call this in a thread for large messages."""
+    """Return the text in the items, and what is missing. Use a thread for large messages."""
     if sections := [*_missing_fields(items, request)]:
         # Without Content-Type, the text cannot be decoded yet.
         return Preview(Text(is_cut=True), _more(sections))
@@ -177,7 +178,7 @@ def _is_body_cut(items: Mapping[str, Value], request: TextRequest) -> bool:
     body = items.get("BODY[TEXT]")
     if not request.size or not isinstance(body, bytes):
         return False
-    # It is longer than the octets of the first FETCH if it was fetched again.
+    # A second FETCH returns more than the octets of the first one, up to the limit.
     return len(body) == request.octets or len(body) >= request.limit
 
 
@@ -298,7 +299,7 @@ class _Message:
 def _key(part: Part) -> tuple[str, str]:
     """Return the key by which a part is matched with a part of BODYSTRUCTURE.
 
-    It includes the content type, as a server may number the parts differently, and an image must
-    not be decoded as text.
+    The content type is part of the key: a server may number the parts differently, and an image
+    must not be decoded as text.
     """
     return part.number, part.content_type

@@ -16,8 +16,8 @@ from ..wire.parser import MONTHS
 # Characters of one text, which takes up to four times as many octets.
 MAX_TEXT: Final = 1_000
 _MAX_RAW: Final = 4_000
-# With these, a literal needs no `+` of the server. LITERAL- limits it to 4,096 octets, which is
-# more than a text has (RFC 7888).
+# With one of these, a literal is sent without waiting for `+`. LITERAL- allows 4,096 octets, and
+# a text has fewer (RFC 7888).
 _UNASKED: Final = frozenset({"LITERAL+", "LITERAL-", "IMAP4REV2"})
 
 _WORD: Final = re.compile(
@@ -26,7 +26,7 @@ _WORD: Final = re.compile(
 _ESCAPED: Final = re.compile(r"\\(.)")
 # The criteria that `matches` can test on header fields.
 _FIELDS: Final = ("sender", "recipient", "subject")
-# They would change the request, not the result.
+# Arguments of SEARCH that are not search keys.
 _NO_KEYS: Final = frozenset({"CHARSET", "RETURN"})
 
 
@@ -103,9 +103,9 @@ def search_command(
 
 
 def split(criteria: Criteria) -> tuple[Criteria, Criteria]:
-    """Return the criteria for the server, and those that are tested on header fields instead.
+    """Return the criteria for the server, and those to test with `matches` instead.
 
-    The latter are texts in header fields that are not ASCII.
+    The latter are the texts for header fields that are not ASCII.
     """
     texts = {name: getattr(criteria, name) for name in _FIELDS}
     odd = {name: text for name, text in texts.items() if text and not text.isascii()}

@@ -35,7 +35,7 @@ from .message_reader import (
 )
 from .session import Session
 
-# Messages that one request reads at most, and one command.
+# Maximum number of messages of one request, and of one FETCH.
 MAX_MAILS: Final = 500
 _MAILS_AT_ONCE: Final = 100
 # Characters of HTML source that are returned.
@@ -43,10 +43,10 @@ MAX_HTML: Final = 200_000
 # Octets in a piece of a part.
 PIECE: Final = 262_144
 
-# The parser reads no structure that is nested deeper.
+# A section number; the parser drops parts that are nested deeper.
 _PART: Final = re.compile(rf"[1-9]\d{{0,3}}(?:\.[1-9]\d{{0,3}}){{0,{MAX_DEPTH}}}")
 _HEADER: Final = f"BODY.PEEK[HEADER]<0.{MAX_HEADER}>"
-# Items for FETCH, each with fewer than the last, for a message that the server cannot show.
+# FETCH items, fewer in each attempt, for a message that the server cannot show.
 _MAIL: Final = reduced_fetch_items(NO_TEXT)
 
 
@@ -67,7 +67,7 @@ async def fetch_mails(
                     items, previews[uid], NO_TEXT, fetch_rest
                 )
             mail = await read_message(folder, uid_validity, uid, items)
-            # Only the filters of new mail need all recipients. Here they would take too much memory.
+            # Only filters of new mail need all recipients, which take much memory.
             found[uid] = replace(mail, recipients=())
             await asyncio.sleep(0)
     return [found[uid] for uid in usable if uid in found]
@@ -203,7 +203,7 @@ async def fetch_piece(
 async def _fetch(
     session: Session, folder: str, uid_validity: int, uids: Sequence[int], items: str
 ) -> Fetched:
-    """Return items of messages, nothing of one that was expunged meanwhile."""
+    """Return items of messages; a message that has been expunged is missing."""
     command = fetch(uids, items)
     await session.read(folder, uid_validity, command)
     try:
@@ -217,7 +217,7 @@ async def _fetch(
 async def _fetch_one(
     session: Session, folder: str, uid_validity: int, uid: int, *items: str
 ) -> dict[str, Value]:
-    """Return the first of `items` that is not too large.
+    """Return a message with the first of `items` for which the response is not too large.
 
     Raises MailNotFound, and ResponseTooLarge if all are too large.
     """
@@ -240,7 +240,7 @@ async def _fetched_one(command: Command, uid: int) -> dict[str, Value] | None:
             raise
         found = Fetched()
     items = found.messages.get(uid)
-    # Changed flags are unsolicited.
+    # A response with only flags is unsolicited.
     if items is not None and items.keys() - {"UID", "FLAGS"}:
         return items
     if not found.is_whole:

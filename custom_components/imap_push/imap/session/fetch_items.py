@@ -25,11 +25,11 @@ MAX_UID: Final = 2**32 - 1
 # UIDs in one command: servers accept lines of some thousand octets.
 MAX_NAMED: Final = 500
 
-# Octets that are parsed before other tasks of the event loop run, and octets of a response that
-# is parsed in a thread.
+# Octets that are parsed before other tasks of the event loop run. A response of more than LARGE
+# octets is parsed in a thread.
 SLICE: Final = 8_192
 LARGE: Final = 16_384
-# UIDs that are read of the responses to one search.
+# UIDs that are read from the responses to one search.
 MAX_FOUND: Final = 400_000
 # Tokens of all responses to one command. 500 ordinary messages have 50,000.
 _MAX_TOKENS: Final = 100_000
@@ -172,9 +172,9 @@ async def fetch_with_fallback(
     """Return items of messages, with fewer items for a message that the server cannot show.
 
     Each string in `items` requests fewer items than the one before. The first that works is used
-    for each message. A message for which all fail has no items.
-    `fetch` sends one FETCH. If `waits`, a temporary refusal raises Unavailable; otherwise any NO
-    may be due to one of the messages.
+    for each message. A message for which all fail has no items. `fetch` sends one FETCH. If
+    `waits`, a temporary refusal raises Unavailable. Any other NO is blamed on a message, which is
+    found by bisection.
     """
     if not uids:
         return {}

@@ -30,7 +30,7 @@ class Mark:
         return replace(self.with_digest(mail), next_uid=mail.uid + 1)
 
     def with_digest(self, mail: Mail) -> Mark:
-        """Return the mark after a message with another UIDVALIDITY was delivered."""
+        """Return the mark with digest and date of a delivered message, at the same UID."""
         remembered = (*self.remembered, digest(mail))[-REMEMBERED:]
         return replace(self.with_date(mail), remembered=remembered)
 
@@ -49,13 +49,13 @@ class Mark:
         return replace(self, next_uid=next_uid)
 
     def renumbered(self, mark: Mark) -> Mark:
-        """Return the mark for another UIDVALIDITY, with the dates and digests of this one."""
+        """Return the mark with UIDVALIDITY and next UID of another one; keep date and digests."""
         return replace(self, uid_validity=mark.uid_validity, next_uid=mark.next_uid)
 
     def is_known(self, mail: Mail) -> bool:
         """Return True if a message needs no delivery after UIDs changed.
 
-        Its digest is known, it is older than `last_received`, or one of the two dates is missing.
+        Its digest is known, its date is before `last_received`, or one of these dates is missing.
         """
         if self.last_received is None or mail.received is None:
             return True

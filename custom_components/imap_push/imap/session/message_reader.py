@@ -97,8 +97,8 @@ async def complete_preview(
 ) -> tuple[dict[str, Value], Preview]:
     """Fetch what is missing of a message; return its items and its text.
 
-    `fetch` sends a FETCH of this message. If it fails, the text is what was there before. The
-    body is not returned: those of many messages would take too much memory.
+    `fetch` sends a FETCH of this message. If the server refuses it, the text stays incomplete.
+    The body is not returned: the bodies of many messages would take too much memory.
     """
     found = dict(items)
     for _ in range(_MAX_FETCHES):
@@ -108,7 +108,7 @@ async def complete_preview(
         with contextlib.suppress(CommandRefused, ResponseTooLarge):
             more = await fetch(preview.more)
         if not more.keys() - {"UID", "FLAGS"}:
-            break  # Another FETCH would return no more.
+            break  # Repeating the FETCH would not help.
         found.update(more)
         read = partial(_preview, found, request)
         preview = await in_thread_if_large(found.values(), read)

@@ -18,11 +18,11 @@ from .message_reader import complete_preview, read_message, read_previews
 from .session import Session
 from .sync import SyncBatch, messages_per_fetch
 
-# Messages that may be new after UIDVALIDITY changed.
+# If more messages may be new after UIDVALIDITY changed, all count as old.
 RECOVERY: Final = 500
 
 _DATE_ITEMS: Final = "(UID INTERNALDATE)"
-# Messages in one FETCH of them.
+# How many of these messages one FETCH requests.
 _RECOVERY_BATCH: Final = 100
 
 
@@ -31,10 +31,10 @@ async def received_since(
 ) -> AsyncIterator[Mail]:
     """Yield the messages in the open folder received since a moment, oldest first.
 
-    There are none if more than RECOVERY match: a mailbox that was restored from a backup would
-    look like that much new mail. Each is read when it is yielded, to limit memory.
+    Yields nothing if more than RECOVERY match: in a mailbox that was restored from a backup, all
+    messages look new. Each message is read when it is yielded, to limit memory.
     """
-    # SINCE compares days, and not in our time zone (RFC 3501 6.4.4).
+    # SINCE compares dates, disregarding time and time zone (RFC 3501 6.4.4).
     day = moment - timedelta(days=1)
     since = f"{day.day}-{MONTHS[day.month - 1]}-{day.year}"
     try:
@@ -75,7 +75,7 @@ async def sync_by_search(
     """Sync the open folder by a search: UIDs are far apart, or a FETCH of many failed.
 
     If the server cannot show all items of a message, the items that it can show are returned.
-    With a batch of 0, one message is fetched, without its header.
+    If `batch` is 0, one message is fetched, without its header.
     """
     first = min(mark.next_uid, MAX_UID)
     most = messages_per_fetch(text, batch)

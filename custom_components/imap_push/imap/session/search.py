@@ -19,7 +19,7 @@ from .session import Session
 
 # Newest messages whose header fields are compared here if the server cannot.
 MAX_LOOKED_AT: Final = 500
-# UIDs that are read of one response, and charsets of a BADCHARSET response.
+# UIDs that are read from one response, and charsets from a BADCHARSET response.
 _MAX_UIDS: Final = 200_000
 _MAX_CHARSETS: Final = 10
 
@@ -98,7 +98,6 @@ class _CountRequest:
 
     @property
     def commands(self) -> Iterator[Command]:
-        """Return the commands to send."""
         return filter(None, (self.total, self.matching))
 
     async def answer(
@@ -130,7 +129,7 @@ async def _search_without_utf8(
     criteria: Criteria,
     refusal: CommandRefused,
 ) -> _Hits:
-    """Search in a charset that the server supports, or fetch header fields and compare them."""
+    """Search in another charset, or compare header fields of the newest MAX_LOOKED_AT messages."""
     if passing := temporary_refusal(refusal):
         raise passing from refusal
     words = words_of(criteria)

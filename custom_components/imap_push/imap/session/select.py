@@ -1,4 +1,4 @@
-"""EXAMINE and SELECT: open a folder, and what the server reports about it (RFC 3501 6.3.1, 6.3.2)."""
+"""EXAMINE and SELECT, and what the server reports in response (RFC 3501 6.3.1, 6.3.2)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,8 +23,8 @@ _RESPONSES: Final = frozenset(
 class SelectResult:
     """What the server reports when a folder is opened.
 
-    `uid_next` is None if the server does not report it. `numbers` are all numbers, by their
-    names in STATUS. `permanent_flags` are in lower case, None if the server does not report them.
+    `uid_next` is None if the server does not report it. `numbers` are by the names of STATUS
+    items. `permanent_flags` are in lower case, None if the server does not report them.
     """
 
     uid_validity: int
@@ -39,7 +39,7 @@ class SelectResult:
         return mark.uid_validity == self.uid_validity and not is_lower
 
     def check(self, uid_validity: int | None) -> None:
-        """Raise FolderRenumbered if the folder does not have this UIDVALIDITY; None is any."""
+        """Raise FolderRenumbered if the folder does not have this UIDVALIDITY; None allows any."""
         if uid_validity not in {None, self.uid_validity}:
             raise FolderRenumbered("the folder has another UIDVALIDITY than expected")
 

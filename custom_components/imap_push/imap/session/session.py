@@ -1,8 +1,8 @@
 """One login and its commands: open a folder, run commands in it, wait for what changes.
 
-Watching and actions use the same class. Watching sends several commands in one write and reads
-the responses later (`send`, then `read_selected`, `read_batch`, `read_unread`). Actions wait for each write
-(`run`, `read`, `select`).
+Watching sends several commands in one write and reads the responses later (`send`, then
+`read_selected`, `read_batch`, `read_unread`). Actions wait for each write (`run`, `read`,
+`select`).
 """
 
 import asyncio
@@ -47,15 +47,15 @@ class Session:
 
     def __init__(self, connection: Connection) -> None:
         """Use a connection that is logged in."""
-        # It has the unsolicited responses and the state of IDLE.
+        # Public for its unsolicited responses and the state of IDLE.
         self.connection = connection
         # The open folder, None if there is none, and what the server reported about it.
         self.folder: str | None = None
         self.selected = SelectResult(0)
         self.counts_by_status = "ESEARCH" not in self.capabilities
-        # Among the responses to the last FETCH were changed flags of other messages.
+        # The responses to the last FETCH included changed flags of other messages.
         self.flags_changed = False
-        # A command was sent that must not be sent twice.
+        # A command was sent that must not be repeated after the connection is lost.
         self.is_not_repeatable = False
         self._sent: tuple[Command, ...] = ()  # the last write of `run`
 
@@ -88,10 +88,7 @@ class Session:
         await self.connection.send(*commands, idle=idle)
 
     def release(self) -> None:
-        """Record that the last write was answered, and free the memory of its responses.
-
-        Call it after these were read.
-        """
+        """Record that the last write was answered, and free its responses: read them first."""
         self.connection.answered()
         self.connection.release()
 
@@ -113,9 +110,9 @@ class Session:
     ) -> int:
         """Run commands that change nothing in a folder; return its UIDVALIDITY.
 
-        Sends EXAMINE, the commands, and, unless `uid_validity` is None, EXAMINE again: it proves
-        that UIDVALIDITY did not change. Raises FolderRenumbered. The commands are then completed
-        or refused.
+        Sends EXAMINE, the commands, and, unless `uid_validity` is None, EXAMINE again to prove
+        that UIDVALIDITY did not change; otherwise raises FolderRenumbered. On return, each of
+        the commands is completed or refused.
         """
         if uid_validity is None:
             await self._open(examine_command(folder), folder, None, commands)
@@ -128,7 +125,7 @@ class Session:
         return result.uid_validity
 
     async def read_on(self, folder: str, uid_validity: int, *commands: Command) -> None:
-        """Run commands that change nothing; after the last call, `read` must check UIDVALIDITY."""
+        """Run commands that change nothing; afterwards, call `read` to check UIDVALIDITY."""
         if (self.folder, self.selected.uid_validity) == (folder, uid_validity):
             await self._run(commands)
         else:
@@ -153,10 +150,10 @@ class Session:
         uid_validity: int | None,
         commands: Sequence[Command],
     ) -> None:
-        """Open a folder even if it is open already: only that proves that it is the same one.
+        """Open a folder, even if it is open already, to check that it was not replaced.
 
-        Dovecot and pymap continue when an open folder is deleted and created again, and then
-        move or flag the messages that have our UIDs now.
+        If an open folder is deleted and created again, Dovecot and pymap keep it open, and our
+        UIDs then name the messages of the new folder.
         """
         self.folder = None
         speculative = commands if len(commands) <= _MAX_SPECULATIVE else ()
@@ -169,8 +166,8 @@ class Session:
     async def _run(self, commands: Iterable[Command]) -> None:
         """Send commands and wait until all are answered.
 
-        Some are sent alone: those with a continuation, as the server would take what follows
-        for its literal, and SEARCH, whose response does not name its command.
+        Sent alone are commands with a continuation, as the server would read the next command as
+        the literal, and SEARCH, whose response does not name its command.
         """
         for is_alone, group in groupby(commands, _is_sent_alone):
             for write in batched(group, 1 if is_alone else _MAX_WRITE, strict=False):
@@ -200,7 +197,7 @@ class Session:
         batch: int | None = None,
         text: TextRequest = NO_TEXT,
     ) -> SyncRequest:
-        """Return what to request of a folder; without a mark it is only opened.
+        """Return the commands for a folder. Without a mark, the folder is only opened.
 
         `is_growth`: the server reported how many messages are new, and they fit into a batch.
         """
@@ -251,13 +248,13 @@ class Session:
         return batch_of(request, request.mark, found, newest, self.selected.uid_next)
 
     async def _fetched(self, fetch: Command, mark: Mark) -> Fetched:
-        """Return the messages at or above a mark, or the last one; set `flags_changed`."""
+        """Return the responses to a FETCH from the mark on; set `flags_changed`."""
         responses = (await fetch.wait()).data
         found = await by_uid(responses)
         messages = found.messages
         expected = [uid for uid in messages if uid >= mark.next_uid]
         expected = expected or list(messages)[-1:]
-        # Other responses report changed flags: they arrived while the FETCH ran.
+        # All other responses are unsolicited and report changed flags.
         self.flags_changed = found.is_whole and len(responses) > len(expected)
         return found
 
@@ -289,7 +286,7 @@ class Session:
         try:
             completion = await request.count.wait()
         except CommandRefused:
-            # New messages do not wait for a count.
+            # A refused count must not delay new messages.
             self.counts_by_status = False
             return None
         if request.count.name == "STATUS":
@@ -318,7 +315,7 @@ class Session:
         """Return the mark above all messages that are in the open folder now."""
         uid_next = self.selected.uid_next
         if uid_next is None:
-            # Some servers do not report UIDNEXT: it is above the UID of the last message.
+            # Some servers do not report UIDNEXT: use the UID of the last message plus one.
             [last] = await self.run(fetch_command("*", _UID_ITEMS))
             uid_next = max((await by_uid(last.data)).messages, default=0) + 1
         return Mark(self.selected.uid_validity, uid_next)

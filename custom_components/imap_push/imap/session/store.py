@@ -125,7 +125,7 @@ async def _present(
 
 
 async def _retry[T](act: Callable[[], Awaitable[T]]) -> T:
-    """Call `act`, again if it failed because another client expunged some of the messages."""
+    """Call `act`; repeat it if it failed because another client expunged some of the messages."""
     for _ in range(_ATTEMPTS):
         try:
             return await act()

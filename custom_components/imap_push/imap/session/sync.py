@@ -20,9 +20,9 @@ BATCH: Final = 500
 class SyncRequest:
     """The commands for one folder in one write: open, fetch from the mark on, count unread.
 
-    A UID check fetches UIDs only: they show whether there are new messages. `fetch` requests UIDs
-    below `end`, all if it is None. `newest` requests the fields of the last message that
-    entities show. `text` is the amount of text to fetch of each message.
+    `is_uid_check`: UIDs only, to find out whether there are new messages. `fetch` requests UIDs
+    from the mark on and below `end`, without an end if that is None. `newest` requests the fields
+    that entities show of the last message. `text` is the amount of text of each message.
     """
 
     folder: str
@@ -52,7 +52,7 @@ class SyncBatch:
 
     `next_uid` is the first UID of the next sync. `complete` is False if there are more messages.
     `pending_uid` is a message that the server announced but does not show yet. `messages` are
-    FETCH items by UID, ascending. Fewer items have to be requested of those in `too_large`.
+    FETCH items by UID, ascending. `too_large` are UIDs for which to request fewer items.
     `previews` are the texts of messages that were not fetched completely. `newest` is the last
     message of the folder, new or not, with the fields that entities show; {} if the folder is
     empty, None if that is not known.
@@ -124,7 +124,7 @@ def batch_of(
 
     `uid_next` is UIDNEXT of the open folder, None if it is not known.
     """
-    # Messages from here on did not fit, or were not requested.
+    # Messages from this UID on did not fit, or were not requested.
     end = min((*found.left_out, request.end or MAX_UID + 1))
     # A response without all requested items reports changed flags, or a message that the server
     # announced but does not show yet, or the last message.
@@ -160,7 +160,7 @@ def _covers(
     newest: Collection[int] | None,
     uid_next: int | None,
 ) -> bool:
-    """Return True if there is certainly no message at or above the end of the request."""
+    """Return True if there is certainly no message at or above `request.end`."""
     if request.end is None:
         return True
     if newest is not None:

@@ -21,7 +21,7 @@ _LOGGER = logging.getLogger(__name__)
 # Maximum number of connections per account. Some providers allow only five or ten for all
 # clients of the user.
 MAX_CONNECTIONS: Final = 5
-# How long no connection is added after the server has refused one.
+# After the server has refused a connection, none is added for this long.
 LIMIT_MEMORY_SECONDS: Final = 3600.0
 
 
@@ -59,7 +59,7 @@ class AccountWatcher:
             self.add(name, watched)
 
     async def run(self) -> None:
-        """Connect, sync, wait and reconnect until cancelled; log out then."""
+        """Connect, sync, wait and reconnect until cancelled; then log out."""
         async with asyncio.TaskGroup() as self._tasks:
             try:
                 if self._folders:
@@ -69,7 +69,7 @@ class AccountWatcher:
                 self._tasks = None
 
     def add(self, name: str, watched: WatchedFolder) -> None:
-        """Watch another folder, without interrupting the others; ValueError if it is watched."""
+        """Watch another folder without interrupting the others; ValueError if already watched."""
         if name in self._folders:
             raise ValueError("the folder is watched already")
         folder = self._folders[name] = Folder(name, watched, self._context)
@@ -84,13 +84,13 @@ class AccountWatcher:
         self.publish()
 
     def remove(self, name: str) -> None:
-        """Stop watching a folder. From now on nothing of it is delivered or stored."""
+        """Stop watching a folder. From now on, no mail is delivered and no mark is stored."""
         folder = self._folders.pop(name)
         folder.is_unsubscribed = True
         if (supervisor := self._supervisor_of(folder)) is None:
             return
         if all(other.is_unsubscribed for other in supervisor.folders):
-            self._supervisors.pop(supervisor).cancel()  # It logs out.
+            self._supervisors.pop(supervisor).cancel()  # This logs out.
         else:
             supervisor.wake()
         self.publish()
@@ -139,7 +139,7 @@ class AccountWatcher:
             self._start([folder]).mode = PushMode.POLL
 
     def release(self, supervisor: ConnectionSupervisor, error: ImapError) -> bool:
-        """Move the folders of a connection that does not work to another connection.
+        """Move all folders of a connection that does not work to one that is watching.
 
         Returns False if no other connection is watching.
         """

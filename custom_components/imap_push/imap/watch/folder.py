@@ -26,26 +26,26 @@ from .context import Context
 _LOGGER = logging.getLogger(__name__)
 
 # A server may announce a message before FETCH returns it, for example while it is being moved.
-# It is requested again up to MAX_RETRIES times. The pause is 0 at first and grows by
+# The FETCH is repeated up to MAX_RETRIES times: at once, then with a pause that grows by
 # RETRY_PAUSE_SECONDS each time.
 MAX_RETRIES: Final = 3
 RETRY_PAUSE_SECONDS: Final = 1.0
 
-# Consecutive sessions that ended during a FETCH of the folder. After the first number of them,
-# text that needs another FETCH is not fetched. After the second number, or a ProtocolError, fewer
-# messages are fetched at a time.
+# Consecutive sessions that ended during a FETCH of the folder: after the first number, text that
+# needs another FETCH is not fetched; after the second number, or a ProtocolError, fewer messages
+# are fetched at a time.
 _FAILURES_WITHOUT_MORE: Final = 2
 MAX_FETCH_FAILURES: Final = 3
 # How long fewer messages are fetched at a time.
 REDUCED_BATCH_SECONDS: Final = 3600.0
-# How long temporary refusals of FETCH are waited for. Then a message is treated as the cause.
+# After temporary refusals of FETCH for this long, a message is treated as the cause.
 MAX_REFUSED_SECONDS: Final = 3600.0
 
 # New messages of a folder that are delivered without delay, and the rate after these. Only a
 # faulty server or the import of a mailbox exceeds them.
 MAX_BURST: Final = 5_000
 DELIVERIES_PER_SECOND: Final = 10.0
-# Messages that are fetched at a time while the rate is limited. Other folders wait less.
+# Messages that are fetched at a time while the rate is limited, so that other folders wait less.
 LIMITED_BATCH: Final = 50
 MAX_WARNINGS_PER_HOUR: Final = 10
 
@@ -120,18 +120,18 @@ class Folder:
 
     @property
     def reduced_batch(self) -> int | None:
-        """Return how many messages to fetch at a time after failures, None if there are none."""
+        """Return how many messages to fetch at a time after failures; None: no reduction."""
         is_reduced = asyncio.get_running_loop().time() < self._reduced_until
         return self._batch if is_reduced else None
 
     @property
     def normal_batch(self) -> int:
-        """Return how many messages to fetch at a time if there were no failures."""
+        """Return how many messages to fetch at a time if that is not reduced."""
         return LIMITED_BATCH if self.state.rate_limited else BATCH
 
     @property
     def fetches_more(self) -> bool:
-        """Return whether text is fetched that is not in the first FETCH of a message."""
+        """Return whether to send another FETCH for text that is not in the first one."""
         return self._fetch_failures < _FAILURES_WITHOUT_MORE
 
     @property
@@ -161,8 +161,8 @@ class Folder:
     def on_status(self, numbers: dict[str, int], *, is_requested: bool) -> None:
         """Process a STATUS response.
 
-        `is_requested`: it answers a STATUS command. If that answer has no UIDNEXT, only a
-        sync can show whether there is new mail.
+        `is_requested`: the response answers a STATUS command. Without UIDNEXT in that answer,
+        only a sync can show whether there is new mail.
         """
         self.update_counts(numbers)
         if self.state.missing:
@@ -215,7 +215,7 @@ class Folder:
     def mark_fetch_failed(self, error: ConnectionLost) -> None:
         """Record that the session ended while the folder's mail was fetched.
 
-        One message or the amount may be the cause, so less is fetched at a time for an hour.
+        One message or the amount may be the cause: see MAX_FETCH_FAILURES.
         """
         self._fetch_failures += 1
         is_repeated = self._fetch_failures >= MAX_FETCH_FAILURES
@@ -230,10 +230,7 @@ class Folder:
         self._refused_since = min(self._refused_since, now)
 
     async def resync(self, session: Session, mode: PushMode) -> None:
-        """Replace the mark of the selected folder; see `needs_resync` and `is_continued_by`.
-
-        The mark is missing or not valid, or the mail above it is to be skipped.
-        """
+        """Replace the mark of the selected folder; see `needs_resync` and `is_continued_by`."""
         mark = self.mark
         first = await session.first_mark()
         if mark is None:
@@ -250,7 +247,7 @@ class Folder:
     async def deliver(
         self, batch: SyncBatch, mode: PushMode, examined: SelectResult
     ) -> int:
-        """Deliver the new messages of a batch; return their number, without an incomplete one."""
+        """Deliver the new messages of a batch; return their number without `batch.pending_uid`."""
         self._fetch_failures, self._refused_since = 0, math.inf
         self._batch = min(BATCH, max(1, self._batch * 2))
         mark, found = batch.start, 0
@@ -290,8 +287,8 @@ class Folder:
     async def deliver_pushed(self, data: Data) -> bool:
         """Deliver a message that NOTIFY sent; return False if it is left to the next sync.
 
-        It must be complete and have the next UID: UIDs only increase (RFC 3501 2.3.1.1), so no
-        message below it can be missing, and the mark can move.
+        Only a complete message with the next UID is delivered: UIDs only increase (RFC 3501
+        2.3.1.1), so no message below it can be missing, and the mark can move.
         """
         mark = self.mark
         if mark is None:
@@ -313,9 +310,9 @@ class Folder:
         return True
 
     async def _accept_incomplete(self, uid: int) -> bool:
-        """Return whether to deliver an announced message that FETCH does not return.
+        """Return whether to deliver an announced message although FETCH does not return it.
 
-        Otherwise waits before the caller fetches the message again, except the first time.
+        Otherwise pauses, except the first time: the caller then repeats the FETCH.
         """
         if uid != self._pending_uid:
             self._pending_uid, self._retries = uid, 0
@@ -332,18 +329,18 @@ class Folder:
     async def _recover_by_date(
         self, session: Session, mark: Mark, first: Mark, mode: PushMode
     ) -> Mark:
-        """Deliver what is new in a folder whose UIDs are no longer valid.
+        """Deliver the new messages of a folder whose UIDs are no longer valid.
 
-        A message is new if its digest is not known and its INTERNALDATE is not before that of the
-        last delivered message.
+        A message is new if its digest is not known and its INTERNALDATE is not before
+        `mark.last_received`.
         """
         self._warn(
             "UIDVALIDITY changed or UIDs went back: finding new messages by date"
         )
         if mark.last_received is None:
             return mark
-        # With the same UIDVALIDITY, a replica may have reported an old state of the folder, and
-        # the same UIDs may appear again.
+        # With the same UIDVALIDITY, the state may be that of an outdated replica, and the
+        # delivered UIDs may appear again.
         is_same = mark.uid_validity == first.uid_validity
         self._dedupe_below = mark.next_uid if is_same else MAX_UID + 1
         received = received_since(session, mark.last_received, self.text)

@@ -36,8 +36,8 @@ from .wait_strategy import NotifyWait, StrategyChooser, WaitStrategy
 
 # A server that ends IDLE earlier than this has a problem.
 MIN_IDLE_SECONDS: Final = 10.0
-# A wait that was cut shorter than this does not show that IDLE announces nothing: an EXISTS may
-# still be in transit when another folder ends the wait.
+# A shorter wait without EXISTS does not show that IDLE is silent: the EXISTS may still be in
+# transit when another folder ends the wait.
 MIN_WAIT_SECONDS: Final = 2.0
 
 
@@ -45,7 +45,7 @@ class Observer(Protocol):
     """Is notified of the progress of a loop."""
 
     def on_watching(self, strategy: WaitStrategy) -> None:
-        """All folders are in sync, and a wait begins."""
+        """All folders are watched: they are in sync, or at least one syncs continuously."""
 
     def on_folders_changed(self) -> None:
         """The state of a folder has changed during a wait."""
@@ -209,7 +209,7 @@ class FolderLoop:
         is_uid_check: bool = False,
         is_growth: bool = False,
     ) -> SyncRequest:
-        """Return the commands for a folder, without FETCH if it is to be synced alone."""
+        """Return the commands for a folder, without FETCH if `sync_alone` will fetch its mail."""
         return self._session.sync_request(
             folder.name,
             folder.mark,
@@ -332,7 +332,7 @@ class FolderLoop:
     async def _wait(self) -> bool:
         """Wait until a cycle is due, delivering the messages that NOTIFY brings.
 
-        Returns False if the server had the time to announce new mail and did not.
+        Returns False if the server had enough time to announce new mail but did not.
         """
         started = self._loop.time()
         deadline = started + self._strategy.seconds

@@ -10,7 +10,7 @@ class NotifyState:
     """Tracks which notifications were requested, by their `NotifyWait.spec`."""
 
     def __init__(self) -> None:
-        """Start with none, as every session does."""
+        """Start without notifications, like every session."""
         self._command: Command | None = None
 
     def mark_expired(self) -> None:
@@ -29,7 +29,7 @@ class NotifyState:
         return self._command is not None and self._command.arguments == spec
 
     def set(self, spec: str) -> list[Command]:
-        """Return the command that puts `spec` into effect, [] if a NOTIFY is in effect."""
+        """Return the command that sets `spec`; [] if it is "" or a NOTIFY is in effect."""
         if not spec or self._command is not None:
             return []
         self._command = NotifyWait.set_command(spec)

@@ -65,7 +65,7 @@ class Resync:
                 all_exist = False
                 continue
             if examined.uid_next is None:
-                # The mark needs the UID of the last message, so the folder is selected again.
+                # The mark needs the UID of the last message: select the folder again to fetch it.
                 without_uid_next.append(folder)
             else:
                 await self._resync_selected(folder)
@@ -76,8 +76,8 @@ class Resync:
     async def renumber(self, folder: Folder) -> int:
         """Replace the mark of a folder whose UIDVALIDITY changed.
 
-        Returns 0, as a sync does that found nothing: a full sync has to follow. Raises ImapError
-        if this happens repeatedly.
+        Returns 0, the number of new messages: the full sync that follows finds them. Raises
+        ImapError if UIDVALIDITY changes repeatedly.
         """
         self._schedule.needs_full_sync = True
         self._renumberings += 1
@@ -87,10 +87,7 @@ class Resync:
         return 0
 
     async def sync_alone(self, folder: Folder, batch: SyncBatch | None) -> int:
-        """Fetch the rest of a batch, or sync by SEARCH if there is none.
-
-        Returns the number of new messages.
-        """
+        """Fetch the rest of a batch, or sync by SEARCH; return the number of new messages."""
         assert folder.mark is not None
         session = self._session
         is_selected = session.folder == folder.name

@@ -38,7 +38,7 @@ class SyncSchedule:
 
     @property
     def is_rate_limited(self) -> bool:
-        """Return whether the last cycles had a reason but found no mail."""
+        """Return whether too many cycles in a row had a reason but found no mail."""
         return self._empty_cycles >= MAX_EMPTY_CYCLES
 
     @property
@@ -65,7 +65,7 @@ class SyncSchedule:
         return has_grown
 
     def end_cycle(self, *, found: int, had_reason: bool) -> None:
-        """Record the number of new messages and whether there was a reason to look."""
+        """Record the number of new messages and whether there was a reason to expect any."""
         self._cycle_ended_at = self._loop.time()
         self._empty_cycles = 0 if found else self._empty_cycles + had_reason
 

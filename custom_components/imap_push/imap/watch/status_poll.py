@@ -66,7 +66,7 @@ class StatusPoller:
 
 
 def process_unsolicited(data: Data, folders: Iterable[Folder]) -> list[Folder]:
-    """Update the folders with the name in an unsolicited STATUS response; return them."""
+    """Update and return the folders that an unsolicited STATUS response names."""
     name, numbers = parse_status(data)
     found = [folder for folder in folders if is_folder(name, folder.name)]
     for folder in found:

@@ -16,7 +16,7 @@
 connecting: waits for the login limiter, then TCP, TLS and LOGIN.
 syncing, watching: `FolderLoop`. watching is IDLE, NOTIFY, or waiting for the next poll.
 lost: an outage is reported after OUTAGE_GRACE_SECONDS, or immediately if the user has to act.
-pause: the backoff, and what the server requested. None if the server was unreachable.
+pause: the backoff and the time that the server requested; skipped if it was unreachable.
 released: this connection was refused or failed repeatedly, and another connection of the
 account, which is watching, gets the folders.
 """
@@ -208,7 +208,7 @@ class ConnectionSupervisor:
         self._owner.publish()
 
     def on_watching(self, strategy: WaitStrategy) -> None:
-        """Report that all folders are watched and in sync."""
+        """Report that all folders are watched."""
         self._cancel_outage()
         self._failures, self.has_watched = 0, True
         self.mode, self.error = strategy.mode, None
@@ -218,7 +218,7 @@ class ConnectionSupervisor:
             self._owner.distribute(self)
 
     def _handle_loss(self, error: ImapError) -> None:
-        """Report the loss of the connection, immediately if the user has to act."""
+        """Report an outage, after a delay unless push is off already or the user has to act."""
         self.error = error
         is_missing = isinstance(error, FolderNotFound)
         if self.mode is PushMode.OFF or is_missing or isinstance(error, LoginRefused):
@@ -234,7 +234,7 @@ class ConnectionSupervisor:
         self._owner.publish()
 
     def _update_folder_states(self, strategy: WaitStrategy | None) -> None:
-        """Set the part of the folders' states that depends on the connection, None if lost."""
+        """Update what depends on the connection in the folder states; None: no connection."""
         for folder in self.folders:
             mode = PushMode.OFF
             if strategy is not None and not folder.state.missing:

@@ -68,7 +68,7 @@ class WaitStrategy:
     covers_unselected: ClassVar[bool] = False
 
     def __init__(self, seconds: float) -> None:
-        """Wait at most so many seconds."""
+        """Wait at most this number of seconds."""
         self.seconds = seconds
 
     @property

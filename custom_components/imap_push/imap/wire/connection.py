@@ -67,7 +67,7 @@ class Connection:
         self._is_serial = False  # the last commands were sent one at a time
         self._write = Write.PLAIN  # the kind of the last write of several commands
         self._sent: tuple[Command, ...] = ()  # its commands, until the next write
-        self._idle: _Idle | None = None  # sent, and not ended by us
+        self._idle: _Idle | None = None  # sent, and not yet ended with DONE
 
     @classmethod
     async def open(
@@ -149,7 +149,7 @@ class Connection:
 
     @property
     def has_unanswered(self) -> bool:
-        """Return True if a command of the last write has no answer, or BAD.
+        """Return True if a command of the last write got no answer, or BAD.
 
         BAD after a refused SELECT or EXAMINE is correct: no folder is selected.
         """
@@ -361,7 +361,7 @@ async def _connect(account: Account, connect: ConnectTcp) -> PushProtocol:
                 else:
                     await connect_plain(protocol, connected)
     except BaseException:
-        # Abort the transport first: if its socket is closed before, the event loop refuses to
+        # Abort the transport first: if its socket is closed earlier, the event loop refuses to
         # watch the next socket that gets the same file descriptor.
         protocol.fail(ConnectionLost("closed by us"))
         connected.close()

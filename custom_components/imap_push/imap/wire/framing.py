@@ -136,7 +136,7 @@ class Framer:
             self._size += end - start
 
     def _take(self, start: int, end: int) -> bytes:
-        """Keep a part unless it is skipped; return it, or its end, which may announce a literal."""
+        """Keep and return a part; of a skipped one, only return the end, for a literal's size."""
         if self._is_cut:
             start = max(start, end - _TAIL)
         with memoryview(self._buffer) as view, view[start:end] as octets:

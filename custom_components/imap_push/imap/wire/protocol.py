@@ -82,7 +82,7 @@ class PushProtocol(IMAP4ClientProtocol):
     ) -> None:
         """Start unconnected; `budget` limits the memory of all connections of the account."""
         super().__init__(loop)
-        # Only the library's own commands use these; they take 4 KB.
+        # Only the library's own commands use these attributes, which take 4 KB.
         del self.idle_queue, self.state_condition, self._idle_event
         budget = budget or ReceiveBudget()
         self._fetched = ReceiveQuota(budget, MAX_OF_CONNECTION, reserved=RESERVED)
@@ -132,7 +132,7 @@ class PushProtocol(IMAP4ClientProtocol):
         except ImapError as error:
             self.fail(error)
         except Exception as error:  # noqa: BLE001
-            # Not its text, which may repeat what the server sent.
+            # Without the text of the error, which may repeat what the server sent.
             name = type(error).__name__
             self.fail(ProtocolError(f"cannot understand the server: {name}"))
         if self.error is not None:

@@ -88,8 +88,8 @@ def temporary_error(text: str, code: str | None = None) -> Unavailable | None:
 
 
 def is_temporary(refusal: CommandRefused) -> bool:
-    """Return True if a refused FETCH will work later: no message is the cause."""
-    # Dovecot answers SERVERBUG when it cannot read a message.
+    """Return True if FETCH was refused for a temporary reason, not because of a message."""
+    # Not temporary here: Dovecot answers SERVERBUG when it cannot read a message.
     code = None if refusal.code == "SERVERBUG" else refusal.code
     return temporary_error(refusal.text, code) is not None
 

@@ -109,7 +109,7 @@ class _Connector:
         self._resolving: asyncio.Future[Any] | None = None
 
     async def attempt(self, seconds: float) -> socket.socket:
-        """Return a connected socket within so many seconds; raise a CannotConnect."""
+        """Return a connected socket within this time; raise a CannotConnect."""
         try:
             async with asyncio.timeout(seconds):
                 connected = await start_connection(

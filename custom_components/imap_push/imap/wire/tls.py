@@ -136,8 +136,8 @@ def _small_buffer_protocol(
 ) -> SmallBufferSSLProtocol | None:
     """Return the TLS protocol for one connection, or None if asyncio.sslproto has changed.
 
-    Then the public functions are used, which need more memory. Nothing has been sent yet. If the
-    arguments are the cause of the error, the public functions raise it again.
+    The caller then uses the public functions of asyncio, which need more memory. Nothing has been
+    sent yet. If the arguments caused the error, these functions raise it again.
     """
     loop = asyncio.get_running_loop()
     try:
@@ -202,7 +202,7 @@ def check_version_and_pin(
 
 @contextlib.contextmanager
 def map_tls_errors() -> Iterator[None]:
-    """Raise our errors for those that `connect_plain`, `connect_tls` and `start_tls` raise."""
+    """Convert the errors of `connect_plain`, `connect_tls` and `start_tls` into ImapErrors."""
     try:
         yield
     except (OSError, ValueError) as error:

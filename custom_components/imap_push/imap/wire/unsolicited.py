@@ -60,7 +60,7 @@ class UnsolicitedQueue:
                 self._exists -= 1
             case "FETCH":
                 pending.changed = True
-                # All others report changed flags only.
+                # FETCH responses without message data only report changed flags.
                 if data.cut or b"BODY[" in data.parts[0]:
                     self._keep(data, pending.mails)
             case "VANISHED":
