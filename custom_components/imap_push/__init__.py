@@ -25,14 +25,14 @@ CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
 
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
-    """Register the actions; they exist even if no account is loaded."""
+    """Register the actions, whether or not an account is loaded."""
     async_filter_recorder(hass)
     async_setup_services(hass)
     return True
 
 
 async def async_setup_entry(hass: HomeAssistant, entry: ImapPushConfigEntry) -> bool:
-    """Set up an account. Does not wait for the server."""
+    """Set up an account without waiting for the server."""
     entry.runtime_data = coordinator = AccountCoordinator(hass, entry)
     entry.async_on_unload(entry.add_update_listener(_async_apply_changes))
     await coordinator.async_load()
@@ -43,19 +43,19 @@ async def async_setup_entry(hass: HomeAssistant, entry: ImapPushConfigEntry) -> 
 
 
 async def _async_apply_changes(hass: HomeAssistant, entry: ImapPushConfigEntry) -> None:
-    """Apply changed folders and searches; reload after any other change."""
+    """Apply changes of folders and searches; reload the entry after any other change."""
     if not entry.runtime_data.async_apply_changes():
         hass.config_entries.async_schedule_reload(entry.entry_id)
 
 
 async def async_unload_entry(hass: HomeAssistant, entry: ImapPushConfigEntry) -> bool:
-    """Unload an account. Watching ends first: without entities, new mail would be missed."""
+    """Unload an account. Stop the watcher first: removed entities would miss new mail."""
     await entry.runtime_data.async_stop()
     return await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
 
 
 async def async_remove_entry(hass: HomeAssistant, entry: ImapPushConfigEntry) -> None:
-    """Delete the issues and the stored marks."""
+    """Delete the repair issues and the stored marks of an account."""
     async_delete_issues(hass, entry)
     await async_remove_marks(hass, entry.entry_id)
 
@@ -63,5 +63,5 @@ async def async_remove_entry(hass: HomeAssistant, entry: ImapPushConfigEntry) ->
 async def async_remove_config_entry_device(
     hass: HomeAssistant, entry: ImapPushConfigEntry, device: DeviceEntry
 ) -> bool:
-    """Return whether the user may remove a device: it is not in use."""
+    """Return whether the user may remove a device: True if its subentry was removed."""
     return not is_in_use(entry, device)

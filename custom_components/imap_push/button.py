@@ -28,5 +28,5 @@ class CheckNowButton(AccountEntity, ButtonEntity):
 
     @override
     async def async_press(self) -> None:
-        """Check for new mail without waiting for the server to announce it."""
+        """Check for new mail now instead of waiting for a push or the next poll."""
         self.coordinator.async_check_now()

@@ -1,7 +1,7 @@
-"""Capability names that diagnostics may contain: those of well-known servers.
+"""IMAP capability names that diagnostics may contain: registered ones and known extensions.
 
-A server could list a username or a password as a capability. Therefore diagnostics contain only
-names of this table. Values that a server chooses, as in `APPENDLIMIT=35651584`, are removed.
+A server could list a username or a password as a capability, so diagnostics omit all other
+names. Values chosen by the server, as in `APPENDLIMIT=35651584`, are removed.
 """
 
 from typing import Final
@@ -43,14 +43,14 @@ _KNOWN: Final = frozenset(
         *(f"AUTH={mechanism}" for mechanism in _MECHANISMS.split()),
     }
 )
-# Names that have a value chosen by the server.
+# Capabilities whose value, after "=", is chosen by the server.
 _WITH_VALUE: Final = frozenset(
     {"APPENDLIMIT", "IMAPSIEVE", "MESSAGELIMIT", "RIGHTS", "SAVELIMIT"}
 )
 
 
 def public_name(capability: str) -> str:
-    """Return the public name of an upper-case capability, or "" if it is unknown."""
+    """Return the name of an upper-case capability for diagnostics, "" if it is unknown."""
     if capability in _KNOWN:
         return capability
     name, _, _ = capability.partition("=")

@@ -35,9 +35,9 @@ _CONFIG_SCHEMA: Final = vol.Schema(
 
 
 class UnreadCondition(Condition):
-    """Test whether the folders of the target together have more than `above` unread mails.
+    """Tests whether the target's folders together have more than `above` unread mails.
 
-    Unknown counts are ignored, for example those of an account that is not connected.
+    Folders with an unknown count, for example while disconnected, are ignored.
     """
 
     @override
@@ -45,7 +45,7 @@ class UnreadCondition(Condition):
     async def async_validate_config(
         cls, hass: HomeAssistant, config: ConfigType
     ) -> ConfigType:
-        """Validate the config; the target does not have to exist now."""
+        """Validate the config. The target may not exist yet."""
         return cast(ConfigType, _CONFIG_SCHEMA(config))
 
     def __init__(self, hass: HomeAssistant, config: ConditionConfig) -> None:
@@ -56,7 +56,7 @@ class UnreadCondition(Condition):
 
     @override
     def _async_check(self, **kwargs: Unpack[ConditionCheckParams]) -> bool:
-        """Count the unread mail, and show the count in the trace."""
+        """Compare the number of unread mails with `above`; add both to the trace."""
         counts = _async_unread_counts(self._hass)
         unread = sum(
             counts[device_id] for device_id in self._target.async_select(counts)
@@ -67,7 +67,7 @@ class UnreadCondition(Condition):
 
 @callback
 def _async_unread_counts(hass: HomeAssistant) -> dict[str, int]:
-    """Return the known counts of unread mail by the device ID of the folder."""
+    """Return the number of unread mails by folder device ID, where it is known."""
     devices = dr.async_get(hass)
     counts = {}
     entries: list[ImapPushConfigEntry] = hass.config_entries.async_loaded_entries(

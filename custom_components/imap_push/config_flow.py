@@ -98,7 +98,7 @@ class ImapPushConfigFlow(SetupSteps, domain=DOMAIN):
 
     @override
     async def async_step_user(self, user_input: UserInput = None) -> ConfigFlowResult:
-        """Ask for the mail address, or first offer the accounts of core IMAP."""
+        """Ask for the mail address; first offer accounts of core IMAP, if there are any."""
         if user_input is not None:
             return await self._submit_address(user_input)
         self._core_accounts = self._find_core_accounts()
@@ -117,9 +117,9 @@ class ImapPushConfigFlow(SetupSteps, domain=DOMAIN):
     async def async_step_take_over(
         self, user_input: UserInput = None
     ) -> ConfigFlowResult:
-        """Ask which account of core IMAP to copy, with its folders.
+        """Ask which account of core IMAP to copy, then copy its folders and login.
 
-        Its password is not sent to the browser.
+        The password is not sent to the browser.
         """
         if user_input is not None:
             core_entries = self._core_accounts[user_input[CONF_ACCOUNT]]
@@ -148,7 +148,7 @@ class ImapPushConfigFlow(SetupSteps, domain=DOMAIN):
 
     @callback
     def _find_core_accounts(self) -> dict[str, list[ConfigEntry]]:
-        """Return the entries of core IMAP that are not set up here yet, by unique ID."""
+        """Return core IMAP entries by our unique ID, without accounts that we already have."""
         known = {entry.unique_id for entry in self._async_current_entries()}
         accounts: dict[str, list[ConfigEntry]] = {}
         for entry in async_core_imap_entries(self.hass):
@@ -168,8 +168,8 @@ class ImapPushConfigFlow(SetupSteps, domain=DOMAIN):
     ) -> ConfigFlowResult:
         """Ask for the password and show why the server refused the login.
 
-        An account that uses OAuth only has to confirm this form before the provider's page is
-        opened: a redirect to that page needs an open browser.
+        With OAuth, the form has no fields: it only ensures that a browser is open, which the
+        redirect to the provider requires.
         """
         entry = self._get_reauth_entry()
         uses_oauth = CONF_PASSWORD not in entry.data
@@ -220,7 +220,7 @@ class ImapPushConfigFlow(SetupSteps, domain=DOMAIN):
         )
 
     def _remember_unencrypted_host(self, entry: ConfigEntry) -> None:
-        """Do not ask again for confirmation that this host is used without encryption."""
+        """If the entry uses no encryption, do not ask the user again to confirm that."""
         if entry.data[CONF_SECURITY] == Security.NONE:
             self._unencrypted_host = entry.data[CONF_HOST]
 
@@ -231,7 +231,7 @@ class ImapPushConfigFlow(SetupSteps, domain=DOMAIN):
         """Create the entry, or update the existing one."""
         if (entry := self.entry_to_update()) is not None:
             return self._update_entry(entry, data)
-        # Otherwise, Home Assistant would replace an entry that was added in the meantime.
+        # Without this, Home Assistant would replace an entry that was added in the meantime.
         self._abort_if_unique_id_configured()
         has_push = announces_mail(
             WatchOptions(), quirks_of(data[CONF_HOST]), capabilities
@@ -256,12 +256,12 @@ class ImapPushConfigFlow(SetupSteps, domain=DOMAIN):
     def _update_entry(
         self, entry: ImapPushConfigEntry, data: dict[str, Any]
     ) -> ConfigFlowResult:
-        """Update the entry and reload it. Keep its token if it is of the same sign-in and newer."""
+        """Update and reload the entry; if the sign-in is the same, keep the entry's newer token."""
         if is_same_sign_in(entry.data, data):
             data = data | {CONF_TOKEN: entry.data[CONF_TOKEN]}
         if data == entry.data:
-            # The update listener is not called without a change, but a refused login is
-            # retried only after a reload.
+            # Without a change the update listener is not called, but only a reload retries
+            # a refused login.
             self.hass.config_entries.async_schedule_reload(entry.entry_id)
         was_named_by_login = entry.title == entry.data[CONF_USERNAME]
         return self.async_update_and_abort(

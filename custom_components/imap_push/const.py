@@ -6,7 +6,7 @@ DOMAIN: Final = "imap_push"
 
 EVENT_NEW_MAIL: Final = "new_mail"
 
-# Data and options of an account
+# Entry data and options of an account
 CONF_ACCESS: Final = "access"
 CONF_ASSISTANT: Final = "assistant"
 CONF_CA: Final = "ca"  # PEM
@@ -23,7 +23,7 @@ CONF_READ_ONLY: Final = "read_only"
 CONF_RECORD_MAIL: Final = "record_mail"
 CONF_SECURITY: Final = "security"
 
-# Data of a folder; the filter is a section of the form
+# Subentry data of a folder
 CONF_FILTER: Final = "filter"
 CONF_FOLDER: Final = "folder"
 CONF_LINKS: Final = "links"
@@ -40,7 +40,7 @@ CONF_RECIPIENT: Final = "recipient"
 CONF_SENDER: Final = "sender"
 CONF_SUBJECT: Final = "subject"
 
-# Data of a search, which also has sender, recipient, subject and has_attachment
+# Subentry data of a search, in addition to sender, recipient, subject and has_attachment
 CONF_FLAGGED: Final = "flagged"
 CONF_FOLDERS: Final = "folders"
 CONF_LARGER_THAN: Final = "larger_than"

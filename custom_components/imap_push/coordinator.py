@@ -1,4 +1,4 @@
-"""Passes state and new mail from an account's watcher to Home Assistant."""
+"""Passes state and new mail of an account from the IMAP engine to Home Assistant."""
 
 import asyncio
 import logging
@@ -35,15 +35,15 @@ _LOGGER = logging.getLogger(__name__)
 
 type ImapPushConfigEntry = ConfigEntry[AccountCoordinator]
 
-# Time for the watcher and the client to log out.
+# Maximum time to wait for the watcher and the client to log out.
 STOP_TIMEOUT_SECONDS: Final = 10
 
 
 class AccountCoordinator(DataUpdateCoordinator[AccountState]):
-    """The watcher's listener: passes state to entities, and mail to bus, triggers, entities.
+    """Runs the watcher of an account; passes its state and mail to entities, bus and triggers.
 
-    `client` handles requests, for example those of actions. `last_error` is the last error that
-    ended or prevented the connection.
+    `client` is for requests, for example those of actions. `last_error` is the last error that
+    ended or prevented a connection.
     """
 
     config_entry: ImapPushConfigEntry
@@ -81,16 +81,16 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
 
     @callback
     def _async_set_started(self, _hass: HomeAssistant) -> None:
-        """Deliver mail from now on: all automations are set up."""
+        """Let mail_arrived() deliver mail: all automations are set up now."""
         self._is_started.set()
 
     @override
     async def _async_update_data(self) -> AccountState:
-        """Return the present state; only the watcher changes it."""
+        """Return the current state: the watcher pushes it, so there is nothing to fetch."""
         return self.data
 
     async def async_load(self) -> None:
-        """Load marks and subentries, and create watcher and searches."""
+        """Load marks and subentries; create the watcher and the saved searches."""
         entry = self.config_entry
         marks = await self.mark_store.async_load(
             subentry.data[CONF_FOLDER]
@@ -112,7 +112,7 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
 
     @callback
     def async_start(self) -> None:
-        """Start watcher and searches; they run until the entry is unloaded."""
+        """Start the watcher and the saved searches. They run until async_stop()."""
         self.subentries.async_start(self._watcher)
         self._async_update_searches(self.data)
         self._tasks = [
@@ -126,7 +126,7 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
         ]
 
     async def _async_watch(self) -> None:
-        """Run the watcher until it is cancelled, or fails because of a bug."""
+        """Run the watcher until it is cancelled or fails because of a bug."""
         try:
             await self._watcher.run()
         except Exception:
@@ -139,7 +139,7 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
             await self.client.close()
 
     async def async_stop(self) -> None:
-        """Stop watcher, client and searches, then write the last marks."""
+        """Stop watcher, client and saved searches, then save the marks."""
         self.subentries.async_stop()
         for task in self._tasks:
             task.cancel()
@@ -148,7 +148,7 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
 
     @callback
     def async_apply_changes(self) -> bool:
-        """Apply changes of the entry; return False if they need a reload."""
+        """Apply changes of the entry without a reload; return False if that is impossible."""
         if not self.subentries.async_apply():
             return False
         self._async_update_searches(self.data)
@@ -160,12 +160,12 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
 
     @callback
     def async_check_now(self) -> None:
-        """Check all folders for new mail without waiting for the server to announce it."""
+        """Check all folders for new mail now instead of waiting for a push or the next poll."""
         self._watcher.check_now()
 
     @callback
     def state_changed(self, state: AccountState) -> None:
-        """Store and log the account's new state, and update issues and entities."""
+        """Store and log a new state of the account; update issues, searches and entities."""
         self.connection_log.record_state(state)
         self._async_log_connection(state)
         self.last_error = state.error or self.last_error
@@ -176,16 +176,15 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
 
     @callback
     def _async_update_searches(self, state: AccountState) -> None:
-        """Pass a state to the searches."""
-        # Without a watched folder, the watcher does not connect.
+        # Without a watched folder, the watcher never connects, but searches still work.
         is_online = state.connected or not self.subentries.folders
         self.searches.update_state(state.folders, is_online=is_online)
 
     @callback
     def _async_log_connection(self, state: AccountState) -> None:
-        """Log one line when the connection is lost and one when it is back.
+        """Log once when the connection is lost and once when it is back.
 
-        Of an error only the class is logged: the server's text may contain the username.
+        Log only the class of an error: its text may contain the username.
         """
         if state.connected and self._is_lost:
             self._is_lost = False
@@ -201,7 +200,7 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
 
     @callback
     def _async_abort_reauth(self) -> None:
-        """Abort reauthentication flows: the present credentials work."""
+        """Abort reauthentication flows: the current credentials work."""
         flows = self.hass.config_entries.flow
         for flow in self.config_entry.async_get_active_flows(
             self.hass, {SOURCE_REAUTH}
@@ -209,9 +208,9 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
             flows.async_abort(flow["flow_id"])
 
     async def mail_arrived(self, arrival: Arrival) -> None:
-        """Deliver a new mail that passes the folder's filter, after the start of Home Assistant.
+        """Wait for the start of Home Assistant, then deliver mail that passes the folder's filter.
 
-        It goes to the event bus, the triggers, the folder's event entity and the searches.
+        Subscribers: event bus, triggers, the folder's event entity, saved searches.
         """
         await self._is_started.wait()
         if (folder := self.subentries.folders.get(arrival.mail.folder)) is None:
@@ -226,7 +225,7 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
         recipients = arrival.mail.recipients
         if not folder.mail_filter.matches(new_mail, recipients):
             return
-        # The shared context lets the logbook attribute what an automation does to the mail.
+        # With a shared context, the logbook shows the mail as the cause of what automations do.
         context = Context()
         self.hass.bus.async_fire(EVENT_NEW_MAIL, new_mail, context=context)
         delivery = Delivery(new_mail, context, recipients)
@@ -237,18 +236,18 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
 
     @callback
     def search_matched(self, search_id: str, mail: NewMail) -> None:
-        """Send a new mail that matches a search to the event entity of the search."""
+        """Send a mail that matches a saved search to the event entity of this search."""
         signal = self.mail_signal(search_id)
         async_dispatcher_send(self.hass, signal, Delivery(mail, Context()))
 
     @callback
     def mark_moved(self, folder: str, mark: Mark) -> None:
-        """Store a folder's mark."""
+        """Store the new mark of a folder."""
         self.mark_store.async_set_mark(folder, mark)
 
     @callback
     def alerted(self, text: str) -> None:
-        """Show an ALERT of the server as a repair issue; its text is not logged."""
+        """Show an ALERT of the server (RFC 3501 7.1) as a repair issue; do not log its text."""
         if text == self._last_alert:
             return
         self._last_alert = text
@@ -265,7 +264,7 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
 
     @callback
     def pipelining_failed(self) -> None:
-        """Never again send several commands in one write to this server."""
+        """Turn pipelining (RFC 3501 5.5) off for this server, permanently."""
         _LOGGER.info(
             "%s: the server accepts only one command at a time",
             name_for_log(self.config_entry),

@@ -1,7 +1,7 @@
-"""Diagnostics that users can publish: they contain no personal data.
+"""Diagnostics without personal data, so that users can publish them.
 
-Every field is listed explicitly, and no field contains text of a user, server or sender:
-folders are numbered, and only the class of an error is included.
+Every field is listed explicitly. No field contains text of the user, the server or a sender:
+folders have numbers instead of names, and errors only a class.
 """
 
 from dataclasses import asdict
@@ -77,7 +77,7 @@ async def async_get_config_entry_diagnostics(
 async def async_get_device_diagnostics(
     hass: HomeAssistant, entry: ImapPushConfigEntry, device: DeviceEntry
 ) -> dict[str, Any]:
-    """Return the diagnostics of the account, and the number of the device's folder."""
+    """Return the diagnostics of the account, and which folder number is this device."""
     subentries = _subentries_by_folder(entry.runtime_data).values()
     return {
         "folder_of_this_device": next(
@@ -94,7 +94,6 @@ async def async_get_device_diagnostics(
 
 
 def _watch_options(coordinator: AccountCoordinator) -> WatchOptions:
-    """Return the options in effect."""
     return watch_options_from_entry(
         coordinator.config_entry, pipelining=coordinator.mark_store.pipelining
     )
@@ -103,9 +102,9 @@ def _watch_options(coordinator: AccountCoordinator) -> WatchOptions:
 def _subentries_by_folder(
     coordinator: AccountCoordinator,
 ) -> dict[str, ConfigSubentry | None]:
-    """Return the subentry of each folder, or None. Diagnostics number folders in this order.
+    """Return subentries by folder name, None if removed. Folders are numbered in this order.
 
-    Folders with a state come first, in the same order as in the history.
+    Folders with a state come first, in the order of `folders` in the connection log.
     """
     subentries = coordinator.config_entry.get_subentries_of_type(SUBENTRY_TYPE_FOLDER)
     return dict.fromkeys(coordinator.data.folders) | {
@@ -116,7 +115,7 @@ def _subentries_by_folder(
 def _describe_folder(
     coordinator: AccountCoordinator, name: str, subentry: ConfigSubentry | None
 ) -> dict[str, Any]:
-    """Return state, options and mark of a folder; of its filter only the field names."""
+    """Return state, options, mark, and the names of the filter fields of a folder."""
     state = coordinator.data.folders.get(name, FolderState())
     mark = coordinator.mark_store.marks.get(name)
     options = subentry.data if subentry is not None else {}
@@ -142,7 +141,6 @@ def _describe_folder(
 
 
 def _describe_statistics(statistics: Statistics) -> dict[str, Any]:
-    """Return the statistics of the watcher; times are in seconds."""
     return {
         "mails": statistics.mails,
         "sessions": statistics.sessions,
@@ -152,7 +150,7 @@ def _describe_statistics(statistics: Statistics) -> dict[str, Any]:
 
 
 def _describe_mail(mail: Mail) -> dict[str, Any]:
-    """Return the fields of a mail without addresses, subject, text and file names."""
+    """Return fields of a mail, but no address, subject, text or file name."""
     return {
         "uid": mail.uid,
         "uid_validity": mail.uid_validity,

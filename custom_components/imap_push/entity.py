@@ -16,12 +16,12 @@ from .const import CONF_FOLDER, CONF_RECORD_MAIL, DEFAULT_RECORD_MAIL
 from .coordinator import AccountCoordinator, ImapPushConfigEntry
 from .imap import FolderState
 
-# Recorded only if the option `record_mail` is on.
+# Attributes that are recorded only if the option `record_mail` is on.
 PRIVATE_ATTRIBUTES: Final = frozenset({"sender", "sender_name", "subject"})
 
 
 def is_mail_recorded(entry: ImapPushConfigEntry) -> bool:
-    """Return whether senders and subjects are recorded."""
+    """Return whether the recorder may store senders and subjects."""
     return bool(entry.options.get(CONF_RECORD_MAIL, DEFAULT_RECORD_MAIL))
 
 
@@ -32,7 +32,7 @@ def async_add_subentry_entities(
     subentry_type: str,
     make_entities: Callable[[ConfigSubentry], Iterable[Entity]],
 ) -> None:
-    """Add the entities of each subentry of a type, now and when one is added later."""
+    """Add the entities of each subentry of a type: existing ones now, new ones later."""
 
     @callback
     def add(subentry: ConfigSubentry) -> None:
@@ -50,9 +50,9 @@ def async_add_subentry_entities(
 
 
 class ImapPushEntity(CoordinatorEntity[AccountCoordinator]):
-    """An entity that writes its state only if the values in it have changed.
+    """An entity that writes its state only if `state_values` has changed.
 
-    Each mail changes the coordinator's data; without this, it would write all entities.
+    Otherwise each mail would write the states of all entities of the account.
     """
 
     _attr_has_entity_name = True
@@ -60,12 +60,12 @@ class ImapPushEntity(CoordinatorEntity[AccountCoordinator]):
 
     @property
     def state_values(self) -> object:
-        """Return the values that the state depends on, None if on none of the coordinator."""
+        """Return the coordinator data that the state depends on, None if there is none."""
         return None
 
     @override
     async def async_added_to_hass(self) -> None:
-        """Store the first values."""
+        """Store the initial values."""
         await super().async_added_to_hass()
         self._last_values = self.state_values
 
@@ -79,7 +79,7 @@ class ImapPushEntity(CoordinatorEntity[AccountCoordinator]):
 
 
 class AccountEntity(ImapPushEntity):
-    """An entity of an account; it is available without a connection, too."""
+    """An entity of an account. It stays available without a connection."""
 
     def __init__(
         self, coordinator: AccountCoordinator, description: EntityDescription

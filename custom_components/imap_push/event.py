@@ -27,7 +27,7 @@ EVENT_MATCHING_MAIL: Final = "matching_mail"
 
 @dataclass(frozen=True, kw_only=True)
 class MailEventDescription(EventEntityDescription):
-    """Describes the event entity of a type of subentry."""
+    """Describes an event entity that has one event type."""
 
     event_type: str
 
@@ -45,8 +45,8 @@ MATCHING_MAIL = MailEventDescription(
     event_types=[EVENT_MATCHING_MAIL],
 )
 
-# Never recorded: lists and text can exceed the recorder's limit of 16 KB for all attributes;
-# the others are the same for each mail, or of no use in the history.
+# Never recorded: lists and text can exceed the recorder's limit of 16 KB for all attributes,
+# and the others are of no use in the history.
 BULKY_ATTRIBUTES: Final = frozenset(
     {
         "account",
@@ -66,8 +66,8 @@ BULKY_ATTRIBUTES: Final = frozenset(
     }
 )
 
-# Shown if the option `access` gives users no access: no content from the sender, and nothing
-# that identifies a mail to an action.
+# The only attributes if the option `access` is "none": no text from the sender, and nothing
+# with which an action could find the mail.
 PUBLIC_ATTRIBUTES: Final = frozenset(
     {"account", "bulk", "catch_up", "device_id", "folder", "push", "received"}
 )
@@ -97,9 +97,9 @@ async def async_setup_entry(
 
 
 class RecordedMailEvent(SubentryEntity, EventEntity):
-    """An event for each new mail of a folder, or each that matches a search.
+    """An event for each new mail of a folder, or for each that matches a saved search.
 
-    The attributes are the fields of the bus event that all users may see.
+    The attributes are those fields of `NewMail` that all users may see.
     """
 
     entity_description: MailEventDescription
@@ -109,9 +109,9 @@ class RecordedMailEvent(SubentryEntity, EventEntity):
     @property
     @override
     def available(self) -> bool:
-        """Return True: triggers ignore a change from unavailable to an event.
+        """Return True, also without a connection.
 
-        They would miss the first mail after a lost connection.
+        State triggers ignore a change from unavailable, so they would miss the next mail.
         """
         return True
 
@@ -129,7 +129,7 @@ class RecordedMailEvent(SubentryEntity, EventEntity):
 
     @override
     async def async_get_last_event_data(self) -> EventExtraStoredData | None:
-        """Return the last event without fields that users may no longer see."""
+        """Return the restored event without fields that users may no longer see."""
         if (data := await super().async_get_last_event_data()) is None:
             return None
         attributes = self._visible_fields(data.last_event_attributes or {})
@@ -143,7 +143,7 @@ class RecordedMailEvent(SubentryEntity, EventEntity):
 
     @callback
     def _async_handle_mail(self, delivery: Delivery) -> None:
-        """Write a mail as the state."""
+        """Trigger the event for a mail."""
         self.async_set_context(delivery.context)
         fields = self._visible_fields(delivery.mail)
         self._trigger_event(self.entity_description.event_type, fields)
@@ -151,6 +151,6 @@ class RecordedMailEvent(SubentryEntity, EventEntity):
 
 
 class MailEvent(RecordedMailEvent):
-    """The same, but only the time of the event is recorded."""
+    """A RecordedMailEvent without recorded attributes: only the time is recorded."""
 
     _unrecorded_attributes = frozenset({MATCH_ALL})

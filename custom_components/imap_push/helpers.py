@@ -1,4 +1,4 @@
-"""Convert config entry data to the types of the engine."""
+"""Convert config entry data and options to the types of the IMAP engine."""
 
 from collections.abc import Callable, Mapping
 import dataclasses
@@ -47,7 +47,7 @@ def unique_id_from_entry_data(data: Mapping[str, Any]) -> str:
 
 
 def extract_certificates(text: str) -> str:
-    """Return only the certificates of a PEM text (RFC 7468 5), without any key.
+    """Return the certificates of a PEM text (RFC 7468 5) without other parts, such as a key.
 
     Raises ValueError if there is none.
     """
@@ -61,11 +61,9 @@ def extract_certificates(text: str) -> str:
 def ssl_context_for_ca(pem: str) -> ssl.SSLContext:
     """Return a context that trusts only these CA certificates.
 
-    Not ssl.create_default_context(): Home Assistant reports it as a blocking call, but does
-    not report load_verify_locations() with only `cadata`, which reads no file. In addition,
-    it sets VERIFY_X509_STRICT, which rejects many self-made CA certificates.
-
-    Raises ValueError if a certificate cannot be parsed.
+    Raises ValueError if a certificate cannot be parsed. Not ssl.create_default_context():
+    Home Assistant reports this function as blocking, and it sets VERIFY_X509_STRICT,
+    which rejects many self-made CA certificates. Loading from `cadata` reads no file.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -78,9 +76,9 @@ def ssl_context_for_ca(pem: str) -> ssl.SSLContext:
 
 
 def name_for_log(entry: ConfigEntry) -> str:
-    """Return the host and the last characters of the entry ID.
+    """Return the host and the end of the entry ID, to identify an account in the log.
 
-    The title is not used: it can contain the username.
+    Not the title, which can contain the username.
     """
     return f"{entry.data[CONF_HOST]} ({entry.entry_id[-6:]})"
 
@@ -88,8 +86,8 @@ def name_for_log(entry: ConfigEntry) -> str:
 def account_from_entry_data(
     data: Mapping[str, Any], token: TokenSource | None = None
 ) -> Account:
-    """Return the account; `token` is used if there is no password."""
-    # The contexts of Home Assistant are cached, so this does not block.
+    """Return the account for entry data. `token` provides access tokens if OAuth is used."""
+    # Does not block: Home Assistant caches its contexts.
     if not data[CONF_VERIFY_SSL]:
         ssl_context = client_context_no_verify()
     elif CONF_CA in data:
@@ -109,7 +107,7 @@ def account_from_entry_data(
 
 
 def criteria_from_config(config: Mapping[str, Any]) -> Criteria:
-    """Return the criteria of a search; empty values are not set, `larger_than` is in kB."""
+    """Return search criteria. Empty values are ignored; `larger_than` in `config` is in kB."""
     criteria = {
         key: config[key] for key in CRITERIA if config.get(key) not in (None, "")
     }
@@ -121,7 +119,7 @@ def criteria_from_config(config: Mapping[str, Any]) -> Criteria:
 
 
 def watch_options_from_entry(entry: ConfigEntry, *, pipelining: bool) -> WatchOptions:
-    """Return the watch options; log an invalid option and use its default."""
+    """Return the watch options. For an invalid value, log it and use the default."""
     options: dict[str, Any] = {"pipeline": pipelining}
     for option, read in _OPTION_READERS.items():
         if option not in entry.options:
@@ -139,14 +137,12 @@ def watch_options_from_entry(entry: ConfigEntry, *, pipelining: bool) -> WatchOp
 
 
 def _read_bool(value: Any) -> bool:
-    """Return a boolean. Raises TypeError for any other type."""
     if not isinstance(value, bool):
         raise TypeError
     return value
 
 
 def _read_poll_interval(value: Any) -> float:
-    """Return the poll interval in seconds. Raises ValueError if it is out of range."""
     if not MIN_POLL_INTERVAL <= (seconds := float(value)) <= MAX_POLL_INTERVAL:
         raise ValueError
     return seconds

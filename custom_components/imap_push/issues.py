@@ -1,7 +1,7 @@
 """Repair issues: problems that only the user can fix.
 
-The issue ID contains the ID of the account's entry. The issue data is the input of the fix
-flow: IDs and placeholders.
+The issue ID contains the config entry ID. The issue data is the input of the fix flow in
+repairs.py: IDs and placeholders.
 """
 
 from typing import Final
@@ -38,7 +38,7 @@ ISSUE_NOTHING_WATCHED: Final = "nothing_watched"
 ISSUE_OAUTH_NEEDED: Final = "oauth_needed"
 ISSUE_TOO_MUCH_MAIL: Final = "too_much_mail"
 
-# Deleted when the account is connected.
+# At most one of these exists; all are deleted when the account is connected.
 _CONNECTION_ISSUES: Final = (ISSUE_APP_PASSWORD, ISSUE_CERTIFICATE, ISSUE_OAUTH_NEEDED)
 _NOT_FIXABLE: Final = (ISSUE_ALERT, ISSUE_OAUTH_NEEDED, ISSUE_TOO_MUCH_MAIL)
 _WARNINGS: Final = (
@@ -51,9 +51,9 @@ _WARNINGS: Final = (
 
 @callback
 def async_watch_configuration(hass: HomeAssistant, entry: ConfigEntry) -> None:
-    """Create and delete issues about the configuration while the account is loaded.
+    """Keep issues about the configuration up to date while the account is loaded.
 
-    A reload keeps the issues, because the user may have ignored them. Disabling the entry
+    A reload keeps all issues, because the user may have ignored them. Disabling the entry
     deletes them.
     """
 
@@ -80,10 +80,10 @@ def async_watch_configuration(hass: HomeAssistant, entry: ConfigEntry) -> None:
 def async_update_issues(
     hass: HomeAssistant, entry: ConfigEntry, state: AccountState
 ) -> None:
-    """Create and delete issues according to the state of an account.
+    """Create and delete the issues that depend on the state of an account.
 
-    Delete an issue only if its problem is known to be solved: the user may have ignored the
-    issue, and a new one would not be ignored.
+    Delete an issue only if its problem is known to be solved: if the user ignored the issue,
+    a new one would appear again.
     """
     for subentry in entry.get_subentries_of_type(SUBENTRY_TYPE_FOLDER):
         folder = state.folders.get(subentry.data[CONF_FOLDER])
@@ -108,7 +108,7 @@ def async_update_issues(
 def async_create_alert_issue(
     hass: HomeAssistant, entry: ConfigEntry, text: str
 ) -> None:
-    """Create an issue for an ALERT of the server (RFC 3501 7.1); it replaces an older one."""
+    """Create an issue for an ALERT (RFC 3501 7.1), or replace the text of an older one."""
     _create(hass, entry, ISSUE_ALERT, text=escape_markdown(text))
 
 
@@ -130,7 +130,6 @@ def core_imap_duplicates(hass: HomeAssistant, entry: ConfigEntry) -> list[Config
 
 
 def _update_configuration_issues(hass: HomeAssistant, entry: ConfigEntry) -> None:
-    """Create and delete the issues about the configuration."""
     if entry.get_subentries_of_type(SUBENTRY_TYPE_FOLDER):
         _delete(hass, entry, ISSUE_NOTHING_WATCHED)
     else:
@@ -154,7 +153,7 @@ def _update_connection_issue(
     """Create or delete the issue about a connection problem that the user can fix."""
     issue = None if state.connected else _issue_for(state.error, entry.data[CONF_HOST])
     if not (state.connected or issue or isinstance(state.error, LoginRefused)):
-        return  # An outage does not solve the earlier problem.
+        return  # Other errors, such as an outage, do not solve the earlier problem.
     key, placeholders = issue or (None, {})
     for other in _CONNECTION_ISSUES:
         if other != key:
@@ -164,7 +163,7 @@ def _update_connection_issue(
 
 
 def _issue_for(error: ImapError | None, host: str) -> tuple[str, dict[str, str]] | None:
-    """Return translation key and placeholders of the issue for an error, or None."""
+    """Return translation key and placeholders of the issue; None if there is none."""
     match error:
         case AppPasswordNeeded():
             provider = provider_of_host(host)
@@ -188,7 +187,7 @@ def _create(
     subentry_id: str | None = None,
     **placeholders: str,
 ) -> None:
-    """Create or update an issue; an update keeps whether the user ignored it."""
+    """Create or update an issue. An ignored issue stays ignored."""
     placeholders["account"] = entry.title
     ir.async_create_issue(
         hass,

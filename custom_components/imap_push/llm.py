@@ -1,4 +1,4 @@
-"""Tools of assistants (LLMs) that read mail, for accounts with the option `assistant`."""
+"""Tools with which assistants (LLMs) read mail of accounts with the option `assistant`."""
 
 from collections.abc import Callable
 from secrets import token_hex
@@ -39,7 +39,7 @@ from .mail.errors import translated_errors
 from .mail.service_schemas import LINE
 from .permissions import Access, async_requester_of_tool
 
-# Limits of a response: mails of an account, and characters of a mail's text.
+# Limits of a result: mails per account, and characters of text per mail.
 _MAX_MAILS: Final = 10
 _MAX_TEXT: Final = 500
 
@@ -62,7 +62,7 @@ _READ_ONLY: Final = ToolAnnotations(
 def async_get_tools(
     hass: HomeAssistant, llm_context: LLMContext, api_id: str
 ) -> LLMTools | None:
-    """Return the tools if they are enabled for any account."""
+    """Return the tools for the Assist API if any account has them enabled."""
     if api_id != LLM_API_ASSIST or not _entries(hass):
         return None
     return LLMTools(tools=[SearchMailTool(), UnreadSummaryTool()], prompt=_PROMPT)
@@ -90,7 +90,7 @@ class _MailTool(Tool):
         """Return the result, or an error, for each account."""
         criteria = self.parameters(tool_input.tool_args)
         requester = await async_requester_of_tool(hass, llm_context.context)
-        # Random for each call, so that no mail can contain the marker.
+        # Random for each tool call, so that no mail can contain the marker.
         marker = f"untrusted-{token_hex(8)}"
 
         def mark(text: str) -> str:
@@ -115,12 +115,12 @@ class _MailTool(Tool):
         criteria: dict[str, Any],
         mark: Callable[[str], str],
     ) -> JsonObjectType:
-        """Return the result for an account, with `mark` applied to each untrusted text."""
+        """Return the result for an account. Apply `mark` to each untrusted text."""
         raise NotImplementedError
 
 
 class SearchMailTool(_MailTool):
-    """Searches mail, and returns the beginning of each text."""
+    """Searches mail; returns the newest matches with the beginning of their text."""
 
     name = f"{DOMAIN}__search_mail"
     title = "Search mail"
@@ -166,7 +166,7 @@ class SearchMailTool(_MailTool):
 
 
 class UnreadSummaryTool(_MailTool):
-    """Counts the unread mail of the watched folders; returns the newest unread of the inbox."""
+    """Counts unread mail by watched folder; returns the newest unread mails of INBOX."""
 
     name = f"{DOMAIN}__unread_summary"
     title = "Unread mail"
@@ -183,7 +183,7 @@ class UnreadSummaryTool(_MailTool):
         criteria: dict[str, Any],
         mark: Callable[[str], str],
     ) -> JsonObjectType:
-        """Return the unread counts of the watched folders, and the newest unread mails."""
+        """Return the unread counts by watched folder, and the newest unread mails of INBOX."""
         unread: JsonObjectType = {
             name: folder.unread
             for name, folder in entry.runtime_data.data.folders.items()
@@ -198,7 +198,7 @@ async def _async_search(
     criteria: Criteria,
     mark: Callable[[str], str],
 ) -> JsonObjectType:
-    """Return how many mails match, and the newest of these."""
+    """Return the number of matching mails, and the newest of them."""
     client = entry.runtime_data.client
     found = await client.search(folder, criteria, limit=_MAX_MAILS)
     mails: list[Any] = []
@@ -214,7 +214,6 @@ async def _async_search(
 
 
 def _mail_data(content: MessageContent, mark: Callable[[str], str]) -> JsonObjectType:
-    """Return the fields of a mail for the assistant."""
     mail = content.mail
     return {
         "sender": mark(mail.sender),

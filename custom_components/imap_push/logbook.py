@@ -30,10 +30,10 @@ def async_describe_events(
 
     @callback
     def async_describe_new_mail(event: Event[NewMail]) -> dict[str, str]:
-        """Return the entry of a mail, with the folder's event entity if there is one.
+        """Return the logbook entry of a mail, linked to the folder's event entity.
 
-        All users can read it, so sender and subject need the account's option `access`. Any
-        field may be missing: events can be fired manually.
+        All users can read the logbook, so the account's option `access` decides whether it
+        shows sender and subject. Fields may be missing: events can be fired manually.
         """
         mail = event.data
         device_id = str(mail.get("device_id"))
@@ -54,7 +54,7 @@ def async_describe_events(
 
 
 def _message(mail: Mapping[str, Any]) -> str:
-    """Return the text after the name of the folder."""
+    """Return the text that follows the name of the folder."""
     message = "received mail"
     if sender := mail.get("sender_name") or mail.get("sender"):
         message += f" from {sender}"

@@ -1,4 +1,4 @@
-"""Finds the requester of media: Home Assistant does not pass it to media sources."""
+"""Finds out who requests media: Home Assistant does not tell media sources."""
 
 from homeassistant.components.http import KEY_HASS_USER
 from homeassistant.components.media_player.const import DATA_COMPONENT as MEDIA_PLAYERS
@@ -12,13 +12,14 @@ from .permissions import AUTOMATION, Requester, async_requester_of_action
 async def async_requester_of_media(
     hass: HomeAssistant, player: str | None
 ) -> Requester:
-    """Return the requester that browses media, or plays it on a media player.
+    """Return who browses media, or plays media on the entity `player`.
 
-    For a media player, the context of the action decides. Otherwise the current WebSocket
-    connection or HTTP request does; a webhook is a request without a user.
+    With a player, the context of the player's last action decides. Otherwise the user of the
+    current WebSocket connection or HTTP request decides (no user for a webhook).
 
-    Some integrations play media for a user without passing the user's context. The new context
-    then has no parent, but that of an automation which a user triggers has one.
+    Some integrations play media for a user with a new context, which has neither user nor
+    parent. Then a restricted user of the connection decides, not the context. The context of an
+    automation that a user triggers has a parent.
     """
     context = _context_of_player(hass, player)
     sender = _sender()
@@ -31,7 +32,7 @@ async def async_requester_of_media(
 
 
 def _sender() -> Requester:
-    """Return the requester of the current connection or request, or AUTOMATION without one."""
+    """Return the user of the current connection or request; AUTOMATION if there is none."""
     if (connection := current_connection.get()) is not None:
         return Requester(user=connection.user)
     if (request := current_request.get()) is not None:
@@ -40,10 +41,10 @@ def _sender() -> Requester:
 
 
 def _context_of_player(hass: HomeAssistant, entity_id: str | None) -> Context | None:
-    """Return the present context of a media player, None if it has none."""
+    """Return the current context of a media player, None if it has none."""
     component = hass.data.get(MEDIA_PLAYERS)
     if component is None or entity_id is None:
         return None
     player = component.get_entity(entity_id)
-    # There is no public way to read the context that async_set_context has set.
+    # Home Assistant has no public way to read what async_set_context() has set.
     return None if player is None else player._context  # noqa: SLF001

@@ -1,4 +1,4 @@
-"""Media source of attachments, with the levels account, folder, mail, attachment."""
+"""Media source for attachments, with the levels account, folder, mail and attachment."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterator
@@ -52,12 +52,12 @@ from .mail.service_schemas import LINE, PART, number
 from .media_requester import async_requester_of_media
 from .permissions import AUTOMATION, Access, Requester
 
-# Query parameter of a URL: proves that the media source made it for an automation.
+# Query parameter: an HMAC that proves that the URL was created for an automation.
 _GRANT: Final = "grant"
-# Newest mails of a folder that are listed.
+# Only this many mails of a folder are listed, the newest ones.
 _MAX_MAILS: Final = 50
 _CONTENT_TYPE: Final = re.compile(r"[a-z]+/[a-z0-9][a-z0-9.+-]{0,100}")
-# Types that a browser shows without running scripts; an SVG can contain scripts.
+# Types that a browser shows without running scripts. Not SVG: it can contain scripts.
 _SHOWN: Final = re.compile(r"(image|audio|video)/(?!svg)[a-z0-9.-]+")
 _MEDIA_CLASSES: Final = {
     "audio": MediaClass.MUSIC,
@@ -83,7 +83,7 @@ async def async_get_media_source(hass: HomeAssistant) -> MediaSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Location:
-    """An account, or a folder, mail or attachment in it; fields of lower levels are empty."""
+    """An account, folder, mail or attachment. Fields of the levels below are empty."""
 
     entry: ImapPushConfigEntry
     folder: str = ""
@@ -93,7 +93,7 @@ class _Location:
 
     @classmethod
     def parse(cls, hass: HomeAssistant, identifier: str) -> Self:
-        """Parse an identifier; raise HomeAssistantError if it is invalid or not an account's."""
+        """Parse an identifier. Raises HomeAssistantError if its format or account is invalid."""
         entry_id, *names = identifier.split("/")
         entry = async_get_config_entry(hass, DOMAIN, entry_id)
         try:
@@ -116,20 +116,19 @@ class _Location:
 
     @property
     def client(self) -> Client:
-        """Return the client of the account."""
         return self.entry.runtime_data.client
 
     async def attachment(self) -> Attachment:
-        """Return the description of the part; raise ImapError if it does not exist."""
+        """Return the description of the attachment. Raises ImapError if it does not exist."""
         return await self.client.attachment(
             self.folder, self.uid_validity, self.uid, self.part
         )
 
 
 def _encode(folder: str) -> str:
-    """Encode a folder's name, which may contain any character, as a segment of a path.
+    """Encode a folder name, which may contain any character, as a path segment (base64url).
 
-    The padding is removed: Home Assistant's request filter rejects it as an attack.
+    The padding is removed: Home Assistant's security filter would reject the request.
     """
     return urlsafe_b64encode(folder.encode()).decode().rstrip("=")
 
@@ -141,7 +140,7 @@ def _decode(folder: str) -> str:
 def _parse(
     folder: str = "", uid_validity: str = "", uid: str = "", part: str = ""
 ) -> dict[str, Any]:
-    """Parse the segments after the account; return the fields of a location."""
+    """Parse the segments after the account; return the other fields of _Location."""
     fields: dict[str, Any] = {}
     if folder:
         fields["folder"] = LINE(_decode(folder))
@@ -154,7 +153,7 @@ def _parse(
 
 @contextmanager
 def _errors_as(kind: type[HomeAssistantError]) -> Iterator[None]:
-    """Convert each HomeAssistantError to the class that media sources must raise."""
+    """Convert each HomeAssistantError to `kind`, with the same message."""
     try:
         yield
     except HomeAssistantError as err:
@@ -166,7 +165,7 @@ def _errors_as(kind: type[HomeAssistantError]) -> Iterator[None]:
 
 
 class AttachmentSource(MediaSource):
-    """Lists attachments, and resolves them to URLs of the view below."""
+    """Lists attachments, and resolves them to URLs of AttachmentView."""
 
     name = "Mail attachments"
 
@@ -186,7 +185,7 @@ class AttachmentSource(MediaSource):
             with translated_errors(location.entry.title):
                 attachment = await location.attachment()
         if requester.is_automation:
-            # Home Assistant would sign it for the user whose action started the automation.
+            # Home Assistant would sign the URL for the user who started the automation, if any.
             url = self._view.url_for_automation(location.identifier())
         else:
             url = f"{AttachmentView.path}/{location.identifier()}"
@@ -194,7 +193,7 @@ class AttachmentSource(MediaSource):
 
     @override
     async def async_browse_media(self, item: MediaSourceItem) -> BrowseMediaSource:
-        """Return the accounts, or the content of an account, folder or mail."""
+        """Return the list of accounts, or the content of an account, folder or mail."""
         requester = await async_requester_of_media(self.hass, None)
         if not item.identifier:
             return _directory(None, self.name, self._accounts(requester))
@@ -213,7 +212,7 @@ class AttachmentSource(MediaSource):
 
 
 async def _browse(location: _Location) -> BrowseMediaSource:
-    """Return a location with its children."""
+    """Return the media item of a location with its children."""
     if location.uid:
         mails = await location.client.mails(
             location.folder, location.uid_validity, [location.uid]
@@ -234,7 +233,7 @@ async def _browse(location: _Location) -> BrowseMediaSource:
 
 
 async def _mails(location: _Location) -> list[BrowseMediaSource]:
-    """Return the newest mails of a folder that have attachments."""
+    """Return media items for the newest mails of a folder that have attachments."""
     found = await location.client.search(
         location.folder, Criteria(has_attachment=True), limit=_MAX_MAILS
     )
@@ -266,7 +265,6 @@ def _directory(
 
 
 def _file(mail: _Location, attachment: Attachment) -> BrowseMediaSource:
-    """Return the media item of an attachment."""
     content_type = _content_type(attachment)
     return BrowseMediaSource(
         domain=DOMAIN,
@@ -280,13 +278,12 @@ def _file(mail: _Location, attachment: Attachment) -> BrowseMediaSource:
 
 
 def _title(mail: Mail) -> str:
-    """Return the title of a mail: sender and subject, or its UID."""
     names = filter(None, (mail.sender_name or mail.sender, mail.subject))
     return " · ".join(names) or str(mail.uid)
 
 
 def _content_type(attachment: Attachment) -> str:
-    """Return the declared content type if it is valid, otherwise a generic one."""
+    """Return the declared content type, or a generic one if it is invalid."""
     content_type = attachment.content_type
     if _CONTENT_TYPE.fullmatch(content_type):
         return content_type
@@ -301,12 +298,12 @@ class AttachmentView(HomeAssistantView):
     name = f"api:{DOMAIN}:attachment"
 
     def __init__(self, hass: HomeAssistant) -> None:
-        """Create the view with a secret for grants."""
+        """Create the view with a random key for grants."""
         self.hass = hass
         self._secret = token_bytes()
 
     def url_for_automation(self, identifier: str) -> str:
-        """Return a signed URL: anyone with the URL can open the attachment."""
+        """Return a signed URL with which anyone can open the attachment for a limited time."""
         return async_sign_path(
             self.hass,
             f"{self.path}/{identifier}?{_GRANT}={self._grant(identifier)}",
@@ -318,10 +315,10 @@ class AttachmentView(HomeAssistantView):
         return hmac.digest(self._secret, identifier.encode(), "sha256").hex()
 
     def _requester(self, request: web.Request, location: _Location) -> Requester:
-        """Return the requester of an HTTP request.
+        """Return the user of an HTTP request, or AUTOMATION if the URL has a valid grant.
 
-        The signature of a system user does not prove that the URL was made for an automation:
-        Home Assistant uses it also if a user plays media by a webhook (companion app).
+        The signature of a system user is not enough: Home Assistant also signs with it if a
+        user plays media by a webhook (companion app).
         """
         user: User = request[KEY_HASS_USER]
         grant = self._grant(location.identifier())
@@ -358,14 +355,14 @@ class AttachmentView(HomeAssistantView):
             async for piece in pieces:
                 await response.write(piece)
         except ImapError:
-            # Do not end the response normally: the client would assume that it is complete.
+            # Abort: after a normal end, the HTTP client would assume that the file is complete.
             if request.transport is not None:
                 request.transport.abort()
         return response
 
 
 def _headers(attachment: Attachment) -> dict[str, str]:
-    """Return response headers; a browser shows harmless types and downloads all others."""
+    """Return response headers that let a browser show harmless types and download others."""
     content_type = _content_type(attachment)
     kind = "inline" if _SHOWN.fullmatch(content_type) else "attachment"
     filename = quote(safe_filename(attachment.filename, content_type), safe="")

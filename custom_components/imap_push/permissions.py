@@ -9,8 +9,8 @@
 | trigger, bus event | yes | no | yes | - |
 | fields of mail in entities and in the activity log | option | option | option | option |
 
-"Option" is the account's option `access`: none, read, or read and change. The tools also need
-the option `assistant`, and `read_only` refuses all changes.
+"Option": the account's option `access` (none, read, or read and change) decides. The tools also
+need the option `assistant`, and the option `read_only` refuses all changes.
 
 The context of an automation has no user, even if a user triggers the automation. A script that
 a user starts has the permissions of that user. All users see the same entities and the same
@@ -30,7 +30,7 @@ from .const import CONF_ACCESS, DOMAIN
 
 
 class Access(StrEnum):
-    """Access of users without administrator rights to the mail of an account."""
+    """What users without administrator rights may do with the mail of an account."""
 
     NONE = "none"
     READ = "read"
@@ -38,7 +38,7 @@ class Access(StrEnum):
 
 
 def access_of(entry: ConfigEntry) -> Access:
-    """Return the option of an account; NONE if it is not set or has an unknown value."""
+    """Return the option `access` of an account; NONE if it is missing or invalid."""
     try:
         return Access(entry.options.get(CONF_ACCESS, Access.NONE))
     except ValueError:
@@ -46,20 +46,20 @@ def access_of(entry: ConfigEntry) -> Access:
 
 
 def is_mail_shown(entry: ConfigEntry) -> bool:
-    """Return whether all users may see the fields of mail."""
+    """Return whether entities and the logbook, which all users see, show fields of mail."""
     return access_of(entry) is not Access.NONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requester:
-    """The source of a request for mail: a user, None if unknown, or an automation."""
+    """Who requests mail: an automation, or a user (None if unknown)."""
 
     user: User | None = None
     is_automation: bool = False
 
     @property
     def is_trusted(self) -> bool:
-        """Return whether no option restricts the requester."""
+        """Return whether the option `access` does not restrict the requester."""
         return self.is_automation or (self.user is not None and self.user.is_admin)
 
     def has_access(self, needed: Access, entry: ConfigEntry) -> bool:
@@ -67,9 +67,9 @@ class Requester:
         return self.is_trusted or access_of(entry) in {needed, Access.CHANGE}
 
     def check_access(self, needed: Access, entry: ConfigEntry) -> None:
-        """Raise ServiceValidationError unless `has_access` returns True.
+        """Raise ServiceValidationError if the requester does not have the `needed` access.
 
-        The error does not contain the account's name, because Home Assistant logs it.
+        Home Assistant logs the error, so it does not contain the account's name.
         """
         if self.has_access(needed, entry):
             return
@@ -93,7 +93,7 @@ AUTOMATION: Final = Requester(is_automation=True)
 
 
 async def async_requester_of_action(hass: HomeAssistant, context: Context) -> Requester:
-    """Return the requester of an action; a context without a user is an automation."""
+    """Return who calls an action: AUTOMATION if the context has no user."""
     if context.user_id is None:
         return AUTOMATION
     return Requester(user=await hass.auth.async_get_user(context.user_id))
@@ -102,7 +102,7 @@ async def async_requester_of_action(hass: HomeAssistant, context: Context) -> Re
 async def async_requester_of_tool(
     hass: HomeAssistant, context: Context | None
 ) -> Requester:
-    """Return the requester of a tool; the context of a voice satellite has no user."""
+    """Return who uses a tool. The user is None for a voice satellite."""
     if context is None or context.user_id is None:
         return Requester()
     return Requester(user=await hass.auth.async_get_user(context.user_id))

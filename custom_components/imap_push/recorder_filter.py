@@ -1,4 +1,4 @@
-"""Excludes the bus event `new_mail` from the recorder unless an account has it recorded."""
+"""Excludes the bus event `new_mail` from the recorder unless an account has `record_mail` on."""
 
 import logging
 
@@ -15,11 +15,11 @@ _LOGGER = logging.getLogger(__name__)
 
 @callback
 def async_filter_recorder(hass: HomeAssistant) -> None:
-    """Exclude `new_mail` from the recorder while the option is off for every account.
+    """Exclude `new_mail` from the recorder while `record_mail` is off for every account.
 
-    Home Assistant has no public way to exclude one event, so this adds it to the recorder's set
-    from `recorder: exclude: event_types:`. If the user has excluded it there, it stays
-    excluded. Does nothing without a recorder.
+    Home Assistant has no public way to exclude an event, so this changes the recorder's set of
+    `recorder: exclude: event_types:`. An event that the user has excluded there stays excluded.
+    Does nothing without a recorder.
     """
     if (recorder := hass.data.get(DATA_INSTANCE)) is None:
         return

@@ -46,10 +46,10 @@ APP_PASSWORD_SCHEMA = vol.Schema({vol.Required(CONF_PASSWORD): PASSWORD_SELECTOR
 
 
 class AccountRepairFlow(RepairsFlow):
-    """Base of the fix flows: they concern one account."""
+    """Base class of the fix flows, each for an issue of one account."""
 
     def __init__(self, data: Mapping[str, Any]) -> None:
-        """Store the data of the issue; its strings are the placeholders."""
+        """Store the issue data; its string values are the placeholders."""
         self.issue_data = data
         self.placeholders: dict[str, str] = {
             key: value for key, value in data.items() if isinstance(value, str)
@@ -57,7 +57,7 @@ class AccountRepairFlow(RepairsFlow):
 
     @property
     def entry(self) -> ConfigEntry:
-        """Return the entry of the account; abort the flow if it was removed."""
+        """Return the config entry. Aborts the flow if the entry was removed."""
         entry = self.hass.config_entries.async_get_entry(self.issue_data["entry_id"])
         if entry is None:
             raise AbortFlow("account_removed")
@@ -68,7 +68,7 @@ class AccountRepairFlow(RepairsFlow):
         """Update and reload the entry, and finish the flow."""
         entry = self.entry
         if not self.hass.config_entries.async_update_entry(entry, data=data):
-            # The update listener is not called without a change.
+            # Without a change, the update listener is not called.
             self.hass.config_entries.async_schedule_reload(entry.entry_id)
         return self.async_create_entry(data={})
 
@@ -88,7 +88,7 @@ class AccountRepairFlow(RepairsFlow):
         schema: vol.Schema | None = None,
         error: str | None = None,
     ) -> RepairsFlowResult:
-        """Show a form; without a schema the user only confirms."""
+        """Show a form; without a schema, it has only a button."""
         return self.async_show_form(
             step_id=step_id,
             data_schema=schema or vol.Schema({}),
@@ -98,7 +98,7 @@ class AccountRepairFlow(RepairsFlow):
 
     @callback
     def ignore(self) -> RepairsFlowResult:
-        """Ignore the issue."""
+        """Mark the issue as ignored, and finish the flow."""
         ir.async_get(self.hass).async_ignore(self.handler, self.issue_id, True)
         return self.async_abort(
             reason="issue_ignored", description_placeholders=self.placeholders
@@ -139,7 +139,7 @@ _CERTIFICATE_OPTIONS: Final = {
 
 
 class CertificateFlow(AccountRepairFlow):
-    """Shows the problem with the certificate; there is a step per CertificateProblem."""
+    """Explains a certificate problem. Each CertificateProblem has its own menu step."""
 
     _fingerprint: str
 
@@ -168,7 +168,7 @@ class CertificateFlow(AccountRepairFlow):
         return self.update_entry(self.entry.data)
 
     async def async_step_trust(self, user_input: UserInput = None) -> RepairsFlowResult:
-        """Show the current certificate; after confirmation trust only this one."""
+        """Show the server's certificate; after confirmation, trust only this one."""
         if user_input is not None:
             trust = {CONF_FINGERPRINT: self._fingerprint, CONF_VERIFY_SSL: True}
             return self.update_entry(self.entry.data | trust)
@@ -184,7 +184,7 @@ class CertificateFlow(AccountRepairFlow):
     async def async_step_do_not_verify(
         self, user_input: UserInput = None
     ) -> RepairsFlowResult:
-        """Explain the risk; after confirmation turn verification off."""
+        """Explain the risk; after confirmation, turn verification off."""
         if user_input is None:
             return self.show_form("do_not_verify")
         return self.update_entry(self.entry.data | {CONF_VERIFY_SSL: False})
@@ -194,13 +194,13 @@ class FolderMissingFlow(AccountRepairFlow):
     """Offers to remove a folder that no longer exists."""
 
     async def async_step_init(self, _user_input: UserInput = None) -> RepairsFlowResult:
-        """Offer to remove the folder, or to wait for it."""
+        """Offer to remove the folder, or to keep it until it exists again."""
         return self.show_menu("init", "remove", "wait")
 
     async def async_step_remove(
         self, _user_input: UserInput = None
     ) -> RepairsFlowResult:
-        """Remove the folder from the entry."""
+        """Remove the folder's subentry."""
         subentry_id = self.issue_data["subentry_id"]
         if subentry_id in self.entry.subentries:
             self.hass.config_entries.async_remove_subentry(self.entry, subentry_id)
@@ -231,12 +231,12 @@ class CoreImapTooFlow(AccountRepairFlow):
     async def async_step_keep_both(
         self, _user_input: UserInput = None
     ) -> RepairsFlowResult:
-        """Keep both and ignore the issue."""
+        """Keep the entries of both integrations, and ignore the issue."""
         return self.ignore()
 
 
 class NothingWatchedFlow(AccountRepairFlow):
-    """Offers to watch INBOX again."""
+    """Offers to watch INBOX for an account without watched folders."""
 
     async def async_step_init(self, _user_input: UserInput = None) -> RepairsFlowResult:
         """Start with the form."""

@@ -48,7 +48,7 @@ class FolderSensorDescription(SensorEntityDescription):
 
 
 def _total_unread(state: AccountState) -> int | None:
-    """Return the sum of the known counts of unread mail, None if none is known."""
+    """Return the sum of all known unread counts, None if none is known."""
     counts = [
         folder.unread
         for folder in state.folders.values()
@@ -58,12 +58,12 @@ def _total_unread(state: AccountState) -> int | None:
 
 
 def _last_error(coordinator: AccountCoordinator) -> str | None:
-    """Return the key of the last connection error."""
+    """Return the sensor state for the last connection error."""
     return error_key(error) if (error := coordinator.last_error) else None
 
 
 def _last_mail(state: FolderState) -> datetime | None:
-    """Return INTERNALDATE of the newest mail, or the time of its Date header field."""
+    """Return INTERNALDATE of the newest mail, or its Date header field if unknown."""
     if (mail := state.last_mail) is None:
         return None
     return mail.received or mail.date
@@ -172,7 +172,7 @@ class AccountSensor(AccountEntity, SensorEntity):
     @property
     @override
     def native_value(self) -> str | int | None:
-        """Return the value for the account's state."""
+        """Return the value from the account's state."""
         return self.entity_description.value_fn(self.coordinator)
 
     @property
@@ -183,14 +183,14 @@ class AccountSensor(AccountEntity, SensorEntity):
 
 
 class RecordedFolderSensor(FolderEntity, SensorEntity):
-    """A sensor of a folder."""
+    """A sensor of a folder; attributes with sender and subject are recorded."""
 
     entity_description: FolderSensorDescription
 
     @property
     @override
     def native_value(self) -> int | datetime | None:
-        """Return the value for the folder's state."""
+        """Return the value from the folder's state."""
         return self.entity_description.value_fn(self.folder_state)
 
     @property
@@ -203,7 +203,7 @@ class RecordedFolderSensor(FolderEntity, SensorEntity):
 
 
 class FolderSensor(RecordedFolderSensor):
-    """The same, but sender and subject are not recorded."""
+    """A RecordedFolderSensor that does not record attributes with sender and subject."""
 
     _unrecorded_attributes = PRIVATE_ATTRIBUTES
 
@@ -214,13 +214,13 @@ class MatchesSensor(SubentryEntity, SensorEntity):
     @property
     @override
     def available(self) -> bool:
-        """Return whether all folders of the search are counted."""
+        """Return whether the count of every folder of the search is known."""
         return self.native_value is not None
 
     @property
     @override
     def native_value(self) -> int | None:
-        """Return how many mails match, None if that is unknown."""
+        """Return the number of matching mails, None if it is unknown."""
         return self.coordinator.searches.count(self.subentry_id)
 
     @property

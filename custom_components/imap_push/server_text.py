@@ -11,19 +11,19 @@ NOTHING: Final = "—"  # shown for a missing value
 # Syntax of Markdown as the frontend renders it (marked with GFM).
 _MARKDOWN_SYNTAX: Final = re.compile(r"[\\`*_~\[\]<>#|!]|&(?=#?\w+;)|^[-+=]")
 _LIST_NUMBER: Final = re.compile(r"^(\d+)(?=[.)])")
-# URLs and addresses become links without any syntax; a backslash does not always prevent it.
+# Bare URLs and addresses become links, and a backslash does not always prevent this.
 _AUTOLINK: Final = re.compile(r"(?<=:)(?=//)|(?<=www)(?=\.)|(?=@)", re.IGNORECASE)
 _WORD_JOINER: Final = "\N{WORD JOINER}"
 
 
 def single_line(text: str, limit: int = MAX_TEXT) -> str:
-    """Return at most `limit` visible characters of a server text, in one line."""
-    # `one_line` removes invisible characters; the first limit bounds its work.
+    """Return the first `limit` visible characters of a server text, in one line."""
+    # one_line() removes invisible characters. The first slice limits the time that it takes.
     return one_line(text[: 4 * limit])[:limit].rstrip()
 
 
 def escape_markdown(text: str) -> str:
-    """Return Markdown that shows at most MAX_TEXT characters of a server text literally."""
+    """Return Markdown that shows the first MAX_TEXT characters of a server text literally."""
     text = _AUTOLINK.sub(_WORD_JOINER, single_line(text))
     text = _MARKDOWN_SYNTAX.sub(r"\\\g<0>", text)
     return _LIST_NUMBER.sub(r"\1\\", text)

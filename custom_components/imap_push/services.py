@@ -114,7 +114,7 @@ def async_setup_services(hass: HomeAssistant) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Mails:
-    """The mails that an action is for."""
+    """The mails that an action reads or changes."""
 
     entry: ImapPushConfigEntry
     folder: str
@@ -123,17 +123,16 @@ class _Mails:
 
     @property
     def client(self) -> Client:
-        """Return the client of the account."""
         return self.entry.runtime_data.client
 
     @property
     def uid(self) -> int:
-        """Return the UID of an action that takes only one mail."""
+        """Return the UID, for actions whose schema allows only one mail."""
         return self.uids[0]
 
 
 async def _async_entry(call: ServiceCall, needed: Access) -> ImapPushConfigEntry:
-    """Return the account; raise ServiceValidationError if the caller has no access."""
+    """Return the account. Raises ServiceValidationError without the `needed` access."""
     entry: ImapPushConfigEntry = async_get_config_entry(
         call.hass, DOMAIN, call.data[ATTR_ENTRY_ID]
     )
@@ -208,7 +207,7 @@ async def _async_save_attachment(call: ServiceCall) -> ServiceResponse:
 
 
 async def _async_directory(call: ServiceCall) -> Path:
-    """Return the directory in which to save attachments; raise ServiceValidationError."""
+    """Return the directory for attachments. Raises ServiceValidationError if not allowed."""
     try:
         return await call.hass.async_add_executor_job(
             resolve_directory, call.hass, call.data.get(ATTR_DIRECTORY)
@@ -226,7 +225,7 @@ def _directory_not_allowed(directory: str) -> ServiceValidationError:
 
 
 async def _async_attachments(call: ServiceCall, mails: _Mails) -> list[Attachment]:
-    """Return the attachments with the requested parts, by default all, and types."""
+    """Return the attachments that have the requested part numbers and content types."""
     location = mails.folder, mails.uid_validity
     if parts := call.data.get(ATTR_PART):
         attachments = [
@@ -253,7 +252,7 @@ async def _async_save_one(
     attachment: Attachment,
     saved_names: Container[str],
 ) -> JsonObjectType:
-    """Save an attachment; return the fields of the file. Keep the files in `saved_names`."""
+    """Save an attachment; return the fields of the file. Never overwrite `saved_names`."""
     name = inert_filename(attachment.filename, attachment.content_type)
     try:
         saved = await async_save(
@@ -351,9 +350,9 @@ async def _async_delete(call: ServiceCall) -> ServiceResponse:
 async def _async_write(
     call: ServiceCall, request: Callable[[_Mails], Awaitable[StoreResult]]
 ) -> ServiceResponse:
-    """Change mails; return the UIDs of those changed and those missing.
+    """Run a request that changes mails; return the UIDs of changed and of missing mails.
 
-    Raises HomeAssistantError if some are missing and the caller requests no response.
+    Raises HomeAssistantError if mails are missing and the caller requests no response.
     """
     mails = await _async_mails(call, Access.CHANGE)
     if mails.entry.options.get(CONF_READ_ONLY, DEFAULT_READ_ONLY):

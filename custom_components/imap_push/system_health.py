@@ -1,4 +1,4 @@
-"""System information: number of accounts and folders, and push modes."""
+"""System information: numbers of accounts and folders, and push modes."""
 
 from collections import Counter
 from typing import Any
@@ -17,7 +17,6 @@ def async_register(hass: HomeAssistant, register: SystemHealthRegistration) -> N
 
 
 async def _async_describe(hass: HomeAssistant) -> dict[str, Any]:
-    """Return the numbers of accounts and folders, and of folders by push mode."""
     entries: list[ImapPushConfigEntry] = hass.config_entries.async_loaded_entries(
         DOMAIN
     )

@@ -29,10 +29,10 @@ _CONFIG_SCHEMA: Final = vol.Schema(
 
 
 class NewMailTrigger(Trigger):
-    """Trigger on each new mail in the target that matches the filter.
+    """Triggers on each new mail of the target's folders that matches the filter.
 
-    It subscribes to the mail of all accounts, so it works before an account is loaded and
-    after one is reloaded.
+    The trigger subscribes to the mail of all accounts, so accounts can be loaded and reloaded
+    later.
     """
 
     @override
@@ -40,7 +40,7 @@ class NewMailTrigger(Trigger):
     async def async_validate_config(
         cls, hass: HomeAssistant, config: ConfigType
     ) -> ConfigType:
-        """Validate the config; the target does not have to exist now."""
+        """Validate the config. The target may not exist yet."""
         return cast(ConfigType, _CONFIG_SCHEMA(config))
 
     def __init__(self, hass: HomeAssistant, config: TriggerConfig) -> None:
@@ -59,7 +59,7 @@ class NewMailTrigger(Trigger):
 
         @callback
         def async_mail_arrived(delivery: Delivery) -> None:
-            """Run the action if filter and target match; the filter is the cheaper check."""
+            """Run the action if filter and target match. Test the filter first: it is cheaper."""
             mail = delivery.mail
             if not self._filter.matches(mail, delivery.recipients):
                 return

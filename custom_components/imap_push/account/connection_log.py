@@ -1,4 +1,4 @@
-"""A log of an account's connection for diagnostics, of bounded size."""
+"""A log of an account's connection, of limited size, for diagnostics."""
 
 from collections import Counter, deque
 from dataclasses import dataclass, field, replace
@@ -14,7 +14,7 @@ MAX_CHANGES: Final = 50
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """A new state of an account, and its time; `folders` are in the order of the state."""
+    """A state of an account from the time `at` on; `folders` has the order of AccountState."""
 
     at: datetime
     connected: bool
@@ -25,17 +25,17 @@ class Change:
 
 @dataclass(slots=True)
 class ConnectionLog:
-    """The last changes of an account's state, and counters since it was loaded."""
+    """The last changes of an account's state, and counters since the account was loaded."""
 
     changes: deque[Change] = field(default_factory=lambda: deque(maxlen=MAX_CHANGES))
     connects: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     mails: Counter[str] = field(default_factory=Counter)
-    # Seconds from INTERNALDATE, which has whole seconds, to the delivery of the mail.
+    # Seconds from INTERNALDATE (whole seconds) to the delivery of the mail.
     latencies: Durations = field(default_factory=Durations)
 
     def record_state(self, state: AccountState) -> None:
-        """Record a state unless it equals the last one in all recorded fields."""
+        """Record a state if a recorded field has changed."""
         change = Change(
             at=dt_util.utcnow(),
             connected=state.connected,
@@ -53,7 +53,7 @@ class ConnectionLog:
             self.reasons[change.error] += 1
 
     def record_mail(self, arrival: Arrival) -> None:
-        """Count a mail, and record its latency unless it came with the catch-up."""
+        """Count a mail. Record its latency, unless it arrived while the account was not watched."""
         if arrival.catch_up:
             self.mails["catch_up"] += 1
             return
@@ -82,7 +82,7 @@ class ConnectionLog:
 
 
 def _describe_folder(state: FolderState) -> str:
-    """Return the push mode of a folder and whether push is silent, or that it is missing."""
+    """Return "missing", or the push mode ("off" if unavailable) and whether push is silent."""
     if state.missing:
         return "missing"
     mode = state.push_mode.value if state.available else "off"

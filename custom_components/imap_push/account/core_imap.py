@@ -1,4 +1,4 @@
-"""Reads the config entries of Home Assistant's own integration "IMAP"."""
+"""Reads config entries of "core IMAP": Home Assistant's own IMAP integration."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -23,7 +23,7 @@ CORE_IMAP_SERVER: Final = "server"
 
 @callback
 def async_core_imap_entries(hass: HomeAssistant) -> list[ConfigEntry]:
-    """Return the entries of IMAP: each is one folder of an account, with a search."""
+    """Return the entries of core IMAP. Each is for one folder, not for one account."""
     return [
         entry
         for entry in hass.config_entries.async_entries(CORE_IMAP_DOMAIN)
@@ -32,7 +32,7 @@ def async_core_imap_entries(hass: HomeAssistant) -> list[ConfigEntry]:
 
 
 def entry_data_from_core_imap(core_entry: ConfigEntry) -> dict[str, Any]:
-    """Convert entry data of IMAP to ours. IMAP uses implicit TLS on every port."""
+    """Convert entry data of core IMAP to ours. Core IMAP uses implicit TLS on every port."""
     data: Mapping[str, Any] = core_entry.data
     return {
         CONF_USERNAME: data[CONF_USERNAME],
@@ -45,7 +45,7 @@ def entry_data_from_core_imap(core_entry: ConfigEntry) -> dict[str, Any]:
 
 
 def folder_from_core_imap(core_entry: ConfigEntry) -> str:
-    """Return the decoded name of the folder; IMAP stores it as sent to the server."""
+    """Return the folder's decoded name: core IMAP stores it quoted and in modified UTF-7."""
     name = str(core_entry.data.get(CONF_FOLDER) or DEFAULT_FOLDER)
     if len(name) > 1 and name[0] == name[-1] == '"':
         name = name[1:-1].replace('\\"', '"').replace("\\\\", "\\")
@@ -54,7 +54,7 @@ def folder_from_core_imap(core_entry: ConfigEntry) -> str:
 
 
 def same_account(entry: ConfigEntry, core_entry: ConfigEntry) -> bool:
-    """Return whether our entry and one of IMAP have the same username and host."""
+    """Return whether our entry and one of core IMAP have the same username and host."""
     return entry.unique_id == unique_id_from_entry_data(
         entry_data_from_core_imap(core_entry)
     )

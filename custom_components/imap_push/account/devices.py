@@ -1,4 +1,4 @@
-"""Service devices: one for the account, and one for each folder and search, linked to it."""
+"""Service devices: one for each account, folder and saved search, linked by `via_device`."""
 
 from typing import Final
 
@@ -21,13 +21,13 @@ def account_identifier(entry: ConfigEntry) -> tuple[str, str]:
 
 
 def subentry_identifier(entry: ConfigEntry, subentry_id: str) -> tuple[str, str]:
-    """Return the identifier of a folder's or a search's device."""
+    """Return the identifier of the device of a folder or a saved search."""
     return (DOMAIN, f"{entry.entry_id}_{subentry_id}")
 
 
 @callback
 def async_register_account(hass: HomeAssistant, entry: ConfigEntry) -> str:
-    """Register the device of an account, or rename it; return its id."""
+    """Register or rename the device of an account; return the device ID."""
     device = dr.async_get(hass).async_get_or_create(
         config_entry_id=entry.entry_id,
         entry_type=DeviceEntryType.SERVICE,
@@ -42,7 +42,7 @@ def async_register_account(hass: HomeAssistant, entry: ConfigEntry) -> str:
 def async_register_subentry(
     hass: HomeAssistant, entry: ConfigEntry, subentry: ConfigSubentry
 ) -> str:
-    """Register the device of a folder or a search, or rename it; return its id."""
+    """Register or rename the device of a folder or a saved search; return the device ID."""
     device = dr.async_get(hass).async_get_or_create(
         config_entry_id=entry.entry_id,
         config_subentry_id=subentry.subentry_id,
@@ -56,6 +56,6 @@ def async_register_subentry(
 
 
 def is_in_use(entry: ConfigEntry, device: DeviceEntry) -> bool:
-    """Return whether a device belongs to the account or to one of its present subentries."""
+    """Return whether a device belongs to the account or to an existing subentry."""
     in_use = {subentry_identifier(entry, key) for key in entry.subentries}
     return not device.identifiers.isdisjoint({account_identifier(entry), *in_use})

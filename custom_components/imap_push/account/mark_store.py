@@ -1,4 +1,4 @@
-"""Stores the marks of an account's folders on disk."""
+"""Stores on disk which mail of each folder was delivered: the marks (see `imap.Mark`)."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -16,10 +16,10 @@ _LOGGER = logging.getLogger(__name__)
 
 STORAGE_VERSION: Final = 1
 
-# After a power cut, mail that was delivered within this time is delivered again.
+# Mail that was delivered less than this time before a power failure is delivered again.
 SAVE_DELAY_SECONDS: Final = 0.5
 
-# Errors that a damaged file can cause.
+# Exceptions that a damaged file can cause.
 _DAMAGE: Final = (
     AttributeError,
     HomeAssistantError,
@@ -31,9 +31,9 @@ _DAMAGE: Final = (
 
 
 class _StoredMarks(TypedDict):
-    """Content of the file: the marks by folder, and the username that they belong to.
+    """Content of the file: marks by folder name, and the username of the account.
 
-    `pipelining` is false if the server fails when several commands come in one write.
+    `pipelining` is false if the server fails on pipelined commands (RFC 3501 5.5).
     """
 
     username: str
@@ -42,7 +42,7 @@ class _StoredMarks(TypedDict):
 
 
 class _StoredMark(TypedDict):
-    """A folder's mark in the file; see `imap.Mark`."""
+    """The mark of a folder in the file; the fields are those of `imap.Mark`."""
 
     uid_validity: int
     next_uid: int
@@ -51,7 +51,6 @@ class _StoredMark(TypedDict):
 
 
 def _mark_to_dict(mark: Mark) -> _StoredMark:
-    """Convert a mark for JSON."""
     received = mark.last_received
     return {
         "uid_validity": mark.uid_validity,
@@ -62,9 +61,9 @@ def _mark_to_dict(mark: Mark) -> _StoredMark:
 
 
 def _mark_from_dict(stored: _StoredMark) -> Mark:
-    """Convert a stored mark; files of version 0.1 have no `remembered`.
+    """Convert a stored mark, which has no `remembered` if version 0.1 wrote it.
 
-    Raises ValueError or TypeError if it is invalid: numbers have 32 bits (RFC 3501 2.3.1.1).
+    Raises one of _DAMAGE if the mark is invalid. UIDs have 32 bits (RFC 3501 2.3.1.1).
     """
     uid_validity, next_uid = int(stored["uid_validity"]), int(stored["next_uid"])
     if not (0 <= uid_validity < 2**32 and 0 < next_uid <= 2**32):
@@ -84,20 +83,19 @@ def _mark_from_dict(stored: _StoredMark) -> Mark:
 
 
 def _store(hass: HomeAssistant, entry_id: str) -> Store[_StoredMarks]:
-    """Return the store of a config entry's marks."""
     return Store(hass, STORAGE_VERSION, f"{DOMAIN}.{entry_id}", private=True)
 
 
 async def async_remove_marks(hass: HomeAssistant, entry_id: str) -> None:
-    """Remove the marks of a config entry from disk."""
+    """Delete the file with the marks of a config entry."""
     await _store(hass, entry_id).async_remove()
 
 
 class MarkStore:
-    """Stores the marks of one account; a change is on disk within a second."""
+    """Stores the marks of one account, each change within a second."""
 
     def __init__(self, hass: HomeAssistant, entry_id: str, username: str) -> None:
-        """Prepare the store; marks of another username are ignored."""
+        """Prepare the store. Stored marks of another username will be ignored."""
         self._store = _store(hass, entry_id)
         self._username = username
         self._marks: dict[str, Mark] = {}
@@ -110,10 +108,10 @@ class MarkStore:
         return dict(self._marks)
 
     async def async_load(self, folders: Iterable[str]) -> dict[str, Mark | None]:
-        """Return the mark of each of these folders, or None; drop all other marks.
+        """Load the marks of these folders, None if there is none; drop all other marks.
 
-        A folder that is no longer watched loses its mark: if it is added again, mail that
-        arrived in between is not new.
+        So if an unwatched folder is added again later, mail that arrived in between is not
+        delivered as new.
         """
         stored = await self._async_load_all()
         found = {folder: stored.get(folder) for folder in folders}
@@ -121,11 +119,11 @@ class MarkStore:
         return found
 
     async def _async_load_all(self) -> dict[str, Mark]:
-        """Return all valid marks on disk."""
+        """Return all valid marks on disk; log the invalid ones."""
         try:
             stored = await self._store.async_load()
-            # Another username has other mailboxes, and on some servers all mailboxes have
-            # the same UIDVALIDITY.
+            # Another username has other mailboxes, and UIDVALIDITY does not always show it:
+            # on some servers it is the same for all mailboxes.
             if stored is None or stored["username"] != self._username:
                 return {}
             self.pipelining = stored.get("pipelining", True) is not False
@@ -158,31 +156,31 @@ class MarkStore:
 
     @callback
     def async_drop_mark(self, folder: str) -> None:
-        """Drop the mark of a folder that is no longer watched; see `async_load`."""
+        """Drop the mark of a folder that is no longer watched, for the reason in async_load()."""
         if self._marks.pop(folder, None) is not None:
             self._async_schedule_save()
 
     @callback
     def async_disable_pipelining(self) -> None:
-        """Store that the server fails when several commands come in one write."""
+        """Store that the server fails on pipelined commands."""
         self.pipelining = False
         self._async_schedule_save()
 
     @callback
     def _async_schedule_save(self) -> None:
-        """Write after a delay, unless that is scheduled already."""
+        """Save the marks after a delay, unless a save is scheduled already."""
         # async_delay_save restarts the delay: frequent calls would postpone the save forever.
         if not self._is_save_scheduled:
             self._is_save_scheduled = True
             self._store.async_delay_save(self._data_to_save, SAVE_DELAY_SECONDS)
 
     async def async_save(self) -> None:
-        """Write the marks now."""
+        """Save the marks now."""
         await self._store.async_save(self._data_to_save())
 
     @callback
     def _data_to_save(self) -> _StoredMarks:
-        """Return the content of the file at the time of writing."""
+        """Return the content of the file; called when the file is written."""
         self._is_save_scheduled = False
         return {
             "username": self._username,

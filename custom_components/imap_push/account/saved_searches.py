@@ -1,4 +1,4 @@
-"""Saved searches: count the mails that match, and find the new mails that match."""
+"""Saved searches: count the mails that match, and report new mails that match."""
 
 import asyncio
 from collections import deque
@@ -29,19 +29,19 @@ from ..mail.filter import attached_files
 
 _LOGGER = logging.getLogger(__name__)
 
-# Time between two counts of a folder, so that many new mails do not cause as many counts.
+# Minimum time between two counts of a folder: many new mails must not cause as many counts.
 MIN_COUNT_INTERVAL_SECONDS: Final = 0.5
-# Delay of the count after a change: servers announce a mail before we have fetched it.
+# Delay of a count after a change, so that one request also checks the mail being fetched.
 CHANGE_DELAY_SECONDS: Final = 0.1
-# Delay before a failed count is repeated, doubled after each failure up to the maximum.
+# Delay before a failed count is repeated; doubled after each failure, up to the maximum.
 RETRY_SECONDS: Final = 5.0
 MAX_RETRY_SECONDS: Final = 300.0
-# After this many refused logins in a row, counting stops until the entry is reloaded or an
-# outage of the watcher ends: servers lock accounts after too many failed logins.
+# After this many refused logins in a row, counting stops until the entry is reloaded or the
+# watcher reconnects: servers lock accounts after too many failed logins.
 MAX_LOGIN_REFUSALS: Final = 3
-# Time between two counts of a watched folder if the result may change without a change there.
+# Time between two counts of an unchanged watched folder for a time-dependent search.
 TIME_DEPENDENT_COUNT_SECONDS: Final = 3600.0
-# New mails of a folder that wait for the next request; above this the oldest are dropped.
+# New mails of a folder that wait for the next request; the oldest ones above this are dropped.
 MAX_PENDING_MAILS: Final = 1000
 # New mails in one request.
 MAX_MAILS_PER_REQUEST: Final = 500
@@ -57,20 +57,20 @@ class SavedSearch:
 
     @property
     def new_mail_criteria(self) -> Criteria:
-        """Return the criteria to search new mail by, without attachments.
+        """Return the criteria for new mail: all except `has_attachment`.
 
-        A server's search for attachments only checks Content-Type. The structure of a new
-        mail is known, so `matches_attachments` checks that.
+        A server can only search the Content-Type for attachments. For a new mail the body
+        structure is known, so matches_attachments() tests it instead.
         """
         return replace(self.criteria, has_attachment=None)
 
     @property
     def is_time_dependent(self) -> bool:
-        """Return whether the result may change although the folder does not."""
+        """Return whether the count may change while the folder does not."""
         return self.criteria.newer_than is not None or self.criteria.raw is not None
 
     def matches_attachments(self, mail: NewMail) -> bool:
-        """Return whether a mail meets the criterion on attachments, if there is one."""
+        """Return whether a mail meets the criterion `has_attachment`."""
         return self.criteria.has_attachment in {None, bool(attached_files(mail))}
 
 
@@ -85,11 +85,11 @@ def search_from_subentry(subentry: ConfigSubentry) -> SavedSearch:
 
 @dataclass(slots=True, kw_only=True)
 class _Folder:
-    """A folder that is searched. All times are those of the event loop's clock.
+    """A folder with at least one search. Times are from loop.time().
 
-    `due`: time of the next count. `not_before`: earliest time of the next count.
-    `retry_delay`: seconds to wait after the next failure. `changes`: see `imap.FolderState`.
-    `counts`: by ID of the search. `pending`: new mail that is not in a request yet.
+    `due`: time of the next count, never before `not_before`. `retry_delay`: seconds to wait
+    after the next failure. `changes`: last value of FolderState.changes. `counts`: by search ID.
+    `pending`: new mail that no request has checked yet.
     """
 
     due: float = 0.0
@@ -102,35 +102,35 @@ class _Folder:
     )
 
     def request_count(self, not_before: float = 0.0) -> None:
-        """Request a count as early as possible, but not before this time."""
+        """Request a count as early as possible, but not before the time `not_before`."""
         self.due = min(self.due, max(self.not_before, not_before))
 
     def set_counted(self, now: float, interval: float) -> None:
-        """Schedule the next count: after the interval, or earlier if one was requested."""
+        """After a count, schedule the next one: after `interval`, or earlier if requested."""
         self.retry_delay = RETRY_SECONDS
         self.not_before = now + MIN_COUNT_INTERVAL_SECONDS
         self.due = max(min(self.due, now + interval), self.not_before)
 
     def set_failed(self, now: float, min_delay: float) -> None:
-        """Clear the counts, and schedule a retry after at least `min_delay` seconds."""
+        """After a failure, clear the counts and retry after at least `min_delay` seconds."""
         self.counts.clear()
         self.not_before = self.due = now + max(self.retry_delay, min_delay)
         self.retry_delay = min(2 * self.retry_delay, MAX_RETRY_SECONDS)
 
     def reset(self) -> None:
-        """Clear the counts, and request a count without delay."""
+        """Clear the counts, and request a count now, even while a retry is delayed."""
         self.counts.clear()
         self.retry_delay, self.not_before, self.due = RETRY_SECONDS, 0.0, 0.0
 
     def add_mail(self, mail: NewMail) -> None:
-        """Add a pending mail; drop those whose UIDs are of another UIDVALIDITY."""
+        """Add a pending mail; first drop all others if UIDVALIDITY has changed."""
         if self.pending and self.pending[-1]["uid_validity"] != mail["uid_validity"]:
             self.pending.clear()
         self.pending.append(mail)
         self.request_count()
 
     def remove_mails(self, mails: Iterable[NewMail]) -> None:
-        """Remove mails that were in a request; request a count for the remaining ones."""
+        """Remove mails that a request has checked; request a count for the remaining ones."""
         done = {id(mail) for mail in mails}
         left = [mail for mail in self.pending if id(mail) not in done]
         self.pending.clear()
@@ -143,10 +143,10 @@ class SearchListener(Protocol):
     """Receives the results of the searches of an account."""
 
     def async_update_listeners(self) -> None:
-        """Update the entities: counts have changed, or became unknown after a failure."""
+        """Update the entities: counts have changed or become unknown."""
 
     def search_matched(self, search_id: str, mail: NewMail) -> None:
-        """Handle a new mail that matches a search; called oldest first."""
+        """Handle a new mail that matches a search. Called with the oldest mail first."""
 
     def login_refused(self) -> None:
         """Request new credentials from the user."""
@@ -155,8 +155,8 @@ class SearchListener(Protocol):
 class SavedSearches:
     """Keeps the counts of an account's searches up to date, one folder after another.
 
-    One request covers all searches of a folder, and only one request runs at a time; a change
-    during a request makes the folder due again.
+    One request counts all searches of a folder. If the folder changes during the request, it
+    is counted again.
     """
 
     def __init__(
@@ -167,7 +167,7 @@ class SavedSearches:
         watched: Container[str],
         listener: SearchListener,
     ) -> None:
-        """Count with a client; folders not in `watched` every `poll_interval` seconds."""
+        """Prepare to count; folders not in `watched` are counted every `poll_interval` seconds."""
         self._client = client
         self._poll_interval = poll_interval
         self._watched = watched
@@ -200,14 +200,13 @@ class SavedSearches:
             folder.counts.pop(search_id, None)
 
     def _drop_folders(self) -> None:
-        """Drop the folders without a search."""
         needed = {name for search in self._searches.values() for name in search.folders}
         self._folders = {
             name: folder for name, folder in self._folders.items() if name in needed
         }
 
     def count(self, search_id: str) -> int | None:
-        """Return how many mails match, None if that is unknown for any folder."""
+        """Return the number of matching mails, None if it is unknown for any folder."""
         search = self._searches.get(search_id)
         if search is None or not self._is_online:
             return None
@@ -216,7 +215,7 @@ class SavedSearches:
         return sum(known) if len(known) == len(counts) else None
 
     def add_mail(self, mail: NewMail) -> None:
-        """Check as soon as possible which searches a new mail matches."""
+        """Schedule a check of which searches match a new mail."""
         if folder := self._folders.get(mail["folder"]):
             folder.add_mail(mail)
             self._wake.set()
@@ -224,7 +223,7 @@ class SavedSearches:
     def update_state(
         self, folders: Mapping[str, FolderState], *, is_online: bool
     ) -> None:
-        """Request a count of each folder that changed, or of all folders after an outage."""
+        """Request a count of each changed folder, or of all folders after an outage."""
         is_back = is_online and not self._is_online
         self._is_online = is_online
         not_before = asyncio.get_running_loop().time() + CHANGE_DELAY_SECONDS
@@ -239,7 +238,7 @@ class SavedSearches:
                 self._wake.set()
 
     async def run(self) -> None:
-        """Count each folder when it is due, until cancelled."""
+        """Count each folder when a count is due, until cancelled."""
         while True:
             name = await self._next_due()
             folder = self._folders[name]
@@ -253,7 +252,7 @@ class SavedSearches:
                 self._handle_failure(folder, None)
 
     async def _next_due(self) -> str:
-        """Wait until a folder is due; return the one that has been due longest."""
+        """Wait until a count is due; return the folder with the earliest `due`."""
         loop = asyncio.get_running_loop()
         while True:
             self._wake.clear()
@@ -269,7 +268,7 @@ class SavedSearches:
                     await self._wake.wait()
 
     async def _count(self, name: str, folder: _Folder) -> None:
-        """Count a folder for all its searches, and report new mail that matches."""
+        """Count all searches of a folder, and report its pending mails that match."""
         searches = {
             search_id: search
             for search_id, search in self._searches.items()
@@ -309,7 +308,7 @@ class SavedSearches:
         searches: Mapping[str, SavedSearch],
         counts: Mapping[Criteria, SearchCount],
     ) -> None:
-        """Store the counts of a folder; exclude refused searches from later requests."""
+        """Store the counts of a folder. A search that the server refused is not tried again."""
         before = folder.counts.copy()
         for search_id, search in searches.items():
             if count := counts.get(search.criteria):
@@ -323,7 +322,7 @@ class SavedSearches:
     async def _request(
         self, name: str, searches: Collection[SavedSearch], uids: Sequence[int]
     ) -> dict[Criteria, SearchCount]:
-        """Return the counts for all criteria that the server understands."""
+        """Return counts by criteria, without criteria that the server refused."""
         criteria = dict.fromkeys(search.criteria for search in searches)
         if uids:
             criteria |= dict.fromkeys(search.new_mail_criteria for search in searches)
@@ -337,7 +336,7 @@ class SavedSearches:
         }
 
     def _interval(self, name: str, searches: Iterable[SavedSearch]) -> float:
-        """Return the seconds until a folder is counted again without a known change."""
+        """Return the seconds until an unchanged folder is counted again."""
         if name not in self._watched:
             return self._poll_interval
         if any(search.is_time_dependent for search in searches):
@@ -345,7 +344,7 @@ class SavedSearches:
         return math.inf
 
     def _handle_failure(self, folder: _Folder, error: ImapError | None) -> None:
-        """Schedule a retry, of all folders unless the error concerns only this one."""
+        """Schedule a retry of all folders, or of this one if only it has a problem."""
         min_delay = (error and error.retry_after) or 0.0
         if isinstance(error, LoginRefused):
             self._login_refusals += 1

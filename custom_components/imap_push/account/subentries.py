@@ -1,4 +1,4 @@
-"""The subentries of an entry, which configure the watched folders and the saved searches."""
+"""Applies the subentries of a config entry: the watched folders and the saved searches."""
 
 from collections.abc import Iterable, Iterator, Mapping
 import copy
@@ -29,7 +29,7 @@ from .saved_searches import SavedSearches, search_from_subentry
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfiguredFolder:
-    """The configuration of a watched folder; `text_size` is in characters."""
+    """The options of a watched folder; `text_size` is in characters, 0 for no text."""
 
     subentry_id: str
     device_id: str
@@ -40,10 +40,10 @@ class ConfiguredFolder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Snapshot:
-    """A config entry, and copies of its subentries: Home Assistant changes them in place.
+    """A copy of the content of a config entry: Home Assistant changes subentries in place.
 
-    The OAuth token is left out because each renewal changes it; a new sign-in also changes
-    `oauth_signed_in`.
+    The OAuth token is left out, as its renewal needs no reload. A new sign-in, which needs one,
+    also changes `oauth_signed_in`.
     """
 
     title: str
@@ -53,7 +53,7 @@ class _Snapshot:
 
     @classmethod
     def of(cls, entry: ConfigEntry) -> Self:
-        """Return the present content of an entry."""
+        """Return a snapshot of the current content of an entry."""
         return cls(
             title=entry.title,
             data={key: entry.data[key] for key in entry.data if key != CONF_TOKEN},
@@ -65,7 +65,7 @@ class _Snapshot:
         )
 
     def needs_reload(self, after: _Snapshot) -> bool:
-        """Return whether a change needs a reload of the entry."""
+        """Return whether a change from this snapshot to `after` requires a reload."""
         return (self.title, self.data, self.options) != (
             after.title,
             after.data,
@@ -76,7 +76,7 @@ class _Snapshot:
         )
 
     def missing_in(self, other: _Snapshot) -> Iterator[ConfigSubentry]:
-        """Yield the subentries that the other snapshot does not have."""
+        """Yield the subentries that are not in the `other` snapshot."""
         for subentry_id, subentry in self.subentries.items():
             if subentry_id not in other.subentries:
                 yield subentry
@@ -84,7 +84,7 @@ class _Snapshot:
     def changed(
         self, after: _Snapshot
     ) -> Iterator[tuple[ConfigSubentry, ConfigSubentry]]:
-        """Yield the subentries that differ: the old and the new one of each."""
+        """Yield the old and the new version of each subentry that was changed."""
         for subentry_id, old in self.subentries.items():
             new = after.subentries.get(subentry_id)
             if new is not None and new != old:
@@ -92,11 +92,11 @@ class _Snapshot:
 
 
 class Subentries:
-    """Applies the subentries of an entry, and later changes, to the watcher and the searches.
+    """Applies the subentries of an entry, and later changes, to watcher and saved searches.
 
-    `folders` are the watched folders by name. `added_signal` is the dispatcher signal for each
-    subentry that is added while the account is watched. Home Assistant itself removes the
-    devices and entities of a removed subentry.
+    `folders` has the watched folders by name. `added_signal` is a dispatcher signal, sent when a
+    subentry is added while the account is loaded. Home Assistant itself removes the devices and
+    entities of a removed subentry.
     """
 
     def __init__(
@@ -115,12 +115,12 @@ class Subentries:
 
     @property
     def applied(self) -> Iterable[ConfigSubentry]:
-        """Return the subentries that were applied so far."""
+        """Return the subentries of the entry as of the last applied change."""
         return self._snapshot.subentries.values()
 
     @callback
     def async_load(self, searches: SavedSearches) -> None:
-        """Register all devices, and load all folders and searches."""
+        """Register all devices; fill `folders` and `searches` from the subentries."""
         self._searches = searches
         async_register_account(self._hass, self._entry)
         for subentry in self.applied:
@@ -129,7 +129,7 @@ class Subentries:
     def watched_folders(
         self, marks: Mapping[str, Mark | None]
     ) -> dict[str, WatchedFolder]:
-        """Return the folders for the watcher, each with its mark."""
+        """Return the initial folders of the watcher, each with its mark from `marks`."""
         return {
             name: _watched_folder(folder, marks.get(name))
             for name, folder in self.folders.items()
@@ -147,7 +147,7 @@ class Subentries:
 
     @callback
     def async_apply(self) -> bool:
-        """Apply the changes of the entry; return False if they need a reload."""
+        """Apply changes of the entry without a reload; return False if that is impossible."""
         before, after = self._snapshot, _Snapshot.of(self._entry)
         if (watcher := self._watcher) is None or before.needs_reload(after):
             return False
@@ -192,7 +192,7 @@ class Subentries:
     ) -> None:
         """Apply the changes of a folder or a search."""
         self._async_put(new)
-        # The text is fetched by the engine; all other options are used on this side.
+        # The watcher needs only the text options: the filter is applied by the coordinator.
         if _text_options(old) != (options := _text_options(new)):
             text_size, links = options
             watcher.set_text(new.data[CONF_FOLDER], text_size, links=links)
@@ -210,9 +210,9 @@ class Subentries:
 
 
 def _text_options(subentry: ConfigSubentry) -> tuple[int, bool]:
-    """Return the text size in characters, and whether links are added.
+    """Return the text size in characters, and whether the text includes link targets.
 
-    A folder that was added during the setup of an account has neither; older ones have no `links`.
+    Folders added during account setup have neither option, and old ones have no `links`.
     """
     data = subentry.data
     return data.get(CONF_TEXT_SIZE, DEFAULT_TEXT_SIZE), data.get(CONF_LINKS, False)

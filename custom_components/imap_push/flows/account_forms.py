@@ -1,4 +1,4 @@
-"""Forms for an account, and the conversion between form values and entry data."""
+"""Forms for an account, and conversion between form values and entry data."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -41,7 +41,7 @@ CONF_ACCOUNT: Final = "account"
 CONF_MANUAL: Final = "manual"
 CONF_SERVER: Final = "server"
 
-# Keys of an entry's data: account and server, certificate trust. All others are credentials.
+# Keys of entry data that are not credentials: server and username, trusted certificates.
 ACCOUNT_KEYS: Final = (
     CONF_USERNAME,
     CONF_HOST,
@@ -87,7 +87,7 @@ _SERVER_FIELDS: Final[dict[vol.Marker, Any]] = {
     vol.Required(CONF_VERIFY_SSL, default=True): BooleanSelector(),
     **_AUTHENTICATION_FIELD,
 }
-# The settings that were found are in a collapsed section.
+# The server settings from discovery are in a collapsed section.
 PASSWORD_SCHEMA = vol.Schema(
     {
         **_PASSWORD_FIELD,
@@ -115,10 +115,10 @@ def take_over_schema(accounts: list[SelectOptionDict]) -> vol.Schema:
 
 
 def entry_data_from_form(user_input: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the entry data for the form values; host and username are stripped.
+    """Convert form values to entry data; strip host and username.
 
-    The password is included only for password authentication. The authentication method is
-    not stored: an entry has either a password or a token.
+    The authentication method is not stored: an entry has either a password or a token. So a
+    password is included only for password authentication.
     """
     data = {key: user_input[key] for key in ACCOUNT_KEYS}
     data |= {key: data[key].strip() for key in (CONF_HOST, CONF_USERNAME)}
@@ -145,17 +145,17 @@ def entry_data_from_server(server: Server) -> dict[str, Any]:
 
 
 def account_settings(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the data of an entry without password, token and OAuth provider."""
+    """Return entry data without credentials: no password, OAuth provider or token."""
     return {key: data[key] for key in (*ACCOUNT_KEYS, *TRUST_KEYS) if key in data}
 
 
 def without_trust(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the data of an entry without CA and fingerprint."""
+    """Return entry data without CA and fingerprint."""
     return {key: data[key] for key in data if key not in TRUST_KEYS}
 
 
 def form_from_entry_data(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the form values for an entry; no secrets."""
+    """Convert entry data to form values, without secrets."""
     auth = Auth.OAUTH2 if CONF_OAUTH_PROVIDER in data else Auth.PASSWORD
     return {
         **{key: data[key] for key in ACCOUNT_KEYS},

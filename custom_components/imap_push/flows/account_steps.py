@@ -1,4 +1,4 @@
-"""Steps that test an account and let the user decide about certificates and encryption."""
+"""Steps that log in to an account and let the user decide about certificates and encryption."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
@@ -38,8 +38,8 @@ type ShowForm = Callable[[Errors], ConfigFlowResult]
 
 
 def certificate_placeholders(certificate: Certificate, host: str) -> dict[str, str]:
-    """Return the placeholders of the texts that describe a certificate."""
-    # Groups of digits can be compared by eye, and allow line breaks.
+    """Return the translation placeholders that describe a certificate."""
+    # Groups of digits are easy to compare, and allow line breaks.
     digits = batched(certificate.fingerprint.upper(), FINGERPRINT_GROUP, strict=False)
     return {
         "fingerprint": " ".join(map("".join, digits)),
@@ -55,7 +55,7 @@ def certificate_placeholders(certificate: Certificate, host: str) -> dict[str, s
 
 
 class AccountSteps(ConfigFlow):
-    """Connects to an account. The user has to confirm anything insecure first."""
+    """Logs in to an account. The user must confirm an unknown certificate or no encryption."""
 
     _placeholders: dict[str, str] | None = None
     _unencrypted_host: str | None = None
@@ -73,12 +73,12 @@ class AccountSteps(ConfigFlow):
 
     @abstractmethod
     def account_to_try(self, data: dict[str, Any]) -> Account:
-        """Return the account for entry data."""
+        """Return the account to log in to for entry data."""
 
     async def async_try_account(
         self, data: dict[str, Any], show_again: ShowForm
     ) -> ConfigFlowResult:
-        """Log in and save the account; otherwise show the form again, or a menu of options."""
+        """Log in and save the account. After an error, call `show_again` or show a menu."""
         self._candidate, self._show_again = data, show_again
         host = data[CONF_HOST]
         if data[CONF_SECURITY] == Security.NONE and host != self._unencrypted_host:
@@ -98,7 +98,7 @@ class AccountSteps(ConfigFlow):
     async def _handle_certificate_error(
         self, account: Account, err: CertificateError
     ) -> ConfigFlowResult:
-        """Let the user decide about an untrusted certificate; otherwise show the error."""
+        """Show a menu for an untrusted or changed certificate; show all other errors."""
         self._form_errors = self._record_error(err, account.host)
         if err.problem not in (
             CertificateProblem.UNTRUSTED,
@@ -152,7 +152,7 @@ class AccountSteps(ConfigFlow):
         return await self._retry(**{CONF_CA: pem})
 
     async def _retry(self, **trust: str) -> ConfigFlowResult:
-        """Try the account again with another trust setting."""
+        """Log in again with another trust setting: CA or fingerprint."""
         data = without_trust(self._candidate) | {CONF_VERIFY_SSL: True} | trust
         return await self.async_try_account(data, self._show_again)
 
@@ -170,7 +170,7 @@ class AccountSteps(ConfigFlow):
     async def async_step_allow_not_encrypted(
         self, user_input: UserInput = None
     ) -> ConfigFlowResult:
-        """Continue without encryption at this host."""
+        """Log in without encryption; do not ask again for this host."""
         self._unencrypted_host = self._candidate[CONF_HOST]
         return await self.async_try_account(self._candidate, self._show_again)
 
@@ -181,7 +181,7 @@ class AccountSteps(ConfigFlow):
         return self._show_again(self._form_errors)
 
     def _record_error(self, err: ImapError, host: str) -> Errors:
-        """Store the error and its placeholders; return the form errors."""
+        """Store an error and its placeholders; return the form errors."""
         _LOGGER.debug("The account cannot be used (%s)", type(err).__name__)
         self._error = err
         field, key, self._placeholders = account_error(err, DEFAULT_FOLDER, host)
@@ -196,7 +196,7 @@ class AccountSteps(ConfigFlow):
         errors: Errors,
         **placeholders: str,
     ) -> ConfigFlowResult:
-        """Show a form with values and errors; an error of a field that it lacks is on top."""
+        """Show a form. An error of a field that is not in the form is shown above all fields."""
         return self.async_show_form(
             step_id=step_id,
             data_schema=self.add_suggested_values_to_schema(schema, values),

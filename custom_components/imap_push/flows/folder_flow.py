@@ -43,7 +43,7 @@ from .form_fields import (
 )
 from .subentry_flow import SubentryFlow, folder_name, folder_selector
 
-# To check a folder, count its unread mail: this needs EXAMINE, and the response is short.
+# Counting unread mail tests whether a folder can be opened, with a short response.
 UNREAD: Final = Criteria(unread=True)
 
 TEXT_LIST_SELECTOR: Final = TextSelector(TextSelectorConfig(multiple=True))
@@ -62,7 +62,7 @@ FILTER_SCHEMA: Final = vol.Schema(
 
 
 def folder_options_schema(config: Mapping[str, Any]) -> dict[vol.Marker, Any]:
-    """Return the fields for the options of a folder; a filter that is set is expanded."""
+    """Return the form fields for folder options. The filter is expanded if `config` has one."""
     return {
         vol.Required(CONF_TEXT_SIZE, default=DEFAULT_TEXT_SIZE): whole_number(
             NumberSelectorConfig(
@@ -82,7 +82,7 @@ def folder_options_schema(config: Mapping[str, Any]) -> dict[vol.Marker, Any]:
 def folder_schema(
     options: list[SelectOptionDict], config: Mapping[str, Any]
 ) -> vol.Schema:
-    """Return the form for a folder. The user can type a name that is not listed."""
+    """Return the form for a new folder; the user can also type a name."""
     return vol.Schema(
         {
             vol.Required(CONF_FOLDER): folder_selector(options),
@@ -114,7 +114,7 @@ class FolderFlow(SubentryFlow):
                     data={CONF_FOLDER: folder, **config},
                     unique_id=folder,
                 )
-        # Without a value, the frontend would select the first folder of the list.
+        # Without a value, the frontend would preselect the first folder.
         values = user_input or {CONF_FOLDER: ""}
         options = await self._folder_options((), without=self._watched)
         return self._form("user", folder_schema(options, values), values)
@@ -122,7 +122,7 @@ class FolderFlow(SubentryFlow):
     async def async_step_reconfigure(
         self, user_input: UserInput = None
     ) -> SubentryFlowResult:
-        """Change the options of a folder. The folder itself cannot be changed."""
+        """Change the options of a folder, but not its name."""
         subentry = self._get_reconfigure_subentry()
         if user_input is not None:
             config = _folder_config(user_input)
@@ -140,16 +140,15 @@ class FolderFlow(SubentryFlow):
         )
 
     def _check_filter(self, config: Mapping[str, Any]) -> bool:
-        """Return whether the filter is short enough; otherwise set the form errors."""
+        """Return whether the patterns of the filter are within limits; set the form errors."""
         self._errors = {}
         if not is_bounded(config[CONF_FILTER]):
-            # The frontend shows no errors of fields in a section, only of the section.
+            # The frontend shows errors of a section, but not of fields in it.
             self._errors = {CONF_FILTER: "filter_too_long"}
         return not self._errors
 
 
 def _folder_config(user_input: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options to store for a folder."""
     return {
         CONF_TEXT_SIZE: user_input[CONF_TEXT_SIZE],
         CONF_LINKS: user_input[CONF_LINKS],

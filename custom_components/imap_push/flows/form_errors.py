@@ -1,4 +1,4 @@
-"""Map errors to form errors: translation key, field and placeholders."""
+"""Maps errors of the IMAP engine to form errors: field, translation key, placeholders."""
 
 from typing import Final
 
@@ -46,7 +46,7 @@ from ..server_text import NOTHING, single_line
 
 MAX_FORM_TEXT: Final = 300  # characters of server text in a form
 
-# Errors while an account is set up: field and translation key.
+# Errors when logging in to an account: form field and translation key.
 ACCOUNT_ERRORS: Final[dict[type[BaseException], tuple[str, str]]] = {
     HostNotFound: (CONF_HOST, "host_not_found"),
     PortRefused: (CONF_PORT, "port_refused"),
@@ -78,7 +78,7 @@ CERTIFICATE_ERRORS: Final[dict[CertificateProblem, tuple[str, str]]] = {
     CertificateProblem.WRONG_HOST: (CONF_HOST, "certificate_wrong_host"),
     CertificateProblem.CHANGED: (CONF_VERIFY_SSL, "certificate_changed"),
 }
-# Refused logins with a server text: translation key of the message that contains this text.
+# Refused logins with a text from the server: translation key of a message that shows the text.
 REFUSED_LOGINS: Final[dict[type[BaseException], str]] = {
     AppPasswordNeeded: "app_password_needed",
     OAuthNeeded: "oauth_needed",
@@ -86,7 +86,7 @@ REFUSED_LOGINS: Final[dict[type[BaseException], str]] = {
     LoginRefused: "login_refused_because",
 }
 
-# Errors of requests with a configured account: translation key.
+# Errors of other requests: translation key.
 REQUEST_ERRORS: Final[dict[type[BaseException], str]] = {
     LoginRefused: "login_refused",
     Unavailable: "unavailable",
@@ -98,7 +98,7 @@ REQUEST_ERRORS: Final[dict[type[BaseException], str]] = {
 def account_error(
     err: ImapError, folder: str, host: str
 ) -> tuple[str, str, dict[str, str]]:
-    """Return field, translation key and placeholders of the most specific form error."""
+    """Return field, translation key and placeholders for a login error."""
     provider = provider_of_host(host)
     match err:
         case CertificateError(problem=problem):
@@ -116,7 +116,7 @@ def account_error(
                 },
             )
         case TokenRevoked():
-            pass  # Its text is our own, not from the server.
+            pass  # The text of this error is not from the server.
         case LoginRefused() if answer := _shorten(str(err)):
             key = most_specific(REFUSED_LOGINS, err)
             return CONF_BASE, key, {"answer": answer}
@@ -130,7 +130,7 @@ def account_error(
 
 
 def _wants_app_password(err: LoginRefused, provider: Provider) -> bool:
-    """Return whether to ask for an app password. Not every server reports this itself."""
+    """Return whether to ask for an app password. Not every server says that it needs one."""
     return provider.needs_app_password and type(err) in (
         LoginRefused,
         AppPasswordNeeded,
@@ -138,7 +138,7 @@ def _wants_app_password(err: LoginRefused, provider: Provider) -> bool:
 
 
 def request_error(err: ImapError, folder: str) -> tuple[str, dict[str, str]]:
-    """Return translation key and placeholders for an error of a request in a folder."""
+    """Return translation key and placeholders for the error of a request in a folder."""
     match err:
         case CriteriaRefused():
             return "criteria_refused", {"answer": _shorten(str(err))}
@@ -150,5 +150,5 @@ def request_error(err: ImapError, folder: str) -> tuple[str, dict[str, str]]:
 
 
 def _shorten(text: str) -> str:
-    """Return the text of a server for an error; the frontend shows it as plain text."""
+    """Shorten server text for a form error, which the frontend shows without Markdown."""
     return single_line(text, MAX_FORM_TEXT)

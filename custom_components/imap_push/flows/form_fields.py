@@ -1,4 +1,4 @@
-"""Form fields that several forms share, and how their values are stored."""
+"""Fields that several forms have, and the conversion of their values for storage."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -19,7 +19,7 @@ from ..const import CONF_FLAGGED, CONF_HAS_ATTACHMENT, CONF_UNREAD
 
 type UserInput = dict[str, Any] | None
 
-# Fields with the options yes, no and any; stored as a boolean, "any" is not stored.
+# Fields with the options yes and no, stored as a boolean, and "any", which is not stored.
 CHOICES: Final = (CONF_FLAGGED, CONF_HAS_ATTACHMENT, CONF_UNREAD)
 ANY: Final = "any"
 CHOICE_VALUES: Final = {"yes": True, "no": False}
@@ -27,7 +27,7 @@ CHOICE_NAMES: Final = {value: name for name, value in CHOICE_VALUES.items()}
 
 
 def dropdown(field: str, options: list[str]) -> SelectSelector:
-    """Return a selector for one option; its translation key is the name of the field."""
+    """Return a selector for one of `options`, translated under the name of the field."""
     return SelectSelector(
         SelectSelectorConfig(
             options=options, mode=SelectSelectorMode.DROPDOWN, translation_key=field
@@ -48,20 +48,20 @@ def whole_number(config: NumberSelectorConfig) -> vol.All[int]:
 
 
 def collapsible(schema: vol.Schema, values: Mapping[str, Any]) -> section:
-    """Return a section that is expanded if one of its fields is set."""
+    """Return a form section that is expanded if `values` sets one of its fields."""
     fields = {str(marker) for marker in schema.schema}
     config = config_from_form({key: values[key] for key in values if key in fields})
     return section(schema, {"collapsed": not config})
 
 
 def config_from_form(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values to store: only fields that are set, texts stripped."""
+    """Convert form values for storage: strip texts, and omit fields that are not set."""
     config = {key: _value_to_store(key, value) for key, value in values.items()}
     return {key: config[key] for key in config if config[key] not in (None, "", [])}
 
 
 def form_from_config(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the form values for stored values."""
+    """Convert stored values to form values."""
     return {
         key: CHOICE_NAMES[value] if key in CHOICES else value
         for key, value in config.items()
@@ -69,7 +69,7 @@ def form_from_config(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _value_to_store(field: str, value: Any) -> Any:
-    """Return the value to store for a field; None or empty if it is not set."""
+    """Convert the value of a field for storage; None or empty if the field is not set."""
     if field in CHOICES:
         return CHOICE_VALUES.get(value)
     if isinstance(value, str):

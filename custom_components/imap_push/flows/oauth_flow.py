@@ -61,14 +61,14 @@ CONF_IMPLEMENTATION: Final = "implementation"
 CONF_SCOPE: Final = "scope"
 CONF_TOKEN_URL: Final = "token_url"
 
-# Errors in the redirect from the provider (RFC 6749 4.1.2.1). All others mean that the
+# Error codes in the redirect from the provider (RFC 6749 4.1.2.1). All others mean that the
 # provider refused the authorization request.
 _REJECTIONS: Final = {
     "access_denied": SignInProblem.DENIED,
     "server_error": SignInProblem.UNREACHABLE,
     "temporarily_unavailable": SignInProblem.UNREACHABLE,
 }
-# Abort reasons of Home Assistant's flow for which ours shows a form instead.
+# For these abort reasons of AbstractOAuth2FlowHandler, show a form instead of aborting.
 _ABORT_PROBLEMS: Final = {
     "oauth_failed": SignInProblem.UNREACHABLE,
     "oauth_timeout": SignInProblem.UNREACHABLE,
@@ -103,7 +103,7 @@ def implementation_schema(
 
 
 class OAuthSteps(AbstractOAuth2FlowHandler):
-    """Gets a token, then calls `async_handle_token`."""
+    """Gets an OAuth2 token, then calls async_handle_token(). Start with async_start_oauth()."""
 
     DOMAIN = DOMAIN
 
@@ -122,24 +122,24 @@ class OAuthSteps(AbstractOAuth2FlowHandler):
     @property
     @override
     def logger(self) -> logging.Logger:
-        """Return the logger for the steps of Home Assistant."""
+        """Return the logger that the base class uses."""
         return _LOGGER
 
     @property
     @override
     def extra_authorize_data(self) -> dict[str, Any]:
-        """Return the login hint, so that the user does not have to type the address again."""
+        """Return the login hint: the provider's page is filled with this username."""
         return {"login_hint": self._login}
 
     @abstractmethod
     async def async_handle_token(self, oauth_data: dict[str, Any]) -> ConfigFlowResult:
-        """Continue with the entry data of a sign-in: provider, client and token."""
+        """Continue after a sign-in. `oauth_data` is entry data: provider, client and token."""
 
     async def async_start_oauth(self, key: str, login: str) -> ConfigFlowResult:
-        """Sign in at a provider: a key of PROVIDERS, or CUSTOM."""
+        """Sign in at a provider. `key` is a key of PROVIDERS, or CUSTOM."""
         self._login = login
         if key == CUSTOM:
-            # Keep the endpoints: after a failed sign-in the form shows them again.
+            # Keep the endpoints, so that the form shows them again after a failed sign-in.
             self._oauth_data[CONF_OAUTH_PROVIDER] = CUSTOM
             return await self.async_step_oauth_endpoints()
         self._oauth_data = {CONF_OAUTH_PROVIDER: key}
@@ -148,7 +148,7 @@ class OAuthSteps(AbstractOAuth2FlowHandler):
     async def async_start_oauth_again(
         self, entry_data: Mapping[str, Any]
     ) -> ConfigFlowResult:
-        """Sign in for an existing entry, with the client credentials that it was set up with."""
+        """Sign in for an existing entry, with its provider and client credentials."""
         self._login = entry_data[CONF_USERNAME]
         kept = (CONF_OAUTH_PROVIDER, CONF_OAUTH_ENDPOINTS)
         self._oauth_data = {key: entry_data[key] for key in kept if key in entry_data}
@@ -185,7 +185,7 @@ class OAuthSteps(AbstractOAuth2FlowHandler):
     async def async_step_pick_implementation(
         self, user_input: UserInput = None
     ) -> ConfigFlowResult:
-        """Ask for the client credentials if more than one fits the provider."""
+        """Let the user choose if the provider accepts several of the client credentials."""
         try:
             clients = await async_get_implementations(self.hass, DOMAIN)
         except ImplementationUnavailableError:
@@ -215,7 +215,7 @@ class OAuthSteps(AbstractOAuth2FlowHandler):
     async def async_step_oauth_method(
         self, user_input: UserInput = None
     ) -> ConfigFlowResult:
-        """Let the user choose between browser and device code if the provider supports both."""
+        """Sign in with the browser, or let the user choose if device codes are supported."""
         self.flow_impl = self._client = self._client.for_provider(self._provider)
         self._polling = None
         if self._provider.device_url is None:
@@ -229,7 +229,7 @@ class OAuthSteps(AbstractOAuth2FlowHandler):
     async def async_step_authorize_rejected(
         self, data: None = None
     ) -> ConfigFlowResult:
-        """Show that the user or the provider refused the authorization."""
+        """Show why the provider redirected with an error: usually a refusal."""
         error = self.external_data["error"]
         problem = _REJECTIONS.get(error, SignInProblem.REFUSED)
         return self._fail(SignInFailed(problem, error))
@@ -238,7 +238,7 @@ class OAuthSteps(AbstractOAuth2FlowHandler):
     async def async_step_creation(
         self, user_input: UserInput = None
     ) -> ConfigFlowResult:
-        """Request the token; on failure let the user try again."""
+        """Request the token. After a failure, let the user try again."""
         result = await super().async_step_creation(user_input)
         if (problem := _ABORT_PROBLEMS.get(result.get("reason", ""))) is None:
             return result
@@ -246,7 +246,7 @@ class OAuthSteps(AbstractOAuth2FlowHandler):
 
     @override
     async def async_oauth_create_entry(self, data: dict[str, Any]) -> ConfigFlowResult:
-        """Continue if there is a refresh token; without it the access token would soon expire."""
+        """Continue with the token. Without a refresh token, the sign-in failed."""
         if not data[CONF_TOKEN].get("refresh_token"):
             return self._fail(SignInFailed(SignInProblem.REFUSED, "no refresh token"))
         return await self._done(data | {CONF_OAUTH_DEVICE: False})
@@ -254,7 +254,7 @@ class OAuthSteps(AbstractOAuth2FlowHandler):
     async def async_step_oauth_device(
         self, user_input: UserInput = None
     ) -> ConfigFlowResult:
-        """Show a device code and wait until the user has entered it on the provider's page."""
+        """Show a device code, and wait until the user enters this code on the provider's page."""
         session = async_get_clientsession(self.hass)
         assert self._provider.device_url is not None
         provider = DeviceProvider(
@@ -270,7 +270,7 @@ class OAuthSteps(AbstractOAuth2FlowHandler):
                 return self._fail(failure)
             # Raises UnknownFlow if the user closed the form during the request.
             self.hass.config_entries.flow.async_get(self.flow_id)
-            # The form may have been submitted twice.
+            # If the step was called twice, the other call may have started polling.
             if self._polling is None:
                 self._code = code
                 self._polling = self.hass.async_create_background_task(
@@ -308,13 +308,13 @@ class OAuthSteps(AbstractOAuth2FlowHandler):
     async def async_step_oauth_failed(
         self, user_input: UserInput = None
     ) -> ConfigFlowResult:
-        """Show why the sign-in failed, then let the user try again."""
+        """Show why the sign-in failed; try again when the user submits the form."""
         if user_input is not None:
             return await self.async_step_oauth_method()
         return self._fail(self._sign_in_error)
 
     async def _done(self, data: dict[str, Any]) -> ConfigFlowResult:
-        """Add the time of the sign-in, which distinguishes it from a renewed token, and continue."""
+        """Continue with the entry data. The time tells a new sign-in from a renewed token."""
         signed_in = {CONF_OAUTH_SIGNED_IN: utcnow().isoformat()}
         return await self.async_handle_token({**self._oauth_data, **data, **signed_in})
 
@@ -329,7 +329,7 @@ class OAuthSteps(AbstractOAuth2FlowHandler):
 
 
 def is_secure_url(address: str) -> bool:
-    """Return whether tokens may be sent to a URL: HTTPS, or HTTP to a local address."""
+    """Return whether tokens may be sent to a URL: HTTPS, or HTTP to a local IP address."""
     try:
         url = URL(address)
         if url.scheme == "https":

@@ -31,7 +31,7 @@ from ..imap import CatchUp
 from ..permissions import Access
 from .form_fields import UserInput, dropdown, whole_number
 
-# Collapsed: few users need it.
+# Form section with options that few users need.
 SECTION_CONNECTION: Final = "connection"
 
 OPTIONS_SCHEMA: Final = vol.Schema(
@@ -70,10 +70,10 @@ OPTIONS_SCHEMA: Final = vol.Schema(
 
 
 class ImapPushOptionsFlow(OptionsFlow):
-    """Change push options, permissions and what is recorded."""
+    """Changes the options of an account."""
 
     async def async_step_init(self, user_input: UserInput = None) -> ConfigFlowResult:
-        """Ask for the options. The form has a section, the stored options do not."""
+        """Ask for the options. Store those of the section on the same level as the others."""
         if user_input is not None:
             connection = user_input.pop(SECTION_CONNECTION)
             return self.async_create_entry(data=user_input | connection)

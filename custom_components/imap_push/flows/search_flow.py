@@ -61,7 +61,7 @@ EXPERT_SCHEMA: Final = vol.Schema({vol.Optional(CONF_RAW): TextSelector()})
 def search_schema(
     options: list[SelectOptionDict], search: Mapping[str, Any]
 ) -> vol.Schema:
-    """Return the form for a search; rarely used fields are in collapsed sections."""
+    """Return the form for a search, with rarely used fields in sections."""
     return vol.Schema(
         {
             vol.Required(CONF_NAME): TextSelector(),
@@ -86,7 +86,7 @@ class SearchFlow(SubentryFlow):
     _fields = {"folder_not_found": CONF_FOLDERS}
 
     async def async_step_user(self, user_input: UserInput = None) -> SubentryFlowResult:
-        """Ask for name, folders and criteria, and try the search."""
+        """Ask for name, folders and criteria; run the search to test it."""
         if user_input is not None:
             name, search = user_input[CONF_NAME].strip(), _search(user_input)
             if await self._check_search(name, search):
@@ -116,9 +116,9 @@ class SearchFlow(SubentryFlow):
         return await self._search_form("reconfigure", user_input or stored)
 
     async def _check_search(self, name: str, search: Mapping[str, Any]) -> bool:
-        """Return whether the search is complete and the server accepts it; set the form errors."""
+        """Return whether the search is complete and the server accepts it. Set the form errors."""
         criteria = criteria_from_config(search)
-        # The frontend shows no errors of fields in a section, only of the section.
+        # The frontend shows errors of a section, but not of fields in it.
         self._fields = {
             **SearchFlow._fields,
             "criteria_refused": SECTION_EXPERT if criteria.raw else CONF_BASE,
@@ -136,7 +136,6 @@ class SearchFlow(SubentryFlow):
         return not self._errors
 
     async def _try_search(self, folder: str, criteria: Criteria) -> None:
-        """Run the search in a folder; set the form errors if it fails."""
         await self._request(
             lambda client: client.search(folder, criteria, limit=1), folder
         )
@@ -144,13 +143,13 @@ class SearchFlow(SubentryFlow):
     async def _search_form(
         self, step_id: str, values: Mapping[str, Any]
     ) -> SubentryFlowResult:
-        """Show the form for a search; watched folders are listed first."""
+        """Show the form for a search, with watched folders first in the list."""
         options = await self._folder_options((*self._watched, *values[CONF_FOLDERS]))
         return self._form(step_id, search_schema(options, values), values)
 
 
 def _search(user_input: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the data to store for a search: folders and criteria, without sections."""
+    """Convert form values to subentry data: folders and criteria, without sections."""
     values = {**user_input, **user_input[SECTION_MORE], **user_input[SECTION_EXPERT]}
     search = config_from_form({key: values[key] for key in CRITERIA if key in values})
     folders = dict.fromkeys(map(folder_name, user_input[CONF_FOLDERS]))

@@ -60,7 +60,7 @@ from .account_steps import AccountSteps, Errors, ShowForm
 from .form_fields import UserInput
 from .oauth_flow import OAuthSteps
 
-# Steps that ask for a password, by hint of the provider and whether it needs an app password.
+# Steps that ask for a password, by Provider.hint and Provider.needs_app_password.
 PASSWORD_STEPS: Final = {
     (None, False): "password",
     (None, True): "app_password",
@@ -75,12 +75,12 @@ PASSWORD_STEPS: Final = {
 # Steps that ask the user to confirm a discovered server.
 CONFIRM_GUESS: Final = "confirm_guess"
 CONFIRM_SERVER: Final = "confirm_server"
-# Hints of providers that have such a step of the same name.
+# Values of Provider.hint that have their own step of this kind, with the same name.
 CONFIRM_HINTS: Final = ("exchange", "proton_bridge")
 
 
 async def async_discover_servers(hass: HomeAssistant, address: str) -> list[Discovery]:
-    """Return the discovered settings for a mail address, best first. Raises InvalidAddress."""
+    """Discover server settings for a mail address, best first. Raises InvalidAddress."""
     async with aiodns.DNSResolver() as resolver:
         return await discover(
             address,
@@ -91,7 +91,7 @@ async def async_discover_servers(hass: HomeAssistant, address: str) -> list[Disc
 
 
 class SetupSteps(AccountSteps, OAuthSteps):
-    """Asks for the mail address, then only for what discovery did not find."""
+    """Asks for the mail address, runs discovery, then asks for what is still missing."""
 
     # Entry data without credentials.
     _account_data: dict[str, Any] | None = None
@@ -101,10 +101,10 @@ class SetupSteps(AccountSteps, OAuthSteps):
 
     @override
     def account_to_try(self, data: dict[str, Any]) -> Account:
-        """Return the account for entry data; a renewed token is stored in `data`.
+        """Return the account for entry data, with its password or a source of tokens.
 
-        The token of an existing entry is stored in that entry instead: many providers accept
-        a refresh token only once, so both must not use the same one.
+        A renewed token is stored in `data`, but in the entry if `data` has the entry's token:
+        many providers accept a refresh token only once, so only one place may renew it.
         """
         if CONF_TOKEN not in data:
             return account_from_entry_data(data)
@@ -124,12 +124,12 @@ class SetupSteps(AccountSteps, OAuthSteps):
         return None
 
     def account_title(self, username: str) -> str:
-        """Return the mail address as title; the username is not an address at every server."""
+        """Return the username as title, or the mail address if the username is not one."""
         is_address = "@" in username or "@" not in self._address
         return username if is_address else self._address
 
     async def _submit_address(self, user_input: dict[str, Any]) -> ConfigFlowResult:
-        """Discover the server for an address, and ask for what is missing."""
+        """Discover the server for the mail address, then ask for what is missing."""
         self._address = address = user_input.get(CONF_ADDRESS, "").strip()
         if user_input[CONF_MANUAL]:
             return self._show_server({CONF_USERNAME: address}, {})
@@ -151,7 +151,7 @@ class SetupSteps(AccountSteps, OAuthSteps):
     async def _ask_for_missing(
         self, found: Discovery, auth: tuple[Auth, ...]
     ) -> ConfigFlowResult:
-        """Ask for password, OAuth sign-in or confirmation, depending on what was found."""
+        """Ask for password or OAuth sign-in, or to confirm settings that are not trusted."""
         supports_password = Auth.PASSWORD in auth
         auth_method = Auth.PASSWORD if supports_password else Auth.OAUTH2
         server = self._server_values() | {CONF_AUTHENTICATION: auth_method}
@@ -184,7 +184,7 @@ class SetupSteps(AccountSteps, OAuthSteps):
     async def async_step_sign_in(
         self, user_input: UserInput = None
     ) -> ConfigFlowResult:
-        """Sign in with OAuth; in a reauth flow with the same client credentials."""
+        """Sign in with OAuth. To reauthenticate, use the entry's client credentials."""
         if self.source == SOURCE_REAUTH:
             old = self._get_reauth_entry().data
             if CONF_TOKEN in old:
@@ -196,7 +196,7 @@ class SetupSteps(AccountSteps, OAuthSteps):
 
     @override
     async def async_handle_token(self, oauth_data: dict[str, Any]) -> ConfigFlowResult:
-        """Try the account with the token from the provider."""
+        """Log in to the server with the token from the provider."""
         assert self._account_data is not None
         data = self._account_data | oauth_data
         if self.source == SOURCE_USER:
@@ -212,7 +212,7 @@ class SetupSteps(AccountSteps, OAuthSteps):
     async def async_step_sign_in_refused(
         self, user_input: UserInput = None
     ) -> ConfigFlowResult:
-        """Sign in again if the login was refused; after any other error only retry."""
+        """Sign in again if the server refused the token; after any other error, log in again."""
         if isinstance(self._error, LoginRefused):
             return await self.async_step_sign_in()
         return await self.async_try_account(self._candidate, self._show_again)
@@ -220,7 +220,7 @@ class SetupSteps(AccountSteps, OAuthSteps):
     async def async_step_password(
         self, user_input: UserInput = None
     ) -> ConfigFlowResult:
-        """Ask for the password, with instructions for this provider."""
+        """Ask for the password. Each step name has the instructions for one kind of provider."""
         if user_input is None:
             return self._show_password(None, {})
         server_input = {**user_input[CONF_SERVER], **password_from(user_input)}
@@ -256,7 +256,7 @@ class SetupSteps(AccountSteps, OAuthSteps):
     async def _submit_server(
         self, user_input: dict[str, Any], show_again: ShowForm
     ) -> ConfigFlowResult:
-        """Try the account of the form, unless it is configured already."""
+        """Log in with the form values, unless the account is configured already."""
         data = entry_data_from_form(user_input)
         await self._abort_if_configured(data)
         return await self.async_sign_in(
@@ -266,7 +266,7 @@ class SetupSteps(AccountSteps, OAuthSteps):
     async def async_sign_in(
         self, data: dict[str, Any], auth_method: Auth, show_again: ShowForm
     ) -> ConfigFlowResult:
-        """Try the account; first get the token or password that is missing."""
+        """Log in; if the token or the password is missing, ask for it first."""
         if auth_method == Auth.OAUTH2 and CONF_TOKEN not in data:
             self._account_data = data
             return await self.async_step_sign_in()
@@ -313,12 +313,12 @@ class SetupSteps(AccountSteps, OAuthSteps):
         )
 
     def _server_values(self) -> dict[str, Any]:
-        """Return the values of the server form for the discovered settings."""
+        """Return the discovered settings as values of the server form."""
         assert self._account_data is not None
         return form_from_entry_data(self._account_data)
 
     def _provider_placeholders(self) -> dict[str, str]:
-        """Return the placeholders for the provider of the address, if it is known."""
+        """Return the placeholders that describe the provider; empty if it is unknown."""
         if self._provider_of_address is None:
             return {}
         return {

@@ -1,4 +1,4 @@
-"""Base of the flows for folders and saved searches: requests to the server and errors."""
+"""Base class of the flows for folders and saved searches: requests and form errors."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
@@ -32,7 +32,7 @@ _LOGGER = logging.getLogger(__name__)
 def folder_selector(
     options: list[SelectOptionDict], *, multiple: bool = False
 ) -> SelectSelector:
-    """Return a selector for folders that also accepts the name of an unlisted folder."""
+    """Return a selector for folders; the user can also type a name."""
     return SelectSelector(
         SelectSelectorConfig(
             options=options,
@@ -50,7 +50,7 @@ def folder_name(text: str) -> str:
 
 
 def _label(info: FolderInfo, roles: Mapping[str, str]) -> str:
-    """Return the label of a folder: its path, and its role if the path does not contain it."""
+    """Return the label of a folder: the path, and the translated role if not in the path."""
     path = info.name
     if info.delimiter:
         path = path.replace(info.delimiter, " / ")
@@ -69,12 +69,11 @@ class SubentryFlow(ConfigSubentryFlow):
     _server_folders: list[FolderInfo] | None = None
 
     def __init__(self) -> None:
-        """Start without errors."""
+        """Create the flow without form errors."""
         self._errors: dict[str, str] = {}
 
     @property
     def _watched(self) -> list[str]:
-        """Return the names of the watched folders."""
         return [
             subentry.data[CONF_FOLDER]
             for subentry in self._get_entry().get_subentries_of_type(
@@ -84,7 +83,7 @@ class SubentryFlow(ConfigSubentryFlow):
 
     @asynccontextmanager
     async def _client(self) -> AsyncIterator[Client]:
-        """Yield the client of the account; a temporary one while the account is not loaded."""
+        """Yield the client of the account, or a temporary one if the account is not loaded."""
         entry = self._get_entry()
         if entry.state is ConfigEntryState.LOADED:
             yield entry.runtime_data.client
@@ -98,7 +97,7 @@ class SubentryFlow(ConfigSubentryFlow):
     async def _request[T](
         self, request: Callable[[Client], Awaitable[T]], folder: str = ""
     ) -> T | None:
-        """Return the result of a request; on failure set the form errors and return None."""
+        """Return the result of a request. On failure, set the form errors and return None."""
         try:
             async with self._client() as client:
                 return await request(client)
@@ -114,7 +113,7 @@ class SubentryFlow(ConfigSubentryFlow):
     async def _folder_options(
         self, first: Iterable[str], without: Iterable[str] = ()
     ) -> list[SelectOptionDict]:
-        """Return the options for folders; only those in `first` if the server cannot list them."""
+        """Return options for `first`, then for the server's folders, except those in `without`."""
         if self._server_folders is None and CONF_BASE not in self._errors:
             self._server_folders = await self._request(lambda client: client.folders())
         folders = {name: FolderInfo(name=name) for name in first}
@@ -131,7 +130,6 @@ class SubentryFlow(ConfigSubentryFlow):
     def _form(
         self, step_id: str, schema: vol.Schema, values: Mapping[str, Any] | None
     ) -> SubentryFlowResult:
-        """Show a form with values and errors."""
         return self.async_show_form(
             step_id=step_id,
             data_schema=self.add_suggested_values_to_schema(schema, values),

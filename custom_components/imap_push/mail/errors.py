@@ -1,4 +1,4 @@
-"""Translation keys for the engine's errors: states of a sensor, and messages of actions."""
+"""Translation keys for errors of the IMAP engine, for a sensor and for error messages."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,7 +46,7 @@ from ..imap import (
     Unsupported,
 )
 
-# Keys of the sensor's states, for errors that end or prevent a connection.
+# States of the sensor `last_error`: errors that end or prevent a connection.
 ERROR_KEYS: Final[dict[type[BaseException], str]] = {
     AppPasswordNeeded: "app_password_needed",
     CertificateError: "certificate_refused",
@@ -79,7 +79,7 @@ ERROR_KEYS: Final[dict[type[BaseException], str]] = {
     Unreachable: "connect_timeout",
 }
 
-# Keys of the messages for errors of requests.
+# Messages: errors of requests.
 ERROR_TEXTS: Final[dict[type[BaseException], str]] = {
     CannotConnect: "cannot_connect",
     CertificateError: "certificate_refused",
@@ -108,7 +108,7 @@ def most_specific[T](table: dict[type[BaseException], T], error: ImapError) -> T
 
 
 def error_key(error: ImapError) -> str:
-    """Return the key of the sensor's state for an error."""
+    """Return the state of the sensor `last_error` for an error."""
     return most_specific(ERROR_KEYS, error)
 
 
@@ -116,7 +116,7 @@ def error_key(error: ImapError) -> str:
 def translated_errors(account: str) -> Iterator[None]:
     """Convert each ImapError to a HomeAssistantError with a message for the user.
 
-    It is raised `from None`: Home Assistant logs the cause, and the text of an ImapError comes
+    Raises `from None`, because Home Assistant logs the cause: the text of an ImapError comes
     from the server and may contain the username.
     """
     try:
@@ -126,7 +126,7 @@ def translated_errors(account: str) -> Iterator[None]:
 
 
 def error_for_user(error: ImapError, account: str) -> HomeAssistantError:
-    """Return the exception with the message for the user."""
+    """Return the exception with the translated message for an error."""
     placeholders = {"account": account}
     if isinstance(error, CommandRefused):
         placeholders["code"] = error.code or error.status

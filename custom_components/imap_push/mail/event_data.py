@@ -1,4 +1,4 @@
-"""The fields of a mail in events and in responses of actions."""
+"""The fields of a mail in events and in the responses of actions."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
@@ -9,16 +9,16 @@ from homeassistant.util.signal_type import SignalType
 from ..const import DOMAIN
 from ..imap import Arrival, Mail
 
-# The fields of the event `new_mail`; all values can be converted to JSON.
+# The data of the bus event `new_mail`, which can be converted to JSON.
 type NewMail = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A new mail for the subscribers of a signal. `recipients` are all addresses of To and Cc.
+    """A new mail, sent as a dispatcher signal. `recipients` has all addresses of To and Cc.
 
-    Home Assistant logs the repr of the arguments if a subscriber fails, so the repr contains
-    nothing of the mail.
+    If a subscriber fails, Home Assistant logs the repr of this object, so it must not contain
+    the mail.
     """
 
     mail: NewMail = field(repr=False)
@@ -32,7 +32,7 @@ SIGNAL_NEW_MAIL: Final = SignalType[Delivery](f"{DOMAIN}_new_mail")
 def new_mail_from_arrival(
     arrival: Arrival, *, entry_id: str, device_id: str, account: str
 ) -> NewMail:
-    """Return the fields of the event; the engine has already limited their length."""
+    """Return the event data for a mail; the IMAP engine has limited the size of all fields."""
     return {
         **mail_fields(arrival.mail, entry_id=entry_id, account=account),
         "device_id": device_id,
@@ -42,9 +42,9 @@ def new_mail_from_arrival(
 
 
 def mail_fields(mail: Mail, *, entry_id: str, account: str) -> dict[str, Any]:
-    """Return the fields that the event and the responses of actions have in common.
+    """Return the fields that are in the event and in responses of actions.
 
-    `recipients` is not included: it can be too long for an event, and only filters use it.
+    Not `recipients`: the list can be too long for an event, and only filters use it.
     """
     return {
         "entry_id": entry_id,

@@ -1,4 +1,4 @@
-"""Names for attachments: safe on every file system, with a suffix of the content type."""
+"""File names for attachments: safe on every file system, with a suffix for the content type."""
 
 from pathlib import PurePath
 import re
@@ -11,7 +11,7 @@ from ..imap import extensions, one_line, type_of_name, usual_extension
 _MAX_NAME: Final = 200
 _MAX_SUFFIX: Final = 20
 _SEPARATORS: Final = re.compile(r"[/\\]")
-# Not allowed on Windows shares, or refused by Home Assistant's own media source.
+# Characters that Windows shares or Home Assistant's own media source do not allow.
 _FORBIDDEN: Final = re.compile(r'[<>:"|?*~]')
 _DOTS: Final = re.compile(r"\.{2,}")
 # Device names of Windows, with and without a suffix.
@@ -21,7 +21,7 @@ _RESERVED: Final = re.compile(
 )
 
 _UNKNOWN_SUFFIX: Final = ".bin"
-# More suffixes of files that senders declare with these types.
+# Other suffixes of files that senders declare with these content types.
 _MORE_SUFFIXES: Final = {
     "application/gzip": frozenset({".tgz"}),
     "application/javascript": frozenset({".cjs", ".mjs"}),
@@ -34,11 +34,11 @@ _MORE_SUFFIXES: Final = {
     "text/xml": frozenset({".rdf", ".wsdl", ".xsl"}),
 }
 _MEDIA: Final = ("audio/", "image/", "video/")
-# Text formats that are not declared as text.
+# Text formats whose content type does not begin with text/.
 _TEXT_FORMATS: Final = {"application/json", "application/xml", "application/yaml"}
 
-# Suffixes of files that a browser runs as a page or a script if a web server serves them. XML
-# is not included: invoices are XML, and Home Assistant's media folders serve no XML.
+# Suffixes of files that can run scripts in a browser if a web server serves them. Not XML:
+# invoices are XML, and Home Assistant's media folders serve no XML.
 _ACTIVE_SUFFIXES: Final = frozenset(
     {
         *(".cjs", ".hta", ".htc", ".htm", ".html", ".js", ".jsx", ".mht", ".mhtml"),
@@ -48,9 +48,9 @@ _ACTIVE_SUFFIXES: Final = frozenset(
 
 
 def safe_filename(name: str | None, content_type: str) -> str:
-    """Return a plain file name without special meaning on any file system.
+    """Return a file name, without a path, that has no special meaning on any file system.
 
-    If the suffix does not fit the content type, it is replaced, or a fitting one is appended.
+    If the suffix does not match the content type, replace it; if it is unknown, append one.
     """
     base = _SEPARATORS.split(unicodedata.normalize("NFC", name or ""))[-1]
     tidy = _DOTS.sub(".", _FORBIDDEN.sub("_", one_line(base))).strip(". ")
@@ -61,9 +61,9 @@ def safe_filename(name: str | None, content_type: str) -> str:
 
 
 def inert_filename(name: str | None, content_type: str) -> str:
-    """Return a safe name; because of its suffix, no browser and no server runs the content.
+    """Return a safe file name whose suffix makes no browser or server run the content.
 
-    HTML, SVG and scripts get the suffix .txt.
+    For HTML, SVG and scripts, the suffix .txt is appended.
     """
     made = safe_filename(name, content_type)
     if PurePath(made).suffix.lower() in _ACTIVE_SUFFIXES:
@@ -72,21 +72,21 @@ def inert_filename(name: str | None, content_type: str) -> str:
 
 
 def is_replaceable(name: str, content_type: str) -> bool:
-    """Return whether a file of this name may be replaced by content of this type.
+    """Return whether an existing file may be overwritten with content of this type.
 
-    An unknown or generic type is refused: it would let a sender replace any file.
+    False for an unknown or generic type, with which a sender could replace any file.
     """
     return PurePath(name).suffix.lower() in _suffixes(content_type.lower())
 
 
 def _suffixes(content_type: str) -> frozenset[str]:
-    """Return the suffixes of a type, none if it is unknown or generic."""
+    """Return the suffixes of a content type, empty if the type is unknown or generic."""
     known = extensions(content_type)
     return known | _MORE_SUFFIXES.get(content_type, frozenset()) if known else known
 
 
 def _with_matching_suffix(name: str, content_type: str) -> str:
-    """Replace a known suffix of another type; append a suffix if there is no known one."""
+    """Replace a known suffix of another type; after an unknown suffix, append one."""
     suffix = PurePath(name).suffix
     known = type_of_name(name)
     if _is_matching(suffix.lower(), known, content_type):
@@ -97,7 +97,7 @@ def _with_matching_suffix(name: str, content_type: str) -> str:
 
 
 def _is_matching(suffix: str, known: str | None, content_type: str) -> bool:
-    """Return whether a suffix (`known` is its type, if known) can have the content type."""
+    """Return whether a suffix matches a content type. `known` is the usual type of the suffix."""
     if suffix in (suffixes := _suffixes(content_type)):
         return True
     if content_type == "text/plain":
@@ -107,7 +107,7 @@ def _is_matching(suffix: str, known: str | None, content_type: str) -> bool:
         )
     if suffixes:
         return False
-    # Of an unknown subtype of audio, image or video, at least compare the main type.
+    # For an unknown subtype of audio, image or video, compare only the main type.
     kind = content_type.partition("/")[0] + "/"
     return kind not in _MEDIA or (
         suffix not in _ACTIVE_SUFFIXES and (known is None or known.startswith(kind))
@@ -115,7 +115,7 @@ def _is_matching(suffix: str, known: str | None, content_type: str) -> bool:
 
 
 def _shorten(name: str) -> str:
-    """Shorten the stem of a name to fit the limit of file systems."""
+    """Shorten the stem of a name that is longer than _MAX_NAME octets."""
     if len(name.encode()) <= _MAX_NAME:
         return name
     suffix = PurePath(name).suffix

@@ -1,7 +1,7 @@
-"""Saves attachments as files: only in allowed directories, and within limits of space.
+"""Saves attachments as files, only in allowed directories and with limits on disk space.
 
-A directory is opened without following links, and all operations use the open descriptor. So
-replacing the directory with a link at the same time has no effect.
+The directory is opened without following links, and all operations use the open descriptor:
+a link that replaces the directory in the meantime has no effect.
 """
 
 import asyncio
@@ -23,11 +23,11 @@ from homeassistant.core import HomeAssistant
 
 from ..const import DOMAIN
 
-# Limits of a directory, including files that were there before: enough for years of invoices,
-# less than a small memory card. Senders must not be able to fill a disk.
+# Limits of all files in a directory, so that senders cannot fill the disk: enough for years of
+# invoices, less than a small memory card.
 MAX_FILES: Final = 10_000
 MAX_OCTETS: Final = 10_000_000_000
-# Octets of a disk that stay free for the database and the backups of Home Assistant.
+# Octets of the disk that stay free for the database and the backups of Home Assistant.
 MIN_FREE_OCTETS: Final = 1_000_000_000
 
 # Name of an incomplete file; the dot hides it from media players.
@@ -46,14 +46,14 @@ class DirectoryFull(Exception):
 
 
 class FileTooLarge(Exception):
-    """The content exceeds the size that the user allows."""
+    """The attachment is larger than `max_size`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedFile:
     """A saved file; `size` is in octets.
 
-    `media_content_id` is its ID for media players, None outside of the media folders.
+    `media_content_id` is for media players, None if the file is in no media folder.
     """
 
     path: Path
@@ -62,9 +62,9 @@ class SavedFile:
 
 
 def resolve_directory(hass: HomeAssistant, directory: str | None) -> Path:
-    """Return the resolved path of a directory, by default the one for attachments.
+    """Return the resolved path of an allowed directory, by default `imap_push` in media.
 
-    Raises DirectoryNotAllowed with the path. Blocking: reads the disk.
+    Raises DirectoryNotAllowed with the requested path. Blocks: reads the disk.
     """
     media = next(iter(hass.config.media_dirs.values()), hass.config.path("media"))
     requested = hass.config.path(directory) if directory else Path(media, DOMAIN)
@@ -96,11 +96,11 @@ async def async_save(
     max_size: int,
     overwrite: bool,
 ) -> SavedFile:
-    """Write the pieces to a file, which gets its name only when it is complete.
+    """Write the pieces to a hidden file; when it is complete, rename it to `path`.
 
-    `path` is in a directory that resolve_directory returned, `max_size` is in octets. If a
-    file of that name exists, it is replaced with `overwrite`, otherwise a number is added to
-    the name. Raises DirectoryFull, DirectoryNotAllowed, FileTooLarge or OSError.
+    The directory of `path` must be from resolve_directory(). `max_size` is in octets. If `path`
+    exists, replace it if `overwrite` is True, otherwise add a number to the name. Raises
+    DirectoryFull, DirectoryNotAllowed, FileTooLarge or OSError.
     """
     draft = await _async_open(hass, path.parent)
     try:
@@ -115,7 +115,7 @@ async def async_save(
 
 
 async def _async_open(hass: HomeAssistant, directory: Path) -> _Draft:
-    """Open a draft; on cancellation, wait for the thread that opens it, then close it."""
+    """Open a draft. If cancelled, wait until it is open, then close it."""
     public = _public_directory(hass)
     opening = hass.async_add_executor_job(_Draft.open, directory, public)
     try:
@@ -129,15 +129,14 @@ async def _async_open(hass: HomeAssistant, directory: Path) -> _Draft:
 
 
 class _Draft:
-    """An incomplete file under a hidden name. All methods block.
+    """An incomplete file with a hidden name. All methods block: run them in an executor.
 
-    The file is locked with flock: an unlocked one is left from a process that was killed. If an
-    action is cancelled, one thread may still write while another one closes the file; `_lock`
-    serializes them.
+    The file is locked with flock(): a hidden file without a lock was left by a killed process.
+    `_lock` is for threads: after a cancellation, one may still write while another closes.
     """
 
     def __init__(self, directory: int, name: str, file: int) -> None:
-        """Keep the open directory, and the open file in it."""
+        """Store the descriptors of the directory and of the file `name` in it."""
         self._directory = directory
         self._name = name
         self._file = file
@@ -147,7 +146,7 @@ class _Draft:
 
     @classmethod
     def open(cls, directory: Path, public: Path) -> Self:
-        """Create the file, and the directory if it does not exist."""
+        """Create the hidden file, and missing directories. Raises DirectoryFull."""
         opened = _open_directory(directory, public)
         try:
             draft = cls(opened, *_create_part(opened))
@@ -162,9 +161,9 @@ class _Draft:
         return draft
 
     def _check_limits(self) -> None:
-        """Remove files of killed processes; raise DirectoryFull if a limit is exceeded then.
+        """Remove files of killed processes. Raises DirectoryFull if a limit is still exceeded.
 
-        This file is counted, so that parallel drafts cannot exceed the limit together.
+        Drafts are counted, so that parallel ones cannot exceed the limits together.
         """
         files = octets = 0
         with os.scandir(self._directory) as entries:
@@ -181,12 +180,12 @@ class _Draft:
 
     def _check_disk(self) -> None:
         disk = os.fstatvfs(self._directory)
-        # Some network file systems do not know their size.
+        # Some network file systems report no size.
         if disk.f_blocks and disk.f_bavail * disk.f_frsize < MIN_FREE_OCTETS:
             raise DirectoryFull
 
     def write(self, piece: bytes, max_size: int) -> None:
-        """Append octets; raise FileTooLarge if the file exceeds `max_size` octets."""
+        """Append octets. Raises FileTooLarge if the file would exceed `max_size` octets."""
         self.size += len(piece)
         if self.size > max_size:
             raise FileTooLarge
@@ -197,13 +196,13 @@ class _Draft:
                 rest = rest[os.write(self._file, rest) :]
 
     def complete(self, name: str, overwrite: bool) -> str:
-        """Rename the file to this name, or the next free one; return the name."""
+        """Rename the file to `name`, or to the next free name; return the new name."""
         with self._lock:
             if self._is_closed:
                 raise OSError(errno.EBADF, os.strerror(errno.EBADF))
             self._check_limits()
             if overwrite:
-                # os.replace replaces a link instead of following it.
+                # os.replace() replaces a link instead of following it.
                 self._rename(name)
                 return name
             name = self._reserve(name)
@@ -220,7 +219,7 @@ class _Draft:
         )
 
     def _reserve(self, name: str) -> str:
-        """Create an empty file under the first free name; return the name."""
+        """Create an empty file with the next free name, such as "a (1).pdf"; return the name."""
         original, candidate = PurePath(name), name
         for number in count(1):
             with suppress(FileExistsError):
@@ -230,7 +229,7 @@ class _Draft:
         return candidate
 
     def close(self) -> None:
-        """Close the file, and remove it if it is not complete."""
+        """Close the file, and remove it if complete() was not successful."""
         with self._lock:
             self._is_closed = True
             try:
@@ -242,10 +241,10 @@ class _Draft:
 
 
 def _open_directory(path: Path, public: Path) -> int:
-    """Open each directory of a path without following links; create missing ones.
+    """Open a directory, one level after another, without following links; create missing ones.
 
-    Raises DirectoryNotAllowed for the public directory and below; comparing inodes also finds
-    it under another name.
+    Raises DirectoryNotAllowed for the `public` directory and those below. The comparison of
+    inodes detects other names of `public`, too.
     """
     try:
         forbidden = public.stat()
@@ -274,30 +273,30 @@ def _open_inner(directory: int, name: str) -> int:
 
 
 def _create(directory: int, name: str) -> int:
-    """Create and open a file; raise FileExistsError if it exists."""
+    """Create a file and return its descriptor. Raises FileExistsError."""
     flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
     return os.open(name, flags, 0o666, dir_fd=directory)
 
 
 def _create_part(directory: int) -> tuple[str, int]:
-    """Create a locked file; return its name and its descriptor."""
+    """Create a locked, hidden file; return its name and descriptor."""
     while True:
         name = f".{uuid4().hex}.part"
         file = _create(directory, name)
-        # On a file system without locks, files of killed processes are not removed.
+        # Without locks in the file system, files of killed processes are never removed.
         with suppress(OSError):
             fcntl.flock(file, fcntl.LOCK_EX)
         try:
             os.stat(name, dir_fd=directory, follow_symlinks=False)
         except FileNotFoundError:
-            # Another process removed it as a leftover file before it was locked.
+            # Another process removed the file as a leftover before it was locked.
             os.close(file)
         else:
             return name, file
 
 
 def _remove_leftover(directory: int, name: str) -> None:
-    """Remove an incomplete file that no process has locked."""
+    """Remove an incomplete file if no process has locked it."""
     with suppress(OSError):
         file = os.open(
             name, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=directory
@@ -310,7 +309,7 @@ def _remove_leftover(directory: int, name: str) -> None:
 
 
 def _media_content_id(hass: HomeAssistant, path: Path) -> str | None:
-    """Return the media content ID of a file, or None. Blocking: reads the disk."""
+    """Return the media content ID of a file, or None. Blocks: reads the disk."""
     for source, folder in hass.config.media_dirs.items():
         root = Path(folder).resolve()
         if path.is_relative_to(root):

@@ -25,13 +25,13 @@ from ..const import (
 from ..imap import type_of_name
 from .event_data import NewMail
 
-# Characters of a pattern, and patterns of a field.
+# Characters per pattern, and patterns per field.
 MAX_PATTERN: Final = 200
 MAX_PATTERNS: Final = 50
 
 
 def validate_patterns(value: Any) -> list[str]:
-    """Validate one or several patterns; return them as a list, stripped."""
+    """Validate a pattern or a list of patterns; return a list of stripped patterns."""
     texts = [cv.string(text).strip() for text in cv.ensure_list(value)]
     if len(texts) > MAX_PATTERNS:
         raise vol.Invalid(f"more than {MAX_PATTERNS} patterns")
@@ -52,7 +52,7 @@ def is_bounded(config: Mapping[str, Any]) -> bool:
     return True
 
 
-# An A-label (RFC 5890). At most 63 octets, as decoding Punycode takes quadratic time.
+# An A-label (RFC 5890), of at most 63 octets: decoding Punycode takes quadratic time.
 _A_LABEL: Final = re.compile(r"(?<![\w*?-])xn--([a-z0-9-]{1,59})(?![\w*?-])", re.ASCII)
 
 # Schema of the fields of a filter.
@@ -70,10 +70,10 @@ FILTER_FIELDS: Final[dict[vol.Marker, Any]] = {
 
 
 def compile_patterns(patterns: Iterable[str]) -> re.Pattern[str]:
-    """Compile patterns with * and ? to an expression that matches if any of them does.
+    """Compile patterns with * and ? to one expression that matches if any pattern does.
 
-    Brackets are ordinary characters. `fnmatch` makes expressions that do not backtrack across a
-    star, so the time is bounded by the length of the text times that of the patterns.
+    Brackets have no special meaning. The expressions of `fnmatch` do not backtrack across a *,
+    so the time is at most proportional to the lengths of text and patterns, multiplied.
     """
     translated = (fnmatch.translate(text.replace("[", "[[]")) for text in patterns)
     return re.compile("|".join(translated))
@@ -81,7 +81,7 @@ def compile_patterns(patterns: Iterable[str]) -> re.Pattern[str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailFilter:
-    """Conditions that a mail has to meet; a field that is not set matches every mail."""
+    """Conditions that a mail must all meet; a field that is not set matches every mail."""
 
     sender: re.Pattern[str] | None = None
     recipient: re.Pattern[str] | None = None
@@ -95,7 +95,7 @@ class MailFilter:
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
-        """Return the filter that the fields of a schema describe."""
+        """Return the filter for values of FILTER_FIELDS."""
         return cls(
             sender=_compile(config, CONF_SENDER),
             recipient=_compile(config, CONF_RECIPIENT),
@@ -111,7 +111,7 @@ class MailFilter:
     def matches(self, mail: NewMail, recipients: Iterable[str]) -> bool:
         """Return whether a mail meets all conditions.
 
-        `recipients` are all addresses of To and Cc; the event may contain only some of them.
+        `recipients` are all addresses of To and Cc; `mail` may contain only some of them.
         """
         if self.ignore_bulk and mail["bulk"]:
             return False
@@ -133,7 +133,7 @@ class MailFilter:
 
 
 def _compile(config: Mapping[str, Any], field: str) -> re.Pattern[str] | None:
-    """Compile the patterns of a field; return None if it has none."""
+    """Compile the patterns of a field; return None if there are none."""
     expand = _EXPAND[field]
     patterns = [
         pattern
@@ -145,14 +145,14 @@ def _compile(config: Mapping[str, Any], field: str) -> re.Pattern[str] | None:
 
 
 def _any_matches(patterns: re.Pattern[str] | None, texts: Iterable[str]) -> bool:
-    """Return whether one of the texts matches; without a pattern, all do."""
+    """Return True if any of the texts matches, or if there is no pattern."""
     return patterns is None or any(map(patterns.match, map(_fold, texts)))
 
 
 def _fold(text: str) -> str:
-    """Normalize a text for comparison: case, and composed characters (Unicode NFC).
+    """Normalize a text for comparison: fold case, compose characters (Unicode NFC).
 
-    A domain in its ASCII form (RFC 5890 2.3.2.1) becomes Unicode, as filters may use either.
+    A-labels of a domain (RFC 5890 2.3.2.1) become Unicode: filters may use either form.
     """
     text = unicodedata.normalize("NFC", text.casefold())
     if "xn--" not in text:
@@ -162,7 +162,7 @@ def _fold(text: str) -> str:
 
 
 def _u_label(match: re.Match[str]) -> str:
-    """Return the Unicode form of a label, or the label itself if it is invalid."""
+    """Return the Unicode form of an A-label, or the label itself if it is invalid."""
     try:
         label = match[1].encode().decode("punycode")
     except OverflowError, UnicodeError, ValueError:
@@ -171,11 +171,11 @@ def _u_label(match: re.Match[str]) -> str:
 
 
 def _authenticators(mail: NewMail) -> Iterator[str]:
-    """Yield the server that proved the sender's domain with DMARC, if one did (RFC 8601 5)."""
+    """Yield the server that verified the sender's domain with DMARC, if any (RFC 8601 5)."""
     authentication = mail["authentication"]
     if authentication and authentication["dmarc"] == "pass":
         domain = _fold(authentication["domain"])
-        # The server may have checked another author domain than that of `sender`.
+        # DMARC may have passed for another domain, for example if From has several addresses.
         sender = "." + _fold(mail["sender"]).rpartition("@")[2]
         if domain and sender.endswith("." + domain):
             yield authentication["server"]
@@ -184,7 +184,7 @@ def _authenticators(mail: NewMail) -> Iterator[str]:
 def attached_files(
     mail: Mapping[str, Any], *, inline_images: bool = False
 ) -> list[Mapping[str, Any]]:
-    """Return the attachments of a mail, by default without inline images of its HTML."""
+    """Return the attachments of a mail; inline images of its HTML only on request."""
     return [
         attachment
         for attachment in mail["attachments"]
@@ -200,7 +200,7 @@ def type_patterns(texts: Iterable[str]) -> re.Pattern[str] | None:
 def matches_type(patterns: re.Pattern[str], attachment: Mapping[str, Any]) -> bool:
     """Return whether the content type or the file name of an attachment matches.
 
-    The usual type of the name's extension is compared, too: many clients declare another one,
+    Also compares the usual type for the name's extension: many clients declare another one,
     for example application/x-pdf.
     """
     filename = attachment["filename"]
@@ -209,12 +209,11 @@ def matches_type(patterns: re.Pattern[str], attachment: Mapping[str, Any]) -> bo
 
 
 def _is_pattern(text: str) -> bool:
-    """Return whether a text has wildcards."""
     return "*" in text or "?" in text
 
 
 def _address_patterns(text: str) -> tuple[str, ...]:
-    """Return the patterns for an address, a pattern, or a domain with its subdomains."""
+    """Return the patterns for an address, a domain with its subdomains, or a pattern."""
     domain = text.removeprefix("@")
     if "@" in domain:
         return (domain,)
@@ -224,17 +223,17 @@ def _address_patterns(text: str) -> tuple[str, ...]:
 
 
 def _subject_patterns(text: str) -> tuple[str, ...]:
-    """Return a pattern for the whole subject; text without wildcards matches anywhere."""
+    """Return the pattern for a subject; text without wildcards matches any part of it."""
     return (text,) if _is_pattern(text) else (f"*{text}*",)
 
 
 def _server_patterns(text: str) -> tuple[str, ...]:
-    """Return the patterns for a server name, or a domain with its subdomains."""
+    """Return the patterns for a server name or a domain, with subdomains."""
     return (text,) if _is_pattern(text) else (text, f"*.{text}")
 
 
 def _attachment_patterns(text: str) -> tuple[str, ...]:
-    """Return the pattern for a content type, or for a file name by its extension."""
+    """Return the pattern for a content type, a file name with wildcards, or an extension."""
     if "/" in text or (_is_pattern(text) and not text.startswith(".")):
         return (text,)
     return (f"*.{text.removeprefix('.')}",)

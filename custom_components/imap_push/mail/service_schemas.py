@@ -45,7 +45,7 @@ ATTR_TARGET_FOLDER: Final = "target_folder"
 ATTR_UID: Final = "uid"
 ATTR_UID_VALIDITY: Final = "uid_validity"
 
-# The fields that identify mails: their folder, and their UIDs in it.
+# The fields that identify mails: the folder, and the UIDs.
 _LOCATION: Final = (ATTR_ENTRY_ID, CONF_FOLDER, ATTR_UID_VALIDITY)
 _IDENTIFIERS: Final = (*_LOCATION, ATTR_UID)
 
@@ -56,7 +56,7 @@ _MAX_KILOBYTES: Final = 1_000_000
 
 
 def number(value: Any) -> int:
-    """Validate a UID or UIDVALIDITY (nz-number, RFC 3501 9); a float is refused, not rounded."""
+    """Validate a UID or UIDVALIDITY (nz-number, RFC 3501 9). Floats are invalid."""
     text = str(value).strip()
     if not (text.isascii() and text.isdecimal() and len(text) <= 10):
         raise vol.Invalid("expected a whole number")
@@ -66,7 +66,7 @@ def number(value: Any) -> int:
 
 
 def _numbers(value: Any) -> list[int]:
-    """Validate one or several numbers, and drop duplicates."""
+    """Validate a number or a list of numbers, and drop duplicates."""
     numbers = dict.fromkeys(map(number, cv.ensure_list(value)))
     if not 0 < len(numbers) <= _MAX_MAILS:
         raise vol.Invalid(f"expected 1 to {_MAX_MAILS} mails")
@@ -74,7 +74,7 @@ def _numbers(value: Any) -> list[int]:
 
 
 def _expand_mail(data: dict[str, Any]) -> dict[str, Any]:
-    """Replace `mail` by the fields that identify the mails, unless these are given."""
+    """Replace `mail` (data of events or responses) with the fields that identify the mails."""
     is_identified = any(key in data for key in _IDENTIFIERS)
     if is_identified == (ATTR_MAIL in data):
         raise vol.Invalid(f"expected either {ATTR_MAIL} or {', '.join(_IDENTIFIERS)}")
@@ -94,7 +94,8 @@ def _expand_mail(data: dict[str, Any]) -> dict[str, Any]:
 
 
 LINE: Final = vol.All(cv.string, vol.Match(r"[^\x00-\x1f\x7f]{1,1000}\Z"))
-# A section-part (RFC 3501 9), or an attachment with one: a template turns "1.10" into 1.1.
+# A section-part (RFC 3501 9), or the data of an attachment that contains one: Home Assistant
+# converts the result "1.10" of a template to the number 1.1.
 PART: Final = vol.All(
     lambda value: value.get(ATTR_PART) if isinstance(value, Mapping) else value,
     cv.string,
@@ -103,7 +104,7 @@ PART: Final = vol.All(
         msg="expected the number of a part, such as 2 or 1.2",
     ),
 )
-# A flag-keyword is an atom (RFC 3501 9), which excludes system flags like \Deleted.
+# A flag-keyword is an atom (RFC 3501 9). This excludes system flags such as \Deleted.
 _KEYWORDS: Final = vol.All(
     cv.ensure_list,
     [vol.All(cv.string, vol.Match(r'[^\x00-\x20(){%*"\\\]\x7f-\U0010ffff]{1,100}\Z'))],
@@ -114,7 +115,7 @@ _KILOBYTES: Final = vol.All(vol.Coerce(float), vol.Range(min=0, max=_MAX_KILOBYT
 
 
 def _mail_schema(fields: Mapping[vol.Marker, Any], *, max_mails: int) -> VolSchemaType:
-    """Return the schema of an action on existing mails."""
+    """Return the schema of an action on existing mails, with additional `fields`."""
     uids = vol.All(_numbers, vol.Length(max=max_mails))
     return vol.All(
         _expand_mail,

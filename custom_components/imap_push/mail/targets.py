@@ -1,4 +1,4 @@
-"""Targets of triggers and conditions: the folders that they select."""
+"""Targets of triggers and conditions: which folders a target selects."""
 
 from collections.abc import Iterable
 
@@ -10,20 +10,20 @@ from homeassistant.helpers.target import (
 )
 from homeassistant.helpers.typing import ConfigType
 
-# Home Assistant supports it since 2026.11.
+# Home Assistant supports this key since 2026.11.
 CONF_EXCLUDE = "exclude"
 
 
 class FolderTarget:
-    """A target, resolved for each call because labels and areas may change at any time.
+    """A target of a trigger or condition. Not cached: labels and areas can change at any time.
 
-    A folder is selected by its device, by any of its entities, or by its account.
+    A folder is selected if its device, one of its entities or its account is selected.
     """
 
     def __init__(self, hass: HomeAssistant, target: ConfigType) -> None:
-        """Parse the target of a trigger or a condition."""
+        """Parse the target."""
         self._hass = hass
-        # Resolved separately: Home Assistant does not know which folders an account has.
+        # Resolved separately: Home Assistant does not exclude the folders of an excluded account.
         self._included = TargetSelection(
             {key: ids for key, ids in target.items() if key != CONF_EXCLUDE}
         )
@@ -31,7 +31,7 @@ class FolderTarget:
 
     @callback
     def async_select(self, device_ids: Iterable[str]) -> set[str]:
-        """Return which of the folders' devices are selected."""
+        """Return those of the given folder devices that the target selects."""
         included = self._async_devices(self._included)
         excluded = self._async_devices(self._excluded)
         return {
@@ -52,7 +52,7 @@ class FolderTarget:
 
     @callback
     def _async_devices(self, selection: TargetSelection) -> set[str]:
-        """Return the referenced devices, and those of referenced entities."""
+        """Return the selected devices, and the devices of selected entities."""
         referenced = async_extract_referenced_entity_ids(self._hass, selection)
         registry = er.async_get(self._hass)
         return referenced.referenced_devices | {

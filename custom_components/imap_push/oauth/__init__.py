@@ -1,1 +1,5 @@
-"""OAuth2: providers, device authorization, token requests and renewal."""
+"""OAuth2 without user interface: providers, device authorization, token renewal.
+
+Start with: `tokens`, which gives the IMAP engine an access token (`account_from_entry`). The
+config flow also uses `providers` and `device_code`. `endpoint` sends the HTTP requests.
+"""

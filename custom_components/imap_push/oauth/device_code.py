@@ -27,7 +27,7 @@ MAX_LIFETIME_SECONDS: Final = 3600.0
 
 MAX_TEXT: Final = 200  # characters of provider text
 
-# Both are shown as Markdown: allow no characters that are Markdown syntax.
+# Code and URI are shown as Markdown, so characters of Markdown syntax are not allowed.
 _USER_CODE: Final = re.compile(rf"[A-Za-z0-9 -]{{1,{MAX_TEXT}}}")
 _VERIFICATION_URI: Final = re.compile(
     rf"https?://[\w.~:/?#@!$&'+,;=%-]{{1,{MAX_TEXT}}}", re.ASCII
@@ -44,17 +44,17 @@ class SignInProblem(StrEnum):
 
 
 class SignInFailed(Exception):
-    """A sign-in failed; the text is the error code of the provider, or empty."""
+    """A sign-in failed; the text is the error code of the provider or a short reason."""
 
     def __init__(self, problem: SignInProblem, reason: str = "") -> None:
-        """Store the problem and the error code."""
+        """Store the problem and the shortened reason."""
         super().__init__(reason[:MAX_TEXT])
         self.problem = problem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceProvider:
-    """Endpoints, public client ID and scope of a provider."""
+    """The data of a device authorization request. No client secret: the client is public."""
 
     device_url: str
     token_url: str
@@ -64,7 +64,7 @@ class DeviceProvider:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceCode:
-    """A code that the user enters at `verification_uri`; times are in seconds."""
+    """The response with the code to enter at `verification_uri`; times are in seconds."""
 
     user_code: str
     verification_uri: str
@@ -82,7 +82,7 @@ async def request_code(session: ClientSession, provider: DeviceProvider) -> Devi
     try:
         return DeviceCode(
             user_code=_check_text(_USER_CODE, response["user_code"]),
-            # Google, and formerly Microsoft, use another name.
+            # Google, and formerly Microsoft, use the name verification_url.
             verification_uri=_check_text(
                 _VERIFICATION_URI,
                 response.get("verification_uri") or response["verification_url"],
@@ -100,8 +100,8 @@ async def poll_for_token(
 ) -> dict[str, Any]:
     """Poll until the user has entered the code; return the token (RFC 8628 3.4).
 
-    The token has the fields that Home Assistant stores. A failed request is retried until
-    the code expires. Raises SignInFailed.
+    The token has the format of Home Assistant, with `expires_at`. A request without a usable
+    response is retried until the code expires. Raises SignInFailed.
     """
     try:
         async with asyncio.timeout(code.expires_in):
@@ -135,7 +135,7 @@ async def _poll_until_answer(
                 interval = _interval(interval + SLOW_DOWN_SECONDS)
             case "expired_token":
                 raise SignInFailed(SignInProblem.EXPIRED, "expired_token")
-            # The second is used by Microsoft.
+            # authorization_declined is from Microsoft.
             case "access_denied" | "authorization_declined" as error:
                 raise SignInFailed(SignInProblem.DENIED, error)
             case _:
@@ -145,7 +145,7 @@ async def _poll_until_answer(
 async def _post(
     session: ClientSession, url: str, form: dict[str, str]
 ) -> dict[str, Any]:
-    """Return the JSON response to a form. Raises SignInFailed."""
+    """Send a form; return the JSON response. Raises SignInFailed."""
     try:
         return await post_form(session, url, form)
     except EndpointError as error:
@@ -153,7 +153,7 @@ async def _post(
 
 
 def _renewable_token(response: dict[str, Any]) -> dict[str, Any]:
-    """Return the token with its time of expiry. Raises SignInFailed without refresh token."""
+    """Return the token with `expires_at`. Raises SignInFailed without a refresh token."""
     try:
         token = token_from(response)
     except ValueError:
@@ -168,14 +168,13 @@ def _interval(seconds: Any) -> float:
 
 
 def _clamp(value: Any, minimum: float, maximum: float) -> float:
-    """Return a number within limits. Raises ValueError if the value is not a number."""
+    """Limit a value to a range. Raises ValueError or TypeError if it is not a number."""
     if math.isnan(number := float(value)):
         raise ValueError
     return min(max(number, minimum), maximum)
 
 
 def _check_text(allowed: re.Pattern[str], value: Any) -> str:
-    """Return the value if it matches. Raises ValueError otherwise."""
     if allowed.fullmatch(text := str(value)) is None:
         raise ValueError
     return text

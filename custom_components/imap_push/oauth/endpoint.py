@@ -1,4 +1,4 @@
-"""Requests to OAuth2 endpoints: a form is sent, a small JSON object is returned."""
+"""Requests to OAuth2 endpoints: send a form, receive a small JSON object."""
 
 import asyncio
 from http import HTTPStatus
@@ -12,12 +12,12 @@ DEFAULT_LIFETIME_SECONDS: Final = 3600  # if `expires_in` is missing
 MAX_LIFETIME_SECONDS: Final = 31_536_000  # one year
 MAX_RESPONSE_SIZE: Final = 65_536  # octets
 
-# The fields of a response that are stored (RFC 6749 5.1). Not the ID token: it identifies the user.
+# Fields of a response to store (RFC 6749 5.1). Not the ID token, which identifies the user.
 _TOKEN_FIELDS: Final = ("access_token", "refresh_token", "scope", "token_type")
 
 
 class EndpointError(Exception):
-    """There is no usable response: network error, outage, rate limit or invalid JSON."""
+    """No usable response: timeout, network error, outage, rate limit or invalid JSON."""
 
 
 async def post_form(
@@ -25,7 +25,7 @@ async def post_form(
 ) -> dict[str, Any]:
     """Send a form; return the JSON response, which may be an OAuth2 error (RFC 6749 5.2).
 
-    Raises EndpointError if there is no usable response in time.
+    Raises EndpointError if there is no usable response.
     """
     try:
         async with (
@@ -49,9 +49,9 @@ async def post_form(
 
 
 def token_from(response: dict[str, Any]) -> dict[str, Any]:
-    """Return the fields of a response to store. Raises ValueError without access token.
+    """Return the fields to store from a response. Raises ValueError without an access token.
 
-    A field that is not printable ASCII (RFC 6749 A) is ignored: it could be neither sent to
+    Fields that are not printable ASCII (RFC 6749 A) are ignored: they could be neither sent to
     the server nor stored.
     """
     token = {key: response[key] for key in _TOKEN_FIELDS if _is_text(response.get(key))}
@@ -61,7 +61,7 @@ def token_from(response: dict[str, Any]) -> dict[str, Any]:
 
 
 def error_code_from(response: dict[str, Any]) -> str:
-    """Return the error code of a response, with the more specific numbers of Microsoft."""
+    """Return the error code of a response, with Microsoft's more specific error numbers."""
     numbers = response.get("error_codes")
     if not isinstance(numbers, list):
         numbers = []

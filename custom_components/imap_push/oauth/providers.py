@@ -14,10 +14,9 @@ CUSTOM: Final = "custom"
 class OAuthProvider:
     """An OAuth2 provider.
 
-    `device_url` is the device authorization endpoint (RFC 8628), if there is one.
-    `authorize_data` is added to the query of the authorization request. `client_id` matches
-    the client IDs of the provider, if their format is known. If `has_secret` is False, all
-    clients are public, and a client secret is not sent.
+    `device_url` is the device authorization endpoint (RFC 8628). `authorize_data` is added to
+    the query of the authorization request. `client_id` matches client IDs, None if their format
+    is unknown. If `has_secret` is False, all clients are public and send no client secret.
     """
 
     authorize_url: str
@@ -42,7 +41,7 @@ PROVIDERS: Final[dict[str, OAuthProvider]] = {
         authorize_url="https://accounts.google.com/o/oauth2/v2/auth",
         token_url="https://oauth2.googleapis.com/token",
         scope="https://mail.google.com/",
-        # Without both, only the first sign-in returns a refresh token.
+        # Without these parameters, not every sign-in returns a refresh token.
         authorize_data={"access_type": "offline", "prompt": "consent"},
         client_id=re.compile(r"[\w-]+\.apps\.googleusercontent\.com"),
     ),
@@ -63,7 +62,7 @@ PROVIDERS: Final[dict[str, OAuthProvider]] = {
 
 
 def provider_from_data(data: Mapping[str, Any]) -> OAuthProvider:
-    """Return the provider for entry data; it may be a custom one."""
+    """Return the provider for entry data, which may be a custom one."""
     key = data[CONF_OAUTH_PROVIDER]
     if key == CUSTOM:
         return OAuthProvider(**data[CONF_OAUTH_ENDPOINTS])
@@ -71,10 +70,10 @@ def provider_from_data(data: Mapping[str, Any]) -> OAuthProvider:
 
 
 def accepts_client_id(client_id: str, key: str) -> bool:
-    """Return whether a client ID can be for this provider.
+    """Return whether a client ID may belong to the provider `key` (see PROVIDERS, CUSTOM).
 
-    Custom providers accept every ID, and providers without a known format accept every ID
-    that matches no other provider.
+    A custom provider accepts every ID. A provider whose format is unknown accepts every ID that
+    does not match another provider.
     """
     if key == CUSTOM:
         return True

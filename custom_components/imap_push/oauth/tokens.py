@@ -1,4 +1,4 @@
-"""OAuth2 tokens of accounts: requests, renewal and storage in the config entry."""
+"""OAuth2 tokens of accounts: requests, renewal, and storage in the config entry."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -35,27 +35,27 @@ from .providers import OAuthProvider, provider_from_data
 
 CONF_AUTH_IMPLEMENTATION: Final = "auth_implementation"
 
-# Renew a token this long before it expires, at most this share of its lifetime.
+# Renew a token this long before it expires, but at most this share of its lifetime before.
 RENEWAL_MARGIN_SECONDS: Final = 60.0
 RENEWAL_MARGIN_SHARE: Final = 0.25
 
-# Errors of a token endpoint (RFC 6749 5.2, and others in use) that do not refuse the token.
+# Error codes of token endpoints (RFC 6749 5.2 and others) that are no refusal.
 _TEMPORARY_ERRORS: Final = frozenset(
     {"rate_limit_exceeded", "server_error", "slow_down", "temporarily_unavailable"}
 )
 
-# Running renewals by entry ID. They continue during a reload: many providers accept a
-# refresh token only once.
+# Running renewals by entry ID. They continue during a reload, because many providers accept a
+# refresh token only once: a lost response would require a new sign-in.
 _RENEWALS: HassKey[dict[str, asyncio.Task[None]]] = HassKey(f"{DOMAIN}_renewals")
 
-# Home Assistant creates a client before the provider is known.
+# Placeholder: Home Assistant creates clients before the provider is known.
 _NO_PROVIDER: Final = OAuthProvider(authorize_url="", token_url="", scope="")
 
 
 class MailOAuth2Implementation(LocalOAuth2ImplementationWithPkce):
-    """Client credentials of the user, for the provider of an account.
+    """An OAuth2 client: credentials from the user, and the provider of an account.
 
-    Home Assistant has one list of credentials for all providers.
+    Home Assistant has one list of credentials for all providers; see for_provider().
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class MailOAuth2Implementation(LocalOAuth2ImplementationWithPkce):
         credential: ClientCredential,
         provider: OAuthProvider = _NO_PROVIDER,
     ) -> None:
-        """Store credential and provider."""
+        """Create a client for a credential."""
         super().__init__(
             hass,
             auth_domain,
@@ -76,11 +76,11 @@ class MailOAuth2Implementation(LocalOAuth2ImplementationWithPkce):
         )
         self._credential = credential
         self._provider = provider
-        # The error code of the last refused request. It is shown to the user, not logged.
+        # Error code of the last refused request, shown to the user but not logged.
         self.refusal = ""
 
     def for_provider(self, provider: OAuthProvider, *, public: bool = False) -> Self:
-        """Return the same client for a provider; a public client sends no secret."""
+        """Return a copy of this client for a provider. If `public`, it sends no client secret."""
         credential = self._credential
         if public or not provider.has_secret:
             credential = ClientCredential(credential.client_id, "", credential.name)
@@ -97,7 +97,7 @@ class MailOAuth2Implementation(LocalOAuth2ImplementationWithPkce):
     def extra_authorize_data(self) -> dict[str, Any]:
         """Return the query parameters of the authorization request."""
         return {
-            # The URL of a custom provider may have a query, which must be kept (RFC 6749 3.1).
+            # Keep the query that the URL of a custom provider may have (RFC 6749 3.1).
             **URL(self._provider.authorize_url).query,
             "scope": self._provider.scope,
             **self._provider.authorize_data,
@@ -106,10 +106,10 @@ class MailOAuth2Implementation(LocalOAuth2ImplementationWithPkce):
 
     @override
     async def _token_request(self, data: dict[str, Any]) -> dict[str, Any]:
-        """Request a token. The response is not logged.
+        """Request a token, without logging the response.
 
-        Only an OAuth2 error (RFC 6749 5.2) is a refusal, which requires a new sign-in; all
-        other failures are temporary.
+        Raises OAuth2TokenRequestReauthError for an OAuth2 error (RFC 6749 5.2), which requires
+        a new sign-in, and OAuth2TokenRequestConnectionError for a temporary problem.
         """
         form = {**data, "client_id": self.client_id}
         if self.client_secret:
@@ -119,7 +119,7 @@ class MailOAuth2Implementation(LocalOAuth2ImplementationWithPkce):
             response = await post_form(session, self.token_url, form)
         except EndpointError:
             raise OAuth2TokenRequestConnectionError(domain=DOMAIN) from None
-        # Yahoo's error may be an object.
+        # Yahoo may send an object instead of a string.
         error = str(response.get("error") or "")
         if error in _TEMPORARY_ERRORS:
             raise OAuth2TokenRequestConnectionError(domain=DOMAIN)
@@ -135,26 +135,26 @@ class MailOAuth2Implementation(LocalOAuth2ImplementationWithPkce):
 
 
 class _StoredTokenSource:
-    """Returns the token of an account, and renews it before it expires (see TokenSource)."""
+    """A TokenSource for a token that is stored in entry data."""
 
     def __init__(
         self,
         data: Callable[[], Mapping[str, Any]],
         renew: Callable[[], Awaitable[None]],
     ) -> None:
-        """Read the token from `data`; `renew` replaces it there."""
+        """`data` returns the entry data; `renew` replaces the token there."""
         self._data = data
         self._renew = renew
 
     async def token(self, *, renew: bool = False) -> str:
-        """Return the token; renew it if it expires soon or if `renew` is set."""
+        """Return the access token. Renew it first if it expires soon or if `renew` is True."""
         if renew or _expires_soon(self._stored_token()):
             await self._renew()
         token: str = self._stored_token()["access_token"]
         return token
 
     def _stored_token(self) -> Mapping[str, Any]:
-        """Return the stored token. Raises TokenUnavailable if a password replaced it."""
+        """Return the stored token. Raises TokenUnavailable if the user changed to a password."""
         token: Mapping[str, Any] | None = self._data().get(CONF_TOKEN)
         if token is None:
             raise TokenUnavailable("the account now has a password")
@@ -163,12 +163,12 @@ class _StoredTokenSource:
 
 @callback
 def account_from_entry(hass: HomeAssistant, entry: ConfigEntry) -> Account:
-    """Return the account of an entry, with its token or password."""
+    """Return the account of an entry, with its password or a source of tokens."""
     return account_from_entry_data(entry.data, token_source_for_entry(hass, entry))
 
 
 def is_same_sign_in(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Return whether both have a token, and both tokens are of the same sign-in."""
+    """Return whether both entry data have a token, and from the same sign-in."""
     have_tokens = CONF_TOKEN in one and CONF_TOKEN in other
     return have_tokens and one.get(CONF_OAUTH_SIGNED_IN) == other.get(
         CONF_OAUTH_SIGNED_IN
@@ -190,7 +190,7 @@ def token_source_for_entry(
                 _renew_entry(hass, entry), f"{DOMAIN} token", eager_start=False
             )
             task.add_done_callback(partial(_remove_renewal, renewals, entry.entry_id))
-        # Unlike `await task`, this does not cancel the task if the caller is cancelled.
+        # Unlike `await task`, this does not cancel the task when the caller is cancelled.
         await asyncio.wait([task])
         task.result()
 
@@ -201,7 +201,7 @@ def token_source_for_entry(
 def _remove_renewal(
     renewals: dict[str, asyncio.Task[None]], entry_id: str, task: asyncio.Task[None]
 ) -> None:
-    """Remove a finished renewal, and retrieve its exception if all callers were cancelled."""
+    """Remove a finished renewal. Retrieve its exception: no caller may be left to do so."""
     del renewals[entry_id]
     if not task.cancelled():
         task.exception()
@@ -209,7 +209,7 @@ def _remove_renewal(
 
 @callback
 def token_source_for_data(hass: HomeAssistant, data: dict[str, Any]) -> TokenSource:
-    """Return a token source without an entry; a renewed token is stored in `data`."""
+    """Return the token source for entry data without an entry; it stores tokens in `data`."""
 
     async def renew() -> None:
         data[CONF_TOKEN] = await _request_new_token(hass, data)
@@ -218,7 +218,7 @@ def token_source_for_data(hass: HomeAssistant, data: dict[str, Any]) -> TokenSou
 
 
 async def _renew_entry(hass: HomeAssistant, entry: ConfigEntry) -> None:
-    """Renew the token of an entry, unless the entry was removed or signed in again meanwhile."""
+    """Renew and store the token of an entry, unless it was removed or signed in again."""
     if (old := entry.data.get(CONF_TOKEN)) is None:
         return
     token = await _request_new_token(hass, entry.data)
@@ -257,6 +257,6 @@ def _expires_soon(token: Mapping[str, Any]) -> bool:
 
 
 def _request_info(url: str) -> RequestInfo:
-    """Return the origin only, as it may be logged: the URL of a custom endpoint may have a key."""
+    """Return request info to log: only the origin, as the URL may contain a secret."""
     origin = URL(url).origin()
     return RequestInfo(origin, "POST", CIMultiDictProxy(CIMultiDict()), origin)
