@@ -16,17 +16,9 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.dispatcher import async_dispatcher_connect
 
+from . import imap
 from .account.core_imap import CORE_IMAP_DOMAIN, async_core_imap_entries, same_account
 from .const import CONF_FOLDER, DOMAIN, SUBENTRY_TYPE_FOLDER
-from .imap import (
-    AccountState,
-    AppPasswordNeeded,
-    CertificateError,
-    ImapError,
-    LoginRefused,
-    OAuthNeeded,
-    provider_of_host,
-)
 from .server_text import NOTHING, escape_markdown
 
 ISSUE_ALERT: Final = "alert"
@@ -78,7 +70,7 @@ def async_watch_configuration(hass: HomeAssistant, entry: ConfigEntry) -> None:
 
 @callback
 def async_update_issues(
-    hass: HomeAssistant, entry: ConfigEntry, state: AccountState
+    hass: HomeAssistant, entry: ConfigEntry, state: imap.AccountState
 ) -> None:
     """Create and delete the issues that depend on the state of an account.
 
@@ -148,11 +140,11 @@ def _update_configuration_issues(hass: HomeAssistant, entry: ConfigEntry) -> Non
 
 
 def _update_connection_issue(
-    hass: HomeAssistant, entry: ConfigEntry, state: AccountState
+    hass: HomeAssistant, entry: ConfigEntry, state: imap.AccountState
 ) -> None:
     """Create or delete the issue about a connection problem that the user can fix."""
     issue = None if state.connected else _issue_for(state.error, entry.data[CONF_HOST])
-    if not (state.connected or issue or isinstance(state.error, LoginRefused)):
+    if not (state.connected or issue or isinstance(state.error, imap.LoginRefused)):
         return  # Other errors, such as an outage, do not solve the earlier problem.
     key, placeholders = issue or (None, {})
     for other in _CONNECTION_ISSUES:
@@ -162,19 +154,21 @@ def _update_connection_issue(
         _create(hass, entry, key, **placeholders)
 
 
-def _issue_for(error: ImapError | None, host: str) -> tuple[str, dict[str, str]] | None:
+def _issue_for(
+    error: imap.ImapError | None, host: str
+) -> tuple[str, dict[str, str]] | None:
     """Return translation key and placeholders of the issue; None if there is none."""
     match error:
-        case AppPasswordNeeded():
-            provider = provider_of_host(host)
+        case imap.AppPasswordNeeded():
+            provider = imap.provider_of_host(host)
             page = provider.page if provider and provider.needs_app_password else None
             return ISSUE_APP_PASSWORD, {
                 "answer": escape_markdown(str(error)),
                 "url": page or NOTHING,
             }
-        case OAuthNeeded():
+        case imap.OAuthNeeded():
             return ISSUE_OAUTH_NEEDED, {"answer": escape_markdown(str(error))}
-        case CertificateError(problem=problem):
+        case imap.CertificateError(problem=problem):
             return ISSUE_CERTIFICATE, {"problem": problem.value}
     return None
 

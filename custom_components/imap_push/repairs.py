@@ -17,20 +17,12 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.data_entry_flow import AbortFlow
 from homeassistant.helpers import issue_registry as ir
 
+from . import imap
 from .const import CONF_FINGERPRINT, CONF_FOLDER, DEFAULT_FOLDER, SUBENTRY_TYPE_FOLDER
 from .flows.account_forms import PASSWORD_SELECTOR, account_settings
 from .flows.account_steps import certificate_placeholders
 from .flows.form_fields import UserInput
 from .helpers import account_from_entry_data
-from .imap import (
-    CannotConnect,
-    CertificateError,
-    CertificateProblem,
-    ImapError,
-    LoginRefused,
-    check_account,
-    fetch_certificate,
-)
 from .issues import (
     ISSUE_APP_PASSWORD,
     ISSUE_CERTIFICATE,
@@ -121,20 +113,20 @@ class AppPasswordFlow(AccountRepairFlow):
         data = account_settings(self.entry.data) | user_input
         account = account_from_entry_data(data)
         try:
-            await check_account(account, DEFAULT_FOLDER)
-        except LoginRefused as err:
+            await imap.check_account(account, DEFAULT_FOLDER)
+        except imap.LoginRefused as err:
             self.placeholders["answer"] = escape_markdown(str(err))
             return self.show_form("password", APP_PASSWORD_SCHEMA, "login_refused")
-        except ImapError:
+        except imap.ImapError:
             return self.show_form("password", APP_PASSWORD_SCHEMA, "cannot_connect")
         return self.update_entry(data)
 
 
 _CERTIFICATE_OPTIONS: Final = {
-    CertificateProblem.CHANGED: ("retry", "trust"),
-    CertificateProblem.EXPIRED: ("retry", "do_not_verify"),
-    CertificateProblem.UNTRUSTED: ("retry", "trust", "do_not_verify"),
-    CertificateProblem.WRONG_HOST: ("retry", "do_not_verify"),
+    imap.CertificateProblem.CHANGED: ("retry", "trust"),
+    imap.CertificateProblem.EXPIRED: ("retry", "do_not_verify"),
+    imap.CertificateProblem.UNTRUSTED: ("retry", "trust", "do_not_verify"),
+    imap.CertificateProblem.WRONG_HOST: ("retry", "do_not_verify"),
 }
 
 
@@ -145,7 +137,7 @@ class CertificateFlow(AccountRepairFlow):
 
     async def async_step_init(self, _user_input: UserInput = None) -> RepairsFlowResult:
         """Offer a retry and the ways to accept the certificate."""
-        problem = CertificateProblem(self.placeholders["problem"])
+        problem = imap.CertificateProblem(self.placeholders["problem"])
         return self.show_menu(problem, *_CERTIFICATE_OPTIONS[problem])
 
     async_step_changed = async_step_init
@@ -158,12 +150,12 @@ class CertificateFlow(AccountRepairFlow):
     ) -> RepairsFlowResult:
         """Connect again and check the certificate."""
         try:
-            await check_account(account_from_entry(self.hass, self.entry))
-        except CertificateError:
+            await imap.check_account(account_from_entry(self.hass, self.entry))
+        except imap.CertificateError:
             return self.async_abort(reason="still_refused")
-        except CannotConnect:
+        except imap.CannotConnect:
             return self.async_abort(reason="cannot_connect")
-        except ImapError:
+        except imap.ImapError:
             pass  # The certificate was accepted; the reload will report any other error.
         return self.update_entry(self.entry.data)
 
@@ -174,8 +166,8 @@ class CertificateFlow(AccountRepairFlow):
             return self.update_entry(self.entry.data | trust)
         account = account_from_entry_data(self.entry.data)
         try:
-            certificate = await fetch_certificate(account)
-        except ImapError:
+            certificate = await imap.fetch_certificate(account)
+        except imap.ImapError:
             return self.async_abort(reason="cannot_connect")
         self._fingerprint = certificate.fingerprint
         self.placeholders |= certificate_placeholders(certificate, account.host)

@@ -151,7 +151,7 @@ class SetupSteps(AccountSteps, OAuthSteps):
     async def _ask_for_missing(
         self, found: Discovery, auth: tuple[Auth, ...]
     ) -> ConfigFlowResult:
-        """Ask for password or OAuth sign-in, or to confirm settings that are not trusted."""
+        """Ask for password or OAuth; show the server form if untrusted or neither fits."""
         supports_password = Auth.PASSWORD in auth
         auth_method = Auth.PASSWORD if supports_password else Auth.OAUTH2
         server = self._server_values() | {CONF_AUTHENTICATION: auth_method}
@@ -174,7 +174,7 @@ class SetupSteps(AccountSteps, OAuthSteps):
     async def async_step_choose_sign_in(
         self, user_input: UserInput = None
     ) -> ConfigFlowResult:
-        """Let the user choose between OAuth and an app password."""
+        """Let the user choose between OAuth, an app password and setup by hand."""
         return self.async_show_menu(
             step_id="choose_sign_in",
             menu_options=["sign_in", "password", "server"],

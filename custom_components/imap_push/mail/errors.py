@@ -6,108 +6,71 @@ from typing import Final
 
 from homeassistant.exceptions import HomeAssistantError
 
+from .. import imap
 from ..const import DOMAIN
-from ..imap import (
-    AppPasswordNeeded,
-    CannotConnect,
-    CertificateError,
-    CommandRefused,
-    ConnectionLost,
-    CriteriaRefused,
-    FlagRefused,
-    FolderNotFound,
-    FolderRenumbered,
-    HostNotFound,
-    ImapError,
-    LoginDisabled,
-    LoginRefused,
-    MailNotFound,
-    NotImap,
-    OAuthNeeded,
-    PartNotFound,
-    PlainTextInjected,
-    PortRefused,
-    ProtocolError,
-    ResponseTooLarge,
-    ServerNotAuthentic,
-    ServerSilent,
-    StartTlsMissing,
-    Throttled,
-    TlsError,
-    TlsExpected,
-    TlsNotSpoken,
-    TlsTooOld,
-    TokenRevoked,
-    TokensNotTaken,
-    TokenUnavailable,
-    TooManyConnections,
-    Unavailable,
-    Unreachable,
-    Unsupported,
-)
 
 # States of the sensor `last_error`: errors that end or prevent a connection.
 ERROR_KEYS: Final[dict[type[BaseException], str]] = {
-    AppPasswordNeeded: "app_password_needed",
-    CertificateError: "certificate_refused",
-    CommandRefused: "command_refused",
-    ConnectionLost: "connection_lost",
-    FolderNotFound: "folder_not_found",
-    HostNotFound: "host_not_found",
-    ImapError: "cannot_connect",
-    LoginDisabled: "login_disabled",
-    LoginRefused: "login_refused",
-    NotImap: "not_imap",
-    OAuthNeeded: "oauth_needed",
-    PlainTextInjected: "plain_text_injected",
-    PortRefused: "port_refused",
-    ProtocolError: "unexpected_answer",
-    ResponseTooLarge: "unexpected_answer",
-    ServerNotAuthentic: "server_not_authentic",
-    ServerSilent: "server_silent",
-    StartTlsMissing: "starttls_missing",
-    Throttled: "throttled",
-    TlsError: "tls_failed",
-    TlsExpected: "tls_expected",
-    TlsNotSpoken: "tls_not_spoken",
-    TlsTooOld: "tls_too_old",
-    TokenRevoked: "token_revoked",
-    TokensNotTaken: "tokens_not_taken",
-    TokenUnavailable: "token_unavailable",
-    TooManyConnections: "too_many_connections",
-    Unavailable: "unavailable",
-    Unreachable: "connect_timeout",
+    imap.AppPasswordNeeded: "app_password_needed",
+    imap.CertificateError: "certificate_refused",
+    imap.CommandRefused: "command_refused",
+    imap.ConnectionLost: "connection_lost",
+    imap.FolderNotFound: "folder_not_found",
+    imap.HostNotFound: "host_not_found",
+    imap.ImapError: "cannot_connect",
+    imap.LoginDisabled: "login_disabled",
+    imap.LoginRefused: "login_refused",
+    imap.NotImap: "not_imap",
+    imap.OAuthNeeded: "oauth_needed",
+    imap.PlainTextInjected: "plain_text_injected",
+    imap.PortRefused: "port_refused",
+    imap.ProtocolError: "unexpected_answer",
+    imap.ResponseTooLarge: "unexpected_answer",
+    imap.ServerNotAuthentic: "server_not_authentic",
+    imap.ServerSilent: "server_silent",
+    imap.StartTlsMissing: "starttls_missing",
+    imap.Throttled: "throttled",
+    imap.TlsError: "tls_failed",
+    imap.TlsExpected: "tls_expected",
+    imap.TlsNotSpoken: "tls_not_spoken",
+    imap.TlsTooOld: "tls_too_old",
+    imap.TokenRevoked: "token_revoked",
+    imap.TokensNotTaken: "tokens_not_taken",
+    imap.TokenUnavailable: "token_unavailable",
+    imap.TooManyConnections: "too_many_connections",
+    imap.Unavailable: "unavailable",
+    imap.Unreachable: "connect_timeout",
 }
 
 # Messages: errors of requests.
 ERROR_TEXTS: Final[dict[type[BaseException], str]] = {
-    CannotConnect: "cannot_connect",
-    CertificateError: "certificate_refused",
-    CommandRefused: "command_refused",
-    ConnectionLost: "connection_lost",
-    CriteriaRefused: "criteria_refused",
-    FlagRefused: "flag_refused",
-    FolderNotFound: "folder_not_found",
-    FolderRenumbered: "folder_renumbered",
-    HostNotFound: "host_not_found",
-    ImapError: "request_failed",
-    LoginDisabled: "login_disabled",
-    LoginRefused: "login_refused",
-    MailNotFound: "mail_not_found",
-    PartNotFound: "part_not_found",
-    ResponseTooLarge: "response_too_large",
-    TlsError: "tls_failed",
-    Unavailable: "unavailable",
-    Unsupported: "unsupported",
+    imap.CannotConnect: "cannot_connect",
+    imap.CertificateError: "certificate_refused",
+    imap.CommandRefused: "command_refused",
+    imap.ConnectionLost: "connection_lost",
+    imap.CriteriaRefused: "criteria_refused",
+    imap.FlagRefused: "flag_refused",
+    imap.FolderNotFound: "folder_not_found",
+    imap.FolderRenumbered: "folder_renumbered",
+    imap.HostNotFound: "host_not_found",
+    imap.ImapError: "request_failed",
+    imap.LoginDisabled: "login_disabled",
+    imap.LoginRefused: "login_refused",
+    imap.MailNotFound: "mail_not_found",
+    imap.PartNotFound: "part_not_found",
+    imap.ResponseTooLarge: "response_too_large",
+    imap.TlsError: "tls_failed",
+    imap.Unavailable: "unavailable",
+    imap.Unsupported: "unsupported",
 }
 
 
-def most_specific[T](table: dict[type[BaseException], T], error: ImapError) -> T:
+def most_specific[T](table: dict[type[BaseException], T], error: imap.ImapError) -> T:
     """Return the value for the error's class, or for its nearest base class in the table."""
     return next(table[kind] for kind in type(error).__mro__ if kind in table)
 
 
-def error_key(error: ImapError) -> str:
+def error_key(error: imap.ImapError) -> str:
     """Return the state of the sensor `last_error` for an error."""
     return most_specific(ERROR_KEYS, error)
 
@@ -121,14 +84,14 @@ def translated_errors(account: str) -> Iterator[None]:
     """
     try:
         yield
-    except ImapError as error:
+    except imap.ImapError as error:
         raise error_for_user(error, account) from None
 
 
-def error_for_user(error: ImapError, account: str) -> HomeAssistantError:
+def error_for_user(error: imap.ImapError, account: str) -> HomeAssistantError:
     """Return the exception with the translated message for an error."""
     placeholders = {"account": account}
-    if isinstance(error, CommandRefused):
+    if isinstance(error, imap.CommandRefused):
         placeholders["code"] = error.code or error.status
     return HomeAssistantError(
         translation_domain=DOMAIN,

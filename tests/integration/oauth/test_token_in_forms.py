@@ -179,7 +179,7 @@ async def test_app_password_replaces_the_token(
     data = {"key": ISSUE_APP_PASSWORD, "entry_id": signed_in.entry_id}
     flow: Any = await async_create_fix_flow(hass, ISSUE_APP_PASSWORD, dict(data))
     flow.hass = hass
-    with patch("custom_components.imap_push.repairs.check_account"):
+    with patch("custom_components.imap_push.repairs.imap.check_account"):
         await flow.async_step_password({CONF_PASSWORD: "app password"})
     await hass.async_block_till_done()
     assert (CONF_PASSWORD in signed_in.data) != (CONF_TOKEN in signed_in.data)

@@ -144,7 +144,7 @@ async def repairs(
 @pytest.fixture
 def check_account() -> Iterator[AsyncMock]:
     """Replace the login of the fix flows; it succeeds by default."""
-    with patch("custom_components.imap_push.repairs.check_account") as mock:
+    with patch("custom_components.imap_push.repairs.imap.check_account") as mock:
         yield mock
 
 
@@ -429,7 +429,7 @@ async def test_shown_certificate_is_trusted(
         not_after=None,
         problem=error.problem,
     )
-    fetch = "custom_components.imap_push.repairs.fetch_certificate"
+    fetch = "custom_components.imap_push.repairs.imap.fetch_certificate"
     with patch(fetch, return_value=seen):
         await repairs.start("certificate")
         step = await repairs.choose("trust")
@@ -448,7 +448,7 @@ async def test_certificate_that_cannot_be_fetched_is_not_trusted(
     """The flow aborts."""
     watcher.listener.state_changed(AccountState(error=CertificateChanged("ab")))
     await repairs.start("certificate")
-    fetch = "custom_components.imap_push.repairs.fetch_certificate"
+    fetch = "custom_components.imap_push.repairs.imap.fetch_certificate"
     with patch(fetch, side_effect=Unreachable("no way")):
         step = await repairs.choose("trust")
     assert (step["type"], step["reason"]) == ("abort", "cannot_connect")

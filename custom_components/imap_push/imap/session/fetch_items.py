@@ -142,7 +142,11 @@ async def by_uid(responses: Iterable[Data]) -> Fetched:
         if found.cut is not None:
             cut[found.cut].add(uid if is_uid else 0)
         elif is_uid:
-            _merge(messages.setdefault(uid, {}), found.items)
+            known = messages.setdefault(uid, {})
+            # The short header of NEWEST_ITEMS does not replace a full one.
+            if "BODYSTRUCTURE" in known and "BODYSTRUCTURE" not in found.items:
+                found.items.pop("BODY", None)
+            known.update(found.items)
         parsed += data.memory
         if parsed > SLICE:
             parsed = 0
@@ -153,13 +157,6 @@ async def by_uid(responses: Iterable[Data]) -> Fetched:
         left_out=frozenset(cut[Cut.NO_ROOM] - {0}),
         has_unknown=any(0 in uids for uids in cut.values()),
     )
-
-
-def _merge(known: dict[str, Value], items: dict[str, Value]) -> None:
-    """Add items of a message. The short header of NEWEST_ITEMS does not replace a full one."""
-    if "BODYSTRUCTURE" in known and "BODYSTRUCTURE" not in items:
-        items.pop("BODY", None)
-    known.update(items)
 
 
 async def fetch_with_fallback(

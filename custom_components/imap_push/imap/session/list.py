@@ -45,7 +45,8 @@ async def list_folders(session: Session) -> list[FolderInfo]:
             folders.setdefault(folder.name, folder)
         if count % _AT_ONCE == 0:
             await asyncio.sleep(0)
-    found = _with_roles(folders.values())
+    roles = {folder.role for folder in folders.values()}
+    found = [_with_usual_role(folder, roles) for folder in folders.values()]
     return sorted(
         found, key=lambda f: (f.role is not FolderRole.INBOX, f.name.casefold())
     )
@@ -78,12 +79,6 @@ def _folder(data: Data) -> FolderInfo | None:
         delimiter=decode_folder(delimiter) if isinstance(delimiter, bytes) else None,
         role=FolderRole.INBOX if is_inbox else next(roles, None),
     )
-
-
-def _with_roles(folders: Collection[FolderInfo]) -> list[FolderInfo]:
-    """Assign by name each role that the server reports for no folder; return all folders."""
-    known = {folder.role for folder in folders}
-    return [_with_usual_role(folder, known) for folder in folders]
 
 
 def _with_usual_role(

@@ -136,7 +136,7 @@ class Session:
     ) -> SelectResult:
         """Open a folder for one change; raise FolderRenumbered or Unsupported.
 
-        The commands are sent in the same write, so they must not change anything.
+        The commands must not change anything: they may be sent before UIDVALIDITY is checked.
         """
         await self._open(select_command(folder), folder, uid_validity, commands)
         if not self.selected.is_writable:

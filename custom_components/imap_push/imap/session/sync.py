@@ -18,11 +18,11 @@ BATCH: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class SyncRequest:
-    """The commands for one folder in one write: open, fetch from the mark on, count unread.
+    """The commands for one folder in one write: open, fetch from `mark` on, count unread.
 
-    `is_uid_check`: UIDs only, to find out whether there are new messages. `fetch` requests UIDs
-    from the mark on and below `end`, without an end if that is None. `newest` requests the fields
-    that entities show of the last message. `text` is the amount of text of each message.
+    `fetch` requests the messages from the next UID of `mark` up to, not including, `end` (None: no
+    limit); if `is_uid_check`, only their UIDs, to find out whether there are any. `newest` requests
+    the last message, with the fields that entities show. `text`: how much text `fetch` requests.
     """
 
     folder: str

@@ -131,7 +131,7 @@ class Folder:
 
     @property
     def fetches_more(self) -> bool:
-        """Return whether to send another FETCH for text that is not in the first one."""
+        """Return whether to FETCH what the first FETCH left out; False after repeated failures."""
         return self._fetch_failures < _FAILURES_WITHOUT_MORE
 
     @property

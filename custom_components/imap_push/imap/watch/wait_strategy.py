@@ -78,7 +78,7 @@ class WaitStrategy:
 
     @property
     def is_silent(self) -> bool:
-        """Return whether the server repeatedly did not announce new mail."""
+        """Return whether push does not work: it was refused, or repeatedly missed new mail."""
         return False
 
     def count_miss(self) -> None:

@@ -84,7 +84,7 @@ class Status:
 class Cut(Enum):
     """Why only the beginning of a response is kept.
 
-    TOO_LARGE: this response exceeds its limit. NO_ROOM: the connection holds too much data.
+    TOO_LARGE: it alone exceeds a limit. NO_ROOM: it does only together with other responses.
     """
 
     TOO_LARGE = auto()
