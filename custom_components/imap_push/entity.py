@@ -60,7 +60,7 @@ class ImapPushEntity(CoordinatorEntity[AccountCoordinator]):
 
     @property
     def state_values(self) -> object:
-        """Return the coordinator data that the state depends on, None if there is none."""
+        """Return the coordinator data that the state depends on, or None."""
         return None
 
     @override

@@ -157,7 +157,7 @@ def _update_connection_issue(
 def _issue_for(
     error: imap.ImapError | None, host: str
 ) -> tuple[str, dict[str, str]] | None:
-    """Return translation key and placeholders of the issue; None if there is none."""
+    """Return translation key and placeholders of the issue, or None."""
     match error:
         case imap.AppPasswordNeeded():
             provider = imap.provider_of_host(host)

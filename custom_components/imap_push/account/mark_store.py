@@ -108,7 +108,7 @@ class MarkStore:
         return dict(self._marks)
 
     async def async_load(self, folders: Iterable[str]) -> dict[str, Mark | None]:
-        """Load the marks of these folders, None if there is none; drop all other marks.
+        """Load the mark of each of these folders, or None; drop all other marks.
 
         So if an unwatched folder is added again later, mail that arrived in between is not
         delivered as new.

@@ -133,7 +133,7 @@ class MailFilter:
 
 
 def _compile(config: Mapping[str, Any], field: str) -> re.Pattern[str] | None:
-    """Compile the patterns of a field; return None if there are none."""
+    """Compile the patterns of a field; return None for a field without patterns."""
     expand = _EXPAND[field]
     patterns = [
         pattern
@@ -193,7 +193,7 @@ def attached_files(
 
 
 def type_patterns(texts: Iterable[str]) -> re.Pattern[str] | None:
-    """Compile patterns of content types or file names; return None if there are none."""
+    """Compile patterns of content types or file names; return None without patterns."""
     return _compile({CONF_ATTACHMENT_TYPE: texts}, CONF_ATTACHMENT_TYPE)
 
 

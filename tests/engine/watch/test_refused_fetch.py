@@ -101,6 +101,32 @@ def test_stated_wait_is_honored(capabilities: bytes) -> None:
 
 
 @EVERY_MODE
+def test_temporary_refusal_after_hours_of_another(capabilities: bytes) -> None:
+    """Only the time of temporary refusals counts."""
+
+    async def main(loop: VirtualLoop) -> None:
+        refusals = [b"BAD Command Error. 10", b"NO [UNAVAILABLE] later"]
+
+        def twist(line: bytes) -> list[bytes] | None:
+            if not refusals or b" UID FETCH " not in line:
+                return None
+            return [line.split(b" ")[0] + b" " + refusals[0]]
+
+        server = served(loop, capabilities=capabilities, twist=twist)
+        server.slip_in(1)
+        async with watched({"INBOX": Mark(UID_VALIDITY, 1)}) as recorder:
+            await asyncio.sleep(2 * HOUR)
+            del refusals[0]
+            await asyncio.sleep(HOUR / 2)
+            assert recorder.uids == []
+            del refusals[0]
+            await asyncio.sleep(HOUR / 2)
+            assert [bool(it.mail.subject) for it in recorder.arrivals] == [True]
+
+    run(main)
+
+
+@EVERY_MODE
 def test_message_that_is_refused_for_hours(capabilities: bytes) -> None:
     """After an hour it is delivered without its fields, and the next ones are not blocked."""
 

@@ -54,7 +54,7 @@ async def find_mx_hosts(resolver: Resolver, domain: str) -> list[str]:
 
 
 async def find_alias(resolver: Resolver, name: str) -> str | None:
-    """Return the target of the CNAME record of a name, None if there is none."""
+    """Return the target of the CNAME record of a name, or None."""
     for record in await _query(resolver, name, "CNAME"):
         if isinstance(record, pycares.CNAMERecordData):
             return host_name(record.cname)

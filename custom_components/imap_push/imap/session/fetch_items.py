@@ -19,7 +19,7 @@ from ..wire.parser import (
     parse_number,
     parse_search,
 )
-from ..wire.response_codes import is_temporary, temporary_refusal
+from ..wire.response_codes import fetch_error
 
 MAX_UID: Final = 2**32 - 1
 # UIDs in one command: servers accept lines of some thousand octets.
@@ -180,9 +180,9 @@ async def fetch_with_fallback(
     messages: dict[int, dict[str, Value]] = {}
     try:
         found = await fetch(uids, items[0])
-    except CommandRefused as error:
-        if error.status != "NO" or (waits and is_temporary(error)):
-            raise temporary_refusal(error) or error from error
+    except CommandRefused as refusal:
+        if error := fetch_error(refusal, waits=waits):
+            raise error from refusal
     else:
         messages, less = found.messages, found.too_large
         # Any missing message may be the one without a UID.

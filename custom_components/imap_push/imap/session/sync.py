@@ -95,7 +95,7 @@ class SyncBatch:
         return replace(self, previews=await read_previews(new, self.text))
 
     async def newest_mail(self) -> Mail | None:
-        """Return the last message of the folder, None if there is none or it was not requested."""
+        """Return the last message; None if the folder is empty or `newest` is None."""
         for uid, items in (self.newest or {}).items():
             validity = self.start.uid_validity
             return await read_message(self.folder, validity, uid, items)

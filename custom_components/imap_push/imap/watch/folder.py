@@ -9,7 +9,7 @@ import logging
 import math
 from typing import Final
 
-from ..errors import ConnectionLost, ProtocolError
+from ..errors import ConnectionLost, ImapError, ProtocolError, Unavailable
 from ..limits import TokenBucket
 from ..mime.preview import TextRequest
 from ..models import Arrival, CatchUp, FolderState, Mail, PushMode
@@ -212,22 +212,21 @@ class Folder:
         self.needs_sync = False
         self._was_missing = True
 
-    def mark_fetch_failed(self, error: ConnectionLost) -> None:
-        """Record that the session ended while the folder's mail was fetched.
+    def mark_fetch_failed(self, error: ImapError) -> None:
+        """Record the error that ended the session while the folder's mail was fetched.
 
-        One message or the amount may be the cause: see MAX_FETCH_FAILURES.
+        After ConnectionLost, one message or the amount may be the cause: see MAX_FETCH_FAILURES.
         """
+        now = asyncio.get_running_loop().time()
+        if isinstance(error, Unavailable):
+            self._refused_since = min(self._refused_since, now)
+        if not isinstance(error, ConnectionLost):
+            return
         self._fetch_failures += 1
         is_repeated = self._fetch_failures >= MAX_FETCH_FAILURES
         if is_repeated or isinstance(error, ProtocolError):
             self._batch //= 2
-            now = asyncio.get_running_loop().time()
             self._reduced_until = now + REDUCED_BATCH_SECONDS
-
-    def mark_refused(self) -> None:
-        """Record that the server refused a FETCH for now."""
-        now = asyncio.get_running_loop().time()
-        self._refused_since = min(self._refused_since, now)
 
     async def resync(self, session: Session, mode: PushMode) -> None:
         """Replace the mark of the selected folder; see `needs_resync` and `is_continued_by`."""

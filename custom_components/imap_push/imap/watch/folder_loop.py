@@ -25,7 +25,7 @@ from ..models import PushMode
 from ..session.session import Session
 from ..session.sync import SyncRequest
 from ..wire.command import Command
-from ..wire.response_codes import is_temporary, temporary_refusal
+from ..wire.response_codes import fetch_error
 from .folder import Folder
 from .notify_state import NotifyState
 from .resync import Resync
@@ -294,11 +294,10 @@ class FolderLoop:
                 batch = await batch.with_previews()
                 if session.flags_changed:
                     folder.mark_changed()
-        except CommandRefused as error:
-            waits = folder.waits_for_refusals and is_temporary(error)
-            if error.status != "NO" or waits:
-                folder.mark_refused()
-                raise temporary_refusal(error) or error from error
+        except CommandRefused as refusal:
+            if failure := fetch_error(refusal, waits=folder.waits_for_refusals):
+                folder.mark_fetch_failed(failure)
+                raise failure from refusal
             batch = None
         if batch is None or (batch.is_empty and not batch.complete):
             self._deferred.append(partial(self._resync.sync_alone, folder, None))

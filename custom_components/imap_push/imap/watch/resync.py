@@ -115,11 +115,8 @@ class Resync:
                 batch = await complete_batch(
                     session, batch, fetches_more=more, waits=folder.waits_for_refusals
                 )
-        except ConnectionLost as error:
+        except (ConnectionLost, Unavailable) as error:
             folder.mark_fetch_failed(error)
-            raise
-        except Unavailable:
-            folder.mark_refused()
             raise
         return await folder.deliver(batch, self._folders.push_mode_of(folder), examined)
 

@@ -87,11 +87,16 @@ def temporary_error(text: str, code: str | None = None) -> Unavailable | None:
     return None
 
 
-def is_temporary(refusal: CommandRefused) -> bool:
-    """Return True if FETCH was refused for a temporary reason, not because of a message."""
+def fetch_error(refusal: CommandRefused, *, waits: bool = True) -> ImapError | None:
+    """Return the error to raise for a refused FETCH, None if a message may be the cause.
+
+    If `waits`, a temporary refusal is Unavailable. Otherwise any NO may be due to a message.
+    """
+    if refusal.status != "NO":
+        return temporary_refusal(refusal) or refusal
     # Not temporary here: Dovecot answers SERVERBUG when it cannot read a message.
     code = None if refusal.code == "SERVERBUG" else refusal.code
-    return temporary_error(refusal.text, code) is not None
+    return temporary_error(refusal.text, code) if waits else None
 
 
 def temporary_login_refusal(refusal: CommandRefused) -> Unavailable | None:
