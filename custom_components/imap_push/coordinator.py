@@ -96,9 +96,7 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
             subentry.data[CONF_FOLDER]
             for subentry in entry.get_subentries_of_type(SUBENTRY_TYPE_FOLDER)
         )
-        options = watch_options_from_entry(entry, pipelining=self.mark_store.pipelining)
-        if not options.pipeline:
-            self.client.do_without_pipelining()
+        options = watch_options_from_entry(entry)
         self.searches = SavedSearches(
             self.client,
             poll_interval=options.poll_interval,
@@ -261,16 +259,6 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
     def login_refused(self) -> None:
         """Ask the user for new credentials."""
         self.config_entry.async_start_reauth(self.hass)
-
-    @callback
-    def pipelining_failed(self) -> None:
-        """Turn pipelining (RFC 3501 5.5) off for this server, permanently."""
-        _LOGGER.info(
-            "%s: the server accepts only one command at a time",
-            name_for_log(self.config_entry),
-        )
-        self.mark_store.async_disable_pipelining()
-        self.client.do_without_pipelining()
 
 
 def _issue_inputs(state: AccountState) -> tuple[object, ...]:

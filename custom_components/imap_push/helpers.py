@@ -118,9 +118,9 @@ def criteria_from_config(config: Mapping[str, Any]) -> Criteria:
     return Criteria(**criteria)
 
 
-def watch_options_from_entry(entry: ConfigEntry, *, pipelining: bool) -> WatchOptions:
+def watch_options_from_entry(entry: ConfigEntry) -> WatchOptions:
     """Return the watch options. For an invalid value, log it and use the default."""
-    options: dict[str, Any] = {"pipeline": pipelining}
+    options: dict[str, Any] = {}
     for option, read in _OPTION_READERS.items():
         if option not in entry.options:
             continue

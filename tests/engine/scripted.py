@@ -27,7 +27,7 @@ class Peer:
         self._reader = reader
         self._writer = writer
         self.received: list[bytes] = []
-        self._newest = 0
+        self._examined = (0, 1, 1)  # EXISTS, UIDVALIDITY, UIDNEXT
 
     async def line(self) -> bytes:
         """Return the next line of the client, without CRLF."""
@@ -73,21 +73,34 @@ class Peer:
         self, exists: int = 0, uid_validity: int = 1, uid_next: int = 1
     ) -> None:
         """Answer EXAMINE."""
-        await self.answer(
-            "EXAMINE",
-            b"* %d EXISTS" % exists,
-            b"* OK [UIDVALIDITY %d] valid" % uid_validity,
-            b"* OK [UIDNEXT %d] next" % uid_next,
-            ok=b"OK [READ-ONLY] opened",
+        self._examined = exists, uid_validity, uid_next
+        tag = await self.expect("EXAMINE")
+        self._say_examined(tag)
+
+    def _say_examined(self, tag: bytes) -> None:
+        self.say(
+            b"* %d EXISTS" % self._examined[0],
+            b"* OK [UIDVALIDITY %d] valid" % self._examined[1],
+            b"* OK [UIDNEXT %d] next" % self._examined[2],
+            tag + b" OK [READ-ONLY] opened",
         )
 
     async def sync(self, *uids: int, unread: int = 0) -> bytes:
         """Answer the sync of a folder with these messages; return its first FETCH command.
 
-        If that only checks UIDs and the last message is new, the client syncs again.
+        If the client selects the folder again, it is as before but for these messages.
         """
-        await self.expect("UID FETCH")
-        command = self.received[-1]
+        command = await self.line()
+        if b" EXAMINE " in command:
+            exists, uid_validity, uid_next = self._examined
+            exists, uid_next = (
+                max(exists, len(uids)),
+                max(uid_next, max(uids, default=0) + 1),
+            )
+            self._examined = exists, uid_validity, uid_next
+            self._say_examined(command.partition(b" ")[0])
+            command = await self.line()
+        assert b" UID FETCH " in command, command
         self.fetch(command, *uids)
         line = await self.line()
         if b" UID FETCH 4294967295:* " in line:
@@ -96,12 +109,6 @@ class Peer:
         assert b" UID SEARCH " in line
         count = line.partition(b" ")[0]
         self.say(b"* ESEARCH (TAG x) UID COUNT %d" % unread, count + b" OK counted")
-        newest = max(uids, default=0)
-        is_uid_check = command.endswith(b" (UID)")
-        if is_uid_check and newest != self._newest:
-            await self.done(await self.idle())
-            return await self.sync(*uids, unread=unread)
-        self._newest = newest
         return command
 
     async def sync_tags(self) -> tuple[bytes, bytes]:

@@ -66,12 +66,6 @@ VARIANTS: Final = (
         security=Security.TLS,
         push=PushMode.NOTIFY,
     ),
-    Variant(
-        name="notify serial",
-        serve=_dovecot(),
-        options=replace(PUSH, pipeline=False),
-        push=PushMode.NOTIFY,
-    ),
     Variant(name="idle", serve=_dovecot("NOTIFY")),
     Variant(name="idle tls", serve=_dovecot("NOTIFY"), security=Security.TLS),
     Variant(
@@ -79,11 +73,6 @@ VARIANTS: Final = (
         serve=_dovecot(),
         security=Security.STARTTLS,
         options=replace(PUSH, notify=False),
-    ),
-    Variant(
-        name="idle serial",
-        serve=_dovecot("NOTIFY"),
-        options=replace(PUSH, pipeline=False),
     ),
     Variant(name="no idle", serve=_dovecot("IDLE"), push=PushMode.POLL),
     Variant(

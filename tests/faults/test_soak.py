@@ -83,9 +83,6 @@ class Counter:
     def mark_moved(self, folder: str, mark: Mark) -> None:
         """Ignore it."""
 
-    def pipelining_failed(self) -> None:
-        """Ignore it."""
-
     def login_refused(self) -> None:
         """Count it as wrong."""
         self.wrong += 1

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime
 import logging
-from typing import Final, NotRequired, TypedDict
+from typing import Final, TypedDict
 
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
@@ -31,13 +31,9 @@ _DAMAGE: Final = (
 
 
 class _StoredMarks(TypedDict):
-    """Content of the file: marks by folder name, and the username of the account.
-
-    `pipelining` is false if the server fails on pipelined commands (RFC 3501 5.5).
-    """
+    """Content of the file: marks by folder name, and the username of the account."""
 
     username: str
-    pipelining: NotRequired[bool]
     folders: dict[str, _StoredMark]
 
 
@@ -100,7 +96,6 @@ class MarkStore:
         self._username = username
         self._marks: dict[str, Mark] = {}
         self._is_save_scheduled = False
-        self.pipelining = True
 
     @property
     def marks(self) -> dict[str, Mark]:
@@ -126,7 +121,6 @@ class MarkStore:
             # on some servers it is the same for all mailboxes.
             if stored is None or stored["username"] != self._username:
                 return {}
-            self.pipelining = stored.get("pipelining", True) is not False
             folders = list(stored["folders"].items())
         except _DAMAGE as err:
             self._log_damage("this account", err)
@@ -161,12 +155,6 @@ class MarkStore:
             self._async_schedule_save()
 
     @callback
-    def async_disable_pipelining(self) -> None:
-        """Store that the server fails on pipelined commands."""
-        self.pipelining = False
-        self._async_schedule_save()
-
-    @callback
     def _async_schedule_save(self) -> None:
         """Save the marks after a delay, unless a save is scheduled already."""
         # async_delay_save restarts the delay: frequent calls would postpone the save forever.
@@ -184,7 +172,6 @@ class MarkStore:
         self._is_save_scheduled = False
         return {
             "username": self._username,
-            "pipelining": self.pipelining,
             "folders": {
                 folder: _mark_to_dict(mark) for folder, mark in self._marks.items()
             },

@@ -80,13 +80,11 @@ class CatchUp(StrEnum):
 class WatchOptions:
     """Options for watching an account. `poll_interval` is in seconds.
 
-    `notify` allows NOTIFY (RFC 5465) if `push` is on. `pipeline` allows several commands in one
-    write (RFC 3501 5.5).
+    `notify` allows NOTIFY (RFC 5465) if `push` is on.
     """
 
     push: bool = True
     notify: bool = True
-    pipeline: bool = True
     poll_interval: float = 60.0
     catch_up: CatchUp = CatchUp.ALL
 
@@ -273,13 +271,15 @@ class FolderState:
     """The state of a watched folder; None means unknown. `last_mail` is the newest message.
 
     `changes` is increased each time messages, flags or their order may have changed. `missing`:
-    the server reports that the folder does not exist. `push_mode` is how new mail is detected.
+    the server reports that the folder does not exist. `error`: why the server refuses the folder,
+    for now or permanently. `push_mode` is how new mail is detected.
     `push_is_silent`: the server offers push but did not announce a message, so a fallback is
     used for now. `rate_limited`: so much mail arrives that it is delivered at a limited rate.
     """
 
     available: bool = False
     missing: bool = False
+    error: ImapError | None = None
     push_mode: PushMode = PushMode.OFF
     push_is_silent: bool = False
     rate_limited: bool = False

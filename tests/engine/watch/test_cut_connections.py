@@ -14,6 +14,7 @@ from ..light import IDLE, MINUTE, NOTIFY, POLL, served
 from ..recorder import Recorder
 from ..virtual import VirtualLoop, run, watched
 
+from tests.rig.light_client import Pipelining
 from tests.rig.light_folder import UID_VALIDITY
 from tests.rig.light_server import LightServer
 
@@ -37,13 +38,19 @@ class Conversation:
     waiting: int = 1
     capabilities: bytes = IDLE
     options: WatchOptions = field(default_factory=WatchOptions)
+    pipelining: Pipelining = Pipelining.SUPPORTED
     number: int = 0
 
     async def play(self, loop: VirtualLoop, limit: int | None) -> None:
         """Run the events, with the connection cut after `limit` bytes, and check the deliveries."""
         uncut: list[int | None] = [None] * self.number
         loop.limits = [*uncut, limit]
-        server = served(loop, *self.new, capabilities=self.capabilities)
+        server = served(
+            loop,
+            *self.new,
+            capabilities=self.capabilities,
+            pipelining=self.pipelining,
+        )
         for name in self.new:
             server.slip_in(self.old + self.waiting, name)
         marks = {name: Mark(UID_VALIDITY, self.old + 1) for name in self.new}
@@ -58,7 +65,6 @@ class Conversation:
                 pause *= 2
             assert delivered(recorder) == self._expected, f"cut at {limit}"
             assert recorder.state.connected, f"cut at {limit}"
-            assert recorder.serial == 0
 
     @property
     def _expected(self) -> dict[str, list[int]]:
@@ -117,7 +123,7 @@ CONVERSATIONS = {
     "idle-serial": Conversation(
         events=[deliver(), deliver()],
         new={"INBOX": 2},
-        options=WatchOptions(pipeline=False),
+        pipelining=Pipelining.ANSWERS_BAD,
     ),
     "idle-two-folders": Conversation(
         events=[deliver("B"), deliver()], new={"INBOX": 1, "B": 1}, number=1

@@ -47,10 +47,6 @@ class Client:
         """Connect at the first request."""
         self._session = PersistentSession(account, on_alert)
 
-    def do_without_pipelining(self) -> None:
-        """Send one command at a time on new connections: the server cannot pipeline."""
-        self._session.do_without_pipelining()
-
     async def close(self) -> None:
         """Log out. Later requests raise ConnectionLost."""
         await self._session.close()

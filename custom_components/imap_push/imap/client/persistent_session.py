@@ -8,7 +8,6 @@ from ..errors import CommandRefused, ConnectionLost, LoginRefused, Throttled
 from ..models import Account
 from ..session.session import Session
 from ..wire.command import Command
-from ..wire.pipelining import Pipelining
 from ..wire.response_codes import temporary_refusal
 
 # Seconds without a request after which the session is closed, or tested before the next request.
@@ -28,7 +27,7 @@ class PersistentSession:
         """Connect at the first task."""
         self._account = account
         self._on_alert = on_alert
-        self._pipelining = Pipelining()
+        self._pipelines = True
         self._lock = asyncio.Lock()
         self._session: Session | None = None
         self._used_at = 0.0
@@ -37,10 +36,6 @@ class PersistentSession:
         self._refusal: LoginRefused | Throttled | None = None
         self._refused_until = 0.0  # time of the event loop
         self._is_closed = False
-
-    def do_without_pipelining(self) -> None:
-        """Send one command at a time from now on."""
-        self._pipelining = Pipelining(allowed=False)
 
     async def close(self) -> None:
         """Log out. Tasks that are still waiting raise ConnectionLost."""
@@ -88,6 +83,7 @@ class PersistentSession:
         try:
             return await task(session)
         except ConnectionLost:
+            self._pipelines = not session.connection.pipelining_failed
             await session.close()
             raise
 
@@ -122,7 +118,7 @@ class PersistentSession:
         self._raise_refusal()
         try:
             self._session = await Session.open(
-                self._account, self._on_alert, self._pipelining
+                self._account, self._on_alert, pipelines=self._pipelines
             )
         except (LoginRefused, Throttled) as error:
             pause = error.retry_after or REFUSAL_PAUSE_SECONDS

@@ -39,13 +39,14 @@ _MAX_TOKENS: Final = 100_000
 class Fetched:
     """The responses to a FETCH.
 
-    `messages` are the items by UID, ascending. `too_large` are the UIDs of messages whose
-    response was too large: request fewer items. `left_out` are the UIDs of messages for which
-    the memory limit left no room: request them again. `has_unknown` is True if one of these
-    responses has no UID.
+    `messages` are the items by UID, ascending, `numbers` the sequence numbers by UID.
+    `too_large` are the UIDs of messages whose response was too large: request fewer items.
+    `left_out` are the UIDs of messages for which the memory limit left no room: request them
+    again. `has_unknown`: a response with a message, or one that was cut, has no UID.
     """
 
     messages: dict[int, dict[str, Value]] = field(default_factory=dict)
+    numbers: dict[int, int] = field(default_factory=dict)
     too_large: frozenset[int] = frozenset()
     left_out: frozenset[int] = frozenset()
     has_unknown: bool = False
@@ -129,34 +130,75 @@ def found_uids(responses: Iterable[Data]) -> set[int]:
     return found
 
 
-async def by_uid(responses: Iterable[Data]) -> Fetched:
-    """Return the items of each message, merged from all its responses."""
-    messages: dict[int, dict[str, Value]] = {}
-    cut: dict[Cut, set[int]] = {Cut.TOO_LARGE: set(), Cut.NO_ROOM: set()}
-    parsed, left = 0, _MAX_TOKENS
+async def by_uid(responses: Iterable[Data], requested: int = 0) -> Fetched:
+    """Return the items of each message, merged from all its responses.
+
+    Some servers put the UID into a response of its own, so responses without one belong to the
+    message with the same sequence number. If only the UID `requested` was requested, a response
+    without any UID is that of this message: some servers and proxies leave it out.
+    """
+    found = _Responses()
+    parsed = 0
     for data in responses:
-        found = await read_fetch(data, left)
-        left -= found.tokens
-        uid = parse_number(found.items.get("UID"))
-        is_uid = 0 < uid <= MAX_UID
-        if found.cut is not None:
-            cut[found.cut].add(uid if is_uid else 0)
-        elif is_uid:
-            known = messages.setdefault(uid, {})
-            # The short header of NEWEST_ITEMS does not replace a full one.
-            if "BODYSTRUCTURE" in known and "BODYSTRUCTURE" not in found.items:
-                found.items.pop("BODY", None)
-            known.update(found.items)
+        found.add(data, await read_fetch(data, found.tokens_left))
         parsed += data.memory
         if parsed > SLICE:
             parsed = 0
             await asyncio.sleep(0)
-    return Fetched(
-        dict(sorted(messages.items())),
-        too_large=frozenset(cut[Cut.TOO_LARGE] - {0}),
-        left_out=frozenset(cut[Cut.NO_ROOM] - {0}),
-        has_unknown=any(0 in uids for uids in cut.values()),
-    )
+    return found.result(requested)
+
+
+class _Responses:
+    """Collects the responses to one FETCH."""
+
+    def __init__(self) -> None:
+        self.tokens_left = _MAX_TOKENS
+        self._messages: dict[int, dict[str, Value]] = {}
+        self._numbers: dict[int, int] = {}
+        self._uids: dict[int, int] = {}  # by sequence number
+        self._without_uid: dict[int, dict[str, Value]] = {}  # by sequence number
+        self._cut: dict[Cut, set[int]] = {Cut.TOO_LARGE: set(), Cut.NO_ROOM: set()}
+
+    def add(self, data: Data, found: FetchItems) -> None:
+        """Add one response."""
+        self.tokens_left -= found.tokens
+        number = data.number or 0
+        uid = parse_number(found.items.get("UID"))
+        if not 0 < uid <= MAX_UID:
+            uid = self._uids.get(number, 0)
+        if uid:
+            self._uids[number] = uid
+            self._numbers[uid] = number
+        if found.cut is not None:
+            self._cut[found.cut].add(uid)
+        elif uid:
+            self._merge(uid, found.items)
+        else:
+            self._without_uid.setdefault(number, {}).update(found.items)
+
+    def result(self, requested: int) -> Fetched:
+        """Return all messages; see `by_uid`."""
+        for number, items in self._without_uid.items():
+            uid = self._uids.get(number, requested)
+            if uid:
+                self._merge(uid, items)
+        unknown = self._without_uid.keys() - self._uids.keys() if not requested else ()
+        has_unknown = any("BODY" in self._without_uid[number] for number in unknown)
+        too_large, no_room = self._cut[Cut.TOO_LARGE], self._cut[Cut.NO_ROOM]
+        return Fetched(
+            dict(sorted(self._messages.items())),
+            self._numbers,
+            too_large=frozenset(too_large - {0}),
+            left_out=frozenset(no_room - {0}),
+            has_unknown=has_unknown or 0 in too_large | no_room,
+        )
+
+    def _merge(self, uid: int, items: dict[str, Value]) -> None:
+        known = self._messages.setdefault(uid, {})
+        # The short header of NEWEST_ITEMS does not replace a full one.
+        if "BODYSTRUCTURE" in known and "BODYSTRUCTURE" not in items:
+            items.pop("BODY", None)
+        known.update(items)
 
 
 async def fetch_with_fallback(

@@ -15,10 +15,14 @@ COMMAND_DEADLINE_SECONDS: Final = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """A command's tagged OK and the untagged data that it collected."""
+    """A command's tagged OK and the untagged data that it collected.
+
+    `exists` is the number of messages in the selected folder at that moment.
+    """
 
     status: Status
     data: list[Data]
+    exists: int = 0
 
 
 @dataclass(eq=False, slots=True)
@@ -56,10 +60,10 @@ class Command:
             raise ValueError(f"NUL, CR or LF in a {self.name} command")
         return self.tag + b" " + text.encode() + b"\r\n" + self.more
 
-    def complete(self, status: Status) -> None:
+    def complete(self, status: Status, exists: int = 0) -> None:
         """End the command with its tagged OK."""
         if not self.completed.done():
-            self.completed.set_result(Completion(status, self.data))
+            self.completed.set_result(Completion(status, self.data, exists))
 
     def fail(self, error: BaseException) -> None:
         """End the command with an error."""
@@ -78,6 +82,13 @@ class Command:
     def is_done(self) -> bool:
         """Return True if the command has completed or failed."""
         return self.completed.done()
+
+    @property
+    def is_answered(self) -> bool:
+        """Return whether the server has answered the command with OK, NO or BAD."""
+        if not self.is_done:
+            return False
+        return self.error is None or isinstance(self.error, CommandRefused)
 
     @property
     def is_complete(self) -> bool:

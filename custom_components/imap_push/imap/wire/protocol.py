@@ -301,7 +301,7 @@ class PushProtocol(IMAP4ClientProtocol):
             self.capabilities = parse_capabilities(status.code_args)
         self._is_awaiting_tls = command.name == "STARTTLS" and status.status == "OK"
         if status.status == "OK":
-            command.complete(status)
+            command.complete(status, self.unsolicited.exists)
         else:
             text = self._text_of(status)
             command.fail(

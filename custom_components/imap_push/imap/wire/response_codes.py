@@ -61,6 +61,11 @@ _NO_FOLDER: Final = re.compile(
     r"exist|unknown|no such|not found|invalid mailbox|no mailbox|can't access|permission",
     re.IGNORECASE,
 )
+_FOLDER_GONE: Final = re.compile(
+    r"(mailbox|folder)\b.* (not exist|deleted|removed|not found|nonexist)"
+    r"|(no such|unknown|nonexistent) (mailbox|folder)",
+    re.IGNORECASE,
+)
 _NO_FOLDER_CODES: Final = frozenset(
     {"NONEXISTENT", "TRYCREATE", "NOPERM", "CANNOT", "ACL"}
 )
@@ -93,7 +98,7 @@ def fetch_error(refusal: CommandRefused, *, waits: bool = True) -> ImapError | N
     If `waits`, a temporary refusal is Unavailable. Otherwise any NO may be due to a message.
     """
     if refusal.status != "NO":
-        return temporary_refusal(refusal) or refusal
+        return temporary_refusal(refusal)
     # Not temporary here: Dovecot answers SERVERBUG when it cannot read a message.
     code = None if refusal.code == "SERVERBUG" else refusal.code
     return temporary_error(refusal.text, code) if waits else None
@@ -132,6 +137,15 @@ def folder_error(refusal: CommandRefused) -> ImapError:
     if is_missing_folder(refusal):
         return FolderNotFound(refusal.text)
     return temporary_refusal(refusal) or refusal
+
+
+def is_folder_gone(refusal: CommandRefused) -> bool:
+    """Return whether a command in an open folder was refused because the folder was deleted.
+
+    Cyrus 3: "NO Mailbox does not exist".
+    """
+    is_gone = refusal.code == "NONEXISTENT" or bool(_FOLDER_GONE.search(refusal.text))
+    return refusal.status == "NO" and is_gone
 
 
 def is_missing_folder(refusal: CommandRefused) -> bool:
