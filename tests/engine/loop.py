@@ -39,9 +39,14 @@ class EngineLoop(asyncio.SelectorEventLoop):
 
     @skips_time.setter
     def skips_time(self, skips: bool) -> None:
+        self.advance(0)
+        self._clock.skips = skips
+
+    def advance(self, seconds: float) -> None:
+        """Set the time forward; the timers that are due then run next."""
         # Home Assistant configures all event loops of its tests, and replaces this method.
         vars(self).pop("time", None)
-        self._clock.skips = skips
+        self._clock.skipped += seconds
 
     @override
     def time(self) -> float:

@@ -21,12 +21,11 @@ from custom_components.imap_push.imap import (
     WatchOptions,
     check_account,
 )
-from custom_components.imap_push.imap.auth import (
-    login_limiter as logins,
-    oauth as bearer,
-)
+from custom_components.imap_push.imap.auth import oauth as bearer
+from custom_components.imap_push.imap.auth.login_limiter import STABLE_SECONDS
 
 from ..conftest import account
+from ..loop import EngineLoop
 from ..recorder import Recorder
 
 from tests.required import require
@@ -210,13 +209,11 @@ async def test_errors_of_the_authorization_server(
 async def test_short_tokens_and_interrupted_connections(
     site: Site,
     issuer: OAuthServer,
-    monkeypatch: pytest.MonkeyPatch,
+    engine_loop: EngineLoop,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """No mail is lost and no token is logged while tokens expire and connections are cut."""
     caplog.set_level(logging.DEBUG)
-    monkeypatch.setattr(logins, "LOGIN_INTERVAL_SECONDS", 0.05)
-    monkeypatch.setattr(logins, "STABLE_SECONDS", 0.1)
     issuer.lifetime = 0.6
     recorder = Recorder()
     async with (
@@ -235,6 +232,8 @@ async def test_short_tokens_and_interrupted_connections(
             await mail.send(USER, plain(subject))
             if subject.endswith(tuple("02468")):
                 await asyncio.sleep(0.35)
+                # Otherwise the next logins would have to wait.
+                engine_loop.advance(STABLE_SECONDS)
                 proxy.reset_all()
         await recorder.until(lambda: len(recorder.arrivals) >= len(sent))
         task.cancel()
