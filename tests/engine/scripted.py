@@ -6,7 +6,9 @@ import contextlib
 import re
 import ssl
 from types import TracebackType
-from typing import Self
+from typing import Any, Self, override
+
+from custom_components.imap_push.imap.wire.parser import Value
 
 from tests.rig.reset import reset
 
@@ -147,11 +149,14 @@ class Peer:
         await self.answer("LOGOUT", b"* BYE see you")
 
     async def until_closed(self) -> bytes:
-        """Return all octets of the client until it closes the connection."""
+        """Return all octets of the client until it closes the connection. Answer LOGOUT."""
         sent = b""
         with contextlib.suppress(ConnectionError):
             while chunk := await self._reader.read(65536):
                 sent += chunk
+                if sent.endswith(b" LOGOUT\r\n"):
+                    tag = sent.split(b"\r\n")[-2].partition(b" ")[0]
+                    self.say(b"* BYE see you", tag + b" OK")
         return sent
 
     async def start_tls(self, context: ssl.SSLContext) -> None:
@@ -228,6 +233,22 @@ class ScriptedServer:
         except Exception:
             peer.reset()
             raise
+        await peer.until_closed()
+
+
+class BrokenItems(dict[str, Value]):
+    """Items of a message, one of which cannot be read because of a defect."""
+
+    def __init__(self, broken: str, **items: Value) -> None:
+        """Raise an error when the item `broken` is read."""
+        super().__init__(**items)
+        self._broken = broken
+
+    @override
+    def get(self, key: str, default: object = None) -> Any:
+        if key == self._broken:
+            raise OverflowError("ours")
+        return super().get(key, default)
 
 
 def mail(number: int, uid: int, subject: str | None = None) -> bytes:

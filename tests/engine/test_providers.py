@@ -22,10 +22,9 @@ from custom_components.imap_push.imap import (
     quirks_of,
 )
 from custom_components.imap_push.imap.watch import wait_strategy as push_module
-from custom_components.imap_push.imap.wire import connection
-from custom_components.imap_push.imap.wire.tcp import connect_tcp
 
 from .conftest import account
+from .loop import EngineLoop
 from .recorded import (
     EXCHANGE,
     GMX,
@@ -59,17 +58,11 @@ def certificate_fixture(tmp_path_factory: pytest.TempPathFactory) -> Certificate
 
 @pytest.fixture(name="tls")
 def tls_fixture(
-    certificate: Certificate, monkeypatch: pytest.MonkeyPatch
+    certificate: Certificate, to_loopback: EngineLoop, monkeypatch: pytest.MonkeyPatch
 ) -> Certificate:
     """Connect to loopback instead of the host of the provider."""
-
-    async def dial_loopback(_host: str, port: int) -> object:
-        return await connect_tcp("127.0.0.1", port)
-
     # With a short first IDLE, new mail would be found without an announcement.
     monkeypatch.setattr(push_module, "IDLE_FIRST_SECONDS", 60.0)
-    monkeypatch.setattr(connection, "connect_tcp", dial_loopback)
-    monkeypatch.setattr(connection, "connect_tcp_retrying", dial_loopback)
     return certificate
 
 

@@ -58,6 +58,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self.limits: list[int | None] = []
         self.ends_at_limit = False
         self.said: list[int] = []  # octets that each server sent
+        self.in_threads: list[Callable[..., Any]] = []  # what was called in a thread
         self._is_blackhole = False
         self._held: list[tuple[Callable[..., object], tuple[Any, ...]]] = []
 
@@ -83,6 +84,19 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     @override
     def time(self) -> float:
         return self._clock.now
+
+    @override
+    def run_in_executor(  # type: ignore[override]
+        self, executor: object, func: Callable[..., Any], *args: Any
+    ) -> asyncio.Future[Any]:
+        """Call the function now: virtual time does not wait for threads."""
+        self.in_threads.append(func)
+        future = self.create_future()
+        try:
+            future.set_result(func(*args))
+        except Exception as error:  # noqa: BLE001
+            future.set_exception(error)
+        return future
 
     @override
     async def getaddrinfo(self, *_args: Any, **_options: Any) -> list[Any]:

@@ -155,7 +155,7 @@ class Dovecot:
         if introspection:
             lookup = self.folder / "oauth2.conf"
             lookup.write_text(OAUTH2_LOOKUP.format(introspection=introspection))
-            settings += OAUTH2.format(folder=self.folder)
+            settings = OAUTH2.format(folder=self.folder) + settings
         self._write_files(certificate, users or {USER: PASSWORD}, without, settings)
 
     @staticmethod

@@ -71,7 +71,7 @@ class LightFolder:
 
     def sequence_number(self, uid: int) -> int:
         """Return the message sequence number of a mail."""
-        return uid - sum(gone < uid for gone in self.gone)
+        return uid - sum(map(uid.__gt__, self.gone))
 
     def uids(self, numbers: bytes) -> list[int]:
         """Return the existing UIDs in a sequence set, ascending (RFC 3501 9)."""

@@ -2,15 +2,13 @@
 
 import asyncio
 import time
-from typing import Any, Final
+from typing import Any
 
 import aiohttp
 
 from custom_components.imap_push.imap import TokenRevoked, Unavailable
 
 from .oauth_server import CLIENT_ID, CLIENT_SECRET, TOKEN, OAuthServer
-
-DEADLINE: Final = 1.0  # seconds
 
 
 class OAuthTokens:
@@ -25,6 +23,7 @@ class OAuthTokens:
     ) -> None:
         """Start with new tokens of the server."""
         self.renewals = 0
+        self.deadline = 1.0  # seconds
         self._session = session
         self._server = server
         self._margin = margin
@@ -61,7 +60,7 @@ class OAuthTokens:
         }
         try:
             async with (
-                asyncio.timeout(DEADLINE),
+                asyncio.timeout(self.deadline),
                 self._session.post(self._server.url + TOKEN, data=form) as response,
             ):
                 answer: dict[str, Any] = await response.json()

@@ -13,7 +13,6 @@ from custom_components.imap_push.imap import (
     StartTlsOffered,
     check_account,
 )
-from custom_components.imap_push.imap.auth import password as password_login
 from custom_components.imap_push.imap.auth.login import log_in
 from custom_components.imap_push.imap.wire.connection import Connection
 
@@ -40,12 +39,6 @@ USERS = {USER: PASSWORD, OTHER: OTHER_PASSWORD, HASHED: HASH}
 def certificate_fixture(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
     """Return a certificate for localhost."""
     return make_certificate(tmp_path_factory.mktemp("tls"))
-
-
-@pytest.fixture(autouse=True)
-def _forget_servers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forget results for a server that another test ran at the same port."""
-    monkeypatch.setattr(password_login, "_without_scram", set())
 
 
 @contextlib.contextmanager

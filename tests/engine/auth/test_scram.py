@@ -21,12 +21,12 @@ from custom_components.imap_push.imap import (
     ServerNotAuthentic,
     Unavailable,
 )
-from custom_components.imap_push.imap.auth import password as password_login
 from custom_components.imap_push.imap.auth.login import log_in
 from custom_components.imap_push.imap.auth.scram import ScramClient, ScramUnusable
 from custom_components.imap_push.imap.wire.connection import Connection
 from custom_components.imap_push.imap.wire.pipelining import Pipelining
 
+from ..calls import observed
 from ..conftest import account
 from ..scripted import Peer, ScriptedServer
 
@@ -38,12 +38,6 @@ SCRAM = b"AUTH=SCRAM-SHA-256 SASL-IR"
 OK = b"OK [CAPABILITY IMAP4rev1] in"
 
 type Serve = Callable[[Peer], Awaitable[None]]
-
-
-@pytest.fixture(autouse=True)
-def _forget_servers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forget results for a server that another test ran at the same port."""
-    monkeypatch.setattr(password_login, "_without_scram", set())
 
 
 @pytest.mark.parametrize(
@@ -448,18 +442,9 @@ async def test_scram_is_not_repeated_after_a_refusal() -> None:
         assert len(server.peers) == 2
 
 
-async def test_hash_is_not_computed_on_the_event_loop(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_hash_is_not_computed_on_the_event_loop() -> None:
     """The hash is computed in a thread: a server may require a million iterations."""
     threads: list[str] = []
-    compute = ScramClient.final
-
-    def final(self: ScramClient, server_first: bytes) -> bytes:
-        threads.append(threading.current_thread().name)
-        return compute(self, server_first)
-
-    monkeypatch.setattr(ScramClient, "final", final)
 
     async def serve(peer: Peer) -> None:
         server = ScramServer(peer)
@@ -468,6 +453,10 @@ async def test_hash_is_not_computed_on_the_event_loop(
         server.prove()
         await server.finish()
 
-    await try_login(serve)
+    def note_thread(_given: object) -> None:
+        threads.append(threading.current_thread().name)
+
+    with observed({ScramClient.final: note_thread}):
+        await try_login(serve)
     assert threads
     assert "MainThread" not in threads

@@ -21,16 +21,14 @@ from custom_components.imap_push.imap import (
     WatchOptions,
     check_account,
 )
-from custom_components.imap_push.imap.auth import (
-    login_limiter as logins,
-    oauth as bearer,
-)
+from custom_components.imap_push.imap.auth import oauth as bearer
+from custom_components.imap_push.imap.auth.login_limiter import STABLE_SECONDS
 
 from ..conftest import account
+from ..loop import EngineLoop
 from ..recorder import Recorder
 
 from tests.required import require
-from tests.rig import oauth_tokens
 from tests.rig.certificate import Certificate, make_certificate
 from tests.rig.dovecot import USER, Dovecot
 from tests.rig.lmtp import LmtpSender
@@ -48,37 +46,49 @@ CUTS = 15
 class Site:
     """A Dovecot that validates tokens at a local port."""
 
-    def __init__(self, certificate: Certificate) -> None:
-        """Start Dovecot."""
+    def __init__(self, certificate: Certificate, mechanisms: str) -> None:
+        """Start Dovecot, which accepts tokens with these mechanisms."""
         self.certificate = certificate
         self.port = free_port()
         self.dovecot = Dovecot(
             certificate,
-            settings="auth_failure_delay = 0\n",
+            settings=f"auth_failure_delay = 0\nauth_mechanisms = plain {mechanisms}\n",
             introspection=f"http://{LOOPBACK}:{self.port}{INTROSPECT}",
         )
         self.dovecot.start()
 
 
 @pytest.fixture(scope="module")
-def sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Site]]:
-    """Close the Dovecot that a test has started. Opens no socket before the first test."""
-    started: list[Site] = []
+def sites() -> Iterator[dict[str, Site]]:
+    """Close each Dovecot that a test has started. Opens no socket before the first test."""
+    started: dict[str, Site] = {}
     yield started
-    for site in started:
+    for site in started.values():
         site.dovecot.close()
 
 
 @pytest.fixture
+def mechanism() -> str:
+    """Return the mechanisms for tokens that Dovecot offers: all of them."""
+    return " ".join(bearer.MECHANISMS)
+
+
+each_mechanism = pytest.mark.parametrize("mechanism", bearer.MECHANISMS)
+
+
+@pytest.fixture
 def site(
-    sites: list[Site], tmp_path_factory: pytest.TempPathFactory, _sockets: None
+    sites: dict[str, Site],
+    tmp_path_factory: pytest.TempPathFactory,
+    _sockets: None,
+    mechanism: str,
 ) -> Site:
-    """Return a Dovecot, the same one for all tests."""
+    """Return a Dovecot, the same one for all tests with the same mechanisms."""
     require(Dovecot.available(), "Dovecot 2.3")
-    if not sites:
+    if mechanism not in sites:
         certificate = make_certificate(tmp_path_factory.mktemp("certificate"))
-        sites.append(Site(certificate))
-    return sites[0]
+        sites[mechanism] = Site(certificate, mechanism.lower())
+    return sites[mechanism]
 
 
 @pytest.fixture
@@ -107,14 +117,7 @@ def signed_in(site: Site, tokens: OAuthTokens, **changes: object) -> Account:
     return account(site.dovecot.imaps_port, **settings | changes)
 
 
-@pytest.fixture(params=bearer.MECHANISMS)
-def mechanism(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Use only one mechanism."""
-    monkeypatch.setattr(bearer, "MECHANISMS", (request.param,))
-    return str(request.param)
-
-
-@pytest.mark.usefixtures("mechanism")
+@each_mechanism
 async def test_log_in(site: Site, tokens: OAuthTokens) -> None:
     """A valid token is accepted over TLS and STARTTLS."""
     assert "NOTIFY" in await check_account(signed_in(site, tokens))
@@ -127,7 +130,7 @@ async def test_log_in(site: Site, tokens: OAuthTokens) -> None:
     assert tokens.renewals == 0
 
 
-@pytest.mark.usefixtures("mechanism")
+@each_mechanism
 @pytest.mark.parametrize("kind", ["wrong", "expired", "revoked by the server"])
 async def test_invalid_token_is_renewed(
     site: Site, issuer: OAuthServer, tokens: OAuthTokens, kind: str
@@ -146,6 +149,7 @@ async def test_invalid_token_is_renewed(
     assert tokens.renewals == 1
 
 
+@each_mechanism
 async def test_refused_renewed_token(
     site: Site, issuer: OAuthServer, tokens: OAuthTokens, mechanism: str
 ) -> None:
@@ -159,14 +163,14 @@ async def test_refused_renewed_token(
     assert tokens.renewals == 1
 
 
-@pytest.mark.usefixtures("mechanism")
+@each_mechanism
 async def test_token_of_another_user(site: Site, tokens: OAuthTokens) -> None:
     """The token of another user is refused."""
     with pytest.raises(TokenRefused):
         await check_account(signed_in(site, tokens, username="other@example.org"))
 
 
-@pytest.mark.usefixtures("mechanism")
+@each_mechanism
 @pytest.mark.parametrize("fault", [Fault.SERVER_ERROR, Fault.SILENT])
 async def test_unavailable_introspection(
     site: Site, issuer: OAuthServer, tokens: OAuthTokens, fault: Fault
@@ -193,10 +197,9 @@ async def test_errors_of_the_authorization_server(
     tokens: OAuthTokens,
     fault: Fault | str,
     error: type[Exception],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """An outage is not confused with a revoked authorization."""
-    monkeypatch.setattr(oauth_tokens, "DEADLINE", 0.2)
+    tokens.deadline = 0.2
     issuer.faults[TOKEN] = fault
     tokens.age()
     with pytest.raises(error):
@@ -206,13 +209,11 @@ async def test_errors_of_the_authorization_server(
 async def test_short_tokens_and_interrupted_connections(
     site: Site,
     issuer: OAuthServer,
-    monkeypatch: pytest.MonkeyPatch,
+    engine_loop: EngineLoop,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """No mail is lost and no token is logged while tokens expire and connections are cut."""
     caplog.set_level(logging.DEBUG)
-    monkeypatch.setattr(logins, "LOGIN_INTERVAL_SECONDS", 0.05)
-    monkeypatch.setattr(logins, "STABLE_SECONDS", 0.1)
     issuer.lifetime = 0.6
     recorder = Recorder()
     async with (
@@ -231,6 +232,8 @@ async def test_short_tokens_and_interrupted_connections(
             await mail.send(USER, plain(subject))
             if subject.endswith(tuple("02468")):
                 await asyncio.sleep(0.35)
+                # Otherwise the next logins would have to wait.
+                engine_loop.advance(STABLE_SECONDS)
                 proxy.reset_all()
         await recorder.until(lambda: len(recorder.arrivals) >= len(sent))
         task.cancel()

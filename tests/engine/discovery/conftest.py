@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 
 from custom_components.imap_push.imap import Discovery, discover
-from custom_components.imap_push.imap.discovery import guess, http, sources
-from custom_components.imap_push.imap.wire import connection
 
+from ..loop import EngineLoop
 from .internet import Internet
 
 from tests.rig.certificate import Certificate, make_certificate
@@ -24,16 +23,13 @@ def certificate_fixture(tmp_path_factory: pytest.TempPathFactory) -> Certificate
 
 
 @pytest.fixture(name="internet")
-def internet_fixture(
-    certificate: Certificate, monkeypatch: pytest.MonkeyPatch
+async def internet_fixture(
+    certificate: Certificate, engine_loop: EngineLoop, _skips_time: None
 ) -> Internet:
-    """Return an empty internet, with short deadlines."""
+    """Return an empty internet, to which the event loop connects."""
     internet = Internet(certificate)
-    monkeypatch.setattr(connection, "connect_tcp_public", internet.dial)
-    monkeypatch.setattr(http, "addresses_of", internet.addresses_of)
-    monkeypatch.setattr(sources, "DEADLINE_SECONDS", 3.0)
-    monkeypatch.setattr(sources, "FETCH_DEADLINE_SECONDS", 2.0)
-    monkeypatch.setattr(guess, "DEADLINE_SECONDS", 2.0)
+    engine_loop.resolve = internet.resolve
+    engine_loop.route = internet.route
     return internet
 
 

@@ -1,7 +1,7 @@
 """A simulated internet on loopback: DNS records, web servers and mail servers."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 import contextlib
 import socket
 import ssl
@@ -14,10 +14,10 @@ from aiohttp.abc import ResolveResult
 from aiohttp.test_utils import TestServer
 import pycares
 
-from custom_components.imap_push.imap import PortRefused
-
+from tests.engine.loop import Address
 from tests.engine.scripted import ScriptedServer
 from tests.rig.certificate import Certificate
+from tests.rig.ports import LOOPBACK
 
 PUBLIC: Final = "93.184.216.34"
 
@@ -95,22 +95,25 @@ class Internet:
         """Add a mail server that is already running."""
         self._mail[host, port] = server
 
-    async def dial(self, host: str, port: int) -> socket.socket:
-        """Replace the function of the engine that opens a TCP connection."""
-        self.imap_connections.append((host, port))
+    async def resolve(self, host: str, port: int) -> Iterable[Address]:
+        """Return the addresses of a host, each with the port of its server on loopback."""
+        if port != 443:
+            self.imap_connections.append((host, port))
         if not self.is_online:
             await asyncio.Event().wait()
-        if (server := self._mail.get((host, port))) is None:
-            raise PortRefused("nothing listens at the port")
-        connected = socket.create_connection(("127.0.0.1", server.port))
-        connected.setblocking(False)
-        return connected
+        if server := self._mail.get((host, port)):
+            return [(PUBLIC, server.port)]
+        return [(address, port) for address in self.addresses.get(host, [PUBLIC])]
 
-    async def addresses_of(self, host: str) -> list[str]:
-        """Return the addresses of a host."""
-        if not self.is_online:
-            raise OSError("no name server")
-        return self.addresses.get(host, [PUBLIC])
+    def route(self, address: Address) -> Address:
+        """Return the address on loopback of a server, or raise an error if there is none."""
+        ports = [
+            *self._ports.values(),
+            *(server.port for server in self._mail.values()),
+        ]
+        if address[1] not in ports:
+            raise ConnectionRefusedError
+        return LOOPBACK, address[1]
 
     def port(self, port: int) -> int:
         """Return the port on loopback of the web server for a port."""
@@ -169,7 +172,7 @@ def redirect(target: str, status: int = 302) -> Answer:
 
 
 def send_slowly(first: bytes) -> Answer:
-    """Answer with `first`, then with a blank every 50 ms, endlessly."""
+    """Answer with `first`, then with a blank every half second, endlessly."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
@@ -177,7 +180,7 @@ def send_slowly(first: bytes) -> Answer:
         await response.write(first)
         while True:
             await response.write(b" ")
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.5)
 
     return answer
 

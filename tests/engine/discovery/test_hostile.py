@@ -2,14 +2,12 @@
 
 import asyncio
 import gzip
-import socket
 import ssl
-import time
-from typing import Any
 
 from hypothesis import given, settings, strategies as st
 import pytest
 
+from custom_components.imap_push.imap.discovery import sources
 from custom_components.imap_push.imap.discovery.address import host_name, parse_address
 from custom_components.imap_push.imap.discovery.autoconfig import (
     MAX_SERVERS,
@@ -17,8 +15,8 @@ from custom_components.imap_push.imap.discovery.autoconfig import (
 )
 from custom_components.imap_push.imap.discovery.guess import guess_server
 from custom_components.imap_push.imap.discovery.http import MAX_OCTETS, addresses_of
-from custom_components.imap_push.imap.wire import tcp as dial
 
+from ..loop import EngineLoop
 from .conftest import Discover
 from .internet import (
     PUBLIC,
@@ -101,10 +99,11 @@ async def test_invalid_answer_is_ignored(
     """The answer is ignored within the deadline, and other sources still have results."""
     internet.serve(AUTOCONFIG, answer)
     internet.serve(ISPDB, config(host="imap.ispdb.example"))
-    started = time.monotonic()
+    loop = asyncio.get_running_loop()
+    started = loop.time()
     found = await find(ADDRESS)
     assert [item.server for item in found] == [server("imap.ispdb.example")]
-    assert time.monotonic() - started < 10
+    assert loop.time() - started < sources.DEADLINE_SECONDS + 1
 
 
 @pytest.mark.parametrize(
@@ -321,52 +320,27 @@ async def test_nothing_is_sent_for_a_local_domain(
 
 @pytest.mark.parametrize("address", PRIVATE.values(), ids=PRIVATE)
 async def test_mail_server_in_the_local_network_is_not_contacted(
-    address: str, monkeypatch: pytest.MonkeyPatch
+    address: str, internet: Internet, engine_loop: EngineLoop
 ) -> None:
     """A guess does not connect to the address, and resolves each name only one time per port."""
-    lookups: list[str] = []
-    tried: list[object] = []
-
-    async def getaddrinfo(host: str, port: int, **_: object) -> list[object]:
-        lookups.append(host)
-        family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        return [(family, socket.SOCK_STREAM, 6, "", (address, port))]
-
-    async def start_connection(addresses: list[object], **_: object) -> socket.socket:
-        tried.extend(addresses)
-        raise OSError("not reached")
-
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
-    monkeypatch.setattr(dial, "start_connection", start_connection)
+    names = ("imap.example.org", "mail.example.org", "example.org")
+    internet.addresses |= {name: [address] for name in names}
     context = ssl.create_default_context()
     assert await guess_server(parse_address(ADDRESS), context) is None
-    assert sorted(lookups) == sorted(
-        2 * ["imap.example.org", "mail.example.org", "example.org"]
-    )
-    assert tried == []
+    expected = [(name, port) for name in names for port in (143, 993)]
+    assert sorted(engine_loop.lookups) == sorted(expected)
+    assert engine_loop.dialed == []
 
 
 async def test_guess_connects_to_the_address_that_was_checked(
-    monkeypatch: pytest.MonkeyPatch,
+    internet: Internet, engine_loop: EngineLoop
 ) -> None:
     """If a name has a public and a private address, only the public one is contacted."""
-    tried: set[str] = set()
-
-    async def getaddrinfo(_host: str, port: int, **_: object) -> list[object]:
-        return [
-            (socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))
-            for address in ("192.168.1.1", PUBLIC)
-        ]
-
-    async def start_connection(addresses: list[Any], **_: object) -> socket.socket:
-        tried.update(info[4][0] for info in addresses)
-        raise OSError("not reached")
-
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
-    monkeypatch.setattr(dial, "start_connection", start_connection)
+    names = ("imap.example.org", "mail.example.org", "example.org")
+    internet.addresses |= {name: ["192.168.1.1", PUBLIC] for name in names}
     context = ssl.create_default_context()
     assert await guess_server(parse_address(ADDRESS), context) is None
-    assert tried == {PUBLIC}
+    assert {address for address, _ in engine_loop.dialed} == {PUBLIC}
 
 
 PIECES = st.sampled_from(

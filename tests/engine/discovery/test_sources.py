@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable
 import logging
-import time
 
 from aiohttp import web
 import pycares
@@ -444,9 +443,10 @@ async def test_sources_after_a_final_result_are_not_awaited(
     internet.serve(ISPDB, no_response)
     internet.serve(WELL_KNOWN, no_response)
     internet.serve(AUTOCONFIG, config())
-    started = time.monotonic()
+    loop = asyncio.get_running_loop()
+    started = loop.time()
     assert only(await find(ADDRESS))[1] is Source.AUTOCONFIG
-    assert time.monotonic() - started < 1.5
+    assert loop.time() - started < 1.5
 
 
 async def test_better_source_does_not_respond(
@@ -466,9 +466,10 @@ async def test_offline(internet: Internet, find: Discover) -> None:
     assert found.server == server(
         "imap.gmail.com", 993, Security.TLS, "ann@gmail.com", Auth.PASSWORD, Auth.OAUTH2
     )
-    started = time.monotonic()
+    loop = asyncio.get_running_loop()
+    started = loop.time()
     assert await find(ADDRESS) == []
-    assert time.monotonic() - started < 10
+    assert loop.time() - started < sources.DEADLINE_SECONDS + 1
     assert internet.requested == []
 
 

@@ -1,20 +1,16 @@
 """The work for one message is limited, whatever its content is."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 import encodings
 from itertools import count
 from types import SimpleNamespace
-from typing import Final
+from typing import Any, Final
 
 from hypothesis import given, settings, strategies as st
 import pytest
 
-from custom_components.imap_push.imap.mime import (
-    budget as budget_module,
-    charset,
-    text_layout,
-)
+from custom_components.imap_push.imap.mime import charset
 from custom_components.imap_push.imap.mime.body_structure import (
     find_part,
     parse_structure,
@@ -26,6 +22,7 @@ from custom_components.imap_push.imap.mime.budget import (
     MAX_TAGS,
     Budget,
 )
+from custom_components.imap_push.imap.mime.characters import visible
 from custom_components.imap_push.imap.mime.header import (
     HEADER_FIELDS,
     parse_headers,
@@ -37,6 +34,7 @@ from custom_components.imap_push.imap.mime.preview import TextRequest
 from custom_components.imap_push.imap.session.message_reader import read_message
 from custom_components.imap_push.imap.wire.parser import Value
 
+from ..calls import observed
 from .test_body_text import readable, text_of
 from .test_characters import CONTEXTUAL, HIDDEN
 
@@ -62,25 +60,24 @@ def with_names(parts: int, name: Callable[[], bytes], key: bytes = b"name") -> V
 
 
 @pytest.fixture
-def work(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+def work() -> Iterator[SimpleNamespace]:
     """Return counters of the work: decoded octets, charsets, tags."""
     counted = SimpleNamespace(octets=0, codecs=set(), tags=0)
 
-    def decode(
-        octets: bytes, codec: str | None, fallbacks: Callable[[], tuple[str, ...]]
-    ) -> str:
-        counted.octets += len(octets)
-        counted.codecs.add(codec)
-        return charset.decode(octets, codec, fallbacks)
+    def count_octets(given: Mapping[str, Any]) -> None:
+        counted.octets += len(given["octets"])
 
-    def count_tag(budget: Budget, attributes: int = 0) -> None:
+    def count_tag(_given: object) -> None:
         counted.tags += 1
-        original(budget, attributes)
 
-    original = Budget.spend_tag
-    monkeypatch.setattr(budget_module, "decode", decode)
-    monkeypatch.setattr(Budget, "spend_tag", count_tag)
-    return counted
+    with observed(
+        {
+            Budget.decode_counted: count_octets,
+            charset.decode: lambda given: counted.codecs.add(given["codec"]),
+            Budget.spend_tag: count_tag,
+        }
+    ):
+        yield counted
 
 
 HEADER: Final = b"From: Ada <ada@example.com>\r\nSubject: Hello\r\n\r\n"
@@ -107,7 +104,7 @@ def test_names_of_many_parts(
     found = parse_mail("INBOX", 1, 1, {"BODY": HEADER, "BODYSTRUCTURE": structure})
     assert (found.sender, found.sender_name) == ("ada@example.com", "Ada")
     assert found.subject == "Hello"
-    assert work.octets <= MAX_DECODED
+    assert 0 < work.octets <= MAX_DECODED
     assert len(work.codecs - {None}) <= MAX_CHARSETS
     new = {name for name in set(encodings._cache) - before if name.startswith("x")}
     assert not new
@@ -196,7 +193,7 @@ def test_rest_of_the_html_is_not_parsed(work: SimpleNamespace) -> None:
     """Parsing stops when the requested size is reached."""
     text, is_cut = text_of_html("<p>word</p>" * 50_000, 60)
     assert (len(text), is_cut) == (60, True)
-    assert work.tags < 50
+    assert 0 < work.tags < 50
 
 
 def test_html_with_too_many_tags(work: SimpleNamespace) -> None:
@@ -210,21 +207,13 @@ def test_html_with_too_many_tags(work: SimpleNamespace) -> None:
     assert work.tags <= MAX_TAGS + 5
 
 
-def test_decoding_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_decoding_in_pieces() -> None:
     """No call processes all of a large text, as it would block other threads."""
     pieces: list[int] = []
-
-    def seen(text: str) -> str:
-        pieces.append(len(text))
-        return text
-
-    monkeypatch.setattr(
-        "custom_components.imap_push.imap.mime.plain_text.visible", seen
-    )
-    monkeypatch.setattr(text_layout, "visible", seen)
-    for octets in (b"x" * 1_000_000, b"x y\n" * 250_000, b"\r\n" * 500_000 + b"x"):
-        readable(octets, 1_000_000)
-        readable(octets, 1_000_000, kind="html")
+    with observed({visible: lambda given: pieces.append(len(given["text"]))}):
+        for octets in (b"x" * 1_000_000, b"x y\n" * 250_000, b"\r\n" * 500_000 + b"x"):
+            readable(octets, 1_000_000)
+            readable(octets, 1_000_000, kind="html")
     assert max(pieces) <= 16_384
 
 

@@ -2,23 +2,24 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from itertools import batched
 
 import pytest
 
 from custom_components.imap_push.imap import ConnectionLost, FolderNotFound, Mark
-from custom_components.imap_push.imap.auth import login as auth
-from custom_components.imap_push.imap.quirks import Quirks
-from custom_components.imap_push.imap.session import fetch_items, message_reader, sync
+from custom_components.imap_push.imap.session.fetch_items import MAX_FOUND
 from custom_components.imap_push.imap.session.recover import (
     received_since,
     sync_by_search,
 )
 from custom_components.imap_push.imap.session.select import SelectResult
 from custom_components.imap_push.imap.session.session import Session
-from custom_components.imap_push.imap.session.sync import SyncBatch
+from custom_components.imap_push.imap.session.sync import BATCH, SyncBatch
+from custom_components.imap_push.imap.wire.parser import Value
 
 from ..conftest import account
-from ..scripted import Peer, ScriptedServer, mail
+from ..loop import EngineLoop
+from ..scripted import BrokenItems, Peer, ScriptedServer, mail
 
 
 class InboxSession:
@@ -171,22 +172,17 @@ async def test_refused_count_does_not_delay_mail() -> None:
 
 
 async def test_exception_while_a_message_is_parsed(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """The message is reported without its fields, and the exception is logged."""
-
-    def broken(*_args: object) -> None:
-        raise OverflowError("ours")
-
-    monkeypatch.setattr(message_reader, "parse_mail", broken)
-
-    async def serve(peer: Peer) -> None:
-        await peer.sync(5)
-
-    async with InboxSession(serve) as session:
-        batch, _ = await sync_folder(session, Mark(1, 5))
-        assert [(mail.uid, mail.subject) async for mail in batch.mails()] == [(5, "")]
-    assert "cannot be read" in caplog.text
+    messages: dict[int, dict[str, Value]] = {
+        5: BrokenItems("BODY"),
+        6: {"BODY": b"Subject: a\r\n"},
+    }
+    batch = SyncBatch("INBOX", Mark(1, 5), 7, messages=messages)
+    found = [(mail.uid, mail.subject) async for mail in batch.mails()]
+    assert found == [(5, ""), (6, "a")]
+    assert caplog.text.count("cannot be read") == 1
 
 
 @pytest.mark.parametrize("refused", [False, True], ids=["STATUS", "SEARCH"])
@@ -244,12 +240,15 @@ async def test_first_mark_without_uidnext(last: list[int], next_uid: int) -> Non
         assert await session.first_mark() == Mark(7, next_uid)
 
 
-async def test_too_many_messages_since_a_date(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_too_many_messages_since_a_date() -> None:
     """None is returned, as for a mailbox restored from a backup, and the session stays open."""
-    monkeypatch.setattr(fetch_items, "MAX_FOUND", 3)
+    uids = [b" %d" % uid for uid in range(1, MAX_FOUND + 2)]
 
     async def serve(peer: Peer) -> None:
-        await peer.answer("UID SEARCH SINCE", b"* SEARCH 1 2 3 4")
+        responses = (
+            b"* SEARCH" + b"".join(some) for some in batched(uids, 99_999, strict=False)
+        )
+        await peer.answer("UID SEARCH SINCE", *responses)
 
     async with InboxSession(serve) as session:
         received = received_since(session, datetime(2026, 1, 2, tzinfo=UTC))
@@ -282,23 +281,23 @@ def test_mark_is_still_valid(mark: Mark, continues: bool) -> None:
     assert SelectResult(7, None).continues(Mark(7, 99))
 
 
-async def test_catch_up_in_batches(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_catch_up_in_batches() -> None:
     """No FETCH requests more than a batch, and no message is left out."""
-    monkeypatch.setattr(sync, "BATCH", 2)
+    found = [*range(3_001, 3_002 + BATCH)]
+    last = found[-1]
 
     async def serve(peer: Peer) -> None:
-        assert b" 10:11 " in await peer.sync(10, 11, 50)
-        assert b" 12:13 " in await peer.sync(13, 50)
-        assert b" 14:15 " in await peer.sync(50)
-        await peer.answer("UID SEARCH UID 14:", b"* SEARCH 30 20 9 40 50")
-        fetch = await peer.expect("UID FETCH 20,30 ")
-        peer.say_raw(mail(3, 20) + mail(4, 30))
+        assert b" 10:509 " in await peer.sync(10, 11, last)
+        assert b" 12:511 " in await peer.sync(511, last)
+        assert b" 512:1011 " in await peer.sync(last)
+        search = b"* SEARCH 9" + b"".join(b" %d" % uid for uid in reversed(found))
+        await peer.answer("UID SEARCH UID 512:", search)
+        fetch = await peer.expect(f"UID FETCH {','.join(map(str, found[:-1]))} ")
+        peer.say_raw(b"".join(mail(uid, uid) for uid in found[:-1]))
         peer.say(fetch + b" OK")
-        assert b" 31:32 " in await peer.sync(50)
+        assert b" %d:" % last in await peer.sync(last)
 
-    async with InboxSession(serve, uid_next=51) as session:
+    async with InboxSession(serve, uid_next=last + 1) as session:
         mark, uids = Mark(1, 10), []
         for empty in (False, False, True):
             batch, _ = await sync_folder(session, mark)
@@ -308,7 +307,7 @@ async def test_catch_up_in_batches(
         batch = await sync_by_search(session, "INBOX", mark)
         assert not batch.complete
         uids += [mail.uid async for mail in batch.mails()]
-        assert uids == [10, 11, 13, 20, 30]
+        assert uids == [10, 11, 511, *found[:-1]]
         await sync_folder(session, mark.at(batch.next_uid))
 
 
@@ -386,11 +385,8 @@ async def test_connection_lost_during_a_wait() -> None:
             await session.connection.wait_for_unsolicited(60)
 
 
-async def test_provider_that_requires_id(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_provider_that_requires_id(to_loopback: EngineLoop) -> None:
     """ID (RFC 2971) is sent before the first EXAMINE if the provider requires it."""
-    monkeypatch.setattr(auth, "quirks_of", lambda _: Quirks(wants_id=True))
 
     async def serve(peer: Peer) -> None:
         await peer.log_in()
@@ -399,6 +395,7 @@ async def test_provider_that_requires_id(
         await peer.leave()
 
     async with ScriptedServer(serve) as server:
-        session = await Session.open(account(server.port))
+        session = await Session.open(account(server.port, host="imap.163.com"))
         await session.examine("INBOX")
         await session.close()
+    assert to_loopback.lookups == [("imap.163.com", server.port)]

@@ -6,8 +6,7 @@ from datetime import timedelta
 import pytest
 
 from custom_components.imap_push.imap import CatchUp, Mark, PushMode, WatchOptions
-from custom_components.imap_push.imap.session import sync
-from custom_components.imap_push.imap.watch import folder as folder_module
+from custom_components.imap_push.imap.session.sync import BATCH
 
 from ..light import MINUTE, served
 from ..scripted import Peer
@@ -103,12 +102,9 @@ def test_thousands_of_messages_in_two_folders(capabilities: bytes) -> None:
 
 
 @EVERY_MODE
-def test_new_mail_during_catch_up(
-    capabilities: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_new_mail_during_catch_up(capabilities: bytes) -> None:
     """Each FETCH requests one batch, not all remaining mail. No message is delivered twice."""
-    monkeypatch.setattr(sync, "BATCH", 10)
-    monkeypatch.setattr(folder_module, "BATCH", 10)
+    waiting = 3 * BATCH
     fetched: list[int] = []
 
     async def main(loop: VirtualLoop) -> None:
@@ -118,15 +114,15 @@ def test_new_mail_during_catch_up(
                 fetched.append(len(server.folder().uids(rest[1].split(b" ")[0])))
 
         server = served(loop, capabilities=capabilities, twist=count)
-        server.slip_in(300)
+        server.slip_in(waiting)
         async with watched({"INBOX": Mark(UID_VALIDITY, 1)}) as recorder:
-            while len(recorder.uids) < 300:
-                if len(recorder.uids) % 50 == 5 and server.folder().last < 310:
+            while (delivered := len(recorder.arrivals)) < waiting:
+                if delivered % 50 == 5 and server.folder().last < waiting + 10:
                     server.deliver(1)
                 await asyncio.sleep(0)
             await asyncio.sleep(2 * MINUTE)
-            assert server.folder().last > 300
+            assert server.folder().last > waiting
             assert recorder.uids == list(range(1, server.folder().last + 1))
-        assert max(fetched) == 10
+        assert max(fetched) == BATCH
 
     run(main)

@@ -8,7 +8,7 @@ import logging
 import pytest
 
 from custom_components.imap_push.imap import Mark, WatchOptions
-from custom_components.imap_push.imap.session import sync
+from custom_components.imap_push.imap.session.sync import BATCH
 
 from ..light import IDLE, MINUTE, NOTIFY, POLL, served
 from ..recorder import Recorder
@@ -22,6 +22,8 @@ pytestmark = pytest.mark.once
 
 # Longer than the refresh interval of IDLE, which detects a silent server.
 MAX_WAIT = 20 * MINUTE
+# With UIDs this far apart a batch has two messages: the catch-up of a few needs several syncs.
+SPACING = BATCH // 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +31,8 @@ class Conversation:
     """The events on a server, and the number of the connection that is cut.
 
     `events` happen one after the other, a second apart. Of the messages of each folder, `old`
-    are below the mark, `waiting` are above it at the start, and `new` arrive later.
+    are below the mark, `waiting` are above it at the start, and `new` arrive later. The UIDs of
+    messages are multiples of `spacing`.
     """
 
     events: list[Callable[[LightServer], object]]
@@ -40,6 +43,7 @@ class Conversation:
     options: WatchOptions = field(default_factory=WatchOptions)
     pipelining: Pipelining = Pipelining.SUPPORTED
     number: int = 0
+    spacing: int = 1
 
     async def play(self, loop: VirtualLoop, limit: int | None) -> None:
         """Run the events, with the connection cut after `limit` bytes, and check the deliveries."""
@@ -52,8 +56,11 @@ class Conversation:
             pipelining=self.pipelining,
         )
         for name in self.new:
-            server.slip_in(self.old + self.waiting, name)
-        marks = {name: Mark(UID_VALIDITY, self.old + 1) for name in self.new}
+            for _ in range(self.old + self.waiting):
+                skip_uids(server, name, self.spacing - 1)
+                server.slip_in(1, name)
+        mark = Mark(UID_VALIDITY, self.old * self.spacing + 1)
+        marks = dict.fromkeys(self.new, mark)
         async with watched(marks, self.options) as recorder:
             await asyncio.sleep(1)
             for event in self.events:
@@ -71,7 +78,7 @@ class Conversation:
         """Return the numbers of the messages to be delivered, by folder."""
         first = self.old + 1
         return {
-            name: list(range(first, first + self.waiting + new))
+            name: [n * self.spacing for n in range(first, first + self.waiting + new)]
             for name, new in self.new.items()
         }
 
@@ -91,9 +98,21 @@ def delivered(recorder: Recorder) -> dict[str, list[int]]:
     return numbers
 
 
-def deliver(name: str = "INBOX", count: int = 1) -> Callable[[LightServer], object]:
-    """Return an event that delivers messages to a folder."""
-    return lambda server: server.deliver(count, name)
+def skip_uids(server: LightServer, name: str, count: int) -> None:
+    """Leave the next UIDs of a folder unused."""
+    folder = server.folder(name)
+    folder.gone.update(range(folder.last + 1, folder.last + count + 1))
+    folder.last += count
+
+
+def deliver(name: str = "INBOX", spacing: int = 1) -> Callable[[LightServer], object]:
+    """Return an event that delivers a message to a folder."""
+
+    def event(server: LightServer) -> None:
+        skip_uids(server, name, spacing - 1)
+        server.deliver(1, name)
+
+    return event
 
 
 def expunge(uid: int) -> Callable[[LightServer], object]:
@@ -111,6 +130,8 @@ def renumber(kept: int) -> Callable[[LightServer], object]:
     return event
 
 
+SPACED = deliver(spacing=SPACING)
+
 CONVERSATIONS = {
     "notify": Conversation(
         events=[deliver(), deliver("B")],
@@ -119,10 +140,13 @@ CONVERSATIONS = {
         waiting=0,
         capabilities=NOTIFY,
     ),
-    "idle": Conversation(events=[deliver(), expunge(1), deliver()], new={"INBOX": 2}),
+    "idle": Conversation(
+        events=[SPACED, expunge(SPACING), SPACED], new={"INBOX": 2}, spacing=SPACING
+    ),
     "idle-serial": Conversation(
-        events=[deliver(), deliver()],
+        events=[SPACED, SPACED],
         new={"INBOX": 2},
+        spacing=SPACING,
         pipelining=Pipelining.ANSWERS_BAD,
     ),
     "idle-two-folders": Conversation(
@@ -136,7 +160,7 @@ CONVERSATIONS = {
         capabilities=POLL,
         options=WatchOptions(poll_interval=5.0),
     ),
-    "batches": Conversation(events=[], new={"INBOX": 0}, waiting=4),
+    "batches": Conversation(events=[], new={"INBOX": 0}, waiting=4, spacing=SPACING),
     "renumbered": Conversation(
         events=[renumber(2), deliver()], new={"INBOX": 1}, waiting=1, number=1
     ),
@@ -162,12 +186,6 @@ def _silent() -> Iterator[None]:
     logging.disable(logging.CRITICAL)
     yield
     logging.disable(logging.NOTSET)
-
-
-@pytest.fixture(autouse=True)
-def _small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Use small batches, so that the catch-up of a few messages needs several syncs."""
-    monkeypatch.setattr(sync, "BATCH", 2)
 
 
 @pytest.mark.parametrize("ends", [True, False], ids=["closed", "stalled"])

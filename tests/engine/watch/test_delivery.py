@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from custom_components.imap_push.imap import Mark, PushMode
-from custom_components.imap_push.imap.session import sync
-from custom_components.imap_push.imap.wire import framing, protocol
+from custom_components.imap_push.imap import Mark, PushMode, WatchedFolder
+from custom_components.imap_push.imap.limits import MAX_FETCH, ReceiveBudget
+from custom_components.imap_push.imap.session.sync import BATCH
 
 from ..light import HOUR, IDLE, MINUTE, NOTIFY, each, served
 from ..recorder import Recorder
@@ -22,6 +22,7 @@ from .support import (
     TWO,
     count_examines,
     idle_forever,
+    lines,
     places,
     watching,
 )
@@ -192,10 +193,9 @@ def test_server_that_does_not_return_the_last_message(
     capabilities: bytes,
     answer: bytes,
     hides_uidnext: bool,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Mail with much higher UIDs is found, without a storm of commands."""
-    monkeypatch.setattr(sync, "BATCH", 5)
+    last = 20 * BATCH
 
     async def main(loop: VirtualLoop) -> None:
         def twist(line: bytes) -> list[bytes] | None:
@@ -205,11 +205,11 @@ def test_server_that_does_not_return_the_last_message(
         server = served(
             loop, capabilities=capabilities, twist=twist, hides_uidnext=hides_uidnext
         )
-        server.slip_in(100)
-        server.folder().gone.update(range(3, 98))
+        server.slip_in(last)
+        server.folder().gone.update(range(3, last - 2))
         async with watched({"INBOX": Mark(UID_VALIDITY, 1)}) as recorder:
             await asyncio.sleep(10 * MINUTE)
-            assert recorder.uids == [1, 2, 98, 99, 100]
+            assert recorder.uids == [1, 2, last - 2, last - 1, last]
             before = sum(server.asked.values())
             await asyncio.sleep(HOUR)
             assert sum(server.asked.values()) - before < 500
@@ -260,35 +260,41 @@ def test_message_that_fetch_refuses(capabilities: bytes) -> None:
 
 
 @EVERY_MODE
-def test_batch_is_too_large(
-    monkeypatch: pytest.MonkeyPatch, capabilities: bytes
-) -> None:
+def test_batch_is_too_large(capabilities: bytes) -> None:
     """All messages are delivered in order, fewer at a time."""
-    monkeypatch.setattr(protocol, "MAX_COLLECTED", 2000)
+    # Only the reserve of the connection is left, which has room for eight of these messages.
+    budget = ReceiveBudget(0)
+    folder = WatchedFolder(mark=Mark(UID_VALIDITY, 1), text_size=100_000)
 
     async def main(loop: VirtualLoop) -> None:
         server = served(loop, capabilities=capabilities)
+        server.folder().text = b"x" * 300_000
         server.slip_in(30)
-        async with watched({"INBOX": Mark(UID_VALIDITY, 1)}) as recorder:
+        async with watched({"INBOX": folder}, receive_budget=budget) as recorder:
             await asyncio.sleep(HOUR)
             assert recorder.uids == list(range(1, 31))
             assert all(arrival.mail.subject for arrival in recorder.arrivals)
+            assert all(arrival.mail.text for arrival in recorder.arrivals)
             assert recorder.state.connected
             server.deliver(1)
             await asyncio.sleep(POLLED)
             assert recorder.uids == list(range(1, 32))
+            fetched = [
+                line
+                for line in lines(loop)
+                if line.startswith(b"UID FETCH ") and b"*" not in line
+            ]
+            assert fetched[0].startswith(b"UID FETCH 1:16 ")
+            assert fetched[1].startswith(b"UID FETCH 9:24 ")
 
     run(main)
 
 
 @EVERY_MODE
 @pytest.mark.parametrize("name", TWO)
-def test_message_is_too_large(
-    monkeypatch: pytest.MonkeyPatch, capabilities: bytes, name: str
-) -> None:
+def test_message_is_too_large(capabilities: bytes, name: str) -> None:
     """It is delivered without its fields, and later ones completely, in the same session."""
-    monkeypatch.setattr(framing, "MAX_OTHER", 2000)
-    monkeypatch.setattr(framing, "_LIMITS", {b"FETCH": 2000})
+    size = MAX_FETCH + 1
 
     async def main(loop: VirtualLoop) -> None:
         server = served(loop, *TWO, capabilities=capabilities, limit=1)
@@ -310,7 +316,7 @@ def test_message_is_too_large(
                     for uid in uids
                     if uid < 3
                 ),
-                b"* 3 FETCH (UID 3 BODY[HEADER] {3000}\r\n" + b"x" * 3000 + b")",
+                b"* 3 FETCH (UID 3 BODY[HEADER] {%d}\r\n" % size + b"x" * size + b")",
                 *(
                     server.folder(name).fetched(uid, b"UID BODY.PEEK[]")
                     for uid in uids

@@ -2,11 +2,6 @@
 
 import asyncio
 
-import pytest
-
-from custom_components.imap_push.imap.auth import login_limiter
-from custom_components.imap_push.imap.auth.login_limiter import Backoff
-
 from ..light import HOUR, MINUTE, each, served
 from ..scripted import Peer
 from ..virtual import VirtualLoop, run, watched
@@ -15,12 +10,10 @@ from .support import (
     POLLED,
     TWO,
     drop_after_sync,
-    quiet,
     quiet_script,
     refuse,
     unavailable,
     watched_inbox,
-    watching,
 )
 
 
@@ -32,29 +25,19 @@ async def throttle(peer: Peer) -> None:
     await peer.until_closed()
 
 
-async def test_wrong_password_asks_for_credentials(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """After three refusals new credentials are requested, and no further login is tried."""
-    monkeypatch.setattr(login_limiter, "REFUSAL_PAUSE_SECONDS", 0.01)
-    monkeypatch.setattr(Backoff, "delay", lambda *_: 0.0)
-    async with watching(refuse, refuse, refuse, refuse) as recorder:
-        await recorder.until(lambda: recorder.refused)
-        await asyncio.sleep(0.1)
-        assert len(recorder.states) == 3
-    assert recorder.refused == 1
-    assert not recorder.states[-1].connected
-
-
-async def test_temporary_refusals_do_not_ask_for_credentials(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_temporary_refusals_do_not_ask_for_credentials() -> None:
     """The login is tried again until it succeeds."""
-    monkeypatch.setattr(Backoff, "delay", lambda *_: 0.0)
-    monkeypatch.setattr(login_limiter, "LOGIN_INTERVAL_SECONDS", 0.01)
-    async with watching(*[unavailable] * 5, quiet) as recorder:
-        await recorder.until(lambda: recorder.states and recorder.states[-1].connected)
-    assert recorder.refused == 0
+
+    async def main(loop: VirtualLoop) -> None:
+        loop.scripts = [unavailable] * 5
+        loop.after_last = quiet_script()
+        async with watched_inbox() as recorder:
+            await asyncio.sleep(HOUR)
+            assert recorder.states[-1].connected
+            assert recorder.refused == 0
+            assert len(loop.connected_at) == 6
+
+    run(main)
 
 
 def test_wrong_password_is_tried_three_times() -> None:
@@ -67,6 +50,7 @@ def test_wrong_password_is_tried_three_times() -> None:
             assert len(loop.connected_at) == 3
             assert loop.connected_at[-1] - loop.connected_at[0] > MINUTE
             assert recorder.refused == 1
+            assert [state.connected for state in recorder.states] == [False] * 3
 
     run(main)
 

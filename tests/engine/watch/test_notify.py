@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from custom_components.imap_push.imap import PushMode
-from custom_components.imap_push.imap.wire import unsolicited
+from custom_components.imap_push.imap.limits import ReceiveBudget
 
 from ..light import HOUR, MINUTE, NOTIFY, each, served
 from ..recorder import Recorder
@@ -215,15 +215,13 @@ def test_announced_message_that_fetch_does_not_return_yet() -> None:
     run(main)
 
 
-def test_more_notifications_than_fit_into_memory(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_more_notifications_than_fit_into_memory() -> None:
     """Nothing is lost, and NOTIFY NONE is sent before another folder is selected."""
-    monkeypatch.setattr(unsolicited, "MAX_WAITING", 2000)
+    budget = ReceiveBudget(2_000)
 
     async def main(loop: VirtualLoop) -> None:
         server = served(loop, *TWO, capabilities=NOTIFY)
-        async with watched(dict.fromkeys(TWO)) as recorder:
+        async with watched(dict.fromkeys(TWO), receive_budget=budget) as recorder:
             await asyncio.sleep(MINUTE)
             for _ in range(3):
                 server.deliver(3, "Work")

@@ -6,8 +6,11 @@ import logging
 import pytest
 
 from custom_components.imap_push.imap import Mark
-from custom_components.imap_push.imap.watch import folder as folder_module
-from custom_components.imap_push.imap.watch.folder import DELIVERIES_PER_SECOND
+from custom_components.imap_push.imap.watch.folder import (
+    DELIVERIES_PER_SECOND,
+    MAX_BURST,
+    MAX_WARNINGS_PER_HOUR,
+)
 
 from ..light import HOUR, IDLE, MINUTE, NOTIFY, POLL, served
 from ..recorder import Recorder
@@ -48,25 +51,22 @@ def test_burst_is_not_limited(capabilities: bytes) -> None:
 
 @EVERY_WAY
 def test_import_of_a_mailbox(
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-    capabilities: bytes,
+    caplog: pytest.LogCaptureFixture, capabilities: bytes
 ) -> None:
     """It is delivered slowly, completely and in order. The state reports it, and its end."""
-    monkeypatch.setattr(folder_module, "MAX_BURST", 100)
 
     async def main(loop: VirtualLoop) -> None:
         server = served(loop, capabilities=capabilities)
-        server.slip_in(1_100)
+        server.slip_in(MAX_BURST + 1_000)
         async with watched({"INBOX": Mark(UID_VALIDITY, 1)}) as recorder:
-            await asyncio.sleep(50)
+            await asyncio.sleep(60)
             assert len(recorder.arrivals) == pytest.approx(
-                100 + 50 * DELIVERIES_PER_SECOND, abs=50
+                MAX_BURST + 60 * DELIVERIES_PER_SECOND, abs=50
             )
             assert recorder.state.connected
             assert is_limited(recorder)
             await asyncio.sleep(120)
-            assert recorder.uids == list(range(1, 1_101))
+            assert recorder.uids == list(range(1, MAX_BURST + 1_001))
             assert not is_limited(recorder)
             assert caplog.text.count("delivering 10 per second") == 1
 
@@ -74,28 +74,25 @@ def test_import_of_a_mailbox(
 
 
 @EVERY_WAY
-def test_mail_of_another_folder_does_not_wait(
-    monkeypatch: pytest.MonkeyPatch, capabilities: bytes
-) -> None:
+def test_mail_of_another_folder_does_not_wait(capabilities: bytes) -> None:
     """The inbox is delivered within seconds while another folder is filled."""
-    monkeypatch.setattr(folder_module, "MAX_BURST", 100)
 
     async def main(loop: VirtualLoop) -> None:
         server = served(loop, *TWO, capabilities=capabilities, limit=1)
-        server.slip_in(10_000, "Work")
+        server.slip_in(MAX_BURST + 10_000, "Work")
         folders = {"INBOX": None, "Work": Mark(UID_VALIDITY, 1)}
         async with watched(folders) as recorder:
             await asyncio.sleep(100)
             server.deliver(1)
             await asyncio.sleep(60 if capabilities is POLL else 15)
             assert recorder.uids_by_folder["INBOX"] == [1]
-            assert len(recorder.uids_by_folder["Work"]) < 3_000
+            assert len(recorder.uids_by_folder["Work"]) < MAX_BURST + 3_000
 
     run(main)
 
 
 def test_messages_that_the_server_cannot_show(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """All of them are delivered, with a few lines in the log."""
     caplog.set_level(logging.WARNING)
@@ -107,33 +104,28 @@ def test_messages_that_the_server_cannot_show(
         async with watched({"INBOX": Mark(UID_VALIDITY, 1)}) as recorder:
             await asyncio.sleep(HOUR / 2)
             assert recorder.uids == list(range(1, 301))
-            assert (
-                caplog.text.count("cannot be read")
-                == folder_module.MAX_WARNINGS_PER_HOUR
-            )
+            assert caplog.text.count("cannot be read") == MAX_WARNINGS_PER_HOUR
             assert "INBOX: Message 1 cannot be read" in caplog.text
 
     run(main)
 
 
 @PUSH_MODES
-def test_flood_in_another_folder(
-    capabilities: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_flood_in_another_folder(capabilities: bytes) -> None:
     """Mail of a folder on the same connection is delivered soon, and the flood in order."""
-    monkeypatch.setattr(folder_module, "MAX_BURST", 20)
 
     async def main(loop: VirtualLoop) -> None:
         server = served(loop, "INBOX", "Work", capabilities=capabilities, limit=1)
         async with watched({"INBOX": None, "Work": None}) as recorder:
             await asyncio.sleep(2 * MINUTE)
-            server.deliver(1000)
+            server.deliver(MAX_BURST + 1_000)
             await asyncio.sleep(1)
             server.deliver(1, "Work")
             await asyncio.sleep(70)
             assert recorder.uids_by_folder["Work"] == [1]
-            assert len(recorder.uids_by_folder["INBOX"]) < 1000
+            assert len(recorder.uids_by_folder["INBOX"]) < MAX_BURST + 1_000
             await asyncio.sleep(2 * MINUTE)
-            assert recorder.uids_by_folder["INBOX"] == list(range(1, 1001))
+            found = recorder.uids_by_folder["INBOX"]
+            assert found == list(range(1, MAX_BURST + 1_001))
 
     run(main)

@@ -2,22 +2,24 @@
 
 import asyncio
 import contextlib
+import itertools
 import random
-from typing import Any
+from typing import override
 
 import pytest
 
 from custom_components.imap_push.imap import Mark, PushMode
 from custom_components.imap_push.imap.auth.login_limiter import Backoff
-from custom_components.imap_push.imap.watch import supervisor
-from custom_components.imap_push.imap.watch.folder_loop import FolderLoop
+from custom_components.imap_push.imap.watch.supervisor import OUTAGE_GRACE_SECONDS
 
 from ..light import HOUR, IDLE, MINUTE, NOTIFY, served
+from ..recorder import Recorder
 from ..scripted import Peer
 from ..virtual import VirtualLoop, run, watched
 from .support import (
     EVERY_MODE,
     PUSH_MODES,
+    drop_after_sync,
     idle_forever,
     quiet,
     quiet_script,
@@ -69,49 +71,57 @@ async def test_connection_reset_during_idle() -> None:
     assert [(a.mail.uid, a.catch_up) for a in recorder.arrivals] == [(5, False)]
 
 
-async def test_long_outage_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The outage is reported with its error, and its end, too."""
-    monkeypatch.setattr(supervisor, "OUTAGE_GRACE_SECONDS", 0.05)
-    monkeypatch.setattr(Backoff, "delay", lambda *_: 0.1)
+def test_long_outage_is_reported() -> None:
+    """The outage is reported with its error after half a minute, and its end, too."""
 
-    async def reset(peer: Peer) -> None:
-        await peer.log_in()
-        await peer.examine(uid_next=5)
-        await peer.sync()
-        await peer.idle()
-        peer.reset()
+    async def main(loop: VirtualLoop) -> None:
+        loop.scripts = [drop_after_sync]
+        loop.after_last = unavailable
+        async with watched_inbox() as recorder:
+            await asyncio.sleep(OUTAGE_GRACE_SECONDS - 1)
+            assert len(recorder.states) == 1
+            await asyncio.sleep(2)
+            assert len(recorder.states) == 2
+            assert recorder.state.error is not None
+            await asyncio.sleep(10 * MINUTE)
+            loop.after_last = quiet_script()
+            await asyncio.sleep(HOUR)
+        reported = [
+            (state.connected, state.folders["INBOX"].available)
+            for state in recorder.states
+        ]
+        changes = [state for state, _ in itertools.groupby(reported)]
+        assert changes == [(True, True), (False, False), (True, True)]
 
-    async with watching(reset, unavailable, quiet) as recorder:
-        await recorder.until(lambda: len(recorder.states) >= 3)
-        await recorder.until(lambda: recorder.states[-1].connected)
-    reported = [
-        (state.connected, state.folders["INBOX"].available) for state in recorder.states
-    ]
-    assert reported[0] == reported[-1] == (True, True)
-    assert set(reported[1:-1]) == {(False, False)}
-    assert recorder.states[1].error is not None
+    run(main)
 
 
-async def test_unexpected_exception_reconnects(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+class BrokenOnce(Recorder):
+    """A listener with a defect that shows one time."""
+
+    @override
+    def mark_moved(self, folder: str, mark: Mark) -> None:
+        super().mark_moved(folder, mark)
+        if len(self.marks) == 1:
+            raise KeyError("ours")
+
+
+def test_unexpected_exception_reconnects(caplog: pytest.LogCaptureFixture) -> None:
     """The exception is logged, and the watcher reconnects."""
-    failures = [KeyError("ours")]
 
-    def fail_once(*arguments: Any) -> FolderLoop:
-        if failures:
-            raise failures.pop()
-        return FolderLoop(*arguments)
+    async def main(loop: VirtualLoop) -> None:
+        server = served(loop)
+        async with watched({"INBOX": None}, recorder=BrokenOnce()) as recorder:
+            await asyncio.sleep(MINUTE)
+            server.deliver(1)
+            await asyncio.sleep(1)
+            assert recorder.state.connected
+            assert recorder.uids == [1]
+            assert server.logins == 2
+            assert server.connections == 1
+        assert caplog.text.count("Unexpected error") == 1
 
-    monkeypatch.setattr(supervisor, "FolderLoop", fail_once)
-
-    async def opened(peer: Peer) -> None:
-        await peer.log_in()
-        await peer.until_closed()
-
-    async with watching(opened, quiet) as recorder:
-        await recorder.until(lambda: recorder.states and recorder.states[-1].connected)
-    assert "Unexpected error" in caplog.text
+    run(main)
 
 
 async def test_cancellation_logs_out() -> None:

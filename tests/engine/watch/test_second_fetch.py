@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable
 import re
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
@@ -51,16 +51,6 @@ def removes(server: LightServer, tag: bytes) -> Iterable[bytes]:
     """Expunge the message before the FETCH is answered."""
     server.expunge(BAD)
     return (tag + b" OK done",)
-
-
-@pytest.fixture(autouse=True)
-def no_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Read large messages in the event loop: virtual time does not wait for threads."""
-
-    async def call(function: Callable[..., Any], *arguments: Any) -> Any:
-        return function(*arguments)
-
-    monkeypatch.setattr(asyncio, "to_thread", call)
 
 
 def serve(loop: VirtualLoop, capabilities: bytes, bad: Answer | None) -> LightServer:

@@ -1,7 +1,6 @@
 """The text that is delivered with a message."""
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import asdict, replace
 import json
 
@@ -15,7 +14,6 @@ from custom_components.imap_push.imap import (
     WatchedFolder,
     WatchOptions,
 )
-from custom_components.imap_push.imap.mime import preview
 from custom_components.imap_push.imap.mime.header import FETCH_ITEMS
 from custom_components.imap_push.imap.mime.preview import (
     NO_TEXT,
@@ -27,6 +25,7 @@ from custom_components.imap_push.imap.session.message_reader import read_message
 
 from ..light import MINUTE, NOTIFY, served
 from ..recorder import Recorder
+from ..scripted import BrokenItems
 from ..virtual import VirtualLoop, run, watched
 from .support import EVERY_MODE, POLLED, TWO
 
@@ -149,16 +148,8 @@ def test_text_in_catch_up() -> None:
     run(main)
 
 
-def test_batches_are_small_for_large_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batches_are_small_for_large_texts() -> None:
     """Batches fit into the memory limit, and texts are read in a thread."""
-    in_threads: list[object] = []
-
-    async def to_thread[T](work: Callable[..., T], *arguments: object) -> T:
-        # Virtual time does not wait for threads.
-        in_threads.append(work)
-        return work(*arguments)
-
-    monkeypatch.setattr(asyncio, "to_thread", to_thread)
 
     async def main(loop: VirtualLoop) -> None:
         server = served(loop, capabilities=NOTIFY)
@@ -174,11 +165,9 @@ def test_batches_are_small_for_large_texts(monkeypatch: pytest.MonkeyPatch) -> N
                 assert arrival.mail.text
                 assert arrival.mail.truncated
                 assert 20_000 < len(json.dumps(arrival.mail.text)) < 28_000
-            read = [
-                getattr(work, "func", None) is message_reader._preview
-                for work in in_threads
-            ]
-            assert read.count(True) == 40
+            work = [call.args[0] for call in loop.in_threads]  # type: ignore[attr-defined]
+            read = [getattr(item, "func", None) for item in work]
+            assert read.count(message_reader._preview) == 40
 
     run(main)
 
@@ -230,10 +219,9 @@ async def test_text_is_decoded_by_its_header_fields(
     assert mail.text == text
 
 
-async def test_text_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_text_that_cannot_be_read() -> None:
     """The message has no text, and `truncated` is true."""
-    monkeypatch.setattr(preview, "text_of", 1)
-    items = {"BODY": b"Subject: Hi\r\n", "BODY[TEXT]": b"Hi"}
+    items = BrokenItems("BODY[TEXT]", BODY=b"Subject: Hi\r\n")
     mail = await read_message("INBOX", 1, 1, items, TextRequest(100))
     assert (mail.subject, mail.text, mail.truncated) == ("Hi", "", True)
 

@@ -19,6 +19,7 @@ from custom_components.imap_push.imap.wire.parser import Data
 from custom_components.imap_push.imap.wire.protocol import PushProtocol
 from custom_components.imap_push.imap.wire.tls import RECORD
 
+from ..calls import observed
 from ..conftest import account
 from ..scripted import CAPABILITIES, Peer, ScriptedServer
 
@@ -102,19 +103,15 @@ async def test_unsolicited_data_after_the_end_is_not_held() -> None:
 
 @pytest.mark.parametrize("tls", [True, False], ids=["TLS", "plain"])
 async def test_data_received_while_paused_arrives_in_small_chunks(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tls: bool
+    tmp_path: Path, tls: bool
 ) -> None:
     """Data that arrived while reading was paused is delivered in small chunks."""
     made = make_certificate(tmp_path)
     context = made.server_context() if tls else None
     chunks: list[int] = []
-    receive = PushProtocol.data_received
-
-    def count(self: PushProtocol, d: bytes) -> None:
-        chunks.append(len(d))
-        receive(self, d)
-
-    monkeypatch.setattr(PushProtocol, "data_received", count)
+    seen = observed(
+        {PushProtocol.data_received: lambda given: chunks.append(len(given["d"]))}
+    )
 
     async def serve(peer: Peer) -> None:
         peer.say(b"* OK [CAPABILITY IMAP4rev1] ready")
@@ -122,22 +119,23 @@ async def test_data_received_while_paused_arrives_in_small_chunks(
         peer.say_raw(b"* 1 EXISTS\r\n" * 80_000)
         await peer.line()
 
-    async with ScriptedServer(serve, context=context) as server:
-        shared = account(
-            server.port,
-            security=Security.TLS if tls else Security.NONE,
-            ssl_context=made.client_context(),
-        )
-        connection = await Connection.open(shared)
-        transport = connection._protocol.transport
-        await connection.send(Command("NOOP"))
-        transport.pause_reading()
-        await asyncio.sleep(0.2)
-        transport.resume_reading()
-        async with asyncio.timeout(5):
-            while sum(chunks) < 900_000:
-                await asyncio.sleep(0.005)
-        connection.abort()
-        for peer in server.peers:
-            peer.close()
+    with seen:
+        async with ScriptedServer(serve, context=context) as server:
+            shared = account(
+                server.port,
+                security=Security.TLS if tls else Security.NONE,
+                ssl_context=made.client_context(),
+            )
+            connection = await Connection.open(shared)
+            transport = connection._protocol.transport
+            await connection.send(Command("NOOP"))
+            transport.pause_reading()
+            await asyncio.sleep(0.2)
+            transport.resume_reading()
+            async with asyncio.timeout(5):
+                while sum(chunks) < 900_000:
+                    await asyncio.sleep(0.005)
+            connection.abort()
+            for peer in server.peers:
+                peer.close()
     assert max(chunks) <= 4 * RECORD

@@ -1,10 +1,11 @@
 """How a connection is opened, which errors it survives, and how it ends."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 import socket
 import ssl
+from typing import NoReturn
 
 import pytest
 
@@ -30,18 +31,15 @@ from custom_components.imap_push.imap import (
     Unavailable,
     Unreachable,
     check_account,
-    probe as check,
 )
-from custom_components.imap_push.imap.wire import (
-    connection as connection_module,
-    protocol,
-    tcp,
-)
+from custom_components.imap_push.imap.limits import MAX_COLLECTED
+from custom_components.imap_push.imap.wire import protocol
 from custom_components.imap_push.imap.wire.command import Command
 from custom_components.imap_push.imap.wire.connection import Connection
 from custom_components.imap_push.imap.wire.pipelining import Pipelining
 
 from ..conftest import account
+from ..loop import Address, EngineLoop
 from ..scripted import Peer, ScriptedServer
 
 from tests.rig.certificate import Certificate, make_certificate
@@ -173,30 +171,30 @@ async def test_list_of_capabilities_is_cut() -> None:
     assert len(connection.capabilities) < 4_000
 
 
-async def test_errors_of_dns_and_tcp(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+@pytest.mark.usefixtures("_skips_time")
+async def test_errors_of_dns_and_tcp(engine_loop: EngineLoop) -> None:
     """Unknown name, closed port, timeout and network failure raise different errors."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         assert isinstance(await refused(unused.getsockname()[1]), PortRefused)
 
-    async def unknown(*_args: object, **_kwargs: object) -> None:
+    async def unknown(*_address: object) -> NoReturn:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
-    async def no_resolver(*_args: object, **_kwargs: object) -> None:
+    async def no_resolver(*_address: object) -> NoReturn:
         raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
 
-    async def not_a_name(*_args: object, **_kwargs: object) -> None:
+    async def not_a_name(*_address: object) -> Iterable[Address]:
         "a..b".encode("idna")
+        return ()
 
-    async def hangs(*_args: object, **_kwargs: object) -> None:
+    async def hangs(*_address: object) -> Iterable[Address]:
         await asyncio.sleep(60)
+        return ()
 
-    async def unreachable(*_args: object, **_kwargs: object) -> None:
+    async def unreachable(*_address: object) -> NoReturn:
         raise OSError(113, "No route to host")
 
-    loop = asyncio.get_running_loop()
     for connects, error in (
         (unknown, HostNotFound),
         (not_a_name, HostNotFound),
@@ -204,8 +202,7 @@ async def test_errors_of_dns_and_tcp(
         (no_resolver, Unreachable),
         (unreachable, Unreachable),
     ):
-        monkeypatch.setattr(loop, "getaddrinfo", connects)
-        monkeypatch.setattr(tcp, "CONNECT_DEADLINE_SECONDS", 0.05)
+        engine_loop.resolve = connects
         assert type(await refused(993)) is error
 
 
@@ -249,18 +246,16 @@ async def test_invalid_certificate(
     assert not [line for line in received if b"LOGIN" in line]
 
 
-async def test_check_has_an_overall_deadline(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+@pytest.mark.usefixtures("_skips_time")
+async def test_check_has_an_overall_deadline() -> None:
     """The check of an account ends even if no deadline of a command passes."""
-    monkeypatch.setattr(check, "DEADLINE_SECONDS", 0.1)
 
     async def drip(peer: Peer) -> None:
         peer.say(b"* OK [CAPABILITY IMAP4rev1] ready")
         await peer.expect("LOGIN")
         while True:
             peer.say(b"* OK Still thinking")
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(20)
 
     async with ScriptedServer(drip) as server:
         assert isinstance(await refused(server.port), ServerSilent)
@@ -388,17 +383,15 @@ async def pop3(peer: Peer) -> None:
         "silent with TLS",
     ],
 )
+@pytest.mark.usefixtures("_skips_time")
 async def test_wrong_security_for_the_port(
     certificate: Certificate,
-    monkeypatch: pytest.MonkeyPatch,
     scripts: list[Callable[[Peer], Awaitable[None]]],
     security: Security,
     server_tls: bool,
     error: type[ImapError],
 ) -> None:
     """The second connection attempt finds out which protocol the port speaks."""
-    monkeypatch.setattr(connection_module, "GREETING_DEADLINE_SECONDS", 0.2)
-    monkeypatch.setattr(check, "DIAGNOSIS_SECONDS", 0.5)
     context = certificate.server_context() if server_tls else None
     scripts = scripts[1:] if server_tls and security is not Security.TLS else scripts
     async with ScriptedServer(*scripts, context=context) as server:
@@ -409,14 +402,6 @@ async def test_wrong_security_for_the_port(
             ssl_context=certificate.client_context(),
         )
     assert type(result) is error
-
-
-@pytest.fixture(name="quick")
-def quick_fixture(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Shorten the deadlines."""
-    monkeypatch.setattr(connection_module, "DONE_DEADLINE_SECONDS", 0.1)
-    monkeypatch.setattr(connection_module, "LOGOUT_DEADLINE_SECONDS", 0.1)
-    monkeypatch.setattr(protocol, "COMMAND_LIMIT_SECONDS", 0.3)
 
 
 async def never_answer(peer: Peer) -> None:
@@ -430,20 +415,20 @@ async def drip(peer: Peer) -> None:
     peer.say(b"* OK [CAPABILITY IMAP4rev1 IDLE] ready")
     while True:
         peer.say_raw(b"*")
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(20)
 
 
 @pytest.mark.parametrize(
     "script", [never_answer, drip], ids=["silence", "dripping bytes"]
 )
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("_skips_time")
 async def test_unanswered_command_ends_the_connection(
     script: Callable[[Peer], Awaitable[None]],
 ) -> None:
     """All running commands fail with one error, and the next one fails immediately."""
     async with ScriptedServer(script) as server:
         connection = await Connection.open(account(server.port))
-        first = asyncio.ensure_future(connection.run(Command("NOOP", deadline=0.1)))
+        first = asyncio.ensure_future(connection.run(Command("NOOP")))
         second = asyncio.ensure_future(connection.run(Command("CHECK")))
         results = await asyncio.gather(first, second, return_exceptions=True)
         assert [type(result) for result in results] == [ServerSilent, ServerSilent]
@@ -451,7 +436,7 @@ async def test_unanswered_command_ends_the_connection(
             await connection.run(Command("NOOP"))
 
 
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("_skips_time")
 async def test_unanswered_done_times_out() -> None:
     """DONE has a deadline of its own."""
 
@@ -583,28 +568,32 @@ async def test_nonsense_ends_the_connection_with_one_typed_error(
             await asyncio.wait_for(connection.run(Command("NOOP")), 1)
 
 
-async def test_exception_in_the_receive_path(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_exception_in_the_receive_path() -> None:
     """An unexpected exception in the receive path ends the connection with a ProtocolError."""
 
-    def broken(_parts: object, *, is_cut: bool) -> None:
+    def broken(_text: bytes) -> None:
         raise KeyError("ours")
 
-    async with ScriptedServer(greet) as server:
-        monkeypatch.setattr(protocol, "parse_response", broken)
+    async def serve(peer: Peer) -> None:
+        peer.say(b"* OK [CAPABILITY IMAP4rev1 IDLE] ready")
+        await peer.idle()
+        await peer.until_closed()
+
+    async with ScriptedServer(serve) as server:
+        connection = await Connection.open(account(server.port))
         with pytest.raises(ProtocolError, match="KeyError"):
-            await Connection.open(account(server.port))
+            await connection.run(Command("IDLE", continuation=broken))
 
 
-async def test_command_that_collects_too_much(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_command_that_collects_too_much() -> None:
     """A command that collects more than the limit ends the connection."""
-    monkeypatch.setattr(protocol, "MAX_COLLECTED", 100)
+    response = b"* SEARCH" + b" 1" * 750_000
+    assert 3 * len(response) < MAX_COLLECTED < 5 * len(response)
 
     async def serve(peer: Peer) -> None:
         peer.say(b"* OK [CAPABILITY IMAP4rev1] ready")
         await peer.expect("UID SEARCH")
-        peer.say(*[b"* SEARCH 1 2 3 4 5 6 7 8 9"] * 20)
+        peer.say(*[response] * 5)
         await peer.until_closed()
 
     async with ScriptedServer(serve) as server:
@@ -623,7 +612,7 @@ async def test_line_break_in_a_command() -> None:
         assert server.peers[0].received == []
 
 
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("_skips_time")
 @pytest.mark.parametrize("answers", [True, False], ids=["answered", "not answered"])
 async def test_close_logs_out(answers: bool) -> None:
     """LOGOUT is sent, and a server that does not answer it causes no long wait."""
@@ -644,7 +633,7 @@ async def test_close_logs_out(answers: bool) -> None:
         await asyncio.wait_for(left.wait(), 1)
 
 
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("_skips_time")
 async def test_no_command_before_idle_is_answered() -> None:
     """Neither a command nor LOGOUT is sent before the server's `+`: it may already expect DONE."""
     sent: list[bytes] = []

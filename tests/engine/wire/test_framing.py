@@ -18,6 +18,7 @@ from custom_components.imap_push.imap.wire.framing import (
 )
 
 LIMIT: Final = 2_000
+SMALL_LIMITS: Final = {b"": LIMIT, b"FETCH": LIMIT + 1}
 
 # Responses of Dovecot 2.3, and their parts.
 CONVERSATION: Final[list[tuple[bytes, Parts]]] = [
@@ -79,12 +80,6 @@ def cut(wire: bytes, places: Iterable[int]) -> Iterator[bytes]:
     """Split octets at these positions."""
     for start, end in itertools.pairwise([0, *places, len(wire)]):
         yield wire[start:end]
-
-
-@pytest.fixture
-def _small_limits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(framing, "MAX_OTHER", LIMIT)
-    monkeypatch.setattr(framing, "_LIMITS", {b"FETCH": LIMIT + 1})
 
 
 def test_conversation_in_one_chunk() -> None:
@@ -169,7 +164,6 @@ def test_announced_literal(line: bytes, size: int | None) -> None:
 HUGE: Final = b"x" * 3 * LIMIT
 
 
-@pytest.mark.usefixtures("_small_limits")
 @pytest.mark.parametrize(
     ("wire", "beginning"),
     [
@@ -199,7 +193,7 @@ HUGE: Final = b"x" * 3 * LIMIT
 @pytest.mark.parametrize("size", [1, 5, 100_000], ids=lambda size: f"by {size}")
 def test_response_beyond_its_limit(wire: bytes, beginning: bytes, size: int) -> None:
     """A response that is too large is cut and marked, others are whole, and memory is bounded."""
-    framer = Framer()
+    framer = Framer(SMALL_LIMITS)
     stream = b"* 1 EXISTS\r\n" + wire + b"* 2 EXISTS\r\n"
     seen: list[Framed] = []
     for chunk in cut(stream, range(size, len(stream), size)):
@@ -237,28 +231,30 @@ def test_each_response_has_a_limit(beginning: bytes, limit: int) -> None:
         assert response.is_cut is is_cut
 
 
-def test_response_that_never_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_response_that_never_ends() -> None:
     """A response of more than MAX_SKIPPED octets raises an error."""
-    monkeypatch.setattr(framing, "MAX_SKIPPED", 200_000)
-    with pytest.raises(ProtocolError, match="more than 200000 octets"):
-        feed(Framer(), [b"x" * 1_000] * 1_000)
-    with pytest.raises(ProtocolError, match="more than 200000 octets"):
-        feed(Framer(), [b"* 1 FETCH (X {200001}\r\n"])
+    most = framing.MAX_SKIPPED
+    chunk = b"x" * (most // 1_000)
+    framer = Framer()
+    feed(framer, [chunk] * 1_000)
+    with pytest.raises(ProtocolError, match=f"more than {most} octets"):
+        feed(framer, [chunk])
+    with pytest.raises(ProtocolError, match=f"more than {most} octets"):
+        feed(Framer(), [b"* 1 FETCH (X {%d}\r\n" % (most + 1)])
 
 
-@pytest.mark.usefixtures("_small_limits")
 def test_line_at_the_limit_in_two_chunks() -> None:
     """A line of the maximum size is accepted, even if a chunk ends after its CR."""
     line = b"x" * LIMIT
     for place in range(LIMIT + 3):
-        assert feed(Framer(), cut(line + b"\r\n", [place])) == [[line]], place
+        chunks = cut(line + b"\r\n", [place])
+        assert feed(Framer(SMALL_LIMITS), chunks) == [[line]], place
 
 
-@pytest.mark.usefixtures("_small_limits")
 def test_limit_applies_to_one_response() -> None:
     """Any number of responses within the limit is accepted."""
     wire = b"* X {400}\r\n" + b"x" * 400 + b"\r\n"
-    assert len(feed(Framer(), [wire] * 100)) == 100
+    assert len(feed(Framer(SMALL_LIMITS), [wire] * 100)) == 100
 
 
 class CountingBuffer(bytearray):

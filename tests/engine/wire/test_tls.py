@@ -5,7 +5,6 @@ from base64 import b64encode
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
-import socket
 import ssl
 from typing import Final
 
@@ -31,15 +30,12 @@ from custom_components.imap_push.imap import (
     check_account,
     fetch_certificate,
 )
-from custom_components.imap_push.imap.wire import (
-    certificate as certificate_module,
-    connection as connection_module,
-)
+from custom_components.imap_push.imap.wire import certificate as certificate_module
 from custom_components.imap_push.imap.wire.connection import Connection
 from custom_components.imap_push.imap.wire.protocol import MAX_ALERTS
-from custom_components.imap_push.imap.wire.tcp import connect_tcp
 
 from ..conftest import account
+from ..loop import EngineLoop
 from ..scripted import CAPABILITIES, Peer, Script, ScriptedServer
 from ..tokens import Tokens
 
@@ -214,22 +210,15 @@ async def test_old_tls_version(certificate: Certificate, security: Security) -> 
 
 
 async def test_refused_connection_frees_its_file_descriptor(
-    certificate: Certificate, monkeypatch: pytest.MonkeyPatch
+    certificate: Certificate, to_loopback: EngineLoop
 ) -> None:
     """The event loop no longer uses the file descriptor, which the next socket may get."""
-    recorded: list[int] = []
-
-    async def recording_connect(host: str, port: int) -> socket.socket:
-        connected = await connect_tcp(host, port)
-        recorded.append(connected.fileno())
-        return connected
-
-    monkeypatch.setattr(connection_module, "connect_tcp", recording_connect)
     async with Server(Security.TLS, certificate.server_context()) as server:
         error = await refused(server.port, security=Security.TLS, fingerprint="another")
         assert type(error) is CertificateChanged
         # This raises if the event loop still has a transport with this file descriptor.
-        assert not asyncio.get_running_loop().remove_reader(recorded[0])
+        [descriptor] = to_loopback.descriptors
+        assert not to_loopback.remove_reader(descriptor)
 
 
 @pytest.mark.parametrize("security", ENCRYPTED)
@@ -243,19 +232,12 @@ async def test_refused_connection_frees_its_file_descriptor(
 )
 async def test_internationalized_host_name(
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    to_loopback: EngineLoop,
     security: Security,
     host: str,
     ascii_host: str,
 ) -> None:
     """DNS and the certificate check use the ASCII form of the host name (IDNA 2008)."""
-    recorded: list[str] = []
-
-    async def recording_connect(host: str, port: int) -> socket.socket:
-        recorded.append(host)
-        return await connect_tcp("127.0.0.1", port)
-
-    monkeypatch.setattr(connection_module, "connect_tcp", recording_connect)
     shown = make_certificate(tmp_path, host=ascii_host.lower())
     async with Server(security, shown.server_context(), _serve) as server:
         await check_account(
@@ -266,7 +248,7 @@ async def test_internationalized_host_name(
                 ssl_context=shown.client_context(),
             )
         )
-    assert recorded == [ascii_host]
+    assert to_loopback.lookups == [(ascii_host, server.port)]
 
 
 async def test_invalid_host_name() -> None:

@@ -16,10 +16,7 @@ from custom_components.imap_push.imap import (
     TlsNotSpoken,
     check_account,
 )
-from custom_components.imap_push.imap.wire import (
-    connection as connection_module,
-    tls as tls_module,
-)
+from custom_components.imap_push.imap.wire import tls as tls_module
 from custom_components.imap_push.imap.wire.connection import Connection
 
 from ..conftest import account
@@ -45,8 +42,8 @@ class _OtherTransport:
         """Accept the parameters of today."""
 
 
-def _import_without_name(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """Return a second copy of tls.py, imported where asyncio.sslproto has no SSLProtocol.
+def _import_without_name(monkeypatch: pytest.MonkeyPatch) -> type:
+    """Return the class of a copy of tls.py, imported where asyncio.sslproto has no SSLProtocol.
 
     asyncio itself keeps its own reference to the real module.
     """
@@ -59,7 +56,9 @@ def _import_without_name(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module
+    changed: type = module.SmallBufferSSLProtocol
+    assert changed.__base__ is object
+    return changed
 
 
 @pytest.fixture(
@@ -70,14 +69,11 @@ def changed_python_fixture(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Change the private part of asyncio that tls.py uses."""
-    if request.param == "name removed":
-        module = _import_without_name(monkeypatch)
-        monkeypatch.setattr(connection_module, "connect_tls", module.connect_tls)
-        monkeypatch.setattr(connection_module, "start_tls", module.start_tls)
-    else:
-        is_constructor = request.param == "other constructor"
-        changed = _OtherConstructor if is_constructor else _OtherTransport
-        monkeypatch.setattr(tls_module, "SmallBufferSSLProtocol", changed)
+    changed: type = {
+        "other constructor": _OtherConstructor,
+        "other transport": _OtherTransport,
+    }.get(request.param) or _import_without_name(monkeypatch)
+    monkeypatch.setattr(tls_module, "SmallBufferSSLProtocol", changed)
 
 
 @pytest.fixture(name="certificate", scope="module")

@@ -8,7 +8,7 @@ A response that is too large does not end the connection: its octets are skipped
 arrive, and only its beginning is kept.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 import re
 from typing import Final, NamedTuple
 
@@ -21,6 +21,7 @@ from ..limits import MAX_FETCH
 MAX_SEARCH: Final = 2 * 1024 * 1024
 MAX_OTHER: Final = 64 * 1024
 _LIMITS: Final = {
+    b"": MAX_OTHER,
     b"FETCH": MAX_FETCH,
     b"SEARCH": MAX_SEARCH,
     b"ESEARCH": MAX_SEARCH,
@@ -69,8 +70,9 @@ class Framer:
     most one response of the largest size is held.
     """
 
-    def __init__(self) -> None:
-        """Start with an empty buffer."""
+    def __init__(self, limits: Mapping[bytes, int] = _LIMITS) -> None:
+        """Start with an empty buffer; `limits` has octets by response name, b"" for others."""
+        self._limits = limits
         self._buffer = bytearray()
         self._scanned = (
             0  # octets of the buffer that are known to contain no end of line
@@ -154,7 +156,7 @@ class Framer:
     def _check_size(self, start: int, more: int) -> None:
         """Start to skip the response if it exceeds its limit with `more` octets."""
         size = self._size + more
-        if size <= MAX_OTHER:
+        if size <= self._limits[b""]:
             return
         if size > MAX_SKIPPED:
             raise ProtocolError(f"a response of more than {MAX_SKIPPED} octets")
@@ -163,5 +165,6 @@ class Framer:
         line, start = (self._parts[0], 0) if self._parts else (self._buffer, start)
         beginning = bytes(line[start : start + MAX_BEGINNING])
         name = _NAME.match(beginning)
-        if size > _LIMITS.get(name[1].upper() if name else b"", MAX_OTHER):
+        key = name[1].upper() if name else b""
+        if size > self._limits.get(key, self._limits[b""]):
             self._parts, self._is_cut = [beginning], True
