@@ -92,17 +92,16 @@ class Peer:
 
         If the client selects the folder again, it is as before but for these messages.
         """
-        command = await self.line()
+        await self.expect("EXAMINE|UID FETCH")
+        command = self.received[-1]
         if b" EXAMINE " in command:
             exists, uid_validity, uid_next = self._examined
-            exists, uid_next = (
-                max(exists, len(uids)),
-                max(uid_next, max(uids, default=0) + 1),
-            )
+            exists += sum(uid >= uid_next for uid in uids)
+            uid_next = max(uid_next, max(uids, default=0) + 1)
             self._examined = exists, uid_validity, uid_next
             self._say_examined(command.partition(b" ")[0])
-            command = await self.line()
-        assert b" UID FETCH " in command, command
+            await self.expect("UID FETCH")
+            command = self.received[-1]
         self.fetch(command, *uids)
         line = await self.line()
         if b" UID FETCH 4294967295:* " in line:

@@ -8,6 +8,7 @@ import hmac
 import logging
 import threading
 
+from custom_components.imap_push.imap.wire.pipelining import Pipelining
 import pytest
 
 from custom_components.imap_push.imap import (
@@ -24,7 +25,6 @@ from custom_components.imap_push.imap import (
 from custom_components.imap_push.imap.auth.login import log_in
 from custom_components.imap_push.imap.auth.scram import ScramClient, ScramUnusable
 from custom_components.imap_push.imap.wire.connection import Connection
-from custom_components.imap_push.imap.wire.pipelining import Pipelining
 
 from ..calls import observed
 from ..conftest import account

@@ -7,6 +7,7 @@ import socket
 import ssl
 from typing import NoReturn
 
+from custom_components.imap_push.imap.wire.pipelining import Pipelining
 import pytest
 
 from custom_components.imap_push.imap import (
@@ -36,7 +37,6 @@ from custom_components.imap_push.imap.limits import MAX_COLLECTED
 from custom_components.imap_push.imap.wire import protocol
 from custom_components.imap_push.imap.wire.command import Command
 from custom_components.imap_push.imap.wire.connection import Connection
-from custom_components.imap_push.imap.wire.pipelining import Pipelining
 
 from ..conftest import account
 from ..loop import Address, EngineLoop

@@ -213,7 +213,8 @@ class Session:
                 unseen = await _count(completion.data) if is_reported else None
         is_last_way = len(self._counts) == 1
         is_current = count.arguments == self.count_command(folder).arguments
-        if unseen is None and is_current and not is_last_way:
+        is_lost = self.connection.pipelining_failed  # for another reason
+        if unseen is None and is_current and not (is_last_way or is_lost):
             del self._counts[0]
         return unseen
 

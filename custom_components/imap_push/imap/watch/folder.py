@@ -125,7 +125,7 @@ class Folder:
     @property
     def fetches_range(self) -> bool:
         """Return whether to FETCH all new messages at once, without a search."""
-        return not (self.care or self._retries)
+        return not (self.care or (self._retries and self.is_due))
 
     @property
     def fetches_more(self) -> bool:
@@ -335,6 +335,8 @@ class Folder:
 
     def retry_unshown(self) -> None:
         """Sync again soon: the server announced a message that it does not show."""
+        if self._retries and not self.is_due:
+            return  # This was another sync, before the pause has ended.
         pause = UNSHOWN_PAUSES[min(self._retries, len(UNSHOWN_PAUSES) - 1)]
         self._due_at = self._loop.time() + pause
         self._retries += 1

@@ -164,7 +164,8 @@ class FolderLoop:
         due = [folder for folder in self._unselected if folder.is_due]
         suspects = [folder for folder in due if folder.is_suspect]
         others = [folder for folder in due if not folder.is_suspect]
-        had_growth = self._connection.unsolicited.growth > 0 or bool(due)
+        is_due = any(folder.is_due for folder in self._folders)
+        had_growth = self._connection.unsolicited.growth > 0 or is_due
         had_changes = self._schedule.begin_cycle() or had_growth
         requests = {folder: self._request(folder, examines=True) for folder in others}
         if selected is not None:
@@ -432,7 +433,7 @@ class FolderLoop:
         if selected is None:
             return due_at
         if self._is_push and not self._connection.has_idle:
-            return -math.inf  # Other commands have ended IDLE.
+            return schedule.not_before(is_urgent=True)  # Other commands ended IDLE.
         if self._connection.idle_is_over:
             return min(due_at, schedule.not_before(is_urgent=False))
         is_notify = self._strategy.mode is PushMode.NOTIFY
@@ -448,8 +449,8 @@ class FolderLoop:
         if unsolicited.overflowed:
             self._notify.mark_expired()
             self._chooser.record_miss(self._strategy.mode)
-        if unsolicited.overflowed or unsolicited.dropped:
-            self._poller.poll_now()
+        # To select a folder again means to request NOTIFY again, with the STATUS of all folders.
+        self._examines |= unsolicited.dropped
         selected = self._selected
         is_open = selected is not None and self._session.folder == selected.name
         if unsolicited.changed:
