@@ -123,6 +123,17 @@ class LightServer(Running):
         """Add a removed folder again."""
         self._store.folders[folder.name] = folder
 
+    def recreate(self, name: str, *, validity: int) -> None:
+        """Replace a folder by an empty one with the same name.
+
+        The replaced one is empty, too; clients that have it open keep it and get no news.
+        """
+        old = self.folder(name)
+        old.gone.update(range(1, old.last + 1))
+        new = LightFolder(old.name, after=old.number(old.last))
+        new.uid_validity = validity
+        self.restore(new)
+
     def overflow(self) -> None:
         """End NOTIFY for all clients with NOTIFICATIONOVERFLOW."""
         for client in tuple(self._clients):
