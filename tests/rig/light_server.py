@@ -123,16 +123,18 @@ class LightServer(Running):
         """Add a removed folder again."""
         self._store.folders[folder.name] = folder
 
-    def recreate(self, name: str, *, validity: int) -> None:
-        """Replace a folder by an empty one with the same name.
+    def create(self, name: str, *, validity: int, after: int) -> None:
+        """Create an empty folder; its first mail gets the number that follows `after`."""
+        folder = LightFolder(name.encode(), after=after)
+        folder.uid_validity = validity
+        self.restore(folder)
 
-        The replaced one is empty, too; clients that have it open keep it and get no news.
-        """
-        old = self.folder(name)
-        old.gone.update(range(1, old.last + 1))
-        new = LightFolder(old.name, after=old.number(old.last))
-        new.uid_validity = validity
-        self.restore(new)
+    def forget(self, name: str, *, renamed: bool = False) -> LightFolder:
+        """Delete a folder, or rename it. Clients that have it open keep it, and get no news."""
+        folder = self._store.folders.pop(name.encode())
+        if not renamed:
+            folder.gone.update(range(1, folder.last + 1))
+        return folder
 
     def overflow(self) -> None:
         """End NOTIFY for all clients with NOTIFICATIONOVERFLOW."""

@@ -73,7 +73,7 @@ class Expected:
     `commands` is the number per minute while nothing happens, `busiest` that in any minute. `off` is how long the account may be
     reported as not connected, and `errors` the errors that it may report. `modes` are the push
     modes of INBOX at the end. `broken` and `missing` are folders that are not available at the
-    end; a line of the log names them, if `is_named`. `unread`, `messages`: these numbers of INBOX
+    end; a line of the log names them, if `is_named`. `unread`, `messages`: these numbers
     are right at the end. `warnings` is the number of lines in the log at that level.
     """
 
@@ -102,7 +102,7 @@ class Expected:
 class Scenario:
     """What a server does. `row` is the finding, `source` who reports it.
 
-    `marks` are the next UIDs of a watcher that was stopped, by folder. `acts` happen on the
+    `marks` are those of a watcher that was stopped, by folder. `acts` happen on the
     server at these seconds. `exists` is the number of messages in each folder at first.
     """
 
@@ -113,7 +113,7 @@ class Scenario:
     mode: str = "idle"
     capabilities: bytes = b""
     folders: tuple[str, ...] = ("INBOX",)
-    marks: Mapping[str, int] = field(default_factory=dict)
+    marks: Mapping[str, Mark] = field(default_factory=dict)
     exists: int = 3
     arrivals: tuple[tuple[float, int], ...] = USUAL
     acts: tuple[tuple[float, Act], ...] = ()
@@ -144,6 +144,11 @@ def table(*scenarios: Iterable[Scenario] | Scenario) -> pytest.MarkDecorator:
             for item in flat
         ],
     )
+
+
+def marks_at(next_uid: int, *folders: str) -> dict[str, Mark]:
+    """Return the same mark for each folder."""
+    return dict.fromkeys(folders, Mark(UID_VALIDITY, next_uid))
 
 
 class TimedRecorder(Recorder):
@@ -222,15 +227,10 @@ class Play:
         for name in scenario.folders:
             self.folder(name).last = scenario.exists
         self.recorder = TimedRecorder(self.server)
-        for name, uid in scenario.marks.items():
-            for missed in range(uid, scenario.exists + 1):
+        for name, mark in scenario.marks.items():
+            for missed in range(mark.next_uid, scenario.exists + 1):
                 self.arrived[name, missed] = 0.0
-        folders = {
-            name: Mark(UID_VALIDITY, scenario.marks[name])
-            if name in scenario.marks
-            else None
-            for name in scenario.folders
-        }
+        folders = {name: scenario.marks.get(name) for name in scenario.folders}
         with contextlib.suppress(FloodError):
             async with watched(folders, WatchOptions(), recorder=self.recorder):
                 await self._watch()
@@ -246,7 +246,7 @@ class Play:
 
     async def _wait(self, until: float) -> None:
         """Wait until a second of the scenario; raise FloodError."""
-        while (seconds := until - self.recorder.seconds) > 0:
+        while (seconds := until - self.recorder.seconds) > 1e-6:
             before = len(self.commands)
             await asyncio.sleep(min(seconds, 60.0))
             if len(self.commands) - before > _FLOOD:
@@ -402,14 +402,18 @@ def _check_state(
         if name in expected.broken and expected.is_named:
             if not any(name in line.getMessage() for line in log):
                 yield f"the log does not name {name}"
-    inbox, source = state.folders["INBOX"], play.folder()
+    for name, folder in state.folders.items():
+        if not folder.available:
+            continue
+        source = play.folder(name)
+        if expected.unread and folder.unread != source.unseen:
+            yield f"{name}: unread {folder.unread}, not {source.unseen}"
+        if expected.messages and folder.messages != source.exists:
+            yield f"{name}: messages {folder.messages}, not {source.exists}"
+    inbox = state.folders["INBOX"]
     modes = expected.modes or (PushMode(scenario.mode),)
     if inbox.available and inbox.push_mode not in modes:
         yield f"push mode {inbox.push_mode}"
-    if inbox.available and expected.unread and inbox.unread != source.unseen:
-        yield f"unread {inbox.unread}, not {source.unseen}"
-    if inbox.available and expected.messages and inbox.messages != source.exists:
-        yield f"messages {inbox.messages}, not {source.exists}"
 
 
 def _check_log(play: Play, log: list[logging.LogRecord]) -> Iterator[str]:

@@ -13,6 +13,7 @@ from .scenario import (
     POLLED,
     Expected,
     Scenario,
+    marks_at,
     play_and_check,
     table,
 )
@@ -457,7 +458,7 @@ def _incomplete() -> Iterator[Scenario]:
             source=gmail,
             mode=mode,
             exists=8,
-            marks={"INBOX": 4},
+            marks=marks_at(4, "INBOX"),
             hooks=(_left_out(4, times=1),),
             arrivals=((400.0, 1),),
             expected=Expected(late=_soon(mode)),

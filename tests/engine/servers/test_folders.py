@@ -5,9 +5,22 @@ import math
 
 import pytest
 
-from custom_components.imap_push.imap import CommandRefused, ConnectionLost, Unavailable
+from custom_components.imap_push.imap import (
+    CommandRefused,
+    ConnectionLost,
+    Mark,
+    Unavailable,
+)
 
-from .scenario import EVERY_MODE, POLLED, Expected, Scenario, play_and_check, table
+from .scenario import (
+    EVERY_MODE,
+    POLLED,
+    Expected,
+    Scenario,
+    marks_at,
+    play_and_check,
+    table,
+)
 
 from tests.rig.light_client import Event
 from tests.rig.odd import dead, odd, said, tagged
@@ -39,7 +52,11 @@ def _refusals() -> Iterator[Scenario]:
         for mode in EVERY_MODE:
             yield _refused(mode, f"setup {text}", source, refusal)
             yield _refused(
-                mode, f"restart {text}", source, refusal, marks={"INBOX": 3, "Work": 4}
+                mode,
+                f"restart {text}",
+                source,
+                refusal,
+                marks=marks_at(3, "INBOX") | marks_at(4, "Work"),
             )
             yield _refused(
                 mode,
@@ -57,7 +74,7 @@ def _refused(
     source: str,
     refusal: bytes,
     *,
-    marks: dict[str, int] | None = None,
+    marks: dict[str, Mark] | None = None,
     during: tuple[float, float] | None = None,
     logins: int | None = None,
 ) -> Scenario:
@@ -86,7 +103,7 @@ def _disconnects() -> Iterator[Scenario]:
     }
     for name, answer in ends.items():
         for mode in EVERY_MODE:
-            for marks in ({}, {"INBOX": 4, "Work": 4}):
+            for marks in ({}, marks_at(4, "INBOX", "Work")):
                 yield Scenario(
                     row="H1",
                     name=f"{'restart' if marks else 'setup'} {name}",
@@ -114,7 +131,7 @@ def _others() -> Iterator[Scenario]:
             source="OfflineIMAP/offlineimap#291",
             mode=mode,
             folders=("Work", "INBOX", "News"),
-            marks={"Work": 4, "INBOX": 4, "News": 4},
+            marks=marks_at(4, "Work", "INBOX", "News"),
             hooks=(odd("EXAMINE STATUS", refusal, folder="Work"),),
             expected=Expected(broken=BROKEN),
         )
@@ -136,7 +153,7 @@ def _others() -> Iterator[Scenario]:
             source="the cause is repaired",
             mode=mode,
             folders=("INBOX", "Work"),
-            marks={"INBOX": 4, "Work": 4},
+            marks=marks_at(4, "INBOX", "Work"),
             hooks=(odd("EXAMINE STATUS", refusal, folder="Work", during=(0, 900)),),
             acts=(
                 (800.0, lambda play: play.deliver(1, "Work")),
@@ -151,7 +168,7 @@ def _others() -> Iterator[Scenario]:
             source="RFC 5530",
             mode=mode,
             folders=("INBOX", "Work"),
-            marks={"INBOX": 4, "Work": 4},
+            marks=marks_at(4, "INBOX", "Work"),
             hooks=(
                 odd("EXAMINE STATUS", tagged(b"NO [NONEXISTENT] no"), folder="Work"),
             ),
@@ -163,7 +180,7 @@ def _others() -> Iterator[Scenario]:
             source="dovecot-uidlist that is a directory: STATUS from the list index",
             mode=mode,
             folders=("INBOX", "Work"),
-            marks={"INBOX": 4, "Work": 4},
+            marks=marks_at(4, "INBOX", "Work"),
             hooks=(odd("EXAMINE", refusal, folder="Work"),),
             acts=((700.0, lambda play: play.server.deliver(1, "Work")),),
             expected=Expected(broken=BROKEN),
@@ -173,7 +190,7 @@ def _others() -> Iterator[Scenario]:
             name="INBOX alone",
             source="OfflineIMAP/offlineimap#291",
             mode=mode,
-            marks={"INBOX": 4},
+            marks=marks_at(4, "INBOX"),
             hooks=(odd("EXAMINE STATUS", refusal, during=(0, 650)),),
             expected=Expected(
                 late_for={4: 951.0, 5: 951.0, 6: 951.0, 7: 601.0},
