@@ -7,16 +7,8 @@ import pytest
 from custom_components.imap_push.imap import Mark, PushMode
 
 from ..light import HOUR, IDLE, MINUTE, NOTIFY, POLL, each, served
-from ..scripted import Peer
 from ..virtual import VirtualLoop, run, watched
-from .support import (
-    EVERY_MODE,
-    POLLED,
-    THREE,
-    drop_after_sync,
-    quiet_script,
-    watched_inbox,
-)
+from .support import EVERY_MODE, POLLED, THREE, watched_inbox
 
 from tests.rig.light_client import Pipelining
 from tests.rig.light_folder import UID_VALIDITY
@@ -172,24 +164,24 @@ def test_missing_folder_without_pipelining(
     run(main)
 
 
-def test_only_folder_is_deleted_and_created_again() -> None:
-    """The outage is reported immediately, and mail of the new folder is delivered."""
-
-    async def gone(peer: Peer) -> None:
-        await peer.log_in()
-        await peer.answer("EXAMINE", ok=b"NO [NONEXISTENT] gone")
-        await peer.until_closed()
+@EVERY_MODE
+def test_only_folder_is_deleted_and_created_again(capabilities: bytes) -> None:
+    """The account stays connected, and mail of the new folder is delivered."""
 
     async def main(loop: VirtualLoop) -> None:
-        loop.scripts = [quiet_script(), gone, gone]
-        loop.scripts[0] = drop_after_sync
-        loop.after_last = quiet_script()
+        server = served(loop, capabilities=capabilities)
         async with watched_inbox() as recorder:
-            await asyncio.sleep(5 * MINUTE)
-            missing = [state.folders["INBOX"].missing for state in recorder.states]
-            assert missing[0] is False
-            assert missing[1] is True
-            assert missing[-1] is False
-            assert recorder.states[-1].connected
+            await asyncio.sleep(MINUTE)
+            folder = server.remove("INBOX")
+            await asyncio.sleep(10 * MINUTE)
+            assert recorder.state.folders["INBOX"].missing
+            assert not recorder.state.folders["INBOX"].available
+            assert recorder.state.connected
+            assert len(loop.connected_at) == 2  # `remove` disconnects.
+            folder.last += 1
+            server.restore(folder)
+            await asyncio.sleep(POLLED)
+            assert recorder.uids == [1]
+            assert not recorder.state.folders["INBOX"].missing
 
     run(main)

@@ -39,7 +39,7 @@ async def test_new_uidvalidity(
 
     async def serve(peer: Peer) -> None:
         await peer.log_in()
-        await peer.examine(uid_validity=uid_validity, uid_next=uid_next)
+        await peer.examine(8, uid_validity=uid_validity, uid_next=uid_next)
         # The FETCH from the old mark on, in the same write as EXAMINE.
         await peer.sync(8)
         await peer.done(await peer.idle())

@@ -202,6 +202,8 @@ class AccountWatcher:
 
     def _publish(self) -> None:
         """Report the combined state of all folders and connections, if it has changed."""
+        if self._tasks is None:
+            return
         connections = self._connections
         states = {name: folder.state for name, folder in self._folders.items()}
         modes = {state.push_mode for state in states.values()}

@@ -307,14 +307,12 @@ class Folder:
             self.mark_missing()
             return
         pause = REFUSED_PAUSE_SECONDS * 2.0 ** min(self._refusals, 16)
-        self._block(max(min(pause, MAX_PAUSE_SECONDS), error.retry_after or 0.0))
+        pause = max(min(pause, MAX_PAUSE_SECONDS), error.retry_after or 0.0)
+        self._block(pause)
         self._refusals += 1
-        now = self._loop.time()
-        self._refused_since = min(self._refused_since, now)
-        if (
-            not self.state.available
-            or now - self._refused_since >= REFUSED_GRACE_SECONDS
-        ):
+        self._refused_since = min(self._refused_since, self._loop.time())
+        lasts = self._blocked_until - self._refused_since
+        if lasts >= REFUSED_GRACE_SECONDS or not self.state.available:
             self._report(error)
 
     def mark_lost(self, error: ImapError, command: str) -> None:

@@ -284,7 +284,6 @@ class FolderLoop:
             self._schedule.record_change()
         if self._connection.idle_is_refused:
             self._chooser.record_refused(self._strategy.mode)
-        await self._process_unsolicited()
 
     async def _update(self, folder: Folder, result: SyncResult) -> Mail | None:
         """Store the counts of a result; return the last message of the folder, if known."""
@@ -328,7 +327,9 @@ class FolderLoop:
         assert batch is not None
         assert result.selected is not None
         if batch.is_partial:
-            await self._open(folder)
+            if not await self._open(folder):
+                await self._renumber(folder)
+                return 0
             batch = await complete_batch(
                 self._session,
                 batch,
@@ -356,7 +357,8 @@ class FolderLoop:
         return found
 
     async def _sync_by_search(self, folder: Folder, result: SyncResult) -> SyncResult:
-        await self._open(folder)
+        if not await self._open(folder):
+            return SyncResult(Outcome.RENUMBERED, self._session.selected)
         request = self._request(folder, examines=False)
         found = await sync_by_search(
             self._session,
@@ -390,12 +392,14 @@ class FolderLoop:
         self._observer.on_changed()
         return await self._apply(folder, result, newest)
 
-    async def _open(self, folder: Folder) -> None:
-        """Select a folder unless it is selected; raise FolderNotFound."""
-        if self._session.folder != folder.name:
-            if commands := self._notify.clear():
-                await self._session.send(commands)
-            await self._session.examine(folder.name)
+    async def _open(self, folder: Folder) -> bool:
+        """Select a folder unless it is selected; return whether its mark is valid."""
+        if self._session.folder == folder.name:
+            return True
+        if commands := self._notify.clear():
+            await self._session.send(commands)
+        selected, mark = await self._session.examine(folder.name), folder.delivery.mark
+        return mark is not None and selected.continues(mark)
 
     # Waiting
 
@@ -432,8 +436,9 @@ class FolderLoop:
             due_at = min(due_at, self._poller.due_at)
         if selected is None:
             return due_at
-        if self._is_push and not self._connection.has_idle:
-            return schedule.not_before(is_urgent=True)  # Other commands ended IDLE.
+        is_idle = self._connection.has_idle and self._session.folder == selected.name
+        if self._is_push and not is_idle:
+            return schedule.not_before(is_urgent=True)
         if self._connection.idle_is_over:
             return min(due_at, schedule.not_before(is_urgent=False))
         is_notify = self._strategy.mode is PushMode.NOTIFY
