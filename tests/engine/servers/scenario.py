@@ -265,6 +265,10 @@ class Play:
             self.arrived[name, folder.number(uid)] = self.recorder.seconds
         self.server.deliver(count, encode_folder(name))
 
+    def check_now(self) -> None:
+        """Check all folders, as the button does."""
+        self.recorder.watcher.check_now()
+
     def _record(self, event: Event) -> None:
         if event.name not in {b"GREETING", b"NEWS"}:
             self.commands.append((event.seconds, event.name))

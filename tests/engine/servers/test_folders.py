@@ -199,17 +199,32 @@ def _others() -> Iterator[Scenario]:
                 errors=(Unavailable, CommandRefused),
             ),
         )
-    yield Scenario(
-        row="H1",
-        name="breaks on a connection of its own",
-        source="an index that broke while it was watched",
-        folders=("INBOX", "Work"),
-        hooks=(
-            odd("EXAMINE STATUS", refusal, folder="Work", during=(100, math.inf)),
-            odd("IDLE", _end_after_100_s, folder="Work"),
-        ),
-        expected=Expected(broken=BROKEN, logins=12),
-    )
+    for name, answer in (
+        ("NO", refusal),
+        ("NO Server Unavailable. 15", tagged(b"NO Server Unavailable. 15")),
+        ("BAD", tagged(b"BAD Command Error. 10")),
+        ("closed", dead),
+    ):
+        for folders in (
+            ("INBOX", "Work"),
+            ("Work", "INBOX"),
+            ("INBOX", "Work", "News"),
+        ):
+            yield Scenario(
+                row="H1",
+                name=f"{name} on a connection of its own, {' '.join(folders)}",
+                source="an index that broke while it was watched",
+                folders=folders,
+                hooks=(
+                    odd(
+                        "EXAMINE STATUS", answer, folder="Work", during=(100, math.inf)
+                    ),
+                    odd("IDLE", _end_after_100_s, folder="Work"),
+                ),
+                expected=Expected(
+                    late=POLLED if answer is dead else None, broken=BROKEN, logins=16
+                ),
+            )
 
 
 def _end_after_100_s(event: Event) -> list[bytes]:
