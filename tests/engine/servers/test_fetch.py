@@ -627,14 +627,14 @@ def _forms() -> Iterator[tuple[str, str, str, Answer, Expected]]:
         "a line break in a quoted file name",
         "greenmail-mail-test/greenmail#498, roundcube/roundcubemail#10295",
         changed(STRUCTURE, b"BODYSTRUCTURE " + line_break + b")", uid=5),
-        Expected(late=POLLED * 2, logins=3),
+        Expected(late=POLLED * 2, logins=4),
     )
     yield (
         "M4",
         "a line break after the literal",
         "mjs/imapclient#162",
         changed(rb" BODYSTRUCTURE", b"\r\n BODYSTRUCTURE", uid=5),
-        Expected(late=POLLED * 2, logins=3),
+        Expected(late=POLLED * 2, logins=4),
     )
     yield (
         "M4",
