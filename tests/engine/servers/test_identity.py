@@ -1,4 +1,4 @@
-"""The open folder is not what it was: recreated, renumbered, or a view that stands still."""
+"""The open folder is not what it was: recreated, renumbered, or a view that does not move."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace

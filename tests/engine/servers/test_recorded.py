@@ -193,7 +193,7 @@ def _dialogs() -> Iterator[Dialog]:
         source="mobizt/ESP-Mail-Client#275, MailKit#371, #1841, modern-email/defects#39",
         hooks=(
             odd("FETCH SEARCH", changed(rb" OK (FETCH|SEARCH)$", b" OK Success")),
-            odd("FETCH NEWS", _told_twice),
+            odd("FETCH NEWS", _written_twice),
             _in_order(b"INTERNALDATE", b"RFC822.SIZE", b"FLAGS", form=_gmail),
         ),
     )
@@ -322,7 +322,7 @@ def _dialogs() -> Iterator[Dialog]:
     )
 
 
-def _told_twice(event: Event) -> Iterable[bytes]:
+def _written_twice(event: Event) -> Iterable[bytes]:
     """Write each message twice, then its flags (modern-email/defects#39)."""
     for line in event.usual():
         yield line
