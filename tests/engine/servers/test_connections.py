@@ -17,8 +17,7 @@ from custom_components.imap_push.imap import (
 from ..conftest import account
 from ..light import served
 from ..virtual import VirtualLoop, run
-from .failing import FAILING
-from .scenario import CAPABILITIES, EVERY_MODE, POLLED, TimedRecorder
+from .scenario import CAPABILITIES, EVERY_MODE, POLLED, TimedRecorder, case
 
 from tests.rig.light_client import Event
 
@@ -34,12 +33,6 @@ REFUSALS = {
     "NO [LIMIT]": (LOGIN, (b"<tag> NO [LIMIT] Too many simultaneous connections",)),
     "NO [ALERT]": (LOGIN, (b"<tag> NO [ALERT] Too many simultaneous connections.",)),
 }
-CASES = [
-    (limit, name, mode)
-    for limit in (4, 2, 1)
-    for name in REFUSALS
-    for mode in EVERY_MODE
-]
 
 
 class Limit:
@@ -64,14 +57,10 @@ class Limit:
 @pytest.mark.parametrize(
     ("limit", "refusal", "mode"),
     [
-        pytest.param(
-            *case,
-            id=f"F5 {case[0]} {case[1]} {case[2]}",
-            marks=[pytest.mark.xfail(strict=True, reason="F5")]
-            if f"F5 {case[0]} {case[1]} {case[2]}" in FAILING
-            else [],
-        )
-        for case in CASES
+        case(f"F5 {limit} {name} {mode}", limit, name, mode)
+        for limit in (4, 2, 1)
+        for name in REFUSALS
+        for mode in EVERY_MODE
     ],
 )
 def test_actions_at_a_connection_limit(limit: int, refusal: str, mode: str) -> None:

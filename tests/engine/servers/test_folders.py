@@ -68,6 +68,18 @@ def _refusals() -> Iterator[Scenario]:
             )
 
 
+def _logins(
+    mode: str, without_retries: int | None = None, folders: int = 1
+) -> int | None:
+    """Return how many logins are allowed while so many folders cannot be opened.
+
+    With IDLE, a broken folder may be tried on a connection of its own every five minutes.
+    """
+    if mode != "idle":
+        return without_retries
+    return (without_retries or 3) + 8 * folders
+
+
 def _refused(
     mode: str,
     name: str,
@@ -88,7 +100,7 @@ def _refused(
         marks=marks or {},
         hooks=(hook,),
         acts=((100.0, lambda play: play.server.close_all()),) if during else (),
-        expected=Expected(broken=BROKEN, logins=logins),
+        expected=Expected(broken=BROKEN, logins=_logins(mode, logins)),
     )
 
 
@@ -115,7 +127,7 @@ def _disconnects() -> Iterator[Scenario]:
                     expected=Expected(
                         late=POLLED,
                         broken=BROKEN,
-                        logins=14,
+                        logins=18,
                         off=120.0,
                         errors=(ConnectionLost,),
                     ),
@@ -133,7 +145,7 @@ def _others() -> Iterator[Scenario]:
             folders=("Work", "INBOX", "News"),
             marks=marks_at(4, "Work", "INBOX", "News"),
             hooks=(odd("EXAMINE STATUS", refusal, folder="Work"),),
-            expected=Expected(broken=BROKEN),
+            expected=Expected(broken=BROKEN, logins=_logins(mode)),
         )
         yield Scenario(
             row="H1",
@@ -145,7 +157,9 @@ def _others() -> Iterator[Scenario]:
                 odd("EXAMINE STATUS", refusal, folder="Work"),
                 odd("EXAMINE STATUS", refusal, folder="News"),
             ),
-            expected=Expected(broken=frozenset({"Work", "News"})),
+            expected=Expected(
+                broken=frozenset({"Work", "News"}), logins=_logins(mode, folders=2)
+            ),
         )
         yield Scenario(
             row="H1",
@@ -160,7 +174,9 @@ def _others() -> Iterator[Scenario]:
                 (1400.0, lambda play: play.deliver(1, "Work")),
             ),
             # The folder is tried again at least every five minutes.
-            expected=Expected(late_for={("Work", 4): 401.0, ("Work", 5): POLLED}),
+            expected=Expected(
+                late_for={("Work", 4): 401.0, ("Work", 5): POLLED}, logins=_logins(mode)
+            ),
         )
         yield Scenario(
             row="H1",
@@ -172,7 +188,7 @@ def _others() -> Iterator[Scenario]:
             hooks=(
                 odd("EXAMINE STATUS", tagged(b"NO [NONEXISTENT] no"), folder="Work"),
             ),
-            expected=Expected(missing=BROKEN),
+            expected=Expected(missing=BROKEN, logins=_logins(mode)),
         )
         yield Scenario(
             row="H1",
@@ -183,7 +199,7 @@ def _others() -> Iterator[Scenario]:
             marks=marks_at(4, "INBOX", "Work"),
             hooks=(odd("EXAMINE", refusal, folder="Work"),),
             acts=((700.0, lambda play: play.server.deliver(1, "Work")),),
-            expected=Expected(broken=BROKEN),
+            expected=Expected(broken=BROKEN, logins=_logins(mode)),
         )
         yield Scenario(
             row="H1",
@@ -199,17 +215,32 @@ def _others() -> Iterator[Scenario]:
                 errors=(Unavailable, CommandRefused),
             ),
         )
-    yield Scenario(
-        row="H1",
-        name="breaks on a connection of its own",
-        source="an index that broke while it was watched",
-        folders=("INBOX", "Work"),
-        hooks=(
-            odd("EXAMINE STATUS", refusal, folder="Work", during=(100, math.inf)),
-            odd("IDLE", _end_after_100_s, folder="Work"),
-        ),
-        expected=Expected(broken=BROKEN, logins=12),
-    )
+    for name, answer in (
+        ("NO", refusal),
+        ("NO Server Unavailable. 15", tagged(b"NO Server Unavailable. 15")),
+        ("BAD", tagged(b"BAD Command Error. 10")),
+        ("closed", dead),
+    ):
+        for folders in (
+            ("INBOX", "Work"),
+            ("Work", "INBOX"),
+            ("INBOX", "Work", "News"),
+        ):
+            yield Scenario(
+                row="H1",
+                name=f"{name} on a connection of its own, {' '.join(folders)}",
+                source="an index that broke while it was watched",
+                folders=folders,
+                hooks=(
+                    odd(
+                        "EXAMINE STATUS", answer, folder="Work", during=(100, math.inf)
+                    ),
+                    odd("IDLE", _end_after_100_s, folder="Work"),
+                ),
+                expected=Expected(
+                    late=POLLED if answer is dead else None, broken=BROKEN, logins=16
+                ),
+            )
 
 
 def _end_after_100_s(event: Event) -> list[bytes]:

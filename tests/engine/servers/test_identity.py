@@ -1,4 +1,4 @@
-"""The open folder is not what it was: recreated, renumbered, or a view that stands still."""
+"""The open folder is not what it was: recreated, renumbered, or a view that does not move."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -8,13 +8,19 @@ import re
 
 import pytest
 
-from custom_components.imap_push.imap import ConnectionLost, FolderNotFound, Mark
+from custom_components.imap_push.imap import (
+    ConnectionLost,
+    FolderNotFound,
+    Mark,
+    PushMode,
+)
 
 from ..light import POLL
 from .scenario import (
     AT_ONCE,
     EVERY_MODE,
     POLLED,
+    PUSH,
     REFRESH,
     Expected,
     Play,
@@ -185,6 +191,27 @@ def _other_ways() -> Iterator[Scenario]:
         )
 
 
+def _checked_now() -> Iterator[Scenario]:
+    """Yield changes without any sign, after which the user asks for a check."""
+    for name, (source, hooks) in OLD_FOLDER.items():
+        for mode in PUSH:
+            for renamed in (False, True):
+                yield Scenario(
+                    row="F2",
+                    name=f"{'renamed' if renamed else 'deleted'} and created, check now, {name}",
+                    source=source,
+                    mode=mode,
+                    hooks=hooks(),
+                    arrivals=((60.0, 1), (61.0, 2), (1500.0, 1)),
+                    acts=(
+                        (RECREATED_AT, partial(_recreate, OTHER, renamed)),
+                        (RECREATED_AT + 1, lambda play: play.deliver(1)),
+                        (RECREATED_AT + 5, lambda play: play.check_now()),
+                    ),
+                    expected=Expected(late=AT_ONCE, late_for={7: 15.0}, logins=3),
+                )
+
+
 def _renumber_with_bye(number: int, play: Play) -> None:
     play.folder().renumber(0, validity=OTHER + number)
     play.server.dismiss_all()
@@ -199,7 +226,7 @@ def _restore(play: Play) -> None:
     play.server.create("INBOX", validity=OTHER, after=6)
 
 
-@table(_recreated(), _other_ways())
+@table(_recreated(), _other_ways(), _checked_now())
 def test_recreated_folder(scenario: Scenario, caplog: pytest.LogCaptureFixture) -> None:
     """It is noticed within one refresh, and all messages in the new folder are delivered."""
     play_and_check(scenario, caplog)
@@ -231,8 +258,24 @@ def _stale() -> Iterator[Scenario]:
                         odd("NEWS", lambda event: ()),
                     ),
                     exists=exists,
-                    expected=Expected(late=_late(mode)),
+                    # Nothing is announced, so that another mode is right, too.
+                    expected=Expected(late=_late(mode), modes=tuple(PushMode)),
                 )
+    for mode in PUSH:
+        yield Scenario(
+            row="F4",
+            name="stale, check now",
+            source="GNU mailutils imap4d 3.15, mbox",
+            mode=mode,
+            hooks=(
+                odd("EXAMINE", _fixed),
+                odd("FETCH SEARCH IDLE NOOP NOTIFY", _as_fixed),
+                odd("NEWS", lambda event: ()),
+            ),
+            arrivals=((60.0, 1),),
+            acts=((65.0, lambda play: play.check_now()),),
+            expected=Expected(late=15.0),
+        )
 
 
 def _fixed(event: Event) -> Iterable[bytes]:
