@@ -29,6 +29,7 @@ class Peer:
         self._reader = reader
         self._writer = writer
         self.received: list[bytes] = []
+        self._exists = 0  # the last EXISTS
         self._examined = (0, 1, 1)  # EXISTS, UIDVALIDITY, UIDNEXT
 
     async def line(self) -> bytes:
@@ -48,6 +49,9 @@ class Peer:
 
     def say(self, *lines: bytes) -> None:
         """Send lines in one write."""
+        for line in lines:
+            if match := re.match(rb"\* (\d+) EXISTS", line):
+                self._exists = int(match[1])
         self._writer.write(b"".join(line + b"\r\n" for line in lines))
 
     def say_raw(self, octets: bytes) -> None:
@@ -107,6 +111,11 @@ class Peer:
         if b" UID FETCH 4294967295:* " in line:
             self.fetch(line, *uids)
             line = await self.line()
+        if b" UID SEARCH RETURN (COUNT) UID 1:" in line:
+            tag, below = line.partition(b" ")[0], int(line.rpartition(b":")[2])
+            old = sum(uid <= below for uid in uids)
+            self.say(b"* ESEARCH (TAG x) UID COUNT %d" % old, tag + b" OK counted")
+            line = await self.line()
         assert b" UID SEARCH " in line
         count = line.partition(b" ")[0]
         self.say(b"* ESEARCH (TAG x) UID COUNT %d" % unread, count + b" OK counted")
@@ -115,18 +124,19 @@ class Peer:
     async def sync_tags(self) -> tuple[bytes, bytes]:
         """Return the tags of the FETCH and of the count of a sync; there is no last message."""
         fetch = await self.expect("UID FETCH")
-        tag, _, command = (await self.line()).partition(b" ")
-        if command.startswith(b"UID FETCH 4294967295:* "):
-            self.say(tag + b" OK fetched")
-            tag = await self.expect("UID SEARCH")
-        return fetch, tag
+        while not (line := await self.line()).endswith(b" UNSEEN"):
+            self.say(line.partition(b" ")[0] + b" OK done")
+        return fetch, line.partition(b" ")[0]
 
     def fetch(self, line: bytes, *uids: int) -> None:
-        """Answer a UID FETCH of one range in a folder with these UIDs (RFC 3501 6.4.8)."""
+        """Answer a UID FETCH of one range in a folder with these UIDs (RFC 3501 6.4.8).
+
+        They are the last messages of the folder.
+        """
         tag, _, _, uid_range, items = line.split(b" ", 4)
         last = max(uids, default=0)
         ends = [last if end == b"*" else int(end) for end in uid_range.split(b":")]
-        for number, uid in enumerate(uids, 1):
+        for number, uid in enumerate(uids, max(0, self._exists - len(uids)) + 1):
             if min(ends) <= uid <= max(ends):
                 uid_only = b"* %d FETCH (UID %d)\r\n" % (number, uid)
                 self.say_raw(uid_only if items == b"(UID)" else mail(number, uid))

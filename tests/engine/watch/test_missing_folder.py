@@ -177,7 +177,7 @@ def test_only_folder_is_deleted_and_created_again(capabilities: bytes) -> None:
             assert recorder.state.folders["INBOX"].missing
             assert not recorder.state.folders["INBOX"].available
             assert recorder.state.connected
-            assert len(loop.connected_at) == 2  # `remove` disconnects.
+            assert len(loop.connected_at) == 2
             folder.last += 1
             server.restore(folder)
             await asyncio.sleep(POLLED)

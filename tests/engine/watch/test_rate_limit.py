@@ -105,7 +105,7 @@ def test_messages_that_the_server_cannot_show(
             await asyncio.sleep(HOUR / 2)
             assert recorder.uids == list(range(1, 301))
             assert caplog.text.count("without its header") == MAX_WARNINGS_PER_HOUR
-            assert "INBOX: Message 1 without its header" in caplog.text
+            assert "INBOX: Message 1 is delivered without its header" in caplog.text
 
     run(main)
 

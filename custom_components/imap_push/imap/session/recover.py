@@ -70,6 +70,7 @@ async def sync_by_search(
     session: Session,
     request: SyncRequest,
     *,
+    known: Mapping[int, dict[str, Value]] | None = None,
     care: int = 0,
     accepts: bool = False,
     waits: bool = True,
@@ -77,7 +78,7 @@ async def sync_by_search(
     """Sync the open folder by a search: UIDs are far apart, or a FETCH left out messages.
 
     If the server cannot show all items of a message, the items that it can show are returned.
-    `care`: 0, or how often a FETCH ended the session: one message at a time, with fewer items
+    `known` are items that need not be fetched again. `care`: 0, or how often a FETCH ended the session: one message at a time, with fewer items
     each time, in the end none. If `accepts`, messages that are announced or found but not shown
     are returned without items; otherwise the result ends before them and is NOT_SHOWN. Raises
     CommandRefused or Unavailable.
@@ -87,9 +88,13 @@ async def sync_by_search(
     most = 1 if care else messages_per_fetch(text)
     uids = await _search_from(session, mark.next_uid, most + 1)
     requested, items = uids[:most], reduced_fetch_items(text)[max(0, care - 1) :]
-    messages: dict[int, dict[str, Value]] = {uid: {} for uid in requested}
+    messages = {uid: known[uid] for uid in requested if known and uid in known}
+    missing = [uid for uid in requested if uid not in messages]
     if items:
-        messages = await session.fetch_with_fallback(requested, items, waits=waits)
+        messages |= await session.fetch_with_fallback(missing, items, waits=waits)
+    else:
+        messages |= {uid: {} for uid in missing}
+    messages = dict(sorted(messages.items()))
     end = max(requested, default=mark.next_uid - 1) + 1
     is_complete = len(uids) == len(requested)
     exists = session.connection.unsolicited.exists
@@ -104,10 +109,11 @@ async def sync_by_search(
         end = mark.next_uid if unshown else hidden[0]
     is_hidden = (unshown or hidden) and not accepts
     outcome = Outcome.DONE if is_complete else Outcome.MORE
+    batch = SyncBatch(request.folder, mark, end, messages=messages, text=text)
     return SyncResult(
         Outcome.NOT_SHOWN if is_hidden else outcome,
         session.selected,
-        SyncBatch(request.folder, mark, end, messages=messages, text=text),
+        await batch.with_previews(),
         exists,
         synced=exists if is_complete and not is_hidden else None,
         unshown=unshown,

@@ -196,6 +196,13 @@ class Session:
                 return status_command(folder, "UNSEEN")
         return Command("UID SEARCH", "UNSEEN", frozenset({"SEARCH"}))
 
+    def count_below(self, uid: int) -> Command | None:
+        """Return a command that counts the messages below a UID, None if that costs too much."""
+        if self._counts[0] != "ESEARCH" or uid <= 1:
+            return None
+        arguments = f"RETURN (COUNT) UID 1:{uid - 1}"
+        return Command("UID SEARCH", arguments, frozenset({"ESEARCH", "SEARCH"}))
+
     async def read_unread(self, count: Command, folder: str) -> int | None:
         """Return the number of unread messages, None if the server does not report it this way.
 
@@ -221,23 +228,28 @@ class Session:
     async def status(self, command: Command, folder: str) -> dict[str, int]:
         """Return the numbers of a STATUS; those of other folders are unsolicited."""
         numbers: dict[str, int] = {}
-        for data in (await command.wait()).data:
+        await command.wait_until_done()
+        for data in command.data:
             name, found = parse_status(data)
             if is_folder(name, folder):
                 numbers = found
             else:
                 self.connection.unsolicited.put(data)
             await asyncio.sleep(0)  # A server may report thousands.
+        await command.wait()
         return numbers
 
-    async def first_mark(self) -> Mark:
-        """Return the mark above all messages that are in the open folder now."""
-        uid_next = self.selected.uid_next
+    async def first_mark(self, selected: SelectResult) -> Mark:
+        """Return the mark above all messages that were in a folder when it was selected.
+
+        If the server did not report UIDNEXT, the folder must be open.
+        """
+        uid_next = selected.uid_next
         if uid_next is None:
             # Some servers do not report UIDNEXT: use the UID of the last message plus one.
             [last] = await self.run(fetch_command("*", _UID_ITEMS))
             uid_next = max((await by_uid(last.data)).messages, default=0) + 1
-        return Mark(self.selected.uid_validity, uid_next)
+        return Mark(selected.uid_validity, uid_next)
 
     async def search(self, criteria: str, first: int, most: int) -> list[int]:
         """Return the lowest `most` matching UIDs that are not below `first`, ascending."""
@@ -256,6 +268,15 @@ class Session:
     ) -> dict[int, dict[str, Value]]:
         """Return items of messages, with fewer items for a message that the server cannot show."""
         return await fetch_with_fallback(self.fetch, uids, items, waits=waits)
+
+
+async def read_count(command: Command) -> int | None:
+    """Return the result of `count_below`, None if the server did not report it."""
+    try:
+        completion = await command.wait()
+    except CommandRefused:
+        return None
+    return await _count(completion.data) if completion.data else None
 
 
 async def _count(responses: Iterable[Data]) -> int:

@@ -29,7 +29,7 @@ from .fetch_items import MAX_UID, Fetched, by_uid, fetch_command, fetched
 from .mark import Mark
 from .message_reader import read_message, read_previews
 from .select import SelectResult, examine_command, read_select
-from .session import Session
+from .session import Session, read_count
 
 # UIDs that one FETCH requests at most.
 BATCH: Final = 500
@@ -54,9 +54,9 @@ class SyncRequest:
     """The commands for one folder in one write: open, fetch from `mark` on, count unread.
 
     `fetch` requests the messages from the next UID of `mark` up to, not including, `end` (None: no
-    limit). `newest` requests the last message, with the fields that entities show. `text`: how
-    much text `fetch` requests. `synced` is how many messages are below the mark, at most; None if
-    that is not known.
+    limit). `newest` requests the last message, with the fields that entities show. `old`
+    counts the messages below the mark. `text`: how much text `fetch` requests. `synced` is how
+    many messages are below the mark, at most; None if that is not known.
     """
 
     folder: str
@@ -64,6 +64,7 @@ class SyncRequest:
     examine: Command | None = None
     fetch: Command | None = None
     newest: Command | None = None
+    old: Command | None = None
     count: Command | None = None
     end: int | None = None
     text: TextRequest = NO_TEXT
@@ -78,7 +79,7 @@ class SyncRequest:
     @property
     def commands_in_folder(self) -> Iterator[Command]:
         """Return the commands that need the folder to be open."""
-        return filter(None, (self.fetch, self.newest, self.count))
+        return filter(None, (self.fetch, self.newest, self.old, self.count))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,11 @@ class SyncBatch:
         """Return the UIDs of the new messages, ascending."""
         start, end = self.start.next_uid, self.next_uid
         return [uid for uid in self.messages if start <= uid < end]
+
+    @property
+    def complete_messages(self) -> dict[int, dict[str, Value]]:
+        """Return the items of all messages that were shown, except large ones."""
+        return {uid: items for uid, items in self.messages.items() if "BODY" in items}
 
     @property
     def is_partial(self) -> bool:
@@ -191,6 +197,8 @@ def sync_request(
         fetch_command(f"{first}:{last}", fetch_items(text)) if fetches else None,
         # `*` is the highest UID in the folder: this range is the last message (6.4.8).
         fetch_command(f"{MAX_UID}:*", NEWEST_ITEMS) if newest else None,
+        # After a restart, nothing else shows whether a message is missing before the first one.
+        session.count_below(first) if fetches and synced is None else None,
         session.count_command(folder),
         end,
         text,
@@ -215,6 +223,8 @@ async def read_sync(
     mark = request.mark
     if mark is None or (request.examine is not None and not selected.continues(mark)):
         return SyncResult(Outcome.RENUMBERED, selected, is_opened=True)
+    if request.count is None:
+        return SyncResult(Outcome.DONE, selected, is_opened=request.examine is not None)
     try:
         result = await _read_batch(request, mark, selected)
     except CommandRefused as refusal:
@@ -223,7 +233,6 @@ async def read_sync(
         reason = fetch_error(refusal, waits=waits)
         outcome = Outcome.REFUSED if reason else Outcome.BY_SEARCH
         result = SyncResult(outcome, selected, error=reason)
-    assert request.count is not None
     return replace(
         result,
         is_opened=request.examine is not None,
@@ -245,6 +254,9 @@ async def _read_batch(
     if request.fetch is None:
         return SyncResult(Outcome.BY_SEARCH, selected)
     completion = await request.fetch.wait()
+    synced = request.synced
+    if request.old is not None:
+        synced = await read_count(request.old)
     found = await by_uid(completion.data)
     newest = await _newest(request, mark, found, selected)
     if found.has_unknown:
@@ -273,13 +285,15 @@ async def _read_batch(
         text=request.text,
     ).with_previews()
     numbers = [found.numbers[uid] for uid in new]
-    synced, exists = request.synced, completion.exists
+    exists = completion.exists
     unshown = 0 if synced is None else max(0, exists - synced - len(new))
     if _has_gap(numbers, synced):
         outcome = Outcome.BY_SEARCH
     elif pending and not new:
         outcome = Outcome.NOT_SHOWN
-    elif not pending and _is_complete(request, numbers, new, newest, selected, exists):
+    elif not pending and _is_complete(
+        request, numbers, new, newest, selected, exists, synced
+    ):
         outcome = Outcome.DONE
     elif new:
         outcome = Outcome.MORE
@@ -313,12 +327,13 @@ def _is_complete(
     newest: Collection[int] | None,
     selected: SelectResult,
     exists: int,
+    synced: int | None,
 ) -> bool:
     """Return whether no message follows the new ones, and none at or above `request.end`."""
     if numbers and exists:
         return numbers[-1] >= exists
-    if request.synced is not None:
-        return exists <= request.synced
+    if synced is not None:
+        return exists <= synced
     if request.end is None:
         return True
     if newest is not None:

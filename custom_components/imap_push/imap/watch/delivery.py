@@ -12,6 +12,7 @@ from ..session.fetch_items import MAX_UID, read_fetch
 from ..session.mark import Mark
 from ..session.message_reader import pushed_message
 from ..session.recover import RECOVERY, received_since
+from ..session.select import SelectResult
 from ..session.session import Session
 from ..session.sync import SyncBatch
 from ..wire.parser import Data
@@ -62,14 +63,26 @@ class Delivery:
     def _skips_old_mail(self) -> bool:
         return self._is_catch_up and self._options.catch_up is CatchUp.NONE
 
+    def needs_open_folder(self, selected: SelectResult) -> bool:
+        """Return whether `start` needs the folder to be open."""
+        return selected.uid_next is None or not (
+            self.mark is None or self._skips_old_mail
+        )
+
     async def start(
-        self, session: Session, text: TextRequest, mode: PushMode, *, was_missing: bool
+        self,
+        session: Session,
+        selected: SelectResult,
+        text: TextRequest,
+        mode: PushMode,
+        *,
+        was_missing: bool,
     ) -> None:
-        """Replace a mark that is not valid for the folder that is open.
+        """Replace a mark that is not valid for a folder that was selected.
 
         `was_missing`: the folder did not exist for a while, so that all its mail may be new.
         """
-        mark, first = self.mark, await session.first_mark()
+        mark, first = self.mark, await session.first_mark(selected)
         if mark is None:
             is_young = was_missing and first.next_uid <= RECOVERY
             self._set_mark(first.at(1) if is_young else first)

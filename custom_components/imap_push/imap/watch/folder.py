@@ -254,6 +254,13 @@ class Folder:
             self.update_counts({"UNSEEN": self.state.unread + 1})
         self.set_newest(mail)
 
+    def check_uid_next(self, selected: SelectResult) -> None:
+        """Request a sync if the folder, which was selected, seems to have new mail."""
+        mark = self.delivery.mark
+        known = {None, self._synced_uid_next, mark and mark.next_uid}
+        if selected.uid_next not in known:
+            self.request_sync()
+
     def set_newest(self, mail: Mail) -> None:
         """Store the last message of the folder."""
         self.needs_newest = False

@@ -36,6 +36,7 @@ from ..errors import (
 )
 from ..models import Mail, PushMode
 from ..session.recover import complete_batch, sync_by_search
+from ..session.select import SelectResult, examine_command
 from ..session.session import Session
 from ..session.sync import Outcome, SyncRequest, SyncResult, read_sync, sync_request
 from ..wire.command import Command
@@ -90,6 +91,7 @@ class FolderLoop:
         self._busy: Folder | None = (
             None  # the folder that is worked on outside this write
         )
+        self._synced_at = self._loop.time()  # when the selected folder was opened again
         self._idle_since = math.inf
         # The last wait ended an IDLE of MIN_IDLE_SECONDS; one of this session was completed.
         self._ends_idle = self._has_idled = False
@@ -151,28 +153,31 @@ class FolderLoop:
             if folder.is_openable:
                 mode, is_silent = self._mode_of(folder), self._chooser.is_silent
                 folder.set_mode(mode, is_silent=is_silent)
-        uncovered = frozenset(self._uncovered if self._is_push else ())
-        self._observer.on_watching(self._strategy, uncovered)
+        uncovered = [folder for folder in self._uncovered if folder.is_openable]
+        self._observer.on_watching(
+            self._strategy, frozenset(uncovered if self._is_push else ())
+        )
 
     # One cycle
 
     async def _cycle(self) -> None:
         """Sync all folders that are due, and the selected one, in one write."""
         await self._process_unsolicited()
+        if self._examines:
+            self._synced_at = self._loop.time()
         self._strategy = self._chooser.best(self._session.capabilities)
         selected = self._selected
         due = [folder for folder in self._unselected if folder.is_due]
         suspects = [folder for folder in due if folder.is_suspect]
         others = [folder for folder in due if not folder.is_suspect]
+        has_growth = self._connection.unsolicited.growth > 0
+        has_changes = self._schedule.begin_cycle() or has_growth
         is_due = any(folder.is_due for folder in self._folders)
-        had_growth = self._connection.unsolicited.growth > 0 or is_due
-        had_changes = self._schedule.begin_cycle() or had_growth
         requests = {folder: self._request(folder, examines=True) for folder in others}
         if selected is not None:
-            requests[selected] = self._request(
-                selected, examines=self._must_examine(selected, others)
+            requests[selected] = self._request_selected(
+                selected, others, has_changes=has_changes
             )
-        self._examines = False
         await self._send(requests, selected)
         results = {
             folder: await self._read(folder, request)
@@ -187,7 +192,6 @@ class FolderLoop:
             self._ends_idle, self._has_idled = False, True
         if selected is not None and requests[selected].examine is not None:
             self._connection.unsolicited.set_synced(selected.synced)
-        await self._read_status()
         before = [(folder.state.messages, folder.state.unread) for folder in requests]
         newest = {
             folder: await self._update(folder, results[folder]) for folder in requests
@@ -197,13 +201,14 @@ class FolderLoop:
             folder: await self._apply(folder, result, newest[folder])
             for folder, result in results.items()
         }
+        await self._read_status()
         for folder in suspects:
             found[folder] = await self._sync_alone(folder)
         after = [(folder.state.messages, folder.state.unread) for folder in requests]
         if any(found.values()) or before != after:
             self._schedule.record_found()
-        elif had_changes:
-            self._schedule.record_empty(had_growth=had_growth)
+        elif has_changes or is_due:
+            self._schedule.record_empty(had_growth=has_growth or is_due)
         self._schedule.end_cycle()
         if selected is not None and found[selected]:
             mode = self._strategy.mode
@@ -211,13 +216,26 @@ class FolderLoop:
             self._is_announced = True
         self._session.release()
 
-    def _must_examine(self, selected: Folder, others: list[Folder]) -> bool:
-        """Return whether to open the selected folder again.
+    def _request_selected(
+        self, selected: Folder, others: list[Folder], *, has_changes: bool
+    ) -> SyncRequest:
+        """Return the commands for the folder that is selected while the loop waits.
 
-        NOOP does not show new mail on every server, but EXAMINE does.
+        Without a reason to sync, for example after a poll of the other folders, it is only
+        selected.
         """
+        # NOOP does not show new mail on every server, but EXAMINE does.
+        verifies = self._examines or selected.verifies or not self._is_push
+        self._examines = False
         is_elsewhere = bool(others) or self._session.folder != selected.name
-        return is_elsewhere or self._examines or selected.verifies or not self._is_push
+        if verifies or has_changes or selected.is_due:
+            return self._request(selected, examines=verifies or is_elsewhere)
+        mark = selected.delivery.mark
+        return SyncRequest(
+            selected.name,
+            mark,
+            examine_command(selected.name) if is_elsewhere else None,
+        )
 
     def _request(self, folder: Folder, *, examines: bool) -> SyncRequest:
         unsolicited = self._connection.unsolicited
@@ -242,7 +260,9 @@ class FolderLoop:
     ) -> None:
         """Send all commands of a cycle in one write; those for the selected folder are last."""
         opens = any(request.examine for request in requests.values())
-        notifies = self._strategy.mode is PushMode.NOTIFY and selected is not None
+        # Without a mark, the next cycle follows at once.
+        is_marked = selected is not None and requests[selected].mark is not None
+        notifies = self._strategy.mode is PushMode.NOTIFY and is_marked
         clears = self._notify.clear() if opens or not notifies else []
         notify: list[Command] = []
         if notifies and selected is not None:
@@ -261,15 +281,20 @@ class FolderLoop:
             sent += [(None, command) for command in notify]
             sent += [(selected, command) for command in request.commands_in_folder]
         self._sent = sent
-        # Without a mark, the next cycle follows at once.
-        is_marked = selected is not None and requests[selected].mark is not None
         idles = self._strategy.uses_idle and is_marked
         await self._session.send((command for _, command in sent), idle=idles)
         self._idle_since = self._loop.time() if idles else math.inf
 
     async def _read(self, folder: Folder, request: SyncRequest) -> SyncResult:
         waits = folder.waits_for_refusals
-        return await read_sync(self._session, request, waits=waits)
+        result = await read_sync(self._session, request, waits=waits)
+        if result.outcome is Outcome.RENUMBERED and folder.delivery.mark is None:
+            assert result.selected is not None
+            if result.selected.uid_next is not None:
+                # At once: what arrives from now on is new, even if the session ends soon.
+                await self._renumber(folder, result.selected)
+                return SyncResult(Outcome.DONE, result.selected, is_opened=True)
+        return result
 
     async def _read_status(self) -> None:
         """Read the STATUS responses to polls and NOTIFY, and what arrived unsolicited."""
@@ -305,7 +330,8 @@ class FolderLoop:
                 case Outcome.DONE | Outcome.MORE | Outcome.NOT_SHOWN:
                     found = await self._deliver(folder, result, newest)
                 case Outcome.RENUMBERED:
-                    await self._renumber(folder)
+                    assert result.selected is not None
+                    await self._renumber(folder, result.selected)
                 case Outcome.MISSING:
                     folder.mark_missing()
                 case _:
@@ -324,11 +350,13 @@ class FolderLoop:
     ) -> int:
         """Deliver the messages of a result; return how many there are."""
         batch = result.batch
-        assert batch is not None
         assert result.selected is not None
+        if batch is None:  # The folder was only selected.
+            folder.check_uid_next(result.selected)
+            return 0
         if batch.is_partial:
             if not await self._open(folder):
-                await self._renumber(folder)
+                await self._renumber(folder, self._session.selected)
                 return 0
             batch = await complete_batch(
                 self._session,
@@ -363,22 +391,26 @@ class FolderLoop:
         found = await sync_by_search(
             self._session,
             replace(request, synced=folder.synced),
+            known=None if result.batch is None else result.batch.complete_messages,
             care=folder.care,
             accepts=folder.accepts_unshown,
             waits=folder.waits_for_refusals,
         )
         return replace(found, unread=result.unread)
 
-    async def _renumber(self, folder: Folder) -> None:
+    async def _renumber(self, folder: Folder, selected: SelectResult) -> None:
         """Give a folder a valid mark; the next cycle finds its new messages."""
-        await self._open(folder)
+        if folder.delivery.needs_open_folder(selected):
+            await self._open(folder)
+            selected = self._session.selected
         await folder.delivery.start(
             self._session,
+            selected,
             folder.text,
             self._mode_of(folder),
             was_missing=folder.was_missing,
         )
-        folder.mark_renumbered(self._session.selected)
+        folder.mark_renumbered(selected)
 
     async def _sync_alone(self, folder: Folder) -> int:
         """Sync a folder that may end the session, after all other folders."""
@@ -406,11 +438,11 @@ class FolderLoop:
     async def _wait(self) -> None:
         """Wait until a cycle is due, delivering the messages that NOTIFY brings."""
         started = self._loop.time()
-        deadline = started + self._strategy.seconds
         while True:
             await self._process_unsolicited()
             now = self._loop.time()
-            due_at = min(deadline, self._due_at())
+            refresh_at = self._synced_at + self._strategy.seconds
+            due_at = min(refresh_at, self._due_at())
             if due_at <= now:
                 break
             await self._connection.wait_for_unsolicited(due_at - now)
@@ -423,7 +455,7 @@ class FolderLoop:
         waited = self._loop.time() - started
         was_short = waited < min(self._strategy.seconds, MIN_WAIT_SECONDS)
         self._is_announced = self._schedule.has_changes or was_short
-        self._examines |= now >= deadline
+        self._examines |= now >= refresh_at
 
     def _due_at(self) -> float:
         """Return the time of the event loop at which the next cycle is due."""
