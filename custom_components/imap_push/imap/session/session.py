@@ -17,8 +17,9 @@ from ..mime.preview import NO_TEXT, TextRequest, fetch_items
 from ..models import Account
 from ..wire.command import Command, Completion
 from ..wire.connection import Connection
+from ..wire.folder_responses import parse_status
 from ..wire.mailbox_name import encode_folder, is_folder, quote
-from ..wire.parser import Value, parse_search_count, parse_status
+from ..wire.parser import Value, parse_search_count
 from ..wire.pipelining import Pipelining
 from .fetch_items import (
     MAX_UID,
