@@ -24,6 +24,7 @@ from ..errors import (
     LoginDisabled,
     LoginRefused,
     OAuthNeeded,
+    PasswordsNotTaken,
     ServerNotAuthentic,
 )
 from ..models import Account, Security
@@ -170,7 +171,7 @@ def _command(account: Account, offered: frozenset[str], *, is_safe: bool) -> Com
         return _authenticate_login(account)
     if any(f"AUTH={name}" in offered for name in TOKEN_MECHANISMS):
         raise OAuthNeeded("the server accepts no passwords")
-    raise LoginDisabled("the server offers no supported mechanism for passwords")
+    raise PasswordsNotTaken("the server offers no supported mechanism for passwords")
 
 
 async def _wait_for_ok(
