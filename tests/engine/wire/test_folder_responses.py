@@ -46,6 +46,7 @@ def data(wire: bytes) -> Data:
         pytest.param(b'() "\\\\" "Inbox\\\\Sub"', b"\\", b"Inbox\\Sub", id="escaped backslash"),
         pytest.param(b"", None, b"", id="nothing"),
         pytest.param(b"(", None, b"", id="open"),
+        pytest.param(b"() () ()", (), b"", id="lists"),
     ],
 )  # fmt: skip
 def test_list(line: bytes, delimiter: Value, name: bytes) -> None:

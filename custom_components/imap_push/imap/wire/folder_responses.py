@@ -7,7 +7,7 @@ from .parser import MAX_NUMBERS, Data, Value, parse_number, parse_values
 
 # Attributes and delimiter of a LIST whose name is not quoted; the data that may follow the name.
 _BEFORE_UNQUOTED: Final = re.compile(
-    rb'\([^)]*+\)[ \t]*+(?:"(?:[^"\\]++|\\.)*+"|[^ \t"]++)[ \t]++(?!")', re.DOTALL
+    rb'\([^)]*+\)[ \t]*+(?:"(?:[^"\\]++|\\.)*+"|[^ \t"()]++)[ \t]++(?!")', re.DOTALL
 )
 _EXTENDED_LIST: Final = re.compile(rb' \("?(?:CHILDINFO|OLDNAME)[" ]', re.IGNORECASE)
 
@@ -15,7 +15,7 @@ _EXTENDED_LIST: Final = re.compile(rb' \("?(?:CHILDINFO|OLDNAME)[" ]', re.IGNORE
 def parse_list(data: Data) -> tuple[Value, Value, bytes]:
     """Return attributes, delimiter and name (b"" if missing) of a LIST (RFC 3501 7.2.2).
 
-    A name that is not quoted ends with the line: Exchange sends spaces in it, and NIL is a name.
+    A name that is not quoted ends with the line: some servers send spaces in it, and NIL is a name.
     """
     attributes, delimiter, name = (*parse_values(data.parts), None, None, None)[:3]
     line = data.parts[0]
