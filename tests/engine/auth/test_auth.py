@@ -394,3 +394,28 @@ async def test_text_in_answer_to_a_login(
     assert str(caught.value).endswith(text)
     if isinstance(caught.value, ServerLeft):
         assert caught.value.text == text
+
+
+@pytest.mark.parametrize(
+    ("refusal", "error"),
+    [
+        (b"NO [ALERT] Please enable IMAP access in your account settings first.", LoginRefused),
+        (b"NO [UNAVAILABLE] later", Unavailable),
+        (b"BAD what", CommandRefused),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    "capabilities", [b"", b"LOGINDISABLED AUTH=PLAIN SASL-IR"], ids=["LOGIN", "PLAIN"]
+)
+async def test_refusal_after_ok(
+    capabilities: bytes, refusal: bytes, error: type[ImapError]
+) -> None:
+    """A server that accepts a login and refuses the first command did not accept it."""
+
+    async def serve(peer: Peer) -> None:
+        await peer.answer("LOGIN|AUTHENTICATE", ok=b"OK [ALERT] Please enable IMAP")
+        await peer.answer("CAPABILITY", ok=refusal)
+
+    with pytest.raises(error) as caught:
+        await try_login(serve, capabilities, security=Security.TLS)
+    assert type(caught.value) is error

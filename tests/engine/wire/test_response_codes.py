@@ -115,7 +115,7 @@ THROTTLED = "Request is throttled. Suggested Backoff Time: 89117 milliseconds"
         ("EXAMINE", "NO [CORRUPTION] x", Scope.FOLDER, None),
         ("EXAMINE", "NO Unable to open this mailbox.", Scope.FOLDER, None),
         ("EXAMINE", "NO [INUSE] x", Scope.FOLDER, Unavailable),
-        ("EXAMINE", "NO [SERVERBUG] Internal error occurred.", Scope.SERVER, Unavailable),
+        ("EXAMINE", "NO [SERVERBUG] Internal error occurred.", Scope.FOLDER, Unavailable),
         ("EXAMINE", "NO [LIMIT] Too many simultaneous connections", Scope.SERVER, TooManyConnections),
         ("EXAMINE", "NO [AUTHENTICATIONFAILED] try again", Scope.LOGIN, LoginRefused),
         # RFC 5530: "such as the number of flags on a single message".
@@ -173,6 +173,7 @@ def test_throttling_states_its_time(status: str, command: str) -> None:
         ("NO x", None),
         ("BAD Command Error. 10", CommandRefused),
         ("BAD [UNAVAILABLE] x", Unavailable),
+        ("NO [AUTHENTICATIONFAILED] x", CommandRefused),
     ],
 )
 def test_refused_fetch(line: str, error: type[ImapError] | None) -> None:

@@ -105,8 +105,9 @@ _ROWS: Final = (
         r"|\bin use\b",
     ),
     _row(Scope.FOLDER, Unavailable, "INUSE"),
-    # Dovecot: a message that it cannot read.
+    # Dovecot: a message, or a folder, that it cannot read.
     _row(Scope.MESSAGE, None, "SERVERBUG", to=_FETCH),
+    _row(Scope.FOLDER, Unavailable, "SERVERBUG", to=_FOLDER),
     _row(Scope.SERVER, Unavailable, "UNAVAILABLE", "SERVERBUG"),
     # A limit of the implementation (RFC 5530): at login the number of connections, for a folder
     # for example its size ("Mailbox too large").
@@ -193,10 +194,10 @@ def fetch_error(refusal: CommandRefused, *, waits: bool = True) -> ImapError | N
 
     If `waits`, a temporary refusal is Unavailable. Otherwise any NO may be due to a message.
     """
-    temporary = temporary_refusal(refusal)
-    if refusal.status != "NO":
-        return temporary or refusal
-    return temporary if waits else None
+    is_one_message = meaning_of(refusal).scope is Scope.MESSAGE
+    if refusal.status == "NO" and (is_one_message or not waits):
+        return None
+    return temporary_refusal(refusal) or refusal
 
 
 def login_error(refusal: CommandRefused) -> ImapError | None:
