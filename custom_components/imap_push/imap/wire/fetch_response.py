@@ -16,6 +16,9 @@ _ITEM_NAME: Final = re.compile(
     rb"|(?:BODY|BINARY)(?:\.[A-Z]+)?\[.*)\Z",
     re.IGNORECASE | re.DOTALL,
 )
+_SECTION: Final = re.compile(
+    rb'BODY(?:\.PEEK)?\[[^]["]*+\]|RFC822\.HEADER', re.IGNORECASE
+)
 # Names of RFC 2060 and the sections that they mean.
 _OLD_NAMES: Final = {"RFC822.HEADER": "BODY[HEADER]", "RFC822.TEXT": "BODY[TEXT]"}
 _FLOAT: Final = re.compile(
@@ -62,10 +65,19 @@ def parse_fetch(data: Data, limit: int = MAX_FETCH_TOKENS) -> FetchItems:
     if cut is None:
         if "UID" not in named and (uid := _last_uid(data.parts)):
             named["UID"] = uid
-        elif not (is_unclosed and "BODYSTRUCTURE" in named and "BODY" not in named):
+        elif not (is_unclosed and _hides_section(data.parts, named)):
             return FetchItems(named, tokens)
         cut = Cut.TOO_LARGE
     return FetchItems({"UID": named["UID"]} if "UID" in named else {}, 0, cut)
+
+
+def _hides_section(parts: Parts, named: dict[str, Value]) -> bool:
+    """Return whether the lines have a section that is not among the items."""
+    return any(
+        _item_name(section[0]) not in named
+        for line in parts[::2]
+        for section in _SECTION.finditer(line)
+    )
 
 
 def _last_uid(parts: Parts) -> bytes | None:
