@@ -59,8 +59,6 @@ _RESPONSE: Final = re.compile(
 )
 # Lines that are appended to one response, each to less than MAX_OTHER octets: appending copies.
 _MAX_APPENDED: Final = 50
-
-
 _CR: Final = ord("\r")
 
 
@@ -100,9 +98,8 @@ class Framer:
         self._literal: int | None = None  # octets of the literal that are still missing
         self._is_cut = False  # the response is too large; its octets are skipped
         self._line_end = b""  # that of the first line
-        self._is_held = (
-            False  # an incomplete FETCH, to which the next line may be appended
-        )
+        # Whether the parts are a FETCH that is not closed: the next line may be appended.
+        self._is_held = False
         self._appended = 0  # lines
         self._follows_fetch = False  # no other response since the last FETCH
 
