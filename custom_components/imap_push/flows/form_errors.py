@@ -26,6 +26,7 @@ ACCOUNT_ERRORS: Final[dict[type[BaseException], tuple[str, str]]] = {
     imap.TokenRevoked: (CONF_BASE, "token_revoked"),
     imap.LoginUnsendable: (CONF_BASE, "login_unsendable"),
     imap.LoginDisabled: (CONF_SECURITY, "login_disabled"),
+    imap.PasswordsNotTaken: (CONF_BASE, "passwords_not_taken"),
     imap.StartTlsOffered: (CONF_SECURITY, "starttls_offered"),
     imap.TokensNotTaken: (CONF_BASE, "tokens_not_taken"),
     imap.TokenUnavailable: (CONF_BASE, "token_unavailable"),

@@ -37,6 +37,7 @@ from .errors import (
     NotImap as NotImap,
     OAuthNeeded as OAuthNeeded,
     PartNotFound as PartNotFound,
+    PasswordsNotTaken as PasswordsNotTaken,
     PlainTextInjected as PlainTextInjected,
     PortRefused as PortRefused,
     ProtocolError as ProtocolError,

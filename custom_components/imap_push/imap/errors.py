@@ -49,7 +49,12 @@ class TlsError(CannotConnect):
 
 
 class TlsNotSpoken(TlsError):
-    """TLS was expected, but the port speaks IMAP without TLS."""
+    """TLS was expected, but the port speaks IMAP without TLS.
+
+    `plain_text` is the beginning of what the server sent instead of a handshake, if it is known.
+    """
+
+    plain_text = b""
 
 
 class TlsExpected(TlsError):
@@ -154,6 +159,10 @@ class TokensNotTaken(LoginDisabled):
     """The server supports no SASL mechanism for access tokens."""
 
 
+class PasswordsNotTaken(LoginDisabled):
+    """The server supports no mechanism for passwords that we support, even over TLS."""
+
+
 class StartTlsOffered(LoginDisabled):
     """The server offers STARTTLS, but the account is configured without encryption."""
 
@@ -165,8 +174,9 @@ class LoginUnsendable(ImapError):
 class CommandRefused(ImapError):
     """The server answered NO or BAD to a command, or its greeting was NO, BAD or BYE.
 
-    `status` is "NO", "BAD" or "BYE". `code` is the response code (RFC 5530) in upper case, or None;
-    `code_args` are the octets after it, up to the bracket.
+    `command` is its name, "greeting" for a greeting. `status` is "NO", "BAD" or "BYE". `code` is
+    the response code (RFC 5530) in upper case, or None; `code_args` are the octets after it, up
+    to the bracket.
     """
 
     def __init__(
@@ -179,6 +189,7 @@ class CommandRefused(ImapError):
     ) -> None:
         """Store the response; the message is the command and the server's text."""
         super().__init__(f"{command}: {status} {text}")
+        self.command = command
         self.status = status
         self.code = code
         self.text = text

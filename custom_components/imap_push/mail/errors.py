@@ -22,6 +22,7 @@ ERROR_KEYS: Final[dict[type[BaseException], str]] = {
     imap.LoginRefused: "login_refused",
     imap.NotImap: "not_imap",
     imap.OAuthNeeded: "oauth_needed",
+    imap.PasswordsNotTaken: "tokens_not_taken",
     imap.PlainTextInjected: "plain_text_injected",
     imap.PortRefused: "port_refused",
     imap.ProtocolError: "unexpected_answer",

@@ -203,6 +203,7 @@ async def test_malformed_challenge(challenge: bytes) -> None:
         (b"NO internal server error", EXPIRED, Unavailable),
         (b"NO failed", {"status": "500"}, Unavailable),
         (b"NO failed", {"status": "temporarily_unavailable"}, Unavailable),
+        (b"NO [PRIVACYREQUIRED] TLS required", EXPIRED, LoginDisabled),
         (b"BAD Invalid SASL argument", EXPIRED, CommandRefused),
         (b"NO invalid OAUTH token AADSTS1", EXPIRED, TokenRefused),
         (b"NO [AUTHENTICATIONFAILED] try again", EXPIRED, TokenRefused),

@@ -396,9 +396,17 @@ async def test_message_expunged_during_a_move() -> None:
             id="special use of some folders",
         ),
         pytest.param(
-            b"* LIST\r\n* LIST () () ()\r\n* LIST x\r\n* LIST () NIL NIL\r\n",
+            b"* LIST\r\n* LIST () () ()\r\n* LIST x\r\n",
             [],
             id="garbage",
+        ),
+        pytest.param(
+            b'* LIST () "/" NIL\r\n* LIST () "/" ""\r\n* LIST (\\Sent) "/" Sent Items\r\n',
+            [
+                FolderInfo(name="NIL", delimiter="/"),
+                FolderInfo(name="Sent Items", delimiter="/", role=FolderRole.SENT),
+            ],
+            id="names without quotes",
         ),
     ],
 )

@@ -9,16 +9,8 @@ from typing import Final
 
 from ..errors import CommandRefused, ResponseTooLarge
 from ..wire.command import Command
-from ..wire.parser import (
-    MAX_FETCH_TOKENS,
-    Cut,
-    Data,
-    FetchItems,
-    Value,
-    parse_fetch,
-    parse_number,
-    parse_search,
-)
+from ..wire.fetch_response import MAX_FETCH_TOKENS, FetchItems, parse_fetch
+from ..wire.parser import Cut, Data, Value, parse_number, parse_search
 from ..wire.response_codes import fetch_error
 
 MAX_UID: Final = 2**32 - 1

@@ -7,8 +7,9 @@ from typing import Final
 
 from ..models import FolderInfo, FolderRole
 from ..wire.command import Command
+from ..wire.folder_responses import parse_list
 from ..wire.mailbox_name import decode_folder
-from ..wire.parser import Data, parse_strings, parse_values
+from ..wire.parser import Data, parse_strings
 from .session import Session
 
 # Folders that are returned.
@@ -67,9 +68,9 @@ def _folder(data: Data) -> FolderInfo | None:
     """Return the folder of a LIST response, None if it cannot be opened."""
     if data.cut:
         return None
-    attributes, delimiter, name = (*parse_values(data.parts), None, None, None)[:3]
+    attributes, delimiter, name = parse_list(data)
     words = {word.casefold() for word in parse_strings(attributes)}
-    if not isinstance(name, bytes) or words & _CANNOT_BE_OPENED:
+    if not name or words & _CANNOT_BE_OPENED:
         return None
     decoded = decode_folder(name)
     roles = (_BY_ATTRIBUTE[word] for word in sorted(words & _BY_ATTRIBUTE.keys()))

@@ -14,8 +14,9 @@ from ..errors import CommandRefused, Unsupported
 from ..models import Account
 from ..wire.command import Command, Completion
 from ..wire.connection import Connection
+from ..wire.folder_responses import parse_status
 from ..wire.mailbox_name import encode_folder, is_folder, quote
-from ..wire.parser import Data, Value, parse_search_count, parse_status
+from ..wire.parser import Data, Value, parse_search_count
 from .fetch_items import (
     Fetched,
     by_uid,

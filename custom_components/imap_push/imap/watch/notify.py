@@ -22,8 +22,9 @@ from collections.abc import Iterable
 from ..errors import CommandRefused
 from ..mime.preview import TextRequest, fetch_items
 from ..wire.command import Command
+from ..wire.folder_responses import parse_status
 from ..wire.mailbox_name import encode_folder, is_folder, quote
-from ..wire.parser import Data, parse_status
+from ..wire.parser import Data
 
 _EVENTS = "MessageNew {}MessageExpunge FlagChange"
 

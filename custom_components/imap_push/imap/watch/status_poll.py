@@ -7,8 +7,9 @@ from typing import Final
 from ..errors import CommandRefused
 from ..session.session import Session, status_command
 from ..wire.command import Command
+from ..wire.folder_responses import parse_status
 from ..wire.mailbox_name import is_folder
-from ..wire.parser import Data, parse_status
+from ..wire.parser import Data
 from ..wire.response_codes import is_missing_folder
 from .folder import Folder
 

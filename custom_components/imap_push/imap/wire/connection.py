@@ -23,7 +23,6 @@ from ..errors import (
     CommandRefused,
     ConnectionLost,
     ImapError,
-    PlainTextInjected,
     ServerSilent,
     StartTlsMissing,
     TlsError,
@@ -32,6 +31,7 @@ from ..errors import (
 from ..models import Account, Security
 from .command import Command, Completion
 from .protocol import PushProtocol
+from .response_codes import starttls_error
 from .tcp import (
     ConnectTcp,
     ascii_host,
@@ -310,7 +310,8 @@ class Connection:
         # STARTTLS is not allowed in the authenticated state (RFC 9051 6.2.1).
         if self.is_authenticated or "STARTTLS" not in self.capabilities:
             raise StartTlsMissing("the server does not offer STARTTLS")
-        await self.run(Command("STARTTLS"))
+        command = Command("STARTTLS")
+        await self.run(command)
         protocol = self._protocol
         self.raise_error()
         try:
@@ -318,7 +319,7 @@ class Connection:
                 async with asyncio.timeout(TLS_DEADLINE_SECONDS):
                     await start_tls(protocol, protocol.transport, context, account.host)
         except TlsNotSpoken as error:
-            raise PlainTextInjected("plain text instead of a handshake") from error
+            raise starttls_error(command.tag, error.plain_text) from error
         self.raise_error()
         check_version_and_pin(protocol.transport, account.fingerprint)
 

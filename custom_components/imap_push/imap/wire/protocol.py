@@ -24,7 +24,6 @@ from ..errors import (
     ConnectionLost,
     ImapError,
     NotImap,
-    PlainTextInjected,
     ProtocolError,
     ServerLeft,
     ServerSilent,
@@ -50,7 +49,7 @@ from .parser import (
     parse_response,
     search_tag,
 )
-from .response_codes import temporary_error, temporary_refusal
+from .response_codes import starttls_error, temporary_error, temporary_refusal
 from .unsolicited import UnsolicitedQueue
 from .wire_log import Redactor, describe_received, describe_sent
 
@@ -101,13 +100,13 @@ class PushProtocol(IMAP4ClientProtocol):
         self._on_alert: Callable[[str], None] | None = None
         self._alerts: list[str] = []  # received before `listen`
         self._alerts_left = MAX_ALERTS
-        self._is_awaiting_tls = False
+        self._starttls_tag = b""  # after OK to STARTTLS, until the handshake
 
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Use a transport. After STARTTLS this is called again, with the TLS transport."""
         super().connection_made(transport)
-        if self._is_awaiting_tls:
+        if self._starttls_tag:
             self._forget_plain_text()
         self._socket = transport.get_extra_info("socket")
 
@@ -121,14 +120,14 @@ class PushProtocol(IMAP4ClientProtocol):
         self.last_byte = self.loop.time()
         steps = 1
         try:
-            self._check_not_awaiting_tls()
+            self._check_not_awaiting_tls(d)
             for framed in self._framer.feed(d):
-                self._check_not_awaiting_tls()
+                self._check_not_awaiting_tls(framed.parts[0])
                 steps += 1
                 if framed.parts != [b""] and self.error is None:
                     self._receive(framed)
             if self._framer.holds_more:
-                self._check_not_awaiting_tls()
+                self._check_not_awaiting_tls(b"")
         except ImapError as error:
             self.fail(error)
         except Exception as error:  # noqa: BLE001
@@ -143,10 +142,9 @@ class PushProtocol(IMAP4ClientProtocol):
                 self._socket.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
         self._pace.spend(steps, self.transport)
 
-    def _check_not_awaiting_tls(self) -> None:
-        # Bytes between the OK to STARTTLS and the handshake may be injected (RFC 9051 11.1).
-        if self._is_awaiting_tls:
-            raise PlainTextInjected("plain text after STARTTLS")
+    def _check_not_awaiting_tls(self, octets: bytes) -> None:
+        if self._starttls_tag:
+            raise starttls_error(self._starttls_tag, octets)
 
     @override
     def eof_received(self) -> None:
@@ -226,7 +224,8 @@ class PushProtocol(IMAP4ClientProtocol):
         if not self.greeting.done():
             self._receive_greeting(framed)
             return
-        response = parse_response(framed.parts, is_cut=framed.is_cut)
+        is_login = any(command.secrets for command in self._commands.values())
+        response = parse_response(framed.parts, is_cut=framed.is_cut, is_login=is_login)
         if _LOGGER.isEnabledFor(logging.DEBUG):
             octets = sum(map(len, framed.parts))
             _LOGGER.debug("< %s", describe_received(response, octets, self._commands))
@@ -254,7 +253,7 @@ class PushProtocol(IMAP4ClientProtocol):
 
     def _receive_greeting(self, framed: Framed) -> None:
         line = framed.parts[0]
-        is_untagged = line.startswith(b"* ")
+        is_untagged = line.startswith((b"* ", b"*\t"))
         greeting = parse_response([line], is_cut=framed.is_cut) if is_untagged else None
         if not isinstance(greeting, Status):
             raise NotImap(name_of_protocol(line))
@@ -299,8 +298,8 @@ class PushProtocol(IMAP4ClientProtocol):
             self.unsolicited.discard_mails()
         if status.code == "CAPABILITY":
             self.capabilities = parse_capabilities(status.code_args)
-        self._is_awaiting_tls = command.name == "STARTTLS" and status.status == "OK"
         if status.status == "OK":
+            self._starttls_tag = command.tag if command.name == "STARTTLS" else b""
             command.complete(status, self.unsolicited.exists)
         else:
             text = self._text_of(status)
@@ -320,7 +319,7 @@ class PushProtocol(IMAP4ClientProtocol):
         self._framer = Framer()
         self._alerts = []
         self._alerts_left = MAX_ALERTS
-        self._is_awaiting_tls = False
+        self._starttls_tag = b""
 
     def _receive_data(self, data: Data) -> None:
         if data.name == "CAPABILITY":

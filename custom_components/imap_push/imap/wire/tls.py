@@ -36,6 +36,8 @@ else:
 # TLS connection; small reads also bound what is parsed before the event loop runs other tasks.
 RECORD: Final = 16_384
 
+_KEPT: Final = 512  # octets of the first read
+
 _SAFE_VERSIONS: Final = frozenset({"TLSv1.2", "TLSv1.3"})
 
 # OpenSSL's verification results (X509_V_ERR_*), as SSLCertVerificationError.verify_code.
@@ -55,6 +57,21 @@ class SmallBufferSSLProtocol(SSLProtocol):
     """asyncio's TLS protocol with a read buffer of one record."""
 
     max_size = RECORD
+    first_octets = b""  # that were received
+    _view: memoryview | None = None
+
+    @override
+    def get_buffer(self, n: int) -> memoryview:
+        """Return the buffer for the next read."""
+        self._view = super().get_buffer(n)
+        return self._view
+
+    @override
+    def buffer_updated(self, nbytes: int) -> None:
+        """Process a read; keep the beginning of the first."""
+        if not self.first_octets and self._view is not None:
+            self.first_octets = bytes(self._view[: min(nbytes, _KEPT)])
+        super().buffer_updated(nbytes)
 
 
 class _EarlyData(asyncio.Protocol):
@@ -116,7 +133,13 @@ async def start_tls(
     if tls is not None:
         transport.set_protocol(tls)
         tls.connection_made(transport)
-        await _wait_for_handshake(handshake, transport)
+        try:
+            await _wait_for_handshake(handshake, transport)
+        except ssl.SSLError as error:
+            failure = _tls_error(error)
+            if isinstance(failure, TlsNotSpoken):
+                failure.plain_text = tls.first_octets
+            raise failure from error
         return
     early = _EarlyData()
     encrypted = await loop.start_tls(transport, early, context, server_hostname=host)
