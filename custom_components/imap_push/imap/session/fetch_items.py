@@ -1,10 +1,17 @@
 """UID FETCH and UID sets, and the items in FETCH responses (RFC 3501 6.4.8, 7.4.2)."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import (
+    Awaitable,
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Sequence,
+)
 from dataclasses import dataclass, field
 from heapq import nsmallest
-from itertools import batched, islice
+from itertools import islice
 from typing import Final
 
 from ..errors import CommandRefused, ResponseTooLarge
@@ -22,8 +29,11 @@ from ..wire.parser import (
 from ..wire.response_codes import fetch_error
 
 MAX_UID: Final = 2**32 - 1
-# UIDs in one command: servers accept lines of some thousand octets.
+# UIDs in one command, which bounds its responses.
 MAX_NAMED: Final = 500
+# Octets of a command line without literals: more than 1,000 may be refused (RFC 2683 3.2.1.5).
+MAX_LINE: Final = 1_000
+_MIN_SET: Final = 200  # octets of UIDs, even if the rest of the line is long
 
 # Octets that are parsed before other tasks of the event loop run. A response of more than LARGE
 # octets is parsed in a thread.
@@ -61,10 +71,25 @@ def fetch_command(uids: str, items: str) -> Command:
     return Command("UID FETCH", f"{uids} {items}", frozenset({"FETCH"}))
 
 
-def chunks(uids: Iterable[int]) -> Iterable[tuple[int, ...]]:
-    """Return the valid UIDs in groups for one command each."""
-    usable = dict.fromkeys(uid for uid in uids if 0 < uid <= MAX_UID)
-    return batched(usable, MAX_NAMED, strict=False)
+def chunks(uids: Iterable[int], rest: int = 100) -> Iterator[list[int]]:
+    """Yield the valid UIDs, ascending, in groups for one command each.
+
+    `rest` are the octets of the command line other than the UIDs.
+    """
+    limit = max(MAX_LINE - rest, _MIN_SET)
+    group: list[int] = []
+    octets = in_range = 0
+    for uid in sorted({uid for uid in uids if 0 < uid <= MAX_UID}):
+        follows = bool(group) and uid == group[-1] + 1
+        in_range = follows * (in_range + 1)
+        # The second UID of a range is written, the later ones replace it.
+        octets += 0 if in_range > 1 else len(f"{uid},")
+        if octets > limit or len(group) == MAX_NAMED:
+            yield group
+            group, octets, in_range = [], len(f"{uid},"), 0
+        group.append(uid)
+    if group:
+        yield group
 
 
 def uid_set(uids: Iterable[int]) -> str:

@@ -11,7 +11,7 @@ from itertools import batched, groupby
 from typing import Final
 
 from ..auth.login import open_logged_in
-from ..errors import CommandRefused, Unsupported
+from ..errors import CommandRefused, FolderReadOnly
 from ..mime.header import NEWEST_ITEMS
 from ..mime.preview import NO_TEXT, TextRequest, fetch_items
 from ..models import Account
@@ -134,13 +134,13 @@ class Session:
     async def select(
         self, folder: str, uid_validity: int, *commands: Command
     ) -> SelectResult:
-        """Open a folder for one change; raise FolderRenumbered or Unsupported.
+        """Open a folder for one change; raise FolderRenumbered or FolderReadOnly.
 
         The commands must not change anything: they may be sent before UIDVALIDITY is checked.
         """
         await self._open(select_command(folder), folder, uid_validity, commands)
         if not self.selected.is_writable:
-            raise Unsupported("the folder is read-only")
+            raise FolderReadOnly("the folder is read-only")
         return self.selected
 
     async def _open(
