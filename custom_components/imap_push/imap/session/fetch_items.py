@@ -1,6 +1,7 @@
 """UID FETCH and UID sets, and the items in FETCH responses (RFC 3501 6.4.8, 7.4.2)."""
 
 import asyncio
+from bisect import bisect_left, bisect_right
 from collections.abc import (
     Awaitable,
     Callable,
@@ -71,8 +72,10 @@ def fetch_command(uids: str, items: str) -> Command:
     return Command("UID FETCH", f"{uids} {items}", frozenset({"FETCH"}))
 
 
-def chunks(uids: Iterable[int], rest: int = 100) -> Iterator[list[int]]:
-    """Yield the valid UIDs, ascending, in groups for one command each.
+def chunks(
+    uids: Iterable[int], rest: int = 100, most: int = MAX_NAMED
+) -> Iterator[list[int]]:
+    """Yield the valid UIDs, ascending, in groups of at most `most` for one command each.
 
     `rest` are the octets of the command line other than the UIDs.
     """
@@ -84,7 +87,7 @@ def chunks(uids: Iterable[int], rest: int = 100) -> Iterator[list[int]]:
         in_range = follows * (in_range + 1)
         # The second UID of a range is written, the later ones replace it.
         octets += 0 if in_range > 1 else len(f"{uid},")
-        if octets > limit or len(group) == MAX_NAMED:
+        if octets > limit or len(group) == most:
             yield group
             group, octets, in_range = [], len(f"{uid},"), 0
         group.append(uid)
@@ -103,6 +106,14 @@ def uid_set(uids: Iterable[int]) -> str:
     return ",".join(
         f"{first}:{last}" if first < last else f"{first}" for first, last in ranges
     )
+
+
+def within(uids: Sequence[int], ranges: Iterable[tuple[int, int]]) -> set[int]:
+    """Return which of the ascending UIDs are in one of the ranges."""
+    found: set[int] = set()
+    for low, high in ranges:
+        found.update(uids[bisect_left(uids, low) : bisect_right(uids, high)])
+    return found
 
 
 def fetch(uids: Iterable[int], items: str) -> Command:

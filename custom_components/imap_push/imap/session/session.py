@@ -53,6 +53,8 @@ class Session:
         self.folder: str | None = None
         self.selected = SelectResult(0)
         self.counts_by_status = "ESEARCH" not in self.capabilities
+        # Whether SEARCH RETURN works, None if it is offered but was not answered yet.
+        self.esearch_works = None if "ESEARCH" in self.capabilities else False
         # The responses to the last FETCH included changed flags of other messages.
         self.flags_changed = False
         # A command was sent that must not be repeated after the connection is lost.
@@ -349,7 +351,9 @@ class Session:
 
 
 def _is_sent_alone(command: Command) -> bool:
-    return command.continuation is not None or "SEARCH" in command.collects
+    is_search = "SEARCH" in command.collects
+    is_tagged = command.arguments.startswith("RETURN ")  # in the response (RFC 4731)
+    return command.continuation is not None or (is_search and not is_tagged)
 
 
 def status_command(folder: str, items: str) -> Command:

@@ -1,6 +1,5 @@
 """Commands that change messages: STORE, MOVE, COPY, EXPUNGE, always by UID (RFC 3501 6.4.8)."""
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 import contextlib
 from dataclasses import dataclass, field
@@ -26,7 +25,7 @@ from ..wire.command import Command
 from ..wire.mailbox_name import encode_folder, is_same_folder, quote
 from ..wire.parser import parse_ranges
 from ..wire.response_codes import is_missing_folder
-from .fetch_items import chunks, fetch, fetched, found_by, uid_set
+from .fetch_items import chunks, fetch, fetched, found_by, uid_set, within
 from .list import find_folder
 from .select import SelectResult
 from .session import Session
@@ -289,7 +288,7 @@ def _named(uids: Collection[int], codes: Sequence[bytes]) -> set[int] | None:
         sources, copies = (
             [*islice(parse_ranges(word), len(uids))] for word in words[1:]
         )
-        found = _within(sorted(uids), sources)
+        found = within(sorted(uids), sources)
         if not len(found) == _size(sources) == _size(copies):
             return None
         named |= found
@@ -298,14 +297,6 @@ def _named(uids: Collection[int], codes: Sequence[bytes]) -> set[int] | None:
 
 def _size(ranges: Iterable[tuple[int, int]]) -> int:
     return sum(high - low + 1 for low, high in ranges)
-
-
-def _within(uids: Sequence[int], ranges: Iterable[tuple[int, int]]) -> set[int]:
-    """Return which of the ascending UIDs are in one of the ranges."""
-    found: set[int] = set()
-    for low, high in ranges:
-        found.update(uids[bisect_left(uids, low) : bisect_right(uids, high)])
-    return found
 
 
 async def _expunge(session: Session, uids: Collection[int]) -> None:
