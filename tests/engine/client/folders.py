@@ -30,6 +30,7 @@ class FolderServer:
     answer: Answer = without_code
     moves: bool = True
     refuses: dict[str, bytes] = field(default_factory=dict)
+    has_uid_next: bool = True
     header: bytes = b"Message-ID: <%d@example.org>\r\n\r\n"
     folders: dict[str, dict[int, int]] = field(
         default_factory=lambda: {"INBOX": {1: 1, 2: 2, 3: 3}, "To": {10: 10}}
@@ -65,14 +66,12 @@ class FolderServer:
                 if name.strip('"') not in self.folders:
                     return tag + b" NO [NONEXISTENT] no such folder\r\n"
                 self.selected = name.strip('"')
-                exists = len(self.here)
-                untagged = b"* OK [UIDVALIDITY 1] v\r\n* %d EXISTS\r\n" % exists
+                untagged = b"* OK [UIDVALIDITY 1] v\r\n* %d EXISTS\r\n" % len(self.here)
+                if self.has_uid_next:
+                    after = max(self.here, default=0) + 1
+                    untagged += b"* OK [UIDNEXT %d] v\r\n" % after
             case "UID", "FETCH", uids, *items:
                 untagged = self._fetch(self._uids(uids), " ".join(items))
-            case "FETCH", numbers, *items:
-                first, _, last = numbers.partition(":")
-                shown = sorted(self.here)[int(first) - 1 : int(last)]
-                untagged = self._fetch(shown, " ".join(items))
             case "UID", "MOVE" | "COPY" as verb, uids, name:
                 return self._transfer(tag, verb, self._uids(uids), name.strip('"'))
             case "UID", "STORE", uids, *_:

@@ -55,12 +55,14 @@ async def set_flags(
 ) -> StoreResult:
     """Add and remove flags; a FETCH after STORE shows which of the messages exist."""
     changes = (("+", _flags(add)), ("-", _flags(remove)))
-    selection = await session.select(folder, uid_validity)
-    _check_permanent(selection, changes[0][1])
     rest = _REST + max(len(" ".join(flags)) for _, flags in changes)
     groups = [*chunks(uids, rest)]
+    # GNU mailutils writes the flags of an mbox file when the folder is left, but not by CHECK.
+    leaving = ["UNSELECT"] if "UNSELECT" in session.capabilities else []
 
     async def change() -> set[int]:
+        selection = await session.select(folder, uid_validity)
+        _check_permanent(selection, changes[0][1])
         stores = [
             _store(group, sign, flags)
             for group in groups
@@ -68,13 +70,16 @@ async def set_flags(
             if flags
         ]
         fetches = [fetch(group, "(UID)") for group in groups]
+        if leaving:
+            session.folder = None
         try:
-            await session.run(*stores, *fetches)
+            await session.run(*stores, *fetches, *map(Command, leaving))
         except CommandRefused as error:
             is_stored = all(store.is_complete for store in stores)
             if error.code == "EXPUNGEISSUED" or not is_stored:
                 raise
-            return set(uids)
+            if not all(command.is_complete for command in fetches):
+                return set(uids)
         return await found_by(fetches, uids)
 
     return _done(uids, await _retry(change))
@@ -240,26 +245,22 @@ class _Move:
         copies = await self._newest_in_target(len(present))
         await self.session.select(self.folder, self.uid_validity)
         if copies is not None:
-            self.kept |= {
-                uid
-                for uid in present & identities.keys()
-                if identities[uid] not in copies
-            }
+            known = present & identities.keys()
+            self.kept |= {uid for uid in known if identities[uid] not in copies}
         return present - self.kept
 
-    async def _newest_in_target(self, count: int) -> Collection[bytes] | None:
-        """Return the identities of the newest messages, None if the target cannot be read."""
+    async def _newest_in_target(self, count: int) -> set[bytes] | None:
+        """Return the identities of the newest messages, None if they cannot be read."""
         with contextlib.suppress(FolderNotFound, CommandRefused):
             await self.session.read(self.to, None)
-            last = self.session.selected.numbers.get("MESSAGES", 0)
-            if not last:
-                return ()
-            first = max(1, last - count - _OTHERS + 1)
-            command = Command(
-                "FETCH", f"{first}:{last} {_IDENTITY}", frozenset({"FETCH"})
-            )
-            await self.session.run(command)
-            return (await _identities(command)).values()
+            target = self.session.selected
+            if target.numbers.get("MESSAGES") == 0:
+                return set()
+            if after := target.uid_next:
+                uids = range(max(1, after - count - _OTHERS), after)
+                command = fetch(uids, _IDENTITY)
+                await self.session.run(command)
+                return {*(await _identities(command)).values()} or None
         return None
 
     async def _present(self, uids: Collection[int]) -> set[int]:
