@@ -105,7 +105,11 @@ async def test_move_without_uidplus() -> None:
 
 @BOTH
 @pytest.mark.parametrize(
-    "header", [b"Message-ID: <%d@example.org>\r\n\r\n", b"Subject: %d\r\n\r\n"]
+    "header",
+    [
+        b"Message-ID: <%d@example.org>\r\n\r\n",
+        b"Date: Mon, 30 Nov 2026 10:00:%02d +0000\r\n\r\n",
+    ],
 )
 @pytest.mark.parametrize("target", [{}, {10: 10}, {10: 10, 900: 11}], ids=len)
 async def test_nothing_was_moved(
@@ -130,6 +134,11 @@ async def test_nothing_was_moved(
             id="the target cannot be read (RFC 4315 3)",
         ),
         pytest.param(FolderServer(b"UIDPLUS", has_uid_next=False), id="no UIDNEXT"),
+        pytest.param(
+            FolderServer(b"UIDPLUS", refuses={"UID FETCH .*HEADER": b"NO no"}),
+            id="the header cannot be shown",
+        ),
+        pytest.param(FolderServer(b"MOVE", header=b""), id="MOVE"),
         pytest.param(
             FolderServer(b"MOVE", refuses={"UID EXPUNGE": b"BAD no"}), id="no UIDPLUS"
         ),
@@ -276,3 +285,20 @@ async def test_folder_is_left_after_flags_are_set(refusal: bytes) -> None:
         "UID FETCH 2,9 (UID)",
         "UNSELECT",
     ]
+
+
+@BOTH
+async def test_other_client_was_faster(capabilities: bytes) -> None:
+    """Messages that are gone, but not in the target, were not moved (seen with pymap)."""
+
+    class Expunged(FolderServer):
+        def _transfer(self, tag: bytes, verb: str, uids: list[int], to: str) -> bytes:
+            del self.here[3]
+            return super()._transfer(tag, verb, [2], to)
+
+    server = Expunged(capabilities)
+    async with serving(server) as client:
+        assert await client.move("INBOX", 1, [2, 3], "To") == StoreResult(
+            uids=(2,), missing=(3,)
+        )
+    assert server.folders == {"INBOX": {1: 1}, "To": {10: 10, 11: 2}}

@@ -41,7 +41,7 @@ _ATTEMPTS: Final = 3
 # Octets of a command line other than UIDs, flags and the name of a folder.
 _REST: Final = 60
 # The FETCH items by which a copy is recognized, and how many messages may be newer than it.
-_IDENTITY: Final = "(UID BODY.PEEK[HEADER.FIELDS (MESSAGE-ID DATE FROM SUBJECT)])"
+_IDENTITY: Final = "(UID BODY.PEEK[HEADER.FIELDS (MESSAGE-ID DATE)]<0.500>)"
 _OTHERS: Final = 100
 
 
@@ -94,7 +94,8 @@ async def move(
     if session.capabilities.isdisjoint({"MOVE", "UIDPLUS"}):
         raise Unsupported("the server cannot move single messages")
     moving = _Move(session, folder, uid_validity, to)
-    for group in chunks(uids, _REST + len(moving.target.encode(errors="replace"))):
+    rest = _REST + len(moving.target.encode(errors="replace"))
+    for group in chunks(uids, max(rest, _REST + len(_IDENTITY))):
         await moving.move(group)
     if moving.kept and not moving.moved:
         raise NotMoved("the server did not move the messages")
@@ -168,6 +169,7 @@ class _Move:
     to: str
     moved: set[int] = field(default_factory=set)
     kept: set[int] = field(default_factory=set)
+    identities: dict[int, bytes] = field(default_factory=dict)  # by UID, if it has one
 
     @property
     def target(self) -> str:
@@ -179,36 +181,51 @@ class _Move:
         has_move = "MOVE" in self.session.capabilities
 
         async def move_rest() -> None:
-            if present := await self._present(set(uids) - self.moved):
+            rest = set(uids) - self.moved
+            present = await self._recognize(rest) if rest else rest
+            if present:
                 await (self._move if has_move else self._copy)(present)
 
         await _retry(move_rest)
 
+    async def _recognize(self, uids: set[int]) -> set[int]:
+        """Open the folder, return which of the messages exist, and remember their identities."""
+        command = fetch(uids, _IDENTITY)
+        await self.session.select(self.folder, self.uid_validity, command)
+        try:
+            self.identities |= await _identities(command)
+            return await found_by([command], uids)
+        except CommandRefused as error:
+            if error.code == "EXPUNGEISSUED":
+                raise
+            return await self._present(uids)
+
     async def _move(self, uids: set[int]) -> None:
         """Send MOVE (RFC 6851)."""
         named = await self._send("UID MOVE", uids)
-        if named == uids:
-            self.moved |= uids
-            return
-        try:
-            kept = await self._present(uids)
-        except ImapError:
-            kept = set()  # The server answered OK, so the messages were moved.
-        self.moved |= uids - kept if named is None else named
-        self.kept |= kept - self.moved
+        if named is None:
+            named = await self._arrived(uids)
+            # An error does not matter: the server answered OK.
+            with contextlib.suppress(ImapError):
+                present = await self._present(uids)
+                self.kept |= present
+                named -= present
+        self.moved |= named
 
     async def _copy(self, uids: set[int]) -> None:
         """Send COPY, for servers without MOVE, and expunge what was copied."""
         named = await self._send("UID COPY", uids)
         try:
-            copied = named if named == uids else await self._find_copies(uids)
-            if copied:
-                await _expunge(self.session, copied)
+            if named is None:
+                named = await self._arrived(uids)
+                self.kept |= await self._present(uids) - named
+            if named:
+                await _expunge(self.session, named)
         except ConnectionLost:
             raise
         except ImapError as error:
             raise NotMoved("the messages were copied, but not removed") from error
-        self.moved |= copied
+        self.moved |= named
 
     async def _send(self, verb: str, uids: set[int]) -> set[int] | None:
         """Send MOVE or COPY; return the UIDs in COPYUID, None if there is none to be read."""
@@ -233,25 +250,24 @@ class _Move:
             codes.append(completion.status.code_args)
         return _named(uids, codes)
 
-    async def _find_copies(self, uids: set[int]) -> set[int]:
-        """Return which of the messages were copied by a COPY that was answered with OK.
+    async def _arrived(self, uids: set[int]) -> set[int]:
+        """Return which messages are in the target, which is open then.
 
-        OK means all (RFC 3501 6.4.7), but a message is not removed if the target lacks it.
+        OK to COPY and MOVE means all that exist (RFC 3501 6.4.7), so a message that cannot be
+        recognized counts as arrived.
         """
-        [command] = here = [fetch(uids, _IDENTITY)]
-        await self.session.run(command)
-        present = await found_by(here, uids)
-        identities = await _identities(command)
-        copies = await self._newest_in_target(len(present))
-        await self.session.select(self.folder, self.uid_validity)
-        if copies is not None:
-            known = present & identities.keys()
-            self.kept |= {uid for uid in known if identities[uid] not in copies}
-        return present - self.kept
+        copies = await self._newest_in_target(len(uids))
+        if copies is None:
+            return uids
+        return {
+            uid
+            for uid in uids
+            if uid not in self.identities or self.identities[uid] in copies
+        }
 
     async def _newest_in_target(self, count: int) -> set[bytes] | None:
         """Return the identities of the newest messages, None if they cannot be read."""
-        with contextlib.suppress(FolderNotFound, CommandRefused):
+        with contextlib.suppress(ImapError):
             await self.session.read(self.to, None)
             target = self.session.selected
             if target.numbers.get("MESSAGES") == 0:
