@@ -9,6 +9,7 @@ from custom_components.imap_push.imap import (
     ConnectionLost,
     FolderNotFound,
     ImapError,
+    MailNotFound,
     NotMoved,
     StoreResult,
 )
@@ -289,16 +290,18 @@ async def test_folder_is_left_after_flags_are_set(refusal: bytes) -> None:
 
 @BOTH
 async def test_other_client_was_faster(capabilities: bytes) -> None:
-    """Messages that are gone, but not in the target, were not moved (seen with pymap)."""
+    """Where a server sends COPYUID, messages without it were not moved (seen with pymap)."""
 
     class Expunged(FolderServer):
         def _transfer(self, tag: bytes, verb: str, uids: list[int], to: str) -> bytes:
-            del self.here[3]
-            return super()._transfer(tag, verb, [2], to)
+            if uids == [1]:
+                return super()._transfer(tag, verb, uids, to)
+            del self.here[2], self.here[3]
+            return tag + b" OK no messages\r\n"
 
-    server = Expunged(capabilities)
+    server = Expunged(capabilities, ANSWERS["tagged"])
     async with serving(server) as client:
-        assert await client.move("INBOX", 1, [2, 3], "To") == StoreResult(
-            uids=(2,), missing=(3,)
-        )
-    assert server.folders == {"INBOX": {1: 1}, "To": {10: 10, 11: 2}}
+        await client.move("INBOX", 1, [1], "To")
+        with pytest.raises(MailNotFound):
+            await client.move("INBOX", 1, [2, 3], "To")
+    assert server.folders == {"INBOX": {}, "To": {10: 10, 11: 1}}

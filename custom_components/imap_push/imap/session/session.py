@@ -57,6 +57,8 @@ class Session:
         self.esearch_works = None if "ESEARCH" in self.capabilities else False
         # The responses to the last FETCH included changed flags of other messages.
         self.flags_changed = False
+        # The folders for which the server sent COPYUID (RFC 4315 3).
+        self.copyuid_targets: set[str] = set()
         # A command was sent that must not be repeated after the connection is lost.
         self.is_not_repeatable = False
         self._sent: tuple[Command, ...] = ()  # the last write of `run`

@@ -94,8 +94,8 @@ async def move(
     if session.capabilities.isdisjoint({"MOVE", "UIDPLUS"}):
         raise Unsupported("the server cannot move single messages")
     moving = _Move(session, folder, uid_validity, to)
-    rest = _REST + len(moving.target.encode(errors="replace"))
-    for group in chunks(uids, max(rest, _REST + len(_IDENTITY))):
+    rest = _REST + max(len(moving.target.encode(errors="replace")), len(_IDENTITY))
+    for group in chunks(uids, rest):
         await moving.move(group)
     if moving.kept and not moving.moved:
         raise NotMoved("the server did not move the messages")
@@ -169,7 +169,6 @@ class _Move:
     to: str
     moved: set[int] = field(default_factory=set)
     kept: set[int] = field(default_factory=set)
-    identities: dict[int, bytes] = field(default_factory=dict)  # by UID, if it has one
 
     @property
     def target(self) -> str:
@@ -182,50 +181,35 @@ class _Move:
 
         async def move_rest() -> None:
             rest = set(uids) - self.moved
-            present = await self._recognize(rest) if rest else rest
-            if present:
+            if present := await self._present(rest) if rest else rest:
                 await (self._move if has_move else self._copy)(present)
 
         await _retry(move_rest)
 
-    async def _recognize(self, uids: set[int]) -> set[int]:
-        """Open the folder, return which of the messages exist, and remember their identities."""
-        command = fetch(uids, _IDENTITY)
-        await self.session.select(self.folder, self.uid_validity, command)
-        try:
-            self.identities |= await _identities(command)
-            return await found_by([command], uids)
-        except CommandRefused as error:
-            if error.code == "EXPUNGEISSUED":
-                raise
-            return await self._present(uids)
-
     async def _move(self, uids: set[int]) -> None:
-        """Send MOVE (RFC 6851)."""
+        """Send MOVE (RFC 6851): without COPYUID, what is not in the folder anymore was moved."""
         named = await self._send("UID MOVE", uids)
         if named is None:
-            named = await self._arrived(uids)
+            present: set[int] = set()
             # An error does not matter: the server answered OK.
             with contextlib.suppress(ImapError):
                 present = await self._present(uids)
-                self.kept |= present
-                named -= present
+            self.kept |= present
+            named = uids - present
         self.moved |= named
 
     async def _copy(self, uids: set[int]) -> None:
         """Send COPY, for servers without MOVE, and expunge what was copied."""
         named = await self._send("UID COPY", uids)
         try:
-            if named is None:
-                named = await self._arrived(uids)
-                self.kept |= await self._present(uids) - named
-            if named:
-                await _expunge(self.session, named)
+            copied = await self._find_copies(uids) if named is None else named
+            if copied:
+                await _expunge(self.session, copied)
         except ConnectionLost:
             raise
         except ImapError as error:
             raise NotMoved("the messages were copied, but not removed") from error
-        self.moved |= named
+        self.moved |= copied
 
     async def _send(self, verb: str, uids: set[int]) -> set[int] | None:
         """Send MOVE or COPY; return the UIDs in COPYUID, None if there is none to be read."""
@@ -248,50 +232,58 @@ class _Move:
         codes = [data.parts[0] for data in completion.data]
         if completion.status.code == "COPYUID":
             codes.append(completion.status.code_args)
-        return _named(uids, codes)
+        if not codes and self.to in self.session.copyuid_targets:
+            return (
+                set()
+            )  # Nothing was moved: another client expunged the messages before.
+        if named := _named(uids, codes):
+            self.session.copyuid_targets.add(self.to)
+        return named
 
-    async def _arrived(self, uids: set[int]) -> set[int]:
-        """Return which messages are in the target, which is open then.
+    async def _find_copies(self, uids: set[int]) -> set[int]:
+        """Return which of the messages were copied by a COPY that was answered with OK.
 
-        OK to COPY and MOVE means all that exist (RFC 3501 6.4.7), so a message that cannot be
-        recognized counts as arrived.
+        OK means all that exist (RFC 3501 6.4.7), but a message is not removed if the target is
+        known to lack it.
         """
+        identities = await self._identities(uids)
         copies = await self._newest_in_target(len(uids))
-        if copies is None:
-            return uids
-        return {
-            uid
-            for uid in uids
-            if uid not in self.identities or self.identities[uid] in copies
-        }
+        present = await self._present(uids)
+        if copies is not None:
+            known = present & identities.keys()
+            self.kept |= {uid for uid in known if identities[uid] not in copies}
+        return present - self.kept
 
     async def _newest_in_target(self, count: int) -> set[bytes] | None:
         """Return the identities of the newest messages, None if they cannot be read."""
-        with contextlib.suppress(ImapError):
+        with contextlib.suppress(FolderNotFound, CommandRefused):
             await self.session.read(self.to, None)
             target = self.session.selected
             if target.numbers.get("MESSAGES") == 0:
                 return set()
             if after := target.uid_next:
-                uids = range(max(1, after - count - _OTHERS), after)
-                command = fetch(uids, _IDENTITY)
-                await self.session.run(command)
-                return {*(await _identities(command)).values()} or None
+                first = max(1, after - count - _OTHERS)
+                found = await self._identities(range(first, after))
+                return {*found.values()} or None
         return None
+
+    async def _identities(self, uids: Collection[int]) -> dict[int, bytes]:
+        """Return the header fields of the messages that have some, by UID."""
+        command = fetch(uids, _IDENTITY)
+        with contextlib.suppress(CommandRefused):
+            await self.session.run(command)
+        if not command.is_complete:
+            return {}
+        messages = (await fetched(command)).messages
+        fields = {uid: items.get("BODY") for uid, items in messages.items()}
+        return {
+            uid: octets.strip()
+            for uid, octets in fields.items()
+            if isinstance(octets, bytes) and octets.strip()
+        }
 
     async def _present(self, uids: Collection[int]) -> set[int]:
         return await _present(self.session, self.folder, self.uid_validity, uids)
-
-
-async def _identities(command: Command) -> dict[int, bytes]:
-    """Return the header fields of the messages that have some, by UID."""
-    messages = (await fetched(command)).messages
-    fields = {uid: items.get("BODY") for uid, items in messages.items()}
-    return {
-        uid: octets.strip()
-        for uid, octets in fields.items()
-        if isinstance(octets, bytes) and octets.strip()
-    }
 
 
 def _named(uids: Collection[int], codes: Sequence[bytes]) -> set[int] | None:
