@@ -84,7 +84,8 @@ def _listed(results: Mapping[str, Value]) -> bytes:
 def _ranges(found: Iterable[int], sets: Iterable[bytes]) -> Iterator[tuple[int, int]]:
     """Yield the UIDs of SEARCH and the ranges of ESEARCH; there may be 400,000 of them."""
     for uid in found:
-        yield uid, uid
+        if uid <= MAX_UID:
+            yield uid, uid
     for octets in sets:
         for first, last in parse_ranges(octets):
             if first <= MAX_UID:
