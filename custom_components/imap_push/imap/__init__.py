@@ -16,6 +16,7 @@ from .discovery import (
     provider_of_host as provider_of_host,
 )
 from .errors import (
+    AlreadyInTrash as AlreadyInTrash,
     AppPasswordNeeded as AppPasswordNeeded,
     CannotConnect as CannotConnect,
     CertificateChanged as CertificateChanged,
@@ -27,6 +28,7 @@ from .errors import (
     CriteriaRefused as CriteriaRefused,
     FlagRefused as FlagRefused,
     FolderNotFound as FolderNotFound,
+    FolderReadOnly as FolderReadOnly,
     FolderRenumbered as FolderRenumbered,
     HostNotFound as HostNotFound,
     ImapError as ImapError,
@@ -35,6 +37,8 @@ from .errors import (
     LoginUnsendable as LoginUnsendable,
     MailNotFound as MailNotFound,
     NotImap as NotImap,
+    NotMoved as NotMoved,
+    NoTrash as NoTrash,
     OAuthNeeded as OAuthNeeded,
     PartNotFound as PartNotFound,
     PasswordsNotTaken as PasswordsNotTaken,
@@ -42,6 +46,7 @@ from .errors import (
     PortRefused as PortRefused,
     ProtocolError as ProtocolError,
     ResponseTooLarge as ResponseTooLarge,
+    SameFolder as SameFolder,
     ServerLeft as ServerLeft,
     ServerNotAuthentic as ServerNotAuthentic,
     ServerSilent as ServerSilent,

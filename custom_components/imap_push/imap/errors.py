@@ -7,9 +7,11 @@ class ImapError(Exception):
     """Base class of all errors of a mail server, or of the connection to it.
 
     `retry_after` is the number of seconds to wait before the next attempt, if the server names it.
+    `folder` is the name of the folder that a request failed for, None if it is not known.
     """
 
     retry_after: float | None = None
+    folder: str | None = None
 
 
 class CannotConnect(ImapError):
@@ -199,6 +201,11 @@ class CommandRefused(ImapError):
 class FolderNotFound(ImapError):
     """The folder does not exist or cannot be opened."""
 
+    def __init__(self, text: str = "", folder: str | None = None) -> None:
+        """Store the name of the folder."""
+        super().__init__(text)
+        self.folder = folder
+
 
 class FolderRenumbered(ImapError):
     """UIDVALIDITY of the folder changed, so older UIDs are not valid (RFC 3501 2.3.1.1)."""
@@ -224,11 +231,34 @@ class FlagRefused(ImapError):
     """The flag is invalid, or the folder does not store it (PERMANENTFLAGS, RFC 3501 7.1)."""
 
 
+class NotMoved(ImapError):
+    """The server accepted a move, but messages are still in the folder.
+
+    They may be in the target as well: the copy was made, but not the removal.
+    """
+
+
 class Unsupported(ImapError):
     """The folder or the server does not support the request.
 
     For example, without UIDPLUS a deletion could affect other messages.
     """
+
+
+class FolderReadOnly(Unsupported):
+    """The folder can only be read (READ-ONLY, RFC 3501 7.1)."""
+
+
+class SameFolder(Unsupported):
+    """The messages are already in the target of a move."""
+
+
+class NoTrash(Unsupported):
+    """The account has no Trash, so messages can only be deleted permanently."""
+
+
+class AlreadyInTrash(Unsupported):
+    """The messages are in Trash, so they can only be deleted permanently."""
 
 
 class ConnectionLost(ImapError):

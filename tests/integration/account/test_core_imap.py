@@ -60,6 +60,8 @@ def test_old_entry_without_verify_ssl_means_verification() -> None:
         pytest.param('"', '"', id="a lone quote"),
         pytest.param("Entw&APw-rfe", "Entwürfe", id="modified UTF-7"),
         pytest.param("Entwürfe", "Entwürfe", id="UTF-8"),
+        pytest.param("R&-D", "R&D", id="ampersand"),
+        pytest.param("R&D", "raw:R&D", id="not modified UTF-7"),
     ],
 )
 def test_folder_is_decoded(written: str, folder: str) -> None:

@@ -1,10 +1,18 @@
 """UID FETCH and UID sets, and the items in FETCH responses (RFC 3501 6.4.8, 7.4.2)."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import (
+    Awaitable,
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Sequence,
+)
 from dataclasses import dataclass, field
 from heapq import nsmallest
-from itertools import batched, islice
+from itertools import islice
 from typing import Final
 
 from ..errors import CommandRefused, ResponseTooLarge
@@ -14,8 +22,11 @@ from ..wire.parser import Cut, Data, Value, parse_number, parse_search
 from ..wire.response_codes import fetch_error
 
 MAX_UID: Final = 2**32 - 1
-# UIDs in one command: servers accept lines of some thousand octets.
+# UIDs in one command, which bounds its responses.
 MAX_NAMED: Final = 500
+# Octets of a command line without literals: more than 1,000 may be refused (RFC 2683 3.2.1.5).
+MAX_LINE: Final = 1_000
+_MIN_SET: Final = 200  # octets of UIDs, even if the rest of the line is long
 
 # Octets that are parsed before other tasks of the event loop run. A response of more than LARGE
 # octets is parsed in a thread.
@@ -54,10 +65,27 @@ def fetch_command(uids: str, items: str) -> Command:
     return Command("UID FETCH", f"{uids} {items}", frozenset({"FETCH"}))
 
 
-def chunks(uids: Iterable[int]) -> Iterable[tuple[int, ...]]:
-    """Return the valid UIDs in groups for one command each."""
-    usable = dict.fromkeys(uid for uid in uids if 0 < uid <= MAX_UID)
-    return batched(usable, MAX_NAMED, strict=False)
+def chunks(
+    uids: Iterable[int], rest: int = 100, most: int = MAX_NAMED
+) -> Iterator[list[int]]:
+    """Yield the valid UIDs, ascending, in groups of at most `most` for one command each.
+
+    `rest` are the octets of the command line other than the UIDs.
+    """
+    limit = max(MAX_LINE - rest, _MIN_SET)
+    group: list[int] = []
+    octets = in_range = 0
+    for uid in sorted({uid for uid in uids if 0 < uid <= MAX_UID}):
+        follows = bool(group) and uid == group[-1] + 1
+        in_range = follows * (in_range + 1)
+        # The second UID of a range is written, the later ones replace it.
+        octets += 0 if in_range > 1 else len(f"{uid},")
+        if octets > limit or len(group) == most:
+            yield group
+            group, octets, in_range = [], len(f"{uid},"), 0
+        group.append(uid)
+    if group:
+        yield group
 
 
 def uid_set(uids: Iterable[int]) -> str:
@@ -71,6 +99,14 @@ def uid_set(uids: Iterable[int]) -> str:
     return ",".join(
         f"{first}:{last}" if first < last else f"{first}" for first, last in ranges
     )
+
+
+def within(uids: Sequence[int], ranges: Iterable[tuple[int, int]]) -> set[int]:
+    """Return which of the ascending UIDs are in one of the ranges."""
+    found: set[int] = set()
+    for low, high in ranges:
+        found.update(uids[bisect_left(uids, low) : bisect_right(uids, high)])
+    return found
 
 
 def fetch(uids: Iterable[int], items: str) -> Command:

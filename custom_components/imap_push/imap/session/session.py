@@ -10,7 +10,7 @@ from itertools import batched, groupby
 from typing import Final
 
 from ..auth.login import open_logged_in
-from ..errors import CommandRefused, Unsupported
+from ..errors import CommandRefused, FolderReadOnly
 from ..models import Account
 from ..wire.command import Command, Completion
 from ..wire.connection import Connection
@@ -50,6 +50,10 @@ class Session:
         # ESEARCH costs the server least; STATUS of an open folder need not work (6.3.10).
         self._counts = ["ESEARCH"] if "ESEARCH" in self.capabilities else []
         self._counts += ["STATUS", "SEARCH"]
+        # Whether SEARCH RETURN works, None if it is offered but was not answered yet.
+        self.esearch_works = None if "ESEARCH" in self.capabilities else False
+        # The folders for which the server sent COPYUID (RFC 4315 3).
+        self.copyuid_targets: set[str] = set()
         # A command was sent that must not be repeated after the connection is lost.
         self.is_not_repeatable = False
         self._sent: tuple[Command, ...] = ()  # the last write of `run`
@@ -134,13 +138,13 @@ class Session:
     async def select(
         self, folder: str, uid_validity: int, *commands: Command
     ) -> SelectResult:
-        """Open a folder for one change; raise FolderRenumbered or Unsupported.
+        """Open a folder for one change; raise FolderRenumbered or FolderReadOnly.
 
         The commands must not change anything: they may be sent before UIDVALIDITY is checked.
         """
         await self._open(select_command(folder), folder, uid_validity, commands)
         if not self.selected.is_writable:
-            raise Unsupported("the folder is read-only")
+            raise FolderReadOnly("the folder is read-only")
         return self.selected
 
     async def _open(
@@ -289,7 +293,9 @@ async def _count(responses: Iterable[Data]) -> int:
 
 
 def _is_sent_alone(command: Command) -> bool:
-    return command.continuation is not None or "SEARCH" in command.collects
+    is_search = "SEARCH" in command.collects
+    is_tagged = command.arguments.startswith("RETURN ")  # in the response (RFC 4731)
+    return command.continuation is not None or (is_search and not is_tagged)
 
 
 def status_command(folder: str, items: str) -> Command:

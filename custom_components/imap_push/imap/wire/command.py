@@ -58,7 +58,9 @@ class Command:
         text = f"{self.name} {self.arguments}".rstrip(" ")
         if any(character in text for character in "\0\r\n"):
             raise ValueError(f"NUL, CR or LF in a {self.name} command")
-        return self.tag + b" " + text.encode() + b"\r\n" + self.more
+        # Names of folders may contain any octets: see `encode_folder`.
+        octets = text.encode("utf-8", "surrogateescape")
+        return self.tag + b" " + octets + b"\r\n" + self.more
 
     def complete(self, status: Status, exists: int = 0) -> None:
         """End the command with its tagged OK."""

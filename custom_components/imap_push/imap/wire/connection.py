@@ -127,6 +127,11 @@ class Connection:
         return greeting.done() and greeting.result().status == "PREAUTH"
 
     @property
+    def greeting(self) -> str:
+        """Return the text of the greeting, which names the software of many servers."""
+        return self._protocol.greeting.result().text
+
+    @property
     def certificate(self) -> bytes:
         """Return the server's certificate (DER); b"" without TLS."""
         return certificate_of(self._protocol.transport)
