@@ -29,6 +29,7 @@ from .const import (
     CONF_SECURITY,
     MAX_POLL_INTERVAL,
     MIN_POLL_INTERVAL,
+    STANDARD_PORTS,
 )
 from .imap import Account, CatchUp, Criteria, Security, TokenSource, WatchOptions
 
@@ -42,8 +43,10 @@ _PEM_CERTIFICATE: Final = re.compile(
 
 
 def unique_id_from_entry_data(data: Mapping[str, Any]) -> str:
-    """Return the unique ID of an account: its username and host."""
-    return f"{data[CONF_USERNAME]}@{data[CONF_HOST]}".casefold()
+    """Return the unique ID of an account: its username and host, and a non-standard port."""
+    unique_id = f"{data[CONF_USERNAME]}@{data[CONF_HOST]}".casefold()
+    port = data[CONF_PORT]
+    return unique_id if port in STANDARD_PORTS else f"{unique_id}:{port}"
 
 
 def extract_certificates(text: str) -> str:

@@ -341,7 +341,7 @@ async def test_configured_account_aborts(
     check_account: AsyncMock,
     again: dict[str, Any],
 ) -> None:
-    """An account is a username at a host."""
+    """An account is a username at a host; 143 and 993 are ports of the same server."""
     flow_id = await open_form(hass)
     result = await hass.config_entries.flow.async_configure(flow_id, ENTRY_DATA | again)
     assert result["type"] is FlowResultType.ABORT
@@ -354,6 +354,7 @@ async def test_configured_account_aborts(
     [
         pytest.param({CONF_USERNAME: "joe@example.com"}, id="other login"),
         pytest.param({CONF_HOST: "imap.example.org"}, id="other host"),
+        pytest.param({CONF_PORT: 1993}, id="other server at the same host"),
     ],
 )
 async def test_second_account_is_added(
@@ -362,7 +363,7 @@ async def test_second_account_is_added(
     check_account: AsyncMock,
     other: dict[str, Any],
 ) -> None:
-    """Several usernames at a host, and one username at several hosts, are different accounts."""
+    """Several usernames at a host, and one username at several servers, are different accounts."""
     flow_id = await open_form(hass)
     result = await hass.config_entries.flow.async_configure(flow_id, ENTRY_DATA | other)
     assert result["type"] is FlowResultType.CREATE_ENTRY
