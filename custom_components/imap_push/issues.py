@@ -19,11 +19,13 @@ from homeassistant.helpers.dispatcher import async_dispatcher_connect
 from . import imap
 from .account.core_imap import CORE_IMAP_DOMAIN, async_core_imap_entries, same_account
 from .const import CONF_FOLDER, DOMAIN, SUBENTRY_TYPE_FOLDER
+from .helpers import is_clock_wrong, time_of_clock
 from .server_text import NOTHING, escape_markdown
 
 ISSUE_ALERT: Final = "alert"
 ISSUE_APP_PASSWORD: Final = "app_password"
 ISSUE_CERTIFICATE: Final = "certificate"
+ISSUE_CLOCK_WRONG: Final = "clock_wrong"
 ISSUE_CORE_IMAP_TOO: Final = "core_imap_too"
 ISSUE_FOLDER_MISSING: Final = "folder_missing"
 ISSUE_NOTHING_WATCHED: Final = "nothing_watched"
@@ -31,8 +33,18 @@ ISSUE_OAUTH_NEEDED: Final = "oauth_needed"
 ISSUE_TOO_MUCH_MAIL: Final = "too_much_mail"
 
 # At most one of these exists; all are deleted when the account is connected.
-_CONNECTION_ISSUES: Final = (ISSUE_APP_PASSWORD, ISSUE_CERTIFICATE, ISSUE_OAUTH_NEEDED)
-_NOT_FIXABLE: Final = (ISSUE_ALERT, ISSUE_OAUTH_NEEDED, ISSUE_TOO_MUCH_MAIL)
+_CONNECTION_ISSUES: Final = (
+    ISSUE_APP_PASSWORD,
+    ISSUE_CERTIFICATE,
+    ISSUE_CLOCK_WRONG,
+    ISSUE_OAUTH_NEEDED,
+)
+_NOT_FIXABLE: Final = (
+    ISSUE_ALERT,
+    ISSUE_CLOCK_WRONG,
+    ISSUE_OAUTH_NEEDED,
+    ISSUE_TOO_MUCH_MAIL,
+)
 _WARNINGS: Final = (
     ISSUE_ALERT,
     ISSUE_CORE_IMAP_TOO,
@@ -168,6 +180,8 @@ def _issue_for(
             }
         case imap.OAuthNeeded():
             return ISSUE_OAUTH_NEEDED, {"answer": escape_markdown(str(error))}
+        case imap.CertificateError() if is_clock_wrong(error):
+            return ISSUE_CLOCK_WRONG, {"now": time_of_clock()}
         case imap.CertificateError(problem=problem):
             return ISSUE_CERTIFICATE, {"problem": problem.value}
     return None

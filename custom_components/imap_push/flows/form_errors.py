@@ -6,6 +6,7 @@ from homeassistant.const import CONF_BASE, CONF_HOST, CONF_PORT, CONF_VERIFY_SSL
 
 from .. import imap
 from ..const import CONF_SECURITY
+from ..helpers import is_clock_wrong, time_of_clock
 from ..mail.errors import most_specific
 from ..server_text import NOTHING, single_line
 
@@ -66,6 +67,8 @@ def account_error(
     """Return field, translation key and placeholders for a login error."""
     provider = imap.provider_of_host(host)
     match err:
+        case imap.CertificateError() if is_clock_wrong(err):
+            return CONF_BASE, "clock_wrong", {"now": time_of_clock()}
         case imap.CertificateError(problem=problem):
             return *CERTIFICATE_ERRORS[problem], {}
         case imap.NotImap(protocol=str(protocol)):

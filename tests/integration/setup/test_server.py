@@ -6,6 +6,7 @@ import ssl
 from typing import Any
 from unittest.mock import AsyncMock, patch
 
+from freezegun.api import FrozenDateTimeFactory
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
@@ -193,6 +194,30 @@ async def test_username_is_the_title_without_an_address(
     user_input = suggested(form) | {CONF_HOST: HOST, CONF_PASSWORD: PASSWORD}
     assert (await submit(hass, form, user_input))["title"] == "jane"
     await hass.async_block_till_done()
+
+
+@pytest.mark.parametrize(
+    ("now", "problem"),
+    [
+        pytest.param("2018-01-02 03:04", "not_yet_valid", id="years behind"),
+        pytest.param("2026-11-30 12:00", "not_yet_valid", id="days behind"),
+        pytest.param("1970-01-01 00:00", "expired", id="never set"),
+    ],
+)
+async def test_form_says_that_the_clock_is_wrong(
+    hass: HomeAssistant,
+    check_account: AsyncMock,
+    freezer: FrozenDateTimeFactory,
+    now: str,
+    problem: str,
+) -> None:
+    """It shows what the clock says, and nothing of the certificate."""
+    await hass.config.async_set_time_zone("UTC")
+    freezer.move_to(now)
+    check_account.side_effect = CertificateError(CertificateProblem(problem), "no")
+    result = await submit(hass, {"flow_id": await open_form(hass)}, ENTRY_DATA)
+    assert result["errors"] == {CONF_BASE: "clock_wrong"}
+    assert result["description_placeholders"] == {"now": now}
 
 
 @pytest.mark.parametrize(("error", "field", "key", "placeholders"), ERRORS)

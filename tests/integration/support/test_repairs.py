@@ -9,6 +9,7 @@ from typing import Any
 from unittest.mock import AsyncMock, patch
 
 from aiohttp.test_utils import TestClient
+from freezegun.api import FrozenDateTimeFactory
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import (
@@ -186,7 +187,7 @@ def test_every_issue_has_texts() -> None:
     for texts in TEXTS.values():
         assert _placeholders(texts["title"]) <= {"account"}
         assert _placeholders(texts.get("description", "")) <= {
-            *("account", "answer", "text")
+            *("account", "answer", "now", "text")
         }
 
 
@@ -240,6 +241,44 @@ async def test_connection_issue_replaces_another(
         "answer": "AADSTS",
     }
     assert not repairs.shown["oauth_needed"].is_fixable
+
+
+@pytest.mark.parametrize(
+    ("now", "problem", "key"),
+    [
+        pytest.param(
+            "2018-01-02 03:04", "not_yet_valid", "clock_wrong", id="no clock battery"
+        ),
+        pytest.param(
+            "2026-11-30 12:00", "not_yet_valid", "clock_wrong", id="some days behind"
+        ),
+        pytest.param("1970-01-01 00:00", "expired", "clock_wrong", id="never set"),
+        pytest.param("2106-02-07 06:28", "expired", "clock_wrong", id="far ahead"),
+        pytest.param("2026-11-30 12:00", "expired", "certificate", id="expired"),
+        pytest.param("2033-05-01 12:00", "expired", "certificate", id="old release"),
+        pytest.param("1970-01-01 00:00", "wrong_host", "certificate", id="other host"),
+        pytest.param("1970-01-01 00:00", "changed", "certificate", id="changed"),
+    ],
+)
+async def test_wrong_clock_is_reported_as_such(
+    hass: HomeAssistant,
+    watcher: FakeWatcher,
+    repairs: Repairs,
+    freezer: FrozenDateTimeFactory,
+    now: str,
+    problem: str,
+    key: str,
+) -> None:
+    """The issue shows what the clock says, and disappears when the server is connected."""
+    await hass.config.async_set_time_zone("UTC")
+    freezer.move_to(now)
+    error = CertificateError(CertificateProblem(problem), "certificate verify failed")
+    watcher.listener.state_changed(AccountState(error=error))
+    assert list(repairs.shown) == [key]
+    shown = repairs.shown[key].translation_placeholders or {}
+    assert shown.get("now") == (now if key == "clock_wrong" else None)
+    watcher.listener.state_changed(make_state())
+    assert not repairs.shown
 
 
 async def test_successful_login_ends_reauthentication(
@@ -358,7 +397,9 @@ async def test_app_password_is_tried_and_stored(
     assert not hass.config_entries.flow.async_progress()
 
 
-@pytest.mark.parametrize("problem", CertificateProblem)
+@pytest.mark.parametrize(
+    "problem", set(CertificateProblem) - {CertificateProblem.NOT_YET_VALID}
+)
 async def test_retry_checks_the_certificate(
     hass: HomeAssistant,
     watcher: FakeWatcher,

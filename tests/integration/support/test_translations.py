@@ -239,7 +239,7 @@ REQUEST_ERRORS = {
                 *("app_password_needed_at", "ca_invalid", "encryption_missing"),
                 *("invalid_address", "no_imap", "nothing_found", "password_missing"),
                 *(f"sign_in_{problem}" for problem in SignInProblem),
-                "https_needed",
+                *("clock_wrong", "https_needed"),
             },
             id="account",
         ),
@@ -271,6 +271,7 @@ def test_every_own_abort_reason_has_a_text(flow: str) -> None:
 PLACEHOLDERS = {
     "app_password_needed": {"answer"},
     "app_password_needed_at": {"answer", "provider", "url"},
+    "clock_wrong": {"now"},
     "command_refused": {"answer"},
     "criteria_refused": {"answer"},
     "folder_not_found": {"folder"},
