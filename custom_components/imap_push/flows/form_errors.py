@@ -88,8 +88,9 @@ def account_error(
         case imap.LoginRefused() if answer := _shorten(str(err)):
             key = most_specific(REFUSED_LOGINS, err)
             return CONF_BASE, key, {"answer": answer}
-        case imap.CommandRefused(text=text):
-            return CONF_BASE, "command_refused", {"answer": _shorten(text) or NOTHING}
+        case imap.CommandRefused(command=command, text=text):
+            key = "fetch_refused" if command == "UID FETCH" else "command_refused"
+            return CONF_BASE, key, {"answer": _shorten(text) or NOTHING}
         case imap.ServerLeft(text=text) if answer := _shorten(text):
             return CONF_BASE, "command_refused", {"answer": answer}
         case imap.FolderNotFound():

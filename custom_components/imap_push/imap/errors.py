@@ -166,7 +166,7 @@ class LoginUnsendable(ImapError):
 class CommandRefused(ImapError):
     """The server answered NO or BAD to a command, or its greeting was NO, BAD or BYE.
 
-    `status` is "NO", "BAD" or "BYE". `code` is the response code (RFC 5530) in upper case, or None;
+    `command` is its name, "greeting" for the greeting. `status` is "NO", "BAD" or "BYE". `code` is the response code (RFC 5530) in upper case, or None;
     `code_args` are the octets after it, up to the bracket.
     """
 
@@ -180,6 +180,7 @@ class CommandRefused(ImapError):
     ) -> None:
         """Store the response; the message is the command and the server's text."""
         super().__init__(f"{command}: {status} {text}")
+        self.command = command
         self.status = status
         self.code = code
         self.text = text

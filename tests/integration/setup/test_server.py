@@ -148,6 +148,12 @@ ERRORS = [
         "command_refused",
         answer="\N{EM DASH}",
     ),
+    _case(
+        CommandRefused("UID FETCH", "BAD", None, "Invalid messageset"),
+        CONF_BASE,
+        "fetch_refused",
+        answer="Invalid messageset",
+    ),
     _case(ServerLeft("no guests"), CONF_BASE, "command_refused", answer="no guests"),
     _case(ServerLeft(" "), CONF_BASE, "connection_lost"),
     _case(ServerSilent(), CONF_BASE, "server_silent"),
