@@ -122,6 +122,7 @@ def _describe_folder(
     return {
         "available": state.available,
         "missing": state.missing,
+        "error": type(state.error).__name__ if state.error else None,
         "push_mode": explain_push(
             _watch_options(coordinator),
             quirks_of(coordinator.config_entry.data[CONF_HOST]),

@@ -4,6 +4,7 @@ The issue ID contains the config entry ID. The issue data is the input of the fi
 repairs.py: IDs and placeholders.
 """
 
+from collections.abc import Collection
 from typing import Final
 
 from homeassistant.config_entries import (
@@ -28,6 +29,7 @@ ISSUE_CERTIFICATE: Final = "certificate"
 ISSUE_CLOCK_WRONG: Final = "clock_wrong"
 ISSUE_CORE_IMAP_TOO: Final = "core_imap_too"
 ISSUE_FOLDER_MISSING: Final = "folder_missing"
+ISSUE_FOLDER_REFUSED: Final = "folder_refused"
 ISSUE_NOTHING_WATCHED: Final = "nothing_watched"
 ISSUE_OAUTH_NEEDED: Final = "oauth_needed"
 ISSUE_TOO_MUCH_MAIL: Final = "too_much_mail"
@@ -42,9 +44,11 @@ _CONNECTION_ISSUES: Final = (
 _NOT_FIXABLE: Final = (
     ISSUE_ALERT,
     ISSUE_CLOCK_WRONG,
+    ISSUE_FOLDER_REFUSED,
     ISSUE_OAUTH_NEEDED,
     ISSUE_TOO_MUCH_MAIL,
 )
+_FOLDER_ISSUES: Final = (ISSUE_FOLDER_MISSING, ISSUE_FOLDER_REFUSED)
 _WARNINGS: Final = (
     ISSUE_ALERT,
     ISSUE_CORE_IMAP_TOO,
@@ -82,25 +86,31 @@ def async_watch_configuration(hass: HomeAssistant, entry: ConfigEntry) -> None:
 
 @callback
 def async_update_issues(
-    hass: HomeAssistant, entry: ConfigEntry, state: imap.AccountState
+    hass: HomeAssistant,
+    entry: ConfigEntry,
+    state: imap.AccountState,
+    refused: Collection[str],
 ) -> None:
     """Create and delete the issues that depend on the state of an account.
 
-    Delete an issue only if its problem is known to be solved: if the user ignored the issue,
-    a new one would appear again.
+    `refused` are the folders whose error is to be reported. Delete an issue only if its problem
+    is known to be solved: if the user ignored the issue, a new one would appear again.
     """
     for subentry in entry.get_subentries_of_type(SUBENTRY_TYPE_FOLDER):
-        folder = state.folders.get(subentry.data[CONF_FOLDER])
-        if folder is not None and folder.missing:
-            _create(
-                hass,
-                entry,
-                ISSUE_FOLDER_MISSING,
-                subentry_id=subentry.subentry_id,
-                folder=escape_markdown(subentry.data[CONF_FOLDER]),
-            )
-        elif folder is not None and folder.available:
-            _delete(hass, entry, ISSUE_FOLDER_MISSING, subentry.subentry_id)
+        name, subentry_id = subentry.data[CONF_FOLDER], subentry.subentry_id
+        folder = state.folders.get(name, imap.FolderState())
+        placeholders = {"folder": escape_markdown(name)}
+        solved: tuple[str, ...] = ()
+        if folder.missing:
+            _create(hass, entry, ISSUE_FOLDER_MISSING, subentry_id, **placeholders)
+            solved = (ISSUE_FOLDER_REFUSED,)
+        elif name in refused and folder.error is not None:
+            placeholders["answer"] = escape_markdown(str(folder.error)) or NOTHING
+            _create(hass, entry, ISSUE_FOLDER_REFUSED, subentry_id, **placeholders)
+        elif folder.available:
+            solved = _FOLDER_ISSUES
+        for key in solved:
+            _delete(hass, entry, key, subentry_id)
     if any(folder.rate_limited for folder in state.folders.values()):
         _create(hass, entry, ISSUE_TOO_MUCH_MAIL)
     elif state.connected:
@@ -142,13 +152,11 @@ def _update_configuration_issues(hass: HomeAssistant, entry: ConfigEntry) -> Non
         _create(hass, entry, ISSUE_CORE_IMAP_TOO)
     else:
         _delete(hass, entry, ISSUE_CORE_IMAP_TOO)
-    kept = {
-        _issue_id(entry, ISSUE_FOLDER_MISSING, subentry_id)
-        for subentry_id in entry.subentries
-    }
-    for issue_id in _issue_ids(hass, f"{_issue_id(entry, ISSUE_FOLDER_MISSING)}_"):
-        if issue_id not in kept:
-            ir.async_delete_issue(hass, DOMAIN, issue_id)
+    for key in _FOLDER_ISSUES:
+        kept = {_issue_id(entry, key, subentry_id) for subentry_id in entry.subentries}
+        for issue_id in _issue_ids(hass, f"{_issue_id(entry, key)}_"):
+            if issue_id not in kept:
+                ir.async_delete_issue(hass, DOMAIN, issue_id)
 
 
 def _update_connection_issue(
@@ -191,7 +199,6 @@ def _create(
     hass: HomeAssistant,
     entry: ConfigEntry,
     key: str,
-    *,
     subentry_id: str | None = None,
     **placeholders: str,
 ) -> None:
