@@ -11,6 +11,7 @@ from ..mail.errors import most_specific
 from ..server_text import NOTHING, single_line
 
 MAX_FORM_TEXT: Final = 300  # characters of server text in a form
+TOO_MANY_CONNECTIONS: Final = "too_many_connections"
 
 # Errors when logging in to an account: form field and translation key.
 ACCOUNT_ERRORS: Final[dict[type[BaseException], tuple[str, str]]] = {
@@ -30,6 +31,7 @@ ACCOUNT_ERRORS: Final[dict[type[BaseException], tuple[str, str]]] = {
     imap.StartTlsOffered: (CONF_SECURITY, "starttls_offered"),
     imap.TokensNotTaken: (CONF_BASE, "tokens_not_taken"),
     imap.TokenUnavailable: (CONF_BASE, "token_unavailable"),
+    imap.TooManyConnections: (CONF_BASE, TOO_MANY_CONNECTIONS),
     imap.Unavailable: (CONF_BASE, "unavailable"),
     imap.ServerSilent: (CONF_BASE, "server_silent"),
     imap.PlainTextInjected: (CONF_SECURITY, "plain_text_injected"),
@@ -55,6 +57,7 @@ REFUSED_LOGINS: Final[dict[type[BaseException], str]] = {
 # Errors of other requests: translation key.
 REQUEST_ERRORS: Final[dict[type[BaseException], str]] = {
     imap.LoginRefused: "login_refused",
+    imap.TooManyConnections: TOO_MANY_CONNECTIONS,
     imap.Unavailable: "unavailable",
     imap.ServerSilent: "server_silent",
     imap.ImapError: "cannot_connect",

@@ -60,6 +60,7 @@ ERROR_TEXTS: Final[dict[type[BaseException], str]] = {
     imap.PartNotFound: "part_not_found",
     imap.ResponseTooLarge: "response_too_large",
     imap.TlsError: "tls_failed",
+    imap.TooManyConnections: "too_many_connections",
     imap.Unavailable: "unavailable",
     imap.Unsupported: "unsupported",
 }

@@ -37,6 +37,7 @@ from custom_components.imap_push.imap import (
     ServerSilent,
     StartTlsMissing,
     StartTlsOffered,
+    Throttled,
     TlsError,
     TlsExpected,
     TlsNotSpoken,
@@ -45,6 +46,7 @@ from custom_components.imap_push.imap import (
     TokenRevoked,
     TokensNotTaken,
     TokenUnavailable,
+    TooManyConnections,
     WatchedFolder,
 )
 from homeassistant.config_entries import ConfigEntryState
@@ -156,6 +158,8 @@ ERRORS = [
     ),
     _case(ServerLeft("no guests"), CONF_BASE, "command_refused", answer="no guests"),
     _case(ServerLeft(" "), CONF_BASE, "connection_lost"),
+    _case(TooManyConnections("10"), CONF_BASE, "too_many_connections"),
+    _case(Throttled("Slow down"), CONF_BASE, "unavailable"),
     _case(ServerSilent(), CONF_BASE, "server_silent"),
     _case(ProtocolError(), CONF_BASE, "unexpected_answer"),
     _case(ConnectionLost(), CONF_BASE, "connection_lost"),

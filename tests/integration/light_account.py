@@ -1,0 +1,76 @@
+"""An account at a LightServer, watched by the real engine in Home Assistant."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.imap_push.const import (
+    CONF_FOLDER,
+    CONF_SECURITY,
+    DOMAIN,
+    SUBENTRY_TYPE_FOLDER,
+)
+from homeassistant.config_entries import ConfigSubentryDataWithId
+from homeassistant.const import (
+    CONF_HOST,
+    CONF_PASSWORD,
+    CONF_PORT,
+    CONF_USERNAME,
+    CONF_VERIFY_SSL,
+)
+
+from . import PASSWORD, USERNAME
+
+from tests.rig.light_folder import UID_VALIDITY
+from tests.rig.light_server import LightServer
+from tests.rig.ports import LOOPBACK
+
+DEADLINE: Final = 10.0  # seconds
+ENTRY_ID: Final = "01LIGHT"
+
+
+def make_light_entry(
+    server: LightServer, *folders: str, options: Mapping[str, Any] | None = None
+) -> MockConfigEntry:
+    """Return an entry that watches these folders of the server."""
+    return MockConfigEntry(
+        domain=DOMAIN,
+        title=USERNAME,
+        entry_id=ENTRY_ID,
+        options=options or {},
+        data={
+            CONF_USERNAME: USERNAME,
+            CONF_PASSWORD: PASSWORD,
+            CONF_HOST: LOOPBACK,
+            CONF_PORT: server.port,
+            CONF_SECURITY: "none",
+            CONF_VERIFY_SSL: True,
+        },
+        subentries_data=[
+            ConfigSubentryDataWithId(
+                data=MappingProxyType({CONF_FOLDER: name}),
+                subentry_id=f"01{name}",
+                subentry_type=SUBENTRY_TYPE_FOLDER,
+                title=name,
+                unique_id=name,
+            )
+            for name in folders
+        ],
+    )
+
+
+def stored_marks(next_uid: int, *folders: str) -> dict[str, Any]:
+    """Return the content of the storage of the entry: mail from this UID on is new."""
+    mark = {"uid_validity": UID_VALIDITY, "next_uid": next_uid}
+    data = {"username": USERNAME, "folders": dict.fromkeys(folders, mark)}
+    return {f"{DOMAIN}.{ENTRY_ID}": {"version": 1, "data": data}}
+
+
+async def wait_until(condition: Callable[[], object]) -> None:
+    """Wait until a condition is true."""
+    async with asyncio.timeout(DEADLINE):
+        while not condition():
+            await asyncio.sleep(0.01)
