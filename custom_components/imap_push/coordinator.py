@@ -25,12 +25,17 @@ from .imap import (
     AccountState,
     AccountWatcher,
     Arrival,
+    CatchUp,
     Client,
     ImapError,
     Mark,
     Statistics,
 )
-from .issues import async_create_alert_issue, async_update_issues
+from .issues import (
+    async_create_alert_issue,
+    async_create_restored_issue,
+    async_update_issues,
+)
 from .mail.event_data import SIGNAL_NEW_MAIL, Delivery, NewMail, new_mail_from_arrival
 from .oauth.tokens import account_from_entry
 
@@ -105,6 +110,10 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
             for subentry in entry.get_subentries_of_type(SUBENTRY_TYPE_FOLDER)
         )
         options = watch_options_from_entry(entry, pipelining=self.mark_store.pipelining)
+        if backup_at := self.mark_store.restored_from:
+            await self.mark_store.async_save()
+            if options.catch_up is not CatchUp.NONE:
+                async_create_restored_issue(self.hass, entry, backup_at)
         if not options.pipeline:
             self.client.do_without_pipelining()
         self.searches = SavedSearches(

@@ -76,9 +76,9 @@ def is_clock_wrong(error: CertificateError) -> bool:
     return not MIN_RELEASE_AGE <= age <= MAX_RELEASE_AGE
 
 
-def time_of_clock() -> str:
-    """Return what the clock of this system says, for a message about it."""
-    return dt_util.now().strftime("%Y-%m-%d %H:%M")
+def format_time(moment: datetime) -> str:
+    """Return date and time in the time zone of Home Assistant, for a message."""
+    return dt_util.as_local(moment).strftime("%Y-%m-%d %H:%M")
 
 
 def extract_certificates(text: str) -> str:

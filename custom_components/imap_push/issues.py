@@ -5,6 +5,7 @@ repairs.py: IDs and placeholders.
 """
 
 from collections.abc import Collection
+from datetime import datetime
 from typing import Final
 
 from homeassistant.config_entries import (
@@ -16,11 +17,12 @@ from homeassistant.const import CONF_HOST
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.dispatcher import async_dispatcher_connect
+from homeassistant.util import dt as dt_util
 
 from . import imap
 from .account.core_imap import CORE_IMAP_DOMAIN, async_core_imap_entries, same_account
 from .const import CONF_FOLDER, DOMAIN, SUBENTRY_TYPE_FOLDER
-from .helpers import is_clock_wrong, time_of_clock
+from .helpers import format_time, is_clock_wrong
 from .server_text import NOTHING, escape_markdown
 
 ISSUE_ALERT: Final = "alert"
@@ -32,6 +34,7 @@ ISSUE_FOLDER_MISSING: Final = "folder_missing"
 ISSUE_FOLDER_REFUSED: Final = "folder_refused"
 ISSUE_NOTHING_WATCHED: Final = "nothing_watched"
 ISSUE_OAUTH_NEEDED: Final = "oauth_needed"
+ISSUE_RESTORED: Final = "restored"
 ISSUE_TOO_MUCH_MAIL: Final = "too_much_mail"
 
 # At most one of these exists; all are deleted when the account is connected.
@@ -46,6 +49,7 @@ _NOT_FIXABLE: Final = (
     ISSUE_CLOCK_WRONG,
     ISSUE_FOLDER_REFUSED,
     ISSUE_OAUTH_NEEDED,
+    ISSUE_RESTORED,
     ISSUE_TOO_MUCH_MAIL,
 )
 _FOLDER_ISSUES: Final = (ISSUE_FOLDER_MISSING, ISSUE_FOLDER_REFUSED)
@@ -53,6 +57,7 @@ _WARNINGS: Final = (
     ISSUE_ALERT,
     ISSUE_CORE_IMAP_TOO,
     ISSUE_NOTHING_WATCHED,
+    ISSUE_RESTORED,
     ISSUE_TOO_MUCH_MAIL,
 )
 
@@ -127,6 +132,15 @@ def async_create_alert_issue(
 
 
 @callback
+def async_create_restored_issue(
+    hass: HomeAssistant, entry: ConfigEntry, backup_at: datetime
+) -> None:
+    """Create an issue for restored marks, also if that of an earlier backup was ignored."""
+    _delete(hass, entry, ISSUE_RESTORED)
+    _create(hass, entry, ISSUE_RESTORED, date=format_time(backup_at))
+
+
+@callback
 def async_delete_issues(hass: HomeAssistant, entry: ConfigEntry) -> None:
     """Delete all issues of an account."""
     for issue_id in _issue_ids(hass, entry.entry_id):
@@ -189,7 +203,7 @@ def _issue_for(
         case imap.OAuthNeeded():
             return ISSUE_OAUTH_NEEDED, {"answer": escape_markdown(str(error))}
         case imap.CertificateError() if is_clock_wrong(error):
-            return ISSUE_CLOCK_WRONG, {"now": time_of_clock()}
+            return ISSUE_CLOCK_WRONG, {"now": format_time(dt_util.utcnow())}
         case imap.CertificateError(problem=problem):
             return ISSUE_CERTIFICATE, {"problem": problem.value}
     return None
@@ -215,6 +229,8 @@ def _create(
             "subentry_id": subentry_id,
         },
         is_fixable=key not in _NOT_FIXABLE,
+        # The next start cannot detect it again.
+        is_persistent=key == ISSUE_RESTORED,
         severity=(
             ir.IssueSeverity.WARNING if key in _WARNINGS else ir.IssueSeverity.ERROR
         ),

@@ -3,10 +3,11 @@
 from typing import Final
 
 from homeassistant.const import CONF_BASE, CONF_HOST, CONF_PORT, CONF_VERIFY_SSL
+from homeassistant.util import dt as dt_util
 
 from .. import imap
 from ..const import CONF_SECURITY
-from ..helpers import is_clock_wrong, time_of_clock
+from ..helpers import format_time, is_clock_wrong
 from ..mail.errors import most_specific
 from ..server_text import NOTHING, single_line
 
@@ -71,7 +72,7 @@ def account_error(
     provider = imap.provider_of_host(host)
     match err:
         case imap.CertificateError() if is_clock_wrong(err):
-            return CONF_BASE, "clock_wrong", {"now": time_of_clock()}
+            return CONF_BASE, "clock_wrong", {"now": format_time(dt_util.utcnow())}
         case imap.CertificateError(problem=problem):
             return *CERTIFICATE_ERRORS[problem], {}
         case imap.NotImap(protocol=str(protocol)):

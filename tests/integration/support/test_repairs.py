@@ -204,7 +204,7 @@ def test_every_issue_has_texts() -> None:
     for texts in TEXTS.values():
         assert _placeholders(texts["title"]) <= {"account"}
         assert _placeholders(texts.get("description", "")) <= {
-            *("account", "answer", "folder", "now", "text")
+            *("account", "answer", "date", "folder", "now", "text")
         }
 
 
