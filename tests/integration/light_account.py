@@ -28,7 +28,7 @@ from tests.rig.light_folder import UID_VALIDITY
 from tests.rig.light_server import LightServer
 from tests.rig.ports import LOOPBACK
 
-DEADLINE: Final = 10.0  # seconds
+DEADLINE: Final = 3.0  # seconds
 ENTRY_ID: Final = "01LIGHT"
 
 
@@ -52,7 +52,7 @@ def make_light_entry(
         subentries_data=[
             ConfigSubentryDataWithId(
                 data=MappingProxyType({CONF_FOLDER: name}),
-                subentry_id=f"01{name}",
+                subentry_id=f"{ENTRY_ID}_{name}",
                 subentry_type=SUBENTRY_TYPE_FOLDER,
                 title=name,
                 unique_id=name,
