@@ -28,7 +28,7 @@ from tests.rig.light_folder import UID_VALIDITY
 from tests.rig.light_server import LightServer
 from tests.rig.ports import LOOPBACK
 
-DEADLINE: Final = 3.0  # seconds
+DEADLINE: Final = 5.0  # seconds
 ENTRY_ID: Final = "01LIGHT"
 
 
@@ -74,3 +74,16 @@ async def wait_until(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(DEADLINE):
         while not condition():
             await asyncio.sleep(0.01)
+
+
+async def check_until(entry: MockConfigEntry, condition: Callable[[], object]) -> None:
+    """Check for new mail until a condition is true.
+
+    A check that begins during a sync does not always find the mail (issue 14).
+    """
+
+    def check() -> object:
+        entry.runtime_data.async_check_now()
+        return condition()
+
+    await wait_until(check)

@@ -12,7 +12,7 @@ from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.exceptions import HomeAssistantError
 
 from .. import CONNECTIVITY, get_state
-from ..light_account import ENTRY_ID, make_light_entry, wait_until
+from ..light_account import ENTRY_ID, check_until, make_light_entry, wait_until
 
 from tests.rig.light_client import Habits
 from tests.rig.light_server import LightServer
@@ -42,8 +42,7 @@ async def test_folder_is_added_and_an_action_says_why_it_fails(
         events = async_capture_events(hass, EVENT_NEW_MAIL)
         await wait_until(lambda: entry.runtime_data.data.folders["Work"].available)
         server.deliver(1, "Work")
-        entry.runtime_data.async_check_now()
-        await wait_until(lambda: events)
+        await check_until(entry, lambda: events)
         assert events[0].data["folder"] == "Work"
 
         with pytest.raises(

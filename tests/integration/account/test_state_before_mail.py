@@ -16,7 +16,13 @@ from homeassistant.setup import async_setup_component
 
 from .. import CONNECTIVITY, PUSH_MODE, TOTAL_UNREAD, get_state
 from ..automations import device_id
-from ..light_account import ENTRY_ID, make_light_entry, stored_marks, wait_until
+from ..light_account import (
+    ENTRY_ID,
+    check_until,
+    make_light_entry,
+    stored_marks,
+    wait_until,
+)
 
 from tests.rig.light_client import CAPABILITIES, Habits
 from tests.rig.light_server import LightServer
@@ -116,8 +122,7 @@ async def test_automation_sees_the_states_with_the_mail_that_started_it(
     runs = await _automate(hass, folder, above=1)
 
     server.deliver(mails, folder)
-    entry.runtime_data.async_check_now()
-    await wait_until(lambda: len(runs) == mails)
+    await check_until(entry, lambda: len(runs) == mails)
     for number, run in enumerate(runs, 1):
         assert run.data["is_above"] == "yes"
         assert int(run.data["unread"]) >= 1 + number
