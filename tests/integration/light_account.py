@@ -1,4 +1,4 @@
-"""An account at a LightServer, watched by the real engine in Home Assistant."""
+"""An account at a server on loopback, watched by the real engine in Home Assistant."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -25,7 +25,6 @@ from homeassistant.const import (
 from . import PASSWORD, USERNAME
 
 from tests.rig.light_folder import UID_VALIDITY
-from tests.rig.light_server import LightServer
 from tests.rig.ports import LOOPBACK
 
 DEADLINE: Final = 5.0  # seconds
@@ -33,9 +32,9 @@ ENTRY_ID: Final = "01LIGHT"
 
 
 def make_light_entry(
-    server: LightServer, *folders: str, options: Mapping[str, Any] | None = None
+    port: int, *folders: str, options: Mapping[str, Any] | None = None, **data: object
 ) -> MockConfigEntry:
-    """Return an entry that watches these folders of the server."""
+    """Return an entry that watches these folders of a server; `data` replaces entry data."""
     return MockConfigEntry(
         domain=DOMAIN,
         title=USERNAME,
@@ -45,9 +44,10 @@ def make_light_entry(
             CONF_USERNAME: USERNAME,
             CONF_PASSWORD: PASSWORD,
             CONF_HOST: LOOPBACK,
-            CONF_PORT: server.port,
+            CONF_PORT: port,
             CONF_SECURITY: "none",
             CONF_VERIFY_SSL: True,
+            **data,
         },
         subentries_data=[
             ConfigSubentryDataWithId(

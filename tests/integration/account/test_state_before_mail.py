@@ -53,7 +53,7 @@ async def entry(
     hass: HomeAssistant, server: LightServer
 ) -> AsyncIterator[MockConfigEntry]:
     """Return an added entry that watches both folders; it is not set up."""
-    entry = make_light_entry(server, "INBOX", "Work")
+    entry = make_light_entry(server.port, "INBOX", "Work")
     entry.add_to_hass(hass)
     yield entry
     assert await hass.config_entries.async_unload(ENTRY_ID)
