@@ -415,7 +415,8 @@ async def test_app_password_is_tried_and_stored(
 
 
 @pytest.mark.parametrize(
-    "problem", set(CertificateProblem) - {CertificateProblem.NOT_YET_VALID}
+    "problem",
+    [item for item in CertificateProblem if item.value != "not_yet_valid"],
 )
 async def test_retry_checks_the_certificate(
     hass: HomeAssistant,
