@@ -68,7 +68,7 @@ def unique_id_from_entry_data(data: Mapping[str, Any]) -> str:
 def is_clock_wrong(error: CertificateError) -> bool:
     """Return whether the clock of this system is the likely reason for a refused certificate.
 
-    A computer without a battery for its clock can be years behind until it reaches a time server.
+    Without a battery for its clock, a computer starts with an old date until it reaches a time server.
     """
     if error.problem is not CertificateProblem.EXPIRED:
         return error.problem is CertificateProblem.NOT_YET_VALID
