@@ -116,6 +116,7 @@ def _describe_folder(
     return {
         "available": state.available,
         "missing": state.missing,
+        "error": type(state.error).__name__ if state.error else None,
         "push_mode": explain_push(
             watch_options_from_entry(coordinator.config_entry),
             quirks_of(coordinator.config_entry.data[CONF_HOST]),

@@ -154,8 +154,13 @@ class Peer:
         self.say(tag + b" OK idle over")
 
     async def leave(self) -> None:
-        """Answer LOGOUT."""
-        await self.answer("LOGOUT", b"* BYE see you")
+        """Answer LOGOUT, and before it the FETCH of an account check: there is no mail."""
+        tag, _, command = (await self.line()).partition(b" ")
+        while command.startswith(b"UID FETCH "):
+            self.say(tag + b" OK fetched")
+            tag, _, command = (await self.line()).partition(b" ")
+        assert command == b"LOGOUT", command
+        self.say(b"* BYE see you", tag + b" OK done")
 
     async def until_closed(self) -> bytes:
         """Return all octets of the client until it closes the connection. Answer LOGOUT."""

@@ -82,8 +82,10 @@ class ConnectionLog:
 
 
 def _describe_folder(state: FolderState) -> str:
-    """Return "missing", or the push mode ("off" if unavailable) and whether push is silent."""
+    """Return "missing", an error, or the push mode ("off" if unavailable) and if it is silent."""
     if state.missing:
         return "missing"
+    if state.error is not None:
+        return type(state.error).__name__
     mode = state.push_mode.value if state.available else "off"
     return f"{mode}, push is silent" if state.push_is_silent else mode

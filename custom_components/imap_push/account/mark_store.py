@@ -3,11 +3,12 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime
 import logging
-from typing import Final, TypedDict
+from typing import Final, NotRequired, TypedDict
 
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.storage import Store
+from homeassistant.util import dt as dt_util
 
 from ..const import DOMAIN
 from ..imap import Mark
@@ -31,9 +32,14 @@ _DAMAGE: Final = (
 
 
 class _StoredMarks(TypedDict):
-    """Content of the file: marks by folder name, and the username of the account."""
+    """Content of the file: marks by folder name, and the username of the account.
+
+    `backup_at` is when the backup began that contains this file; None except during a backup, or
+    after a restore.
+    """
 
     username: str
+    backup_at: NotRequired[str | None]
     folders: dict[str, _StoredMark]
 
 
@@ -88,7 +94,10 @@ async def async_remove_marks(hass: HomeAssistant, entry_id: str) -> None:
 
 
 class MarkStore:
-    """Stores the marks of one account, each change within a second."""
+    """Stores the marks of one account, each change within a second.
+
+    `restored_from` is the time of the backup from which the loaded marks were restored, or None.
+    """
 
     def __init__(self, hass: HomeAssistant, entry_id: str, username: str) -> None:
         """Prepare the store. Stored marks of another username will be ignored."""
@@ -96,6 +105,8 @@ class MarkStore:
         self._username = username
         self._marks: dict[str, Mark] = {}
         self._is_save_scheduled = False
+        self._backup_at: str | None = None
+        self.restored_from: datetime | None = None
 
     @property
     def marks(self) -> dict[str, Mark]:
@@ -121,6 +132,7 @@ class MarkStore:
             # on some servers it is the same for all mailboxes.
             if stored is None or stored["username"] != self._username:
                 return {}
+            self.restored_from = dt_util.parse_datetime(str(stored.get("backup_at")))
             folders = list(stored["folders"].items())
         except _DAMAGE as err:
             self._log_damage("this account", err)
@@ -162,8 +174,9 @@ class MarkStore:
             self._is_save_scheduled = True
             self._store.async_delay_save(self._data_to_save, SAVE_DELAY_SECONDS)
 
-    async def async_save(self) -> None:
-        """Save the marks now."""
+    async def async_save(self, backup_at: str | None = None) -> None:
+        """Save the marks now; with `backup_at` until the next call, because a backup begins."""
+        self._backup_at = backup_at
         await self._store.async_save(self._data_to_save())
 
     @callback
@@ -172,6 +185,7 @@ class MarkStore:
         self._is_save_scheduled = False
         return {
             "username": self._username,
+            "backup_at": self._backup_at,
             "folders": {
                 folder: _mark_to_dict(mark) for folder, mark in self._marks.items()
             },

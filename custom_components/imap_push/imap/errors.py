@@ -76,6 +76,7 @@ class CertificateProblem(StrEnum):
 
     UNTRUSTED = "untrusted"
     EXPIRED = "expired"
+    NOT_YET_VALID = "not_yet_valid"
     WRONG_HOST = "wrong_host"
     CHANGED = "changed"
 

@@ -271,8 +271,9 @@ class FolderState:
     """The state of a watched folder; None means unknown. `last_mail` is the newest message.
 
     `changes` is increased each time messages, flags or their order may have changed. `missing`:
-    the server reports that the folder does not exist. `error`: why the server refuses the folder,
-    for now or permanently. `push_mode` is how new mail is detected.
+    the server reports that the folder does not exist. `error` is why the server does not let the
+    folder be watched; the other folders are not affected. With either, `available` is False.
+    `push_mode` is how new mail is detected.
     `push_is_silent`: the server offers push but did not announce a message, so a fallback is
     used for now. `rate_limited`: so much mail arrives that it is delivered at a limited rate.
     """

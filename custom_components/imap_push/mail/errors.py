@@ -66,6 +66,7 @@ ERROR_TEXTS: Final[dict[type[BaseException], str]] = {
     imap.ResponseTooLarge: "response_too_large",
     imap.SameFolder: "same_folder",
     imap.TlsError: "tls_failed",
+    imap.TooManyConnections: "too_many_connections",
     imap.Unavailable: "unavailable",
     imap.Unsupported: "unsupported",
 }

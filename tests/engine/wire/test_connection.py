@@ -271,7 +271,7 @@ async def test_login_after_starttls(certificate: Certificate) -> None:
         await peer.answer("CAPABILITY", b"* CAPABILITY IMAP4rev1 IDLE")
         await peer.answer("LOGIN", ok=b"OK [CAPABILITY IMAP4rev1 IDLE] in")
         await peer.examine()
-        await peer.answer("LOGOUT", b"* BYE")
+        await peer.leave()
 
     async with ScriptedServer(serve) as server:
         capabilities = await check_account(

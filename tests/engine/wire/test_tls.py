@@ -111,12 +111,16 @@ async def refused(port: int, **changes: object) -> ImapError:
     ("made", "problem"),
     [
         ({"expired": True}, CertificateProblem.EXPIRED),
+        ({"not_yet_valid": True}, CertificateProblem.NOT_YET_VALID),
         ({"host": "other.example"}, CertificateProblem.WRONG_HOST),
         ({"self_signed": True}, CertificateProblem.UNTRUSTED),
         (None, CertificateProblem.UNTRUSTED),
         ({}, CertificateProblem.CHANGED),
     ],
-    ids=["expired", "wrong host", "self-signed", "unknown authority", "changed"],
+    ids=[
+        *("expired", "not yet valid", "wrong host"),
+        *("self-signed", "unknown authority", "changed"),
+    ],
 )
 @pytest.mark.parametrize("security", ENCRYPTED)
 @pytest.mark.parametrize("credentials", CREDENTIALS, ids=["password", "token"])

@@ -76,13 +76,15 @@ def test_folder_is_decoded(written: str, folder: str) -> None:
         pytest.param({"username": "Jane@Example.com"}, True, id="other case"),
         pytest.param({"folder": "Sent"}, True, id="another folder"),
         pytest.param({"username": "joe@example.com"}, False, id="another login"),
-        pytest.param({"server": "imap.example.org"}, False, id="another server"),
+        pytest.param({"server": "imap.example.org"}, False, id="another host"),
+        pytest.param({"port": 143}, True, id="another port of the same server"),
+        pytest.param({"port": 1993}, False, id="another server at the same host"),
     ],
 )
 def test_same_account_is_recognized(
     entry: MockConfigEntry, changes: dict[str, Any], same: bool
 ) -> None:
-    """Username and host decide."""
+    """Username and server decide."""
     assert same_account(entry, _core_entry(**changes)) is same
 
 

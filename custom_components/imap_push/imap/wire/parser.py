@@ -87,6 +87,8 @@ _SEARCH_TAG: Final = re.compile(rb'\(TAG[ \t]++"?([A-Za-z0-9]+)"?\)', re.IGNOREC
 _INTERNALDATE: Final = re.compile(
     rb" ?(\d{1,2})-([A-Za-z]{3})-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)$"
 )
+# The zero time of Unix, in any time zone, is before this date.
+_FIRST_DATE: Final = datetime(1970, 1, 2, tzinfo=UTC)
 
 
 class Atom(bytes):
@@ -326,7 +328,10 @@ def parse_strings(value: Value) -> tuple[str, ...]:
 
 
 def parse_internal_date(value: Value) -> datetime | None:
-    """Return INTERNALDATE (RFC 3501 date-time) with its time zone, or None if invalid."""
+    """Return INTERNALDATE (RFC 3501 date-time) with its time zone, or None if it is no date.
+
+    Some servers report a zero time for an unknown date: in the year 1 (Go) or 1970 (Unix).
+    """
     if not isinstance(value, bytes) or not (match := _INTERNALDATE.match(value)):
         return None
     month = match[2].decode().capitalize()
@@ -339,7 +344,8 @@ def parse_internal_date(value: Value) -> datetime | None:
             f"{year}-{number:02}-{int(day):02}T{clock.replace(' ', '')}"
         )
         # A date that overflows in UTC cannot be used later.
-        date.astimezone(UTC)
+        if date.astimezone(UTC) < _FIRST_DATE:
+            return None
     except OverflowError, ValueError:
         return None
     return date

@@ -41,8 +41,12 @@ _KEPT: Final = 512  # octets of the first read
 _SAFE_VERSIONS: Final = frozenset({"TLSv1.2", "TLSv1.3"})
 
 # OpenSSL's verification results (X509_V_ERR_*), as SSLCertVerificationError.verify_code.
-_EXPIRED: Final = frozenset({9, 10})
-_WRONG_HOST: Final = frozenset({62, 64})
+_PROBLEMS: Final = {
+    9: CertificateProblem.NOT_YET_VALID,
+    10: CertificateProblem.EXPIRED,
+    62: CertificateProblem.WRONG_HOST,
+    64: CertificateProblem.WRONG_HOST,
+}
 # OpenSSL's reasons when the peer does not speak TLS at all.
 _NOT_TLS: Final = frozenset(
     {"WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "HTTP_REQUEST"}
@@ -235,9 +239,8 @@ def map_tls_errors() -> Iterator[None]:
 def _tls_error(error: Exception) -> CannotConnect:
     match error:
         case ssl.SSLCertVerificationError():
-            return CertificateError(
-                _certificate_problem(error.verify_code), error.verify_message
-            )
+            problem = _PROBLEMS.get(error.verify_code, CertificateProblem.UNTRUSTED)
+            return CertificateError(problem, error.verify_message)
         case ssl.SSLError() if error.reason in _NOT_TLS:
             return TlsNotSpoken("the server does not speak TLS at this port")
         case ssl.SSLError() if error.reason in _TOO_OLD:
@@ -252,11 +255,3 @@ def _tls_error(error: Exception) -> CannotConnect:
             return TlsError("the server closed the connection during the handshake")
         case _:
             return CannotConnect(str(error))
-
-
-def _certificate_problem(verify_code: int) -> CertificateProblem:
-    if verify_code in _EXPIRED:
-        return CertificateProblem.EXPIRED
-    if verify_code in _WRONG_HOST:
-        return CertificateProblem.WRONG_HOST
-    return CertificateProblem.UNTRUSTED
