@@ -32,8 +32,8 @@ else:
         # Not a public name. Without it TLS works with the public functions of asyncio.
         SSLProtocol = object
 
-# Octets (RFC 8446 5.1). asyncio reads 256 KB at a time and keeps a buffer of that size for each
-# TLS connection; small reads also bound what is parsed before the event loop runs other tasks.
+# Octets (RFC 8446 5.1). asyncio reads 256 KB at a time; small reads bound what is parsed before
+# the event loop runs other tasks.
 RECORD: Final = 16_384
 
 _SAFE_VERSIONS: Final = frozenset({"TLSv1.2", "TLSv1.3"})
@@ -52,9 +52,19 @@ _TOO_OLD: Final = frozenset(
 
 
 class SmallBufferSSLProtocol(SSLProtocol):
-    """asyncio's TLS protocol with a read buffer of one record."""
+    """asyncio's TLS protocol with a read buffer of one record, only while it reads.
+
+    asyncio keeps a buffer of 256 KB for each connection.
+    """
 
     max_size = RECORD
+
+    @override
+    def buffer_updated(self, nbytes: int) -> None:
+        """Process what was read, and drop the buffer: `get_buffer` makes one of `max_size`."""
+        super().buffer_updated(nbytes)
+        self._ssl_buffer = bytearray()
+        self._ssl_buffer_view = memoryview(self._ssl_buffer)
 
 
 class _EarlyData(asyncio.Protocol):
