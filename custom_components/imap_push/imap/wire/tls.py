@@ -61,8 +61,12 @@ class SmallBufferSSLProtocol(SSLProtocol):
 
     @override
     def buffer_updated(self, nbytes: int) -> None:
-        """Process what was read, and drop the buffer: `get_buffer` makes one of `max_size`."""
+        """Process what was read, then drop the buffer."""
         super().buffer_updated(nbytes)
+        self.drop_buffer()
+
+    def drop_buffer(self) -> None:
+        """Free the buffer; `get_buffer` allocates another one."""
         self._ssl_buffer = bytearray()
         self._ssl_buffer_view = memoryview(self._ssl_buffer)
 
@@ -154,6 +158,8 @@ def _small_buffer_protocol(
         tls = SmallBufferSSLProtocol(
             loop, protocol, context, handshake, server_hostname=host
         )
+        # Otherwise the buffers of many connections that start together leave holes in the heap.
+        tls.drop_buffer()
         # All that arrives while reading is paused is delivered in one piece afterwards.
         tls._app_transport.set_read_buffer_limits(2 * RECORD)  # noqa: SLF001
     except AttributeError, TypeError:
