@@ -31,6 +31,8 @@ WARM_UP_MAILS: Final = 5
 QUIET_SECONDS: Final = 15
 QUICK_QUIET_SECONDS: Final = 1
 EVENT_SECONDS: Final = 60
+# After each mail, the client must wait again: otherwise the next one is not pushed.
+PAUSE_SECONDS: Final = 0.2
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,7 @@ async def _measure(
                 await deliver(server.lmtp_port, user, ordinary(f"Mail {number}"))
                 async with asyncio.timeout(EVENT_SECONDS):
                     await events.get()
+                await asyncio.sleep(PAUSE_SECONDS)
 
         await deliver_and_wait(WARM_UP_MAILS)
         quiet = QUICK_QUIET_SECONDS if is_quick else QUIET_SECONDS

@@ -90,6 +90,10 @@ class Framer:
 
         Raises ProtocolError when a response has more than MAX_SKIPPED octets.
         """
+        if self._is_whole_lines(data):
+            for line in data[:-2].split(b"\r\n"):
+                yield Framed([line], is_cut=False)
+            return
         self._buffer += data
         position = 0
         try:
@@ -103,6 +107,17 @@ class Framer:
         finally:
             del self._buffer[:position]
             self._scanned = max(0, self._scanned - position)
+
+    def _is_whole_lines(self, data: bytes) -> bool:
+        """Return True for the usual chunk: whole responses of one line, so nothing to keep."""
+        return (
+            data.endswith(b"\r\n")
+            and b"}\r\n" not in data
+            and len(data) <= MAX_OTHER
+            and self._literal is None
+            and not self._is_cut
+            and not self.holds_more
+        )
 
     def _end_of_part(self, start: int) -> int | None:
         """Return the end of the line or literal that starts here, or None if incomplete."""
