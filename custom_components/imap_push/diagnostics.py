@@ -55,7 +55,7 @@ async def async_get_config_entry_diagnostics(
         "options": asdict(watch_options_from_entry(coordinator.config_entry))
         | {key: entry.options.get(key) is True for key in _SWITCHES}
         | {CONF_ACCESS: access_of(entry).value},
-        "quirks": asdict(quirks_of(entry.data[CONF_HOST])),
+        "quirks": quirks_of(entry.data[CONF_HOST])._asdict(),
         "connected": state.connected,
         "connections": state.connections,
         "push_mode": state.push_mode.value,

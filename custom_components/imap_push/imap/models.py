@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 import ssl
-from typing import Protocol, override
+from typing import NamedTuple, Protocol, override
 
 from .errors import ImapError
 from .limits import ReceiveBudget
@@ -166,8 +166,7 @@ class Mail:
         return tuple(file for file in self.attachments if not file.inline)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arrival:
+class Arrival(NamedTuple):
     """A new message in a watched folder.
 
     `push` is how it was detected; `catch_up` is True if it arrived while the account was not
@@ -222,8 +221,7 @@ class Criteria:
     raw: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SearchResult:
+class SearchResult(NamedTuple):
     """The result of a search: UIDs, newest first, up to the limit; `total` counts all matches.
 
     If the server cannot compare a text, only the newest messages are searched, and counted.
@@ -234,16 +232,14 @@ class SearchResult:
     total: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SearchCount:
+class SearchCount(NamedTuple):
     """The number of messages that match a search, and which of the given UIDs do."""
 
     total: int
     matching: frozenset[int] = frozenset()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MessageContent:
+class MessageContent(NamedTuple):
     """A message with its content.
 
     `headers` are all header fields in order, decoded. `text` is the plain text, or the HTML
@@ -258,8 +254,7 @@ class MessageContent:
     truncated: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoreResult:
+class StoreResult(NamedTuple):
     """The UIDs for which a request was executed, and those that do not exist anymore."""
 
     uids: tuple[int, ...]

@@ -35,7 +35,7 @@ _SYSTEM_FLAGS: Final = {
     for flag in ("\\Seen", "\\Answered", "\\Flagged", "\\Deleted", "\\Draft")
 }
 # An atom (RFC 3501 9).
-_KEYWORD: Final = re.compile(r'[^\x00-\x20\x7f-\U0010ffff(){%*"\\\]]{1,100}')
+_KEYWORD: Final = re.compile(r"[!#$&'+-\[^-z|}~]{1,100}")
 # Retries of a command that failed because another client expunged some of the messages.
 _ATTEMPTS: Final = 3
 # Octets of a command line other than UIDs, flags and the name of a folder.

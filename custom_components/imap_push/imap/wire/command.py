@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 import contextlib
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from ..errors import CommandRefused
 from .parser import Data, Status
@@ -13,8 +13,7 @@ from .parser import Data, Status
 COMMAND_DEADLINE_SECONDS: Final = 30.0
 
 
-@dataclass(frozen=True, slots=True)
-class Completion:
+class Completion(NamedTuple):
     """A command's tagged OK and the untagged data that it collected.
 
     `exists` is the number of messages in the selected folder at that moment.

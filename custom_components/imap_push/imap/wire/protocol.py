@@ -196,11 +196,11 @@ class PushProtocol(IMAP4ClientProtocol):
             self._commands[command.tag] = command
         if octets:
             if _LOGGER.isEnabledFor(logging.DEBUG):
-                for line in (before.decode().strip(), *map(describe_sent, commands)):
-                    if line:
-                        _LOGGER.debug("> %s", line)
+                lines = before.decode().strip(), *map(describe_sent, commands)
+                for line in filter(None, lines):
+                    _LOGGER.debug("> %s", line)
             self.transport.write(octets)
-        self._restart_watchdog()
+        self._set_watchdog()
 
     def release(self) -> None:
         """Release the memory of collected data, unless a command is still collecting."""
@@ -303,12 +303,10 @@ class PushProtocol(IMAP4ClientProtocol):
             command.complete(status, self.unsolicited.exists)
         else:
             text = self._text_of(status)
-            command.fail(
-                CommandRefused(
-                    command.name, status.status, status.code, text, status.code_args
-                )
+            refusal = CommandRefused(
+                command.name, status.status, status.code, text, status.code_args
             )
-        self._restart_watchdog()
+            command.fail(refusal)
         self._receive_alert(status)
 
     def _forget_plain_text(self) -> None:
@@ -376,24 +374,26 @@ class PushProtocol(IMAP4ClientProtocol):
                     self.transport.write(answer + b"\r\n")
                 return
 
-    def _restart_watchdog(self) -> None:
-        """Set the timer for the earliest deadline of the running commands."""
-        if self._watchdog is not None:
-            self._watchdog.cancel()
-            self._watchdog = None
+    def _set_watchdog(self) -> None:
+        """Set the timer for the earliest deadline, unless it fires earlier anyway."""
         pending = [command for command in self._commands.values() if command.deadline]
-        if pending and self.error is None:
-            deadline = min(map(self._deadline, pending))
+        if not pending:
+            return
+        deadline, timer = min(map(self._deadline, pending)), self._watchdog
+        if timer is None or timer.when() > deadline:
             self._watchdog = self.loop.call_at(deadline, self._check_deadlines)
+            if timer is not None:
+                timer.cancel()
 
     def _deadline(self, command: Command) -> float:
         silence = max(self.last_byte, command.started) + (command.deadline or 0)
         return min(silence, command.started + COMMAND_LIMIT_SECONDS)
 
     def _check_deadlines(self) -> None:
+        self._watchdog = None
         now = self.loop.time()
         for command in self._commands.values():
             if command.deadline and self._deadline(command) <= now:
                 self.fail(ServerSilent(f"no answer to {command.name}"))
                 return
-        self._restart_watchdog()
+        self._set_watchdog()

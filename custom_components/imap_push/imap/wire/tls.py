@@ -32,8 +32,8 @@ else:
         # Not a public name. Without it TLS works with the public functions of asyncio.
         SSLProtocol = object
 
-# Octets (RFC 8446 5.1). asyncio reads 256 KB at a time and keeps a buffer of that size for each
-# TLS connection; small reads also bound what is parsed before the event loop runs other tasks.
+# Octets (RFC 8446 5.1). asyncio reads 256 KB at a time; small reads bound what is parsed before
+# the event loop runs other tasks.
 RECORD: Final = 16_384
 
 _KEPT: Final = 512  # octets of the first read
@@ -58,7 +58,10 @@ _TOO_OLD: Final = frozenset(
 
 
 class SmallBufferSSLProtocol(SSLProtocol):
-    """asyncio's TLS protocol with a read buffer of one record."""
+    """asyncio's TLS protocol with a read buffer of one record, only while it reads.
+
+    asyncio keeps a buffer of 256 KB for each connection.
+    """
 
     max_size = RECORD
     first_octets = b""  # that were received
@@ -76,6 +79,17 @@ class SmallBufferSSLProtocol(SSLProtocol):
         if not self.first_octets and self._view is not None:
             self.first_octets = bytes(self._view[: min(nbytes, _KEPT)])
         super().buffer_updated(nbytes)
+
+    @override
+    def buffer_updated(self, nbytes: int) -> None:
+        """Process what was read, then drop the buffer."""
+        super().buffer_updated(nbytes)
+        self.drop_buffer()
+
+    def drop_buffer(self) -> None:
+        """Free the buffer; `get_buffer` allocates another one."""
+        self._ssl_buffer = bytearray()
+        self._ssl_buffer_view = memoryview(self._ssl_buffer)
 
 
 class _EarlyData(asyncio.Protocol):
@@ -171,6 +185,8 @@ def _small_buffer_protocol(
         tls = SmallBufferSSLProtocol(
             loop, protocol, context, handshake, server_hostname=host
         )
+        # Otherwise the buffers of many connections that start together leave holes in the heap.
+        tls.drop_buffer()
         # All that arrives while reading is paused is delivered in one piece afterwards.
         tls._app_transport.set_read_buffer_limits(2 * RECORD)  # noqa: SLF001
     except AttributeError, TypeError:
