@@ -10,7 +10,7 @@ from ..models import Mail
 # Delivered messages whose digests are kept, to find new ones after UIDVALIDITY changed.
 REMEMBERED: Final = 500
 # INTERNALDATE of an earlier year is not the time of arrival.
-_FIRST_YEAR: Final = 1970
+FIRST_YEAR: Final = 1970
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Mark:
     def with_date(self, mail: Mail | None) -> Mark:
         """Return the mark with the INTERNALDATE of a message, delivered or not."""
         # Go servers send the year 1 for an unknown date.
-        if mail is None or mail.received is None or mail.received.year < _FIRST_YEAR:
+        if mail is None or mail.received is None or mail.received.year < FIRST_YEAR:
             return self
         # A client can append messages with any date. One in the future must not hide new mail.
         received = min(mail.received, datetime.now(UTC))

@@ -14,6 +14,7 @@ from ..models import Mail
 from ..wire.parser import MONTHS, Value, parse_internal_date
 from ..wire.response_codes import temporary_refusal
 from .fetch_items import MAX_UID
+from .mark import FIRST_YEAR
 from .message_reader import complete_preview, read_message, read_previews
 from .session import Session
 from .sync import Outcome, SyncBatch, SyncRequest, SyncResult, messages_per_fetch
@@ -36,7 +37,7 @@ async def received_since(
     messages look new. Each message is read when it is yielded, to limit memory.
     """
     criteria = "ALL"
-    if moment is not None:
+    if moment is not None and moment.year >= FIRST_YEAR:
         # SINCE compares dates, disregarding time and time zone (RFC 3501 6.4.4).
         day = moment - timedelta(days=1)
         criteria = f"SINCE {day.day}-{MONTHS[day.month - 1]}-{day.year}"

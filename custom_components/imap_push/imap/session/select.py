@@ -12,6 +12,8 @@ from ..wire.parser import parse_number
 from ..wire.response_codes import folder_error
 from .mark import Mark
 
+# Seconds without a byte: some servers read the whole folder first.
+_DEADLINE: Final = 120.0
 _RESPONSES: Final = frozenset(
     {
         *("EXISTS", "RECENT", "FLAGS", "PERMANENTFLAGS"),
@@ -53,7 +55,7 @@ def examine_command(folder: str) -> Command:
 def select_command(folder: str, verb: str = "SELECT") -> Command:
     """Return the command that opens a folder."""
     name = quote(encode_folder(folder))
-    return Command(verb, name, _RESPONSES, opens_folder=True)
+    return Command(verb, name, _RESPONSES, deadline=_DEADLINE, opens_folder=True)
 
 
 async def read_select(command: Command) -> SelectResult:

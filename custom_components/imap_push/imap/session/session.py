@@ -6,6 +6,7 @@ Watching sends several commands in one write and reads the responses later (`sen
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from itertools import batched, groupby
 from typing import Final
 
@@ -265,8 +266,16 @@ class Session:
     async def fetch(self, uids: Sequence[int], items: str) -> Fetched:
         """Return the items of messages in the open folder."""
         command = fetch_command(",".join(map(str, uids)), items)
-        [completion] = await self.run(command)
-        return await by_uid(completion.data, uids[0] if len(uids) == 1 else 0)
+        requested = uids[0] if len(uids) == 1 else 0
+        try:
+            await self.run(command)
+        except CommandRefused:
+            # Scalix sends NO after the data of the messages that it can show (imap_tools#203).
+            found = await by_uid(command.data, requested)
+            if not found.messages:
+                raise
+            return replace(found, has_unknown=True)
+        return await by_uid(command.data, requested)
 
     async def fetch_with_fallback(
         self, uids: Sequence[int], items: Sequence[str], *, waits: bool = True

@@ -11,6 +11,7 @@ connect in a task that is never awaited, and its timeouts leave commands pending
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 import contextlib
 import logging
@@ -95,6 +96,7 @@ class PushProtocol(IMAP4ClientProtocol):
         self._socket: socket.socket | None = None
         self._framer = Framer()
         self._commands: dict[bytes, Command] = {}
+        self._answered: deque[bytes] = deque(maxlen=10)  # tags
         self._watchdog: asyncio.TimerHandle | None = None
         self._redactor = Redactor()
         self._on_alert: Callable[[str], None] | None = None
@@ -287,6 +289,8 @@ class PushProtocol(IMAP4ClientProtocol):
 
     def _receive_tagged(self, status: Status) -> None:
         command = self._commands.get(status.tag or b"")
+        if command is None and status.tag in self._answered:
+            return  # Some servers answer IDLE twice.
         if command is None:
             raise ProtocolError(f"an answer with an unknown tag: {status.status}")
         if command.opens_folder and command is not self._first_collecting():
@@ -294,6 +298,7 @@ class PushProtocol(IMAP4ClientProtocol):
                 "a folder was opened before commands in another were answered"
             )
         del self._commands[command.tag]
+        self._answered.append(command.tag)
         if command.opens_folder:
             self.unsolicited.discard_mails()
         if status.code == "CAPABILITY":
@@ -376,10 +381,11 @@ class PushProtocol(IMAP4ClientProtocol):
 
     def _set_watchdog(self) -> None:
         """Set the timer for the earliest deadline, unless it fires earlier anyway."""
-        pending = [command for command in self._commands.values() if command.deadline]
-        if not pending:
+        # The server may process the commands one after the other.
+        oldest = next((c for c in self._commands.values() if c.deadline), None)
+        if oldest is None:
             return
-        deadline, timer = min(map(self._deadline, pending)), self._watchdog
+        deadline, timer = self._deadline(oldest), self._watchdog
         if timer is None or timer.when() > deadline:
             self._watchdog = self.loop.call_at(deadline, self._check_deadlines)
             if timer is not None:
@@ -391,9 +397,8 @@ class PushProtocol(IMAP4ClientProtocol):
 
     def _check_deadlines(self) -> None:
         self._watchdog = None
-        now = self.loop.time()
-        for command in self._commands.values():
-            if command.deadline and self._deadline(command) <= now:
-                self.fail(ServerSilent(f"no answer to {command.name}"))
-                return
+        oldest = next((c for c in self._commands.values() if c.deadline), None)
+        if oldest is not None and self._deadline(oldest) <= self.loop.time():
+            self.fail(ServerSilent(f"no answer to {oldest.name}"))
+            return
         self._set_watchdog()

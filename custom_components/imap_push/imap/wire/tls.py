@@ -75,14 +75,9 @@ class SmallBufferSSLProtocol(SSLProtocol):
 
     @override
     def buffer_updated(self, nbytes: int) -> None:
-        """Process a read; keep the beginning of the first."""
+        """Process a read, then drop the buffer; keep the beginning of the first read."""
         if not self.first_octets and self._view is not None:
             self.first_octets = bytes(self._view[: min(nbytes, _KEPT)])
-        super().buffer_updated(nbytes)
-
-    @override
-    def buffer_updated(self, nbytes: int) -> None:
-        """Process what was read, then drop the buffer."""
         super().buffer_updated(nbytes)
         self.drop_buffer()
 
@@ -90,6 +85,7 @@ class SmallBufferSSLProtocol(SSLProtocol):
         """Free the buffer; `get_buffer` allocates another one."""
         self._ssl_buffer = bytearray()
         self._ssl_buffer_view = memoryview(self._ssl_buffer)
+        self._view = None
 
 
 class _EarlyData(asyncio.Protocol):
