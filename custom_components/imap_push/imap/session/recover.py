@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+import contextlib
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -13,7 +14,7 @@ from ..mime.preview import NO_TEXT, TextRequest, batch_size, reduced_fetch_items
 from ..models import Mail
 from ..wire.parser import MONTHS, Value, parse_internal_date
 from ..wire.response_codes import temporary_refusal
-from .fetch_items import MAX_UID
+from .fetch_items import MAX_UID, by_uid, fetch_command
 from .mark import FIRST_YEAR
 from .message_reader import complete_preview, read_message, read_previews
 from .session import Session
@@ -129,7 +130,11 @@ async def _search_from(session: Session, first: int, most: int) -> list[int]:
         if error := temporary_refusal(refusal):
             raise error from refusal
         # Grommunio answers BAD to the search key UID (nextcloud/mail#13117).
-        return await session.search("ALL", first, most)
+        with contextlib.suppress(CommandRefused):
+            return await session.search("ALL", first, most)
+        [found] = await session.run(fetch_command(f"{min(first, MAX_UID)}:*", "(UID)"))
+        uids = (await by_uid(found.data)).messages
+        return [uid for uid in uids if uid >= first][:most]
 
 
 def _is_hidden(items: Mapping[str, Value] | None) -> bool:

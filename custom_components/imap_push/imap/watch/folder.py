@@ -29,6 +29,9 @@ MAX_REFUSED_SECONDS: Final = 3600.0
 # Refusals are reported after this time: most end sooner.
 REFUSED_GRACE_SECONDS: Final = 30.0
 
+# How long a folder that does not exist is tried again by opening it, after 1 s, 2 s, 4 s, ...
+MAX_MISSING_SECONDS: Final = 60.0
+
 # Consecutive sessions that ended while the folder was opened. After these it is left out for
 # LOST_PAUSE_SECONDS, doubling up to an hour, so that the other folders are watched.
 MAX_OPEN_LOSSES: Final = 3
@@ -84,6 +87,7 @@ class Folder:
         self._loop = asyncio.get_running_loop()
         self._due_at = -math.inf
         self._blocked_until = -math.inf
+        self._missing_since = -math.inf
         self._refused_since = math.inf
         self._refusals = 0
         self._open_losses = 0
@@ -110,7 +114,7 @@ class Folder:
     @property
     def is_openable(self) -> bool:
         """Return whether the folder exists and the server does not refuse it, as far as known."""
-        return not (self.state.missing or self.is_blocked)
+        return not (self.state.missing or self.is_blocked or self._refusals)
 
     @property
     def is_suspect(self) -> bool:
@@ -163,6 +167,14 @@ class Folder:
 
     # What the server reported
 
+    def begin_session(self, capabilities: frozenset[str]) -> None:
+        """Prepare for a new session: only opening the folder shows whether it still works."""
+        if "CONDSTORE" not in capabilities:
+            # Without HIGHESTMODSEQ, changes since the last session cannot be excluded.
+            self.mark_changed()
+        if not self.state.missing:
+            self.request_sync()
+
     def on_status(self, numbers: dict[str, int], *, is_requested: bool) -> None:
         """Process a STATUS response.
 
@@ -180,9 +192,8 @@ class Folder:
             if is_requested or numbers != self._status_while_missing:
                 self.request_sync()
             self._status_while_missing = numbers
-        if not is_requested and before != numbers.get("MESSAGES", before):
-            if "UNSEEN" not in numbers:
-                self.request_sync()  # Cyrus 3.12 reports an EXPUNGE without UNSEEN.
+        if not is_requested and "UNSEEN" not in numbers:
+            self.request_sync()  # Cyrus 3.12 reports an EXPUNGE without UNSEEN.
         mark = self.delivery.mark
         if mark is None or not (is_requested or "UIDNEXT" in numbers):
             return
@@ -298,10 +309,17 @@ class Folder:
             self._synced_uid_next = uid_next
 
     def mark_missing(self) -> None:
-        """Record that the folder does not exist at the moment. STATUS finds it later."""
+        """Record that the folder does not exist at the moment.
+
+        It may be created again at once. Later, STATUS finds it.
+        """
+        now = self._loop.time()
+        if not self.state.missing:
+            self._missing_since = now
+        age = now - self._missing_since
+        self._due_at = now + max(1.0, age) if age < MAX_MISSING_SECONDS else math.inf
         self.state = dataclasses.replace(self.state, missing=True, error=None)
         self.set_mode(PushMode.OFF)
-        self._due_at = math.inf
         self.was_missing = True
         self.synced = None
 

@@ -97,10 +97,8 @@ class FolderLoop:
         self._ends_idle = self._has_idled = False
         # The server had announced what the next sync finds, or had no time to do so.
         self._is_announced = True
-        if "CONDSTORE" not in session.capabilities:
-            for folder in folders:
-                # Without HIGHESTMODSEQ, changes since the last session cannot be excluded.
-                folder.mark_changed()
+        for folder in folders:
+            folder.begin_session(session.capabilities)
 
     def assign(self, folders: tuple[Folder, ...]) -> None:
         """Watch these folders from now on."""
@@ -495,7 +493,7 @@ class FolderLoop:
             if selected is not None and is_open:
                 selected.on_unsolicited(unsolicited, self._connection.unsolicited)
         for status in unsolicited.statuses:
-            for folder in process_unsolicited(status, self._folders):
+            for folder in process_unsolicited(status, self._unselected):
                 folder.mark_changed()
             await asyncio.sleep(0)
         if selected is not None and is_open:
