@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Run a program in a folder of unpacked packages as if these were the whole system.
+#
+# usage: box.sh ROOT FOLDER PROGRAM [ARGUMENT...]
+#
+# ROOT is not changed: what is written lands in memory and ends with the program, as do all its
+# processes. FOLDER is /conf inside; its subfolder `box` is the mount point.
+set -euo pipefail
+if [[ -z ${IN_BOX-} ]]; then
+  options=(--mount --pid --fork --kill-child)
+  # The servers change their user, so more than one user must exist inside (newuidmap).
+  if [[ $(id -u) != 0 ]]; then options+=(--map-root-user --map-auto); fi
+  IN_BOX=1 exec unshare "${options[@]}" -- bash "$0" "$@"
+fi
+
+root=$1 folder=$2 box=$2/box
+shift 2
+mount -t tmpfs tmpfs "$box"
+mkdir "$box"/{upper,work,root}
+mount -t overlay overlay -o "lowerdir=$root,upperdir=$box/upper,workdir=$box/work" "$box/root"
+cd "$box/root"
+mkdir -p conf dev proc tmp var/spool root
+chmod 1777 tmp
+mount --bind "$folder" conf
+mount --rbind /dev dev
+mount -t proc proc proc
+# The packages' own scripts, which create the users, did not run.
+cat >etc/passwd <<'PASSWD'
+root:x:0:0::/root:/bin/sh
+mail:x:8:8::/var/mail:/bin/sh
+courier:x:8:8::/var/lib/courier:/bin/sh
+dovecot:x:100:100::/run:/bin/sh
+dovenull:x:101:101::/run:/bin/sh
+user:x:8:8::/var/spool/user:/bin/sh
+PASSWD
+cat >etc/group <<'GROUP'
+root:x:0:
+mail:x:8:
+courier:x:8:
+dovecot:x:100:
+dovenull:x:101:
+GROUP
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C
+# Not "exec": a server that changes its user would no longer end with its parent, but this does,
+# and the kernel ends all processes of the namespace with it.
+chroot . "$@"
