@@ -128,6 +128,8 @@ async def test_read(given: Given) -> None:
     assert content.text.strip() == "Grüße aus Köln"
     [attachment] = mails[2].attachments
     assert attachment.filename == "ärger.pdf"
+    found = await client.attachment(folder, validity, uids[2], attachment.part)
+    assert found.filename == "ärger.pdf"
     pieces = client.read_part(folder, validity, uids[2], attachment.part)
     [original] = given.mails[2].iter_attachments()
     assert b"".join([piece async for piece in pieces]) == original.get_content()

@@ -6,11 +6,12 @@
 # ROOT is not changed: what is written lands in memory and ends with the program, as do all its
 # processes. FOLDER is /conf inside; its subfolder `box` is the mount point.
 set -euo pipefail
-if [[ -z ${IN_BOX-} ]]; then
+if [[ -z ${BOX_USER-} ]]; then
+  BOX_USER=$(id -u)
+  export BOX_USER
   options=(--mount --pid --fork --kill-child)
-  # The servers change their user, so more than one user must exist inside (newuidmap).
-  if [[ $(id -u) != 0 ]]; then options+=(--map-root-user --map-auto); fi
-  IN_BOX=1 exec unshare "${options[@]}" -- bash "$0" "$@"
+  if [[ $BOX_USER != 0 ]]; then options+=(--map-root-user); fi
+  exec unshare "${options[@]}" -- bash "$0" "$@"
 fi
 
 root=$1 folder=$2 box=$2/box
@@ -41,6 +42,12 @@ dovecot:x:100:
 dovenull:x:101:
 GROUP
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C
+enter=(chroot .)
+if [[ $BOX_USER != 0 ]]; then
+  # The namespace of another user than root has only one user. Servers that change theirs would
+  # fail, so they start as "mail".
+  enter=(unshare --user --map-user=8 --map-group=8 --root=. --)
+fi
 # Not "exec": a server that changes its user would no longer end with its parent, but this does,
 # and the kernel ends all processes of the namespace with it.
-chroot . "$@"
+"${enter[@]}" "$@"

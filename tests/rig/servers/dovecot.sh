@@ -55,4 +55,20 @@ service lmtp {
   }
 }
 C
+if [[ $(id -u) != 0 ]]; then
+  cat >>/etc/dovecot.conf <<C
+default_internal_user = mail
+default_internal_group = mail
+default_login_user = mail
+service imap-login {
+  chroot =
+}
+service anvil {
+  chroot =
+}
+service stats {
+  chroot =
+}
+C
+fi
 exec dovecot -F -c /etc/dovecot.conf

@@ -178,7 +178,17 @@ def version_of(name: str) -> str:
 
 
 def start(name: str) -> MailServer:
-    """Start a server, and return it when it sends a greeting."""
+    """Start a server, and return it when it accepts connections; raise RuntimeError with its log.
+
+    Another process may have taken one of the ports, so there is a second attempt.
+    """
+    try:
+        return _start(name)
+    except RuntimeError:
+        return _start(name)
+
+
+def _start(name: str) -> MailServer:
     folder = Path(tempfile.mkdtemp(prefix=f"{name}-"))
     certificate = make_certificate(folder)
     if name == DOVECOT_2_3:
