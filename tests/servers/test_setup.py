@@ -38,7 +38,6 @@ def over_tls(server: MailServer) -> Account:
     return replace(account(server), port=server.imaps_port, security=Security.TLS)
 
 
-@pytest.mark.fails_on({"wildduck": "F1 UID FETCH n:m,* is refused"})
 async def test_setup(server: MailServer, note: Callable[[str, object], None]) -> None:
     """An account that passes the check is watched, by push."""
     secure = over_tls(server)

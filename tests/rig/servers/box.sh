@@ -8,7 +8,10 @@
 set -euo pipefail
 if [[ -z ${BOX_USER-} ]]; then
   BOX_USER=$(id -u)
-  export BOX_USER
+  # Each box has its own ID for "mail": the kernel limits inotify per user, and above the limit,
+  # Dovecot does not announce new mail.
+  BOX_MAIL=$((20000 + $$ % 10000))
+  export BOX_USER BOX_MAIL
   options=(--mount --pid --fork --kill-child)
   if [[ $BOX_USER != 0 ]]; then options+=(--map-root-user); fi
   exec unshare "${options[@]}" -- bash "$0" "$@"
@@ -26,18 +29,18 @@ mount --bind "$folder" conf
 mount --rbind /dev dev
 mount -t proc proc proc
 # The packages' own scripts, which create the users, did not run.
-cat >etc/passwd <<'PASSWD'
+cat >etc/passwd <<PASSWD
 root:x:0:0::/root:/bin/sh
-mail:x:8:8::/var/mail:/bin/sh
-courier:x:8:8::/var/lib/courier:/bin/sh
+mail:x:$BOX_MAIL:$BOX_MAIL::/var/mail:/bin/sh
+courier:x:$BOX_MAIL:$BOX_MAIL::/var/lib/courier:/bin/sh
 dovecot:x:100:100::/run:/bin/sh
 dovenull:x:101:101::/run:/bin/sh
-user:x:8:8::/var/spool/user:/bin/sh
+user:x:$BOX_MAIL:$BOX_MAIL::/var/spool/user:/bin/sh
 PASSWD
-cat >etc/group <<'GROUP'
+cat >etc/group <<GROUP
 root:x:0:
-mail:x:8:
-courier:x:8:
+mail:x:$BOX_MAIL:
+courier:x:$BOX_MAIL:
 dovecot:x:100:
 dovenull:x:101:
 GROUP
@@ -46,7 +49,7 @@ enter=(chroot .)
 if [[ $BOX_USER != 0 ]]; then
   # The namespace of another user than root has only one user. Servers that change theirs would
   # fail, so they start as "mail".
-  enter=(unshare --user --map-user=8 --map-group=8 --root=. --)
+  enter=(unshare --user --map-user="$BOX_MAIL" --map-group="$BOX_MAIL" --root=. --)
 fi
 # Not "exec": a server that changes its user would no longer end with its parent, but this does,
 # and the kernel ends all processes of the namespace with it.

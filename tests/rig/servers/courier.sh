@@ -7,8 +7,8 @@ maildirmake.courier $mail/Maildir
 maildirmake.courier -f Trash $mail/Maildir
 chown -R mail:mail $mail /run/courier
 sed -i 's/^authmodulelist=.*/authmodulelist="authuserdb"/; s/^daemons=.*/daemons=3/' $settings/authdaemonrc
-printf 'user\thome=%s|mail=%s|uid=8|gid=8|systempw=%s\n' \
-  $mail $mail/Maildir "$(openssl passwd -1 "$PASSWORD")" >$settings/userdb
+printf 'user\thome=%s|mail=%s|uid=%s|gid=%s|systempw=%s\n' \
+  $mail $mail/Maildir "$(id -u mail)" "$(id -g mail)" "$(openssl passwd -1 "$PASSWORD")" >$settings/userdb
 chmod 700 $settings
 chmod 600 $settings/userdb
 makeuserdb

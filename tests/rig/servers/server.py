@@ -44,8 +44,8 @@ _COURIER: Final = Packaged(
     package="courier-imap",
     script="courier.sh",
     program="usr/bin/imapd",
-    # By default, IDLE looks for mail once a minute. Without FAM, this is how mail is announced.
-    variables=(("LIMIT", "20"), ("IDLE_SECONDS", "2")),
+    # By default, IDLE looks for mail once a minute. Our shortest IDLE lasts two seconds.
+    variables=(("LIMIT", "20"), ("IDLE_SECONDS", "1")),
     prefix="INBOX.",
     separator=".",
 )
@@ -78,7 +78,7 @@ _PACKAGED: Final = MappingProxyType(
         ),
         "courier": _COURIER,
         "courier-limit-4": replace(
-            _COURIER, variables=(("LIMIT", "4"), ("IDLE_SECONDS", "2"))
+            _COURIER, variables=(("LIMIT", "4"), ("IDLE_SECONDS", "1"))
         ),
         "mailutils": Packaged(
             suite="bookworm",
