@@ -205,8 +205,12 @@ def _start(name: str) -> MailServer:
             ports["LMTP_PORT"] = free_port()
         command = _box_command(folder, packaged, ports)
     with (folder / "log").open("wb") as log:
+        # The server ends with this process, however that ends.
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+            ["setpriv", "--pdeathsig", "KILL", *command],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
         )
     server = MailServer(
         name=name,
