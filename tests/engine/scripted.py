@@ -113,7 +113,7 @@ class Peer:
             line = await self.line()
         if b" UID SEARCH RETURN (COUNT) UID 1:" in line:
             tag, below = line.partition(b" ")[0], int(line.rpartition(b":")[2])
-            old = sum(uid <= below for uid in uids)
+            old = max(0, self._exists - sum(uid > below for uid in uids))
             self.say(b"* ESEARCH (TAG x) UID COUNT %d" % old, tag + b" OK counted")
             line = await self.line()
         assert b" UID SEARCH " in line

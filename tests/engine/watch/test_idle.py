@@ -105,7 +105,7 @@ def test_server_that_ends_idle_immediately(capabilities: bytes) -> None:
             assert server.asked[b"IDLE"] <= 2 * tries
             assert server.asked[b"EXAMINE"] < 70
             server.habits.twist = None
-            await asyncio.sleep(HOUR)
+            await asyncio.sleep(HOUR + MINUTE)
             server.deliver(1)
             await asyncio.sleep(0.1)
             assert recorder.uids == [1, 2]

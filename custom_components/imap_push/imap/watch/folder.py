@@ -112,6 +112,11 @@ class Folder:
         return self._blocked_until > self._loop.time()
 
     @property
+    def is_waiting(self) -> bool:
+        """Return whether the pause before the next try for a hidden message has not ended."""
+        return self._retries > 0 and not self.is_due
+
+    @property
     def is_openable(self) -> bool:
         """Return whether the folder exists and the server does not refuse it, as far as known."""
         return not (self.state.missing or self.is_blocked or self._refusals)
@@ -129,7 +134,7 @@ class Folder:
     @property
     def fetches_range(self) -> bool:
         """Return whether to FETCH all new messages at once, without a search."""
-        return not (self.care or (self._retries and self.is_due))
+        return not (self.care or self._retries)
 
     @property
     def fetches_more(self) -> bool:
@@ -358,8 +363,6 @@ class Folder:
 
     def retry_unshown(self) -> None:
         """Sync again soon: the server announced a message that it does not show."""
-        if self._retries and not self.is_due:
-            return  # This was another sync, before the pause has ended.
         pause = UNSHOWN_PAUSES[min(self._retries, len(UNSHOWN_PAUSES) - 1)]
         self._due_at = self._loop.time() + pause
         self._retries += 1

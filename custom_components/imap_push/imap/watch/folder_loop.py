@@ -23,27 +23,20 @@ never ends the session.
 """
 
 import asyncio
-from dataclasses import replace
 import math
 from typing import Final, Never, Protocol
 
-from ..errors import (
-    CommandRefused,
-    FolderNotFound,
-    ImapError,
-    ResponseTooLarge,
-    Unavailable,
-)
-from ..models import Mail, PushMode
-from ..session.recover import complete_batch, sync_by_search
-from ..session.select import SelectResult, examine_command
+from ..errors import CommandRefused, ImapError
+from ..models import PushMode
+from ..session.select import examine_command
 from ..session.session import Session
-from ..session.sync import Outcome, SyncRequest, SyncResult, read_sync, sync_request
+from ..session.sync import SyncRequest
 from ..wire.command import Command
 from ..wire.parser import Data
 from .folder import Folder
+from .folder_sync import FolderSync
 from .notify import Notify
-from .schedule import SyncSchedule
+from .schedule import Reason, SyncSchedule
 from .statistics import Statistics
 from .status_poll import StatusPoller, process_unsolicited
 from .wait_strategy import MIN_IDLE_SECONDS, StrategyChooser, WaitStrategy
@@ -78,11 +71,11 @@ class FolderLoop:
         self._session, self._connection = session, session.connection
         self._folders = folders
         self._chooser = chooser
-        self._statistics = statistics
         self._observer = observer
         self._loop = asyncio.get_running_loop()
         self._strategy = chooser.best(session.capabilities)
         self._notify = Notify()
+        self._sync = FolderSync(session, self._notify, statistics, observer)
         self._schedule = SyncSchedule()
         self._poller = StatusPoller(session, poll_interval)
         self._examines = True  # Select the folder again in the next cycle.
@@ -171,14 +164,16 @@ class FolderLoop:
         has_growth = self._connection.unsolicited.growth > 0
         has_changes = self._schedule.begin_cycle() or has_growth
         is_due = any(folder.is_due for folder in self._folders)
-        requests = {folder: self._request(folder, examines=True) for folder in others}
+        requests = {
+            folder: self._sync.request(folder, examines=True) for folder in others
+        }
         if selected is not None:
             requests[selected] = self._request_selected(
                 selected, others, has_changes=has_changes
             )
         await self._send(requests, selected)
         results = {
-            folder: await self._read(folder, request)
+            folder: await self._sync.read(folder, request, self._mode_of(folder))
             for folder, request in requests.items()
         }
         if self._connection.pipelining_failed:
@@ -192,21 +187,28 @@ class FolderLoop:
             self._connection.unsolicited.set_synced(selected.synced)
         before = [(folder.state.messages, folder.state.unread) for folder in requests]
         newest = {
-            folder: await self._update(folder, results[folder]) for folder in requests
+            folder: await self._sync.update(
+                folder, results[folder], self._mode_of(folder)
+            )
+            for folder in requests
         }
         self._observer.on_changed()
         found = {
-            folder: await self._apply(folder, result, newest[folder])
+            folder: await self._sync.apply(
+                folder, result, newest[folder], self._mode_of(folder)
+            )
             for folder, result in results.items()
         }
         await self._read_status()
         for folder in suspects:
-            found[folder] = await self._sync_alone(folder)
+            self._sent = []
+            found[folder] = await self._sync.sync_alone(folder, self._mode_of(folder))
         after = [(folder.state.messages, folder.state.unread) for folder in requests]
         if any(found.values()) or before != after:
             self._schedule.record_found()
         elif has_changes or is_due:
-            self._schedule.record_empty(had_growth=has_growth or is_due)
+            other = Reason.FOLDER if is_due else Reason.CHANGE
+            self._schedule.record_empty(Reason.MAIL if has_growth else other)
         self._schedule.end_cycle()
         if selected is not None and found[selected]:
             mode = self._strategy.mode
@@ -226,32 +228,14 @@ class FolderLoop:
         verifies = self._examines or selected.verifies or not self._is_push
         self._examines = False
         is_elsewhere = bool(others) or self._session.folder != selected.name
-        if verifies or has_changes or selected.is_due:
-            return self._request(selected, examines=verifies or is_elsewhere)
+        if selected.is_due or ((verifies or has_changes) and not selected.is_waiting):
+            return self._sync.request(selected, examines=verifies or is_elsewhere)
         mark = selected.delivery.mark
         return SyncRequest(
             selected.name,
             mark,
             examine_command(selected.name) if is_elsewhere else None,
         )
-
-    def _request(self, folder: Folder, *, examines: bool) -> SyncRequest:
-        unsolicited = self._connection.unsolicited
-        request = sync_request(
-            self._session,
-            folder.name,
-            None if folder.delivery.needs_start else folder.delivery.mark,
-            examines=examines,
-            fetches=folder.fetches_range,
-            newest=folder.needs_newest,
-            growth=0 if examines else unsolicited.growth,
-            batch=folder.batch,
-            text=folder.text,
-            synced=folder.synced if examines else unsolicited.synced,
-        )
-        if request.fetch is not None:
-            self._statistics.syncs.measure(request.fetch)
-        return request
 
     async def _send(
         self, requests: dict[Folder, SyncRequest], selected: Folder | None
@@ -283,17 +267,6 @@ class FolderLoop:
         await self._session.send((command for _, command in sent), idle=idles)
         self._idle_since = self._loop.time() if idles else math.inf
 
-    async def _read(self, folder: Folder, request: SyncRequest) -> SyncResult:
-        waits = folder.waits_for_refusals
-        result = await read_sync(self._session, request, waits=waits)
-        if result.outcome is Outcome.RENUMBERED and folder.delivery.mark is None:
-            assert result.selected is not None
-            if result.selected.uid_next is not None:
-                # At once: what arrives from now on is new, even if the session ends soon.
-                await self._renumber(folder, result.selected)
-                return SyncResult(Outcome.DONE, result.selected, is_opened=True)
-        return result
-
     async def _read_status(self) -> None:
         """Read the STATUS responses to polls and NOTIFY, and what arrived unsolicited."""
         await self._poller.read_replies()
@@ -307,129 +280,6 @@ class FolderLoop:
             self._schedule.record_change()
         if self._connection.idle_is_refused:
             self._chooser.record_refused(self._strategy.mode)
-
-    async def _update(self, folder: Folder, result: SyncResult) -> Mail | None:
-        """Store the counts of a result; return the last message of the folder, if known."""
-        newest = await result.batch.newest_mail() if result.batch else None
-        folder.update(result, self._mode_of(folder), newest)
-        return newest
-
-    async def _apply(
-        self, folder: Folder, result: SyncResult, newest: Mail | None
-    ) -> int:
-        """Deliver what a sync returned, or do what its outcome asks for; return new messages."""
-        self._busy = folder
-        found = 0
-        try:
-            if result.outcome is Outcome.BY_SEARCH:
-                result = await self._sync_by_search(folder, result)
-                newest = await self._update(folder, result)
-            match result.outcome:
-                case Outcome.DONE | Outcome.MORE | Outcome.NOT_SHOWN:
-                    found = await self._deliver(folder, result, newest)
-                case Outcome.RENUMBERED:
-                    assert result.selected is not None
-                    await self._renumber(folder, result.selected)
-                case Outcome.MISSING:
-                    folder.mark_missing()
-                case _:
-                    assert result.error is not None
-                    folder.mark_refused(result.error)
-        except FolderNotFound:
-            folder.mark_missing()
-        except (CommandRefused, Unavailable, ResponseTooLarge) as error:
-            self._session.raise_if_lost()
-            folder.mark_refused(error)
-        self._busy = None
-        return found
-
-    async def _deliver(
-        self, folder: Folder, result: SyncResult, newest: Mail | None
-    ) -> int:
-        """Deliver the messages of a result; return how many there are."""
-        batch = result.batch
-        assert result.selected is not None
-        if batch is None:  # The folder was only selected.
-            folder.check_uid_next(result.selected)
-            return 0
-        if batch.is_partial:
-            if not await self._open(folder):
-                await self._renumber(folder, self._session.selected)
-                return 0
-            batch = await complete_batch(
-                self._session,
-                batch,
-                fetches_more=folder.fetches_more,
-                waits=folder.waits_for_refusals,
-            )
-            newest = await self._update(folder, replace(result, batch=batch))
-            self._observer.on_changed()
-        is_done = result.outcome is Outcome.DONE
-        mode = self._mode_of(folder)
-        found = await folder.delivery.deliver(batch, newest, mode, is_last=is_done)
-        if result.outcome is Outcome.NOT_SHOWN:
-            folder.retry_unshown()
-            return found
-        folder.mark_working(is_complete=is_done, uid_next=result.selected.uid_next)
-        if result.unshown and is_done:
-            folder.delivery.warn(
-                "%d messages below UID %d were announced, but the server does not show them",
-                result.unshown,
-                batch.next_uid,
-            )
-        folder.synced = result.synced
-        if self._session.folder == folder.name:
-            self._connection.unsolicited.set_synced(result.synced)
-        return found
-
-    async def _sync_by_search(self, folder: Folder, result: SyncResult) -> SyncResult:
-        if not await self._open(folder):
-            return SyncResult(Outcome.RENUMBERED, self._session.selected)
-        request = self._request(folder, examines=False)
-        found = await sync_by_search(
-            self._session,
-            replace(request, synced=folder.synced),
-            known=None if result.batch is None else result.batch.complete_messages,
-            care=folder.care,
-            accepts=folder.accepts_unshown,
-            waits=folder.waits_for_refusals,
-        )
-        return replace(found, unread=result.unread)
-
-    async def _renumber(self, folder: Folder, selected: SelectResult) -> None:
-        """Give a folder a valid mark; the next cycle finds its new messages."""
-        if folder.delivery.needs_open_folder(selected):
-            await self._open(folder)
-            selected = self._session.selected
-        await folder.delivery.start(
-            self._session,
-            selected,
-            folder.text,
-            self._mode_of(folder),
-            was_missing=folder.was_missing,
-        )
-        folder.mark_renumbered(selected)
-
-    async def _sync_alone(self, folder: Folder) -> int:
-        """Sync a folder that may end the session, after all other folders."""
-        if commands := self._notify.clear():
-            await self._session.send(commands)
-        request = self._request(folder, examines=True)
-        self._sent = [(folder, command) for command in request.commands]
-        await self._session.send(request.commands)
-        result = await self._read(folder, request)
-        newest = await self._update(folder, result)
-        self._observer.on_changed()
-        return await self._apply(folder, result, newest)
-
-    async def _open(self, folder: Folder) -> bool:
-        """Select a folder unless it is selected; return whether its mark is valid."""
-        if self._session.folder == folder.name:
-            return True
-        if commands := self._notify.clear():
-            await self._session.send(commands)
-        selected, mark = await self._session.examine(folder.name), folder.delivery.mark
-        return mark is not None and selected.continues(mark)
 
     # Waiting
 
@@ -460,17 +310,16 @@ class FolderLoop:
         schedule, selected = self._schedule, self._selected
         growth = self._connection.unsolicited.growth
         due_at = min((folder.due_at for folder in self._folders), default=math.inf)
-        if due_at <= self._loop.time():
-            return max(due_at, schedule.not_before(is_urgent=True))
+        due_at = max(due_at, schedule.not_before(Reason.FOLDER))
         if self._uncovered:
             due_at = min(due_at, self._poller.due_at)
         if selected is None:
             return due_at
         is_idle = self._connection.has_idle and self._session.folder == selected.name
         if self._is_push and not is_idle:
-            return schedule.not_before(is_urgent=True)
+            return schedule.not_before(Reason.FOLDER)
         if self._connection.idle_is_over:
-            return min(due_at, schedule.not_before(is_urgent=False))
+            return min(due_at, schedule.not_before(Reason.CHANGE))
         is_notify = self._strategy.mode is PushMode.NOTIFY
         return min(
             due_at, schedule.due_at(has_growth=growth > 0, is_mail_pushed=is_notify)
@@ -538,7 +387,6 @@ class FolderLoop:
                 self._chooser.record_loss(PushMode.NOTIFY, 0.0)
             else:
                 folder.mark_lost(error, command.name)
-        elif self._busy is not None:
-            self._busy.mark_lost(error, "UID FETCH")
-        elif self._idle_since < math.inf and not self._has_idled:
-            self._chooser.record_loss(mode, age)
+        elif not self._sync.mark_lost(error):
+            if self._idle_since < math.inf and not self._has_idled:
+                self._chooser.record_loss(mode, age)

@@ -1,6 +1,8 @@
 """When the next sync cycle of the selected folder is due."""
 
 import asyncio
+from collections import Counter
+from enum import Enum, auto
 import math
 from typing import Final
 
@@ -12,6 +14,14 @@ MAX_EMPTY_CYCLES: Final = 3
 MAX_INTERVAL_SECONDS: Final = 60.0
 
 
+class Reason(Enum):
+    """Why a cycle is started."""
+
+    MAIL = auto()  # the server announced new messages in the selected folder
+    FOLDER = auto()  # a folder is due
+    CHANGE = auto()  # another change of the selected folder
+
+
 class SyncSchedule:
     """Decides when the changes of the selected folder are synced. Times are of the event loop."""
 
@@ -20,8 +30,9 @@ class SyncSchedule:
         self._loop = asyncio.get_running_loop()
         self._cycle_ended_at = -math.inf
         self._changed_at = math.inf  # the first change since the last cycle
-        # Consecutive cycles that found nothing, after growth and after other changes.
-        self._empty = {True: 0, False: 0}
+        self._empty: Counter[Reason] = (
+            Counter()
+        )  # consecutive cycles that found nothing
 
     @property
     def has_changes(self) -> bool:
@@ -43,11 +54,11 @@ class SyncSchedule:
 
     def record_found(self) -> None:
         """Record that there were new messages, or other numbers of messages."""
-        self._empty = {True: 0, False: 0}
+        self._empty.clear()
 
-    def record_empty(self, *, had_growth: bool) -> None:
-        """Record a cycle that had a reason but found nothing; `had_growth`: mail was expected."""
-        self._empty[had_growth] += 1
+    def record_empty(self, reason: Reason) -> None:
+        """Record a cycle that had a reason but found nothing."""
+        self._empty[reason] += 1
 
     def due_at(self, *, has_growth: bool, is_mail_pushed: bool) -> float:
         """Return when the next cycle is due, infinity if nothing has changed.
@@ -56,14 +67,15 @@ class SyncSchedule:
         """
         if not self.has_changes:
             return math.inf
-        if is_mail_pushed and not self._empty[has_growth]:
+        reason = Reason.MAIL if has_growth else Reason.CHANGE
+        if is_mail_pushed and not self._empty[reason]:
             return self._changed_at + CYCLE_INTERVAL_SECONDS
-        return self.not_before(is_urgent=has_growth)
+        return self.not_before(reason)
 
-    def not_before(self, *, is_urgent: bool) -> float:
-        """Return the earliest time of the next cycle; `is_urgent`: new mail is expected."""
-        excess = self._empty[is_urgent] - MAX_EMPTY_CYCLES
-        if is_urgent and excess < 0:
+    def not_before(self, reason: Reason) -> float:
+        """Return the earliest time of the next cycle for a reason."""
+        excess = self._empty[reason] - MAX_EMPTY_CYCLES
+        if reason is not Reason.CHANGE and excess < 0:
             return -math.inf
         interval = CYCLE_INTERVAL_SECONDS * 2.0 ** min(max(excess, 0), 16)
         return self._cycle_ended_at + min(interval, MAX_INTERVAL_SECONDS)
