@@ -8,7 +8,7 @@ import ssl
 from typing import NamedTuple, Protocol, override
 
 from .errors import ImapError
-from .limits import ReceiveBudget
+from .limits import ConnectionBudget, ReceiveBudget
 
 
 class Security(StrEnum):
@@ -49,7 +49,7 @@ class Account:
     for `tls` and `starttls`; the caller creates it in an executor, as that reads files, and may
     share it. `fingerprint` is the SHA-256 of the only accepted certificate, in hex; with
     it, nothing else of the certificate is verified and `ssl_context` is not used.
-    `receive_budget` is shared by all connections of the account. `opportunistic_tls`: with
+    `receive_budget` and `connections` are shared by all connections of the account. `opportunistic_tls`: with
     Security.NONE, use STARTTLS if the server offers it and the login would send a readable
     password or token. The certificate is not verified then (RFC 7435).
     """
@@ -65,6 +65,9 @@ class Account:
     opportunistic_tls: bool = True
     receive_budget: ReceiveBudget = field(
         default_factory=ReceiveBudget, repr=False, compare=False
+    )
+    connections: ConnectionBudget = field(
+        default_factory=ConnectionBudget, repr=False, compare=False
     )
 
 

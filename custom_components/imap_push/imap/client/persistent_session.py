@@ -4,7 +4,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Concatenate, Final
 
-from ..errors import CommandRefused, ConnectionLost, LoginRefused, Throttled
+from ..errors import (
+    CommandRefused,
+    ConnectionLost,
+    LoginRefused,
+    Throttled,
+    TooManyConnections,
+)
 from ..models import Account
 from ..session.session import Session
 from ..wire.command import Command
@@ -75,7 +81,21 @@ class PersistentSession:
             except ConnectionLost:
                 if session.is_not_repeatable:
                     raise
-        return await self._run(task, await self._open())
+        if (session := await self._open_or_share()) is not None:
+            return await self._run(task, session)
+        async with self._account.connections.borrow() as shared:
+            return await task(shared)
+
+    async def _open_or_share(self) -> Session | None:
+        """Open a session, or return None to borrow one: the server allows no more connections."""
+        if self._account.connections.total == 1:
+            return None
+        try:
+            return await self._open()
+        except ConnectionLost, TooManyConnections:
+            if not self._account.connections.record_refusal():
+                raise
+            return None
 
     async def _run[T](
         self, task: Callable[[Session], Awaitable[T]], session: Session

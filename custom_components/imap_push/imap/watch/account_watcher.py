@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import Mapping
 import logging
-from typing import Final
 
 from ..auth.login_limiter import LoginLimiter
+from ..limits import MAX_WATCHING, Loan
 from ..mime.preview import TextRequest
 from ..models import Account, AccountState, PushMode, WatchOptions
+from ..session.session import Session
 from .context import Context, Listener
 from .folder import Folder, WatchedFolder
 from .statistics import Statistics
@@ -23,19 +24,12 @@ from .wait_strategy import WORST_FIRST
 
 _LOGGER = logging.getLogger(__name__)
 
-# Maximum number of connections per account. Some providers allow only five or ten for all
-# clients of the user.
-MAX_CONNECTIONS: Final = 5
-# After the server has refused a connection, none is added for this long.
-LIMIT_MEMORY_SECONDS: Final = 3600.0
-
 
 class AccountWatcher:
     """Watches the folders of one account until it is cancelled.
 
     All folders start on one connection. If the server supports only IDLE, which covers one
-    folder, each other folder gets a connection of its own, up to MAX_CONNECTIONS and as the
-    server allows. Folders without a connection of their own are polled.
+    folder, each other folder gets a connection of its own, as far as the server allows. Folders without a connection of their own are polled.
     """
 
     def __init__(
@@ -58,7 +52,7 @@ class AccountWatcher:
         self._folders: dict[str, Folder] = {}
         self._connections: dict[ConnectionSupervisor, asyncio.Task[None]] = {}
         self._tasks: asyncio.TaskGroup | None = None  # while it runs
-        self._limited_until = 0.0  # time of the event loop
+        self._budget = account.connections
         self._state = AccountState()  # that was reported last
         for name, watched in folders.items():
             self.add(name, watched)
@@ -67,10 +61,12 @@ class AccountWatcher:
         """Connect, sync, wait and reconnect until cancelled; then log out."""
         async with asyncio.TaskGroup() as self._tasks:
             try:
+                self._budget.set_lender(self)
                 if self._folders:
                     self._start(tuple(self._folders.values()))
                 await asyncio.get_running_loop().create_future()
             finally:
+                self._budget.set_lender(None)
                 self._tasks = None
 
     def add(self, name: str, watched: WatchedFolder) -> None:
@@ -78,7 +74,7 @@ class AccountWatcher:
         if name in self._folders:
             raise ValueError("the folder is watched already")
         folder = self._folders[name] = Folder(name, watched, self._context)
-        self._context.logins.allow_for(min(len(self._folders), MAX_CONNECTIONS))
+        self._context.logins.allow_for(min(len(self._folders), MAX_WATCHING))
         if self._tasks is None:
             return
         connections = sorted(self._connections, key=lambda item: not item.is_watching)
@@ -113,6 +109,15 @@ class AccountWatcher:
         """Sync all folders now. A connection that is lost is opened again now."""
         for connection in self._connections:
             connection.check_now()
+
+    @property
+    def connections(self) -> int:
+        """Return the number of connections that are logged in."""
+        return sum(connection.is_logged_in for connection in self._connections)
+
+    def lend(self, loan: Loan[Session]) -> bool:
+        """Lend the session of a connection to an action; return False if there is none."""
+        return any(connection.lend(loan) for connection in self._connections)
 
     def report(self, connection: ConnectionSupervisor, report: Report) -> None:
         """Process the report of a connection."""
@@ -161,23 +166,29 @@ class AccountWatcher:
         for new, (old, folder) in zip(ready, uncovered, strict=False):
             old.assign(tuple(item for item in old.folders if item is not folder))
             new.assign((folder,))
-        left = len(uncovered) - len(spare)
+        # One at a time: a server that refuses it has told its limit.
+        if not spare and uncovered and self._may_start:
+            self._start(())
         for connection in ready[len(uncovered) :]:
             self._end(connection)
-        for _ in range(min(left, self._free_connections)):
-            self._start(())
+        self._keep_to_limit(waiting)
 
     @property
-    def _free_connections(self) -> int:
-        """Return how many connections may be added now."""
-        if (
-            self._tasks is None
-            or asyncio.get_running_loop().time() < self._limited_until
-        ):
-            return 0
+    def _may_start(self) -> bool:
+        """Return whether a connection may be added now."""
+        is_free = len(self._connections) < self._budget.for_watching
         # A connection must not wait for the login limiter.
-        free = MAX_CONNECTIONS - len(self._connections)
-        return max(0, min(free, self._context.logins.spare))
+        return self._tasks is not None and is_free and self._context.logins.spare > 0
+
+    def _keep_to_limit(self, waiting: list[ConnectionSupervisor]) -> None:
+        """End a connection that is one too many: actions need one, too."""
+        if len(self._connections) <= self._budget.for_watching or len(waiting) < 2:
+            return
+        first, *_, last = waiting
+        folders = last.folders
+        last.assign(())
+        self._end(last)
+        first.assign((*first.folders, *folders))
 
     def _release(self, connection: ConnectionSupervisor, report: Lost) -> None:
         """Move all folders of a connection that does not work to one that is watching."""
@@ -193,12 +204,9 @@ class AccountWatcher:
         for folder in folders:
             folder.request_sync()
         successor.assign((*successor.folders, *folders))
-        _LOGGER.info(
-            "The server allows %d connections for now: %s",
-            len(self._connections),
-            report.error,
-        )
-        self._limited_until = asyncio.get_running_loop().time() + LIMIT_MEMORY_SECONDS
+        count = len(self._connections)
+        _LOGGER.info("The server allows %d connections: %s", count, report.error)
+        self._budget.limit_to(count)
 
     def _publish(self) -> None:
         """Report the combined state of all folders and connections, if it has changed."""
@@ -213,7 +221,7 @@ class AccountWatcher:
             push_mode=next(
                 (mode for mode in WORST_FIRST if mode in modes), PushMode.OFF
             ),
-            connections=sum(connection.is_logged_in for connection in connections),
+            connections=self.connections,
             # The same set object is kept while all connections have the same capabilities.
             capabilities=offered.pop()
             if len(offered) == 1

@@ -23,10 +23,12 @@ never ends the session.
 """
 
 import asyncio
+from collections import deque
 import math
 from typing import Final, Never, Protocol
 
 from ..errors import CommandRefused, ImapError
+from ..limits import Loan
 from ..models import PushMode
 from ..session.select import examine_command
 from ..session.session import Session
@@ -75,6 +77,7 @@ class FolderLoop:
         self._loop = asyncio.get_running_loop()
         self._strategy = chooser.best(session.capabilities)
         self._notify = Notify()
+        self._loans: deque[Loan[Session]] = deque()
         self._sync = FolderSync(session, self._notify, statistics, observer)
         self._schedule = SyncSchedule()
         self._poller = StatusPoller(session, poll_interval)
@@ -98,6 +101,11 @@ class FolderLoop:
         self._folders = folders
         self.wake()
 
+    def lend(self, loan: Loan[Session]) -> None:
+        """Lend the session before the next cycle."""
+        self._loans.append(loan)
+        self.wake()
+
     def wake(self) -> None:
         """End the wait if a folder is due."""
         self._connection.unsolicited.wake()
@@ -106,6 +114,7 @@ class FolderLoop:
         """Sync and wait until the session ends; raise the ImapError that ended it."""
         try:
             while True:
+                await self._lend_session()
                 await self._cycle()
                 if self._due_at() > self._loop.time():
                     self._report()
@@ -113,6 +122,9 @@ class FolderLoop:
         except ImapError as error:
             self._blame(error)
             raise
+        finally:
+            for loan in self._loans:
+                loan.session.cancel()
 
     @property
     def _selected(self) -> Folder | None:
@@ -281,6 +293,18 @@ class FolderLoop:
         if self._connection.idle_is_refused:
             self._chooser.record_refused(self._strategy.mode)
 
+    async def _lend_session(self) -> None:
+        """Lend the session to all actions that wait for it."""
+        while self._loans:
+            loan = self._loans.popleft()
+            if loan.session.done():
+                continue  # The action was cancelled.
+            if commands := self._notify.clear():
+                await self._session.send(commands)
+            loan.session.set_result(self._session)
+            await loan.returned.wait()
+            self._examines = True
+
     # Waiting
 
     async def _wait(self) -> None:
@@ -307,6 +331,8 @@ class FolderLoop:
 
     def _due_at(self) -> float:
         """Return the time of the event loop at which the next cycle is due."""
+        if self._loans:
+            return -math.inf
         schedule, selected = self._schedule, self._selected
         growth = self._connection.unsolicited.growth
         due_at = min((folder.due_at for folder in self._folders), default=math.inf)

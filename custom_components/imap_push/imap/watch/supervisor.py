@@ -35,6 +35,7 @@ from ..errors import (
     TooManyConnections,
     Unreachable,
 )
+from ..limits import Loan
 from ..models import PushMode
 from ..quirks import quirks_of
 from ..session.session import Session
@@ -137,6 +138,13 @@ class ConnectionSupervisor:
         self.uncovered &= frozenset(folders)
         if self._loop is not None:
             self._loop.assign(folders)
+
+    def lend(self, loan: Loan[Session]) -> bool:
+        """Lend the session between two waits; return False if there is none."""
+        if self._loop is None or not self.is_logged_in:
+            return False
+        self._loop.lend(loan)
+        return True
 
     def wake(self) -> None:
         """End the wait of the session: a folder is due."""
