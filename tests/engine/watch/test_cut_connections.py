@@ -193,7 +193,7 @@ def _silent() -> Iterator[None]:
 def test_cut_after_each_byte(conversation: Conversation, ends: bool) -> None:
     """Each message is delivered in order and without duplicates, wherever a connection is cut."""
     length = length_of(conversation)
-    assert 1000 < length < 2700
+    assert 800 < length < 2700
 
     def cut(limit: int) -> None:
         async def main(loop: VirtualLoop) -> None:
