@@ -7,7 +7,7 @@ import random
 import pytest
 
 from custom_components.imap_push.imap import Arrival, Mark, PushMode, WatchedFolder
-from custom_components.imap_push.imap.watch.account_watcher import MAX_CONNECTIONS
+from custom_components.imap_push.imap.limits import MAX_WATCHING
 
 from ..light import HOUR, IDLE, MINUTE, NOTIFY, POLL, each, served
 from ..recorder import Recorder
@@ -319,12 +319,12 @@ def test_added_folders_get_connections() -> None:
             for count, name in enumerate(FORTY[:8], 1):
                 recorder.watcher.add(name, NEW)
                 await asyncio.sleep(1)
-                assert recorder.state.connections == min(count, MAX_CONNECTIONS)
+                assert recorder.state.connections == min(count, MAX_WATCHING)
             for name in FORTY[:8]:
                 recorder.watcher.remove(name)
                 await asyncio.sleep(POLLED)
                 left = len(recorder.state.folders)
-                assert recorder.state.connections == min(left, MAX_CONNECTIONS)
+                assert recorder.state.connections == min(left, MAX_WATCHING)
                 assert server.connections == recorder.state.connections
 
     run(main)

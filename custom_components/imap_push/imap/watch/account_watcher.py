@@ -126,6 +126,7 @@ class AccountWatcher:
                 self._distribute()
             case Lost(is_unusable=True):
                 self._release(connection, report)
+                self._distribute()
             case Changed() | Lost():
                 pass
         self._publish()

@@ -156,6 +156,12 @@ class Folder:
         """Return how many messages to fetch at a time."""
         return LIMITED_BATCH if self.delivery.is_limited else BATCH
 
+    def begin_sync(self, *, examines: bool) -> None:
+        """Forget the request for a sync, as one begins; one from now on leads to another sync."""
+        self._due_at = math.inf
+        if examines:
+            self.verifies = False
+
     def request_sync(self) -> None:
         """Sync as soon as possible; while the folder is blocked, not before the end of that."""
         self._due_at = -math.inf
@@ -237,7 +243,6 @@ class Folder:
         """
         if result.selected is not None and result.is_opened:
             self._open_losses = 0
-            self.verifies = False
             self.update_counts(result.selected.numbers)
         if result.exists is not None:
             self.update_counts({"MESSAGES": result.exists})
@@ -308,8 +313,9 @@ class Folder:
         self.state = dataclasses.replace(
             self.state, rate_limited=self.delivery.is_limited
         )
-        self._due_at = math.inf if is_complete else -math.inf
-        if is_complete:
+        if not is_complete:
+            self.request_sync()
+        else:
             self._fetch_losses = 0
             self._synced_uid_next = uid_next
 

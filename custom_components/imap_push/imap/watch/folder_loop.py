@@ -70,6 +70,7 @@ class FolderLoop:
         observer: Observer,
     ) -> None:
         """Watch these folders; `assign` replaces them."""
+        self.is_waiting = False
         self._session, self._connection = session, session.connection
         self._folders = folders
         self._chooser = chooser
@@ -117,8 +118,10 @@ class FolderLoop:
                 await self._lend_session()
                 await self._cycle()
                 if self._due_at() > self._loop.time():
+                    self.is_waiting = True
                     self._report()
                     await self._wait()
+                    self.is_waiting = False
         except ImapError as error:
             self._blame(error)
             raise
@@ -190,7 +193,8 @@ class FolderLoop:
         }
         if self._connection.pipelining_failed:
             self._connection.stop_pipelining()
-            self._examines = True
+            for folder in requests:
+                folder.request_sync()
             return
         if self._ends_idle:
             self._chooser.record_idle(self._strategy.mode)

@@ -62,6 +62,7 @@ class FolderSync:
             text=folder.text,
             synced=folder.synced if examines else unsolicited.synced,
         )
+        folder.begin_sync(examines=examines)
         if request.fetch is not None:
             self._statistics.syncs.measure(request.fetch)
         return request

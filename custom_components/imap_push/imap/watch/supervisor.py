@@ -103,7 +103,7 @@ class ConnectionSupervisor:
     ) -> None:
         """Watch these folders; without any, log in and wait for `assign`."""
         self.folders = folders
-        self.state = ConnectionState.CONNECTING
+        self._is_lost = False
         self.uncovered: frozenset[Folder] = frozenset()
         self.is_connected = False
         self.capabilities: frozenset[str] = frozenset()
@@ -123,9 +123,17 @@ class ConnectionSupervisor:
         self._retry_now = asyncio.Event()  # ends the pause between two sessions
 
     @property
+    def state(self) -> ConnectionState:
+        """Return what the connection is doing."""
+        if self._loop is not None:
+            is_waiting = self._loop.is_waiting
+            return ConnectionState.WATCHING if is_waiting else ConnectionState.SYNCING
+        return ConnectionState.LOST if self._is_lost else ConnectionState.CONNECTING
+
+    @property
     def is_logged_in(self) -> bool:
         """Return whether there is a session."""
-        return self.state in {ConnectionState.SYNCING, ConnectionState.WATCHING}
+        return self._loop is not None
 
     @property
     def is_watching(self) -> bool:
@@ -141,7 +149,7 @@ class ConnectionSupervisor:
 
     def lend(self, loan: Loan[Session]) -> bool:
         """Lend the session between two waits; return False if there is none."""
-        if self._loop is None or not self.is_logged_in:
+        if self._loop is None:
             return False
         self._loop.lend(loan)
         return True
@@ -164,9 +172,9 @@ class ConnectionSupervisor:
         loop = asyncio.get_running_loop()
         try:
             while True:
-                self._opened_at, self.state = math.inf, ConnectionState.CONNECTING
+                self._opened_at, self._is_lost = math.inf, False
                 error = await self._run_session()
-                self.state, self._loop = ConnectionState.LOST, None
+                self._loop, self._is_lost = None, True
                 self._context.statistics.losses[type(error).__name__] += 1
                 self._failures += 1
                 self._handle_loss(error)
@@ -200,7 +208,6 @@ class ConnectionSupervisor:
                 )
             context.statistics.sessions += 1
             self._opened_at = asyncio.get_running_loop().time()
-            self.state = ConnectionState.SYNCING
             self.capabilities = session.capabilities
             try:
                 self._loop = FolderLoop(
@@ -251,13 +258,12 @@ class ConnectionSupervisor:
     def on_watching(self, strategy: WaitStrategy, uncovered: frozenset[Folder]) -> None:
         """Report that all folders are in sync."""
         self._mark_connected()
-        self.state, self.uncovered = ConnectionState.WATCHING, uncovered
+        self.uncovered = uncovered
         self._failures, self._has_watched = 0, True
         self._owner.report(self, Watching())
 
     def _mark_connected(self) -> None:
         self._cancel_outage()
-        self.state = ConnectionState.SYNCING
         self.is_connected, self.error = True, None
 
     def _handle_loss(self, error: ImapError) -> None:
