@@ -202,8 +202,6 @@ class AccountWatcher:
         folders = connection.folders
         connection.assign(())
         self._end(connection)
-        for folder in folders:
-            folder.request_sync()
         successor.assign((*successor.folders, *folders))
         count = len(self._connections)
         _LOGGER.info("The server allows %d connections: %s", count, report.error)

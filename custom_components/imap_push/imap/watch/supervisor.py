@@ -142,6 +142,8 @@ class ConnectionSupervisor:
 
     def assign(self, folders: tuple[Folder, ...]) -> None:
         """Watch these folders from now on."""
+        for folder in set(folders).difference(self.folders):
+            folder.request_sync()
         self.folders = folders
         self.uncovered &= frozenset(folders)
         if self._loop is not None:
