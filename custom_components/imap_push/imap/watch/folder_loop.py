@@ -85,9 +85,6 @@ class FolderLoop:
         self._examines = True  # Select the folder again in the next cycle.
         # The commands of the last write by folder, None for NOTIFY, in the order of sending.
         self._sent: list[tuple[Folder | None, Command]] = []
-        self._busy: Folder | None = (
-            None  # the folder that is worked on outside this write
-        )
         self._synced_at = self._loop.time()  # when the selected folder was opened again
         self._idle_since = math.inf
         # The last wait ended an IDLE of MIN_IDLE_SECONDS; one of this session was completed.
@@ -226,7 +223,7 @@ class FolderLoop:
             other = Reason.FOLDER if is_due else Reason.CHANGE
             self._schedule.record_empty(Reason.MAIL if has_growth else other)
         self._schedule.end_cycle()
-        if selected is not None and found[selected]:
+        if selected is not None and found[selected] and self._is_push:
             mode = self._strategy.mode
             self._chooser.record_sync(mode, announced=self._is_announced)
             self._is_announced = True
