@@ -31,6 +31,5 @@ FAILING: Final = frozenset(
         "L10 UIDNEXT two too low idle",
         "L10 UIDNEXT two too low notify",
         "L10 UIDNEXT two too low poll",
-        "action Gmail, some UIDs are missing once",
     }
 )

@@ -60,6 +60,10 @@ async def fetch_mails(
     for requested in chunks(usable[:MAX_MAILS], rest, _MAILS_AT_ONCE):
         ask = partial(_fetch, session, folder, uid_validity)
         messages = await fetch_with_fallback(ask, requested, _MAIL)
+        # Gmail sometimes leaves out messages that it returns the next time (mailcore2#1256).
+        if left_out := [uid for uid in requested if uid not in messages]:
+            again = await fetch_with_fallback(ask, left_out, _MAIL)
+            messages = dict(sorted({**messages, **again}.items()))
         previews = await read_previews(messages, NO_TEXT)
         for uid, items in messages.items():
             if uid in previews:
