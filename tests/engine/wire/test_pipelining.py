@@ -3,13 +3,13 @@
 import asyncio
 import random
 
-import pytest
-
-from custom_components.imap_push.imap import WatchOptions
 from custom_components.imap_push.imap.wire.pipelining import (
     Pipelining as Detector,
     Write,
 )
+import pytest
+
+from custom_components.imap_push.imap import WatchOptions
 
 from ..light import HOUR, IDLE, MINUTE, NOTIFY, POLL, each, served
 from ..virtual import VirtualLoop, run, watched
