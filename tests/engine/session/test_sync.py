@@ -545,6 +545,15 @@ async def test_refused_count_does_not_delay_mail() -> None:
     assert result.unread is None
 
 
+async def test_messages_that_a_search_need_not_fetch_again() -> None:
+    """They are those with data; flags of an old message are not enough."""
+    octets = flags(1, 1) + mail(5, 5) + mail(7, 7) + flags(8, 8)
+    result, _ = await synced({"fetch": (octets, OK)}, exists=8, synced=4)
+    assert result.outcome is Outcome.BY_SEARCH
+    assert result.batch is not None
+    assert list(result.batch.complete_messages) == [5, 7]
+
+
 async def test_exception_while_a_message_is_parsed(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
