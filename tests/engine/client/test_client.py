@@ -28,6 +28,7 @@ from custom_components.imap_push.imap import (
     ProtocolError,
     SearchCount,
     SearchResult,
+    ServerSilent,
     StoreResult,
     Throttled,
     TooManyConnections,
@@ -37,8 +38,11 @@ from custom_components.imap_push.imap import (
 from custom_components.imap_push.imap.client import persistent_session
 
 from ..conftest import account
+from ..light import served
 from ..scripted import Peer, Script, ScriptedServer, mail
 from ..virtual import VirtualLoop, run
+
+from tests.rig.light_client import Pipelining
 
 MANY_CAPABILITIES = b"IMAP4rev1 ESEARCH LITERAL+ MOVE UIDPLUS SPECIAL-USE LIST-EXTENDED"
 FEW_CAPABILITIES = b"IMAP4rev1"
@@ -1019,16 +1023,33 @@ def test_round_trips(
     run(main)
 
 
-def test_client_without_pipelining() -> None:
-    """After `do_without_pipelining` each write has one command."""
+@pytest.mark.parametrize(
+    ("habit", "error"),
+    [
+        (Pipelining.ANSWERS_BAD, None),
+        (Pipelining.HANGS_UP, ConnectionLost),
+        (Pipelining.FALLS_SILENT, ServerSilent),
+    ],
+    ids=lambda value: value.name if isinstance(value, Pipelining) else "",
+)
+def test_server_without_pipelining(
+    habit: Pipelining, error: type[ImapError] | None
+) -> None:
+    """At most one request fails. After a lost connection each write has one command."""
 
     async def main(loop: VirtualLoop) -> None:
-        loop.scripts = [AnswerScript()]
+        server = served(loop, pipelining=habit)
+        server.slip_in(3)
         client = Client(account(993))
-        client.do_without_pipelining()
-        await client.search("INBOX", Criteria(), limit=1)
-        await client.count("INBOX", [Criteria()] * 9)
-        assert all(octets.count(b"\r\n") == 1 for octets in loop.written)
+        if error is not None:
+            with pytest.raises(error):
+                await client.search("INBOX", Criteria(), limit=1)
+            loop.written.clear()
+        assert (await client.search("INBOX", Criteria(), limit=1)).uids == (3,)
+        counts = await client.count("INBOX", [Criteria()] * 9)
+        assert counts == [SearchCount(3, frozenset())] * 9
+        is_serial = all(octets.count(b"\r\n") == 1 for octets in loop.written)
+        assert is_serial is (error is not None)
         await client.close()
 
     run(main)

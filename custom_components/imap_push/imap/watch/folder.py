@@ -87,19 +87,20 @@ class Folder:
         self._loop = asyncio.get_running_loop()
         self._due_at = -math.inf
         self._blocked_until = -math.inf
+        self._retry_at = -math.inf  # for a message that is announced but not shown
         self._missing_since = -math.inf
         self._refused_since = math.inf
         self._refusals = 0
         self._open_losses = 0
         self._fetch_losses = 0
-        self._retries = 0  # of a message that is announced but not shown
+        self._retries = 0  # of that message
 
     # When to sync
 
     @property
     def due_at(self) -> float:
         """Return when the folder is to be synced, infinity if there is no reason."""
-        return max(self._due_at, self._blocked_until)
+        return max(self._due_at, self._blocked_until, self._retry_at)
 
     @property
     def is_due(self) -> bool:
@@ -114,7 +115,7 @@ class Folder:
     @property
     def is_waiting(self) -> bool:
         """Return whether the pause before the next try for a hidden message has not ended."""
-        return self._retries > 0 and not self.is_due
+        return self._retry_at > self._loop.time()
 
     @property
     def is_openable(self) -> bool:
@@ -168,7 +169,7 @@ class Folder:
 
     def check_now(self) -> None:
         """Open the folder again and sync it now, even if it is blocked."""
-        self._due_at = self._blocked_until = -math.inf
+        self._due_at = self._blocked_until = self._retry_at = -math.inf
         self.verifies = True
 
     def set_text(self, text: TextRequest) -> None:
@@ -370,8 +371,9 @@ class Folder:
     def retry_unshown(self) -> None:
         """Sync again soon: the server announced a message that it does not show."""
         pause = UNSHOWN_PAUSES[min(self._retries, len(UNSHOWN_PAUSES) - 1)]
-        self._due_at = self._loop.time() + pause
+        self._retry_at = self._loop.time() + pause
         self._retries += 1
+        self.request_sync()
         self.verifies = True
 
     def mark_renumbered(self, selected: SelectResult) -> None:
