@@ -11,12 +11,13 @@ from typing import Final, override
 
 import pytest
 
-from custom_components.imap_push.imap import Security
+from custom_components.imap_push.imap import PushMode, Quirks, Security, quirks
 
 from .mailbox import Mailbox, account, arrive
 from .watching import SILENT, all_arrive, happens, message_ids, watch_options, watching
 
 from tests.rig.mails import plain
+from tests.rig.ports import LOOPBACK
 from tests.rig.proxy import Proxy
 from tests.rig.servers import MailServer
 
@@ -26,6 +27,7 @@ AT_ONCE_SECONDS: Final = 3.0  # IDLE of Courier looks for mail every second
 ROUND_TRIP_SECONDS: Final = 0.2
 CATCH_UP_SECONDS: Final = 15.0
 BURST: Final = 60
+REFRESH_SECONDS: Final = 3.0  # Waits of less than two seconds do not count.
 INBOX: Final = ("INBOX",)
 CUTS: Final = 2  # three logins are allowed at once
 
@@ -187,3 +189,32 @@ async def test_cuts(
         took = await all_arrive(recorder, sent, CATCH_UP_SECONDS)
     assert recorder.uids == sorted(recorder.uids)
     note("caught up in", f"{took:.1f} s")
+
+
+ON_MAILUTILS: Final = pytest.param(
+    "mailutils", id="mailutils", marks=pytest.mark.xdist_group("mailutils")
+)
+
+
+@pytest.mark.parametrize("server", [ON_MAILUTILS], indirect=True)
+async def test_silent_idle(
+    server: MailServer, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Mail that is not announced is found when IDLE is renewed, and then by polling."""
+    known = Quirks(idle_refresh=REFRESH_SECONDS)
+    monkeypatch.setitem(quirks._BY_DOMAIN, LOOPBACK, known)
+    modes = []
+    sent: list[str] = []
+    async with watching(account(server), INBOX, watch_options(server)) as recorder:
+        for number in range(4):
+            modes.append(recorder.state.push_mode)
+            await asyncio.sleep(1)  # The end of IDLE announced the last message.
+            message = plain(f"silent {number}")
+            sent.append(message["Message-ID"])
+            mailbox.append(message)
+            await all_arrive(recorder, sent, REFRESH_SECONDS + 2)
+        assert await happens(
+            recorder, lambda: recorder.state.push_mode is PushMode.POLL, 1
+        )
+    # The fourth wait begins in the write that finds the third message.
+    assert modes == [PushMode.IDLE] * 4
