@@ -10,13 +10,15 @@ from typing import Final
 import pytest
 from pytest_socket import enable_socket
 
-from custom_components.imap_push.imap import ImapError
+from custom_components.imap_push.imap import ImapError, Quirks, quirks
 
 from .mailbox import Mailbox
 from .report import print_table
+from .watching import SILENT, SILENT_SECONDS
 
 from tests.required import require
 from tests.rig.mails import plain
+from tests.rig.ports import LOOPBACK
 from tests.rig.servers import NAMES, MailServer, reason_against, start
 
 HERE: Final = Path(__file__).parent
@@ -103,6 +105,14 @@ def _watchdog(deadline: float, socket_enabled: None) -> None:
     """Fail if the server has used up its time; allow connections to loopback."""
     if time.monotonic() > deadline:
         pytest.fail(f"the tests of this server took more than {SERVER_SECONDS:.0f} s")
+
+
+@pytest.fixture(autouse=True)
+def _refresh(server: MailServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Renew IDLE every second on a server that announces nothing while it lasts."""
+    if server.name in SILENT:
+        known = Quirks(idle_refresh=SILENT_SECONDS)
+        monkeypatch.setitem(quirks._BY_DOMAIN, LOOPBACK, known)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from custom_components.imap_push.imap import (
 )
 
 from .mailbox import Mailbox, account, quoted
-from .watching import all_arrive, happens, watching
+from .watching import all_arrive, happens, watch_options, watching
 
 from tests.rig.mails import plain
 from tests.rig.ports import LOOPBACK
@@ -27,13 +27,6 @@ GAP_SECONDS: Final = 3.5
 POLL_SECONDS: Final = 3.0
 AT_ONCE_SECONDS: Final = 5.0
 
-F2: Final = "F2 the identity of the open folder is not checked again"
-F4: Final = {"mailutils": "F4 a stale view of the open folder is not noticed"}
-F8: Final = "F8 the fourth login waits for a minute"
-H1: Final = dict.fromkeys(
-    ("dovecot-2.3", "dovecot-2.4"), "H1 NOTIFY does not know names in modified UTF-7"
-)
-
 
 @pytest.fixture
 def short_refresh(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,31 +35,8 @@ def short_refresh(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(quirks._BY_DOMAIN, LOOPBACK, known)
 
 
-@pytest.mark.parametrize(
-    "others",
-    [
-        pytest.param(
-            [],
-            id="alone",
-            marks=pytest.mark.fails_on(
-                dict.fromkeys(("dovecot-2.3", "dovecot-2.4", "wildduck"), F8)
-            ),
-        ),
-        pytest.param(["INBOX"], id="with INBOX"),
-    ],
-)
-@pytest.mark.parametrize(
-    "how",
-    [
-        pytest.param("renamed", marks=pytest.mark.fails_on({"wildduck": F2})),
-        "deleted",
-    ],
-)
-@pytest.mark.fails_on(
-    dict.fromkeys(
-        ("cyrus-3.6", "cyrus-3.12", "courier", "courier-limit-4", "mailutils"), F2
-    )
-)
+@pytest.mark.parametrize("others", [[], ["INBOX"]], ids=["alone", "with INBOX"])
+@pytest.mark.parametrize("how", ["renamed", "deleted"])
 @pytest.mark.usefixtures("short_refresh")
 async def test_recreated(
     server: MailServer, mailbox: Mailbox, how: str, others: list[str]
@@ -106,16 +76,7 @@ NAMES: Final = {
 REFUSED: Final = {"quotes": ("cyrus-3.6", "cyrus-3.12")}
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [
-        pytest.param("umlaut", marks=pytest.mark.fails_on(H1)),
-        pytest.param("ampersand", marks=pytest.mark.fails_on(H1)),
-        pytest.param("kanji", marks=pytest.mark.fails_on(H1)),
-        "quotes",
-        "blank",
-    ],
-)
+@pytest.mark.parametrize("kind", NAMES)
 async def test_name(server: MailServer, mailbox: Mailbox, kind: str) -> None:
     """A folder with an unusual name is listed, and watched by push."""
     name, encoded = NAMES[kind]
@@ -128,13 +89,14 @@ async def test_name(server: MailServer, mailbox: Mailbox, kind: str) -> None:
     await client.close()
     assert folder in listed
     message = plain(f"to {kind}")
-    async with watching(account(server), ["INBOX", folder]) as recorder:
+    options = watch_options(server)
+    async with watching(account(server), ["INBOX", folder], options) as recorder:
         mailbox.append(message, wire)
         await all_arrive(recorder, [message["Message-ID"]], AT_ONCE_SECONDS)
         assert recorder.arrivals[0].mail.folder == folder
 
 
-@pytest.mark.fails_on({"courier-limit-4": "F5 no connection is left for actions", **F4})
+@pytest.mark.fails_on({"courier-limit-4": "F5 no connection is left for actions"})
 async def test_eleven_folders(
     server: MailServer, mailbox: Mailbox, note: Callable[[str, object], None]
 ) -> None:
@@ -159,19 +121,7 @@ async def test_eleven_folders(
     note("took", f"{took:.1f} s")
 
 
-@pytest.mark.parametrize(
-    "which",
-    [
-        "INBOX",
-        pytest.param(
-            "another",
-            marks=pytest.mark.fails_on(
-                {"cyrus-3.12": "sometimes F6 STATUS without UNSEEN"}
-            ),
-        ),
-    ],
-)
-@pytest.mark.fails_on(F4)
+@pytest.mark.parametrize("which", ["INBOX", "another"])
 async def test_unread(server: MailServer, mailbox: Mailbox, which: str) -> None:
     """The count follows what other clients do, by push."""
     other = mailbox.new_folder("Unread")
@@ -179,7 +129,8 @@ async def test_unread(server: MailServer, mailbox: Mailbox, which: str) -> None:
     mailbox.empty(folder)
     for number in range(4):
         mailbox.append(plain(f"unread {number}"), folder)
-    async with watching(account(server), ["INBOX", other]) as recorder:
+    folders, options = ["INBOX", other], watch_options(server)
+    async with watching(account(server), folders, options) as recorder:
 
         async def expect(unread: int, step: str) -> None:
             def agrees() -> bool:

@@ -24,7 +24,7 @@ from custom_components.imap_push.imap import (
 )
 
 from .mailbox import Mailbox, account
-from .watching import all_arrive, watching
+from .watching import all_arrive, watch_options, watching
 
 from tests.rig.mails import plain
 from tests.rig.servers import MailServer
@@ -46,7 +46,7 @@ async def test_setup(server: MailServer, note: Callable[[str, object], None]) ->
     mode = PushMode.NOTIFY if server.name in NOTIFY else PushMode.IDLE
     mailbox = Mailbox(server, over_tls=True)
     mailbox.empty()
-    async with watching(secure) as recorder:
+    async with watching(secure, ["INBOX"], watch_options(server)) as recorder:
         assert recorder.state.push_mode is mode
         message = plain("first")
         mailbox.append(message)

@@ -14,22 +14,33 @@ from custom_components.imap_push.imap import (
 )
 
 from tests.engine.recorder import Recorder
+from tests.rig.servers import MailServer
 
 READY_SECONDS: Final = 15.0
+# imap4d announces mail only when IDLE ends. So it is refreshed, and polled, every second.
+SILENT: Final = {"mailutils"}
+SILENT_SECONDS: Final = 1.0
+
+
+def watch_options(server: MailServer) -> WatchOptions:
+    """Return the default options, but a short interval for a server without announcements."""
+    if server.name in SILENT:
+        return WatchOptions(poll_interval=SILENT_SECONDS)
+    return WatchOptions()
 
 
 @contextlib.asynccontextmanager
 async def watching(
     account: Account,
-    folders: Sequence[str] = ("INBOX",),
-    options: WatchOptions | None = None,
+    folders: Sequence[str],
+    options: WatchOptions,
 ) -> AsyncIterator[Recorder]:
     """Watch folders from their next message on; raise AssertionError if that is not possible."""
     recorder = Recorder()
     recorder.watcher = AccountWatcher(
         account,
         dict.fromkeys(folders, WatchedFolder()),
-        options or WatchOptions(),
+        options,
         recorder,
     )
     task = asyncio.create_task(recorder.watcher.run())

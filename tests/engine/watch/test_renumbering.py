@@ -162,6 +162,50 @@ def test_new_uidvalidity_during_an_outage(capabilities: bytes) -> None:
     run(main)
 
 
+@pytest.mark.parametrize("before", [0, 1, 3])
+@PUSH_MODES
+def test_new_uidvalidity_before_the_first_delivery(
+    capabilities: bytes, before: int
+) -> None:
+    """What was there at the start is not delivered, and the first new message is.
+
+    GNU mailutils gives an empty mbox another UIDVALIDITY when the first message arrives.
+    """
+
+    async def main(loop: VirtualLoop) -> None:
+        server = served(loop, capabilities=capabilities)
+        server.slip_in(before)
+        async with watched({"INBOX": None}) as recorder:
+            await asyncio.sleep(MINUTE)
+            loop.is_blackhole = True
+            await asyncio.sleep(10 * MINUTE)
+            server.slip_in(1)
+            server.folder().renumber(kept=before + 1)
+            loop.is_blackhole = False
+            await asyncio.sleep(MINUTE)
+            delivered = [arrival.mail.message_id for arrival in recorder.arrivals]
+            assert delivered == [f"<{before + 1}@example.org>"]
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    ("mark", "delivered"),
+    [(Mark(UID_VALIDITY - 1, 1), [1, 2]), (Mark(UID_VALIDITY - 1, 7), [])],
+    ids=["empty", "not known"],
+)
+def test_new_uidvalidity_after_a_restart(mark: Mark, delivered: list[int]) -> None:
+    """All mail of a folder that was empty is new; otherwise, without dates, none is."""
+
+    async def main(loop: VirtualLoop) -> None:
+        served(loop).slip_in(2)
+        async with watched({"INBOX": mark}) as recorder:
+            await asyncio.sleep(MINUTE)
+            assert recorder.uids == delivered
+
+    run(main)
+
+
 @EVERY_MODE
 def test_new_uidvalidity_at_each_examine(capabilities: bytes) -> None:
     """There is no storm meanwhile, and all is well after it."""

@@ -76,19 +76,19 @@ class Delivery:
         text: TextRequest,
         mode: PushMode,
         *,
-        was_missing: bool,
+        all_new: bool,
     ) -> None:
         """Replace a mark that is not valid for a folder that was selected.
 
-        `was_missing`: the folder did not exist for a while, so that all its mail may be new.
+        `all_new`: the folder was empty, or did not exist for a while: all its mail may be new.
         """
         mark, first = self.mark, await session.first_mark(selected)
         if mark is None:
-            is_young = was_missing and first.next_uid <= RECOVERY
+            is_young = all_new and first.next_uid <= RECOVERY
             self._set_mark(first.at(1) if is_young else first)
             return
         if not self._skips_old_mail:
-            mark = await self._recover(session, mark, first, text, mode, was_missing)
+            mark = await self._recover(session, mark, first, text, mode, all_new)
         self._set_mark(mark.renumbered(first))
         # With CatchUp.NONE, all mail from here on arrives while the account is watched.
         self._is_catch_up = self._is_catch_up and not self._skips_old_mail
@@ -111,6 +111,9 @@ class Delivery:
                 count += 1
             mark = self._set_mark(mark.after_delivery(mail))
             await asyncio.sleep(0)  # A burst must not block the event loop.
+        if newest and newest.uid < batch.start.next_uid and not mark.has_digest(newest):
+            # No later message may have another date: the date alone does not show that it is old.
+            mark = mark.with_digest(newest)
         self._set_mark(mark.at(batch.next_uid).with_date(newest))
         if is_last:
             self.is_limited = self._is_catch_up = False
@@ -150,22 +153,22 @@ class Delivery:
         first: Mark,
         text: TextRequest,
         mode: PushMode,
-        was_missing: bool,
+        all_new: bool,
     ) -> Mark:
         """Deliver the new messages of a folder whose UIDs are no longer valid.
 
         A message is new if its digest is not known and its INTERNALDATE is not before
         `mark.last_received`. In a folder that was deleted and created again, the date does not
-        matter.
+        matter, nor in a folder that was empty.
         """
         self.warn("UIDVALIDITY changed or UIDs went back: finding new messages by date")
-        if mark.last_received is None and not was_missing:
+        if mark.last_received is None and not all_new:
             return mark
         # With the same UIDVALIDITY, the state may be that of an outdated replica, and the
         # delivered UIDs may appear again.
         is_same = mark.uid_validity == first.uid_validity
         self._dedupe_below = mark.next_uid if is_same else MAX_UID + 1
-        is_new = was_missing and not is_same
+        is_new = all_new and not is_same
         since = None if is_new else mark.last_received
         async for mail in received_since(session, since, text):
             is_known = mark.has_digest(mail) if is_new else mark.is_known(mail)

@@ -153,6 +153,17 @@ class Folder:
         return self._loop.time() - self._refused_since < MAX_REFUSED_SECONDS
 
     @property
+    def has_only_new_mail(self) -> bool:
+        """Return whether all mail is new if UIDVALIDITY changes: there was no older mail.
+
+        GNU mailutils gives an empty mbox another UIDVALIDITY when the first message arrives.
+        """
+        mark = self.delivery.mark
+        if mark is None or mark.last_received is not None:
+            return self.was_missing
+        return self.was_missing or self.synced == 0 or mark.next_uid == 1
+
+    @property
     def batch(self) -> int:
         """Return how many messages to fetch at a time."""
         return LIMITED_BATCH if self.delivery.is_limited else BATCH

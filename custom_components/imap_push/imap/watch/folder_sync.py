@@ -203,7 +203,7 @@ class FolderSync:
             selected,
             folder.text,
             mode,
-            was_missing=folder.was_missing,
+            all_new=folder.has_only_new_mail,
         )
         folder.mark_renumbered(selected)
 
