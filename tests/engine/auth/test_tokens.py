@@ -369,6 +369,7 @@ def test_tokens_with_a_short_lifetime_for_a_day() -> None:
             assert recorder.uids == list(range(1, delivered + 1))
         assert issuer.issued == server.logins > 200
         assert all(state.connected for state in recorder.states)
+        assert all(state.error is None for state in recorder.states)
         assert not recorder.refused
 
     run(main)
@@ -391,7 +392,7 @@ def test_session_continues_after_its_token_expires() -> None:
 
 
 def test_renewal_of_a_refused_token_is_no_outage() -> None:
-    """A refused token is renewed, and the account stays connected."""
+    """A refused token is renewed without an error state."""
 
     async def main(loop: VirtualLoop) -> None:
         issuer = Issuer(loop, HOUR)
@@ -405,6 +406,7 @@ def test_renewal_of_a_refused_token_is_no_outage() -> None:
             assert recorder.uids == [1]
             assert recorder.state.connected
         assert all(state.connected for state in recorder.states)
+        assert all(state.error is None for state in recorder.states)
         assert not recorder.refused
 
     run(main)

@@ -34,9 +34,6 @@ NOTIFY: Final = {"capabilities": CAPABILITIES + b" NOTIFY"}
 IDLE: Final = {"capabilities": CAPABILITIES}
 POLL: Final = {"capabilities": CAPABILITIES.replace(b" IDLE", b"")}
 ONE: Final = {"limit": 1}
-MISSING: Final = pytest.mark.xfail(
-    strict=True, reason="the engine delivers mail before it publishes the state"
-)
 
 
 @pytest.fixture
@@ -106,7 +103,6 @@ async def _automate(hass: HomeAssistant, folder: str, above: int) -> list[Any]:
     ],
 )
 @pytest.mark.parametrize("mails", [1, 3])
-@MISSING
 async def test_automation_sees_the_states_with_the_mail_that_started_it(
     hass: HomeAssistant,
     server: LightServer,
@@ -139,7 +135,6 @@ async def test_automation_sees_the_states_with_the_mail_that_started_it(
         pytest.param(POLL, "poll", id="polling"),
     ],
 )
-@MISSING
 async def test_states_are_known_while_mail_waits_for_the_start(
     hass: HomeAssistant,
     hass_storage: dict[str, Any],

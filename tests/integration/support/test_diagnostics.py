@@ -206,7 +206,6 @@ async def test_fields_of_the_diagnostics(
             "assistant": False,
             "catch_up": "all",
             "notify": False,
-            "pipeline": True,
             "poll_interval": 60,
             "push": True,
             "read_only": False,

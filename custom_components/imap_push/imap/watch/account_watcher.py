@@ -226,7 +226,9 @@ class AccountWatcher:
             if len(offered) == 1
             else frozenset().union(*offered),
             folders=states,
-            error=next((item.error for item in connections if item.error), None),
+            error=next(
+                (item.error for item in connections if not item.is_connected), None
+            ),
         )
         if state == self._state:
             return
