@@ -50,9 +50,10 @@ def test_silent_idle_is_replaced_by_polling() -> None:
             server.slip_in(1)
             await asyncio.sleep(MINUTE)
             assert recorder.uids == [1, 2, 3, 4]
-            assert recorder.state.push_mode is PushMode.POLL
+            modes = [recorder.state.push_mode]
             await asyncio.sleep(HOUR)
-            assert recorder.state.push_mode is PushMode.IDLE
+            modes.append(recorder.state.push_mode)
+            assert modes == [PushMode.POLL, PushMode.IDLE]
             assert not recorder.state.folders["INBOX"].push_is_silent
 
     run(main)

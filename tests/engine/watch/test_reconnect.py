@@ -79,9 +79,10 @@ def test_long_outage_is_reported() -> None:
         loop.after_last = unavailable
         async with watched_inbox() as recorder:
             await asyncio.sleep(OUTAGE_GRACE_SECONDS - 1)
-            assert recorder.state.connected
+            connected = [recorder.state.connected]
             await asyncio.sleep(2)
-            assert not recorder.state.connected
+            connected.append(recorder.state.connected)
+            assert connected == [True, False]
             assert recorder.state.error is not None
             await asyncio.sleep(10 * MINUTE)
             loop.after_last = quiet_script()

@@ -10,7 +10,6 @@ from custom_components.imap_push.const import DOMAIN, EVENT_NEW_MAIL
 from homeassistant.config_entries import SOURCE_USER
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
-from homeassistant.exceptions import HomeAssistantError
 
 from .. import CONNECTIVITY, get_state
 from ..light_account import ENTRY_ID, check_until, make_light_entry, wait_until
@@ -37,10 +36,10 @@ async def _add_folder(hass: HomeAssistant, name: str) -> None:
     assert result["type"] is FlowResultType.CREATE_ENTRY
 
 
-async def test_folder_is_added_and_an_action_says_why_it_fails(
+async def test_folder_is_added_and_an_action_works(
     hass: HomeAssistant,
 ) -> None:
-    """The watcher has the only connection."""
+    """The action uses the connection of the watcher."""
     habits = Habits(limit=1)
     async with LightServer("INBOX", "Work", habits=habits) as server:
         entry = make_light_entry(server.port, "INBOX", options={"poll_interval": 10})
@@ -56,17 +55,16 @@ async def test_folder_is_added_and_an_action_says_why_it_fails(
         await check_until(entry, lambda: events)
         assert events[0].data["folder"] == "Work"
 
-        with pytest.raises(
-            HomeAssistantError, match="allows no further connection"
-        ) as raised:
-            await hass.services.async_call(
-                DOMAIN,
-                "search",
-                {"entry_id": ENTRY_ID, "folder": "INBOX", "unread": True},
-                blocking=True,
-                return_response=True,
-            )
-        assert raised.value.translation_key == "too_many_connections"
+        found: Any = await hass.services.async_call(
+            DOMAIN,
+            "search",
+            {"entry_id": ENTRY_ID, "folder": "Work", "unread": True},
+            blocking=True,
+            return_response=True,
+        )
+        assert [mail["uid"] for mail in found["mails"]] == [1]
+        server.deliver(1, "Work")
+        await check_until(entry, lambda: len(events) == 2)
         assert await hass.config_entries.async_unload(ENTRY_ID)
 
 

@@ -198,6 +198,7 @@ class FolderLoop:
             self._ends_idle, self._has_idled = False, True
         if selected is not None and requests[selected].examine is not None:
             self._connection.unsolicited.set_synced(selected.synced)
+        statuses = await self._read_status()
         before = [(folder.state.messages, folder.state.unread) for folder in requests]
         newest = {
             folder: await self._sync.update(
@@ -212,7 +213,9 @@ class FolderLoop:
             )
             for folder, result in results.items()
         }
-        await self._read_status()
+        for status in statuses:
+            process_unsolicited(status, self._unselected)
+            await asyncio.sleep(0)
         for folder in suspects:
             self._sent = []
             found[folder] = await self._sync.sync_alone(folder, self._mode_of(folder))
@@ -280,19 +283,19 @@ class FolderLoop:
         await self._session.send((command for _, command in sent), idle=idles)
         self._idle_since = self._loop.time() if idles else math.inf
 
-    async def _read_status(self) -> None:
-        """Read the STATUS responses to polls and NOTIFY, and what arrived unsolicited."""
+    async def _read_status(self) -> list[Data]:
+        """Read the replies to polls and NOTIFY; return the STATUS responses to NOTIFY."""
         await self._poller.read_replies()
+        statuses: list[Data] = []
         try:
-            for data in await self._notify.read_reply():
-                process_unsolicited(data, self._folders)
-                await asyncio.sleep(0)
+            statuses = await self._notify.read_reply()
         except CommandRefused:
             self._chooser.record_refused(PushMode.NOTIFY)
         if self._notify.try_utf8():
             self._schedule.record_change()
         if self._connection.idle_is_refused:
             self._chooser.record_refused(self._strategy.mode)
+        return statuses
 
     async def _lend_session(self) -> None:
         """Lend the session to all actions that wait for it."""
