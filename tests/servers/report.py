@@ -28,7 +28,8 @@ def print_table(reporter: pytest.TerminalReporter) -> None:
             row, name = _place(getattr(report, "nodeid", ""))
             if not name:
                 continue
-            seconds[name] += report.duration
+            # An item that was deselected has none.
+            seconds[name] += getattr(report, "duration", 0.0)
             if outcome in WORDS:
                 cells.setdefault(row, {})[name] = _cell(report, WORDS[outcome])
     if not cells:

@@ -189,6 +189,24 @@ def test_new_uidvalidity_before_the_first_delivery(
     run(main)
 
 
+def test_first_mail_after_a_new_uidvalidity_of_an_empty_folder() -> None:
+    """The first message is delivered, also if it arrives before the next FETCH."""
+
+    async def main(loop: VirtualLoop) -> None:
+        server = served(loop)
+
+        def deliver(line: bytes) -> None:
+            if b" UID FETCH 1:" in line:
+                server.slip_in(1 - server.folder().exists)
+
+        async with watched({"INBOX": Mark(UID_VALIDITY - 1, 1)}) as recorder:
+            server.habits.twist = deliver
+            await asyncio.sleep(MINUTE)
+            assert recorder.uids == [1]
+
+    run(main)
+
+
 @pytest.mark.parametrize(
     ("mark", "delivered"),
     [(Mark(UID_VALIDITY - 1, 1), [1, 2]), (Mark(UID_VALIDITY - 1, 7), [])],

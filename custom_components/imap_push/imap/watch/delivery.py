@@ -167,7 +167,9 @@ class Delivery:
         # With the same UIDVALIDITY, the state may be that of an outdated replica, and the
         # delivered UIDs may appear again.
         is_same = mark.uid_validity == first.uid_validity
-        self._dedupe_below = mark.next_uid if is_same else MAX_UID + 1
+        if is_same or mark.last_received is not None:
+            # Without a date, mail that arrives from now on must not count as known.
+            self._dedupe_below = mark.next_uid if is_same else MAX_UID + 1
         is_new = all_new and not is_same
         since = None if is_new else mark.last_received
         async for mail in received_since(session, since, text):
