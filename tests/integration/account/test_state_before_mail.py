@@ -131,7 +131,14 @@ async def test_automation_sees_the_states_with_the_mail_that_started_it(
     ("habits", "mode"),
     [
         pytest.param(IDLE | ONE, "poll", id="IDLE and polling"),
-        pytest.param(NOTIFY, "notify", id="NOTIFY"),
+        pytest.param(
+            NOTIFY,
+            "notify",
+            id="NOTIFY",
+            marks=pytest.mark.xfail(
+                strict=True, reason="the folders that NOTIFY covers are not known yet"
+            ),
+        ),
         pytest.param(POLL, "poll", id="polling"),
     ],
 )
