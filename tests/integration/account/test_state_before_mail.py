@@ -135,9 +135,6 @@ async def test_automation_sees_the_states_with_the_mail_that_started_it(
             NOTIFY,
             "notify",
             id="NOTIFY",
-            marks=pytest.mark.xfail(
-                strict=True, reason="the folders that NOTIFY covers are not known yet"
-            ),
         ),
         pytest.param(POLL, "poll", id="polling"),
     ],

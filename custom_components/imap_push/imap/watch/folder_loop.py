@@ -82,6 +82,7 @@ class FolderLoop:
         self._sync = FolderSync(session, self._notify, statistics, observer)
         self._schedule = SyncSchedule()
         self._poller = StatusPoller(session, poll_interval)
+        self._counts: list[tuple[int | None, int | None]] = []  # after the last cycle
         self._examines = True  # Select the folder again in the next cycle.
         # The commands of the last write by folder, None for NOTIFY, in the order of sending.
         self._sent: list[tuple[Folder | None, Command]] = []
@@ -199,7 +200,6 @@ class FolderLoop:
         if selected is not None and requests[selected].examine is not None:
             self._connection.unsolicited.set_synced(selected.synced)
         statuses = await self._read_status()
-        before = [(folder.state.messages, folder.state.unread) for folder in requests]
         newest = {
             folder: await self._sync.update(
                 folder, results[folder], self._mode_of(folder)
@@ -219,18 +219,31 @@ class FolderLoop:
         for folder in suspects:
             self._sent = []
             found[folder] = await self._sync.sync_alone(folder, self._mode_of(folder))
-        after = [(folder.state.messages, folder.state.unread) for folder in requests]
-        if any(found.values()) or before != after:
-            self._schedule.record_found()
-        elif has_changes or is_due:
-            other = Reason.FOLDER if is_due else Reason.CHANGE
-            self._schedule.record_empty(Reason.MAIL if has_growth else other)
-        self._schedule.end_cycle()
+        self._end_cycle(
+            found=any(found.values()),
+            reasons={
+                Reason.MAIL: has_growth,
+                Reason.FOLDER: is_due,
+                Reason.CHANGE: has_changes and not (has_growth or is_due),
+            },
+        )
         if selected is not None and found[selected] and self._is_push:
             mode = self._strategy.mode
             self._chooser.record_sync(mode, announced=self._is_announced)
             self._is_announced = True
         self._session.release()
+
+    def _end_cycle(self, *, found: bool, reasons: dict[Reason, bool]) -> None:
+        """Record whether a cycle found new messages, or other counts than the last cycle."""
+        states = [folder.state for folder in self._folders]
+        counts = [(state.messages, state.unread) for state in states]
+        if found or counts != self._counts:
+            self._schedule.record_found()
+        else:
+            self._schedule.record_empty(
+                reason for reason, is_one in reasons.items() if is_one
+            )
+        self._counts = counts
 
     def _request_selected(
         self, selected: Folder, others: list[Folder], *, has_changes: bool
@@ -409,7 +422,7 @@ class FolderLoop:
         """Find what the session was doing when it ended, and be careful with that next time."""
         mode, age = self._strategy.mode, self._loop.time() - self._idle_since
         unanswered = [item for item in self._sent if not item[1].is_answered]
-        if self._connection.idle_is_unanswered:
+        if self._connection.idle_is_unanswered and not self._has_idled:
             self._chooser.record_loss(mode, age)
         elif unanswered:
             folder, command = unanswered[0]

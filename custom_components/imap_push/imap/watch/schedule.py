@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Iterable
 from enum import Enum, auto
 import math
 from typing import Final
@@ -48,17 +49,15 @@ class SyncSchedule:
         had_changes, self._changed_at = self.has_changes, math.inf
         return had_changes
 
-    def end_cycle(self) -> None:
-        """Record the end of a cycle."""
-        self._cycle_ended_at = self._loop.time()
-
     def record_found(self) -> None:
-        """Record that there were new messages, or other numbers of messages."""
+        """Record that a cycle or a push found new messages, or other numbers of messages."""
+        self._cycle_ended_at = self._loop.time()
         self._empty.clear()
 
-    def record_empty(self, reason: Reason) -> None:
-        """Record a cycle that had a reason but found nothing."""
-        self._empty[reason] += 1
+    def record_empty(self, reasons: Iterable[Reason]) -> None:
+        """Record a cycle that had these reasons but found nothing."""
+        self._cycle_ended_at = self._loop.time()
+        self._empty.update(reasons)
 
     def due_at(self, *, has_growth: bool, is_mail_pushed: bool) -> float:
         """Return when the next cycle is due, infinity if nothing has changed.
