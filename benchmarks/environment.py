@@ -3,8 +3,11 @@
 import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
+import io
 from pathlib import Path
 import shutil
+import subprocess
+import tarfile
 from typing import Final
 
 from .entries import Json
@@ -12,6 +15,7 @@ from .home import Home
 
 from tests.rig.certificate import Certificate, make_certificate
 from tests.rig.dovecot import PASSWORD, Dovecot
+from tests.rig.home_assistant import INTEGRATION
 
 ROOT: Final = Path(__file__).parents[1]
 ARTIFACTS: Final = ROOT / ".artifacts" / "bench"
@@ -45,7 +49,12 @@ class Environment:
         )
 
     def home(
-        self, name: str, entries: Iterable[Json] = (), *, has_loop_meter: bool = False
+        self,
+        name: str,
+        entries: Iterable[Json] = (),
+        *,
+        has_loop_meter: bool = False,
+        integration: Path = INTEGRATION,
     ) -> Home:
         """Return a Home Assistant that is not started yet."""
         return Home(
@@ -55,7 +64,22 @@ class Environment:
             template=self.template,
             entries=entries,
             has_loop_meter=has_loop_meter,
+            integration=integration,
         )
+
+    def integration_at(self, commit: str) -> Path:
+        """Return the integration as it was at a commit."""
+        archive = subprocess.run(
+            ("git", "-C", ROOT, "archive", commit, INTEGRATION.relative_to(ROOT)),
+            check=True,
+            capture_output=True,
+        ).stdout
+        folder = self.folder / f"commit-{commit}"
+        with tarfile.open(fileobj=io.BytesIO(archive)) as files:
+            files.extractall(folder, filter="data")
+        integration = folder / INTEGRATION.relative_to(ROOT)
+        _compile(integration)
+        return integration
 
 
 async def make_environment(*, is_quick: bool) -> Environment:
@@ -63,7 +87,16 @@ async def make_environment(*, is_quick: bool) -> Environment:
     folder = ARTIFACTS / "run"
     shutil.rmtree(folder, ignore_errors=True)
     certificate = await asyncio.to_thread(make_certificate, folder / "certificate")
+    await asyncio.to_thread(_compile, INTEGRATION)
     return Environment(folder, await _make_template(), certificate, is_quick)
+
+
+def _compile(integration: Path) -> None:
+    """Write the bytecode, as the first start of an installation does, also where it is off.
+
+    Home Assistant's own bytecode comes with its package.
+    """
+    subprocess.run((PYTHON, "-m", "compileall", "-q", integration), check=True)
 
 
 async def _make_template() -> Path:

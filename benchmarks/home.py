@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 from pathlib import Path
 import shutil
-from typing import Final
+from typing import Final, override
 
 from .entries import Json, store_entries
 
 from tests.rig.certificate import Certificate
-from tests.rig.home_assistant import HomeAssistant
+from tests.rig.home_assistant import INTEGRATION, HomeAssistant
 
 LOOP_METER: Final = Path(__file__).parent / "components" / "bench_loop"
 
@@ -25,6 +25,7 @@ class Home(HomeAssistant):
         template: Path | None = None,
         entries: Iterable[Json] = (),
         has_loop_meter: bool = False,
+        integration: Path = INTEGRATION,
     ) -> None:
         """Recreate the folder, from the template if there is one."""
         super().__init__(
@@ -33,6 +34,7 @@ class Home(HomeAssistant):
             configuration="bench_loop:\n" if has_loop_meter else "",
             ca=certificate.ca if certificate else None,
         )
+        self._integration = integration
         shutil.rmtree(folder, ignore_errors=True)
         if template is not None:
             shutil.copytree(template, folder, symlinks=True)
@@ -60,6 +62,25 @@ class Home(HomeAssistant):
         """Stop and return the figures, in milliseconds."""
         figures: dict[str, float] = await self.client.call("bench_loop/stop")
         return figures
+
+    async def loop_seconds(self) -> float:
+        """Return the processor time of the event loop's thread so far."""
+        seconds: float = await self.client.call("bench_loop/time")
+        return seconds
+
+    async def import_integration(self, domain: str, platforms: list[str]) -> float:
+        """Import an integration that is not loaded; return the milliseconds."""
+        milliseconds: float = await self.client.call(
+            "bench_loop/import", domain=domain, platforms=platforms
+        )
+        return milliseconds
+
+    @override
+    def _write_files(self) -> None:
+        super()._write_files()
+        link = self.folder / "custom_components" / INTEGRATION.name
+        link.unlink()
+        link.symlink_to(self._integration)
 
     async def _set_disabled(self, entry: Json, by: str | None) -> None:
         await self.client.call(

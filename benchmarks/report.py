@@ -51,20 +51,33 @@ class Report:
             parts += [f"### {table.title}", table.meaning, table.markdown()]
         return "\n\n".join(parts) + "\n"
 
+    @property
+    def missed(self) -> int:
+        """Return the number of missed targets."""
+        return sum(not target.is_met for target in self.targets)
+
     def plain_targets(self) -> str:
-        """Return the targets for a terminal."""
-        lines = [
-            f"  {target.verdict:6}  {target.what}: {target.measured} (required: {target.target})"
-            for target in self.targets
-        ]
+        """Return the targets for a terminal, the missed ones last."""
+        ordered = sorted(self.targets, key=lambda target: not target.is_met)
+        lines = _plain(TARGET_TITLES, map(_cells, ordered))
+        lines.append(f"{self.missed} of {len(self.targets)} targets missed")
         if self.is_quick:
-            lines.append(f"  {SMOKE}")
-        return "\n".join(lines)
+            lines.append(SMOKE)
+        return "\n".join(f"  {line}" for line in lines)
 
 
 def _cells(target: Target) -> tuple[str, ...]:
     """Return a row of the table of targets."""
     return target.what, target.measured, target.target, target.verdict
+
+
+def _plain(titles: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
+    """Return the lines of an aligned table."""
+    lines = [titles, *rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return [
+        "  ".join(map(str.ljust, line, widths, strict=True)).rstrip() for line in lines
+    ]
 
 
 def _markdown(titles: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

@@ -8,29 +8,38 @@ from benchmarks.clients import CORE, IDLE
 from benchmarks.entries import core_imap, imap_push
 from benchmarks.environment import Environment
 from benchmarks.home import Home
-from benchmarks.numbers import median, percentile
+from benchmarks.numbers import median
 from benchmarks.table import Column, Table, make_table
+from custom_components.imap_push import PLATFORMS
+from custom_components.imap_push.const import DOMAIN
 
 TITLE: Final = "Start of Home Assistant"
 MEANING: Final = (
     "From starting the process until Home Assistant reports that it is running: median, "
     "quickest and slowest of several starts, with and without accounts in turn. The first "
-    "start of each, which creates the entities, is left out. Noise is the interquartile "
-    "range of the starts without an account."
+    "start of each, which creates the entities, is left out. *Import* "
+    "is the processor time to import the integration with its platforms, as Home Assistant does: "
+    "after each start without accounts first `imap_push`, then core `imap`, for which "
+    "`aioimaplib` is imported by then (median)."
 )
 ACCOUNTS: Final = 20
-STARTS: Final = 7
+STARTS: Final = 20
 QUICK_STARTS: Final = 1
 NONE: Final = "none"
+INTEGRATIONS: Final[dict[str, tuple[str, list[str]]]] = {
+    IDLE: (DOMAIN, [*PLATFORMS]),
+    CORE: ("imap", ["sensor"]),
+}
 
 
 @dataclass(frozen=True)
 class Starts:
-    """Starts with some accounts, in seconds."""
+    """Starts with some accounts, in seconds, and imports without, in milliseconds."""
 
     client: str
     accounts: int
     starts: tuple[float, ...]
+    imports: tuple[float, ...]
 
     @property
     def median(self) -> float:
@@ -38,9 +47,9 @@ class Starts:
         return median(self.starts)
 
     @property
-    def spread(self) -> float:
-        """Return the interquartile range."""
-        return percentile(self.starts, 75) - percentile(self.starts, 25)
+    def import_median(self) -> float | None:
+        """Return the median of the imports."""
+        return median(self.imports) if self.imports else None
 
 
 COLUMNS: Final = (
@@ -50,6 +59,10 @@ COLUMNS: Final = (
     Column[Starts]("quickest", lambda row: f"{min(row.starts):.2f} s"),
     Column[Starts]("slowest", lambda row: f"{max(row.starts):.2f} s"),
     Column[Starts]("starts", lambda row: str(len(row.starts))),
+    Column[Starts](
+        "import",
+        lambda row: "" if row.import_median is None else f"{row.import_median:.1f} ms",
+    ),
 )
 
 
@@ -58,32 +71,40 @@ async def measure(environment: Environment) -> Table:
     users = [f"start{number}@example.org" for number in range(ACCOUNTS)]
     with environment.dovecot(users, notify=False) as server:
         port = server.imaps_port
-        homes = {
-            NONE: environment.home("start-none"),
-            IDLE: environment.home(
-                "start-push", [imap_push(user, port) for user in users]
-            ),
+        entries = {
+            NONE: [],
+            IDLE: [imap_push(user, port) for user in users],
+            CORE: [core_imap(user, port) for user in users],
         }
-        if not environment.is_quick:
-            accounts = [core_imap(user, port) for user in users]
-            homes[CORE] = environment.home("start-core", accounts)
-        for home in homes.values():
-            await _start(home)
+        homes = {
+            client: environment.home(
+                f"start-{client.replace(' ', '-')}", accounts, has_loop_meter=True
+            )
+            for client, accounts in entries.items()
+        }
         starts: dict[str, list[float]] = {client: [] for client in homes}
-        for _ in range(QUICK_STARTS if environment.is_quick else STARTS):
+        imports: dict[str, list[float]] = {client: [] for client in homes}
+        for _ in range(1 + (QUICK_STARTS if environment.is_quick else STARTS)):
             for client, home in homes.items():
-                starts[client].append(await _start(home))
+                began = time.monotonic()
+                await home.start()
+                starts[client].append(time.monotonic() - began)
+                if client == NONE:
+                    await _import(home, imports)
+                await home.stop()
     rows = [
-        Starts(client, 0 if client == NONE else ACCOUNTS, tuple(seconds))
-        for client, seconds in starts.items()
+        Starts(
+            client,
+            len(entries[client]),
+            tuple(starts[client][1:]),
+            tuple(imports[client][1:]),
+        )
+        for client in homes
     ]
     return make_table(TITLE, MEANING, COLUMNS, rows)
 
 
-async def _start(home: Home) -> float:
-    """Start and stop; return the seconds of the start."""
-    began = time.monotonic()
-    await home.start()
-    seconds = time.monotonic() - began
-    await home.stop()
-    return seconds
+async def _import(home: Home, imports: dict[str, list[float]]) -> None:
+    """Import each integration into a Home Assistant that has none of them."""
+    for client, (domain, platforms) in INTEGRATIONS.items():
+        imports[client].append(await home.import_integration(domain, platforms))

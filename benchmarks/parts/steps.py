@@ -11,6 +11,7 @@ from benchmarks.environment import Environment
 from benchmarks.table import Column, Table, make_table
 from custom_components.imap_push.imap import Account, Mark, Security
 from custom_components.imap_push.imap.session.session import Session
+from custom_components.imap_push.imap.session.sync import read_sync, sync_request
 
 from tests.engine.scripted import Peer, ScriptedServer
 
@@ -99,12 +100,13 @@ async def _blocked(answer: bytes) -> float:
         )
         session = await Session.open(account)
         await session.examine("INBOX")
-        request = session.sync_request("INBOX", Mark(1, 1), opens=False)
+        request = sync_request(session, "INBOX", Mark(1, 1), examines=False)
         async with _pauses() as longest:
             await session.send(request.commands)
-            sweep = await session.read_batch(request)
-            assert sweep is not None
-            [mail async for mail in sweep.mails()]
+            batch = (await read_sync(session, request)).batch
+            assert batch is not None
+            for uid in batch.uids:
+                await batch.mail(uid)
         await session.close()
     return await longest()
 

@@ -10,6 +10,7 @@ from .account.devices import is_in_use
 from .account.mark_store import async_remove_marks
 from .const import DOMAIN
 from .coordinator import AccountCoordinator, ImapPushConfigEntry
+from .helpers import unique_id_from_entry_data
 from .issues import async_delete_issues, async_watch_configuration
 from .recorder_filter import async_filter_recorder
 from .services import async_setup_services
@@ -28,6 +29,15 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
     """Register the actions, whether or not an account is loaded."""
     async_filter_recorder(hass)
     async_setup_services(hass)
+    return True
+
+
+async def async_migrate_entry(hass: HomeAssistant, entry: ImapPushConfigEntry) -> bool:
+    """Add a non-standard port to the unique ID; Home Assistant rejects a higher major version."""
+    if entry.minor_version < 2:
+        hass.config_entries.async_update_entry(
+            entry, unique_id=unique_id_from_entry_data(entry.data), minor_version=2
+        )
     return True
 
 

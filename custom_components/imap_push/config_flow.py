@@ -73,6 +73,9 @@ from .oauth.tokens import is_same_sign_in
 class ImapPushConfigFlow(SetupSteps, domain=DOMAIN):
     """Set up, reauthenticate and reconfigure an account."""
 
+    # 1.2: the unique ID contains a non-standard port.
+    MINOR_VERSION = 2
+
     _core_accounts: dict[str, list[ConfigEntry]]
 
     def __init__(self) -> None:

@@ -60,6 +60,9 @@ DEFAULT_PUSH: Final = True
 DEFAULT_READ_ONLY: Final = False
 DEFAULT_RECORD_MAIL: Final = False
 
+# The ports of one server (RFC 9051 1.2); other ports may belong to other servers at this host.
+STANDARD_PORTS: Final = frozenset({143, 993})
+
 # Characters; 0 means that mail text is not fetched.
 DEFAULT_TEXT_SIZE: Final = 0
 MAX_TEXT_SIZE: Final = 10_000

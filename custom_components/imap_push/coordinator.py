@@ -1,13 +1,16 @@
 """Passes state and new mail of an account from the IMAP engine to Home Assistant."""
 
 import asyncio
+from datetime import datetime
+from functools import partial
 import logging
 from typing import Final, override
 
 from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntry
 from homeassistant.const import CONF_USERNAME
-from homeassistant.core import Context, HomeAssistant, callback
+from homeassistant.core import CALLBACK_TYPE, Context, HomeAssistant, callback
 from homeassistant.helpers.dispatcher import async_dispatcher_send
+from homeassistant.helpers.event import async_call_later
 from homeassistant.helpers.start import async_at_started
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
 from homeassistant.util.signal_type import SignalType
@@ -22,12 +25,17 @@ from .imap import (
     AccountState,
     AccountWatcher,
     Arrival,
+    CatchUp,
     Client,
     ImapError,
     Mark,
     Statistics,
 )
-from .issues import async_create_alert_issue, async_update_issues
+from .issues import (
+    async_create_alert_issue,
+    async_create_restored_issue,
+    async_update_issues,
+)
 from .mail.event_data import SIGNAL_NEW_MAIL, Delivery, NewMail, new_mail_from_arrival
 from .oauth.tokens import account_from_entry
 
@@ -37,6 +45,8 @@ type ImapPushConfigEntry = ConfigEntry[AccountCoordinator]
 
 # Maximum time to wait for the watcher and the client to log out.
 STOP_TIMEOUT_SECONDS: Final = 10
+# The error of a folder that lasts longer is reported.
+FOLDER_GRACE_SECONDS: Final = 30
 
 
 class AccountCoordinator(DataUpdateCoordinator[AccountState]):
@@ -71,6 +81,9 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
         self.subentries = Subentries(hass, entry, self.mark_store)
         self._is_lost = False
         self._last_alert: str | None = None
+        # Timers by folder with an error, and the folders whose error has been reported.
+        self._folder_timers: dict[str, CALLBACK_TYPE] = {}
+        self._refused_folders: set[str] = set()
         self._is_started = asyncio.Event()
         entry.async_on_unload(async_at_started(hass, self._async_set_started))
 
@@ -96,9 +109,11 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
             subentry.data[CONF_FOLDER]
             for subentry in entry.get_subentries_of_type(SUBENTRY_TYPE_FOLDER)
         )
-        options = watch_options_from_entry(entry, pipelining=self.mark_store.pipelining)
-        if not options.pipeline:
-            self.client.do_without_pipelining()
+        options = watch_options_from_entry(entry)
+        if backup_at := self.mark_store.restored_from:
+            await self.mark_store.async_save()
+            if options.catch_up is not CatchUp.NONE:
+                async_create_restored_issue(self.hass, entry, backup_at)
         self.searches = SavedSearches(
             self.client,
             poll_interval=options.poll_interval,
@@ -141,6 +156,8 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
     async def async_stop(self) -> None:
         """Stop watcher, client and saved searches, then save the marks."""
         self.subentries.async_stop()
+        for cancel in self._folder_timers.values():
+            cancel()
         for task in self._tasks:
             task.cancel()
         await asyncio.wait(self._tasks, timeout=STOP_TIMEOUT_SECONDS)
@@ -169,10 +186,44 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
         self.connection_log.record_state(state)
         self._async_log_connection(state)
         self.last_error = state.error or self.last_error
+        self._async_track_folder_errors(state)
         if _issue_inputs(state) != _issue_inputs(self.data):
-            async_update_issues(self.hass, self.config_entry, state)
+            self._async_update_issues(state)
         self._async_update_searches(state)
         self.async_set_updated_data(state)
+
+    @callback
+    def _async_update_issues(self, state: AccountState) -> None:
+        refused = self._refused_folders
+        async_update_issues(self.hass, self.config_entry, state, refused)
+
+    @callback
+    def _async_track_folder_errors(self, state: AccountState) -> None:
+        """Report a folder's error that lasts, and log when the folder can be watched again."""
+        failing = {name for name, folder in state.folders.items() if folder.error}
+        for name in failing - self._folder_timers.keys():
+            self._folder_timers[name] = async_call_later(
+                self.hass,
+                FOLDER_GRACE_SECONDS,
+                partial(self._async_report_folder_error, name),
+            )
+        for name in self._folder_timers.keys() - failing:
+            self._folder_timers.pop(name)()
+            is_watched = name in state.folders and state.folders[name].available
+            if name in self._refused_folders and is_watched:
+                self._log_folder(logging.INFO, name, "is watched again")
+            self._refused_folders.discard(name)
+
+    @callback
+    def _async_report_folder_error(self, name: str, _now: datetime) -> None:
+        self._refused_folders.add(name)
+        error = type(self.data.folders[name].error).__name__
+        self._log_folder(logging.WARNING, name, f"cannot be watched ({error})")
+        self._async_update_issues(self.data)
+
+    def _log_folder(self, level: int, name: str, what: str) -> None:
+        account = name_for_log(self.config_entry)
+        _LOGGER.log(level, "%s: the folder %r %s", account, name, what)
 
     @callback
     def _async_update_searches(self, state: AccountState) -> None:
@@ -262,16 +313,6 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
         """Ask the user for new credentials."""
         self.config_entry.async_start_reauth(self.hass)
 
-    @callback
-    def pipelining_failed(self) -> None:
-        """Turn pipelining (RFC 3501 5.5) off for this server, permanently."""
-        _LOGGER.info(
-            "%s: the server accepts only one command at a time",
-            name_for_log(self.config_entry),
-        )
-        self.mark_store.async_disable_pipelining()
-        self.client.do_without_pipelining()
-
 
 def _issue_inputs(state: AccountState) -> tuple[object, ...]:
     """Return the parts of a state that decide which repair issues exist."""
@@ -281,5 +322,6 @@ def _issue_inputs(state: AccountState) -> tuple[object, ...]:
         state.error,
         {name for name, folder in folders if folder.missing},
         {name for name, folder in folders if folder.available},
+        {name: str(folder.error) for name, folder in folders if folder.error},
         any(folder.rate_limited for folder in state.folders.values()),
     )

@@ -29,7 +29,7 @@ from .const import (
 )
 from .coordinator import AccountCoordinator, ImapPushConfigEntry
 from .helpers import watch_options_from_entry
-from .imap import FolderState, Mail, Statistics, WatchOptions, explain_push, quirks_of
+from .imap import FolderState, Mail, Statistics, explain_push, quirks_of
 from .oauth.providers import CUSTOM, PROVIDERS
 from .permissions import access_of
 
@@ -52,10 +52,10 @@ async def async_get_config_entry_diagnostics(
             "verify_ssl": entry.data[CONF_VERIFY_SSL],
             "oauth_provider": provider if provider in {*PROVIDERS, CUSTOM} else None,
         },
-        "options": asdict(_watch_options(coordinator))
+        "options": asdict(watch_options_from_entry(coordinator.config_entry))
         | {key: entry.options.get(key) is True for key in _SWITCHES}
         | {CONF_ACCESS: access_of(entry).value},
-        "quirks": asdict(quirks_of(entry.data[CONF_HOST])),
+        "quirks": quirks_of(entry.data[CONF_HOST])._asdict(),
         "connected": state.connected,
         "connections": state.connections,
         "push_mode": state.push_mode.value,
@@ -93,12 +93,6 @@ async def async_get_device_diagnostics(
     }
 
 
-def _watch_options(coordinator: AccountCoordinator) -> WatchOptions:
-    return watch_options_from_entry(
-        coordinator.config_entry, pipelining=coordinator.mark_store.pipelining
-    )
-
-
 def _subentries_by_folder(
     coordinator: AccountCoordinator,
 ) -> dict[str, ConfigSubentry | None]:
@@ -122,8 +116,9 @@ def _describe_folder(
     return {
         "available": state.available,
         "missing": state.missing,
+        "error": type(state.error).__name__ if state.error else None,
         "push_mode": explain_push(
-            _watch_options(coordinator),
+            watch_options_from_entry(coordinator.config_entry),
             quirks_of(coordinator.config_entry.data[CONF_HOST]),
             coordinator.data.capabilities,
             state,

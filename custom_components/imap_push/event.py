@@ -1,6 +1,5 @@
 """The event entities of folders and saved searches."""
 
-from dataclasses import dataclass
 from typing import Final, override
 
 from homeassistant.components.event import (
@@ -25,23 +24,14 @@ PARALLEL_UPDATES = 0
 EVENT_MATCHING_MAIL: Final = "matching_mail"
 
 
-@dataclass(frozen=True, kw_only=True)
-class MailEventDescription(EventEntityDescription):
-    """Describes an event entity that has one event type."""
-
-    event_type: str
-
-
-NEW_MAIL = MailEventDescription(
+NEW_MAIL = EventEntityDescription(
     key="new_mail",
     translation_key="new_mail",
-    event_type=EVENT_NEW_MAIL,
     event_types=[EVENT_NEW_MAIL],
 )
-MATCHING_MAIL = MailEventDescription(
+MATCHING_MAIL = EventEntityDescription(
     key="matching_mail",
     translation_key="matching_mail",
-    event_type=EVENT_MATCHING_MAIL,
     event_types=[EVENT_MATCHING_MAIL],
 )
 
@@ -102,8 +92,6 @@ class RecordedMailEvent(SubentryEntity, EventEntity):
     The attributes are those fields of `NewMail` that all users may see.
     """
 
-    entity_description: MailEventDescription
-
     _unrecorded_attributes = BULKY_ATTRIBUTES
 
     @property
@@ -146,7 +134,7 @@ class RecordedMailEvent(SubentryEntity, EventEntity):
         """Trigger the event for a mail."""
         self.async_set_context(delivery.context)
         fields = self._visible_fields(delivery.mail)
-        self._trigger_event(self.entity_description.event_type, fields)
+        self._trigger_event(self.event_types[0], fields)
         self.async_write_ha_state()
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 import dataclasses
+from datetime import UTC, datetime, timedelta
 import functools
 import logging
 import re
@@ -15,7 +16,10 @@ from homeassistant.const import (
     CONF_PORT,
     CONF_USERNAME,
     CONF_VERIFY_SSL,
+    MAJOR_VERSION,
+    MINOR_VERSION,
 )
+from homeassistant.util import dt as dt_util
 from homeassistant.util.ssl import client_context, client_context_no_verify
 
 from .const import (
@@ -29,21 +33,52 @@ from .const import (
     CONF_SECURITY,
     MAX_POLL_INTERVAL,
     MIN_POLL_INTERVAL,
+    STANDARD_PORTS,
 )
-from .imap import Account, CatchUp, Criteria, Security, TokenSource, WatchOptions
+from .imap import (
+    Account,
+    CatchUp,
+    CertificateError,
+    CertificateProblem,
+    Criteria,
+    Security,
+    TokenSource,
+    WatchOptions,
+)
 
 _LOGGER = logging.getLogger(__name__)
 
 CRITERIA: Final = tuple(field.name for field in dataclasses.fields(Criteria))
 OCTETS_PER_KILOBYTE: Final = 1000
+# Ages of a Home Assistant release that a correct clock shows; a beta precedes its release.
+MIN_RELEASE_AGE: Final = timedelta(days=-40)
+MAX_RELEASE_AGE: Final = timedelta(days=3650)
 _PEM_CERTIFICATE: Final = re.compile(
     r"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----"
 )
 
 
 def unique_id_from_entry_data(data: Mapping[str, Any]) -> str:
-    """Return the unique ID of an account: its username and host."""
-    return f"{data[CONF_USERNAME]}@{data[CONF_HOST]}".casefold()
+    """Return the unique ID of an account: its username and host, and a non-standard port."""
+    unique_id = f"{data[CONF_USERNAME]}@{data[CONF_HOST]}".casefold()
+    port = data[CONF_PORT]
+    return unique_id if port in STANDARD_PORTS else f"{unique_id}:{port}"
+
+
+def is_clock_wrong(error: CertificateError) -> bool:
+    """Return whether the clock of this system is the likely reason for a refused certificate.
+
+    Without a battery for its clock, a computer starts with an old date until it reaches a time server.
+    """
+    if error.problem is not CertificateProblem.EXPIRED:
+        return error.problem is CertificateProblem.NOT_YET_VALID
+    age = dt_util.utcnow() - datetime(MAJOR_VERSION, MINOR_VERSION, 1, tzinfo=UTC)
+    return not MIN_RELEASE_AGE <= age <= MAX_RELEASE_AGE
+
+
+def format_time(moment: datetime) -> str:
+    """Return date and time in the time zone of Home Assistant, for a message."""
+    return dt_util.as_local(moment).strftime("%Y-%m-%d %H:%M")
 
 
 def extract_certificates(text: str) -> str:
@@ -118,9 +153,9 @@ def criteria_from_config(config: Mapping[str, Any]) -> Criteria:
     return Criteria(**criteria)
 
 
-def watch_options_from_entry(entry: ConfigEntry, *, pipelining: bool) -> WatchOptions:
+def watch_options_from_entry(entry: ConfigEntry) -> WatchOptions:
     """Return the watch options. For an invalid value, log it and use the default."""
-    options: dict[str, Any] = {"pipeline": pipelining}
+    options: dict[str, Any] = {}
     for option, read in _OPTION_READERS.items():
         if option not in entry.options:
             continue

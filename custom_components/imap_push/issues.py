@@ -4,6 +4,8 @@ The issue ID contains the config entry ID. The issue data is the input of the fi
 repairs.py: IDs and placeholders.
 """
 
+from collections.abc import Collection
+from datetime import datetime
 from typing import Final
 
 from homeassistant.config_entries import (
@@ -15,28 +17,47 @@ from homeassistant.const import CONF_HOST
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.dispatcher import async_dispatcher_connect
+from homeassistant.util import dt as dt_util
 
 from . import imap
 from .account.core_imap import CORE_IMAP_DOMAIN, async_core_imap_entries, same_account
 from .const import CONF_FOLDER, DOMAIN, SUBENTRY_TYPE_FOLDER
+from .helpers import format_time, is_clock_wrong
 from .server_text import NOTHING, escape_markdown
 
 ISSUE_ALERT: Final = "alert"
 ISSUE_APP_PASSWORD: Final = "app_password"
 ISSUE_CERTIFICATE: Final = "certificate"
+ISSUE_CLOCK_WRONG: Final = "clock_wrong"
 ISSUE_CORE_IMAP_TOO: Final = "core_imap_too"
 ISSUE_FOLDER_MISSING: Final = "folder_missing"
+ISSUE_FOLDER_REFUSED: Final = "folder_refused"
 ISSUE_NOTHING_WATCHED: Final = "nothing_watched"
 ISSUE_OAUTH_NEEDED: Final = "oauth_needed"
+ISSUE_RESTORED: Final = "restored"
 ISSUE_TOO_MUCH_MAIL: Final = "too_much_mail"
 
 # At most one of these exists; all are deleted when the account is connected.
-_CONNECTION_ISSUES: Final = (ISSUE_APP_PASSWORD, ISSUE_CERTIFICATE, ISSUE_OAUTH_NEEDED)
-_NOT_FIXABLE: Final = (ISSUE_ALERT, ISSUE_OAUTH_NEEDED, ISSUE_TOO_MUCH_MAIL)
+_CONNECTION_ISSUES: Final = (
+    ISSUE_APP_PASSWORD,
+    ISSUE_CERTIFICATE,
+    ISSUE_CLOCK_WRONG,
+    ISSUE_OAUTH_NEEDED,
+)
+_NOT_FIXABLE: Final = (
+    ISSUE_ALERT,
+    ISSUE_CLOCK_WRONG,
+    ISSUE_FOLDER_REFUSED,
+    ISSUE_OAUTH_NEEDED,
+    ISSUE_RESTORED,
+    ISSUE_TOO_MUCH_MAIL,
+)
+_FOLDER_ISSUES: Final = (ISSUE_FOLDER_MISSING, ISSUE_FOLDER_REFUSED)
 _WARNINGS: Final = (
     ISSUE_ALERT,
     ISSUE_CORE_IMAP_TOO,
     ISSUE_NOTHING_WATCHED,
+    ISSUE_RESTORED,
     ISSUE_TOO_MUCH_MAIL,
 )
 
@@ -70,25 +91,31 @@ def async_watch_configuration(hass: HomeAssistant, entry: ConfigEntry) -> None:
 
 @callback
 def async_update_issues(
-    hass: HomeAssistant, entry: ConfigEntry, state: imap.AccountState
+    hass: HomeAssistant,
+    entry: ConfigEntry,
+    state: imap.AccountState,
+    refused: Collection[str],
 ) -> None:
     """Create and delete the issues that depend on the state of an account.
 
-    Delete an issue only if its problem is known to be solved: if the user ignored the issue,
-    a new one would appear again.
+    `refused` are the folders whose error is to be reported. Delete an issue only if its problem
+    is known to be solved: if the user ignored the issue, a new one would appear again.
     """
     for subentry in entry.get_subentries_of_type(SUBENTRY_TYPE_FOLDER):
-        folder = state.folders.get(subentry.data[CONF_FOLDER])
-        if folder is not None and folder.missing:
-            _create(
-                hass,
-                entry,
-                ISSUE_FOLDER_MISSING,
-                subentry_id=subentry.subentry_id,
-                folder=escape_markdown(subentry.data[CONF_FOLDER]),
-            )
-        elif folder is not None and folder.available:
-            _delete(hass, entry, ISSUE_FOLDER_MISSING, subentry.subentry_id)
+        name, subentry_id = subentry.data[CONF_FOLDER], subentry.subentry_id
+        folder = state.folders.get(name, imap.FolderState())
+        placeholders = {"folder": escape_markdown(name)}
+        solved: tuple[str, ...] = ()
+        if folder.missing:
+            _create(hass, entry, ISSUE_FOLDER_MISSING, subentry_id, **placeholders)
+            solved = (ISSUE_FOLDER_REFUSED,)
+        elif name in refused and folder.error is not None:
+            placeholders["answer"] = escape_markdown(str(folder.error)) or NOTHING
+            _create(hass, entry, ISSUE_FOLDER_REFUSED, subentry_id, **placeholders)
+        elif folder.available:
+            solved = _FOLDER_ISSUES
+        for key in solved:
+            _delete(hass, entry, key, subentry_id)
     if any(folder.rate_limited for folder in state.folders.values()):
         _create(hass, entry, ISSUE_TOO_MUCH_MAIL)
     elif state.connected:
@@ -102,6 +129,15 @@ def async_create_alert_issue(
 ) -> None:
     """Create an issue for an ALERT (RFC 3501 7.1), or replace the text of an older one."""
     _create(hass, entry, ISSUE_ALERT, text=escape_markdown(text))
+
+
+@callback
+def async_create_restored_issue(
+    hass: HomeAssistant, entry: ConfigEntry, backup_at: datetime
+) -> None:
+    """Create an issue for restored marks, also if that of an earlier backup was ignored."""
+    _delete(hass, entry, ISSUE_RESTORED)
+    _create(hass, entry, ISSUE_RESTORED, date=format_time(backup_at))
 
 
 @callback
@@ -130,13 +166,11 @@ def _update_configuration_issues(hass: HomeAssistant, entry: ConfigEntry) -> Non
         _create(hass, entry, ISSUE_CORE_IMAP_TOO)
     else:
         _delete(hass, entry, ISSUE_CORE_IMAP_TOO)
-    kept = {
-        _issue_id(entry, ISSUE_FOLDER_MISSING, subentry_id)
-        for subentry_id in entry.subentries
-    }
-    for issue_id in _issue_ids(hass, f"{_issue_id(entry, ISSUE_FOLDER_MISSING)}_"):
-        if issue_id not in kept:
-            ir.async_delete_issue(hass, DOMAIN, issue_id)
+    for key in _FOLDER_ISSUES:
+        kept = {_issue_id(entry, key, subentry_id) for subentry_id in entry.subentries}
+        for issue_id in _issue_ids(hass, f"{_issue_id(entry, key)}_"):
+            if issue_id not in kept:
+                ir.async_delete_issue(hass, DOMAIN, issue_id)
 
 
 def _update_connection_issue(
@@ -168,6 +202,8 @@ def _issue_for(
             }
         case imap.OAuthNeeded():
             return ISSUE_OAUTH_NEEDED, {"answer": escape_markdown(str(error))}
+        case imap.CertificateError() if is_clock_wrong(error):
+            return ISSUE_CLOCK_WRONG, {"now": format_time(dt_util.utcnow())}
         case imap.CertificateError(problem=problem):
             return ISSUE_CERTIFICATE, {"problem": problem.value}
     return None
@@ -177,7 +213,6 @@ def _create(
     hass: HomeAssistant,
     entry: ConfigEntry,
     key: str,
-    *,
     subentry_id: str | None = None,
     **placeholders: str,
 ) -> None:
@@ -194,6 +229,8 @@ def _create(
             "subentry_id": subentry_id,
         },
         is_fixable=key not in _NOT_FIXABLE,
+        # The next start cannot detect it again.
+        is_persistent=key == ISSUE_RESTORED,
         severity=(
             ir.IssueSeverity.WARNING if key in _WARNINGS else ir.IssueSeverity.ERROR
         ),

@@ -3,12 +3,11 @@
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from datetime import timedelta
 import hmac
 import re
 from secrets import token_bytes
-from typing import Any, Final, Self, override
+from typing import Any, Final, NamedTuple, Self, override
 from urllib.parse import quote
 
 from aiohttp import hdrs, web
@@ -81,8 +80,7 @@ async def async_get_media_source(hass: HomeAssistant) -> MediaSource:
     return AttachmentSource(hass, view)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Location:
+class _Location(NamedTuple):
     """An account, folder, mail or attachment. Fields of the levels below are empty."""
 
     entry: ImapPushConfigEntry
@@ -226,7 +224,7 @@ async def _browse(location: _Location) -> BrowseMediaSource:
             location.identifier(), location.folder, await _mails(location)
         )
     folders = [
-        _directory(replace(location, folder=folder.name).identifier(), folder.name)
+        _directory(location._replace(folder=folder.name).identifier(), folder.name)
         for folder in await location.client.folders()
     ]
     return _directory(location.identifier(), location.entry.title, folders)
@@ -238,7 +236,7 @@ async def _mails(location: _Location) -> list[BrowseMediaSource]:
         location.folder, Criteria(has_attachment=True), limit=_MAX_MAILS
     )
     mails = await location.client.mails(location.folder, found.uid_validity, found.uids)
-    folder = replace(location, uid_validity=found.uid_validity)
+    folder = location._replace(uid_validity=found.uid_validity)
     return [
         _directory(folder.identifier(uid=mail.uid), _title(mail))
         for mail in mails

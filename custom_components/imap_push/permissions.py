@@ -17,9 +17,8 @@ a user starts has the permissions of that user. All users see the same entities 
 activity log, so the option applies to all users there.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from homeassistant.auth.models import User
 from homeassistant.config_entries import ConfigEntry
@@ -50,8 +49,7 @@ def is_mail_shown(entry: ConfigEntry) -> bool:
     return access_of(entry) is not Access.NONE
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Requester:
+class Requester(NamedTuple):
     """Who requests mail: an automation, or a user (None if unknown)."""
 
     user: User | None = None

@@ -1,9 +1,9 @@
 """The actions of the integration."""
 
 from collections.abc import Awaitable, Callable, Container
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from homeassistant.core import (
     HomeAssistant,
@@ -112,8 +112,7 @@ def async_setup_services(hass: HomeAssistant) -> None:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Mails:
+class _Mails(NamedTuple):
     """The mails that an action reads or changes."""
 
     entry: ImapPushConfigEntry

@@ -101,8 +101,6 @@ class _Listener:
 
     def alerted(self, text: str) -> None: ...
 
-    def pipelining_failed(self) -> None: ...
-
 
 @contextmanager
 def server() -> Iterator[Account]:

@@ -48,9 +48,6 @@ class NullListener:
     def alerted(self, text: str) -> None:
         """Ignore the call."""
 
-    def pipelining_failed(self) -> None:
-        """Ignore the call."""
-
 
 def memory(name: str) -> int:
     """Return VmRSS or VmHWM (the peak of VmRSS) in octets."""

@@ -87,13 +87,15 @@ GMAIL: Final = Provider(
     capabilities=b"IMAP4rev1 UNSELECT IDLE NAMESPACE QUOTA ID XLIST CHILDREN X-GM-EXT-1 UIDPLUS COMPRESS=DEFLATE ENABLE MOVE CONDSTORE ESEARCH UTF8=ACCEPT LIST-EXTENDED LIST-STATUS LITERAL- SPECIAL-USE APPENDLIMIT=35651584",
     capability_mode=CapabilityMode.UNTAGGED,
     welcome=b"OK user@gmail.com authenticated (Success)",
-    # After the RFC.
+    # MailKit, UnitTests/Net/Imap/Resources/gmail: examine-inbox.
     examined=(
+        b"* FLAGS (\\Answered \\Flagged \\Draft \\Deleted \\Seen $Phishing $NotPhishing)",
+        b"* OK [PERMANENTFLAGS ()] Flags permitted.",
+        b"* OK [UIDVALIDITY 637172988] UIDs valid.",
         b"* 876 EXISTS",
         b"* 0 RECENT",
-        b"* OK [UIDVALIDITY 1] UIDs valid.",
         b"* OK [UIDNEXT 5000] Predicted next UID.",
-        b"* OK [HIGHESTMODSEQ 90210]",
+        b"* OK [HIGHESTMODSEQ 35312]",
     ),
     exists=876,
     uid_next=5000,
@@ -187,18 +189,23 @@ EXCHANGE: Final = Provider(
     capabilities=b"IMAP4 IMAP4rev1 AUTH=PLAIN AUTH=NTLM AUTH=GSSAPI UIDPLUS MOVE ID CHILDREN IDLE NAMESPACE LITERAL+",
     capability_mode=CapabilityMode.ON_REQUEST,
     welcome=b"OK LOGIN completed.",
-    # S22.Imap#57, Exchange 2010, IDLE too.
+    # MailKit#638; S22.Imap#57 has the same for an empty folder of Exchange 2010, and IDLE.
     examined=(
-        b"* 0 EXISTS",
-        b"* 0 RECENT",
+        b"* 42 EXISTS",
+        b"* 42 RECENT",
         b"* FLAGS (\\Seen \\Answered \\Flagged \\Deleted \\Draft $MDNSent)",
-        b"* OK [PERMANENTFLAGS (\\Seen \\Answered \\Flagged \\Deleted \\Draft $MDNSent)] Permanent flags",
-        b"* OK [UIDVALIDITY 2047275] UIDVALIDITY value",
-        b"* OK [UIDNEXT 1] The next unique identifier value",
+        b"* OK [PERMANENTFLAGS ()] Permanent flags",
+        b"* OK [UNSEEN 7] Is the first unseen message",
+        b"* OK [UIDVALIDITY 14] UIDVALIDITY value",
+        b"* OK [UIDNEXT 51] The next unique identifier value",
     ),
-    exists=0,
-    uid_next=1,
-    arrival=(b"+ IDLE accepted, awaiting DONE command.", b"* 1 EXISTS", b"* 1 RECENT"),
+    exists=42,
+    uid_next=51,
+    arrival=(
+        b"+ IDLE accepted, awaiting DONE command.",
+        b"* 43 EXISTS",
+        b"* 43 RECENT",
+    ),
     push=PushMode.IDLE,
     refresh=285,
     refusals=(
@@ -256,12 +263,16 @@ YAHOO: Final = Provider(
     capability_mode=CapabilityMode.ON_REQUEST,
     # imapflow#75.
     welcome=b"OK LOGIN completed",
-    # After the RFC, `arrival` too.
+    # MailKit, UnitTests/Net/Imap/Resources/yahoo: examine-inbox. `arrival` is after the RFC.
     examined=(
         b"* 10 EXISTS",
         b"* 0 RECENT",
-        b"* OK [UIDVALIDITY 1600000000] UIDs valid",
+        b"* OK [UIDVALIDITY 1595903349] UIDs valid",
         b"* OK [UIDNEXT 800] Predicted next UID",
+        b"* FLAGS (\\Answered \\Deleted \\Draft \\Flagged \\Seen $Forwarded $Junk $NotJunk)",
+        b"* OK [PERMANENTFLAGS ()] No permanent flags permitted",
+        b"* OK [HIGHESTMODSEQ 7]",
+        b"* OK [MAILBOXID (27)] Ok",
     ),
     exists=10,
     uid_next=800,
@@ -388,16 +399,19 @@ YANDEX: Final = Provider(
     capabilities=b"IMAP4rev1 CHILDREN UNSELECT LITERAL+ NAMESPACE XLIST UIDPLUS ENABLE ID IDLE MOVE",
     capability_mode=CapabilityMode.UNTAGGED,
     welcome=b"OK LOGIN Completed.",
-    # After the RFC, `arrival` too.
+    # MailKit, UnitTests/Net/Imap/Resources/yandex: select-inbox. `arrival` is after the RFC.
     examined=(
-        b"* 3 EXISTS",
-        b"* 0 RECENT",
-        b"* OK [UIDNEXT 40]",
-        b"* OK [UIDVALIDITY 1400000000]",
+        b"* FLAGS (\\Answered \\Seen \\Draft \\Deleted $Forwarded)",
+        b"* 49 EXISTS",
+        b"* 1 RECENT",
+        b"* OK [UNSEEN 8]",
+        b"* OK [PERMANENTFLAGS (\\Answered \\Seen \\Draft \\Flagged \\Deleted $Forwarded \\*)] Limited",
+        b"* OK [UIDNEXT 3065] Ok",
+        b"* OK [UIDVALIDITY 1679853140] Ok",
     ),
-    exists=3,
-    uid_next=40,
-    arrival=(b"+ idling", b"* 4 EXISTS"),
+    exists=49,
+    uid_next=3065,
+    arrival=(b"+ idling", b"* 50 EXISTS"),
     push=PushMode.IDLE,
     refresh=180,  # imapclient#234: the connection ends one or two times an hour
     refusals=(
@@ -449,6 +463,84 @@ NETEASE: Final = Provider(
     ),
 )
 
+ZOHO: Final = Provider(
+    name="Zoho",
+    host="imap.zoho.com",
+    # zetacomponents/Mail#97 (2025); the capabilities before the login are not recorded.
+    greeting=b"svwall.zoho.com IMAP4 Server (Zoho Mail IMAP4rev1 Server version 1.0)",
+    offers=b"IMAP4rev1 AUTH=PLAIN SASL-IR",
+    capabilities=b"IMAP4rev1 UNSELECT CHILDREN XLIST NAMESPACE IDLE MOVE ID AUTH=PLAIN SASL-IR UIDPLUS ESEARCH LIST-EXTENDED LIST-STATUS WITHIN LITERAL- ACL CONDSTORE",
+    capability_mode=CapabilityMode.UNTAGGED,
+    welcome=b"OK Success",
+    # After the RFC, but for FLAGS: chatmail/core#1834.
+    examined=(
+        b"* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft \\*)",
+        b"* 3 EXISTS",
+        b"* 0 RECENT",
+        b"* OK [UIDVALIDITY 1] UIDs valid",
+        b"* OK [UIDNEXT 40] Predicted next UID",
+    ),
+    exists=3,
+    uid_next=40,
+    # chatmail/core#1834: FLAGS and an OK before `+`; the rest is after the RFC.
+    arrival=(
+        b"* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft \\*)",
+        b"* OK [PERMANENTFLAGS ()] Limited",
+        b"+ idling",
+        b"* 4 EXISTS",
+    ),
+    push=PushMode.IDLE,
+    refresh=285,
+)
+
+DOMINO: Final = Provider(
+    name="Domino",
+    host="domino.example.com",
+    # MailKit#943 (2019); UnitTests/Net/Imap/Resources/domino has release 9.0.1 with the same list.
+    greeting=b"Domino IMAP4 Server Release 10.0.1FP3 ready Wed, 30 Oct 2019 09:28:06 +0100",
+    offers=b"IMAP4rev1 AUTH=PLAIN LITERAL+ NAMESPACE QUOTA UIDPLUS",
+    capabilities=b"IMAP4rev1 AUTH=PLAIN LITERAL+ NAMESPACE QUOTA UIDPLUS",
+    capability_mode=CapabilityMode.ON_REQUEST,
+    welcome=b"OK LOGIN completed",
+    # After the RFC, with the number of MailKit#944.
+    examined=(
+        b"* 9125 EXISTS",
+        b"* 0 RECENT",
+        b"* OK [UIDVALIDITY 1] UIDs valid",
+        b"* OK [UIDNEXT 23065] Predicted next UID",
+    ),
+    exists=9125,
+    uid_next=23065,
+    arrival=(),
+    push=PushMode.POLL,
+)
+
+QQ: Final = Provider(
+    name="QQ for companies",
+    host="imap.exmail.qq.com",
+    # MailKit#1241 (2021); enough_mail#159 for imap.qq.com, which offers AUTH=XOAUTH2 too.
+    greeting=b"QQMail IMAP4Server ready",
+    offers=b"IMAP4 IMAP4rev1 ID AUTH=PLAIN AUTH=LOGIN NAMESPACE",
+    greets_with_offers=True,
+    capabilities=b"IMAP4 IMAP4rev1 XLIST MOVE IDLE XAPPLEPUSHSERVICE NAMESPACE CHILDREN ID UIDPLUS",
+    capability_mode=CapabilityMode.ON_REQUEST,
+    welcome=b"OK Success login ok",
+    examined=(
+        b"* 65 EXISTS",
+        b"* 0 RECENT",
+        b"* OK [UNSEEN 1]",
+        b"* OK [UIDVALIDITY 1628767717] UID validity status",
+        b"* OK [UIDNEXT 68] Predicted next UID",
+        b"* FLAGS (\\Answered \\Flagged \\Deleted \\Draft \\Seen)",
+        b"* OK [PERMANENTFLAGS (\\* \\Answered \\Flagged \\Deleted \\Draft \\Seen)] Permanent flags",
+    ),
+    exists=65,
+    uid_next=68,
+    # It offers IDLE, but announces nothing: see `quirks`.
+    arrival=(),
+    push=PushMode.POLL,
+)
+
 PROVIDERS: Final = (
     GMAIL,
     OUTLOOK,
@@ -460,4 +552,7 @@ PROVIDERS: Final = (
     PROTON,
     YANDEX,
     NETEASE,
+    ZOHO,
+    DOMINO,
+    QQ,
 )

@@ -18,7 +18,6 @@ class Recorder:
     marks: list[Mark] = field(default_factory=list)
     alerts: list[str] = field(default_factory=list)
     refused: int = 0
-    serial: int = 0
     errors: int = 0  # how many of the next calls are to fail
     moved: list[str] = field(default_factory=list)  # folders whose mark moved
 
@@ -42,10 +41,6 @@ class Recorder:
     def alerted(self, text: str) -> None:
         """Record the alert."""
         self.alerts.append(text)
-
-    def pipelining_failed(self) -> None:
-        """Count the call."""
-        self.serial += 1
 
     def login_refused(self) -> None:
         """Count the call."""

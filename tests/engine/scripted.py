@@ -29,7 +29,8 @@ class Peer:
         self._reader = reader
         self._writer = writer
         self.received: list[bytes] = []
-        self._newest = 0
+        self._exists = 0  # the last EXISTS
+        self._examined = (0, 1, 1)  # EXISTS, UIDVALIDITY, UIDNEXT
 
     async def line(self) -> bytes:
         """Return the next line of the client, without CRLF."""
@@ -48,6 +49,9 @@ class Peer:
 
     def say(self, *lines: bytes) -> None:
         """Send lines in one write."""
+        for line in lines:
+            if match := re.match(rb"\* (\d+) EXISTS", line):
+                self._exists = int(match[1])
         self._writer.write(b"".join(line + b"\r\n" for line in lines))
 
     def say_raw(self, octets: bytes) -> None:
@@ -75,52 +79,64 @@ class Peer:
         self, exists: int = 0, uid_validity: int = 1, uid_next: int = 1
     ) -> None:
         """Answer EXAMINE."""
-        await self.answer(
-            "EXAMINE",
-            b"* %d EXISTS" % exists,
-            b"* OK [UIDVALIDITY %d] valid" % uid_validity,
-            b"* OK [UIDNEXT %d] next" % uid_next,
-            ok=b"OK [READ-ONLY] opened",
+        self._examined = exists, uid_validity, uid_next
+        tag = await self.expect("EXAMINE")
+        self._say_examined(tag)
+
+    def _say_examined(self, tag: bytes) -> None:
+        self.say(
+            b"* %d EXISTS" % self._examined[0],
+            b"* OK [UIDVALIDITY %d] valid" % self._examined[1],
+            b"* OK [UIDNEXT %d] next" % self._examined[2],
+            tag + b" OK [READ-ONLY] opened",
         )
 
     async def sync(self, *uids: int, unread: int = 0) -> bytes:
         """Answer the sync of a folder with these messages; return its first FETCH command.
 
-        If that only checks UIDs and the last message is new, the client syncs again.
+        If the client selects the folder again, it is as before but for these messages.
         """
-        await self.expect("UID FETCH")
+        await self.expect("EXAMINE|UID FETCH")
         command = self.received[-1]
+        if b" EXAMINE " in command:
+            exists, uid_validity, uid_next = self._examined
+            exists += sum(uid >= uid_next for uid in uids)
+            uid_next = max(uid_next, max(uids, default=0) + 1)
+            self._examined = exists, uid_validity, uid_next
+            self._say_examined(command.partition(b" ")[0])
+            await self.expect("UID FETCH")
+            command = self.received[-1]
         self.fetch(command, *uids)
         line = await self.line()
         if b" UID FETCH 4294967295:* " in line:
             self.fetch(line, *uids)
             line = await self.line()
+        if b" UID SEARCH RETURN (COUNT) UID 1:" in line:
+            tag, below = line.partition(b" ")[0], int(line.rpartition(b":")[2])
+            old = max(0, self._exists - sum(uid > below for uid in uids))
+            self.say(b"* ESEARCH (TAG x) UID COUNT %d" % old, tag + b" OK counted")
+            line = await self.line()
         assert b" UID SEARCH " in line
         count = line.partition(b" ")[0]
         self.say(b"* ESEARCH (TAG x) UID COUNT %d" % unread, count + b" OK counted")
-        newest = max(uids, default=0)
-        is_uid_check = command.endswith(b" (UID)")
-        if is_uid_check and newest != self._newest:
-            await self.done(await self.idle())
-            return await self.sync(*uids, unread=unread)
-        self._newest = newest
         return command
 
     async def sync_tags(self) -> tuple[bytes, bytes]:
         """Return the tags of the FETCH and of the count of a sync; there is no last message."""
         fetch = await self.expect("UID FETCH")
-        tag, _, command = (await self.line()).partition(b" ")
-        if command.startswith(b"UID FETCH 4294967295:* "):
-            self.say(tag + b" OK fetched")
-            tag = await self.expect("UID SEARCH")
-        return fetch, tag
+        while not (line := await self.line()).endswith(b" UNSEEN"):
+            self.say(line.partition(b" ")[0] + b" OK done")
+        return fetch, line.partition(b" ")[0]
 
     def fetch(self, line: bytes, *uids: int) -> None:
-        """Answer a UID FETCH of one range in a folder with these UIDs (RFC 3501 6.4.8)."""
+        """Answer a UID FETCH of one range in a folder with these UIDs (RFC 3501 6.4.8).
+
+        They are the last messages of the folder.
+        """
         tag, _, _, uid_range, items = line.split(b" ", 4)
         last = max(uids, default=0)
         ends = [last if end == b"*" else int(end) for end in uid_range.split(b":")]
-        for number, uid in enumerate(uids, 1):
+        for number, uid in enumerate(uids, max(0, self._exists - len(uids)) + 1):
             if min(ends) <= uid <= max(ends):
                 uid_only = b"* %d FETCH (UID %d)\r\n" % (number, uid)
                 self.say_raw(uid_only if items == b"(UID)" else mail(number, uid))
@@ -138,8 +154,13 @@ class Peer:
         self.say(tag + b" OK idle over")
 
     async def leave(self) -> None:
-        """Answer LOGOUT."""
-        await self.answer("LOGOUT", b"* BYE see you")
+        """Answer LOGOUT, and before it the FETCH of an account check: there is no mail."""
+        tag, _, command = (await self.line()).partition(b" ")
+        while command.startswith(b"UID FETCH "):
+            self.say(tag + b" OK fetched")
+            tag, _, command = (await self.line()).partition(b" ")
+        assert command == b"LOGOUT", command
+        self.say(b"* BYE see you", tag + b" OK done")
 
     async def until_closed(self) -> bytes:
         """Return all octets of the client until it closes the connection. Answer LOGOUT."""

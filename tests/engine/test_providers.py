@@ -21,7 +21,7 @@ from custom_components.imap_push.imap import (
     check_account,
     quirks_of,
 )
-from custom_components.imap_push.imap.watch import wait_strategy as push_module
+from custom_components.imap_push.imap.watch.wait_strategy import StrategyChooser
 
 from .conftest import account
 from .loop import EngineLoop
@@ -57,12 +57,8 @@ def certificate_fixture(tmp_path_factory: pytest.TempPathFactory) -> Certificate
 
 
 @pytest.fixture(name="tls")
-def tls_fixture(
-    certificate: Certificate, to_loopback: EngineLoop, monkeypatch: pytest.MonkeyPatch
-) -> Certificate:
+def tls_fixture(certificate: Certificate, to_loopback: EngineLoop) -> Certificate:
     """Connect to loopback instead of the host of the provider."""
-    # With a short first IDLE, new mail would be found without an announcement.
-    monkeypatch.setattr(push_module, "IDLE_FIRST_SECONDS", 60.0)
     return certificate
 
 
@@ -128,21 +124,24 @@ async def examine(provider: Provider, peer: Peer, come: int = 0) -> None:
 
 
 async def sync(provider: Provider, peer: Peer, come: int = 0) -> None:
-    """Answer a sync: the FETCH of the last message, and the count of unread messages."""
+    """Answer a sync: FETCH of the new messages and of the last one, count of unread messages."""
     number, uid = provider.exists + come, provider.newest + come
     fetch = await peer.expect("UID FETCH")
     is_bounded = not peer.received[-1].split(b" ")[3].endswith(b":*")
     if number and (come or not is_bounded):
         peer.say_raw(mail(number, uid))
     peer.say(fetch + b" OK FETCH completed")
-    if is_bounded:
-        newest = await peer.expect(r"UID FETCH 4294967295:\*")
+    tag, _, command = (await peer.line()).partition(b" ")
+    if command.startswith(b"UID FETCH 4294967295:* "):
         peer.say_raw(mail(number, uid) if number else b"")
-        peer.say(newest + b" OK FETCH completed")
+        peer.say(tag + b" OK FETCH completed")
+        tag, _, command = (await peer.line()).partition(b" ")
     if b" ESEARCH " in provider.capabilities:
-        await peer.answer("UID SEARCH RETURN", b"* ESEARCH (TAG x) UID COUNT 1")
+        assert command == b"UID SEARCH RETURN (COUNT) UNSEEN"
+        peer.say(b"* ESEARCH (TAG x) UID COUNT 1", tag + b" OK done")
     else:
-        await peer.answer("STATUS|UID SEARCH UNSEEN", b"* STATUS INBOX (UNSEEN 1)")
+        assert command in {b'STATUS "INBOX" (UNSEEN)', b"UID SEARCH UNSEEN"}
+        peer.say(b"* STATUS INBOX (UNSEEN 1)", tag + b" OK done")
 
 
 async def open_folder(provider: Provider, peer: Peer) -> None:
@@ -152,6 +151,8 @@ async def open_folder(provider: Provider, peer: Peer) -> None:
     if provider.uid_next is None:
         last = b"* %d FETCH (UID %d)" % (provider.exists, provider.newest)
         await peer.answer(r"UID FETCH \* \(UID\)$", last)
+    if provider.push is PushMode.POLL:
+        await examine(provider, peer)  # Without push, only EXAMINE shows new mail.
     await sync(provider, peer)
 
 
@@ -229,7 +230,7 @@ async def test_push_mode(provider: Provider) -> None:
     """The capabilities determine the push mode; the host determines the IDLE interval."""
     capabilities = frozenset(provider.capabilities.decode().upper().split())
     quirks = quirks_of(provider.host)
-    choice = push_module.StrategyChooser(WatchOptions(), quirks)
+    choice = StrategyChooser(WatchOptions(), quirks)
     assert choice.best(capabilities).mode is provider.push
     if provider.push is PushMode.IDLE:
         assert quirks.idle_refresh == provider.refresh
@@ -309,16 +310,21 @@ async def test_bye_in_response_to_idle(tls: Certificate) -> None:
 async def test_flag_change_during_idle(tls: Certificate) -> None:
     """A FETCH response of iCloud about a read message (acme_email#50) is not new mail."""
 
+    synced = asyncio.Event()
+
     async def serve(peer: Peer) -> None:
         await open_folder(ICLOUD, peer)
         idle = await peer.expect("IDLE$")
         peer.say(b"+ idling", b"* 5 FETCH (UID 3399 FLAGS (\\Seen))")
         await peer.done(idle)
         await sync(ICLOUD, peer)
-        await stay(ICLOUD, peer)
+        idle = await peer.idle()
+        synced.set()
+        await peer.done(idle)
+        await peer.leave()
 
     async with watching(ICLOUD, tls, serve) as recorder:
-        await recorder.until(lambda: len(recorder.states) == 2)
+        await recorder.until(synced.is_set)
     assert recorder.arrivals == []
 
 

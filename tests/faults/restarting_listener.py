@@ -113,9 +113,6 @@ class RestartingListener(Running):
     def alerted(self, text: str) -> None:
         """Ignore it."""
 
-    def pipelining_failed(self) -> None:
-        """Ignore it: with so many faults it is expected."""
-
     def login_refused(self) -> None:
         """Count it: no fault may look like a wrong password."""
         self.refused += 1

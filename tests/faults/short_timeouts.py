@@ -9,12 +9,22 @@ import pytest
 
 from custom_components.imap_push.imap.auth import login_limiter
 from custom_components.imap_push.imap.auth.login_limiter import Backoff
+from custom_components.imap_push.imap.quirks import Quirks
 from custom_components.imap_push.imap.session import sync
-from custom_components.imap_push.imap.watch import folder, schedule, wait_strategy
+from custom_components.imap_push.imap.watch import (
+    folder,
+    folder_loop,
+    schedule,
+    supervisor,
+    wait_strategy,
+)
 from custom_components.imap_push.imap.wire import command, connection, protocol, tcp
 
+# Dovecot announces new mail half a second late. A shorter IDLE would count as silent push.
+REFRESH: Final = 0.6
+
 # Module, constant and its value during a test, in seconds. Keep this list in step with the engine.
-SHORTENED: Final[tuple[tuple[ModuleType, str, float], ...]] = (
+SHORTENED: Final[tuple[tuple[ModuleType, str, object], ...]] = (
     (connection, "TLS_DEADLINE_SECONDS", 0.5),
     (connection, "GREETING_DEADLINE_SECONDS", 0.3),
     (connection, "DONE_DEADLINE_SECONDS", 0.3),
@@ -24,11 +34,12 @@ SHORTENED: Final[tuple[tuple[ModuleType, str, float], ...]] = (
     (tcp, "CONNECT_DEADLINE_SECONDS", 0.5),
     (tcp, "RETRY_PAUSE_SECONDS", 0.02),
     (tcp, "RETRY_DEADLINE_SECONDS", 0.5),
-    (folder, "RETRY_PAUSE_SECONDS", 0.05),
+    (folder, "REFUSED_PAUSE_SECONDS", 0.05),
+    (folder, "LOST_PAUSE_SECONDS", 0.05),
+    (folder, "UNSHOWN_PAUSES", (0.0, 0.05, 0.1)),
     (protocol, "COMMAND_LIMIT_SECONDS", 3.0),
-    # Dovecot announces new mail half a second late. A shorter IDLE would count as silent push.
-    (wait_strategy, "IDLE_FIRST_SECONDS", 0.6),
-    (wait_strategy, "IDLE_GROWTH", 1.0),
+    (folder_loop, "MIN_IDLE_SECONDS", 0.1),
+    (supervisor, "quirks_of", lambda _: Quirks(idle_refresh=REFRESH)),
     (wait_strategy, "SILENT_SECONDS", 1.0),
     (schedule, "CYCLE_INTERVAL_SECONDS", 0.05),
     # Mails per FETCH, not a time: small, so that more than one FETCH follows an outage.

@@ -25,7 +25,7 @@ from custom_components.imap_push.imap import (
 )
 from custom_components.imap_push.imap.auth import login_limiter
 from custom_components.imap_push.imap.auth.login_limiter import Backoff
-from custom_components.imap_push.imap.watch import folder
+from custom_components.imap_push.imap.watch import delivery, folder_loop
 
 from tests.rig.light_server import LightServer
 from tests.rig.ports import LOOPBACK
@@ -44,8 +44,12 @@ CHECK_SECONDS: Final = 0.001
 
 @pytest.fixture
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Remove the pauses between reconnects and the limit for a burst of mail."""
-    monkeypatch.setattr(folder, "MAX_BURST", MAILS)
+    """Remove the pauses between reconnects and the limit for a burst of mail.
+
+    The connection always ends early: that is no reason to give up IDLE.
+    """
+    monkeypatch.setattr(folder_loop, "MIN_IDLE_SECONDS", 0.0)
+    monkeypatch.setattr(delivery, "MAX_BURST", MAILS)
     monkeypatch.setattr(login_limiter, "LOGIN_INTERVAL_SECONDS", 0.001)
     monkeypatch.setattr(Backoff, "delay", lambda *_: 0.0)
 
@@ -81,9 +85,6 @@ class Counter:
         self.wrong += arrival.mail.uid != self.delivered
 
     def mark_moved(self, folder: str, mark: Mark) -> None:
-        """Ignore it."""
-
-    def pipelining_failed(self) -> None:
         """Ignore it."""
 
     def login_refused(self) -> None:

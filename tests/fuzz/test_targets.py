@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from custom_components.imap_push.imap import Discovery, Security, Server, Source
+from custom_components.imap_push.imap.watch.delivery import Delivery
 from custom_components.imap_push.imap.wire.protocol import PushProtocol
 
 from .inputs import committed
@@ -84,8 +85,12 @@ def test_too_many_commands_are_detected(monkeypatch: pytest.MonkeyPatch) -> None
 def test_message_that_does_not_arrive_is_detected(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The server hides the message to provoke this."""
-    monkeypatch.setattr(message._Server, "_items", lambda *_: [b"UID 4"])
+    """The engine drops the message to provoke this."""
+
+    async def drop(*_args: object) -> None:
+        pass
+
+    monkeypatch.setattr(Delivery, "_deliver", drop)
     with pytest.raises(Violation, match="does not arrive"):
         run_seeds("message")
 

@@ -50,9 +50,6 @@ class Listener:
         if SECRET in text:
             raise Violation("the password is in an alert")
 
-    def pipelining_failed(self) -> None:
-        """Ignore it; the next watcher uses pipelining again."""
-
 
 def run_in_virtual_time(
     main: Callable[[MeasuredLoop], Coroutine[Any, Any, None]], *, debug: bool = False

@@ -45,6 +45,7 @@ def make_certificate(
     *,
     host: str = "localhost",
     expired: bool = False,
+    not_yet_valid: bool = False,
     self_signed: bool = False,
     made_at_home: bool = False,
 ) -> Certificate:
@@ -55,7 +56,8 @@ def make_certificate(
     signed by the CA. With `made_at_home`, the certificates have only the required extensions, like
     many private ones.
     """
-    end = datetime.now(UTC) + timedelta(days=-1 if expired else 30)
+    days = -1 if expired else 90 if not_yet_valid else 30
+    end = datetime.now(UTC) + timedelta(days=days)
     ca_key = ec.generate_private_key(ec.SECP256R1())
     key = ec.generate_private_key(ec.SECP256R1())
     ca = _sign_ca(ca_key, made_at_home=made_at_home)

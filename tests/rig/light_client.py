@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 import re
@@ -31,12 +31,15 @@ class Pipelining(Enum):
 class Habits:
     """Capabilities and behavior of a server; `limit` is the number of authenticated connections.
 
-    `twist` gets each command and returns the response lines, None for the usual ones.
+    `twist` gets each command and returns the response lines, None for the usual ones. Each of
+    `hooks` gets each event; the first that returns lines, not None, decides what is sent. `odd`
+    makes hooks.
     """
 
     capabilities: bytes = CAPABILITIES
     greeting: bytes = b"OK"
     twist: Callable[[bytes], Iterable[bytes] | None] | None = None
+    hooks: Sequence[Callable[[Event], Iterable[bytes] | None]] = ()
     pipelining: Pipelining = Pipelining.SUPPORTED
     limit: int | None = None
     refuses_idle: bool = False
@@ -54,6 +57,43 @@ class Store:
     folders: dict[bytes, LightFolder]
     clients: set[LightClient] = field(default_factory=set)
     asked: Counter[bytes] = field(default_factory=Counter)  # commands by name
+    memory: Counter[str] = field(default_factory=Counter)  # of hooks
+    started: float | None = None  # when the first client connected
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """Something that a server reacts to: a command, or one of these.
+
+    GREETING: a client connected. DONE: it ended IDLE. NEWS: its open folder changed, or one that
+    NOTIFY covers. `lines` are the usual responses to `arguments`; they are computed when `usual`
+    is called, which also does what the command is for. `folder` is what the event is about: the
+    folder of EXAMINE, STATUS and NEWS, otherwise the open one.
+    """
+
+    client: LightClient
+    store: Store
+    name: bytes
+    lines: Callable[[bytes], Iterable[bytes]]
+    arguments: bytes = b""
+    tag: bytes = b""
+    folder: bytes = b""
+
+    def usual(self, arguments: bytes | None = None) -> list[bytes]:
+        """Return the usual responses, by default to the arguments that were sent."""
+        return list(self.lines(self.arguments if arguments is None else arguments))
+
+    @property
+    def seconds(self) -> float:
+        """Return the time since the first client connected."""
+        return asyncio.get_running_loop().time() - (self.store.started or 0.0)
+
+    def later(self, seconds: float, send: Callable[[LightClient], object]) -> None:
+        """Call `send` with the client after so many seconds, if it is still connected."""
+        client, clients = self.client, self.store.clients
+        asyncio.get_running_loop().call_later(
+            seconds, lambda: client in clients and send(client)
+        )
 
 
 @dataclass(frozen=True)
@@ -90,15 +130,17 @@ class LightClient(asyncio.Protocol):
         # Tags of commands whose next line is not a command.
         self._tag_of_idle = b""
         self._tag_of_login = b""
+        self.memory: Counter[str] = Counter()  # of hooks
+        self._held: list[bytes] | None = None  # lines to answer later
 
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
         self._store.clients.add(self)
-        habits = self._store.habits
-        greeting = (habits.greeting, habits.capabilities)
-        self.say(b"* %b [CAPABILITY %b] light" % greeting)
+        if self._store.started is None:
+            self._store.started = asyncio.get_running_loop().time()
+        self._send(self._respond(b"GREETING", self._greet))
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
@@ -107,11 +149,7 @@ class LightClient(asyncio.Protocol):
     @override
     def data_received(self, data: bytes) -> None:
         *lines, self._buffer = (self._buffer + data).split(b"\r\n")
-        answers = list(self._answers(lines))
-        if answers:
-            self.say(*answers)
-        if self._is_closing:
-            self.close()
+        self._send(self._answers(lines))
 
     @property
     def is_idle(self) -> bool:
@@ -121,6 +159,30 @@ class LightClient(asyncio.Protocol):
     def has_open(self, folder: LightFolder) -> bool:
         """Return whether a folder is the selected one."""
         return folder is self._selected
+
+    @property
+    def selected(self) -> LightFolder | None:
+        """Return the folder that is open."""
+        return self._selected
+
+    def hang_up(self) -> None:
+        """Close the connection after the lines that are being sent."""
+        self._is_closing = True
+
+    def hold(self) -> None:
+        """Answer no more commands until `resume`."""
+        self._held = []
+
+    def resume(self, *lines: bytes) -> None:
+        """Send lines and answer the commands that came meanwhile."""
+        held, self._held = self._held or [], None
+        self.say(*lines)
+        self._send(self._answers(held))
+
+    def end_idle(self) -> bytes:
+        """Leave IDLE without DONE; return its tag, b"" if the client is not in IDLE."""
+        tag, self._tag_of_idle = self._tag_of_idle, b""
+        return tag
 
     def say(self, *lines: bytes) -> None:
         """Send lines in one write."""
@@ -144,10 +206,51 @@ class LightClient(asyncio.Protocol):
         if folder is self._selected:
             self._reported_exists = folder.exists
             shown = [uid for uid in mails if spec and uid not in folder.hidden]
-            pushed = (folder.fetched(uid, spec.items) for uid in shown if spec)
-            self.say(*lines, *pushed)
+            pushed = [folder.fetched(uid, spec.items) for uid in shown if spec]
+            self._announce(folder, [*lines, *pushed])
         elif spec is not None and folder.name in spec.mailboxes:
-            self.say(folder.status())
+            self._announce(folder, [folder.status()])
+
+    def _announce(self, folder: LightFolder, lines: list[bytes]) -> None:
+        self._send(self._respond(b"NEWS", lambda _: lines, folder=folder.name))
+
+    def _send(self, lines: Iterable[bytes]) -> None:
+        if sent := list(lines):
+            self.say(*sent)
+        if self._is_closing:
+            self.close()
+
+    def _respond(
+        self,
+        name: bytes,
+        lines: Callable[[bytes], Iterable[bytes]],
+        arguments: bytes = b"",
+        tag: bytes = b"",
+        folder: bytes | None = None,
+    ) -> Iterable[bytes]:
+        """Return the responses to an event, from a hook or the usual ones."""
+        if folder is None:
+            folder = self._selected.name if self._selected else b""
+        event = Event(
+            client=self,
+            store=self._store,
+            name=name,
+            lines=lines,
+            arguments=arguments,
+            tag=tag,
+            folder=folder,
+        )
+        answers = (hook(event) for hook in self._store.habits.hooks)
+        answer = next((lines for lines in answers if lines is not None), None)
+        return event.usual() if answer is None else answer
+
+    def _greet(self, _arguments: bytes) -> Iterator[bytes]:
+        habits = self._store.habits
+        greeting = (habits.greeting, habits.capabilities)
+        yield b"* %b [CAPABILITY %b] light" % greeting
+
+    def _done(self, _arguments: bytes) -> Iterator[bytes]:
+        yield self.end_idle() + b" OK IDLE over"
 
     def overflow(self) -> None:
         """End NOTIFY with NOTIFICATIONOVERFLOW (RFC 5465 5.8)."""
@@ -158,6 +261,11 @@ class LightClient(asyncio.Protocol):
     def _answers(self, lines: list[bytes]) -> Iterator[bytes]:
         """Yield the responses to the lines of one write."""
         for place, line in enumerate(lines):
+            if self._held is not None:
+                self._held += lines[place:]
+                return
+            if self._is_closing:
+                return
             habit = self._store.habits.pipelining if place else Pipelining.SUPPORTED
             match habit:
                 case Pipelining.SUPPORTED:
@@ -177,8 +285,7 @@ class LightClient(asyncio.Protocol):
     def _answer(self, line: bytes) -> Iterator[bytes]:
         if self._tag_of_idle:
             assert line.upper() == b"DONE", line
-            yield self._tag_of_idle + b" OK IDLE over"
-            self._tag_of_idle = b""
+            yield from self._respond(b"DONE", self._done)
         elif self._tag_of_login:
             yield from self._admit(self._tag_of_login)
             self._tag_of_login = b""
@@ -196,11 +303,23 @@ class LightClient(asyncio.Protocol):
         if twist is not None and (twisted := twist(line)) is not None:
             yield from twisted
             return
-        answer = _ANSWERS.get(name.upper())
-        if answer is None:
-            yield tag + b" BAD unknown command " + name
-            return
-        yield from answer(self, tag, arguments)
+        name = name.upper()
+        folder = None
+        if name in {b"EXAMINE", b"STATUS"}:
+            folder = arguments.partition(b" (")[0].strip(b'"')
+        if name == b"EXAMINE":
+            self._selected = None  # A refused EXAMINE leaves no folder open.
+        answer = _ANSWERS.get(name, LightClient._refuse)
+        yield from self._respond(
+            name,
+            lambda arguments: answer(self, tag, arguments),
+            arguments,
+            tag,
+            folder,
+        )
+
+    def _refuse(self, tag: bytes, _arguments: bytes) -> Iterator[bytes]:
+        yield tag + b" BAD unknown command"
 
     def _log_in(self, tag: bytes, arguments: bytes) -> Iterator[bytes]:
         if arguments.upper() == b"PLAIN":
@@ -259,20 +378,43 @@ class LightClient(asyncio.Protocol):
         yield from self._new_exists()
         yield tag + b" OK FETCH"
 
+    def _fetch_by_number(self, tag: bytes, arguments: bytes) -> Iterator[bytes]:
+        """Fetch by message sequence numbers."""
+        numbers, _, items = arguments.partition(b" ")
+        if self._selected is not None:
+            uids = self._selected.uids(b"1:*")
+            ends = [
+                len(uids) if end == b"*" else int(end)
+                for end in re.split(b"[:,]", numbers)
+            ]
+            lowest, highest = max(min(ends), 1), min(max(ends), len(uids))
+            found = uids[lowest - 1 : highest]
+            numbers = b",".join(b"%d" % uid for uid in found)
+            if not found:
+                yield tag + b" BAD no such message"
+                return
+        yield from self._fetch(tag, numbers + b" " + items)
+
     def _search(self, tag: bytes, arguments: bytes) -> Iterator[bytes]:
-        """Yield the number of unread mails or UIDs; other criteria are ignored."""
+        """Yield a number of mails, or UIDs; criteria other than UNSEEN and UID are ignored."""
         folder, words = self._selected, arguments.upper().split()
         if folder is None:
             yield tag + b" BAD no folder is open"
             return
-        if words[0] == b"RETURN":
+        if arguments.upper() == b"RETURN (COUNT) UNSEEN":
             yield b'* ESEARCH (TAG "%b") UID COUNT %d' % (tag, folder.unseen)
         else:
             numbers = words[words.index(b"UID") + 1] if b"UID" in words else b"1:*"
             found = set(folder.uids(numbers))
             if b"UNSEEN" in words:
                 found -= folder.seen
-            yield b" ".join((b"* SEARCH", *(b"%d" % uid for uid in sorted(found))))
+            uids = [b"%d" % uid for uid in sorted(found)]
+            if words[0] == b"RETURN":
+                every = b" ALL " + b",".join(uids) if uids else b""
+                counted = (tag, len(uids), every)
+                yield b'* ESEARCH (TAG "%b") UID COUNT %d%b' % counted
+            else:
+                yield b" ".join((b"* SEARCH", *uids))
         yield from self._new_exists()
         yield tag + b" OK SEARCH"
 
@@ -303,6 +445,7 @@ class LightClient(asyncio.Protocol):
         yield tag + b" OK LOGOUT"
 
     def _do_nothing(self, tag: bytes, _arguments: bytes) -> Iterator[bytes]:
+        yield from self._new_exists()
         yield tag + b" OK done"
 
     def _new_exists(self) -> Iterator[bytes]:
@@ -319,6 +462,7 @@ _ANSWERS: Final[dict[bytes, Callable[[LightClient, bytes, bytes], Iterator[bytes
     b"AUTHENTICATE": LightClient._log_in,
     b"CAPABILITY": LightClient._capability,
     b"EXAMINE": LightClient._examine,
+    b"FETCH": LightClient._fetch_by_number,
     b"ID": LightClient._do_nothing,
     b"IDLE": LightClient._idle,
     b"LOGIN": LightClient._log_in,

@@ -16,13 +16,14 @@ _MINUTES: Final = 10**9
 class LightFolder:
     """A folder; the content of a mail depends only on the number with which it arrived.
 
+    The number is the UID, until the folder is renumbered; `numbers` are other numbers by UID.
     `gone`, `seen`: UIDs of expunged or read mails. `hidden`: UIDs that are announced, but for
     which FETCH returns only UID and FLAGS. `unshowable`: UIDs for which the server rejects a
     FETCH with BODY. `text`: the text of each mail.
     """
 
-    def __init__(self, name: bytes) -> None:
-        """Start empty."""
+    def __init__(self, name: bytes, *, after: int = 0) -> None:
+        """Start empty; the first mail gets the number that follows `after`."""
         self.name = name
         self.uid_validity = UID_VALIDITY
         self.last = 0  # the highest UID
@@ -32,7 +33,8 @@ class LightFolder:
         self.unshowable: set[int] = set()
         self.flagged: set[int] = set()
         self.text = b"Hello\r\n"
-        self._renumbered_by = 0
+        self.numbers: dict[int, int] = {}
+        self._renumbered_by = after
 
     @property
     def exists(self) -> int:
@@ -61,13 +63,17 @@ class LightFolder:
         items = b" ".join(b"%b %d" % (name, numbers[name]) for name in names.split())
         return b'* STATUS "%b" (%b)' % (self.name, items)
 
-    def renumber(self, kept: int) -> None:
-        """Change UIDVALIDITY and keep the last mails, which get UIDs from 1."""
+    def renumber(self, kept: int, *, validity: int | None = None) -> None:
+        """Keep the last mails, which get UIDs from 1; the next UIDVALIDITY is one higher."""
         self._renumbered_by += self.last - kept
         self.last = kept
-        self.uid_validity += 1
+        self.uid_validity = validity or self.uid_validity + 1
         for uids in (self.gone, self.seen, self.hidden, self.unshowable):
             uids.clear()
+
+    def number(self, uid: int) -> int:
+        """Return the number with which a mail arrived."""
+        return self.numbers.get(uid, uid + self._renumbered_by)
 
     def sequence_number(self, uid: int) -> int:
         """Return the message sequence number of a mail."""
@@ -92,7 +98,7 @@ class LightFolder:
         return b"* %d FETCH (%b)" % (number, b" ".join(self._items(uid, items)))
 
     def _items(self, uid: int, items: bytes) -> list[bytes]:
-        number = uid + self._renumbered_by
+        number = self.number(uid)
         found = [b"UID %d" % uid]
         if b"FLAGS" in items:
             found.append(b"FLAGS (%b)" % (b"\\Seen" if uid in self.seen else b""))

@@ -123,6 +123,19 @@ class LightServer(Running):
         """Add a removed folder again."""
         self._store.folders[folder.name] = folder
 
+    def create(self, name: str, *, validity: int, after: int) -> None:
+        """Create an empty folder; its first mail gets the number that follows `after`."""
+        folder = LightFolder(name.encode(), after=after)
+        folder.uid_validity = validity
+        self.restore(folder)
+
+    def forget(self, name: str, *, renamed: bool = False) -> LightFolder:
+        """Delete a folder, or rename it. Clients that have it open keep it, and get no news."""
+        folder = self._store.folders.pop(name.encode())
+        if not renamed:
+            folder.gone.update(range(1, folder.last + 1))
+        return folder
+
     def overflow(self) -> None:
         """End NOTIFY for all clients with NOTIFICATIONOVERFLOW."""
         for client in tuple(self._clients):

@@ -10,13 +10,15 @@ from typing import Final, override
 
 from proxyprotocol.sock import SocketInfo
 from pymap.backend.dict import Config, Login
-from pymap.concurrent import Subsystem
+from pymap.backend.dict.mailbox import MailboxData
+from pymap.concurrent import Event, Subsystem
 from pymap.config import BackendCapability
 from pymap.imap import IMAPServer
 from pymap.parsing.message import AppendMessage
 from pymap.parsing.response import UntaggedResponse
 from pymap.parsing.response.specials import FetchResponse
 from pymap.parsing.specials.flag import Flag
+from pymap.selected import SelectedMailbox
 from pymap.user import Passwords, UserMetadata
 from pysasl.hashing import Cleartext
 
@@ -31,6 +33,20 @@ PASSWORD: Final = "demo"
 # pymap merges FETCH responses with the same message sequence number, even across an EXPUNGE that
 # changes the numbers, and then returns one mail's header with another one's UID. Do not merge.
 FetchResponse.merge_key = UntaggedResponse.merge_key  # type: ignore[assignment]
+
+_update_selected = MailboxData.update_selected
+
+
+async def _update_selected_at_once(
+    self: MailboxData, selected: SelectedMailbox, *, wait_on: Event | None = None
+) -> SelectedMailbox:
+    """Report a change between the last response and IDLE; pymap waits for the next change."""
+    if selected.mod_sequence != self._mod_sequences.highest:
+        wait_on = None
+    return await _update_selected(self, selected, wait_on=wait_on)
+
+
+MailboxData.update_selected = _update_selected_at_once  # type: ignore[method-assign]
 
 
 class PymapServer(Running):

@@ -11,7 +11,7 @@ from custom_components.imap_push.mail.errors import ERROR_TEXTS
 from . import ENGLISH, INTEGRATION
 
 # Placeholders of engine errors; see mail/errors.py.
-ERROR_PLACEHOLDERS = {"account", "code"}
+ERROR_PLACEHOLDERS = {"account", "code", "folder"}
 
 
 def _raised() -> Iterator[tuple[str, dict[str, ast.expr]]]:

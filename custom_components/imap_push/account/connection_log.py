@@ -1,9 +1,9 @@
 """A log of an account's connection, of limited size, for diagnostics."""
 
 from collections import Counter, deque
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from homeassistant.util import dt as dt_util
 
@@ -12,8 +12,7 @@ from ..imap import AccountState, Arrival, Durations, FolderState
 MAX_CHANGES: Final = 50
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class Change(NamedTuple):
     """A state of an account from the time `at` on; `folders` has the order of AccountState."""
 
     at: datetime
@@ -44,7 +43,7 @@ class ConnectionLog:
             folders=tuple(map(_describe_folder, state.folders.values())),
         )
         last = self.changes[-1] if self.changes else None
-        if last is not None and replace(change, at=last.at) == last:
+        if last is not None and change._replace(at=last.at) == last:
             return
         self.changes.append(change)
         was_connected = last is not None and last.connected
@@ -82,8 +81,10 @@ class ConnectionLog:
 
 
 def _describe_folder(state: FolderState) -> str:
-    """Return "missing", or the push mode ("off" if unavailable) and whether push is silent."""
+    """Return "missing", an error, or the push mode ("off" if unavailable) and if it is silent."""
     if state.missing:
         return "missing"
+    if state.error is not None:
+        return type(state.error).__name__
     mode = state.push_mode.value if state.available else "off"
     return f"{mode}, push is silent" if state.push_is_silent else mode

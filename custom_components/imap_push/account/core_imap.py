@@ -49,7 +49,8 @@ def folder_from_core_imap(core_entry: ConfigEntry) -> str:
     name = str(core_entry.data.get(CONF_FOLDER) or DEFAULT_FOLDER)
     if len(name) > 1 and name[0] == name[-1] == '"':
         name = name[1:-1].replace('\\"', '"').replace("\\\\", "\\")
-    decoded = decode_folder(name.encode(errors="replace"))
+    # A name that is not ASCII was typed as text.
+    decoded = decode_folder(name.encode()) if name.isascii() else name
     return DEFAULT_FOLDER if decoded.upper() == DEFAULT_FOLDER else decoded
 
 

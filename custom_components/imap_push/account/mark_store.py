@@ -8,6 +8,7 @@ from typing import Final, NotRequired, TypedDict
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.storage import Store
+from homeassistant.util import dt as dt_util
 
 from ..const import DOMAIN
 from ..imap import Mark
@@ -33,11 +34,12 @@ _DAMAGE: Final = (
 class _StoredMarks(TypedDict):
     """Content of the file: marks by folder name, and the username of the account.
 
-    `pipelining` is false if the server fails on pipelined commands (RFC 3501 5.5).
+    `backup_at` is when the backup began that contains this file; None except during a backup, or
+    after a restore.
     """
 
     username: str
-    pipelining: NotRequired[bool]
+    backup_at: NotRequired[str | None]
     folders: dict[str, _StoredMark]
 
 
@@ -92,7 +94,10 @@ async def async_remove_marks(hass: HomeAssistant, entry_id: str) -> None:
 
 
 class MarkStore:
-    """Stores the marks of one account, each change within a second."""
+    """Stores the marks of one account, each change within a second.
+
+    `restored_from` is the time of the backup from which the loaded marks were restored, or None.
+    """
 
     def __init__(self, hass: HomeAssistant, entry_id: str, username: str) -> None:
         """Prepare the store. Stored marks of another username will be ignored."""
@@ -100,7 +105,8 @@ class MarkStore:
         self._username = username
         self._marks: dict[str, Mark] = {}
         self._is_save_scheduled = False
-        self.pipelining = True
+        self._backup_at: str | None = None
+        self.restored_from: datetime | None = None
 
     @property
     def marks(self) -> dict[str, Mark]:
@@ -126,7 +132,7 @@ class MarkStore:
             # on some servers it is the same for all mailboxes.
             if stored is None or stored["username"] != self._username:
                 return {}
-            self.pipelining = stored.get("pipelining", True) is not False
+            self.restored_from = dt_util.parse_datetime(str(stored.get("backup_at")))
             folders = list(stored["folders"].items())
         except _DAMAGE as err:
             self._log_damage("this account", err)
@@ -161,12 +167,6 @@ class MarkStore:
             self._async_schedule_save()
 
     @callback
-    def async_disable_pipelining(self) -> None:
-        """Store that the server fails on pipelined commands."""
-        self.pipelining = False
-        self._async_schedule_save()
-
-    @callback
     def _async_schedule_save(self) -> None:
         """Save the marks after a delay, unless a save is scheduled already."""
         # async_delay_save restarts the delay: frequent calls would postpone the save forever.
@@ -174,8 +174,9 @@ class MarkStore:
             self._is_save_scheduled = True
             self._store.async_delay_save(self._data_to_save, SAVE_DELAY_SECONDS)
 
-    async def async_save(self) -> None:
-        """Save the marks now."""
+    async def async_save(self, backup_at: str | None = None) -> None:
+        """Save the marks now; with `backup_at` until the next call, because a backup begins."""
+        self._backup_at = backup_at
         await self._store.async_save(self._data_to_save())
 
     @callback
@@ -184,7 +185,7 @@ class MarkStore:
         self._is_save_scheduled = False
         return {
             "username": self._username,
-            "pipelining": self.pipelining,
+            "backup_at": self._backup_at,
             "folders": {
                 folder: _mark_to_dict(mark) for folder, mark in self._marks.items()
             },

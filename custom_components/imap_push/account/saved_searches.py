@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import itertools
 import logging
 import math
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from homeassistant.config_entries import ConfigSubentry
 
@@ -47,8 +47,7 @@ MAX_PENDING_MAILS: Final = 1000
 MAX_MAILS_PER_REQUEST: Final = 500
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SavedSearch:
+class SavedSearch(NamedTuple):
     """A saved search: its folders and its criteria."""
 
     name: str

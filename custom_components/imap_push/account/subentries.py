@@ -2,8 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 import copy
-from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from homeassistant.config_entries import ConfigEntry, ConfigSubentry
 from homeassistant.const import CONF_TOKEN
@@ -27,8 +26,7 @@ from .mark_store import MarkStore
 from .saved_searches import SavedSearches, search_from_subentry
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConfiguredFolder:
+class ConfiguredFolder(NamedTuple):
     """The options of a watched folder; `text_size` is in characters, 0 for no text."""
 
     subentry_id: str
@@ -38,8 +36,7 @@ class ConfiguredFolder:
     mail_filter: MailFilter
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Snapshot:
+class _Snapshot(NamedTuple):
     """A copy of the content of a config entry: Home Assistant changes subentries in place.
 
     The OAuth token is left out, as its renewal needs no reload. A new sign-in, which needs one,

@@ -33,6 +33,7 @@ from ..const import (
 from ..imap import Criteria
 from ..mail.filter import is_bounded
 from ..server_text import escape_markdown
+from .form_errors import TOO_MANY_CONNECTIONS
 from .form_fields import (
     UserInput,
     choice,
@@ -97,7 +98,7 @@ class FolderFlow(SubentryFlow):
     _fields = {"folder_not_found": CONF_FOLDER}
 
     async def async_step_user(self, user_input: UserInput = None) -> SubentryFlowResult:
-        """Ask for the folder and check that the server can open it."""
+        """Ask for the folder and check that the server can open it, if it can be asked."""
         self._errors = {}
         if user_input is not None:
             folder = folder_name(user_input[CONF_FOLDER])
@@ -108,7 +109,8 @@ class FolderFlow(SubentryFlow):
                 await self._request(
                     lambda client: client.count(folder, [UNREAD]), folder
                 )
-            if not self._errors:
+            # The watcher, which is connected, reports a folder that it cannot open.
+            if not self._errors or TOO_MANY_CONNECTIONS in self._errors.values():
                 return self.async_create_entry(
                     title=folder,
                     data={CONF_FOLDER: folder, **config},

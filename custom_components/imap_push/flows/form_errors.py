@@ -3,13 +3,16 @@
 from typing import Final
 
 from homeassistant.const import CONF_BASE, CONF_HOST, CONF_PORT, CONF_VERIFY_SSL
+from homeassistant.util import dt as dt_util
 
 from .. import imap
 from ..const import CONF_SECURITY
+from ..helpers import format_time, is_clock_wrong
 from ..mail.errors import most_specific
 from ..server_text import NOTHING, single_line
 
 MAX_FORM_TEXT: Final = 300  # characters of server text in a form
+TOO_MANY_CONNECTIONS: Final = "too_many_connections"
 
 # Errors when logging in to an account: form field and translation key.
 ACCOUNT_ERRORS: Final[dict[type[BaseException], tuple[str, str]]] = {
@@ -26,9 +29,11 @@ ACCOUNT_ERRORS: Final[dict[type[BaseException], tuple[str, str]]] = {
     imap.TokenRevoked: (CONF_BASE, "token_revoked"),
     imap.LoginUnsendable: (CONF_BASE, "login_unsendable"),
     imap.LoginDisabled: (CONF_SECURITY, "login_disabled"),
+    imap.PasswordsNotTaken: (CONF_BASE, "passwords_not_taken"),
     imap.StartTlsOffered: (CONF_SECURITY, "starttls_offered"),
     imap.TokensNotTaken: (CONF_BASE, "tokens_not_taken"),
     imap.TokenUnavailable: (CONF_BASE, "token_unavailable"),
+    imap.TooManyConnections: (CONF_BASE, TOO_MANY_CONNECTIONS),
     imap.Unavailable: (CONF_BASE, "unavailable"),
     imap.ServerSilent: (CONF_BASE, "server_silent"),
     imap.PlainTextInjected: (CONF_SECURITY, "plain_text_injected"),
@@ -54,6 +59,7 @@ REFUSED_LOGINS: Final[dict[type[BaseException], str]] = {
 # Errors of other requests: translation key.
 REQUEST_ERRORS: Final[dict[type[BaseException], str]] = {
     imap.LoginRefused: "login_refused",
+    imap.TooManyConnections: TOO_MANY_CONNECTIONS,
     imap.Unavailable: "unavailable",
     imap.ServerSilent: "server_silent",
     imap.ImapError: "cannot_connect",
@@ -66,6 +72,8 @@ def account_error(
     """Return field, translation key and placeholders for a login error."""
     provider = imap.provider_of_host(host)
     match err:
+        case imap.CertificateError() if is_clock_wrong(err):
+            return CONF_BASE, "clock_wrong", {"now": format_time(dt_util.utcnow())}
         case imap.CertificateError(problem=problem):
             return *CERTIFICATE_ERRORS[problem], {}
         case imap.NotImap(protocol=str(protocol)):
@@ -85,8 +93,9 @@ def account_error(
         case imap.LoginRefused() if answer := _shorten(str(err)):
             key = most_specific(REFUSED_LOGINS, err)
             return CONF_BASE, key, {"answer": answer}
-        case imap.CommandRefused(text=text):
-            return CONF_BASE, "command_refused", {"answer": _shorten(text) or NOTHING}
+        case imap.CommandRefused(command=command, text=text):
+            key = "fetch_refused" if command == "UID FETCH" else "command_refused"
+            return CONF_BASE, key, {"answer": _shorten(text) or NOTHING}
         case imap.ServerLeft(text=text) if answer := _shorten(text):
             return CONF_BASE, "command_refused", {"answer": answer}
         case imap.FolderNotFound():

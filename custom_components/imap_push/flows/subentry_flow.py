@@ -115,7 +115,10 @@ class SubentryFlow(ConfigSubentryFlow):
     ) -> list[SelectOptionDict]:
         """Return options for `first`, then for the server's folders, except those in `without`."""
         if self._server_folders is None and CONF_BASE not in self._errors:
+            errors, placeholders = self._errors, self._placeholders
             self._server_folders = await self._request(lambda client: client.folders())
+            if errors:  # What the user entered matters more than a missing list.
+                self._errors, self._placeholders = errors, placeholders
         folders = {name: FolderInfo(name=name) for name in first}
         folders |= {info.name: info for info in self._server_folders or ()}
         roles = await async_get_translations(

@@ -7,9 +7,11 @@ class ImapError(Exception):
     """Base class of all errors of a mail server, or of the connection to it.
 
     `retry_after` is the number of seconds to wait before the next attempt, if the server names it.
+    `folder` is the name of the folder that a request failed for, None if it is not known.
     """
 
     retry_after: float | None = None
+    folder: str | None = None
 
 
 class CannotConnect(ImapError):
@@ -49,7 +51,12 @@ class TlsError(CannotConnect):
 
 
 class TlsNotSpoken(TlsError):
-    """TLS was expected, but the port speaks IMAP without TLS."""
+    """TLS was expected, but the port speaks IMAP without TLS.
+
+    `plain_text` is the beginning of what the server sent instead of a handshake, if it is known.
+    """
+
+    plain_text = b""
 
 
 class TlsExpected(TlsError):
@@ -69,6 +76,7 @@ class CertificateProblem(StrEnum):
 
     UNTRUSTED = "untrusted"
     EXPIRED = "expired"
+    NOT_YET_VALID = "not_yet_valid"
     WRONG_HOST = "wrong_host"
     CHANGED = "changed"
 
@@ -154,6 +162,10 @@ class TokensNotTaken(LoginDisabled):
     """The server supports no SASL mechanism for access tokens."""
 
 
+class PasswordsNotTaken(LoginDisabled):
+    """The server supports no mechanism for passwords that we support, even over TLS."""
+
+
 class StartTlsOffered(LoginDisabled):
     """The server offers STARTTLS, but the account is configured without encryption."""
 
@@ -165,8 +177,9 @@ class LoginUnsendable(ImapError):
 class CommandRefused(ImapError):
     """The server answered NO or BAD to a command, or its greeting was NO, BAD or BYE.
 
-    `status` is "NO", "BAD" or "BYE". `code` is the response code (RFC 5530) in upper case, or None;
-    `code_args` are the octets after it, up to the bracket.
+    `command` is its name, "greeting" for a greeting. `status` is "NO", "BAD" or "BYE". `code` is
+    the response code (RFC 5530) in upper case, or None; `code_args` are the octets after it, up
+    to the bracket.
     """
 
     def __init__(
@@ -179,6 +192,7 @@ class CommandRefused(ImapError):
     ) -> None:
         """Store the response; the message is the command and the server's text."""
         super().__init__(f"{command}: {status} {text}")
+        self.command = command
         self.status = status
         self.code = code
         self.text = text
@@ -187,6 +201,11 @@ class CommandRefused(ImapError):
 
 class FolderNotFound(ImapError):
     """The folder does not exist or cannot be opened."""
+
+    def __init__(self, text: str = "", folder: str | None = None) -> None:
+        """Store the name of the folder."""
+        super().__init__(text)
+        self.folder = folder
 
 
 class FolderRenumbered(ImapError):
@@ -213,11 +232,34 @@ class FlagRefused(ImapError):
     """The flag is invalid, or the folder does not store it (PERMANENTFLAGS, RFC 3501 7.1)."""
 
 
+class NotMoved(ImapError):
+    """The server accepted a move, but messages are still in the folder.
+
+    They may be in the target as well: the copy was made, but not the removal.
+    """
+
+
 class Unsupported(ImapError):
     """The folder or the server does not support the request.
 
     For example, without UIDPLUS a deletion could affect other messages.
     """
+
+
+class FolderReadOnly(Unsupported):
+    """The folder can only be read (READ-ONLY, RFC 3501 7.1)."""
+
+
+class SameFolder(Unsupported):
+    """The messages are already in the target of a move."""
+
+
+class NoTrash(Unsupported):
+    """The account has no Trash, so messages can only be deleted permanently."""
+
+
+class AlreadyInTrash(Unsupported):
+    """The messages are in Trash, so they can only be deleted permanently."""
 
 
 class ConnectionLost(ImapError):

@@ -1,8 +1,11 @@
-"""Limits of the memory and of the processing time that servers can cause."""
+"""Limits of the memory and processing time that servers can cause, and of connections."""
 
 import asyncio
-from collections.abc import Callable
-from typing import Final
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Final, Protocol
+
+from .errors import TooManyConnections
 
 # Octets of one FETCH response, with the overhead of its Python objects: it contains up to 1 MiB of
 # the text of a message, or its structure.
@@ -29,6 +32,12 @@ MAX_CUT: Final = 10_000
 MAX_STEPS: Final = 200_000
 STEPS_PER_SECOND: Final = 5_000.0
 MIN_PAUSE_SECONDS: Final = 0.05
+
+# Maximum number of connections that watch. Some providers allow only five or ten for all clients
+# of the user.
+MAX_WATCHING: Final = 5
+# How long a limit is remembered after the server has refused a connection.
+LIMIT_SECONDS: Final = 3600.0
 
 
 class ReceiveBudget:
@@ -128,3 +137,84 @@ class TokenBucket:
         added = (now - self._filled_at) * self._per_second
         self._tokens = min(self._capacity, self._tokens + added)
         self._filled_at = now
+
+
+class Loan[S]:
+    """A session that is requested, in use, or returned."""
+
+    def __init__(self) -> None:
+        """Request a session."""
+        self.session: asyncio.Future[S] = asyncio.get_running_loop().create_future()
+        self.returned = asyncio.Event()
+
+
+class Lender(Protocol):
+    """Has connections that watch."""
+
+    @property
+    def connections(self) -> int:
+        """Return the number of connections that are logged in."""
+
+    def lend(self, loan: Loan[Any]) -> bool:
+        """Fulfill a loan as soon as possible; return False if no connection is logged in."""
+
+
+class ConnectionBudget:
+    """The connections of one account: a limit that is learned, and who can lend a session.
+
+    Some servers allow few connections per user or address and close others without a word
+    (Courier: four by default). The watcher leaves one to the actions. Where only one is allowed,
+    an action borrows the session of the watcher between two of its waits:
+
+        Client                       ConnectionBudget            FolderLoop
+        connection is refused  -->   total = 1
+        borrow()               -->   Lender.lend(loan)     -->   ends IDLE
+        runs its commands      <--------- session ------------
+        returns it             ---------------------------->     selects its folder, IDLE
+    """
+
+    def __init__(self) -> None:
+        """Start without a known limit."""
+        self._lender: Lender | None = None
+        self._limit = MAX_WATCHING + 1
+        self._limited_until = 0.0  # time of the event loop
+
+    @property
+    def total(self) -> int:
+        """Return how many connections the server allows, as far as known."""
+        if asyncio.get_running_loop().time() >= self._limited_until:
+            return MAX_WATCHING + 1
+        return self._limit
+
+    @property
+    def for_watching(self) -> int:
+        """Return how many connections may watch: one is left to the actions."""
+        return max(1, self.total - 1)
+
+    def set_lender(self, lender: Lender | None) -> None:
+        """Set the watcher that can lend a session, None if there is none."""
+        self._lender = lender
+
+    def limit_to(self, total: int) -> None:
+        """Record that the server refused a connection in addition to this number."""
+        self._limit = max(1, total)
+        self._limited_until = asyncio.get_running_loop().time() + LIMIT_SECONDS
+
+    def record_refusal(self) -> bool:
+        """Record that a connection for actions was refused; return whether one can be borrowed."""
+        if self._lender is None or not self._lender.connections:
+            return False
+        self.limit_to(self._lender.connections)
+        return True
+
+    @asynccontextmanager
+    async def borrow(self) -> AsyncIterator[Any]:
+        """Use the session of a connection that watches; raise TooManyConnections without one."""
+        loan = Loan[Any]()
+        if self._lender is None or not self._lender.lend(loan):
+            raise TooManyConnections("no connection for actions")
+        try:
+            yield await loan.session
+        finally:
+            loan.session.cancel()
+            loan.returned.set()

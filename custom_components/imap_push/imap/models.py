@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 import ssl
-from typing import Protocol, override
+from typing import NamedTuple, Protocol, override
 
 from .errors import ImapError
-from .limits import ReceiveBudget
+from .limits import ConnectionBudget, ReceiveBudget
 
 
 class Security(StrEnum):
@@ -49,7 +49,7 @@ class Account:
     for `tls` and `starttls`; the caller creates it in an executor, as that reads files, and may
     share it. `fingerprint` is the SHA-256 of the only accepted certificate, in hex; with
     it, nothing else of the certificate is verified and `ssl_context` is not used.
-    `receive_budget` is shared by all connections of the account. `opportunistic_tls`: with
+    `receive_budget` and `connections` are shared by all connections of the account. `opportunistic_tls`: with
     Security.NONE, use STARTTLS if the server offers it and the login would send a readable
     password or token. The certificate is not verified then (RFC 7435).
     """
@@ -66,6 +66,9 @@ class Account:
     receive_budget: ReceiveBudget = field(
         default_factory=ReceiveBudget, repr=False, compare=False
     )
+    connections: ConnectionBudget = field(
+        default_factory=ConnectionBudget, repr=False, compare=False
+    )
 
 
 class CatchUp(StrEnum):
@@ -80,13 +83,11 @@ class CatchUp(StrEnum):
 class WatchOptions:
     """Options for watching an account. `poll_interval` is in seconds.
 
-    `notify` allows NOTIFY (RFC 5465) if `push` is on. `pipeline` allows several commands in one
-    write (RFC 3501 5.5).
+    `notify` allows NOTIFY (RFC 5465) if `push` is on.
     """
 
     push: bool = True
     notify: bool = True
-    pipeline: bool = True
     poll_interval: float = 60.0
     catch_up: CatchUp = CatchUp.ALL
 
@@ -168,8 +169,7 @@ class Mail:
         return tuple(file for file in self.attachments if not file.inline)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arrival:
+class Arrival(NamedTuple):
     """A new message in a watched folder.
 
     `push` is how it was detected; `catch_up` is True if it arrived while the account was not
@@ -224,8 +224,7 @@ class Criteria:
     raw: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SearchResult:
+class SearchResult(NamedTuple):
     """The result of a search: UIDs, newest first, up to the limit; `total` counts all matches.
 
     If the server cannot compare a text, only the newest messages are searched, and counted.
@@ -236,16 +235,14 @@ class SearchResult:
     total: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SearchCount:
+class SearchCount(NamedTuple):
     """The number of messages that match a search, and which of the given UIDs do."""
 
     total: int
     matching: frozenset[int] = frozenset()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MessageContent:
+class MessageContent(NamedTuple):
     """A message with its content.
 
     `headers` are all header fields in order, decoded. `text` is the plain text, or the HTML
@@ -260,8 +257,7 @@ class MessageContent:
     truncated: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoreResult:
+class StoreResult(NamedTuple):
     """The UIDs for which a request was executed, and those that do not exist anymore."""
 
     uids: tuple[int, ...]
@@ -273,13 +269,16 @@ class FolderState:
     """The state of a watched folder; None means unknown. `last_mail` is the newest message.
 
     `changes` is increased each time messages, flags or their order may have changed. `missing`:
-    the server reports that the folder does not exist. `push_mode` is how new mail is detected.
+    the server reports that the folder does not exist. `error` is why the server does not let the
+    folder be watched; the other folders are not affected. With either, `available` is False.
+    `push_mode` is how new mail is detected.
     `push_is_silent`: the server offers push but did not announce a message, so a fallback is
     used for now. `rate_limited`: so much mail arrives that it is delivered at a limited rate.
     """
 
     available: bool = False
     missing: bool = False
+    error: ImapError | None = None
     push_mode: PushMode = PushMode.OFF
     push_is_silent: bool = False
     rate_limited: bool = False

@@ -6,6 +6,7 @@ from typing import Final
 
 from .errors import (
     CertificateError,
+    CommandRefused,
     ImapError,
     NotImap,
     ServerSilent,
@@ -13,8 +14,12 @@ from .errors import (
     TlsNotSpoken,
 )
 from .models import Account, Security
+from .session.mark import Mark
+from .session.recover import sync_by_search
 from .session.session import Session
+from .session.sync import sync_request
 from .wire.connection import Connection
+from .wire.response_codes import fetch_error
 
 # For the whole check, as the user waits for it, and for the diagnostic connection after a failure.
 DEADLINE_SECONDS: Final = 60.0
@@ -22,10 +27,11 @@ DIAGNOSIS_SECONDS: Final = 5.0
 
 
 async def check_account(account: Account, folder: str = "INBOX") -> frozenset[str]:
-    """Connect, log in, examine the folder and log out; return the server's capabilities.
+    """Connect, log in, fetch the newest message like the watcher; return the capabilities.
 
-    Raises an ImapError. If the error may have a more specific cause, a second connection without
-    credentials finds it: another protocol, or TLS where plain text was expected.
+    Raises an ImapError: CommandRefused if the server does not let a watcher read the folder. If
+    the error may have a more specific cause, a second connection without credentials finds it:
+    another protocol, or TLS where plain text was expected.
     """
     try:
         async with asyncio.timeout(DEADLINE_SECONDS):
@@ -38,11 +44,30 @@ async def check_account(account: Account, folder: str = "INBOX") -> frozenset[st
                 raise await _error_with_tls(account) or error from error
             try:
                 await session.examine(folder)
+                await _try_sync(session, folder)
             finally:
                 await session.close()
             return session.capabilities
     except TimeoutError as error:
         raise ServerSilent("too slow in all") from error
+
+
+async def _try_sync(session: Session, folder: str) -> None:
+    """Sync the open folder from its newest message on, as the watcher does."""
+    above = await session.first_mark(session.selected)
+    mark = Mark(above.uid_validity, max(1, above.next_uid - 1))
+    request = sync_request(session, folder, mark, examines=False)
+    assert request.fetch is not None
+    try:
+        await session.run(request.fetch)
+    except CommandRefused as refusal:
+        if error := fetch_error(refusal):
+            raise error from refusal
+        # One message may be the cause, which the watcher delivers with what the server shows.
+        found = await sync_by_search(session, request)
+        messages = found.batch.messages if found.batch else {}
+        if messages and not any(messages.values()):
+            raise
 
 
 async def _error_without_tls(account: Account) -> ImapError | None:

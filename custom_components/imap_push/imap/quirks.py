@@ -1,11 +1,9 @@
 """Facts about providers that their servers do not report."""
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Quirks:
+class Quirks(NamedTuple):
     """How a provider deviates from the standard.
 
     `idle_refresh`: seconds after the last received octet until IDLE is restarted. `idle_is_deaf`:

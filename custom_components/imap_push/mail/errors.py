@@ -22,6 +22,7 @@ ERROR_KEYS: Final[dict[type[BaseException], str]] = {
     imap.LoginRefused: "login_refused",
     imap.NotImap: "not_imap",
     imap.OAuthNeeded: "oauth_needed",
+    imap.PasswordsNotTaken: "tokens_not_taken",
     imap.PlainTextInjected: "plain_text_injected",
     imap.PortRefused: "port_refused",
     imap.ProtocolError: "unexpected_answer",
@@ -44,6 +45,7 @@ ERROR_KEYS: Final[dict[type[BaseException], str]] = {
 
 # Messages: errors of requests.
 ERROR_TEXTS: Final[dict[type[BaseException], str]] = {
+    imap.AlreadyInTrash: "already_in_trash",
     imap.CannotConnect: "cannot_connect",
     imap.CertificateError: "certificate_refused",
     imap.CommandRefused: "command_refused",
@@ -51,15 +53,20 @@ ERROR_TEXTS: Final[dict[type[BaseException], str]] = {
     imap.CriteriaRefused: "criteria_refused",
     imap.FlagRefused: "flag_refused",
     imap.FolderNotFound: "folder_not_found",
+    imap.FolderReadOnly: "folder_read_only",
     imap.FolderRenumbered: "folder_renumbered",
     imap.HostNotFound: "host_not_found",
     imap.ImapError: "request_failed",
     imap.LoginDisabled: "login_disabled",
     imap.LoginRefused: "login_refused",
     imap.MailNotFound: "mail_not_found",
+    imap.NotMoved: "not_moved",
+    imap.NoTrash: "no_trash",
     imap.PartNotFound: "part_not_found",
     imap.ResponseTooLarge: "response_too_large",
+    imap.SameFolder: "same_folder",
     imap.TlsError: "tls_failed",
+    imap.TooManyConnections: "too_many_connections",
     imap.Unavailable: "unavailable",
     imap.Unsupported: "unsupported",
 }
@@ -90,7 +97,7 @@ def translated_errors(account: str) -> Iterator[None]:
 
 def error_for_user(error: imap.ImapError, account: str) -> HomeAssistantError:
     """Return the exception with the translated message for an error."""
-    placeholders = {"account": account}
+    placeholders = {"account": account, "folder": error.folder or "?"}
     if isinstance(error, imap.CommandRefused):
         placeholders["code"] = error.code or error.status
     return HomeAssistantError(

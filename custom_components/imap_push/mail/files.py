@@ -7,7 +7,6 @@ a link that replaces the directory in the meantime has no effect.
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from dataclasses import dataclass
 import errno
 import fcntl
 from itertools import count
@@ -16,7 +15,7 @@ from pathlib import Path, PurePath
 import re
 import stat
 from threading import Lock
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 from uuid import uuid4
 
 from homeassistant.core import HomeAssistant
@@ -49,8 +48,7 @@ class FileTooLarge(Exception):
     """The attachment is larger than `max_size`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SavedFile:
+class SavedFile(NamedTuple):
     """A saved file; `size` is in octets.
 
     `media_content_id` is for media players, None if the file is in no media folder.

@@ -1,10 +1,9 @@
 """Filters of new mail for folders and triggers."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 import fnmatch
 import re
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 import unicodedata
 
 import voluptuous as vol
@@ -79,8 +78,7 @@ def compile_patterns(patterns: Iterable[str]) -> re.Pattern[str]:
     return re.compile("|".join(translated))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MailFilter:
+class MailFilter(NamedTuple):
     """Conditions that a mail must all meet; a field that is not set matches every mail."""
 
     sender: re.Pattern[str] | None = None

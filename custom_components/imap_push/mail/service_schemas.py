@@ -107,7 +107,7 @@ PART: Final = vol.All(
 # A flag-keyword is an atom (RFC 3501 9). This excludes system flags such as \Deleted.
 _KEYWORDS: Final = vol.All(
     cv.ensure_list,
-    [vol.All(cv.string, vol.Match(r'[^\x00-\x20(){%*"\\\]\x7f-\U0010ffff]{1,100}\Z'))],
+    [vol.All(cv.string, vol.Match(r"[!#$&'+-\[^-z|}~]{1,100}\Z"))],
     vol.Length(min=1),
 )
 _DAYS: Final = vol.All(vol.Coerce(int), vol.Range(min=1, max=_MAX_DAYS))

@@ -11,7 +11,7 @@ from enum import StrEnum
 import math
 import re
 import time
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from aiohttp import ClientSession
 
@@ -52,8 +52,7 @@ class SignInFailed(Exception):
         self.problem = problem
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeviceProvider:
+class DeviceProvider(NamedTuple):
     """The data of a device authorization request. No client secret: the client is public."""
 
     device_url: str

@@ -16,7 +16,9 @@ from custom_components.imap_push.imap import (
     LoginRefused,
     LoginUnsendable,
     OAuthNeeded,
+    PasswordsNotTaken,
     Security,
+    ServerLeft,
     StartTlsOffered,
     Throttled,
     TooManyConnections,
@@ -272,7 +274,7 @@ async def test_no_supported_mechanism(
 ) -> None:
     """No password is sent without a supported mechanism, even over TLS."""
     sent = await sent_in_failed_login(
-        b"LOGINDISABLED " + offered, LoginDisabled, security=Security.TLS
+        b"LOGINDISABLED " + offered, PasswordsNotTaken, security=Security.TLS
     )
     assert sent == b""
 
@@ -308,6 +310,22 @@ async def test_server_that_accepts_only_tokens() -> None:
         (b"NO System error", Unavailable),
         (b"NO Internal login failure. Refer to server log.", Unavailable),
         (b"NO [AUTHENTICATIONFAILED] System error", LoginRefused),
+        (b"NO [PRIVACYREQUIRED] TLS required", LoginDisabled),
+        (b"BAD [PRIVACYREQUIRED] TLS required", LoginDisabled),
+        (
+            b"NO [AUTHENTICATIONFAILED] Too many login failures, your IP is blocked",
+            LoginRefused,
+        ),
+        (b"NO Too many login attempts. Account locked for 5 minutes.", Throttled),
+        (
+            b"BAD Request is throttled. Suggested Backoff Time: 89117 milliseconds",
+            Throttled,
+        ),
+        (b"NO [LIMIT] LOGIN Rate limit hit.", Throttled),
+        (
+            b"NO [UNAVAILABLE] Maximum number of connections from user+IP exceeded",
+            TooManyConnections,
+        ),
         (b"BAD what", CommandRefused),
         (
             b"NO [ALERT] Application-specific password required: https://x (Failure)",
@@ -338,4 +356,66 @@ async def test_refused_login(answer: bytes, error: type[ImapError]) -> None:
 
     with pytest.raises(ImapError) as caught:
         await try_login(serve)
+    assert type(caught.value) is error
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "text"),
+    [
+        (
+            b"Your IP Address is blocked from further use* BYE IMAP4rev1 Server logging out",
+            ServerLeft,
+            "Your IP Address is blocked from further use* BYE IMAP4rev1 Server logging out",
+        ),
+        (b"no mail for secret here", ServerLeft, "no mail for *** here"),
+        (b"NO LOGOUT Intrusion prevention active", ServerLeft, "NO LOGOUT Intrusion prevention active"),
+        (b"Too many login failures. Wait 60 seconds", Throttled, "Too many login failures. Wait 60 seconds"),
+        (b"x" * 9_999, ServerLeft, "x" * 500),
+        (b"\xff\0", ServerLeft, "\ufffd\0"),
+    ],
+    ids=["NioImapClient#94", "password", "MailKit#1073", "throttled", "long", "binary"],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    ("capabilities", "command"),
+    [(b"", "LOGIN"), (b"LOGINDISABLED AUTH=PLAIN SASL-IR", "AUTHENTICATE")],
+    ids=["LOGIN", "PLAIN"],
+)
+async def test_text_in_answer_to_a_login(
+    capabilities: bytes, command: str, answer: bytes, error: type[ImapError], text: str
+) -> None:
+    """The reason of a server that answers without IMAP is kept, without the password."""
+
+    async def serve(peer: Peer) -> None:
+        await peer.expect(command)
+        peer.say(answer)
+
+    with pytest.raises(error) as caught:
+        await try_login(serve, capabilities, security=Security.TLS)
+    assert str(caught.value).endswith(text)
+    if isinstance(caught.value, ServerLeft):
+        assert caught.value.text == text
+
+
+@pytest.mark.parametrize(
+    ("refusal", "error"),
+    [
+        (b"NO [ALERT] Please enable IMAP access in your account settings first.", LoginRefused),
+        (b"NO [UNAVAILABLE] later", Unavailable),
+        (b"BAD what", CommandRefused),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    "capabilities", [b"", b"LOGINDISABLED AUTH=PLAIN SASL-IR"], ids=["LOGIN", "PLAIN"]
+)
+async def test_refusal_after_ok(
+    capabilities: bytes, refusal: bytes, error: type[ImapError]
+) -> None:
+    """A server that accepts a login and refuses the first command did not accept it."""
+
+    async def serve(peer: Peer) -> None:
+        await peer.answer("LOGIN|AUTHENTICATE", ok=b"OK [ALERT] Please enable IMAP")
+        await peer.answer("CAPABILITY", ok=refusal)
+
+    with pytest.raises(error) as caught:
+        await try_login(serve, capabilities, security=Security.TLS)
     assert type(caught.value) is error

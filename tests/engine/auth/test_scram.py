@@ -24,7 +24,6 @@ from custom_components.imap_push.imap import (
 from custom_components.imap_push.imap.auth.login import log_in
 from custom_components.imap_push.imap.auth.scram import ScramClient, ScramUnusable
 from custom_components.imap_push.imap.wire.connection import Connection
-from custom_components.imap_push.imap.wire.pipelining import Pipelining
 
 from ..calls import observed
 from ..conftest import account
@@ -212,7 +211,8 @@ class ScramServer:
 async def try_login(
     serve: Serve,
     capabilities: bytes = SCRAM,
-    pipelining: Pipelining | None = None,
+    *,
+    pipelines: bool = True,
     **changes: object,
 ) -> list[bytes]:
     """Log in; return the lines that the server received, without tags."""
@@ -223,7 +223,7 @@ async def try_login(
 
     async with ScriptedServer(script) as server:
         wanted = account(server.port, **changes)
-        connection = await Connection.open(account(server.port), pipelining=pipelining)
+        connection = await Connection.open(account(server.port), pipelines=pipelines)
         try:
             await log_in(connection, wanted)
         finally:
@@ -232,9 +232,9 @@ async def try_login(
 
 
 @pytest.mark.parametrize("with_sasl_ir", [True, False], ids=["SASL-IR", "no SASL-IR"])
-@pytest.mark.parametrize("pipeline", [True, False], ids=["pipelined", "serial"])
+@pytest.mark.parametrize("pipelines", [True, False], ids=["pipelined", "serial"])
 async def test_login_without_sending_the_password(
-    pipeline: bool, with_sasl_ir: bool, caplog: pytest.LogCaptureFixture
+    pipelines: bool, with_sasl_ir: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Both sides prove that they know the password; the log contains nothing to guess it from."""
     caplog.set_level(logging.DEBUG)
@@ -247,8 +247,7 @@ async def test_login_without_sending_the_password(
         await server.finish()
 
     offered = SCRAM if with_sasl_ir else b"AUTH=SCRAM-SHA-256"
-    pipelining = Pipelining(allowed=pipeline)
-    lines = await try_login(serve, offered, pipelining)
+    lines = await try_login(serve, offered, pipelines=pipelines)
     assert not any(b"secret" in line for line in lines)
     assert b64encode(b"r=")[:3].decode() not in caplog.text
     assert b64encode(b"v=")[:3].decode() not in caplog.text

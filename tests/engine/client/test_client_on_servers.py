@@ -597,8 +597,13 @@ async def test_only_the_intended_messages_are_changed(
     folders = ("Archive", "Trash", "Elsewhere", FOLDER_AS_WRITTEN)
     for folder in folders:
         await server.do(partial(IMAP4.create, mailbox=folder))
-    async with ConcurrentClient(server) as concurrent:
-        user = User(client, concurrent)
+    concurrent = ConcurrentClient(server)
+    user = User(client, concurrent)
+    # Only after the server sent COPYUID is a move without it known to have moved nothing.
+    for action in ("move", "trash"):
+        await server.do(concurrent._append)
+        await user.act(action)
+    async with concurrent:
         for number in range(MAX_ACTIONS):
             await user.act(ACTIONS[number % len(ACTIONS)])
             is_complete = concurrent.renumbered > 1 and all(user.done.values())

@@ -30,12 +30,14 @@ from custom_components.imap_push.imap.mime.header import (
 from custom_components.imap_push.imap.mime.lexemes import lexemes
 from custom_components.imap_push.imap.mime.preview import size_in_event
 from custom_components.imap_push.imap.models import Authentication
+from custom_components.imap_push.imap.wire.fetch_response import (
+    MAX_FETCH_TOKENS,
+    parse_fetch,
+)
 from custom_components.imap_push.imap.wire.framing import Framer
 from custom_components.imap_push.imap.wire.parser import (
-    MAX_FETCH_TOKENS,
     Data,
     Value,
-    parse_fetch,
     parse_response,
     parse_values,
 )
@@ -54,7 +56,8 @@ def mail(
     header = header.encode() if isinstance(header, str) else header
     structure = structure.encode() if isinstance(structure, str) else structure
     if isinstance(structure, bytes):
-        [(parts, _)] = Framer().feed(b"* 1 FETCH " + structure + b"\r\n")
+        wire = b"* 1 FETCH " + structure + b"\r\n* OK next\r\n"
+        (parts, _), *_ = Framer().feed(wire)
         response = parse_response(parts)
         assert isinstance(response, Data)
         structure = next(iter(parse_values(response.parts, MAX_FETCH_TOKENS)), None)

@@ -6,7 +6,6 @@ import pytest
 
 from custom_components.imap_push.imap import (
     CommandRefused,
-    ImapError,
     ResponseTooLarge,
     Throttled,
     Unavailable,
@@ -83,8 +82,8 @@ class Server:
             uid: {items: b""} for uid in there if uid not in bad
         }
         match self._fault if bad else "none":
-            case "refused":
-                raise CommandRefused("UID FETCH", "NO", "SERVERBUG", "cannot")
+            case "NO" | "BAD":
+                raise CommandRefused("UID FETCH", self._fault, None, "cannot")
             case "too large":
                 return Fetched(messages, too_large=bad)
             case "no room":
@@ -97,7 +96,7 @@ class Server:
         return Fetched(messages)
 
 
-@pytest.mark.parametrize("fault", ["refused", "too large", "no room", "unknown"])
+@pytest.mark.parametrize("fault", ["NO", "BAD", "too large", "no room", "unknown"])
 async def test_messages_that_the_server_cannot_return_completely(fault: str) -> None:
     """Each message has all items that the server can return; an expunged one is left out."""
     server = Server(
@@ -130,12 +129,11 @@ async def test_messages_that_the_server_cannot_return_completely(fault: str) -> 
             Unavailable,
         ),
         (CommandRefused("UID FETCH", "BAD", None, "throttled"), Throttled),
-        (CommandRefused("UID FETCH", "BAD", None, "Command Error. 10"), CommandRefused),
     ],
     ids=lambda value: str(value) if isinstance(value, CommandRefused) else "",
 )
-async def test_refusal_that_concerns_no_message(
-    refusal: CommandRefused, error: type[ImapError]
+async def test_temporary_refusal(
+    refusal: CommandRefused, error: type[Unavailable]
 ) -> None:
     """It is raised, and nothing is requested again."""
     commands: list[Sequence[int]] = []

@@ -21,7 +21,7 @@ async def test_mail_received_while_away() -> None:
 
     async def serve(peer: Peer) -> None:
         await peer.log_in()
-        await peer.examine(uid_next=7)
+        await peer.examine(6, uid_next=7)
         assert b"UID FETCH 5:504" in await peer.sync(5, 6)
         tag = await peer.idle()
         peer.say(b"* 7 EXISTS")
@@ -30,7 +30,7 @@ async def test_mail_received_while_away() -> None:
         await idle_forever(peer)
 
     async with watching(serve, mark=Mark(1, 5)) as recorder:
-        await recorder.until(lambda: len(recorder.states) == 2)
+        await recorder.until(lambda: len(recorder.arrivals) == 3)
     assert [(a.mail.uid, a.catch_up, a.push) for a in recorder.arrivals] == [
         (5, True, PushMode.IDLE),
         (6, True, PushMode.IDLE),
@@ -52,7 +52,7 @@ def test_catch_up_option(catch_up: CatchUp, fired: list[str]) -> None:
 
     async def serve(peer: Peer) -> None:
         await peer.log_in()
-        await peer.examine(uid_next=7)
+        await peer.examine(6, uid_next=7)
         for first in (True, False):
             fetch, count = await peer.sync_tags()
             if first and catch_up is not CatchUp.NONE:
@@ -60,7 +60,8 @@ def test_catch_up_option(catch_up: CatchUp, fired: list[str]) -> None:
                 peer.say_raw(dated(6, timedelta(hours=3), "fresh"))
             elif not first:
                 peer.say_raw(dated(7, timedelta(), "live"))
-            peer.say(fetch + b" OK", count + b" OK")
+            peer.say(fetch + b" OK")
+            peer.say(b"* ESEARCH (TAG x) UID COUNT 0", count + b" OK")
             tag = await peer.idle()
             peer.say(*([b"* 7 EXISTS"] if first else []))
             await peer.done(tag)

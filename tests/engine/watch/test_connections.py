@@ -5,10 +5,7 @@ import asyncio
 import pytest
 
 from custom_components.imap_push.imap import PushMode, WatchOptions
-from custom_components.imap_push.imap.watch.account_watcher import (
-    LIMIT_MEMORY_SECONDS,
-    MAX_CONNECTIONS,
-)
+from custom_components.imap_push.imap.limits import LIMIT_SECONDS, MAX_WATCHING
 
 from ..light import HOUR, IDLE, MINUTE, each, served
 from ..virtual import VirtualLoop, run, watched
@@ -41,8 +38,8 @@ def test_at_most_five_connections() -> None:
         server = served(loop, *EIGHT)
         async with watched(dict.fromkeys(EIGHT)) as recorder:
             await asyncio.sleep(MINUTE)
-            assert recorder.state.connections == server.connections == MAX_CONNECTIONS
-            assert folder_modes(recorder).count(PushMode.IDLE) == MAX_CONNECTIONS
+            assert recorder.state.connections == server.connections == MAX_WATCHING
+            assert folder_modes(recorder).count(PushMode.IDLE) == MAX_WATCHING
             assert recorder.state.push_mode is PushMode.POLL
             for name in EIGHT:
                 server.deliver(2, name)
@@ -62,9 +59,10 @@ def test_server_that_allows_few_connections(limit: int) -> None:
         server = served(loop, *THREE, limit=limit)
         async with watched(dict.fromkeys(THREE)) as recorder:
             await asyncio.sleep(MINUTE)
-            assert recorder.state.connections == limit
+            watching = max(1, limit - 1)  # One is left to the actions.
+            assert recorder.state.connections == watching
             assert recorder.state.connected
-            assert folder_modes(recorder).count(PushMode.POLL) == 3 - limit
+            assert folder_modes(recorder).count(PushMode.POLL) == 3 - watching
             assert recorder.refused == 0
             for name in THREE:
                 server.deliver(1, name)
@@ -72,10 +70,10 @@ def test_server_that_allows_few_connections(limit: int) -> None:
             assert recorder.uids_by_folder == each(THREE, [1])
 
             logins = server.logins
-            await asyncio.sleep(LIMIT_MEMORY_SECONDS / 2)
+            await asyncio.sleep(LIMIT_SECONDS / 2)
             assert server.logins == logins
             server.habits.limit = None
-            await asyncio.sleep(LIMIT_MEMORY_SECONDS / 2 + 10 * MINUTE)
+            await asyncio.sleep(LIMIT_SECONDS / 2 + 10 * MINUTE)
             assert folder_modes(recorder) == [PushMode.IDLE] * 3
             for name in THREE:
                 server.deliver(1, name)

@@ -7,13 +7,14 @@ import random
 import pytest
 
 from custom_components.imap_push.imap import Arrival, Mark, PushMode, WatchedFolder
-from custom_components.imap_push.imap.watch.account_watcher import MAX_CONNECTIONS
+from custom_components.imap_push.imap.limits import MAX_WATCHING
 
 from ..light import HOUR, IDLE, MINUTE, NOTIFY, POLL, each, served
 from ..recorder import Recorder
 from ..virtual import VirtualLoop, run, watched
 from .support import NEW, POLLED, THREE
 
+from tests.rig.light_client import Pipelining
 from tests.rig.light_folder import UID_VALIDITY
 from tests.rig.light_server import LightServer
 
@@ -235,16 +236,25 @@ def test_missing_folder_is_removed(capabilities: bytes) -> None:
 
 
 @pytest.mark.once
-@pytest.mark.parametrize("pipeline", [True, False], ids=["pipelined", "serial"])
+@pytest.mark.parametrize(
+    "pipelining",
+    [Pipelining.SUPPORTED, Pipelining.ANSWERS_BAD],
+    ids=["pipelined", "serial"],
+)
 @pytest.mark.parametrize("capabilities", [NOTIFY, IDLE, POLL], ids=["N", "I", "P"])
 @pytest.mark.parametrize("steps", range(0, 60, 3))
 def test_removed_during_a_sync_cycle(
-    capabilities: bytes, pipeline: bool, steps: int, caplog: pytest.LogCaptureFixture
+    capabilities: bytes,
+    pipelining: Pipelining,
+    steps: int,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """No mail of the other folders is lost or repeated, at any step of the cycle."""
 
     async def main(loop: VirtualLoop) -> None:
-        server = served(loop, *THREE, "More", capabilities=capabilities)
+        server = served(
+            loop, *THREE, "More", capabilities=capabilities, pipelining=pipelining
+        )
         async with watched(dict.fromkeys(THREE)) as recorder:
             await asyncio.sleep(MINUTE)
             for name in THREE:
@@ -309,12 +319,12 @@ def test_added_folders_get_connections() -> None:
             for count, name in enumerate(FORTY[:8], 1):
                 recorder.watcher.add(name, NEW)
                 await asyncio.sleep(1)
-                assert recorder.state.connections == min(count, MAX_CONNECTIONS)
+                assert recorder.state.connections == min(count, MAX_WATCHING)
             for name in FORTY[:8]:
                 recorder.watcher.remove(name)
                 await asyncio.sleep(POLLED)
                 left = len(recorder.state.folders)
-                assert recorder.state.connections == min(left, MAX_CONNECTIONS)
+                assert recorder.state.connections == min(left, MAX_WATCHING)
                 assert server.connections == recorder.state.connections
 
     run(main)
@@ -357,10 +367,14 @@ def test_forty_folders_need_few_round_trips(capabilities: bytes) -> None:
 
 @pytest.mark.once
 @pytest.mark.parametrize("seed", range(5))
-@pytest.mark.parametrize("pipeline", [True, False], ids=["pipelined", "serial"])
+@pytest.mark.parametrize(
+    "pipelining",
+    [Pipelining.SUPPORTED, Pipelining.ANSWERS_BAD],
+    ids=["pipelined", "serial"],
+)
 @EVERY_SETUP
 def test_changes_while_mail_arrives(
-    capabilities: bytes, limit: int | None, pipeline: bool, seed: int
+    capabilities: bytes, limit: int | None, pipelining: Pipelining, seed: int
 ) -> None:
     """Each message of the remaining folders is delivered in order and without duplicates, on the same connection."""
     chance = random.Random(seed)
@@ -373,7 +387,13 @@ def test_changes_while_mail_arrives(
 
     async def main(loop: VirtualLoop) -> None:
         names = (*staying, *going)
-        server = served(loop, *names, capabilities=capabilities, limit=limit)
+        server = served(
+            loop,
+            *names,
+            capabilities=capabilities,
+            limit=limit,
+            pipelining=pipelining,
+        )
         async with watched(dict.fromkeys(names[chance.randrange(2) :])) as recorder:
             if "INBOX" not in recorder.watcher._folders:
                 recorder.watcher.add("INBOX", WatchedFolder(mark=Mark(UID_VALIDITY, 1)))

@@ -144,7 +144,7 @@ async def test_folders_added_and_removed_while_mail_arrives(
         # The selected folder is removed, too, and added again with its mark.
         for _ in range(10):
             selected = STAYING[0]
-            mark = recorder.watcher._folders[selected].mark
+            mark = recorder.watcher._folders[selected].delivery.mark
             recorder.watcher.remove(selected)
             recorder.watcher.add(selected, WatchedFolder(mark=mark))
             await asyncio.sleep(0.1)

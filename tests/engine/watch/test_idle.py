@@ -5,12 +5,11 @@ import asyncio
 import pytest
 
 from custom_components.imap_push.imap import PushMode
-from custom_components.imap_push.imap.watch import wait_strategy
 
 from ..light import HOUR, IDLE, MINUTE, NOTIFY, served
-from ..scripted import Peer, mail
+from ..scripted import Peer
 from ..virtual import VirtualLoop, run, watched
-from .support import NEW, POLLED, PUSH_MODES, THREE, watched_inbox, watching
+from .support import NEW, POLLED, PUSH_MODES, THREE, watched_inbox
 
 from tests.rig.light_server import LightServer
 
@@ -20,74 +19,42 @@ def count_requests(server: LightServer) -> int:
     return server.asked[b"UID SEARCH"] + server.asked[b"STATUS"]
 
 
-async def test_idle_is_refreshed_with_a_sync(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A message that was not announced before IDLE is found soon."""
-    monkeypatch.setattr(wait_strategy, "IDLE_FIRST_SECONDS", 0.05)
+def test_refresh_finds_what_was_not_announced() -> None:
+    """IDLE is refreshed within five minutes, with a sync in the same write."""
 
-    async def serve(peer: Peer) -> None:
-        await peer.log_in()
-        await peer.examine(uid_next=5)
-        await peer.sync()
-        await peer.done(await peer.idle())
-        await peer.sync(5)
-        await peer.until_closed()
+    async def main(loop: VirtualLoop) -> None:
+        server = served(loop, capabilities=IDLE)
+        async with watched({"INBOX": None}) as recorder:
+            await asyncio.sleep(MINUTE)
+            server.slip_in(1)
+            await asyncio.sleep(5 * MINUTE)
+            assert recorder.uids == [1]
 
-    async with watching(serve) as recorder:
-        await recorder.until(lambda: recorder.arrivals)
-    assert recorder.uids == [5]
-
-
-def test_idle_grows_without_changes() -> None:
-    """Each IDLE without changes makes the next one longer; a change makes it short again."""
-    idle = wait_strategy.IdleWait(285)
-    seconds = []
-    for announced in (False, False, False, False, False, True, False):
-        seconds.append(idle.seconds)
-        idle.record_sync(0, announced=announced)
-    assert seconds == [2, 8, 32, 128, 285, 285, 2]
+    run(main)
 
 
 def test_silent_idle_is_replaced_by_polling() -> None:
     """The state reports it, and IDLE is tried again after an hour."""
 
-    async def silent(peer: Peer) -> None:
-        await peer.log_in()
-        uid, is_found = 0, False
-        while True:
-            tag, _, command = (await peer.line()).partition(b" ")
-            if command == b"IDLE":
-                peer.say(b"+ idling")
-                await peer.done(tag)
-            elif command.startswith(b"EXAMINE"):
-                uid += not is_found
-                is_found = False
-                peer.say(
-                    b"* OK [UIDVALIDITY 1] valid", b"* OK [UIDNEXT %d] next" % (uid + 1)
-                )
-                peer.say(tag + b" OK [READ-ONLY] opened")
-            elif command.endswith(b" (UID)"):
-                uid, is_found = uid + 1, True
-                peer.say(b"* 1 FETCH (UID %d)" % uid, tag + b" OK fetched")
-            elif command.startswith(b"UID FETCH"):
-                peer.say_raw(mail(1, uid))
-                peer.say(tag + b" OK fetched")
-            else:
-                peer.say(tag + b" OK counted")
-
     async def main(loop: VirtualLoop) -> None:
-        loop.after_last = silent
-        async with watched_inbox() as recorder:
-            await asyncio.sleep(50 * MINUTE)
-            state = recorder.states[-1]
-            assert state.push_mode is PushMode.POLL
-            assert state.folders["INBOX"].push_is_silent
-            assert recorder.uids == list(range(2, len(recorder.uids) + 2))
-            modes = {state.push_mode for state in recorder.states[-5:]}
-            assert modes == {PushMode.POLL}
-            count = len(recorder.states)
-            await asyncio.sleep(20 * MINUTE)
-            modes = {state.push_mode for state in recorder.states[count:]}
-            assert modes == {PushMode.POLL, PushMode.IDLE}
+        server = served(loop, capabilities=IDLE, is_silent_in_idle=True)
+        async with watched({"INBOX": None}) as recorder:
+            await asyncio.sleep(MINUTE)
+            for _ in range(20):
+                server.slip_in(1)
+                await asyncio.sleep(5 * MINUTE)
+                if recorder.state.push_mode is PushMode.POLL:
+                    break
+            assert len(recorder.uids) == 3
+            assert recorder.state.folders["INBOX"].push_is_silent
+            server.slip_in(1)
+            await asyncio.sleep(MINUTE)
+            assert recorder.uids == [1, 2, 3, 4]
+            modes = [recorder.state.push_mode]
+            await asyncio.sleep(HOUR)
+            modes.append(recorder.state.push_mode)
+            assert modes == [PushMode.POLL, PushMode.IDLE]
+            assert not recorder.state.folders["INBOX"].push_is_silent
 
     run(main)
 
@@ -112,31 +79,6 @@ def test_refused_idle_is_replaced_by_polling() -> None:
             assert len(loop.connected_at) == 1
 
     run(main)
-
-
-def test_exists_without_new_mail() -> None:
-    """EXISTS in each IDLE does not cause a storm of FETCH commands."""
-
-    async def chatty(peer: Peer) -> None:
-        await peer.log_in()
-        await peer.examine(uid_next=1)
-        await peer.sync()
-        while True:
-            tag = await peer.expect("IDLE")
-            peer.say(b"+ idling", b"* 1 EXISTS")
-            await peer.done(tag)
-            await peer.sync()
-            fetched_at.append(asyncio.get_running_loop().time())
-
-    fetched_at: list[float] = []
-
-    async def main(loop: VirtualLoop) -> None:
-        loop.scripts = [chatty]
-        async with watched_inbox():
-            await asyncio.sleep(MINUTE)
-
-    run(main)
-    assert 60 < len(fetched_at) <= 130
 
 
 @PUSH_MODES
@@ -164,7 +106,7 @@ def test_server_that_ends_idle_immediately(capabilities: bytes) -> None:
             assert server.asked[b"IDLE"] <= 2 * tries
             assert server.asked[b"EXAMINE"] < 70
             server.habits.twist = None
-            await asyncio.sleep(HOUR)
+            await asyncio.sleep(HOUR + MINUTE)
             server.deliver(1)
             await asyncio.sleep(0.1)
             assert recorder.uids == [1, 2]

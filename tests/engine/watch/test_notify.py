@@ -7,7 +7,7 @@ import pytest
 from custom_components.imap_push.imap import PushMode
 from custom_components.imap_push.imap.limits import ReceiveBudget
 
-from ..light import HOUR, MINUTE, NOTIFY, each, served
+from ..light import HOUR, IDLE, MINUTE, NOTIFY, POLL, each, served
 from ..recorder import Recorder
 from ..virtual import VirtualLoop, run, watched
 from .support import THREE, TWO, lines, served_notify
@@ -196,21 +196,38 @@ def test_silent_notify_falls_back_to_idle(habits: dict[str, bool]) -> None:
     run(main)
 
 
-def test_announced_message_that_fetch_does_not_return_yet() -> None:
-    """It is delivered when FETCH returns it, before later messages."""
+@pytest.mark.parametrize("name", TWO)
+@pytest.mark.parametrize(
+    "capabilities", [NOTIFY, IDLE, POLL], ids=["notify", "idle", "poll"]
+)
+@pytest.mark.parametrize(
+    ("hidden_for", "is_complete"),
+    [(0.2, True), (0.9, True), (1.4, True), (2.9, True), (3.6, False), (60.0, False)],
+)
+def test_announced_message_that_fetch_does_not_return_yet(
+    hidden_for: float, is_complete: bool, capabilities: bytes, name: str
+) -> None:
+    """It is delivered when FETCH returns it, or after 3 s without fields, before later ones."""
 
     async def main(loop: VirtualLoop) -> None:
-        server = served_notify(loop)
-        async with watched({"INBOX": None}) as recorder:
+        server = served(loop, *TWO, capabilities=capabilities)
+        async with watched(dict.fromkeys(TWO)) as recorder:
             await asyncio.sleep(1)
-            server.folder().hidden.add(2)
-            server.deliver(3)
-            await asyncio.sleep(0.9)
-            assert recorder.uids == [1]
-            server.folder().hidden.clear()
-            await asyncio.sleep(3)
-            assert recorder.uids == [1, 2, 3]
-            assert all(arrival.mail.subject for arrival in recorder.arrivals)
+            server.folder(name).hidden.add(2)
+            server.deliver(3, name)
+            if capabilities is POLL:
+                recorder.watcher.check_now()
+            await asyncio.sleep(hidden_for / 2)
+            server.deliver(1, name)
+            server.read(1, name)
+            await asyncio.sleep(hidden_for / 2)
+            assert recorder.uids[:2] == ([1] if is_complete else [1, 2])
+            server.folder(name).hidden.clear()
+            # Without push, the last message waits for a poll.
+            await asyncio.sleep(MINUTE if capabilities is POLL else 4)
+            assert recorder.uids == [1, 2, 3, 4]
+            subjects = [bool(arrival.mail.subject) for arrival in recorder.arrivals]
+            assert subjects == [True, is_complete, True, True]
 
     run(main)
 

@@ -42,7 +42,7 @@ async def test_polling(capabilities: bytes, options: WatchOptions) -> None:
         await peer.leave()
 
     async with watching(serve, options=options) as recorder:
-        await recorder.until(lambda: len(recorder.states) == 2)
+        await recorder.until(lambda: recorder.arrivals)
     assert [(a.mail.uid, a.push) for a in recorder.arrivals] == [(5, PushMode.POLL)]
     assert recorder.states[-1].push_mode is PushMode.POLL
 

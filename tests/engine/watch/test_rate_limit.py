@@ -6,7 +6,7 @@ import logging
 import pytest
 
 from custom_components.imap_push.imap import Mark
-from custom_components.imap_push.imap.watch.folder import (
+from custom_components.imap_push.imap.watch.delivery import (
     DELIVERIES_PER_SECOND,
     MAX_BURST,
     MAX_WARNINGS_PER_HOUR,
@@ -104,8 +104,8 @@ def test_messages_that_the_server_cannot_show(
         async with watched({"INBOX": Mark(UID_VALIDITY, 1)}) as recorder:
             await asyncio.sleep(HOUR / 2)
             assert recorder.uids == list(range(1, 301))
-            assert caplog.text.count("cannot be read") == MAX_WARNINGS_PER_HOUR
-            assert "INBOX: Message 1 cannot be read" in caplog.text
+            assert caplog.text.count("without its header") == MAX_WARNINGS_PER_HOUR
+            assert "INBOX: Message 1 is delivered without its header" in caplog.text
 
     run(main)
 

@@ -39,7 +39,7 @@ async def test_new_uidvalidity(
 
     async def serve(peer: Peer) -> None:
         await peer.log_in()
-        await peer.examine(uid_validity=uid_validity, uid_next=uid_next)
+        await peer.examine(8, uid_validity=uid_validity, uid_next=uid_next)
         # The FETCH from the old mark on, in the same write as EXAMINE.
         await peer.sync(8)
         await peer.done(await peer.idle())
@@ -158,6 +158,68 @@ def test_new_uidvalidity_during_an_outage(capabilities: bytes) -> None:
             await asyncio.sleep(MINUTE)
             delivered = [arrival.mail.message_id for arrival in recorder.arrivals]
             assert delivered == [f"<{number}@example.org>" for number in range(1, 14)]
+
+    run(main)
+
+
+@pytest.mark.parametrize("before", [0, 1, 3])
+@PUSH_MODES
+def test_new_uidvalidity_before_the_first_delivery(
+    capabilities: bytes, before: int
+) -> None:
+    """What was there at the start is not delivered, and the first new message is.
+
+    GNU mailutils gives an empty mbox another UIDVALIDITY when the first message arrives.
+    """
+
+    async def main(loop: VirtualLoop) -> None:
+        server = served(loop, capabilities=capabilities)
+        server.slip_in(before)
+        async with watched({"INBOX": None}) as recorder:
+            await asyncio.sleep(MINUTE)
+            loop.is_blackhole = True
+            await asyncio.sleep(10 * MINUTE)
+            server.slip_in(1)
+            server.folder().renumber(kept=before + 1)
+            loop.is_blackhole = False
+            await asyncio.sleep(MINUTE)
+            delivered = [arrival.mail.message_id for arrival in recorder.arrivals]
+            assert delivered == [f"<{before + 1}@example.org>"]
+
+    run(main)
+
+
+def test_first_mail_after_a_new_uidvalidity_of_an_empty_folder() -> None:
+    """The first message is delivered, also if it arrives before the next FETCH."""
+
+    async def main(loop: VirtualLoop) -> None:
+        server = served(loop)
+
+        def deliver(line: bytes) -> None:
+            if b" UID FETCH 1:" in line:
+                server.slip_in(1 - server.folder().exists)
+
+        async with watched({"INBOX": Mark(UID_VALIDITY - 1, 1)}) as recorder:
+            server.habits.twist = deliver
+            await asyncio.sleep(MINUTE)
+            assert recorder.uids == [1]
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    ("mark", "delivered"),
+    [(Mark(UID_VALIDITY - 1, 1), [1, 2]), (Mark(UID_VALIDITY - 1, 7), [])],
+    ids=["empty", "not known"],
+)
+def test_new_uidvalidity_after_a_restart(mark: Mark, delivered: list[int]) -> None:
+    """All mail of a folder that was empty is new; otherwise, without dates, none is."""
+
+    async def main(loop: VirtualLoop) -> None:
+        served(loop).slip_in(2)
+        async with watched({"INBOX": mark}) as recorder:
+            await asyncio.sleep(MINUTE)
+            assert recorder.uids == delivered
 
     run(main)
 

@@ -13,6 +13,7 @@ from custom_components.imap_push.imap.limits import (
     ReceiveQuota,
 )
 from custom_components.imap_push.imap.session.session import Session
+from custom_components.imap_push.imap.session.sync import read_sync, sync_request
 from custom_components.imap_push.imap.wire.command import Command
 from custom_components.imap_push.imap.wire.connection import Connection
 from custom_components.imap_push.imap.wire.parser import Data
@@ -67,12 +68,12 @@ async def test_nothing_is_held_while_waiting_for_mail() -> None:
     session = await Session.open(shared)
     try:
         await session.examine("INBOX")
-        request = session.sync_request("INBOX", Mark(UID_VALIDITY, 1), opens=False)
+        mark = Mark(UID_VALIDITY, 1)
+        request = sync_request(session, "INBOX", mark, examines=False)
         await session.send(request.commands, idle=True)
-        swept = await session.read_batch(request)
-        assert swept is not None
-        assert len(swept.messages) == 100
-        await session.read_unread(request)
+        batch = (await read_sync(session, request)).batch
+        assert batch is not None
+        assert len(batch.messages) == 100
         assert shared.receive_budget.free < MAX_OF_ACCOUNT
         session.release()
         assert shared.receive_budget.free == MAX_OF_ACCOUNT

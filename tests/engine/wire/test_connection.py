@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+import contextlib
 from pathlib import Path
 import socket
 import ssl
@@ -36,7 +37,6 @@ from custom_components.imap_push.imap.limits import MAX_COLLECTED
 from custom_components.imap_push.imap.wire import protocol
 from custom_components.imap_push.imap.wire.command import Command
 from custom_components.imap_push.imap.wire.connection import Connection
-from custom_components.imap_push.imap.wire.pipelining import Pipelining
 
 from ..conftest import account
 from ..loop import Address, EngineLoop
@@ -102,7 +102,7 @@ async def test_only_the_start_of_a_long_text_is_used(greeting: bytes) -> None:
     """The text of a refusal is cut before it is searched: the patterns take quadratic time."""
 
     async def serve(peer: Peer) -> None:
-        peer.say(greeting + b" too many" * 5000)
+        peer.say(greeting + b" too many connections" * 2500)
         await peer.until_closed()
 
     async with ScriptedServer(serve) as server:
@@ -271,7 +271,7 @@ async def test_login_after_starttls(certificate: Certificate) -> None:
         await peer.answer("CAPABILITY", b"* CAPABILITY IMAP4rev1 IDLE")
         await peer.answer("LOGIN", ok=b"OK [CAPABILITY IMAP4rev1 IDLE] in")
         await peer.examine()
-        await peer.answer("LOGOUT", b"* BYE")
+        await peer.leave()
 
     async with ScriptedServer(serve) as server:
         capabilities = await check_account(
@@ -529,15 +529,14 @@ async def test_idle_wakes(
         peer.say(noop.partition(b" ")[0] + b" OK")
 
     async with ScriptedServer(serve) as server:
-        connection = await Connection.open(
-            account(server.port), pipelining=Pipelining(pipelines)
-        )
+        connection = await Connection.open(account(server.port), pipelines=pipelines)
         await connection.send(idle=True)
         await asyncio.wait_for(connection.wait_for_unsolicited(60), 1)
         assert connection.unsolicited.take().changed
         await connection.run(Command("NOOP"))
         # Data between DONE and its answer is queued too.
-        assert connection.unsolicited.take().grown
+        assert connection.unsolicited.take().changed
+        assert connection.unsolicited.exists == 4
         connection.abort()
 
 
@@ -657,37 +656,87 @@ async def test_no_command_before_idle_is_answered() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answers", "unanswered"),
+    ("answers", "ends", "failed"),
     [
-        ([b"OK", b"OK"], False),
-        ([b"OK", b"NO"], False),
-        ([b"NO", b"BAD"], False),
-        ([b"OK", b"BAD"], True),
-        ([b"BAD", b"BAD"], True),
-        ([b"OK"], True),
-        ([], True),
+        ([b"OK", b"OK", b"OK"], True, False),
+        ([b"OK", b"NO", b"BAD"], True, False),
+        ([b"OK", b"OK"], True, True),
+        ([], True, True),
+        ([b"OK", b"BAD", b"BAD"], False, True),
+        ([b"BAD", b"BAD", b"BAD"], False, True),
+        ([b"OK", b"BAD", b"NO"], False, False),
+        ([b"OK", b"OK", b"BAD"], False, False),
+        ([b"BAD", b"OK", b"OK"], False, False),
+        ([b"OK", b"BAD"], False, False),
+        ([b"BAD"], False, False),
     ],
-    ids=["OK", "NO", "BAD after NO", "BAD", "all BAD", "one missing", "all missing"],
+    ids=[
+        "all answered, then lost",
+        "refused, then lost",
+        "one missing, then lost",
+        "all missing, then lost",
+        "all but the first BAD",
+        "all BAD",
+        "BAD and NO",
+        "only the last BAD",
+        "only the first BAD",
+        "BAD to one of two",
+        "BAD to a single command",
+    ],
 )
-async def test_unanswered_commands_of_one_write(
-    answers: list[bytes], unanswered: bool
+@pytest.mark.parametrize("pipelines", [True, False], ids=["pipelined", "serial"])
+async def test_pipelining_failed(
+    answers: list[bytes], ends: bool, failed: bool, pipelines: bool
 ) -> None:
-    """`has_unanswered` is True unless all commands of the last write were answered correctly."""
+    """A write fails if the connection ends within it, or if all but its first command are BAD.
+
+    If commands are sent one at a time, the reason is another one.
+    """
 
     async def serve(peer: Peer) -> None:
         peer.say(b"* OK [CAPABILITY IMAP4rev1] ready")
         for answer in answers:
-            await peer.answer("EXAMINE", ok=answer + b" so")
+            await peer.answer("NOOP", ok=answer + b" so")
+        if ends:
+            peer.close()
+
+    async with ScriptedServer(serve) as server:
+        connection = await Connection.open(account(server.port), pipelines=pipelines)
+        commands = [Command("NOOP") for _ in range(3 if ends else len(answers))]
+        assert not connection.pipelining_failed
+        with contextlib.suppress(ConnectionLost):
+            await connection.send(*commands)
+            for command in commands:
+                await command.wait_until_done()
+            if ends:
+                await connection.wait_for_unsolicited(1)
+        assert connection.is_open is not ends
+        assert connection.pipelining_failed is (failed and pipelines)
+        connection.stop_pipelining()
+        assert not connection.pipelining_failed
+        await connection.close()
+
+
+@pytest.mark.parametrize(
+    ("accepts", "failed"),
+    [(True, False), (False, True)],
+    ids=["waiting in IDLE", "no answer to IDLE"],
+)
+async def test_connection_that_ends_during_idle(accepts: bool, failed: bool) -> None:
+    """Only an IDLE without `+` may have failed because another command preceded it."""
+
+    async def serve(peer: Peer) -> None:
+        peer.say(b"* OK [CAPABILITY IMAP4rev1 IDLE] ready")
+        await peer.answer("NOOP")
+        await peer.expect("IDLE")
+        peer.say(*([b"+ idling"] if accepts else []))
         peer.close()
 
     async with ScriptedServer(serve) as server:
         connection = await Connection.open(account(server.port))
-        exists = frozenset({"EXISTS"})
-        await connection.send(
-            *(Command("EXAMINE", name, exists, opens_folder=True) for name in "AB")
-        )
-        with pytest.raises(ImapError):
-            async with asyncio.timeout(1):
-                await connection.wait_for_unsolicited(1)
-        assert connection.has_unanswered is unanswered
-        await connection.close()
+        await connection.send(Command("NOOP"), idle=True)
+        with pytest.raises(ConnectionLost):
+            await connection.wait_for_unsolicited(5)
+        assert connection.pipelining_failed is failed
+        assert connection.idle_is_unanswered is False
+        connection.abort()

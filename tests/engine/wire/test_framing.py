@@ -225,8 +225,8 @@ def test_response_beyond_its_limit(wire: bytes, beginning: bytes, size: int) -> 
 def test_each_response_has_a_limit(beginning: bytes, limit: int) -> None:
     """A response of the maximum size is whole; with one more octet it is cut."""
     room = limit - len(beginning % limit) - 2 * framing.PART_OVERHEAD
-    for size, is_cut in ((room, False), (room + 1, True)):
-        wire = beginning % size + b"\r\n" + b"x" * size + b"\r\n"
+    for size, is_cut in ((room - 1, False), (room, True)):
+        wire = beginning % size + b"\r\n" + b"x" * size + b")\r\n"
         [response] = feed_framed(Framer(), cut(wire, range(16_384, len(wire), 16_384)))
         assert response.is_cut is is_cut
 
@@ -288,7 +288,7 @@ class CountingBuffer(bytearray):
         ),
         pytest.param(b"\r" * 50_000 + b"\r\n", 10, 1, id="only CR"),
         pytest.param(
-            b"* 1 FETCH" + b"{1}\r\nx" * 10_000 + b"\r\n", 7, 1, id="many literals"
+            b"* 1 FETCH" + b"{1}\r\nx" * 10_000 + b")\r\n", 7, 1, id="many literals"
         ),
     ],
 )  # fmt: skip
@@ -301,3 +301,102 @@ def test_work_is_linear(wire: bytes, size: int, responses: int) -> None:
     # A CR at the end of a chunk is searched again with the next chunk.
     assert buffer.searched <= len(wire) + 2 * len(chunks)
     assert buffer.cuts == len(chunks)
+
+
+GREETING: Final = b"* OK ready"
+
+
+@pytest.mark.parametrize("end", [b"\r\n", b"\r\r\n", b"\n", b"\r\r\r\n"], ids=ascii)
+@pytest.mark.parametrize("size", [1, 3, 1_000], ids=lambda size: f"by {size}")
+def test_line_ends(size: int, end: bytes) -> None:
+    """CR CR LF and a bare LF end lines like CRLF, also before and after literals."""
+    lines = [GREETING, b"* 1 EXISTS", b"+ idling", b"A1 OK done"]
+    wire = end.join([*lines[:2], b"* 1 FETCH (UID 1 X {4}", b"a\r\nb Y {2}", b"\r\n)"])
+    wire += end + end.join(lines[2:]) + end
+    assert feed(Framer(), cut(wire, range(size, len(wire), size))) == [
+        *([line] for line in lines[:2]),
+        [b"* 1 FETCH (UID 1 X {4}", b"a\r\nb", b" Y {2}", b"\r\n", b")"],
+        *([line] for line in lines[2:]),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "parts"),
+    [
+        pytest.param(b"* OK a\n* 1 EXISTS", [b"* OK a\n* 1 EXISTS"], id="in a text"),
+        pytest.param(
+            b'* LIST () "/" "a\nA1 OK b"', [b'* LIST () "/" "a\nA1 OK b"'], id="in a string"
+        ),
+        pytest.param(
+            b"* 1 FETCH (X {4}\r\na\nb\n)", [b"* 1 FETCH (X {4}", b"a\nb\n", b")"], id="in a literal"
+        ),
+        pytest.param(b"* 1 FETCH (X {4}\n)", [b"* 1 FETCH (X {4}\n)"], id="after a size"),
+    ],
+)  # fmt: skip
+def test_bare_lf_does_not_end_a_line(line: bytes, parts: Parts) -> None:
+    """If the greeting ends with CRLF, a bare LF is text: it cannot smuggle in a response."""
+    wire = GREETING + b"\r\n" + line + b"\r\n"
+    assert feed(Framer(), [wire]) == [[GREETING], parts]
+
+
+FETCH: Final = b'* 4 FETCH (UID 4 BODYSTRUCTURE ("a" "b" ("name" "'
+
+
+@pytest.mark.parametrize(
+    ("wire", "fetch"),
+    [
+        pytest.param(
+            FETCH + b'x\r\n y.pdf") NIL))', [FETCH + b'x\r\n y.pdf") NIL))'], id="GreenMail#498"
+        ),
+        pytest.param(
+            FETCH + b'x\r\n\r\ny\r\nz") NIL))', [FETCH + b'x\r\n\r\ny\r\nz") NIL))'],
+            id="several line breaks",
+        ),
+        pytest.param(
+            FETCH + b'x\r\ny") NIL) BODY[] {2}\r\nab)', [FETCH + b'x\r\ny") NIL) BODY[] {2}', b"ab", b")"],
+            id="literal after the line break",
+        ),
+        pytest.param(
+            FETCH + b'x (1)\r\n.pdf") NIL))', [FETCH + b"x (1)"], id="parenthesis before the line break"
+        ),
+        pytest.param(
+            b"* 4 FETCH (UID 4 BODY[] {2}\r\nab\r\n FLAGS ())",
+            [b"* 4 FETCH (UID 4 BODY[] {2}", b"ab", b"\r\n FLAGS ())"],
+            id="empty line after a literal (imapclient#162)",
+        ),
+        pytest.param(
+            b"* 4 FETCH (UID 4 BODY[] {2}\r\nabcd\r\n FLAGS ())",
+            [b"* 4 FETCH (UID 4 BODY[] {2}", b"ab", b"cd\r\n FLAGS ())"],
+            id="literal that is too short",
+        ),
+        pytest.param(
+            b"* 4 FETCH (UID 4 BODY[] {2}\r\nab)\r\ncd\r\n\r\nef {3}\r\nabc)",
+            [b"* 4 FETCH (UID 4 BODY[] {2}", b"ab", b")"],
+            id="more text after the end",
+        ),
+        pytest.param(FETCH + b"x", [FETCH + b"x"], id="never closed"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    "after", [b"* 5 EXISTS", b"A1 OK x", b"+ idling", b"[COPYUID 1 2 3]"]
+)
+@pytest.mark.parametrize("size", [1, 1_000], ids=lambda size: f"by {size}")
+def test_line_break_in_a_fetch_response(
+    wire: bytes, fetch: Parts, after: bytes, size: int
+) -> None:
+    """The response is read as far as possible, and the next ones are not affected."""
+    wire = GREETING + b"\r\n" + wire + b"\r\n" + after + b"\r\nno response\r\n"
+    responses = feed(Framer(), cut(wire, range(size, len(wire), size)))
+    assert [parts for parts in responses if parts != [b""]] == [
+        *([GREETING], fetch, [after], [b"no response"])
+    ]
+
+
+def test_fetch_response_with_many_lines() -> None:
+    """Only the first lines are appended: each one copies what is there."""
+    wire = b"* 4 FETCH (" + b"\r\nx" * 10_000 + b"\r\n* 5 EXISTS\r\n"
+    first, *empty, last = feed(Framer(), [wire])
+    assert len(first) == 1
+    assert len(first[0]) < 300
+    assert {len(parts[0]) for parts in empty} == {0}
+    assert last == [b"* 5 EXISTS"]

@@ -58,6 +58,11 @@ async def test_asyncio_sslproto() -> None:
         asyncio.Protocol(), context, "localhost", loop.create_future()
     )
     assert isinstance(small, tls.SmallBufferSSLProtocol)
+    for _ in range(2):
+        assert len(small.get_buffer(-1)) == tls.RECORD
+        small.buffer_updated(0)
+        assert not small._ssl_buffer
+        assert small._ssl_buffer_view.obj is small._ssl_buffer
 
 
 async def test_asyncio_socket_transport() -> None:

@@ -20,7 +20,7 @@ from custom_components.imap_push.imap.auth.login import log_in
 from custom_components.imap_push.imap.session.session import Session
 from custom_components.imap_push.imap.wire.command import Command
 from custom_components.imap_push.imap.wire.connection import Connection
-from custom_components.imap_push.imap.wire.parser import parse_fetch
+from custom_components.imap_push.imap.wire.fetch_response import parse_fetch
 from custom_components.imap_push.imap.wire.protocol import PushProtocol
 
 from ..conftest import account

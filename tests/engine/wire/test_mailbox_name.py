@@ -7,6 +7,8 @@ from custom_components.imap_push.imap import ImapError
 from custom_components.imap_push.imap.wire.mailbox_name import (
     decode_folder,
     encode_folder,
+    is_folder,
+    is_same_folder,
     quote,
 )
 
@@ -52,42 +54,97 @@ def test_decode_reverses_encode(name: str) -> None:
     assert decode_folder(encoded.encode()) == name
 
 
-@pytest.mark.parametrize(
-    ("encoded", "name"),
-    [
-        pytest.param("Entwürfe".encode(), "Entwürfe", id="raw UTF-8"),
-        pytest.param("ü&APw-".encode(), "üü", id="UTF-8 and UTF-7"),
-        pytest.param(b"Entw\xfcrfe", "Entw\ufffdrfe", id="raw Latin-1"),
-        pytest.param(b"R&D", "R&D", id="lone ampersand"),
-        pytest.param(b"R&D - Q&A", "R&D - Q&A", id="lone ampersands and a hyphen"),
-        pytest.param(b"&&-", "&&", id="ampersand before an encoded one"),
-        pytest.param(b"&APw", "&APw", id="not ended"),
-        pytest.param(b"&A-", "&A-", id="a quarter of a character"),
-        pytest.param(b"&AP-", "&AP-", id="half a character"),
-        pytest.param(b"&2D0-", "&2D0-", id="half a surrogate pair"),
-        pytest.param(b"&3Kw-", "&3Kw-", id="the other half"),
-        pytest.param(b"&AP!w-", "&AP!w-", id="no base64"),
-        pytest.param(b"&\xff-", "&\ufffd-", id="no ASCII"),
-    ],
-)
-def test_decode_invalid_modified_utf7(encoded: bytes, name: str) -> None:
-    """A name that is not valid modified UTF-7 is decoded as UTF-8."""
+# Names that are not modified UTF-7, or not in its only allowed form. Sources: Yandex
+# (modern-email/defects#46) shifts "&"; others send names as clients created them.
+LISTED = [
+    pytest.param("Entwürfe".encode(), "raw:Entwürfe", id="UTF-8"),
+    pytest.param("日本".encode(), "raw:日本", id="UTF-8, CJK"),
+    pytest.param("ü&APw-".encode(), "raw:ü&APw-", id="UTF-8 and UTF-7"),
+    pytest.param(b"Entw\xfcrfe", "raw:Entw%FCrfe", id="Latin-1"),
+    pytest.param(b"50% \xfc", "raw:50%25 %FC", id="Latin-1 and a percent sign"),
+    pytest.param(b"R&D", "raw:R&D", id="lone ampersand"),
+    pytest.param(b"Foo & Bar", "raw:Foo & Bar", id="lone ampersand and spaces"),
+    pytest.param(b"R&D - Q&A", "raw:R&D - Q&A", id="lone ampersands and a hyphen"),
+    pytest.param(b"&&-", "raw:&&-", id="ampersand before an encoded one"),
+    pytest.param(b"a&", "raw:a&", id="ampersand at the end"),
+    pytest.param(b"&APw", "raw:&APw", id="not ended"),
+    pytest.param(b"&Jjo", "raw:&Jjo", id="not ended, a whole character"),
+    pytest.param(b"&A-", "raw:&A-", id="a quarter of a character"),
+    pytest.param(b"&AP-", "raw:&AP-", id="half a character"),
+    pytest.param(b"&APx-", "raw:&APx-", id="surplus bits"),
+    pytest.param(b"&APw=-", "raw:&APw=-", id="padding"),
+    pytest.param(b"&AGEAYg-c", "raw:&AGEAYg-c", id="shifted ASCII"),
+    pytest.param(b"&BDAAJgQx-", "raw:&BDAAJgQx-", id="shifted ampersand"),
+    pytest.param(b"&BDAAIAQx-", "raw:&BDAAIAQx-", id="shifted space"),
+    pytest.param(b"&APw-&APw-", "raw:&APw-&APw-", id="two shifts in a row"),
+    pytest.param(b"&2D0-", "raw:&2D0-", id="half a surrogate pair"),
+    pytest.param(b"&3Kw-", "raw:&3Kw-", id="the other half"),
+    pytest.param(b"&AP!w-", "raw:&AP!w-", id="no base64"),
+    pytest.param(b"&\xff-", "raw:&%FF-", id="no ASCII"),
+    pytest.param(b"tab\there", "raw:tab%09here", id="control character"),
+    pytest.param(b"raw:R&-D", "raw:raw:R&-D", id="the prefix itself"),
+]
+
+
+@pytest.mark.parametrize(("encoded", "name"), LISTED)
+def test_name_that_is_not_canonical(encoded: bytes, name: str) -> None:
+    """The name is that of the octets in LIST, and is sent as these octets."""
     assert decode_folder(encoded) == name
+    assert encode_folder(name).encode("utf-8", "surrogateescape") == encoded
 
 
 @settings(max_examples=300, deadline=None, database=None)
 @given(
     st.binary()
-    | st.lists(st.sampled_from([b"&", b"-", b"AP", b"w", b","])).map(b"".join)
+    | st.lists(st.sampled_from([b"&", b"-", b"AP", b"w", b",", b"%", b"raw:"])).map(
+        b"".join
+    )
 )
-def test_decode_any_octets(encoded: bytes) -> None:
-    """No name from a server raises, and each one can be encoded."""
-    decode_folder(encoded).encode()
+def test_encode_reverses_decode(encoded: bytes) -> None:
+    """Any octets become a name that can be stored as UTF-8 and is sent as the same octets."""
+    name = decode_folder(encoded)
+    name.encode()
+    assert encode_folder(name).encode("utf-8", "surrogateescape") == encoded
 
 
 def test_decode_is_linear() -> None:
     """A malicious name takes time proportional to its length, not hours."""
-    assert decode_folder(b"&" * 1_000_000) == "&" * 1_000_000
+    assert decode_folder(b"&" * 1_000_000) == "raw:" + "&" * 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("encoded", "name", "is_it"),
+    [
+        (b"Entw&APw-rfe", "Entwürfe", True),
+        ("Entwürfe".encode(), "Entwürfe", True),
+        (b"Entw&APw-rfe", "raw:Entwürfe", True),
+        (b"R&D", "raw:R&D", True),
+        (b"R&D", "R&D", True),
+        (b"Entw\xfcrfe", "raw:Entw%FCrfe", True),
+        (b"inbox", "INBOX", True),
+        (b"Entwurf", "Entwürfe", False),
+        (b"work", "Work", False),
+        (b"raw:Work", "raw:Work", False),
+    ],
+)
+def test_is_folder(encoded: bytes, name: str, is_it: bool) -> None:
+    """A response names the folder in any form: Dovecot answers NOTIFY in UTF-8."""
+    assert is_folder(encoded, name) is is_it
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_same"),
+    [
+        ("INBOX", "inbox", True),
+        ("Work", "Work", True),
+        ("Work", "work", False),
+        ("R&D", "raw:R&-D", True),
+        ("R&D", "raw:R&D", False),
+    ],
+)
+def test_is_same_folder(one: str, other: str, is_same: bool) -> None:
+    """Two names are one folder if they are sent as the same octets; INBOX ignores case."""
+    assert is_same_folder(one, other) is is_same
 
 
 @pytest.mark.parametrize(

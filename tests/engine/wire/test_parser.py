@@ -1,5 +1,6 @@
 """Parsing of responses into objects."""
 
+import contextlib
 from datetime import datetime
 from typing import Final
 
@@ -7,6 +8,8 @@ from hypothesis import given, settings, strategies as st
 import pytest
 
 from custom_components.imap_push.imap import ProtocolError
+from custom_components.imap_push.imap.wire.fetch_response import parse_fetch
+from custom_components.imap_push.imap.wire.folder_responses import parse_status
 from custom_components.imap_push.imap.wire.framing import Framer, Parts
 from custom_components.imap_push.imap.wire.parser import (
     MAX_TOKENS,
@@ -16,12 +19,11 @@ from custom_components.imap_push.imap.wire.parser import (
     Response,
     Status,
     Value,
-    parse_fetch,
     parse_internal_date,
     parse_number,
     parse_response,
+    parse_search,
     parse_search_count,
-    parse_status,
     parse_strings,
     parse_values,
 )
@@ -42,7 +44,8 @@ PARTS: Final = st.lists(OCTETS, min_size=1, max_size=5)
 
 def receive(wire: bytes) -> Response:
     """Return the only response in these octets."""
-    [(parts, is_cut)] = Framer().feed(wire)
+    wire = b"* OK greeting\r\n" + wire + b"* OK next\r\n"
+    _, (parts, is_cut), _ = Framer().feed(wire)
     return parse_response(parts, is_cut=is_cut)
 
 
@@ -102,6 +105,69 @@ def data(wire: bytes) -> Data:
         pytest.param(
             b"A1 OK \xc3\xa4\xff", Status(b"A1", "OK", None, b"", "ä\ufffd"), id="8-bit text"
         ),
+        pytest.param(b"A1  OK", Status(b"A1", "OK", None, b"", ""), id="two spaces"),
+        pytest.param(b"A1 \tNO\t x ", Status(b"A1", "NO", None, b"", "x "), id="tabs"),
+        pytest.param(b"*  BYE  [ALERT]  x", Status(None, "BYE", "ALERT", b"", "x"), id="spaces"),
+        pytest.param(b"* OK[UIDNEXT 5]x", Status(None, "OK", "UIDNEXT", b"5", "x"), id="no space before the code"),
+        pytest.param(
+            b"* OK [PERMANENTFLAGS (\\Answered OIB-Seen-[Gmail]/Important \\Seen)] Flags [x] permitted",
+            Status(
+                None, "OK", "PERMANENTFLAGS", b"(\\Answered OIB-Seen-[Gmail]/Important \\Seen)",
+                "Flags [x] permitted",
+            ),
+            id="keyword with brackets (rust-imap#106)",
+        ),
+        pytest.param(
+            b"* OK [PERMANENTFLAGS ([css3-page] a] [b \\*) ]",
+            Status(None, "OK", "PERMANENTFLAGS", b"([css3-page] a] [b \\*)", ""),
+            id="keywords with single brackets (emailjs-imap-handler#6)",
+        ),
+        pytest.param(
+            b"* OK [PERMANENTFLAGS (a(b c)d \\*)] x)]",
+            Status(None, "OK", "PERMANENTFLAGS", b"(a(b c)d \\*)", "x)]"),
+            id="keywords with parentheses",
+        ),
+        pytest.param(
+            b"* OK [PERMANENTFLAGS \\Seen [css3-page] \\*] x]",
+            Status(None, "OK", "PERMANENTFLAGS", b"\\Seen [css3-page] \\*", "x]"),
+            id="keyword with brackets without a list",
+        ),
+        pytest.param(
+            b'A1 NO [BADCHARSET ("a]b" UTF-8)] x', Status(b"A1", "NO", "BADCHARSET", b'("a]b" UTF-8)', "x"),
+            id="quoted bracket in a list",
+        ),
+        pytest.param(
+            b'A1 NO [BADURL "a\\"]b"] x', Status(b"A1", "NO", "BADURL", b'"a\\"]b"', "x"),
+            id="quoted bracket",
+        ),
+        pytest.param(b'A1 NO [X "a] b', Status(b"A1", "NO", "X", b'"a', "b"), id="single quote"),
+        pytest.param(
+            b"A1 NO [REFERRAL imap://[::1]:143/a] b", Status(b"A1", "NO", "REFERRAL", b"imap://[::1]:143/a", "b"),
+            id="brackets in a URL",
+        ),
+        pytest.param(
+            b"A1 OK [COPYUID 9 2:3 10:11] moved [2]", Status(b"A1", "OK", "COPYUID", b"9 2:3 10:11", "moved [2]"),
+            id="brackets in the text",
+        ),
+        pytest.param(
+            b"* OK [CAPABILITY IMAP4rev1 IDLE", Status(None, "OK", None, b"", "[CAPABILITY IMAP4rev1 IDLE"),
+            id="code that is not closed",
+        ),
+        pytest.param(
+            b"* OK [CAPABILITY IMAP4rev1 ready [host]",
+            Status(None, "OK", None, b"", "[CAPABILITY IMAP4rev1 ready [host]"),
+            id="code that is not closed before a bracket",
+        ),
+        pytest.param(
+            b"[COPYUID 9 2:3 10:11]", Status(None, "OK", "COPYUID", b"9 2:3 10:11", ""),
+            id="code alone (net-imap#250)",
+        ),
+        pytest.param(
+            b"* [COPYUID 9 2:3 10:11] done", Status(None, "OK", "COPYUID", b"9 2:3 10:11", "done"),
+            id="code without a status (MailKit#115)",
+        ),
+        pytest.param(b"*  [copyuid 9 2 3]", Status(None, "OK", "COPYUID", b"9 2 3", ""), id="code in lower case alone"),
+        pytest.param(b"[READ-ONLY]", Status(None, "OK", "READ-ONLY", b"", ""), id="code alone, no arguments"),
         pytest.param(
             b"A1 OK one\ntwo", Status(b"A1", "OK", None, b"", "one\ntwo"), id="lone LF"
         ),
@@ -139,6 +205,14 @@ def test_status(line: bytes, status: Status) -> None:
             b"* 9999999999 EXISTS", Data("EXISTS", 9_999_999_999, [b""]), id="large number"
         ),
         pytest.param(b"* \xff x", Data("\ufffd", None, [b"x"]), id="no ASCII"),
+        pytest.param(b"*  522 EXISTS", Data("EXISTS", 522, [b""]), id="DavMail#41"),
+        pytest.param(b"* 1  FETCH  ( UID 7 )", Data("FETCH", 1, [b"( UID 7 )"]), id="spaces"),
+        pytest.param(b"*\t1 \tFETCH\t(UID 7)", Data("FETCH", 1, [b"(UID 7)"]), id="tabs"),
+        pytest.param(b"* 1 FETCH(UID 7)", Data("FETCH", 1, [b"(UID 7)"]), id="no space before the list"),
+        pytest.param(b"*  SEARCH  1", Data("SEARCH", None, [b"1"]), id="spaces, no number"),
+        pytest.param(b"* 5 ", Data("", 5, [b""]), id="number and a space"),
+        pytest.param(b"* [x y", Data("[X", None, [b"y"]), id="code that is not closed"),
+        pytest.param(b"* [1] x", Data("[1]", None, [b"x"]), id="not a code"),
         pytest.param(b"+ idling", Continuation(b"idling"), id="continuation"),
         pytest.param(b"+", Continuation(b""), id="bare continuation"),
         pytest.param(b"+ ", Continuation(b""), id="empty continuation"),
@@ -167,6 +241,9 @@ def test_untagged_data_and_continuation(wire: bytes, expected: Response) -> None
         pytest.param(b"-ERR", id="POP3"),
         pytest.param(b"\x15\x03\x01\x00\x02\x02\x16", id="TLS alert"),
         pytest.param(b"\xff\xfe\0" * 50, id="binary"),
+        pytest.param(b"[1] x", id="not a code"),
+        pytest.param(b"[COPYUID 9 2", id="code that is not closed"),
+        pytest.param(b"Your IP address is blocked", id="text"),
     ],
 )
 def test_not_imap(line: bytes) -> None:
@@ -222,12 +299,29 @@ def test_any_octets_are_a_response_or_a_protocol_error(parts: Parts) -> None:
         pytest.param(b'a "b (c', (b"a", b"b (c"), id="string never closed"),
         pytest.param(b'a "b\\', (b"a", b"b"), id="string that ends in its escape"),
         pytest.param(b'a"b"c', (b"a", b"b", b"c"), id="no spaces"),
-        pytest.param(b"\xff\0 \n", (b"\xff\0", b"\n"), id="binary"),
+        pytest.param(b"\xff\0 \n", (b"\xff\0",), id="binary"),
+        pytest.param(b"a\tb \t (\tc\n)", (b"a", b"b", (b"c",)), id="tabs"),
+        pytest.param(b"a ~{3}\r\nb c d", (b"a", b"b c", b"d"), id="literal8"),
+        pytest.param(b"a{3}\r\nb c(d", (b"a", b"b c", (b"d",)), id="literal without a space"),
+        pytest.param(b'"a ~{1}\r\nb c', (b"a ", b"b", b"c"), id="literal in an open string"),
+        pytest.param(
+            b'("NAME" "C:\\dir\\") NIL "BASE64" 100',
+            ((b"NAME", b"C:\\dir\\"), None, b"BASE64", b"100"),
+            id="backslash at the end of a string (MailKit#422)",
+        ),
+        pytest.param(
+            b'("NAME" "x\\" "NAME" "y") 1', ((b"NAME", b"x\\", b"NAME", b"y"), b"1"),
+            id="backslash at the end before another string",
+        ),
+        pytest.param(b'("x\\") NIL 1 2', ((b"x\\",), None, b"1", b"2"), id="backslash at the end of the last string"),
+        pytest.param(b'"a \\" b" c', (b'a " b', b"c"), id="escaped quote before a space"),
+        pytest.param(b'("a (\\"b\\") c" "d")', ((b'a ("b") c', b"d"),), id="escaped quotes in parentheses"),
+        pytest.param(b'"\\"" "\\\\" ("\\\\\\"")', (b'"', b"\\", (b'\\"',)), id="only escapes"),
     ],
 )  # fmt: skip
 def test_values(wire: bytes, values: tuple[Value, ...]) -> None:
     """Atoms, strings, literals and lists, valid or not."""
-    [(parts, _)] = Framer().feed(wire + b"\r\n")
+    _, (parts, _) = Framer().feed(b"* OK greeting\r\n" + wire + b"\r\n")
     assert parse_values(parts) == values
 
 
@@ -322,11 +416,27 @@ def test_uid_of_a_cut_fetch(line: bytes, found: dict[str, Value]) -> None:
         pytest.param(b"{1} " * LONG, id="what looks like literals"),
         pytest.param(b")" * LONG, id="closed too often"),
         pytest.param(b"\\" * LONG, id="escapes"),
+        pytest.param(b'"\\" ' * LONG, id="strings that end with a backslash"),
+        pytest.param(
+            b'"\\") "a' * LONG, id="strings that end with a backslash before another"
+        ),
+        pytest.param(b'"' + b"\\a" * LONG, id="string of escapes"),
+        pytest.param(b"\t" * LONG, id="tabs"),
     ],
 )
 def test_parsing_is_linear(line: bytes) -> None:
     """A malicious line takes time proportional to its length."""
     assert len(parse_values([line])) <= MAX_TOKENS
+
+
+@pytest.mark.parametrize(
+    "words", [b"(", b")", b'"', b"[", b"] ", b'"]', b") ", b"[]", b" "]
+)
+def test_parsing_of_a_code_is_linear(words: bytes) -> None:
+    """A malicious response code takes time proportional to its length."""
+    for start in (b"* OK [X ", b"* OK [X (", b"A1 NO [X ", b"[X ", b"* ["):
+        with contextlib.suppress(ProtocolError):
+            parse_response([start + words * LONG])
 
 
 @pytest.mark.parametrize(
@@ -370,6 +480,7 @@ def test_parsing_is_linear(line: bytes) -> None:
                 "BODY[1]": b"a",
                 "BODY[1.2.MIME]": b"b",
                 "BODY[HEADER]": b"h",
+                "BODY": b"h",
             },
             id="other sections",
         ),
@@ -392,9 +503,11 @@ def test_parsing_is_linear(line: bytes) -> None:
         pytest.param(b"* 1 FETCH UID 7\r\n", {}, id="no list"),
         pytest.param(b"* 1 FETCH (UID 7 FLAGS)\r\n", {"UID": b"7"}, id="odd"),
         pytest.param(
-            b"* 1 FETCH ((x) y NIL z UID 7)\r\n", {"UID": b"7"}, id="nameless"
+            b"* 1 FETCH ((x) y NIL z UID 7)\r\n",
+            {"Y": None, "UID": b"7"},
+            id="nameless",
         ),
-        pytest.param(b"* 1 FETCH (UID 7 UID 8)\r\n", {"UID": b"8"}, id="twice"),
+        pytest.param(b"* 1 FETCH (UID 7 UID 8)\r\n", {"UID": b"7"}, id="twice"),
     ],
 )
 def test_fetch(wire: bytes, items: dict[str, Value]) -> None:
@@ -463,6 +576,14 @@ def test_strings(value: Value, strings: tuple[str, ...]) -> None:
         pytest.param(b"1-jan-2026 00:00:00 +0530", "2026-01-01T00:00:00+05:30", id="short day"),
         pytest.param(b"29-FEB-2028 23:59:59 +1400", "2028-02-29T23:59:59+14:00", id="leap day"),
         pytest.param(b"01-Jan-2026 00:00:00 -0000", "2026-01-01T00:00:00+00:00", id="-0000"),
+        pytest.param(b"02-Jan-1970 00:00:00 +0000", "1970-01-02T00:00:00+00:00", id="old"),
+        pytest.param(b"31-Dec-9999 23:59:59 +0000", "9999-12-31T23:59:59+00:00", id="far"),
+        pytest.param(b"01-Jan-0001 00:00:00 +0000", None, id="zero time of Go"),
+        pytest.param(b"01-Jan-1601 00:00:00 +0000", None, id="zero time of Windows"),
+        pytest.param(b"17-Nov-1858 00:00:00 +0000", None, id="zero time of VMS"),
+        pytest.param(b"01-Jan-1970 00:00:00 +0000", None, id="zero time of Unix"),
+        pytest.param(b"31-Dec-1969 19:00:00 -0500", None, id="zero time in local time"),
+        pytest.param(b"01-Jan-1970 00:00:00 -0500", None, id="zero time, wrong zone"),
         pytest.param(b"29-Feb-2026 00:00:00 +0000", None, id="no leap year"),
         pytest.param(b"00-Jan-2026 00:00:00 +0000", None, id="day 0"),
         pytest.param(b"01-Jan-0000 00:00:00 +0000", None, id="year 0"),
@@ -497,6 +618,12 @@ def test_internal_date(value: Value, date: str | None) -> None:
         pytest.param(b"* SEARCH\r\n", 0, id="SEARCH, none"),
         pytest.param(b"* SEARCH 2 84 882\r\n", 3, id="SEARCH"),
         pytest.param(b"* SEARCH 2 84 \r\n", 2, id="SEARCH, trailing space"),
+        pytest.param(b"*  SEARCH \t2\t 84\r\n", 2, id="SEARCH, tabs"),
+        pytest.param(b"* SEARCH 2 84 (MODSEQ 917162500)\r\n", 2, id="SEARCH, MODSEQ"),
+        pytest.param(b"* SEARCH (MODSEQ 9)\r\n", 0, id="SEARCH, only MODSEQ"),
+        pytest.param(
+            b'* ESEARCH  (TAG  "A1") UID  COUNT  17\r\n', 17, id="ESEARCH, spaces"
+        ),
         pytest.param(b'* ESEARCH (TAG "A1") UID COUNT 17\r\n', 17, id="ESEARCH"),
         pytest.param(b'* ESEARCH (TAG "A1") count 0\r\n', 0, id="ESEARCH, none"),
         pytest.param(
@@ -514,6 +641,29 @@ def test_internal_date(value: Value, date: str | None) -> None:
 def test_search_count(wire: bytes, count: int) -> None:
     """The number of found messages in SEARCH and ESEARCH responses."""
     assert parse_search_count(data(wire)) == count
+
+
+@pytest.mark.parametrize(
+    ("line", "uids"),
+    [
+        pytest.param(b"2 84 (MODSEQ 917162500)", [2, 84], id="MODSEQ"),
+        pytest.param(b"(MODSEQ 9)", [], id="only MODSEQ"),
+        pytest.param(b"\t2  84\t", [2, 84], id="tabs"),
+        pytest.param(b"2 x 84", [2, 84], id="garbage"),
+    ],
+)
+def test_search(line: bytes, uids: list[int]) -> None:
+    """The UIDs of a SEARCH response."""
+    assert list(parse_search(data(b"* SEARCH " + line + b"\r\n"))) == uids
+
+
+def test_text_in_answer_to_a_login() -> None:
+    """It counts as BYE, unless it was cut: its secrets could not be redacted."""
+    line = b"Your IP address is blocked* BYE IMAP4rev1 Server logging out"
+    expected = Status(None, "BYE", None, b"", line.decode())
+    assert parse_response([line], is_login=True) == expected
+    cut = parse_response([line], is_login=True, is_cut=True)
+    assert cut == Status(None, "BYE", None, b"", "")
 
 
 def test_status_with_many_numbers() -> None:

@@ -18,6 +18,7 @@ from custom_components.imap_push.imap import (
     CertificateChanged,
     CertificateError,
     CertificateProblem,
+    CommandRefused,
     HostNotFound,
     ImapError,
     LoginDisabled,
@@ -110,12 +111,16 @@ async def refused(port: int, **changes: object) -> ImapError:
     ("made", "problem"),
     [
         ({"expired": True}, CertificateProblem.EXPIRED),
+        ({"not_yet_valid": True}, CertificateProblem.NOT_YET_VALID),
         ({"host": "other.example"}, CertificateProblem.WRONG_HOST),
         ({"self_signed": True}, CertificateProblem.UNTRUSTED),
         (None, CertificateProblem.UNTRUSTED),
         ({}, CertificateProblem.CHANGED),
     ],
-    ids=["expired", "wrong host", "self-signed", "unknown authority", "changed"],
+    ids=[
+        *("expired", "not yet valid", "wrong host"),
+        *("self-signed", "unknown authority", "changed"),
+    ],
 )
 @pytest.mark.parametrize("security", ENCRYPTED)
 @pytest.mark.parametrize("credentials", CREDENTIALS, ids=["password", "token"])
@@ -316,6 +321,23 @@ async def inject_later(peer: Peer) -> None:
     peer.received.append(await peer.until_closed())
 
 
+async def fail_later(peer: Peer) -> None:
+    """Refuse STARTTLS after its OK, as Courier does if it cannot start TLS."""
+    await _answer_starttls(peer)
+    await peer._reader.read(1)  # The client has started its handshake.
+    tag = peer.received[-1].partition(b" ")[0]
+    peer.say(tag + b" NO STARTTLS failed: Permission denied")
+    peer.received.append(await peer.until_closed())
+
+
+async def fail_at_once(peer: Peer) -> None:
+    """Refuse STARTTLS in the same segment as its OK."""
+    peer.say(WITH_STARTTLS)
+    tag = await peer.expect("STARTTLS")
+    peer.say(tag + b" OK begin", tag + b" NO STARTTLS failed: Permission denied")
+    peer.received.append(await peer.until_closed())
+
+
 async def strip_starttls(peer: Peer) -> None:
     """Offer login without STARTTLS, as an attacker in the middle does."""
     peer.say(b"* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN AUTH=XOAUTH2 SASL-IR] ready")
@@ -338,6 +360,8 @@ async def preauth(peer: Peer) -> None:
         (injecting(b"\0"), PlainTextInjected),
         (injecting(b"B1 OK in\r\n"), PlainTextInjected),
         (inject_later, PlainTextInjected),
+        (fail_later, CommandRefused),
+        (fail_at_once, CommandRefused),
         (strip_starttls, StartTlsMissing),
         (preauth, StartTlsMissing),
     ],
@@ -349,6 +373,8 @@ async def preauth(peer: Peer) -> None:
         "an octet",
         "an answer",
         "instead of a handshake",
+        "NO instead of a handshake",
+        "NO after OK",
         "STARTTLS stripped",
         "PREAUTH",
     ],
@@ -371,6 +397,8 @@ async def test_attacker_at_starttls(
         received = b"\n".join(server.peers[0].received)
     assert type(result) is error
     assert not any(secret in received for secret in SECRETS)
+    if isinstance(result, CommandRefused):
+        assert str(result) == "STARTTLS: NO STARTTLS failed: Permission denied"
 
 
 @pytest.mark.parametrize("credentials", CREDENTIALS, ids=["password", "token"])

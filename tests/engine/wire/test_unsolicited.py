@@ -30,29 +30,89 @@ UNTAGGED = st.one_of(
 
 
 @pytest.mark.parametrize(
-    ("response", "changed", "grown"),
+    ("response", "changed", "exists", "growth"),
     [
-        (untagged("EXISTS", 3), True, True),
-        (untagged("EXISTS", 2), True, False),
-        (untagged("EXPUNGE", 1), True, False),
-        (untagged("VANISHED", text=b"1:3"), True, False),
-        (untagged("FETCH", 1, FLAGS), True, False),
-        (untagged("FETCH", 3, MAIL), True, False),
-        (untagged("STATUS", text=b'"A" (UNSEEN 1)'), False, False),
-        (untagged("RECENT", 1), False, False),
-        (untagged("FLAGS", text=b"()"), False, False),
+        (untagged("EXISTS", 5), True, 5, 2),
+        (untagged("EXISTS", 3), False, 3, 0),
+        (untagged("EXISTS", 2), True, 2, 0),
+        (untagged("EXPUNGE", 1), True, 2, 0),
+        (untagged("VANISHED", text=b"1:3"), True, 3, 0),
+        (untagged("FETCH", 1, FLAGS), True, 3, 0),
+        (untagged("FETCH", 3, MAIL), True, 3, 0),
+        (untagged("STATUS", text=b'"A" (UNSEEN 1)'), False, 3, 0),
+        (untagged("RECENT", 1), False, 3, 0),
+        (untagged("FLAGS", text=b"()"), False, 3, 0),
     ],
     ids=lambda value: f"{value.name} {value.number}" if isinstance(value, Data) else "",
 )
 def test_response_that_reports_a_change(
-    response: Data, changed: bool, grown: bool
+    response: Data, changed: bool, exists: int, growth: int
 ) -> None:
     """Which responses report a change, and which of them new messages."""
     queue = UnsolicitedQueue()
-    queue.set_exists(2)
+    queue.set_exists(3)
     queue.put(response)
+    assert (queue.exists, queue.growth) == (exists, growth)
     taken = queue.take()
-    assert (taken.changed, taken.grown) == (changed, grown)
+    assert taken.changed is changed
+    assert bool(taken) is (changed or response.name == "STATUS")
+
+
+@pytest.mark.parametrize(
+    ("responses", "exists", "synced", "newest_removed", "shrunk"),
+    [
+        ([("EXISTS", 6)], 6, 4, False, False),
+        ([("EXPUNGE", 2)], 4, 3, False, False),
+        ([("EXPUNGE", 5)], 4, 4, True, False),
+        ([("EXPUNGE", 5), ("EXPUNGE", 4)], 3, 3, True, False),
+        ([("EXPUNGE", 9)], 4, 4, True, False),
+        ([("EXPUNGE", 0)], 4, 3, False, False),
+        ([("EXPUNGE", 1)] * 7, 0, 0, True, False),
+        ([("EXPUNGE", 1), ("EXISTS", 5)], 5, 3, False, False),
+        ([("EXISTS", 3)], 3, 3, False, True),
+        ([("EXISTS", 0), ("EXISTS", 5)], 5, 0, False, True),
+        ([("VANISHED", None)], 5, 4, True, False),
+    ],
+    ids=[
+        "new",
+        "below the mark",
+        "the last, not synced",
+        "the last two",
+        "no such message",
+        "number 0",
+        "more than there are",
+        "one removed, one new",
+        "fewer without EXPUNGE",
+        "replaced",
+        "VANISHED",
+    ],
+)
+def test_synced_messages(
+    responses: list[tuple[str, int | None]],
+    exists: int,
+    synced: int,
+    newest_removed: bool,
+    shrunk: bool,
+) -> None:
+    """How many of the messages are below the mark, and whether the last one was removed."""
+    queue = UnsolicitedQueue()
+    queue.set_exists(5)
+    queue.set_synced(4)
+    for name, number in responses:
+        queue.put(untagged(name, number))
+    assert (queue.exists, queue.synced) == (exists, synced)
+    assert queue.growth == exists - synced
+    taken = queue.take()
+    assert (taken.newest_removed, taken.shrunk) == (newest_removed, shrunk)
+
+
+@pytest.mark.parametrize(("count", "synced"), [(None, 5), (3, 3), (7, 5)])
+def test_set_synced(count: int | None, synced: int) -> None:
+    """It is never more than there are; None means all."""
+    queue = UnsolicitedQueue()
+    queue.set_exists(5)
+    queue.set_synced(count)
+    assert queue.synced == synced
 
 
 @given(st.lists(UNTAGGED))

@@ -87,7 +87,6 @@ def _watcher(script: Script) -> AccountWatcher:
     options = WatchOptions(
         push=not script.has(b"poll"),
         notify=not script.has(b"idle"),
-        pipeline=not script.has(b"serial"),
         poll_interval=20.0,
     )
     folders = {

@@ -143,17 +143,6 @@ async def test_waiting_mail_is_not_delivered_after_unloading(
     delivery.cancel()
 
 
-async def test_failed_pipelining_is_disabled_for_watcher_and_client(
-    hass: HomeAssistant, entry: MockConfigEntry, watcher: FakeWatcher, imap_client: Mock
-) -> None:
-    """The client stops pipelining at once, and the setting survives a reload."""
-    imap_client.do_without_pipelining.assert_not_called()
-    watcher.listener.pipelining_failed()
-    imap_client.do_without_pipelining.assert_called_once_with()
-    assert await hass.config_entries.async_reload(entry.entry_id)
-    assert imap_client.do_without_pipelining.call_count == 2
-
-
 async def test_one_line_when_lost_and_one_when_back(
     hass: HomeAssistant, watcher: FakeWatcher, caplog: pytest.LogCaptureFixture
 ) -> None:

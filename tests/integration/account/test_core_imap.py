@@ -60,6 +60,8 @@ def test_old_entry_without_verify_ssl_means_verification() -> None:
         pytest.param('"', '"', id="a lone quote"),
         pytest.param("Entw&APw-rfe", "Entwürfe", id="modified UTF-7"),
         pytest.param("Entwürfe", "Entwürfe", id="UTF-8"),
+        pytest.param("R&-D", "R&D", id="ampersand"),
+        pytest.param("R&D", "raw:R&D", id="not modified UTF-7"),
     ],
 )
 def test_folder_is_decoded(written: str, folder: str) -> None:
@@ -74,13 +76,15 @@ def test_folder_is_decoded(written: str, folder: str) -> None:
         pytest.param({"username": "Jane@Example.com"}, True, id="other case"),
         pytest.param({"folder": "Sent"}, True, id="another folder"),
         pytest.param({"username": "joe@example.com"}, False, id="another login"),
-        pytest.param({"server": "imap.example.org"}, False, id="another server"),
+        pytest.param({"server": "imap.example.org"}, False, id="another host"),
+        pytest.param({"port": 143}, True, id="another port of the same server"),
+        pytest.param({"port": 1993}, False, id="another server at the same host"),
     ],
 )
 def test_same_account_is_recognized(
     entry: MockConfigEntry, changes: dict[str, Any], same: bool
 ) -> None:
-    """Username and host decide."""
+    """Username and server decide."""
     assert same_account(entry, _core_entry(**changes)) is same
 
 

@@ -16,6 +16,7 @@ from custom_components.imap_push.imap import (
     FolderState,
     PushMode,
     ServerSilent,
+    Unavailable,
 )
 
 from .. import make_mail, make_state
@@ -61,6 +62,9 @@ def test_only_changes_are_recorded(freezer: FrozenDateTimeFactory) -> None:
     [
         pytest.param(FolderState(), "off", id="not connected"),
         pytest.param(FolderState(missing=True), "missing", id="missing"),
+        pytest.param(
+            FolderState(error=Unavailable("Secret")), "Unavailable", id="refused"
+        ),
         pytest.param(
             FolderState(available=True, push_mode=PushMode.NOTIFY), "notify", id="push"
         ),

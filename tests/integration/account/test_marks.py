@@ -59,6 +59,20 @@ async def test_marks_survive_a_restart(hass: HomeAssistant) -> None:
     }
 
 
+async def test_file_of_an_older_version_is_read(
+    hass: HomeAssistant, file: Path
+) -> None:
+    """It has a field that is not used any more, and marks without remembered digests."""
+    mark = {"uid_validity": 3, "next_uid": 8}
+    data = {"username": "jane", "pipelining": False, "folders": {"INBOX": mark}}
+    file.parent.mkdir()
+    file.write_text(json.dumps({"version": 1, "data": data}))
+    store = _store(hass)
+    assert await store.async_load(["INBOX"]) == {"INBOX": Mark(3, 8)}
+    await store.async_save()
+    assert "pipelining" not in json.loads(file.read_text())["data"]
+
+
 async def test_remembered_digests_survive_a_restart(hass: HomeAssistant) -> None:
     """After a change of UIDVALIDITY, they decide which mail is new."""
     mark = Mark(3, 8, datetime(2026, 11, 3, 12, tzinfo=UTC), ("a", "b"))

@@ -273,6 +273,7 @@ async def test_burst(watched: Watched, mailbox: Mailbox) -> None:
     subjects = [f"Order {number}" for number in range(50)]
     await mailbox.deliver([plain(subject) for subject in subjects])
     await watched.until_unread(50)
+    await watched.until(lambda: len(watched.events) >= 50)
     mails = [(event.data["uid"], event.data["subject"]) for event in watched.events]
     assert mails == await mailbox.listing()
     assert {*watched.subjects} == {*subjects}

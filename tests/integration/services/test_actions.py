@@ -464,11 +464,15 @@ TEXTS = {
     "CommandRefused": "command_refused",
     "CriteriaRefused": "criteria_refused",
     "FolderNotFound": "folder_not_found",
+    "FolderReadOnly": "folder_read_only",
     "FolderRenumbered": "folder_renumbered",
     "ImapError": "request_failed",
     "LoginRefused": "login_refused",
     "MailNotFound": "mail_not_found",
+    "NotMoved": "not_moved",
+    "NoTrash": "no_trash",
     "PartNotFound": "part_not_found",
+    "SameFolder": "same_folder",
     "ServerLeft": "connection_lost",
     "ServerSilent": "connection_lost",
     "Throttled": "unavailable",
@@ -507,6 +511,13 @@ async def test_every_error_of_the_server_has_a_message(
     assert "secret" not in caplog.text
     if kind is CommandRefused:
         assert "OVERQUOTA" in str(raised.value)
+
+
+async def test_missing_folder_is_named(hass: HomeAssistant, imap_client: Mock) -> None:
+    """The message says which of the two folders does not exist."""
+    imap_client.move.side_effect = FolderNotFound("secret", "Archive")
+    with pytest.raises(HomeAssistantError, match="no folder Archive"):
+        await act(hass, "move", **NAMED, target_folder="Archive")
 
 
 def test_every_message_belongs_to_an_error() -> None:

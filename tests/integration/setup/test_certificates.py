@@ -1,7 +1,6 @@
 """Certificates that are not accepted: the user decides with the data that is shown."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 import ssl
@@ -104,8 +103,8 @@ async def test_missing_certificate_data_is_shown_as_a_dash(
     hass: HomeAssistant, check_account: AsyncMock, fetch_certificate: AsyncMock
 ) -> None:
     """Subject, issuer and expiry may be missing."""
-    fetch_certificate.return_value = replace(
-        SEEN, subject="", issuer="", not_after=None
+    fetch_certificate.return_value = SEEN._replace(
+        subject="", issuer="", not_after=None
     )
     menu = await _submit_untrusted(hass, check_account)
     shown = menu["description_placeholders"]

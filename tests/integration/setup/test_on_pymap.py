@@ -25,6 +25,7 @@ from homeassistant.data_entry_flow import FlowResultType
 
 from .. import get_state, open_form
 from ..flow_forms import choose
+from ..light_account import wait_until
 
 from tests.rig.certificate import Certificate, make_certificate
 from tests.rig.pymap_server import PASSWORD, USER, PymapServer
@@ -126,6 +127,7 @@ async def test_every_new_mail_is_one_event_in_order(
     for number in range(1, 51):
         await server.append(_numbered_mail(number))
     await _wait_for_state(hass, UNREAD, "51")
+    await wait_until(lambda: len(events) >= 50)
     assert [event.data["subject"] for event in events] == [
         f"Order {number}" for number in range(1, 51)
     ]

@@ -37,6 +37,13 @@ pytestmark = pytest.mark.usefixtures("watchers")
             id="the server moved",
         ),
         pytest.param(
+            ENTRY_DATA | {CONF_PORT: 1993},
+            {CONF_PORT: 1993},
+            "jane@example.com@imap.example.com:1993",
+            USERNAME,
+            id="the port changed",
+        ),
+        pytest.param(
             ACCOUNT_DATA | {CONF_USERNAME: "Jane2@example.com"},
             {CONF_USERNAME: "Jane2@example.com"},
             "jane2@example.com@imap.example.com",

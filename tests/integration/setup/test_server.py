@@ -6,6 +6,7 @@ import ssl
 from typing import Any
 from unittest.mock import AsyncMock, patch
 
+from freezegun.api import FrozenDateTimeFactory
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
@@ -27,6 +28,7 @@ from custom_components.imap_push.imap import (
     LoginUnsendable,
     NotImap,
     OAuthNeeded,
+    PasswordsNotTaken,
     PlainTextInjected,
     PortRefused,
     ProtocolError,
@@ -36,6 +38,7 @@ from custom_components.imap_push.imap import (
     ServerSilent,
     StartTlsMissing,
     StartTlsOffered,
+    Throttled,
     TlsError,
     TlsExpected,
     TlsNotSpoken,
@@ -44,6 +47,7 @@ from custom_components.imap_push.imap import (
     TokenRevoked,
     TokensNotTaken,
     TokenUnavailable,
+    TooManyConnections,
     WatchedFolder,
 )
 from homeassistant.config_entries import ConfigEntryState
@@ -131,6 +135,7 @@ ERRORS = [
     _case(TokenRefused("Bad token"), CONF_BASE, "token_refused", answer="Bad token"),
     _case(TokenRefused(""), CONF_BASE, "login_refused"),
     _case(LoginDisabled(), CONF_SECURITY, "login_disabled"),
+    _case(PasswordsNotTaken(), CONF_BASE, "passwords_not_taken"),
     _case(StartTlsOffered(), CONF_SECURITY, "starttls_offered"),
     _case(LoginUnsendable(), CONF_BASE, "login_unsendable"),
     _case(ServerNotAuthentic(), CONF_BASE, "server_not_authentic"),
@@ -147,8 +152,16 @@ ERRORS = [
         "command_refused",
         answer="\N{EM DASH}",
     ),
+    _case(
+        CommandRefused("UID FETCH", "BAD", None, "Invalid messageset"),
+        CONF_BASE,
+        "fetch_refused",
+        answer="Invalid messageset",
+    ),
     _case(ServerLeft("no guests"), CONF_BASE, "command_refused", answer="no guests"),
     _case(ServerLeft(" "), CONF_BASE, "connection_lost"),
+    _case(TooManyConnections("10"), CONF_BASE, "too_many_connections"),
+    _case(Throttled("Slow down"), CONF_BASE, "unavailable"),
     _case(ServerSilent(), CONF_BASE, "server_silent"),
     _case(ProtocolError(), CONF_BASE, "unexpected_answer"),
     _case(ConnectionLost(), CONF_BASE, "connection_lost"),
@@ -193,6 +206,30 @@ async def test_username_is_the_title_without_an_address(
     user_input = suggested(form) | {CONF_HOST: HOST, CONF_PASSWORD: PASSWORD}
     assert (await submit(hass, form, user_input))["title"] == "jane"
     await hass.async_block_till_done()
+
+
+@pytest.mark.parametrize(
+    ("now", "problem"),
+    [
+        pytest.param("2018-01-02 03:04", "not_yet_valid", id="years behind"),
+        pytest.param("2026-11-30 12:00", "not_yet_valid", id="days behind"),
+        pytest.param("1970-01-01 00:00", "expired", id="never set"),
+    ],
+)
+async def test_form_says_that_the_clock_is_wrong(
+    hass: HomeAssistant,
+    check_account: AsyncMock,
+    freezer: FrozenDateTimeFactory,
+    now: str,
+    problem: str,
+) -> None:
+    """It shows what the clock says, and nothing of the certificate."""
+    await hass.config.async_set_time_zone("UTC")
+    freezer.move_to(now)
+    check_account.side_effect = CertificateError(CertificateProblem(problem), "no")
+    result = await submit(hass, {"flow_id": await open_form(hass)}, ENTRY_DATA)
+    assert result["errors"] == {CONF_BASE: "clock_wrong"}
+    assert result["description_placeholders"] == {"now": now}
 
 
 @pytest.mark.parametrize(("error", "field", "key", "placeholders"), ERRORS)
@@ -341,7 +378,7 @@ async def test_configured_account_aborts(
     check_account: AsyncMock,
     again: dict[str, Any],
 ) -> None:
-    """An account is a username at a host."""
+    """An account is a username at a host; 143 and 993 are ports of the same server."""
     flow_id = await open_form(hass)
     result = await hass.config_entries.flow.async_configure(flow_id, ENTRY_DATA | again)
     assert result["type"] is FlowResultType.ABORT
@@ -354,6 +391,7 @@ async def test_configured_account_aborts(
     [
         pytest.param({CONF_USERNAME: "joe@example.com"}, id="other login"),
         pytest.param({CONF_HOST: "imap.example.org"}, id="other host"),
+        pytest.param({CONF_PORT: 1993}, id="other server at the same host"),
     ],
 )
 async def test_second_account_is_added(
@@ -362,7 +400,7 @@ async def test_second_account_is_added(
     check_account: AsyncMock,
     other: dict[str, Any],
 ) -> None:
-    """Several usernames at a host, and one username at several hosts, are different accounts."""
+    """Several usernames at a host, and one username at several servers, are different accounts."""
     flow_id = await open_form(hass)
     result = await hass.config_entries.flow.async_configure(flow_id, ENTRY_DATA | other)
     assert result["type"] is FlowResultType.CREATE_ENTRY

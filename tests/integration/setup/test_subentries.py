@@ -23,6 +23,7 @@ from custom_components.imap_push.imap import (
     LoginRefused,
     ServerSilent,
     Throttled,
+    TooManyConnections,
 )
 from homeassistant.config_entries import SOURCE_USER, ConfigSubentry
 from homeassistant.const import CONF_BASE
@@ -333,6 +334,25 @@ async def test_folder_can_be_typed_if_the_list_is_not_available(
     assert result["type"] is FlowResultType.CREATE_ENTRY
 
 
+async def test_folder_is_added_without_a_second_connection(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    client: AsyncMock,
+    watcher: FakeWatcher,
+) -> None:
+    """A server may allow only that of the watcher: the form says that the name is not checked."""
+    client.folders.side_effect = client.count.side_effect = TooManyConnections("1")
+    form = await _start(hass, entry, "folder")
+    assert form["errors"] == {CONF_BASE: "too_many_connections"}
+    assert _options(form, "folder") == {}
+    too_long = {"filter": {"sender": ["x" * 999]}}
+    form = await _submit(hass, form, {"folder": "Work", **too_long})
+    assert form["errors"] == {"filter": "filter_too_long"}
+    result = await _submit(hass, form, {"folder": "Work", **NO_FILTER})
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert watcher.calls == [("add", "Work")]
+
+
 async def test_no_second_request_after_a_timeout(
     hass: HomeAssistant, entry: MockConfigEntry, client: AsyncMock
 ) -> None:
@@ -580,6 +600,14 @@ async def test_search_is_added(
             "folder_not_found",
             {"folder": "Lost"},
             id="no such folder",
+        ),
+        pytest.param(
+            {},
+            TooManyConnections("1"),
+            CONF_BASE,
+            "too_many_connections",
+            {},
+            id="no further connection",
         ),
         *(pytest.param({}, *case.values, id=case.id) for case in REQUEST_ERRORS),
     ],

@@ -135,9 +135,10 @@ async def test_diagnostics_contain_no_text_of_user_server_or_sender(
     )
     watcher.listener.mark_moved(folder, Mark(3, 8))
     watcher.listener.alerted(SECRET)
-    watcher.listener.state_changed(
-        AccountState(folders={folder: FolderState(missing=True)}, error=error)
-    )
+    for state in (FolderState(missing=True), FolderState(error=error)):
+        watcher.listener.state_changed(
+            AccountState(folders={folder: state}, error=error)
+        )
     for diagnostics in (
         await async_get_config_entry_diagnostics(hass, secret_entry),
         *[
@@ -205,7 +206,6 @@ async def test_fields_of_the_diagnostics(
             "assistant": False,
             "catch_up": "all",
             "notify": False,
-            "pipeline": True,
             "poll_interval": 60,
             "push": True,
             "read_only": False,
@@ -223,6 +223,7 @@ async def test_fields_of_the_diagnostics(
             "1": {
                 "available": True,
                 "missing": False,
+                "error": None,
                 "push_mode": "idle: NOTIFY option off",
                 "push_is_silent": False,
                 "messages": 9,

@@ -3,14 +3,20 @@
 from collections.abc import Awaitable, Callable, Iterator
 from http import HTTPStatus
 import json
+import logging
 from pathlib import Path
 import re
+from types import MappingProxyType
 from typing import Any
 from unittest.mock import AsyncMock, patch
 
 from aiohttp.test_utils import TestClient
+from freezegun.api import FrozenDateTimeFactory
 import pytest
-from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_fire_time_changed,
+)
 from pytest_homeassistant_custom_component.typing import (
     ClientSessionGenerator,
     WebSocketGenerator,
@@ -25,23 +31,35 @@ from custom_components.imap_push.imap import (
     CertificateChanged,
     CertificateError,
     CertificateProblem,
+    CommandRefused,
     FolderNotFound,
     FolderState,
     ImapError,
     LoginRefused,
     OAuthNeeded,
     TokenRefused,
+    Unavailable,
     Unreachable,
 )
-from homeassistant.config_entries import ConfigEntryDisabler
+from homeassistant.config_entries import ConfigEntryDisabler, ConfigSubentry
 from homeassistant.const import CONF_PASSWORD, CONF_VERIFY_SSL
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.issue_registry import IssueEntry, IssueRegistry
 from homeassistant.setup import async_setup_component
 
-from .. import ENTRY_DATA, HOST, PASSWORD, USERNAME, make_state
+from .. import (
+    CONNECTIVITY,
+    ENTRY_DATA,
+    HOST,
+    PASSWORD,
+    UNREAD,
+    USERNAME,
+    get_state,
+    make_state,
+)
 from ..conftest import FakeWatcher
 
+WORK_UNREAD = "sensor.jane_example_com_work_unread"
 MISSING = AccountState(folders={"INBOX": FolderState(missing=True)})
 EXPIRED = CertificateError(CertificateProblem.EXPIRED, "expired")
 NO_APP_PASSWORD = AppPasswordNeeded("Application-specific password required")
@@ -186,7 +204,7 @@ def test_every_issue_has_texts() -> None:
     for texts in TEXTS.values():
         assert _placeholders(texts["title"]) <= {"account"}
         assert _placeholders(texts.get("description", "")) <= {
-            *("account", "answer", "text")
+            *("account", "answer", "date", "folder", "now", "text")
         }
 
 
@@ -240,6 +258,44 @@ async def test_connection_issue_replaces_another(
         "answer": "AADSTS",
     }
     assert not repairs.shown["oauth_needed"].is_fixable
+
+
+@pytest.mark.parametrize(
+    ("now", "problem", "key"),
+    [
+        pytest.param(
+            "2018-01-02 03:04", "not_yet_valid", "clock_wrong", id="no clock battery"
+        ),
+        pytest.param(
+            "2026-11-30 12:00", "not_yet_valid", "clock_wrong", id="some days behind"
+        ),
+        pytest.param("1970-01-01 00:00", "expired", "clock_wrong", id="never set"),
+        pytest.param("2106-02-07 06:28", "expired", "clock_wrong", id="far ahead"),
+        pytest.param("2026-11-30 12:00", "expired", "certificate", id="expired"),
+        pytest.param("2033-05-01 12:00", "expired", "certificate", id="old release"),
+        pytest.param("1970-01-01 00:00", "wrong_host", "certificate", id="other host"),
+        pytest.param("1970-01-01 00:00", "changed", "certificate", id="changed"),
+    ],
+)
+async def test_wrong_clock_is_reported_as_such(
+    hass: HomeAssistant,
+    watcher: FakeWatcher,
+    repairs: Repairs,
+    freezer: FrozenDateTimeFactory,
+    now: str,
+    problem: str,
+    key: str,
+) -> None:
+    """The issue shows what the clock says, and disappears when the server is connected."""
+    await hass.config.async_set_time_zone("UTC")
+    freezer.move_to(now)
+    error = CertificateError(CertificateProblem(problem), "certificate verify failed")
+    watcher.listener.state_changed(AccountState(error=error))
+    assert list(repairs.shown) == [key]
+    shown = repairs.shown[key].translation_placeholders or {}
+    assert shown.get("now") == (now if key == "clock_wrong" else None)
+    watcher.listener.state_changed(make_state())
+    assert not repairs.shown
 
 
 async def test_successful_login_ends_reauthentication(
@@ -358,7 +414,10 @@ async def test_app_password_is_tried_and_stored(
     assert not hass.config_entries.flow.async_progress()
 
 
-@pytest.mark.parametrize("problem", CertificateProblem)
+@pytest.mark.parametrize(
+    "problem",
+    [item for item in CertificateProblem if item.value != "not_yet_valid"],
+)
 async def test_retry_checks_the_certificate(
     hass: HomeAssistant,
     watcher: FakeWatcher,
@@ -504,6 +563,146 @@ async def test_folder_removed_while_its_fix_flow_is_open(
     hass.config_entries.async_remove_subentry(entry, "01INBOX")
     assert "folder_missing" not in repairs.shown
     assert (await repairs.choose("remove"))["type"] == "create_entry"
+
+
+REFUSED = CommandRefused("EXAMINE", "NO", "SERVERBUG", "*Internal* error for jane")
+LOCKED = Unavailable("Mailbox is in use")
+
+
+def _state_with_error(error: ImapError | None) -> AccountState:
+    """Return a connected account; Work has this error or is watched."""
+    work = FolderState(available=error is None, error=error, unread=4)
+    return make_state({"INBOX": FolderState(available=True, unread=2), "Work": work})
+
+
+@pytest.fixture
+async def with_work(
+    hass: HomeAssistant, entry: MockConfigEntry, watcher: FakeWatcher
+) -> None:
+    """Watch Work, too."""
+    work = ConfigSubentry(
+        data=MappingProxyType({CONF_FOLDER: "Work"}),
+        subentry_id="01WORK",
+        subentry_type="folder",
+        title="Work",
+        unique_id="Work",
+    )
+    hass.config_entries.async_add_subentry(entry, work)
+    await hass.async_block_till_done()
+
+
+async def _pass(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, seconds: float
+) -> None:
+    freezer.tick(seconds)
+    async_fire_time_changed(hass)
+    await hass.async_block_till_done()
+
+
+@pytest.mark.usefixtures("with_work")
+async def test_folder_that_cannot_be_watched_is_named(
+    hass: HomeAssistant,
+    watcher: FakeWatcher,
+    repairs: Repairs,
+    freezer: FrozenDateTimeFactory,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Log and issue name it after a delay, the log without the server's text, and only once."""
+    caplog.set_level(logging.INFO)
+    watcher.listener.state_changed(_state_with_error(REFUSED))
+    assert get_state(hass, WORK_UNREAD).state == "unavailable"
+    assert get_state(hass, UNREAD).state == "2"
+    assert get_state(hass, CONNECTIVITY).state == "on"
+    assert not repairs.shown
+    await _pass(hass, freezer, 20)
+    watcher.listener.state_changed(_state_with_error(REFUSED))
+    await _pass(hass, freezer, 15)
+    issue = repairs.shown["folder_refused"]
+    assert issue.translation_placeholders == {
+        "account": USERNAME,
+        "folder": "Work",
+        "answer": r"EXAMINE: NO \*Internal\* error for jane",
+    }
+    assert not issue.is_fixable
+    watcher.listener.state_changed(_state_with_error(LOCKED))
+    issue = repairs.shown["folder_refused"]
+    assert (issue.translation_placeholders or {})["answer"] == "Mailbox is in use"
+    await _pass(hass, freezer, 60)
+    watcher.listener.state_changed(_state_with_error(None))
+    assert not repairs.shown
+    assert get_state(hass, WORK_UNREAD).state == "4"
+    lines = [
+        (record.levelname, record.getMessage())
+        for record in caplog.records
+        if "the folder" in record.getMessage()
+    ]
+    account = "imap.example.com (APPUSH)"
+    assert lines == [
+        (
+            "WARNING",
+            f"{account}: the folder 'Work' cannot be watched (CommandRefused)",
+        ),
+        ("INFO", f"{account}: the folder 'Work' is watched again"),
+    ]
+
+
+@pytest.mark.usefixtures("with_work")
+@pytest.mark.parametrize(
+    ("then", "after"),
+    [
+        pytest.param(_state_with_error(None), None, id="short"),
+        pytest.param(make_state(), None, id="no longer watched"),
+        pytest.param(
+            make_state({"Work": FolderState(missing=True)}),
+            "folder_missing",
+            id="missing",
+        ),
+        pytest.param(AccountState(), None, id="watcher stopped"),
+    ],
+)
+async def test_folder_error_that_does_not_last_is_no_issue(
+    hass: HomeAssistant,
+    watcher: FakeWatcher,
+    repairs: Repairs,
+    freezer: FrozenDateTimeFactory,
+    caplog: pytest.LogCaptureFixture,
+    then: AccountState,
+    after: str | None,
+) -> None:
+    """A folder can be locked for a moment; nothing is logged."""
+    watcher.listener.state_changed(_state_with_error(LOCKED))
+    await _pass(hass, freezer, 20)
+    watcher.listener.state_changed(then)
+    await _pass(hass, freezer, 60)
+    assert list(repairs.shown) == [after] * bool(after)
+    assert "cannot be watched" not in caplog.text
+
+
+@pytest.mark.usefixtures("with_work")
+async def test_reported_folder_error_is_kept_until_it_is_solved(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    watcher: FakeWatcher,
+    watchers: list[FakeWatcher],
+    repairs: Repairs,
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    """Neither an outage nor a reload solves it; a folder that is removed takes it along."""
+    watcher.listener.state_changed(_state_with_error(REFUSED))
+    await _pass(hass, freezer, 60)
+    watcher.listener.state_changed(AccountState(error=Unreachable("no way")))
+    assert list(repairs.shown) == ["folder_refused"]
+    await hass.config_entries.async_reload(entry.entry_id)
+    listener = watchers[-1].listener
+    listener.state_changed(_state_with_error(REFUSED))
+    assert list(repairs.shown) == ["folder_refused"]
+    listener.state_changed(make_state({"Work": FolderState(missing=True)}))
+    assert list(repairs.shown) == ["folder_missing"]
+    listener.state_changed(_state_with_error(REFUSED))
+    await _pass(hass, freezer, 60)
+    hass.config_entries.async_remove_subentry(entry, "01WORK")
+    await hass.async_block_till_done()
+    assert not repairs.shown
 
 
 async def test_inbox_is_added_by_the_fix_flow(

@@ -16,7 +16,7 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
     """Replace all providers by one mail server and one authorization server."""
     issuer, port = config[DOMAIN]["issuer"], config[DOMAIN]["imap_port"]
     for domain, provider in providers._BY_DOMAIN.items():
-        providers._BY_DOMAIN[domain] = replace(provider, host=HOST, port=port)
+        providers._BY_DOMAIN[domain] = provider._replace(host=HOST, port=port)
     # All providers have the same host now, so a look-up by host can return only one.
     providers._BY_HOST[HOST] = providers.PROVIDERS[config[DOMAIN]["provider"]]
     for key, oauth in oauth_providers.PROVIDERS.items():

@@ -19,7 +19,6 @@ from ..models import Account, Security, TokenSource
 from ..quirks import COREMAIL, quirks_of
 from ..wire.command import Command
 from ..wire.connection import Connection
-from ..wire.pipelining import Pipelining
 from .oauth import BearerLogin, is_renewable
 from .password import authenticate, is_encrypted, log_in_with_password, scram_mechanism
 
@@ -29,8 +28,8 @@ _UNSENDABLE: Final = frozenset("\0\r\n")
 async def open_logged_in(
     account: Account,
     on_alert: Callable[[str], None] | None = None,
-    pipelining: Pipelining | None = None,
     *,
+    pipelines: bool = True,
     retry: bool = False,
 ) -> Connection:
     """Connect and log in; `on_alert` gets the text of each ALERT (RFC 3501 7.1).
@@ -39,10 +38,10 @@ async def open_logged_in(
     second connection.
     """
     try:
-        return await _open(account, on_alert, pipelining, retry=retry)
+        return await _open(account, on_alert, pipelines=pipelines, retry=retry)
     except TokenRenewed:
         renewed = replace(account, token=account.token and _NotRenewing(account.token))
-        return await _open(renewed, on_alert, pipelining, retry=retry)
+        return await _open(renewed, on_alert, pipelines=pipelines, retry=retry)
 
 
 class _NotRenewing:
@@ -58,11 +57,13 @@ class _NotRenewing:
 async def _open(
     account: Account,
     on_alert: Callable[[str], None] | None,
-    pipelining: Pipelining | None,
     *,
+    pipelines: bool,
     retry: bool,
 ) -> Connection:
-    connection = await Connection.open(account, on_alert, pipelining, retry=retry)
+    connection = await Connection.open(
+        account, on_alert, pipelines=pipelines, retry=retry
+    )
     try:
         await log_in(connection, account)
         if quirks_of(account.host).wants_id or COREMAIL in connection.capabilities:

@@ -14,13 +14,14 @@ from typing import Final
 from ..errors import (
     CommandRefused,
     ImapError,
+    LoginDisabled,
     TokenRefused,
     TokensNotTaken,
     Unavailable,
 )
 from ..models import Account
 from ..wire.command import Command
-from ..wire.response_codes import temporary_login_refusal
+from ..wire.response_codes import meaning_of, temporary_refusal
 from .scram import SASL_NAME
 
 # The first one that the server offers is used. Google, Microsoft and Yahoo document XOAUTH2, and
@@ -68,8 +69,10 @@ class BearerLogin:
         """Return the error for a refused token; None for a BAD that is not temporary."""
         reason = self._reason()
         status, scope = self._field(reason, "status"), self._field(reason, "scope")
-        if temporary := temporary_login_refusal(refused):
+        if temporary := temporary_refusal(refused):
             return temporary
+        if meaning_of(refused).error is LoginDisabled:
+            return LoginDisabled(refused.text)
         if _TEMPORARY.fullmatch(status):
             return Unavailable(f"{refused.text} (status {status})")
         if refused.status != "NO":

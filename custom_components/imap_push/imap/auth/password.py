@@ -24,6 +24,7 @@ from ..errors import (
     LoginDisabled,
     LoginRefused,
     OAuthNeeded,
+    PasswordsNotTaken,
     ServerNotAuthentic,
 )
 from ..models import Account, Security
@@ -103,7 +104,7 @@ async def authenticate(
     connection.forget_capabilities()
     await connection.send(command)
     await _wait_for_ok(command, error_for)
-    await connection.ask_capabilities()
+    await _ask_capabilities(connection)
 
 
 async def _log_in_with_scram(
@@ -135,7 +136,19 @@ async def _log_in_with_scram(
         raise
     connection.reply(b"")
     await _wait_for_ok(command, login_error)
-    await connection.ask_capabilities()
+    await _ask_capabilities(connection)
+
+
+async def _ask_capabilities(connection: Connection) -> None:
+    """Read the capabilities; a NO means that the login failed in spite of its OK.
+
+    Interia accepts the password of an account without IMAP, and then refuses all commands with
+    "Please enable IMAP access in your account settings first." (MailKit#860).
+    """
+    try:
+        await connection.ask_capabilities()
+    except CommandRefused as refusal:
+        raise login_error(refusal) or refusal from None
 
 
 async def _challenge(challenges: asyncio.Queue[bytes], command: Command) -> bytes:
@@ -170,7 +183,7 @@ def _command(account: Account, offered: frozenset[str], *, is_safe: bool) -> Com
         return _authenticate_login(account)
     if any(f"AUTH={name}" in offered for name in TOKEN_MECHANISMS):
         raise OAuthNeeded("the server accepts no passwords")
-    raise LoginDisabled("the server offers no supported mechanism for passwords")
+    raise PasswordsNotTaken("the server offers no supported mechanism for passwords")
 
 
 async def _wait_for_ok(

@@ -1,9 +1,10 @@
 """Requests of the user on a separate connection, so that they do not delay new mail."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Concatenate
 
-from ..errors import CriteriaRefused
+from ..errors import CriteriaRefused, ImapError
 from ..mime.attachments import describe
 from ..mime.budget import Budget
 from ..mime.preview import ACTION_OCTETS, TextRequest
@@ -30,6 +31,7 @@ from ..session.fetch import (
 from ..session.fetch_items import SLICE
 from ..session.list import list_folders
 from ..session.search import count, search
+from ..session.session import Session
 from ..session.store import delete, move, set_flags
 from .persistent_session import PersistentSession
 
@@ -47,10 +49,6 @@ class Client:
         """Connect at the first request."""
         self._session = PersistentSession(account, on_alert)
 
-    def do_without_pipelining(self) -> None:
-        """Send one command at a time on new connections: the server cannot pipeline."""
-        self._session.do_without_pipelining()
-
     async def close(self) -> None:
         """Log out. Later requests raise ConnectionLost."""
         await self._session.close()
@@ -63,7 +61,7 @@ class Client:
         self, folder: str, criteria: Criteria, *, limit: int
     ) -> SearchResult:
         """Return the newest matching messages of a folder; raise CriteriaRefused."""
-        return await self._session.run(search, folder, criteria, limit)
+        return await self._in_folder(search, folder, criteria, limit)
 
     async def count(
         self,
@@ -76,13 +74,13 @@ class Client:
         All searches are sent in one write. A refused search returns its refusal, so that the
         other searches succeed. Only the highest 500 of `among` are tested.
         """
-        return await self._session.run(count, folder, searches, among)
+        return await self._in_folder(count, folder, searches, among)
 
     async def mails(
         self, folder: str, uid_validity: int, uids: Sequence[int]
     ) -> list[Mail]:
         """Return the messages with these UIDs that exist, in this order, at most 500."""
-        return await self._session.run(fetch_mails, folder, uid_validity, uids)
+        return await self._in_folder(fetch_mails, folder, uid_validity, uids)
 
     async def content(
         self,
@@ -101,7 +99,7 @@ class Client:
         of the HTML. With `part`, the text is that of this part; raises PartNotFound.
         """
         request = TextRequest(text_size, links, ACTION_OCTETS)
-        return await self._session.run(
+        return await self._in_folder(
             fetch_content, folder, uid_validity, uid, request, html=html, number=part
         )
 
@@ -109,21 +107,21 @@ class Client:
         self, folder: str, uid_validity: int, uid: int, part: str
     ) -> Attachment:
         """Return a part of a message without its content; raise PartNotFound."""
-        found = await self._session.run(fetch_part, folder, uid_validity, uid, part)
+        found = await self._in_folder(fetch_part, folder, uid_validity, uid, part)
         return describe(found, Budget())
 
     async def read_part(
         self, folder: str, uid_validity: int, uid: int, part: str
     ) -> AsyncIterator[bytes]:
         """Yield the decoded content of a part in pieces, each fetched by its own request."""
-        found = await self._session.run(
+        found = await self._in_folder(
             fetch_part_to_decode, folder, uid_validity, uid, part
         )
         decoder = decoder_for(found.encoding)
         start = 0
         piece = b""
         while not start or len(piece) == PIECE:
-            piece = await self._session.run(
+            piece = await self._in_folder(
                 fetch_piece, folder, uid_validity, uid, part, start
             )
             start += PIECE
@@ -142,15 +140,13 @@ class Client:
         remove: Sequence[str] = (),
     ) -> StoreResult:
         """Add and remove flags and keywords (RFC 3501 2.3.2); raise FlagRefused."""
-        return await self._session.run(
-            set_flags, folder, uid_validity, uids, add, remove
-        )
+        return await self._in_folder(set_flags, folder, uid_validity, uids, add, remove)
 
     async def move(
         self, folder: str, uid_validity: int, uids: Sequence[int], to: str
     ) -> StoreResult:
         """Move messages to another folder; raise Unsupported if that could affect other mail."""
-        return await self._session.run(move, folder, uid_validity, uids, to)
+        return await self._in_folder(move, folder, uid_validity, uids, to)
 
     async def delete(
         self,
@@ -161,9 +157,23 @@ class Client:
         permanently: bool = False,
     ) -> StoreResult:
         """Move messages to Trash, or expunge them; raise Unsupported without Trash."""
-        return await self._session.run(
+        return await self._in_folder(
             delete, folder, uid_validity, uids, permanently=permanently
         )
+
+    async def _in_folder[**P, T](
+        self,
+        task: Callable[Concatenate[Session, str, P], Awaitable[T]],
+        folder: str,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """Run a task; an error names the folder, unless another one is the reason."""
+        try:
+            return await self._session.run(task, folder, *args, **kwargs)
+        except ImapError as error:
+            error.folder = error.folder or folder
+            raise
 
 
 async def _decode(decoder: Decoder, piece: bytes) -> bytes:

@@ -4,11 +4,16 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Concatenate, Final
 
-from ..errors import CommandRefused, ConnectionLost, LoginRefused, Throttled
+from ..errors import (
+    CommandRefused,
+    ConnectionLost,
+    LoginRefused,
+    Throttled,
+    TooManyConnections,
+)
 from ..models import Account
 from ..session.session import Session
 from ..wire.command import Command
-from ..wire.pipelining import Pipelining
 from ..wire.response_codes import temporary_refusal
 
 # Seconds without a request after which the session is closed, or tested before the next request.
@@ -28,7 +33,7 @@ class PersistentSession:
         """Connect at the first task."""
         self._account = account
         self._on_alert = on_alert
-        self._pipelining = Pipelining()
+        self._pipelines = True
         self._lock = asyncio.Lock()
         self._session: Session | None = None
         self._used_at = 0.0
@@ -37,10 +42,6 @@ class PersistentSession:
         self._refusal: LoginRefused | Throttled | None = None
         self._refused_until = 0.0  # time of the event loop
         self._is_closed = False
-
-    def do_without_pipelining(self) -> None:
-        """Send one command at a time from now on."""
-        self._pipelining = Pipelining(allowed=False)
 
     async def close(self) -> None:
         """Log out. Tasks that are still waiting raise ConnectionLost."""
@@ -80,7 +81,21 @@ class PersistentSession:
             except ConnectionLost:
                 if session.is_not_repeatable:
                     raise
-        return await self._run(task, await self._open())
+        if (session := await self._open_or_share()) is not None:
+            return await self._run(task, session)
+        async with self._account.connections.borrow() as shared:
+            return await task(shared)
+
+    async def _open_or_share(self) -> Session | None:
+        """Open a session, or return None to borrow one: the server allows no more connections."""
+        if self._account.connections.total == 1:
+            return None
+        try:
+            return await self._open()
+        except ConnectionLost, TooManyConnections:
+            if not self._account.connections.record_refusal():
+                raise
+            return None
 
     async def _run[T](
         self, task: Callable[[Session], Awaitable[T]], session: Session
@@ -88,6 +103,7 @@ class PersistentSession:
         try:
             return await task(session)
         except ConnectionLost:
+            self._pipelines = not session.connection.pipelining_failed
             await session.close()
             raise
 
@@ -122,7 +138,7 @@ class PersistentSession:
         self._raise_refusal()
         try:
             self._session = await Session.open(
-                self._account, self._on_alert, self._pipelining
+                self._account, self._on_alert, pipelines=self._pipelines
             )
         except (LoginRefused, Throttled) as error:
             pause = error.retry_after or REFUSAL_PAUSE_SECONDS

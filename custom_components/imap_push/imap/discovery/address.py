@@ -1,8 +1,7 @@
 """Parse mail addresses and host names that come from users and from servers."""
 
-from dataclasses import dataclass
 import re
-from typing import Final
+from typing import Final, NamedTuple
 
 import idna
 
@@ -47,8 +46,7 @@ class InvalidAddress(ValueError):
     """The text is not a valid mail address."""
 
 
-@dataclass(frozen=True, slots=True)
-class MailAddress:
+class MailAddress(NamedTuple):
     """A mail address. `domain` is in ASCII (IDNA) and lower case, `local` is unchanged."""
 
     local: str

@@ -1,8 +1,7 @@
 """Query the DNS records for the mail of a domain (RFC 6186, RFC 8314, MX)."""
 
 from collections.abc import Awaitable
-from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from aiodns.error import DNSError
 import pycares
@@ -23,8 +22,7 @@ class Resolver(Protocol):
         """Query the records of a name; raise DNSError."""
 
 
-@dataclass(frozen=True, slots=True)
-class Service:
+class Service(NamedTuple):
     """Host, port and encryption of an IMAP service."""
 
     host: str

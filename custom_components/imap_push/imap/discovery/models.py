@@ -1,7 +1,7 @@
 """The results of discovery."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from ..models import Security
 
@@ -25,8 +25,7 @@ class Source(StrEnum):
     AUTODISCOVER = "autodiscover"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Server:
+class Server(NamedTuple):
     """An IMAP server and how to sign in; `auth` has the preferred method first."""
 
     host: str
@@ -36,8 +35,7 @@ class Server:
     auth: tuple[Auth, ...] = (Auth.PASSWORD,)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Provider:
+class Provider(NamedTuple):
     """A well-known mail provider.
 
     `host` is None if the provider does not offer IMAP. `takes_local_part`: the user name is the
@@ -63,8 +61,7 @@ class Provider:
     hint: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Discovery:
+class Discovery(NamedTuple):
     """The settings that were found; `server` is None if the provider does not offer IMAP.
 
     Unless `is_trusted`, the settings are a guess, or an attacker on the network could have forged

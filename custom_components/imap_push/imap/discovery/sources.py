@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Iterable
-import dataclasses
 import ssl
 from typing import Final
 
@@ -243,7 +242,7 @@ class _Search:
     ) -> Discovery:
         """Return the settings; a well-known provider of the server determines how to sign in."""
         if provider := provider_of_host(server.host):
-            server = dataclasses.replace(server, auth=provider.auth)
+            server = server._replace(auth=provider.auth)
         return Discovery(
             server=server, source=source, is_trusted=is_trusted, provider=provider
         )

@@ -1,9 +1,8 @@
 """Find the text parts of a message, decode them and convert them to plain text."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache, partial
-from typing import Final
+from typing import Final, NamedTuple
 
 from .budget import Budget
 from .charset import decode
@@ -21,8 +20,7 @@ _BETWEEN_PARTS: Final = "\n\n"
 _ALTERNATIVE: Final = "multipart/alternative"
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(NamedTuple):
     """A text, and whether it was shortened."""
 
     text: str = ""

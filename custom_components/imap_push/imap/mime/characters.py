@@ -8,6 +8,7 @@ joining forms (RFC 5892 A.1, A.2), joiners and presentation selectors in emoji, 
 selectors of Mongolian.
 """
 
+from functools import cache
 import re
 from typing import Final
 
@@ -46,11 +47,16 @@ _KEPT: Final = (
 _SUSPECT: Final = re.compile(
     f"[{_INVISIBLE}{_BLANK}\ud800-\udfff\U00010000-\U0010ffff]"
 )
-_REMOVED: Final = re.compile(f"({_KEPT})|[{_INVISIBLE}{_INVISIBLE_ABOVE}]+")
 _REPLACED: Final = dict.fromkeys(map(ord, _BLANK), " ") | dict.fromkeys(
     map(ord, "\x0b\f\r\x85\u2028\u2029"), "\n"
 )
 _LINE_CONTROLS: Final = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029]+")
+
+
+@cache
+def _removed() -> re.Pattern[str]:
+    """Return the pattern of what is removed. Compiling it takes a millisecond."""
+    return re.compile(f"({_KEPT})|[{_INVISIBLE}{_INVISIBLE_ABOVE}]+")
 
 
 def visible(text: str) -> str:
@@ -60,7 +66,7 @@ def visible(text: str) -> str:
     """
     if not _SUSPECT.search(text):
         return text
-    text = _REMOVED.sub(r"\1", text.translate(_REPLACED))
+    text = _removed().sub(r"\1", text.translate(_REPLACED))
     return text.encode("utf-8", "replace").decode()
 
 

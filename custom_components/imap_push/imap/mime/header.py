@@ -34,10 +34,11 @@ FETCH_ITEMS: Final = (
 )
 # The items for a message whose structure or header the server cannot return.
 BARE_ITEMS: Final = "(UID FLAGS INTERNALDATE RFC822.SIZE)"
-# The items for the newest message of a folder: only those that an entity shows.
+# The items for the newest message of a folder: those that an entity shows, and its Message-ID,
+# which identifies it after UIDVALIDITY changed.
 NEWEST_ITEMS: Final = (
     "(UID FLAGS INTERNALDATE RFC822.SIZE"
-    " BODY.PEEK[HEADER.FIELDS (FROM SUBJECT DATE)]<0.8192>)"
+    " BODY.PEEK[HEADER.FIELDS (FROM SUBJECT DATE MESSAGE-ID)]<0.8192>)"
 )
 
 _FIELD_NAMES: Final = frozenset(HEADER_FIELDS.lower().encode().split())

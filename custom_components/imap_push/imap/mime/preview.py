@@ -5,9 +5,9 @@ octets, or if the text starts after them, for example after an image or a style 
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
-from typing import Final
+from typing import Final, NamedTuple
 
 from ..models import Authentication, Mail
 from ..wire.parser import Value
@@ -54,8 +54,7 @@ _OVERHEAD_OF_ATTACHMENT: Final = 200
 _NO_RESULT: Final = Authentication(server="")
 
 
-@dataclass(frozen=True, slots=True)
-class TextRequest:
+class TextRequest(NamedTuple):
     """How much text of a message to fetch and return.
 
     `size` is in characters, 0 for no text. `links` adds link targets and descriptions of
@@ -98,8 +97,7 @@ def batch_size(request: TextRequest, most: int) -> int:
     return min(most, _MAX_BATCH_OCTETS // request.octets)
 
 
-@dataclass(frozen=True, slots=True)
-class Preview:
+class Preview(NamedTuple):
     """The text in the fetched items of a message, and the items to FETCH for the rest of it.
 
     `more` is None if nothing is missing. Otherwise FETCH it, merge the response into the items,
@@ -127,7 +125,7 @@ def preview_of(items: Mapping[str, Value], request: TextRequest) -> Preview:
     if not text.text and message.has_no_text:
         return Preview(Text())
     if sections := [*message.missing_sections(text)]:
-        return Preview(replace(text, is_cut=True), _more(sections))
+        return Preview(text._replace(is_cut=True), _more(sections))
     return Preview(text)
 
 

@@ -16,6 +16,8 @@ from ..wire.parser import MONTHS
 # Characters of one text, which takes up to four times as many octets.
 MAX_TEXT: Final = 1_000
 _MAX_RAW: Final = 4_000
+# Longer texts are sent as literals, which do not count as a part of the line (RFC 2683 3.2.1.5).
+_MAX_QUOTED: Final = 100
 # With one of these, a literal is sent without waiting for `+`. LITERAL- allows 4,096 octets, and
 # a text has fewer (RFC 7888).
 _UNASKED: Final = frozenset({"LITERAL+", "LITERAL-", "IMAP4REV2"})
@@ -83,17 +85,20 @@ def fits(words: Words, charset: str) -> bool:
 
 
 def search_command(
-    words: Words, capabilities: frozenset[str], *, returns: str, charset: str = "UTF-8"
+    words: Words,
+    capabilities: frozenset[str],
+    returns: str = "",
+    charset: str = "UTF-8",
 ) -> Command:
-    """Return UID SEARCH; `returns` are the result options of ESEARCH (RFC 4731)."""
-    prefix, collects = "", "SEARCH"
-    if "ESEARCH" in capabilities:
-        prefix, collects = f"RETURN ({returns}) ", "ESEARCH"
+    """Return UID SEARCH; `returns` are the result options of ESEARCH (RFC 4731), if any."""
+    prefix = f"RETURN ({returns}) " if returns else ""
     if not is_ascii(words):
         prefix += f"CHARSET {charset} "
     asks_nobody = not capabilities.isdisjoint(_UNASKED)
     first, *more = _lines(words, charset, b"+" if asks_nobody else b"")
-    command = Command("UID SEARCH", prefix + first.decode(), frozenset({collects}))
+    # Servers answer with either (MailKit reads both); IMAP4rev2 always with ESEARCH.
+    collects = frozenset({"SEARCH", "ESEARCH"})
+    command = Command("UID SEARCH", prefix + first.decode(), collects)
     if asks_nobody:
         command.more = b"".join(line + b"\r\n" for line in more)
     elif more:
@@ -102,15 +107,19 @@ def search_command(
     return command
 
 
-def split(criteria: Criteria) -> tuple[Criteria, Criteria]:
+def split(criteria: Criteria, *, ascii_too: bool) -> tuple[Criteria, Criteria]:
     """Return the criteria for the server, and those to test with `matches` instead.
 
-    The latter are the texts for header fields that are not ASCII.
+    The latter are the texts for header fields, by default only those that are not ASCII.
     """
     texts = {name: getattr(criteria, name) for name in _FIELDS}
-    odd = {name: text for name, text in texts.items() if text and not text.isascii()}
-    asked = dataclasses.replace(criteria, **dict.fromkeys(odd))
-    return asked, Criteria(**odd)
+    local = {
+        name: text
+        for name, text in texts.items()
+        if text and (ascii_too or not text.isascii())
+    }
+    asked = dataclasses.replace(criteria, **dict.fromkeys(local))
+    return asked, Criteria(**local)
 
 
 def matches(criteria: Criteria, mail: Mail) -> bool:
@@ -218,7 +227,7 @@ def _lines(words: Words, charset: str, mark: bytes) -> list[bytes]:
         before = word
         if isinstance(word, str):
             line += word.encode()
-        elif word.text.isascii():
+        elif word.text.isascii() and len(word.text) <= _MAX_QUOTED:
             line += quote(word.text).encode()
         else:
             literal = word.text.encode(charset)

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 import contextlib
 from dataclasses import replace
 from functools import partial
-from itertools import batched
 import re
 from typing import Final
 
@@ -25,7 +24,7 @@ from ..mime.preview import NO_TEXT, TextRequest, html_part, reduced_fetch_items
 from ..models import Mail, MessageContent
 from ..wire.command import Command
 from ..wire.parser import MAX_DEPTH, Value
-from .fetch_items import MAX_UID, Fetched, fetch, fetch_with_fallback, fetched
+from .fetch_items import MAX_UID, Fetched, chunks, fetch, fetch_with_fallback, fetched
 from .message_reader import (
     complete_preview,
     in_thread_if_large,
@@ -38,6 +37,7 @@ from .session import Session
 # Maximum number of messages of one request, and of one FETCH.
 MAX_MAILS: Final = 500
 _MAILS_AT_ONCE: Final = 100
+_REST: Final = 20  # octets of a command line other than UIDs and items
 # Characters of HTML source that are returned.
 MAX_HTML: Final = 200_000
 # Octets in a piece of a part.
@@ -56,9 +56,14 @@ async def fetch_mails(
     """Return the first MAX_MAILS of these messages in this order, without those that are gone."""
     usable = list(dict.fromkeys(uid for uid in uids if 0 < uid <= MAX_UID))
     found: dict[int, Mail] = {}
-    for requested in batched(usable[:MAX_MAILS], _MAILS_AT_ONCE, strict=False):
+    rest = _REST + len(_MAIL[0])
+    for requested in chunks(usable[:MAX_MAILS], rest, _MAILS_AT_ONCE):
         ask = partial(_fetch, session, folder, uid_validity)
         messages = await fetch_with_fallback(ask, requested, _MAIL)
+        # Gmail sometimes leaves out messages that it returns the next time (mailcore2#1256).
+        if left_out := [uid for uid in requested if uid not in messages]:
+            again = await fetch_with_fallback(ask, left_out, _MAIL)
+            messages = dict(sorted({**messages, **again}.items()))
         previews = await read_previews(messages, NO_TEXT)
         for uid, items in messages.items():
             if uid in previews:

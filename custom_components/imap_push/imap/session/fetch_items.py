@@ -1,29 +1,32 @@
 """UID FETCH and UID sets, and the items in FETCH responses (RFC 3501 6.4.8, 7.4.2)."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import (
+    Awaitable,
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Sequence,
+)
 from dataclasses import dataclass, field
 from heapq import nsmallest
-from itertools import batched, islice
+from itertools import islice
 from typing import Final
 
 from ..errors import CommandRefused, ResponseTooLarge
 from ..wire.command import Command
-from ..wire.parser import (
-    MAX_FETCH_TOKENS,
-    Cut,
-    Data,
-    FetchItems,
-    Value,
-    parse_fetch,
-    parse_number,
-    parse_search,
-)
+from ..wire.fetch_response import MAX_FETCH_TOKENS, FetchItems, parse_fetch
+from ..wire.parser import Cut, Data, Value, parse_number, parse_search
 from ..wire.response_codes import fetch_error
 
 MAX_UID: Final = 2**32 - 1
-# UIDs in one command: servers accept lines of some thousand octets.
+# UIDs in one command, which bounds its responses.
 MAX_NAMED: Final = 500
+# Octets of a command line without literals: more than 1,000 may be refused (RFC 2683 3.2.1.5).
+MAX_LINE: Final = 1_000
+_MIN_SET: Final = 200  # octets of UIDs, even if the rest of the line is long
 
 # Octets that are parsed before other tasks of the event loop run. A response of more than LARGE
 # octets is parsed in a thread.
@@ -39,13 +42,14 @@ _MAX_TOKENS: Final = 100_000
 class Fetched:
     """The responses to a FETCH.
 
-    `messages` are the items by UID, ascending. `too_large` are the UIDs of messages whose
-    response was too large: request fewer items. `left_out` are the UIDs of messages for which
-    the memory limit left no room: request them again. `has_unknown` is True if one of these
-    responses has no UID.
+    `messages` are the items by UID, ascending, `numbers` the sequence numbers by UID.
+    `too_large` are the UIDs of messages whose response was too large: request fewer items.
+    `left_out` are the UIDs of messages for which the memory limit left no room: request them
+    again. `has_unknown`: a response with a message, or one that was cut, has no UID.
     """
 
     messages: dict[int, dict[str, Value]] = field(default_factory=dict)
+    numbers: dict[int, int] = field(default_factory=dict)
     too_large: frozenset[int] = frozenset()
     left_out: frozenset[int] = frozenset()
     has_unknown: bool = False
@@ -61,10 +65,27 @@ def fetch_command(uids: str, items: str) -> Command:
     return Command("UID FETCH", f"{uids} {items}", frozenset({"FETCH"}))
 
 
-def chunks(uids: Iterable[int]) -> Iterable[tuple[int, ...]]:
-    """Return the valid UIDs in groups for one command each."""
-    usable = dict.fromkeys(uid for uid in uids if 0 < uid <= MAX_UID)
-    return batched(usable, MAX_NAMED, strict=False)
+def chunks(
+    uids: Iterable[int], rest: int = 100, most: int = MAX_NAMED
+) -> Iterator[list[int]]:
+    """Yield the valid UIDs, ascending, in groups of at most `most` for one command each.
+
+    `rest` are the octets of the command line other than the UIDs.
+    """
+    limit = max(MAX_LINE - rest, _MIN_SET)
+    group: list[int] = []
+    octets = in_range = 0
+    for uid in sorted({uid for uid in uids if 0 < uid <= MAX_UID}):
+        follows = bool(group) and uid == group[-1] + 1
+        in_range = follows * (in_range + 1)
+        # The second UID of a range is written, the later ones replace it.
+        octets += 0 if in_range > 1 else len(f"{uid},")
+        if octets > limit or len(group) == most:
+            yield group
+            group, octets, in_range = [], len(f"{uid},"), 0
+        group.append(uid)
+    if group:
+        yield group
 
 
 def uid_set(uids: Iterable[int]) -> str:
@@ -78,6 +99,14 @@ def uid_set(uids: Iterable[int]) -> str:
     return ",".join(
         f"{first}:{last}" if first < last else f"{first}" for first, last in ranges
     )
+
+
+def within(uids: Sequence[int], ranges: Iterable[tuple[int, int]]) -> set[int]:
+    """Return which of the ascending UIDs are in one of the ranges."""
+    found: set[int] = set()
+    for low, high in ranges:
+        found.update(uids[bisect_left(uids, low) : bisect_right(uids, high)])
+    return found
 
 
 def fetch(uids: Iterable[int], items: str) -> Command:
@@ -129,34 +158,75 @@ def found_uids(responses: Iterable[Data]) -> set[int]:
     return found
 
 
-async def by_uid(responses: Iterable[Data]) -> Fetched:
-    """Return the items of each message, merged from all its responses."""
-    messages: dict[int, dict[str, Value]] = {}
-    cut: dict[Cut, set[int]] = {Cut.TOO_LARGE: set(), Cut.NO_ROOM: set()}
-    parsed, left = 0, _MAX_TOKENS
+async def by_uid(responses: Iterable[Data], requested: int = 0) -> Fetched:
+    """Return the items of each message, merged from all its responses.
+
+    Some servers put the UID into a response of its own, so responses without one belong to the
+    message with the same sequence number. If only the UID `requested` was requested, a response
+    without any UID is that of this message: some servers and proxies leave it out.
+    """
+    found = _Responses()
+    parsed = 0
     for data in responses:
-        found = await read_fetch(data, left)
-        left -= found.tokens
-        uid = parse_number(found.items.get("UID"))
-        is_uid = 0 < uid <= MAX_UID
-        if found.cut is not None:
-            cut[found.cut].add(uid if is_uid else 0)
-        elif is_uid:
-            known = messages.setdefault(uid, {})
-            # The short header of NEWEST_ITEMS does not replace a full one.
-            if "BODYSTRUCTURE" in known and "BODYSTRUCTURE" not in found.items:
-                found.items.pop("BODY", None)
-            known.update(found.items)
+        found.add(data, await read_fetch(data, found.tokens_left))
         parsed += data.memory
         if parsed > SLICE:
             parsed = 0
             await asyncio.sleep(0)
-    return Fetched(
-        dict(sorted(messages.items())),
-        too_large=frozenset(cut[Cut.TOO_LARGE] - {0}),
-        left_out=frozenset(cut[Cut.NO_ROOM] - {0}),
-        has_unknown=any(0 in uids for uids in cut.values()),
-    )
+    return found.result(requested)
+
+
+class _Responses:
+    """Collects the responses to one FETCH."""
+
+    def __init__(self) -> None:
+        self.tokens_left = _MAX_TOKENS
+        self._messages: dict[int, dict[str, Value]] = {}
+        self._numbers: dict[int, int] = {}
+        self._uids: dict[int, int] = {}  # by sequence number
+        self._without_uid: dict[int, dict[str, Value]] = {}  # by sequence number
+        self._cut: dict[Cut, set[int]] = {Cut.TOO_LARGE: set(), Cut.NO_ROOM: set()}
+
+    def add(self, data: Data, found: FetchItems) -> None:
+        """Add one response."""
+        self.tokens_left -= found.tokens
+        number = data.number or 0
+        uid = parse_number(found.items.get("UID"))
+        if not 0 < uid <= MAX_UID:
+            uid = self._uids.get(number, 0)
+        if uid:
+            self._uids[number] = uid
+            self._numbers[uid] = number
+        if found.cut is not None:
+            self._cut[found.cut].add(uid)
+        elif uid:
+            self._merge(uid, found.items)
+        else:
+            self._without_uid.setdefault(number, {}).update(found.items)
+
+    def result(self, requested: int) -> Fetched:
+        """Return all messages; see `by_uid`."""
+        for number, items in self._without_uid.items():
+            uid = self._uids.get(number, requested)
+            if uid:
+                self._merge(uid, items)
+        unknown = self._without_uid.keys() - self._uids.keys() if not requested else ()
+        has_unknown = any("BODY" in self._without_uid[number] for number in unknown)
+        too_large, no_room = self._cut[Cut.TOO_LARGE], self._cut[Cut.NO_ROOM]
+        return Fetched(
+            dict(sorted(self._messages.items())),
+            self._numbers,
+            too_large=frozenset(too_large - {0}),
+            left_out=frozenset(no_room - {0}),
+            has_unknown=has_unknown or 0 in too_large | no_room,
+        )
+
+    def _merge(self, uid: int, items: dict[str, Value]) -> None:
+        known = self._messages.setdefault(uid, {})
+        # The short header of NEWEST_ITEMS does not replace a full one.
+        if "BODYSTRUCTURE" in known and "BODYSTRUCTURE" not in items:
+            items.pop("BODY", None)
+        known.update(items)
 
 
 async def fetch_with_fallback(

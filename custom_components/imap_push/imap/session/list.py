@@ -2,13 +2,16 @@
 
 import asyncio
 from collections.abc import Collection
+import contextlib
 from dataclasses import replace
 from typing import Final
 
+from ..errors import CommandRefused
 from ..models import FolderInfo, FolderRole
 from ..wire.command import Command
-from ..wire.mailbox_name import decode_folder
-from ..wire.parser import Data, parse_strings, parse_values
+from ..wire.folder_responses import parse_list
+from ..wire.mailbox_name import RAW, decode_folder
+from ..wire.parser import Data, parse_strings
 from .session import Session
 
 # Folders that are returned.
@@ -35,21 +38,32 @@ _BY_NAME: Final = {
 
 async def list_folders(session: Session) -> list[FolderInfo]:
     """Return the folders that can be opened, INBOX first, then by name."""
-    arguments = '"" "*"'
-    if {"LIST-EXTENDED", "SPECIAL-USE"} <= session.capabilities:
-        arguments += " RETURN (SPECIAL-USE)"
-    [listed] = await session.run(Command("LIST", arguments, frozenset({"LIST"})))
     folders: dict[str, FolderInfo] = {}
-    for count, data in enumerate(listed.data[:MAX_FOLDERS], 1):
-        if folder := _folder(data):
-            folders.setdefault(folder.name, folder)
-        if count % _AT_ONCE == 0:
-            await asyncio.sleep(0)
+    if {"LIST-EXTENDED", "SPECIAL-USE"} <= session.capabilities:
+        with contextlib.suppress(CommandRefused):
+            await _list(session, '"" "*" RETURN (SPECIAL-USE)', folders)
+    # strato.de lists nothing with RETURN (MailKit#1957); others refuse it (MailKit#674).
+    if "INBOX" not in folders:
+        await _list(session, '"" "*"', folders)
+    # INBOX exists, even if it is not listed (RFC 3501 5.1).
+    folders.setdefault("INBOX", FolderInfo(name="INBOX", role=FolderRole.INBOX))
     roles = {folder.role for folder in folders.values()}
     found = [_with_usual_role(folder, roles) for folder in folders.values()]
     return sorted(
         found, key=lambda f: (f.role is not FolderRole.INBOX, f.name.casefold())
     )
+
+
+async def _list(
+    session: Session, arguments: str, folders: dict[str, FolderInfo]
+) -> None:
+    """Add the folders of a LIST that are not known yet."""
+    [listed] = await session.run(Command("LIST", arguments, frozenset({"LIST"})))
+    for count, data in enumerate(listed.data[:MAX_FOLDERS], 1):
+        if folder := _folder(data):
+            folders.setdefault(folder.name, folder)
+        if count % _AT_ONCE == 0:
+            await asyncio.sleep(0)
 
 
 async def find_folder(session: Session, role: FolderRole) -> str | None:
@@ -67,9 +81,9 @@ def _folder(data: Data) -> FolderInfo | None:
     """Return the folder of a LIST response, None if it cannot be opened."""
     if data.cut:
         return None
-    attributes, delimiter, name = (*parse_values(data.parts), None, None, None)[:3]
+    attributes, delimiter, name = parse_list(data)
     words = {word.casefold() for word in parse_strings(attributes)}
-    if not isinstance(name, bytes) or words & _CANNOT_BE_OPENED:
+    if not name or words & _CANNOT_BE_OPENED:
         return None
     decoded = decode_folder(name)
     roles = (_BY_ATTRIBUTE[word] for word in sorted(words & _BY_ATTRIBUTE.keys()))
@@ -84,7 +98,8 @@ def _folder(data: Data) -> FolderInfo | None:
 def _with_usual_role(
     folder: FolderInfo, known: Collection[FolderRole | None]
 ) -> FolderInfo:
-    last = folder.name.rpartition(folder.delimiter or "\0")[2]
+    name = folder.name.removeprefix(RAW)
+    last = name.rpartition(folder.delimiter or "\0")[2]
     usual = _BY_NAME.get(last.casefold())
     if folder.role is not None or usual in known:
         return folder

@@ -9,6 +9,8 @@ from ..models import Mail
 
 # Delivered messages whose digests are kept, to find new ones after UIDVALIDITY changed.
 REMEMBERED: Final = 500
+# INTERNALDATE of an earlier year is not the time of arrival.
+FIRST_YEAR: Final = 1970
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,8 @@ class Mark:
 
     def with_date(self, mail: Mail | None) -> Mark:
         """Return the mark with the INTERNALDATE of a message, delivered or not."""
-        if mail is None or mail.received is None:
+        # Go servers send the year 1 for an unknown date.
+        if mail is None or mail.received is None or mail.received.year < FIRST_YEAR:
             return self
         # A client can append messages with any date. One in the future must not hide new mail.
         received = min(mail.received, datetime.now(UTC))
@@ -59,7 +62,11 @@ class Mark:
         """
         if self.last_received is None or mail.received is None:
             return True
-        return mail.received < self.last_received or digest(mail) in self.remembered
+        return mail.received < self.last_received or self.has_digest(mail)
+
+    def has_digest(self, mail: Mail) -> bool:
+        """Return whether the message is one of the last that were delivered."""
+        return digest(mail) in self.remembered
 
 
 def digest(mail: Mail) -> str:

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 import contextlib
-from dataclasses import replace
 from functools import partial
 import logging
 from typing import Final
@@ -112,7 +111,7 @@ async def complete_preview(
         found.update(more)
         read = partial(_preview, found, request)
         preview = await in_thread_if_large(found.values(), read)
-    return {name: found[name] for name in items}, replace(preview, more=None)
+    return {name: found[name] for name in items}, preview._replace(more=None)
 
 
 def _read(

@@ -1,44 +1,49 @@
 """What a sync does when one FETCH from the mark on is not enough: search, or fetch the rest."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+import contextlib
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import batched
 from typing import Final
 
-from ..errors import ResponseTooLarge
+from ..errors import CommandRefused, ResponseTooLarge
 from ..mime.preview import NO_TEXT, TextRequest, batch_size, reduced_fetch_items
 from ..models import Mail
 from ..wire.parser import MONTHS, Value, parse_internal_date
-from .fetch_items import MAX_UID
-from .mark import Mark
+from ..wire.response_codes import temporary_refusal
+from .fetch_items import MAX_UID, by_uid, fetch_command
+from .mark import FIRST_YEAR
 from .message_reader import complete_preview, read_message, read_previews
 from .session import Session
-from .sync import SyncBatch, messages_per_fetch
+from .sync import Outcome, SyncBatch, SyncRequest, SyncResult, messages_per_fetch
 
 # If more messages may be new after UIDVALIDITY changed, all count as old.
 RECOVERY: Final = 500
 
+_NO_DATE: Final = datetime.min.replace(tzinfo=UTC)
 _DATE_ITEMS: Final = "(UID INTERNALDATE)"
 # How many of these messages one FETCH requests.
 _RECOVERY_BATCH: Final = 100
 
 
 async def received_since(
-    session: Session, moment: datetime, text: TextRequest = NO_TEXT
+    session: Session, moment: datetime | None, text: TextRequest = NO_TEXT
 ) -> AsyncIterator[Mail]:
-    """Yield the messages in the open folder received since a moment, oldest first.
+    """Yield the messages in the open folder received since a moment, oldest first; None: all.
 
     Yields nothing if more than RECOVERY match: in a mailbox that was restored from a backup, all
     messages look new. Each message is read when it is yielded, to limit memory.
     """
-    # SINCE compares dates, disregarding time and time zone (RFC 3501 6.4.4).
-    day = moment - timedelta(days=1)
-    since = f"{day.day}-{MONTHS[day.month - 1]}-{day.year}"
+    criteria = "ALL"
+    if moment is not None and moment.year >= FIRST_YEAR:
+        # SINCE compares dates, disregarding time and time zone (RFC 3501 6.4.4).
+        day = moment - timedelta(days=1)
+        criteria = f"SINCE {day.day}-{MONTHS[day.month - 1]}-{day.year}"
     try:
-        uids = await session.search(f"SINCE {since}", 1, RECOVERY + 1)
+        uids = await session.search(criteria, 1, RECOVERY + 1)
     except ResponseTooLarge:
         return
     if not uids or len(uids) > RECOVERY or session.folder is None:
@@ -49,8 +54,8 @@ async def received_since(
         uid: parse_internal_date(items.get("INTERNALDATE"))
         for uid, items in found.items()
     }
-    received = sorted((date, uid) for uid, date in dates.items() if date)
-    recent = [uid for date, uid in received if date >= moment]
+    received = sorted((date or _NO_DATE, uid) for uid, date in dates.items())
+    recent = [uid for date, uid in received if date >= (moment or _NO_DATE)]
     for batch in batched(recent, batch_size(text, _RECOVERY_BATCH), strict=False):
         messages = await session.fetch_with_fallback(batch, reduced_fetch_items(text))
         previews = await read_previews(messages, text)
@@ -65,29 +70,76 @@ async def received_since(
 
 async def sync_by_search(
     session: Session,
-    folder: str,
-    mark: Mark,
-    batch: int | None = None,
-    text: TextRequest = NO_TEXT,
+    request: SyncRequest,
     *,
+    known: Mapping[int, dict[str, Value]] | None = None,
+    care: int = 0,
+    accepts: bool = False,
     waits: bool = True,
-) -> SyncBatch:
-    """Sync the open folder by a search: UIDs are far apart, or a FETCH of many failed.
+) -> SyncResult:
+    """Sync the open folder by a search: UIDs are far apart, or a FETCH left out messages.
 
     If the server cannot show all items of a message, the items that it can show are returned.
-    If `batch` is 0, one message is fetched, without its header.
+    `known` are items that need not be fetched again. `care`: 0, or how often a FETCH ended the session: one message at a time, with fewer items
+    each time, in the end none. If `accepts`, messages that are announced or found but not shown
+    are returned without items; otherwise the result ends before them and is NOT_SHOWN. Raises
+    CommandRefused or Unavailable.
     """
-    first = min(mark.next_uid, MAX_UID)
-    most = messages_per_fetch(text, batch)
-    uids = await session.search(f"UID {first}:*", mark.next_uid, most + 1)
-    requested = uids[:most]
-    items = reduced_fetch_items(text)
-    messages = await session.fetch_with_fallback(
-        requested, items[-1:] if batch == 0 else items, waits=waits
+    mark, text = request.mark, request.text
+    assert mark is not None
+    most = 1 if care else messages_per_fetch(text)
+    uids = await _search_from(session, mark.next_uid, most + 1)
+    requested, items = uids[:most], reduced_fetch_items(text)[max(0, care - 1) :]
+    messages = {uid: known[uid] for uid in requested if known and uid in known}
+    missing = [uid for uid in requested if uid not in messages]
+    if items:
+        messages |= await session.fetch_with_fallback(missing, items, waits=waits)
+    else:
+        messages |= {uid: {} for uid in missing}
+    messages = dict(sorted(messages.items()))
+    end = max(requested, default=mark.next_uid - 1) + 1
+    is_complete = len(uids) == len(requested)
+    exists = session.connection.unsolicited.exists
+    unshown = 0
+    if request.synced is not None and is_complete:
+        unshown = max(0, exists - request.synced - len(uids))
+    hidden = [uid for uid in requested if _is_hidden(messages.get(uid))]
+    if accepts:
+        messages |= {uid: messages.get(uid, {}) for uid in hidden}
+        messages = dict(sorted(messages.items()))
+    elif unshown or hidden:
+        end = mark.next_uid if unshown else hidden[0]
+    is_hidden = (unshown or hidden) and not accepts
+    outcome = Outcome.DONE if is_complete else Outcome.MORE
+    batch = SyncBatch(request.folder, mark, end, messages=messages, text=text)
+    return SyncResult(
+        Outcome.NOT_SHOWN if is_hidden else outcome,
+        session.selected,
+        await batch.with_previews(),
+        exists,
+        synced=exists if is_complete and not is_hidden else None,
+        unshown=unshown,
     )
-    next_uid = max(requested, default=mark.next_uid - 1) + 1
-    complete = len(uids) == len(requested)
-    return SyncBatch(folder, mark, next_uid, complete, messages=messages, text=text)
+
+
+async def _search_from(session: Session, first: int, most: int) -> list[int]:
+    """Return the lowest `most` UIDs from `first` on; raise CommandRefused or Unavailable."""
+    try:
+        return await session.search(f"UID {min(first, MAX_UID)}:*", first, most)
+    except CommandRefused as refusal:
+        if error := temporary_refusal(refusal):
+            raise error from refusal
+        # Grommunio answers BAD to the search key UID (nextcloud/mail#13117).
+        with contextlib.suppress(CommandRefused):
+            return await session.search("ALL", first, most)
+        [found] = await session.run(fetch_command(f"{min(first, MAX_UID)}:*", "(UID)"))
+        uids = (await by_uid(found.data)).messages
+        return [uid for uid in uids if uid >= first][:most]
+
+
+def _is_hidden(items: Mapping[str, Value] | None) -> bool:
+    """Return whether FETCH returned no message: {} is that of a message that it refused."""
+    return items is None or (bool(items) and items.keys() <= {"UID", "FLAGS"})
 
 
 async def complete_batch(
@@ -98,6 +150,7 @@ async def complete_batch(
     For a message that is too large, fetch fewer items. For any other message, if `fetches_more`,
     fetch the text or header fields that were not in the first FETCH.
     """
+    batch = await batch.with_previews()
     less = reduced_fetch_items(batch.text)[1:]
     found = await session.fetch_with_fallback(batch.too_large, less, waits=waits)
     messages = dict(sorted({**batch.messages, **found}.items()))

@@ -1,50 +1,39 @@
-"""Search a folder, also on servers that do not support the charset (RFC 3501 6.4.4)."""
+"""Search a folder, also on servers that lack the charset or ESEARCH (RFC 3501 6.4.4, RFC 4731)."""
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from heapq import nlargest
-from itertools import chain
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+import re
 from typing import Final
 
-from ..errors import CommandRefused, CriteriaRefused, ResponseTooLarge
-from ..models import Criteria, SearchCount, SearchResult
+from ..errors import CommandRefused, CriteriaRefused
+from ..models import Criteria, Mail, SearchCount, SearchResult
 from ..wire.command import Command
-from ..wire.parser import Data, Value, parse_number, parse_ranges, parse_values
+from ..wire.parser import parse_values
 from ..wire.response_codes import temporary_refusal
 from .criteria import Words, fits, is_ascii, matches, search_command, split, words_of
 from .fetch import fetch_mails
-from .fetch_items import LARGE, MAX_NAMED, MAX_UID, found_uids, uid_set
+from .fetch_items import MAX_NAMED, MAX_UID, chunks, uid_set
+from .search_result import MAX_HITS, Hits, read_hits, return_options, without_return
 from .session import Session
 
 # Newest messages whose header fields are compared here if the server cannot.
 MAX_LOOKED_AT: Final = 500
-# UIDs that are read from one response, and charsets from a BADCHARSET response.
-_MAX_UIDS: Final = 200_000
-_MAX_CHARSETS: Final = 10
-
-
-@dataclass(frozen=True, slots=True)
-class _Hits:
-    """The number of matching messages, and the UIDs of the newest, newest first."""
-
-    total: int
-    uids: tuple[int, ...]
+_MAX_CHARSETS: Final = 10  # that are read from a BADCHARSET response
+_REST: Final = 40  # octets of a command line other than UIDs and search keys
+# The greeting of servers that compare the encoded header: Gluon, which is the IMAP server of
+# Proton Mail Bridge. They find no word of a subject that has an umlaut.
+_COMPARES_ENCODED: Final = re.compile(r"gluon|proton", re.IGNORECASE)
 
 
 async def search(
     session: Session, folder: str, criteria: Criteria, limit: int
 ) -> SearchResult:
     """Return the newest `limit` messages that match."""
-    words = words_of(criteria)
-    command = search_command(words, session.capabilities, returns="COUNT ALL")
+    command = _command(session, words_of(criteria), "COUNT ALL")
     uid_validity = await session.read(folder, None, command)
-    try:
-        hits = await _hits(command, limit)
-    except CommandRefused as refusal:
-        hits = await _search_without_utf8(
-            session, folder, uid_validity, criteria, refusal
-        )
+    searcher = _Searcher(session, folder, uid_validity)
+    hits = await searcher.hits(criteria, [command], max(limit, 0))
     return SearchResult(
         uid_validity=uid_validity, uids=hits.uids[: max(limit, 0)], total=hits.total
     )
@@ -54,112 +43,184 @@ async def count(
     session: Session, folder: str, searches: Sequence[Criteria], among: Sequence[int]
 ) -> list[SearchCount | CriteriaRefused]:
     """Return for each search the number of matches and those in `among`, or the refusal."""
-    requests = [_CountRequest.of(session, criteria, among) for criteria in searches]
+    named = sorted({uid for uid in among if 0 < uid <= MAX_UID})[-MAX_NAMED:]
+    requests = [_count_commands(session, criteria, named) for criteria in searches]
     commands = [
         command
         for request in requests
-        if isinstance(request, _CountRequest)
-        for command in request.commands
+        if not isinstance(request, CriteriaRefused)
+        for command in request
     ]
     uid_validity = await session.read(folder, None, *commands)
+    searcher = _Searcher(session, folder, uid_validity)
     return [
-        await request.answer(session, folder, uid_validity)
-        if isinstance(request, _CountRequest)
-        else request
-        for request in requests
+        request
+        if isinstance(request, CriteriaRefused)
+        else await searcher.count(criteria, request, named)
+        for criteria, request in zip(searches, requests, strict=True)
     ]
+
+
+def _count_commands(
+    session: Session, criteria: Criteria, named: Sequence[int]
+) -> list[Command] | CriteriaRefused:
+    """Return the search for the number of matches, and those for the UIDs that match."""
+    try:
+        words = words_of(criteria)
+    except CriteriaRefused as error:
+        return error
+    total = _command(session, words, "COUNT")
+    return [
+        total,
+        *(
+            _command(session, (f"UID {uid_set(group)}", *words), "ALL")
+            for group in chunks(named, _REST + len(total.arguments))
+        ),
+    ]
+
+
+def _command(session: Session, words: Words, returns: str) -> Command:
+    """Return UID SEARCH, with RETURN unless it is known not to work."""
+    options = "" if session.esearch_works is False else returns
+    return search_command(words, session.capabilities, options)
 
 
 @dataclass(frozen=True, slots=True)
-class _CountRequest:
-    """The commands of one search."""
+class _Searcher:
+    """Reads the results of searches in a folder, and searches in another way where needed."""
 
-    criteria: Criteria
-    among: Sequence[int]
-    total: Command
-    matching: Command | None
+    session: Session
+    folder: str
+    uid_validity: int
+    mails: dict[int, Mail] = field(default_factory=dict)  # that were fetched to compare
 
-    @classmethod
-    def of(
-        cls, session: Session, criteria: Criteria, among: Sequence[int]
-    ) -> _CountRequest | CriteriaRefused:
-        """Return the commands, or the reason why the criteria are not valid."""
+    async def count(
+        self, criteria: Criteria, commands: Sequence[Command], named: Sequence[int]
+    ) -> SearchCount | CriteriaRefused:
+        """Return the number of matches and those in `named`; raise a temporary refusal."""
         try:
-            words = words_of(criteria)
+            hits = await self.hits(criteria, commands, 0, named)
         except CriteriaRefused as error:
             return error
-        total = search_command(words, session.capabilities, returns="COUNT")
-        matching = None
-        named = sorted({uid for uid in among if 0 < uid <= MAX_UID})[-MAX_NAMED:]
-        if named:
-            restricted = (f"UID {uid_set(named)}", *words)
-            matching = search_command(restricted, session.capabilities, returns="ALL")
-        return cls(criteria, named, total, matching)
+        matching = frozenset(hits.uids).intersection(named)
+        return SearchCount(total=hits.total, matching=matching)
 
-    @property
-    def commands(self) -> Iterator[Command]:
-        return filter(None, (self.total, self.matching))
+    async def hits(
+        self,
+        criteria: Criteria,
+        commands: Sequence[Command],
+        limit: int,
+        among: Sequence[int] | None = None,
+    ) -> Hits:
+        """Return the total of the first command, which was sent, and the UIDs of all.
 
-    async def answer(
-        self, session: Session, folder: str, uid_validity: int
-    ) -> SearchCount | CriteriaRefused:
-        """Return the result; raise a refusal that does not concern the criteria."""
+        The UIDs are the newest `limit`, or those in `among`.
+        """
+        remote, local = split(criteria, ascii_too=True)
+        greeting = self.session.connection.greeting
+        if local == Criteria() or not _COMPARES_ENCODED.search(greeting):
+            return await self._hits(criteria, commands, limit, among)
+        hits = await self._hits(criteria, commands[:1], MAX_HITS)
+        uids = {*hits.uids, *(await self._compare(remote, local)).uids}
+        return Hits(len(uids), tuple(sorted(uids, reverse=True)))
+
+    async def _hits(
+        self,
+        criteria: Criteria,
+        commands: Sequence[Command],
+        limit: int,
+        among: Sequence[int] | None = None,
+    ) -> Hits:
+        found: list[Hits] = []
+        for command in commands:
+            if (hits := await self._read(command, limit, among)) is None:
+                return await self._search_again(criteria, command, limit, among)
+            found.append(hits)
+        return Hits(found[0].total, tuple(uid for hits in found for uid in hits.uids))
+
+    async def _read(
+        self, command: Command, limit: int, among: Sequence[int] | None
+    ) -> Hits | None:
+        """Return the result of a search, None if it was refused or is incomplete."""
         try:
-            total = (await _hits(self.total, 0)).total
-            found: Iterable[int] = ()
-            if self.matching is not None:
-                found = (await _hits(self.matching, len(self.among))).uids
-        except CommandRefused as refusal:
-            try:
-                hits = await _search_without_utf8(
-                    session, folder, uid_validity, self.criteria, refusal
-                )
-            except CriteriaRefused as error:
-                return error
-            total, found = hits.total, hits.uids
-        return SearchCount(
-            total=total, matching=frozenset(found).intersection(self.among)
-        )
-
-
-async def _search_without_utf8(
-    session: Session,
-    folder: str,
-    uid_validity: int,
-    criteria: Criteria,
-    refusal: CommandRefused,
-) -> _Hits:
-    """Search in another charset, or compare header fields of the newest MAX_LOOKED_AT messages."""
-    if passing := temporary_refusal(refusal):
-        raise passing from refusal
-    words = words_of(criteria)
-    if refusal.code != "BADCHARSET" or is_ascii(words):
-        raise CriteriaRefused(refusal.text) from refusal
-    for charset in _offered(refusal, words):
-        command = search_command(
-            words, session.capabilities, returns="COUNT ALL", charset=charset
-        )
-        await session.read(folder, uid_validity, command)
-        try:
-            return await _hits(command, _MAX_UIDS)
+            hits = await read_hits(command, limit, among)
         except CommandRefused:
+            return None
+        if hits and return_options(command):
+            self.session.esearch_works = True
+        return hits
+
+    async def _run(
+        self, command: Command, limit: int, among: Sequence[int] | None = None
+    ) -> Hits | None:
+        await self.session.read(self.folder, self.uid_validity, command)
+        return await self._read(command, limit, among)
+
+    async def _search_again(
+        self,
+        criteria: Criteria,
+        failed: Command,
+        limit: int,
+        among: Sequence[int] | None,
+    ) -> Hits:
+        """Search without RETURN and UID, then without UTF-8; raise CriteriaRefused."""
+        words = words_of(criteria)
+        plain = search_command(words, self.session.capabilities)
+        is_same = without_return(failed) == plain.arguments
+        is_suspect = bool(return_options(failed)) and not self.session.esearch_works
+        refusal = _refusal(failed, is_suspect=is_suspect)
+        if refusal is None or (
+            refusal.code != "BADCHARSET" and (is_suspect or not is_same)
+        ):
+            if hits := await self._run(plain, limit, among):
+                if is_same:
+                    self.session.esearch_works = False
+                return hits
+            refusal = _refusal(plain)
+        if refusal is None or refusal.code != "BADCHARSET" or is_ascii(words):
+            raise CriteriaRefused(refusal.text if refusal else "") from refusal
+        for charset in _offered(refusal, words):
+            command = search_command(words, self.session.capabilities, charset=charset)
+            if hits := await self._run(command, limit, among):
+                return hits
             break
-    remote, local = split(criteria)
-    if not is_ascii(words := words_of(remote)):
-        raise CriteriaRefused(refusal.text) from refusal
-    command = search_command(words, session.capabilities, returns="COUNT ALL")
-    await session.read(folder, uid_validity, command)
-    try:
-        candidates = (await _hits(command, MAX_LOOKED_AT)).uids
-    except CommandRefused as error:
-        raise CriteriaRefused(error.text) from error
-    mails = await fetch_mails(session, folder, uid_validity, candidates)
-    found: list[int] = []
-    for mail in mails:
-        if matches(local, mail):
-            found.append(mail.uid)
-        await asyncio.sleep(0)
-    return _Hits(len(found), tuple(found))
+        remote, local = split(criteria, ascii_too=False)
+        if not is_ascii(words_of(remote)):
+            raise CriteriaRefused(refusal.text) from refusal
+        return await self._compare(remote, local)
+
+    async def _compare(self, remote: Criteria, local: Criteria) -> Hits:
+        """Compare the header fields of the newest MAX_LOOKED_AT messages that match `remote`."""
+        command = search_command(words_of(remote), self.session.capabilities)
+        if (hits := await self._run(command, MAX_LOOKED_AT)) is None:
+            refusal = _refusal(command)
+            raise CriteriaRefused(refusal.text if refusal else "") from refusal
+        unknown = [uid for uid in hits.uids if uid not in self.mails]
+        for mail in await fetch_mails(
+            self.session, self.folder, self.uid_validity, unknown
+        ):
+            self.mails[mail.uid] = mail
+        found: list[int] = []
+        for uid in hits.uids:
+            if uid in self.mails and matches(local, self.mails[uid]):
+                found.append(uid)
+            await asyncio.sleep(0)
+        return Hits(len(found), tuple(found))
+
+
+def _refusal(command: Command, *, is_suspect: bool = False) -> CommandRefused | None:
+    """Return the refusal of a search, None if it was answered with OK.
+
+    Raises Unavailable for a temporary refusal. SERVERBUG is none where RETURN is suspect
+    (MailKit#839).
+    """
+    refusal = command.error
+    if not isinstance(refusal, CommandRefused):
+        return None
+    is_bug = is_suspect and refusal.code == "SERVERBUG"
+    if not is_bug and (temporary := temporary_refusal(refusal)):
+        raise temporary from refusal
+    return refusal
 
 
 def _offered(refusal: CommandRefused, words: Words) -> Iterator[str]:
@@ -169,48 +230,3 @@ def _offered(refusal: CommandRefused, words: Words) -> Iterator[str]:
             charset = name.decode("ascii", "replace") if isinstance(name, bytes) else ""
             if charset.isascii() and charset.isprintable() and fits(words, charset):
                 yield charset
-
-
-async def _hits(command: Command, limit: int) -> _Hits:
-    """Wait for a search and return its result; raise CommandRefused."""
-    responses = (await command.wait()).data
-    if sum(data.memory for data in responses) > LARGE:
-        return await asyncio.to_thread(_read, responses, limit)
-    return _read(responses, limit)
-
-
-def _read(responses: list[Data], limit: int) -> _Hits:
-    total = 0
-    found: list[Iterable[tuple[int, int]]] = []
-    for data in responses:
-        if data.name == "SEARCH":
-            uids = found_uids([data])
-            total += len(uids)
-            found.append((uid, uid) for uid in uids)
-        elif data.cut:
-            raise ResponseTooLarge("the search has too many results")
-        else:
-            values = parse_values(data.parts)
-            results = dict(zip(map(_name, values), values[1:], strict=False))
-            total += parse_number(results.get("COUNT"))
-            if isinstance(ranges := results.get("ALL"), bytes):
-                found.append(parse_ranges(ranges))
-    limit = min(limit, _MAX_UIDS)
-    return _Hits(total, tuple(_newest(chain.from_iterable(found), limit)))
-
-
-def _newest(ranges: Iterable[tuple[int, int]], limit: int) -> Iterator[int]:
-    """Yield distinct UIDs, highest first; a range may contain billions."""
-    below = MAX_UID + 1
-    # No more ranges than UIDs are needed.
-    for first, last in nlargest(limit, ranges, key=lambda ends: ends[1]):
-        for uid in range(min(last, below - 1), first - 1, -1):
-            if limit <= 0:
-                return
-            yield uid
-            below = uid
-            limit -= 1
-
-
-def _name(value: Value) -> str:
-    return value.decode("ascii", "replace").upper() if isinstance(value, bytes) else ""

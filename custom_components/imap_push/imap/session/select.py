@@ -2,15 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+import re
 from typing import Final
 
 from ..errors import CommandRefused, FolderRenumbered
 from ..wire.command import Command
 from ..wire.mailbox_name import encode_folder, quote
-from ..wire.parser import parse_number, parse_strings, parse_values
+from ..wire.parser import parse_number
 from ..wire.response_codes import folder_error
 from .mark import Mark
 
+# Seconds without a byte: some servers read the whole folder first.
+_DEADLINE: Final = 120.0
 _RESPONSES: Final = frozenset(
     {
         *("EXISTS", "RECENT", "FLAGS", "PERMANENTFLAGS"),
@@ -52,7 +55,7 @@ def examine_command(folder: str) -> Command:
 def select_command(folder: str, verb: str = "SELECT") -> Command:
     """Return the command that opens a folder."""
     name = quote(encode_folder(folder))
-    return Command(verb, name, _RESPONSES, opens_folder=True)
+    return Command(verb, name, _RESPONSES, deadline=_DEADLINE, opens_folder=True)
 
 
 async def read_select(command: Command) -> SelectResult:
@@ -67,10 +70,9 @@ async def read_select(command: Command) -> SelectResult:
         if data.name == "EXISTS":
             numbers["MESSAGES"] = data.number or 0
         elif data.name == "PERMANENTFLAGS":
-            values = parse_values(data.parts)
-            flags = frozenset(
-                flag.casefold() for value in values for flag in parse_strings(value)
-            )
+            # Keywords of Gmail contain brackets, those of others may contain parentheses.
+            words = re.sub(rb"[()]", b" ", data.parts[0]).decode(errors="replace")
+            flags = frozenset(words.casefold().split())
         elif number := parse_number(data.parts[0]):
             numbers[data.name] = number
     return SelectResult(

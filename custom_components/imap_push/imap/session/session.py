@@ -1,37 +1,32 @@
 """One login and its commands: open a folder, run commands in it, wait for what changes.
 
 Watching sends several commands in one write and reads the responses later (`send`, then
-`read_selected`, `read_batch`, `read_unread`). Actions wait for each write (`run`, `read`,
-`select`).
+`sync.read_sync`). Actions wait for each write (`run`, `read`, `select`).
 """
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from itertools import batched, groupby
 from typing import Final
 
 from ..auth.login import open_logged_in
-from ..errors import CommandRefused, Unsupported
-from ..mime.header import NEWEST_ITEMS
-from ..mime.preview import NO_TEXT, TextRequest, fetch_items
+from ..errors import CommandRefused, FolderReadOnly
 from ..models import Account
 from ..wire.command import Command, Completion
 from ..wire.connection import Connection
+from ..wire.folder_responses import parse_status
 from ..wire.mailbox_name import encode_folder, is_folder, quote
-from ..wire.parser import Value, parse_search_count, parse_status
-from ..wire.pipelining import Pipelining
+from ..wire.parser import Data, Value, parse_search_count
 from .fetch_items import (
-    MAX_UID,
     Fetched,
     by_uid,
     fetch_command,
     fetch_with_fallback,
-    fetched,
     read_search,
 )
 from .mark import Mark
 from .select import SelectResult, examine_command, read_select, select_command
-from .sync import SyncBatch, SyncRequest, batch_of, messages_per_fetch
 
 # Commands in one write.
 _MAX_WRITE: Final = 100
@@ -52,9 +47,14 @@ class Session:
         # The open folder, None if there is none, and what the server reported about it.
         self.folder: str | None = None
         self.selected = SelectResult(0)
-        self.counts_by_status = "ESEARCH" not in self.capabilities
-        # The responses to the last FETCH included changed flags of other messages.
-        self.flags_changed = False
+        # Ways to count the unread messages of the open folder, the first that may work first.
+        # ESEARCH costs the server least; STATUS of an open folder need not work (6.3.10).
+        self._counts = ["ESEARCH"] if "ESEARCH" in self.capabilities else []
+        self._counts += ["STATUS", "SEARCH"]
+        # Whether SEARCH RETURN works, None if it is offered but was not answered yet.
+        self.esearch_works = None if "ESEARCH" in self.capabilities else False
+        # The folders for which the server sent COPYUID (RFC 4315 3).
+        self.copyuid_targets: set[str] = set()
         # A command was sent that must not be repeated after the connection is lost.
         self.is_not_repeatable = False
         self._sent: tuple[Command, ...] = ()  # the last write of `run`
@@ -64,12 +64,14 @@ class Session:
         cls,
         account: Account,
         on_alert: Callable[[str], None] | None = None,
-        pipelining: Pipelining | None = None,
         *,
+        pipelines: bool = True,
         retry: bool = False,
     ) -> Session:
         """Connect and log in; `on_alert` is called with each ALERT of the server."""
-        connection = await open_logged_in(account, on_alert, pipelining, retry=retry)
+        connection = await open_logged_in(
+            account, on_alert, pipelines=pipelines, retry=retry
+        )
         return cls(connection)
 
     @property
@@ -88,9 +90,12 @@ class Session:
         await self.connection.send(*commands, idle=idle)
 
     def release(self) -> None:
-        """Record that the last write was answered, and free its responses: read them first."""
-        self.connection.answered()
+        """Free the responses to the last write: read them first."""
         self.connection.release()
+
+    def raise_if_lost(self) -> None:
+        """Raise the error that ended the connection, if it has ended."""
+        self.connection.raise_error()
 
     # One write after the other
 
@@ -134,13 +139,13 @@ class Session:
     async def select(
         self, folder: str, uid_validity: int, *commands: Command
     ) -> SelectResult:
-        """Open a folder for one change; raise FolderRenumbered or Unsupported.
+        """Open a folder for one change; raise FolderRenumbered or FolderReadOnly.
 
         The commands must not change anything: they may be sent before UIDVALIDITY is checked.
         """
         await self._open(select_command(folder), folder, uid_validity, commands)
         if not self.selected.is_writable:
-            raise Unsupported("the folder is read-only")
+            raise FolderReadOnly("the folder is read-only")
         return self.selected
 
     async def _open(
@@ -174,151 +179,83 @@ class Session:
                 self._sent = write
                 await self.connection.send(*write)
                 await self.drain()
-                self.connection.answered()
 
     # What a sync sends and reads
 
     async def examine(self, folder: str) -> SelectResult:
         """Open a folder; EXAMINE changes nothing in it (RFC 3501 6.3.2)."""
-        request = self.sync_request(folder, None, opens=True)
-        await self.send(request.commands)
-        return await self.read_selected(request)
-
-    def sync_request(
-        self,
-        folder: str,
-        mark: Mark | None,
-        *,
-        opens: bool,
-        is_uid_check: bool = False,
-        is_growth: bool = False,
-        fetches: bool = True,
-        shows_newest: bool = False,
-        batch: int | None = None,
-        text: TextRequest = NO_TEXT,
-    ) -> SyncRequest:
-        """Return the commands for a folder. Without a mark, the folder is only opened.
-
-        `is_growth`: the server reported how many messages are new, and they fit into a batch.
-        """
-        examine = examine_command(folder) if opens else None
-        if mark is None:
-            return SyncRequest(folder, mark, examine)
-        fetch, end = None, None
-        if fetches:
-            if not (is_uid_check or is_growth):
-                end = mark.next_uid + messages_per_fetch(text, batch)
-            items = _UID_ITEMS if is_uid_check else fetch_items(text)
-            last = "*" if end is None else min(end - 1, MAX_UID)
-            fetch = fetch_command(f"{min(mark.next_uid, MAX_UID)}:{last}", items)
-        # `*` is the highest UID in the folder, so this range selects the last message (6.4.8).
-        newest = fetch_command(f"{MAX_UID}:*", NEWEST_ITEMS) if shows_newest else None
-        count = self._count_command(folder)
-        return SyncRequest(
-            folder, mark, examine, fetch, newest, count, is_uid_check, end, text
-        )
-
-    async def read_selected(self, request: SyncRequest) -> SelectResult:
-        """Return what the server reported about the folder; raise FolderNotFound."""
-        if request.examine is not None:
-            self.folder = None
-            self.selected = await read_select(request.examine)
-            self.folder = request.folder
+        self.folder = None
+        command = examine_command(folder)
+        await self.send([command])
+        self.selected = await read_select(command)
+        self.folder = folder
         return self.selected
 
-    async def read_last_uid(self, request: SyncRequest) -> int:
-        """Return the UID of the last message in the folder, 0 if there is none."""
-        assert request.mark is not None
-        assert request.fetch is not None
-        return max(
-            (await self._fetched(request.fetch, request.mark)).messages, default=0
-        )
+    def count_command(self, folder: str) -> Command:
+        """Return a command that counts the unread messages of the open folder."""
+        match self._counts[0]:
+            case "ESEARCH":
+                # Some servers offer ESEARCH and answer with SEARCH.
+                collects = frozenset({"ESEARCH", "SEARCH"})
+                return Command("UID SEARCH", "RETURN (COUNT) UNSEEN", collects)
+            case "STATUS":
+                return status_command(folder, "UNSEEN")
+        return Command("UID SEARCH", "UNSEEN", frozenset({"SEARCH"}))
 
-    async def read_batch(self, request: SyncRequest) -> SyncBatch | None:
-        """Return the messages of a sync, None if only a search can find them.
+    def count_below(self, uid: int) -> Command | None:
+        """Return a command that counts the messages below a UID, None if that costs too much."""
+        if self._counts[0] != "ESEARCH" or uid <= 1:
+            return None
+        arguments = f"RETURN (COUNT) UID 1:{uid - 1}"
+        return Command("UID SEARCH", arguments, frozenset({"ESEARCH", "SEARCH"}))
 
-        Raises CommandRefused if the server refuses to show the messages.
+    async def read_unread(self, count: Command, folder: str) -> int | None:
+        """Return the number of unread messages, None if the server does not report it this way.
+
+        The next `count_command` is another one then.
         """
-        assert request.mark is not None
-        assert request.fetch is not None
-        found = await self._fetched(request.fetch, request.mark)
-        newest = await self._newest(request, request.mark, found)
-        if found.has_unknown:
-            return None
-        return batch_of(request, request.mark, found, newest, self.selected.uid_next)
-
-    async def _fetched(self, fetch: Command, mark: Mark) -> Fetched:
-        """Return the responses to a FETCH from the mark on; set `flags_changed`."""
-        responses = (await fetch.wait()).data
-        found = await by_uid(responses)
-        messages = found.messages
-        expected = [uid for uid in messages if uid >= mark.next_uid]
-        expected = expected or list(messages)[-1:]
-        # All other responses are unsolicited and report changed flags.
-        self.flags_changed = found.is_whole and len(responses) > len(expected)
-        return found
-
-    async def _newest(
-        self, request: SyncRequest, mark: Mark, found: Fetched
-    ) -> dict[int, dict[str, Value]] | None:
-        """Return the last message of a folder, {} if it is empty, None if that is not known."""
-        if request.newest is None:
-            return None
         try:
-            last = (await fetched(request.newest)).messages
+            completion = await count.wait()
         except CommandRefused:
-            return None  # Some servers refuse `*` in an empty folder.
-        # Dovecot answers both FETCH commands before it completes the first.
-        early = {
-            uid: items for uid, items in found.messages.items() if uid < mark.next_uid
-        }
-        if any("BODY" in items for items in (*last.values(), *early.values())):
-            uid = max(*last, *found.messages, 0)
-            # A response with changed flags must not replace the message.
-            return {uid: last.get(uid, {}) | found.messages.get(uid, {})}
-        # Some servers answer without a message although there are messages.
-        is_empty = not found.messages and self.selected.numbers.get("MESSAGES") == 0
-        return {} if is_empty else None
-
-    async def read_unread(self, request: SyncRequest) -> int | None:
-        """Return the number of unread messages, None if the server does not report it here."""
-        assert request.count is not None
-        try:
-            completion = await request.count.wait()
-        except CommandRefused:
-            # A refused count must not delay new messages.
-            self.counts_by_status = False
-            return None
-        if request.count.name == "STATUS":
-            unseen = (await self.status(request.count, request.folder)).get("UNSEEN")
-            self.counts_by_status = unseen is not None
-            return unseen
-        count = 0
-        for data in completion.data:
-            count += parse_search_count(data)
-            await asyncio.sleep(0)
-        return count
+            unseen = None  # A refused count must not delay new messages.
+        else:
+            if count.name == "STATUS":
+                unseen = (await self.status(count, folder)).get("UNSEEN")
+            else:
+                is_reported = bool(completion.data) or self._counts[0] == "SEARCH"
+                unseen = await _count(completion.data) if is_reported else None
+        is_last_way = len(self._counts) == 1
+        is_current = count.arguments == self.count_command(folder).arguments
+        is_lost = self.connection.pipelining_failed  # for another reason
+        if unseen is None and is_current and not (is_last_way or is_lost):
+            del self._counts[0]
+        return unseen
 
     async def status(self, command: Command, folder: str) -> dict[str, int]:
         """Return the numbers of a STATUS; those of other folders are unsolicited."""
         numbers: dict[str, int] = {}
-        for data in (await command.wait()).data:
+        await command.wait_until_done()
+        for data in command.data:
             name, found = parse_status(data)
             if is_folder(name, folder):
                 numbers = found
             else:
                 self.connection.unsolicited.put(data)
             await asyncio.sleep(0)  # A server may report thousands.
+        await command.wait()
         return numbers
 
-    async def first_mark(self) -> Mark:
-        """Return the mark above all messages that are in the open folder now."""
-        uid_next = self.selected.uid_next
+    async def first_mark(self, selected: SelectResult) -> Mark:
+        """Return the mark above all messages that were in a folder when it was selected.
+
+        If the server did not report UIDNEXT, the folder must be open.
+        """
+        uid_next = selected.uid_next
         if uid_next is None:
             # Some servers do not report UIDNEXT: use the UID of the last message plus one.
             [last] = await self.run(fetch_command("*", _UID_ITEMS))
             uid_next = max((await by_uid(last.data)).messages, default=0) + 1
-        return Mark(self.selected.uid_validity, uid_next)
+        return Mark(selected.uid_validity, uid_next)
 
     async def search(self, criteria: str, first: int, most: int) -> list[int]:
         """Return the lowest `most` matching UIDs that are not below `first`, ascending."""
@@ -329,8 +266,16 @@ class Session:
     async def fetch(self, uids: Sequence[int], items: str) -> Fetched:
         """Return the items of messages in the open folder."""
         command = fetch_command(",".join(map(str, uids)), items)
-        [completion] = await self.run(command)
-        return await by_uid(completion.data)
+        requested = uids[0] if len(uids) == 1 else 0
+        try:
+            await self.run(command)
+        except CommandRefused:
+            # Scalix sends NO after the data of the messages that it can show (imap_tools#203).
+            found = await by_uid(command.data, requested)
+            if not found.messages:
+                raise
+            return replace(found, has_unknown=True)
+        return await by_uid(command.data, requested)
 
     async def fetch_with_fallback(
         self, uids: Sequence[int], items: Sequence[str], *, waits: bool = True
@@ -338,18 +283,28 @@ class Session:
         """Return items of messages, with fewer items for a message that the server cannot show."""
         return await fetch_with_fallback(self.fetch, uids, items, waits=waits)
 
-    def _count_command(self, folder: str) -> Command:
-        if self.counts_by_status:
-            return status_command(folder, "UNSEEN")
-        if "ESEARCH" in self.capabilities:
-            return Command(
-                "UID SEARCH", "RETURN (COUNT) UNSEEN", frozenset({"ESEARCH"})
-            )
-        return Command("UID SEARCH", "UNSEEN", frozenset({"SEARCH"}))
+
+async def read_count(command: Command) -> int | None:
+    """Return the result of `count_below`, None if the server did not report it."""
+    try:
+        completion = await command.wait()
+    except CommandRefused:
+        return None
+    return await _count(completion.data) if completion.data else None
+
+
+async def _count(responses: Iterable[Data]) -> int:
+    count = 0
+    for data in responses:
+        count += parse_search_count(data)
+        await asyncio.sleep(0)
+    return count
 
 
 def _is_sent_alone(command: Command) -> bool:
-    return command.continuation is not None or "SEARCH" in command.collects
+    is_search = "SEARCH" in command.collects
+    is_tagged = command.arguments.startswith("RETURN ")  # in the response (RFC 4731)
+    return command.continuation is not None or (is_search and not is_tagged)
 
 
 def status_command(folder: str, items: str) -> Command:

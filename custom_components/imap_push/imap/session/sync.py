@@ -1,19 +1,52 @@
-"""The request and the result of a sync: fetch everything at or above the mark."""
+"""A sync of one folder: fetch everything at or above the mark.
 
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping
+    C: a1 EXAMINE "Work"                                  unless the folder is open
+    C: a2 UID FETCH 1007:1506 (UID FLAGS ...)             1007: the next UID of the mark
+    C: a3 UID FETCH 4294967295:* (UID FLAGS ...)          if the last message is not known
+    C: a4 UID SEARCH RETURN (COUNT) UNSEEN
+
+`sync_request` returns these commands, `read_sync` turns the replies into a SyncResult. What is
+wrong with one message or one folder is an Outcome. Only what ends the session is an exception.
+
+A tagged OK does not mean that the response was complete. Sequence numbers have no gaps (RFC 3501
+2.3.1.2), so a gap, or an EXISTS above the last one, shows that a message is missing.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from enum import Enum, auto
+from itertools import pairwise
 from typing import Final
 
-from ..mime.preview import NO_TEXT, Preview, TextRequest, batch_size
+from ..errors import CommandRefused, FolderNotFound, ImapError, Unavailable
+from ..mime.header import NEWEST_ITEMS
+from ..mime.preview import NO_TEXT, Preview, TextRequest, batch_size, fetch_items
 from ..models import Mail
 from ..wire.command import Command
 from ..wire.parser import Value
-from .fetch_items import MAX_UID, Fetched
+from ..wire.response_codes import fetch_error, is_folder_gone
+from .fetch_items import MAX_UID, Fetched, by_uid, fetch_command, fetched
 from .mark import Mark
 from .message_reader import read_message, read_previews
+from .select import SelectResult, examine_command, read_select
+from .session import Session, read_count
 
 # UIDs that one FETCH requests at most.
 BATCH: Final = 500
+
+
+class Outcome(Enum):
+    """What a sync showed about a folder."""
+
+    DONE = auto()  # all messages from the mark on were returned
+    MORE = auto()  # there are more: sync again
+    BY_SEARCH = (
+        auto()
+    )  # the FETCH was refused or left out messages: `recover.by_search`
+    NOT_SHOWN = auto()  # a message was announced, but is not shown yet
+    RENUMBERED = auto()  # there is no mark, or it is not valid in this folder
+    MISSING = auto()  # the folder does not exist
+    REFUSED = auto()  # the server refused, for now or permanently: see `error`
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +54,9 @@ class SyncRequest:
     """The commands for one folder in one write: open, fetch from `mark` on, count unread.
 
     `fetch` requests the messages from the next UID of `mark` up to, not including, `end` (None: no
-    limit); if `is_uid_check`, only their UIDs, to find out whether there are any. `newest` requests
-    the last message, with the fields that entities show. `text`: how much text `fetch` requests.
+    limit). `newest` requests the last message, with the fields that entities show. `old`
+    counts the messages below the mark. `text`: how much text `fetch` requests. `synced` is how
+    many messages are below the mark, at most; None if that is not known.
     """
 
     folder: str
@@ -30,39 +64,37 @@ class SyncRequest:
     examine: Command | None = None
     fetch: Command | None = None
     newest: Command | None = None
+    old: Command | None = None
     count: Command | None = None
-    is_uid_check: bool = False
     end: int | None = None
     text: TextRequest = NO_TEXT
+    synced: int | None = None
 
     @property
-    def commands(self) -> Iterator[Command]:
+    def commands(self) -> list[Command]:
         """Return the commands in the order of sending."""
-        return filter(None, (self.examine, *self.commands_in_folder))
+        commands = (self.examine, *self.commands_in_folder)
+        return [command for command in commands if command is not None]
 
     @property
     def commands_in_folder(self) -> Iterator[Command]:
         """Return the commands that need the folder to be open."""
-        return filter(None, (self.fetch, self.newest, self.count))
+        return filter(None, (self.fetch, self.newest, self.old, self.count))
 
 
 @dataclass(frozen=True, slots=True)
 class SyncBatch:
     """The messages at or above a mark.
 
-    `next_uid` is the first UID of the next sync. `complete` is False if there are more messages.
-    `pending_uid` is a message that the server announced but does not show yet. `messages` are
-    FETCH items by UID, ascending. `too_large` are UIDs for which to request fewer items.
-    `previews` are the texts of messages that were not fetched completely. `newest` is the last
-    message of the folder, new or not, with the fields that entities show; {} if the folder is
-    empty, None if that is not known.
+    `next_uid` is the first UID of the next sync. `messages` are FETCH items by UID, ascending.
+    `too_large` are UIDs for which to request fewer items. `previews` are the texts of messages
+    that were not fetched completely. `newest` is the last message of the folder, new or not, with
+    the fields that entities show; {} if the folder is empty, None if that is not known.
     """
 
     folder: str
     start: Mark
     next_uid: int
-    complete: bool = True
-    pending_uid: int | None = None
     messages: Mapping[int, dict[str, Value]] = field(default_factory=dict)
     too_large: tuple[int, ...] = ()
     previews: Mapping[int, Preview] = field(default_factory=dict)
@@ -70,100 +102,262 @@ class SyncBatch:
     text: TextRequest = NO_TEXT
 
     @property
-    def is_incomplete(self) -> bool:
-        """Return True if some messages need another FETCH: they are too large, or lack text."""
-        wanting = any(preview.more for preview in self.previews.values())
-        return bool(self.too_large) or wanting
+    def uids(self) -> list[int]:
+        """Return the UIDs of the new messages, ascending."""
+        start, end = self.start.next_uid, self.next_uid
+        return [uid for uid in self.messages if start <= uid < end]
 
     @property
-    def is_empty(self) -> bool:
-        """Return True if there is nothing to deliver."""
-        return self.pending_uid is None and not (self.too_large or any(self._new()))
+    def complete_messages(self) -> dict[int, dict[str, Value]]:
+        """Return the items of all messages that were shown, except large ones."""
+        return {uid: items for uid, items in self.messages.items() if "BODY" in items}
 
-    async def mails(self) -> AsyncIterator[Mail]:
-        """Yield the new messages by ascending UID; each is parsed when it is yielded."""
-        for uid in self._new():
-            yield await self.mail(uid)
-
-    def _new(self) -> Iterator[int]:
-        start, end = self.start.next_uid, self.next_uid
-        return (uid for uid in self.messages if start <= uid < end)
+    @property
+    def is_partial(self) -> bool:
+        """Return whether some messages need another FETCH: they are too large, or lack text."""
+        lacks_text = any(preview.more for preview in self.previews.values())
+        return bool(self.too_large) or lacks_text
 
     async def with_previews(self) -> SyncBatch:
         """Return the batch with the texts of messages that were not fetched completely."""
-        new = {uid: self.messages[uid] for uid in self._new()}
+        new = {uid: self.messages[uid] for uid in self.uids}
         return replace(self, previews=await read_previews(new, self.text))
 
+    async def mail(self, uid: int) -> Mail:
+        """Parse and return the message that has this UID."""
+        validity, items = self.start.uid_validity, self.messages[uid]
+        preview = self.previews.get(uid)
+        return await read_message(self.folder, validity, uid, items, self.text, preview)
+
     async def newest_mail(self) -> Mail | None:
-        """Return the last message; None if the folder is empty or `newest` is None."""
+        """Return the last message of the folder, None if there is none or it is not known."""
+        if self.uids and not self.is_partial:
+            return await self.mail(self.uids[-1])
         for uid, items in (self.newest or {}).items():
             validity = self.start.uid_validity
             return await read_message(self.folder, validity, uid, items)
         return None
 
-    async def mail(self, uid: int) -> Mail:
-        """Parse and return the message of the batch that has this UID."""
-        validity, items = self.start.uid_validity, self.messages[uid]
-        preview = self.previews.get(uid)
-        return await read_message(self.folder, validity, uid, items, self.text, preview)
 
+@dataclass(frozen=True, slots=True)
+class SyncResult:
+    """The outcome of a sync.
 
-def messages_per_fetch(text: TextRequest, batch: int | None = None) -> int:
-    """Return how many messages one FETCH requests: `batch`, or fewer if their text is long."""
-    return batch_size(text, BATCH if batch is None else max(batch, 1))
-
-
-def batch_of(
-    request: SyncRequest,
-    mark: Mark,
-    found: Fetched,
-    newest: Mapping[int, dict[str, Value]] | None,
-    uid_next: int | None,
-) -> SyncBatch:
-    """Turn the responses to the FETCH commands of a sync into a SyncBatch.
-
-    `uid_next` is UIDNEXT of the open folder, None if it is not known.
+    `is_opened`: `selected` is the answer to an EXAMINE of this sync. `batch` has the messages to deliver, in order and without a gap. `exists` is the number of
+    messages in the folder, `unread` that of unread ones, `synced` that of messages below the next
+    mark; None if not known. `flags_changed`: the server reported flags of older messages.
+    `unshown` is the number of messages that were announced but not returned.
     """
+
+    outcome: Outcome
+    selected: SelectResult | None = None
+    batch: SyncBatch | None = None
+    exists: int | None = None
+    unread: int | None = None
+    synced: int | None = None
+    is_opened: bool = False
+    flags_changed: bool = False
+    unshown: int = 0
+    error: ImapError | None = None
+
+
+def messages_per_fetch(text: TextRequest, batch: int = BATCH) -> int:
+    """Return how many messages one FETCH requests: `batch`, or fewer if their text is long."""
+    return batch_size(text, batch)
+
+
+def sync_request(
+    session: Session,
+    folder: str,
+    mark: Mark | None,
+    *,
+    examines: bool,
+    fetches: bool = True,
+    newest: bool = False,
+    growth: int = 0,
+    batch: int = BATCH,
+    text: TextRequest = NO_TEXT,
+    synced: int | None = None,
+) -> SyncRequest:
+    """Return the commands for a folder. Without a mark, the folder is only opened.
+
+    `growth` is the number of new messages that the server announced.
+    """
+    examine = examine_command(folder) if examines else None
+    if mark is None:
+        return SyncRequest(folder, mark, examine)
+    first, size = min(mark.next_uid, MAX_UID), messages_per_fetch(text, batch)
+    # UIDs may be far apart. `*` reaches all of them, and EXISTS limits how many that are.
+    end = None if 0 < growth <= size else first + size
+    last = "*" if end is None else min(end - 1, MAX_UID)
+    return SyncRequest(
+        folder,
+        mark,
+        examine,
+        fetch_command(f"{first}:{last}", fetch_items(text)) if fetches else None,
+        # `*` is the highest UID in the folder: this range is the last message (6.4.8).
+        fetch_command(f"{MAX_UID}:*", NEWEST_ITEMS) if newest else None,
+        # After a restart, nothing else shows whether a message is missing before the first one.
+        session.count_below(first) if fetches and synced is None else None,
+        session.count_command(folder),
+        end,
+        text,
+        synced,
+    )
+
+
+async def read_sync(
+    session: Session, request: SyncRequest, *, waits: bool = True
+) -> SyncResult:
+    """Read the replies to the commands of a request.
+
+    If `waits`, a FETCH that is refused for now is REFUSED; otherwise a message may be the cause.
+    """
+    try:
+        selected = await _read_selected(session, request)
+    except FolderNotFound as error:
+        return SyncResult(Outcome.MISSING, error=error)
+    except (CommandRefused, Unavailable) as error:
+        session.raise_if_lost()
+        return SyncResult(Outcome.REFUSED, error=error)
+    mark = request.mark
+    if mark is None or (request.examine is not None and not selected.continues(mark)):
+        return SyncResult(Outcome.RENUMBERED, selected, is_opened=True)
+    if request.count is None:
+        return SyncResult(Outcome.DONE, selected, is_opened=request.examine is not None)
+    try:
+        result = await _read_batch(request, mark, selected)
+    except CommandRefused as refusal:
+        if is_folder_gone(refusal):
+            return SyncResult(Outcome.MISSING, error=FolderNotFound(refusal.text))
+        reason = fetch_error(refusal, waits=waits)
+        outcome = Outcome.REFUSED if reason else Outcome.BY_SEARCH
+        result = SyncResult(outcome, selected, error=reason)
+    return replace(
+        result,
+        is_opened=request.examine is not None,
+        unread=await session.read_unread(request.count, request.folder),
+    )
+
+
+async def _read_selected(session: Session, request: SyncRequest) -> SelectResult:
+    if request.examine is not None:
+        session.selected = await read_select(request.examine)
+        session.folder = request.folder
+    return session.selected
+
+
+async def _read_batch(
+    request: SyncRequest, mark: Mark, selected: SelectResult
+) -> SyncResult:
+    """Turn the responses to the FETCH commands into a result; raise CommandRefused."""
+    if request.fetch is None:
+        return SyncResult(Outcome.BY_SEARCH, selected)
+    completion = await request.fetch.wait()
+    synced = request.synced
+    if request.old is not None:
+        synced = await read_count(request.old)
+    found = await by_uid(completion.data)
+    newest = await _newest(request, mark, found, selected)
+    if found.has_unknown:
+        return SyncResult(Outcome.BY_SEARCH, selected)
     # Messages from this UID on did not fit, or were not requested.
     end = min((*found.left_out, request.end or MAX_UID + 1))
-    # A response without all requested items reports changed flags, or a message that the server
-    # announced but does not show yet, or the last message.
+    # Without its body, a message was announced but is not shown yet, or its flags have changed.
     expected = {"BODY", "BODYSTRUCTURE"} if request.newest else {"BODY"}
-    pending_uid = min(
-        (
-            uid
-            for uid, items in found.messages.items()
-            if mark.next_uid <= uid < end
-            and not expected <= items.keys()
-            and uid not in found.too_large
-        ),
-        default=None,
-    )
-    known = (*found.messages, *found.too_large)
-    new = [uid for uid in known if mark.next_uid <= uid < (pending_uid or end)]
-    return SyncBatch(
-        folder=request.folder,
-        start=mark,
-        next_uid=pending_uid or max(new, default=mark.next_uid - 1) + 1,
-        complete=not found.left_out and _covers(request, new, newest, uid_next),
-        pending_uid=pending_uid,
+    pending = [
+        uid
+        for uid, items in found.messages.items()
+        if mark.next_uid <= uid < end
+        and not expected <= items.keys()
+        and uid not in found.too_large
+    ]
+    end = min((*pending, end))
+    known = sorted({*found.messages, *found.too_large})
+    new = [uid for uid in known if mark.next_uid <= uid < end]
+    batch = await SyncBatch(
+        request.folder,
+        mark,
+        next_uid=max(new, default=mark.next_uid - 1) + 1,
         messages=found.messages,
-        too_large=tuple(sorted(found.too_large.intersection(new))),
+        too_large=tuple(uid for uid in new if uid in found.too_large),
         newest=newest,
         text=request.text,
+    ).with_previews()
+    numbers = [found.numbers[uid] for uid in new]
+    exists = completion.exists
+    unshown = 0 if synced is None else max(0, exists - synced - len(new))
+    if _has_gap(numbers, synced):
+        outcome = Outcome.BY_SEARCH
+    elif pending and not new:
+        outcome = Outcome.NOT_SHOWN
+    elif not pending and _is_complete(
+        request, numbers, new, newest, selected, exists, synced
+    ):
+        outcome = Outcome.DONE
+    elif new:
+        outcome = Outcome.MORE
+    else:
+        outcome = Outcome.NOT_SHOWN if unshown else Outcome.BY_SEARCH
+    # The last message is returned for `newest`, and for `n:*` if it is below n.
+    asked = request.newest is not None or request.end is None
+    old = sum(uid < mark.next_uid for uid in found.messages)
+    return SyncResult(
+        outcome,
+        selected,
+        batch,
+        exists,
+        synced=exists if outcome is Outcome.DONE else max(numbers, default=synced),
+        flags_changed=old > asked,
+        unshown=unshown,
     )
 
 
-def _covers(
+def _has_gap(numbers: list[int], synced: int | None) -> bool:
+    """Return whether the sequence numbers of new messages show that others are missing."""
+    if synced is not None and numbers and numbers[0] > synced + 1:
+        return True
+    return any(second != first + 1 for first, second in pairwise(numbers))
+
+
+def _is_complete(
     request: SyncRequest,
-    new: Collection[int],
+    numbers: list[int],
+    new: list[int],
     newest: Collection[int] | None,
-    uid_next: int | None,
+    selected: SelectResult,
+    exists: int,
+    synced: int | None,
 ) -> bool:
-    """Return True if there is certainly no message at or above `request.end`."""
+    """Return whether no message follows the new ones, and none at or above `request.end`."""
+    if numbers and exists:
+        return numbers[-1] >= exists
+    if synced is not None:
+        return exists <= synced
     if request.end is None:
         return True
     if newest is not None:
         return max(newest, default=0) < request.end
-    # Without UIDNEXT, or with that of an earlier EXAMINE, a search is needed.
+    uid_next = selected.uid_next if request.examine is not None else None
     return uid_next is not None and max(new, default=0) < uid_next <= request.end
+
+
+async def _newest(
+    request: SyncRequest, mark: Mark, found: Fetched, selected: SelectResult
+) -> dict[int, dict[str, Value]] | None:
+    """Return the last message of a folder, {} if it is empty, None if that is not known."""
+    if request.newest is None:
+        return None
+    try:
+        last = (await fetched(request.newest)).messages
+    except CommandRefused:
+        return None  # Some servers refuse `*` in an empty folder.
+    # Dovecot answers both FETCH commands before it completes the first.
+    early = {uid: items for uid, items in found.messages.items() if uid < mark.next_uid}
+    if any("BODY" in items for items in (*last.values(), *early.values())):
+        uid = max(*last, *found.messages, 0)
+        # A response with changed flags must not replace the message.
+        return {uid: last.get(uid, {}) | found.messages.get(uid, {})}
+    # Some servers answer without a message although there are messages.
+    is_empty = not found.messages and selected.numbers.get("MESSAGES") == 0
+    return {} if is_empty else None

@@ -3,34 +3,33 @@
 import asyncio
 from collections.abc import Mapping
 import logging
-from typing import Final
 
 from ..auth.login_limiter import LoginLimiter
-from ..errors import FolderNotFound, ImapError
+from ..limits import MAX_WATCHING, Loan
 from ..mime.preview import TextRequest
 from ..models import Account, AccountState, PushMode, WatchOptions
-from ..wire.pipelining import Pipelining
+from ..session.session import Session
 from .context import Context, Listener
 from .folder import Folder, WatchedFolder
 from .statistics import Statistics
-from .supervisor import ConnectionSupervisor
+from .supervisor import (
+    Changed,
+    ConnectionState,
+    ConnectionSupervisor,
+    Lost,
+    Report,
+    Watching,
+)
 from .wait_strategy import WORST_FIRST
 
 _LOGGER = logging.getLogger(__name__)
-
-# Maximum number of connections per account. Some providers allow only five or ten for all
-# clients of the user.
-MAX_CONNECTIONS: Final = 5
-# After the server has refused a connection, none is added for this long.
-LIMIT_MEMORY_SECONDS: Final = 3600.0
 
 
 class AccountWatcher:
     """Watches the folders of one account until it is cancelled.
 
     All folders start on one connection. If the server supports only IDLE, which covers one
-    folder, each other folder gets a connection of its own, up to MAX_CONNECTIONS and as the
-    server allows. Folders without a connection of their own are polled.
+    folder, each other folder gets a connection of its own, as far as the server allows. Folders without a connection of their own are polled.
     """
 
     def __init__(
@@ -48,13 +47,13 @@ class AccountWatcher:
             options=options,
             listener=listener,
             logins=LoginLimiter(connections=1),
-            pipelining=Pipelining(options.pipeline, listener.pipelining_failed),
             statistics=self.statistics,
         )
         self._folders: dict[str, Folder] = {}
-        self._supervisors: dict[ConnectionSupervisor, asyncio.Task[None]] = {}
+        self._connections: dict[ConnectionSupervisor, asyncio.Task[None]] = {}
         self._tasks: asyncio.TaskGroup | None = None  # while it runs
-        self._limited_until = 0.0  # time of the event loop
+        self._budget = account.connections
+        self._state = AccountState()  # that was reported last
         for name, watched in folders.items():
             self.add(name, watched)
 
@@ -62,10 +61,12 @@ class AccountWatcher:
         """Connect, sync, wait and reconnect until cancelled; then log out."""
         async with asyncio.TaskGroup() as self._tasks:
             try:
+                self._budget.set_lender(self)
                 if self._folders:
-                    self._start(list(self._folders.values()))
+                    self._start(tuple(self._folders.values()))
                 await asyncio.get_running_loop().create_future()
             finally:
+                self._budget.set_lender(None)
                 self._tasks = None
 
     def add(self, name: str, watched: WatchedFolder) -> None:
@@ -73,112 +74,165 @@ class AccountWatcher:
         if name in self._folders:
             raise ValueError("the folder is watched already")
         folder = self._folders[name] = Folder(name, watched, self._context)
-        self._context.logins.allow_for(min(len(self._folders), MAX_CONNECTIONS))
+        self._context.logins.allow_for(min(len(self._folders), MAX_WATCHING))
         if self._tasks is None:
             return
-        supervisors = sorted(self._supervisors, key=lambda item: not item.is_watching)
-        if supervisors:
-            supervisors[0].assign([folder])
+        connections = sorted(self._connections, key=lambda item: not item.is_watching)
+        if connections:
+            connections[0].assign((*connections[0].folders, folder))
         else:
-            self._start([folder])
-        self.publish()
+            self._start((folder,))
+        self._publish()
 
     def remove(self, name: str) -> None:
         """Stop watching a folder. From now on, no mail is delivered and no mark is stored."""
         folder = self._folders.pop(name)
-        folder.is_unsubscribed = True
-        if (supervisor := self._supervisor_of(folder)) is None:
-            return
-        if all(other.is_unsubscribed for other in supervisor.folders):
-            self._supervisors.pop(supervisor).cancel()  # This logs out.
-        else:
-            supervisor.wake()
-        self.publish()
+        folder.delivery.is_stopped = True
+        for connection in list(self._connections):
+            if folder in connection.folders:
+                rest = tuple(item for item in connection.folders if item is not folder)
+                if rest:
+                    connection.assign(rest)
+                else:
+                    self._end(connection)
+        self._publish()
 
     def set_text(self, name: str, size: int, *, links: bool = False) -> None:
         """Change how much text is delivered with mail. No message is lost or repeated."""
         folder = self._folders[name]
-        folder.text = TextRequest(size, links)
-        folder.needs_sync = True
-        if supervisor := self._supervisor_of(folder):
-            supervisor.wake()
+        folder.set_text(TextRequest(size, links))
+        for connection in self._connections:
+            if folder in connection.folders:
+                connection.wake()
 
     def check_now(self) -> None:
         """Sync all folders now. A connection that is lost is opened again now."""
-        for supervisor in self._supervisors:
-            supervisor.check_now()
+        for connection in self._connections:
+            connection.check_now()
 
-    def _supervisor_of(self, folder: Folder) -> ConnectionSupervisor | None:
-        """Return the supervisor of a folder, None if the watcher does not run yet."""
-        found = (item for item in self._supervisors if folder in item.folders)
-        return next(found, None)
+    @property
+    def connections(self) -> int:
+        """Return the number of connections that are logged in."""
+        return sum(connection.is_logged_in for connection in self._connections)
 
-    def _start(self, folders: list[Folder]) -> ConnectionSupervisor:
-        """Watch folders on a connection of their own."""
+    def lend(self, loan: Loan[Session]) -> bool:
+        """Lend the session of a connection to an action; return False if there is none."""
+        return any(connection.lend(loan) for connection in self._connections)
+
+    def report(self, connection: ConnectionSupervisor, report: Report) -> None:
+        """Process the report of a connection."""
+        match report:
+            case Watching():
+                self._distribute()
+            case Lost(is_unusable=True):
+                self._release(connection, report)
+                self._distribute()
+            case Changed() | Lost():
+                pass
+        self._publish()
+
+    def _start(self, folders: tuple[Folder, ...]) -> None:
+        """Start another connection."""
         assert self._tasks is not None
-        supervisor = ConnectionSupervisor(folders, self._context, self)
-        name = f"imap_push {folders[0].name}"
-        task = self._tasks.create_task(supervisor.run(), name=name)
-        self._supervisors[supervisor] = task
-        return supervisor
+        connection = ConnectionSupervisor(folders, self._context, self)
+        name = f"imap_push {len(self._connections) + 1}"
+        task = self._tasks.create_task(connection.run(), name=name)
+        self._connections[connection] = task
 
-    def distribute(self, supervisor: ConnectionSupervisor) -> None:
-        """Start a connection for each folder that IDLE on this connection does not cover."""
-        if asyncio.get_running_loop().time() < self._limited_until:
-            return
-        folders = supervisor.folders
-        if self._tasks is None or any(folder.is_unsubscribed for folder in folders):
-            return
-        # A folder is not watched while its connection waits for the login limiter.
-        free = MAX_CONNECTIONS - len(self._supervisors)
-        free = max(0, min(free, self._context.logins.spare))
-        unselected = [folder for folder in folders[1:] if not folder.state.missing]
-        for folder in unselected[:free]:
-            folders.remove(folder)
-            # The state of the folder stays as it is until the connection is open.
-            self._start([folder]).mode = PushMode.POLL
+    def _end(self, connection: ConnectionSupervisor) -> None:
+        """End a connection; a session logs out."""
+        self._connections.pop(connection).cancel()
 
-    def release(self, supervisor: ConnectionSupervisor, error: ImapError) -> bool:
-        """Move all folders of a connection that does not work to one that is watching.
+    def _distribute(self) -> None:
+        """Give folders that no push covers connections of their own, as far as allowed.
 
-        Returns False if no other connection is watching.
+        A folder stays where it is until its new connection has logged in. It can be moved only
+        while its connection waits, and not in the middle of a sync.
         """
-        others = (item for item in self._supervisors if item is not supervisor)
+        waiting = [
+            connection
+            for connection in self._connections
+            if connection.state is ConnectionState.WATCHING
+        ]
+        spare = [
+            connection for connection in self._connections if not connection.folders
+        ]
+        ready = [connection for connection in spare if connection in waiting]
+        uncovered = [
+            (connection, folder)
+            for connection in waiting
+            for folder in connection.folders
+            if folder in connection.uncovered
+        ]
+        for new, (old, folder) in zip(ready, uncovered, strict=False):
+            old.assign(tuple(item for item in old.folders if item is not folder))
+            new.assign((folder,))
+        # One at a time: a server that refuses it has told its limit.
+        if not spare and uncovered and self._may_start:
+            self._start(())
+        for connection in ready[len(uncovered) :]:
+            self._end(connection)
+        self._keep_to_limit(waiting)
+
+    @property
+    def _may_start(self) -> bool:
+        """Return whether a connection may be added now."""
+        is_free = len(self._connections) < self._budget.for_watching
+        # A connection must not wait for the login limiter.
+        return self._tasks is not None and is_free and self._context.logins.spare > 0
+
+    def _keep_to_limit(self, waiting: list[ConnectionSupervisor]) -> None:
+        """End a connection that is one too many: actions need one, too."""
+        if len(self._connections) <= self._budget.for_watching or len(waiting) < 2:
+            return
+        first, *_, last = waiting
+        folders = last.folders
+        last.assign(())
+        self._end(last)
+        first.assign((*first.folders, *folders))
+
+    def _release(self, connection: ConnectionSupervisor, report: Lost) -> None:
+        """Move all folders of a connection that does not work to one that is watching."""
+        others = (item for item in self._connections if item is not connection)
         successor = next((item for item in others if item.is_watching), None)
         if successor is None:
-            return False
+            return
         # Another connection is logged in, so the password is not the problem.
         self._context.logins.reset()
-        del self._supervisors[supervisor]
-        folders = [item for item in supervisor.folders if not item.is_unsubscribed]
-        successor.assign(folders)
-        if not isinstance(error, FolderNotFound):
-            count = len(self._supervisors)
-            _LOGGER.info("The server allows %d connections for now", count)
-            now = asyncio.get_running_loop().time()
-            self._limited_until = now + LIMIT_MEMORY_SECONDS
-        return True
+        folders = connection.folders
+        connection.assign(())
+        self._end(connection)
+        successor.assign((*successor.folders, *folders))
+        count = len(self._connections)
+        _LOGGER.info("The server allows %d connections: %s", count, report.error)
+        self._budget.limit_to(count)
 
-    def publish(self) -> None:
-        """Report the combined state of all folders and connections."""
-        supervisors = self._supervisors
-        connected = [item for item in supervisors if item.mode is not PushMode.OFF]
+    def _publish(self) -> None:
+        """Report the combined state of all folders and connections, if it has changed."""
+        if self._tasks is None:
+            return
+        connections = self._connections
         states = {name: folder.state for name, folder in self._folders.items()}
         modes = {state.push_mode for state in states.values()}
-        offered = {supervisor.capabilities for supervisor in supervisors}
+        offered = {connection.capabilities for connection in connections}
         state = AccountState(
-            connected=bool(connected),
+            connected=any(connection.is_connected for connection in connections),
             push_mode=next(
                 (mode for mode in WORST_FIRST if mode in modes), PushMode.OFF
             ),
-            connections=len(connected),
+            connections=self.connections,
             # The same set object is kept while all connections have the same capabilities.
             capabilities=offered.pop()
             if len(offered) == 1
             else frozenset().union(*offered),
             folders=states,
-            error=next((item.error for item in supervisors if item.error), None),
+            error=next(
+                (item.error for item in connections if not item.is_connected), None
+            ),
         )
+        if state == self._state:
+            return
+        self._state = state
         try:
             self._listener.state_changed(state)
         except Exception:

@@ -6,7 +6,6 @@ from typing import Protocol
 from ..auth.login_limiter import LoginLimiter
 from ..models import Account, AccountState, Arrival, WatchOptions
 from ..session.mark import Mark
-from ..wire.pipelining import Pipelining
 from .statistics import Statistics
 
 
@@ -32,9 +31,6 @@ class Listener(Protocol):
     def alerted(self, text: str) -> None:
         """Show the text of an ALERT response code to the user (RFC 3501 7.1)."""
 
-    def pipelining_failed(self) -> None:
-        """Store that the server cannot handle several commands in one write."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
@@ -44,5 +40,4 @@ class Context:
     options: WatchOptions
     listener: Listener
     logins: LoginLimiter
-    pipelining: Pipelining
     statistics: Statistics

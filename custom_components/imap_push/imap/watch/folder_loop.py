@@ -1,363 +1,372 @@
-"""The loop of one session: sync cycles over its folders, and the waits between them.
+"""The loop of one session: sync the folders of the connection, wait for a change, sync again.
 
-At most one folder is selected in IMAP. The first folder of a loop is selected while it waits.
-The others are unselected: the server announces their changes (NOTIFY), or they are polled with
-STATUS. A cycle syncs the selected folder and each unselected folder that needs it, in one write:
+                 assigned, connected
+                         |
+                         v
+          +---------> sync cycle: one write for all folders that are due
+          |              |
+          |              | for each folder: read_sync() -> SyncResult
+          |              v
+          |    DONE, MORE     deliver the messages
+          |    NOT_SHOWN      deliver those before it, sync again soon
+          |    BY_SEARCH      search, fetch, then as above
+          |    RENUMBERED     find the new messages by date
+          |    MISSING        wait until STATUS shows it
+          |    REFUSED        try again later
+          |              |
+          |              v  nothing is due
+          +---------- wait: NOTIFY, IDLE or until the next poll
 
-    DONE
-    for each unselected folder that needs a sync:  EXAMINE, UID FETCH, count of unread
-    EXAMINE of the selected folder, if another folder was selected in between
-    UID FETCH, count of unread
-    IDLE
-
-`wait_strategy` shows what a server answers.
+The first folder that can be opened is selected while the loop waits. Of the other folders, NOTIFY
+announces some, and all others are polled with STATUS. What is wrong with a message or a folder
+never ends the session.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
-from functools import partial
+from collections import deque
 import math
 from typing import Final, Never, Protocol
 
-from ..errors import CommandRefused, ConnectionLost, FolderNotFound
-from ..mime.preview import batch_size
+from ..errors import CommandRefused, ImapError
+from ..limits import Loan
 from ..models import PushMode
+from ..session.select import examine_command
 from ..session.session import Session
 from ..session.sync import SyncRequest
 from ..wire.command import Command
-from ..wire.response_codes import fetch_error
+from ..wire.parser import Data
 from .folder import Folder
-from .notify_state import NotifyState
-from .resync import Resync
-from .schedule import CYCLE_INTERVAL_SECONDS, MAX_EMPTY_CYCLES, SyncSchedule
+from .folder_sync import FolderSync
+from .notify import Notify
+from .schedule import Reason, SyncSchedule
 from .statistics import Statistics
 from .status_poll import StatusPoller, process_unsolicited
-from .wait_strategy import NotifyWait, StrategyChooser, WaitStrategy
+from .wait_strategy import MIN_IDLE_SECONDS, StrategyChooser, WaitStrategy
 
-# A server that ends IDLE earlier than this has a problem.
-MIN_IDLE_SECONDS: Final = 10.0
-# A shorter wait without EXISTS does not show that IDLE is silent: the EXISTS may still be in
-# transit when another folder ends the wait.
+# Waits shorter than this do not count as missed mail: EXISTS may still be on its way.
 MIN_WAIT_SECONDS: Final = 2.0
 
 
 class Observer(Protocol):
-    """Is notified of the progress of a loop."""
+    """Receives the progress of a loop."""
 
-    def on_watching(self, strategy: WaitStrategy) -> None:
-        """All folders are watched: they are in sync, or at least one syncs continuously."""
+    def on_changed(self) -> None:
+        """Report the state of the folders: it has changed."""
 
-    def on_folders_changed(self) -> None:
-        """The state of a folder has changed during a wait."""
+    def on_watching(self, strategy: WaitStrategy, uncovered: frozenset[Folder]) -> None:
+        """Report that all folders are in sync; `uncovered` are polled although push works."""
 
 
 class FolderLoop:
-    """Watches folders on one session. The first folder of the list is the selected one."""
+    """Syncs and watches folders on one session until it ends."""
 
     def __init__(
         self,
         session: Session,
-        folders: list[Folder],
+        folders: tuple[Folder, ...],
         chooser: StrategyChooser,
+        poll_interval: float,
         statistics: Statistics,
         observer: Observer,
     ) -> None:
-        """Watch the folders of this list, which the caller may change."""
+        """Watch these folders; `assign` replaces them."""
+        self.is_waiting = False
         self._session, self._connection = session, session.connection
         self._folders = folders
         self._chooser = chooser
-        self._statistics = statistics
         self._observer = observer
         self._loop = asyncio.get_running_loop()
         self._strategy = chooser.best(session.capabilities)
-        self._notify = NotifyState()
-        # Work that needs a write of its own, after all replies of a cycle were read.
-        self._deferred: list[Callable[[], Awaitable[int]]] = []
-        self._fetching: dict[Folder, Command] = {}  # in this cycle
+        self._notify = Notify()
+        self._loans: deque[Loan[Session]] = deque()
+        self._sync = FolderSync(session, self._notify, statistics, observer)
         self._schedule = SyncSchedule()
-        self._poller = StatusPoller(session)
-        self._resync = Resync(session, self._notify, self._schedule, self)
+        self._poller = StatusPoller(session, poll_interval)
+        self._counts: list[tuple[int | None, int | None]] = []  # after the last cycle
+        self._examines = True  # Select the folder again in the next cycle.
+        # The commands of the last write by folder, None for NOTIFY, in the order of sending.
+        self._sent: list[tuple[Folder | None, Command]] = []
+        self._synced_at = self._loop.time()  # when the selected folder was opened again
+        self._idle_since = math.inf
+        # The last wait ended an IDLE of MIN_IDLE_SECONDS; one of this session was completed.
+        self._ends_idle = self._has_idled = False
+        # The server had announced what the next sync finds, or had no time to do so.
+        self._is_announced = True
+        for folder in folders:
+            folder.begin_session(session.capabilities)
 
-    @property
-    def _selected(self) -> Folder:
-        return self._folders[0]
+    def assign(self, folders: tuple[Folder, ...]) -> None:
+        """Watch these folders from now on."""
+        self._folders = folders
+        self.wake()
 
-    @property
-    def _unselected(self) -> list[Folder]:
-        return self._folders[1:]
+    def lend(self, loan: Loan[Session]) -> None:
+        """Lend the session before the next cycle."""
+        self._loans.append(loan)
+        self.wake()
+
+    def wake(self) -> None:
+        """End the wait if a folder is due."""
+        self._connection.unsolicited.wake()
 
     async def run(self) -> Never:
         """Sync and wait until the session ends; raise the ImapError that ended it."""
         try:
-            await self._run()
-        except ConnectionLost as error:
-            for folder, fetch in self._fetching.items():
-                # A FETCH without any response does not indicate a problem with the mail.
-                if fetch.collected and not fetch.is_complete:
-                    folder.mark_fetch_failed(error)
+            while True:
+                await self._lend_session()
+                await self._cycle()
+                if self._due_at() > self._loop.time():
+                    self.is_waiting = True
+                    self._report()
+                    await self._wait()
+                    self.is_waiting = False
+        except ImapError as error:
+            self._blame(error)
             raise
+        finally:
+            for loan in self._loans:
+                loan.session.cancel()
 
-    async def _run(self) -> Never:
-        if self._strategy.covers_unselected:
-            # NOTIFY SET STATUS reports the current state, so no poll is needed.
-            self._poller.due_at += self._strategy.seconds
-        if "CONDSTORE" not in self._session.capabilities:
-            for folder in self._folders:
-                # Without HIGHESTMODSEQ, changes since the last session cannot be excluded.
-                folder.mark_changed()
-        announced, busy_cycles = True, 0
-        while True:
-            self._drop_unsubscribed()
-            self._update_strategy()
-            was_due, self._selected.needs_sync = self._selected.needs_sync, True
-            found = await self._sync_cycle(was_due=was_due)
-            self._session.release()
-            if not self._schedule.needs_full_sync:
-                self._strategy.record_sync(found, announced=announced)
-                self._update_strategy()
-                announced = True
-            busy_cycles = 0 if found else busy_cycles + 1
-            is_done = not (self._is_sync_needed() or self._schedule.needs_full_sync)
-            # A folder that always needs another sync must not delay the state of the others.
-            is_limited = any(folder.state.rate_limited for folder in self._folders)
-            is_endless = busy_cycles > MAX_EMPTY_CYCLES or is_limited
-            if is_done or is_endless:
-                self._observer.on_watching(self._strategy)
-            if is_done:
-                busy_cycles = 0
-                self._resync.reset()
-                announced = await self._wait()
-            elif busy_cycles > MAX_EMPTY_CYCLES:
-                await asyncio.sleep(CYCLE_INTERVAL_SECONDS)
+    @property
+    def _selected(self) -> Folder | None:
+        """Return the folder that is selected while the loop waits."""
+        return next((folder for folder in self._folders if folder.is_openable), None)
 
-    def _drop_unsubscribed(self) -> None:
-        """Drop unsubscribed folders. If no other is left, keep them: the loop is cancelled soon."""
-        kept = [folder for folder in self._folders if not folder.is_unsubscribed]
-        if kept and kept[0] is not self._selected:
-            self._schedule.needs_full_sync = True
-        self._folders[:] = kept or self._folders
-
-    def _is_sync_needed(self) -> bool:
-        """Return whether the next cycle is to start immediately."""
-        return any(f.needs_sync or f.is_unsubscribed for f in self._folders)
-
-    def _update_strategy(self) -> None:
-        """Replace a strategy that does not work, or is no longer the best one."""
-        if self._connection.idle_is_refused:
-            self._strategy.mark_refused()
-        capabilities = self._session.capabilities
-        self._strategy = self._chooser.update(self._strategy, capabilities)
-
-    async def _sync_cycle(self, *, was_due: bool) -> int:
-        """Sync the selected folder and the unselected folders that need it.
-
-        `was_due`: the selected folder needed a sync. Returns the number of its new messages.
-        """
-        await self._process_unsolicited()
+    @property
+    def _unselected(self) -> list[Folder]:
         selected = self._selected
-        others = [folder for folder in self._unselected if folder.needs_sync]
-        folders = (*others, selected)
-        is_fresh = selected.needs_resync
-        if outdated := [folder for folder in folders if folder.needs_resync]:
-            self._schedule.needs_full_sync = True
-            if not await self._resync.resync_all(outdated):
-                return 0
-        session, uses_idle = self._session, self._strategy.uses_idle
-        # NOOP does not show new mail on every server, but EXAMINE does.
-        is_elsewhere = bool(others) or session.folder != selected.name
-        examines = is_elsewhere or not (uses_idle or is_fresh)
-        # The response to a UID check is much smaller than that to a full sync.
-        expects_mail = selected.has_more or self._schedule.expects_mail
-        is_uid_check = not (examines or expects_mail)
-        # `mark:*` may return more than a batch, unless EXISTS limits it.
-        batch = batch_size(selected.text, selected.normal_batch)
-        is_small = not selected.has_more and 0 < self._schedule.growth <= batch
-        is_growth = is_small and not (examines or is_uid_check)
-        has_grown = self._schedule.begin_cycle()
-        requests = [self._sync_request(folder, opens=True) for folder in others]
-        requests.append(
-            self._sync_request(
-                selected, opens=examines, is_uid_check=is_uid_check, is_growth=is_growth
+        return [folder for folder in self._folders if folder is not selected]
+
+    @property
+    def _unselected_names(self) -> list[str]:
+        return [folder.name for folder in self._unselected]
+
+    @property
+    def _is_push(self) -> bool:
+        return self._strategy.mode is not PushMode.POLL
+
+    @property
+    def _uncovered(self) -> list[Folder]:
+        """Return the folders that the server does not announce."""
+        covered = self._notify.covered if self._strategy.mode is PushMode.NOTIFY else ()
+        return [folder for folder in self._unselected if folder.name not in covered]
+
+    def _report(self) -> None:
+        """Report that all folders are in sync."""
+        for folder in self._folders:
+            if folder.is_openable:
+                mode, is_silent = self._mode_of(folder), self._chooser.is_silent
+                folder.set_mode(mode, is_silent=is_silent)
+        uncovered = [folder for folder in self._uncovered if folder.is_openable]
+        self._observer.on_watching(
+            self._strategy, frozenset(uncovered if self._is_push else ())
+        )
+
+    # One cycle
+
+    async def _cycle(self) -> None:
+        """Sync all folders that are due, and the selected one, in one write."""
+        await self._process_unsolicited()
+        if self._examines:
+            self._synced_at = self._loop.time()
+        self._strategy = self._chooser.best(self._session.capabilities)
+        selected = self._selected
+        due = [folder for folder in self._unselected if folder.is_due]
+        suspects = [folder for folder in due if folder.is_suspect]
+        others = [folder for folder in due if not folder.is_suspect]
+        has_growth = self._connection.unsolicited.growth > 0
+        has_changes = self._schedule.begin_cycle() or has_growth
+        is_due = any(folder.is_due for folder in self._folders)
+        requests = {
+            folder: self._sync.request(folder, examines=True) for folder in others
+        }
+        if selected is not None:
+            requests[selected] = self._request_selected(
+                selected, others, has_changes=has_changes
             )
-        )
-        for folder, request in zip(folders, requests, strict=True):
-            if request.fetch is not None:
-                self._fetching[folder] = request.fetch
-                self._statistics.syncs.measure(request.fetch)
-        interval = self._chooser.status_interval(self._strategy)
-        polls = self._poller.commands(self._unselected, interval)
-        await session.send(self._commands(requests, polls), idle=uses_idle)
-        found = total = 0
-        for folder, request in zip(folders, requests, strict=True):
-            found = await self._process_reply(folder, request)
-            total += found
-        await self._process_status()
-        if self._deferred:
-            while self._deferred:
-                total += await self._deferred.pop(0)()
-            await self._reselect()
-        self._fetching = {}
-        had_reason = was_due or has_grown or bool(others)
-        self._schedule.end_cycle(found=total, had_reason=had_reason)
-        return found
-
-    def _sync_request(
-        self,
-        folder: Folder,
-        *,
-        opens: bool,
-        is_uid_check: bool = False,
-        is_growth: bool = False,
-    ) -> SyncRequest:
-        """Return the commands for a folder, without FETCH if `sync_alone` will fetch its mail."""
-        return self._session.sync_request(
-            folder.name,
-            folder.mark,
-            opens=opens,
-            is_uid_check=is_uid_check,
-            is_growth=is_growth,
-            fetches=is_uid_check or folder.reduced_batch is None,
-            shows_newest=not (is_growth or (is_uid_check and folder.state.last_mail)),
-            batch=folder.normal_batch,
-            text=folder.text,
-        )
-
-    def _commands(
-        self, requests: list[SyncRequest], polls: Iterable[Command] = ()
-    ) -> list[Command]:
-        """Return all commands of a cycle in order; the last request is for the selected folder."""
-        *others, last = requests
-        notify, spec = self._notify, self._notify_spec()
-        is_unchanged = last.examine is None and notify.is_set_to(spec)
-        commands = [] if is_unchanged else notify.clear()
-        commands += polls
-        for other in others:
-            commands += other.commands
-        if last.examine is not None:
-            commands.append(last.examine)
-        commands += notify.set(spec)
-        commands += last.commands_in_folder
-        return commands
-
-    def _notify_spec(self) -> str:
-        """Return the arguments of NOTIFY, "" if it is not used."""
-        if not isinstance(self._strategy, NotifyWait):
-            return ""
-        return NotifyWait.spec((f.name for f in self._unselected), self._selected.text)
-
-    async def _reselect(self) -> None:
-        """Select the first folder again after deferred work, unless another cycle follows."""
-        selected = self._selected
-        others_need_sync = any(folder.needs_sync for folder in self._unselected)
-        if self._schedule.needs_full_sync or others_need_sync:
+        await self._send(requests, selected)
+        results = {
+            folder: await self._sync.read(folder, request, self._mode_of(folder))
+            for folder, request in requests.items()
+        }
+        if self._connection.pipelining_failed:
+            self._connection.stop_pipelining()
+            for folder in requests:
+                folder.request_sync()
             return
-        opens = self._session.folder != selected.name
-        request = self._session.sync_request(selected.name, None, opens=opens)
-        commands = self._commands([request])
-        await self._session.send(commands, idle=self._strategy.uses_idle)
-        try:
-            examined = await self._session.read_selected(request)
-        except FolderNotFound as error:
-            self.mark_missing(selected, error)
-            return
-        if opens and not selected.has_no_new_mail(examined):
-            selected.needs_sync = self._schedule.needs_full_sync = True
+        if self._ends_idle:
+            self._chooser.record_idle(self._strategy.mode)
+            self._ends_idle, self._has_idled = False, True
+        if selected is not None and requests[selected].examine is not None:
+            self._connection.unsolicited.set_synced(selected.synced)
+        statuses = await self._read_status()
+        newest = {
+            folder: await self._sync.update(
+                folder, results[folder], self._mode_of(folder)
+            )
+            for folder in requests
+        }
+        self._observer.on_changed()
+        found = {
+            folder: await self._sync.apply(
+                folder, result, newest[folder], self._mode_of(folder)
+            )
+            for folder, result in results.items()
+        }
+        for status in statuses:
+            process_unsolicited(status, self._unselected)
+            await asyncio.sleep(0)
+        for folder in suspects:
+            self._sent = []
+            found[folder] = await self._sync.sync_alone(folder, self._mode_of(folder))
+        self._end_cycle(
+            found=any(found.values()),
+            reasons={
+                Reason.MAIL: has_growth,
+                Reason.FOLDER: is_due,
+                Reason.CHANGE: has_changes and not (has_growth or is_due),
+            },
+        )
+        if selected is not None and found[selected] and self._is_push:
+            mode = self._strategy.mode
+            self._chooser.record_sync(mode, announced=self._is_announced)
+            self._is_announced = True
+        self._session.release()
 
-    async def _process_reply(self, folder: Folder, request: SyncRequest) -> int:
-        """Read the responses to a request and deliver; return the number of new messages."""
-        session = self._session
-        try:
-            examined = await session.read_selected(request)
-        except FolderNotFound as error:
-            self.mark_missing(folder, error)
-            return 0
-        folder.mark_present()
-        if request.examine is not None:
-            folder.update_counts(examined.numbers)
-            if not folder.is_continued_by(examined):
-                self._deferred.append(partial(self._resync.renumber, folder))
-                return 0
-        found = 0
-        try:
-            if request.is_uid_check:
-                last_uid = await session.read_last_uid(request)
-                if session.flags_changed:
-                    folder.mark_changed()
-                if folder.is_newest(last_uid):
-                    folder.needs_sync = False
-                    folder.update_unread(await session.read_unread(request))
-                else:
-                    self._schedule.needs_full_sync = True
-                return 0
-            batch = await session.read_batch(request) if request.fetch else None
-            if batch is not None:
-                batch = await batch.with_previews()
-                if session.flags_changed:
-                    folder.mark_changed()
-        except CommandRefused as refusal:
-            if failure := fetch_error(refusal, waits=folder.waits_for_refusals):
-                folder.mark_fetch_failed(failure)
-                raise failure from refusal
-            batch = None
-        if batch is None or (batch.is_empty and not batch.complete):
-            self._deferred.append(partial(self._resync.sync_alone, folder, None))
-        elif batch.is_incomplete:
-            self._deferred.append(partial(self._resync.sync_alone, folder, batch))
+    def _end_cycle(self, *, found: bool, reasons: dict[Reason, bool]) -> None:
+        """Record whether a cycle found new messages, or other counts than the last cycle."""
+        states = [folder.state for folder in self._folders]
+        counts = [(state.messages, state.unread) for state in states]
+        if found or counts != self._counts:
+            self._schedule.record_found()
         else:
-            found = await folder.deliver(batch, self.push_mode_of(folder), examined)
-        folder.update_unread(await session.read_unread(request))
-        return found
+            self._schedule.record_empty(
+                reason for reason, is_one in reasons.items() if is_one
+            )
+        self._counts = counts
 
-    async def _process_status(self) -> None:
-        """Read the STATUS responses to polls and NOTIFY, and what arrived unsolicited."""
-        await self._poller.process_replies(self.mark_missing)
-        try:
-            for data in await self._notify.take_initial_status():
-                process_unsolicited(data, self._folders)
-                await asyncio.sleep(0)
-        except CommandRefused:
-            self._strategy.mark_refused()
-        await self._process_unsolicited()
+    def _request_selected(
+        self, selected: Folder, others: list[Folder], *, has_changes: bool
+    ) -> SyncRequest:
+        """Return the commands for the folder that is selected while the loop waits.
 
-    def mark_missing(self, folder: Folder, error: FolderNotFound) -> None:
-        """Mark a folder as missing; raise `error` if all folders are missing."""
-        folder.mark_missing()
-        if all(other.state.missing for other in self._folders):
-            raise error
-        if folder is self._selected:
-            self._folders.append(self._folders.pop(0))
-            self._selected.needs_sync = True
-
-    async def _wait(self) -> bool:
-        """Wait until a cycle is due, delivering the messages that NOTIFY brings.
-
-        Returns False if the server had enough time to announce new mail but did not.
+        Without a reason to sync, for example after a poll of the other folders, it is only
+        selected.
         """
+        # NOOP does not show new mail on every server, but EXAMINE does.
+        verifies = self._examines or selected.verifies or not self._is_push
+        self._examines = False
+        is_elsewhere = bool(others) or self._session.folder != selected.name
+        if selected.is_due or ((verifies or has_changes) and not selected.is_waiting):
+            return self._sync.request(selected, examines=verifies or is_elsewhere)
+        mark = selected.delivery.mark
+        return SyncRequest(
+            selected.name,
+            mark,
+            examine_command(selected.name) if is_elsewhere else None,
+        )
+
+    async def _send(
+        self, requests: dict[Folder, SyncRequest], selected: Folder | None
+    ) -> None:
+        """Send all commands of a cycle in one write; those for the selected folder are last."""
+        opens = any(request.examine for request in requests.values())
+        # Without a mark, the next cycle follows at once.
+        is_marked = selected is not None and requests[selected].mark is not None
+        notifies = self._strategy.mode is PushMode.NOTIFY and is_marked
+        clears = self._notify.clear() if opens or not notifies else []
+        notify: list[Command] = []
+        if notifies and selected is not None:
+            notify = self._notify.set(self._unselected_names, selected.text)
+        # NOTIFY SET STATUS reports the state of all folders that it covers.
+        polls = self._poller.commands([] if notify else self._uncovered)
+        sent: list[tuple[Folder | None, Command]] = [(None, c) for c in clears]
+        sent += polls.items()
+        for folder, request in requests.items():
+            if folder is not selected:
+                sent += [(folder, command) for command in request.commands]
+        if selected is not None:
+            request = requests[selected]
+            if request.examine is not None:
+                sent.append((selected, request.examine))
+            sent += [(None, command) for command in notify]
+            sent += [(selected, command) for command in request.commands_in_folder]
+        self._sent = sent
+        idles = self._strategy.uses_idle and is_marked
+        await self._session.send((command for _, command in sent), idle=idles)
+        self._idle_since = self._loop.time() if idles else math.inf
+
+    async def _read_status(self) -> list[Data]:
+        """Read the replies to polls and NOTIFY; return the STATUS responses to NOTIFY."""
+        await self._poller.read_replies()
+        statuses: list[Data] = []
+        try:
+            statuses = await self._notify.read_reply()
+        except CommandRefused:
+            self._chooser.record_refused(PushMode.NOTIFY)
+        if self._notify.try_utf8():
+            self._schedule.record_change()
+        if self._connection.idle_is_refused:
+            self._chooser.record_refused(self._strategy.mode)
+        return statuses
+
+    async def _lend_session(self) -> None:
+        """Lend the session to all actions that wait for it."""
+        while self._loans:
+            loan = self._loans.popleft()
+            if loan.session.done():
+                continue  # The action was cancelled.
+            if commands := self._notify.clear():
+                await self._session.send(commands)
+            loan.session.set_result(self._session)
+            await loan.returned.wait()
+            self._examines = True
+
+    # Waiting
+
+    async def _wait(self) -> None:
+        """Wait until a cycle is due, delivering the messages that NOTIFY brings."""
         started = self._loop.time()
-        deadline = started + self._strategy.seconds
         while True:
             await self._process_unsolicited()
-            seconds = min(deadline, self._due_at()) - self._loop.time()
-            if seconds <= 0:
+            now = self._loop.time()
+            refresh_at = self._synced_at + self._strategy.seconds
+            due_at = min(refresh_at, self._due_at())
+            if due_at <= now:
                 break
-            await self._connection.wait_for_unsolicited(seconds)
+            await self._connection.wait_for_unsolicited(due_at - now)
+        age = self._loop.time() - self._idle_since
+        if self._connection.idle_is_over:
+            if age < MIN_IDLE_SECONDS:
+                self._chooser.record_miss(self._strategy.mode)
+        else:
+            self._ends_idle = MIN_IDLE_SECONDS <= age < math.inf
         waited = self._loop.time() - started
-        if self._connection.idle_is_over and waited < MIN_IDLE_SECONDS:
-            self._strategy.count_miss()
         was_short = waited < min(self._strategy.seconds, MIN_WAIT_SECONDS)
-        return self._schedule.has_changes or was_short
+        self._is_announced = self._schedule.has_changes or was_short
+        self._examines |= now >= refresh_at
 
     def _due_at(self) -> float:
         """Return the time of the event loop at which the next cycle is due."""
-        schedule = self._schedule
-        if self._is_sync_needed():
-            is_limited = schedule.is_rate_limited
-            return schedule.rate_limited_until if is_limited else -math.inf
-        poll_at = self._poller.due_at if self._unselected else math.inf
+        if self._loans:
+            return -math.inf
+        schedule, selected = self._schedule, self._selected
+        growth = self._connection.unsolicited.growth
+        due_at = min((folder.due_at for folder in self._folders), default=math.inf)
+        due_at = max(due_at, schedule.not_before(Reason.FOLDER))
+        if self._uncovered:
+            due_at = min(due_at, self._poller.due_at)
+        if selected is None:
+            return due_at
+        is_idle = self._connection.has_idle and self._session.folder == selected.name
+        if self._is_push and not is_idle:
+            return schedule.not_before(Reason.FOLDER)
         if self._connection.idle_is_over:
-            return min(poll_at, schedule.rate_limited_until)
+            return min(due_at, schedule.not_before(Reason.CHANGE))
         is_notify = self._strategy.mode is PushMode.NOTIFY
-        return min(poll_at, schedule.due_at(is_mail_pushed=is_notify))
+        return min(
+            due_at, schedule.due_at(has_growth=growth > 0, is_mail_pushed=is_notify)
+        )
 
     async def _process_unsolicited(self) -> None:
         """Process unsolicited responses: deliver pushed mail, record all other changes."""
@@ -366,34 +375,61 @@ class FolderLoop:
             return
         if unsolicited.overflowed:
             self._notify.mark_expired()
-            self._strategy.count_miss()
-        if unsolicited.overflowed or unsolicited.dropped:
-            self._poller.poll_now()
-        self._schedule.record(unsolicited)
+            self._chooser.record_miss(self._strategy.mode)
+        # To select a folder again means to request NOTIFY again, with the STATUS of all folders.
+        self._examines |= unsolicited.dropped
         selected = self._selected
-        is_selected = self._session.folder == selected.name
+        is_open = selected is not None and self._session.folder == selected.name
         if unsolicited.changed:
-            selected.mark_changed()
-            if is_selected:
-                exists = self._connection.unsolicited.exists
-                selected.update_counts({"MESSAGES": exists})
+            self._schedule.record_change()
+            if selected is not None and is_open:
+                selected.on_unsolicited(unsolicited, self._connection.unsolicited)
         for status in unsolicited.statuses:
-            for folder in process_unsolicited(status, self._folders):
+            for folder in process_unsolicited(status, self._unselected):
                 folder.mark_changed()
             await asyncio.sleep(0)
-        pushed = 0
-        # After the user has increased the text size, older responses have too little text.
-        is_current = is_selected and self._notify.is_set_to(self._notify_spec())
-        for data in unsolicited.mails if is_current else ():
-            pushed += await selected.deliver_pushed(data)
-            await asyncio.sleep(0)  # A burst must not block the event loop.
-        if pushed:
-            self._schedule.mark_pushed()
-            self._strategy.record_sync(pushed, announced=True)
-        if unsolicited.statuses or pushed:
-            self._observer.on_folders_changed()
+        if selected is not None and is_open:
+            for data in unsolicited.mails:
+                await self._deliver_pushed(selected, data)
+                await asyncio.sleep(0)  # A burst must not block the event loop.
+        if unsolicited.statuses:
+            self._observer.on_changed()
 
-    def push_mode_of(self, folder: Folder) -> PushMode:
+    async def _deliver_pushed(self, folder: Folder, data: Data) -> None:
+        """Deliver a message that NOTIFY sent, unless it is left to the next sync."""
+        # After the user has increased the text size, older responses have too little text.
+        names = self._unselected_names
+        if folder.is_due or not self._notify.is_set_to(names, folder.text):
+            return
+        mail = await folder.delivery.read_pushed(data, folder.text)
+        if mail is None:
+            return
+        unsolicited = self._connection.unsolicited
+        unsolicited.set_synced(unsolicited.synced + 1)
+        folder.on_pushed(mail, unsolicited.synced)
+        self._observer.on_changed()
+        await folder.delivery.deliver_pushed(mail)
+        self._schedule.record_found()
+        self._chooser.record_sync(PushMode.NOTIFY, announced=True)
+
+    def _mode_of(self, folder: Folder) -> PushMode:
         """Return how new mail in a folder becomes known."""
-        is_selected = folder is self._selected
-        return self._strategy.mode if is_selected else self._strategy.unselected_mode
+        if folder is self._selected or folder not in self._uncovered:
+            return self._strategy.mode
+        return PushMode.POLL
+
+    def _blame(self, error: ImapError) -> None:
+        """Find what the session was doing when it ended, and be careful with that next time."""
+        mode, age = self._strategy.mode, self._loop.time() - self._idle_since
+        unanswered = [item for item in self._sent if not item[1].is_answered]
+        if self._connection.idle_is_unanswered and not self._has_idled:
+            self._chooser.record_loss(mode, age)
+        elif unanswered:
+            folder, command = unanswered[0]
+            if folder is None:
+                self._chooser.record_loss(PushMode.NOTIFY, 0.0)
+            else:
+                folder.mark_lost(error, command.name)
+        elif not self._sync.mark_lost(error):
+            if self._idle_since < math.inf and not self._has_idled:
+                self._chooser.record_loss(mode, age)

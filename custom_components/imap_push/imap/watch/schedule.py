@@ -1,82 +1,80 @@
-"""When the next sync cycle is due, and why."""
+"""When the next sync cycle of the selected folder is due."""
 
 import asyncio
+from collections import Counter
+from collections.abc import Iterable
+from enum import Enum, auto
 import math
 from typing import Final
 
-from ..wire.unsolicited import Unsolicited
-
-# Seconds between two cycles that are not urgent: after changed flags, or if cycles were empty.
+# Seconds between two cycles that are not urgent, for example after changed flags.
 CYCLE_INTERVAL_SECONDS: Final = 0.5
-# Consecutive cycles with a reason that found no mail. After these, cycles are rate limited.
+# Consecutive cycles that found nothing. After these, the interval doubles with each cycle: some
+# servers report a change whenever IDLE begins.
 MAX_EMPTY_CYCLES: Final = 3
+MAX_INTERVAL_SECONDS: Final = 60.0
+
+
+class Reason(Enum):
+    """Why a cycle is started."""
+
+    MAIL = auto()  # the server announced new messages in the selected folder
+    FOLDER = auto()  # a folder is due
+    CHANGE = auto()  # another change of the selected folder
 
 
 class SyncSchedule:
-    """Collects the reasons for the next sync cycle. All times are those of the event loop."""
+    """Decides when the changes of the selected folder are synced. Times are of the event loop."""
 
     def __init__(self) -> None:
-        """Start with a full sync: nothing is known yet."""
+        """Start without changes."""
         self._loop = asyncio.get_running_loop()
         self._cycle_ended_at = -math.inf
         self._changed_at = math.inf  # the first change since the last cycle
-        self.growth = 0  # messages added since the last cycle, according to EXISTS
-        self._was_pushed = False
-        self._empty_cycles = 0
-        # A UID check, which requests UIDs only, is not sufficient.
-        self.needs_full_sync = True
+        self._empty: Counter[Reason] = (
+            Counter()
+        )  # consecutive cycles that found nothing
 
     @property
     def has_changes(self) -> bool:
         """Return whether the selected folder has changed since the last cycle."""
         return self._changed_at < math.inf
 
-    @property
-    def expects_mail(self) -> bool:
-        """Return whether there is probably new mail to fetch."""
-        return self.needs_full_sync or (self.growth > 0 and not self._was_pushed)
-
-    @property
-    def is_rate_limited(self) -> bool:
-        """Return whether too many cycles in a row had a reason but found no mail."""
-        return self._empty_cycles >= MAX_EMPTY_CYCLES
-
-    @property
-    def rate_limited_until(self) -> float:
-        """Return when a cycle that is not urgent may start."""
-        return self._cycle_ended_at + CYCLE_INTERVAL_SECONDS
-
-    def record(self, unsolicited: Unsolicited) -> None:
-        """Record unsolicited responses about the selected folder."""
-        if unsolicited.changed:
-            self._changed_at = min(self._changed_at, self._loop.time())
-            self.growth += unsolicited.grown
-
-    def mark_pushed(self) -> None:
-        """Record that NOTIFY already brought the new mail."""
-        self._was_pushed = True
+    def record_change(self) -> None:
+        """Record that the selected folder has changed."""
+        self._changed_at = min(self._changed_at, self._loop.time())
 
     def begin_cycle(self) -> bool:
-        """Clear all reasons; return whether the selected folder had grown."""
-        has_grown = self.growth > 0
-        self._changed_at = math.inf
-        self.growth = 0
-        self._was_pushed = self.needs_full_sync = False
-        return has_grown
+        """Forget the changes, as a cycle begins; return whether there were any."""
+        had_changes, self._changed_at = self.has_changes, math.inf
+        return had_changes
 
-    def end_cycle(self, *, found: int, had_reason: bool) -> None:
-        """Record the number of new messages and whether there was a reason to expect any."""
+    def record_found(self) -> None:
+        """Record that a cycle or a push found new messages, or other numbers of messages."""
         self._cycle_ended_at = self._loop.time()
-        self._empty_cycles = 0 if found else self._empty_cycles + had_reason
+        self._empty.clear()
 
-    def due_at(self, *, is_mail_pushed: bool) -> float:
+    def record_empty(self, reasons: Iterable[Reason]) -> None:
+        """Record a cycle that had these reasons but found nothing."""
+        self._cycle_ended_at = self._loop.time()
+        self._empty.update(reasons)
+
+    def due_at(self, *, has_growth: bool, is_mail_pushed: bool) -> float:
         """Return when the next cycle is due, infinity if nothing has changed.
 
         `is_mail_pushed`: NOTIFY brings the mail, so a cycle only finds what NOTIFY left out.
         """
         if not self.has_changes:
             return math.inf
-        if is_mail_pushed:
+        reason = Reason.MAIL if has_growth else Reason.CHANGE
+        if is_mail_pushed and not self._empty[reason]:
             return self._changed_at + CYCLE_INTERVAL_SECONDS
-        is_urgent = self.growth and not self.is_rate_limited
-        return -math.inf if is_urgent else self.rate_limited_until
+        return self.not_before(reason)
+
+    def not_before(self, reason: Reason) -> float:
+        """Return the earliest time of the next cycle for a reason."""
+        excess = self._empty[reason] - MAX_EMPTY_CYCLES
+        if reason is not Reason.CHANGE and excess < 0:
+            return -math.inf
+        interval = CYCLE_INTERVAL_SECONDS * 2.0 ** min(max(excess, 0), 16)
+        return self._cycle_ended_at + min(interval, MAX_INTERVAL_SECONDS)

@@ -1,14 +1,15 @@
-"""Polls folders that are not selected with STATUS (RFC 3501 6.3.10)."""
+"""Polls folders that are neither selected nor announced with STATUS (RFC 3501 6.3.10)."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Final
 
-from ..errors import CommandRefused, FolderNotFound
+from ..errors import CommandRefused
 from ..session.session import Session, status_command
 from ..wire.command import Command
+from ..wire.folder_responses import parse_status
 from ..wire.mailbox_name import is_folder
-from ..wire.parser import Data, parse_status
+from ..wire.parser import Data
 from ..wire.response_codes import is_missing_folder
 from .folder import Folder
 
@@ -18,9 +19,10 @@ _ITEMS: Final = "MESSAGES UIDNEXT UIDVALIDITY UNSEEN"
 class StatusPoller:
     """Polls folders with STATUS. `due_at` is the time of the event loop of the next poll."""
 
-    def __init__(self, session: Session) -> None:
-        """Poll on this session, starting with the first cycle."""
+    def __init__(self, session: Session, interval: float) -> None:
+        """Poll on this session every `interval` seconds, starting with the first cycle."""
         self._session = session
+        self._interval = interval
         self._loop = asyncio.get_running_loop()
         self.due_at = self._loop.time()
         self._sent: dict[Folder, Command] = {}
@@ -31,36 +33,38 @@ class StatusPoller:
         """Poll in the next cycle."""
         self.due_at = self._loop.time()
 
-    def commands(self, folders: Iterable[Folder], interval: float) -> list[Command]:
-        """Return a STATUS for each folder that is not synced anyway, [] if no poll is due.
+    def commands(self, folders: Iterable[Folder]) -> dict[Folder, Command]:
+        """Return a STATUS for each folder that is not due anyway, {} if no poll is due.
 
-        `interval` is the number of seconds until the next poll.
+        A folder for which STATUS failed is opened instead.
         """
-        self._sent.clear()
+        self._sent = {}
         now = self._loop.time()
         if now < self.due_at:
-            return []
-        self.due_at = now + interval
+            return {}
+        self.due_at = now + self._interval
         items = f"{_ITEMS} HIGHESTMODSEQ" if self._requests_modseq else _ITEMS
         for folder in folders:
-            if not folder.needs_sync:
+            if folder.status_fails:
+                folder.request_sync()
+            elif not (folder.is_due or folder.is_blocked):
                 self._sent[folder] = status_command(folder.name, items)
-        return list(self._sent.values())
+        return self._sent
 
-    async def process_replies(
-        self, mark_missing: Callable[[Folder, FolderNotFound], None]
-    ) -> None:
-        """Update the polled folders. `mark_missing` is called for those that do not exist."""
+    async def read_replies(self) -> None:
+        """Update the polled folders."""
         for folder, command in self._sent.items():
             try:
                 numbers = await self._session.status(command, folder.name)
             except CommandRefused as error:
                 if is_missing_folder(error):
-                    mark_missing(folder, FolderNotFound(error.text))
+                    folder.mark_missing()
                 elif self._requests_modseq:
                     # Some servers announce CONDSTORE and refuse HIGHESTMODSEQ in STATUS.
                     self._requests_modseq = False
                     self.poll_now()
+                else:
+                    folder.mark_status_refused(error)
             else:
                 folder.on_status(numbers, is_requested=True)
 

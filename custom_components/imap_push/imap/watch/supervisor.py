@@ -1,42 +1,41 @@
 """Keeps one connection of an account running: connects, watches, reconnects, reports outages.
 
-                  +------------- pause <-------------+
-                  v                                  |
-    start --> connecting -------- error ---------> lost --> released --> end
-                  |                                  ^
-                  | logged in                        |
-                  v                                  |
-               syncing ------ the session ends ------+
-                  |  ^                               |
-      all folders |  | a change, or a refresh        |
-      are in sync |  | or poll is due                |
-                  v  |                               |
-               watching ----- the session ends ------+
+                     +------------ pause <------------+
+                     v                                |
+    start --> CONNECTING ---------- error ---------> LOST --> the owner ends the connection
+                     |                                ^
+                     | logged in                      |
+                     v                                |
+                  SYNCING ----- the session ends -----+
+                     |  ^                             |
+         all folders |  | a change, or a refresh      |
+         are in sync |  | or poll is due              |
+                     v  |                             |
+                  WATCHING ---- the session ends -----+
 
-connecting: waits for the login limiter, then TCP, TLS and LOGIN.
-syncing, watching: `FolderLoop`. watching is IDLE, NOTIFY, or waiting for the next poll.
-lost: an outage is reported after OUTAGE_GRACE_SECONDS, or immediately if the user has to act.
+CONNECTING: waits for the login limiter, then TCP, TLS and LOGIN.
+SYNCING, WATCHING: `FolderLoop`. WATCHING is NOTIFY, IDLE, or waiting for the next poll.
+LOST: an outage is reported after OUTAGE_GRACE_SECONDS, or immediately if the user has to act.
 pause: the backoff and the time that the server requested; skipped if it was unreachable.
-released: this connection was refused or failed repeatedly, and another connection of the
-account, which is watching, gets the folders.
 """
 
 import asyncio
 import contextlib
-import dataclasses
+from dataclasses import dataclass
+from enum import Enum, auto
 import logging
 import math
 from typing import Final, Protocol
 
 from ..auth.login_limiter import Backoff
 from ..errors import (
-    FolderNotFound,
     ImapError,
     LoginRefused,
     TokenRevoked,
     TooManyConnections,
     Unreachable,
 )
+from ..limits import Loan
 from ..models import PushMode
 from ..quirks import quirks_of
 from ..session.session import Session
@@ -54,31 +53,59 @@ OUTAGE_GRACE_SECONDS: Final = 30.0
 MAX_FAILURES: Final = 3
 
 
+class ConnectionState(Enum):
+    """What a connection is doing."""
+
+    CONNECTING = auto()
+    SYNCING = auto()
+    WATCHING = auto()
+    LOST = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """Report: the state of the connection or of a folder has changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watching:
+    """Report: all folders are in sync."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Report: the session ended or could not be opened; `is_unusable`: try no longer."""
+
+    error: ImapError
+    is_unusable: bool
+
+
+type Report = Changed | Watching | Lost
+
+
 class Owner(Protocol):
     """Decides which connection has which folders."""
 
-    def publish(self) -> None:
-        """Report the state: a public attribute or the state of a folder has changed."""
-
-    def distribute(self, supervisor: ConnectionSupervisor) -> None:
-        """Give folders connections of their own: IDLE covers only the first one."""
-
-    def release(self, supervisor: ConnectionSupervisor, error: ImapError) -> bool:
-        """Give the folders to another connection; return True if there is one."""
+    def report(self, connection: ConnectionSupervisor, report: Report) -> None:
+        """Process a report. The owner may assign other folders, or end the connection."""
 
 
 class ConnectionSupervisor:
-    """Watches a list of folders in one session after another."""
+    """Watches folders in one session after another.
+
+    `folders` are those that the owner assigned: while waiting, the first that can be opened is
+    selected. `uncovered` are polled although push works: IDLE announces one folder only.
+    `is_connected` is False after an outage was reported.
+    """
 
     def __init__(
-        self,
-        folders: list[Folder],
-        context: Context,
-        owner: Owner,
+        self, folders: tuple[Folder, ...], context: Context, owner: Owner
     ) -> None:
-        """Watch these folders. While waiting, the first is selected in IMAP."""
+        """Watch these folders; without any, log in and wait for `assign`."""
         self.folders = folders
-        self.mode = PushMode.OFF
+        self._is_lost = False
+        self.uncovered: frozenset[Folder] = frozenset()
+        self.is_connected = False
         self.capabilities: frozenset[str] = frozenset()
         self.error: ImapError | None = None
         self._context = context
@@ -88,53 +115,73 @@ class ConnectionSupervisor:
         # The time of the event loop at which the session was opened.
         self._opened_at = math.inf
         self._failures = 0  # consecutive
-        self.has_watched = False
+        self._has_watched = False
+        # RFC 3501 5.5; off for one session after one that ended within a write.
+        self._pipelines = True
         self._outage: asyncio.TimerHandle | None = None
-        self._session: Session | None = None
+        self._loop: FolderLoop | None = None
         self._retry_now = asyncio.Event()  # ends the pause between two sessions
+
+    @property
+    def state(self) -> ConnectionState:
+        """Return what the connection is doing."""
+        if self._loop is not None:
+            is_waiting = self._loop.is_waiting
+            return ConnectionState.WATCHING if is_waiting else ConnectionState.SYNCING
+        return ConnectionState.LOST if self._is_lost else ConnectionState.CONNECTING
+
+    @property
+    def is_logged_in(self) -> bool:
+        """Return whether there is a session."""
+        return self._loop is not None
 
     @property
     def is_watching(self) -> bool:
         """Return whether the connection works and its folders have been in sync."""
-        return self.has_watched and self.error is None
+        return self._has_watched and self.error is None
 
-    def assign(self, folders: list[Folder]) -> None:
-        """Watch more folders."""
-        for folder in folders:
-            folder.needs_sync = True
-        self.folders.extend(folders)
-        self.wake()
+    def assign(self, folders: tuple[Folder, ...]) -> None:
+        """Watch these folders from now on."""
+        for folder in set(folders).difference(self.folders):
+            folder.request_sync()
+        self.folders = folders
+        self.uncovered &= frozenset(folders)
+        if self._loop is not None:
+            self._loop.assign(folders)
+
+    def lend(self, loan: Loan[Session]) -> bool:
+        """Lend the session between two waits; return False if there is none."""
+        if self._loop is None:
+            return False
+        self._loop.lend(loan)
+        return True
 
     def wake(self) -> None:
-        """End the wait of the session: a folder has to be synced or dropped."""
-        if self._session is not None:
-            self._session.connection.unsolicited.wake()
+        """End the wait of the session: a folder is due."""
+        if self._loop is not None:
+            self._loop.wake()
 
     def check_now(self) -> None:
         """Sync all folders now, or connect now."""
         for folder in self.folders:
-            folder.needs_sync = True
+            folder.check_now()
         self.wake()
         self._retry_now.set()
 
     async def run(self) -> None:
-        """Run sessions until cancelled, or until another connection gets the folders."""
+        """Run sessions until cancelled."""
         backoff = Backoff()
         loop = asyncio.get_running_loop()
         try:
             while True:
-                self._opened_at = math.inf
+                self._opened_at, self._is_lost = math.inf, False
                 error = await self._run_session()
+                self._loop, self._is_lost = None, True
                 self._context.statistics.losses[type(error).__name__] += 1
                 self._failures += 1
-                is_released = self._is_unusable(error) and self._owner.release(
-                    self, error
-                )
-                if not is_released:
-                    self._handle_loss(error)
+                self._handle_loss(error)
                 self._request_credentials(error)
-                if is_released:
-                    return
+                self._owner.report(self, Lost(error, self._is_unusable(error)))
                 # `Session.open` retries until the server can be reached, so no pause is needed.
                 if not isinstance(error, Unreachable):
                     delay = backoff.delay(loop.time() - self._opened_at)
@@ -155,25 +202,27 @@ class ConnectionSupervisor:
         context = self._context
         try:
             async with context.logins.attempt():
-                self._session = session = await Session.open(
+                session = await Session.open(
                     context.account,
                     context.listener.alerted,
-                    context.pipelining,
+                    pipelines=self._pipelines,
                     retry=self.error is not None,
                 )
             context.statistics.sessions += 1
             self._opened_at = asyncio.get_running_loop().time()
             self.capabilities = session.capabilities
-            loop = FolderLoop(
-                session,
-                self.folders,
-                self._chooser,
-                context.statistics,
-                self,
-            )
             try:
-                await loop.run()
+                self._loop = FolderLoop(
+                    session,
+                    self.folders,
+                    self._chooser,
+                    context.options.poll_interval,
+                    context.statistics,
+                    self,
+                )
+                await self._loop.run()
             finally:
+                self._pipelines = not session.connection.pipelining_failed
                 await session.close()
         except ImapError as error:
             return error
@@ -184,9 +233,9 @@ class ConnectionSupervisor:
 
     def _is_unusable(self, error: ImapError) -> bool:
         """Return whether another connection should get the folders, if there is one."""
-        if isinstance(error, TooManyConnections | FolderNotFound | TokenRevoked):
+        if isinstance(error, TooManyConnections | TokenRevoked):
             return True
-        return self._failures >= (MAX_FAILURES if self.has_watched else 1)
+        return self._failures >= (MAX_FAILURES if self._has_watched else 1)
 
     def _request_credentials(self, error: ImapError) -> None:
         """Request new credentials if logins were refused too often or the token was revoked.
@@ -203,25 +252,26 @@ class ConnectionSupervisor:
             except Exception:
                 _LOGGER.exception("Error in the listener for refused logins")
 
-    def on_folders_changed(self) -> None:
-        """Report that the state of a folder has changed during a wait."""
-        self._owner.publish()
+    def on_changed(self) -> None:
+        """Report that the state of a folder has changed."""
+        self._mark_connected()
+        self._owner.report(self, Changed())
 
-    def on_watching(self, strategy: WaitStrategy) -> None:
-        """Report that all folders are watched."""
+    def on_watching(self, strategy: WaitStrategy, uncovered: frozenset[Folder]) -> None:
+        """Report that all folders are in sync."""
+        self._mark_connected()
+        self.uncovered = uncovered
+        self._failures, self._has_watched = 0, True
+        self._owner.report(self, Watching())
+
+    def _mark_connected(self) -> None:
         self._cancel_outage()
-        self._failures, self.has_watched = 0, True
-        self.mode, self.error = strategy.mode, None
-        self._update_folder_states(strategy)
-        self._owner.publish()
-        if strategy.mode is PushMode.IDLE and len(self.folders) > 1:
-            self._owner.distribute(self)
+        self.is_connected, self.error = True, None
 
     def _handle_loss(self, error: ImapError) -> None:
-        """Report an outage, after a delay unless push is off already or the user has to act."""
+        """Report an outage, after a delay unless it is reported already or the user has to act."""
         self.error = error
-        is_missing = isinstance(error, FolderNotFound)
-        if self.mode is PushMode.OFF or is_missing or isinstance(error, LoginRefused):
+        if not self.is_connected or isinstance(error, LoginRefused):
             self._report_outage()
         elif self._outage is None:
             loop = asyncio.get_running_loop()
@@ -229,23 +279,10 @@ class ConnectionSupervisor:
 
     def _report_outage(self) -> None:
         self._cancel_outage()
-        self.mode = PushMode.OFF
-        self._update_folder_states(None)
-        self._owner.publish()
-
-    def _update_folder_states(self, strategy: WaitStrategy | None) -> None:
-        """Update what depends on the connection in the folder states; None: no connection."""
+        self.is_connected = False
         for folder in self.folders:
-            mode = PushMode.OFF
-            if strategy is not None and not folder.state.missing:
-                is_selected = folder is self.folders[0]
-                mode = strategy.mode if is_selected else strategy.unselected_mode
-            folder.state = dataclasses.replace(
-                folder.state,
-                available=mode is not PushMode.OFF,
-                push_mode=mode,
-                push_is_silent=self._chooser.is_silent,
-            )
+            folder.set_mode(PushMode.OFF)
+        self._owner.report(self, Changed())
 
     def _cancel_outage(self) -> None:
         if self._outage is not None:

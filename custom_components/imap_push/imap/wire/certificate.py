@@ -1,9 +1,9 @@
 """Fetch a server's certificate so that the user can decide whether to trust it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 import re
-from typing import Final
+from typing import Final, NamedTuple
 
 from cryptography import x509
 from cryptography.x509.oid import NameOID
@@ -17,8 +17,7 @@ from .tls import fingerprint_of, unverified_context
 MAX_NAME: Final = 100
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Certificate:
+class Certificate(NamedTuple):
     """A server's certificate.
 
     `fingerprint` is its SHA-256 in hex. `subject` and `issuer` are common names, "" if missing.

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 import contextlib
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from ..errors import CommandRefused
 from .parser import Data, Status
@@ -13,12 +13,15 @@ from .parser import Data, Status
 COMMAND_DEADLINE_SECONDS: Final = 30.0
 
 
-@dataclass(frozen=True, slots=True)
-class Completion:
-    """A command's tagged OK and the untagged data that it collected."""
+class Completion(NamedTuple):
+    """A command's tagged OK and the untagged data that it collected.
+
+    `exists` is the number of messages in the selected folder at that moment.
+    """
 
     status: Status
     data: list[Data]
+    exists: int = 0
 
 
 @dataclass(eq=False, slots=True)
@@ -54,12 +57,14 @@ class Command:
         text = f"{self.name} {self.arguments}".rstrip(" ")
         if any(character in text for character in "\0\r\n"):
             raise ValueError(f"NUL, CR or LF in a {self.name} command")
-        return self.tag + b" " + text.encode() + b"\r\n" + self.more
+        # Names of folders may contain any octets: see `encode_folder`.
+        octets = text.encode("utf-8", "surrogateescape")
+        return self.tag + b" " + octets + b"\r\n" + self.more
 
-    def complete(self, status: Status) -> None:
+    def complete(self, status: Status, exists: int = 0) -> None:
         """End the command with its tagged OK."""
         if not self.completed.done():
-            self.completed.set_result(Completion(status, self.data))
+            self.completed.set_result(Completion(status, self.data, exists))
 
     def fail(self, error: BaseException) -> None:
         """End the command with an error."""
@@ -78,6 +83,13 @@ class Command:
     def is_done(self) -> bool:
         """Return True if the command has completed or failed."""
         return self.completed.done()
+
+    @property
+    def is_answered(self) -> bool:
+        """Return whether the server has answered the command with OK, NO or BAD."""
+        if not self.is_done:
+            return False
+        return self.error is None or isinstance(self.error, CommandRefused)
 
     @property
     def is_complete(self) -> bool:

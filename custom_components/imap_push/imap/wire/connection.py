@@ -23,7 +23,6 @@ from ..errors import (
     CommandRefused,
     ConnectionLost,
     ImapError,
-    PlainTextInjected,
     ServerSilent,
     StartTlsMissing,
     TlsError,
@@ -31,8 +30,8 @@ from ..errors import (
 )
 from ..models import Account, Security
 from .command import Command, Completion
-from .pipelining import Pipelining, Write
 from .protocol import PushProtocol
+from .response_codes import starttls_error
 from .tcp import (
     ConnectTcp,
     ascii_host,
@@ -60,30 +59,34 @@ LOGOUT_DEADLINE_SECONDS: Final = 2.0
 class Connection:
     """A connection to a server after its greeting, encrypted as the account requires."""
 
-    def __init__(self, protocol: PushProtocol, pipelining: Pipelining) -> None:
+    def __init__(self, protocol: PushProtocol, *, pipelines: bool = True) -> None:
         """Use a connected protocol."""
         self._protocol = protocol
-        self._pipelining = pipelining
-        self._is_serial = False  # the last commands were sent one at a time
-        self._write = Write.PLAIN  # the kind of the last write of several commands
-        self._sent: tuple[Command, ...] = ()  # its commands, until the next write
+        # RFC 3501 5.5. Off: each command waits for the answer to the one before it.
+        self._pipelines = pipelines
+        # The commands of the last write that had several, or DONE.
+        self._sent: tuple[Command, ...] = ()
         self._idle: _Idle | None = None  # sent, and not yet ended with DONE
+        self._ended: _Idle | None = (
+            None  # the last one that was ended, or was to be ended
+        )
 
     @classmethod
     async def open(
         cls,
         account: Account,
         on_alert: Callable[[str], None] | None = None,
-        pipelining: Pipelining | None = None,
         *,
+        pipelines: bool = True,
         retry: bool = False,
         public_only: bool = False,
     ) -> Connection:
         """Connect, read the greeting and encrypt; raise an ImapError.
 
-        `retry`: try again without a limit until the server can be reached. `public_only`: never
-        connect to an address in the user's own network. `on_alert` is called with the text of
-        each ALERT (RFC 3501 7.1); with STARTTLS, only of those received after the handshake.
+        `pipelines`: send several commands in one write. `retry`: try again without a limit until
+        the server can be reached. `public_only`: never connect to an address in the user's own
+        network. `on_alert` is called with the text of each ALERT (RFC 3501 7.1); with STARTTLS,
+        only of those received after the handshake.
         """
         account = replace(account, host=ascii_host(account.host))
         connect: ConnectTcp = connect_tcp
@@ -92,7 +95,7 @@ class Connection:
         elif public_only:
             connect = connect_tcp_public
         protocol = await _connect(account, connect)
-        connection = cls(protocol, pipelining or Pipelining())
+        connection = cls(protocol, pipelines=pipelines)
         try:
             if account.security is Security.STARTTLS:
                 await connection._greet()
@@ -124,6 +127,11 @@ class Connection:
         return greeting.done() and greeting.result().status == "PREAUTH"
 
     @property
+    def greeting(self) -> str:
+        """Return the text of the greeting, which names the software of many servers."""
+        return self._protocol.greeting.result().text
+
+    @property
     def certificate(self) -> bytes:
         """Return the server's certificate (DER); b"" without TLS."""
         return certificate_of(self._protocol.transport)
@@ -148,17 +156,23 @@ class Connection:
         return self._protocol.unsolicited
 
     @property
-    def has_unanswered(self) -> bool:
-        """Return True if a command of the last write got no answer, or BAD.
+    def pipelining_failed(self) -> bool:
+        """Return whether the server seems to fail on several commands in one write.
 
-        BAD after a refused SELECT or EXAMINE is correct: no folder is selected.
+        Some do: Stalwart before 0.10 drops what follows DONE (stalwart#765), Twisted stops
+        answering (twisted#9282). A bad network looks the same, so the caller sends one command
+        at a time for one session only.
         """
-        for command in self._sent:
-            if command.opens_folder and _is_refused(command):
-                return False
-            if _is_unanswered(command):
-                return True
-        return False
+        if not self._pipelines:
+            return False
+        if self._protocol.error is not None:
+            return any(map(_is_unanswered, self._sent))
+        # All but the first answered with BAD. A single one may have another reason.
+        return len(self._sent) > 2 and all(map(_is_bad, self._sent[1:]))
+
+    def stop_pipelining(self) -> None:
+        """Send one command at a time from now on."""
+        self._pipelines = False
 
     @property
     def idle_is_refused(self) -> bool:
@@ -169,9 +183,19 @@ class Connection:
         return isinstance(idle.command.error, CommandRefused)
 
     @property
+    def has_idle(self) -> bool:
+        """Return whether IDLE was sent in the last write."""
+        return self._idle is not None
+
+    @property
     def idle_is_over(self) -> bool:
         """Return True if the server ended the last IDLE before we sent DONE."""
         return self._idle is not None and self._idle.command.is_done
+
+    @property
+    def idle_is_unanswered(self) -> bool:
+        """Return whether the last IDLE got no `+`, or no answer to DONE."""
+        return self._ended is not None and not self._ended.command.is_answered
 
     async def send(self, *commands: Command, idle: bool = False) -> None:
         """Send commands, then IDLE if requested (RFC 2177); first end an active IDLE.
@@ -186,10 +210,7 @@ class Connection:
             self._idle = _Idle(self._protocol.unsolicited)
             commands = (*commands, self._idle.command)
         self._sent = commands if done or len(commands) > 1 else ()
-        if self._sent:
-            self._write = Write.BEHIND_DONE if done else Write.PLAIN
-            self._is_serial = not self._pipelining.is_on
-        if self._pipelining.is_on:
+        if self._pipelines:
             self._protocol.start(*commands, before=done)
             return
         self._protocol.start(before=done)
@@ -216,7 +237,7 @@ class Connection:
 
     def reply(self, octets: bytes) -> None:
         """Send a line after the server's `+`; raise the error that ended the connection."""
-        self._raise_error()
+        self.raise_error()
         self._protocol.transport.write(octets + b"\r\n")
 
     async def run(self, *commands: Command) -> list[Completion]:
@@ -229,15 +250,16 @@ class Connection:
 
         Raises the error that ended the connection.
         """
-        self._raise_error()
+        self.raise_error()
         await self.unsolicited.wait(seconds)
-        self._raise_error()
+        self.raise_error()
 
     async def _end_of_idle(self) -> bytes:
         """Return DONE if an IDLE is active, else b"". The caller must send it."""
         idle = self._idle
         if idle is None or not idle.command.tag:
             return b""  # Without a tag IDLE was never sent: `send` was cancelled.
+        self._ended = idle
         # DONE may be sent only after `+`, and no command before DONE (RFC 2177).
         await idle.wait_for_answer()
         self._idle = None
@@ -247,10 +269,6 @@ class Connection:
         idle.command.deadline = DONE_DEADLINE_SECONDS
         return b"DONE\r\n"
 
-    def answered(self) -> None:
-        """Record that all commands of the last write were answered."""
-        self._pipelining.worked(self._write, is_serial=self._is_serial)
-
     def release(self) -> None:
         """Release the memory of all answers that the caller has processed."""
         self._sent = tuple(command for command in self._sent if not command.is_done)
@@ -259,8 +277,6 @@ class Connection:
     async def close(self) -> None:
         """Log out and close; wait at most LOGOUT_DEADLINE_SECONDS for the answer."""
         try:
-            if self.has_unanswered:
-                self._pipelining.failed(self._write, is_serial=self._is_serial)
             if self._protocol.error is None:
                 self._protocol.expect_bye()
                 with contextlib.suppress(ImapError, TimeoutError):
@@ -282,10 +298,11 @@ class Connection:
                 await self._protocol.greeting
         except TimeoutError as error:
             raise ServerSilent("no greeting") from error
-        self._raise_error()
+        self.raise_error()
         await self.ask_capabilities()
 
-    def _raise_error(self) -> None:
+    def raise_error(self) -> None:
+        """Raise the error that ended the connection, if it has ended."""
         if self._protocol.error is not None:
             raise self._protocol.error
 
@@ -298,16 +315,17 @@ class Connection:
         # STARTTLS is not allowed in the authenticated state (RFC 9051 6.2.1).
         if self.is_authenticated or "STARTTLS" not in self.capabilities:
             raise StartTlsMissing("the server does not offer STARTTLS")
-        await self.run(Command("STARTTLS"))
+        command = Command("STARTTLS")
+        await self.run(command)
         protocol = self._protocol
-        self._raise_error()
+        self.raise_error()
         try:
             with map_tls_errors():
                 async with asyncio.timeout(TLS_DEADLINE_SECONDS):
                     await start_tls(protocol, protocol.transport, context, account.host)
         except TlsNotSpoken as error:
-            raise PlainTextInjected("plain text instead of a handshake") from error
-        self._raise_error()
+            raise starttls_error(command.tag, error.plain_text) from error
+        self.raise_error()
         check_version_and_pin(protocol.transport, account.fingerprint)
 
 
@@ -331,19 +349,16 @@ class _Idle:
         self._answered.set()
 
 
-def _is_refused(command: Command) -> bool:
-    """Return whether a command was answered with NO."""
-    if not command.is_done:
-        return False
-    error = command.error
-    return isinstance(error, CommandRefused) and error.status == "NO"
+def _is_bad(command: Command) -> bool:
+    """Return whether a command was answered with BAD."""
+    error = command.error if command.is_done else None
+    return isinstance(error, CommandRefused) and error.status == "BAD"
 
 
 def _is_unanswered(command: Command) -> bool:
-    if not command.is_done:
-        # `+` answers IDLE and removes its deadline.
-        return command.deadline is not None
-    return command.error is not None and not _is_refused(command)
+    """Return whether a command of a connection that has ended got no answer."""
+    # `+` answers IDLE and removes its deadline.
+    return command.deadline is not None and not command.is_answered
 
 
 async def _connect(account: Account, connect: ConnectTcp) -> PushProtocol:

@@ -6,6 +6,13 @@ r"""Split a byte stream into IMAP responses (RFC 3501 4.3, 7) of bounded size.
 
 A response that is too large does not end the connection: its octets are skipped as they
 arrive, and only its beginning is kept.
+
+Lines end with CRLF. Some servers send CR CR LF, or a bare LF in all lines. A bare LF ends a line
+only if it ends the first line of the connection, the greeting: in another line it may be text.
+
+Some servers send a line break inside a FETCH response, in a quoted file name (GreenMail#498) or
+after a literal (imapclient#162), or literals that are longer than announced. Lines that follow
+and do not look like a response are appended to it or, if it seems to be complete, dropped.
 """
 
 from collections.abc import Iterator, Mapping
@@ -42,7 +49,18 @@ _TAIL: Final = len(b"{1234567890+}\r")
 type Parts = list[bytes]
 
 _LITERAL: Final = re.compile(rb"\{(\d{1,10})\+?\}$")
-_NAME: Final = re.compile(rb"\* (?:\d{1,10} )?([A-Z]{5,7})(?![A-Z])", re.IGNORECASE)
+_NAME: Final = re.compile(
+    rb"\*[ \t]++(?:\d{1,10}[ \t]++)?([A-Z]{5,7})(?![A-Z])", re.IGNORECASE
+)
+_FETCH: Final = re.compile(rb"\*[ \t]++\d++[ \t]++FETCH(?![A-Z])", re.IGNORECASE)
+# The beginning of a response; "[": a code alone (see parser.py).
+_RESPONSE: Final = re.compile(
+    rb"\*[ \t]|\+|[A-Za-z0-9]+[ \t]+(?:OK|NO|BAD)(?![A-Z])|\[[A-Z-]+[ \]]",
+    re.IGNORECASE,
+)
+# Lines that are appended to one response, each to less than MAX_OTHER octets: appending copies.
+_MAX_APPENDED: Final = 50
+_CR: Final = ord("\r")
 
 
 class Framed(NamedTuple):
@@ -81,6 +99,11 @@ class Framer:
         self._size = 0  # octets that the parts so far take
         self._literal: int | None = None  # octets of the literal that are still missing
         self._is_cut = False  # the response is too large; its octets are skipped
+        self._line_end = b""  # that of the first line
+        # Whether the parts are a FETCH that is not closed: the next line may be appended.
+        self._is_held = False
+        self._appended = 0  # lines
+        self._follows_fetch = False  # no other response since the last FETCH
 
     @property
     def holds_more(self) -> bool:
@@ -97,14 +120,24 @@ class Framer:
         try:
             while (end := self._end_of_part(position)) is not None:
                 is_line = self._literal is None
-                line = self._take(position, end)
-                position = end + 2 if is_line else end
+                if self._is_held and _RESPONSE.match(self._buffer, position):
+                    yield self._complete(is_fetch=True)
+                line = self._take(position, end, is_line=is_line)
+                position = end + len(self._line_end) if is_line else end
                 self._literal = literal_size(line) if is_line else None
                 if is_line and self._literal is None:
-                    yield self._complete()
+                    is_fetch = _FETCH.match(self._parts[0]) is not None
+                    self._is_held = is_fetch and self._is_incomplete(line)
+                    if not self._is_held:
+                        yield self._complete(is_fetch=is_fetch)
         finally:
             del self._buffer[:position]
             self._scanned = max(0, self._scanned - position)
+
+    def _is_incomplete(self, line: bytes) -> bool:
+        """Return whether the next line belongs to a FETCH response that ends with this line."""
+        has_room = self._appended < _MAX_APPENDED and len(self._parts[-1]) < MAX_OTHER
+        return has_room and not self._is_cut and not line.rstrip().endswith(b")")
 
     def _end_of_part(self, start: int) -> int | None:
         """Return the end of the line or literal that starts here, or None if incomplete."""
@@ -120,7 +153,13 @@ class Framer:
         return end if end <= len(self._buffer) else None
 
     def _end_of_line(self, start: int) -> int | None:
-        end = self._buffer.find(b"\r\n", max(start, self._scanned))
+        scanned = max(start, self._scanned)
+        if self._line_end:
+            end = self._buffer.find(self._line_end, scanned)
+        elif (end := self._buffer.find(b"\n", scanned)) >= 0:
+            has_cr = end > start and self._buffer[end - 1] == _CR
+            self._line_end = b"\r\n" if has_cr else b"\n"
+            end -= has_cr
         if end >= 0:
             self._check_size(start, end - start)
             return end
@@ -137,20 +176,34 @@ class Framer:
             del self._buffer[start:end]
             self._size += end - start
 
-    def _take(self, start: int, end: int) -> bytes:
+    def _take(self, start: int, end: int, *, is_line: bool) -> bytes:
         """Keep and return a part; of a skipped one, only return the end, for a literal's size."""
         if self._is_cut:
             start = max(start, end - _TAIL)
-        with memoryview(self._buffer) as view, view[start:end] as octets:
-            part = bytes(octets)
-        if not self._is_cut:
+        part = memoryview(self._buffer)[start:end].tobytes()
+        if is_line and part.endswith(b"\r"):
+            part = part.rstrip(b"\r")
+        if self._is_cut:
+            return part
+        self._size += len(part) + PART_OVERHEAD
+        if self._is_held:
+            self._parts[-1] += b"\r\n" + part
+            self._is_held = False
+            self._appended += 1
+        else:
             self._parts.append(part)
-            self._size += len(part) + PART_OVERHEAD
         return part
 
-    def _complete(self) -> Framed:
+    def _complete(self, *, is_fetch: bool) -> Framed:
         response = Framed(self._parts, self._is_cut)
+        if self._follows_fetch and not is_fetch:
+            self._follows_fetch = not _RESPONSE.match(self._parts[0])
+            if self._follows_fetch:
+                response = Framed([b""], False)  # the rest of the FETCH
+        elif is_fetch:
+            self._follows_fetch = True
         self._parts, self._size, self._is_cut = [], 0, False
+        self._is_held, self._appended = False, 0
         return response
 
     def _check_size(self, start: int, more: int) -> None:

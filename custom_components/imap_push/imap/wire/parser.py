@@ -26,52 +26,95 @@ type Value = bytes | tuple[Value, ...] | None
 
 # Deeper lists are dropped: no real BODYSTRUCTURE nests so deep.
 MAX_DEPTH: Final = 100
+
 # Tokens that are read of one response. A value takes up to 25 times the memory of its octets.
-# BODYSTRUCTURE of 1,000 parts has about 20,000; STATUS, LIST and FLAGS have less than 500.
+# STATUS, LIST and FLAGS have less than 500.
 MAX_TOKENS: Final = 4_000
-MAX_FETCH_TOKENS: Final = 50_000
 # Tokens of STATUS and of ESEARCH with COUNT: a server may send many of these responses.
-_MAX_NUMBERS: Final = 200
-_MIN_TOKENS: Final = 20  # enough for UID
+MAX_NUMBERS: Final = 200
 # Octets of a list of capabilities that are read: no server sends a quarter of it.
 MAX_CAPABILITIES: Final = 4_096
 
 # A single match holds the GIL, so its length is bounded: a string ends after at most 10,000
 # escapes, and a run of spaces is one match. Possessive quantifiers avoid backtracking.
+# `raw` is a string whose last character is a backslash that the server did not escape
+# (MailKit#422): read as an escape, the string would end at a quote that begins another one.
 _TOKEN: Final = re.compile(
     rb"""
-      (?P<open>\() | (?P<close>\)) | (?P<spaces>[ ]{2,}+)
-    | "(?P<quoted>[^"\\]*+(?:\\.[^"\\]*+){0,10000}+)(?:"|\\?\Z)?
-    | (?P<literal>\{\d{1,10}\+?\})\Z
-    | (?P<atom>(?:BODY|BINARY)(?:\.PEEK)?\[[^][]*\](?:<\d+>)? | [^ ()"]+)
+      (?P<open>\() | (?P<close>\)) | (?P<spaces>[ \t\r\n]{2,}+)
+    | "(?P<quoted>[^"\\]*+)"
+    | "(?P<raw>[^"\\]{0,200}+(?:\\[^"\\][^"\\]{0,200}+){0,20}+\\)"
+        (?=[ )][^"\\]{0,500}+(?:"[^\s()"]|\Z))
+    | "(?P<escaped>[^"\\]*+(?:\\.[^"\\]*+){0,10000}+)(?:"|\\?\Z)?
+    | (?P<atom>(?:BODY|BINARY)(?:\.PEEK)?\[[^][]*\](?:<[\d.]+>)? | [^ \t\r\n()"]+)
     """,
     re.VERBOSE | re.IGNORECASE | re.DOTALL,
 )
-# The longest registered response code has 26 characters (RFC 5530 and the IANA registry).
+_NIL: Final = frozenset({b"NIL", b"nil", b"Nil"})
+_ANNOUNCEMENT: Final = re.compile(rb"~?\{\d{1,10}\+?\}\Z")
+# A response code and the text after it. The longest registered code has 26 characters (RFC 5530
+# and the IANA registry). "]" does not end the arguments inside a list, a pair of brackets or a
+# string: servers have keywords like OIB-Seen-[Gmail]/Important (rust-imap#106) and [css3-page]
+# (emailjs-imap-handler#6).
+_CODE: Final = rb"""\[ ([A-Z0-9.\-]{1,40}) (?: [ \t]++ (
+        \( [^)]*+ (?: \) (?![ \t]*+\]) [^)]*+ )*+ \) (?=[ \t]*+\])
+      | (?: [^][(")]++ | "(?:[^"\\]++|\\.)*+" | \[[^][]*+\] | [()] )*+ (?=\])
+      | [^][]*+
+    ) )?+ [ \t]*+ \] [ \t]*+"""
+_FLAGS: Final = re.VERBOSE | re.IGNORECASE | re.DOTALL
 _STATUS: Final = re.compile(
-    rb"(OK|NO|BAD|BYE|PREAUTH)(?: (?:\[([A-Z0-9.\-]{1,40})(?: ([^\]]*+))?\] ?)?(.*))?$",
-    re.IGNORECASE | re.DOTALL,
+    rb"(?:\*|([A-Z0-9]++)) [ \t]++ (OK|NO|BAD|BYE|PREAUTH) (?:[ \t]++|(?=\[)|\Z)"
+    rb"(?:%b)?+ (.*+)" % _CODE,
+    _FLAGS,
 )
+# Some servers send several spaces, or tabs (DavMail).
+_DATA: Final = re.compile(
+    rb"\*[ \t]++(?:(\d{1,10})(?:[ \t]++|\Z))?+(?!\[[A-Z.-]++(?:[ \t][^]]*+)?\])([^ \t(]*+)[ \t]*+",
+    re.DOTALL | re.IGNORECASE,
+)
+# A code without "* OK" or "OK": Exchange and home.pl send COPYUID this way (MailKit#115).
+_BARE_CODE: Final = re.compile(rb"(?:\*[ \t]++)?+ (?=\[[A-Z]) %b (.*+)" % _CODE, _FLAGS)
 # date-month (RFC 3501 9)
 MONTHS: Final = (
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
 )  # fmt: skip
 _RANGE: Final = re.compile(rb"[^,]+")
-_WORD: Final = re.compile(rb"[^ ]+")
+_WORD: Final = re.compile(rb"[^ \t]+")
 _OVERHEAD: Final = 300  # octets of memory of a response in addition to its parts
 _MAX_BEGINNING: Final = 200  # octets kept of a response that does not fit
 _MAX_NAME: Final = 40  # characters of a response's name
-_SEARCH_TAG: Final = re.compile(rb'\(TAG "?([A-Za-z0-9]+)"?\)', re.IGNORECASE)
+_SEARCH_TAG: Final = re.compile(rb'\(TAG[ \t]++"?([A-Za-z0-9]+)"?\)', re.IGNORECASE)
 _INTERNALDATE: Final = re.compile(
     rb" ?(\d{1,2})-([A-Za-z]{3})-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)$"
 )
+# The zero time of Unix, in any time zone, is before this date.
+_FIRST_DATE: Final = datetime(1970, 1, 2, tzinfo=UTC)
+
+
+class Atom(bytes):
+    """An atom that is not inside a nested list: it may be the name of a FETCH item."""
+
+    __slots__ = ()
+
+
+class Values(NamedTuple):
+    """The values of a response.
+
+    `tokens` is their number, `limit` + 1 if there are more. `is_unclosed`: a list inside the
+    outermost one was not closed.
+    """
+
+    values: tuple[Value, ...]
+    tokens: int
+    is_unclosed: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
     """OK, NO, BAD, BYE or PREAUTH, tagged or (tag None) untagged (RFC 3501 7.1).
 
-    `code` is the response code in upper case, `code_args` the text after it in the brackets.
+    `code` is the response code in upper case, `code_args` the text after it in the brackets. `text`
+    is "" if the response was cut: a secret that is cut in two could not be redacted.
     """
 
     tag: bytes | None
@@ -126,58 +169,63 @@ class Continuation:
 type Response = Status | Data | Continuation
 
 
-def parse_response(parts: Parts, *, is_cut: bool = False) -> Response:
-    """Parse a framed response; raise ProtocolError if it is not IMAP."""
+def parse_response(
+    parts: Parts, *, is_cut: bool = False, is_login: bool = False
+) -> Response:
+    """Parse a framed response; raise ProtocolError if it is not IMAP.
+
+    In answer to a login (`is_login`) other text counts as BYE: servers say in plain text why they
+    block an address (NioImapClient#94).
+    """
     line = parts[0]
-    if line.startswith(b"* "):
-        cut = Cut.TOO_LARGE if is_cut else None
-        return _parse_untagged(line[2:], parts[1:], cut)
+    if match := _STATUS.match(line):
+        tag, status, code, code_args, text = match.groups()
+        return _status(tag, status, code, code_args, b"" if is_cut else text)
+    if match := _DATA.match(line):
+        number, name = match.groups()
+        return Data(
+            name[:_MAX_NAME].decode("ascii", "replace").upper(),
+            int(number) if number else None,
+            [line[match.end() :], *parts[1:]],
+            Cut.TOO_LARGE if is_cut else None,
+        )
     if line.startswith(b"+"):
         return Continuation(line[1:].lstrip())
-    tag, _, rest = line.partition(b" ")
-    if tag.isalnum() and (status := _parse_status(tag, rest, is_cut=is_cut)):
-        return status
-    # Without the response's text: it may repeat a password, and errors are logged.
+    if match := _BARE_CODE.match(line):
+        code, code_args, text = match.groups()
+        return _status(None, b"OK", code, code_args, b"" if is_cut else text)
+    if is_login:
+        return _status(None, b"BYE", None, None, b"" if is_cut else line)
+    # Without the response's text: it may be that of a message, and errors are logged.
     raise ProtocolError("not an IMAP response")
 
 
-def _parse_untagged(line: bytes, more: Parts, cut: Cut | None) -> Response:
-    if status := _parse_status(None, line, is_cut=cut is not None):
-        return status
-    first, _, rest = line.partition(b" ")
-    number = None
-    if first.isdigit() and len(first) <= 10:
-        number = int(first)
-        first, _, rest = rest.partition(b" ")
-    name = first[:_MAX_NAME].decode("ascii", "replace").upper()
-    return Data(name, number, [rest, *more], cut)
-
-
-def _parse_status(tag: bytes | None, line: bytes, *, is_cut: bool) -> Status | None:
-    """Return a status or None. A cut text is dropped: a secret cut in two is not redacted."""
-    match = _STATUS.match(line)
-    if not match:
-        return None
-    status, code, code_args, text = match.groups()
+def _status(
+    tag: bytes | None,
+    status: bytes,
+    code: bytes | None,
+    code_args: bytes | None,
+    text: bytes,
+) -> Status:
     return Status(
         tag,
         status.decode().upper(),
         code.decode().upper() if code else None,
         code_args or b"",
-        "" if is_cut else (text or b"").decode(errors="replace"),
+        text.decode(errors="replace"),
     )
 
 
 def parse_values(parts: Parts, limit: int = MAX_TOKENS) -> tuple[Value, ...]:
-    """Parse lines and literals into values, reading at most `limit` tokens.
+    """Parse lines and literals into values, reading at most `limit` tokens; never raises."""
+    return read_values(parts, limit).values
 
-    Never raises: an unclosed list ends with the response, a surplus parenthesis is ignored.
+
+def read_values(parts: Parts, limit: int) -> Values:
+    """Read lines and literals, at most `limit` tokens.
+
+    An unclosed list ends with the response, a surplus parenthesis is ignored.
     """
-    return _read_values(parts, limit)[0]
-
-
-def _read_values(parts: Parts, limit: int) -> tuple[tuple[Value, ...], int]:
-    """Return the values and the number of tokens, which is `limit` + 1 if there are more."""
     outer: list[list[Value]] = []
     values: list[Value] = []
     skipped = count = 0
@@ -197,96 +245,43 @@ def _read_values(parts: Parts, limit: int) -> tuple[tuple[Value, ...], int]:
             elif outer:
                 outer[-1].append(tuple(values))
                 values = outer.pop()
-        elif not skipped:
-            values.append(_value(kind, octets))
+        elif skipped:
+            continue
+        elif kind == "atom":
+            if octets in _NIL:
+                values.append(None)
+            else:
+                values.append(octets if len(outer) > 1 else Atom(octets))
+        else:
+            values.append(octets if kind != "escaped" else _unescape(octets))
+    is_unclosed = len(outer) > 1
     while outer:
         outer[-1].append(tuple(values))
         values = outer.pop()
-    return tuple(values), count
+    return Values(tuple(values), count, is_unclosed)
 
 
 def _tokens(parts: Parts) -> Iterator[tuple[str, bytes]]:
     for index in range(0, len(parts), 2):
-        for match in _TOKEN.finditer(parts[index]):
+        line, end = parts[index], len(parts[index])
+        literal = parts[index + 1] if index + 1 < len(parts) else None
+        if literal is not None and (found := _ANNOUNCEMENT.search(line, end - 14)):
+            # Also without a space before it (GreenMail#187) and after an unclosed quote.
+            end = found.start()
+        for match in _TOKEN.finditer(line, 0, end):
             kind = match.lastgroup or "atom"
-            if kind == "spaces":
-                continue
-            if kind == "literal" and index + 1 < len(parts):
-                yield kind, parts[index + 1]
-            else:
+            if kind != "spaces":
                 yield kind, match[kind]
+        if literal is not None:
+            yield "literal", literal
 
 
-def _value(kind: str, octets: bytes) -> Value:
-    if kind == "atom":
-        return None if octets.upper() == b"NIL" else octets
-    if kind == "quoted" and b"\\" in octets:
-        # NUL is not allowed in a quoted string (RFC 3501 9).
-        octets = octets.replace(b"\\\\", b"\0").replace(b"\\", b"")
-        return octets.replace(b"\0", b"\\")
-    return octets
-
-
-class FetchItems(NamedTuple):
-    """The items of a FETCH response by name, upper case; only UID if it is cut.
-
-    `BODY` contains the header fields; those of several sections are joined. Other sections keep
-    their names, for example `BODY[TEXT]` and `BODY[1.2]`. `tokens` is the number of tokens read.
-    """
-
-    items: dict[str, Value]
-    tokens: int
-    cut: Cut | None = None
-
-
-def parse_fetch(data: Data, limit: int = MAX_FETCH_TOKENS) -> FetchItems:
-    """Return the items of a FETCH response (RFC 3501 7.4.2), reading at most `limit` tokens."""
-    limit = min(max(limit, _MIN_TOKENS), MAX_FETCH_TOKENS)
-    values, tokens = _read_values(data.parts, limit)
-    items = values[0] if values and isinstance(values[0], tuple) else ()
-    cut = data.cut
-    if tokens > MAX_FETCH_TOKENS:
-        cut = Cut.TOO_LARGE
-    elif tokens > limit:
-        cut = Cut.NO_ROOM
-    if cut is None:
-        return FetchItems(_named(items), tokens)
-    # Without the last value, which may be cut itself.
-    first = _named(items[:-1])
-    return FetchItems({name: first[name] for name in ("UID",) if name in first}, 0, cut)
-
-
-def _named(items: tuple[Value, ...]) -> dict[str, Value]:
-    named: dict[str, Value] = {}
-    headers: list[bytes] = []
-    for name, value in zip(items[::2], items[1::2], strict=False):
-        if isinstance(name, bytes):
-            item = _item_name(name)
-            named[item] = value
-            if item == "BODY" and isinstance(value, bytes):
-                headers.append(value)
-    if headers:
-        # A server may send NIL for a section without fields.
-        named["BODY"] = b"\r\n".join(headers)
-    return named
-
-
-def _item_name(name: bytes) -> str:
-    item, _, section = name.decode("ascii", "replace").upper().partition("[")
-    section = section.partition("]")[0]
-    is_fields = not section or section.startswith("HEADER.FIELDS")
-    return item if is_fields else f"{item}[{section}]"
-
-
-def parse_status(data: Data) -> tuple[bytes, dict[str, int]]:
-    """Return the encoded folder name and the numbers of a STATUS (RFC 3501 7.2.4)."""
-    name, items = (*parse_values(data.parts, _MAX_NUMBERS), None, None)[:2]
-    numbers = items if isinstance(items, tuple) else ()
-    return name if isinstance(name, bytes) else b"", {
-        key.decode("ascii", "replace").upper(): parse_number(number)
-        for key, number in zip(numbers[::2], numbers[1::2], strict=False)
-        if isinstance(key, bytes)
-    }
+def _unescape(octets: bytes) -> bytes:
+    if b"\\" not in octets:
+        return octets
+    # NUL is not allowed in a quoted string (RFC 3501 9).
+    octets = octets.replace(b"\\\\", b"\0").replace(b"\\", b"")
+    return octets.replace(b"\0", b"\\")
 
 
 def parse_number(value: Value, default: int = 0) -> int:
@@ -333,7 +328,10 @@ def parse_strings(value: Value) -> tuple[str, ...]:
 
 
 def parse_internal_date(value: Value) -> datetime | None:
-    """Return INTERNALDATE (RFC 3501 date-time) with its time zone, or None if invalid."""
+    """Return INTERNALDATE (RFC 3501 date-time) with its time zone, or None if it is no date.
+
+    Some servers report a zero time for an unknown date: in the year 1 (Go) or 1970 (Unix).
+    """
     if not isinstance(value, bytes) or not (match := _INTERNALDATE.match(value)):
         return None
     month = match[2].decode().capitalize()
@@ -346,7 +344,8 @@ def parse_internal_date(value: Value) -> datetime | None:
             f"{year}-{number:02}-{int(day):02}T{clock.replace(' ', '')}"
         )
         # A date that overflows in UTC cannot be used later.
-        date.astimezone(UTC)
+        if date.astimezone(UTC) < _FIRST_DATE:
+            return None
     except OverflowError, ValueError:
         return None
     return date
@@ -361,11 +360,12 @@ def search_tag(data: Data) -> bytes:
 def parse_search_count(data: Data) -> int:
     """Return the number of messages in a SEARCH response, or COUNT of an ESEARCH response."""
     if data.name == "SEARCH":
-        octets = data.parts[0].strip()
-        if b"  " in octets:
+        # "(MODSEQ n)" may follow the numbers (RFC 7162 3.1.5).
+        octets = data.parts[0].partition(b"(")[0].strip()
+        if b"  " in octets or b"\t" in octets:
             octets = b" ".join(octets.split())
         return octets.count(b" ") + 1 if octets else 0
-    values = parse_values(data.parts, _MAX_NUMBERS)
+    values = parse_values(data.parts, MAX_NUMBERS)
     for name, value in pairwise(values):
         if isinstance(name, bytes) and name.upper() == b"COUNT":
             return parse_number(value)

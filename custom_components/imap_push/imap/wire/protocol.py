@@ -11,6 +11,7 @@ connect in a task that is never awaited, and its timeouts leave commands pending
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 import contextlib
 import logging
@@ -24,7 +25,6 @@ from ..errors import (
     ConnectionLost,
     ImapError,
     NotImap,
-    PlainTextInjected,
     ProtocolError,
     ServerLeft,
     ServerSilent,
@@ -50,7 +50,7 @@ from .parser import (
     parse_response,
     search_tag,
 )
-from .response_codes import temporary_error, temporary_refusal
+from .response_codes import starttls_error, temporary_error, temporary_refusal
 from .unsolicited import UnsolicitedQueue
 from .wire_log import Redactor, describe_received, describe_sent
 
@@ -96,18 +96,19 @@ class PushProtocol(IMAP4ClientProtocol):
         self._socket: socket.socket | None = None
         self._framer = Framer()
         self._commands: dict[bytes, Command] = {}
+        self._answered: deque[bytes] = deque(maxlen=10)  # tags
         self._watchdog: asyncio.TimerHandle | None = None
         self._redactor = Redactor()
         self._on_alert: Callable[[str], None] | None = None
         self._alerts: list[str] = []  # received before `listen`
         self._alerts_left = MAX_ALERTS
-        self._is_awaiting_tls = False
+        self._starttls_tag = b""  # after OK to STARTTLS, until the handshake
 
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Use a transport. After STARTTLS this is called again, with the TLS transport."""
         super().connection_made(transport)
-        if self._is_awaiting_tls:
+        if self._starttls_tag:
             self._forget_plain_text()
         self._socket = transport.get_extra_info("socket")
 
@@ -121,14 +122,14 @@ class PushProtocol(IMAP4ClientProtocol):
         self.last_byte = self.loop.time()
         steps = 1
         try:
-            self._check_not_awaiting_tls()
+            self._check_not_awaiting_tls(d)
             for framed in self._framer.feed(d):
-                self._check_not_awaiting_tls()
+                self._check_not_awaiting_tls(framed.parts[0])
                 steps += 1
                 if framed.parts != [b""] and self.error is None:
                     self._receive(framed)
             if self._framer.holds_more:
-                self._check_not_awaiting_tls()
+                self._check_not_awaiting_tls(b"")
         except ImapError as error:
             self.fail(error)
         except Exception as error:  # noqa: BLE001
@@ -143,10 +144,9 @@ class PushProtocol(IMAP4ClientProtocol):
                 self._socket.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
         self._pace.spend(steps, self.transport)
 
-    def _check_not_awaiting_tls(self) -> None:
-        # Bytes between the OK to STARTTLS and the handshake may be injected (RFC 9051 11.1).
-        if self._is_awaiting_tls:
-            raise PlainTextInjected("plain text after STARTTLS")
+    def _check_not_awaiting_tls(self, octets: bytes) -> None:
+        if self._starttls_tag:
+            raise starttls_error(self._starttls_tag, octets)
 
     @override
     def eof_received(self) -> None:
@@ -198,11 +198,11 @@ class PushProtocol(IMAP4ClientProtocol):
             self._commands[command.tag] = command
         if octets:
             if _LOGGER.isEnabledFor(logging.DEBUG):
-                for line in (before.decode().strip(), *map(describe_sent, commands)):
-                    if line:
-                        _LOGGER.debug("> %s", line)
+                lines = before.decode().strip(), *map(describe_sent, commands)
+                for line in filter(None, lines):
+                    _LOGGER.debug("> %s", line)
             self.transport.write(octets)
-        self._restart_watchdog()
+        self._set_watchdog()
 
     def release(self) -> None:
         """Release the memory of collected data, unless a command is still collecting."""
@@ -226,7 +226,8 @@ class PushProtocol(IMAP4ClientProtocol):
         if not self.greeting.done():
             self._receive_greeting(framed)
             return
-        response = parse_response(framed.parts, is_cut=framed.is_cut)
+        is_login = any(command.secrets for command in self._commands.values())
+        response = parse_response(framed.parts, is_cut=framed.is_cut, is_login=is_login)
         if _LOGGER.isEnabledFor(logging.DEBUG):
             octets = sum(map(len, framed.parts))
             _LOGGER.debug("< %s", describe_received(response, octets, self._commands))
@@ -254,7 +255,7 @@ class PushProtocol(IMAP4ClientProtocol):
 
     def _receive_greeting(self, framed: Framed) -> None:
         line = framed.parts[0]
-        is_untagged = line.startswith(b"* ")
+        is_untagged = line.startswith((b"* ", b"*\t"))
         greeting = parse_response([line], is_cut=framed.is_cut) if is_untagged else None
         if not isinstance(greeting, Status):
             raise NotImap(name_of_protocol(line))
@@ -288,6 +289,8 @@ class PushProtocol(IMAP4ClientProtocol):
 
     def _receive_tagged(self, status: Status) -> None:
         command = self._commands.get(status.tag or b"")
+        if command is None and status.tag in self._answered:
+            return  # Some servers answer IDLE twice.
         if command is None:
             raise ProtocolError(f"an answer with an unknown tag: {status.status}")
         if command.opens_folder and command is not self._first_collecting():
@@ -295,21 +298,20 @@ class PushProtocol(IMAP4ClientProtocol):
                 "a folder was opened before commands in another were answered"
             )
         del self._commands[command.tag]
+        self._answered.append(command.tag)
         if command.opens_folder:
             self.unsolicited.discard_mails()
         if status.code == "CAPABILITY":
             self.capabilities = parse_capabilities(status.code_args)
-        self._is_awaiting_tls = command.name == "STARTTLS" and status.status == "OK"
         if status.status == "OK":
-            command.complete(status)
+            self._starttls_tag = command.tag if command.name == "STARTTLS" else b""
+            command.complete(status, self.unsolicited.exists)
         else:
             text = self._text_of(status)
-            command.fail(
-                CommandRefused(
-                    command.name, status.status, status.code, text, status.code_args
-                )
+            refusal = CommandRefused(
+                command.name, status.status, status.code, text, status.code_args
             )
-        self._restart_watchdog()
+            command.fail(refusal)
         self._receive_alert(status)
 
     def _forget_plain_text(self) -> None:
@@ -320,7 +322,7 @@ class PushProtocol(IMAP4ClientProtocol):
         self._framer = Framer()
         self._alerts = []
         self._alerts_left = MAX_ALERTS
-        self._is_awaiting_tls = False
+        self._starttls_tag = b""
 
     def _receive_data(self, data: Data) -> None:
         if data.name == "CAPABILITY":
@@ -377,24 +379,26 @@ class PushProtocol(IMAP4ClientProtocol):
                     self.transport.write(answer + b"\r\n")
                 return
 
-    def _restart_watchdog(self) -> None:
-        """Set the timer for the earliest deadline of the running commands."""
-        if self._watchdog is not None:
-            self._watchdog.cancel()
-            self._watchdog = None
-        pending = [command for command in self._commands.values() if command.deadline]
-        if pending and self.error is None:
-            deadline = min(map(self._deadline, pending))
+    def _set_watchdog(self) -> None:
+        """Set the timer for the earliest deadline, unless it fires earlier anyway."""
+        # The server may process the commands one after the other.
+        oldest = next((c for c in self._commands.values() if c.deadline), None)
+        if oldest is None:
+            return
+        deadline, timer = self._deadline(oldest), self._watchdog
+        if timer is None or timer.when() > deadline:
             self._watchdog = self.loop.call_at(deadline, self._check_deadlines)
+            if timer is not None:
+                timer.cancel()
 
     def _deadline(self, command: Command) -> float:
         silence = max(self.last_byte, command.started) + (command.deadline or 0)
         return min(silence, command.started + COMMAND_LIMIT_SECONDS)
 
     def _check_deadlines(self) -> None:
-        now = self.loop.time()
-        for command in self._commands.values():
-            if command.deadline and self._deadline(command) <= now:
-                self.fail(ServerSilent(f"no answer to {command.name}"))
-                return
-        self._restart_watchdog()
+        self._watchdog = None
+        oldest = next((c for c in self._commands.values() if c.deadline), None)
+        if oldest is not None and self._deadline(oldest) <= self.loop.time():
+            self.fail(ServerSilent(f"no answer to {oldest.name}"))
+            return
+        self._set_watchdog()

@@ -32,15 +32,21 @@ else:
         # Not a public name. Without it TLS works with the public functions of asyncio.
         SSLProtocol = object
 
-# Octets (RFC 8446 5.1). asyncio reads 256 KB at a time and keeps a buffer of that size for each
-# TLS connection; small reads also bound what is parsed before the event loop runs other tasks.
+# Octets (RFC 8446 5.1). asyncio reads 256 KB at a time; small reads bound what is parsed before
+# the event loop runs other tasks.
 RECORD: Final = 16_384
+
+_KEPT: Final = 512  # octets of the first read
 
 _SAFE_VERSIONS: Final = frozenset({"TLSv1.2", "TLSv1.3"})
 
 # OpenSSL's verification results (X509_V_ERR_*), as SSLCertVerificationError.verify_code.
-_EXPIRED: Final = frozenset({9, 10})
-_WRONG_HOST: Final = frozenset({62, 64})
+_PROBLEMS: Final = {
+    9: CertificateProblem.NOT_YET_VALID,
+    10: CertificateProblem.EXPIRED,
+    62: CertificateProblem.WRONG_HOST,
+    64: CertificateProblem.WRONG_HOST,
+}
 # OpenSSL's reasons when the peer does not speak TLS at all.
 _NOT_TLS: Final = frozenset(
     {"WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "HTTP_REQUEST"}
@@ -52,9 +58,34 @@ _TOO_OLD: Final = frozenset(
 
 
 class SmallBufferSSLProtocol(SSLProtocol):
-    """asyncio's TLS protocol with a read buffer of one record."""
+    """asyncio's TLS protocol with a read buffer of one record, only while it reads.
+
+    asyncio keeps a buffer of 256 KB for each connection.
+    """
 
     max_size = RECORD
+    first_octets = b""  # that were received
+    _view: memoryview | None = None
+
+    @override
+    def get_buffer(self, n: int) -> memoryview:
+        """Return the buffer for the next read."""
+        self._view = super().get_buffer(n)
+        return self._view
+
+    @override
+    def buffer_updated(self, nbytes: int) -> None:
+        """Process a read, then drop the buffer; keep the beginning of the first read."""
+        if not self.first_octets and self._view is not None:
+            self.first_octets = bytes(self._view[: min(nbytes, _KEPT)])
+        super().buffer_updated(nbytes)
+        self.drop_buffer()
+
+    def drop_buffer(self) -> None:
+        """Free the buffer; `get_buffer` allocates another one."""
+        self._ssl_buffer = bytearray()
+        self._ssl_buffer_view = memoryview(self._ssl_buffer)
+        self._view = None
 
 
 class _EarlyData(asyncio.Protocol):
@@ -116,7 +147,13 @@ async def start_tls(
     if tls is not None:
         transport.set_protocol(tls)
         tls.connection_made(transport)
-        await _wait_for_handshake(handshake, transport)
+        try:
+            await _wait_for_handshake(handshake, transport)
+        except ssl.SSLError as error:
+            failure = _tls_error(error)
+            if isinstance(failure, TlsNotSpoken):
+                failure.plain_text = tls.first_octets
+            raise failure from error
         return
     early = _EarlyData()
     encrypted = await loop.start_tls(transport, early, context, server_hostname=host)
@@ -144,6 +181,8 @@ def _small_buffer_protocol(
         tls = SmallBufferSSLProtocol(
             loop, protocol, context, handshake, server_hostname=host
         )
+        # Otherwise the buffers of many connections that start together leave holes in the heap.
+        tls.drop_buffer()
         # All that arrives while reading is paused is delivered in one piece afterwards.
         tls._app_transport.set_read_buffer_limits(2 * RECORD)  # noqa: SLF001
     except AttributeError, TypeError:
@@ -212,9 +251,8 @@ def map_tls_errors() -> Iterator[None]:
 def _tls_error(error: Exception) -> CannotConnect:
     match error:
         case ssl.SSLCertVerificationError():
-            return CertificateError(
-                _certificate_problem(error.verify_code), error.verify_message
-            )
+            problem = _PROBLEMS.get(error.verify_code, CertificateProblem.UNTRUSTED)
+            return CertificateError(problem, error.verify_message)
         case ssl.SSLError() if error.reason in _NOT_TLS:
             return TlsNotSpoken("the server does not speak TLS at this port")
         case ssl.SSLError() if error.reason in _TOO_OLD:
@@ -229,11 +267,3 @@ def _tls_error(error: Exception) -> CannotConnect:
             return TlsError("the server closed the connection during the handshake")
         case _:
             return CannotConnect(str(error))
-
-
-def _certificate_problem(verify_code: int) -> CertificateProblem:
-    if verify_code in _EXPIRED:
-        return CertificateProblem.EXPIRED
-    if verify_code in _WRONG_HOST:
-        return CertificateProblem.WRONG_HOST
-    return CertificateProblem.UNTRUSTED

@@ -17,14 +17,16 @@ MAX_WAITING: Final = 4 * 1024 * 1024
 class Unsolicited:
     """The unsolicited responses since the last `take`.
 
-    `changed`: the selected folder changed. `grown`: number of added messages. `mails`: FETCH
-    responses with message data (NOTIFY, RFC 5465 5.2). `statuses`: STATUS responses.
+    `changed`: the selected folder changed. `newest_removed`: perhaps its last message.
+    `shrunk`: it lost messages without EXPUNGE. `mails`: FETCH responses with message data (NOTIFY,
+    RFC 5465 5.2). `statuses`: STATUS responses.
     `overflowed`: the server lost notifications and sends no more of them (NOTIFICATIONOVERFLOW,
     RFC 5465 5.8). `dropped`: responses were dropped because of our own limit.
     """
 
     changed: bool = False
-    grown: int = 0
+    newest_removed: bool = False
+    shrunk: bool = False
     overflowed: bool = False
     dropped: bool = False
     mails: list[Data] = field(default_factory=list)
@@ -43,6 +45,7 @@ class UnsolicitedQueue:
         self._pending = Unsolicited()
         self._held = ReceiveQuota(budget or ReceiveBudget(), MAX_WAITING)
         self._exists = 0
+        self._synced = 0
         self._waiter: asyncio.Future[None] | None = None
 
     def put(self, data: Data) -> None:
@@ -52,19 +55,22 @@ class UnsolicitedQueue:
             case "STATUS":
                 self._keep(data, pending.statuses)
             case "EXISTS":
+                exists = data.number or 0
+                if exists == self._exists:
+                    return  # Some servers repeat it whenever IDLE begins.
                 pending.changed = True
-                pending.grown += max(0, (data.number or 0) - self._exists)
-                self.set_exists(data.number or 0)
+                pending.shrunk |= exists < self._exists
+                self._exists, self._synced = exists, min(self._synced, exists)
             case "EXPUNGE":
                 pending.changed = True
-                self._exists -= 1
+                self._expunge(data.number or 0)
             case "FETCH":
                 pending.changed = True
                 # FETCH responses without message data only report changed flags.
                 if data.cut or b"BODY[" in data.parts[0]:
                     self._keep(data, pending.mails)
             case "VANISHED":
-                pending.changed = True
+                pending.changed = pending.newest_removed = True
             case _:
                 return
         self.wake()
@@ -74,9 +80,29 @@ class UnsolicitedQueue:
         """Return the number of messages in the selected folder (RFC 3501 7.3.1)."""
         return self._exists
 
+    @property
+    def growth(self) -> int:
+        """Return how many messages are in the selected folder that no sync has covered."""
+        return self._exists - self._synced
+
+    @property
+    def synced(self) -> int:
+        """Return how many messages of the selected folder are below the mark."""
+        return self._synced
+
     def set_exists(self, exists: int) -> None:
-        """Set the number of messages in the selected folder."""
-        self._exists = exists
+        """Set the number of messages in a folder that is being selected."""
+        self._exists = self._synced = exists
+
+    def set_synced(self, count: int | None) -> None:
+        """Set how many messages of the selected folder are below the mark; None: all of them."""
+        self._synced = self._exists if count is None else min(count, self._exists)
+
+    def _expunge(self, number: int) -> None:
+        """Remove the message with this sequence number (RFC 3501 7.4.1)."""
+        self._pending.newest_removed |= number >= self._exists
+        self._synced -= number <= self._synced
+        self._exists = max(0, self._exists - 1)
 
     def discard_mails(self) -> None:
         """Drop the mails of a folder that is no longer selected.

@@ -1,0 +1,1 @@
+"""Servers that deviate from the RFC, as people report them: what they do, and what has to happen."""
