@@ -16,18 +16,18 @@ ENGINE: Final = INTEGRATION / "imap"
 # A package or module of the engine may import only packages and modules of a lower level.
 LEVELS: Final = {
     "errors": 0,
-    "limits": 0,
     "quirks": 0,
-    "models": 1,
-    "wire": 2,
-    "auth": 3,
-    "discovery": 3,
-    "mime": 3,
-    "session": 4,
-    "client": 5,
-    "probe": 5,
-    "watch": 5,
-    "__init__": 6,
+    "limits": 1,
+    "models": 2,
+    "wire": 3,
+    "auth": 4,
+    "discovery": 4,
+    "mime": 4,
+    "session": 5,
+    "client": 6,
+    "probe": 6,
+    "watch": 6,
+    "__init__": 7,
 }
 
 

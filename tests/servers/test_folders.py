@@ -96,7 +96,6 @@ async def test_name(server: MailServer, mailbox: Mailbox, kind: str) -> None:
         assert recorder.arrivals[0].mail.folder == folder
 
 
-@pytest.mark.fails_on({"courier-limit-4": "F5 no connection is left for actions"})
 async def test_eleven_folders(
     server: MailServer, mailbox: Mailbox, note: Callable[[str, object], None]
 ) -> None:

@@ -99,8 +99,7 @@ from .probe import check_account as check_account
 from .quirks import Quirks as Quirks, quirks_of as quirks_of
 from .session.mark import Mark as Mark
 from .watch.account_watcher import AccountWatcher as AccountWatcher
-from .watch.context import Listener as Listener
-from .watch.folder import WatchedFolder as WatchedFolder
+from .watch.context import Listener as Listener, WatchedFolder as WatchedFolder
 from .watch.statistics import Durations as Durations, Statistics as Statistics
 from .watch.wait_strategy import (
     announces_mail as announces_mail,

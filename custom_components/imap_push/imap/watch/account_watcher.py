@@ -9,8 +9,8 @@ from ..limits import MAX_WATCHING, Loan
 from ..mime.preview import TextRequest
 from ..models import Account, AccountState, PushMode, WatchOptions
 from ..session.session import Session
-from .context import Context, Listener
-from .folder import Folder, WatchedFolder
+from .context import Context, Listener, WatchedFolder
+from .folder import Folder
 from .statistics import Statistics
 from .supervisor import (
     Changed,

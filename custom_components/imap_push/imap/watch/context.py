@@ -1,4 +1,4 @@
-"""What the connections of one account share, and the listener that they report to."""
+"""How folders are watched, what connections share, and the listener they report to."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -30,6 +30,20 @@ class Listener(Protocol):
 
     def alerted(self, text: str) -> None:
         """Show the text of an ALERT response code to the user (RFC 3501 7.1)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchedFolder:
+    """How a folder is watched.
+
+    `mark` is where the watcher starts, None to start with the next message that arrives.
+    `text_size` is the maximum number of characters of text in a delivered message, 0 for no
+    text. `links` adds link targets and descriptions of images to the text.
+    """
+
+    mark: Mark | None = None
+    text_size: int = 0
+    links: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,19 +3,17 @@
 import asyncio
 from collections.abc import Mapping
 import dataclasses
-from dataclasses import dataclass
 import math
 from typing import Final
 
 from ..errors import CommandRefused, FolderNotFound, ImapError, ProtocolError
 from ..mime.preview import TextRequest
 from ..models import FolderState, Mail, PushMode
-from ..session.mark import Mark
 from ..session.select import SelectResult
 from ..session.sync import BATCH, SyncResult
 from ..wire.response_codes import temporary_refusal
 from ..wire.unsolicited import Unsolicited, UnsolicitedQueue
-from .context import Context
+from .context import Context, WatchedFolder
 from .delivery import Delivery
 
 # A server may announce a message before FETCH returns it, for example while it is being moved.
@@ -43,20 +41,6 @@ MAX_FETCH_LOSSES: Final = 2
 
 # Messages that are fetched at a time while the rate is limited, so that other folders wait less.
 LIMITED_BATCH: Final = 50
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WatchedFolder:
-    """How a folder is watched.
-
-    `mark` is where the watcher starts, None to start with the next message that arrives.
-    `text_size` is the maximum number of characters of text in a delivered message, 0 for no
-    text. `links` adds link targets and descriptions of images to the text.
-    """
-
-    mark: Mark | None = None
-    text_size: int = 0
-    links: bool = False
 
 
 class Folder:

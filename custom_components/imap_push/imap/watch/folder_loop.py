@@ -36,7 +36,7 @@ from ..session.sync import SyncRequest
 from ..wire.command import Command
 from ..wire.parser import Data
 from .folder import Folder
-from .folder_sync import FolderSync
+from .folder_sync import FolderSync, Progress
 from .notify import Notify
 from .schedule import Reason, SyncSchedule
 from .statistics import Statistics
@@ -47,11 +47,8 @@ from .wait_strategy import MIN_IDLE_SECONDS, StrategyChooser, WaitStrategy
 MIN_WAIT_SECONDS: Final = 2.0
 
 
-class Observer(Protocol):
+class Observer(Progress, Protocol):
     """Receives the progress of a loop."""
-
-    def on_changed(self) -> None:
-        """Report the state of the folders: it has changed."""
 
     def on_watching(self, strategy: WaitStrategy, uncovered: frozenset[Folder]) -> None:
         """Report that all folders are in sync; `uncovered` are polled although push works."""
@@ -113,7 +110,9 @@ class FolderLoop:
         """Sync and wait until the session ends; raise the ImapError that ended it."""
         try:
             while True:
-                await self._lend_session()
+                while self._loans:
+                    await self._sync.lend(self._loans.popleft())
+                    self._examines = True
                 await self._cycle()
                 if self._due_at() > self._loop.time():
                     self.is_waiting = True
@@ -153,16 +152,13 @@ class FolderLoop:
 
     def _report(self) -> None:
         """Report that all folders are in sync."""
-        for folder in self._folders:
-            if folder.is_openable:
-                mode, is_silent = self._mode_of(folder), self._chooser.is_silent
-                folder.set_mode(mode, is_silent=is_silent)
+        is_silent = self._chooser.is_silent
+        for folder in filter(lambda item: item.is_openable, self._folders):
+            folder.set_mode(self._mode_of(folder), is_silent=is_silent)
         uncovered = [folder for folder in self._uncovered if folder.is_openable]
         self._observer.on_watching(
             self._strategy, frozenset(uncovered if self._is_push else ())
         )
-
-    # One cycle
 
     async def _cycle(self) -> None:
         """Sync all folders that are due, and the selected one, in one write."""
@@ -310,20 +306,6 @@ class FolderLoop:
             self._chooser.record_refused(self._strategy.mode)
         return statuses
 
-    async def _lend_session(self) -> None:
-        """Lend the session to all actions that wait for it."""
-        while self._loans:
-            loan = self._loans.popleft()
-            if loan.session.done():
-                continue  # The action was cancelled.
-            if commands := self._notify.clear():
-                await self._session.send(commands)
-            loan.session.set_result(self._session)
-            await loan.returned.wait()
-            self._examines = True
-
-    # Waiting
-
     async def _wait(self) -> None:
         """Wait until a cycle is due, delivering the messages that NOTIFY brings."""
         started = self._loop.time()
@@ -341,9 +323,8 @@ class FolderLoop:
                 self._chooser.record_miss(self._strategy.mode)
         else:
             self._ends_idle = MIN_IDLE_SECONDS <= age < math.inf
-        waited = self._loop.time() - started
-        was_short = waited < min(self._strategy.seconds, MIN_WAIT_SECONDS)
-        self._is_announced = self._schedule.has_changes or was_short
+        short = started + min(self._strategy.seconds, MIN_WAIT_SECONDS)
+        self._is_announced = self._schedule.has_changes or self._loop.time() < short
         self._examines |= now >= refresh_at
 
     def _due_at(self) -> float:
@@ -351,7 +332,6 @@ class FolderLoop:
         if self._loans:
             return -math.inf
         schedule, selected = self._schedule, self._selected
-        growth = self._connection.unsolicited.growth
         due_at = min((folder.due_at for folder in self._folders), default=math.inf)
         due_at = max(due_at, schedule.not_before(Reason.FOLDER))
         if self._uncovered:
@@ -365,7 +345,11 @@ class FolderLoop:
             return min(due_at, schedule.not_before(Reason.CHANGE))
         is_notify = self._strategy.mode is PushMode.NOTIFY
         return min(
-            due_at, schedule.due_at(has_growth=growth > 0, is_mail_pushed=is_notify)
+            due_at,
+            schedule.due_at(
+                has_growth=self._connection.unsolicited.growth > 0,
+                is_mail_pushed=is_notify,
+            ),
         )
 
     async def _process_unsolicited(self) -> None:
@@ -390,37 +374,22 @@ class FolderLoop:
             await asyncio.sleep(0)
         if selected is not None and is_open:
             for data in unsolicited.mails:
-                await self._deliver_pushed(selected, data)
+                names = self._unselected_names
+                if await self._sync.deliver_pushed(selected, data, names):
+                    self._schedule.record_found()
+                    self._chooser.record_sync(PushMode.NOTIFY, announced=True)
                 await asyncio.sleep(0)  # A burst must not block the event loop.
         if unsolicited.statuses:
             self._observer.on_changed()
 
-    async def _deliver_pushed(self, folder: Folder, data: Data) -> None:
-        """Deliver a message that NOTIFY sent, unless it is left to the next sync."""
-        # After the user has increased the text size, older responses have too little text.
-        names = self._unselected_names
-        if folder.is_due or not self._notify.is_set_to(names, folder.text):
-            return
-        mail = await folder.delivery.read_pushed(data, folder.text)
-        if mail is None:
-            return
-        unsolicited = self._connection.unsolicited
-        unsolicited.set_synced(unsolicited.synced + 1)
-        folder.on_pushed(mail, unsolicited.synced)
-        self._observer.on_changed()
-        await folder.delivery.deliver_pushed(mail)
-        self._schedule.record_found()
-        self._chooser.record_sync(PushMode.NOTIFY, announced=True)
-
     def _mode_of(self, folder: Folder) -> PushMode:
         """Return how new mail in a folder becomes known."""
-        if folder is self._selected or folder not in self._uncovered:
-            return self._strategy.mode
-        return PushMode.POLL
+        is_covered = folder is self._selected or folder not in self._uncovered
+        return self._strategy.mode if is_covered else PushMode.POLL
 
     def _blame(self, error: ImapError) -> None:
         """Find what the session was doing when it ended, and be careful with that next time."""
-        mode, age = self._strategy.mode, self._loop.time() - self._idle_since
+        mode, age = self._strategy.mode, max(0.0, self._loop.time() - self._idle_since)
         unanswered = [item for item in self._sent if not item[1].is_answered]
         if self._connection.idle_is_unanswered and not self._has_idled:
             self._chooser.record_loss(mode, age)

@@ -1,5 +1,6 @@
 """Syncs one folder on a session: what each outcome of a sync asks for."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -10,12 +11,14 @@ from ..errors import (
     ResponseTooLarge,
     Unavailable,
 )
+from ..limits import Loan
 from ..models import Mail, PushMode
 from ..session.recover import complete_batch, sync_by_search
 from ..session.select import SelectResult
 from ..session.session import Session
 from ..session.sync import Outcome, SyncRequest, SyncResult, read_sync, sync_request
 from ..wire.command import Command
+from ..wire.parser import Data
 from .folder import Folder
 from .notify import Notify
 from .statistics import Statistics
@@ -129,6 +132,35 @@ class FolderSync:
         newest = await self.update(folder, result, mode)
         self._progress.on_changed()
         return await self.apply(folder, result, newest, mode)
+
+    async def deliver_pushed(
+        self, folder: Folder, data: Data, others: Sequence[str]
+    ) -> bool:
+        """Deliver a message that NOTIFY sent; return False if it is left to the next sync.
+
+        `others` are the names of the folders that are not selected.
+        """
+        # After the user has increased the text size, older responses have too little text.
+        if folder.is_due or not self._notify.is_set_to(others, folder.text):
+            return False
+        mail = await folder.delivery.read_pushed(data, folder.text)
+        if mail is None:
+            return False
+        unsolicited = self._session.connection.unsolicited
+        unsolicited.set_synced(unsolicited.synced + 1)
+        folder.on_pushed(mail, unsolicited.synced)
+        self._progress.on_changed()
+        await folder.delivery.deliver_pushed(mail)
+        return True
+
+    async def lend(self, loan: Loan[Session]) -> None:
+        """Lend the session to an action; afterwards another folder may be selected."""
+        if loan.session.done():
+            return  # The action was cancelled.
+        if commands := self._notify.clear():
+            await self._session.send(commands)
+        loan.session.set_result(self._session)
+        await loan.returned.wait()
 
     def mark_lost(self, error: ImapError) -> bool:
         """Record the end of the session; return whether a folder may be the cause."""

@@ -13,7 +13,6 @@ connect in a task that is never awaited, and its timeouts leave commands pending
 import asyncio
 from collections import deque
 from collections.abc import Callable
-import contextlib
 import logging
 import socket
 from typing import Final, override
@@ -51,6 +50,7 @@ from .parser import (
     search_tag,
 )
 from .response_codes import starttls_error, temporary_error, temporary_refusal
+from .tcp import acknowledge_now
 from .unsolicited import UnsolicitedQueue
 from .wire_log import Redactor, describe_received, describe_sent
 
@@ -65,10 +65,6 @@ _WELCOMES: Final = frozenset({"OK", "PREAUTH"})
 # Characters of a status response's text that are used, and alerts per connection.
 MAX_TEXT: Final = 500
 MAX_ALERTS: Final = 10
-
-# With this option Linux acknowledges data immediately instead of after 40 ms: some servers
-# (Cyrus for example) do not send the next segment of an answer before the acknowledgement.
-_QUICKACK: Final = getattr(socket, "TCP_QUICKACK", None)
 
 
 class PushProtocol(IMAP4ClientProtocol):
@@ -138,10 +134,8 @@ class PushProtocol(IMAP4ClientProtocol):
             self.fail(ProtocolError(f"cannot understand the server: {name}"))
         if self.error is not None:
             return
-        if _QUICKACK is not None and self._socket is not None:
-            # After every read: Linux resets the option by itself (tcp(7)).
-            with contextlib.suppress(OSError):
-                self._socket.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
+        if self._socket is not None:
+            acknowledge_now(self._socket)
         self._pace.spend(steps, self.transport)
 
     def _check_not_awaiting_tls(self, octets: bytes) -> None:
