@@ -49,9 +49,9 @@ class Account:
     for `tls` and `starttls`; the caller creates it in an executor, as that reads files, and may
     share it. `fingerprint` is the SHA-256 of the only accepted certificate, in hex; with
     it, nothing else of the certificate is verified and `ssl_context` is not used.
-    `receive_budget` and `connections` are shared by all connections of the account. `opportunistic_tls`: with
-    Security.NONE, use STARTTLS if the server offers it and the login would send a readable
-    password or token. The certificate is not verified then (RFC 7435).
+    `receive_budget` and `connections` are shared by all connections of the account.
+    `opportunistic_tls`: with Security.NONE, use STARTTLS if the server offers it and the login
+    would send a readable password or token. The certificate is not verified then (RFC 7435).
     """
 
     host: str

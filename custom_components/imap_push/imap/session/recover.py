@@ -80,10 +80,10 @@ async def sync_by_search(
     """Sync the open folder by a search: UIDs are far apart, or a FETCH left out messages.
 
     If the server cannot show all items of a message, the items that it can show are returned.
-    `known` are items that need not be fetched again. `care`: 0, or how often a FETCH ended the session: one message at a time, with fewer items
-    each time, in the end none. If `accepts`, messages that are announced or found but not shown
-    are returned without items; otherwise the result ends before them and is NOT_SHOWN. Raises
-    CommandRefused or Unavailable.
+    `known` are items that need not be fetched again. `care`: 0, or how often a FETCH ended the
+    session: one message at a time, with fewer items each time, in the end none. If `accepts`,
+    messages that are announced or found but not shown are returned without items; otherwise the
+    result ends before them and is NOT_SHOWN. Raises CommandRefused or Unavailable.
     """
     mark, text = request.mark, request.text
     assert mark is not None

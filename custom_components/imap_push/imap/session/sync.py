@@ -143,10 +143,11 @@ class SyncBatch:
 class SyncResult:
     """The outcome of a sync.
 
-    `is_opened`: `selected` is the answer to an EXAMINE of this sync. `batch` has the messages to deliver, in order and without a gap. `exists` is the number of
-    messages in the folder, `unread` that of unread ones, `synced` that of messages below the next
-    mark; None if not known. `flags_changed`: the server reported flags of older messages.
-    `unshown` is the number of messages that were announced but not returned.
+    `is_opened`: `selected` is the answer to an EXAMINE of this sync. `batch` has the messages to
+    deliver, in order and without a gap. `exists` is the number of messages in the folder, `unread`
+    that of unread ones, `synced` that of messages below the next mark; None if not known.
+    `flags_changed`: the server reported flags of older messages. `unshown` is the number of
+    messages that were announced but not returned.
     """
 
     outcome: Outcome

@@ -29,7 +29,8 @@ class AccountWatcher:
     """Watches the folders of one account until it is cancelled.
 
     All folders start on one connection. If the server supports only IDLE, which covers one
-    folder, each other folder gets a connection of its own, as far as the server allows. Folders without a connection of their own are polled.
+    folder, each other folder gets a connection of its own, as far as the server allows. Folders
+    without a connection of their own are polled.
     """
 
     def __init__(
