@@ -18,7 +18,7 @@ from .fetch_items import MAX_UID, by_uid, fetch_command
 from .mark import FIRST_YEAR
 from .message_reader import complete_preview, read_message, read_previews
 from .session import Session
-from .sync import Outcome, SyncBatch, SyncRequest, SyncResult, messages_per_fetch
+from .sync import BATCH, Outcome, SyncBatch, SyncRequest, SyncResult
 
 # If more messages may be new after UIDVALIDITY changed, all count as old.
 RECOVERY: Final = 500
@@ -87,7 +87,7 @@ async def sync_by_search(
     """
     mark, text = request.mark, request.text
     assert mark is not None
-    most = 1 if care else messages_per_fetch(text)
+    most = 1 if care else batch_size(text, BATCH)
     uids = await _search_from(session, mark.next_uid, most + 1)
     requested, items = uids[:most], reduced_fetch_items(text)[max(0, care - 1) :]
     messages = {uid: known[uid] for uid in requested if known and uid in known}
@@ -150,7 +150,6 @@ async def complete_batch(
     For a message that is too large, fetch fewer items. For any other message, if `fetches_more`,
     fetch the text or header fields that were not in the first FETCH.
     """
-    batch = await batch.with_previews()
     less = reduced_fetch_items(batch.text)[1:]
     found = await session.fetch_with_fallback(batch.too_large, less, waits=waits)
     messages = dict(sorted({**batch.messages, **found}.items()))

@@ -163,9 +163,7 @@ class Session:
         self.folder = None
         speculative = commands if len(commands) <= _MAX_SPECULATIVE else ()
         await self._run((opening, *speculative))
-        self.selected = await read_select(opening)
-        self.folder = folder
-        self.selected.check(uid_validity)
+        (await self.read_selected(folder, opening)).check(uid_validity)
         await self._run(commands[len(speculative) :])
 
     async def _run(self, commands: Iterable[Command]) -> None:
@@ -184,9 +182,13 @@ class Session:
 
     async def examine(self, folder: str) -> SelectResult:
         """Open a folder; EXAMINE changes nothing in it (RFC 3501 6.3.2)."""
-        self.folder = None
         command = examine_command(folder)
         await self.send([command])
+        return await self.read_selected(folder, command)
+
+    async def read_selected(self, folder: str, command: Command) -> SelectResult:
+        """Wait for SELECT or EXAMINE; raise its refusal, after which no folder is open (6.3.1)."""
+        self.folder = None
         self.selected = await read_select(command)
         self.folder = folder
         return self.selected

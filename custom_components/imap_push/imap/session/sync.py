@@ -28,7 +28,7 @@ from ..wire.response_codes import fetch_error, is_folder_gone
 from .fetch_items import MAX_UID, Fetched, by_uid, fetch_command, fetched
 from .mark import Mark
 from .message_reader import read_message, read_previews
-from .select import SelectResult, examine_command, read_select
+from .select import SelectResult, examine_command
 from .session import Session, read_count
 
 # UIDs that one FETCH requests at most.
@@ -162,11 +162,6 @@ class SyncResult:
     error: ImapError | None = None
 
 
-def messages_per_fetch(text: TextRequest, batch: int = BATCH) -> int:
-    """Return how many messages one FETCH requests: `batch`, or fewer if their text is long."""
-    return batch_size(text, batch)
-
-
 def sync_request(
     session: Session,
     folder: str,
@@ -187,7 +182,7 @@ def sync_request(
     examine = examine_command(folder) if examines else None
     if mark is None:
         return SyncRequest(folder, mark, examine)
-    first, size = min(mark.next_uid, MAX_UID), messages_per_fetch(text, batch)
+    first, size = min(mark.next_uid, MAX_UID), batch_size(text, batch)
     # UIDs may be far apart. `*` reaches all of them, and EXISTS limits how many that are.
     end = None if 0 < growth <= size else first + size
     last = "*" if end is None else min(end - 1, MAX_UID)
@@ -214,18 +209,20 @@ async def read_sync(
 
     If `waits`, a FETCH that is refused for now is REFUSED; otherwise a message may be the cause.
     """
+    selected, examine = session.selected, request.examine
     try:
-        selected = await _read_selected(session, request)
+        if examine is not None:
+            selected = await session.read_selected(request.folder, examine)
     except FolderNotFound as error:
         return SyncResult(Outcome.MISSING, error=error)
     except (CommandRefused, Unavailable) as error:
         session.raise_if_lost()
         return SyncResult(Outcome.REFUSED, error=error)
     mark = request.mark
-    if mark is None or (request.examine is not None and not selected.continues(mark)):
+    if mark is None or (examine is not None and not selected.continues(mark)):
         return SyncResult(Outcome.RENUMBERED, selected, is_opened=True)
     if request.count is None:
-        return SyncResult(Outcome.DONE, selected, is_opened=request.examine is not None)
+        return SyncResult(Outcome.DONE, selected, is_opened=examine is not None)
     try:
         result = await _read_batch(request, mark, selected)
     except CommandRefused as refusal:
@@ -236,16 +233,9 @@ async def read_sync(
         result = SyncResult(outcome, selected, error=reason)
     return replace(
         result,
-        is_opened=request.examine is not None,
+        is_opened=examine is not None,
         unread=await session.read_unread(request.count, request.folder),
     )
-
-
-async def _read_selected(session: Session, request: SyncRequest) -> SelectResult:
-    if request.examine is not None:
-        session.selected = await read_select(request.examine)
-        session.folder = request.folder
-    return session.selected
 
 
 async def _read_batch(
