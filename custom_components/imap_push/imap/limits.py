@@ -139,6 +139,11 @@ class TokenBucket:
         self._filled_at = now
 
 
+def doubled(seconds: float, times: int, most: float) -> float:
+    """Return a pause that was doubled so many times, at most `most` seconds."""
+    return min(seconds * 2.0 ** min(times, 16), most)
+
+
 class Loan[S]:
     """A session that is requested, in use, or returned."""
 
@@ -192,7 +197,7 @@ class ConnectionBudget:
         return max(1, self.total - 1)
 
     def set_lender(self, lender: Lender | None) -> None:
-        """Set the watcher that can lend a session, None if there is none."""
+        """Set the watcher that can lend a session; None after it has ended."""
         self._lender = lender
 
     def limit_to(self, total: int) -> None:

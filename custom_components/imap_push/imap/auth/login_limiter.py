@@ -14,6 +14,7 @@ from ..errors import (
     TokenRevoked,
     TokenUnavailable,
 )
+from ..limits import doubled
 
 BURST: Final = 3
 LOGIN_INTERVAL_SECONDS: Final = 60.0  # until one more login is allowed
@@ -142,7 +143,7 @@ class Backoff:
         self._failures += 1
         if self._failures == 1:
             return 0.0
-        exponent = min(self._failures - 2, 16)
-        limit = min(BACKOFF_LIMIT_SECONDS, BACKOFF_BASE_SECONDS * 2**exponent)
+        times = self._failures - 2
+        limit = doubled(BACKOFF_BASE_SECONDS, times, BACKOFF_LIMIT_SECONDS)
         least = limit * 0.75 if limit > NARROW_JITTER_SECONDS else 0
         return random.uniform(least, limit)

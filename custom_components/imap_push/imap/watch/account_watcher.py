@@ -187,10 +187,16 @@ class AccountWatcher:
         if len(self._connections) <= self._budget.for_watching or len(waiting) < 2:
             return
         first, *_, last = waiting
-        folders = last.folders
-        last.assign(())
-        self._end(last)
-        first.assign((*first.folders, *folders))
+        self._merge(last, first)
+
+    def _merge(
+        self, connection: ConnectionSupervisor, successor: ConnectionSupervisor
+    ) -> None:
+        """End a connection, and move its folders to another one."""
+        folders = connection.folders
+        connection.assign(())
+        self._end(connection)
+        successor.assign((*successor.folders, *folders))
 
     def _release(self, connection: ConnectionSupervisor, report: Lost) -> None:
         """Move all folders of a connection that does not work to one that is watching."""
@@ -200,10 +206,7 @@ class AccountWatcher:
             return
         # Another connection is logged in, so the password is not the problem.
         self._context.logins.reset()
-        folders = connection.folders
-        connection.assign(())
-        self._end(connection)
-        successor.assign((*successor.folders, *folders))
+        self._merge(connection, successor)
         count = len(self._connections)
         _LOGGER.info("The server allows %d connections: %s", count, report.error)
         self._budget.limit_to(count)

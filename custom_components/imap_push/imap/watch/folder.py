@@ -6,7 +6,8 @@ import dataclasses
 import math
 from typing import Final
 
-from ..errors import CommandRefused, FolderNotFound, ImapError, ProtocolError
+from ..errors import CommandRefused, ImapError, ProtocolError
+from ..limits import doubled
 from ..mime.preview import TextRequest
 from ..models import FolderState, Mail, PushMode
 from ..session.select import SelectResult
@@ -122,11 +123,6 @@ class Folder:
         return not (self.care or self._retries)
 
     @property
-    def fetches_more(self) -> bool:
-        """Return whether to FETCH what the first FETCH left out; False after losses."""
-        return self.care == 0
-
-    @property
     def accepts_unshown(self) -> bool:
         """Return whether to deliver a message although the server does not show it."""
         return self._retries >= len(UNSHOWN_PAUSES)
@@ -205,9 +201,8 @@ class Folder:
         if mark is None or not (is_requested or "UIDNEXT" in numbers):
             return
         uid_validity = numbers.get("UIDVALIDITY", mark.uid_validity)
-        # A UIDNEXT above the mark may belong to a message that was expunged before the sync.
-        known = {mark.next_uid, self._synced_uid_next}
-        if uid_validity != mark.uid_validity or numbers.get("UIDNEXT", 0) not in known:
+        is_other = uid_validity != mark.uid_validity
+        if is_other or not self._is_known(numbers.get("UIDNEXT", 0)):
             self.request_sync()
 
     def mark_status_refused(self, refusal: CommandRefused) -> None:
@@ -273,10 +268,16 @@ class Folder:
 
     def check_uid_next(self, selected: SelectResult) -> None:
         """Request a sync if the folder, which was selected, seems to have new mail."""
-        mark = self.delivery.mark
-        known = {None, self._synced_uid_next, mark and mark.next_uid}
-        if selected.uid_next not in known:
+        if selected.uid_next is not None and not self._is_known(selected.uid_next):
             self.request_sync()
+
+    def _is_known(self, uid_next: int) -> bool:
+        """Return whether UIDNEXT shows no new mail.
+
+        Above the mark, it may belong to a message that was expunged before the last sync.
+        """
+        mark = self.delivery.mark
+        return uid_next in {mark and mark.next_uid, self._synced_uid_next}
 
     def set_newest(self, mail: Mail) -> None:
         """Store the last message of the folder."""
@@ -335,12 +336,8 @@ class Folder:
 
         It is tried again later, at the earliest after the time that the server requested.
         """
-        if isinstance(error, FolderNotFound):
-            self.mark_missing()
-            return
-        pause = REFUSED_PAUSE_SECONDS * 2.0 ** min(self._refusals, 16)
-        pause = max(min(pause, MAX_PAUSE_SECONDS), error.retry_after or 0.0)
-        self._block(pause)
+        pause = doubled(REFUSED_PAUSE_SECONDS, self._refusals, MAX_PAUSE_SECONDS)
+        self._block(max(pause, error.retry_after or 0.0))
         self._refusals += 1
         self._refused_since = min(self._refused_since, self._loop.time())
         lasts = self._blocked_until - self._refused_since
@@ -359,8 +356,7 @@ class Folder:
         self._open_losses += 1
         excess = self._open_losses - MAX_OPEN_LOSSES
         if excess >= 0:
-            pause = LOST_PAUSE_SECONDS * 2.0 ** min(excess, 16)
-            self._block(min(pause, MAX_LOST_PAUSE_SECONDS))
+            self._block(doubled(LOST_PAUSE_SECONDS, excess, MAX_LOST_PAUSE_SECONDS))
             self._report(error)
 
     def retry_unshown(self) -> None:

@@ -41,7 +41,7 @@ from .notify import Notify
 from .schedule import Reason, SyncSchedule
 from .statistics import Statistics
 from .status_poll import StatusPoller, process_unsolicited
-from .wait_strategy import MIN_IDLE_SECONDS, StrategyChooser, WaitStrategy
+from .wait_strategy import MIN_IDLE_SECONDS, StrategyChooser
 
 # Waits shorter than this do not count as missed mail: EXISTS may still be on its way.
 MIN_WAIT_SECONDS: Final = 2.0
@@ -50,7 +50,7 @@ MIN_WAIT_SECONDS: Final = 2.0
 class Observer(Progress, Protocol):
     """Receives the progress of a loop."""
 
-    def on_watching(self, strategy: WaitStrategy, uncovered: frozenset[Folder]) -> None:
+    def on_watching(self, uncovered: frozenset[Folder]) -> None:
         """Report that all folders are in sync; `uncovered` are polled although push works."""
 
 
@@ -147,8 +147,12 @@ class FolderLoop:
     @property
     def _uncovered(self) -> list[Folder]:
         """Return the folders that the server does not announce."""
-        covered = self._notify.covered if self._strategy.mode is PushMode.NOTIFY else ()
-        return [folder for folder in self._unselected if folder.name not in covered]
+        return [item for item in self._unselected if not self._is_covered(item)]
+
+    def _is_covered(self, folder: Folder) -> bool:
+        """Return whether NOTIFY announces a folder that is not selected."""
+        is_notify = self._strategy.mode is PushMode.NOTIFY
+        return is_notify and folder.name in self._notify.covered
 
     def _report(self) -> None:
         """Report that all folders are in sync."""
@@ -156,9 +160,7 @@ class FolderLoop:
         for folder in filter(lambda item: item.is_openable, self._folders):
             folder.set_mode(self._mode_of(folder), is_silent=is_silent)
         uncovered = [folder for folder in self._uncovered if folder.is_openable]
-        self._observer.on_watching(
-            self._strategy, frozenset(uncovered if self._is_push else ())
-        )
+        self._observer.on_watching(frozenset(uncovered if self._is_push else ()))
 
     async def _cycle(self) -> None:
         """Sync all folders that are due, and the selected one, in one write."""
@@ -255,12 +257,8 @@ class FolderLoop:
         is_elsewhere = bool(others) or self._session.folder != selected.name
         if selected.is_due or ((verifies or has_changes) and not selected.is_waiting):
             return self._sync.request(selected, examines=verifies or is_elsewhere)
-        mark = selected.delivery.mark
-        return SyncRequest(
-            selected.name,
-            mark,
-            examine_command(selected.name) if is_elsewhere else None,
-        )
+        examine = examine_command(selected.name) if is_elsewhere else None
+        return SyncRequest(selected.name, selected.delivery.mark, examine)
 
     async def _send(
         self, requests: dict[Folder, SyncRequest], selected: Folder | None
@@ -344,13 +342,9 @@ class FolderLoop:
         if self._connection.idle_is_over:
             return min(due_at, schedule.not_before(Reason.CHANGE))
         is_notify = self._strategy.mode is PushMode.NOTIFY
-        return min(
-            due_at,
-            schedule.due_at(
-                has_growth=self._connection.unsolicited.growth > 0,
-                is_mail_pushed=is_notify,
-            ),
-        )
+        has_growth = self._connection.unsolicited.growth > 0
+        changes_at = schedule.due_at(has_growth=has_growth, is_mail_pushed=is_notify)
+        return min(due_at, changes_at)
 
     async def _process_unsolicited(self) -> None:
         """Process unsolicited responses: deliver pushed mail, record all other changes."""
@@ -373,8 +367,8 @@ class FolderLoop:
                 folder.mark_changed()
             await asyncio.sleep(0)
         if selected is not None and is_open:
+            names = self._unselected_names
             for data in unsolicited.mails:
-                names = self._unselected_names
                 if await self._sync.deliver_pushed(selected, data, names):
                     self._schedule.record_found()
                     self._chooser.record_sync(PushMode.NOTIFY, announced=True)
@@ -384,8 +378,9 @@ class FolderLoop:
 
     def _mode_of(self, folder: Folder) -> PushMode:
         """Return how new mail in a folder becomes known."""
-        is_covered = folder is self._selected or folder not in self._uncovered
-        return self._strategy.mode if is_covered else PushMode.POLL
+        if folder is self._selected or self._is_covered(folder):
+            return self._strategy.mode
+        return PushMode.POLL
 
     def _blame(self, error: ImapError) -> None:
         """Find what the session was doing when it ended, and be careful with that next time."""

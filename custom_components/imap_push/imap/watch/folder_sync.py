@@ -187,7 +187,7 @@ class FolderSync:
             batch = await complete_batch(
                 self._session,
                 batch,
-                fetches_more=folder.fetches_more,
+                fetches_more=not folder.care,
                 waits=folder.waits_for_refusals,
             )
             newest = await self.update(folder, replace(result, batch=batch), mode)

@@ -7,6 +7,8 @@ from enum import Enum, auto
 import math
 from typing import Final
 
+from ..limits import doubled
+
 # Seconds between two cycles that are not urgent, for example after changed flags.
 CYCLE_INTERVAL_SECONDS: Final = 0.5
 # Consecutive cycles that found nothing. After these, the interval doubles with each cycle: some
@@ -76,5 +78,6 @@ class SyncSchedule:
         excess = self._empty[reason] - MAX_EMPTY_CYCLES
         if reason is not Reason.CHANGE and excess < 0:
             return -math.inf
-        interval = CYCLE_INTERVAL_SECONDS * 2.0 ** min(max(excess, 0), 16)
-        return self._cycle_ended_at + min(interval, MAX_INTERVAL_SECONDS)
+        times = max(excess, 0)
+        interval = doubled(CYCLE_INTERVAL_SECONDS, times, MAX_INTERVAL_SECONDS)
+        return self._cycle_ended_at + interval

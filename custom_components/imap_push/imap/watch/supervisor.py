@@ -42,7 +42,7 @@ from ..session.session import Session
 from .context import Context
 from .folder import Folder
 from .folder_loop import FolderLoop
-from .wait_strategy import StrategyChooser, WaitStrategy
+from .wait_strategy import StrategyChooser
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -257,7 +257,7 @@ class ConnectionSupervisor:
         self._mark_connected()
         self._owner.report(self, Changed())
 
-    def on_watching(self, strategy: WaitStrategy, uncovered: frozenset[Folder]) -> None:
+    def on_watching(self, uncovered: frozenset[Folder]) -> None:
         """Report that all folders are in sync."""
         self._mark_connected()
         self.uncovered = uncovered
