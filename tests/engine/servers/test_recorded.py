@@ -83,18 +83,29 @@ def _examined(provider: recorded.Provider) -> Hook:
     return odd("EXAMINE", answer)
 
 
+def _structure_of_5(structure: bytes) -> Callable[[bytes, bytes], bytes]:
+    """Return a form in which message 5 has this structure."""
+
+    def write(item: bytes, line: bytes) -> bytes:
+        is_structure = item.startswith(b"BODYSTRUCTURE") and b"(UID 5 " in line
+        return b"BODYSTRUCTURE " + structure if is_structure else item
+
+    return write
+
+
+# Two blanks and an empty list (MailKit#944).
+_DOMINO = _structure_of_5(
+    b'(("text" "plain"  ("charset" "UTF-8") NIL NIL "base64" 232 4 NIL NIL NIL)'
+    b'("message" "delivery-status"  NIL NIL NIL "7BIT" 421 NIL NIL NIL)'
+    b'("message" "rfc822"  NIL NIL NIL "7BIT" 787 (NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL) () 0 NIL NIL NIL)'
+    b' "report" ("report-type" "delivery-status" "boundary" "==x") NIL NIL)'
+)
+
+
 def _domino(item: bytes, line: bytes) -> bytes:
-    """BODY.PEEK and {n+} (MailKit#954), two blanks and an empty list (#944)."""
+    """BODY.PEEK and {n+} (MailKit#954)."""
     item = re.sub(rb"^BODY\[HEADER", b"BODY.PEEK[HEADER", item)
-    item = re.sub(rb"\{(\d+)\}", rb"{\1+}", item)
-    if item.startswith(b"BODYSTRUCTURE") and b"(UID 5 " in line:
-        return (
-            b'BODYSTRUCTURE (("text" "plain"  ("charset" "UTF-8") NIL NIL "base64" 232 4 NIL NIL NIL)'
-            b'("message" "delivery-status"  NIL NIL NIL "7BIT" 421 NIL NIL NIL)'
-            b'("message" "rfc822"  NIL NIL NIL "7BIT" 787 (NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL) () 0 NIL NIL NIL)'
-            b' "report" ("report-type" "delivery-status" "boundary" "==x") NIL NIL)'
-        )
-    return item
+    return _DOMINO(re.sub(rb"\{(\d+)\}", rb"{\1+}", item), line)
 
 
 def _domino_trash(item: bytes, line: bytes) -> bytes:
@@ -102,37 +113,24 @@ def _domino_trash(item: bytes, line: bytes) -> bytes:
     return b"(" + item + b")" if item.startswith(b"FLAGS") else item
 
 
-def _gmx(item: bytes, line: bytes) -> bytes:
-    """A multipart without parts (MailKit#878)."""
-    if not item.startswith(b"BODYSTRUCTURE") or b"(UID 5 " not in line:
-        return item
-    return (
-        b'BODYSTRUCTURE (("multipart" "related" ("boundary" "x") NIL NIL "7BIT" 400'
-        b' ("boundary" "x") NIL NIL NIL)("TEXT" "html" ("charset" "UTF8") NIL NIL "7BIT" 1115 70'
-        b' NIL NIL NIL NIL) "mixed" ("boundary" "y") NIL NIL NIL)'
-    )
-
-
-def _gmail(item: bytes, line: bytes) -> bytes:
-    """A multipart without parts (MailKit#371, #1841)."""
-    if not item.startswith(b"BODYSTRUCTURE") or b"(UID 5 " not in line:
-        return item
-    return (
-        b'BODYSTRUCTURE (("TEXT" "PLAIN" NIL NIL NIL "7BIT" 344 2)("MESSAGE" "RFC822" NIL NIL'
-        b' NIL "7BIT" 2942 ("d" "s" NIL NIL NIL NIL NIL NIL NIL "<x>") ("ALTERNATIVE") 51)'
-        b' "REPORT")'
-    )
-
-
-def _exchange(item: bytes, line: bytes) -> bytes:
-    """A disposition that is a string (MailKit#919)."""
-    if not item.startswith(b"BODYSTRUCTURE") or b"(UID 5 " not in line:
-        return item
-    return (
-        b'BODYSTRUCTURE (("text" "plain" ("charset" "ISO-8859-1") NIL NIL "QUOTED-PRINTABLE" 850'
-        b' 31 NIL "inline" NIL NIL)("application" "pdf" ("name" "a.pdf") NIL NIL "BASE64" 14692'
-        b' NIL "attachment" NIL NIL) "mixed" ("boundary" "x") NIL NIL)'
-    )
+# A multipart without parts (MailKit#878).
+_GMX = _structure_of_5(
+    b'(("multipart" "related" ("boundary" "x") NIL NIL "7BIT" 400'
+    b' ("boundary" "x") NIL NIL NIL)("TEXT" "html" ("charset" "UTF8") NIL NIL "7BIT" 1115 70'
+    b' NIL NIL NIL NIL) "mixed" ("boundary" "y") NIL NIL NIL)'
+)
+# A multipart without parts (MailKit#371, #1841).
+_GMAIL = _structure_of_5(
+    b'(("TEXT" "PLAIN" NIL NIL NIL "7BIT" 344 2)("MESSAGE" "RFC822" NIL NIL'
+    b' NIL "7BIT" 2942 ("d" "s" NIL NIL NIL NIL NIL NIL NIL "<x>") ("ALTERNATIVE") 51)'
+    b' "REPORT")'
+)
+# A disposition that is a string (MailKit#919).
+_EXCHANGE = _structure_of_5(
+    b'(("text" "plain" ("charset" "ISO-8859-1") NIL NIL "QUOTED-PRINTABLE" 850'
+    b' 31 NIL "inline" NIL NIL)("application" "pdf" ("name" "a.pdf") NIL NIL "BASE64" 14692'
+    b' NIL "attachment" NIL NIL) "mixed" ("boundary" "x") NIL NIL)'
+)
 
 
 def _too_long(event: Event) -> Iterable[bytes]:
@@ -170,7 +168,7 @@ def _dialogs() -> Iterator[Dialog]:
                 "LOGOUT",
                 changed(rb"BYE .*", b"BYE Microsoft Exchange Server 2016 IMAP4"),
             ),
-            _in_order(b"FLAGS", b"UID", form=_exchange),
+            _in_order(b"FLAGS", b"UID", form=_EXCHANGE),
         ),
     )
     yield Dialog(
@@ -194,7 +192,7 @@ def _dialogs() -> Iterator[Dialog]:
         hooks=(
             odd("FETCH SEARCH", changed(rb" OK (FETCH|SEARCH)$", b" OK Success")),
             odd("FETCH NEWS", _written_twice),
-            _in_order(b"INTERNALDATE", b"RFC822.SIZE", b"FLAGS", form=_gmail),
+            _in_order(b"INTERNALDATE", b"RFC822.SIZE", b"FLAGS", form=_GMAIL),
         ),
     )
     yield Dialog(
@@ -253,7 +251,7 @@ def _dialogs() -> Iterator[Dialog]:
         hooks=(
             _in_order(
                 *(b"UID", b"RFC822.SIZE", b"INTERNALDATE", b"BODY", b"BODYSTRUCTURE"),
-                form=_gmx,
+                form=_GMX,
             ),
         ),
     )
