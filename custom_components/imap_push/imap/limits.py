@@ -152,6 +152,11 @@ class Loan[S]:
         self.session: asyncio.Future[S] = asyncio.get_running_loop().create_future()
         self.returned = asyncio.Event()
 
+    def refuse(self) -> None:
+        """End a loan that cannot be fulfilled: `session` raises TooManyConnections."""
+        if not self.session.done():
+            self.session.set_exception(TooManyConnections("no connection for actions"))
+
 
 class Lender(Protocol):
     """Has connections that watch."""
@@ -217,7 +222,7 @@ class ConnectionBudget:
         """Use the session of a connection that watches; raise TooManyConnections without one."""
         loan = Loan[Any]()
         if self._lender is None or not self._lender.lend(loan):
-            raise TooManyConnections("no connection for actions")
+            loan.refuse()
         try:
             yield await loan.session
         finally:

@@ -1,13 +1,24 @@
 """Several folders with IDLE: which get a connection of their own, and which are polled."""
 
 import asyncio
+import contextlib
 
 import pytest
 
-from custom_components.imap_push.imap import PushMode, WatchOptions
+from custom_components.imap_push.imap import (
+    AccountWatcher,
+    Client,
+    Criteria,
+    PushMode,
+    TooManyConnections,
+    WatchedFolder,
+    WatchOptions,
+)
 from custom_components.imap_push.imap.limits import LIMIT_SECONDS, MAX_WATCHING
 
+from ..conftest import account
 from ..light import HOUR, IDLE, MINUTE, each, served
+from ..recorder import Recorder
 from ..virtual import VirtualLoop, run, watched
 from .support import NEW, POLLED, THREE, TWO, folder_modes
 
@@ -79,6 +90,36 @@ def test_server_that_allows_few_connections(limit: int) -> None:
                 server.deliver(1, name)
             await asyncio.sleep(0.1)
             assert recorder.uids_by_folder == each(THREE, [1, 2])
+
+    run(main)
+
+
+def test_session_ends_before_it_is_lent() -> None:
+    """The action fails with an error. It is not cancelled."""
+
+    async def main(loop: VirtualLoop) -> None:
+        server = served(loop, capabilities=IDLE)
+        shared = account(1)
+        client = Client(shared)
+        watcher = AccountWatcher(
+            shared, {"INBOX": WatchedFolder()}, WatchOptions(), Recorder()
+        )
+        task = asyncio.create_task(watcher.run(), name="imap_push watcher")
+        await asyncio.sleep(MINUTE)
+        shared.connections.limit_to(1)
+        # The watcher waits for this answer, and the action for the watcher.
+        server.habits.twist = lambda line: () if b" UID FETCH " in line else None
+        server.deliver(1)
+        await asyncio.sleep(1)
+        search = asyncio.create_task(client.search("INBOX", Criteria(), limit=1))
+        await asyncio.sleep(1)
+        server.reset_all()
+        with pytest.raises(TooManyConnections, match="no connection for actions"):
+            await search
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        await client.close()
 
     run(main)
 

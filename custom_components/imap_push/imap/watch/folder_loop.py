@@ -124,7 +124,7 @@ class FolderLoop:
             raise
         finally:
             for loan in self._loans:
-                loan.session.cancel()
+                loan.refuse()
 
     @property
     def _selected(self) -> Folder | None:
