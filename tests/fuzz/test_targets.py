@@ -8,6 +8,7 @@ import pytest
 from custom_components.imap_push.imap import Discovery, Security, Server, Source
 from custom_components.imap_push.imap.watch.delivery import Delivery
 from custom_components.imap_push.imap.wire.protocol import PushProtocol
+from custom_components.imap_push.imap.wire.receiver import Receiver
 
 from .inputs import committed
 from .promises import check_filename, check_text
@@ -55,7 +56,7 @@ def test_error_that_ends_a_connection_is_detected(
     target: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The engine turns its own errors into an end of the connection, which would hide them."""
-    monkeypatch.setattr(PushProtocol, "_receive_data", fail)
+    monkeypatch.setattr(Receiver, "_data", fail)
     with pytest.raises(LookupError, match="planted"):
         run_seeds(target)
 

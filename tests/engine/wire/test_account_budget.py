@@ -18,6 +18,7 @@ from custom_components.imap_push.imap.wire.command import Command
 from custom_components.imap_push.imap.wire.connection import Connection
 from custom_components.imap_push.imap.wire.parser import Data
 from custom_components.imap_push.imap.wire.protocol import PushProtocol
+from custom_components.imap_push.imap.wire.receiver import FolderStatus, Receiver
 from custom_components.imap_push.imap.wire.tls import RECORD
 
 from ..calls import observed
@@ -53,10 +54,10 @@ def test_closed_connection_holds_nothing() -> None:
     assert budget.free == 100
 
 
-async def test_reserve_fits_the_largest_response() -> None:
+def test_reserve_fits_the_largest_response() -> None:
     """A response of the maximum size fits even if the budget of the account is used up."""
-    protocol = PushProtocol(asyncio.get_running_loop(), ReceiveBudget(0))
-    assert protocol._fetched.acquire(RESERVED)
+    receiver = Receiver(ReceiveBudget(0))
+    assert receiver._fetched.acquire(RESERVED)
 
 
 async def test_nothing_is_held_while_waiting_for_mail() -> None:
@@ -98,7 +99,8 @@ async def test_unsolicited_data_after_the_end_is_not_held() -> None:
         await asyncio.wait([command.completed])
         command.completed.exception()
         for _ in range(3):
-            connection.unsolicited.put(Data("STATUS", None, [b'"B" (UNSEEN 1)']))
+            status = Data("STATUS", None, [b'"B" (UNSEEN 1)'])
+            connection.unsolicited.put(FolderStatus(status))
     assert shared.receive_budget.free == MAX_OF_ACCOUNT
 
 

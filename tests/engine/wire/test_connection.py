@@ -536,7 +536,7 @@ async def test_idle_wakes(
         await connection.run(Command("NOOP"))
         # Data between DONE and its answer is queued too.
         assert connection.unsolicited.take().changed
-        assert connection.unsolicited.exists == 4
+        assert connection.selected.exists == 4
         connection.abort()
 
 

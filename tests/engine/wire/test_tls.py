@@ -445,7 +445,7 @@ async def test_data_before_tls_is_discarded(certificate: Certificate) -> None:
             alerts.append,
         )
         assert connection.capabilities == {"IMAP4REV1"}
-        assert not connection.unsolicited.exists
+        assert not connection.selected.exists
         connection.abort()
     assert alerts == ["the disk is full"]
 

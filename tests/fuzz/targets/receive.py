@@ -99,7 +99,11 @@ def _commands() -> list[Command]:
     """Return commands of all kinds."""
     names = (f"X{number}" for number in range(len(_COLLECTED)))
     commands = [
-        Command(name, collects=frozenset(collected), opens_folder="EXISTS" in collected)
+        Command(
+            name,
+            collects=frozenset(collected),
+            opens="INBOX" if "EXISTS" in collected else None,
+        )
         for name, collected in zip(names, _COLLECTED, strict=True)
     ]
     answers = iter((SECRET.encode(),))
@@ -131,7 +135,7 @@ def _check_end(
 def _check_fresh_start(protocol: PushProtocol) -> None:
     """Raise Violation if data from before TLS is used after it (RFC 9051 11.1)."""
     protocol.connection_made(_Transport())
-    if protocol.capabilities or protocol.unsolicited.take():
+    if protocol.receiver.capabilities or protocol.unsolicited.take():
         raise Violation("data from before TLS is left")
 
 

@@ -99,7 +99,7 @@ async def sync_by_search(
     messages = dict(sorted(messages.items()))
     end = max(requested, default=mark.next_uid - 1) + 1
     is_complete = len(uids) == len(requested)
-    exists = session.connection.unsolicited.exists
+    exists = session.connection.selected.exists
     unshown = 0
     if request.synced is not None and is_complete:
         unshown = max(0, exists - request.synced - len(uids))

@@ -55,7 +55,7 @@ def examine_command(folder: str) -> Command:
 def select_command(folder: str, verb: str = "SELECT") -> Command:
     """Return the command that opens a folder."""
     name = quote(encode_folder(folder))
-    return Command(verb, name, _RESPONSES, deadline=_DEADLINE, opens_folder=True)
+    return Command(verb, name, _RESPONSES, deadline=_DEADLINE, opens=folder)
 
 
 async def read_select(command: Command) -> SelectResult:

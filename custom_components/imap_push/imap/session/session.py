@@ -18,6 +18,7 @@ from ..wire.connection import Connection
 from ..wire.folder_responses import parse_status
 from ..wire.mailbox_name import encode_folder, is_folder, quote
 from ..wire.parser import Data, Value, parse_search_count
+from ..wire.receiver import FolderStatus
 from .fetch_items import (
     Fetched,
     by_uid,
@@ -242,7 +243,7 @@ class Session:
             if is_folder(name, folder):
                 numbers = found
             else:
-                self.connection.unsolicited.put(data)
+                self.connection.unsolicited.put(FolderStatus(data))
             await asyncio.sleep(0)  # A server may report thousands.
         await command.wait()
         return numbers

@@ -12,8 +12,9 @@ from ..mime.preview import TextRequest
 from ..models import FolderState, Mail, PushMode
 from ..session.select import SelectResult
 from ..session.sync import BATCH, SyncResult
+from ..wire.receiver import SelectedFolder
 from ..wire.response_codes import temporary_refusal
-from ..wire.unsolicited import Unsolicited, UnsolicitedQueue
+from ..wire.unsolicited import Unsolicited
 from .context import Context, WatchedFolder
 from .delivery import Delivery
 
@@ -250,12 +251,12 @@ class Folder:
             self.state = dataclasses.replace(self.state, missing=False, error=None)
             self.set_mode(mode)
 
-    def on_unsolicited(self, changes: Unsolicited, queue: UnsolicitedQueue) -> None:
+    def on_unsolicited(self, changes: Unsolicited, selected: SelectedFolder) -> None:
         """Process changes of the folder, which is selected."""
         self.mark_changed()
-        self.update_counts({"MESSAGES": queue.exists})
+        self.update_counts({"MESSAGES": selected.exists})
         if self.synced is not None:
-            self.synced = min(self.synced, queue.synced)
+            self.synced = min(self.synced, selected.synced)
         self.needs_newest |= changes.newest_removed
         self.verifies |= changes.shrunk
 

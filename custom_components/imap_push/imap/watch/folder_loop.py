@@ -172,7 +172,7 @@ class FolderLoop:
         due = [folder for folder in self._unselected if folder.is_due]
         suspects = [folder for folder in due if folder.is_suspect]
         others = [folder for folder in due if not folder.is_suspect]
-        has_growth = self._connection.unsolicited.growth > 0
+        has_growth = self._connection.selected.growth > 0
         has_changes = self._schedule.begin_cycle() or has_growth
         is_due = any(folder.is_due for folder in self._folders)
         requests = {
@@ -196,7 +196,7 @@ class FolderLoop:
             self._chooser.record_idle(self._strategy.mode)
             self._ends_idle, self._has_idled = False, True
         if selected is not None and requests[selected].examine is not None:
-            self._connection.unsolicited.set_synced(selected.synced)
+            self._connection.selected.set_synced(selected.synced)
         statuses = await self._read_status()
         newest = {
             folder: await self._sync.update(
@@ -342,7 +342,7 @@ class FolderLoop:
         if self._connection.idle_is_over:
             return min(due_at, schedule.not_before(Reason.CHANGE))
         is_notify = self._strategy.mode is PushMode.NOTIFY
-        has_growth = self._connection.unsolicited.growth > 0
+        has_growth = self._connection.selected.growth > 0
         changes_at = schedule.due_at(has_growth=has_growth, is_mail_pushed=is_notify)
         return min(due_at, changes_at)
 
@@ -356,20 +356,20 @@ class FolderLoop:
             self._chooser.record_miss(self._strategy.mode)
         # To select a folder again means to request NOTIFY again, with the STATUS of all folders.
         self._examines |= unsolicited.dropped
-        selected = self._selected
-        is_open = selected is not None and self._session.folder == selected.name
         if unsolicited.changed:
             self._schedule.record_change()
-            if selected is not None and is_open:
-                selected.on_unsolicited(unsolicited, self._connection.unsolicited)
+        name = unsolicited.folder.name if unsolicited.folder else None
+        changed = next((item for item in self._folders if item.name == name), None)
+        if changed is not None and unsolicited.folder is not None:
+            changed.on_unsolicited(unsolicited, unsolicited.folder)
         for status in unsolicited.statuses:
             for folder in process_unsolicited(status, self._unselected):
                 folder.mark_changed()
             await asyncio.sleep(0)
-        if selected is not None and is_open:
+        if changed is not None:
             names = self._unselected_names
             for data in unsolicited.mails:
-                if await self._sync.deliver_pushed(selected, data, names):
+                if await self._sync.deliver_pushed(changed, data, names):
                     self._schedule.record_found()
                     self._chooser.record_sync(PushMode.NOTIFY, announced=True)
                 await asyncio.sleep(0)  # A burst must not block the event loop.

@@ -52,7 +52,7 @@ class FolderSync:
 
     def request(self, folder: Folder, *, examines: bool) -> SyncRequest:
         """Return the commands for a folder; `examines`: open it."""
-        unsolicited = self._session.connection.unsolicited
+        selected = self._session.connection.selected
         request = sync_request(
             self._session,
             folder.name,
@@ -60,10 +60,10 @@ class FolderSync:
             examines=examines,
             fetches=folder.fetches_range,
             newest=folder.needs_newest,
-            growth=0 if examines else unsolicited.growth,
+            growth=0 if examines else selected.growth,
             batch=folder.batch,
             text=folder.text,
-            synced=folder.synced if examines else unsolicited.synced,
+            synced=folder.synced if examines else selected.synced,
         )
         folder.begin_sync(examines=examines)
         if request.fetch is not None:
@@ -146,9 +146,9 @@ class FolderSync:
         mail = await folder.delivery.read_pushed(data, folder.text)
         if mail is None:
             return False
-        unsolicited = self._session.connection.unsolicited
-        unsolicited.set_synced(unsolicited.synced + 1)
-        folder.on_pushed(mail, unsolicited.synced)
+        selected = self._session.connection.selected
+        selected.set_synced(selected.synced + 1)
+        folder.on_pushed(mail, selected.synced)
         self._progress.on_changed()
         await folder.delivery.deliver_pushed(mail)
         return True
@@ -206,7 +206,7 @@ class FolderSync:
             )
         folder.synced = result.synced
         if self._session.folder == folder.name:
-            self._session.connection.unsolicited.set_synced(result.synced)
+            self._session.connection.selected.set_synced(result.synced)
         return found
 
     async def _sync_by_search(self, folder: Folder, result: SyncResult) -> SyncResult:

@@ -31,6 +31,7 @@ from ..errors import (
 from ..models import Account, Security
 from .command import Command, Completion
 from .protocol import PushProtocol
+from .receiver import SelectedFolder
 from .response_codes import starttls_error
 from .tcp import (
     ConnectTcp,
@@ -113,7 +114,7 @@ class Connection:
     @property
     def capabilities(self) -> frozenset[str]:
         """Return the server's capabilities, upper case."""
-        return frozenset(self._protocol.capabilities)
+        return self._protocol.receiver.capabilities
 
     @property
     def is_open(self) -> bool:
@@ -143,17 +144,22 @@ class Connection:
 
     async def ask_capabilities(self) -> None:
         """Send CAPABILITY unless the server has already sent its capabilities."""
-        if not self._protocol.capabilities:
+        if not self.capabilities:
             await self.run(Command("CAPABILITY"))
 
     def forget_capabilities(self) -> None:
         """Forget the capabilities: logging in changes them (RFC 3501 6.2)."""
-        self._protocol.capabilities = set()
+        self._protocol.receiver.forget_capabilities()
 
     @property
     def unsolicited(self) -> UnsolicitedQueue:
         """Return the queue of responses that belong to no command (RFC 3501 7)."""
         return self._protocol.unsolicited
+
+    @property
+    def selected(self) -> SelectedFolder:
+        """Return the folder that is selected, as far as the responses show."""
+        return self._protocol.receiver.selected
 
     @property
     def pipelining_failed(self) -> bool:
@@ -205,7 +211,7 @@ class Connection:
         """
         ended = self._idle
         done = await self._end_of_idle()
-        self._protocol.release()
+        self._protocol.receiver.release()
         if idle:
             self._idle = _Idle(self._protocol.unsolicited)
             commands = (*commands, self._idle.command)
@@ -228,7 +234,7 @@ class Connection:
             if command.name == "IDLE":
                 return
             await command.wait_until_done()
-            if command.opens_folder:
+            if command.opens is not None:
                 refusal = command.error
 
     def start(self, command: Command) -> None:
@@ -272,7 +278,7 @@ class Connection:
     def release(self) -> None:
         """Release the memory of all answers that the caller has processed."""
         self._sent = tuple(command for command in self._sent if not command.is_done)
-        self._protocol.release()
+        self._protocol.receiver.release()
 
     async def close(self) -> None:
         """Log out and close; wait at most LOGOUT_DEADLINE_SECONDS for the answer."""

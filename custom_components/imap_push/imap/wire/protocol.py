@@ -4,14 +4,13 @@ Most overrides name the defect of aioimaplib 2.0.3 that they avoid; when upstrea
 override can be removed. The library's client class is not used: its constructor starts to
 connect in a task that is never awaited, and its timeouts leave commands pending.
 
-    bytes -> Framer -> parse_response -> Status (tagged)      completes its Command
-                                         Status (untagged)    ALERT, BYE, response codes
-                                         Data                 collected by a Command, or unsolicited
-                                         Continuation         answered by a Command
+    octets -> Receiver -> Greeting, Notice     ALERT, BYE, NOTIFICATIONOVERFLOW
+                          Answer               completes its Command
+                          Continuation         answered by a Command
+                          Change, FolderStatus queued in `unsolicited`
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 import logging
 import socket
@@ -23,36 +22,18 @@ from ..errors import (
     CommandRefused,
     ConnectionLost,
     ImapError,
-    NotImap,
     ProtocolError,
     ServerLeft,
     ServerSilent,
 )
-from ..limits import (
-    MAX_COLLECTED,
-    MAX_CUT,
-    MAX_OF_CONNECTION,
-    MAX_RESPONSES,
-    RESERVED,
-    ReadThrottle,
-    ReceiveBudget,
-    ReceiveQuota,
-)
+from ..limits import ReadThrottle, ReceiveBudget
 from .command import Command
-from .framing import Framed, Framer
-from .parser import (
-    Continuation,
-    Data,
-    Status,
-    name_of_protocol,
-    parse_capabilities,
-    parse_response,
-    search_tag,
-)
-from .response_codes import starttls_error, temporary_error, temporary_refusal
+from .parser import Continuation, Status
+from .receiver import Answer, Change, Event, FolderStatus, Greeting, Notice, Receiver
+from .response_codes import temporary_error, temporary_refusal
 from .tcp import acknowledge_now
 from .unsolicited import UnsolicitedQueue
-from .wire_log import Redactor, describe_received, describe_sent
+from .wire_log import Redactor, describe_sent
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -80,33 +61,37 @@ class PushProtocol(IMAP4ClientProtocol):
         super().__init__(loop)
         # Only the library's own commands use these attributes, which take 4 KB.
         del self.idle_queue, self.state_condition, self._idle_event
-        budget = budget or ReceiveBudget()
-        self._fetched = ReceiveQuota(budget, MAX_OF_CONNECTION, reserved=RESERVED)
-        self._collected = ReceiveQuota(ReceiveBudget(MAX_COLLECTED), MAX_COLLECTED)
-        self._budget = budget
+        self._budget = budget or ReceiveBudget()
         self._pace = ReadThrottle(loop)
         self.greeting: asyncio.Future[Status] = loop.create_future()
         self.error: ImapError | None = None
-        self.unsolicited = UnsolicitedQueue(budget)
+        self.receiver = Receiver(self._budget)
+        self.unsolicited = UnsolicitedQueue(self._budget)
         self.last_byte = loop.time()
         self._socket: socket.socket | None = None
-        self._framer = Framer()
         self._commands: dict[bytes, Command] = {}
-        self._answered: deque[bytes] = deque(maxlen=10)  # tags
         self._watchdog: asyncio.TimerHandle | None = None
         self._redactor = Redactor()
         self._on_alert: Callable[[str], None] | None = None
         self._alerts: list[str] = []  # received before `listen`
         self._alerts_left = MAX_ALERTS
-        self._starttls_tag = b""  # after OK to STARTTLS, until the handshake
 
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Use a transport. After STARTTLS this is called again, with the TLS transport."""
         super().connection_made(transport)
-        if self._starttls_tag:
+        if self.receiver.awaits_tls:
             self._forget_plain_text()
         self._socket = transport.get_extra_info("socket")
+
+    def _forget_plain_text(self) -> None:
+        # What was received without TLS may be forged (RFC 9051 6.2.1, 11.1).
+        self.receiver.close()
+        self.receiver = Receiver(self._budget, is_greeted=True)
+        self.unsolicited.close()
+        self.unsolicited = UnsolicitedQueue(self._budget)
+        self._alerts = []
+        self._alerts_left = MAX_ALERTS
 
     @override
     def data_received(self, d: bytes) -> None:
@@ -118,14 +103,10 @@ class PushProtocol(IMAP4ClientProtocol):
         self.last_byte = self.loop.time()
         steps = 1
         try:
-            self._check_not_awaiting_tls(d)
-            for framed in self._framer.feed(d):
-                self._check_not_awaiting_tls(framed.parts[0])
+            for event in self.receiver.feed(d):
                 steps += 1
-                if framed.parts != [b""] and self.error is None:
-                    self._receive(framed)
-            if self._framer.holds_more:
-                self._check_not_awaiting_tls(b"")
+                if event is not None and self.error is None:
+                    self._process(event)
         except ImapError as error:
             self.fail(error)
         except Exception as error:  # noqa: BLE001
@@ -138,9 +119,22 @@ class PushProtocol(IMAP4ClientProtocol):
             acknowledge_now(self._socket)
         self._pace.spend(steps, self.transport)
 
-    def _check_not_awaiting_tls(self, octets: bytes) -> None:
-        if self._starttls_tag:
-            raise starttls_error(self._starttls_tag, octets)
+    def _process(self, event: Event) -> None:
+        match event:
+            case Answer():
+                self.unsolicited.select(event.folder)
+                self._complete(event)
+                self._receive_alert(event.status)
+            case Change() | FolderStatus():
+                self.unsolicited.put(event)
+            case Notice(status):
+                self._receive_alert(status)
+                self._receive_notice(status)
+            case Greeting(status):
+                self._receive_alert(status)
+                self._receive_greeting(status)
+            case Continuation(text):
+                self._receive_continuation(text)
 
     @override
     def eof_received(self) -> None:
@@ -160,8 +154,7 @@ class PushProtocol(IMAP4ClientProtocol):
         if self._watchdog is not None:
             self._watchdog.cancel()
         self._pace.close()
-        self._fetched.close()
-        self._collected.close()
+        self.receiver.close()
         self.unsolicited.close()
         if not self.greeting.done():
             self.greeting.set_exception(error)
@@ -190,6 +183,7 @@ class PushProtocol(IMAP4ClientProtocol):
         for command in commands:
             command.started = now
             self._commands[command.tag] = command
+            self.receiver.expect(command)
         if octets:
             if _LOGGER.isEnabledFor(logging.DEBUG):
                 lines = before.decode().strip(), *map(describe_sent, commands)
@@ -197,12 +191,6 @@ class PushProtocol(IMAP4ClientProtocol):
                     _LOGGER.debug("> %s", line)
             self.transport.write(octets)
         self._set_watchdog()
-
-    def release(self) -> None:
-        """Release the memory of collected data, unless a command is still collecting."""
-        if self._first_collecting() is None:
-            self._fetched.release()
-            self._collected.release()
 
     def listen(self, on_alert: Callable[[str], None] | None) -> None:
         """Set the receiver of alerts; deliver those of a greeting that has already arrived."""
@@ -216,53 +204,22 @@ class PushProtocol(IMAP4ClientProtocol):
     def _text_of(self, status: Status) -> str:
         return self._redactor.redact(status.text, MAX_TEXT)
 
-    def _receive(self, framed: Framed) -> None:
-        if not self.greeting.done():
-            self._receive_greeting(framed)
-            return
-        is_login = any(command.secrets for command in self._commands.values())
-        response = parse_response(framed.parts, is_cut=framed.is_cut, is_login=is_login)
-        if _LOGGER.isEnabledFor(logging.DEBUG):
-            octets = sum(map(len, framed.parts))
-            _LOGGER.debug("< %s", describe_received(response, octets, self._commands))
-        match response:
-            case Status(tag=None) as status:
-                self._receive_untagged_status(status)
-            case Status() as status:
-                self._receive_tagged(status)
-            case Data() as data:
-                self._receive_data(data)
-            case Continuation() as continuation:
-                self._receive_continuation(continuation)
-
-    def _receive_untagged_status(self, status: Status) -> None:
-        if status.code == "CAPABILITY":
-            self.capabilities = parse_capabilities(status.code_args)
-        self._receive_alert(status)
-        if status.status == "BYE" and self.state != LOGOUT:
-            text = self._text_of(status)
-            self.fail(temporary_error(text, status.code) or ServerLeft(text))
-        elif status.code == "NOTIFICATIONOVERFLOW":
-            self.unsolicited.overflow()
-        elif status.code:
-            self._collect(Data(status.code, None, [status.code_args]))
-
-    def _receive_greeting(self, framed: Framed) -> None:
-        line = framed.parts[0]
-        is_untagged = line.startswith((b"* ", b"*\t"))
-        greeting = parse_response([line], is_cut=framed.is_cut) if is_untagged else None
-        if not isinstance(greeting, Status):
-            raise NotImap(name_of_protocol(line))
+    def _receive_greeting(self, greeting: Status) -> None:
         if greeting.status in _WELCOMES:
             self.greeting.set_result(greeting)
-            self._receive_untagged_status(greeting)
             return
-        self._receive_alert(greeting)
         text = self._text_of(greeting)
         refusal = CommandRefused("greeting", greeting.status, greeting.code, text)
         if temporary := temporary_refusal(refusal):
             raise temporary
         raise refusal if text else ConnectionLost(f"greeted with {greeting.status}")
+
+    def _receive_notice(self, status: Status) -> None:
+        if status.status == "BYE" and self.state != LOGOUT:
+            text = self._text_of(status)
+            self.fail(temporary_error(text, status.code) or ServerLeft(text))
+        elif status.code == "NOTIFICATIONOVERFLOW":
+            self.unsolicited.overflow()
 
     def _receive_alert(self, status: Status) -> None:
         """Deliver an ALERT, which must be shown to the user (RFC 3501 7.1)."""
@@ -281,94 +238,26 @@ class PushProtocol(IMAP4ClientProtocol):
             except Exception:
                 _LOGGER.exception("Error while delivering an alert")
 
-    def _receive_tagged(self, status: Status) -> None:
-        command = self._commands.get(status.tag or b"")
-        if command is None and status.tag in self._answered:
-            return  # Some servers answer IDLE twice.
-        if command is None:
-            raise ProtocolError(f"an answer with an unknown tag: {status.status}")
-        if command.opens_folder and command is not self._first_collecting():
-            raise ProtocolError(
-                "a folder was opened before commands in another were answered"
-            )
-        del self._commands[command.tag]
-        self._answered.append(command.tag)
-        if command.opens_folder:
-            self.unsolicited.discard_mails()
-        if status.code == "CAPABILITY":
-            self.capabilities = parse_capabilities(status.code_args)
+    def _complete(self, answer: Answer) -> None:
+        status = answer.status
+        command = self._commands.pop(status.tag or b"")
         if status.status == "OK":
-            self._starttls_tag = command.tag if command.name == "STARTTLS" else b""
-            command.complete(status, self.unsolicited.exists)
+            command.complete(status, answer.folder.exists)
         else:
             text = self._text_of(status)
             refusal = CommandRefused(
                 command.name, status.status, status.code, text, status.code_args
             )
             command.fail(refusal)
-        self._receive_alert(status)
 
-    def _forget_plain_text(self) -> None:
-        # What was received without TLS may be forged (RFC 9051 6.2.1, 11.1).
-        self.capabilities = set()
-        self.unsolicited.close()
-        self.unsolicited = UnsolicitedQueue(self._budget)
-        self._framer = Framer()
-        self._alerts = []
-        self._alerts_left = MAX_ALERTS
-        self._starttls_tag = b""
-
-    def _receive_data(self, data: Data) -> None:
-        if data.name == "CAPABILITY":
-            # The library reads capabilities before login only, or reads `IDLE]` for IDLE.
-            self.capabilities = parse_capabilities(data.parts[0])
-        # The library drops data that belongs to no command.
-        elif not self._collect(data):
-            self.unsolicited.put(data)
-
-    def _collect(self, data: Data) -> bool:
-        # Dovecot may answer several searches in another order.
-        named = self._commands.get(search_tag(data))
-        for command in (named,) if named else self._commands.values():
-            if data.name not in command.collects:
-                if command.opens_folder:
-                    return False
-                continue
-            if command.opens_folder and data.name == "EXISTS":
-                self.unsolicited.set_exists(data.number or 0)
-            command.data.append(self._fit(data, command))
-            command.collected += data.memory
-            return True
-        return False
-
-    def _fit(self, data: Data, command: Command) -> Data:
-        """Return the data if it fits in the limits, or the beginning of a FETCH response.
-
-        Raises ProtocolError for other data that does not fit, and after MAX_CUT responses that
-        were cut: no real server sends so much.
-        """
-        is_fetch, is_list = data.name == "FETCH", data.name == "LIST"
-        too_many = not is_fetch and not is_list and len(command.data) >= MAX_RESPONSES
-        holding = self._fetched if is_fetch else self._collected
-        if not too_many and holding.acquire(data.memory):
-            return data
-        command.cut += 1
-        if not is_fetch or command.cut > MAX_CUT:
-            raise ProtocolError(f"{command.name}: too much data")
-        return data.beginning()
-
-    def _first_collecting(self) -> Command | None:
-        """Return the oldest running command that collects untagged data."""
-        return next((c for c in self._commands.values() if c.collects), None)
-
-    def _receive_continuation(self, continuation: Continuation) -> None:
+    def _receive_continuation(self, text: bytes) -> None:
         """Answer `+` for the oldest running command with a continuation (IDLE sends nothing).
 
         The library never answers a challenge of AUTHENTICATE, so its login hangs.
         """
         for command in self._commands.values():
             if command.continuation is not None:
-                answer = command.continuation(continuation.text)
+                answer = command.continuation(text)
                 if answer is not None:
                     self.transport.write(answer + b"\r\n")
                 return
