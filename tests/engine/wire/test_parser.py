@@ -657,15 +657,6 @@ def test_search(line: bytes, uids: list[int]) -> None:
     assert list(parse_search(data(b"* SEARCH " + line + b"\r\n"))) == uids
 
 
-def test_text_in_answer_to_a_login() -> None:
-    """It counts as BYE, unless it was cut: its secrets could not be redacted."""
-    line = b"Your IP address is blocked* BYE IMAP4rev1 Server logging out"
-    expected = Status(None, "BYE", None, b"", line.decode())
-    assert parse_response([line], is_login=True) == expected
-    cut = parse_response([line], is_login=True, is_cut=True)
-    assert cut == Status(None, "BYE", None, b"", "")
-
-
 def test_status_with_many_numbers() -> None:
     """Only the first numbers are read: a server may send thousands of these responses."""
     items = b" ".join(b"X%d %d" % (number, number) for number in range(2_000))

@@ -216,6 +216,24 @@ def test_greeting(greeting: bytes, event: Greeting | type[ImapError]) -> None:
             list(Receiver().feed(greeting))
 
 
+@pytest.mark.parametrize("is_login", [True, False], ids=["login", "other request"])
+@pytest.mark.parametrize("size", [60, 70_000], ids=["short", "cut"])
+def test_text_in_answer_to_a_login(is_login: bool, size: int) -> None:
+    """It counts as BYE, unless it was cut: its secrets could not be redacted."""
+    text = "Your IP address is blocked".ljust(size, ".")
+    receiver = Receiver(is_greeted=True)
+    secrets = ("secret",) if is_login else ()
+    receiver.expect(Request("LOGIN", secrets=secrets, tag=b"A1"))
+    events = receiver.feed(f"* OK\r\n{text}\r\n".encode())
+    next(events)
+    if is_login:
+        shown_text = text if size == 60 else ""
+        assert next(events) == Notice(Status(None, "BYE", None, b"", shown_text))
+    else:
+        with pytest.raises(ProtocolError):
+            next(events)
+
+
 @pytest.mark.parametrize(
     ("lines", "message"),
     [

@@ -81,7 +81,8 @@ class Command(Request):
 
         Cancelling this does not cancel the command: the server answers it anyway.
         """
-        await asyncio.wait([self.completed])
+        if not self.completed.done():
+            await asyncio.wait([self.completed])
         return self.completed.result()
 
     async def wait_until_done(self) -> None:

@@ -91,6 +91,7 @@ class Framer:
     def __init__(self, limits: Mapping[bytes, int] = _LIMITS) -> None:
         """Start with an empty buffer; `limits` has octets by response name, b"" for others."""
         self._limits = limits
+        self._least_limit = limits[b""]
         self._buffer = bytearray()
         self._scanned = (
             0  # octets of the buffer that are known to contain no end of line
@@ -118,13 +119,17 @@ class Framer:
         self._buffer += data
         position = 0
         try:
-            while (end := self._end_of_part(position)) is not None:
+            while True:
                 is_line = self._literal is None
+                find_end = self._end_of_line if is_line else self._end_of_literal
+                if (end := find_end(position)) is None:
+                    return
                 if self._is_held and _RESPONSE.match(self._buffer, position):
                     yield self._complete(is_fetch=True)
                 line = self._take(position, end, is_line=is_line)
                 position = end + len(self._line_end) if is_line else end
-                self._literal = literal_size(line) if is_line else None
+                is_announced = is_line and line.endswith(b"}")
+                self._literal = literal_size(line) if is_announced else None
                 if is_line and self._literal is None:
                     is_fetch = _FETCH.match(self._parts[0]) is not None
                     self._is_held = is_fetch and self._is_incomplete(line)
@@ -139,11 +144,10 @@ class Framer:
         has_room = self._appended < _MAX_APPENDED and len(self._parts[-1]) < MAX_OTHER
         return has_room and not self._is_cut and not line.rstrip().endswith(b")")
 
-    def _end_of_part(self, start: int) -> int | None:
-        """Return the end of the line or literal that starts here, or None if incomplete."""
-        if self._literal is None:
-            return self._end_of_line(start)
-        self._check_size(start, self._literal)
+    def _end_of_literal(self, start: int) -> int | None:
+        assert self._literal is not None
+        if self._size + self._literal > self._least_limit:
+            self._check_size(start, self._literal)
         if self._is_cut:
             skipped = min(self._literal, len(self._buffer) - start)
             self._skip(start, start + skipped)
@@ -161,7 +165,8 @@ class Framer:
             self._line_end = b"\r\n" if has_cr else b"\n"
             end -= has_cr
         if end >= 0:
-            self._check_size(start, end - start)
+            if self._size + end - start > self._least_limit:
+                self._check_size(start, end - start)
             return end
         # A lone CR at the end may be the first half of a CRLF.
         self._scanned = max(start, len(self._buffer) - 1)
@@ -209,7 +214,7 @@ class Framer:
     def _check_size(self, start: int, more: int) -> None:
         """Start to skip the response if it exceeds its limit with `more` octets."""
         size = self._size + more
-        if size <= self._limits[b""]:
+        if size <= self._least_limit:
             return
         if size > MAX_SKIPPED:
             raise ProtocolError(f"a response of more than {MAX_SKIPPED} octets")
@@ -219,5 +224,5 @@ class Framer:
         beginning = bytes(line[start : start + MAX_BEGINNING])
         name = _NAME.match(beginning)
         key = name[1].upper() if name else b""
-        if size > self._limits.get(key, self._limits[b""]):
+        if size > self._limits.get(key, self._least_limit):
             self._parts, self._is_cut = [beginning], True

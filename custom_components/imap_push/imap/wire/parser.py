@@ -10,7 +10,6 @@ because of the contents of a message.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum, auto
 from functools import lru_cache
@@ -109,8 +108,7 @@ class Values(NamedTuple):
     is_unclosed: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(NamedTuple):
     """OK, NO, BAD, BYE or PREAUTH, tagged or (tag None) untagged (RFC 3501 7.1).
 
     `code` is the response code in upper case, `code_args` the text after it in the brackets. `text`
@@ -134,8 +132,7 @@ class Cut(Enum):
     NO_ROOM = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Data:
+class Data(NamedTuple):
     """An untagged response other than a status: `* number NAME ...` or `* NAME ...`.
 
     `parts` is what follows the name; see `framing.Parts`. If `cut` is set, `parts` contains only
@@ -159,8 +156,7 @@ class Data:
         return Data(self.name, self.number, [line], Cut.NO_ROOM)
 
 
-@dataclass(frozen=True, slots=True)
-class Continuation:
+class Continuation(NamedTuple):
     """`+ text`: the server waits for the next line of a command (RFC 3501 7.5)."""
 
     text: bytes
@@ -169,14 +165,8 @@ class Continuation:
 type Response = Status | Data | Continuation
 
 
-def parse_response(
-    parts: Parts, *, is_cut: bool = False, is_login: bool = False
-) -> Response:
-    """Parse a framed response; raise ProtocolError if it is not IMAP.
-
-    In answer to a login (`is_login`) other text counts as BYE: servers say in plain text why they
-    block an address (NioImapClient#94).
-    """
+def parse_response(parts: Parts, *, is_cut: bool = False) -> Response:
+    """Parse a framed response; raise ProtocolError if it is not IMAP."""
     line = parts[0]
     if match := _STATUS.match(line):
         tag, status, code, code_args, text = match.groups()
@@ -194,8 +184,6 @@ def parse_response(
     if match := _BARE_CODE.match(line):
         code, code_args, text = match.groups()
         return _status(None, b"OK", code, code_args, b"" if is_cut else text)
-    if is_login:
-        return _status(None, b"BYE", None, None, b"" if is_cut else line)
     # Without the response's text: it may be that of a message, and errors are logged.
     raise ProtocolError("not an IMAP response")
 
@@ -353,7 +341,7 @@ def parse_internal_date(value: Value) -> datetime | None:
 
 def search_tag(data: Data) -> bytes:
     """Return the tag in an ESEARCH response (RFC 4466 2.6.2), or b""."""
-    match = _SEARCH_TAG.match(data.parts[0]) if data.name == "ESEARCH" else None
+    match = _SEARCH_TAG.match(data.parts[0])
     return match[1] if match else b""
 
 

@@ -122,7 +122,6 @@ class PushProtocol(IMAP4ClientProtocol):
     def _process(self, event: Event) -> None:
         match event:
             case Answer():
-                self.unsolicited.select(event.folder)
                 self._complete(event)
                 self._receive_alert(event.status)
             case Change() | FolderStatus():
@@ -241,6 +240,8 @@ class PushProtocol(IMAP4ClientProtocol):
     def _complete(self, answer: Answer) -> None:
         status = answer.status
         command = self._commands.pop(status.tag or b"")
+        if command.opens is not None:
+            self.unsolicited.select(answer.folder)
         if status.status == "OK":
             command.complete(status, answer.folder.exists)
         else:

@@ -152,13 +152,16 @@ class Receiver:
 
         Raises an ImapError if the connection cannot be used any longer.
         """
-        self._check_not_awaiting_tls(octets)
+        if self._starttls_tag:
+            raise starttls_error(self._starttls_tag, octets)
         for framed in self._framer.feed(octets):
-            self._check_not_awaiting_tls(framed.parts[0])
+            # What follows OK to STARTTLS in plain text may be forged (RFC 9051 11.1).
+            if self._starttls_tag:
+                raise starttls_error(self._starttls_tag, framed.parts[0])
             # An empty line is the rest of a FETCH response.
             yield None if framed.parts == [b""] else self._receive(framed)
-        if self._framer.holds_more:
-            self._check_not_awaiting_tls(b"")
+        if self.awaits_tls and self._framer.holds_more:
+            raise starttls_error(self._starttls_tag, b"")
 
     @property
     def awaits_tls(self) -> bool:
@@ -180,17 +183,18 @@ class Receiver:
         self._fetched.close()
         self._collected.close()
 
-    def _check_not_awaiting_tls(self, octets: bytes) -> None:
-        # What follows OK to STARTTLS in plain text may be forged (RFC 9051 11.1).
-        if self._starttls_tag:
-            raise starttls_error(self._starttls_tag, octets)
-
     def _receive(self, framed: Framed) -> Event | None:
         parts = framed.parts
         if not self._is_greeted:
             return self._greeting(framed)
-        is_login = any(request.secrets for request in self._requests.values())
-        response = parse_response(parts, is_cut=framed.is_cut, is_login=is_login)
+        try:
+            response = parse_response(parts, is_cut=framed.is_cut)
+        except ProtocolError:
+            # Servers say in plain text why they block an address (NioImapClient#94).
+            if not any(request.secrets for request in self._requests.values()):
+                raise
+            text = "" if framed.is_cut else parts[0].decode(errors="replace")
+            response = Status(None, "BYE", None, b"", text)
         if _LOGGER.isEnabledFor(logging.DEBUG):
             size = sum(map(len, parts))
             _LOGGER.debug("< %s", describe_received(response, size, self._requests))
@@ -216,10 +220,10 @@ class Receiver:
 
     def _read_code(self, status: Status) -> None:
         """Read the response code of an untagged status as data."""
-        if status.code is not None:
-            data = Data(status.code, None, [status.code_args])
-            if not self._is_capability(data):
-                self._collect(data)
+        if status.code == "CAPABILITY":
+            self.capabilities = parse_capabilities(status.code_args)
+        elif status.code is not None:
+            self._collect(Data(status.code, None, [status.code_args]))
 
     def _answer(self, status: Status) -> Answer | None:
         tag = status.tag or b""
@@ -247,11 +251,12 @@ class Receiver:
         return Answer(status, self.selected)
 
     def _data(self, data: Data) -> Event | None:
-        if self._is_capability(data) or self._collect(data):
+        if self._collect(data):
             return None
-        # Data that no request collects.
         folder = self.selected
         match data.name:
+            case "CAPABILITY":
+                self.capabilities = parse_capabilities(data.parts[0])
             case "STATUS":
                 return FolderStatus(data)
             case "EXISTS":
@@ -273,16 +278,11 @@ class Receiver:
                 return Change(folder, newest_removed=True)
         return None
 
-    def _is_capability(self, data: Data) -> bool:
-        """Read CAPABILITY; return whether it was."""
-        if data.name == "CAPABILITY":
-            self.capabilities = parse_capabilities(data.parts[0])
-        return data.name == "CAPABILITY"
-
     def _collect(self, data: Data) -> bool:
         """Add data to the oldest request that collects it; return whether there is one."""
         # Dovecot may answer several searches in another order.
-        named = self._requests.get(search_tag(data))
+        tag = search_tag(data) if data.name == "ESEARCH" else b""
+        named = self._requests.get(tag)
         for request in (named,) if named else self._requests.values():
             if data.name in request.collects:
                 request.data.append(self._fit(data, request))
