@@ -10,6 +10,8 @@ import subprocess
 import sys
 from typing import Final
 
+import pytest
+
 INTEGRATION: Final = Path(__file__).parents[2] / "custom_components/imap_push"
 ENGINE: Final = INTEGRATION / "imap"
 
@@ -72,6 +74,13 @@ def test_only_the_protocol_imports_aioimaplib() -> None:
         path for path in INTEGRATION.rglob("*.py") if "aioimaplib" in imported(path)
     ]
     assert found == [ENGINE / "wire/protocol.py"]
+
+
+@pytest.mark.parametrize("name", ["framing", "parser", "request", "receiver"])
+def test_receive_path_does_no_io(name: str) -> None:
+    """It is a state machine: octets in, events out."""
+    names = set(imported(ENGINE / f"wire/{name}.py"))
+    assert not names & {"asyncio", "socket", "ssl", "time"}
 
 
 def test_integration_imports_only_what_the_engine_exports() -> None:

@@ -30,6 +30,7 @@ from ..errors import (
 )
 from ..models import Account, Security
 from .command import Command, Completion
+from .idle import Idle
 from .protocol import PushProtocol
 from .receiver import SelectedFolder
 from .response_codes import starttls_error
@@ -67,8 +68,8 @@ class Connection:
         self._pipelines = pipelines
         # The commands of the last write that had several, or DONE.
         self._sent: tuple[Command, ...] = ()
-        self._idle: _Idle | None = None  # sent, and not yet ended with DONE
-        self._ended: _Idle | None = (
+        self._idle: Idle | None = None  # sent, and not yet ended with DONE
+        self._ended: Idle | None = (
             None  # the last one that was ended, or was to be ended
         )
 
@@ -213,7 +214,7 @@ class Connection:
         done = await self._end_of_idle()
         self._protocol.receiver.release()
         if idle:
-            self._idle = _Idle(self._protocol.unsolicited)
+            self._idle = Idle(self._protocol.unsolicited)
             commands = (*commands, self._idle.command)
         self._sent = commands if done or len(commands) > 1 else ()
         if self._pipelines:
@@ -333,26 +334,6 @@ class Connection:
             raise starttls_error(command.tag, error.plain_text) from error
         self.raise_error()
         check_version_and_pin(protocol.transport, account.fingerprint)
-
-
-class _Idle:
-    """An IDLE command, and whether the server has already answered it with `+` or a refusal."""
-
-    def __init__(self, unsolicited: UnsolicitedQueue) -> None:
-        self.command = Command("IDLE", continuation=self._accept)
-        self.is_accepted = False
-        self._answered = asyncio.Event()
-        self.command.completed.add_done_callback(lambda _: self._answered.set())
-        # A server that refuses or ends IDLE must wake the task that waits for mail.
-        self.command.completed.add_done_callback(lambda _: unsolicited.wake())
-
-    async def wait_for_answer(self) -> None:
-        await self._answered.wait()
-
-    def _accept(self, _text: bytes) -> None:
-        self.command.deadline = None
-        self.is_accepted = True
-        self._answered.set()
 
 
 def _is_bad(command: Command) -> bool:
