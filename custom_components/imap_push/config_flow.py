@@ -32,6 +32,7 @@ from .account.core_imap import (
 )
 from .const import (
     CONF_FOLDER,
+    CONF_MAILBOX,
     CONF_SECURITY,
     DEFAULT_FOLDER,
     DEFAULT_POLL_INTERVAL,
@@ -57,7 +58,7 @@ from .flows.form_fields import UserInput
 from .flows.options_flow import ImapPushOptionsFlow
 from .flows.search_flow import SearchFlow
 from .flows.setup_steps import SetupSteps
-from .helpers import unique_id_from_entry_data
+from .helpers import mailbox_of, unique_id_from_entry_data
 from .imap import (
     Auth,
     LoginRefused,
@@ -240,7 +241,7 @@ class ImapPushConfigFlow(SetupSteps, domain=DOMAIN):
             WatchOptions(), quirks_of(data[CONF_HOST]), capabilities
         )
         return self.async_create_entry(
-            title=self.account_title(data[CONF_USERNAME]),
+            title=self.account_title(mailbox_of(data)),
             data=data,
             description="push" if has_push else "poll",
             description_placeholders={"seconds": str(DEFAULT_POLL_INTERVAL)},
@@ -266,11 +267,11 @@ class ImapPushConfigFlow(SetupSteps, domain=DOMAIN):
             # Without a change the update listener is not called, but only a reload retries
             # a refused login.
             self.hass.config_entries.async_schedule_reload(entry.entry_id)
-        was_named_by_login = entry.title == entry.data[CONF_USERNAME]
+        was_named_by_mailbox = entry.title == mailbox_of(entry.data)
         return self.async_update_and_abort(
             entry,
             unique_id=unique_id_from_entry_data(data),
-            title=data[CONF_USERNAME] if was_named_by_login else entry.title,
+            title=mailbox_of(data) if was_named_by_mailbox else entry.title,
             data=data,
         )
 
@@ -291,5 +292,6 @@ def _updated_data(
     if user_input[CONF_AUTHENTICATION] == Auth.PASSWORD:
         return (password_from(old) if same_host else {}) | data
     if same_login and CONF_TOKEN in old:
-        return without_trust(old) | data
+        kept = {key: old[key] for key in old if key != CONF_MAILBOX}
+        return without_trust(kept) | data
     return data

@@ -12,6 +12,7 @@ CONF_ASSISTANT: Final = "assistant"
 CONF_CA: Final = "ca"  # PEM
 CONF_CATCH_UP: Final = "catch_up"
 CONF_FINGERPRINT: Final = "fingerprint"  # SHA-256 in hex
+CONF_MAILBOX: Final = "mailbox"
 CONF_NOTIFY: Final = "notify"
 CONF_OAUTH_DEVICE: Final = "oauth_device"
 CONF_OAUTH_ENDPOINTS: Final = "oauth_endpoints"

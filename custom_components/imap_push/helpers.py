@@ -27,6 +27,7 @@ from .const import (
     CONF_CATCH_UP,
     CONF_FINGERPRINT,
     CONF_LARGER_THAN,
+    CONF_MAILBOX,
     CONF_NOTIFY,
     CONF_POLL_INTERVAL,
     CONF_PUSH,
@@ -59,10 +60,16 @@ _PEM_CERTIFICATE: Final = re.compile(
 
 
 def unique_id_from_entry_data(data: Mapping[str, Any]) -> str:
-    """Return the unique ID of an account: its username and host, and a non-standard port."""
-    unique_id = f"{data[CONF_USERNAME]}@{data[CONF_HOST]}".casefold()
+    """Return the unique ID of an account: its mailbox and host, and a non-standard port."""
+    unique_id = f"{mailbox_of(data)}@{data[CONF_HOST]}".casefold()
     port = data[CONF_PORT]
     return unique_id if port in STANDARD_PORTS else f"{unique_id}:{port}"
+
+
+def mailbox_of(data: Mapping[str, Any]) -> str:
+    """Return the mailbox that is read: a shared one, or that of the login."""
+    mailbox: str = data.get(CONF_MAILBOX) or data[CONF_USERNAME]
+    return mailbox
 
 
 def is_clock_wrong(error: CertificateError) -> bool:
@@ -133,6 +140,7 @@ def account_from_entry_data(
         host=data[CONF_HOST],
         port=data[CONF_PORT],
         username=data[CONF_USERNAME],
+        mailbox=data.get(CONF_MAILBOX, ""),
         password=data.get(CONF_PASSWORD, ""),
         token=token,
         security=Security(data[CONF_SECURITY]),

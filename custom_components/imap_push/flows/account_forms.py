@@ -30,6 +30,7 @@ from homeassistant.helpers.selector import (
 from ..const import (
     CONF_CA,
     CONF_FINGERPRINT,
+    CONF_MAILBOX,
     CONF_OAUTH_PROVIDER,
     CONF_SECURITY,
     DEFAULT_PORT,
@@ -86,6 +87,7 @@ _SERVER_FIELDS: Final[dict[vol.Marker, Any]] = {
     ),
     vol.Required(CONF_VERIFY_SSL, default=True): BooleanSelector(),
     **_AUTHENTICATION_FIELD,
+    vol.Optional(CONF_MAILBOX): TextSelector(),
 }
 # The server settings from discovery are in a collapsed section.
 PASSWORD_SCHEMA = vol.Schema(
@@ -115,13 +117,16 @@ def take_over_schema(accounts: list[SelectOptionDict]) -> vol.Schema:
 
 
 def entry_data_from_form(user_input: Mapping[str, Any]) -> dict[str, Any]:
-    """Convert form values to entry data; strip host and username.
+    """Convert form values to entry data; strip host, username and mailbox.
 
     The authentication method is not stored: an entry has either a password or a token. So a
     password is included only for password authentication.
     """
     data = {key: user_input[key] for key in ACCOUNT_KEYS}
     data |= {key: data[key].strip() for key in (CONF_HOST, CONF_USERNAME)}
+    mailbox = user_input.get(CONF_MAILBOX, "").strip()
+    if mailbox not in {"", data[CONF_USERNAME]}:
+        data[CONF_MAILBOX] = mailbox
     if user_input[CONF_AUTHENTICATION] == Auth.PASSWORD:
         data |= password_from(user_input)
     return data
@@ -146,7 +151,8 @@ def entry_data_from_server(server: Server) -> dict[str, Any]:
 
 def account_settings(data: Mapping[str, Any]) -> dict[str, Any]:
     """Return entry data without credentials: no password, OAuth provider or token."""
-    return {key: data[key] for key in (*ACCOUNT_KEYS, *TRUST_KEYS) if key in data}
+    keys = (*ACCOUNT_KEYS, *TRUST_KEYS, CONF_MAILBOX)
+    return {key: data[key] for key in keys if key in data}
 
 
 def without_trust(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -158,6 +164,6 @@ def form_from_entry_data(data: Mapping[str, Any]) -> dict[str, Any]:
     """Convert entry data to form values, without secrets."""
     auth = Auth.OAUTH2 if CONF_OAUTH_PROVIDER in data else Auth.PASSWORD
     return {
-        **{key: data[key] for key in ACCOUNT_KEYS},
+        **{key: data[key] for key in (*ACCOUNT_KEYS, CONF_MAILBOX) if key in data},
         CONF_AUTHENTICATION: auth.value,
     }

@@ -6,7 +6,7 @@ from homeassistant.const import CONF_BASE, CONF_HOST, CONF_PORT, CONF_VERIFY_SSL
 from homeassistant.util import dt as dt_util
 
 from .. import imap
-from ..const import CONF_SECURITY
+from ..const import CONF_MAILBOX, CONF_SECURITY
 from ..helpers import format_time, is_clock_wrong
 from ..mail.errors import most_specific
 from ..server_text import NOTHING, single_line
@@ -29,6 +29,7 @@ ACCOUNT_ERRORS: Final[dict[type[BaseException], tuple[str, str]]] = {
     imap.TokenRevoked: (CONF_BASE, "token_revoked"),
     imap.LoginUnsendable: (CONF_BASE, "login_unsendable"),
     imap.LoginDisabled: (CONF_SECURITY, "login_disabled"),
+    imap.MailboxNotSelectable: (CONF_MAILBOX, "mailbox_not_selectable"),
     imap.PasswordsNotTaken: (CONF_BASE, "passwords_not_taken"),
     imap.StartTlsOffered: (CONF_SECURITY, "starttls_offered"),
     imap.TokensNotTaken: (CONF_BASE, "tokens_not_taken"),

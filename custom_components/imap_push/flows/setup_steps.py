@@ -123,10 +123,10 @@ class SetupSteps(AccountSteps, OAuthSteps):
             return self._get_reconfigure_entry()
         return None
 
-    def account_title(self, username: str) -> str:
-        """Return the username as title, or the mail address if the username is not one."""
-        is_address = "@" in username or "@" not in self._address
-        return username if is_address else self._address
+    def account_title(self, mailbox: str) -> str:
+        """Return the mailbox as title, or the mail address if the mailbox is not one."""
+        is_address = "@" in mailbox or "@" not in self._address
+        return mailbox if is_address else self._address
 
     async def _submit_address(self, user_input: dict[str, Any]) -> ConfigFlowResult:
         """Discover the server for the mail address, then ask for what is missing."""

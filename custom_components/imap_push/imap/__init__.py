@@ -35,6 +35,7 @@ from .errors import (
     LoginDisabled as LoginDisabled,
     LoginRefused as LoginRefused,
     LoginUnsendable as LoginUnsendable,
+    MailboxNotSelectable as MailboxNotSelectable,
     MailNotFound as MailNotFound,
     NotImap as NotImap,
     NotMoved as NotMoved,

@@ -166,6 +166,10 @@ class PasswordsNotTaken(LoginDisabled):
     """The server supports no mechanism for passwords that we support, even over TLS."""
 
 
+class MailboxNotSelectable(LoginDisabled):
+    """The server supports no mechanism that names another mailbox than that of the login."""
+
+
 class StartTlsOffered(LoginDisabled):
     """The server offers STARTTLS, but the account is configured without encryption."""
 

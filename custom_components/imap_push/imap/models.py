@@ -45,7 +45,8 @@ class TokenSource(Protocol):
 class Account:
     """The server, the credentials and the encryption of an account.
 
-    `token` provides access tokens that are used instead of the password. `ssl_context` is used
+    `mailbox` is the mailbox to read if it is not that of `username`: one that is shared or
+    delegated. `token` provides access tokens that are used instead of the password. `ssl_context` is used
     for `tls` and `starttls`; the caller creates it in an executor, as that reads files, and may
     share it. `fingerprint` is the SHA-256 of the only accepted certificate, in hex; with
     it, nothing else of the certificate is verified and `ssl_context` is not used.
@@ -57,6 +58,7 @@ class Account:
     host: str
     port: int
     username: str
+    mailbox: str = ""
     password: str = field(default="", repr=False)
     token: TokenSource | None = field(default=None, repr=False)
     security: Security = Security.TLS

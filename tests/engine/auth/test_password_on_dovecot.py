@@ -9,6 +9,7 @@ import pytest
 from custom_components.imap_push.imap import (
     ImapError,
     LoginRefused,
+    MailboxNotSelectable,
     Security,
     StartTlsOffered,
     check_account,
@@ -99,6 +100,43 @@ async def test_account_logs_in(
         assert "Login: user=" in server.log
     assert f"AUTHENTICATE {sent}" in caplog.text
     assert PASSWORD not in caplog.text
+
+
+MASTER = "passdb {\n  driver = static\n  master = yes\n  args = password=%s\n}\n"
+
+
+@pytest.mark.parametrize("security", [Security.TLS, Security.STARTTLS])
+@pytest.mark.parametrize(
+    ("mechanisms", "password", "error"),
+    [
+        pytest.param("plain", PASSWORD, None, id="PLAIN"),
+        pytest.param("scram-sha-256 plain", PASSWORD, None, id="SCRAM is not used"),
+        pytest.param("plain", "wrong", LoginRefused, id="wrong password"),
+        pytest.param("login", PASSWORD, MailboxNotSelectable, id="no PLAIN"),
+    ],
+)
+async def test_shared_mailbox(
+    certificate: Certificate,
+    mechanisms: str,
+    password: str,
+    error: type[ImapError] | None,
+    security: Security,
+) -> None:
+    """A master user of Dovecot reads the mailbox of another user."""
+    with dovecot(certificate, mechanisms, MASTER % PASSWORD) as server:
+        is_tls = security is Security.TLS
+        wanted = account(
+            server.imaps_port if is_tls else server.imap_port,
+            host="localhost",
+            username="boss",
+            mailbox=USER,
+            password=password,
+            security=security,
+            ssl_context=certificate.client_context(),
+        )
+        with pytest.raises(error) if error else contextlib.nullcontext():
+            await check_account(wanted)
+        assert (f"Login: user=<{USER}>" in server.log) is (error is None)
 
 
 @pytest.mark.parametrize(

@@ -119,6 +119,28 @@ async def test_login_with_a_token(
     assert octets.endswith(rest.encode())
 
 
+@pytest.mark.parametrize(
+    ("offered", "response"),
+    [
+        (XOAUTH2, b"user=info@example.org\1auth="),
+        (OAUTHBEARER, b"n,a=info@example.org,\1host="),
+    ],
+    ids=["XOAUTH2", "OAUTHBEARER"],
+)
+async def test_shared_mailbox_by_token(offered: bytes, response: bytes) -> None:
+    """The mailbox is named, and the token says who signs in."""
+
+    async def serve(peer: Peer) -> None:
+        await peer.answer("AUTHENTICATE", ok=OK)
+
+    lines = await try_tokens(
+        serve, offered + b" SASL-IR", "t0", username="jane", mailbox="info@example.org"
+    )
+    sent = b64decode(lines[0].split(b" ")[3])
+    assert sent.startswith(response)
+    assert b"jane" not in sent
+
+
 @pytest.mark.parametrize("offered", [XOAUTH2, OAUTHBEARER])
 async def test_expired_token_is_renewed(offered: bytes) -> None:
     """The challenge is answered, and the renewed token is sent on the same connection."""

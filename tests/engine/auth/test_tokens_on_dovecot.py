@@ -131,6 +131,18 @@ async def test_log_in(site: Site, tokens: OAuthTokens) -> None:
 
 
 @each_mechanism
+async def test_shared_mailbox(site: Site, issuer: OAuthServer) -> None:
+    """The server allows this token to open another mailbox than that of the login."""
+    issuer.user = "info@example.org"
+    async with aiohttp.ClientSession() as session:
+        tokens = OAuthTokens(session, issuer)
+        with pytest.raises(TokenRefused):
+            await check_account(signed_in(site, tokens))
+        shared = signed_in(site, tokens, mailbox=issuer.user)
+        assert "NOTIFY" in await check_account(shared)
+
+
+@each_mechanism
 @pytest.mark.parametrize("kind", ["wrong", "expired", "revoked by the server"])
 async def test_invalid_token_is_renewed(
     site: Site, issuer: OAuthServer, tokens: OAuthTokens, kind: str

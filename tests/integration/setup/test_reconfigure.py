@@ -95,6 +95,23 @@ async def test_account_is_changed_and_watching_continues(
     assert watchers[1].account.host == entry.data[CONF_HOST]
 
 
+async def test_shared_mailbox_is_set_and_removed(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    watcher: FakeWatcher,
+    check_account: AsyncMock,
+) -> None:
+    """An empty field reads the mailbox of the login again."""
+    for mailbox in ("info@example.com", ""):
+        result = await entry.start_reconfigure_flow(hass)
+        user_input = ACCOUNT_DATA | ({"mailbox": mailbox} if mailbox else {})
+        await hass.config_entries.flow.async_configure(result["flow_id"], user_input)
+        await hass.async_block_till_done()
+        assert entry.data.get("mailbox", "") == mailbox
+        assert entry.title == (mailbox or USERNAME)
+        assert entry.unique_id == f"{mailbox or USERNAME}@imap.example.com"
+
+
 async def test_title_of_the_user_is_kept(
     hass: HomeAssistant,
     entry: MockConfigEntry,

@@ -26,6 +26,7 @@ from custom_components.imap_push.imap import (
     LoginDisabled,
     LoginRefused,
     LoginUnsendable,
+    MailboxNotSelectable,
     NotImap,
     OAuthNeeded,
     PasswordsNotTaken,
@@ -135,6 +136,7 @@ ERRORS = [
     _case(TokenRefused("Bad token"), CONF_BASE, "token_refused", answer="Bad token"),
     _case(TokenRefused(""), CONF_BASE, "login_refused"),
     _case(LoginDisabled(), CONF_SECURITY, "login_disabled"),
+    _case(MailboxNotSelectable(), "mailbox", "mailbox_not_selectable"),
     _case(PasswordsNotTaken(), CONF_BASE, "passwords_not_taken"),
     _case(StartTlsOffered(), CONF_SECURITY, "starttls_offered"),
     _case(LoginUnsendable(), CONF_BASE, "login_unsendable"),
@@ -206,6 +208,34 @@ async def test_username_is_the_title_without_an_address(
     user_input = suggested(form) | {CONF_HOST: HOST, CONF_PASSWORD: PASSWORD}
     assert (await submit(hass, form, user_input))["title"] == "jane"
     await hass.async_block_till_done()
+
+
+@pytest.mark.parametrize(
+    ("mailbox", "stored"),
+    [
+        (" info@example.com ", {"mailbox": "info@example.com"}),
+        ("", {}),
+        (USERNAME, {}),
+    ],
+    ids=["shared", "empty", "the own one"],
+)
+async def test_shared_mailbox(
+    hass: HomeAssistant,
+    check_account: AsyncMock,
+    watchers: list[FakeWatcher],
+    mailbox: str,
+    stored: dict[str, str],
+) -> None:
+    """Title and unique ID are those of the mailbox that is read, not those of the login."""
+    flow_id = await open_form(hass)
+    user_input = ENTRY_DATA | {"mailbox": mailbox}
+    result = await submit(hass, {"flow_id": flow_id}, user_input)
+    await hass.async_block_till_done()
+    name = stored.get("mailbox", USERNAME)
+    assert (result["title"], result["data"]) == (name, ENTRY_DATA | stored)
+    assert result["result"].unique_id == f"{name}@{HOST}"
+    account = watchers[0].account
+    assert (account.username, account.mailbox) == (USERNAME, stored.get("mailbox", ""))
 
 
 @pytest.mark.parametrize(

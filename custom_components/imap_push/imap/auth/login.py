@@ -78,7 +78,7 @@ async def log_in(connection: Connection, account: Account) -> None:
     """Log in with the account's token or password, then read the capabilities.
 
     After PREAUTH (RFC 3501 7.1.4), only the capabilities are read. Raises LoginUnsendable, before
-    anything is sent, if a username or password contains NUL, CR or LF; LoginRefused for wrong
+    anything is sent, if a username, password or mailbox contains NUL, CR or LF; LoginRefused for wrong
     credentials; Unavailable for a temporary refusal; LoginDisabled if the server requires TLS or
     offers no supported mechanism; StartTlsOffered if the secret would be sent in plain text
     although the server offers STARTTLS, and the account does not have `opportunistic_tls`.
@@ -86,7 +86,9 @@ async def log_in(connection: Connection, account: Account) -> None:
     if connection.is_authenticated:
         await connection.ask_capabilities()
         return
-    if not _UNSENDABLE.isdisjoint(account.username + account.password):
+    if not _UNSENDABLE.isdisjoint(
+        account.username + account.password + account.mailbox
+    ):
         raise LoginUnsendable("NUL, CR and LF cannot be sent in a login")
     if _would_expose_secret(account, connection.capabilities):
         if not account.opportunistic_tls:

@@ -110,11 +110,13 @@ def is_renewable(refusal: TokenRefused) -> bool:
 
 
 def _xoauth2(account: Account, token: str) -> str:
-    return f"user={account.username}\1auth=Bearer {token}\1\1"
+    # Microsoft: the shared mailbox, with the token of the user who has access to it.
+    name = account.mailbox or account.username
+    return f"user={name}\1auth=Bearer {token}\1\1"
 
 
 def _oauthbearer(account: Account, token: str) -> str:
-    name = account.username.translate(SASL_NAME)
+    name = (account.mailbox or account.username).translate(SASL_NAME)
     place = f"host={account.host}\1port={account.port}"
     return f"n,a={name},\1{place}\1auth=Bearer {token}\1\1"
 

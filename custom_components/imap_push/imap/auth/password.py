@@ -7,6 +7,8 @@
 | AUTH=PLAIN | PLAIN | not used if LOGINDISABLED |
 | AUTH=LOGIN | AUTHENTICATE LOGIN | not used if LOGINDISABLED |
 
+A mailbox that is not that of the login can be named only in PLAIN (RFC 4616: authzid).
+
 A server that stores only a hash of the password offers SCRAM and then refuses it. With TLS the
 password is sent after that. If the server offers STARTTLS, login.py has already started TLS.
 """
@@ -23,6 +25,7 @@ from ..errors import (
     ImapError,
     LoginDisabled,
     LoginRefused,
+    MailboxNotSelectable,
     OAuthNeeded,
     PasswordsNotTaken,
     ServerNotAuthentic,
@@ -56,7 +59,8 @@ def is_encrypted(connection: Connection, account: Account) -> bool:
 async def log_in_with_password(connection: Connection, account: Account) -> None:
     """Log in; raise LoginRefused, LoginDisabled, Unavailable or CommandRefused."""
     offered = connection.capabilities
-    mechanism = scram_mechanism(offered)
+    # Dovecot does not support an authzid in SCRAM.
+    mechanism = None if account.mailbox else scram_mechanism(offered)
     key = (account.host, account.port, account.username)
     is_safe = is_encrypted(connection, account)
     if mechanism is None or (is_safe and key in _without_scram):
@@ -169,6 +173,8 @@ async def _challenge(challenges: asyncio.Queue[bytes], command: Command) -> byte
 
 def _command(account: Account, offered: frozenset[str], *, is_safe: bool) -> Command:
     """Return the command that sends the password; raise LoginDisabled or OAuthNeeded."""
+    if account.mailbox:
+        return _plain_for_mailbox(account, offered, is_safe=is_safe)
     is_ascii = f"{account.username}{account.password}".isascii()
     if "LOGINDISABLED" not in offered:
         if is_ascii:
@@ -184,6 +190,16 @@ def _command(account: Account, offered: frozenset[str], *, is_safe: bool) -> Com
     if any(f"AUTH={name}" in offered for name in TOKEN_MECHANISMS):
         raise OAuthNeeded("the server accepts no passwords")
     raise PasswordsNotTaken("the server offers no supported mechanism for passwords")
+
+
+def _plain_for_mailbox(
+    account: Account, offered: frozenset[str], *, is_safe: bool
+) -> Command:
+    if "LOGINDISABLED" in offered and not is_safe:
+        raise LoginDisabled("the server accepts passwords over TLS only")
+    if "AUTH=PLAIN" not in offered:
+        raise MailboxNotSelectable("the server does not offer AUTH=PLAIN")
+    return _plain(account, has_initial_response="SASL-IR" in offered)
 
 
 async def _wait_for_ok(
@@ -209,7 +225,8 @@ def _login(account: Account) -> Command:
 
 def _plain(account: Account, *, has_initial_response: bool) -> Command:
     """Return AUTHENTICATE PLAIN (RFC 4616), with an initial response if the server allows it."""
-    response = encode_base64(f"\0{account.username}\0{account.password}")
+    identity = f"{account.mailbox}\0{account.username}"
+    response = encode_base64(f"{identity}\0{account.password}")
     # Answer further challenges with an empty line: a server that sends challenges without an
     # end would fill the write buffer.
     pieces = iter((response.encode(),))
