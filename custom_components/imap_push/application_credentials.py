@@ -3,9 +3,8 @@
 from homeassistant.components.application_credentials import ClientCredential
 from homeassistant.core import HomeAssistant
 
+from .const import DOCS_URL
 from .oauth.tokens import MailOAuth2Implementation
-
-_DOCS = "https://github.com/imap-push/imap_push/blob/main/docs"
 
 
 async def async_get_auth_implementation(
@@ -18,6 +17,6 @@ async def async_get_auth_implementation(
 async def async_get_description_placeholders(hass: HomeAssistant) -> dict[str, str]:
     """Return the URLs of the setup guides."""
     return {
-        "google_url": f"{_DOCS}/google.md",
-        "microsoft_url": f"{_DOCS}/microsoft.md",
+        "google_url": f"{DOCS_URL}/google.md",
+        "microsoft_url": f"{DOCS_URL}/microsoft.md",
     }

@@ -14,6 +14,7 @@ from homeassistant.config_entries import (
     OptionsFlow,
 )
 from homeassistant.const import (
+    CONF_ADDRESS,
     CONF_AUTHENTICATION,
     CONF_HOST,
     CONF_PASSWORD,
@@ -31,11 +32,13 @@ from .account.core_imap import (
     folder_from_core_imap,
 )
 from .const import (
+    BLUEPRINTS_URL,
     CONF_FOLDER,
     CONF_MAILBOX,
     CONF_SECURITY,
     DEFAULT_FOLDER,
     DEFAULT_POLL_INTERVAL,
+    DOCS_URL,
     DOMAIN,
     SUBENTRY_TYPE_FOLDER,
     SUBENTRY_TYPE_SEARCH,
@@ -55,6 +58,7 @@ from .flows.account_forms import (
 from .flows.account_steps import Errors
 from .flows.folder_flow import FolderFlow
 from .flows.form_fields import UserInput
+from .flows.oauth_flow import LAST_LOGIN
 from .flows.options_flow import ImapPushOptionsFlow
 from .flows.search_flow import SearchFlow
 from .flows.setup_steps import SetupSteps
@@ -116,7 +120,8 @@ class ImapPushConfigFlow(SetupSteps, domain=DOMAIN):
         self, user_input: UserInput = None
     ) -> ConfigFlowResult:
         """Ask for the mail address."""
-        return self._show_address(None, {})
+        login = self.hass.data.pop(LAST_LOGIN, None)
+        return self._show_address({CONF_ADDRESS: login} if login else None, {})
 
     async def async_step_take_over(
         self, user_input: UserInput = None
@@ -244,7 +249,11 @@ class ImapPushConfigFlow(SetupSteps, domain=DOMAIN):
             title=self.account_title(mailbox_of(data)),
             data=data,
             description="push" if has_push else "poll",
-            description_placeholders={"seconds": str(DEFAULT_POLL_INTERVAL)},
+            description_placeholders={
+                "automations": f"{DOCS_URL}/triggers.md",
+                "blueprints": BLUEPRINTS_URL,
+                "seconds": str(DEFAULT_POLL_INTERVAL),
+            },
             subentries=[
                 ConfigSubentryData(
                     data={CONF_FOLDER: folder},

@@ -4,6 +4,11 @@ from typing import Final
 
 DOMAIN: Final = "imap_push"
 
+DOCS_URL: Final = "https://github.com/imap-push/imap_push/blob/main/docs"
+BLUEPRINTS_URL: Final = (
+    "https://github.com/imap-push/imap_push/tree/main/blueprints/automation/imap_push"
+)
+
 EVENT_NEW_MAIL: Final = "new_mail"
 
 # Entry data and options of an account

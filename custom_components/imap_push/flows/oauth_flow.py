@@ -28,6 +28,7 @@ from homeassistant.helpers.selector import (
     TextSelectorType,
 )
 from homeassistant.util.dt import utcnow
+from homeassistant.util.hass_dict import HassKey
 from homeassistant.util.network import is_local
 
 from ..const import (
@@ -35,6 +36,7 @@ from ..const import (
     CONF_OAUTH_ENDPOINTS,
     CONF_OAUTH_PROVIDER,
     CONF_OAUTH_SIGNED_IN,
+    DOCS_URL,
     DOMAIN,
 )
 from ..oauth.device_code import (
@@ -55,6 +57,9 @@ from ..oauth.tokens import CONF_AUTH_IMPLEMENTATION, MailOAuth2Implementation
 from .form_fields import UserInput
 
 _LOGGER = logging.getLogger(__name__)
+
+# The username of the flow that ended because credentials were missing: the next one shows it.
+LAST_LOGIN: HassKey[str] = HassKey(f"{DOMAIN}_last_login")
 
 CONF_AUTHORIZE_URL: Final = "authorize_url"
 CONF_IMPLEMENTATION: Final = "implementation"
@@ -200,8 +205,7 @@ class OAuthSteps(AbstractOAuth2FlowHandler):
             )
         }
         if not fitting:
-            # The frontend then asks for credentials and restarts the flow.
-            return self.async_abort(reason="missing_credentials")
+            return await self.async_step_credentials()
         picked = user_input and fitting.get(user_input[CONF_IMPLEMENTATION])
         if len(fitting) == 1:
             [picked] = fitting.values()
@@ -211,6 +215,29 @@ class OAuthSteps(AbstractOAuth2FlowHandler):
         return self.async_show_form(
             step_id="pick_implementation", data_schema=implementation_schema(fitting)
         )
+
+    async def async_step_credentials(
+        self, user_input: UserInput = None
+    ) -> ConfigFlowResult:
+        """Say why Home Assistant is about to ask for credentials, with a way back."""
+        key = self._oauth_data[CONF_OAUTH_PROVIDER]
+        if key == CUSTOM or self.source != SOURCE_USER:
+            return await self.async_step_add_credentials()
+        return self.async_show_menu(
+            step_id="credentials",
+            menu_options=["add_credentials", "server", "set_up_again"],
+            description_placeholders={
+                "guide": f"{DOCS_URL}/{key}.md",
+                "provider": key.capitalize(),
+            },
+        )
+
+    async def async_step_add_credentials(
+        self, user_input: UserInput = None
+    ) -> ConfigFlowResult:
+        """End the flow. The frontend asks for credentials and starts another flow."""
+        self.hass.data[LAST_LOGIN] = self._login
+        return self.async_abort(reason="missing_credentials")
 
     async def async_step_oauth_method(
         self, user_input: UserInput = None

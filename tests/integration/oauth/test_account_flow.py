@@ -196,6 +196,25 @@ async def test_reconfigure_replaces_the_token_by_a_password(
     await hass.async_block_till_done()
 
 
+async def test_address_is_kept_while_the_user_registers(
+    hass: HomeAssistant, discover: AsyncMock, current_request_with_host: None
+) -> None:
+    """Without credentials, the flow ends in the dialog of Home Assistant, and starts again."""
+    assert await async_setup_component(hass, "application_credentials", {})
+    found = provider_discovery("outlook.com")
+    assert found.server is not None
+    discover.return_value = [found]
+    form = await submit_address(hass)
+    assert form["step_id"] == "credentials"
+    again = await choose(hass, form, "set_up_again")
+    assert (again["step_id"], suggested(again)) == ("user", {})
+    form = await submit_address(hass)
+    await choose(hass, form, "add_credentials")
+    for expected in ({"address": found.server.username}, {}):
+        form = await start_flow(hass)
+        assert suggested(form) == expected
+
+
 @pytest.mark.parametrize("domain", ["gmail.com", "outlook.com"])
 async def test_server_form_instead_of_oauth(
     hass: HomeAssistant, discover: AsyncMock, domain: str

@@ -21,6 +21,7 @@ from homeassistant.setup import async_setup_component
 
 from .. import USERNAME, suggested
 from ..conftest import FakeWatcher
+from ..flow_forms import choose, submit
 from ..oauth_flow_handler import SignIn
 from .conftest import (
     CALLBACK,
@@ -241,12 +242,31 @@ async def test_no_credentials(
     handler: type[SignIn],
     current_request_with_host: None,
 ) -> None:
-    """The flow aborts, and Home Assistant asks for them."""
+    """The user learns why Home Assistant asks for them."""
     assert await async_setup_component(hass, "application_credentials", {})
     await add_credential(hass, MICROSOFT_ID, "work")
     result: Any = await hass.config_entries.flow.async_init(
         DOMAIN, context={"source": "user"}, data={"provider": "google"}
     )
+    assert (result["type"], result["step_id"]) == ("menu", "credentials")
+    assert result["menu_options"] == ["add_credentials", "server", "set_up_again"]
+    assert result["description_placeholders"]["provider"] == "Google"
+    assert result["description_placeholders"]["guide"].endswith("docs/google.md")
+    result = await choose(hass, result, "add_credentials")
+    assert (result["type"], result["reason"]) == ("abort", "missing_credentials")
+
+
+async def test_no_credentials_for_a_custom_provider(
+    hass: HomeAssistant, handler: type[SignIn], current_request_with_host: None
+) -> None:
+    """There is no guide."""
+    assert await async_setup_component(hass, "application_credentials", {})
+    form: Any = await hass.config_entries.flow.async_init(
+        DOMAIN, context={"source": "user"}, data={"provider": "custom"}
+    )
+    url = "https://example.com/"
+    user_input = {"authorize_url": url, "token_url": url, "scope": "mail"}
+    result = await submit(hass, form, user_input)
     assert (result["type"], result["reason"]) == ("abort", "missing_credentials")
 
 

@@ -117,7 +117,9 @@ async def test_last_step_says_whether_mail_is_pushed_or_polled(
     check_account.return_value = frozenset(capabilities)
     result = await submit_password(hass, await submit_address(hass))
     assert result["description"] == end
-    assert result["description_placeholders"] == {"seconds": "60"}
+    placeholders = result["description_placeholders"]
+    assert placeholders["seconds"] == "60"
+    assert set(placeholders) == {"automations", "blueprints", "seconds"}
     await hass.async_block_till_done()
 
 

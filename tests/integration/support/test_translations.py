@@ -112,6 +112,10 @@ MENUS = {
     "certificate": ({"trust", "own_ca", "go_back"}, CERTIFICATE_PLACEHOLDERS),
     "certificate_changed": ({"trust", "go_back"}, CERTIFICATE_PLACEHOLDERS),
     "choose_sign_in": ({"sign_in", "password", "server"}, {"provider", "url"}),
+    "credentials": (
+        {"add_credentials", "server", "set_up_again"},
+        {"guide", "provider"},
+    ),
     "not_encrypted": ({"allow_not_encrypted", "go_back"}, {"host"}),
 }
 
