@@ -211,7 +211,9 @@ async def test_address_is_kept_while_the_user_registers(
     form = await submit_address(hass)
     await choose(hass, form, "add_credentials")
     for expected in ({"address": found.server.username}, {}):
-        form = await start_flow(hass)
+        form = await hass.config_entries.flow.async_init(
+            DOMAIN, context={"source": "user"}
+        )
         assert suggested(form) == expected
 
 
