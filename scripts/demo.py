@@ -46,7 +46,7 @@ HOME: Final = FOLDER / "home"
 DASHBOARD: Final = "imap-push"
 LIGHT: Final = "light.lamp"
 AUTOMATION: Final = "automation.flash_the_lamp_when_mail_arrives"
-UNREAD: Final = "sensor.demo_example_org_inbox_unread"
+UNREAD: Final = "sensor.demo_inbox_unread"
 
 WATCH_SECONDS: Final = 30
 MAIL_SECONDS: Final = 15

@@ -3,6 +3,7 @@
 from typing import override
 
 from homeassistant.components.button import ButtonEntity, ButtonEntityDescription
+from homeassistant.const import EntityCategory
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
@@ -11,7 +12,11 @@ from .entity import AccountEntity
 
 PARALLEL_UPDATES = 0
 
-CHECK_NOW = ButtonEntityDescription(key="check_now", translation_key="check_now")
+CHECK_NOW = ButtonEntityDescription(
+    key="check_now",
+    translation_key="check_now",
+    entity_category=EntityCategory.CONFIG,
+)
 
 
 async def async_setup_entry(

@@ -62,7 +62,8 @@ from .flows.oauth_flow import LAST_LOGIN
 from .flows.options_flow import ImapPushOptionsFlow
 from .flows.search_flow import SearchFlow
 from .flows.setup_steps import SetupSteps
-from .helpers import mailbox_of, unique_id_from_entry_data
+from .flows.subentry_flow import async_folder_title
+from .helpers import local_part, mailbox_of, unique_id_from_entry_data
 from .imap import (
     Auth,
     LoginRefused,
@@ -258,7 +259,7 @@ class ImapPushConfigFlow(SetupSteps, domain=DOMAIN):
                 ConfigSubentryData(
                     data={CONF_FOLDER: folder},
                     subentry_type=SUBENTRY_TYPE_FOLDER,
-                    title=folder,
+                    title=await async_folder_title(self.hass, folder),
                     unique_id=folder,
                 )
                 for folder in self._folders
@@ -276,11 +277,12 @@ class ImapPushConfigFlow(SetupSteps, domain=DOMAIN):
             # Without a change the update listener is not called, but only a reload retries
             # a refused login.
             self.hass.config_entries.async_schedule_reload(entry.entry_id)
-        was_named_by_mailbox = entry.title == mailbox_of(entry.data)
+        old, new = mailbox_of(entry.data), mailbox_of(data)
+        titles = {old: new, local_part(old): local_part(new)}
         return self.async_update_and_abort(
             entry,
             unique_id=unique_id_from_entry_data(data),
-            title=mailbox_of(data) if was_named_by_mailbox else entry.title,
+            title=titles.get(entry.title, entry.title),
             data=data,
         )
 

@@ -72,6 +72,11 @@ def mailbox_of(data: Mapping[str, Any]) -> str:
     return mailbox
 
 
+def local_part(mailbox: str) -> str:
+    """Return the part of a mail address before the @."""
+    return mailbox.rpartition("@")[0] or mailbox
+
+
 def is_clock_wrong(error: CertificateError) -> bool:
     """Return whether the clock of this system is the likely reason for a refused certificate.
 

@@ -75,7 +75,8 @@ def _last_mail_attributes(state: FolderState) -> dict[str, Any] | None:
         return None
     return {
         "sender": mail.sender,
-        "sender_name": mail.sender_name,
+        # A tile that shows this must not be empty.
+        "sender_name": mail.sender_name or mail.sender,
         "subject": mail.subject,
     }
 

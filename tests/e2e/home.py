@@ -230,4 +230,9 @@ def entities(user: str) -> dict[str, str]:
 
 def object_id(user: str) -> str:
     """Return the prefix of the object IDs of an account."""
-    return user.replace("@", "_").replace(".", "_")
+    return account_title(user).replace(".", "_")
+
+
+def account_title(user: str) -> str:
+    """Return the title of an account."""
+    return user.partition("@")[0]

@@ -2,7 +2,7 @@
 
 from custom_components.imap_push.const import DOMAIN
 
-from .home import MISTYPED, Account, Home, credentials
+from .home import MISTYPED, Account, Home, account_title, credentials
 from .mailbox import Mailbox
 from .waiting import next_events, until, until_equal
 
@@ -32,7 +32,10 @@ async def test_a_wrong_password_can_be_corrected_in_the_same_form(
 
     right = credentials(mailbox.user, port)
     added = await home.client.configure_flow(form["flow_id"], right)
-    assert (added["type"], added["title"]) == ("create_entry", mailbox.user)
+    assert (added["type"], added["title"]) == (
+        "create_entry",
+        account_title(mailbox.user),
+    )
 
     form = await home.open_form()
     again = await home.client.configure_flow(form["flow_id"], right)
@@ -69,7 +72,10 @@ async def test_an_account_is_imported_from_core_imap(
         added = await home.client.configure_flow(
             form["flow_id"], {"account": field["description"]["suggested_value"]}
         )
-        assert (added["type"], added["title"]) == ("create_entry", mailbox.user)
+        assert (added["type"], added["title"]) == (
+            "create_entry",
+            account_title(mailbox.user),
+        )
         account = Account(home, mailbox.user, added["result"]["entry_id"])
         await account.until_state("connectivity", "on")
         await mailbox.deliver("New")

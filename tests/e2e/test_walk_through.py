@@ -22,7 +22,15 @@ from .clicking import (
     submit,
 )
 from .conftest import ARTIFACTS
-from .home import MISTYPED, NEW_PASSWORD, Account, Home, credentials, object_id
+from .home import (
+    MISTYPED,
+    NEW_PASSWORD,
+    Account,
+    Home,
+    account_title,
+    credentials,
+    object_id,
+)
 from .mailbox import Mailbox
 from .waiting import Json, next_events, until_equal
 
@@ -65,8 +73,13 @@ class Walk:
 
     @property
     def user(self) -> str:
-        """Return the username, which is also the name of the account."""
+        """Return the username."""
         return self.mailbox.user
+
+    @property
+    def title(self) -> str:
+        """Return the title of the account."""
+        return account_title(self.user)
 
 
 @pytest.fixture
@@ -154,7 +167,7 @@ async def _save_search(walk: Walk) -> None:
     await walk.browser.screenshot("07_search_criteria")
     await submit(page)
     await close_dialog(page, f"Created configuration for {SEARCH}.", by="Finish")
-    await expect(page.get_by_text(f"{walk.user} {SEARCH}")).to_be_visible()
+    await expect(page.get_by_text(f"{walk.title} {SEARCH}")).to_be_visible()
     await walk.browser.screenshot("08_integration")
 
 
@@ -164,7 +177,7 @@ async def _build_automation(walk: Walk) -> None:
     await walk.browser.open("/config/automation/edit/new")
     await page.get_by_text("Add trigger").click()
     await page.get_by_text("Services", exact=True).click()
-    await page.get_by_text(walk.user, exact=True).first.click()
+    await page.get_by_text(walk.title, exact=True).first.click()
     await walk.browser.screenshot("09_trigger_offered")
     await page.get_by_text("New mail").first.click()
     await page.locator("ha-checkbox").first.click()
@@ -212,7 +225,7 @@ async def _see_trace(walk: Walk) -> None:
     automation = state["attributes"]["id"]
     traces = await client.call("trace/list", domain="automation", item_id=automation)
     assert [trace["trigger"] for trace in traces] == [
-        f"new mail in INBOX of {walk.user}"
+        f"new mail in INBOX of {walk.title}"
     ]
     await walk.browser.open(f"/config/automation/trace/{automation}")
     await walk.page.get_by_text("Trace timeline").click()
@@ -231,7 +244,7 @@ async def _fetch(walk: Walk, mail: Json) -> None:
     account = field_of_action(page, "Account")
     await account.locator("ha-checkbox").click()
     await button(account, "Integration").click()
-    await page.get_by_role("option", name=walk.user).click()
+    await page.get_by_role("option", name=walk.title).click()
     await fill_in_action(page, "Folder", mail["folder"])
     await fill_in_action(page, "UID", mail["uid"])
     await fill_in_action(page, "UID validity", mail["uid_validity"])
@@ -262,7 +275,7 @@ async def _change_password(walk: Walk, account: Account) -> None:
     walk.proxy.reset_newest()
     await walk.mailbox.deliver(plain("After the change", sender=BOSS))
     await walk.browser.open("/config/repairs")
-    repair = page.get_by_text(f"Authentication expired for {walk.user}")
+    repair = page.get_by_text(f"Authentication expired for {walk.title}")
     await expect(repair).to_be_visible()
     await walk.browser.screenshot("18_repair")
     await repair.click()

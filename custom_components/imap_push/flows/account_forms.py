@@ -9,6 +9,7 @@ from homeassistant.const import (
     CONF_ADDRESS,
     CONF_AUTHENTICATION,
     CONF_HOST,
+    CONF_NAME,
     CONF_PASSWORD,
     CONF_PORT,
     CONF_USERNAME,
@@ -63,6 +64,7 @@ ADDRESS_SCHEMA = vol.Schema(
         vol.Optional(CONF_ADDRESS): TextSelector(
             TextSelectorConfig(autocomplete="email")
         ),
+        vol.Optional(CONF_NAME): TextSelector(),
         vol.Required(CONF_MANUAL, default=False): BooleanSelector(),
     }
 )

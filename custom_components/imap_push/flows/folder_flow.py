@@ -42,7 +42,12 @@ from .form_fields import (
     form_from_config,
     whole_number,
 )
-from .subentry_flow import SubentryFlow, folder_name, folder_selector
+from .subentry_flow import (
+    SubentryFlow,
+    async_folder_title,
+    folder_name,
+    folder_selector,
+)
 
 # Counting unread mail tests whether a folder can be opened, with a short response.
 UNREAD: Final = Criteria(unread=True)
@@ -112,7 +117,7 @@ class FolderFlow(SubentryFlow):
             # The watcher, which is connected, reports a folder that it cannot open.
             if not self._errors or TOO_MANY_CONNECTIONS in self._errors.values():
                 return self.async_create_entry(
-                    title=folder,
+                    title=await async_folder_title(self.hass, folder),
                     data={CONF_FOLDER: folder, **config},
                     unique_id=folder,
                 )

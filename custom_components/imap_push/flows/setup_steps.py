@@ -18,6 +18,7 @@ from homeassistant.const import (
     CONF_AUTHENTICATION,
     CONF_BASE,
     CONF_HOST,
+    CONF_NAME,
     CONF_PASSWORD,
     CONF_TOKEN,
     CONF_USERNAME,
@@ -26,7 +27,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.util.ssl import client_context
 
-from ..helpers import account_from_entry_data, unique_id_from_entry_data
+from ..helpers import account_from_entry_data, local_part, unique_id_from_entry_data
 from ..imap import (
     Account,
     Auth,
@@ -95,7 +96,7 @@ class SetupSteps(AccountSteps, OAuthSteps):
 
     # Entry data without credentials.
     _account_data: dict[str, Any] | None = None
-    _address = ""
+    _name = ""
     _provider_of_address: Provider | None = None
     _server_step = "server"
 
@@ -124,13 +125,20 @@ class SetupSteps(AccountSteps, OAuthSteps):
         return None
 
     def account_title(self, mailbox: str) -> str:
-        """Return the mailbox as title, or the mail address if the mailbox is not one."""
-        is_address = "@" in mailbox or "@" not in self._address
-        return mailbox if is_address else self._address
+        """Return the name that the user chose, or the part of the mailbox before the @.
+
+        If another account has that title, it is the mailbox.
+        """
+        if self._name:
+            return self._name
+        others = {entry.title for entry in self._async_current_entries()}
+        title = local_part(mailbox)
+        return mailbox if title in others else title
 
     async def _submit_address(self, user_input: dict[str, Any]) -> ConfigFlowResult:
         """Discover the server for the mail address, then ask for what is missing."""
-        self._address = address = user_input.get(CONF_ADDRESS, "").strip()
+        address = user_input.get(CONF_ADDRESS, "").strip()
+        self._name = user_input.get(CONF_NAME, "").strip()
         if user_input[CONF_MANUAL]:
             return self._show_server({CONF_USERNAME: address}, {})
         try:

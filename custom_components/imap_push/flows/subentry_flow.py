@@ -13,6 +13,7 @@ from homeassistant.config_entries import (
     SubentryFlowResult,
 )
 from homeassistant.const import CONF_BASE
+from homeassistant.core import HomeAssistant
 from homeassistant.helpers.selector import (
     SelectOptionDict,
     SelectSelector,
@@ -56,8 +57,24 @@ def _label(info: FolderInfo, roles: Mapping[str, str]) -> str:
         path = path.replace(info.delimiter, " / ")
     if info.role in (None, FolderRole.INBOX):
         return path
-    role = roles[f"component.{DOMAIN}.selector.folder_role.options.{info.role}"]
+    role = roles[info.role]
     return path if role.casefold() in path.casefold() else f"{path} ({role})"
+
+
+async def async_folder_title(hass: HomeAssistant, folder: str) -> str:
+    """Return what people call a folder, in the language of the server: Inbox for INBOX.
+
+    The title of a subentry cannot be translated later.
+    """
+    roles = await async_folder_roles(hass, hass.config.language)
+    return roles[FolderRole.INBOX] if folder == DEFAULT_FOLDER else folder
+
+
+async def async_folder_roles(hass: HomeAssistant, language: str) -> dict[str, str]:
+    """Return the names of folder roles in a language."""
+    texts = await async_get_translations(hass, language, "selector", [DOMAIN])
+    prefix = f"component.{DOMAIN}.selector.folder_role.options."
+    return {role: texts[f"{prefix}{role}"] for role in FolderRole}
 
 
 class SubentryFlow(ConfigSubentryFlow):
@@ -121,9 +138,7 @@ class SubentryFlow(ConfigSubentryFlow):
                 self._errors, self._placeholders = errors, placeholders
         folders = {name: FolderInfo(name=name) for name in first}
         folders |= {info.name: info for info in self._server_folders or ()}
-        roles = await async_get_translations(
-            self.hass, self.hass.config.language, "selector", {DOMAIN}
-        )
+        roles = await async_folder_roles(self.hass, self.hass.config.language)
         return [
             SelectOptionDict(value=name, label=_label(info, roles))
             for name, info in folders.items()

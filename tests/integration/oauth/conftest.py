@@ -53,7 +53,7 @@ async def server(
     """Run an authorization server in place of all providers, with short timeouts."""
     monkeypatch.setattr(device_code, "MIN_INTERVAL_SECONDS", 0.01)
     monkeypatch.setattr(device_code, "MAX_INTERVAL_SECONDS", 0.05)
-    monkeypatch.setattr(endpoint, "REQUEST_TIMEOUT_SECONDS", 0.5)
+    monkeypatch.setattr(endpoint, "REQUEST_TIMEOUT_SECONDS", 2.0)
     async with OAuthServer(user=USERNAME, interval=0) as server:
         for key, provider in PROVIDERS.items():
             local = dataclasses.replace(

@@ -35,7 +35,7 @@ def _short_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(device_code, "MIN_INTERVAL_SECONDS", 0.01)
     monkeypatch.setattr(device_code, "SLOW_DOWN_SECONDS", 0.01)
     monkeypatch.setattr(device_code, "MAX_INTERVAL_SECONDS", 0.05)
-    monkeypatch.setattr(endpoint, "REQUEST_TIMEOUT_SECONDS", 0.1)
+    monkeypatch.setattr(endpoint, "REQUEST_TIMEOUT_SECONDS", 1.0)
 
 
 @pytest.fixture

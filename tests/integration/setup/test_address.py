@@ -6,6 +6,7 @@ from unittest.mock import ANY, AsyncMock
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.imap_push.const import DOMAIN
 from custom_components.imap_push.imap import (
     AppPasswordNeeded,
     Discovery,
@@ -24,6 +25,7 @@ from homeassistant.const import (
     CONF_ADDRESS,
     CONF_BASE,
     CONF_HOST,
+    CONF_NAME,
     CONF_PORT,
     CONF_USERNAME,
 )
@@ -59,25 +61,46 @@ async def test_address_and_password_are_enough(
 
     result = await submit_password(hass, form)
     assert result["type"] is FlowResultType.CREATE_ENTRY
-    assert result["title"] == USERNAME
+    assert result["title"] == "jane"
     assert result["data"] == ENTRY_DATA
     await hass.async_block_till_done()
 
 
-@pytest.mark.parametrize(
-    ("username", "title"), [("jane", USERNAME), ("doe@example.net", "doe@example.net")]
-)
+@pytest.mark.parametrize("username", ["jane", "doe@example.net"])
 async def test_username_unlike_the_address(
-    hass: HomeAssistant,
-    discover: AsyncMock,
-    check_account: AsyncMock,
-    username: str,
-    title: str,
+    hass: HomeAssistant, discover: AsyncMock, check_account: AsyncMock, username: str
 ) -> None:
-    """It can be changed in the password form. The title is an address if there is one."""
+    """It can be changed in the password form."""
     form = await submit_address(hass)
     result = await submit_password(hass, form, username=f" {username} ")
     assert result["data"] == ENTRY_DATA | {CONF_USERNAME: username}
+    await hass.async_block_till_done()
+
+
+@pytest.mark.parametrize(
+    ("name", "others", "title"),
+    [
+        ("", [], "jane"),
+        (" Work ", [], "Work"),
+        ("", ["jane"], USERNAME),
+        ("Work", ["Work"], "Work"),
+    ],
+    ids=["none", "a name", "the short one is in use", "a name that is in use"],
+)
+async def test_name_of_the_account(
+    hass: HomeAssistant,
+    discover: AsyncMock,
+    check_account: AsyncMock,
+    name: str,
+    others: list[str],
+    title: str,
+) -> None:
+    """Without a name, it is the part of the address before the @."""
+    for other in others:
+        MockConfigEntry(domain=DOMAIN, title=other).add_to_hass(hass)
+    user_input = {CONF_ADDRESS: USERNAME, CONF_NAME: name}
+    form = await submit(hass, await start_flow(hass), user_input)
+    result = await submit_password(hass, form)
     assert result["title"] == title
     await hass.async_block_till_done()
 

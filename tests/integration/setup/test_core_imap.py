@@ -68,7 +68,7 @@ async def test_account_of_core_imap_is_copied(
     )
     await hass.async_block_till_done()
     assert result["type"] is FlowResultType.CREATE_ENTRY
-    assert result["title"] == USERNAME
+    assert result["title"] == "jane"
     entry = result["result"]
     assert entry.data == ENTRY_DATA | {CONF_VERIFY_SSL: False}
     assert [
@@ -76,7 +76,7 @@ async def test_account_of_core_imap_is_copied(
         for subentry in entry.subentries.values()
     ] == [
         ("folder", "Work", "Work", {"folder": "Work"}),
-        ("folder", "INBOX", "INBOX", {"folder": "INBOX"}),
+        ("folder", "INBOX", "Inbox", {"folder": "INBOX"}),
     ]
     assert list(watchers[0].folders) == ["Work", "INBOX"]
 
@@ -115,7 +115,7 @@ async def test_server_form_next_to_core_imap(
     result = await hass.config_entries.flow.async_configure(form["flow_id"], ENTRY_DATA)
     await hass.async_block_till_done()
     (subentry,) = result["result"].subentries.values()
-    assert subentry.title == "INBOX"
+    assert subentry.title == "Inbox"
 
 
 async def test_address_form_next_to_core_imap(

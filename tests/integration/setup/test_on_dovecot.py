@@ -95,7 +95,7 @@ async def test_address_and_password_are_enough(
     )
     assert result["type"] is FlowResultType.CREATE_ENTRY
     assert result["description"] == "push"
-    name = USER.replace("@", "_").replace(".", "_")
+    name = USER.partition("@")[0]
     async with asyncio.timeout(SECONDS):
         while (it := hass.states.get(f"binary_sensor.{name}_connectivity")) is None or (
             it.state != "on"

@@ -32,9 +32,9 @@ from tests.rig.pymap_server import PASSWORD, USER, PymapServer
 
 pytestmark = [pytest.mark.pymap, pytest.mark.usefixtures("socket_enabled")]
 
-UNREAD = "sensor.demo_example_org_inbox_unread"
-PUSH_MODE = "sensor.demo_example_org_push_mode"
-CONNECTIVITY = "binary_sensor.demo_example_org_connectivity"
+UNREAD = "sensor.demo_inbox_unread"
+PUSH_MODE = "sensor.demo_push_mode"
+CONNECTIVITY = "binary_sensor.demo_connectivity"
 
 
 @pytest.fixture(scope="module")

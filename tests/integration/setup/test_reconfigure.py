@@ -95,6 +95,22 @@ async def test_account_is_changed_and_watching_continues(
     assert watchers[1].account.host == entry.data[CONF_HOST]
 
 
+async def test_title_follows_the_login(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    watcher: FakeWatcher,
+    check_account: AsyncMock,
+) -> None:
+    """A title that is the part before the @ is changed with the login."""
+    hass.config_entries.async_update_entry(entry, title="jane")
+    await hass.async_block_till_done()
+    result = await entry.start_reconfigure_flow(hass)
+    user_input = ACCOUNT_DATA | {CONF_USERNAME: "joe@example.com"}
+    await hass.config_entries.flow.async_configure(result["flow_id"], user_input)
+    await hass.async_block_till_done()
+    assert entry.title == "joe"
+
+
 async def test_shared_mailbox_is_set_and_removed(
     hass: HomeAssistant,
     entry: MockConfigEntry,

@@ -185,14 +185,14 @@ async def test_account_is_added_and_its_inbox_is_watched(
     await hass.async_block_till_done()
 
     assert result["type"] is FlowResultType.CREATE_ENTRY
-    assert result["title"] == USERNAME
+    assert result["title"] == "jane"
     assert result["data"] == ENTRY_DATA
     entry = result["result"]
     assert entry.state is ConfigEntryState.LOADED
     assert entry.unique_id == "jane@example.com@imap.example.com"
     (subentry,) = entry.subentries.values()
     assert subentry.subentry_type == "folder"
-    assert subentry.title == subentry.unique_id == "INBOX"
+    assert (subentry.title, subentry.unique_id) == ("Inbox", "INBOX")
     assert subentry.data == {"folder": "INBOX"}
     assert watchers[0].folders == {"INBOX": WatchedFolder()}
     assert watchers[0].running
@@ -232,7 +232,8 @@ async def test_shared_mailbox(
     result = await submit(hass, {"flow_id": flow_id}, user_input)
     await hass.async_block_till_done()
     name = stored.get("mailbox", USERNAME)
-    assert (result["title"], result["data"]) == (name, ENTRY_DATA | stored)
+    title = name.partition("@")[0]
+    assert (result["title"], result["data"]) == (title, ENTRY_DATA | stored)
     assert result["result"].unique_id == f"{name}@{HOST}"
     account = watchers[0].account
     assert (account.username, account.mailbox) == (USERNAME, stored.get("mailbox", ""))

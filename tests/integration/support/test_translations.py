@@ -299,10 +299,8 @@ def test_placeholders_of_errors(flow: str) -> None:
 
 
 def test_every_special_folder_has_a_name() -> None:
-    """INBOX needs none."""
-    assert set(_texts("selector.folder_role.options")) == {*FolderRole} - {
-        FolderRole.INBOX
-    }
+    """It is shown in lists, and that of INBOX is its title."""
+    assert set(_texts("selector.folder_role.options")) == {*FolderRole}
 
 
 @pytest.mark.parametrize(
