@@ -210,7 +210,7 @@ async def _receive_mail(walk: Walk) -> Json:
     await expect(matches).to_contain_text("1")
     await expect(walk.page.get_by_text("Unknown")).to_be_hidden()
     await walk.browser.screenshot("11_mail_matches")
-    await walk.browser.open(f"/config/devices/device/{await _device(walk, 'INBOX')}")
+    await walk.browser.open(f"/config/devices/device/{await _device(walk, 'Inbox')}")
     unread = walk.page.locator("ha-card").filter(has_text="Sensors")
     await expect(unread).to_contain_text("2")
     await walk.browser.screenshot("12_folder_device")
@@ -334,6 +334,6 @@ async def _device(walk: Walk, name: str) -> str:
     """Return the device ID of a folder or a search."""
     devices = await walk.home.client.call("config/device_registry/list")
     [device_id] = [
-        device["id"] for device in devices if device["name"] == f"{walk.user} {name}"
+        device["id"] for device in devices if device["name"] == f"{walk.title} {name}"
     ]
     return str(device_id)
