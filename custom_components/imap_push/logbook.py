@@ -11,6 +11,7 @@ from homeassistant.components.logbook import (
 from homeassistant.const import Platform
 from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr, entity_registry as er
+from homeassistant.helpers.translation import async_get_cached_translations
 
 from .const import DOMAIN, EVENT_NEW_MAIL
 from .mail.event_data import NewMail
@@ -41,7 +42,7 @@ def async_describe_events(
         fields = mail if entry is not None and is_mail_shown(entry) else {}
         line = {
             LOGBOOK_ENTRY_NAME: "IMAP Push",
-            LOGBOOK_ENTRY_MESSAGE: _message(fields),
+            LOGBOOK_ENTRY_MESSAGE: _message(hass, fields),
         }
         if device := devices.async_get(device_id):
             line[LOGBOOK_ENTRY_NAME] = device.name_by_user or device.name or ""
@@ -53,11 +54,14 @@ def async_describe_events(
     async_describe_event(DOMAIN, EVENT_NEW_MAIL, async_describe_new_mail)
 
 
-def _message(mail: Mapping[str, Any]) -> str:
-    """Return the text that follows the name of the folder."""
-    message = "received mail"
-    if sender := mail.get("sender_name") or mail.get("sender"):
-        message += f" from {sender}"
-    if subject := mail.get("subject"):
-        message += f": {subject}"
-    return message
+def _message(hass: HomeAssistant, mail: Mapping[str, Any]) -> str:
+    """Return the text that follows the name of the folder, in the language of the server."""
+    texts = async_get_cached_translations(
+        hass, hass.config.language, "selector", DOMAIN
+    )
+    prefix = f"component.{DOMAIN}.selector.activity.options"
+    sender = str(mail.get("sender_name") or mail.get("sender") or "")
+    key = "received_from" if sender else "received"
+    message = texts.get(f"{prefix}.{key}", key).replace("{sender}", sender)
+    subject = mail.get("subject")
+    return f"{message}: {subject}" if subject else message

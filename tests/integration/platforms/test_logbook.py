@@ -17,7 +17,11 @@ from pytest_homeassistant_custom_component.typing import (
 from custom_components.imap_push.const import CONF_RECORD_MAIL, DOMAIN, EVENT_NEW_MAIL
 from homeassistant.components.recorder import Recorder
 from homeassistant.core import HomeAssistant
-from homeassistant.helpers import device_registry as dr, entity_registry as er
+from homeassistant.helpers import (
+    device_registry as dr,
+    entity_registry as er,
+    translation,
+)
 from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
 
@@ -94,7 +98,7 @@ async def test_entry_of_a_mail(
     assert entity.device_id is not None
     line = {
         "name": "jane@example.com INBOX",
-        "message": "received mail from The Shop: Your order",
+        "message": "received email from The Shop: Your order",
         "entity_id": NEW_MAIL,
     }
     assert await _entries(hass, client) == [line]
@@ -107,13 +111,37 @@ async def test_entry_of_a_mail(
     assert await _entries(hass, client) == [line | {"name": "Post"}]
 
 
+@READABLE
+@pytest.mark.parametrize(
+    ("language", "message"),
+    [
+        ("de", "hat eine E-Mail von The Shop erhalten: Your order"),
+        ("xx", "received email from The Shop: Your order"),
+    ],
+)
+async def test_language_of_an_entry(
+    hass: HomeAssistant,
+    watcher: FakeWatcher,
+    client: MockHAClientWebSocket,
+    language: str,
+    message: str,
+) -> None:
+    """It is that of the server, or English."""
+    translation.async_setup(hass)
+    await hass.config.async_update(language=language)
+    await hass.async_block_till_done()
+    await watcher.listener.mail_arrived(make_arrival())
+    [line] = await _entries(hass, client)
+    assert line["message"] == message
+
+
 async def test_entry_without_access_for_all_users(
     hass: HomeAssistant, watcher: FakeWatcher, client: MockHAClientWebSocket
 ) -> None:
     """All users can see the entry, so it has no text of the sender."""
     await watcher.listener.mail_arrived(make_arrival())
     [line] = await _entries(hass, client)
-    assert line["message"] == "received mail"
+    assert line["message"] == "received email"
 
 
 async def test_mail_that_is_not_recorded_has_no_entry(
@@ -135,11 +163,11 @@ async def test_text_of_mail_is_not_interpreted_and_may_be_missing(
 ) -> None:
     """An event that was fired manually causes no error, either."""
     messages = {
-        "received mail from Ann: Hello": ("Ann", "a@b.c", "Hello"),
-        "received mail from a@b.c: Hello": ("", "a@b.c", "Hello"),
-        "received mail from Ann": ("Ann", "a@b.c", ""),
-        "received mail: Hello": ("", "", "Hello"),
-        "received mail from {{ 1 }}: %s <b>{0}": ("{{ 1 }}", "", "%s <b>{0}"),
+        "received email from Ann: Hello": ("Ann", "a@b.c", "Hello"),
+        "received email from a@b.c: Hello": ("", "a@b.c", "Hello"),
+        "received email from Ann": ("Ann", "a@b.c", ""),
+        "received email: Hello": ("", "", "Hello"),
+        "received email from {{ 1 }}: %s <b>{0}": ("{{ 1 }}", "", "%s <b>{0}"),
     }
     for name, address, subject in messages.values():
         mail = {"sender_name": name, "sender": address, "subject": subject}
@@ -149,7 +177,7 @@ async def test_text_of_mail_is_not_interpreted_and_may_be_missing(
     hass.bus.async_fire(EVENT_NEW_MAIL, {"device_id": ["no id"], "entry_id": ["no"]})
     hass.bus.async_fire(EVENT_NEW_MAIL, {"subject": "of no account"})
     lines = await _entries(hass, client)
-    assert [line["message"] for line in lines] == [*messages, *["received mail"] * 3]
+    assert [line["message"] for line in lines] == [*messages, *["received email"] * 3]
     assert {line["name"] for line in lines} == {"IMAP Push"}
 
 
@@ -173,4 +201,4 @@ async def test_entry_of_an_automation_names_the_mail_as_its_cause(
     )
     lines = (await client.receive_json())["result"]
     [line] = [line for line in lines if line.get("domain") == "automation"]
-    assert line["context_message"] == "received mail from The Shop: Your order"
+    assert line["context_message"] == "received email from The Shop: Your order"
