@@ -3,11 +3,13 @@
 from typing import Final
 
 from homeassistant.config_entries import ConfigEntry, ConfigSubentry
+from homeassistant.const import CONF_HOST
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.device_registry import DeviceEntry, DeviceEntryType
 
 from ..const import DOMAIN, SUBENTRY_TYPE_FOLDER, SUBENTRY_TYPE_SEARCH
+from ..imap import provider_of_host
 
 _MODELS: Final = {
     SUBENTRY_TYPE_FOLDER: "IMAP folder",
@@ -32,6 +34,7 @@ def async_register_account(hass: HomeAssistant, entry: ConfigEntry) -> str:
         config_entry_id=entry.entry_id,
         entry_type=DeviceEntryType.SERVICE,
         identifiers={account_identifier(entry)},
+        manufacturer=_manufacturer(entry),
         model="IMAP account",
         name=entry.title,
     )
@@ -48,11 +51,19 @@ def async_register_subentry(
         config_subentry_id=subentry.subentry_id,
         entry_type=DeviceEntryType.SERVICE,
         identifiers={subentry_identifier(entry, subentry.subentry_id)},
+        manufacturer=_manufacturer(entry),
         model=_MODELS[subentry.subentry_type],
         name=f"{entry.title} {subentry.title}",
         via_device_id=async_register_account(hass, entry),
     )
     return device.id
+
+
+def _manufacturer(entry: ConfigEntry) -> str:
+    """Return the name of the mail provider, or the host."""
+    host: str = entry.data[CONF_HOST]
+    provider = provider_of_host(host)
+    return provider.name if provider else host
 
 
 def is_in_use(entry: ConfigEntry, device: DeviceEntry) -> bool:
