@@ -4,6 +4,7 @@ import asyncio
 from datetime import datetime
 from functools import partial
 import logging
+from operator import attrgetter
 from typing import Final, override
 
 from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntry
@@ -48,6 +49,10 @@ STOP_TIMEOUT_SECONDS: Final = 10
 # The error of a folder that lasts longer is reported.
 FOLDER_GRACE_SECONDS: Final = 30
 
+_FOLDER_WITHOUT_COUNTS: Final = attrgetter(
+    "available", "missing", "error", "push_mode", "push_is_silent", "rate_limited"
+)
+
 
 class AccountCoordinator(DataUpdateCoordinator[AccountState]):
     """Runs the watcher of an account; passes its state and mail to entities, bus and triggers.
@@ -73,6 +78,7 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
         self.data = AccountState()
         self.last_error: ImapError | None = None
         self.connection_log = ConnectionLog()
+        self._connection: object = None
         self.mark_store = MarkStore(
             hass, entry.entry_id, entry.data[CONF_USERNAME].casefold()
         )
@@ -183,12 +189,15 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
     @callback
     def state_changed(self, state: AccountState) -> None:
         """Store and log a new state of the account; update issues, searches and entities."""
-        self.connection_log.record_state(state)
-        self._async_log_connection(state)
-        self.last_error = state.error or self.last_error
-        self._async_track_folder_errors(state)
-        if _issue_inputs(state) != _issue_inputs(self.data):
-            self._async_update_issues(state)
+        # Most changes are those of counts: a new mail, or one that was read.
+        if (connection := _without_counts(state)) != self._connection:
+            self._connection = connection
+            self.connection_log.record_state(state)
+            self._async_log_connection(state)
+            self.last_error = state.error or self.last_error
+            self._async_track_folder_errors(state)
+            if _issue_inputs(state) != _issue_inputs(self.data):
+                self._async_update_issues(state)
         self._async_update_searches(state)
         self.async_set_updated_data(state)
 
@@ -312,6 +321,13 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
     def login_refused(self) -> None:
         """Ask the user for new credentials."""
         self.config_entry.async_start_reauth(self.hass)
+
+
+def _without_counts(state: AccountState) -> object:
+    """Return the parts of a state that are not about mail."""
+    folders = state.folders
+    parts = [*folders, *map(_FOLDER_WITHOUT_COUNTS, folders.values())]
+    return state.connected, state.push_mode, state.error, parts
 
 
 def _issue_inputs(state: AccountState) -> tuple[object, ...]:

@@ -16,6 +16,8 @@ from .const import CONF_FOLDER, CONF_RECORD_MAIL, DEFAULT_RECORD_MAIL
 from .coordinator import AccountCoordinator, ImapPushConfigEntry
 from .imap import FolderState
 
+_UNKNOWN: Final = FolderState()
+
 # Attributes that are recorded only if the option `record_mail` is on.
 PRIVATE_ATTRIBUTES: Final = frozenset({"sender", "sender_name", "subject"})
 
@@ -128,7 +130,7 @@ class FolderEntity(SubentryEntity):
     @property
     def folder_state(self) -> FolderState:
         """Return the state of the folder."""
-        return self.coordinator.data.folders.get(self.folder, FolderState())
+        return self.coordinator.data.folders.get(self.folder, _UNKNOWN)
 
     @property
     @override

@@ -196,6 +196,13 @@ class RecordedFolderSensor(FolderEntity, SensorEntity):
 
     @property
     @override
+    def state_values(self) -> object:
+        """Return all of the folder's state that this sensor shows."""
+        state, shown = self.folder_state, self.entity_description
+        return state.available, shown.value_fn(state), shown.attributes_fn(state)
+
+    @property
+    @override
     def extra_state_attributes(self) -> Mapping[str, Any] | None:
         """Return the attributes if all users may see them."""
         if not is_mail_shown(self.coordinator.config_entry):

@@ -73,6 +73,7 @@ def work() -> Iterator[SimpleNamespace]:
     with observed(
         {
             Budget.decode_counted: count_octets,
+            Budget.line_counted: count_octets,
             charset.decode: lambda given: counted.codecs.add(given["codec"]),
             Budget.spend_tag: count_tag,
         }

@@ -1,6 +1,6 @@
 """Parse address fields (RFC 5322 3.4, 4.4), including malformed ones."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 import re
 from typing import Final, NamedTuple
@@ -23,15 +23,13 @@ _ROUTE: Final = re.compile(rb"(?:[, ]*+@[^\s@,:]++)++[, ]*+: ?")
 _IN_TEXT: Final = re.compile(
     rb"(?<![^ \[\]])[^ @\[\]]++(?:@(?:\[[^ @\[\]]*+\]|[^ @\[\]]++))++"
 )
-# The form of most fields, which is parsed without the general rules.
-_COMMON_FORM: Final = re.compile(
-    rb"""[ ]*+
-    (?:(?:"(?P<quoted>[^"\\]*+)"|(?P<name>[^"()<>,:;@\\\[\]\0-\x1f\x7f]*+))[ ]*+
-       <(?P<address>[\w.+-]++@[\w.-]++)>
-    | (?P<bare>[\w.+-]++@[\w.-]++))
-    [ ]*+(?:,|\Z)""",
-    re.VERBOSE | re.ASCII,
-)
+# The form of most mailboxes, and of most fields, which are parsed without the general rules.
+_COMMON: Final = rb"""[ ]*+
+    (?:(?:"([^"\\]*+)"|([^"()<>,:;@\\\[\]\0-\x1f\x7f]*+))[ ]*+<([\w.+-]++@[\w.-]++)>
+    | ([\w.+-]++@[\w.-]++))
+    [ ]*+(?:,|\Z)"""
+_COMMON_FORM: Final = re.compile(_COMMON, re.VERBOSE | re.ASCII)
+_COMMON_FIELD: Final = re.compile(rb"(?:%b)++" % _COMMON, re.VERBOSE | re.ASCII)
 # White space that is not ASCII, and control characters that Python considers white space.
 _ODD_SPACE: Final = re.compile(r"[^\S ]")
 
@@ -46,20 +44,29 @@ class Mailbox(NamedTuple):
     address: str
 
 
-def mailboxes(field: bytes) -> Iterator[Mailbox]:
-    """Yield the mailboxes of an address field in order, including those of groups.
+def mailboxes(field: bytes) -> Iterable[Mailbox]:
+    """Return the mailboxes of an address field in order, including those of groups.
 
     Accepts any octets. The field must not be decoded before: the content of an encoded-word is
     never structure (RFC 2047 6.2). An address with an invisible character is left out: without the
     character, it would be a different address.
     """
+    if not _COMMON_FIELD.fullmatch(field):
+        return _mailboxes(field)
+    return map(_mailbox_of, _COMMON_FORM.finditer(field))
+
+
+def _mailbox_of(match: re.Match[bytes]) -> Mailbox:
+    quoted, name, address, bare = match.groups(b"")
+    return Mailbox((quoted or name).strip(), (address or bare).decode())
+
+
+def _mailboxes(field: bytes) -> Iterator[Mailbox]:
     position = 0
-    while position < len(field) and (match := _COMMON_FORM.match(field, position)):
-        quoted, name, address, bare = match.groups()
-        yield Mailbox((quoted or name or b"").strip(), (address or bare).decode())
+    while match := _COMMON_FORM.match(field, position):
+        yield _mailbox_of(match)
         position = match.end()
-    if position < len(field):
-        yield from _mailboxes_of_any_form(field[position:])
+    yield from _mailboxes_of_any_form(field[position:])
 
 
 def complete_entries(field: bytes) -> bytes:

@@ -41,7 +41,10 @@ def describe(part: Part, budget: Budget, *, is_resource: bool = False) -> Attach
     """Return a part as an attachment; if it has no name, one with the part number is generated."""
     name = filename_of(part, budget)
     content_type = type_of_file(part.content_type, name)
-    content_id = one_line(part.content_id[:_MAX_CONTENT_ID].decode("utf-8", "replace"))
+    content_id = ""
+    if part.content_id:
+        text = part.content_id[:_MAX_CONTENT_ID].decode("utf-8", "replace")
+        content_id = one_line(text)
     is_disposition = _DISPOSITION.fullmatch(part.disposition)
     return Attachment(
         part=part.number,

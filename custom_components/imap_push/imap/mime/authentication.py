@@ -1,12 +1,12 @@
 """Parse the Authentication-Results field (RFC 8601)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 import re
 from typing import Final
 
 from ..models import Authentication
 from .characters import one_line
-from .lexemes import lexemes, unquoted
+from .lexemes import lexemes, unquoted, without_common_comments
 
 # Maximum number of octets of the authserv-id and of the domain.
 _MAX_NAME: Final = 255
@@ -57,12 +57,17 @@ def parse_authentication(field: bytes) -> Authentication | None:
     )
 
 
-def _clauses(field: bytes) -> Iterator[bytes]:
-    """Yield the text between the semicolons, without comments.
+def _clauses(field: bytes) -> Iterable[bytes]:
+    """Return the text between the semicolons, without comments.
 
     A comment or quoted string that is not closed ends the field: the rest may be text that the
     sender injected.
     """
+    found = without_common_comments(field)
+    return _clauses_of_any_form(field) if found is None else found.split(b";")
+
+
+def _clauses_of_any_form(field: bytes) -> Iterator[bytes]:
     clause: list[bytes] = []
     for kind, octets in lexemes(field):
         if kind in {"(", '"'}:

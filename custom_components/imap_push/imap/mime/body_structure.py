@@ -24,6 +24,8 @@ def parse_structure(structure: Value, budget: Budget) -> Part | None:
     """
     if not isinstance(structure, tuple) or not structure:
         return None
+    if not isinstance(structure[0], tuple):
+        return _single("1", structure)
     parser = _Parser()
     root = parser.parse("", structure)
     budget.truncated |= parser.is_cut
@@ -71,7 +73,7 @@ class _Parser:
         """Return a part with its children."""
         self._remaining -= 1
         if not isinstance(values[0], tuple):
-            return _single(number or "1", values)
+            return _single(number, values)
         prefix = f"{number}." if number else ""
         children = list(takewhile(lambda value: isinstance(value, tuple), values))
         subtype, parameters = (*values[len(children) :][:2], None, None)[:2]
@@ -86,15 +88,15 @@ class _Parser:
         return Part(
             number=number,
             content_type=media_type("multipart", _token(subtype)),
-            parameters=_parameters(parameters),
+            parameters=parameters if isinstance(parameters, tuple) else (),
             children=tuple(parts),
         )
 
 
 def _single(number: str, values: tuple[Value, ...]) -> Part:
-    fields = (*values[:7], *(None,) * 7)[:7]
-    kind, subtype, field_parameters, content_id, _, encoding, size = fields
-    parameters = _parameters(field_parameters)
+    fields = values[:7] if len(values) >= 7 else (*values, *(None,) * 7)[:7]
+    kind, subtype, found, content_id, _, encoding, size = fields
+    parameters = found if isinstance(found, tuple) else ()
     disposition, disposition_parameters = _disposition(values)
     return Part(
         number=number,
@@ -117,18 +119,16 @@ def _disposition(values: tuple[Value, ...]) -> tuple[str, Parameters]:
     searched.
     """
     for value in values[7:]:
+        if value is None:
+            continue
         if isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], bytes):
             kind, parameters = value
             if isinstance(parameters, tuple) or parameters is None:
-                return _token(kind).lower(), _parameters(parameters)
+                return _token(kind).lower(), parameters or ()
         # pymap sends the field as one string.
         if isinstance(value, bytes) and _DISPOSITION.match(value):
             return parse_field(value[:MAX_FIELD])
     return "", ()
-
-
-def _parameters(value: Value) -> Parameters:
-    return value if isinstance(value, tuple) else ()
 
 
 def _token(value: Value) -> str:

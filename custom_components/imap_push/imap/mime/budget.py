@@ -5,7 +5,7 @@ from json.encoder import encode_basestring
 import re
 from typing import Final
 
-from .characters import visible
+from .characters import one_line, visible
 from .charset import codec_of, decode
 
 # Limits for decoded octets, for different charsets, and for tags and attributes of HTML.
@@ -75,6 +75,12 @@ class Budget:
         codec = self.codec(label) if label else None
         return decode(octets, codec, self.fallback_codecs)
 
+    def line_counted(self, octets: bytes) -> str:
+        """Decode octets without a label, which `spend` has already counted, as one line."""
+        if octets.isascii() and (text := octets.decode()).isprintable():
+            return " ".join(text.split())  # the common case, without the rules below
+        return one_line(decode(octets, None, self.fallback_codecs))
+
     def cut(self, octets: bytes, limit: int, separator: bytes) -> bytes:
         """Return at most `limit` octets, up to the last separator, so that no value is partial."""
         if len(octets) <= limit:
@@ -85,7 +91,8 @@ class Budget:
 
     def text(self, text: str, limit: int) -> str:
         """Return a text without invisible characters, cut to `limit` octets of JSON."""
-        text = visible(text)
+        if not (text.isascii() and text.isprintable()):
+            text = visible(text)
         # A character takes up to six octets.
         if len(text) <= limit // 6 or json_size(text) <= limit:
             return text

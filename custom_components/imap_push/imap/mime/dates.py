@@ -53,6 +53,7 @@ _DATES: Final = (
 # The form of most fields, which is parsed without the general rules.
 _COMMON_FORM: Final = re.compile(
     rb"(?:[A-Z][a-z][a-z], )?+(\d\d?) ([A-Z][a-z][a-z]) ((?:19|2\d)\d\d) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)([0-5]\d)"
+    rb"(?: ?\([^()\\]*+\))?+"
 )
 _SHORT_MONTHS: Final = {
     name[:3].capitalize().encode(): number for number, name in enumerate(_MONTHS, 1)

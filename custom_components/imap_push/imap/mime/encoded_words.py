@@ -2,6 +2,7 @@
 
 import binascii
 from itertools import batched, groupby
+from operator import attrgetter
 import re
 from typing import Final, NamedTuple
 
@@ -46,7 +47,7 @@ def decode_encoded_words(octets: bytes, budget: Budget) -> str:
     """
     octets = budget.spend(octets)
     if b"=?" not in octets:
-        return one_line(budget.decode_counted(octets))
+        return budget.line_counted(octets)
     runs = _split(octets.replace(b"\n", b" "))
     raw_texts = budget.decode_counted(b"\n".join([raw for raw, _ in runs])).split("\n")
     if len(raw_texts) != len(runs):
@@ -128,13 +129,15 @@ def _word_of(
 
 def _decode_run(words: list[_EncodedWord], budget: Budget) -> str:
     """Decode a run with one charset; a character may be split across two encoded-words."""
+    if not words:
+        return ""
     octets = b"".join(
         _base64_octets(list(group), budget)
         if encoding == b"b"
         else b"".join(map(_q_octets, group))
-        for encoding, group in groupby(words, key=lambda word: word.encoding)
+        for encoding, group in groupby(words, key=attrgetter("encoding"))
     )
-    return budget.decode_counted(octets, words[0].label) if words else ""
+    return budget.decode_counted(octets, words[0].label)
 
 
 def _q_octets(word: _EncodedWord) -> bytes:

@@ -1,6 +1,6 @@
 """Convert header fields and BODYSTRUCTURE of any octets into a `Mail` of limited size."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache, partial
 from itertools import islice
@@ -79,8 +79,9 @@ def parse_mail(
     header = _Header(items.get("BODY"), budget)
     authors = [*header.mailboxes(b"from", MAX_FIELD)]
     sender = _sender(authors, header)
-    to, cc = (_recipients(header, name) for name in (b"to", b"cc"))
-    reply_to = islice(header.mailboxes(b"reply-to", MAX_FIELD), MAX_RECIPIENTS)
+    to = _recipients(header, b"to", _MAX_RECIPIENT_OCTETS)
+    cc = _recipients(header, b"cc", _MAX_RECIPIENT_OCTETS)
+    reply_to = _recipients(header, b"reply-to", MAX_FIELD)
     return Mail(
         folder=folder,
         uid_validity=uid_validity,
@@ -90,7 +91,7 @@ def parse_mail(
         sender_name=budget.text(decode_encoded_words(sender.name, budget), _MAX_NAME),
         to=budget.items(to, _MAX_ADDRESSES),
         cc=budget.items(cc, _MAX_ADDRESSES),
-        reply_to=budget.items((box.address for box in reply_to), _MAX_ADDRESSES),
+        reply_to=budget.items(reply_to, _MAX_ADDRESSES),
         recipients=to + cc,
         subject=budget.text(
             decode_encoded_words(header.octets(b"subject"), budget), _MAX_SUBJECT
@@ -143,13 +144,17 @@ class _Header:
 
     def octets(self, name: bytes, separator: bytes = b" ") -> bytes:
         """Return the topmost field with this name; a long one is cut at a separator."""
-        fields = self._fields.get(name)
-        return self._budget.cut(fields[0], MAX_FIELD, separator) if fields else b""
+        if not (fields := self._fields.get(name)):
+            return b""
+        field = fields[0]
+        is_long = len(field) > MAX_FIELD
+        return self._budget.cut(field, MAX_FIELD, separator) if is_long else field
 
     def line(self, name: bytes) -> str:
         """Return the topmost field with this name as one line, without RFC 2047 decoding."""
-        octets = self.octets(name)
-        return one_line(self._budget.decode(octets)) if octets else ""
+        if not (octets := self.octets(name)):
+            return ""
+        return self._budget.line_counted(self._budget.spend(octets))
 
     def complete(self, name: bytes) -> bytes:
         """Return the topmost field with this name, b"" if it is too long or truncated."""
@@ -159,9 +164,15 @@ class _Header:
     def _is_cut(self, field: bytes, limit: int) -> bool:
         return field is self._cut or len(field) > limit
 
-    def mailboxes(self, name: bytes, limit: int) -> Iterator[Mailbox]:
-        """Yield the mailboxes of all fields with this name, up to `limit` octets in total."""
-        for field in self._fields.get(name, ()):
+    def mailboxes(self, name: bytes, limit: int) -> Iterable[Mailbox]:
+        """Return the mailboxes of all fields with this name, up to `limit` octets in total."""
+        fields = self._fields.get(name, ())
+        if len(fields) != 1 or self._is_cut(fields[0], limit):
+            return self._mailboxes(fields, limit)
+        return mailboxes(fields[0])
+
+    def _mailboxes(self, fields: Iterable[bytes], limit: int) -> Iterator[Mailbox]:
+        for field in fields:
             kept = field[:limit]
             if self._is_cut(field, limit):
                 self._budget.truncated = True
@@ -188,14 +199,15 @@ def _sender(authors: list[Mailbox], header: _Header) -> Mailbox:
 
 def _address(address: str, budget: Budget) -> str:
     """Return an address; of one that is too long, only its end, which has the domain."""
-    while json_size(address) > _MAX_ADDRESS:
+    # An octet takes up to six octets of JSON.
+    while len(address) > _MAX_ADDRESS // 7 and json_size(address) > _MAX_ADDRESS:
         budget.truncated = True
         address = address[-_MAX_ADDRESS:][len(address) // 4 :]
     return address
 
 
-def _recipients(header: _Header, name: bytes) -> tuple[str, ...]:
-    found = header.mailboxes(name, _MAX_RECIPIENT_OCTETS)
+def _recipients(header: _Header, name: bytes, limit: int) -> tuple[str, ...]:
+    found = header.mailboxes(name, limit)
     return tuple(box.address for box in islice(found, MAX_RECIPIENTS))
 
 
@@ -204,7 +216,9 @@ def _authentication(header: _Header, authors: int) -> Authentication | None:
 
     DMARC evaluates a single author: if there are several, the result is left out.
     """
-    found = parse_authentication(header.octets(b"authentication-results", b";"))
+    if not (field := header.octets(b"authentication-results", b";")):
+        return None
+    found = parse_authentication(field)
     return replace(found, dmarc=None) if found and authors > 1 else found
 
 

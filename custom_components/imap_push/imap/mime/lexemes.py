@@ -15,6 +15,9 @@ _LEXEME: Final = re.compile(
     """,
     re.VERBOSE | re.DOTALL | re.IGNORECASE,
 )
+# The form of most comments, and what makes a field different from most.
+_COMMON_COMMENT: Final = re.compile(rb"\([^()]*+\)")
+_UNCOMMON: Final = re.compile(rb'["\\[]|=\?')
 _PARENTHESIS: Final = re.compile(rb"\\.|[()]", re.DOTALL)
 _QUOTED_PAIR: Final = re.compile(rb"\\(.)", re.DOTALL)
 
@@ -58,9 +61,19 @@ def without_comments(field: bytes) -> bytes:
     """Replace each comment in a field with a space."""
     if b"(" not in field:
         return field
+    if (found := without_common_comments(field)) is not None:
+        return found
     return b"".join(
         b" " if kind == "comment" else octets for kind, octets in lexemes(field)
     )
+
+
+def without_common_comments(field: bytes) -> bytes | None:
+    """Replace each comment with a space; None if the field needs the rules of `lexemes`."""
+    if _UNCOMMON.search(field):
+        return None
+    found = _COMMON_COMMENT.sub(b" ", field)
+    return None if b"(" in found else found
 
 
 def unquoted(octets: bytes) -> bytes:

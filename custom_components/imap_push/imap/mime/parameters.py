@@ -73,6 +73,8 @@ def parameter(parameters: Parameters, name: bytes, budget: Budget) -> str:
     Some mailers use RFC 2047 encoding in a parameter, even in one with a charset (RFC 2231 7).
     """
     octets, charset = parameter_octets(parameters, name, budget)
+    if not (octets or charset):
+        return ""
     if charset and b"=?" not in octets:
         return one_line(budget.decode(octets, charset))
     return decode_encoded_words(octets, budget)
@@ -86,12 +88,21 @@ def parameter_octets(
     Some mailers send several forms for old clients. The form with a charset has priority over
     continuations (RFC 2231 3), and these over the plain form. Empty values are ignored.
     """
+    found = [
+        (key, octets)
+        for key, octets in islice(_pairs(parameters), _MAX_PARAMETERS)
+        if isinstance(key, bytes)
+        and key[: len(name)].lower() == name
+        and isinstance(octets, bytes)
+        and octets
+        and len(key) <= _MAX_KEY
+    ]
+    if not found:
+        return b"", ""
+    if len(found) == 1 and len(found[0][0]) == len(name):
+        return budget.cut(found[0][1], MAX_FIELD, b" "), ""
     forms: tuple[dict[int, tuple[bool, bytes]], ...] = ({}, {}, {})
-    for key, octets in islice(_pairs(parameters), _MAX_PARAMETERS):
-        if not (isinstance(key, bytes) and isinstance(octets, bytes) and octets):
-            continue
-        if key[: len(name)].lower() != name or len(key) > _MAX_KEY:
-            continue
+    for key, octets in found:
         if (match := _KEY.fullmatch(key, len(name))) is not None:
             order, encoded = match.groups()
             form = forms[1 if order else 0 if encoded else 2]

@@ -88,17 +88,14 @@ def type_of_part(
 
 def roles(root: Part, budget: Budget) -> Iterator[tuple[Part, Role]]:
     """Yield each leaf of the tree in order, with its role."""
-    if not root.children:
-        yield root, role_of(root, None, is_main=True)
-        return
-    pending = [(root, child, main) for child, main in reversed(_children(root, budget))]
+    pending: list[tuple[Part | None, Part, bool]] = [(None, root, True)]
     while pending:
         parent, part, is_main = pending.pop()
-        if part.children:
-            inner = reversed(_children(part, budget))
-            pending += [(part, child, main) for child, main in inner]
-        else:
+        if not part.children:
             yield part, role_of(part, parent, is_main=is_main)
+            continue
+        main = _main_child(part, budget)
+        pending += [(part, child, child is main) for child in reversed(part.children)]
 
 
 def role_of(part: Part, parent: Part | None, *, is_main: bool) -> Role:
@@ -130,12 +127,11 @@ def role_of(part: Part, parent: Part | None, *, is_main: bool) -> Role:
     return Role.HIDDEN if is_hidden else Role.FILE
 
 
-def _children(parent: Part, budget: Budget) -> list[tuple[Part, bool]]:
-    """Return the parts of a multipart, each with whether it is the root (RFC 2387 3.2)."""
-    start = b""
-    if parent.content_type == "multipart/related":
-        start, _ = parameter_octets(parent.parameters, b"start", budget)
-        start = start.strip(b"<> ")
+def _main_child(parent: Part, budget: Budget) -> Part | None:
+    """Return the root of a multipart/related (RFC 2387 3.2), None for another multipart."""
+    if parent.content_type != "multipart/related":
+        return None
+    start, _ = parameter_octets(parent.parameters, b"start", budget)
+    start = start.strip(b"<> ")
     named = (child for child in parent.children if start and child.content_id == start)
-    main = next(named, parent.children[0])
-    return [(child, child is main) for child in parent.children]
+    return next(named, parent.children[0])

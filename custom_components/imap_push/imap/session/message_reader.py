@@ -46,10 +46,10 @@ async def read_message(
     preview: Preview | None = None,
 ) -> Mail:
     """Return a message with the requested text, which `preview` may already contain."""
-    read = partial(_read, folder, uid_validity, uid, items, request, preview)
     is_text_read = request.size and preview is None
     values = [v for name, v in items.items() if is_text_read or name != "BODY[TEXT]"]
-    return await in_thread_if_large(values, read)
+    read = partial(_read, folder, uid_validity, uid, items, request, preview)
+    return await asyncio.to_thread(read) if _is_large(values) else read()
 
 
 async def pushed_message(
