@@ -1,13 +1,13 @@
 """The fields of a mail in events and in the responses of actions."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from homeassistant.core import Context
 from homeassistant.util.signal_type import SignalType
 
 from ..const import DOMAIN
-from ..imap import Arrival, Mail
+from ..imap import Arrival, Attachment, Authentication, Mail
 
 # The data of the bus event `new_mail`, which can be converted to JSON.
 type NewMail = dict[str, Any]
@@ -63,9 +63,14 @@ def mail_fields(mail: Mail, *, entry_id: str, account: str) -> dict[str, Any]:
         "received": mail.received and mail.received.isoformat(),
         "size": mail.size,
         "flags": list(mail.flags),
-        "attachments": [asdict(attachment) for attachment in mail.attachments],
+        "attachments": list(map(_as_dict, mail.attachments)),
         "bulk": mail.bulk,
-        "authentication": mail.authentication and asdict(mail.authentication),
+        "authentication": mail.authentication and _as_dict(mail.authentication),
         "text": mail.text,
         "truncated": mail.truncated,
     }
+
+
+def _as_dict(value: Attachment | Authentication) -> dict[str, Any]:
+    """Return the fields, faster than `asdict`, which copies each value."""
+    return {name: getattr(value, name) for name in value.__slots__}
