@@ -46,10 +46,11 @@ async def read_message(
     preview: Preview | None = None,
 ) -> Mail:
     """Return a message with the requested text, which `preview` may already contain."""
-    is_text_read = request.size and preview is None
-    values = [v for name, v in items.items() if is_text_read or name != "BODY[TEXT]"]
+    parsed = items
+    if preview is not None or not request.size:
+        parsed = {name: value for name, value in items.items() if name != "BODY[TEXT]"}
     read = partial(_read, folder, uid_validity, uid, items, request, preview)
-    return await asyncio.to_thread(read) if _is_large(values) else read()
+    return await asyncio.to_thread(read) if _is_large(parsed.values()) else read()
 
 
 async def pushed_message(
@@ -154,12 +155,10 @@ def _text(items: Mapping[str, Value], request: TextRequest) -> Text:
 def _is_large(values: Iterable[Value]) -> bool:
     """Return True if parsing the values would block the event loop."""
     left = SLICE
-    pending = list(values)
+    pending = [tuple(values)]
     while pending and left >= 0:
-        value = pending.pop()
-        left -= _OCTETS_PER_VALUE
-        if isinstance(value, tuple):
-            pending += value
-        elif value is not None:
-            left -= len(value)
+        group = pending.pop()
+        left -= _OCTETS_PER_VALUE * len(group) + sum(map(len, filter(None, group)))
+        if tuple in map(type, group):
+            pending += [value for value in group if isinstance(value, tuple)]
     return left < 0
