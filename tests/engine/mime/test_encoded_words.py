@@ -90,7 +90,7 @@ def test_field(field: str | bytes, text: str) -> None:
 def test_raw_text_in_a_fallback_charset() -> None:
     """Raw text that is not UTF-8 is decoded with the charset of another field."""
     budget = Budget()
-    budget.fallback_codecs = lambda: ("windows-1251",)
+    budget.set_fallback(lambda: ("windows-1251",))
     field = (
         "Счёт ".encode("cp1251") + b"=?utf-8?Q?=E2=84=96?=" + " пять".encode("cp1251")
     )

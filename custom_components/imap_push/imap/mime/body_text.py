@@ -1,7 +1,7 @@
 """Find the text parts of a message, decode them and convert them to plain text."""
 
 from collections.abc import Iterator
-from functools import cache, partial
+from functools import partial
 from typing import Final, NamedTuple
 
 from .budget import Budget
@@ -104,7 +104,7 @@ class _TextCollector:
         self._budget = budget
         self._links = links
         self._numbers = {part.number for part in text_parts(root, budget)}
-        budget.fallback_codecs = cache(partial(codecs_of, root))
+        budget.set_fallback(partial(codecs_of, root))
 
     def collect(self, part: Part, length: int = 0) -> Text:
         """Return the text of a part; the parts before it have `length` characters."""

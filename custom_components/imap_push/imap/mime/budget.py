@@ -29,8 +29,8 @@ class Budget:
     def __init__(self, octets: int = MAX_DECODED) -> None:
         """Allow this number of octets to be decoded."""
         self.truncated = False
-        # Returns the codecs of the other charsets in the message, for text without a charset.
-        self.fallback_codecs: Callable[[], tuple[str, ...]] = tuple
+        self._find_fallback: Callable[[], tuple[str, ...]] = tuple
+        self._fallback: tuple[str, ...] | None = None
         self._octets = octets
         self._tags = MAX_TAGS
         self._codecs: set[str] = set()
@@ -39,6 +39,17 @@ class Budget:
     def is_spent(self) -> bool:
         """Return True if no more octets can be decoded."""
         return self._octets <= 0
+
+    def set_fallback(self, find: Callable[[], tuple[str, ...]]) -> None:
+        """Set the function that returns the codecs of `fallback_codecs`."""
+        self._find_fallback = find
+        self._fallback = None
+
+    def fallback_codecs(self) -> tuple[str, ...]:
+        """Return the codecs of the other charsets in the message, for text without a charset."""
+        if self._fallback is None:
+            self._fallback = self._find_fallback()
+        return self._fallback
 
     def spend(self, octets: bytes) -> bytes:
         """Count the octets; return as many of them as may be processed."""
@@ -104,6 +115,10 @@ class Budget:
 
     def items(self, texts: Iterable[str], limit: int) -> tuple[str, ...]:
         """Return the first texts, as many as fit into `limit` octets of JSON."""
+        if isinstance(texts, tuple):
+            size = 4 * len(texts) + json_size("".join(texts)) - 2 if texts else 0
+            if size <= limit:
+                return texts  # the common case, without the loop below
         kept: list[str] = []
         for text in texts:
             limit -= json_size(text) + 2

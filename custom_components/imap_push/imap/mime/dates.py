@@ -67,6 +67,8 @@ _ZONE: Final = _pattern(
 
 def parse_date(field: bytes) -> datetime | None:
     """Return the date and time with its zone; None if a part is missing or ambiguous."""
+    if not field:
+        return None
     if (match := _COMMON_FORM.fullmatch(field)) and (found := _from_common_form(match)):
         return found
     octets = without_comments(field)[:_MAX_LENGTH]

@@ -49,13 +49,16 @@ def decode_encoded_words(octets: bytes, budget: Budget) -> str:
     if b"=?" not in octets:
         return budget.line_counted(octets)
     runs = _split(octets.replace(b"\n", b" "))
-    raw_texts = budget.decode_counted(b"\n".join([raw for raw, _ in runs])).split("\n")
+    raw = b"\n".join([raw for raw, _ in runs])
+    if not raw.strip():
+        return one_line("".join([_decode_run(run, budget) for _, run in runs if run]))
+    raw_texts = budget.decode_counted(raw).split("\n")
     if len(raw_texts) != len(runs):
         # Raw text with a byte order mark is decoded as UTF-16, where "\n" is not one octet.
         raw_texts = [budget.decode_counted(raw) for raw, _ in runs]
     return one_line(
         "".join(
-            raw_text + _decode_run(run, budget)
+            raw_text + (_decode_run(run, budget) if run else "")
             for raw_text, (_, run) in zip(raw_texts, runs, strict=True)
         )
     )
@@ -129,8 +132,6 @@ def _word_of(
 
 def _decode_run(words: list[_EncodedWord], budget: Budget) -> str:
     """Decode a run with one charset; a character may be split across two encoded-words."""
-    if not words:
-        return ""
     octets = b"".join(
         _base64_octets(list(group), budget)
         if encoding == b"b"

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from functools import cache, partial
+from functools import partial
 from itertools import islice
 import re
 from typing import Final
@@ -41,7 +41,11 @@ NEWEST_ITEMS: Final = (
     " BODY.PEEK[HEADER.FIELDS (FROM SUBJECT DATE MESSAGE-ID)]<0.8192>)"
 )
 
-_FIELD_NAMES: Final = frozenset(HEADER_FIELDS.lower().encode().split())
+_FIELD: Final = re.compile(
+    rb"^[ \t\r\v\f]*+(%b)[ \t\r\v\f]*+:([^\n]*+)"
+    % HEADER_FIELDS.replace(" ", "|").encode(),
+    re.MULTILINE | re.IGNORECASE,
+)
 
 # Limits for To and, separately, for Cc: addresses that filters use, and octets that are parsed.
 MAX_RECIPIENTS: Final = 2_000
@@ -75,7 +79,7 @@ def parse_mail(
     budget = Budget()
     structure = parse_structure(items.get("BODYSTRUCTURE"), budget)
     if structure:
-        budget.fallback_codecs = cache(partial(codecs_of, structure))
+        budget.set_fallback(partial(codecs_of, structure))
     header = _Header(items.get("BODY"), budget)
     authors = [*header.mailboxes(b"from", MAX_FIELD)]
     sender = _sender(authors, header)
@@ -134,13 +138,11 @@ class _Header:
             # The header has the maximum length, so its last line may be incomplete.
             header = budget.cut(header, MAX_HEADER - 1, b"\n")
         # A CR alone is not a line end: a Subject could inject a From field with it.
-        for line in unfold(header).split(b"\n"):
-            name, colon, value = line.partition(b":")
-            name = name.strip().lower()
-            if colon and name in _FIELD_NAMES:
-                value = value.strip()
-                self._fields.setdefault(name, []).append(value)
-                self._cut = value if is_cut else None
+        for name, value in _FIELD.findall(unfold(header)):
+            self._cut = value.strip()
+            self._fields.setdefault(name.lower(), []).append(self._cut)
+        if not is_cut:
+            self._cut = None
 
     def octets(self, name: bytes, separator: bytes = b" ") -> bytes:
         """Return the topmost field with this name; a long one is cut at a separator."""
@@ -152,9 +154,9 @@ class _Header:
 
     def line(self, name: bytes) -> str:
         """Return the topmost field with this name as one line, without RFC 2047 decoding."""
-        if not (octets := self.octets(name)):
+        if name not in self._fields:
             return ""
-        return self._budget.line_counted(self._budget.spend(octets))
+        return self._budget.line_counted(self._budget.spend(self.octets(name)))
 
     def complete(self, name: bytes) -> bytes:
         """Return the topmost field with this name, b"" if it is too long or truncated."""
@@ -166,7 +168,8 @@ class _Header:
 
     def mailboxes(self, name: bytes, limit: int) -> Iterable[Mailbox]:
         """Return the mailboxes of all fields with this name, up to `limit` octets in total."""
-        fields = self._fields.get(name, ())
+        if not (fields := self._fields.get(name)):
+            return ()
         if len(fields) != 1 or self._is_cut(fields[0], limit):
             return self._mailboxes(fields, limit)
         return mailboxes(fields[0])

@@ -35,7 +35,8 @@ _KEY: Final = re.compile(rb"(?:\*(\d{1,3}))?(\*)?")
 
 def unfold(header: bytes) -> bytes:
     """Return a header with each field on one line (RFC 5322 2.2.3)."""
-    return _FOLD.sub(b" ", header)
+    is_folded = b"\n " in header or b"\n\t" in header
+    return _FOLD.sub(b" ", header) if is_folded else header
 
 
 def mime_fields(header: bytes) -> dict[bytes, bytes]:
