@@ -202,7 +202,7 @@ def _sender(authors: list[Mailbox], header: _Header) -> Mailbox:
 
 def _address(address: str, budget: Budget) -> str:
     """Return an address; of one that is too long, only its end, which has the domain."""
-    # An octet takes up to six octets of JSON.
+    # A short one fits: a character takes up to six octets of JSON.
     while len(address) > _MAX_ADDRESS // 7 and json_size(address) > _MAX_ADDRESS:
         budget.truncated = True
         address = address[-_MAX_ADDRESS:][len(address) // 4 :]
