@@ -1,11 +1,12 @@
 """Passes state and new mail of an account from the IMAP engine to Home Assistant."""
 
 import asyncio
+from collections.abc import Coroutine
 from datetime import datetime
 from functools import partial
 import logging
 from operator import attrgetter
-from typing import Final, override
+from typing import Any, Final, override
 
 from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntry
 from homeassistant.const import CONF_USERNAME
@@ -64,7 +65,6 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
     config_entry: ImapPushConfigEntry
     searches: SavedSearches
     _watcher: AccountWatcher
-    _tasks: list[asyncio.Task[None]]
 
     def __init__(self, hass: HomeAssistant, entry: ImapPushConfigEntry) -> None:
         """Prepare to watch the account of a config entry."""
@@ -85,12 +85,14 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
         self._account = account_from_entry(hass, entry)
         self.client = Client(self._account, self.alerted)
         self.subentries = Subentries(hass, entry, self.mark_store)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._counts_searches = False
         self._is_lost = False
         self._last_alert: str | None = None
         # Timers by folder with an error, and the folders whose error has been reported.
         self._folder_timers: dict[str, CALLBACK_TYPE] = {}
         self._refused_folders: set[str] = set()
-        self._is_started = asyncio.Event()
+        self._starting: asyncio.Event | None = asyncio.Event()
         entry.async_on_unload(async_at_started(hass, self._async_set_started))
 
     @property
@@ -101,7 +103,9 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
     @callback
     def _async_set_started(self, _hass: HomeAssistant) -> None:
         """Let mail_arrived() deliver mail: all automations are set up now."""
-        self._is_started.set()
+        if self._starting is not None:
+            self._starting.set()
+            self._starting = None
 
     @override
     async def _async_update_data(self) -> AccountState:
@@ -133,18 +137,17 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
 
     @callback
     def async_start(self) -> None:
-        """Start the watcher and the saved searches. They run until async_stop()."""
+        """Start the watcher, and the saved searches if there are any, until async_stop()."""
         self.subentries.async_start(self._watcher)
+        self._async_run("watcher", self._async_watch())
         self._async_update_searches(self.data)
-        self._tasks = [
-            self.config_entry.async_create_background_task(
-                self.hass, work, f"{self.name}_{name}"
-            )
-            for name, work in (
-                ("watcher", self._async_watch()),
-                ("searches", self.searches.run()),
-            )
-        ]
+
+    @callback
+    def _async_run(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        task = self.config_entry.async_create_background_task(
+            self.hass, work, f"{self.name}_{name}"
+        )
+        self._tasks.append(task)
 
     async def _async_watch(self) -> None:
         """Run the watcher until it is cancelled or fails because of a bug."""
@@ -239,6 +242,9 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
         # Without a watched folder, the watcher never connects, but searches still work.
         is_online = state.connected or not self.subentries.folders
         self.searches.update_state(state.folders, is_online=is_online)
+        if self.searches.has_any and not self._counts_searches:
+            self._counts_searches = True
+            self._async_run("searches", self.searches.run())
 
     @callback
     def _async_log_connection(self, state: AccountState) -> None:
@@ -272,7 +278,8 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
 
         Subscribers: event bus, triggers, the folder's event entity, saved searches.
         """
-        await self._is_started.wait()
+        if self._starting is not None:
+            await self._starting.wait()
         if (folder := self.subentries.folders.get(arrival.mail.folder)) is None:
             return
         self.connection_log.record_mail(arrival)

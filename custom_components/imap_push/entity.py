@@ -31,17 +31,15 @@ def is_mail_recorded(entry: ImapPushConfigEntry) -> bool:
 def async_add_subentry_entities(
     entry: ImapPushConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
-    subentry_type: str,
-    make_entities: Callable[[ConfigSubentry], Iterable[Entity]],
+    make_entities: Callable[[ImapPushConfigEntry, ConfigSubentry], Iterable[Entity]],
 ) -> None:
-    """Add the entities of each subentry of a type: existing ones now, new ones later."""
+    """Add the entities of each subentry: existing ones now, new ones later."""
 
     @callback
     def add(subentry: ConfigSubentry) -> None:
-        if subentry.subentry_type == subentry_type:
-            async_add_entities(
-                make_entities(subentry), config_subentry_id=subentry.subentry_id
-            )
+        async_add_entities(
+            make_entities(entry, subentry), config_subentry_id=subentry.subentry_id
+        )
 
     subentries = entry.runtime_data.subentries
     for subentry in subentries.applied:
@@ -86,12 +84,18 @@ class AccountEntity(ImapPushEntity):
     def __init__(
         self, coordinator: AccountCoordinator, description: EntityDescription
     ) -> None:
-        """Attach the entity to the account's device."""
+        """Create an entity of the coordinator's account."""
         super().__init__(coordinator)
-        entry = coordinator.config_entry
         self.entity_description = description
-        self._attr_unique_id = f"{entry.entry_id}_{description.key}"
-        self._attr_device_info = DeviceInfo(identifiers={account_identifier(entry)})
+        entry_id = coordinator.config_entry.entry_id
+        self._attr_unique_id = f"{entry_id}_{description.key}"
+
+    @property
+    @override
+    def device_info(self) -> DeviceInfo:
+        """Return the account's device. Not stored: it is used only to register the entity."""
+        identifier = account_identifier(self.coordinator.config_entry)
+        return DeviceInfo(identifiers={identifier})
 
 
 class SubentryEntity(ImapPushEntity):
@@ -103,15 +107,19 @@ class SubentryEntity(ImapPushEntity):
         subentry: ConfigSubentry,
         description: EntityDescription,
     ) -> None:
-        """Attach the entity to the device of the folder or the search."""
+        """Create an entity of this subentry."""
         super().__init__(coordinator)
-        entry = coordinator.config_entry
         self.subentry_id = subentry.subentry_id
         self.entity_description = description
-        self._attr_unique_id = f"{entry.entry_id}_{self.subentry_id}_{description.key}"
-        self._attr_device_info = DeviceInfo(
-            identifiers={subentry_identifier(entry, self.subentry_id)}
-        )
+        entry_id = coordinator.config_entry.entry_id
+        self._attr_unique_id = f"{entry_id}_{self.subentry_id}_{description.key}"
+
+    @property
+    @override
+    def device_info(self) -> DeviceInfo:
+        """Return the device of the folder or the search."""
+        entry = self.coordinator.config_entry
+        return DeviceInfo(identifiers={subentry_identifier(entry, self.subentry_id)})
 
 
 class FolderEntity(SubentryEntity):
@@ -123,7 +131,7 @@ class FolderEntity(SubentryEntity):
         subentry: ConfigSubentry,
         description: EntityDescription,
     ) -> None:
-        """Attach the entity to the device of the folder."""
+        """Create an entity of this folder."""
         super().__init__(coordinator, subentry, description)
         self.folder: str = subentry.data[CONF_FOLDER]
 

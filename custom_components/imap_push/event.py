@@ -74,16 +74,15 @@ async def async_setup_entry(
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
     """Set up the event entity of each folder and each search."""
+    async_add_subentry_entities(entry, async_add_entities, _make_entities)
+
+
+def _make_entities(
+    entry: ImapPushConfigEntry, subentry: ConfigSubentry
+) -> list[RecordedMailEvent]:
     entity = RecordedMailEvent if is_mail_recorded(entry) else MailEvent
-
-    def make_entities(subentry: ConfigSubentry) -> list[RecordedMailEvent]:
-        description = EVENTS[subentry.subentry_type]
-        return [entity(entry.runtime_data, subentry, description)]
-
-    for subentry_type in EVENTS:
-        async_add_subentry_entities(
-            entry, async_add_entities, subentry_type, make_entities
-        )
+    description = EVENTS[subentry.subentry_type]
+    return [entity(entry.runtime_data, subentry, description)]
 
 
 class RecordedMailEvent(SubentryEntity, EventEntity):

@@ -6,6 +6,7 @@ repairs.py: IDs and placeholders.
 
 from collections.abc import Collection
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from homeassistant.config_entries import (
@@ -70,23 +71,29 @@ def async_watch_configuration(hass: HomeAssistant, entry: ConfigEntry) -> None:
     deletes them.
     """
 
-    @callback
-    def delete_if_disabled() -> None:
-        if entry.disabled_by is not None:
-            async_delete_issues(hass, entry)
-
-    @callback
-    def update_if_affected(
-        _change: ConfigEntryChange, changed_entry: ConfigEntry
-    ) -> None:
-        if changed_entry is entry or changed_entry.domain == CORE_IMAP_DOMAIN:
-            _update_configuration_issues(hass, entry)
-
     _update_configuration_issues(hass, entry)
-    entry.async_on_unload(delete_if_disabled)
+    entry.async_on_unload(partial(_delete_if_disabled, hass, entry))
+    update = partial(_update_if_affected, hass, entry)
     entry.async_on_unload(
-        async_dispatcher_connect(hass, SIGNAL_CONFIG_ENTRY_CHANGED, update_if_affected)
+        async_dispatcher_connect(hass, SIGNAL_CONFIG_ENTRY_CHANGED, update)
     )
+
+
+@callback
+def _delete_if_disabled(hass: HomeAssistant, entry: ConfigEntry) -> None:
+    if entry.disabled_by is not None:
+        async_delete_issues(hass, entry)
+
+
+@callback
+def _update_if_affected(
+    hass: HomeAssistant,
+    entry: ConfigEntry,
+    _change: ConfigEntryChange,
+    changed_entry: ConfigEntry,
+) -> None:
+    if changed_entry is entry or changed_entry.domain == CORE_IMAP_DOMAIN:
+        _update_configuration_issues(hass, entry)
 
 
 @callback

@@ -11,11 +11,12 @@ from homeassistant.components.sensor import (
     SensorEntityDescription,
     SensorStateClass,
 )
+from homeassistant.config_entries import ConfigSubentry
 from homeassistant.const import EntityCategory
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .const import SUBENTRY_TYPE_FOLDER, SUBENTRY_TYPE_SEARCH
+from .const import SUBENTRY_TYPE_FOLDER
 from .coordinator import AccountCoordinator, ImapPushConfigEntry
 from .entity import (
     PRIVATE_ATTRIBUTES,
@@ -143,26 +144,24 @@ async def async_setup_entry(
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
     """Set up the sensors of an account, of each folder and of each search."""
-    coordinator = entry.runtime_data
-    folder_sensor = RecordedFolderSensor if is_mail_recorded(entry) else FolderSensor
     async_add_entities(
-        AccountSensor(coordinator, description) for description in ACCOUNT_SENSORS
+        AccountSensor(entry.runtime_data, description)
+        for description in ACCOUNT_SENSORS
     )
-    async_add_subentry_entities(
-        entry,
-        async_add_entities,
-        SUBENTRY_TYPE_FOLDER,
-        lambda subentry: [
-            folder_sensor(coordinator, subentry, description)
-            for description in FOLDER_SENSORS
-        ],
-    )
-    async_add_subentry_entities(
-        entry,
-        async_add_entities,
-        SUBENTRY_TYPE_SEARCH,
-        lambda subentry: [MatchesSensor(coordinator, subentry, MATCHES)],
-    )
+    async_add_subentry_entities(entry, async_add_entities, _make_entities)
+
+
+def _make_entities(
+    entry: ImapPushConfigEntry, subentry: ConfigSubentry
+) -> list[SensorEntity]:
+    coordinator = entry.runtime_data
+    if subentry.subentry_type != SUBENTRY_TYPE_FOLDER:
+        return [MatchesSensor(coordinator, subentry, MATCHES)]
+    folder_sensor = RecordedFolderSensor if is_mail_recorded(entry) else FolderSensor
+    return [
+        folder_sensor(coordinator, subentry, description)
+        for description in FOLDER_SENSORS
+    ]
 
 
 class AccountSensor(AccountEntity, SensorEntity):

@@ -1,6 +1,6 @@
 """A log of an account's connection, of limited size, for diagnostics."""
 
-from collections import Counter, deque
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -26,7 +26,7 @@ class Change(NamedTuple):
 class ConnectionLog:
     """The last changes of an account's state, and counters since the account was loaded."""
 
-    changes: deque[Change] = field(default_factory=lambda: deque(maxlen=MAX_CHANGES))
+    changes: list[Change] = field(default_factory=list)
     connects: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     mails: Counter[str] = field(default_factory=Counter)
@@ -45,7 +45,7 @@ class ConnectionLog:
         last = self.changes[-1] if self.changes else None
         if last is not None and change._replace(at=last.at) == last:
             return
-        self.changes.append(change)
+        self.changes = [*self.changes[1 - MAX_CHANGES :], change]
         was_connected = last is not None and last.connected
         self.connects += change.connected and not was_connected
         if change.error and (last is None or change.error != last.error):

@@ -178,6 +178,11 @@ class SavedSearches:
         self._is_online = False
         self._wake = asyncio.Event()
 
+    @property
+    def has_any(self) -> bool:
+        """Return whether there is a search."""
+        return bool(self._searches)
+
     def put(self, search_id: str, search: SavedSearch) -> None:
         """Add or replace a search, and count it as soon as possible."""
         self._forget(search_id)

@@ -229,6 +229,7 @@ class FolderLoop:
             mode = self._strategy.mode
             self._chooser.record_sync(mode, announced=self._is_announced)
             self._is_announced = True
+        self._sent = [item for item in self._sent if not item[1].is_answered]
         self._session.release()
 
     def _end_cycle(self, *, found: bool, reasons: dict[Reason, bool]) -> None:
