@@ -4,7 +4,6 @@ Every field is listed explicitly. No field contains text of the user, the server
 folders have numbers instead of names, and errors only a class.
 """
 
-from dataclasses import asdict
 from typing import Any, Final
 
 from homeassistant.config_entries import ConfigSubentry
@@ -52,7 +51,7 @@ async def async_get_config_entry_diagnostics(
             "verify_ssl": entry.data[CONF_VERIFY_SSL],
             "oauth_provider": provider if provider in {*PROVIDERS, CUSTOM} else None,
         },
-        "options": asdict(watch_options_from_entry(coordinator.config_entry))
+        "options": watch_options_from_entry(coordinator.config_entry)._asdict()
         | {key: entry.options.get(key) is True for key in _SWITCHES}
         | {CONF_ACCESS: access_of(entry).value},
         "quirks": quirks_of(entry.data[CONF_HOST])._asdict(),

@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 import logging
 from random import Random
 import time
@@ -78,7 +78,7 @@ VARIANTS: Final = (
         name="starttls",
         serve=_dovecot(),
         security=Security.STARTTLS,
-        options=replace(PUSH, notify=False),
+        options=PUSH._replace(notify=False),
     ),
     Variant(name="no idle", serve=_dovecot("IDLE"), push=PushMode.POLL),
     Variant(

@@ -81,8 +81,7 @@ class CatchUp(StrEnum):
     NONE = "none"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WatchOptions:
+class WatchOptions(NamedTuple):
     """Options for watching an account. `poll_interval` is in seconds.
 
     `notify` allows NOTIFY (RFC 5465) if `push` is on.

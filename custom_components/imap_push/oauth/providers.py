@@ -1,17 +1,16 @@
 """OAuth2 endpoints and scopes of mail providers."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 import re
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 from ..const import CONF_OAUTH_ENDPOINTS, CONF_OAUTH_PROVIDER
 
 CUSTOM: Final = "custom"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OAuthProvider:
+class OAuthProvider(NamedTuple):
     """An OAuth2 provider.
 
     `device_url` is the device authorization endpoint (RFC 8628). `authorize_data` is added to
@@ -23,7 +22,7 @@ class OAuthProvider:
     token_url: str
     scope: str
     device_url: str | None = None
-    authorize_data: Mapping[str, str] = field(default_factory=dict)
+    authorize_data: Mapping[str, str] = MappingProxyType({})
     client_id: re.Pattern[str] | None = None
     has_secret: bool = True
 

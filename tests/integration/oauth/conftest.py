@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-import dataclasses
 from typing import Any
 
 from aiohttp import ClientSession
@@ -56,8 +55,7 @@ async def server(
     monkeypatch.setattr(endpoint, "REQUEST_TIMEOUT_SECONDS", 2.0)
     async with OAuthServer(user=USERNAME, interval=0) as server:
         for key, provider in PROVIDERS.items():
-            local = dataclasses.replace(
-                provider,
+            local = provider._replace(
                 authorize_url=server.url + AUTHORIZE,
                 token_url=server.url + TOKEN,
                 device_url=provider.device_url and server.url + DEVICE,

@@ -1,6 +1,5 @@
 """A custom integration for tests that redirects all mail providers to loopback."""
 
-from dataclasses import replace
 from typing import Final
 
 from custom_components.imap_push.imap.discovery import providers
@@ -20,8 +19,7 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
     # All providers have the same host now, so a look-up by host can return only one.
     providers._BY_HOST[HOST] = providers.PROVIDERS[config[DOMAIN]["provider"]]
     for key, oauth in oauth_providers.PROVIDERS.items():
-        oauth_providers.PROVIDERS[key] = replace(
-            oauth,
+        oauth_providers.PROVIDERS[key] = oauth._replace(
             authorize_url=f"{issuer}/authorize",
             token_url=f"{issuer}/token",
             device_url=oauth.device_url and f"{issuer}/device",

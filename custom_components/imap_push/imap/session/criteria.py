@@ -2,10 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 import dataclasses
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 import re
-from typing import Final
+from typing import Final, NamedTuple
 
 from ..errors import CriteriaRefused, ImapError
 from ..models import Criteria, Mail
@@ -32,8 +31,7 @@ _FIELDS: Final = ("sender", "recipient", "subject")
 _NO_KEYS: Final = frozenset({"CHARSET", "RETURN"})
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(NamedTuple):
     """A string among search keys."""
 
     text: str

@@ -1,9 +1,8 @@
 """The mark of a folder: the boundary between delivered and new messages."""
 
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import blake2b
-from typing import Final
+from typing import Final, NamedTuple
 
 from ..models import Mail
 
@@ -13,8 +12,7 @@ REMEMBERED: Final = 500
 FIRST_YEAR: Final = 1970
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(NamedTuple):
     """The next UID that is not delivered yet, with its UIDVALIDITY (RFC 3501 2.3.1.1).
 
     `last_received` is the newest INTERNALDATE of the messages that were delivered or were there
@@ -29,12 +27,12 @@ class Mark:
 
     def after_delivery(self, mail: Mail) -> Mark:
         """Return the mark after a message was delivered."""
-        return replace(self.with_digest(mail), next_uid=mail.uid + 1)
+        return self.with_digest(mail)._replace(next_uid=mail.uid + 1)
 
     def with_digest(self, mail: Mail) -> Mark:
         """Return the mark with digest and date of a delivered message, at the same UID."""
         remembered = (*self.remembered, digest(mail))[-REMEMBERED:]
-        return replace(self.with_date(mail), remembered=remembered)
+        return self.with_date(mail)._replace(remembered=remembered)
 
     def with_date(self, mail: Mail | None) -> Mark:
         """Return the mark with the INTERNALDATE of a message, delivered or not."""
@@ -43,17 +41,17 @@ class Mark:
             return self
         # A client can append messages with any date. One in the future must not hide new mail.
         received = min(mail.received, datetime.now(UTC))
-        return replace(
-            self, last_received=max(self.last_received or received, received)
+        return self._replace(
+            last_received=max(self.last_received or received, received)
         )
 
     def at(self, next_uid: int) -> Mark:
         """Return the mark moved to a UID."""
-        return replace(self, next_uid=next_uid)
+        return self._replace(next_uid=next_uid)
 
     def renumbered(self, mark: Mark) -> Mark:
         """Return the mark with UIDVALIDITY and next UID of another one; keep date and digests."""
-        return replace(self, uid_validity=mark.uid_validity, next_uid=mark.next_uid)
+        return self._replace(uid_validity=mark.uid_validity, next_uid=mark.next_uid)
 
     def is_known(self, mail: Mail) -> bool:
         """Return True if a message needs no delivery after UIDs changed.

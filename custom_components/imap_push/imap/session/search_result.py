@@ -2,10 +2,9 @@
 
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from heapq import nlargest
 import re
-from typing import Final
+from typing import Final, NamedTuple
 
 from ..errors import ResponseTooLarge
 from ..wire.command import Command
@@ -17,8 +16,7 @@ MAX_HITS: Final = 200_000
 _RETURN: Final = re.compile(r"RETURN \(([A-Z ]*)\) ")
 
 
-@dataclass(frozen=True, slots=True)
-class Hits:
+class Hits(NamedTuple):
     """The number of matching messages, and the UIDs of some of them, newest first."""
 
     total: int

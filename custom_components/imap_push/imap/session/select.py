@@ -1,9 +1,9 @@
 """EXAMINE and SELECT, and what the server reports in response (RFC 3501 6.3.1, 6.3.2)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 import re
-from typing import Final
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
 from ..errors import CommandRefused, FolderRenumbered
 from ..wire.command import Command
@@ -22,8 +22,7 @@ _RESPONSES: Final = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class SelectResult:
+class SelectResult(NamedTuple):
     """What the server reports when a folder is opened.
 
     `uid_next` is None if the server does not report it. `numbers` are by the names of STATUS
@@ -32,7 +31,7 @@ class SelectResult:
 
     uid_validity: int
     uid_next: int | None = None
-    numbers: Mapping[str, int] = field(default_factory=dict)
+    numbers: Mapping[str, int] = MappingProxyType({})
     is_writable: bool = False
     permanent_flags: frozenset[str] | None = None
 
