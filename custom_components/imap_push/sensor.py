@@ -183,8 +183,7 @@ class RecordedFolderSensor(FolderEntity, SensorEntity):
     @override
     def state_values(self) -> object:
         """Return all of the folder's state that this sensor shows."""
-        state, shown = self.folder_state, self.entity_description
-        return state.available, shown.value_fn(state), shown.attributes_fn(state)
+        return self.available, self.native_value, self.extra_state_attributes
 
     @property
     @override
