@@ -102,7 +102,7 @@ async def _blocked(answer: bytes) -> float:
         await session.examine("INBOX")
         request = sync_request(session, "INBOX", Mark(1, 1), examines=False)
         async with _pauses() as longest:
-            await session.send(request.commands)
+            await session.connection.send(*request.commands)
             batch = (await read_sync(session, request)).batch
             assert batch is not None
             for uid in batch.uids:

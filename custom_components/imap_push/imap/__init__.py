@@ -83,6 +83,7 @@ from .models import (
     Authentication as Authentication,
     CatchUp as CatchUp,
     Criteria as Criteria,
+    Durations as Durations,
     FolderInfo as FolderInfo,
     FolderRole as FolderRole,
     FolderState as FolderState,
@@ -92,6 +93,7 @@ from .models import (
     SearchCount as SearchCount,
     SearchResult as SearchResult,
     Security as Security,
+    Statistics as Statistics,
     StoreResult as StoreResult,
     TokenSource as TokenSource,
     WatchOptions as WatchOptions,
@@ -101,7 +103,6 @@ from .quirks import Quirks as Quirks, quirks_of as quirks_of
 from .session.mark import Mark as Mark
 from .watch.account_watcher import AccountWatcher as AccountWatcher
 from .watch.context import Listener as Listener, WatchedFolder as WatchedFolder
-from .watch.statistics import Durations as Durations, Statistics as Statistics
 from .watch.wait_strategy import (
     announces_mail as announces_mail,
     explain_push as explain_push,

@@ -121,22 +121,17 @@ class TokenBucket:
 
     def take(self, tokens: float) -> float:
         """Take tokens; return the seconds until the bucket is no longer overdrawn."""
-        self._fill()
-        self._tokens -= tokens
+        now = self._clock()
+        added = (now - self._filled_at) * self._per_second
+        self._tokens = min(self._capacity, self._tokens + added) - tokens
+        self._filled_at = now
         return max(0.0, -self._tokens / self._per_second)
 
     def try_take(self) -> bool:
         """Take one token if there is one; return whether there was one."""
-        self._fill()
-        has_one = self._tokens >= 1
-        self._tokens -= has_one
+        has_one = not self.take(1)
+        self._tokens += not has_one
         return has_one
-
-    def _fill(self) -> None:
-        now = self._clock()
-        added = (now - self._filled_at) * self._per_second
-        self._tokens = min(self._capacity, self._tokens + added)
-        self._filled_at = now
 
 
 def doubled(seconds: float, times: int, most: float) -> float:

@@ -17,7 +17,7 @@ from custom_components.imap_push.imap import (
 from custom_components.imap_push.imap.mime.preview import TextRequest
 from custom_components.imap_push.imap.session.fetch_items import MAX_FOUND
 from custom_components.imap_push.imap.session.recover import (
-    complete_batch,
+    complete,
     received_since,
     sync_by_search,
 )
@@ -41,11 +41,17 @@ CANNOT = b"NO [SERVERBUG] cannot"
 
 
 async def searched(
-    session: Session, *, synced: int | None = 4, **options: Any
+    session: Session,
+    *,
+    synced: int | None = 4,
+    known: dict[int, dict[str, Value]] | None = None,
+    **options: Any,
 ) -> SyncResult:
     """Sync INBOX by a search."""
-    request = sync_request(session, "INBOX", MARK, examines=False, synced=synced)
-    return await sync_by_search(session, request, **options)
+    request = sync_request(
+        session, "INBOX", MARK, examines=False, synced=synced, **options
+    )
+    return await sync_by_search(session, request, known=known)
 
 
 @dataclass(kw_only=True)
@@ -175,7 +181,7 @@ async def test_careful_fetch(care: int, items: bytes | None) -> None:
 
 
 async def test_known_messages_are_not_fetched_again() -> None:
-    """Only the message that the first FETCH left out is fetched."""
+    """Only the message of which the first FETCH returned no data is fetched."""
     inbox = InboxSession(
         replying({"search": (b"* SEARCH 5 6 7\r\n", OK), "fetch": (mail(6, 6), OK)}),
         exists=7,
@@ -183,6 +189,7 @@ async def test_known_messages_are_not_fetched_again() -> None:
     known: dict[int, dict[str, Value]] = {
         uid: {"BODY": b"Subject: known\r\n"} for uid in (3, 5, 7)
     }
+    known[6] = {"UID": b"6", "FLAGS": ()}
     async with inbox as session:
         result = await searched(session, known=known)
     assert result.batch is not None
@@ -282,7 +289,7 @@ async def test_catch_up_in_batches() -> None:
             request = sync_request(
                 session, "INBOX", mark, examines=False, synced=synced
             )
-            await session.send(request.commands)
+            await session.connection.send(*request.commands)
             result = await read_sync(session, request)
             if result.outcome is Outcome.NOT_SHOWN:
                 result = await sync_by_search(session, request)
@@ -318,8 +325,12 @@ async def test_batch_is_completed() -> None:
     )
     assert start.is_partial
     async with inbox as session:
-        batch = await complete_batch(session, start, fetches_more=True)
+        request = sync_request(session, "INBOX", MARK, examines=False)
+        result = await complete(session, request, SyncResult(Outcome.DONE, batch=start))
+    batch = result.batch
+    assert batch is not None
     assert not batch.is_partial
+    assert result.newest == await batch.mail(6)
     assert batch.uids == [5, 6]
     subjects = [(await batch.mail(uid)).subject for uid in batch.uids]
     assert subjects == ["big", "six"]

@@ -91,7 +91,7 @@ async def test_ways_to_count_unread_messages(
         for sent, unread in counted:
             count = session.count_command("INBOX")
             assert f"{count.name} {count.arguments}" == sent
-            await session.send([count])
+            await session.connection.send(count)
             assert await session.read_unread(count, "INBOX") == unread
 
 
@@ -99,7 +99,7 @@ async def test_count_of_two_folders_in_one_write() -> None:
     """If both fail the same way, only one way is skipped."""
     async with InboxSession(replying({"count": (b"", b"NO no")})) as session:
         counts = [session.count_command(name) for name in ("A", "B")]
-        await session.send(counts)
+        await session.connection.send(*counts)
         for count, name in zip(counts, "AB", strict=True):
             assert await session.read_unread(count, name) is None
         assert session.count_command("INBOX").name == "STATUS"
@@ -110,7 +110,7 @@ async def test_way_to_count_is_kept_if_pipelining_fails() -> None:
     bad = (b"", b"BAD one at a time")
     async with InboxSession(replying({"old": bad, "count": bad})) as session:
         request = sync_request(session, "INBOX", Mark(1, 5), examines=False)
-        await session.send(request.commands)
+        await session.connection.send(*request.commands)
         assert (await read_sync(session, request)).unread is None
         assert session.connection.pipelining_failed
         assert session.count_command("INBOX").arguments == "RETURN (COUNT) UNSEEN"
@@ -121,7 +121,7 @@ async def test_status_of_another_folder_is_unsolicited() -> None:
     status = b"* STATUS Other (UNSEEN 3)\r\n* STATUS inbox (UNSEEN 2)\r\n"
     async with InboxSession(replying({"status": (status, OK)})) as session:
         command = Command("STATUS", '"INBOX" (UNSEEN)', frozenset({"STATUS"}))
-        await session.send([command])
+        await session.connection.send(command)
         assert await session.status(command, "INBOX") == {"UNSEEN": 2}
         assert len(session.connection.unsolicited.take().statuses) == 1
 
@@ -198,7 +198,7 @@ async def test_exists_during_a_sync_ends_the_next_wait() -> None:
 
     async with InboxSession(serve) as session:
         request = sync_request(session, "INBOX", Mark(1, 5), examines=False, synced=4)
-        await session.send(request.commands)
+        await session.connection.send(*request.commands)
         await read_sync(session, request)
         await session.connection.wait_for_unsolicited(60)
 

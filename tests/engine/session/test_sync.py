@@ -35,7 +35,6 @@ async def synced(
     replies: dict[str, Reply | list[Reply]],
     *,
     exists: int = 4,
-    waits: bool = True,
     mark: Mark | None = MARK,
     examines: bool = False,
     **options: Any,
@@ -44,8 +43,8 @@ async def synced(
     inbox = InboxSession(replying(replies), exists=exists)
     async with inbox as session:
         request = sync_request(session, "INBOX", mark, examines=examines, **options)
-        await session.send(request.commands)
-        result = await read_sync(session, request, waits=waits)
+        await session.connection.send(*request.commands)
+        result = await read_sync(session, request)
     return result, inbox.commands[:-1]
 
 
@@ -437,7 +436,7 @@ async def test_connection_that_ends_during_a_sync(kind: str) -> None:
     inbox = InboxSession(replying(replies), exists=5)
     async with inbox as session:
         request = sync_request(session, "INBOX", MARK, examines=True, newest=True)
-        await session.send(request.commands)
+        await session.connection.send(*request.commands)
         with pytest.raises(ConnectionLost):
             await read_sync(session, request)
 
@@ -523,7 +522,7 @@ async def test_folder_that_is_only_opened() -> None:
     async with InboxSession(replying({"examine": (octets, OK)})) as session:
         whole = sync_request(session, "INBOX", MARK, examines=True)
         opens = type(whole)("INBOX", MARK, whole.examine)
-        await session.send(opens.commands)
+        await session.connection.send(*opens.commands)
         result = await read_sync(session, opens)
         assert (result.outcome, result.is_opened) == (Outcome.DONE, True)
         assert (result.batch, result.exists, result.unread) == (None, None, None)
@@ -545,13 +544,14 @@ async def test_refused_count_does_not_delay_mail() -> None:
     assert result.unread is None
 
 
-async def test_messages_that_a_search_need_not_fetch_again() -> None:
-    """They are those with data; flags of an old message are not enough."""
+async def test_messages_of_a_fetch_that_left_out_others() -> None:
+    """A search need not fetch those with data again; flags of a message are not enough."""
     octets = flags(1, 1) + mail(5, 5) + mail(7, 7) + flags(8, 8)
     result, _ = await synced({"fetch": (octets, OK)}, exists=8, synced=4)
     assert result.outcome is Outcome.BY_SEARCH
     assert result.batch is not None
-    assert list(result.batch.complete_messages) == [5, 7]
+    messages = result.batch.messages
+    assert [uid for uid, items in messages.items() if "BODY" in items] == [5, 7]
 
 
 async def test_exception_while_a_message_is_parsed(

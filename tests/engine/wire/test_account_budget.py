@@ -71,12 +71,12 @@ async def test_nothing_is_held_while_waiting_for_mail() -> None:
         await session.examine("INBOX")
         mark = Mark(UID_VALIDITY, 1)
         request = sync_request(session, "INBOX", mark, examines=False)
-        await session.send(request.commands, idle=True)
+        await session.connection.send(*request.commands, idle=True)
         batch = (await read_sync(session, request)).batch
         assert batch is not None
         assert len(batch.messages) == 100
         assert shared.receive_budget.free < MAX_OF_ACCOUNT
-        session.release()
+        session.connection.release()
         assert shared.receive_budget.free == MAX_OF_ACCOUNT
     finally:
         await session.close()

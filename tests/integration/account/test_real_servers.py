@@ -492,7 +492,7 @@ async def test_folder_that_does_not_exist(
     [issue] = issue_registry.issues.values()
     assert issue.translation_key == "folder_missing"
     assert issue.translation_placeholders == {
-        "account": mailbox.user,
+        "account": watched.entry.title,
         "folder": "Nowhere",
     }
     assert watched.state("sensor", "nowhere_unread") == "unavailable"

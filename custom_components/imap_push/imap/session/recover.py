@@ -68,32 +68,54 @@ async def received_since(
             await asyncio.sleep(0)
 
 
+async def complete(
+    session: Session, request: SyncRequest, result: SyncResult
+) -> SyncResult:
+    """Complete a sync for which one FETCH was not enough; raise what opening a folder raises.
+
+    Raises CommandRefused, Unavailable or ResponseTooLarge.
+    """
+    assert request.mark is not None
+    if session.folder != request.folder:
+        selected = await session.examine(request.folder)
+        if not selected.continues(request.mark):
+            return SyncResult(Outcome.RENUMBERED, selected)
+    batch = result.batch
+    if result.outcome is Outcome.BY_SEARCH:
+        known = None if batch is None else batch.messages
+        found = await sync_by_search(session, request, known=known)
+        result, batch = replace(found, unread=result.unread), found.batch
+    if batch is not None and batch.is_partial:
+        batch = await _complete_batch(session, request, batch)
+        result = replace(result, batch=batch, newest=await batch.newest_mail())
+    return result
+
+
 async def sync_by_search(
     session: Session,
     request: SyncRequest,
     *,
     known: Mapping[int, dict[str, Value]] | None = None,
-    care: int = 0,
-    accepts: bool = False,
-    waits: bool = True,
 ) -> SyncResult:
     """Sync the open folder by a search: UIDs are far apart, or a FETCH left out messages.
 
     If the server cannot show all items of a message, the items that it can show are returned.
-    `known` are items that need not be fetched again. `care`: 0, or how often a FETCH ended the
-    session: one message at a time, with fewer items each time, in the end none. If `accepts`,
-    messages that are announced or found but not shown are returned without items; otherwise the
-    result ends before them and is NOT_SHOWN. Raises CommandRefused or Unavailable.
+    `known` are the items of a FETCH: those of complete messages are not fetched again. Raises
+    CommandRefused or Unavailable.
     """
-    mark, text = request.mark, request.text
+    mark, text, care = request.mark, request.text, request.care
     assert mark is not None
     most = 1 if care else batch_size(text, BATCH)
     uids = await _search_from(session, mark.next_uid, most + 1)
     requested, items = uids[:most], reduced_fetch_items(text)[max(0, care - 1) :]
-    messages = {uid: known[uid] for uid in requested if known and uid in known}
+    messages = {
+        uid: known[uid] for uid in requested if known and "BODY" in known.get(uid, ())
+    }
     missing = [uid for uid in requested if uid not in messages]
     if items:
-        messages |= await session.fetch_with_fallback(missing, items, waits=waits)
+        messages |= await session.fetch_with_fallback(
+            missing, items, waits=request.waits
+        )
     else:
         messages |= {uid: {} for uid in missing}
     messages = dict(sorted(messages.items()))
@@ -104,18 +126,23 @@ async def sync_by_search(
     if request.synced is not None and is_complete:
         unshown = max(0, exists - request.synced - len(uids))
     hidden = [uid for uid in requested if _is_hidden(messages.get(uid))]
-    if accepts:
+    if request.accepts:
         messages |= {uid: messages.get(uid, {}) for uid in hidden}
         messages = dict(sorted(messages.items()))
     elif unshown or hidden:
         end = mark.next_uid if unshown else hidden[0]
-    is_hidden = (unshown or hidden) and not accepts
+    is_hidden = (unshown or hidden) and not request.accepts
     outcome = Outcome.DONE if is_complete else Outcome.MORE
-    batch = SyncBatch(request.folder, mark, end, messages=messages, text=text)
+    new = {uid: items for uid, items in messages.items() if uid < end}
+    previews = await read_previews(new, text)
+    batch = SyncBatch(
+        request.folder, mark, end, messages=messages, previews=previews, text=text
+    )
     return SyncResult(
         Outcome.NOT_SHOWN if is_hidden else outcome,
         session.selected,
-        await batch.with_previews(),
+        batch,
+        await batch.newest_mail(),
         exists,
         synced=exists if is_complete and not is_hidden else None,
         unshown=unshown,
@@ -142,20 +169,21 @@ def _is_hidden(items: Mapping[str, Value] | None) -> bool:
     return items is None or (bool(items) and items.keys() <= {"UID", "FLAGS"})
 
 
-async def complete_batch(
-    session: Session, batch: SyncBatch, *, fetches_more: bool, waits: bool = True
+async def _complete_batch(
+    session: Session, request: SyncRequest, batch: SyncBatch
 ) -> SyncBatch:
     """Fetch what is missing in a batch of the open folder.
 
-    For a message that is too large, fetch fewer items. For any other message, if `fetches_more`,
-    fetch the text or header fields that were not in the first FETCH.
+    For a message that is too large, fetch fewer items. For any other message, fetch the text or
+    header fields that were not in the first FETCH, unless a FETCH ended the session.
     """
     less = reduced_fetch_items(batch.text)[1:]
-    found = await session.fetch_with_fallback(batch.too_large, less, waits=waits)
+    large, waits = batch.too_large, request.waits
+    found = await session.fetch_with_fallback(large, less, waits=waits)
     messages = dict(sorted({**batch.messages, **found}.items()))
     previews = dict(batch.previews)
     for uid, preview in batch.previews.items():
-        if preview.more and fetches_more:
+        if preview.more and not request.care:
             fetch = partial(_fetch_one, session, uid)
             messages[uid], previews[uid] = await complete_preview(
                 messages[uid], preview, batch.text, fetch

@@ -1,7 +1,8 @@
 """One login and its commands: open a folder, run commands in it, wait for what changes.
 
-Watching sends several commands in one write and reads the responses later (`send`, then
-`sync.read_sync`). Actions wait for each write (`run`, `read`, `select`).
+Watching sends several commands in one write and reads the responses later
+(`connection.send`, then `sync.read_sync`). Actions wait for each write (`run`, `read`,
+`select`).
 """
 
 import asyncio
@@ -11,7 +12,8 @@ from itertools import batched, groupby
 from typing import Final
 
 from ..auth.login import open_logged_in
-from ..errors import CommandRefused, FolderReadOnly
+from ..errors import CommandRefused, FolderNotFound, FolderReadOnly
+from ..limits import Loan
 from ..models import Account
 from ..wire.command import Command, Completion
 from ..wire.connection import Connection
@@ -19,6 +21,7 @@ from ..wire.folder_responses import parse_status
 from ..wire.mailbox_name import encode_folder, is_folder, quote
 from ..wire.parser import Data, Value, parse_search_count
 from ..wire.receiver import FolderStatus
+from ..wire.response_codes import is_missing_folder
 from .fetch_items import (
     Fetched,
     by_uid,
@@ -27,6 +30,7 @@ from .fetch_items import (
     read_search,
 )
 from .mark import Mark
+from .notify import Notify
 from .select import SelectResult, examine_command, read_select, select_command
 
 # Commands in one write.
@@ -35,7 +39,7 @@ _MAX_WRITE: Final = 100
 # exists: servers disconnect after several commands that fail.
 _MAX_SPECULATIVE: Final = 4
 
-_UID_ITEMS: Final = "(UID)"
+_STATUS_ITEMS: Final = "MESSAGES UIDNEXT UIDVALIDITY UNSEEN"
 
 
 class Session:
@@ -45,13 +49,18 @@ class Session:
         """Use a connection that is logged in."""
         # Public for its unsolicited responses and the state of IDLE.
         self.connection = connection
+        self.capabilities = connection.capabilities  # after login, upper case
         # The open folder, None if there is none, and what the server reported about it.
         self.folder: str | None = None
         self.selected = SelectResult(0)
+        self.notify = Notify()
         # Ways to count the unread messages of the open folder, the first that may work first.
         # ESEARCH costs the server least; STATUS of an open folder need not work (6.3.10).
         self._counts = ["ESEARCH"] if "ESEARCH" in self.capabilities else []
         self._counts += ["STATUS", "SEARCH"]
+        # HIGHESTMODSEQ increases with every change, also of flags (RFC 7162 3.1.2).
+        has_modseq = "CONDSTORE" in self.capabilities
+        self._status_items = _STATUS_ITEMS + " HIGHESTMODSEQ" * has_modseq
         # Whether SEARCH RETURN works, None if it is offered but was not answered yet.
         self.esearch_works = None if "ESEARCH" in self.capabilities else False
         # The folders for which the server sent COPYUID (RFC 4315 3).
@@ -75,28 +84,18 @@ class Session:
         )
         return cls(connection)
 
-    @property
-    def capabilities(self) -> frozenset[str]:
-        """Return the capabilities after login, upper case."""
-        return self.connection.capabilities
+    async def lend(self, loan: Loan[Session]) -> None:
+        """Let an action use the session until it returns it."""
+        if loan.session.done():
+            return  # The action was cancelled.
+        if commands := self.notify.clear():
+            await self.connection.send(*commands)
+        loan.session.set_result(self)
+        await loan.returned.wait()
 
     async def close(self) -> None:
         """Log out. CLOSE is never sent: it removes messages that other clients marked."""
         await self.connection.close()
-
-    # One write, responses later
-
-    async def send(self, commands: Iterable[Command], *, idle: bool = False) -> None:
-        """Send commands, in one write if possible, and IDLE after them."""
-        await self.connection.send(*commands, idle=idle)
-
-    def release(self) -> None:
-        """Free the responses to the last write: read them first."""
-        self.connection.release()
-
-    def raise_if_lost(self) -> None:
-        """Raise the error that ended the connection, if it has ended."""
-        self.connection.raise_error()
 
     # One write after the other
 
@@ -184,7 +183,9 @@ class Session:
     async def examine(self, folder: str) -> SelectResult:
         """Open a folder; EXAMINE changes nothing in it (RFC 3501 6.3.2)."""
         command = examine_command(folder)
-        await self.send([command])
+        if notify := self.notify.clear():
+            await self.connection.send(*notify)
+        await self.connection.send(command)
         return await self.read_selected(folder, command)
 
     async def read_selected(self, folder: str, command: Command) -> SelectResult:
@@ -227,12 +228,32 @@ class Session:
             else:
                 is_reported = bool(completion.data) or self._counts[0] == "SEARCH"
                 unseen = await _count(completion.data) if is_reported else None
-        is_last_way = len(self._counts) == 1
-        is_current = count.arguments == self.count_command(folder).arguments
-        is_lost = self.connection.pipelining_failed  # for another reason
-        if unseen is None and is_current and not (is_last_way or is_lost):
-            del self._counts[0]
+        if unseen is None and len(self._counts) > 1:
+            is_current = count.arguments == self.count_command(folder).arguments
+            # Lost with the rest of the write, it says nothing about this way to count.
+            if is_current and not self.connection.pipelining_failed:
+                del self._counts[0]
         return unseen
+
+    def status_command(self, folder: str) -> Command:
+        """Return STATUS with all numbers that show a change of a folder that is not open."""
+        return status_command(folder, self._status_items)
+
+    async def read_status(self, command: Command, folder: str) -> dict[str, int] | None:
+        """Return the numbers of a `status_command`, None if another one is to be sent.
+
+        Raises FolderNotFound or CommandRefused.
+        """
+        try:
+            return await self.status(command, folder)
+        except CommandRefused as error:
+            if is_missing_folder(error):
+                raise FolderNotFound(error.text) from error
+            if "HIGHESTMODSEQ" not in command.arguments:
+                raise
+            # Some servers announce CONDSTORE and refuse HIGHESTMODSEQ in STATUS.
+            self._status_items = _STATUS_ITEMS
+            return None
 
     async def status(self, command: Command, folder: str) -> dict[str, int]:
         """Return the numbers of a STATUS; those of other folders are unsolicited."""
@@ -256,7 +277,7 @@ class Session:
         uid_next = selected.uid_next
         if uid_next is None:
             # Some servers do not report UIDNEXT: use the UID of the last message plus one.
-            [last] = await self.run(fetch_command("*", _UID_ITEMS))
+            [last] = await self.run(fetch_command("*", "(UID)"))
             uid_next = max((await by_uid(last.data)).messages, default=0) + 1
         return Mark(selected.uid_validity, uid_next)
 
@@ -298,9 +319,10 @@ async def read_count(command: Command) -> int | None:
 
 async def _count(responses: Iterable[Data]) -> int:
     count = 0
-    for data in responses:
+    for index, data in enumerate(responses):
+        if index:
+            await asyncio.sleep(0)
         count += parse_search_count(data)
-        await asyncio.sleep(0)
     return count
 
 

@@ -12,7 +12,8 @@ A tagged OK does not mean that the response was complete. Sequence numbers have 
 2.3.1.2), so a gap, or an EXISTS above the last one, shows that a message is missing.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+import asyncio
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from itertools import pairwise
@@ -40,9 +41,7 @@ class Outcome(Enum):
 
     DONE = auto()  # all messages from the mark on were returned
     MORE = auto()  # there are more: sync again
-    BY_SEARCH = (
-        auto()
-    )  # the FETCH was refused or left out messages: `recover.by_search`
+    BY_SEARCH = auto()  # the FETCH was refused or left out messages: `recover.complete`
     NOT_SHOWN = auto()  # a message was announced, but is not shown yet
     RENUMBERED = auto()  # there is no mark, or it is not valid in this folder
     MISSING = auto()  # the folder does not exist
@@ -53,15 +52,22 @@ class Outcome(Enum):
 class SyncRequest:
     """The commands for one folder in one write: open, fetch from `mark` on, count unread.
 
+    `notify` requests notifications about the folder, which is open, and about others.
     `fetch` requests the messages from the next UID of `mark` up to, not including, `end` (None: no
     limit). `newest` requests the last message, with the fields that entities show. `old`
     counts the messages below the mark. `text`: how much text `fetch` requests. `synced` is how
     many messages are below the mark, at most; None if that is not known.
+
+    `waits`: after a temporary refusal, wait; otherwise one of the messages may be the cause.
+    `care`: 0, or how often a FETCH ended the session: fetch one message at a time, with fewer
+    items each time, in the end none. `accepts`: return messages that are announced but not shown
+    without items; otherwise the result ends before them and is NOT_SHOWN.
     """
 
     folder: str
     mark: Mark | None
     examine: Command | None = None
+    notify: tuple[Command, ...] = ()
     fetch: Command | None = None
     newest: Command | None = None
     old: Command | None = None
@@ -69,17 +75,16 @@ class SyncRequest:
     end: int | None = None
     text: TextRequest = NO_TEXT
     synced: int | None = None
+    waits: bool = True
+    care: int = 0
+    accepts: bool = False
 
     @property
     def commands(self) -> list[Command]:
         """Return the commands in the order of sending."""
-        commands = (self.examine, *self.commands_in_folder)
+        in_folder = (self.fetch, self.newest, self.old, self.count)
+        commands = (self.examine, *self.notify, *in_folder)
         return [command for command in commands if command is not None]
-
-    @property
-    def commands_in_folder(self) -> Iterator[Command]:
-        """Return the commands that need the folder to be open."""
-        return filter(None, (self.fetch, self.newest, self.old, self.count))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,20 +113,10 @@ class SyncBatch:
         return [uid for uid in self.messages if start <= uid < end]
 
     @property
-    def complete_messages(self) -> dict[int, dict[str, Value]]:
-        """Return the items of all messages that were shown, except large ones."""
-        return {uid: items for uid, items in self.messages.items() if "BODY" in items}
-
-    @property
     def is_partial(self) -> bool:
         """Return whether some messages need another FETCH: they are too large, or lack text."""
         lacks_text = any(preview.more for preview in self.previews.values())
         return bool(self.too_large) or lacks_text
-
-    async def with_previews(self) -> SyncBatch:
-        """Return the batch with the texts of messages that were not fetched completely."""
-        new = {uid: self.messages[uid] for uid in self.uids}
-        return replace(self, previews=await read_previews(new, self.text))
 
     async def mail(self, uid: int) -> Mail:
         """Parse and return the message that has this UID."""
@@ -131,8 +126,9 @@ class SyncBatch:
 
     async def newest_mail(self) -> Mail | None:
         """Return the last message of the folder, None if there is none or it is not known."""
-        if self.uids and not self.is_partial:
-            return await self.mail(self.uids[-1])
+        uids = self.uids
+        if uids and not self.is_partial:
+            return await self.mail(uids[-1])
         for uid, items in (self.newest or {}).items():
             validity = self.start.uid_validity
             return await read_message(self.folder, validity, uid, items)
@@ -144,21 +140,24 @@ class SyncResult:
     """The outcome of a sync.
 
     `is_opened`: `selected` is the answer to an EXAMINE of this sync. `batch` has the messages to
-    deliver, in order and without a gap. `exists` is the number of messages in the folder, `unread`
+    deliver, in order and without a gap. `newest` is the last message of the folder, None if there
+    is none or it is not known. `exists` is the number of messages in the folder, `unread`
     that of unread ones, `synced` that of messages below the next mark; None if not known.
     `flags_changed`: the server reported flags of older messages. `unshown` is the number of
-    messages that were announced but not returned.
+    messages that were announced but not returned. `seconds` is how long the FETCH took.
     """
 
     outcome: Outcome
     selected: SelectResult | None = None
     batch: SyncBatch | None = None
+    newest: Mail | None = None
     exists: int | None = None
     unread: int | None = None
     synced: int | None = None
     is_opened: bool = False
     flags_changed: bool = False
     unshown: int = 0
+    seconds: float | None = None
     error: ImapError | None = None
 
 
@@ -174,10 +173,14 @@ def sync_request(
     batch: int = BATCH,
     text: TextRequest = NO_TEXT,
     synced: int | None = None,
+    waits: bool = True,
+    care: int = 0,
+    accepts: bool = False,
 ) -> SyncRequest:
     """Return the commands for a folder. Without a mark, the folder is only opened.
 
-    `growth` is the number of new messages that the server announced.
+    `growth` is the number of new messages that the server announced. For the other arguments,
+    see SyncRequest.
     """
     examine = examine_command(folder) if examines else None
     if mark is None:
@@ -190,6 +193,7 @@ def sync_request(
         folder,
         mark,
         examine,
+        (),
         fetch_command(f"{first}:{last}", fetch_items(text)) if fetches else None,
         # `*` is the highest UID in the folder: this range is the last message (6.4.8).
         fetch_command(f"{MAX_UID}:*", NEWEST_ITEMS) if newest else None,
@@ -199,16 +203,14 @@ def sync_request(
         end,
         text,
         synced,
+        waits,
+        care,
+        accepts,
     )
 
 
-async def read_sync(
-    session: Session, request: SyncRequest, *, waits: bool = True
-) -> SyncResult:
-    """Read the replies to the commands of a request.
-
-    If `waits`, a FETCH that is refused for now is REFUSED; otherwise a message may be the cause.
-    """
+async def read_sync(session: Session, request: SyncRequest) -> SyncResult:
+    """Read the replies to the commands of a request."""
     selected, examine = session.selected, request.examine
     try:
         if examine is not None:
@@ -216,7 +218,7 @@ async def read_sync(
     except FolderNotFound as error:
         return SyncResult(Outcome.MISSING, error=error)
     except (CommandRefused, Unavailable) as error:
-        session.raise_if_lost()
+        session.connection.raise_error()
         return SyncResult(Outcome.REFUSED, error=error)
     mark = request.mark
     if mark is None or (examine is not None and not selected.continues(mark)):
@@ -228,7 +230,7 @@ async def read_sync(
     except CommandRefused as refusal:
         if is_folder_gone(refusal):
             return SyncResult(Outcome.MISSING, error=FolderNotFound(refusal.text))
-        reason = fetch_error(refusal, waits=waits)
+        reason = fetch_error(refusal, waits=request.waits)
         outcome = Outcome.REFUSED if reason else Outcome.BY_SEARCH
         result = SyncResult(outcome, selected, error=reason)
     return replace(
@@ -245,6 +247,7 @@ async def _read_batch(
     if request.fetch is None:
         return SyncResult(Outcome.BY_SEARCH, selected)
     completion = await request.fetch.wait()
+    seconds = asyncio.get_running_loop().time() - request.fetch.started
     synced = request.synced
     if request.old is not None:
         synced = await read_count(request.old)
@@ -266,15 +269,17 @@ async def _read_batch(
     end = min((*pending, end))
     known = sorted({*found.messages, *found.too_large})
     new = [uid for uid in known if mark.next_uid <= uid < end]
-    batch = await SyncBatch(
+    shown = {uid: found.messages[uid] for uid in new if uid in found.messages}
+    batch = SyncBatch(
         request.folder,
         mark,
         next_uid=max(new, default=mark.next_uid - 1) + 1,
         messages=found.messages,
         too_large=tuple(uid for uid in new if uid in found.too_large),
+        previews=await read_previews(shown, request.text),
         newest=newest,
         text=request.text,
-    ).with_previews()
+    )
     numbers = [found.numbers[uid] for uid in new]
     exists = completion.exists
     unshown = 0 if synced is None else max(0, exists - synced - len(new))
@@ -297,10 +302,12 @@ async def _read_batch(
         outcome,
         selected,
         batch,
+        await batch.newest_mail(),
         exists,
         synced=exists if outcome is Outcome.DONE else max(numbers, default=synced),
         flags_changed=old > asked,
         unshown=unshown,
+        seconds=seconds,
     )
 
 

@@ -5,21 +5,14 @@ from collections.abc import Mapping
 import logging
 
 from ..auth.login_limiter import LoginLimiter
+from ..errors import ImapError
 from ..limits import MAX_WATCHING, Loan
 from ..mime.preview import TextRequest
-from ..models import Account, AccountState, PushMode, WatchOptions
+from ..models import Account, AccountState, PushMode, Statistics, WatchOptions
 from ..session.session import Session
 from .context import Context, Listener, WatchedFolder
 from .folder import Folder
-from .statistics import Statistics
-from .supervisor import (
-    Changed,
-    ConnectionState,
-    ConnectionSupervisor,
-    Lost,
-    Report,
-    Watching,
-)
+from .supervisor import ConnectionState, ConnectionSupervisor, Report
 from .wait_strategy import WORST_FIRST
 
 _LOGGER = logging.getLogger(__name__)
@@ -88,14 +81,14 @@ class AccountWatcher:
     def remove(self, name: str) -> None:
         """Stop watching a folder. From now on, no mail is delivered and no mark is stored."""
         folder = self._folders.pop(name)
-        folder.delivery.is_stopped = True
+        folder.delivery.stop()
         for connection in list(self._connections):
             if folder in connection.folders:
                 rest = tuple(item for item in connection.folders if item is not folder)
                 if rest:
                     connection.assign(rest)
                 else:
-                    self._end(connection)
+                    self._connections.pop(connection).cancel()
         self._publish()
 
     def set_text(self, name: str, size: int, *, links: bool = False) -> None:
@@ -122,14 +115,10 @@ class AccountWatcher:
 
     def report(self, connection: ConnectionSupervisor, report: Report) -> None:
         """Process the report of a connection."""
-        match report:
-            case Watching():
-                self._distribute()
-            case Lost(is_unusable=True):
-                self._release(connection, report)
-                self._distribute()
-            case Changed() | Lost():
-                pass
+        if report.unusable is not None:
+            self._release(connection, report.unusable)
+        if report.unusable is not None or report.is_synced:
+            self._distribute()
         self._publish()
 
     def _start(self, folders: tuple[Folder, ...]) -> None:
@@ -140,65 +129,46 @@ class AccountWatcher:
         task = self._tasks.create_task(connection.run(), name=name)
         self._connections[connection] = task
 
-    def _end(self, connection: ConnectionSupervisor) -> None:
-        """End a connection; a session logs out."""
-        self._connections.pop(connection).cancel()
-
     def _distribute(self) -> None:
         """Give folders that no push covers connections of their own, as far as allowed.
 
         A folder stays where it is until its new connection has logged in. It can be moved only
         while its connection waits, and not in the middle of a sync.
         """
-        waiting = [
-            connection
-            for connection in self._connections
-            if connection.state is ConnectionState.WATCHING
-        ]
-        spare = [
-            connection for connection in self._connections if not connection.folders
-        ]
-        ready = [connection for connection in spare if connection in waiting]
+        if self._tasks is None:
+            return
+        watching = ConnectionState.WATCHING
+        waiting = [item for item in self._connections if item.state is watching]
+        spare = [item for item in self._connections if not item.folders]
+        ready = [item for item in spare if item in waiting]
         uncovered = [
-            (connection, folder)
-            for connection in waiting
-            for folder in connection.folders
-            if folder in connection.uncovered
+            (item, folder)
+            for item in waiting
+            for folder in item.folders
+            if folder in item.uncovered
         ]
         for new, (old, folder) in zip(ready, uncovered, strict=False):
             old.assign(tuple(item for item in old.folders if item is not folder))
             new.assign((folder,))
+        # A connection must not wait for the login limiter.
+        limit, may_log_in = self._budget.for_watching, self._context.logins.spare > 0
         # One at a time: a server that refuses it has told its limit.
-        if not spare and uncovered and self._may_start:
+        if uncovered and not spare and may_log_in and len(self._connections) < limit:
             self._start(())
         for connection in ready[len(uncovered) :]:
-            self._end(connection)
-        self._keep_to_limit(waiting)
+            self._connections.pop(connection).cancel()
+        # Actions need a connection, too.
+        if len(self._connections) > limit and len(waiting) > 1:
+            self._merge(waiting[-1], waiting[0])
 
-    @property
-    def _may_start(self) -> bool:
-        """Return whether a connection may be added now."""
-        is_free = len(self._connections) < self._budget.for_watching
-        # A connection must not wait for the login limiter.
-        return self._tasks is not None and is_free and self._context.logins.spare > 0
-
-    def _keep_to_limit(self, waiting: list[ConnectionSupervisor]) -> None:
-        """End a connection that is one too many: actions need one, too."""
-        if len(self._connections) <= self._budget.for_watching or len(waiting) < 2:
-            return
-        first, *_, last = waiting
-        self._merge(last, first)
-
-    def _merge(
-        self, connection: ConnectionSupervisor, successor: ConnectionSupervisor
-    ) -> None:
+    def _merge(self, old: ConnectionSupervisor, new: ConnectionSupervisor) -> None:
         """End a connection, and move its folders to another one."""
-        folders = connection.folders
-        connection.assign(())
-        self._end(connection)
-        successor.assign((*successor.folders, *folders))
+        folders = old.folders
+        old.assign(())
+        self._connections.pop(old).cancel()
+        new.assign((*new.folders, *folders))
 
-    def _release(self, connection: ConnectionSupervisor, report: Lost) -> None:
+    def _release(self, connection: ConnectionSupervisor, error: ImapError) -> None:
         """Move all folders of a connection that does not work to one that is watching."""
         others = (item for item in self._connections if item is not connection)
         successor = next((item for item in others if item.is_watching), None)
@@ -208,7 +178,7 @@ class AccountWatcher:
         self._context.logins.reset()
         self._merge(connection, successor)
         count = len(self._connections)
-        _LOGGER.info("The server allows %d connections: %s", count, report.error)
+        _LOGGER.info("The server allows %d connections: %s", count, error)
         self._budget.limit_to(count)
 
     def _publish(self) -> None:
@@ -219,20 +189,17 @@ class AccountWatcher:
         states = {name: folder.state for name, folder in self._folders.items()}
         modes = {state.push_mode for state in states.values()}
         offered = {connection.capabilities for connection in connections}
+        errors = (item.error for item in connections if not item.is_connected)
         state = AccountState(
             connected=any(connection.is_connected for connection in connections),
-            push_mode=next(
-                (mode for mode in WORST_FIRST if mode in modes), PushMode.OFF
-            ),
-            connections=self.connections,
-            # The same set object is kept while all connections have the same capabilities.
+            push_mode=next(filter(modes.__contains__, WORST_FIRST), PushMode.OFF),
+            connections=sum(connection.is_logged_in for connection in connections),
+            # Usually all have the same capabilities, and then also share the set.
             capabilities=offered.pop()
             if len(offered) == 1
             else frozenset().union(*offered),
             folders=states,
-            error=next(
-                (item.error for item in connections if not item.is_connected), None
-            ),
+            error=next(errors, None),
         )
         if state == self._state:
             return

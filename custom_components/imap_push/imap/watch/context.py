@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ..auth.login_limiter import LoginLimiter
-from ..models import Account, AccountState, Arrival, WatchOptions
+from ..models import Account, AccountState, Arrival, Statistics, WatchOptions
 from ..session.mark import Mark
-from .statistics import Statistics
 
 
 class Listener(Protocol):

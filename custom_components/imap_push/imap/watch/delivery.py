@@ -14,7 +14,7 @@ from ..session.message_reader import pushed_message
 from ..session.recover import RECOVERY, received_since
 from ..session.select import SelectResult
 from ..session.session import Session
-from ..session.sync import SyncBatch
+from ..session.sync import Outcome, SyncBatch, SyncResult
 from ..wire.parser import Data
 from .context import Context
 
@@ -26,20 +26,17 @@ MAX_BURST: Final = 5_000
 DELIVERIES_PER_SECOND: Final = 10.0
 MAX_WARNINGS_PER_HOUR: Final = 10
 
-_ONE_DAY: Final = timedelta(days=1)
-
 
 class Delivery:
     """The mark of a folder, and the delivery of the messages above it.
 
-    `is_stopped`: the user has removed the folder. From then on nothing is delivered and no mark
-    is stored. `is_limited`: so much mail arrives that it is delivered at a limited rate.
+    `is_limited`: so much mail arrives that it is delivered at a limited rate.
     """
 
     def __init__(self, folder: str, mark: Mark | None, context: Context) -> None:
         """Start from this mark, None to start with the next message that arrives."""
         self.mark = mark
-        self.is_stopped = False
+        self._is_stopped = False
         self.is_limited = False
         self._folder = folder
         self._options = context.options
@@ -56,18 +53,13 @@ class Delivery:
 
     @property
     def needs_start(self) -> bool:
-        """Return whether `start` is needed: no mark yet, or mail above it is to be skipped."""
-        return self.mark is None or self._skips_old_mail
+        """Return whether there is no mark yet, or mail above it is to be skipped."""
+        skips = self._is_catch_up and self._options.catch_up is CatchUp.NONE
+        return self.mark is None or skips
 
-    @property
-    def _skips_old_mail(self) -> bool:
-        return self._is_catch_up and self._options.catch_up is CatchUp.NONE
-
-    def needs_open_folder(self, selected: SelectResult) -> bool:
-        """Return whether `start` needs the folder to be open."""
-        return selected.uid_next is None or not (
-            self.mark is None or self._skips_old_mail
-        )
+    def stop(self) -> None:
+        """Deliver nothing and store no mark from now on: the user has removed the folder."""
+        self._is_stopped = True
 
     async def start(
         self,
@@ -80,6 +72,7 @@ class Delivery:
     ) -> None:
         """Replace a mark that is not valid for a folder that was selected.
 
+        If UIDNEXT is not known, or `needs_start` is False, the folder must be open.
         `all_new`: the folder was empty, or did not exist for a while: all its mail may be new.
         """
         mark, first = self.mark, await session.first_mark(selected)
@@ -87,20 +80,18 @@ class Delivery:
             is_young = all_new and first.next_uid <= RECOVERY
             self._set_mark(first.at(1) if is_young else first)
             return
-        if not self._skips_old_mail:
+        if self.needs_start:
+            # With CatchUp.NONE, all mail from here on arrives while the account is watched.
+            self._is_catch_up = False
+        else:
             mark = await self._recover(session, mark, first, text, mode, all_new)
         self._set_mark(mark.renumbered(first))
-        # With CatchUp.NONE, all mail from here on arrives while the account is watched.
-        self._is_catch_up = self._is_catch_up and not self._skips_old_mail
 
     async def deliver(
-        self, batch: SyncBatch, newest: Mail | None, mode: PushMode, *, is_last: bool
+        self, result: SyncResult, batch: SyncBatch, mode: PushMode
     ) -> int:
-        """Deliver the messages of a batch and move the mark; return the number of messages.
-
-        `newest` is a message of the folder that was parsed already. `is_last`: there are no more.
-        """
-        mark, count = batch.start, 0
+        """Deliver the messages of a sync and move the mark; return the number of messages."""
+        mark, newest, count = batch.start, result.newest, 0
         for uid in batch.uids:
             is_parsed = newest is not None and newest.uid == uid
             mail = newest if newest and is_parsed else await batch.mail(uid)
@@ -115,7 +106,7 @@ class Delivery:
             # No later message may have another date: the date alone does not show that it is old.
             mark = mark.with_digest(newest)
         self._set_mark(mark.at(batch.next_uid).with_date(newest))
-        if is_last:
+        if result.outcome is Outcome.DONE:
             self.is_limited = self._is_catch_up = False
             if batch.next_uid >= self._dedupe_below or self._dedupe_below > MAX_UID:
                 self._dedupe_below = 0
@@ -182,9 +173,11 @@ class Delivery:
 
     async def _deliver(self, mail: Mail, mode: PushMode) -> None:
         """Pass one message to the listener, unless it is too old or the folder is removed."""
-        if self._is_catch_up and self._is_too_old(mail):
-            return
-        if not self.is_stopped and (pause := self._deliveries.take(1)):
+        if self._is_catch_up and self._options.catch_up is CatchUp.LAST_DAY:
+            yesterday = datetime.now(UTC) - timedelta(days=1)
+            if mail.received is not None and mail.received < yesterday:
+                return
+        if not self._is_stopped and (pause := self._deliveries.take(1)):
             if not self.is_limited:
                 self.warn(
                     "More than %d new messages at once; delivering %d per second from now on",
@@ -193,7 +186,7 @@ class Delivery:
                 )
             self.is_limited = True
             await asyncio.sleep(pause)
-        if self.is_stopped:
+        if self._is_stopped:
             return
         self._statistics.mails += 1
         arrival = Arrival(mail=mail, push=mode, catch_up=self._is_catch_up)
@@ -202,16 +195,10 @@ class Delivery:
         except Exception:
             _LOGGER.exception("Error in the listener for new mail")
 
-    def _is_too_old(self, mail: Mail) -> bool:
-        """Return whether CatchUp.LAST_DAY excludes a message."""
-        if self._options.catch_up is not CatchUp.LAST_DAY or mail.received is None:
-            return False
-        return mail.received < datetime.now(UTC) - _ONE_DAY
-
     def _set_mark(self, mark: Mark) -> Mark:
         """Replace the mark and report it; return it."""
         if mark != self.mark:
             self.mark = mark
-            if not self.is_stopped:
+            if not self._is_stopped:
                 self._listener.mark_moved(self._folder, mark)
         return mark

@@ -11,9 +11,10 @@ from ..limits import doubled
 from ..mime.preview import TextRequest
 from ..models import FolderState, Mail, PushMode
 from ..session.select import SelectResult
-from ..session.sync import BATCH, SyncResult
-from ..wire.receiver import SelectedFolder
+from ..session.session import Session
+from ..session.sync import BATCH, Outcome, SyncRequest, SyncResult, sync_request
 from ..wire.response_codes import temporary_refusal
+from ..wire.receiver import SelectedFolder
 from ..wire.unsolicited import Unsolicited
 from .context import Context, WatchedFolder
 from .delivery import Delivery
@@ -38,7 +39,7 @@ MAX_OPEN_LOSSES: Final = 3
 LOST_PAUSE_SECONDS: Final = 60.0
 MAX_LOST_PAUSE_SECONDS: Final = 3600.0
 # Consecutive sessions that ended during a FETCH of the folder. After these, messages are fetched
-# one at a time, then with fewer items each time: see `recover.sync_by_search`.
+# one at a time, then with fewer items each time: see `SyncRequest`.
 MAX_FETCH_LOSSES: Final = 2
 
 # Messages that are fetched at a time while the rate is limited, so that other folders wait less.
@@ -49,8 +50,8 @@ class Folder:
     """A watched folder. The connection that has it calls its methods.
 
     `synced` is how many messages are below the mark, at most; None if that is not known.
-    `verifies`: it is to be opened again, even if it is open, as another folder may have taken its
-    place. `needs_newest`: `state.last_mail` is not known. `status_fails`: STATUS does not work.
+    `mode` is how new mail becomes known. `verifies`: it is to be opened again, even if it is open, as another folder may have taken its
+    place. `status_fails`: STATUS does not work.
     """
 
     def __init__(self, name: str, watched: WatchedFolder, context: Context) -> None:
@@ -58,16 +59,22 @@ class Folder:
         self.name = name
         self.text = TextRequest(watched.text_size, watched.links)
         self.delivery = Delivery(name, watched.mark, context)
-        self.state = FolderState()
         self.synced: int | None = None
         self.verifies = False
-        self.needs_newest = True
         self.status_fails = False
-        self.was_missing = False
+        # What is reported: see FolderState.
+        self.mode = PushMode.OFF
+        self._is_silent = False
+        self._error: ImapError | None = None
+        self._is_missing = False
+        self._changes = 0
+        self._last_mail: Mail | None = None
         # The last numbers from EXAMINE and STATUS, by the names of STATUS items.
         self._numbers: dict[str, int] = {}
         # The last STATUS while EXAMINE reported that the folder does not exist.
         self._status_while_missing: dict[str, int] | None = None
+        self._needs_newest = True  # The last message is not known.
+        self._was_missing = False
         self._synced_uid_next: int | None = None  # UIDNEXT at the last complete sync
         # Times of the event loop.
         self._loop = asyncio.get_running_loop()
@@ -81,6 +88,24 @@ class Folder:
         self._fetch_losses = 0
         self._retries = 0  # of that message
 
+    @property
+    def state(self) -> FolderState:
+        """Return what is known about the folder."""
+        is_watched = self._error is None and not self._is_missing
+        mode = self.mode if is_watched else PushMode.OFF
+        return FolderState(
+            available=mode is not PushMode.OFF,
+            missing=self._is_missing,
+            error=self._error,
+            push_mode=mode,
+            push_is_silent=self._is_silent,
+            rate_limited=self.delivery.is_limited,
+            unread=self._numbers.get("UNSEEN"),
+            messages=self._numbers.get("MESSAGES"),
+            last_mail=self._last_mail,
+            changes=self._changes,
+        )
+
     # When to sync
 
     @property
@@ -89,24 +114,10 @@ class Folder:
         return max(self._due_at, self._blocked_until, self._retry_at)
 
     @property
-    def is_due(self) -> bool:
-        """Return whether the folder is to be synced now."""
-        return self.due_at <= self._loop.time()
-
-    @property
-    def is_blocked(self) -> bool:
-        """Return whether the folder must not be opened now: the server refused it."""
-        return self._blocked_until > self._loop.time()
-
-    @property
-    def is_waiting(self) -> bool:
-        """Return whether the pause before the next try for a hidden message has not ended."""
-        return self._retry_at > self._loop.time()
-
-    @property
     def is_openable(self) -> bool:
         """Return whether the folder exists and the server does not refuse it, as far as known."""
-        return not (self.state.missing or self.is_blocked or self._refusals)
+        is_refused = self._refusals or self._blocked_until > self._loop.time()
+        return not (self._is_missing or is_refused)
 
     @property
     def is_suspect(self) -> bool:
@@ -115,23 +126,8 @@ class Folder:
 
     @property
     def care(self) -> int:
-        """Return how carefully to FETCH: see `recover.sync_by_search`."""
+        """Return how carefully to FETCH: see SyncRequest."""
         return max(0, self._fetch_losses - MAX_FETCH_LOSSES + 1)
-
-    @property
-    def fetches_range(self) -> bool:
-        """Return whether to FETCH all new messages at once, without a search."""
-        return not (self.care or self._retries)
-
-    @property
-    def accepts_unshown(self) -> bool:
-        """Return whether to deliver a message although the server does not show it."""
-        return self._retries >= len(UNSHOWN_PAUSES)
-
-    @property
-    def waits_for_refusals(self) -> bool:
-        """Return False if FETCH has been refused temporarily for too long."""
-        return self._loop.time() - self._refused_since < MAX_REFUSED_SECONDS
 
     @property
     def has_only_new_mail(self) -> bool:
@@ -141,19 +137,33 @@ class Folder:
         """
         mark = self.delivery.mark
         if mark is None or mark.last_received is not None:
-            return self.was_missing
-        return self.was_missing or self.synced == 0 or mark.next_uid == 1
+            return self._was_missing
+        return self._was_missing or self.synced == 0 or mark.next_uid == 1
 
-    @property
-    def batch(self) -> int:
-        """Return how many messages to fetch at a time."""
-        return LIMITED_BATCH if self.delivery.is_limited else BATCH
+    def request(self, session: Session, *, examines: bool) -> SyncRequest:
+        """Return the commands that sync the folder; `examines`: open it.
 
-    def begin_sync(self, *, examines: bool) -> None:
-        """Forget the request for a sync, as one begins; one from now on leads to another sync."""
+        A request for a sync from now on leads to another sync.
+        """
         self._due_at = math.inf
-        if examines:
-            self.verifies = False
+        self.verifies &= not examines
+        selected, care = session.connection.selected, self.care
+        return sync_request(
+            session,
+            self.name,
+            None if self.delivery.needs_start else self.delivery.mark,
+            examines=examines,
+            # If a FETCH of all new messages failed, they are searched.
+            fetches=not (care or self._retries),
+            newest=self._needs_newest,
+            growth=0 if examines else selected.growth,
+            batch=LIMITED_BATCH if self.delivery.is_limited else BATCH,
+            text=self.text,
+            synced=self.synced if examines else selected.synced,
+            waits=self._loop.time() - self._refused_since < MAX_REFUSED_SECONDS,
+            care=care,
+            accepts=self._retries >= len(UNSHOWN_PAUSES),
+        )
 
     def request_sync(self) -> None:
         """Sync as soon as possible; while the folder is blocked, not before the end of that."""
@@ -176,7 +186,7 @@ class Folder:
         if "CONDSTORE" not in capabilities:
             # Without HIGHESTMODSEQ, changes since the last session cannot be excluded.
             self.mark_changed()
-        if not self.state.missing:
+        if not self._is_missing:
             self.request_sync()
 
     def on_status(self, numbers: dict[str, int], *, is_requested: bool) -> None:
@@ -185,12 +195,12 @@ class Folder:
         `is_requested`: the response answers a STATUS command. Without UIDNEXT in that answer,
         only a sync can show whether there is new mail.
         """
-        before = self._numbers.get("MESSAGES")
-        self.update_counts(numbers)
-        if numbers.get("MESSAGES", 0) < (before or 0):
-            self.needs_newest = True
+        before = self._numbers.get("MESSAGES", 0)
+        self._update_numbers(numbers)
+        if numbers.get("MESSAGES", 0) < before:
+            self._needs_newest = True
             self.request_sync()
-        if self.state.missing:
+        if self._is_missing:
             # Some servers report STATUS of a folder that cannot be selected. An unsolicited
             # response that repeats the same numbers is no reason to try again.
             if is_requested or numbers != self._status_while_missing:
@@ -201,8 +211,7 @@ class Folder:
         mark = self.delivery.mark
         if mark is None or not (is_requested or "UIDNEXT" in numbers):
             return
-        uid_validity = numbers.get("UIDVALIDITY", mark.uid_validity)
-        is_other = uid_validity != mark.uid_validity
+        is_other = numbers.get("UIDVALIDITY", mark.uid_validity) != mark.uid_validity
         if is_other or not self._is_known(numbers.get("UIDNEXT", 0)):
             self.request_sync()
 
@@ -211,111 +220,82 @@ class Folder:
         self.status_fails = temporary_refusal(refusal) is None
         self.request_sync()
 
-    def update_counts(self, numbers: Mapping[str, int]) -> None:
-        """Store numbers by the names of STATUS items. Different numbers count as a change."""
-        known = self._numbers
-        if any(known.get(name, value) != value for name, value in numbers.items()):
-            self.mark_changed()
-        known.update(numbers)
-        unread, messages = known.get("UNSEEN"), known.get("MESSAGES")
-        self.state = dataclasses.replace(self.state, unread=unread, messages=messages)
-
     def mark_changed(self) -> None:
         """Count a change: mail, flags or the order of messages may be different now."""
         for name in ("UIDNEXT", "HIGHESTMODSEQ"):
             # The next value will be different. That must not count as a second change.
             self._numbers.pop(name, None)
-        changes = self.state.changes + 1
-        self.state = dataclasses.replace(self.state, changes=changes)
+        self._changes += 1
 
-    def update(self, result: SyncResult, mode: PushMode, newest: Mail | None) -> None:
-        """Store the counts of a sync, before its messages are delivered.
-
-        `newest` is the last message, None if it is not known.
-        """
-        if result.selected is not None and result.is_opened:
+    def update(self, result: SyncResult, mode: PushMode) -> None:
+        """Store the counts of a sync, before its messages are delivered."""
+        numbers: dict[str, int] = {}
+        selected = result.selected
+        if selected is not None and result.is_opened:
             self._open_losses = 0
-            self.update_counts(result.selected.numbers)
+            numbers |= selected.numbers
         if result.exists is not None:
-            self.update_counts({"MESSAGES": result.exists})
+            numbers["MESSAGES"] = result.exists
         if result.unread is not None:
-            self.update_counts({"UNSEEN": result.unread})
+            numbers["UNSEEN"] = result.unread
+        self._update_numbers(numbers)
         if result.flags_changed:
             self.mark_changed()
-        if newest is not None:
-            self.set_newest(newest)
-        elif result.exists == 0:
-            self.needs_newest = False
-            self.state = dataclasses.replace(self.state, last_mail=None)
+        if result.newest is not None or result.exists == 0:
+            self._set_newest(result.newest)
         if result.error is None:
-            self.state = dataclasses.replace(self.state, missing=False, error=None)
-            self.set_mode(mode)
+            self._is_missing, self._error, self.mode = False, None, mode
+        is_only_opened = result.outcome is Outcome.DONE and result.batch is None
+        if is_only_opened and selected is not None and selected.uid_next is not None:
+            if not self._is_known(selected.uid_next):
+                self.request_sync()
 
     def on_unsolicited(self, changes: Unsolicited, selected: SelectedFolder) -> None:
         """Process changes of the folder, which is selected."""
         self.mark_changed()
-        self.update_counts({"MESSAGES": selected.exists})
+        self._update_numbers({"MESSAGES": selected.exists})
         if self.synced is not None:
             self.synced = min(self.synced, selected.synced)
-        self.needs_newest |= changes.newest_removed
+        self._needs_newest |= changes.newest_removed
         self.verifies |= changes.shrunk
 
     def on_pushed(self, mail: Mail, synced: int) -> None:
         """Process a message that NOTIFY sent, before it is delivered."""
         self.synced = synced
-        if self.state.unread is not None and "\\Seen" not in mail.flags:
-            self.update_counts({"UNSEEN": self.state.unread + 1})
-        self.set_newest(mail)
-
-    def check_uid_next(self, selected: SelectResult) -> None:
-        """Request a sync if the folder, which was selected, seems to have new mail."""
-        if selected.uid_next is not None and not self._is_known(selected.uid_next):
-            self.request_sync()
-
-    def _is_known(self, uid_next: int) -> bool:
-        """Return whether UIDNEXT shows no new mail.
-
-        Above the mark, it may belong to a message that was expunged before the last sync.
-        """
-        mark = self.delivery.mark
-        return uid_next in {mark and mark.next_uid, self._synced_uid_next}
-
-    def set_newest(self, mail: Mail) -> None:
-        """Store the last message of the folder."""
-        self.needs_newest = False
-        newest = dataclasses.replace(mail, text=None)
-        self.state = dataclasses.replace(self.state, last_mail=newest)
+        if "UNSEEN" in self._numbers and "\\Seen" not in mail.flags:
+            self._update_numbers({"UNSEEN": self._numbers["UNSEEN"] + 1})
+        self._set_newest(mail)
 
     def set_mode(self, mode: PushMode, *, is_silent: bool | None = None) -> None:
         """Record how new mail is detected; OFF: there is no connection.
 
         `is_silent`: push is offered but failed, None if that has not changed.
         """
-        state = self.state
-        if state.missing or state.error is not None:
-            mode = PushMode.OFF
-        self.state = dataclasses.replace(
-            state,
-            available=mode is not PushMode.OFF,
-            push_mode=mode,
-            push_is_silent=state.push_is_silent if is_silent is None else is_silent,
-        )
+        self.mode = mode
+        if is_silent is not None:
+            self._is_silent = is_silent
 
     # Outcomes of a sync
 
-    def mark_working(self, *, is_complete: bool, uid_next: int | None = None) -> None:
-        """Record a sync that worked; `is_complete`: there is no more mail."""
-        self._refusals, self._refused_since = 0, math.inf
-        self._fetch_losses = min(self._fetch_losses, MAX_FETCH_LOSSES)
-        self._retries = 0
-        self.state = dataclasses.replace(
-            self.state, rate_limited=self.delivery.is_limited
-        )
-        if not is_complete:
+    def mark_synced(self, result: SyncResult) -> None:
+        """Record a sync whose messages were delivered."""
+        if result.outcome is Outcome.NOT_SHOWN:
+            # The server announced a message that it does not show.
+            pause = UNSHOWN_PAUSES[min(self._retries, len(UNSHOWN_PAUSES) - 1)]
+            self._retry_at = self._loop.time() + pause
+            self._retries += 1
+            self.verifies = True
             self.request_sync()
-        else:
+            return
+        self.synced = result.synced
+        self._refusals, self._refused_since = 0, math.inf
+        self._retries = 0
+        if result.outcome is Outcome.DONE and result.selected is not None:
             self._fetch_losses = 0
-            self._synced_uid_next = uid_next
+            self._synced_uid_next = result.selected.uid_next
+        else:
+            self._fetch_losses = min(self._fetch_losses, MAX_FETCH_LOSSES)
+            self.request_sync()
 
     def mark_missing(self) -> None:
         """Record that the folder does not exist at the moment.
@@ -323,13 +303,12 @@ class Folder:
         It may be created again at once. Later, STATUS finds it.
         """
         now = self._loop.time()
-        if not self.state.missing:
+        if not self._is_missing:
             self._missing_since = now
         age = now - self._missing_since
         self._due_at = now + max(1.0, age) if age < MAX_MISSING_SECONDS else math.inf
-        self.state = dataclasses.replace(self.state, missing=True, error=None)
-        self.set_mode(PushMode.OFF)
-        self.was_missing = True
+        self._is_missing = self._was_missing = True
+        self._error = None
         self.synced = None
 
     def mark_refused(self, error: ImapError) -> None:
@@ -338,9 +317,11 @@ class Folder:
         It is tried again later, at the earliest after the time that the server requested.
         """
         pause = doubled(REFUSED_PAUSE_SECONDS, self._refusals, MAX_PAUSE_SECONDS)
-        self._block(max(pause, error.retry_after or 0.0))
+        now = self._loop.time()
+        self._due_at = -math.inf
+        self._blocked_until = now + max(pause, error.retry_after or 0.0)
         self._refusals += 1
-        self._refused_since = min(self._refused_since, self._loop.time())
+        self._refused_since = min(self._refused_since, now)
         lasts = self._blocked_until - self._refused_since
         if lasts >= REFUSED_GRACE_SECONDS or not self.state.available:
             self._report(error)
@@ -357,33 +338,41 @@ class Folder:
         self._open_losses += 1
         excess = self._open_losses - MAX_OPEN_LOSSES
         if excess >= 0:
-            self._block(doubled(LOST_PAUSE_SECONDS, excess, MAX_LOST_PAUSE_SECONDS))
+            pause = doubled(LOST_PAUSE_SECONDS, excess, MAX_LOST_PAUSE_SECONDS)
+            self._blocked_until = self._loop.time() + pause
             self._report(error)
-
-    def retry_unshown(self) -> None:
-        """Sync again soon: the server announced a message that it does not show."""
-        pause = UNSHOWN_PAUSES[min(self._retries, len(UNSHOWN_PAUSES) - 1)]
-        self._retry_at = self._loop.time() + pause
-        self._retries += 1
-        self.request_sync()
-        self.verifies = True
 
     def mark_renumbered(self, selected: SelectResult) -> None:
         """Record that the mark was replaced for the folder that was selected."""
         mark = self.delivery.mark
         is_above = mark is not None and mark.next_uid == selected.uid_next
         self.synced = selected.numbers.get("MESSAGES") if is_above else None
-        self.needs_newest = True
-        self.was_missing = False
+        self._needs_newest = True
+        self._was_missing = False
         self.request_sync()
 
-    def _block(self, seconds: float) -> None:
-        self._blocked_until = self._loop.time() + seconds
-        self._due_at = -math.inf
+    def _update_numbers(self, numbers: Mapping[str, int]) -> None:
+        """Store numbers by the names of STATUS items. Different numbers count as a change."""
+        known = self._numbers
+        if any(known.get(name, value) != value for name, value in numbers.items()):
+            self.mark_changed()
+        known.update(numbers)
+
+    def _set_newest(self, mail: Mail | None) -> None:
+        """Store the last message, None if the folder is empty."""
+        self._needs_newest = False
+        self._last_mail = mail and dataclasses.replace(mail, text=None)
+
+    def _is_known(self, uid_next: int) -> bool:
+        """Return whether UIDNEXT shows no new mail.
+
+        Above the mark, it may belong to a message that was expunged before the last sync.
+        """
+        mark = self.delivery.mark
+        return uid_next in {mark and mark.next_uid, self._synced_uid_next}
 
     def _report(self, error: ImapError) -> None:
         """Report that the folder is not watched."""
-        if self.state.error is None:
+        if self._error is None:
             self.delivery.warn("The folder cannot be watched: %s", error)
-        self.state = dataclasses.replace(self.state, error=error)
-        self.set_mode(PushMode.OFF)
+        self._error = error

@@ -24,34 +24,28 @@ never ends the session.
 
 import asyncio
 from collections import deque
+from dataclasses import replace
 import math
-from typing import Final, Never, Protocol
+from typing import Final
 
-from ..errors import CommandRefused, ImapError
+from ..errors import ImapError
 from ..limits import Loan
 from ..models import PushMode
 from ..session.select import examine_command
 from ..session.session import Session
 from ..session.sync import SyncRequest
 from ..wire.command import Command
+from ..wire.folder_responses import parse_status
+from ..wire.mailbox_name import is_folder
 from ..wire.parser import Data
+from .context import Context
 from .folder import Folder
-from .folder_sync import FolderSync, Progress
-from .notify import Notify
+from .folder_sync import FolderSync, Observer
 from .schedule import Reason, SyncSchedule
-from .statistics import Statistics
-from .status_poll import StatusPoller, process_unsolicited
 from .wait_strategy import MIN_IDLE_SECONDS, StrategyChooser
 
 # Waits shorter than this do not count as missed mail: EXISTS may still be on its way.
 MIN_WAIT_SECONDS: Final = 2.0
-
-
-class Observer(Progress, Protocol):
-    """Receives the progress of a loop."""
-
-    def on_watching(self, uncovered: frozenset[Folder]) -> None:
-        """Report that all folders are in sync; `uncovered` are polled although push works."""
 
 
 class FolderLoop:
@@ -62,39 +56,41 @@ class FolderLoop:
         session: Session,
         folders: tuple[Folder, ...],
         chooser: StrategyChooser,
-        poll_interval: float,
-        statistics: Statistics,
+        context: Context,
         observer: Observer,
     ) -> None:
         """Watch these folders; `assign` replaces them."""
-        self.is_waiting = False
         self._session, self._connection = session, session.connection
-        self._folders = folders
+        self._unsolicited = session.connection.unsolicited
         self._chooser = chooser
+        self._statistics = context.statistics
         self._observer = observer
         self._loop = asyncio.get_running_loop()
         self._strategy = chooser.best(session.capabilities)
-        self._notify = Notify()
+        self._notify = session.notify
         self._loans: deque[Loan[Session]] = deque()
-        self._sync = FolderSync(session, self._notify, statistics, observer)
+        self._sync = FolderSync(session, context.options.poll_interval, observer)
         self._schedule = SyncSchedule()
-        self._poller = StatusPoller(session, poll_interval)
         self._counts: list[tuple[int | None, int | None]] = []  # after the last cycle
         self._examines = True  # Select the folder again in the next cycle.
-        # The commands of the last write by folder, None for NOTIFY, in the order of sending.
+        # The commands of the last write, in the order of sending, and their folders.
         self._sent: list[tuple[Folder | None, Command]] = []
+        self._busy: Folder | None = None  # the one that is synced after that write
         self._synced_at = self._loop.time()  # when the selected folder was opened again
         self._idle_since = math.inf
         # The last wait ended an IDLE of MIN_IDLE_SECONDS; one of this session was completed.
         self._ends_idle = self._has_idled = False
         # The server had announced what the next sync finds, or had no time to do so.
         self._is_announced = True
+        self._folders = folders
         for folder in folders:
             folder.begin_session(session.capabilities)
+        self._choose()
 
     def assign(self, folders: tuple[Folder, ...]) -> None:
         """Watch these folders from now on."""
         self._folders = folders
+        self._choose()
         self.wake()
 
     def lend(self, loan: Loan[Session]) -> None:
@@ -104,148 +100,86 @@ class FolderLoop:
 
     def wake(self) -> None:
         """End the wait if a folder is due."""
-        self._connection.unsolicited.wake()
+        self._unsolicited.wake()
 
-    async def run(self) -> Never:
-        """Sync and wait until the session ends; raise the ImapError that ended it."""
-        try:
-            while True:
-                while self._loans:
-                    await self._sync.lend(self._loans.popleft())
-                    self._examines = True
-                await self._cycle()
-                if self._due_at() > self._loop.time():
-                    self.is_waiting = True
-                    self._report()
-                    await self._wait()
-                    self.is_waiting = False
-        except ImapError as error:
-            self._blame(error)
-            raise
-        finally:
-            for loan in self._loans:
-                loan.refuse()
+    def close(self) -> None:
+        """Refuse the session to actions: it has ended."""
+        for loan in self._loans:
+            loan.refuse()
 
-    @property
-    def _selected(self) -> Folder | None:
-        """Return the folder that is selected while the loop waits."""
-        return next((folder for folder in self._folders if folder.is_openable), None)
-
-    @property
-    def _unselected(self) -> list[Folder]:
-        selected = self._selected
-        return [folder for folder in self._folders if folder is not selected]
-
-    @property
-    def _unselected_names(self) -> list[str]:
-        return [folder.name for folder in self._unselected]
-
-    @property
-    def _is_push(self) -> bool:
-        return self._strategy.mode is not PushMode.POLL
+    def _choose(self) -> None:
+        """Choose the folder that is selected while the loop waits."""
+        openable = (folder for folder in self._folders if folder.is_openable)
+        self._selected = selected = next(openable, None)
+        self._others = [folder for folder in self._folders if folder is not selected]
+        self._names = tuple(folder.name for folder in self._others)
 
     @property
     def _uncovered(self) -> list[Folder]:
-        """Return the folders that the server does not announce."""
-        return [item for item in self._unselected if not self._is_covered(item)]
+        """Return the folders that are not selected and that the server does not announce."""
+        if self._strategy.mode is not PushMode.NOTIFY:
+            return self._others
+        return [item for item in self._others if item.name not in self._notify.covered]
 
-    def _is_covered(self, folder: Folder) -> bool:
-        """Return whether NOTIFY announces a folder that is not selected."""
-        is_notify = self._strategy.mode is PushMode.NOTIFY
-        return is_notify and folder.name in self._notify.covered
+    def set_modes(self) -> frozenset[Folder]:
+        """Store how mail becomes known in each folder, as all are in sync.
 
-    def _report(self) -> None:
-        """Report that all folders are in sync."""
-        is_silent = self._chooser.is_silent
+        Returns the folders that are polled although push works.
+        """
+        mode, is_silent = self._strategy.mode, self._chooser.is_silent
+        uncovered = frozenset(item for item in self._uncovered if item.is_openable)
         for folder in filter(lambda item: item.is_openable, self._folders):
-            folder.set_mode(self._mode_of(folder), is_silent=is_silent)
-        uncovered = [folder for folder in self._uncovered if folder.is_openable]
-        self._observer.on_watching(frozenset(uncovered if self._is_push else ()))
+            is_polled = folder in uncovered
+            folder.set_mode(PushMode.POLL if is_polled else mode, is_silent=is_silent)
+        return uncovered if mode is not PushMode.POLL else frozenset()
 
-    async def _cycle(self) -> None:
-        """Sync all folders that are due, and the selected one, in one write."""
+    async def cycle(self) -> None:
+        """Sync all folders that are due, and the selected one."""
+        while self._loans:
+            self._examines = True  # Afterwards another folder may be selected.
+            await self._session.lend(self._loans[0])
+            self._loans.popleft()
         await self._process_unsolicited()
+        now = self._loop.time()
         if self._examines:
-            self._synced_at = self._loop.time()
+            self._synced_at = now
         self._strategy = self._chooser.best(self._session.capabilities)
+        self._choose()
         selected = self._selected
-        due = [folder for folder in self._unselected if folder.is_due]
-        suspects = [folder for folder in due if folder.is_suspect]
-        others = [folder for folder in due if not folder.is_suspect]
-        has_growth = self._connection.selected.growth > 0
-        has_changes = self._schedule.begin_cycle() or has_growth
-        is_due = any(folder.is_due for folder in self._folders)
+        due = [folder for folder in self._folders if folder.due_at <= now]
+        has_changes = self._schedule.begin_cycle(
+            has_growth=self._connection.selected.growth > 0, is_due=bool(due)
+        )
+        others = [folder for folder in due if folder is not selected]
+        suspects = [folder for folder in others if folder.is_suspect]
         requests = {
-            folder: self._sync.request(folder, examines=True) for folder in others
+            folder: folder.request(self._session, examines=True)
+            for folder in others
+            if folder not in suspects
         }
         if selected is not None:
+            is_elsewhere = bool(requests) or self._session.folder != selected.name
             requests[selected] = self._request_selected(
-                selected, others, has_changes=has_changes
+                selected, is_elsewhere=is_elsewhere, has_changes=has_changes
             )
-        await self._send(requests, selected)
-        results = {
-            folder: await self._sync.read(folder, request, self._mode_of(folder))
-            for folder, request in requests.items()
-        }
-        if self._connection.pipelining_failed:
-            self._connection.stop_pipelining()
-            for folder in requests:
-                folder.request_sync()
-            return
-        if self._ends_idle:
-            self._chooser.record_idle(self._strategy.mode)
-            self._ends_idle, self._has_idled = False, True
-        if selected is not None and requests[selected].examine is not None:
-            self._connection.selected.set_synced(selected.synced)
-        statuses = await self._read_status()
-        newest = {
-            folder: await self._sync.update(
-                folder, results[folder], self._mode_of(folder)
-            )
-            for folder in requests
-        }
-        self._observer.on_changed()
-        found = {
-            folder: await self._sync.apply(
-                folder, result, newest[folder], self._mode_of(folder)
-            )
-            for folder, result in results.items()
-        }
-        for status in statuses:
-            process_unsolicited(status, self._unselected)
-            await asyncio.sleep(0)
+        found = await self._sync_all(requests, selected)
         for folder in suspects:
-            self._sent = []
-            found[folder] = await self._sync.sync_alone(folder, self._mode_of(folder))
-        self._end_cycle(
-            found=any(found.values()),
-            reasons={
-                Reason.MAIL: has_growth,
-                Reason.FOLDER: is_due,
-                Reason.CHANGE: has_changes and not (has_growth or is_due),
-            },
-        )
-        if selected is not None and found[selected] and self._is_push:
-            mode = self._strategy.mode
+            request = folder.request(self._session, examines=True)
+            found |= await self._sync_all({folder: request}, None)
+        states = [folder.state for folder in self._folders]
+        counts = [(state.messages, state.unread) for state in states]
+        self._schedule.end_cycle(found=any(found.values()) or counts != self._counts)
+        self._counts = counts
+        mode = self._strategy.mode
+        if selected and found.get(selected) and mode is not PushMode.POLL:
             self._chooser.record_sync(mode, announced=self._is_announced)
             self._is_announced = True
         self._sent = [item for item in self._sent if not item[1].is_answered]
-        self._session.release()
-
-    def _end_cycle(self, *, found: bool, reasons: dict[Reason, bool]) -> None:
-        """Record whether a cycle found new messages, or other counts than the last cycle."""
-        states = [folder.state for folder in self._folders]
-        counts = [(state.messages, state.unread) for state in states]
-        if found or counts != self._counts:
-            self._schedule.record_found()
-        else:
-            self._schedule.record_empty(
-                reason for reason, is_one in reasons.items() if is_one
-            )
-        self._counts = counts
+        self._connection.release()
+        self._choose()
 
     def _request_selected(
-        self, selected: Folder, others: list[Folder], *, has_changes: bool
+        self, selected: Folder, *, is_elsewhere: bool, has_changes: bool
     ) -> SyncRequest:
         """Return the commands for the folder that is selected while the loop waits.
 
@@ -253,66 +187,102 @@ class FolderLoop:
         selected.
         """
         # NOOP does not show new mail on every server, but EXAMINE does.
-        verifies = self._examines or selected.verifies or not self._is_push
+        is_poll = self._strategy.mode is PushMode.POLL
+        verifies = self._examines or selected.verifies or is_poll
         self._examines = False
-        is_elsewhere = bool(others) or self._session.folder != selected.name
-        if selected.is_due or ((verifies or has_changes) and not selected.is_waiting):
-            return self._sync.request(selected, examines=verifies or is_elsewhere)
+        # A finite time in the future is that of the next try for a hidden message.
+        has_reason = (verifies or has_changes) and selected.due_at == math.inf
+        if has_reason or selected.due_at <= self._loop.time():
+            return selected.request(self._session, examines=verifies or is_elsewhere)
         examine = examine_command(selected.name) if is_elsewhere else None
         return SyncRequest(selected.name, selected.delivery.mark, examine)
 
+    async def _sync_all(
+        self, requests: dict[Folder, SyncRequest], selected: Folder | None
+    ) -> dict[Folder, int]:
+        """Sync folders in one write, and do what the outcomes ask for.
+
+        Returns how many new messages each has. The selected one is the last.
+        """
+        polls = await self._send(requests, selected)
+        results = {
+            folder: await self._sync.read(folder, request)
+            for folder, request in requests.items()
+        }
+        if self._connection.pipelining_failed:
+            self._connection.stop_pipelining()
+            for folder in requests:
+                folder.request_sync()
+            return {}
+        if self._ends_idle:
+            self._chooser.record_idle(self._strategy.mode)
+            self._ends_idle, self._has_idled = False, True
+        if selected is not None and requests[selected].examine is not None:
+            self._connection.selected.set_synced(selected.synced)
+        for folder, command in polls.items():
+            await self._sync.read_poll(folder, command)
+        statuses = await self._read_notify()
+        uncovered, mode = self._uncovered, self._strategy.mode
+        for folder, result in results.items():
+            folder.update(result, PushMode.POLL if folder in uncovered else mode)
+            if result.seconds is not None:
+                self._statistics.syncs.add(result.seconds)
+        self._observer.on_progress()
+        found: dict[Folder, int] = {}
+        for folder, result in results.items():
+            self._busy = folder
+            found[folder] = await self._sync.apply(folder, requests[folder], result)
+        self._busy = None
+        for status in statuses:
+            self._process_status(status)
+            await asyncio.sleep(0)
+        return found
+
     async def _send(
         self, requests: dict[Folder, SyncRequest], selected: Folder | None
-    ) -> None:
-        """Send all commands of a cycle in one write; those for the selected folder are last."""
-        opens = any(request.examine for request in requests.values())
+    ) -> dict[Folder, Command]:
+        """Send all commands in one write, the selected folder last; return those that poll."""
         # Without a mark, the next cycle follows at once.
-        is_marked = selected is not None and requests[selected].mark is not None
-        notifies = self._strategy.mode is PushMode.NOTIFY and is_marked
+        waits = selected is not None and requests[selected].mark is not None
+        notifies = self._strategy.mode is PushMode.NOTIFY and waits
+        opens = any(request.examine for request in requests.values())
         clears = self._notify.clear() if opens or not notifies else []
-        notify: list[Command] = []
+        polled = self._uncovered
         if notifies and selected is not None:
-            notify = self._notify.set(self._unselected_names, selected.text)
-        # NOTIFY SET STATUS reports the state of all folders that it covers.
-        polls = self._poller.commands([] if notify else self._uncovered)
-        sent: list[tuple[Folder | None, Command]] = [(None, c) for c in clears]
+            notify = self._notify.set(self._names, selected.text)
+            requests[selected] = replace(requests[selected], notify=tuple(notify))
+            if notify:
+                polled = []  # NOTIFY SET STATUS reports the state of all that it covers.
+        polls = self._sync.polls(polled)
+        sent: list[tuple[Folder | None, Command]] = [(None, item) for item in clears]
         sent += polls.items()
         for folder, request in requests.items():
-            if folder is not selected:
-                sent += [(folder, command) for command in request.commands]
-        if selected is not None:
-            request = requests[selected]
-            if request.examine is not None:
-                sent.append((selected, request.examine))
-            sent += [(None, command) for command in notify]
-            sent += [(selected, command) for command in request.commands_in_folder]
+            sent += [(folder, command) for command in request.commands]
         self._sent = sent
-        idles = self._strategy.uses_idle and is_marked
-        await self._session.send((command for _, command in sent), idle=idles)
+        idles = self._strategy.mode is not PushMode.POLL and waits
+        await self._connection.send(*(command for _, command in sent), idle=idles)
         self._idle_since = self._loop.time() if idles else math.inf
+        return polls
 
-    async def _read_status(self) -> list[Data]:
-        """Read the replies to polls and NOTIFY; return the STATUS responses to NOTIFY."""
-        await self._poller.read_replies()
-        statuses: list[Data] = []
-        try:
-            statuses = await self._notify.read_reply()
-        except CommandRefused:
+    async def _read_notify(self) -> list[Data]:
+        """Read the reply to NOTIFY, and whether IDLE was refused; return STATUS responses."""
+        statuses = await self._notify.read_reply()
+        if statuses is None:
             self._chooser.record_refused(PushMode.NOTIFY)
         if self._notify.try_utf8():
             self._schedule.record_change()
         if self._connection.idle_is_refused:
             self._chooser.record_refused(self._strategy.mode)
-        return statuses
+        return statuses or []
 
-    async def _wait(self) -> None:
+    async def wait(self) -> None:
         """Wait until a cycle is due, delivering the messages that NOTIFY brings."""
         started = self._loop.time()
         while True:
             await self._process_unsolicited()
             now = self._loop.time()
             refresh_at = self._synced_at + self._strategy.seconds
-            due_at = min(refresh_at, self._due_at())
+            due_at = min(refresh_at, self.due_at)
             if due_at <= now:
                 break
             await self._connection.wait_for_unsolicited(due_at - now)
@@ -326,7 +296,8 @@ class FolderLoop:
         self._is_announced = self._schedule.has_changes or self._loop.time() < short
         self._examines |= now >= refresh_at
 
-    def _due_at(self) -> float:
+    @property
+    def due_at(self) -> float:
         """Return the time of the event loop at which the next cycle is due."""
         if self._loans:
             return -math.inf
@@ -334,11 +305,11 @@ class FolderLoop:
         due_at = min((folder.due_at for folder in self._folders), default=math.inf)
         due_at = max(due_at, schedule.not_before(Reason.FOLDER))
         if self._uncovered:
-            due_at = min(due_at, self._poller.due_at)
+            due_at = min(due_at, self._sync.poll_at)
         if selected is None:
             return due_at
         is_idle = self._connection.has_idle and self._session.folder == selected.name
-        if self._is_push and not is_idle:
+        if self._strategy.mode is not PushMode.POLL and not is_idle:
             return schedule.not_before(Reason.FOLDER)
         if self._connection.idle_is_over:
             return min(due_at, schedule.not_before(Reason.CHANGE))
@@ -349,52 +320,70 @@ class FolderLoop:
 
     async def _process_unsolicited(self) -> None:
         """Process unsolicited responses: deliver pushed mail, record all other changes."""
-        unsolicited = self._connection.unsolicited.take()
-        if not unsolicited:
+        changes = self._unsolicited.take()
+        if not changes:
             return
-        if unsolicited.overflowed:
+        if changes.overflowed:
             self._notify.mark_expired()
             self._chooser.record_miss(self._strategy.mode)
         # To select a folder again means to request NOTIFY again, with the STATUS of all folders.
-        self._examines |= unsolicited.dropped
-        if unsolicited.changed:
+        self._examines |= changes.dropped
+        if changes.changed:
             self._schedule.record_change()
-        name = unsolicited.folder.name if unsolicited.folder else None
-        changed = next((item for item in self._folders if item.name == name), None)
-        if changed is not None and unsolicited.folder is not None:
-            changed.on_unsolicited(unsolicited, unsolicited.folder)
-        for status in unsolicited.statuses:
-            for folder in process_unsolicited(status, self._unselected):
-                folder.mark_changed()
+        opened, folder = changes.folder, None
+        if opened is not None:
+            named = (item for item in self._folders if item.name == opened.name)
+            folder = next(named, None)
+        if opened is not None and folder is not None:
+            folder.on_unsolicited(changes, opened)
+        for status in changes.statuses:
+            for other in self._process_status(status):
+                other.mark_changed()
             await asyncio.sleep(0)
-        if changed is not None:
-            names = self._unselected_names
-            for data in unsolicited.mails:
-                if await self._sync.deliver_pushed(changed, data, names):
-                    self._schedule.record_found()
-                    self._chooser.record_sync(PushMode.NOTIFY, announced=True)
+        if folder is not None:
+            for data in changes.mails:
+                await self._deliver_pushed(folder, data)
                 await asyncio.sleep(0)  # A burst must not block the event loop.
-        if unsolicited.statuses:
-            self._observer.on_changed()
+        if changes.statuses:
+            self._observer.on_progress()
 
-    def _mode_of(self, folder: Folder) -> PushMode:
-        """Return how new mail in a folder becomes known."""
-        if folder is self._selected or self._is_covered(folder):
-            return self._strategy.mode
-        return PushMode.POLL
+    def _process_status(self, data: Data) -> list[Folder]:
+        """Update and return the folders that an unsolicited STATUS response names."""
+        name, numbers = parse_status(data)
+        found = [folder for folder in self._others if is_folder(name, folder.name)]
+        for folder in found:
+            folder.on_status(numbers, is_requested=False)
+        return found
 
-    def _blame(self, error: ImapError) -> None:
+    async def _deliver_pushed(self, folder: Folder, data: Data) -> None:
+        """Deliver a message that NOTIFY sent, unless it is left to the next sync."""
+        # After the user has increased the text size, older responses have too little text.
+        is_set = self._notify.is_set_to(self._names, folder.text)
+        if folder.due_at <= self._loop.time() or not is_set:
+            return
+        mail = await folder.delivery.read_pushed(data, folder.text)
+        if mail is None:
+            return
+        selected = self._connection.selected
+        selected.set_synced(selected.synced + 1)
+        folder.on_pushed(mail, selected.synced)
+        self._observer.on_progress()
+        await folder.delivery.deliver_pushed(mail)
+        self._schedule.end_cycle(found=True)
+        self._chooser.record_sync(PushMode.NOTIFY, announced=True)
+
+    def blame(self, error: ImapError) -> None:
         """Find what the session was doing when it ended, and be careful with that next time."""
         mode, age = self._strategy.mode, max(0.0, self._loop.time() - self._idle_since)
         unanswered = [item for item in self._sent if not item[1].is_answered]
+        folder, name = self._busy, "UID FETCH"
+        if unanswered:
+            folder, name = unanswered[0][0], unanswered[0][1].name
         if self._connection.idle_is_unanswered and not self._has_idled:
             self._chooser.record_loss(mode, age)
-        elif unanswered:
-            folder, command = unanswered[0]
-            if folder is None:
-                self._chooser.record_loss(PushMode.NOTIFY, 0.0)
-            else:
-                folder.mark_lost(error, command.name)
-        elif not self._sync.mark_lost(error):
-            if self._idle_since < math.inf and not self._has_idled:
-                self._chooser.record_loss(mode, age)
+        elif name == "NOTIFY":
+            self._chooser.record_loss(PushMode.NOTIFY, 0.0)
+        elif folder is not None:
+            folder.mark_lost(error, name)
+        elif self._idle_since < math.inf and not self._has_idled:
+            self._chooser.record_loss(mode, age)

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable
 from enum import Enum, auto
 import math
 from typing import Final
@@ -31,11 +30,10 @@ class SyncSchedule:
     def __init__(self) -> None:
         """Start without changes."""
         self._loop = asyncio.get_running_loop()
-        self._cycle_ended_at = -math.inf
+        self._ended_at = -math.inf  # the last cycle
         self._changed_at = math.inf  # the first change since the last cycle
-        self._empty: Counter[Reason] = (
-            Counter()
-        )  # consecutive cycles that found nothing
+        self._reasons: set[Reason] = set()  # for the last cycle
+        self._empty = Counter[Reason]()  # consecutive cycles that found nothing
 
     @property
     def has_changes(self) -> bool:
@@ -46,27 +44,30 @@ class SyncSchedule:
         """Record that the selected folder has changed."""
         self._changed_at = min(self._changed_at, self._loop.time())
 
-    def begin_cycle(self) -> bool:
-        """Forget the changes, as a cycle begins; return whether there were any."""
-        had_changes, self._changed_at = self.has_changes, math.inf
-        return had_changes
+    def begin_cycle(self, *, has_growth: bool, is_due: bool) -> bool:
+        """Record why a cycle begins; return whether the selected folder has changed."""
+        has_changes = has_growth or self._changed_at < math.inf
+        self._changed_at = math.inf
+        reasons = {Reason.MAIL: has_growth, Reason.FOLDER: is_due}
+        self._reasons = {reason for reason, is_one in reasons.items() if is_one}
+        if has_changes and not self._reasons:
+            self._reasons = {Reason.CHANGE}
+        return has_changes
 
-    def record_found(self) -> None:
-        """Record that a cycle or a push found new messages, or other numbers of messages."""
-        self._cycle_ended_at = self._loop.time()
-        self._empty.clear()
-
-    def record_empty(self, reasons: Iterable[Reason]) -> None:
-        """Record a cycle that had these reasons but found nothing."""
-        self._cycle_ended_at = self._loop.time()
-        self._empty.update(reasons)
+    def end_cycle(self, *, found: bool) -> None:
+        """Record whether a cycle or a push found new messages, or other numbers of messages."""
+        self._ended_at = self._loop.time()
+        if found:
+            self._empty.clear()
+        else:
+            self._empty.update(self._reasons)
 
     def due_at(self, *, has_growth: bool, is_mail_pushed: bool) -> float:
         """Return when the next cycle is due, infinity if nothing has changed.
 
         `is_mail_pushed`: NOTIFY brings the mail, so a cycle only finds what NOTIFY left out.
         """
-        if not self.has_changes:
+        if self._changed_at == math.inf:
             return math.inf
         reason = Reason.MAIL if has_growth else Reason.CHANGE
         if is_mail_pushed and not self._empty[reason]:
@@ -78,6 +79,5 @@ class SyncSchedule:
         excess = self._empty[reason] - MAX_EMPTY_CYCLES
         if reason is not Reason.CHANGE and excess < 0:
             return -math.inf
-        times = max(excess, 0)
-        interval = doubled(CYCLE_INTERVAL_SECONDS, times, MAX_INTERVAL_SECONDS)
-        return self._cycle_ended_at + interval
+        pause = doubled(CYCLE_INTERVAL_SECONDS, max(excess, 0), MAX_INTERVAL_SECONDS)
+        return self._ended_at + pause

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 import logging
 import math
-from typing import Final, Protocol
+from typing import Final, Never, Protocol
 
 from ..auth.login_limiter import Backoff
 from ..errors import (
@@ -63,24 +63,15 @@ class ConnectionState(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Changed:
-    """Report: the state of the connection or of a folder has changed."""
+class Report:
+    """A change of a connection or of its folders.
 
+    `is_synced`: all folders are in sync. `unusable` is why the connection does not work, if
+    another one should get its folders.
+    """
 
-@dataclass(frozen=True, slots=True)
-class Watching:
-    """Report: all folders are in sync."""
-
-
-@dataclass(frozen=True, slots=True)
-class Lost:
-    """Report: the session ended or could not be opened; `is_unusable`: try no longer."""
-
-    error: ImapError
-    is_unusable: bool
-
-
-type Report = Changed | Watching | Lost
+    is_synced: bool = False
+    unusable: ImapError | None = None
 
 
 class Owner(Protocol):
@@ -103,7 +94,7 @@ class ConnectionSupervisor:
     ) -> None:
         """Watch these folders; without any, log in and wait for `assign`."""
         self.folders = folders
-        self._is_lost = False
+        self.state = ConnectionState.CONNECTING
         self.uncovered: frozenset[Folder] = frozenset()
         self.is_connected = False
         self.capabilities: frozenset[str] = frozenset()
@@ -112,8 +103,7 @@ class ConnectionSupervisor:
         self._owner = owner
         quirks = quirks_of(context.account.host)
         self._chooser = StrategyChooser(context.options, quirks)
-        # The time of the event loop at which the session was opened.
-        self._opened_at = math.inf
+        self._opened_at = math.inf  # the session; time of the event loop
         self._failures = 0  # consecutive
         self._has_watched = False
         # RFC 3501 5.5; off for one session after one that ended within a write.
@@ -121,14 +111,6 @@ class ConnectionSupervisor:
         self._outage: asyncio.TimerHandle | None = None
         self._loop: FolderLoop | None = None
         self._retry_now = asyncio.Event()  # ends the pause between two sessions
-
-    @property
-    def state(self) -> ConnectionState:
-        """Return what the connection is doing."""
-        if self._loop is not None:
-            is_waiting = self._loop.is_waiting
-            return ConnectionState.WATCHING if is_waiting else ConnectionState.SYNCING
-        return ConnectionState.LOST if self._is_lost else ConnectionState.CONNECTING
 
     @property
     def is_logged_in(self) -> bool:
@@ -174,14 +156,9 @@ class ConnectionSupervisor:
         loop = asyncio.get_running_loop()
         try:
             while True:
-                self._opened_at, self._is_lost = math.inf, False
+                self.state, self._opened_at = ConnectionState.CONNECTING, math.inf
                 error = await self._run_session()
-                self._loop, self._is_lost = None, True
-                self._context.statistics.losses[type(error).__name__] += 1
-                self._failures += 1
                 self._handle_loss(error)
-                self._request_credentials(error)
-                self._owner.report(self, Lost(error, self._is_unusable(error)))
                 # `Session.open` retries until the server can be reached, so no pause is needed.
                 if not isinstance(error, Unreachable):
                     delay = backoff.delay(loop.time() - self._opened_at)
@@ -211,17 +188,16 @@ class ConnectionSupervisor:
             context.statistics.sessions += 1
             self._opened_at = asyncio.get_running_loop().time()
             self.capabilities = session.capabilities
+            loop = FolderLoop(session, self.folders, self._chooser, context, self)
             try:
-                self._loop = FolderLoop(
-                    session,
-                    self.folders,
-                    self._chooser,
-                    context.options.poll_interval,
-                    context.statistics,
-                    self,
-                )
-                await self._loop.run()
+                self._loop = loop
+                await self._watch(loop)
+            except ImapError as error:
+                loop.blame(error)
+                raise
             finally:
+                self._loop = None
+                loop.close()
                 self._pipelines = not session.connection.pipelining_failed
                 await session.close()
         except ImapError as error:
@@ -231,58 +207,53 @@ class ConnectionSupervisor:
             # The text of the exception may contain the password.
             return ImapError(type(error).__name__)
 
-    def _is_unusable(self, error: ImapError) -> bool:
-        """Return whether another connection should get the folders, if there is one."""
-        if isinstance(error, TooManyConnections | TokenRevoked):
-            return True
-        return self._failures >= (MAX_FAILURES if self._has_watched else 1)
+    async def _watch(self, loop: FolderLoop) -> Never:
+        """Sync and wait until the session ends; raise the ImapError that ended it."""
+        while True:
+            self.state = ConnectionState.SYNCING
+            await loop.cycle()
+            if loop.due_at > asyncio.get_running_loop().time():
+                self.state = ConnectionState.WATCHING
+                self.uncovered = loop.set_modes()
+                self._failures, self._has_watched = 0, True
+                self.on_progress(is_synced=True)
+                await loop.wait()
 
-    def _request_credentials(self, error: ImapError) -> None:
-        """Request new credentials if logins were refused too often or the token was revoked.
-
-        A revoked token is reported even if other connections still work: they cannot reconnect.
-        """
-        logins = self._context.logins
-        is_refused = (
-            isinstance(error, LoginRefused) and logins.has_just_reached_refusal_limit
-        )
-        if is_refused or isinstance(error, TokenRevoked):
-            try:
-                self._context.listener.login_refused()
-            except Exception:
-                _LOGGER.exception("Error in the listener for refused logins")
-
-    def on_changed(self) -> None:
+    def on_progress(self, *, is_synced: bool = False) -> None:
         """Report that the state of a folder has changed."""
-        self._mark_connected()
-        self._owner.report(self, Changed())
-
-    def on_watching(self, uncovered: frozenset[Folder]) -> None:
-        """Report that all folders are in sync."""
-        self._mark_connected()
-        self.uncovered = uncovered
-        self._failures, self._has_watched = 0, True
-        self._owner.report(self, Watching())
-
-    def _mark_connected(self) -> None:
         self._cancel_outage()
         self.is_connected, self.error = True, None
+        self._owner.report(self, Report(is_synced=is_synced))
 
     def _handle_loss(self, error: ImapError) -> None:
-        """Report an outage, after a delay unless it is reported already or the user has to act."""
-        self.error = error
-        if not self.is_connected or isinstance(error, LoginRefused):
+        """Record and report that the session ended or could not be opened."""
+        context = self._context
+        self.state, self.error = ConnectionState.LOST, error
+        self._failures += 1
+        context.statistics.losses[type(error).__name__] += 1
+        is_refused = isinstance(error, LoginRefused)
+        if is_refused or not self.is_connected:
             self._report_outage()
         elif self._outage is None:
             loop = asyncio.get_running_loop()
             self._outage = loop.call_later(OUTAGE_GRACE_SECONDS, self._report_outage)
+        is_limit = is_refused and context.logins.has_just_reached_refusal_limit
+        # With a revoked token, other connections may still work, but cannot reconnect.
+        if is_limit or isinstance(error, TokenRevoked):
+            try:
+                context.listener.login_refused()
+            except Exception:
+                _LOGGER.exception("Error in the listener for refused logins")
+        is_last = self._failures >= (MAX_FAILURES if self._has_watched else 1)
+        is_unusable = is_last or isinstance(error, TooManyConnections | TokenRevoked)
+        self._owner.report(self, Report(unusable=error if is_unusable else None))
 
     def _report_outage(self) -> None:
         self._cancel_outage()
         self.is_connected = False
         for folder in self.folders:
             folder.set_mode(PushMode.OFF)
-        self._owner.report(self, Changed())
+        self._owner.report(self, Report())
 
     def _cancel_outage(self) -> None:
         if self._outage is not None:

@@ -14,7 +14,7 @@ are sent in one write, so a message arrives one round trip after EXISTS:
        ...
     S: + idling
 
-NOTIFY (RFC 5465): see `notify.py`. IDLE is sent, too, so that the server reports changes at once.
+NOTIFY (RFC 5465): see `session/notify.py`. IDLE is sent, too, so that the server reports changes at once.
 
 Push is not trusted: a mode that misses new mail, is refused, or breaks the connection again and
 again is not used for an hour. IDLE takes the place of NOTIFY, and polling that of IDLE.
@@ -22,9 +22,8 @@ again is not used for an hour. IDLE takes the place of NOTIFY, and polling that 
 
 import asyncio
 from collections import Counter
-from dataclasses import dataclass
 import logging
-from typing import Final
+from typing import Final, NamedTuple
 
 from ..models import FolderState, PushMode, WatchOptions
 from ..quirks import Quirks
@@ -44,17 +43,11 @@ SILENT_SECONDS: Final = 3600.0
 WORST_FIRST: Final = (PushMode.POLL, PushMode.IDLE, PushMode.NOTIFY)
 
 
-@dataclass(frozen=True, slots=True)
-class WaitStrategy:
-    """A way to wait, at most `seconds`."""
+class WaitStrategy(NamedTuple):
+    """A way to wait, at most `seconds`. IDLE is sent unless `mode` is POLL."""
 
     mode: PushMode
     seconds: float
-
-    @property
-    def uses_idle(self) -> bool:
-        """Return whether IDLE is sent."""
-        return self.mode is not PushMode.POLL
 
 
 class StrategyChooser:
@@ -72,16 +65,16 @@ class StrategyChooser:
     @property
     def is_silent(self) -> bool:
         """Return whether a push mode is not used because it failed."""
-        return any(map(self._is_silent, self._silent_until))
+        return bool(self._silent())
 
     def best(self, capabilities: frozenset[str]) -> WaitStrategy:
         """Return the best strategy at the moment."""
-        options = self._options
+        options, silent = self._options, self._silent()
         if announces_mail(options, self._quirks, capabilities):
             notifies = "NOTIFY" in capabilities and options.notify
-            if notifies and not self._is_silent(PushMode.NOTIFY):
+            if notifies and PushMode.NOTIFY not in silent:
                 return WaitStrategy(PushMode.NOTIFY, self._refresh)
-            if not self._is_silent(PushMode.IDLE):
+            if PushMode.IDLE not in silent:
                 return WaitStrategy(PushMode.IDLE, self._refresh)
         return WaitStrategy(PushMode.POLL, options.poll_interval)
 
@@ -122,17 +115,15 @@ class StrategyChooser:
         self._misses[mode] = 0
         now = asyncio.get_running_loop().time()
         self._silent_until[mode] = now + SILENT_SECONDS
-        _LOGGER.warning(
-            "%s does not work on this server; it is tried again in an hour",
-            mode.upper(),
-        )
+        message = "%s does not work on this server; it is tried again in an hour"
+        _LOGGER.warning(message, mode.upper())
 
     def _shorten(self, seconds: float) -> None:
         self._refresh = min(self._refresh, max(seconds, MIN_REFRESH_SECONDS))
 
-    def _is_silent(self, mode: PushMode) -> bool:
+    def _silent(self) -> set[PushMode]:
         now = asyncio.get_running_loop().time()
-        return now < self._silent_until.get(mode, 0.0)
+        return {mode for mode, until in self._silent_until.items() if now < until}
 
 
 def announces_mail(
@@ -148,32 +139,20 @@ def explain_push(
     capabilities: frozenset[str],
     state: FolderState,
 ) -> str:
-    """Return the push mode of a folder, and why it is not a better one."""
-    return f"{state.push_mode}: {_reason_for(options, quirks, capabilities, state)}"
-
-
-def _reason_for(
-    options: WatchOptions,
-    quirks: Quirks,
-    capabilities: frozenset[str],
-    state: FolderState,
-) -> str:
-    """Return the reason for which `StrategyChooser.best` chose the mode."""
+    """Return the push mode of a folder, and why `StrategyChooser.best` chose no better one."""
     mode = state.push_mode
-    if mode is PushMode.OFF:
-        return "the folder is missing" if state.missing else "not connected"
-    if mode is PushMode.NOTIFY:
-        return "offered and allowed"
-    if not options.push:
-        return "push option off"
-    if quirks.idle_is_deaf:
-        return "quirk idle_is_deaf"
-    if "IDLE" not in capabilities:
-        return "IDLE not offered"
-    if mode is PushMode.POLL:
-        if state.push_is_silent:
-            return "IDLE offered but silent"
-        return "IDLE offered, but no connection to spare for this folder"
-    if "NOTIFY" not in capabilities:
-        return "NOTIFY not offered"
-    return "NOTIFY offered but silent" if options.notify else "NOTIFY option off"
+    is_poll = mode is PushMode.POLL
+    reasons = (
+        (mode is PushMode.OFF and state.missing, "the folder is missing"),
+        (mode is PushMode.OFF, "not connected"),
+        (mode is PushMode.NOTIFY, "offered and allowed"),
+        (not options.push, "push option off"),
+        (quirks.idle_is_deaf, "quirk idle_is_deaf"),
+        ("IDLE" not in capabilities, "IDLE not offered"),
+        (is_poll and state.push_is_silent, "IDLE offered but silent"),
+        (is_poll, "IDLE offered, but no connection to spare for this folder"),
+        ("NOTIFY" not in capabilities, "NOTIFY not offered"),
+        (options.notify, "NOTIFY offered but silent"),
+        (True, "NOTIFY option off"),
+    )
+    return f"{mode}: {next(reason for holds, reason in reasons if holds)}"

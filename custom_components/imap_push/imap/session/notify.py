@@ -17,8 +17,6 @@ A folder without the STATUS of its current state is not announced: Dovecot compa
 the name with its own name in UTF-8, so that it does not find names in modified UTF-7.
 """
 
-from collections.abc import Iterable
-
 from ..errors import CommandRefused
 from ..mime.preview import TextRequest, fetch_items
 from ..wire.command import Command
@@ -56,28 +54,27 @@ class Notify:
         self._spec = ""
         return [Command("NOTIFY", "NONE")]
 
-    def set(self, folders: Iterable[str], text: TextRequest) -> list[Command]:
+    def set(self, folders: tuple[str, ...], text: TextRequest) -> list[Command]:
         """Return the commands that request notifications; [] if exactly these are in effect.
 
         `folders` are not selected. New messages of the selected folder come with `text`.
         """
-        names = tuple(folders)
-        spec = self._spec_for(names, text)
+        spec = self._spec_for(folders, text)
         if spec == self._spec:
             return []
         commands = self.clear()
-        self._spec, self._requested = spec, frozenset(names)
+        self._spec, self._requested = spec, frozenset(folders)
         self._command = Command("NOTIFY", spec, frozenset({"STATUS"}))
         return [*commands, self._command]
 
-    def is_set_to(self, folders: Iterable[str], text: TextRequest) -> bool:
+    def is_set_to(self, folders: tuple[str, ...], text: TextRequest) -> bool:
         """Return whether exactly these notifications are in effect."""
-        return self._spec == self._spec_for(tuple(folders), text)
+        return self._spec == self._spec_for(folders, text)
 
-    async def read_reply(self) -> list[Data]:
+    async def read_reply(self) -> list[Data] | None:
         """Return the STATUS responses to the last `set`, each only one time; set `covered`.
 
-        Raises CommandRefused if the server refused NOTIFY.
+        Returns None if the server refused NOTIFY.
         """
         command, self._command = self._command, None
         if command is None:
@@ -87,7 +84,7 @@ class Notify:
         except CommandRefused:
             self._spec, self.covered = "", frozenset()
             if not self._uses_utf8:
-                raise
+                return None
             self._uses_utf8 = False  # Without them, the command was accepted.
             return []
         reported = {parse_status(data)[0] for data in statuses}
