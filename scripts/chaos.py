@@ -5,15 +5,18 @@ Called by scripts/chaos, which installs the requirements.
 
 import argparse
 import asyncio
+from collections.abc import Sequence
+from contextlib import ExitStack
 import logging
 from pathlib import Path
 import sys
 import tempfile
 import time
 
-from tests.faults.fault_run import VARIANTS, Outcome, Variant, run_with_faults
-from tests.rig.certificate import make_certificate
-from tests.rig.dovecot import Dovecot
+from tests.faults.fault_run import STORMS, VARIANTS, Variant, run_with_faults, storms
+from tests.rig.certificate import Certificate, make_certificate
+from tests.rig.servers import reason_against, start
+from tests.rig.servers.server import DOVECOT_2_3
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -22,53 +25,56 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000)
     parser.add_argument("--faults", type=int, default=100)
-    parser.add_argument("--variant", choices=[variant.name for variant in VARIANTS])
+    parser.add_argument("--variant")
+    parser.add_argument("--server", choices=STORMS)
     return parser.parse_args()
 
 
-def variant_of(seed: int, name: str | None) -> Variant:
-    """Return the named variant, or one that depends on the seed."""
-    named = (variant for variant in VARIANTS if variant.name == name)
-    return next(named, VARIANTS[seed % len(VARIANTS)])
-
-
-async def run(options: argparse.Namespace, folder: Path) -> int:
+async def run(
+    options: argparse.Namespace, variants: Sequence[Variant], certificate: Certificate
+) -> int:
     """Run until the time is over or a violation is found; return the exit code."""
-    certificate = make_certificate(folder)
     end = time.monotonic() + options.minutes * 60
-    seed, runs, mails, faults = options.seed, 0, 0, 0
+    seed, runs, mails, faults, actions = options.seed, 0, 0, 0, 0
     while time.monotonic() < end:
-        variant = variant_of(seed, options.variant)
+        variant = variants[seed % len(variants)]
         outcome = await run_with_faults(variant, seed, options.faults, certificate)
         if outcome.violations:
             print(
-                f"VIOLATION\n{outcome.report()}\nRepeat with: {_repeat_command(outcome)}"
+                f"VIOLATION\n{outcome.report()}\nRepeat with --minutes 1"
+                f" --seed {outcome.seed} --variant '{outcome.variant}'"
             )
             return 1
         print(outcome, flush=True)
         seed, runs = seed + 1, runs + 1
         mails += outcome.mails
         faults += sum(outcome.faults.values())
-    print(f"{runs} runs, {faults} faults, {mails} mails: each fired exactly once")
-    return 0
-
-
-def _repeat_command(outcome: Outcome) -> str:
-    return (
-        f"scripts/chaos --minutes 1 --seed {outcome.seed} --variant '{outcome.variant}'"
+        actions += sum(outcome.actions.values())
+    print(
+        f"{runs} runs, {faults} faults, {actions} actions, {mails} mails: each fired once"
     )
+    return 0
 
 
 def main() -> int:
     """Run and return the exit code."""
     options = parse_arguments()
-    if not Dovecot.available():
-        print("Dovecot 2.3 is not installed", file=sys.stderr)
-        return 2
     # asyncio logs a warning for each write to a connection that was reset.
     logging.getLogger("asyncio").setLevel(logging.ERROR)
-    with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
-        return asyncio.run(run(options, Path(folder)))
+    name = options.server
+    if reason := reason_against(name or DOVECOT_2_3):
+        sys.exit(f"{name or DOVECOT_2_3}: {reason}")
+    with ExitStack() as stack:
+        if name:
+            server = stack.enter_context(start(name))
+            variants, certificate = storms(server), server.certificate
+        else:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="chaos-"))
+            variants, certificate = VARIANTS, make_certificate(Path(folder))
+        wanted = [it for it in variants if options.variant in {None, it.name}]
+        if not wanted:
+            sys.exit(f"the variants are: {', '.join(it.name for it in variants)}")
+        return asyncio.run(run(options, wanted, certificate))
 
 
 if __name__ == "__main__":

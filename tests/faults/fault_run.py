@@ -2,26 +2,31 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
+from functools import partial
 import logging
 from random import Random
 import time
+from types import MappingProxyType
 from typing import Any, Final
 
 from custom_components.imap_push.imap import Account, PushMode, Security, WatchOptions
 
 from .mailbox import Mailbox
+from .oracle import violations
 from .restarting_listener import RestartingListener
-from .servers import DovecotServer, MailServer, Pymap
+from .servers import DovecotServer, MailServer, Pymap, RunningServer
 from .short_timeouts import short_timeouts
 
+from tests.rig import servers
 from tests.rig.certificate import Certificate
 from tests.rig.fault_proxy import Fault, FaultProxy
 from tests.rig.ports import LOOPBACK
 
 FOLDERS: Final = ("INBOX", "Work")
+RECREATED: Final = "Projects"
 CLIENTS: Final = 2
 # Longest pauses between two actions, and the longest outage, in seconds.
 MAX_CLIENT_PAUSE_SECONDS: Final = 0.15
@@ -43,6 +48,8 @@ EXPECTED_WARNINGS: Final = (
     "does not work on this server",
     "The folder cannot be watched",
 )
+# After a folder was deleted, renamed or replaced.
+RECREATED_WARNINGS: Final = ("UIDVALIDITY changed or UIDs went back",)
 
 # Short polling intervals, for servers without push.
 PUSH: Final = WatchOptions(poll_interval=0.2)
@@ -51,13 +58,20 @@ NO_PUSH: Final = WatchOptions(poll_interval=0.1, push=False)
 
 @dataclass(frozen=True, kw_only=True)
 class Variant:
-    """A server and options; `push` is a mode by which at least one mail has to come."""
+    """A server and options; `push` is a mode by which at least one mail has to come.
+
+    With `recreates`, another folder is watched, which clients delete, rename and replace. Without
+    `is_short`, the engine keeps its timeouts, and only the announcements bring mail.
+    """
 
     name: str
     serve: Callable[[Certificate], MailServer]
     security: Security = Security.NONE
     options: WatchOptions = PUSH
     push: PushMode = PushMode.IDLE
+    faults: tuple[Fault, ...] = tuple(Fault)
+    recreates: bool = False
+    is_short: bool = True
 
 
 def _dovecot(*without: str) -> Callable[[Certificate], MailServer]:
@@ -92,6 +106,35 @@ VARIANTS: Final = (
 )
 
 
+# Faults of a slow network.
+SLOW: Final = (Fault.DELAY, Fault.STALL)
+
+
+# Servers of scripts/servers on which folders can be renamed and replaced, and their push mode.
+STORMS: Final = MappingProxyType(
+    {
+        "dovecot-2.3": PushMode.NOTIFY,
+        "dovecot-2.4": PushMode.NOTIFY,
+        "cyrus-3.6": PushMode.IDLE,
+        "cyrus-3.12": PushMode.NOTIFY,
+    }
+)
+
+
+def storms(server: servers.MailServer) -> tuple[Variant, ...]:
+    """Return the variants for a server that runs already and keeps running."""
+    make = partial(
+        Variant,
+        serve=lambda _: RunningServer(server),
+        push=STORMS[server.name],
+    )
+    return (
+        make(name="slow", faults=SLOW, is_short=False),
+        make(name="folders", faults=SLOW, recreates=True),
+        make(name="cuts", recreates=True),
+    )
+
+
 @dataclass
 class Outcome:
     """What happened in a run, and the violations."""
@@ -102,6 +145,7 @@ class Outcome:
     mails: int = 0
     outages: int = 0
     reloads: int = 0
+    actions: Mapping[str, int] = field(default_factory=dict)
     faults: Mapping[Fault, int] = field(default_factory=dict)
     pushes: Mapping[PushMode, int] = field(default_factory=dict)
     violations: list[str] = field(default_factory=list)
@@ -113,6 +157,7 @@ class Outcome:
             f"  {self.mails:5} mails  {sum(self.faults.values()):4} faults"
             f"  {self.outages} outages  {self.reloads} reloads"
             f"  {_counts(self.faults)}  by {_counts(self.pushes)}"
+            f"  {sum(self.actions.values())} actions  {_counts(self.actions)}"
         )
 
     def report(self) -> str:
@@ -130,11 +175,13 @@ async def run_with_faults(
     """Watch an account through this number of faults and return the outcome."""
     started = time.monotonic()
     outcome = Outcome(variant.name, seed)
-    with short_timeouts(), _engine_errors() as errors:
+    expected = EXPECTED_WARNINGS + RECREATED_WARNINGS * variant.recreates
+    timeouts = short_timeouts() if variant.is_short else nullcontext()
+    with timeouts, _engine_errors(expected) as errors:
         try:
             async with variant.serve(certificate) as server:
                 port = server.port_for(variant.security)
-                async with FaultProxy(port, seed) as proxy:
+                async with FaultProxy(port, seed, variant.faults) as proxy:
                     await _FaultRun(variant, server, proxy, outcome).run(faults)
         except Exception as error:
             error.add_note(f"FAULT_SEED={seed} {variant.name}")
@@ -154,10 +201,18 @@ class _FaultRun:
         self._proxy = proxy
         self._outcome = outcome
         self._variant = variant
+        names = (*FOLDERS[1:], RECREATED) if variant.recreates else FOLDERS[1:]
+        folders = (FOLDERS[0], *map(server.full_name, names))
         self._listener = RestartingListener(
-            _account(variant, server, proxy), FOLDERS, variant.options, self._rng("ha")
+            _account(variant, server, proxy), folders, variant.options, self._rng("ha")
         )
-        self._mailbox = Mailbox(server, FOLDERS, self._listener.fired)
+        self._mailbox = Mailbox(
+            server,
+            folders,
+            self._listener.fired,
+            clients=CLIENTS,
+            recreated=folders[-1] if variant.recreates else None,
+        )
         self._is_over = asyncio.Event()
 
     async def run(self, faults: int) -> None:
@@ -167,6 +222,7 @@ class _FaultRun:
         async with self._listener:
             await self._inject_faults(faults)
             await self._wait_for_all_mail()
+            self._outcome.violations += self._wrong_states()
         await self._wait_until_disconnected()
         self._fill_outcome()
 
@@ -177,12 +233,14 @@ class _FaultRun:
         async with asyncio.TaskGroup() as group:
             for number in range(CLIENTS):
                 group.create_task(self._use_mailbox(f"client {number}"))
-            group.create_task(self._break_server())
+            if self._server.can_restart:
+                group.create_task(self._break_server())
             group.create_task(self._reload())
             await self._wait_for_faults(faults)
             self._is_over.set()
         self._proxy.is_faulty = False
-        self._proxy.reset_all()
+        if not set(self._variant.faults) <= set(SLOW):
+            self._proxy.reset_all()
 
     async def _wait_for_faults(self, faults: int) -> None:
         """Wait until there were enough faults."""
@@ -225,16 +283,33 @@ class _FaultRun:
         await asyncio.sleep(REPEAT_WAIT_SECONDS)
 
     async def _catch_up(self) -> None:
-        """Wait until all mail has fired; `_violations` reports what has not."""
+        """Wait until all mail has fired and all counts agree; `_violations` reports the rest."""
         await self._mailbox.record_contents()
         with suppress(TimeoutError):
             async with asyncio.timeout(CATCH_UP_SECONDS):
-                while any(self._missing(folder) for folder in FOLDERS):
+                while any(self._missing(folder) for folder in self._mailbox.ledgers):
+                    await asyncio.sleep(0.01)
+                while any(self._wrong_states()):
                     await asyncio.sleep(0.01)
 
     def _missing(self, folder: str) -> set[int]:
-        fired = {mail.uid for mail in self._listener.fired[folder]}
-        return self._mailbox.ledgers[folder].expected - fired
+        ledger = self._mailbox.ledgers[folder]
+        mails = self._listener.fired[folder]
+        fired = {it.uid for it in mails if it.uid_validity == ledger.uid_validity}
+        return ledger.expected - fired
+
+    def _wrong_states(self) -> Iterator[str]:
+        """Yield the folders with wrong counts, or which NOTIFY should cover and does not."""
+        for folder, ledger in self._mailbox.ledgers.items():
+            state = self._listener.state.folders[folder]
+            found, right = (
+                (state.messages, state.unread),
+                (ledger.messages, ledger.unread),
+            )
+            if found != right:
+                yield f"{folder}: (messages, unread) are {found} and not {right}"
+            if PushMode.NOTIFY is self._variant.push is not state.push_mode:
+                yield f"{folder}: watched by {state.push_mode}"
 
     async def _wait_until_disconnected(self) -> None:
         """Wait until the engine has closed its connections."""
@@ -249,12 +324,13 @@ class _FaultRun:
         outcome.faults = dict(self._proxy.counts)
         outcome.reloads = listener.reloads.total()
         outcome.pushes = dict(listener.pushes)
+        outcome.actions = dict(self._mailbox.actions)
         outcome.violations += self._violations()
 
     def _violations(self) -> Iterator[str]:
         """Yield the violations."""
-        for folder, ledger in self._mailbox.ledgers.items():
-            for violation in ledger.violations(self._listener.fired[folder]):
+        for folder, ledgers in self._mailbox.histories.items():
+            for violation in violations(ledgers, self._listener.fired[folder]):
                 yield f"{folder}: {violation}"
         if not self._listener.pushes[self._variant.push]:
             yield f"nothing came by {self._variant.push}"
@@ -289,18 +365,17 @@ def _account(variant: Variant, server: MailServer, proxy: FaultProxy) -> Account
 
 
 @contextmanager
-def _engine_errors() -> Iterator[list[str]]:
+def _engine_errors(expected: Sequence[str]) -> Iterator[list[str]]:
     """Collect warnings and errors that the engine logs, and exceptions that no task awaits.
 
-    UIDVALIDITY never changes here, so every warning is a bug. Only a push mode
-    and a folder that are given up for a moment are expected: faults end session after session.
+    Every warning is a bug, except `expected` ones.
     """
     errors: Counter[str] = Counter()
     found: list[str] = []
 
     class Handler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            if any(text in record.getMessage() for text in EXPECTED_WARNINGS):
+            if any(text in record.getMessage() for text in expected):
                 return
             error = record.exc_info[1] if record.exc_info else None
             errors[f"in the log: {record.getMessage()} {error!r}"] += 1

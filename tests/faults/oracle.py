@@ -13,8 +13,10 @@ MAX_LISTED = 10
 
 @dataclass
 class Ledger:
-    """The history of a watched folder since the start.
+    """The history of a watched folder with one UIDVALIDITY, since the start of the run.
 
+    `is_over`: another folder has its name now, so what was in it at that moment may fire or not.
+    `messages` and `unread` are the counts at the end.
     `present`: subjects by UID on the server at the end. `removed`: UIDs that had fired before
     another client removed them. `briefly_present`: UIDs removed so early that they may fire or not.
     `assigned`: UIDs that the server reported as assigned (RFC 4315). `accepted`: subjects of the
@@ -29,11 +31,19 @@ class Ledger:
     briefly_present: set[int] = field(default_factory=set)
     assigned: set[int] = field(default_factory=set)
     accepted: set[str] = field(default_factory=set)
+    is_over: bool = False
+    messages: int = 0
+    unread: int = 0
 
     @property
     def expected(self) -> set[int]:
         """Return the UIDs that have to fire."""
-        return self.present.keys() | self.removed
+        return self.removed if self.is_over else self.present.keys() | self.removed
+
+    @property
+    def allowed(self) -> set[int]:
+        """Return the UIDs that may fire."""
+        return self.present.keys() | self.removed | self.briefly_present
 
     def violations(self, fired: Sequence[Mail]) -> Iterator[str]:
         """Yield the differences between this ledger and the mail that fired, and gaps in the ledger."""
@@ -44,22 +54,30 @@ class Ledger:
             mail.uid
             for mail in fired
             if self.present.get(mail.uid, mail.subject) != mail.subject
-            or mail.uid_validity != self.uid_validity
         }
         uid_range = set(range(self.first_uid, self.next_uid))
         yield from _listed("missing", self.expected - set(uids))
         yield from _listed("repeated", often)
-        yield from _listed(
-            "never assigned", set(uids) - self.expected - self.briefly_present
-        )
+        yield from _listed("never assigned", set(uids) - self.allowed)
         yield from _listed("out of order", {b for a, b in pairwise(uids) if a > b})
         yield from _listed("not what the server holds", strange)
-        yield from _listed("accepted and not fired", self.accepted - subjects)
+        if not self.is_over:
+            yield from _listed("accepted and not fired", self.accepted - subjects)
         # A ledger with gaps proves nothing.
-        yield from _listed(
-            "unaccounted",
-            (uid_range | self.assigned) - self.expected - self.briefly_present,
-        )
+        yield from _listed("unaccounted", (uid_range | self.assigned) - self.allowed)
+
+
+def violations(ledgers: Sequence[Ledger], fired: Sequence[Mail]) -> Iterator[str]:
+    """Yield the violations of a folder; it had one ledger after the other."""
+    order = [ledger.uid_validity for ledger in ledgers]
+    validities = [mail.uid_validity for mail in fired]
+    yield from _listed("never a UIDVALIDITY", set(validities) - set(order))
+    known = [order.index(number) for number in validities if number in order]
+    if known != sorted(known):
+        yield "out of order: mail of the old folder after that of the new one"
+    for ledger in ledgers:
+        same = [mail for mail in fired if mail.uid_validity == ledger.uid_validity]
+        yield from ledger.violations(same)
 
 
 def _listed[T: (int, str)](what: str, which: set[T]) -> Iterator[str]:

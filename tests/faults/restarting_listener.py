@@ -52,6 +52,7 @@ class RestartingListener(Running):
         self.fired: defaultdict[str, list[Mail]] = defaultdict(list)
         self.pushes: Counter[PushMode] = Counter()
         self.reloads: Counter[Moment] = Counter()
+        self.state = AccountState()
         self.refused = 0
         self.has_ended = False
         self._account = account
@@ -60,17 +61,12 @@ class RestartingListener(Running):
         self._marks: dict[str, Mark | None] = dict.fromkeys(folders)
         self._reload_at: Moment | None = None
 
-    @property
-    def marks(self) -> dict[str, Mark]:
-        """Return the mark of each folder that has one."""
-        return {folder: mark for folder, mark in self._marks.items() if mark}
-
     @override
     async def start(self) -> None:
-        """Start a watcher and wait until every folder has a mark."""
+        """Start a watcher and wait until every folder, each with a message, has a mark with a date."""
         self._load()
         async with asyncio.timeout(START_SECONDS):
-            while len(self.marks) < len(self._marks):
+            while not all(mark and mark.last_received for mark in self._marks.values()):
                 await asyncio.sleep(0.01)
 
     @override
@@ -94,7 +90,8 @@ class RestartingListener(Running):
         self._load()
 
     def state_changed(self, state: AccountState) -> None:
-        """Ignore it."""
+        """Store it."""
+        self.state = state
 
     async def mail_arrived(self, arrival: Arrival) -> None:
         """Record the mail, sometimes after a delay or with a reload before or after it."""

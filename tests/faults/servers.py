@@ -6,7 +6,7 @@ from typing import override
 
 from custom_components.imap_push.imap import Security
 
-from tests.rig import dovecot, pymap_server
+from tests.rig import dovecot, pymap_server, servers
 from tests.rig.certificate import Certificate
 from tests.rig.dovecot import Dovecot
 from tests.rig.pymap_server import PymapServer
@@ -22,10 +22,18 @@ class MailServer(Running):
     port: int  # without TLS, or with STARTTLS
     tls_port: int
     lmtp_port: int | None = None
+    # LMTP delivers to user+Work into the folder Work.
+    has_subaddresses = False
+    # It can be killed and started again.
+    can_restart = True
 
     def port_for(self, security: Security) -> int:
         """Return the IMAP port for this kind of encryption."""
         return self.tls_port if security is Security.TLS else self.port
+
+    def full_name(self, folder: str) -> str:
+        """Return the name of a folder outside INBOX."""
+        return folder
 
     @abstractmethod
     async def kill(self) -> None:
@@ -41,6 +49,7 @@ class DovecotServer(MailServer):
 
     user = dovecot.USER
     password = dovecot.PASSWORD
+    has_subaddresses = True
 
     def __init__(self, certificate: Certificate, *, without: tuple[str, ...]) -> None:
         """Do not offer the capabilities `without`."""
@@ -96,3 +105,37 @@ class Pymap(MailServer):
     @override
     async def shut_down(self) -> None:
         await self._pymap.stop()
+
+
+class RunningServer(MailServer):
+    """A server of scripts/servers, which runs already and keeps running."""
+
+    can_restart = False
+
+    def __init__(self, server: servers.MailServer) -> None:
+        """Use this server, which accepts our password without TLS."""
+        self._server = server
+        self.user, self.password = server.user, server.password
+        self.certificate = server.certificate
+        self.port, self.tls_port = server.imap_port, server.imaps_port
+        self.lmtp_port = server.lmtp_port or None
+
+    @override
+    def full_name(self, folder: str) -> str:
+        return self._server.full_name(folder)
+
+    @override
+    async def start(self) -> None:
+        pass
+
+    @override
+    async def stop(self) -> None:
+        pass
+
+    @override
+    async def kill(self) -> None:
+        raise NotImplementedError
+
+    @override
+    async def shut_down(self) -> None:
+        raise NotImplementedError

@@ -13,8 +13,8 @@ from ..models import FolderState, Mail, PushMode
 from ..session.select import SelectResult
 from ..session.session import Session
 from ..session.sync import BATCH, Outcome, SyncRequest, SyncResult, sync_request
-from ..wire.response_codes import temporary_refusal
 from ..wire.receiver import SelectedFolder
+from ..wire.response_codes import temporary_refusal
 from ..wire.unsolicited import Unsolicited
 from .context import Context, WatchedFolder
 from .delivery import Delivery
