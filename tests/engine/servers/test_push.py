@@ -1,6 +1,7 @@
 """IDLE and NOTIFY that break the connection, or that announce what is not new."""
 
 from collections.abc import Iterable, Iterator
+from itertools import accumulate
 
 import pytest
 
@@ -262,6 +263,33 @@ def _broken(
 @table(_breaks())
 def test_push_that_breaks(scenario: Scenario, caplog: pytest.LogCaptureFixture) -> None:
     """It gives way to the next best way, and the account stays connected."""
+    play_and_check(scenario, caplog)
+
+
+def _bad_network() -> Iterator[Scenario]:
+    """Yield connections that are lost three times in a row before the first refresh of IDLE."""
+    for mode in PUSH:
+        for name, ages in (
+            ("at different ages", (100, 250, 40)),
+            ("at less and less", (200, 90, 20)),
+        ):
+            moments = accumulate(ages)
+            yield Scenario(
+                row="M1",
+                name=f"the network is lost {name}",
+                source="a Wi-Fi that fails for a moment",
+                mode=mode,
+                arrivals=((1500.0, 1),),
+                acts=tuple(
+                    (it, lambda play: play.server.reset_all()) for it in moments
+                ),
+                expected=Expected(logins=4),
+            )
+
+
+@table(_bad_network())
+def test_bad_network(scenario: Scenario, caplog: pytest.LogCaptureFixture) -> None:
+    """Push is used again at once: the server is not the cause."""
     play_and_check(scenario, caplog)
 
 

@@ -386,4 +386,4 @@ class FolderLoop:
         elif folder is not None:
             folder.mark_lost(error, name)
         elif self._idle_since < math.inf and not self._has_idled:
-            self._chooser.record_loss(mode, age)
+            self._chooser.record_drop(mode, age)

@@ -37,6 +37,8 @@ MIN_REFRESH_SECONDS: Final = 30.0
 # sessions in which no IDLE lasted MIN_IDLE_SECONDS and was ended by us.
 MAX_FAILURES: Final = 3
 MIN_IDLE_SECONDS: Final = 10.0
+# The ages of two lost sessions are similar if they differ by less than this, or than a fifth.
+SIMILAR_SECONDS: Final = 5.0
 # How long a push mode that failed is not used.
 SILENT_SECONDS: Final = 3600.0
 
@@ -60,6 +62,7 @@ class StrategyChooser:
         self._refresh = quirks.idle_refresh
         self._misses: Counter[PushMode] = Counter()
         self._losses: Counter[PushMode] = Counter()
+        self._dropped_after: dict[PushMode, float] = {}  # seconds of IDLE
         self._silent_until: dict[PushMode, float] = {}  # times of the event loop
 
     @property
@@ -96,13 +99,22 @@ class StrategyChooser:
         """Record that an IDLE lasted MIN_IDLE_SECONDS and was ended by us."""
         self._losses[mode] = 0
 
-    def record_loss(self, mode: PushMode, age: float) -> None:
-        """Record that the connection ended after so many seconds of IDLE, and none was completed.
+    def record_drop(self, mode: PushMode, age: float) -> None:
+        """Record that the connection ended in IDLE after so many seconds, and none was completed.
 
-        Some servers disconnect at a certain age, or as soon as IDLE is sent.
+        Some servers disconnect at a certain age. A bad network does so at any age.
         """
+        before = self._dropped_after.get(mode, age)
+        self._dropped_after[mode] = age
+        if abs(age - before) > max(SIMILAR_SECONDS, age / 5):
+            self._losses[mode] = 0
+        self.record_loss(mode, age)
+
+    def record_loss(self, mode: PushMode, age: float) -> None:
+        """Record that the server did not answer, so many seconds after IDLE was sent."""
         self._losses[mode] += 1
-        if self._losses[mode] > 1:
+        # Below, an IDLE of MIN_REFRESH_SECONDS would not be completed either.
+        if self._losses[mode] > 1 and age > MIN_REFRESH_SECONDS:
             self._shorten(age * 0.75)
         if self._losses[mode] >= MAX_FAILURES:
             self._losses[mode] = MAX_FAILURES - 1  # The next one is enough.
