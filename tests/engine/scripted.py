@@ -33,8 +33,14 @@ class Peer:
         self._examined = (0, 1, 1)  # EXISTS, UIDVALIDITY, UIDNEXT
 
     async def line(self) -> bytes:
-        """Return the next line of the client, without CRLF."""
+        """Return the next line of the client, without CRLF.
+
+        The request for the last UID gets no message: the client uses UIDNEXT then.
+        """
         line = await self._reader.readuntil(b"\r\n")
+        while line.endswith(b" UID FETCH 4294967295:* (UID)\r\n"):
+            self.say(line.partition(b" ")[0] + b" OK done")
+            line = await self._reader.readuntil(b"\r\n")
         self.received.append(line[:-2])
         return line[:-2]
 

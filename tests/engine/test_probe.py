@@ -134,7 +134,8 @@ def test_check_fetches_in_the_form_of_the_watcher() -> None:
         sent.clear()
         async with watched({"INBOX": WatchedFolder()}):
             await asyncio.sleep(MINUTE)
-        fetched = [line for line in sent if line.startswith(b"UID FETCH")]
+        # The first one only asks for the last UID.
+        _, *fetched = [line for line in sent if line.startswith(b"UID FETCH")]
         assert [_without_numbers(line) for line in checked] == [
             _without_numbers(fetched[0])
         ]

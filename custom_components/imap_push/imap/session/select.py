@@ -37,8 +37,12 @@ class SelectResult(NamedTuple):
 
     def continues(self, mark: Mark) -> bool:
         """Return True if the mark's UIDs still name the same messages (RFC 3501 2.3.1.1)."""
+        return mark.uid_validity == self.uid_validity and not self.is_behind(mark)
+
+    def is_behind(self, mark: Mark) -> bool:
+        """Return whether UIDNEXT is below the mark although UIDVALIDITY is the same."""
         is_lower = self.uid_next is not None and self.uid_next < mark.next_uid
-        return mark.uid_validity == self.uid_validity and not is_lower
+        return mark.uid_validity == self.uid_validity and is_lower
 
     def check(self, uid_validity: int | None) -> None:
         """Raise FolderRenumbered if the folder does not have this UIDVALIDITY; None allows any."""

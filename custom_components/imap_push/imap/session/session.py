@@ -23,10 +23,12 @@ from ..wire.parser import Data, Value, parse_search_count
 from ..wire.receiver import FolderStatus
 from ..wire.response_codes import is_missing_folder
 from .fetch_items import (
+    MAX_UID,
     Fetched,
     by_uid,
     fetch_command,
     fetch_with_fallback,
+    fetched,
     read_search,
 )
 from .mark import Mark
@@ -40,6 +42,18 @@ _MAX_WRITE: Final = 100
 _MAX_SPECULATIVE: Final = 4
 
 _STATUS_ITEMS: Final = "MESSAGES UIDNEXT UIDVALIDITY UNSEEN"
+
+
+def last_command() -> Command:
+    """Return a FETCH of the UID of the last message. Alone, some servers refuse `*`."""
+    return fetch_command(f"{MAX_UID}:*", _UID_ITEMS)
+
+
+async def last_uid(command: Command, selected: SelectResult) -> int:
+    """Return the highest UID that was there when the folder was opened, 0 if it is not known."""
+    numbers = (await fetched(command)).numbers
+    exists = selected.numbers.get("MESSAGES", 0)
+    return max((uid for uid, number in numbers.items() if number <= exists), default=0)
 
 
 class Session:
@@ -65,6 +79,8 @@ class Session:
         self.esearch_works = None if "ESEARCH" in self.capabilities else False
         # The folders for which the server sent COPYUID (RFC 4315 3).
         self.copyuid_targets: set[str] = set()
+        # UIDNEXT was not above the last UID: it is ignored.
+        self._ignores_uid_next = False
         # A command was sent that must not be repeated after the connection is lost.
         self.is_not_repeatable = False
         self._sent: tuple[Command, ...] = ()  # the last write of `run`
@@ -192,8 +208,24 @@ class Session:
         """Wait for SELECT or EXAMINE; raise its refusal, after which no folder is open (6.3.1)."""
         self.folder = None
         self.selected = await read_select(command)
+        if self._ignores_uid_next:
+            self.selected = replace(self.selected, uid_next=None)
         self.folder = folder
         return self.selected
+
+    async def check_uid_next(self) -> bool:
+        """Return False if UIDNEXT of the open folder is wrong; it is ignored from now on.
+
+        It is above all UIDs (RFC 3501 2.3.1.1).
+        """
+        selected = self.selected
+        last = last_command()
+        await self.run(last)
+        if await last_uid(last, selected) < (selected.uid_next or MAX_UID):
+            return True
+        self._ignores_uid_next = True
+        self.selected = replace(selected, uid_next=None)
+        return False
 
     def count_command(self, folder: str) -> Command:
         """Return a command that counts the unread messages of the open folder."""
@@ -267,6 +299,8 @@ class Session:
                 self.connection.unsolicited.put(FolderStatus(data))
             await asyncio.sleep(0)  # A server may report thousands.
         await command.wait()
+        if self._ignores_uid_next:
+            numbers.pop("UIDNEXT", None)
         return numbers
 
     async def first_mark(self, selected: SelectResult) -> Mark:

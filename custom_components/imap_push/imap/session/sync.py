@@ -30,7 +30,7 @@ from .fetch_items import MAX_UID, Fetched, by_uid, fetch_command, fetched
 from .mark import Mark
 from .message_reader import read_message, read_previews
 from .select import SelectResult, examine_command
-from .session import Session, read_count
+from .session import Session, last_command, last_uid, read_count
 
 # UIDs that one FETCH requests at most.
 BATCH: Final = 500
@@ -177,14 +177,14 @@ def sync_request(
     care: int = 0,
     accepts: bool = False,
 ) -> SyncRequest:
-    """Return the commands for a folder. Without a mark, the folder is only opened.
+    """Return the commands for a folder. Without a mark, only the last UID is fetched.
 
     `growth` is the number of new messages that the server announced. For the other arguments,
     see SyncRequest.
     """
     examine = examine_command(folder) if examines else None
     if mark is None:
-        return SyncRequest(folder, mark, examine)
+        return SyncRequest(folder, mark, examine, newest=last_command())
     first, size = min(mark.next_uid, MAX_UID), batch_size(text, batch)
     # UIDs may be far apart. `*` reaches all of them, and EXISTS limits how many that are.
     end = None if 0 < growth <= size else first + size
@@ -221,6 +221,8 @@ async def read_sync(session: Session, request: SyncRequest) -> SyncResult:
         session.connection.raise_error()
         return SyncResult(Outcome.REFUSED, error=error)
     mark = request.mark
+    if mark is None:
+        selected = await _checked(request, selected)
     if mark is None or (examine is not None and not selected.continues(mark)):
         return SyncResult(Outcome.RENUMBERED, selected, is_opened=True)
     if request.count is None:
@@ -238,6 +240,18 @@ async def read_sync(session: Session, request: SyncRequest) -> SyncResult:
         is_opened=examine is not None,
         unread=await session.read_unread(request.count, request.folder),
     )
+
+
+async def _checked(request: SyncRequest, selected: SelectResult) -> SelectResult:
+    """Return a SelectResult whose UIDNEXT is that after the last UID, if this is known.
+
+    Some servers report a UIDNEXT that is too low or too high.
+    """
+    try:
+        last = await last_uid(request.newest, selected) if request.newest else 0
+    except CommandRefused:
+        last = 0
+    return replace(selected, uid_next=last + 1) if last else selected
 
 
 async def _read_batch(

@@ -133,9 +133,14 @@ class FolderSync:
     async def _renumber(self, folder: Folder, selected: SelectResult) -> None:
         """Give a folder a valid mark; the next cycle finds its new messages."""
         session, delivery = self._session, folder.delivery
-        if selected.uid_next is None or not delivery.needs_start:
+        is_behind = delivery.mark is not None and selected.is_behind(delivery.mark)
+        if selected.uid_next is None or is_behind or not delivery.needs_start:
             if session.folder != folder.name:
                 await session.examine(folder.name)
+            if is_behind and not await session.check_uid_next():
+                delivery.warn("UIDNEXT is not above the last UID: it is ignored")
+                folder.request_sync()
+                return
             selected = session.selected
         await delivery.start(
             session,
