@@ -51,7 +51,10 @@ def last_command() -> Command:
 
 async def last_uid(command: Command, selected: SelectResult) -> int:
     """Return the highest UID that was there when the folder was opened, 0 if it is not known."""
-    numbers = (await fetched(command)).numbers
+    try:
+        numbers = (await fetched(command)).numbers
+    except CommandRefused:
+        return 0
     exists = selected.numbers.get("MESSAGES", 0)
     return max((uid for uid, number in numbers.items() if number <= exists), default=0)
 
@@ -218,14 +221,13 @@ class Session:
 
         It is above all UIDs (RFC 3501 2.3.1.1).
         """
-        selected = self.selected
-        last = last_command()
-        await self.run(last)
-        if await last_uid(last, selected) < (selected.uid_next or MAX_UID):
-            return True
-        self._ignores_uid_next = True
-        self.selected = replace(selected, uid_next=None)
-        return False
+        last, selected = last_command(), self.selected
+        await self.send([last])
+        uid = await last_uid(last, selected)
+        self._ignores_uid_next = uid >= (selected.uid_next or MAX_UID)
+        if self._ignores_uid_next:
+            self.selected = replace(selected, uid_next=None)
+        return not self._ignores_uid_next
 
     def count_command(self, folder: str) -> Command:
         """Return a command that counts the unread messages of the open folder."""

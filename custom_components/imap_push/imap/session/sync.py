@@ -221,8 +221,13 @@ async def read_sync(session: Session, request: SyncRequest) -> SyncResult:
         session.connection.raise_error()
         return SyncResult(Outcome.REFUSED, error=error)
     mark = request.mark
-    if mark is None:
-        selected = await _checked(request, selected)
+    if (
+        mark is None
+        and request.newest
+        and (uid := await last_uid(request.newest, selected))
+    ):
+        # Some servers report a UIDNEXT that is too low or too high.
+        selected = replace(selected, uid_next=uid + 1)
     if mark is None or (examine is not None and not selected.continues(mark)):
         return SyncResult(Outcome.RENUMBERED, selected, is_opened=True)
     if request.count is None:
@@ -240,18 +245,6 @@ async def read_sync(session: Session, request: SyncRequest) -> SyncResult:
         is_opened=examine is not None,
         unread=await session.read_unread(request.count, request.folder),
     )
-
-
-async def _checked(request: SyncRequest, selected: SelectResult) -> SelectResult:
-    """Return a SelectResult whose UIDNEXT is that after the last UID, if this is known.
-
-    Some servers report a UIDNEXT that is too low or too high.
-    """
-    try:
-        last = await last_uid(request.newest, selected) if request.newest else 0
-    except CommandRefused:
-        last = 0
-    return replace(selected, uid_next=last + 1) if last else selected
 
 
 async def _read_batch(
