@@ -2,6 +2,8 @@
 
 import asyncio
 
+from custom_components.imap_push.imap import LoginDisabled
+
 from ..light import HOUR, MINUTE, each, served
 from ..scripted import Peer
 from ..virtual import VirtualLoop, run, watched
@@ -80,6 +82,33 @@ def test_pause_requested_by_the_server() -> None:
             assert loop.connected_at[1] - loop.connected_at[0] >= 20 * MINUTE
             assert recorder.refused == 0
             assert recorder.states[-1].connected
+
+    run(main)
+
+
+def test_login_that_needs_tls() -> None:
+    """It is tried again rarely, until the server accepts it or the user asks for a check."""
+
+    async def main(loop: VirtualLoop) -> None:
+        server = served(loop)
+
+        def refuse(line: bytes) -> list[bytes] | None:
+            tag, _, command = line.partition(b" ")
+            refusal = tag + b" NO [PRIVACYREQUIRED] TLS required"
+            return [refusal] if command.startswith(b"LOGIN") else None
+
+        server.habits.twist = refuse
+        async with watched({"INBOX": None}) as recorder:
+            await asyncio.sleep(29 * MINUTE)
+            assert server.logins == 2
+            assert isinstance(recorder.state.error, LoginDisabled)
+            assert recorder.refused == 0
+            recorder.watcher.check_now()
+            await asyncio.sleep(MINUTE / 2)
+            assert server.logins == 3
+            server.habits.twist = None
+            await asyncio.sleep(16 * MINUTE)
+            assert recorder.state.connected
 
     run(main)
 

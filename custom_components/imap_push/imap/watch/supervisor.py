@@ -30,6 +30,7 @@ from typing import Final, Never, Protocol
 from ..auth.login_limiter import Backoff
 from ..errors import (
     ImapError,
+    LoginDisabled,
     LoginRefused,
     TokenRevoked,
     TooManyConnections,
@@ -51,6 +52,9 @@ OUTAGE_GRACE_SECONDS: Final = 30.0
 # Consecutive sessions that ended before all folders were in sync. After these, another
 # connection gets the folders. One is enough if this connection was never in sync.
 MAX_FAILURES: Final = 3
+
+# Another login can succeed only if the settings of the server or the account have changed.
+LOGIN_DISABLED_PAUSE_SECONDS: Final = 900.0
 
 
 class ConnectionState(Enum):
@@ -162,6 +166,8 @@ class ConnectionSupervisor:
                 # `Session.open` retries until the server can be reached, so no pause is needed.
                 if not isinstance(error, Unreachable):
                     delay = backoff.delay(loop.time() - self._opened_at)
+                    if isinstance(error, LoginDisabled):
+                        delay = LOGIN_DISABLED_PAUSE_SECONDS
                     await self._pause(delay, error.retry_after or 0.0)
         finally:
             self._cancel_outage()
