@@ -46,7 +46,7 @@ _STATUS_ITEMS: Final = "MESSAGES UIDNEXT UIDVALIDITY UNSEEN"
 
 def last_command() -> Command:
     """Return a FETCH of the UID of the last message. Alone, some servers refuse `*`."""
-    return fetch_command(f"{MAX_UID}:*", _UID_ITEMS)
+    return fetch_command(f"{MAX_UID}:*", "(UID)")
 
 
 async def last_uid(command: Command, selected: SelectResult) -> int:
@@ -212,7 +212,7 @@ class Session:
         self.folder = None
         self.selected = await read_select(command)
         if self._ignores_uid_next:
-            self.selected = replace(self.selected, uid_next=None)
+            self.selected = self.selected._replace(uid_next=None)
         self.folder = folder
         return self.selected
 
@@ -222,11 +222,11 @@ class Session:
         It is above all UIDs (RFC 3501 2.3.1.1).
         """
         last, selected = last_command(), self.selected
-        await self.send([last])
+        await self.connection.send(last)
         uid = await last_uid(last, selected)
         self._ignores_uid_next = uid >= (selected.uid_next or MAX_UID)
         if self._ignores_uid_next:
-            self.selected = replace(selected, uid_next=None)
+            self.selected = selected._replace(uid_next=None)
         return not self._ignores_uid_next
 
     def count_command(self, folder: str) -> Command:

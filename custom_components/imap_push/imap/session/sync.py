@@ -227,7 +227,7 @@ async def read_sync(session: Session, request: SyncRequest) -> SyncResult:
         and (uid := await last_uid(request.newest, selected))
     ):
         # Some servers report a UIDNEXT that is too low or too high.
-        selected = replace(selected, uid_next=uid + 1)
+        selected = selected._replace(uid_next=uid + 1)
     if mark is None or (examine is not None and not selected.continues(mark)):
         return SyncResult(Outcome.RENUMBERED, selected, is_opened=True)
     if request.count is None:
