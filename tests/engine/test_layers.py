@@ -21,6 +21,7 @@ LEVELS: Final = {
     "quirks": 0,
     "limits": 1,
     "models": 2,
+    "push_mode": 3,
     "wire": 3,
     "auth": 4,
     "discovery": 4,

@@ -99,14 +99,11 @@ from .models import (
     WatchOptions as WatchOptions,
 )
 from .probe import check_account as check_account
+from .push_mode import announces_mail as announces_mail, explain_push as explain_push
 from .quirks import Quirks as Quirks, quirks_of as quirks_of
 from .session.mark import Mark as Mark
 from .watch.account_watcher import AccountWatcher as AccountWatcher
 from .watch.context import Listener as Listener, WatchedFolder as WatchedFolder
-from .watch.wait_strategy import (
-    announces_mail as announces_mail,
-    explain_push as explain_push,
-)
 from .wire.certificate import (
     Certificate as Certificate,
     fetch_certificate as fetch_certificate,

@@ -50,8 +50,8 @@ class Folder:
     """A watched folder. The connection that has it calls its methods.
 
     `synced` is how many messages are below the mark, at most; None if that is not known.
-    `mode` is how new mail becomes known. `verifies`: it is to be opened again, even if it is open, as another folder may have taken its
-    place. `status_fails`: STATUS does not work.
+    `mode` is how new mail becomes known. `verifies`: it is to be opened again, even if it is open,
+    as another folder may have taken its place. `status_fails`: STATUS does not work.
     """
 
     def __init__(self, name: str, watched: WatchedFolder, context: Context) -> None:
