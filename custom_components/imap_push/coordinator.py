@@ -39,6 +39,7 @@ from .issues import (
     async_update_issues,
 )
 from .mail.event_data import SIGNAL_NEW_MAIL, Delivery, NewMail, new_mail_from_arrival
+from .mail.starting_mail import async_remember_mail
 from .oauth.tokens import account_from_entry
 
 _LOGGER = logging.getLogger(__name__)
@@ -294,6 +295,7 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
             return
         # With a shared context, the logbook shows the mail as the cause of what automations do.
         context = Context()
+        async_remember_mail(self.hass, context, new_mail)
         self.hass.bus.async_fire(EVENT_NEW_MAIL, new_mail, context=context)
         delivery = Delivery(new_mail, context, recipients)
         async_dispatcher_send(self.hass, SIGNAL_NEW_MAIL, delivery)
@@ -304,8 +306,10 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
     @callback
     def search_matched(self, search_id: str, mail: NewMail) -> None:
         """Send a mail that matches a saved search to the event entity of this search."""
+        context = Context()
+        async_remember_mail(self.hass, context, mail)
         signal = self.mail_signal(search_id)
-        async_dispatcher_send(self.hass, signal, Delivery(mail, Context()))
+        async_dispatcher_send(self.hass, signal, Delivery(mail, context))
 
     @callback
     def mark_moved(self, folder: str, mark: Mark) -> None:

@@ -3,7 +3,7 @@
 | | administrator | other user | automation | assistant without a user |
 |---|---|---|---|---|
 | `search`, `fetch`, media | yes | option | yes | - |
-| `set_flags`, `move`, `delete` | yes | option | yes | - |
+| actions that change mail | yes | option | yes | - |
 | `save_attachment` | yes | no | yes | - |
 | tools for assistants | yes | option | - | option |
 | trigger, bus event | yes | no | yes | - |

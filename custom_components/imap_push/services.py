@@ -1,8 +1,8 @@
 """The actions of the integration."""
 
-from collections.abc import Awaitable, Callable, Container
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 from homeassistant.core import (
@@ -14,7 +14,6 @@ from homeassistant.core import (
 )
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers.service import async_get_config_entry
-from homeassistant.util.json import JsonObjectType, JsonValueType
 
 from .const import (
     CONF_FLAGGED,
@@ -28,21 +27,19 @@ from .const import (
 )
 from .coordinator import ImapPushConfigEntry
 from .helpers import criteria_from_config
-from .imap import Attachment, Client, Mail, MailNotFound, StoreResult
+from .imap import (
+    Attachment,
+    Client,
+    FolderRole,
+    Mail,
+    MailNotFound,
+    StoreResult,
+    folder_with_role,
+)
 from .mail.errors import translated_errors
 from .mail.event_data import mail_fields
-from .mail.file_names import inert_filename, is_replaceable
-from .mail.files import (
-    MAX_FILES,
-    MAX_OCTETS,
-    MIN_FREE_OCTETS,
-    DirectoryFull,
-    DirectoryNotAllowed,
-    FileTooLarge,
-    async_save,
-    resolve_directory,
-)
 from .mail.filter import matches_type, type_patterns
+from .mail.save_attachments import Saver, async_directory
 from .mail.service_schemas import (
     ATTR_ADD_KEYWORDS,
     ATTR_ANSWERED,
@@ -62,28 +59,32 @@ from .mail.service_schemas import (
     ATTR_UID_VALIDITY,
     DELETE_SCHEMA,
     FETCH_SCHEMA,
+    FLAG_SCHEMA,
+    MARK_AS_READ_SCHEMA,
     MOVE_SCHEMA,
     SAVE_ATTACHMENT_SCHEMA,
     SEARCH_SCHEMA,
     SET_FLAGS_SCHEMA,
 )
+from .mail.starting_mail import async_starting_mail
 from .permissions import Access, async_requester_of_action
 
 SERVICE_DELETE: Final = "delete"
 SERVICE_FETCH: Final = "fetch"
+SERVICE_FLAG: Final = "flag"
+SERVICE_MARK_AS_READ: Final = "mark_as_read"
 SERVICE_MOVE: Final = "move"
 SERVICE_SAVE_ATTACHMENT: Final = "save_attachment"
 SERVICE_SEARCH: Final = "search"
 SERVICE_SET_FLAGS: Final = "set_flags"
-
-_OCTETS_PER_MEGABYTE: Final = 1_000_000
-_OCTETS_PER_GIGABYTE: Final = 1_000_000_000
 
 _FLAGS: Final = {
     ATTR_READ: r"\Seen",
     CONF_FLAGGED: r"\Flagged",
     ATTR_ANSWERED: r"\Answered",
 }
+# Special uses (RFC 6154) by which `move` finds the target.
+_TARGET_ROLES: Final = (FolderRole.ARCHIVE, FolderRole.JUNK, FolderRole.TRASH)
 
 
 @callback
@@ -104,6 +105,13 @@ def async_setup_services(hass: HomeAssistant) -> None:
             SET_FLAGS_SCHEMA,
             SupportsResponse.OPTIONAL,
         ),
+        (
+            SERVICE_MARK_AS_READ,
+            _async_mark_as_read,
+            MARK_AS_READ_SCHEMA,
+            SupportsResponse.OPTIONAL,
+        ),
+        (SERVICE_FLAG, _async_flag, FLAG_SCHEMA, SupportsResponse.OPTIONAL),
         (SERVICE_MOVE, _async_move, MOVE_SCHEMA, SupportsResponse.OPTIONAL),
         (SERVICE_DELETE, _async_delete, DELETE_SCHEMA, SupportsResponse.OPTIONAL),
     ):
@@ -130,11 +138,11 @@ class _Mails(NamedTuple):
         return self.uids[0]
 
 
-async def _async_entry(call: ServiceCall, needed: Access) -> ImapPushConfigEntry:
+async def _async_entry(
+    call: ServiceCall, entry_id: str, needed: Access
+) -> ImapPushConfigEntry:
     """Return the account. Raises ServiceValidationError without the `needed` access."""
-    entry: ImapPushConfigEntry = async_get_config_entry(
-        call.hass, DOMAIN, call.data[ATTR_ENTRY_ID]
-    )
+    entry: ImapPushConfigEntry = async_get_config_entry(call.hass, DOMAIN, entry_id)
     (await async_requester_of_action(call.hass, call.context)).check_access(
         needed, entry
     )
@@ -142,11 +150,15 @@ async def _async_entry(call: ServiceCall, needed: Access) -> ImapPushConfigEntry
 
 
 async def _async_mails(call: ServiceCall, needed: Access) -> _Mails:
+    """Return the mails that the call names, or the one that started the automation."""
+    named: Mapping[str, Any] = call.data
+    if ATTR_UID not in named:
+        named = async_starting_mail(call.hass, call.context)
     return _Mails(
-        entry=await _async_entry(call, needed),
-        folder=call.data[CONF_FOLDER],
-        uid_validity=call.data[ATTR_UID_VALIDITY],
-        uids=call.data[ATTR_UID],
+        entry=await _async_entry(call, named[ATTR_ENTRY_ID], needed),
+        folder=named[CONF_FOLDER],
+        uid_validity=named[ATTR_UID_VALIDITY],
+        uids=named[ATTR_UID],
     )
 
 
@@ -156,7 +168,7 @@ def _fields(entry: ImapPushConfigEntry, mail: Mail) -> dict[str, Any]:
 
 async def _async_search(call: ServiceCall) -> ServiceResponse:
     """Return the newest mails of a folder that match the criteria."""
-    entry = await _async_entry(call, Access.READ)
+    entry = await _async_entry(call, call.data[ATTR_ENTRY_ID], Access.READ)
     client, folder = entry.runtime_data.client, call.data[CONF_FOLDER]
     criteria = criteria_from_config(call.data)
     with translated_errors(entry.title):
@@ -192,35 +204,29 @@ async def _async_fetch(call: ServiceCall) -> ServiceResponse:
 
 
 async def _async_save_attachment(call: ServiceCall) -> ServiceResponse:
-    """Save attachments of a mail as files."""
+    """Save attachments of a mail as files.
+
+    Raises HomeAssistantError if some are not saved and the caller requests no response, or if
+    nothing is saved for this reason.
+    """
     requester = await async_requester_of_action(call.hass, call.context)
     requester.check_administrator()
     mails = await _async_mails(call, Access.READ)
-    directory = await _async_directory(call)
-    with translated_errors(mails.entry.title):
-        files: dict[str, JsonValueType] = {}
-        for attachment in await _async_attachments(call, mails):
-            file = await _async_save_one(call, mails, directory, attachment, files)
-            files[str(file["filename"])] = file
-    return {"files": list(files.values())}
-
-
-async def _async_directory(call: ServiceCall) -> Path:
-    """Return the directory for attachments. Raises ServiceValidationError if not allowed."""
-    try:
-        return await call.hass.async_add_executor_job(
-            resolve_directory, call.hass, call.data.get(ATTR_DIRECTORY)
-        )
-    except DirectoryNotAllowed as err:
-        raise _directory_not_allowed(str(err)) from err
-
-
-def _directory_not_allowed(directory: str) -> ServiceValidationError:
-    return ServiceValidationError(
-        translation_domain=DOMAIN,
-        translation_key="directory_not_allowed",
-        translation_placeholders={"directory": directory},
+    saver = Saver(
+        hass=call.hass,
+        account=mails.entry.title,
+        read=partial(
+            mails.client.read_part, mails.folder, mails.uid_validity, mails.uid
+        ),
+        directory=await async_directory(call.hass, call.data.get(ATTR_DIRECTORY)),
+        max_size=call.data[ATTR_MAX_SIZE],
+        overwrite=call.data[ATTR_OVERWRITE],
     )
+    with translated_errors(mails.entry.title):
+        files, skipped = await saver.async_save(await _async_attachments(call, mails))
+    if skipped and not (files and call.return_response):
+        raise skipped[0].error
+    return {"files": files, "skipped": [each.as_dict() for each in skipped]}
 
 
 async def _async_attachments(call: ServiceCall, mails: _Mails) -> list[Attachment]:
@@ -244,75 +250,35 @@ async def _async_attachments(call: ServiceCall, mails: _Mails) -> list[Attachmen
     ]
 
 
-async def _async_save_one(
-    call: ServiceCall,
-    mails: _Mails,
-    directory: Path,
-    attachment: Attachment,
-    saved_names: Container[str],
-) -> JsonObjectType:
-    """Save an attachment; return the fields of the file. Never overwrite `saved_names`."""
-    name = inert_filename(attachment.filename, attachment.content_type)
-    try:
-        saved = await async_save(
-            call.hass,
-            directory / name,
-            mails.client.read_part(
-                mails.folder, mails.uid_validity, mails.uid, attachment.part
-            ),
-            max_size=int(call.data[ATTR_MAX_SIZE] * _OCTETS_PER_MEGABYTE),
-            overwrite=call.data[ATTR_OVERWRITE]
-            # A mail can have several attachments with the same name.
-            and name not in saved_names
-            and is_replaceable(name, attachment.content_type),
-        )
-    except DirectoryNotAllowed as err:
-        raise _directory_not_allowed(str(directory)) from err
-    except DirectoryFull as err:
-        raise HomeAssistantError(
-            translation_domain=DOMAIN,
-            translation_key="directory_full",
-            translation_placeholders={
-                "directory": str(directory),
-                "max_files": f"{MAX_FILES:,}",
-                "max_size": f"{MAX_OCTETS / _OCTETS_PER_GIGABYTE:g}",
-                "min_free": f"{MIN_FREE_OCTETS / _OCTETS_PER_GIGABYTE:g}",
-            },
-        ) from err
-    except FileTooLarge as err:
-        raise HomeAssistantError(
-            translation_domain=DOMAIN,
-            translation_key="file_too_large",
-            translation_placeholders={"max_size": f"{call.data[ATTR_MAX_SIZE]:g}"},
-        ) from err
-    except OSError as err:
-        raise HomeAssistantError(
-            translation_domain=DOMAIN,
-            translation_key="file_not_written",
-            translation_placeholders={"reason": err.strerror or type(err).__name__},
-        ) from err
-    return {
-        "path": str(saved.path),
-        "filename": saved.path.name,
-        "content_type": attachment.content_type,
-        "size": saved.size,
-        "media_content_id": saved.media_content_id,
-    }
-
-
 async def _async_set_flags(call: ServiceCall) -> ServiceResponse:
     """Set and clear flags and keywords of mails."""
     flags = {flag: call.data.get(field) for field, flag in _FLAGS.items()}
     add = [flag for flag, value in flags.items() if value is True]
     remove = [flag for flag, value in flags.items() if value is False]
+    return await _async_store(
+        call,
+        add=[*add, *call.data.get(ATTR_ADD_KEYWORDS, ())],
+        remove=[*remove, *call.data.get(ATTR_REMOVE_KEYWORDS, ())],
+    )
+
+
+async def _async_mark_as_read(call: ServiceCall) -> ServiceResponse:
+    """Mark mails as read."""
+    return await _async_store(call, add=[_FLAGS[ATTR_READ]])
+
+
+async def _async_flag(call: ServiceCall) -> ServiceResponse:
+    """Flag mails."""
+    return await _async_store(call, add=[_FLAGS[CONF_FLAGGED]])
+
+
+async def _async_store(
+    call: ServiceCall, *, add: Sequence[str], remove: Sequence[str] = ()
+) -> ServiceResponse:
     return await _async_write(
         call,
         lambda mails: mails.client.set_flags(
-            mails.folder,
-            mails.uid_validity,
-            mails.uids,
-            add=[*add, *call.data.get(ATTR_ADD_KEYWORDS, ())],
-            remove=[*remove, *call.data.get(ATTR_REMOVE_KEYWORDS, ())],
+            mails.folder, mails.uid_validity, mails.uids, add=add, remove=remove
         ),
     )
 
@@ -321,16 +287,23 @@ async def _async_move(call: ServiceCall) -> ServiceResponse:
     """Move mails to another folder."""
 
     async def move(mails: _Mails) -> StoreResult:
-        target = call.data[ATTR_TARGET_FOLDER]
-        if target == mails.folder:
-            raise ServiceValidationError(
-                translation_domain=DOMAIN, translation_key="same_folder"
-            )
+        target = await _async_target(mails.client, call.data[ATTR_TARGET_FOLDER])
         return await mails.client.move(
             mails.folder, mails.uid_validity, mails.uids, target
         )
 
     return await _async_write(call, move)
+
+
+async def _async_target(client: Client, name: str) -> str:
+    """Return the folder of this name, or for "archive", "junk" and "trash" that of this use."""
+    role = name.removeprefix("\\").casefold()
+    if role not in _TARGET_ROLES:
+        return name
+    folders = await client.folders()
+    if any(folder.name == name for folder in folders):
+        return name
+    return folder_with_role(folders, FolderRole(role)) or name
 
 
 async def _async_delete(call: ServiceCall) -> ServiceResponse:

@@ -98,6 +98,7 @@ def imap_client() -> Iterator[Mock]:
 
     client = create_autospec(Client, instance=True)
     client.count.side_effect = count
+    client.folders.return_value = []
     with patch("custom_components.imap_push.coordinator.Client", return_value=client):
         yield client
 

@@ -16,7 +16,7 @@ ERROR_PLACEHOLDERS = {"account", "code", "folder"}
 
 def _raised() -> Iterator[tuple[str, dict[str, ast.expr]]]:
     """Yield place and arguments of each exception with a translation."""
-    for path in sorted(INTEGRATION.glob("*.py")):
+    for path in sorted(INTEGRATION.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if not isinstance(node, ast.Call):
                 continue

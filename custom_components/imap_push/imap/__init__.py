@@ -101,6 +101,7 @@ from .models import (
 from .probe import check_account as check_account
 from .push_mode import announces_mail as announces_mail, explain_push as explain_push
 from .quirks import Quirks as Quirks, quirks_of as quirks_of
+from .session.list import folder_with_role as folder_with_role
 from .session.mark import Mark as Mark
 from .watch.account_watcher import AccountWatcher as AccountWatcher
 from .watch.context import Listener as Listener, WatchedFolder as WatchedFolder

@@ -25,7 +25,7 @@ from ..const import (
     CONF_UNREAD,
     DEFAULT_FOLDER,
 )
-from .filter import validate_patterns
+from .filter import validate_types
 
 ATTR_ADD_KEYWORDS: Final = "add_keywords"
 ATTR_ANSWERED: Final = "answered"
@@ -74,16 +74,24 @@ def _numbers(value: Any) -> list[int]:
 
 
 def _expand_mail(data: dict[str, Any]) -> dict[str, Any]:
-    """Replace `mail` (data of events or responses) with the fields that identify the mails."""
-    is_identified = any(key in data for key in _IDENTIFIERS)
-    if is_identified == (ATTR_MAIL in data):
-        raise vol.Invalid(f"expected either {ATTR_MAIL} or {', '.join(_IDENTIFIERS)}")
-    if is_identified:
+    """Replace `mail` (data of events or responses) with the fields that identify the mails.
+
+    Without any of these, the action is for the mail that started it: see starting_mail.py.
+    """
+    given = [key for key in _IDENTIFIERS if key in data]
+    if ATTR_MAIL not in data:
+        if given and len(given) < len(_IDENTIFIERS):
+            raise vol.Invalid(f"expected all of {', '.join(_IDENTIFIERS)}, or none")
         return data
+    if given:
+        raise vol.Invalid(f"expected either {ATTR_MAIL} or {', '.join(_IDENTIFIERS)}")
     mails = cv.ensure_list(data[ATTR_MAIL])
     for mail in mails:
         if not (isinstance(mail, Mapping) and all(key in mail for key in _IDENTIFIERS)):
-            raise vol.Invalid(f"expected {', '.join(_IDENTIFIERS)} in {ATTR_MAIL}")
+            raise vol.Invalid(
+                f"expected {', '.join(_IDENTIFIERS)} in {ATTR_MAIL}. Leave {ATTR_MAIL} out for"
+                " the mail that started the automation"
+            )
     if not mails:
         raise vol.Invalid("expected at least one mail")
     location = {key: mails[0][key] for key in _LOCATION}
@@ -114,17 +122,19 @@ _DAYS: Final = vol.All(vol.Coerce(int), vol.Range(min=1, max=_MAX_DAYS))
 _KILOBYTES: Final = vol.All(vol.Coerce(float), vol.Range(min=0, max=_MAX_KILOBYTES))
 
 
-def _mail_schema(fields: Mapping[vol.Marker, Any], *, max_mails: int) -> VolSchemaType:
+def _mail_schema(
+    fields: Mapping[vol.Marker, Any], *, max_mails: int = _MAX_MAILS
+) -> VolSchemaType:
     """Return the schema of an action on existing mails, with additional `fields`."""
     uids = vol.All(_numbers, vol.Length(max=max_mails))
     return vol.All(
         _expand_mail,
         vol.Schema(
             {
-                vol.Required(ATTR_ENTRY_ID): cv.string,
-                vol.Required(CONF_FOLDER): LINE,
-                vol.Required(ATTR_UID_VALIDITY): number,
-                vol.Required(ATTR_UID): uids,
+                vol.Optional(ATTR_ENTRY_ID): cv.string,
+                vol.Optional(CONF_FOLDER): LINE,
+                vol.Optional(ATTR_UID_VALIDITY): number,
+                vol.Optional(ATTR_UID): uids,
                 **fields,
             }
         ),
@@ -171,7 +181,7 @@ SAVE_ATTACHMENT_SCHEMA: Final = _mail_schema(
             [PART],
             vol.Length(min=1, max=100),
         ),
-        vol.Optional(ATTR_CONTENT_TYPE): validate_patterns,
+        vol.Optional(ATTR_CONTENT_TYPE): validate_types,
         vol.Optional(CONF_INLINE_IMAGES, default=False): cv.boolean,
         vol.Optional(ATTR_DIRECTORY): LINE,
         # Megabytes.
@@ -194,15 +204,15 @@ SET_FLAGS_SCHEMA: Final = vol.All(
             vol.Optional(ATTR_ANSWERED): cv.boolean,
             vol.Optional(ATTR_ADD_KEYWORDS): _KEYWORDS,
             vol.Optional(ATTR_REMOVE_KEYWORDS): _KEYWORDS,
-        },
-        max_mails=_MAX_MAILS,
+        }
     ),
 )
 
-MOVE_SCHEMA: Final = _mail_schema(
-    {vol.Required(ATTR_TARGET_FOLDER): LINE}, max_mails=_MAX_MAILS
-)
+MARK_AS_READ_SCHEMA: Final = _mail_schema({})
+FLAG_SCHEMA: Final = MARK_AS_READ_SCHEMA
+
+MOVE_SCHEMA: Final = _mail_schema({vol.Required(ATTR_TARGET_FOLDER): LINE})
 
 DELETE_SCHEMA: Final = _mail_schema(
-    {vol.Optional(ATTR_PERMANENTLY, default=False): cv.boolean}, max_mails=_MAX_MAILS
+    {vol.Optional(ATTR_PERMANENTLY, default=False): cv.boolean}
 )

@@ -17,7 +17,9 @@ from custom_components.imap_push.imap import (
     Attachment,
     CommandRefused,
     Criteria,
+    FolderInfo,
     FolderNotFound,
+    FolderRole,
     ImapError,
     MailNotFound,
     MessageContent,
@@ -40,6 +42,8 @@ NAMED = {"entry_id": "01IMAPPUSH", "folder": "INBOX", "uid_validity": 3, "uid": 
 # The fields of the same mail in an automation that are used here.
 MAIL = {**NAMED, "subject": "Your order", "catch_up": False, "attachments": []}
 WRITING = [
+    pytest.param("mark_as_read", {}, id="mark_as_read"),
+    pytest.param("flag", {}, id="flag"),
     pytest.param("set_flags", {"read": True}, id="set_flags"),
     pytest.param("move", {"target_folder": "Archive"}, id="move"),
     pytest.param("delete", {}, id="delete"),
@@ -426,7 +430,9 @@ async def test_missing_mail_is_reported(
     hass: HomeAssistant, imap_client: Mock, action: str, data: dict[str, Any]
 ) -> None:
     """Without response data it is an error; the other mails are still changed."""
-    getattr(imap_client, action).return_value = StoreResult(uids=(7,), missing=(8, 9))
+    imap_client.set_flags.return_value = StoreResult(uids=(7,), missing=(8, 9))
+    imap_client.move.return_value = imap_client.set_flags.return_value
+    imap_client.delete.return_value = imap_client.set_flags.return_value
     with pytest.raises(HomeAssistantError) as raised:
         await hass.services.async_call(
             DOMAIN, action, {**NAMED, "uid": [7, 8, 9], **data}, blocking=True
@@ -450,7 +456,8 @@ async def test_read_only_account(
         await act(hass, action, **NAMED, **data)
     assert raised.value.translation_key == "read_only"
     assert USERNAME in str(raised.value)
-    getattr(imap_client, action).assert_not_called()
+    for request_name in ("set_flags", "move", "delete"):
+        getattr(imap_client, request_name).assert_not_called()
     imap_client.content.return_value = MessageContent(mail=make_mail())
     assert await act(hass, "fetch", **NAMED)
 
@@ -565,6 +572,15 @@ async def test_unknown_account_is_refused(
 
 BAD_NUMBERS = [0, -1, 2**32, 1.5, True, None, "", "1,2", "1:*", "*", "٣", [], [1, "x"]]
 BAD_KEYWORDS = [[], "", r"\Deleted", "a b", "ä", "a(", "a]", "x" * 101]
+BAD_TYPES = [
+    "image",
+    "PDF files",
+    "image/",
+    "/pdf",
+    "image/png, .pdf",
+    ".pdf;.zip",
+    ".",
+]
 BAD_PARTS = [[], "0", "1.", "TEXT", "1]", "1.0", "1\n", "1." * 20 + "1"]
 
 
@@ -625,6 +641,12 @@ BAD_PARTS = [[], "0", "1.", "TEXT", "1]", "1.0", "1\n", "1." * 20 + "1"]
         ),
         pytest.param("fetch", {**NAMED, "part": ["1", "2"]}, id="fetch two parts"),
         pytest.param("save_attachment", {**NAMED, "content_type": " "}, id="no type"),
+        *(
+            pytest.param(
+                "save_attachment", {**NAMED, "content_type": text}, id=f"type {text!r}"
+            )
+            for text in BAD_TYPES
+        ),
         pytest.param("save_attachment", {**NAMED, "max_size": 0}, id="nothing allowed"),
         pytest.param("save_attachment", {**NAMED, "max_size": 101}, id="too much"),
     ],
@@ -638,23 +660,109 @@ async def test_invalid_data_is_refused(
     assert not imap_client.method_calls
 
 
-async def test_action_without_a_mail_is_refused(
+async def test_part_of_the_fields_of_a_mail_is_refused(
     hass: HomeAssistant, imap_client: Mock
 ) -> None:
-    """One message lists the missing fields."""
-    with pytest.raises(vol.Invalid, match=r"^expected either mail or entry_id, "):
-        await act(hass, "fetch", text_size=100)
+    """One message lists all four."""
+    with pytest.raises(vol.Invalid, match=r"^expected all of entry_id, folder, "):
+        await act(hass, "fetch", entry_id="01IMAPPUSH", uid=7)
     assert not imap_client.method_calls
 
 
-async def test_move_to_the_same_folder_is_refused(
-    hass: HomeAssistant, imap_client: Mock
+async def test_text_as_mail_is_refused(hass: HomeAssistant, imap_client: Mock) -> None:
+    """For example a template without braces; the message says what to do."""
+    with pytest.raises(vol.Invalid, match="Leave mail out for the mail that started"):
+        await act(hass, "mark_as_read", mail="trigger.mail")
+    assert not imap_client.method_calls
+
+
+@pytest.mark.parametrize(
+    ("action", "flag"),
+    [
+        pytest.param("mark_as_read", r"\Seen", id="mark_as_read"),
+        pytest.param("flag", r"\Flagged", id="flag"),
+    ],
+)
+async def test_actions_for_one_flag(
+    hass: HomeAssistant, imap_client: Mock, action: str, flag: str
 ) -> None:
-    """The mail would only get another UID."""
-    with pytest.raises(ServiceValidationError) as raised:
-        await act(hass, "move", **NAMED, target_folder="INBOX")
-    assert raised.value.translation_key == "same_folder"
-    imap_client.move.assert_not_called()
+    """They do the same as `set_flags`, also for several mails."""
+    imap_client.set_flags.return_value = StoreResult(uids=(7,), missing=(9,))
+    response = await act(hass, action, **NAMED | {"uid": [7, 9]})
+    imap_client.set_flags.assert_awaited_once_with(
+        "INBOX", 3, [7, 9], add=[flag], remove=()
+    )
+    assert response == {"uids": [7], "missing": [9]}
+
+
+FOLDERS = [
+    FolderInfo(name="INBOX", role=FolderRole.INBOX),
+    FolderInfo(name="Old/Ablage", delimiter="/", role=FolderRole.ARCHIVE),
+    FolderInfo(name="Ablage", delimiter="/", role=FolderRole.ARCHIVE),
+    FolderInfo(name="junk", role=None),
+    FolderInfo(name="Spam", role=FolderRole.JUNK),
+]
+
+
+@pytest.mark.parametrize(
+    ("target", "folder"),
+    [
+        pytest.param("archive", "Ablage", id="use, least nested"),
+        pytest.param("Archive", "Ablage", id="capital letter"),
+        pytest.param("\\Archive", "Ablage", id="as in RFC 6154"),
+        pytest.param("junk", "junk", id="folder with this name"),
+        pytest.param("Junk", "Spam", id="no folder with exactly this name"),
+        pytest.param("trash", "trash", id="no such folder: the server refuses it"),
+        pytest.param("Work/Invoices", "Work/Invoices", id="name"),
+        pytest.param("inbox", "inbox", id="inbox"),
+        pytest.param("sent", "sent", id="other use"),
+    ],
+)
+async def test_target_of_a_move(
+    hass: HomeAssistant, imap_client: Mock, target: str, folder: str
+) -> None:
+    """A name, or a use of a folder."""
+    imap_client.folders.return_value = FOLDERS
+    imap_client.move.return_value = StoreResult(uids=(7,))
+    await act(hass, "move", **NAMED, target_folder=target)
+    imap_client.move.assert_awaited_once_with("INBOX", 3, [7], folder)
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        pytest.param(
+            imap.SameFolder(),
+            "in the folder INBOX of jane@example.com already",
+            id="same folder",
+        ),
+        pytest.param(
+            FolderNotFound("", "Archiv"),
+            "has no folder Archiv that",
+            id="no such folder",
+        ),
+        pytest.param(
+            imap.NoTrash(), "has no trash folder.* Permanently", id="no trash"
+        ),
+        pytest.param(
+            imap.AlreadyInTrash(), "in the trash of .* Permanently", id="in the trash"
+        ),
+        pytest.param(
+            MailNotFound(), "no longer in the folder INBOX of", id="no such mail"
+        ),
+        pytest.param(
+            imap.FolderReadOnly(), "folder INBOX of .* can only be read", id="read only"
+        ),
+    ],
+)
+async def test_error_states_the_one_reason(
+    hass: HomeAssistant, imap_client: Mock, error: ImapError, message: str
+) -> None:
+    """It names the folder."""
+    error.folder = error.folder or "INBOX"
+    imap_client.move.side_effect = error
+    with pytest.raises(HomeAssistantError, match=message):
+        await act(hass, "move", **NAMED, target_folder="Work")
 
 
 async def test_save_attachments(
@@ -697,7 +805,8 @@ async def test_save_attachments(
         pytest.param("*/*", ["invoice.pdf", "me.jpg"], id="all"),
         pytest.param([], ["invoice.pdf", "me.jpg"], id="no types given"),
         pytest.param("audio/*", [], id="none"),
-        pytest.param("image", [], id="half a type"),
+        pytest.param("invoice.pdf", ["invoice.pdf"], id="file name without a pattern"),
+        pytest.param("*.zip", [], id="other names"),
         pytest.param(".PDF", ["invoice.pdf"], id="extension"),
         pytest.param("jpg", ["me.jpg"], id="extension without dot"),
         pytest.param("inv*.pdf", ["invoice.pdf"], id="file name"),
@@ -859,6 +968,97 @@ async def test_failed_save_leaves_no_file(
         )
     assert raised.value.translation_key == key
     assert not list((media / "imap_push").iterdir())
+
+
+SIZES = {"2": 600, "3": 2_000_000, "4": 20}
+
+
+def send_sizes(imap_client: Mock, failures: dict[str, Exception]) -> None:
+    """Let the parts have different sizes, or fail."""
+
+    async def read_part(*args: Any) -> AsyncIterator[bytes]:
+        if error := failures.get(args[-1]):
+            raise error
+        yield b"x" * SIZES[args[-1]]
+
+    imap_client.mails.return_value = [make_mail(attachments=(INVOICE, PHOTO, SCAN))]
+    imap_client.read_part.side_effect = read_part
+
+
+@pytest.mark.parametrize(
+    ("failures", "saved", "skipped"),
+    [
+        pytest.param(
+            {}, ["invoice.pdf", "scan.pdf"], {"3": "file_too_large"}, id="too large"
+        ),
+        pytest.param(
+            {"2": OSError(5, "I/O error")},
+            ["scan.pdf"],
+            {"2": "file_not_written", "3": "file_too_large"},
+            id="first one not written",
+        ),
+        pytest.param(
+            {"4": CommandRefused("UID FETCH", "NO", "SERVERBUG", "secret")},
+            ["invoice.pdf"],
+            {"3": "file_too_large", "4": "command_refused"},
+            id="refused by the server",
+        ),
+        pytest.param(
+            {"2": files.DirectoryFull()},
+            ["scan.pdf"],
+            {"2": "directory_full", "3": "file_too_large"},
+            id="no room for one",
+        ),
+    ],
+)
+async def test_other_attachments_are_saved(
+    hass: HomeAssistant,
+    imap_client: Mock,
+    media: Path,
+    failures: dict[str, Exception],
+    saved: list[str],
+    skipped: dict[str, str],
+) -> None:
+    """The response names those that were not, with the reason."""
+    send_sizes(imap_client, failures)
+    response = await act(hass, "save_attachment", mail=MAIL, max_size=1)
+    assert [file["filename"] for file in response["files"]] == saved
+    assert sorted(path.name for path in (media / "imap_push").iterdir()) == saved
+    assert {file["part"]: file["reason"] for file in response["skipped"]} == skipped
+    [photo] = [file for file in response["skipped"] if file["part"] == "3"]
+    assert photo == {
+        "part": "3",
+        "filename": "me.jpg",
+        "content_type": "image/jpeg",
+        "reason": "file_too_large",
+        "message": "The attachment is larger than 1 MB, so it was not saved",
+    }
+
+
+async def test_attachment_that_is_not_saved_is_an_error_without_a_response(
+    hass: HomeAssistant, imap_client: Mock, media: Path
+) -> None:
+    """The others are saved before. The message, which is logged, has no text of the sender."""
+    send_sizes(imap_client, {})
+    with pytest.raises(HomeAssistantError) as raised:
+        await hass.services.async_call(
+            DOMAIN, "save_attachment", {"mail": MAIL, "max_size": 1}, blocking=True
+        )
+    assert raised.value.translation_key == "file_too_large"
+    assert "me.jpg" not in str(raised.value)
+    names = {path.name for path in (media / "imap_push").iterdir()}
+    assert names == {"invoice.pdf", "scan.pdf"}
+
+
+async def test_lost_connection_ends_the_action(
+    hass: HomeAssistant, imap_client: Mock, media: Path
+) -> None:
+    """It concerns all attachments; those that were saved before remain."""
+    send_sizes(imap_client, {"3": imap.ConnectionLost()})
+    with pytest.raises(HomeAssistantError) as raised:
+        await act(hass, "save_attachment", mail=MAIL)
+    assert raised.value.translation_key == "connection_lost"
+    assert [path.name for path in (media / "imap_push").iterdir()] == ["invoice.pdf"]
 
 
 async def test_save_in_a_full_directory(

@@ -55,11 +55,13 @@ ACTIONS: dict[str, dict[str, Any]] = {
     "fetch": PLACE,
     "save_attachment": PLACE,
     "set_flags": PLACE | {"read": True},
+    "mark_as_read": PLACE,
+    "flag": PLACE,
     "move": PLACE | {"target_folder": "Archive"},
     "delete": PLACE | {"permanently": True},
 }
 READING = ("search", "fetch")
-CHANGING = ("set_flags", "move", "delete")
+CHANGING = ("set_flags", "mark_as_read", "flag", "move", "delete")
 PHOTO = Attachment(part="2", filename="me.jpg", content_type="image/jpeg", size=3)
 ROOT = "media-source://imap_push"
 MEDIA = f"{ROOT}/01IMAPPUSH/SU5CT1g/3/7"
@@ -96,7 +98,7 @@ def _mailbox(
     imap_client.content.return_value = MessageContent(mail=mail, text="Reset code 4711")
     imap_client.attachment.return_value = PHOTO
     imap_client.read_part.side_effect = read_part
-    for name in CHANGING:
+    for name in ("set_flags", "move", "delete"):
         getattr(imap_client, name).return_value = StoreResult(uids=(7,), missing=())
 
 

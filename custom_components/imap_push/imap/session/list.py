@@ -1,7 +1,7 @@
 """LIST: the folders of an account and their special use (RFC 3501 7.2.2, RFC 6154)."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 import contextlib
 from dataclasses import replace
 from typing import Final
@@ -67,11 +67,16 @@ async def _list(
 
 
 async def find_folder(session: Session, role: FolderRole) -> str | None:
+    """Return the name of the folder with a role."""
+    return folder_with_role(await list_folders(session), role)
+
+
+def folder_with_role(folders: Iterable[FolderInfo], role: FolderRole) -> str | None:
     """Return the name of the folder with a role; if there are several, the least nested one.
 
     The others are usually in an archive, or belong to another user.
     """
-    found = [folder for folder in await list_folders(session) if folder.role is role]
+    found = [folder for folder in folders if folder.role is role]
     if not found:
         return None
     return min(found, key=lambda f: f.name.count(f.delimiter or "\0")).name
