@@ -41,27 +41,6 @@ def validate_patterns(value: Any) -> list[str]:
     return texts
 
 
-# A content type or an extension, also with wildcards.
-_TYPE: Final = re.compile(r"[^\s/,;]+/[^\s/,;]+|\.[^\s/,;]+")
-
-
-def validate_types(value: Any) -> list[str]:
-    """Validate patterns of content types, extensions or file names, as in `attachment_type`."""
-    for text in (texts := validate_patterns(value)):
-        if not _can_match_file(text):
-            raise vol.Invalid(
-                "expected a content type such as image/*, an extension such as .pdf or a file"
-                f" name such as invoice*.pdf, not {text!r}"
-            )
-    return texts
-
-
-def _can_match_file(text: str) -> bool:
-    if "/" in text or text.startswith("."):
-        return _TYPE.fullmatch(text) is not None
-    return "." in text or _is_pattern(text) or type_of_name(f"x.{text}") is not None
-
-
 def is_bounded(config: Mapping[str, Any]) -> bool:
     """Return whether the patterns of a filter are within the limits."""
     try:
@@ -81,7 +60,7 @@ FILTER_FIELDS: Final[dict[vol.Marker, Any]] = {
     vol.Optional(CONF_RECIPIENT): validate_patterns,
     vol.Optional(CONF_SUBJECT): validate_patterns,
     vol.Optional(CONF_HAS_ATTACHMENT): cv.boolean,
-    vol.Optional(CONF_ATTACHMENT_TYPE): validate_types,
+    vol.Optional(CONF_ATTACHMENT_TYPE): validate_patterns,
     vol.Optional(CONF_INLINE_IMAGES): cv.boolean,
     vol.Optional(CONF_AUTHENTICATED_BY): validate_patterns,
     vol.Optional(CONF_IGNORE_BULK): cv.boolean,
@@ -252,12 +231,10 @@ def _server_patterns(text: str) -> tuple[str, ...]:
 
 
 def _attachment_patterns(text: str) -> tuple[str, ...]:
-    """Return the patterns for a content type, a file name, or an extension."""
+    """Return the pattern for a content type, a file name with wildcards, or an extension."""
     if "/" in text or (_is_pattern(text) and not text.startswith(".")):
         return (text,)
-    if text.startswith("."):
-        return (f"*{text}",)
-    return (text, f"*.{text}")
+    return (f"*.{text.removeprefix('.')}",)
 
 
 _EXPAND: Final = {

@@ -9,6 +9,7 @@ from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.typing import VolSchemaType
 
 from ..const import (
+    CONF_ATTACHMENT_TYPE,
     CONF_FLAGGED,
     CONF_FOLDER,
     CONF_HAS_ATTACHMENT,
@@ -25,7 +26,7 @@ from ..const import (
     CONF_UNREAD,
     DEFAULT_FOLDER,
 )
-from .filter import validate_types
+from .filter import FILTER_FIELDS
 
 ATTR_ADD_KEYWORDS: Final = "add_keywords"
 ATTR_ANSWERED: Final = "answered"
@@ -118,6 +119,7 @@ _KEYWORDS: Final = vol.All(
     [vol.All(cv.string, vol.Match(r"[!#$&'+-\[^-z|}~]{1,100}\Z"))],
     vol.Length(min=1),
 )
+_ATTACHMENT_TYPE: Final = vol.Optional(CONF_ATTACHMENT_TYPE)
 _DAYS: Final = vol.All(vol.Coerce(int), vol.Range(min=1, max=_MAX_DAYS))
 _KILOBYTES: Final = vol.All(vol.Coerce(float), vol.Range(min=0, max=_MAX_KILOBYTES))
 
@@ -181,7 +183,7 @@ SAVE_ATTACHMENT_SCHEMA: Final = _mail_schema(
             [PART],
             vol.Length(min=1, max=100),
         ),
-        vol.Optional(ATTR_CONTENT_TYPE): validate_types,
+        vol.Optional(ATTR_CONTENT_TYPE): FILTER_FIELDS[_ATTACHMENT_TYPE],
         vol.Optional(CONF_INLINE_IMAGES, default=False): cv.boolean,
         vol.Optional(ATTR_DIRECTORY): LINE,
         # Megabytes.

@@ -29,7 +29,8 @@ from homeassistant.util.yaml import load_yaml_dict, parse_yaml
 from .. import make_arrival, make_mail
 from ..conftest import FakeWatcher
 
-PAGE = (Path(__file__).parents[3] / "docs/actions.md").read_text()
+DOCS = Path(__file__).parents[3] / "docs"
+PAGE = (DOCS / "actions.md").read_text()
 BLOCKS = [
     parse_yaml(block) for block in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
 ]
@@ -64,6 +65,16 @@ def test_example(call: dict[str, Any]) -> None:
         values = {"mail": MAIL, "part": "1"}
         data = call.get("data", {})
         schema({key: values.get(key, data[key]) for key in data})
+
+
+@pytest.mark.parametrize(
+    "page",
+    sorted([*DOCS.glob("*.md"), DOCS.parent / "README.md"]),
+    ids=lambda p: p.name,
+)
+def test_no_action_that_needs_a_legacy_notifier(page: Path) -> None:
+    """A new Home Assistant does not have `notify.notify`."""
+    assert not re.search(r"\bnotify\.notify\b", page.read_text())
 
 
 @pytest.mark.parametrize("action", ACTIONS)

@@ -1,8 +1,9 @@
 """Without a mail, an action uses the one that started the automation."""
 
 from collections.abc import Callable
+from types import MappingProxyType
 from typing import Any
-from unittest.mock import Mock, patch
+from unittest.mock import Mock
 
 import pytest
 from pytest_homeassistant_custom_component.common import (
@@ -12,14 +13,15 @@ from pytest_homeassistant_custom_component.common import (
 )
 
 from custom_components.imap_push.const import DOMAIN, EVENT_NEW_MAIL
-from custom_components.imap_push.imap import MessageContent, StoreResult
+from custom_components.imap_push.imap import MessageContent, SearchCount, StoreResult
 from custom_components.imap_push.mail import starting_mail
 from custom_components.imap_push.mail.starting_mail import async_remember_mail
+from homeassistant.config_entries import ConfigSubentry
 from homeassistant.core import Context, HomeAssistant
 from homeassistant.exceptions import ServiceValidationError
 from homeassistant.setup import async_setup_component
 
-from .. import NEW_MAIL, READABLE, make_arrival, make_mail
+from .. import NEW_MAIL, READABLE, make_arrival, make_mail, make_state
 from ..conftest import FakeWatcher
 
 pytestmark = pytest.mark.usefixtures("imap_client", "watcher")
@@ -122,18 +124,29 @@ async def test_entity_that_hides_the_mail(
     assert marked(imap_client) == [("INBOX", 3, [7])]
 
 
-async def test_saved_search(hass: HomeAssistant, imap_client: Mock) -> None:
-    """A mail that matches has its own context."""
+async def test_saved_search(
+    hass: HomeAssistant, imap_client: Mock, watcher: FakeWatcher
+) -> None:
+    """Its entity starts an automation for the mail that matches."""
+    imap_client.count.side_effect = None
+    imap_client.count.return_value = [SearchCount(total=1, matching=frozenset({8}))]
+    watcher.listener.state_changed(make_state())
     [entry] = hass.config_entries.async_loaded_entries(DOMAIN)
-    delivered: list[Any] = []
-    with patch(
-        "custom_components.imap_push.coordinator.async_dispatcher_send",
-        side_effect=lambda _hass, _signal, delivery: delivered.append(delivery),
-    ):
-        mail = {"entry_id": "01IMAPPUSH", "folder": "INBOX", "uid_validity": 3}
-        entry.runtime_data.search_matched("01SEARCH", mail | {"uid": 5})
-    await act(hass, "mark_as_read", Context(parent_id=delivered[0].context.id))
-    assert marked(imap_client) == [("INBOX", 3, [5])]
+    search = ConfigSubentry(
+        data=MappingProxyType({"folders": ["INBOX"], "subject": "order"}),
+        subentry_type="search",
+        title="Orders",
+        unique_id=None,
+    )
+    hass.config_entries.async_add_subentry(entry, search)
+    await hass.async_block_till_done()
+    [entity_id] = {*hass.states.async_entity_ids("event")} - {NEW_MAIL}
+    trigger = {"trigger": "state", "entity_id": entity_id, "not_to": "unavailable"}
+    await automate(hass, trigger, [MARK])
+    entry.runtime_data.searches._folders["INBOX"].not_before = 0.0
+    await watcher.listener.mail_arrived(make_arrival(8))
+    await hass.async_block_till_done()
+    assert marked(imap_client) == [("INBOX", 3, [8])]
 
 
 async def act(
