@@ -247,6 +247,132 @@ async def test_mail_of_other_mail_clients(
         assert raised.value.translation_key == "part_not_found"
 
 
+def _part(content_type: str, disposition: str, content: bytes) -> bytes:
+    lines = [f"Content-Type: {content_type}"]
+    if disposition:
+        lines.append(f"Content-Disposition: {disposition}")
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + content
+
+
+# Mails in which it is not obvious what is text and what is a file.
+MIXED = {
+    "text file shown inline first": (
+        _part("text/plain; name=a.txt", "inline; filename=a.txt", b"file"),
+        _part("text/plain", "", b"text"),
+    ),
+    "text file only": (
+        _part("text/plain; name=a.txt", "inline; filename=a.txt", b"file"),
+    ),
+    "attached text first": (
+        _part("text/plain", "attachment; filename=a.txt", b"file"),
+        _part("text/html", "", b"<p>text</p>"),
+    ),
+    "text with a name": (
+        _part("text/plain; name=body.txt", "", b"text"),
+        _part("application/pdf; name=a.pdf", "attachment", b"%PDF"),
+    ),
+    "text, file, text": (
+        _part("text/plain", "inline", b"one"),
+        _part("text/csv; name=a.csv", "attachment", b"1,2"),
+        _part("text/plain", "inline", b"two"),
+    ),
+    "blank text and HTML": (
+        _part("text/plain", "", b"  "),
+        _part("text/html", "", b"<p>text</p><p hidden>no</p>"),
+    ),
+}
+
+
+@only_on_dovecot
+async def test_event_and_fetch_have_the_same_text(
+    hass: HomeAssistant, watched: Watched, mailbox: Mailbox
+) -> None:
+    """They also have the same attachments."""
+    [folder] = watched.entry.subentries.values()
+    data = {**folder.data, "text_size": 1000}
+    hass.config_entries.async_update_subentry(watched.entry, folder, data=data)
+    await watched.until_unread(0)
+
+    def append(client: IMAP4_SSL) -> None:
+        for subject, parts in MIXED.items():
+            header = (
+                f"Subject: {subject}\r\nContent-Type: multipart/mixed; boundary=b\r\n"
+            )
+            body = b"".join(b"\r\n--b\r\n" + part for part in parts) + b"\r\n--b--\r\n"
+            client.append("INBOX", "", "", header.encode() + body)
+
+    await other_client(mailbox, append)
+    await watched.until(lambda: len(watched.events) == len(MIXED))
+    texts = {}
+    for event in watched.events:
+        arrived = dict(event.data)
+        fetched = await act(hass, "fetch", mail=arrived)
+        for field in ("text", "attachments"):
+            assert fetched[field] == arrived[field], arrived["subject"]
+        texts[arrived["subject"]] = arrived["text"]
+    assert "file" not in texts["text file shown inline first"]
+    assert [texts[name].split() for name in MIXED if name != "text file only"] == [
+        ["text"],
+        ["text"],
+        ["text"],
+        ["one", "two"],
+        ["text"],
+    ]
+
+
+async def test_automation_without_templates(
+    hass: HomeAssistant, watched: Watched, mailbox: Mailbox, media: Path
+) -> None:
+    """Each of a burst of mails is marked, flagged, saved and archived by its own run."""
+    await other_client(mailbox, lambda client: client.create("Archive"))
+    config = {
+        "mode": "parallel",
+        "max": 50,
+        "triggers": {
+            "trigger": "imap_push.new_mail",
+            "target": {"entity_id": hass.states.async_entity_ids("event")},
+        },
+        "actions": [
+            {"action": "imap_push.mark_as_read"},
+            {"action": "imap_push.flag"},
+            {"action": "imap_push.save_attachment", "data": {"content_type": ".pdf"}},
+            {"action": "imap_push.move", "data": {"target_folder": "archive"}},
+        ],
+    }
+    assert await async_setup_component(hass, "automation", {"automation": config})
+    await mailbox.deliver([order(number, "ours") for number in range(12)])
+    await watched.until(lambda: len(watched.events) == 12)
+    await hass.async_block_till_done()
+    expected = {f"ours {number}" for number in range(12)}
+    for keys in ("ALL", "SEEN FLAGGED"):
+        found = await other_client(mailbox, lambda c, k=keys: subjects(c, "Archive", k))
+        assert found == expected
+    assert await other_client(mailbox, lambda c: subjects(c, "INBOX")) == set()
+    saved = await hass.async_add_executor_job(lambda: {*media.iterdir()})
+    assert {path.stem for path in saved} == expected
+
+
+async def test_errors_state_the_one_reason(
+    hass: HomeAssistant, watched: Watched, mailbox: Mailbox
+) -> None:
+    """They name the folder, and nothing is changed."""
+    await mailbox.deliver([plain("mail")])
+    await watched.until_unread(1)
+    mail = dict(watched.events[0].data)
+    for action, data, message in (
+        ("delete", {}, "has no trash folder.* turn on Permanently"),
+        ("move", {"target_folder": "inbox"}, "in the folder INBOX of .* already"),
+        ("move", {"target_folder": "trash"}, "has no folder trash"),
+        ("move", {"target_folder": "No/where"}, "has no folder No/where"),
+        ("fetch", {"mail": mail | {"folder": "Gone"}}, "has no folder Gone"),
+    ):
+        with pytest.raises(HomeAssistantError, match=message):
+            await act(hass, action, **{"mail": mail} | data)
+    with pytest.raises(HomeAssistantError, match="has no folder Gone"):
+        await act(hass, "search", entry_id=watched.entry.entry_id, folder="Gone")
+    assert await mailbox.listing() == [(mail["uid"], "mail")]
+
+
 async def test_several_mails_of_which_some_are_missing(
     hass: HomeAssistant, watched: Watched, mailbox: Mailbox
 ) -> None:
