@@ -41,6 +41,18 @@ class Mailbox:
         """Delete the newest mail with another client."""
         await asyncio.to_thread(self._delete_newest)
 
+    def create(self, folder: str) -> None:
+        """Create a folder with another client."""
+        with self._client() as client:
+            client.create(folder)
+
+    def found(self, folder: str, keys: str) -> int:
+        """Return how many mails of a folder another client finds."""
+        with self._client() as client:
+            client.select(folder, readonly=True)
+            _, [found] = client.search(None, keys)
+            return len(found.split())
+
     def _listing(self) -> list[tuple[int, str]]:
         with self._client() as client:
             return list_inbox(client)

@@ -239,7 +239,7 @@ async def _fetch(walk: Walk, mail: Json) -> None:
     page = walk.page
     await walk.browser.open("/config/tools/action")
     await choose_action(page, "Fetch email")
-    await page.get_by_text("By number").click()
+    await page.get_by_text("Which email").click()
     await walk.browser.screenshot("14_fetch")
     account = field_of_action(page, "Account")
     await account.locator("ha-checkbox").click()
@@ -257,6 +257,7 @@ async def _save_attachment(walk: Walk, mail: Json) -> None:
     """Save attachments of the mail in the event data."""
     page = walk.page
     await choose_action(page, "Save attachments")
+    await page.get_by_text("Which email").click()
     await paste_into_action(page, "Email", mail)
     await walk.browser.screenshot("16_save_attachment")
     response = await perform_action(page)

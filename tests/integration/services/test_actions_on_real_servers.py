@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from email import message_from_bytes
 from email.message import EmailMessage
+from functools import partial
 from imaplib import IMAP4_SSL
 from itertools import count
 import json
@@ -345,7 +346,9 @@ async def test_automation_without_templates(
     await hass.async_block_till_done()
     expected = {f"ours {number}" for number in range(12)}
     for keys in ("ALL", "SEEN FLAGGED"):
-        found = await other_client(mailbox, lambda c, k=keys: subjects(c, "Archive", k))
+        found = await other_client(
+            mailbox, partial(subjects, folder="Archive", keys=keys)
+        )
         assert found == expected
     assert await other_client(mailbox, lambda c: subjects(c, "INBOX")) == set()
     saved = await hass.async_add_executor_job(lambda: {*media.iterdir()})
