@@ -216,7 +216,7 @@ async def _browse(location: _Location) -> BrowseMediaSource:
             location.folder, location.uid_validity, [location.uid]
         )
         if not mails:
-            raise MailNotFound
+            raise MailNotFound(folder=location.folder)
         children = [_file(location, attachment) for attachment in mails[0].files]
         return _directory(location.identifier(), _title(mails[0]), children)
     if location.folder:

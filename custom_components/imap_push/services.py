@@ -238,7 +238,7 @@ async def _async_attachments(call: ServiceCall, mails: _Mails) -> list[Attachmen
         ]
     else:
         if not (found := await mails.client.mails(*location, mails.uids)):
-            raise MailNotFound
+            raise MailNotFound(folder=mails.folder)
         mail = found[0]
         include_inline = call.data[CONF_INLINE_IMAGES]
         attachments = [*(mail.attachments if include_inline else mail.files)]
@@ -287,7 +287,7 @@ async def _async_move(call: ServiceCall) -> ServiceResponse:
     """Move mails to another folder."""
 
     async def move(mails: _Mails) -> StoreResult:
-        target = await _async_target(mails.client, call.data[ATTR_TARGET_FOLDER])
+        target = await _async_target(mails, call.data[ATTR_TARGET_FOLDER])
         return await mails.client.move(
             mails.folder, mails.uid_validity, mails.uids, target
         )
@@ -295,15 +295,21 @@ async def _async_move(call: ServiceCall) -> ServiceResponse:
     return await _async_write(call, move)
 
 
-async def _async_target(client: Client, name: str) -> str:
+async def _async_target(mails: _Mails, name: str) -> str:
     """Return the folder of this name, or for "archive", "junk" and "trash" that of this use."""
     role = name.removeprefix("\\").casefold()
     if role not in _TARGET_ROLES:
         return name
-    folders = await client.folders()
+    folders = await mails.client.folders()
     if any(folder.name == name for folder in folders):
         return name
-    return folder_with_role(folders, FolderRole(role)) or name
+    if target := folder_with_role(folders, FolderRole(role)):
+        return target
+    raise ServiceValidationError(
+        translation_domain=DOMAIN,
+        translation_key="no_folder_for_use",
+        translation_placeholders={"account": mails.entry.title, "use": role},
+    )
 
 
 async def _async_delete(call: ServiceCall) -> ServiceResponse:

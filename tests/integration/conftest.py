@@ -15,6 +15,7 @@ from custom_components.imap_push.imap import (
     Account,
     Client,
     Criteria,
+    FolderInfo,
     Listener,
     Mark,
     SearchCount,
@@ -98,7 +99,7 @@ def imap_client() -> Iterator[Mock]:
 
     client = create_autospec(Client, instance=True)
     client.count.side_effect = count
-    client.folders.return_value = []
+    client.folders.return_value = [FolderInfo(name="Archive")]
     with patch("custom_components.imap_push.coordinator.Client", return_value=client):
         yield client
 

@@ -11,7 +11,11 @@ class ImapError(Exception):
     """
 
     retry_after: float | None = None
-    folder: str | None = None
+
+    def __init__(self, text: str = "", folder: str | None = None) -> None:
+        """Store the name of the folder."""
+        super().__init__(text)
+        self.folder = folder
 
 
 class CannotConnect(ImapError):
@@ -205,11 +209,6 @@ class CommandRefused(ImapError):
 
 class FolderNotFound(ImapError):
     """The folder does not exist or cannot be opened."""
-
-    def __init__(self, text: str = "", folder: str | None = None) -> None:
-        """Store the name of the folder."""
-        super().__init__(text)
-        self.folder = folder
 
 
 class FolderRenumbered(ImapError):

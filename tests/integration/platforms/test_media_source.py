@@ -143,7 +143,7 @@ async def test_mail_is_deleted_while_browsing(
     imap_client.search.return_value = SearchResult(uid_validity=3, uids=(7,), total=1)
     imap_client.mails.return_value = []
     assert await browse(hass, f"{ROOT}/01IMAPPUSH/SU5CT1g") == []
-    with pytest.raises(BrowseError, match="not in this folder"):
+    with pytest.raises(BrowseError, match="no longer in the folder INBOX of"):
         await browse(hass, f"{ROOT}/{IN_INBOX}")
 
 

@@ -708,7 +708,6 @@ FOLDERS = [
         pytest.param("\\Archive", "Ablage", id="as in RFC 6154"),
         pytest.param("junk", "junk", id="folder with this name"),
         pytest.param("Junk", "Spam", id="no folder with exactly this name"),
-        pytest.param("trash", "trash", id="no such folder: the server refuses it"),
         pytest.param("Work/Invoices", "Work/Invoices", id="name"),
         pytest.param("inbox", "inbox", id="inbox"),
         pytest.param("sent", "sent", id="other use"),
@@ -722,6 +721,17 @@ async def test_target_of_a_move(
     imap_client.move.return_value = StoreResult(uids=(7,))
     await act(hass, "move", **NAMED, target_folder=target)
     imap_client.move.assert_awaited_once_with("INBOX", 3, [7], folder)
+
+
+@pytest.mark.parametrize("target", ["trash", "Trash", "\\Trash"])
+async def test_target_that_the_account_does_not_have(
+    hass: HomeAssistant, imap_client: Mock, target: str
+) -> None:
+    """The error says what to do."""
+    imap_client.folders.return_value = FOLDERS
+    with pytest.raises(ServiceValidationError, match="no trash folder. Type the name"):
+        await act(hass, "move", **NAMED, target_folder=target)
+    imap_client.move.assert_not_called()
 
 
 @pytest.mark.parametrize(

@@ -365,7 +365,7 @@ async def test_errors_state_the_one_reason(
     for action, data, message in (
         ("delete", {}, "has no trash folder.* turn on Permanently"),
         ("move", {"target_folder": "inbox"}, "in the folder INBOX of .* already"),
-        ("move", {"target_folder": "trash"}, "has no folder trash"),
+        ("move", {"target_folder": "trash"}, "has no trash folder. Type the name"),
         ("move", {"target_folder": "No/where"}, "has no folder No/where"),
         ("fetch", {"mail": mail | {"folder": "Gone"}}, "has no folder Gone"),
     ):

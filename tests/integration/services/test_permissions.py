@@ -92,7 +92,10 @@ def _mailbox(
 
     hass.config.media_dirs = {"local": str(tmp_path)}
     mail = make_mail(attachments=(PHOTO,))
-    imap_client.folders.return_value = [FolderInfo(name="INBOX")]
+    imap_client.folders.return_value = [
+        FolderInfo(name="INBOX"),
+        FolderInfo(name="Archive"),
+    ]
     imap_client.search.return_value = SearchResult(uid_validity=3, uids=(7,), total=1)
     imap_client.mails.return_value = [mail]
     imap_client.content.return_value = MessageContent(mail=mail, text="Reset code 4711")
