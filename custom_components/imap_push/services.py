@@ -107,11 +107,16 @@ def async_setup_services(hass: HomeAssistant) -> None:
         ),
         (
             SERVICE_MARK_AS_READ,
-            _async_mark_as_read,
+            partial(_async_store, add=[_FLAGS[ATTR_READ]]),
             MARK_AS_READ_SCHEMA,
             SupportsResponse.OPTIONAL,
         ),
-        (SERVICE_FLAG, _async_flag, FLAG_SCHEMA, SupportsResponse.OPTIONAL),
+        (
+            SERVICE_FLAG,
+            partial(_async_store, add=[_FLAGS[CONF_FLAGGED]]),
+            FLAG_SCHEMA,
+            SupportsResponse.OPTIONAL,
+        ),
         (SERVICE_MOVE, _async_move, MOVE_SCHEMA, SupportsResponse.OPTIONAL),
         (SERVICE_DELETE, _async_delete, DELETE_SCHEMA, SupportsResponse.OPTIONAL),
     ):
@@ -262,19 +267,10 @@ async def _async_set_flags(call: ServiceCall) -> ServiceResponse:
     )
 
 
-async def _async_mark_as_read(call: ServiceCall) -> ServiceResponse:
-    """Mark mails as read."""
-    return await _async_store(call, add=[_FLAGS[ATTR_READ]])
-
-
-async def _async_flag(call: ServiceCall) -> ServiceResponse:
-    """Flag mails."""
-    return await _async_store(call, add=[_FLAGS[CONF_FLAGGED]])
-
-
 async def _async_store(
     call: ServiceCall, *, add: Sequence[str], remove: Sequence[str] = ()
 ) -> ServiceResponse:
+    """Add and remove flags and keywords of mails."""
     return await _async_write(
         call,
         lambda mails: mails.client.set_flags(
