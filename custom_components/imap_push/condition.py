@@ -4,6 +4,7 @@ from typing import Final, Unpack, cast, override
 
 import voluptuous as vol
 
+from homeassistant.config_entries import ConfigSubentry
 from homeassistant.const import CONF_ABOVE, CONF_OPTIONS, CONF_TARGET
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import config_validation as cv, device_registry as dr
@@ -16,9 +17,9 @@ from homeassistant.helpers.condition import (
 from homeassistant.helpers.typing import ConfigType
 
 from .account.devices import subentry_identifier
-from .const import CONF_FOLDER, DOMAIN, SUBENTRY_TYPE_FOLDER
-from .coordinator import ImapPushConfigEntry
-from .mail.targets import FolderTarget
+from .const import CONF_FOLDER, DOMAIN, SUBENTRY_TYPE_FOLDER, SUBENTRY_TYPE_SEARCH
+from .coordinator import AccountCoordinator, ImapPushConfigEntry
+from .mail.targets import MailTarget
 
 DEFAULT_ABOVE: Final = 0
 
@@ -35,9 +36,9 @@ _CONFIG_SCHEMA: Final = vol.Schema(
 
 
 class UnreadCondition(Condition):
-    """Tests whether the target's folders together have more than `above` unread mails.
+    """Tests whether the target has more than `above` unread mails or matches of searches.
 
-    Folders with an unknown count, for example while disconnected, are ignored.
+    Unknown counts, for example while disconnected, are ignored.
     """
 
     @override
@@ -52,39 +53,51 @@ class UnreadCondition(Condition):
         """Read the validated config."""
         super().__init__(hass, config)
         self._above: int = (config.options or {}).get(CONF_ABOVE, DEFAULT_ABOVE)
-        self._target = FolderTarget(hass, config.target or {})
+        self._target = MailTarget(hass, config.target or {})
 
     @override
     def _async_check(self, **kwargs: Unpack[ConditionCheckParams]) -> bool:
-        """Compare the number of unread mails with `above`; add both to the trace."""
-        counts = _async_unread_counts(self._hass)
+        """Compare the total with `above`; add both to the trace."""
+        folders, searches = _async_counts(self._hass)
+        counts = folders | searches
         unread = sum(
-            counts[device_id] for device_id in self._target.async_select(counts)
+            counts[device_id]
+            for device_id in self._target.async_select(folders, searches)
         )
         condition_trace_update_result(unread=unread, above=self._above)
         return unread > self._above
 
 
 @callback
-def _async_unread_counts(hass: HomeAssistant) -> dict[str, int]:
-    """Return the number of unread mails by folder device ID, where it is known."""
+def _async_counts(hass: HomeAssistant) -> tuple[dict[str, int], dict[str, int]]:
+    """Return unread mails by folder device ID, and matches by search device ID, if known."""
     devices = dr.async_get(hass)
-    counts = {}
+    counts: dict[str, dict[str, int]] = {
+        SUBENTRY_TYPE_FOLDER: {},
+        SUBENTRY_TYPE_SEARCH: {},
+    }
     entries: list[ImapPushConfigEntry] = hass.config_entries.async_loaded_entries(
         DOMAIN
     )
     for entry in entries:
-        folders = entry.runtime_data.data.folders
-        for subentry in entry.get_subentries_of_type(SUBENTRY_TYPE_FOLDER):
-            state = folders.get(subentry.data[CONF_FOLDER])
-            if state is None or not state.available or state.unread is None:
-                continue
+        for subentry in entry.subentries.values():
+            count = _async_count(entry.runtime_data, subentry)
             identifier = subentry_identifier(entry, subentry.subentry_id)
-            if device := devices.async_get_device_by_identifier(
-                identifier, entry.entry_id
-            ):
-                counts[device.id] = state.unread
-    return counts
+            device = devices.async_get_device_by_identifier(identifier, entry.entry_id)
+            if device and count is not None:
+                counts[subentry.subentry_type][device.id] = count
+    return counts[SUBENTRY_TYPE_FOLDER], counts[SUBENTRY_TYPE_SEARCH]
+
+
+@callback
+def _async_count(
+    coordinator: AccountCoordinator, subentry: ConfigSubentry
+) -> int | None:
+    """Return the unread mails of a folder or the matches of a search, None if unknown."""
+    if subentry.subentry_type == SUBENTRY_TYPE_SEARCH:
+        return coordinator.searches.count(subentry.subentry_id)
+    state = coordinator.data.folders.get(subentry.data[CONF_FOLDER])
+    return state.unread if state and state.available else None
 
 
 async def async_get_conditions(hass: HomeAssistant) -> dict[str, type[Condition]]:

@@ -1,7 +1,8 @@
 """Passes state and new mail of an account from the IMAP engine to Home Assistant."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Collection, Coroutine
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 import logging
@@ -38,7 +39,7 @@ from .issues import (
     async_create_restored_issue,
     async_update_issues,
 )
-from .mail.event_data import SIGNAL_NEW_MAIL, Delivery, NewMail, new_mail_from_arrival
+from .mail.event_data import SIGNAL_NEW_MAIL, Delivery, new_mail_from_arrival
 from .mail.starting_mail import async_remember_mail
 from .oauth.tokens import account_from_entry
 
@@ -301,15 +302,17 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
         async_dispatcher_send(self.hass, SIGNAL_NEW_MAIL, delivery)
         signal = self.mail_signal(folder.subentry_id)
         async_dispatcher_send(self.hass, signal, delivery)
-        self.searches.add_mail(new_mail)
+        self.searches.add_mail(delivery)
 
     @callback
-    def search_matched(self, search_id: str, mail: NewMail) -> None:
-        """Send a mail that matches a saved search to the event entity of this search."""
-        context = Context()
-        async_remember_mail(self.hass, context, mail)
-        signal = self.mail_signal(search_id)
-        async_dispatcher_send(self.hass, signal, Delivery(mail, context))
+    def searches_matched(self, search_ids: Collection[str], delivery: Delivery) -> None:
+        """Send a mail that matches saved searches to their event entities and to triggers."""
+        devices = self.subentries.search_devices
+        searches = frozenset(devices[search_id] for search_id in search_ids)
+        delivery = replace(delivery, searches=searches)
+        for search_id in search_ids:
+            async_dispatcher_send(self.hass, self.mail_signal(search_id), delivery)
+        async_dispatcher_send(self.hass, SIGNAL_NEW_MAIL, delivery)
 
     @callback
     def mark_moved(self, folder: str, mark: Mark) -> None:

@@ -18,7 +18,7 @@ from homeassistant.helpers.typing import ConfigType
 
 from .mail.event_data import SIGNAL_NEW_MAIL, Delivery
 from .mail.filter import FILTER_FIELDS, MailFilter
-from .mail.targets import FolderTarget
+from .mail.targets import MailTarget
 
 _CONFIG_SCHEMA: Final = vol.Schema(
     {
@@ -29,7 +29,9 @@ _CONFIG_SCHEMA: Final = vol.Schema(
 
 
 class NewMailTrigger(Trigger):
-    """Triggers on each new mail of the target's folders that matches the filter.
+    """Triggers on each new mail of the target that matches the filter.
+
+    The target selects folders, and saved searches that the mail has to match.
 
     The trigger subscribes to the mail of all accounts, so accounts can be loaded and reloaded
     later.
@@ -47,7 +49,7 @@ class NewMailTrigger(Trigger):
         """Read the validated config."""
         super().__init__(hass, config)
         self._filter = MailFilter.from_config(config.options or {})
-        self._target = FolderTarget(hass, config.target or {})
+        self._target = MailTarget(hass, config.target or {})
 
     @override
     async def async_attach_runner(
@@ -63,7 +65,10 @@ class NewMailTrigger(Trigger):
             mail = delivery.mail
             if not self._filter.matches(mail, delivery.recipients):
                 return
-            if not self._target.async_select((mail["device_id"],)):
+            folder = mail["device_id"]
+            selected = self._target.async_select((folder,), delivery.searches)
+            # If the folder is selected, the mail has triggered when it arrived.
+            if not selected or (delivery.searches and folder in selected):
                 return
             run_action(
                 {"mail": mail},

@@ -9,7 +9,12 @@ from pytest_homeassistant_custom_component.common import (
     async_capture_events,
 )
 
-from custom_components.imap_push.const import CONF_FOLDER, DOMAIN, SUBENTRY_TYPE_FOLDER
+from custom_components.imap_push.const import (
+    CONF_FOLDER,
+    DOMAIN,
+    SUBENTRY_TYPE_FOLDER,
+    SUBENTRY_TYPE_SEARCH,
+)
 from homeassistant.config_entries import ConfigSubentryDataWithId
 from homeassistant.core import Event, HomeAssistant
 from homeassistant.helpers import device_registry as dr
@@ -19,10 +24,17 @@ from . import ENTRY_DATA
 
 AUTOMATION = "automation.mail"
 DONE = "automation_ran"
+# What the target picker lists: a line for each folder and search, and one for each account.
+PICKED = [
+    {"integration": DOMAIN, "domain": ["event"]},
+    {"integration": DOMAIN, "domain": ["binary_sensor"]},
+]
 
 
-def make_entry(name: str, *folders: str) -> MockConfigEntry:
-    """Return an entry with these folders; its IDs contain the name."""
+def make_entry(
+    name: str, *folders: str, searches: Mapping[str, Any] | None = None
+) -> MockConfigEntry:
+    """Return an entry with these folders, and searches by title; its IDs contain the name."""
     return MockConfigEntry(
         domain=DOMAIN,
         title=name,
@@ -38,12 +50,22 @@ def make_entry(name: str, *folders: str) -> MockConfigEntry:
                 unique_id=folder,
             )
             for folder in folders
+        ]
+        + [
+            ConfigSubentryDataWithId(
+                data=MappingProxyType(data),
+                subentry_id=f"{name}_{title}",
+                subentry_type=SUBENTRY_TYPE_SEARCH,
+                title=title,
+                unique_id=None,
+            )
+            for title, data in (searches or {}).items()
         ],
     )
 
 
 def device_id(hass: HomeAssistant, entry_id: str, folder: str | None = None) -> str:
-    """Return the device of an account, or of one of its folders."""
+    """Return the device of an account, or of one of its folders or searches."""
     name = f"{entry_id}_{entry_id}_{folder}" if folder else entry_id
     device = dr.async_get(hass).async_get_device_by_identifier((DOMAIN, name), entry_id)
     assert device is not None

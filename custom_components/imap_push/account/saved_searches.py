@@ -1,7 +1,7 @@
 """Saved searches: count the mails that match, and report new mails that match."""
 
 import asyncio
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 import contextlib
 from dataclasses import dataclass, field, replace
@@ -24,10 +24,13 @@ from ..imap import (
     LoginRefused,
     SearchCount,
 )
-from ..mail.event_data import NewMail
+from ..mail.event_data import Delivery, NewMail
 from ..mail.filter import attached_files
 
 _LOGGER = logging.getLogger(__name__)
+
+# The fields of a mail that stay when it is moved.
+_IDENTITY: Final = ("message_id", "received", "size", "sender", "subject")
 
 # Minimum time between two counts of a folder: many new mails must not cause as many counts.
 MIN_COUNT_INTERVAL_SECONDS: Final = 0.5
@@ -45,6 +48,8 @@ TIME_DEPENDENT_COUNT_SECONDS: Final = 3600.0
 MAX_PENDING_MAILS: Final = 1000
 # New mails in one request.
 MAX_MAILS_PER_REQUEST: Final = 500
+# Mails that matched a search, which are remembered to recognize them after a move.
+MAX_REPORTED_MAILS: Final = 1000
 
 
 class SavedSearch(NamedTuple):
@@ -96,7 +101,7 @@ class _Folder:
     retry_delay: float = RETRY_SECONDS
     changes: int = 0
     counts: dict[str, int] = field(default_factory=dict)
-    pending: deque[NewMail] = field(
+    pending: deque[Delivery] = field(
         default_factory=lambda: deque(maxlen=MAX_PENDING_MAILS)
     )
 
@@ -121,17 +126,18 @@ class _Folder:
         self.counts.clear()
         self.retry_delay, self.not_before, self.due = RETRY_SECONDS, 0.0, 0.0
 
-    def add_mail(self, mail: NewMail) -> None:
+    def add_mail(self, delivery: Delivery) -> None:
         """Add a pending mail; first drop all others if UIDVALIDITY has changed."""
-        if self.pending and self.pending[-1]["uid_validity"] != mail["uid_validity"]:
+        uid_validity = delivery.mail["uid_validity"]
+        if self.pending and self.pending[-1].mail["uid_validity"] != uid_validity:
             self.pending.clear()
-        self.pending.append(mail)
+        self.pending.append(delivery)
         self.request_count()
 
-    def remove_mails(self, mails: Iterable[NewMail]) -> None:
+    def remove_mails(self, deliveries: Iterable[Delivery]) -> None:
         """Remove mails that a request has checked; request a count for the remaining ones."""
-        done = {id(mail) for mail in mails}
-        left = [mail for mail in self.pending if id(mail) not in done]
+        done = {id(delivery) for delivery in deliveries}
+        left = [delivery for delivery in self.pending if id(delivery) not in done]
         self.pending.clear()
         self.pending.extend(left)
         if left:
@@ -144,8 +150,8 @@ class SearchListener(Protocol):
     def async_update_listeners(self) -> None:
         """Update the entities: counts have changed or become unknown."""
 
-    def search_matched(self, search_id: str, mail: NewMail) -> None:
-        """Handle a new mail that matches a search. Called with the oldest mail first."""
+    def searches_matched(self, search_ids: Collection[str], delivery: Delivery) -> None:
+        """Handle a new mail that matches searches. Called with the oldest mail first."""
 
     def login_refused(self) -> None:
         """Request new credentials from the user."""
@@ -174,6 +180,8 @@ class SavedSearches:
         self._searches: dict[str, SavedSearch] = {}
         self._folders: dict[str, _Folder] = {}
         self._refused: set[str] = set()
+        # By identity of a mail: its last known folder, and the searches that have reported it.
+        self._reported: OrderedDict[int, tuple[str, frozenset[str]]] = OrderedDict()
         self._login_refusals = 0  # in a row
         self._is_online = False
         self._wake = asyncio.Event()
@@ -218,10 +226,10 @@ class SavedSearches:
         known = [count for count in counts if count is not None]
         return sum(known) if len(known) == len(counts) else None
 
-    def add_mail(self, mail: NewMail) -> None:
+    def add_mail(self, delivery: Delivery) -> None:
         """Schedule a check of which searches match a new mail."""
-        if folder := self._folders.get(mail["folder"]):
-            folder.add_mail(mail)
+        if folder := self._folders.get(delivery.mail["folder"]):
+            folder.add_mail(delivery)
             self._wake.set()
 
     def update_state(
@@ -278,17 +286,17 @@ class SavedSearches:
             for search_id, search in self._searches.items()
             if name in search.folders and search_id not in self._refused
         }
-        mails = list(itertools.islice(folder.pending, MAX_MAILS_PER_REQUEST))
+        deliveries = list(itertools.islice(folder.pending, MAX_MAILS_PER_REQUEST))
         folder.due = math.inf
         counts = await self._request(
-            name, searches.values(), [mail["uid"] for mail in mails]
+            name, searches.values(), [delivery.mail["uid"] for delivery in deliveries]
         )
         self._login_refusals = 0
         folder.set_counted(
             asyncio.get_running_loop().time(),
             self._interval(name, searches.values()),
         )
-        folder.remove_mails(mails)
+        folder.remove_mails(deliveries)
         # Ignore the result for searches that were changed or removed during the request.
         searches = {
             search_id: search
@@ -296,15 +304,35 @@ class SavedSearches:
             if self._searches.get(search_id) is search
         }
         self._store_counts(folder, searches, counts)
-        for mail in mails:
-            for search_id, search in searches.items():
-                count = counts.get(search.new_mail_criteria)
-                if (
-                    count
-                    and mail["uid"] in count.matching
-                    and search.matches_attachments(mail)
-                ):
-                    self._listener.search_matched(search_id, mail)
+        for delivery in deliveries:
+            mail = delivery.mail
+            matching = [
+                search_id
+                for search_id, search in searches.items()
+                if (count := counts.get(search.new_mail_criteria))
+                and mail["uid"] in count.matching
+                and search.matches_attachments(mail)
+            ]
+            if new := self._not_reported(matching, mail):
+                self._listener.searches_matched(new, delivery)
+
+    def _not_reported(self, search_ids: list[str], mail: NewMail) -> list[str]:
+        """Return the searches that have not reported a mail yet, and remember them.
+
+        A mail that is moved to another watched folder is new there, but a search reports it one
+        time. A Message-ID alone does not identify it: the sender chooses it.
+        """
+        if not search_ids or mail["message_id"] is None:
+            return search_ids
+        identity = hash(tuple(mail[name] for name in _IDENTITY))
+        folder, reported = self._reported.pop(identity, ("", frozenset()))
+        if folder == mail["folder"]:  # Not moved: a second copy of the mail.
+            reported = frozenset()
+        new = [search_id for search_id in search_ids if search_id not in reported]
+        self._reported[identity] = mail["folder"], reported.union(search_ids)
+        if len(self._reported) > MAX_REPORTED_MAILS:
+            self._reported.popitem(last=False)
+        return new
 
     def _store_counts(
         self,

@@ -91,7 +91,8 @@ class _Snapshot(NamedTuple):
 class Subentries:
     """Applies the subentries of an entry, and later changes, to watcher and saved searches.
 
-    `folders` has the watched folders by name. `added_signal` is a dispatcher signal, sent when a
+    `folders` has the watched folders by name, `search_devices` the device IDs of the saved
+    searches by subentry ID. `added_signal` is a dispatcher signal, sent when a
     subentry is added while the account is loaded. Home Assistant itself removes the devices and
     entities of a removed subentry.
     """
@@ -106,6 +107,7 @@ class Subentries:
         self._snapshot = _Snapshot.of(entry)
         self._watcher: AccountWatcher | None = None
         self.folders: dict[str, ConfiguredFolder] = {}
+        self.search_devices: dict[str, str] = {}
         self.added_signal = SignalType[ConfigSubentry](
             f"{DOMAIN}_{entry.entry_id}_subentry_added"
         )
@@ -163,6 +165,7 @@ class Subentries:
         device_id = async_register_subentry(self._hass, self._entry, subentry)
         if subentry.subentry_type != SUBENTRY_TYPE_FOLDER:
             self._searches.put(subentry.subentry_id, search_from_subentry(subentry))
+            self.search_devices[subentry.subentry_id] = device_id
             return
         text_size, links = _text_options(subentry)
         self.folders[subentry.data[CONF_FOLDER]] = ConfiguredFolder(
@@ -199,6 +202,7 @@ class Subentries:
         """Stop watching a folder or counting a search."""
         if subentry.subentry_type != SUBENTRY_TYPE_FOLDER:
             self._searches.remove(subentry.subentry_id)
+            del self.search_devices[subentry.subentry_id]
             return
         name = subentry.data[CONF_FOLDER]
         del self.folders[name]

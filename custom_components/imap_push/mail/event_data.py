@@ -17,6 +17,9 @@ type NewMail = dict[str, Any]
 class Delivery:
     """A new mail, sent as a dispatcher signal. `recipients` has all addresses of To and Cc.
 
+    `searches` are the devices of the saved searches that the mail matches. It is empty when the
+    mail arrives: the server is asked later, and then the mail is sent again with them.
+
     If a subscriber fails, Home Assistant logs the repr of this object, so it must not contain
     the mail.
     """
@@ -24,6 +27,7 @@ class Delivery:
     mail: NewMail = field(repr=False)
     context: Context
     recipients: tuple[str, ...] = field(default=(), repr=False)
+    searches: frozenset[str] = frozenset()
 
 
 SIGNAL_NEW_MAIL: Final = SignalType[Delivery](f"{DOMAIN}_new_mail")

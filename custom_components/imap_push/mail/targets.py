@@ -1,6 +1,6 @@
-"""Targets of triggers and conditions: which folders a target selects."""
+"""Targets of triggers and conditions: which folders and saved searches a target selects."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr, entity_registry as er
@@ -14,10 +14,11 @@ from homeassistant.helpers.typing import ConfigType
 CONF_EXCLUDE = "exclude"
 
 
-class FolderTarget:
+class MailTarget:
     """A target of a trigger or condition. Not cached: labels and areas can change at any time.
 
-    A folder is selected if its device, one of its entities or its account is selected.
+    A folder is selected if its device, one of its entities or its account is selected. A saved
+    search is selected only by its device and entities: the account stands for its folders.
     """
 
     def __init__(self, hass: HomeAssistant, target: ConfigType) -> None:
@@ -30,20 +31,24 @@ class FolderTarget:
         self._excluded = TargetSelection(target.get(CONF_EXCLUDE, {}))
 
     @callback
-    def async_select(self, device_ids: Iterable[str]) -> set[str]:
-        """Return those of the given folder devices that the target selects."""
+    def async_select(
+        self, folders: Collection[str], searches: Collection[str] = ()
+    ) -> set[str]:
+        """Return those of the given devices of folders and searches that the target selects."""
         included = self._async_devices(self._included)
         excluded = self._async_devices(self._excluded)
         return {
-            device_id
-            for device_id in device_ids
-            if (devices := self._async_with_account(device_id)) & included
-            and not devices & excluded
+            *(id_ for id_ in folders if self._async_with_account(id_) & included),
+            *included.intersection(searches),
+        } - {
+            id_
+            for id_ in (*folders, *searches)
+            if self._async_with_account(id_) & excluded
         }
 
     @callback
     def _async_with_account(self, device_id: str) -> set[str]:
-        """Return the device of a folder and that of its account."""
+        """Return the device of a folder or a search, and that of its account."""
         registry = dr.async_get(self._hass)
         device = registry.async_get(device_id, include_child_devices=False)
         if device is None or device.via_device_id is None:

@@ -4,7 +4,7 @@ The tests run in virtual time: hours pass at once.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from contextlib import suppress
 import itertools
 from typing import Any
@@ -37,7 +37,12 @@ from custom_components.imap_push.imap import (
     SearchCount,
     Throttled,
 )
-from custom_components.imap_push.mail.event_data import NewMail, new_mail_from_arrival
+from custom_components.imap_push.mail.event_data import (
+    Delivery,
+    NewMail,
+    new_mail_from_arrival,
+)
+from homeassistant.core import Context
 
 from .. import make_arrival
 
@@ -110,9 +115,9 @@ class Rig:
         )
         self._changes = 0
 
-    def search_matched(self, search_id: str, mail: NewMail) -> None:
-        """Record a match."""
-        self.matches.append((search_id, mail["uid"]))
+    def searches_matched(self, search_ids: Collection[str], delivery: Delivery) -> None:
+        """Record the matches."""
+        self.matches += ((search_id, delivery.mail["uid"]) for search_id in search_ids)
 
     def put(self, search_id: str, criteria: Criteria, *folders: str) -> None:
         """Add or replace a search."""
@@ -125,7 +130,7 @@ class Rig:
 
     def arrive(self, uid: int, **fields: Any) -> None:
         """Deliver a new mail."""
-        self.searches.add_mail(mail(uid, **fields))
+        self.searches.add_mail(Delivery(mail(uid, **fields), Context()))
 
     def connect(self, *, is_online: bool = True) -> None:
         """Report the account as connected or not connected."""
@@ -287,6 +292,42 @@ def test_matching_mail_is_reported_in_order_without_duplicates() -> None:
             *(("invoices", 1), ("unread", 2)),
             *(("invoices", 3), ("unread", 3)),
         ]
+
+    play(script)
+
+
+@pytest.mark.parametrize(
+    ("arrivals", "reported"),
+    [
+        pytest.param(
+            [("INBOX", {}), ("Lists", {}), ("INBOX", {})], [1], id="moved, moved back"
+        ),
+        pytest.param([("INBOX", {}), ("INBOX", {})], [1, 2], id="two copies"),
+        pytest.param(
+            [("INBOX", {}), ("Lists", {"subject": "Other"})],
+            [1, 2],
+            id="another mail with this Message-ID",
+        ),
+        pytest.param(
+            [("INBOX", {"message_id": None}), ("Lists", {"message_id": None})],
+            [1, 2],
+            id="no Message-ID",
+        ),
+    ],
+)
+def test_moved_mail_is_reported_one_time(
+    arrivals: list[tuple[str, dict[str, Any]]], reported: list[int]
+) -> None:
+    """It is new in the other watched folder, but not for the search."""
+
+    async def script(rig: Rig) -> None:
+        rig.put("invoices", INVOICES, "INBOX", "Lists")
+        rig.connect()
+        rig.account.matching = {INVOICES: {1, 2, 3}}
+        for uid, (folder, fields) in enumerate(arrivals, 1):
+            rig.arrive(uid, **{"folder": folder, "message_id": "<a@b>"} | fields)
+            await asyncio.sleep(10)
+        assert rig.matches == [("invoices", uid) for uid in reported]
 
     play(script)
 

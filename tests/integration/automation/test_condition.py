@@ -30,7 +30,7 @@ from homeassistant.util import dt as dt_util
 from homeassistant.util.yaml import parse_yaml
 
 from .. import make_state
-from ..automations import automate, device_id, make_entry
+from ..automations import PICKED, automate, device_id, make_entry
 from ..conftest import FakeWatcher
 
 CONDITION = "imap_push.unread"
@@ -260,7 +260,7 @@ async def test_editor_has_texts_and_a_selector(hass: HomeAssistant) -> None:
     assert await async_setup_component(hass, DOMAIN, {})
     description = (await async_get_all_descriptions(hass))[CONDITION]
     assert description is not None
-    assert description["target"]["entity"] == [{"integration": DOMAIN}]
+    assert description["target"]["entity"] == PICKED
     assert set(description["fields"]) == {"above"}
     assert description["fields"]["above"]["selector"]
 

@@ -9,7 +9,7 @@ import voluptuous as vol
 from custom_components.imap_push.const import DOMAIN
 from custom_components.imap_push.imap import Attachment, Authentication
 from custom_components.imap_push.mail.filter import FILTER_FIELDS, MAX_PATTERN
-from custom_components.imap_push.mail.targets import FolderTarget
+from custom_components.imap_push.mail.targets import MailTarget
 from homeassistant.components.websocket_api.automation import (
     async_get_triggers_for_target,
 )
@@ -33,7 +33,7 @@ from homeassistant.setup import async_setup_component
 from homeassistant.util.yaml import parse_yaml
 
 from .. import get_state, make_arrival
-from ..automations import AUTOMATION, automate, device_id, make_entry
+from ..automations import AUTOMATION, PICKED, automate, device_id, make_entry
 from ..conftest import FakeWatcher
 
 TRIGGER = "imap_push.new_mail"
@@ -410,7 +410,7 @@ async def test_target_is_not_resolved_for_mail_that_does_not_match(
             "options": {"sender": "bank.example"},
         },
     )
-    with patch.object(FolderTarget, "async_select", return_value=set()) as select:
+    with patch.object(MailTarget, "async_select", return_value=set()) as select:
         await _deliver(hass, accounts["work"])
         assert select.call_count == 0
         await _deliver(hass, accounts["work"], sender="a@bank.example")
@@ -450,7 +450,7 @@ async def test_editor_has_texts_and_selectors(hass: HomeAssistant) -> None:
     assert await async_setup_component(hass, DOMAIN, {})
     description = (await async_get_all_descriptions(hass))[TRIGGER]
     assert description is not None
-    assert description["target"]["entity"] == [{"integration": DOMAIN}]
+    assert description["target"]["entity"] == PICKED
     fields = description["fields"]
     assert set(fields) == {str(marker) for marker in FILTER_FIELDS}
     assert all(field["selector"] for field in fields.values())
