@@ -39,14 +39,16 @@ CONF_TEXT_SIZE: Final = "text_size"
 CONF_ATTACHMENT_TYPE: Final = "attachment_type"
 CONF_AUTHENTICATED_BY: Final = "authenticated_by"
 CONF_HAS_ATTACHMENT: Final = "has_attachment"
+CONF_HEADER: Final = "header"
 CONF_IGNORE_BULK: Final = "ignore_bulk"
 CONF_IGNORE_CATCH_UP: Final = "ignore_catch_up"
 CONF_INLINE_IMAGES: Final = "inline_images"
 CONF_RECIPIENT: Final = "recipient"
 CONF_SENDER: Final = "sender"
+CONF_SMALLER_THAN: Final = "smaller_than"
 CONF_SUBJECT: Final = "subject"
 
-# Subentry data of a search, in addition to sender, recipient, subject and has_attachment
+# Subentry data of a search, some of them also fields of a filter
 CONF_FLAGGED: Final = "flagged"
 CONF_FOLDERS: Final = "folders"
 CONF_LARGER_THAN: Final = "larger_than"

@@ -39,7 +39,8 @@ from .issues import (
     async_create_restored_issue,
     async_update_issues,
 )
-from .mail.event_data import SIGNAL_NEW_MAIL, Delivery, new_mail_from_arrival
+from .mail.content import Content, async_fetch_content
+from .mail.event_data import SIGNAL_NEW_MAIL, Delivery, NewMail, new_mail_from_arrival
 from .mail.starting_mail import async_remember_mail
 from .oauth.tokens import account_from_entry
 
@@ -292,17 +293,29 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
             account=self.config_entry.title,
         )
         recipients = arrival.mail.recipients
-        if not folder.mail_filter.matches(new_mail, recipients):
+        content = self._content(new_mail)
+        if not await folder.passes(new_mail, recipients, content):
             return
+        new_mail = folder.without_text_for_filter(new_mail)
         # With a shared context, the logbook shows the mail as the cause of what automations do.
         context = Context()
         async_remember_mail(self.hass, context, new_mail)
         self.hass.bus.async_fire(EVENT_NEW_MAIL, new_mail, context=context)
-        delivery = Delivery(new_mail, context, recipients)
+        delivery = Delivery(new_mail, context, content, recipients)
         async_dispatcher_send(self.hass, SIGNAL_NEW_MAIL, delivery)
         signal = self.mail_signal(folder.subentry_id)
         async_dispatcher_send(self.hass, signal, delivery)
         self.searches.add_mail(delivery)
+
+    def _content(self, mail: NewMail) -> Content:
+        """Return the content of a mail, which is fetched only if a filter needs it."""
+        return Content(
+            lambda: self.config_entry.async_create_background_task(
+                self.hass,
+                async_fetch_content(self.client, mail),
+                f"{self.name}_content",
+            )
+        )
 
     @callback
     def searches_matched(self, search_ids: Collection[str], delivery: Delivery) -> None:

@@ -26,12 +26,16 @@ from .const import (
     CONF_CA,
     CONF_CATCH_UP,
     CONF_FINGERPRINT,
+    CONF_HEADER,
     CONF_LARGER_THAN,
     CONF_MAILBOX,
     CONF_NOTIFY,
     CONF_POLL_INTERVAL,
     CONF_PUSH,
+    CONF_RECIPIENT,
     CONF_SECURITY,
+    CONF_SENDER,
+    CONF_SMALLER_THAN,
     MAX_POLL_INTERVAL,
     MIN_POLL_INTERVAL,
     STANDARD_PORTS,
@@ -46,6 +50,7 @@ from .imap import (
     TokenSource,
     WatchOptions,
 )
+from .mail.patterns import PatternError, search_texts
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -155,15 +160,41 @@ def account_from_entry_data(
 
 
 def criteria_from_config(config: Mapping[str, Any]) -> Criteria:
-    """Return search criteria. Empty values are ignored; `larger_than` in `config` is in kB."""
+    """Return search criteria. Empty values are ignored; sizes in `config` are in kB."""
     criteria = {
         key: config[key] for key in CRITERIA if config.get(key) not in (None, "")
     }
-    if CONF_LARGER_THAN in criteria:
-        criteria[CONF_LARGER_THAN] = int(
-            criteria[CONF_LARGER_THAN] * OCTETS_PER_KILOBYTE
-        )
+    for key, read in _CRITERIA_READERS.items():
+        if key in criteria:
+            criteria[key] = read(criteria[key])
     return Criteria(**criteria)
+
+
+def _read_addresses(text: str) -> str | tuple[str, ...] | None:
+    """Return the texts to search for, or the text itself if it is no list of addresses."""
+    try:
+        texts = search_texts(text)
+    except PatternError:
+        return text
+    return texts[0] if len(texts) == 1 else texts or None
+
+
+def _read_header(text: str) -> tuple[str, str]:
+    name, _, value = text.partition(":")
+    return name.strip(), value.strip()
+
+
+def _read_kilobytes(size: float) -> int:
+    return int(size * OCTETS_PER_KILOBYTE)
+
+
+_CRITERIA_READERS: Final[dict[str, Callable[[Any], object]]] = {
+    CONF_HEADER: _read_header,
+    CONF_LARGER_THAN: _read_kilobytes,
+    CONF_RECIPIENT: _read_addresses,
+    CONF_SENDER: _read_addresses,
+    CONF_SMALLER_THAN: _read_kilobytes,
+}
 
 
 def watch_options_from_entry(entry: ConfigEntry) -> WatchOptions:

@@ -1,5 +1,6 @@
 """Triggers of automations."""
 
+import asyncio
 from typing import Final, cast, override
 
 import voluptuous as vol
@@ -17,13 +18,13 @@ from homeassistant.helpers.trigger import (
 from homeassistant.helpers.typing import ConfigType
 
 from .mail.event_data import SIGNAL_NEW_MAIL, Delivery
-from .mail.filter import FILTER_FIELDS, MailFilter
+from .mail.filter import FILTER_FIELDS, MailFilter, check_filter
 from .mail.targets import MailTarget
 
 _CONFIG_SCHEMA: Final = vol.Schema(
     {
         vol.Required(CONF_TARGET): cv.TARGET_FIELDS,
-        vol.Required(CONF_OPTIONS, default={}): FILTER_FIELDS,
+        vol.Required(CONF_OPTIONS, default={}): vol.All(FILTER_FIELDS, check_filter),
     }
 )
 
@@ -58,6 +59,7 @@ class NewMailTrigger(Trigger):
         did_not_trigger: TriggerNotTriggeredReporter | None = None,
     ) -> CALLBACK_TYPE:
         """Run the action for each mail until detached."""
+        checks: set[asyncio.Task[None]] = set()
 
         @callback
         def async_mail_arrived(delivery: Delivery) -> None:
@@ -70,13 +72,36 @@ class NewMailTrigger(Trigger):
             # If the folder is selected, the mail has triggered when it arrived.
             if not selected or (delivery.searches and folder in selected):
                 return
-            run_action(
-                {"mail": mail},
-                f"new mail in {mail['folder']} of {mail['account']}",
-                delivery.context,
-            )
+            if not self._filter.needs_content(mail):
+                async_run(delivery)
+                return
+            check = self._hass.async_create_task(async_check_content(delivery))
+            checks.add(check)
+            check.add_done_callback(checks.discard)
 
-        return async_dispatcher_connect(self._hass, SIGNAL_NEW_MAIL, async_mail_arrived)
+        async def async_check_content(delivery: Delivery) -> None:
+            """Run the action if text and header match, which are fetched for this."""
+            content = await delivery.content.async_get()
+            if content and self._filter.matches_content(content):
+                async_run(delivery)
+
+        @callback
+        def async_run(delivery: Delivery) -> None:
+            mail = delivery.mail
+            description = f"new mail in {mail['folder']} of {mail['account']}"
+            run_action({"mail": mail}, description, delivery.context)
+
+        disconnect = async_dispatcher_connect(
+            self._hass, SIGNAL_NEW_MAIL, async_mail_arrived
+        )
+
+        @callback
+        def async_detach() -> None:
+            disconnect()
+            for check in checks:
+                check.cancel()
+
+        return async_detach
 
 
 async def async_get_triggers(hass: HomeAssistant) -> dict[str, type[Trigger]]:

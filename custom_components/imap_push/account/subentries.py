@@ -14,12 +14,16 @@ from ..const import (
     CONF_FILTER,
     CONF_FOLDER,
     CONF_LINKS,
+    CONF_TEXT,
     CONF_TEXT_SIZE,
     DEFAULT_TEXT_SIZE,
     DOMAIN,
+    MAX_TEXT_SIZE,
     SUBENTRY_TYPE_FOLDER,
 )
 from ..imap import AccountWatcher, Mark, WatchedFolder
+from ..mail.content import Content
+from ..mail.event_data import NewMail
 from ..mail.filter import MailFilter
 from .devices import async_register_account, async_register_subentry
 from .mark_store import MarkStore
@@ -27,13 +31,38 @@ from .saved_searches import SavedSearches, search_from_subentry
 
 
 class ConfiguredFolder(NamedTuple):
-    """The options of a watched folder; `text_size` is in characters, 0 for no text."""
+    """The options of a watched folder.
+
+    `text_size` is in characters, 0 for no text. `event_size` is that of the event: a filter may
+    need more text.
+    """
 
     subentry_id: str
     device_id: str
     text_size: int
+    event_size: int
     links: bool
     mail_filter: MailFilter
+
+    async def passes(
+        self, mail: NewMail, recipients: Iterable[str], content: Content
+    ) -> bool:
+        """Return whether a mail passes the filter. One that cannot be read passes."""
+        if not self.mail_filter.matches(mail, recipients):
+            return False
+        if not self.mail_filter.needs_content(mail):
+            return True
+        found = await content.async_get()
+        return found is None or self.mail_filter.matches_content(found)
+
+    def without_text_for_filter(self, mail: NewMail) -> NewMail:
+        """Return a mail with as much text as its event may have."""
+        text, is_extended = mail["text"], self.text_size > self.event_size
+        if text is None or not is_extended or len(text) <= self.event_size:
+            return mail
+        if not self.event_size:
+            return mail | {"text": None}
+        return mail | {"text": text[: self.event_size], "truncated": True}
 
 
 class _Snapshot(NamedTuple):
@@ -172,6 +201,7 @@ class Subentries:
             subentry_id=subentry.subentry_id,
             device_id=device_id,
             text_size=text_size,
+            event_size=subentry.data.get(CONF_TEXT_SIZE, DEFAULT_TEXT_SIZE),
             links=links,
             mail_filter=MailFilter.from_config(subentry.data.get(CONF_FILTER, {})),
         )
@@ -211,12 +241,15 @@ class Subentries:
 
 
 def _text_options(subentry: ConfigSubentry) -> tuple[int, bool]:
-    """Return the text size in characters, and whether the text includes link targets.
+    """Return the text size to fetch in characters, and whether the text includes link targets.
 
     Folders added during account setup have neither option, and old ones have no `links`.
     """
     data = subentry.data
-    return data.get(CONF_TEXT_SIZE, DEFAULT_TEXT_SIZE), data.get(CONF_LINKS, False)
+    text_size = data.get(CONF_TEXT_SIZE, DEFAULT_TEXT_SIZE)
+    if data.get(CONF_FILTER, {}).get(CONF_TEXT):
+        text_size = MAX_TEXT_SIZE
+    return text_size, data.get(CONF_LINKS, False)
 
 
 def _watched_folder(folder: ConfiguredFolder, mark: Mark | None) -> WatchedFolder:

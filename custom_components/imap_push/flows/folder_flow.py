@@ -18,23 +18,30 @@ from ..const import (
     CONF_ATTACHMENT_TYPE,
     CONF_AUTHENTICATED_BY,
     CONF_FILTER,
+    CONF_FLAGGED,
     CONF_FOLDER,
     CONF_HAS_ATTACHMENT,
+    CONF_HEADER,
     CONF_IGNORE_BULK,
     CONF_INLINE_IMAGES,
+    CONF_LARGER_THAN,
     CONF_LINKS,
     CONF_RECIPIENT,
     CONF_SENDER,
+    CONF_SMALLER_THAN,
     CONF_SUBJECT,
+    CONF_TEXT,
     CONF_TEXT_SIZE,
+    CONF_UNREAD,
     DEFAULT_TEXT_SIZE,
     MAX_TEXT_SIZE,
 )
 from ..imap import Criteria
-from ..mail.filter import is_bounded
+from ..mail.filter import MailFilter, find_error
 from ..server_text import escape_markdown
 from .form_errors import TOO_MANY_CONNECTIONS
 from .form_fields import (
+    KILOBYTES,
     UserInput,
     choice,
     collapsible,
@@ -42,6 +49,7 @@ from .form_fields import (
     form_from_config,
     whole_number,
 )
+from .preview import preview_filter
 from .subentry_flow import (
     SubentryFlow,
     async_folder_title,
@@ -58,9 +66,15 @@ FILTER_SCHEMA: Final = vol.Schema(
         vol.Optional(CONF_SENDER): TEXT_LIST_SELECTOR,
         vol.Optional(CONF_RECIPIENT): TEXT_LIST_SELECTOR,
         vol.Optional(CONF_SUBJECT): TEXT_LIST_SELECTOR,
+        vol.Optional(CONF_TEXT): TEXT_LIST_SELECTOR,
+        vol.Optional(CONF_HEADER): TEXT_LIST_SELECTOR,
         **choice(CONF_HAS_ATTACHMENT),
         vol.Optional(CONF_ATTACHMENT_TYPE): TEXT_LIST_SELECTOR,
         vol.Optional(CONF_INLINE_IMAGES): BooleanSelector(),
+        **choice(CONF_UNREAD),
+        **choice(CONF_FLAGGED),
+        vol.Optional(CONF_LARGER_THAN): KILOBYTES,
+        vol.Optional(CONF_SMALLER_THAN): KILOBYTES,
         vol.Optional(CONF_AUTHENTICATED_BY): TEXT_LIST_SELECTOR,
         vol.Optional(CONF_IGNORE_BULK): BooleanSelector(),
     }
@@ -110,19 +124,27 @@ class FolderFlow(SubentryFlow):
             config = _folder_config(user_input)
             if folder in self._watched:
                 return self.async_abort(reason="already_configured")
-            if self._check_filter(config):
+            if await self._check_filter(config):
                 await self._request(
                     lambda client: client.count(folder, [UNREAD]), folder
                 )
             # The watcher, which is connected, reports a folder that it cannot open.
             if not self._errors or TOO_MANY_CONNECTIONS in self._errors.values():
-                return self.async_create_entry(
-                    title=await async_folder_title(self.hass, folder),
+                title = await async_folder_title(self.hass, folder)
+                self._save = lambda: self.async_create_entry(
+                    title=title,
                     data={CONF_FOLDER: folder, **config},
                     unique_id=folder,
                 )
-        # Without a value, the frontend would preselect the first folder.
-        values = user_input or {CONF_FOLDER: ""}
+                self._change = lambda: self._user_form(user_input)
+                return await self._preview_or_save(folder, config)
+        return await self._user_form(user_input or {CONF_FOLDER: ""})
+
+    async def _user_form(self, values: dict[str, Any]) -> SubentryFlowResult:
+        """Show the form for a new folder.
+
+        The name has a value: without one, the frontend would preselect the first folder.
+        """
         options = await self._folder_options((), without=self._watched)
         return self._form("user", folder_schema(options, values), values)
 
@@ -133,25 +155,48 @@ class FolderFlow(SubentryFlow):
         subentry = self._get_reconfigure_subentry()
         if user_input is not None:
             config = _folder_config(user_input)
-            if self._check_filter(config):
-                return self.async_update_and_abort(
+            if await self._check_filter(config):
+                self._save = lambda: self.async_update_and_abort(
                     self._get_entry(), subentry, data_updates=config
                 )
-        config = user_input or {
-            **subentry.data,
-            CONF_FILTER: form_from_config(subentry.data.get(CONF_FILTER, {})),
-        }
-        self._placeholders = {"folder": escape_markdown(subentry.data[CONF_FOLDER])}
-        return self._form(
-            "reconfigure", vol.Schema(folder_options_schema(config)), config
+                self._change = lambda: self._reconfigure_form(user_input)
+                return await self._preview_or_save(subentry.data[CONF_FOLDER], config)
+        return await self._reconfigure_form(
+            user_input
+            or {
+                **subentry.data,
+                CONF_FILTER: form_from_config(subentry.data.get(CONF_FILTER, {})),
+            }
         )
 
-    def _check_filter(self, config: Mapping[str, Any]) -> bool:
-        """Return whether the patterns of the filter are within limits; set the form errors."""
+    async def _reconfigure_form(self, values: dict[str, Any]) -> SubentryFlowResult:
+        """Show the form for the options of a folder."""
+        folder = self._get_reconfigure_subentry().data[CONF_FOLDER]
+        self._placeholders = {
+            **(self._placeholders or {}),
+            "folder": escape_markdown(folder),
+        }
+        return self._form(
+            "reconfigure", vol.Schema(folder_options_schema(values)), values
+        )
+
+    async def _preview_or_save(
+        self, folder: str, config: Mapping[str, Any]
+    ) -> SubentryFlowResult:
+        """Show what the filter does, or save if there is none."""
+        if not config[CONF_FILTER]:
+            return self._save()
+        mail_filter = MailFilter.from_config(config[CONF_FILTER])
+        return await self._show_preview(
+            lambda client: preview_filter(client, folder, mail_filter)
+        )
+
+    async def _check_filter(self, config: Mapping[str, Any]) -> bool:
+        """Return whether mail can match the filter; set the form errors."""
         self._errors = {}
-        if not is_bounded(config[CONF_FILTER]):
+        if found := find_error(config[CONF_FILTER]):
             # The frontend shows errors of a section, but not of fields in it.
-            self._errors = {CONF_FILTER: "filter_too_long"}
+            await self._set_filter_error(CONF_FILTER, *found)
         return not self._errors
 
 

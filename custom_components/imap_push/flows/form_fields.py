@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import voluptuous as vol
 
+from homeassistant.const import UnitOfInformation
 from homeassistant.data_entry_flow import section
 from homeassistant.helpers.selector import (
     NumberSelector,
@@ -45,6 +46,14 @@ def whole_number(config: NumberSelectorConfig) -> vol.All[int]:
     return vol.All(
         NumberSelector({**config, "mode": NumberSelectorMode.BOX}), vol.Coerce(int)
     )
+
+
+# kB of a mail.
+KILOBYTES: Final = whole_number(
+    NumberSelectorConfig(
+        min=1, max=1_000_000, unit_of_measurement=UnitOfInformation.KILOBYTES
+    )
+)
 
 
 def collapsible(schema: vol.Schema, values: Mapping[str, Any]) -> section:

@@ -1,34 +1,41 @@
 """The form for a saved search."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import voluptuous as vol
 
 from homeassistant.config_entries import SubentryFlowResult
-from homeassistant.const import CONF_BASE, CONF_NAME, UnitOfInformation
+from homeassistant.const import CONF_BASE, CONF_NAME
 from homeassistant.helpers.selector import (
     NumberSelectorConfig,
     SelectOptionDict,
     TextSelector,
 )
 
+from ..account.saved_searches import SavedSearch
 from ..const import (
     CONF_FLAGGED,
     CONF_FOLDERS,
     CONF_HAS_ATTACHMENT,
+    CONF_HEADER,
     CONF_LARGER_THAN,
     CONF_NEWER_THAN,
     CONF_RAW,
     CONF_RECIPIENT,
     CONF_SENDER,
+    CONF_SMALLER_THAN,
     CONF_SUBJECT,
     CONF_TEXT,
     CONF_UNREAD,
 )
 from ..helpers import CRITERIA, criteria_from_config
 from ..imap import Criteria
+from ..mail.filter import check_filter
+from ..mail.patterns import PatternError, compile_header, search_texts
+from ..server_text import NOTHING, escape_markdown
 from .form_fields import (
+    KILOBYTES,
     UserInput,
     choice,
     collapsible,
@@ -36,6 +43,7 @@ from .form_fields import (
     form_from_config,
     whole_number,
 )
+from .preview import preview_search
 from .subentry_flow import SubentryFlow, folder_name, folder_selector
 
 SECTION_MORE: Final = "more"
@@ -43,11 +51,11 @@ SECTION_EXPERT: Final = "expert"
 MORE_SCHEMA: Final = vol.Schema(
     {
         vol.Optional(CONF_RECIPIENT): TextSelector(),
+        vol.Optional(CONF_HEADER): TextSelector(),
         **choice(CONF_FLAGGED),
         **choice(CONF_HAS_ATTACHMENT),
-        vol.Optional(CONF_LARGER_THAN): whole_number(
-            NumberSelectorConfig(min=1, unit_of_measurement=UnitOfInformation.KILOBYTES)
-        ),
+        vol.Optional(CONF_LARGER_THAN): KILOBYTES,
+        vol.Optional(CONF_SMALLER_THAN): KILOBYTES,
         vol.Optional(CONF_NEWER_THAN): whole_number(
             NumberSelectorConfig(
                 min=1, unit_of_measurement="days", translation_key=CONF_NEWER_THAN
@@ -90,7 +98,9 @@ class SearchFlow(SubentryFlow):
         if user_input is not None:
             name, search = user_input[CONF_NAME].strip(), _search(user_input)
             if await self._check_search(name, search):
-                return self.async_create_entry(title=name, data=search)
+                self._save = lambda: self.async_create_entry(title=name, data=search)
+                self._change = lambda: self._search_form("user", user_input)
+                return await self._preview_search(search)
         return await self._search_form(
             "user", user_input or {CONF_FOLDERS: self._watched[:1]}
         )
@@ -103,9 +113,11 @@ class SearchFlow(SubentryFlow):
         if user_input is not None:
             name, search = user_input[CONF_NAME].strip(), _search(user_input)
             if await self._check_search(name, search):
-                return self.async_update_and_abort(
+                self._save = lambda: self.async_update_and_abort(
                     self._get_entry(), subentry, title=name, data=search
                 )
+                self._change = lambda: self._search_form("reconfigure", user_input)
+                return await self._preview_search(search)
         search = form_from_config(subentry.data)
         stored = {
             **search,
@@ -124,6 +136,9 @@ class SearchFlow(SubentryFlow):
             "criteria_refused": SECTION_EXPERT if criteria.raw else CONF_BASE,
         }
         self._errors = {}
+        await self._check_values(search)
+        if self._errors:
+            return False
         if not name:
             self._errors = {CONF_NAME: "no_name"}
         elif criteria == Criteria():
@@ -134,6 +149,34 @@ class SearchFlow(SubentryFlow):
             if not self._errors:
                 await self._try_search(folder, criteria)
         return not self._errors
+
+    async def _check_values(self, search: Mapping[str, Any]) -> None:
+        """Set the form errors for a value that no mail can match."""
+        checks: tuple[tuple[str, str, Callable[[str], object]], ...] = (
+            (CONF_SENDER, CONF_SENDER, search_texts),
+            (CONF_RECIPIENT, SECTION_MORE, search_texts),
+            (CONF_HEADER, SECTION_MORE, compile_header),
+            (CONF_SMALLER_THAN, SECTION_MORE, lambda _: check_filter(search)),
+        )
+        for field, form_field, check in checks:
+            try:
+                if field in search:
+                    check(search[field])
+            except PatternError as error:
+                await self._set_filter_error(form_field, field, error)
+                return
+
+    async def _preview_search(self, search: Mapping[str, Any]) -> SubentryFlowResult:
+        """Show which of the newest mails match, and folders whose new mail is not reported."""
+        folders = tuple(search[CONF_FOLDERS])
+        saved = SavedSearch("", folders, criteria_from_config(search))
+        others = [
+            escape_markdown(name) for name in folders if name not in self._watched
+        ]
+        return await self._show_preview(
+            lambda client: preview_search(client, saved),
+            not_watched=", ".join(others) or NOTHING,
+        )
 
     async def _try_search(self, folder: str, criteria: Criteria) -> None:
         await self._request(

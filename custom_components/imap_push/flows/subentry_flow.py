@@ -1,9 +1,10 @@
 """Base class of the flows for folders and saved searches: requests and form errors."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 import logging
-from typing import Any
+from typing import Any, Final
 
 import voluptuous as vol
 
@@ -23,11 +24,17 @@ from homeassistant.helpers.selector import (
 from homeassistant.helpers.translation import async_get_translations
 
 from ..const import CONF_FOLDER, DEFAULT_FOLDER, DOMAIN, SUBENTRY_TYPE_FOLDER
-from ..imap import Client, FolderInfo, FolderRole, ImapError
+from ..imap import Client, FolderInfo, FolderRole, ImapError, ServerSilent
+from ..mail.patterns import MAX_PATTERN, PatternError
 from ..oauth.tokens import account_from_entry
+from ..server_text import single_line
 from .form_errors import request_error
+from .form_fields import UserInput
+from .preview import MAX_SECONDS, Candidate, table_rows
 
 _LOGGER = logging.getLogger(__name__)
+
+_PREVIEW_OPTIONS: Final = ["save", "change"]
 
 
 def folder_selector(
@@ -85,6 +92,11 @@ class SubentryFlow(ConfigSubentryFlow):
     _placeholders: dict[str, str] | None = None
     _server_folders: list[FolderInfo] | None = None
 
+    _preview: SubentryFlowResult
+    # What the menu after the preview does.
+    _save: Callable[[], SubentryFlowResult]
+    _change: Callable[[], Awaitable[SubentryFlowResult]]
+
     def __init__(self) -> None:
         """Create the flow without form errors."""
         self._errors: dict[str, str] = {}
@@ -127,6 +139,73 @@ class SubentryFlow(ConfigSubentryFlow):
         self._errors = {self._fields.get(key, CONF_BASE): key}
         return None
 
+    async def _show_preview(
+        self,
+        preview: Callable[[Client], Awaitable[list[Candidate]]],
+        **placeholders: str,
+    ) -> SubentryFlowResult:
+        """Show which of the newest mails match, with the options to save or to change."""
+
+        async def in_time(client: Client) -> list[Candidate]:
+            try:
+                async with asyncio.timeout(MAX_SECONDS):
+                    return await preview(client)
+            except TimeoutError as err:
+                raise ServerSilent from err
+
+        candidates = await self._request(in_time)
+        if candidates is None:
+            self._errors = {}
+            self._preview = self.async_show_menu(
+                step_id="no_preview", menu_options=_PREVIEW_OPTIONS
+            )
+            return self._preview
+        self._preview = self.async_show_menu(
+            step_id="preview",
+            menu_options=_PREVIEW_OPTIONS,
+            description_placeholders={
+                "mails": table_rows(candidates),
+                "total": str(len(candidates)),
+                "matching": str(sum(found.is_match for found in candidates)),
+                **placeholders,
+            },
+        )
+        return self._preview
+
+    async def async_step_preview(self, _: UserInput = None) -> SubentryFlowResult:
+        """Show the preview again."""
+        return self._preview
+
+    async def async_step_no_preview(self, _: UserInput = None) -> SubentryFlowResult:
+        """Show again that there is no preview."""
+        return self._preview
+
+    async def async_step_save(self, _: UserInput = None) -> SubentryFlowResult:
+        """Save what the form has."""
+        return self._save()
+
+    async def async_step_change(self, _: UserInput = None) -> SubentryFlowResult:
+        """Go back to the form."""
+        self._errors, self._placeholders = {}, None
+        return await self._change()
+
+    async def _set_filter_error(
+        self, form_field: str, name: str, error: PatternError
+    ) -> None:
+        """Show at a form field or section why no mail can match the field `name`."""
+        texts = await async_get_translations(
+            self.hass, self.hass.config.language, "config_subentries", {DOMAIN}
+        )
+        path = f"component.{DOMAIN}.config_subentries.{self._subentry_type}.step.user."
+        labels = (
+            text
+            for key, text in texts.items()
+            if key.startswith(path) and key.endswith(f"data.{name}")
+        )
+        value = single_line(error.value, MAX_PATTERN)
+        self._placeholders = {"field": next(labels, name), "value": value}
+        self._errors = {form_field: error.key}
+
     async def _folder_options(
         self, first: Iterable[str], without: Iterable[str] = ()
     ) -> list[SelectOptionDict]:
@@ -144,6 +223,10 @@ class SubentryFlow(ConfigSubentryFlow):
             for name, info in folders.items()
             if name not in without
         ]
+
+    @property
+    def _subentry_type(self) -> str:
+        return self.handler[1]
 
     def _form(
         self, step_id: str, schema: vol.Schema, values: Mapping[str, Any] | None

@@ -134,7 +134,7 @@ class Mail:
     """A message: its header fields, its attachments and the beginning of its text.
 
     `size` is in octets. `text` is None if it was not requested. `recipients` are all addresses
-    of To and Cc, for filters; `to` and `cc` are limited to the size of an event.
+    of To, Cc, Delivered-To and X-Original-To, for filters; `to` and `cc` are limited to the size of an event.
     `authentication` is the topmost Authentication-Results field. `truncated` is True if a field
     was shortened to limit the size.
     """
@@ -210,17 +210,21 @@ class FolderInfo:
 class Criteria:
     """Search criteria (RFC 3501 6.4.4); a message has to match all of them.
 
-    `larger_than` is in octets, `newer_than` in days. `has_attachment` matches the Content-Type of
+    Of several texts for `sender` or `recipient`, one has to match; `recipient` also compares
+    Delivered-To and X-Original-To. `larger_than` and `smaller_than` are in octets, `newer_than`
+    in days. `header` is the name of a field and a text in it, which may be "". `has_attachment` matches the Content-Type of
     the message, as SEARCH has no key for the structure. `raw` are search keys in RFC syntax.
     """
 
-    sender: str | None = None
-    recipient: str | None = None
+    sender: str | tuple[str, ...] | None = None
+    recipient: str | tuple[str, ...] | None = None
     subject: str | None = None
     text: str | None = None
+    header: tuple[str, str] | None = None
     unread: bool | None = None
     flagged: bool | None = None
     larger_than: int | None = None
+    smaller_than: int | None = None
     has_attachment: bool | None = None
     newer_than: int | None = None
     raw: str | None = None

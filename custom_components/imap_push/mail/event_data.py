@@ -8,6 +8,7 @@ from homeassistant.util.signal_type import SignalType
 
 from ..const import DOMAIN
 from ..imap import Arrival, Attachment, Authentication, Mail
+from .content import Content
 
 # The data of the bus event `new_mail`, which can be converted to JSON.
 type NewMail = dict[str, Any]
@@ -15,7 +16,7 @@ type NewMail = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A new mail, sent as a dispatcher signal. `recipients` has all addresses of To and Cc.
+    """A new mail, sent as a dispatcher signal. `recipients` has all its addresses, for filters.
 
     `searches` are the devices of the saved searches that the mail matches. It is empty when the
     mail arrives: the server is asked later, and then the mail is sent again with them.
@@ -26,6 +27,7 @@ class Delivery:
 
     mail: NewMail = field(repr=False)
     context: Context
+    content: Content = field(repr=False)
     recipients: tuple[str, ...] = field(default=(), repr=False)
     searches: frozenset[str] = frozenset()
 

@@ -959,11 +959,17 @@ async def test_criteria_that_cannot_be_sent(criteria: Criteria) -> None:
             Criteria(raw=' OR  SUBJECT "a\\"b" (NOT SEEN) '),
             'OR SUBJECT "a\\"b" (NOT SEEN)',
         ),
-        (Criteria(recipient="a", raw="SEEN"), 'OR TO "a" CC "a" SEEN'),
+        (
+            Criteria(recipient="a", raw="SEEN"),
+            'OR OR OR TO "a" CC "a" HEADER Delivered-To "a" HEADER X-Original-To "a" SEEN',
+        ),
+        (Criteria(sender=("a", "b", "c")), 'OR OR FROM "a" FROM "b" FROM "c"'),
+        (Criteria(header=("X-Spam", "")), 'HEADER "X-Spam" ""'),
         (Criteria(larger_than=-1, flagged=False), "UNFLAGGED LARGER 0"),
+        (Criteria(larger_than=5, smaller_than=2**40), "LARGER 5 SMALLER 4294967295"),
         (Criteria(newer_than=10**9), "SINCE 1-Jan-1970"),
     ],
-    ids=["nothing", "raw", "both", "larger", "very old"],
+    ids=["nothing", "raw", "both", "one of", "header", "larger", "sizes", "very old"],
 )
 async def test_search_keys(criteria: Criteria, keys: str) -> None:
     """Each criterion is a search key, and all of them must match."""

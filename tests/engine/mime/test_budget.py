@@ -272,7 +272,7 @@ VALUE: Final = (
 
 @settings(max_examples=250, deadline=None, database=None)
 @given(
-    fields=st.lists(VALUE, min_size=11, max_size=11),
+    fields=st.lists(VALUE, min_size=13, max_size=13),
     flags=st.lists(VALUE).map(tuple),
     types=st.lists(VALUE, min_size=5, max_size=5),
     text=VALUE,

@@ -52,6 +52,21 @@ from .. import ENTRY_DATA
             Criteria(unread=False, flagged=False, has_attachment=False),
             id="no is not the same as any",
         ),
+        pytest.param(
+            {"smaller_than": 5, "header": "X-Spam: yes : no"},
+            Criteria(smaller_than=5000, header=("X-Spam", "yes : no")),
+            id="size and header",
+        ),
+        pytest.param(
+            {"sender": "Ada <ada@x.org>; Bob", "recipient": "@x.org"},
+            Criteria(sender=("ada@x.org", "Bob"), recipient="x.org"),
+            id="list of addresses and names",
+        ),
+        pytest.param(
+            {"sender": "*", "recipient": "a@"},
+            Criteria(recipient="a@"),
+            id="no address",
+        ),
         pytest.param({"sender": "", "raw": None}, Criteria(), id="emptied fields"),
         pytest.param(
             {"larger_than": 0.5}, Criteria(larger_than=500), id="half a kilobyte"
@@ -69,7 +84,8 @@ def test_criteria_of_engine_and_form_have_the_same_names() -> None:
     """The form stores them by field name."""
     assert set(CRITERIA) == {
         *("sender", "recipient", "subject", "text", "unread", "flagged"),
-        *("larger_than", "has_attachment", "newer_than", "raw"),
+        *("header", "larger_than", "smaller_than", "has_attachment"),
+        *("newer_than", "raw"),
     }
 
 

@@ -130,7 +130,7 @@ class Rig:
 
     def arrive(self, uid: int, **fields: Any) -> None:
         """Deliver a new mail."""
-        self.searches.add_mail(Delivery(mail(uid, **fields), Context()))
+        self.searches.add_mail(Delivery(mail(uid, **fields), Context(), Mock()))
 
     def connect(self, *, is_online: bool = True) -> None:
         """Report the account as connected or not connected."""

@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from custom_components.imap_push import condition, trigger
-from custom_components.imap_push.mail import filter as mail_filter
+from custom_components.imap_push.mail import filter as mail_filter, patterns
 from homeassistant.components.automation.config import async_validate_config_item
 from homeassistant.core import HomeAssistant
 from homeassistant.setup import async_setup_component
@@ -63,5 +63,5 @@ def test_every_option_is_in_the_table() -> None:
     """The limits are documented, too."""
     options = re.findall(r"^\| `(\w+)` \|", PAGES["triggers.md"], re.MULTILINE)
     assert options == [str(marker) for marker in mail_filter.FILTER_FIELDS]
-    limits = f"{mail_filter.MAX_PATTERN} characters, a list {mail_filter.MAX_PATTERNS}"
+    limits = f"{patterns.MAX_PATTERN} characters, a list {patterns.MAX_PATTERNS}"
     assert limits in PAGES["triggers.md"]

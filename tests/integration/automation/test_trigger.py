@@ -8,7 +8,8 @@ import voluptuous as vol
 
 from custom_components.imap_push.const import DOMAIN
 from custom_components.imap_push.imap import Attachment, Authentication
-from custom_components.imap_push.mail.filter import FILTER_FIELDS, MAX_PATTERN
+from custom_components.imap_push.mail.filter import FILTER_FIELDS
+from custom_components.imap_push.mail.patterns import MAX_PATTERN
 from custom_components.imap_push.mail.targets import MailTarget
 from homeassistant.components.websocket_api.automation import (
     async_get_triggers_for_target,

@@ -1,17 +1,26 @@
 """Filters of new mail."""
 
 import fnmatch
+import re
 from typing import Any
 
 import pytest
 import voluptuous as vol
 
+from custom_components.imap_push.imap import MessageContent
 from custom_components.imap_push.mail.filter import (
     FILTER_FIELDS,
+    MailFilter,
+    check_filter,
+    find_error,
+)
+from custom_components.imap_push.mail.patterns import (
     MAX_PATTERN,
     MAX_PATTERNS,
-    MailFilter,
+    REASONS,
+    PatternError,
     compile_patterns,
+    search_texts,
 )
 
 
@@ -249,7 +258,8 @@ def test_international_domains(
     [
         pytest.param("alarm system", {"sender_name": "Alarm System"}, True, id="name"),
         pytest.param("alarm*", {"sender_name": "Alarm System"}, True, id="pattern of a name"),
-        pytest.param("alarm", {"sender_name": "Alarm System"}, False, id="part of a name"),
+        pytest.param("alarm", {"sender_name": "Alarm System"}, True, id="word of a name"),
+        pytest.param("larm", {"sender_name": "Alarm System"}, False, id="part of a word"),
         pytest.param("root", {"sender": "root", "sender_name": "Cron Daemon"}, True, id="local part"),
         pytest.param("cron*", {"sender": "root", "sender_name": "Cron Daemon"}, False, id="name of an address"),
         pytest.param("boss@x.org", {"sender": "a@b.c", "sender_name": "boss@x.org"}, False, id="name like an address"),
@@ -371,3 +381,294 @@ def test_hostile_patterns_do_not_backtrack(pattern: str, count: int) -> None:
     compiled = compile_patterns([pattern] * count)
     assert not compiled.match("a" * 4_000)
     assert compiled.match("a" * 4_000 + "b")
+
+
+NAMED = BARE | {"sender": "ada@example.com", "sender_name": "Lovelace, Ada (Dr.)"}
+NAMELESS = BARE | {"sender": "ada.lovelace@example.com"}
+
+
+@pytest.mark.parametrize(
+    ("text", "mail", "expected"),
+    [
+        pytest.param("Ada Lovelace <ada@example.com>", NAMED, True, id="copied"),
+        pytest.param("Ada Lovelace <bob@example.com>", NAMED, False, id="copied, of another person"),
+        pytest.param('"Lovelace, Ada" <ada@example.com>', NAMED, True, id="copied, quoted"),
+        pytest.param("Lovelace, Ada <bob@example.com>", NAMED, False, id="comma in a name is no list"),
+        pytest.param("Bob <b@x.org>, Ada <ada@example.com>", NAMED, True, id="list"),
+        pytest.param("b@x.org;ada@example.com", NAMED, True, id="list with semicolons"),
+        pytest.param("b@x.org, example.com,", NAMED, True, id="list of an address and a domain"),
+        pytest.param("Bob; Lovelace", NAMED, True, id="list of names"),
+        pytest.param("Bob, Charles", NAMED, False, id="list of other names"),
+        pytest.param("<ADA@EXAMPLE.COM>", NAMED, True, id="only brackets"),
+        pytest.param("mailto:ada@example.com", NAMED, True, id="link"),
+        pytest.param("Ada <*@example.com>", NAMED, True, id="pattern in brackets"),
+        pytest.param("EXAMPLE.COM.", NAMED, True, id="domain with a dot at the end"),
+        pytest.param("ada@example.com.", NAMED, True, id="address with a dot at the end"),
+        pytest.param(".example.com", NAMED, True, id="domain with a dot before it"),
+        pytest.param("ada", NAMED, True, id="first name"),
+        pytest.param("Ada Lovelace", NAMED, True, id="name in another order"),
+        pytest.param("dr. ada lovelace", NAMED, True, id="name with a title"),
+        pytest.param('"Lovelace, Ada"', NAMED, True, id="quoted name"),
+        pytest.param("Love", NAMED, False, id="part of a word"),
+        pytest.param("Ada Byron", NAMED, False, id="another name"),
+        pytest.param("Lovelace, A*", NAMED, True, id="name and pattern"),
+        pytest.param("Lovelace*Ada *", NAMED, True, id="pattern of a name"),
+        pytest.param("Lovelace?, Ada", NAMED, True, id="list of a pattern and a name"),
+        pytest.param("*, Ada (Dr.)", NAMED, True, id="list with any sender"),
+        pytest.param("ada lovelace", NAMELESS, True, id="name in the address"),
+        pytest.param("Ada L*", NAMELESS, False, id="pattern of a name, which is missing"),
+        pytest.param("example", NAMELESS, False, id="name is no domain"),
+        pytest.param("root@localhost", BARE | {"sender": "root@localhost"}, True, id="local host"),
+        pytest.param("nas", BARE | {"sender_name": "NAS (admin) nas@local"}, True, id="no address"),
+        pytest.param('"a b"@x.org', BARE | {"sender": '"a b"@x.org'}, True, id="quoted local part"),
+    ],
+)  # fmt: skip
+def test_what_users_enter_as_a_sender(
+    text: str, mail: dict[str, Any], expected: bool
+) -> None:
+    """An address is compared with the address, a domain with the domain, a name with the name."""
+    assert _passes({"sender": text}, mail) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("Ada <ada@alias.example>, x@y.example", True, id="list"),
+        pytest.param("ada", True, id="local part"),
+        pytest.param("ada+news", False, id="another local part"),
+        pytest.param("alias.example", True, id="domain"),
+    ],
+)
+def test_what_users_enter_as_a_recipient(text: str, expected: bool) -> None:
+    """Aliases come after To and Cc."""
+    mail_filter = MailFilter.from_config({"recipient": [text]})
+    assert (
+        mail_filter.matches(BARE, ("list@x.example", "ada@alias.example")) is expected
+    )
+
+
+IMPOSSIBLE = {
+    "filter_incomplete": ["ada@", "@", "ada@.", "Ada <>", "<>", "a@b..c", "ada@ "],
+    "filter_characters": [
+        *("<", ">", "Ada <ada@example.com", "ada@example.com>", "a b@example.com"),
+        *("Ada ada@example.com", "ada@exam ple.com", "(a)@b", "https://example.com"),
+    ],
+    "filter_no_text": ["-", "---", "_", "!!", ".", "..", '"-"'],
+    "filter_empty": [",", ";", " , ; "],
+}
+REFUSED = [
+    (field, text, reason)
+    for field in ("sender", "recipient")
+    for reason, texts in IMPOSSIBLE.items()
+    for text in texts
+] + [
+    ("recipient", "Ada Lovelace", "filter_no_names"),
+    ("sender", "a, " * 51, "filter_too_long"),
+    ("subject", "x" * 201, "filter_too_long"),
+    ("header", "X Priority: 1", "filter_header"),
+    ("header", ": 1", "filter_header"),
+    ("header", "Grüße: 1", "filter_header"),
+    ("attachment_type", "application/", "filter_incomplete"),
+    ("attachment_type", "/pdf", "filter_incomplete"),
+    ("attachment_type", "image", "filter_incomplete"),
+    ("authenticated_by", "a@mx.example.net", "filter_characters"),
+    ("authenticated_by", "mx example", "filter_characters"),
+    ("authenticated_by", ".", "filter_characters"),
+]
+
+
+@pytest.mark.parametrize(("field", "text", "reason"), REFUSED)
+def test_value_that_no_mail_can_match_is_refused(
+    field: str, text: str, reason: str
+) -> None:
+    """By forms and triggers, with the reason; one that is stored already matches nothing."""
+    with pytest.raises(vol.Invalid, match=re.escape(REASONS[reason])):
+        vol.Schema(FILTER_FIELDS)({field: text})
+    found = find_error({field: [text]})
+    assert found is not None
+    assert (found[0], found[1].key) == (field, reason)
+    stored = MailFilter.from_config({field: [text]})
+    assert not stored.matches(MAIL, ["ada@example.com"]) or field == "header"
+    if field == "header":
+        assert not stored.matches_content(MessageContent(MAIL, (("X-A", "1"),)))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("config", "field"),
+    [
+        pytest.param(
+            {"has_attachment": False, "attachment_type": ["pdf"]},
+            "attachment_type",
+            id="type of no attachment",
+        ),
+        pytest.param({"larger_than": 5, "smaller_than": 5}, "smaller_than", id="sizes"),
+    ],
+)
+def test_contradictions_are_refused(config: dict[str, Any], field: str) -> None:
+    """No mail can match both fields."""
+    with pytest.raises(PatternError):
+        check_filter(config)
+    found = find_error(config)
+    assert found is not None
+    assert found[0] == field
+    assert find_error({"larger_than": 5, "smaller_than": 6}) is None
+
+
+@pytest.mark.parametrize(
+    ("pattern", "subject", "expected"),
+    [
+        pytest.param("Motion detected?", "Alarm: Motion detected?", True, id="question"),
+        pytest.param("Motion detected?", "Motion detected", False, id="no question"),
+        pytest.param(r"detected\?", "Motion detected!", False, id="literal question mark"),
+        pytest.param(r"detected\?", "Motion detected? Yes", True, id="literal, found"),
+        pytest.param(r"\*\*\* SPAM", "[x] *** SPAM ***", True, id="literal stars"),
+        pytest.param(r"\*\*\* SPAM", "[x] abc SPAM", False, id="literal stars, absent"),
+        pytest.param(r"\*A*", "*Alarm", True, id="literal star and pattern"),
+        pytest.param(r"\*A*", "An *Alarm", False, id="pattern of the whole subject"),
+        pytest.param(r"C:\temp", r"Saved to C:\temp", True, id="backslash"),
+        pytest.param(r"a\\*", r"a\b", True, id="literal backslash and pattern"),
+        pytest.param("Bill ????", "Your Bill 1234 of May", True, id="any characters"),
+    ],
+)  # fmt: skip
+def test_literal_wildcards(pattern: str, subject: str, expected: bool) -> None:
+    """A backslash makes a wildcard literal; without a star, a text matches any part."""
+    assert _passes({"subject": pattern}, BARE | {"subject": subject}) is expected
+
+
+@pytest.mark.parametrize(
+    ("config", "fields", "expected"),
+    [
+        pytest.param({"unread": True}, {"flags": []}, True, id="unread"),
+        pytest.param({"unread": True}, {"flags": ["\\SEEN"]}, False, id="read"),
+        pytest.param({"unread": False}, {"flags": ["\\Seen"]}, True, id="only read"),
+        pytest.param({"unread": False}, {"flags": ["\\Flagged"]}, False, id="only read, unread"),
+        pytest.param({"flagged": True}, {"flags": ["\\Flagged"]}, True, id="flagged"),
+        pytest.param({"flagged": True}, {"flags": ["$Flagged"]}, False, id="keyword"),
+        pytest.param({"flagged": False}, {"flags": ["\\Flagged"]}, False, id="not flagged"),
+        pytest.param({"flagged": False}, {"flags": []}, True, id="no flag"),
+        pytest.param({"larger_than": 5}, {"size": 5001}, True, id="larger"),
+        pytest.param({"larger_than": 5}, {"size": 5000}, False, id="not larger"),
+        pytest.param({"smaller_than": 5}, {"size": 4999}, True, id="smaller"),
+        pytest.param({"smaller_than": 5}, {"size": 5000}, False, id="not smaller"),
+        pytest.param({"attachment_type": "Invoice 7.pdf"}, {}, True, id="file name without wildcards"),
+        pytest.param({"attachment_type": "zip, .pdf; video/*"}, {}, True, id="list of types"),
+    ],
+)  # fmt: skip
+def test_flags_size_and_files(
+    config: dict[str, Any], fields: dict[str, Any], expected: bool
+) -> None:
+    """They are those at the arrival."""
+    assert _passes(config, MAIL | fields) is expected
+
+
+@pytest.mark.parametrize("field", ["larger_than", "smaller_than"])
+@pytest.mark.parametrize("value", [0, -1, "many", float("nan"), float("inf"), 10**9])
+def test_invalid_size_is_refused(field: str, value: Any) -> None:
+    """No mail is smaller than nothing."""
+    with pytest.raises(vol.Invalid):
+        vol.Schema(FILTER_FIELDS)({field: value})
+
+
+WHOLE = ("Your code\r\nis  12345.", False)
+CUT = ("Your code", True)
+
+
+@pytest.mark.parametrize(
+    ("text", "event", "decided", "expected"),
+    [
+        pytest.param("code is", WHOLE, True, True, id="whole text"),
+        pytest.param("password", WHOLE, True, False, id="not in the whole text"),
+        pytest.param("your", CUT, True, True, id="beginning is enough"),
+        pytest.param("12345", CUT, False, True, id="rest of the text"),
+        pytest.param("password", CUT, False, False, id="not in the rest"),
+        pytest.param("CODE IS", (None, False), False, True, id="no text in the event"),
+        pytest.param("code*12?45", (None, False), False, True, id="pattern"),
+    ],
+)
+def test_text(
+    text: str, event: tuple[str | None, bool], decided: bool, expected: bool
+) -> None:
+    """The rest of the text is needed only if the event cannot decide."""
+    mail = MAIL | {"text": event[0], "truncated": event[1]}
+    mail_filter = MailFilter.from_config({"text": [text]})
+    matches = mail_filter.matches(mail, ())
+    assert matches is (expected if decided else True)
+    assert mail_filter.needs_content(mail) is (matches and not decided)
+    content = MessageContent(MAIL, text="Your code\r\nis  12345.")  # type: ignore[arg-type]
+    assert mail_filter.matches_content(content) is expected
+
+
+@pytest.mark.parametrize(
+    ("field", "expected"),
+    [
+        pytest.param("X-Priority: 1", True, id="text"),
+        pytest.param("x-priority:1 (HIGHEST)", True, id="any case, no space"),
+        pytest.param("X-Priority: 2", False, id="another text"),
+        pytest.param("X-Priority: 1*", True, id="pattern"),
+        pytest.param("X-Priority: *1", False, id="pattern of the whole text"),
+        pytest.param("X-Priority:", True, id="exists"),
+        pytest.param("X-Priority", True, id="exists, without a colon"),
+        pytest.param("Priority: 1", False, id="another field"),
+        pytest.param("X-Spam: no", True, id="second of two fields"),
+    ],
+)
+def test_header_field(field: str, expected: bool) -> None:
+    """One of the fields with this name has to have the text."""
+    headers = (("X-Priority", "1 (Highest)"), ("X-Spam", "yes"), ("x-spam", "no"))
+    mail_filter = MailFilter.from_config({"header": [field]})
+    assert mail_filter.needs_content(MAIL)
+    content = MessageContent(MAIL, headers)  # type: ignore[arg-type]
+    assert mail_filter.matches_content(content) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "searched"),
+    [
+        pytest.param("Ada Lovelace <Ada@example.com>", ("Ada@example.com",), id="copied"),
+        pytest.param("Jörg; @example.com, *@x.org", ("Jörg", "example.com", "@x.org"), id="list"),
+        pytest.param("ada*", ("ada",), id="star at the end"),
+        pytest.param("*", (), id="any"),
+        pytest.param("a@x.org, *", (), id="any among others"),
+        pytest.param("xn--mller-kva.example.", ("xn--mller-kva.example",), id="as it is sent"),
+        pytest.param(r"what\?", ("what?",), id="literal"),
+    ],
+)  # fmt: skip
+def test_texts_of_a_search(text: str, searched: tuple[str, ...]) -> None:
+    """A server finds them anywhere in the field."""
+    assert search_texts(text) == searched
+
+
+@pytest.mark.parametrize("text", ["a*b@x.org", "ada@", "?da@x.org", "<", ","])
+def test_search_that_finds_nothing_is_refused(text: str) -> None:
+    """A server knows no wildcards."""
+    with pytest.raises(PatternError):
+        search_texts(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param('"' * 200, id="quotes"),
+        pytest.param("<" * 200, id="brackets"),
+        pytest.param('"<' * 100, id="quotes and brackets"),
+        pytest.param("\\" * 200, id="backslashes"),
+        pytest.param("a " * 100, id="words"),
+        pytest.param("a, " * 66, id="list"),
+        pytest.param("xn--" * 50, id="labels"),
+        pytest.param("@" * 200, id="at signs"),
+        pytest.param("a@" * 99 + "b", id="addresses"),
+        pytest.param("." * 200, id="dots"),
+        pytest.param("\0\ud800\U0001f514", id="no text"),
+        pytest.param("*a" * 100, id="stars"),
+        pytest.param("\u0130" * 200, id="longer when folded"),
+    ],
+)
+@pytest.mark.parametrize("field", ["sender", "recipient", "text", "header", "subject"])
+def test_any_value_is_read_or_refused(field: str, text: str) -> None:
+    """No value raises another error or takes long, and no mail does."""
+    stored = MailFilter.from_config({field: [text] * MAX_PATTERNS})
+    name = (text * 5)[:500]
+    mail = MAIL | {"sender_name": name, "subject": name, "truncated": True}
+    mail |= {"sender": name, "text": text * 50}
+    stored.matches(mail, [name] * 100)
+    stored.matches_content(MessageContent(MAIL, ((name, name),) * 500, text * 50))  # type: ignore[arg-type]

@@ -21,6 +21,8 @@ from custom_components.imap_push.imap import (
     FolderNotFound,
     FolderRole,
     LoginRefused,
+    SearchCount,
+    SearchResult,
     ServerSilent,
     Throttled,
     TooManyConnections,
@@ -76,6 +78,9 @@ def client(entry: MockConfigEntry, watcher: FakeWatcher) -> AsyncMock:
     """Replace the client of the loaded account."""
     mock: AsyncMock = create_autospec(Client, instance=True)
     mock.folders.return_value = FOLDERS
+    mock.search.return_value = SearchResult(3, (), 0)
+    mock.mails.return_value = []
+    mock.count.return_value = [SearchCount(0)]
     entry.runtime_data.client = mock
     return mock
 
@@ -107,6 +112,16 @@ async def _submit(hass: HomeAssistant, form: Any, user_input: dict[str, Any]) ->
     )
     await hass.async_block_till_done()
     return result
+
+
+async def _submit_and_save(
+    hass: HomeAssistant, form: Any, user_input: dict[str, Any]
+) -> Any:
+    """Submit a form, and save after the preview."""
+    menu = await _submit(hass, form, user_input)
+    assert menu["type"] is FlowResultType.MENU
+    assert menu["step_id"] == "preview"
+    return await _submit(hass, menu, {"next_step_id": "save"})
 
 
 def _options(form: Any, field: str) -> dict[str, str]:
@@ -225,7 +240,8 @@ async def test_folder_is_added(
 ) -> None:
     """The folder is opened first, which proves that it exists."""
     form = await _start(hass, entry, "folder")
-    result = await _submit(hass, form, user_input)
+    save = _submit_and_save if data["filter"] else _submit
+    result = await save(hass, form, user_input)
     assert result["type"] is FlowResultType.CREATE_ENTRY
     subentry = _newest(entry)
     assert subentry.subentry_type == "folder"
@@ -299,7 +315,12 @@ async def test_folder_error_is_shown_and_the_flow_continues(
         "folder": "Lost",
         "text_size": 100,
         "links": True,
-        "filter": {"sender": ["example.com"], "has_attachment": "any"},
+        "filter": {
+            "sender": ["example.com"],
+            "has_attachment": "any",
+            "unread": "any",
+            "flagged": "any",
+        },
     }
     client.count.side_effect = error
     result = await _submit(hass, form, user_input)
@@ -310,7 +331,7 @@ async def test_folder_error_is_shown_and_the_flow_continues(
     assert _is_expanded(result, "filter")
 
     client.count.side_effect = None
-    result = await _submit(hass, result, user_input)
+    result = await _submit_and_save(hass, result, user_input)
     assert result["type"] is FlowResultType.CREATE_ENTRY
 
 
@@ -433,7 +454,7 @@ async def test_folder_is_changed(
     assert suggested(form) == shown
     assert _is_expanded(form, "filter") is bool(shown["filter"])
 
-    result = await _submit(
+    result = await _submit_and_save(
         hass,
         form,
         {"text_size": 0, "filter": {"subject": ["invoice"], "has_attachment": "any"}},
@@ -555,15 +576,16 @@ async def test_search_is_added(
 ) -> None:
     """Only criteria that are set are stored, after one search in each folder."""
     form = await _start(hass, entry, "search")
-    result = await _submit(hass, form, user_input)
+    result = await _submit_and_save(hass, form, user_input)
     assert result["type"] is FlowResultType.CREATE_ENTRY
     subentry = _newest(entry)
     assert subentry.subentry_type == "search"
     assert subentry.title == user_input["name"].strip()
     assert subentry.unique_id is None
     assert subentry.data == data
-    assert client.search.await_args_list == [
-        call(folder, criteria, limit=1) for folder in data["folders"]
+    folders = data["folders"]
+    assert client.search.await_args_list[: len(folders)] == [
+        call(folder, criteria, limit=1) for folder in folders
     ]
 
 
@@ -638,7 +660,7 @@ async def test_search_error_is_shown_and_the_flow_continues(
     assert _is_expanded(result, "expert") is ("expert" in changes)
 
     client.search.side_effect = None
-    result = await _submit(hass, result, SEARCH)
+    result = await _submit_and_save(hass, result, SEARCH)
     assert result["type"] is FlowResultType.CREATE_ENTRY
 
 
@@ -700,7 +722,7 @@ async def test_search_is_changed(
     assert form["errors"] == {CONF_BASE: "criteria_refused"}
 
     client.search.side_effect = None
-    result = await _submit(hass, form, user_input)
+    result = await _submit_and_save(hass, form, user_input)
     assert result["reason"] == "reconfigure_successful"
     subentry = entry.subentries[subentry_id]
     assert subentry.title == "Bills"

@@ -29,7 +29,7 @@ from custom_components.imap_push.flows import (
     setup_steps,
 )
 from custom_components.imap_push.imap import FolderRole, PushMode
-from custom_components.imap_push.mail import service_schemas as service_data
+from custom_components.imap_push.mail import patterns, service_schemas as service_data
 from custom_components.imap_push.mail.errors import ERROR_KEYS
 from custom_components.imap_push.oauth.device_code import SignInProblem
 from homeassistant.core import HomeAssistant
@@ -179,7 +179,29 @@ def test_every_step_has_texts() -> None:
         )
         for step in _texts(flow)["step"]
     }
-    assert steps == set(FORMS) | {f"config.step.{menu}" for menu in MENUS}
+    menus = {f"config.step.{menu}" for menu in MENUS}
+    assert steps == set(FORMS) | menus | set(PREVIEWS)
+
+
+# Menus of the flows of folders and searches: their placeholders.
+PREVIEWS = {
+    "config_subentries.folder.step.preview": {"mails", "matching", "total"},
+    "config_subentries.folder.step.no_preview": set(),
+    "config_subentries.search.step.preview": {
+        *("mails", "matching", "total", "not_watched")
+    },
+    "config_subentries.search.step.no_preview": set(),
+}
+
+
+@pytest.mark.parametrize(("path", "placeholders"), PREVIEWS.items(), ids=PREVIEWS)
+def test_previews_have_texts(path: str, placeholders: set[str]) -> None:
+    """The rows of the table follow its heading in a line of their own."""
+    texts = _texts(path)
+    assert texts["title"]
+    assert set(texts["menu_options"]) == {"save", "change"}
+    assert set(re.findall(r"\{(\w+)\}", texts["description"])) == placeholders
+    assert ("|---|\n{mails}" in texts["description"]) is bool(placeholders)
 
 
 @pytest.mark.parametrize("menu", MENUS)
@@ -249,13 +271,14 @@ REQUEST_ERRORS = {
         ),
         pytest.param(
             "config_subentries.folder",
-            REQUEST_ERRORS | {"filter_too_long"},
+            REQUEST_ERRORS | (set(patterns.REASONS) - {"filter_wildcards"}),
             id="folder",
         ),
         pytest.param(
             "config_subentries.search",
             REQUEST_ERRORS
-            | {"criteria_refused", "no_criteria", "no_folders", "no_name"},
+            | {"criteria_refused", "no_criteria", "no_folders", "no_name"}
+            | (set(patterns.REASONS) - {"filter_no_attachment", "filter_no_names"}),
             id="search",
         ),
     ],
@@ -279,6 +302,14 @@ PLACEHOLDERS = {
     "command_refused": {"answer"},
     "criteria_refused": {"answer"},
     "fetch_refused": {"answer"},
+    "filter_characters": {"field", "value"},
+    "filter_empty": {"field"},
+    "filter_header": {"field", "value"},
+    "filter_incomplete": {"field", "value"},
+    "filter_no_names": {"field", "value"},
+    "filter_no_text": {"field", "value"},
+    "filter_sizes": {"field"},
+    "filter_wildcards": {"field", "value"},
     "folder_not_found": {"folder"},
     "login_refused_because": {"answer"},
     "token_refused": {"answer"},

@@ -77,10 +77,20 @@ class Client:
         return await self._in_folder(count, folder, searches, among)
 
     async def mails(
-        self, folder: str, uid_validity: int, uids: Sequence[int]
+        self,
+        folder: str,
+        uid_validity: int,
+        uids: Sequence[int],
+        *,
+        recipients: bool = False,
     ) -> list[Mail]:
-        """Return the messages with these UIDs that exist, in this order, at most 500."""
-        return await self._in_folder(fetch_mails, folder, uid_validity, uids)
+        """Return the messages with these UIDs that exist, in this order, at most 500.
+
+        `recipients` keeps `Mail.recipients`, which takes much memory.
+        """
+        return await self._in_folder(
+            fetch_mails, folder, uid_validity, uids, recipients=recipients
+        )
 
     async def content(
         self,

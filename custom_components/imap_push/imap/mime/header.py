@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 import re
 from typing import Final
 
@@ -23,8 +23,11 @@ from .parameters import MAX_FIELD, unfold
 
 HEADER_FIELDS: Final = (
     "FROM TO CC REPLY-TO SUBJECT DATE MESSAGE-ID LIST-ID PRECEDENCE AUTO-SUBMITTED"
-    " AUTHENTICATION-RESULTS"
+    " AUTHENTICATION-RESULTS DELIVERED-TO X-ORIGINAL-TO"
 )
+# Fields of HEADER_FIELDS in which servers write to whom they delivered a message: an alias, a
+# member of a list, or a recipient in Bcc.
+_ALIASES: Final = (b"delivered-to", b"x-original-to")
 # Octets of the header that are requested.
 MAX_HEADER: Final = 65_536
 # The items of FETCH; UID comes first, so that it is known even if the rest cannot be parsed.
@@ -86,6 +89,7 @@ def parse_mail(
     to = _recipients(header, b"to", _MAX_RECIPIENT_OCTETS)
     cc = _recipients(header, b"cc", _MAX_RECIPIENT_OCTETS)
     reply_to = _recipients(header, b"reply-to", MAX_FIELD)
+    aliases = (_recipients(header, name, MAX_FIELD) for name in _ALIASES)
     return Mail(
         folder=folder,
         uid_validity=uid_validity,
@@ -96,7 +100,7 @@ def parse_mail(
         to=budget.items(to, _MAX_ADDRESSES),
         cc=budget.items(cc, _MAX_ADDRESSES),
         reply_to=budget.items(reply_to, _MAX_ADDRESSES),
-        recipients=to + cc,
+        recipients=(*to, *cc, *chain.from_iterable(aliases)),
         subject=budget.text(
             decode_encoded_words(header.octets(b"subject"), budget), _MAX_SUBJECT
         ),

@@ -27,6 +27,8 @@ _WORD: Final = re.compile(
 _ESCAPED: Final = re.compile(r"\\(.)")
 # The criteria that `matches` can test on header fields.
 _FIELDS: Final = ("sender", "recipient", "subject")
+# Where to find a recipient: also where servers write an alias or a recipient in Bcc.
+_RECIPIENT_KEYS: Final = ("TO", "CC", "HEADER Delivered-To", "HEADER X-Original-To")
 # Arguments of SEARCH that are not search keys.
 _NO_KEYS: Final = frozenset({"CHARSET", "RETURN"})
 
@@ -114,7 +116,7 @@ def split(criteria: Criteria, *, ascii_too: bool) -> tuple[Criteria, Criteria]:
     local = {
         name: text
         for name, text in texts.items()
-        if text and (ascii_too or not text.isascii())
+        if text and (ascii_too or not "".join(text).isascii())
     }
     asked = dataclasses.replace(criteria, **dict.fromkeys(local))
     return asked, Criteria(**local)
@@ -130,21 +132,35 @@ def matches(criteria: Criteria, mail: Mail) -> bool:
     return all(text is None or _contains(text, found) for text, found in fields)
 
 
-def _contains(text: str, fields: Iterable[str]) -> bool:
-    folded = text.casefold()
-    return any(folded in field.casefold() for field in fields)
+def _alternatives(text: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (text,) if isinstance(text, str) else text
+
+
+def _contains(text: str | tuple[str, ...], fields: Iterable[str]) -> bool:
+    folded = [wanted.casefold() for wanted in _alternatives(text)]
+    return any(wanted in field.casefold() for field in fields for wanted in folded)
 
 
 def _text_words(criteria: Criteria) -> Iterator[str | Text]:
     if criteria.sender:
-        yield from ("FROM", _text(criteria.sender))
+        yield from _one_of(("FROM",), criteria.sender)
     if criteria.recipient:
-        recipient = _text(criteria.recipient)
-        yield from ("OR", "TO", recipient, "CC", recipient)
+        yield from _one_of(_RECIPIENT_KEYS, criteria.recipient)
     if criteria.subject:
         yield from ("SUBJECT", _text(criteria.subject))
     if criteria.text:
         yield from ("TEXT", _text(criteria.text))
+    if criteria.header:
+        name, text = criteria.header
+        yield from ("HEADER", _text(name), _text(text))
+
+
+def _one_of(keys: Iterable[str], texts: str | tuple[str, ...]) -> Iterator[str | Text]:
+    """Yield search keys for messages in which one of the fields has one of the texts."""
+    words = [(key, _text(text)) for text in _alternatives(texts) for key in keys]
+    yield from ("OR",) * (len(words) - 1)
+    for key, text in words:
+        yield from (key, text)
 
 
 def _other_words(criteria: Criteria) -> Iterator[str | Text]:
@@ -154,6 +170,8 @@ def _other_words(criteria: Criteria) -> Iterator[str | Text]:
         yield "FLAGGED" if criteria.flagged else "UNFLAGGED"
     if criteria.larger_than is not None:
         yield f"LARGER {min(max(criteria.larger_than, 0), 2**32 - 1)}"
+    if criteria.smaller_than is not None:
+        yield f"SMALLER {min(max(criteria.smaller_than, 0), 2**32 - 1)}"
     if criteria.newer_than is not None:
         yield f"SINCE {_day(criteria.newer_than)}"
     if criteria.has_attachment is not None:

@@ -51,9 +51,17 @@ _MAIL: Final = reduced_fetch_items(NO_TEXT)
 
 
 async def fetch_mails(
-    session: Session, folder: str, uid_validity: int, uids: Sequence[int]
+    session: Session,
+    folder: str,
+    uid_validity: int,
+    uids: Sequence[int],
+    *,
+    recipients: bool = False,
 ) -> list[Mail]:
-    """Return the first MAX_MAILS of these messages in this order, without those that are gone."""
+    """Return the first MAX_MAILS of these messages in this order, without those that are gone.
+
+    `recipients` keeps all recipients, which take much memory: only filters need them.
+    """
     usable = list(dict.fromkeys(uid for uid in uids if 0 < uid <= MAX_UID))
     found: dict[int, Mail] = {}
     rest = _REST + len(_MAIL[0])
@@ -72,8 +80,7 @@ async def fetch_mails(
                     items, previews[uid], NO_TEXT, fetch_rest
                 )
             mail = await read_message(folder, uid_validity, uid, items)
-            # Only filters of new mail need all recipients, which take much memory.
-            found[uid] = replace(mail, recipients=())
+            found[uid] = mail if recipients else replace(mail, recipients=())
             await asyncio.sleep(0)
     return [found[uid] for uid in usable if uid in found]
 
