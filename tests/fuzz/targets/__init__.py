@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from . import account, discovery, filename, message, receive
+from . import account, discovery, filename, filter, message, receive
 
 TARGETS: Final = {
     module.TARGET.name: module.TARGET
-    for module in (receive, message, discovery, filename, account)
+    for module in (receive, message, discovery, filename, filter, account)
 }

@@ -28,6 +28,7 @@ from custom_components.imap_push.imap import (
 from custom_components.imap_push.imap.session.fetch import MAX_HTML
 from custom_components.imap_push.mail.event_data import NewMail, new_mail_from_arrival
 from custom_components.imap_push.mail.file_names import safe_filename
+from custom_components.imap_push.mail.filter import MailFilter
 from homeassistant.helpers.json import json_bytes
 
 from ..loop import MeasuredLoop
@@ -56,6 +57,18 @@ _ACCOUNT: Final = Account(
     username="user",
     password=SECRET,
     security=Security.NONE,
+)
+
+# It compares all fields, as their values match any mail.
+_FILTER: Final = MailFilter.from_config(
+    {
+        "sender": ["*", "Ada Lovelace"],
+        "recipient": ["*"],
+        "subject": ["*"],
+        "text": ["* *", "code"],
+        "header": ["Subject: *a*b", "X-A"],
+        "larger_than": -1,
+    }
 )
 
 
@@ -168,6 +181,7 @@ def _check_event(arrival: Arrival) -> None:
         raise Violation("an event of more than 32 KB")
     _check_mail(arrival.mail)
     _check_kinds(event)
+    _FILTER.matches(event, arrival.mail.recipients)
 
 
 def _check_mail(mail: Mail) -> None:
@@ -208,6 +222,7 @@ async def _read(client: Client, arrived: Mail) -> None:
         _check_same(arrived, mail)
         _check_same(arrived, content.mail)
         _check_content(content)
+        _FILTER.matches_content(content)
         _check_content(await read(links=True, html=True))
         for name, value in content.headers:
             check_text("a header's name", name)

@@ -12,6 +12,7 @@ from unittest.mock import Mock
 
 import pytest
 
+from custom_components.imap_push.account import saved_searches
 from custom_components.imap_push.account.saved_searches import (
     CHANGE_DELAY_SECONDS,
     MAX_MAILS_PER_REQUEST,
@@ -328,6 +329,27 @@ def test_moved_mail_is_reported_one_time(
             rig.arrive(uid, **{"folder": folder, "message_id": "<a@b>"} | fields)
             await asyncio.sleep(10)
         assert rig.matches == [("invoices", uid) for uid in reported]
+
+    play(script)
+
+
+def test_number_of_remembered_mails_is_bounded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The oldest is forgotten, and is new in another folder."""
+    monkeypatch.setattr(saved_searches, "MAX_REPORTED_MAILS", 2)
+
+    async def script(rig: Rig) -> None:
+        rig.put("invoices", INVOICES, "INBOX", "Lists")
+        rig.connect()
+        rig.account.matching = {INVOICES: {1, 2, 3, 11, 13}}
+        for uid in (1, 2, 3):
+            rig.arrive(uid, message_id=f"<{uid}>")
+        await asyncio.sleep(10)
+        for uid in (1, 3):
+            rig.arrive(uid + 10, message_id=f"<{uid}>", folder="Lists")
+        await asyncio.sleep(10)
+        assert [uid for _, uid in rig.matches] == [1, 2, 3, 11]
 
     play(script)
 
