@@ -138,7 +138,7 @@ def _move_newest(server: Dovecot, certificate: Certificate) -> None:
     with IMAP4_SSL("localhost", server.imaps_port, ssl_context=context) as client:
         client.login(USER, PASSWORD)
         client.select()
-        client._simple_command("MOVE", "*", "Lists")  # type: ignore[attr-defined]
+        client._simple_command("MOVE", "*", "Lists")
 
 
 def _subjects(done: list[Any]) -> list[str]:
@@ -216,10 +216,11 @@ async def test_preview_of_a_search_and_a_filter(
     await _send(server, _mail("A | bill", "Your code", To="list@example.net"))
     await _until(lambda: entry.runtime_data.data.folders["INBOX"].messages == 2)
     flows = hass.config_entries.subentries
-    context = {"source": SOURCE_USER}
-    form = await flows.async_init((entry.entry_id, "search"), context=context)
+    form: Any = await flows.async_init(
+        (entry.entry_id, "search"), context={"source": SOURCE_USER}
+    )
     search = {"name": "X", "folders": ["INBOX"], "more": {"recipient": USER}}
-    menu = await flows.async_configure(form["flow_id"], search | {"expert": {}})
+    menu: Any = await flows.async_configure(form["flow_id"], search | {"expert": {}})
     assert menu["type"] is FlowResultType.MENU
     rows = menu["description_placeholders"]["mails"].splitlines()
     assert [row[:3] for row in rows] == ["| ✅", "| ✅"]
