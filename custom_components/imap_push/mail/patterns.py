@@ -127,7 +127,7 @@ def compile_addresses(texts: Iterable[str], *, has_names: bool) -> Addresses:
     addresses: list[str] = []
     names: list[str] = []
     for value in split_values(texts):
-        found, name = _expand_address(fold(value), has_names=has_names)
+        found, name = _expand_address(value, has_names=has_names)
         addresses += found
         names += [name] if name else []
     return Addresses(
@@ -169,12 +169,13 @@ def _expand_address(
 ) -> tuple[tuple[str, ...], str | None]:
     """Return the patterns of addresses and the expression for names that a value stands for."""
     brackets, quoted = _BRACKETS.fullmatch(value), _QUOTED.fullmatch(value)
-    text = (brackets or quoted or [value, value])[1].strip().removeprefix("mailto:")
+    text = fold((brackets or quoted or [value, value])[1].strip())
+    text = text.removeprefix("mailto:")
     if not text:
         raise PatternError("filter_incomplete", value)
     if not quoted:
         if "@" in text:
-            return _expand_addr_spec(text), None
+            return _expand_addr_spec(text, value), None
         if re.search(r"[<>]|://", text):
             raise PatternError("filter_characters", value)
         if is_pattern(text):
@@ -194,7 +195,7 @@ def _expand_address(
     return (text,), name
 
 
-def _expand_addr_spec(text: str) -> tuple[str, ...]:
+def _expand_addr_spec(text: str, value: str) -> tuple[str, ...]:
     """Return the patterns for an address, or for a domain after an @, with its subdomains."""
     local_part, _, domain = text.rpartition("@")
     domain = domain.strip(".")
@@ -203,9 +204,9 @@ def _expand_addr_spec(text: str) -> tuple[str, ...]:
     )
     rest = domain if is_local_part_quoted else text
     if _NOT_IN_ADDRESS.search(rest):
-        raise PatternError("filter_characters", text)
+        raise PatternError("filter_characters", value)
     if not domain or ".." in domain:
-        raise PatternError("filter_incomplete", text)
+        raise PatternError("filter_incomplete", value)
     if local_part or is_pattern(domain):
         return (f"{local_part or '*'}@{domain}",)
     return (f"*@{domain}", f"*@*.{domain}")
@@ -257,7 +258,7 @@ def search_texts(text: str) -> tuple[str, ...]:
 
 
 def _search_text(value: str) -> str:
-    _expand_address(fold(value), has_names=True)
+    _expand_address(value, has_names=True)
     found = _BRACKETS.fullmatch(value) or _QUOTED.fullmatch(value) or [value, value]
     text = found[1].strip().removeprefix("mailto:").removeprefix("@")
     if is_pattern(text := text.strip("*").strip(".")):

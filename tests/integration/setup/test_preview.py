@@ -347,7 +347,7 @@ async def test_search_that_only_the_preview_refuses(
         pytest.param(
             {"recipient": ["Ada Lovelace"]},
             "filter_no_names",
-            {"field": "Recipient", "value": "ada lovelace"},
+            {"field": "Recipient", "value": "Ada Lovelace"},
             id="name of a recipient",
         ),
         pytest.param(
