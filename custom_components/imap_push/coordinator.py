@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Collection, Coroutine
+import contextlib
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -48,6 +49,8 @@ _LOGGER = logging.getLogger(__name__)
 
 type ImapPushConfigEntry = ConfigEntry[AccountCoordinator]
 
+# Maximum time to wait for saved searches that check new mail before they stop.
+FINISH_TIMEOUT_SECONDS: Final = 5
 # Maximum time to wait for the watcher and the client to log out.
 STOP_TIMEOUT_SECONDS: Final = 10
 # The error of a folder that lasts longer is reported.
@@ -89,6 +92,7 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
         self.client = Client(self._account, self.alerted)
         self.subentries = Subentries(hass, entry, self.mark_store)
         self._tasks: list[asyncio.Task[None]] = []
+        self._search_task: asyncio.Task[None] | None = None
         self._counts_searches = False
         self._is_lost = False
         self._last_alert: str | None = None
@@ -142,15 +146,16 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
     def async_start(self) -> None:
         """Start the watcher, and the saved searches if there are any, until async_stop()."""
         self.subentries.async_start(self._watcher)
-        self._async_run("watcher", self._async_watch())
+        self._tasks = [self._async_run("watcher", self._async_watch())]
         self._async_update_searches(self.data)
 
     @callback
-    def _async_run(self, name: str, work: Coroutine[Any, Any, None]) -> None:
-        task = self.config_entry.async_create_background_task(
+    def _async_run(
+        self, name: str, work: Coroutine[Any, Any, None]
+    ) -> asyncio.Task[None]:
+        return self.config_entry.async_create_background_task(
             self.hass, work, f"{self.name}_{name}"
         )
-        self._tasks.append(task)
 
     async def _async_watch(self) -> None:
         """Run the watcher until it is cancelled or fails because of a bug."""
@@ -170,6 +175,12 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
         self.subentries.async_stop()
         for cancel in self._folder_timers.values():
             cancel()
+        if self._search_task is not None:
+            self._search_task.cancel()
+            self._tasks.append(self._search_task)
+        with contextlib.suppress(ImapError, TimeoutError):
+            async with asyncio.timeout(FINISH_TIMEOUT_SECONDS):
+                await self.searches.finish()
         for task in self._tasks:
             task.cancel()
         await asyncio.wait(self._tasks, timeout=STOP_TIMEOUT_SECONDS)
@@ -247,7 +258,7 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
         self.searches.update_state(state.folders, is_online=is_online)
         if self.searches.has_any and not self._counts_searches:
             self._counts_searches = True
-            self._async_run("searches", self.searches.run())
+            self._search_task = self._async_run("searches", self.searches.run())
 
     @callback
     def _async_log_connection(self, state: AccountState) -> None:

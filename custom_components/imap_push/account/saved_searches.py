@@ -263,6 +263,12 @@ class SavedSearches:
                 _LOGGER.exception("Error while counting a folder")
                 self._handle_failure(folder, None)
 
+    async def finish(self) -> None:
+        """Check the mail that still waits, for example before a reload. Call after `run`."""
+        for name, folder in self._folders.items():
+            while folder.pending and self._is_online:
+                await self._count(name, folder)
+
     async def _next_due(self) -> str:
         """Wait until a count is due; return the folder with the earliest `due`."""
         loop = asyncio.get_running_loop()

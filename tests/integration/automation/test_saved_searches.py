@@ -185,6 +185,30 @@ async def test_catch_up_and_a_lost_connection(
     assert [event.data["mail"]["catch_up"] for event in done] == [True, False]
 
 
+@pytest.mark.parametrize(
+    ("errors", "triggered"),
+    [
+        pytest.param([], 1, id="connected"),
+        pytest.param([ConnectionLost(), ConnectionLost()], 0, id="connection lost"),
+    ],
+)
+async def test_reload_right_after_the_arrival(
+    hass: HomeAssistant,
+    watcher: FakeWatcher,
+    server: Server,
+    errors: list[Exception],
+    triggered: int,
+) -> None:
+    """The mail is checked before the account is unloaded."""
+    done = await automate(hass, {"trigger": TRIGGER, "target": _target(hass, "Bills")})
+    server.matching[BILLS] = {7}
+    server.errors = errors
+    await watcher.listener.mail_arrived(make_arrival())
+    await hass.config_entries.async_reload("work")
+    await hass.async_block_till_done()
+    assert len(done) == triggered
+
+
 async def test_mail_that_matches_later_does_not_trigger(
     hass: HomeAssistant, watcher: FakeWatcher, server: Server
 ) -> None:
