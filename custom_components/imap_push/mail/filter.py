@@ -195,17 +195,11 @@ class MailFilter(NamedTuple):
         )
 
     def _matches_size_and_flags(self, mail: NewMail) -> bool:
-        for wanted, flag in ((self.flagged, r"\flagged"), (self.unread, r"\seen")):
-            if wanted is not None:
-                is_set = flag in map(str.casefold, mail["flags"])
-                if wanted is (is_set if flag == r"\seen" else not is_set):
-                    return False
         return (
-            self.larger_than is None
-            or mail["size"] > self.larger_than * _OCTETS_PER_KILOBYTE
-        ) and (
-            self.smaller_than is None
-            or mail["size"] < self.smaller_than * _OCTETS_PER_KILOBYTE
+            (self.flagged is None or self.flagged is _has_flag(mail, r"\flagged"))
+            and (self.unread is None or self.unread is not _has_flag(mail, r"\seen"))
+            and (self.larger_than is None or mail["size"] > _octets(self.larger_than))
+            and (self.smaller_than is None or mail["size"] < _octets(self.smaller_than))
         )
 
     def _text_matches(self, mail: NewMail) -> bool | None:
@@ -250,6 +244,15 @@ def _compile(config: Mapping[str, Any], field: str) -> Any:
     if valid != texts:
         _LOGGER.warning("A filter has a value in %r that no mail can match", field)
     return _COMPILE[field](valid) if texts else None
+
+
+def _has_flag(mail: NewMail, flag: str) -> bool:
+    """Return whether a mail has a flag, given in lower case (RFC 3501 2.3.2)."""
+    return flag in map(str.casefold, mail["flags"])
+
+
+def _octets(kilobytes: int) -> int:
+    return kilobytes * _OCTETS_PER_KILOBYTE
 
 
 def _any_matches(patterns: re.Pattern[str] | None, texts: Iterable[str]) -> bool:

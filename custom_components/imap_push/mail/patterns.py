@@ -1,4 +1,4 @@
-"""The values of filters: what users may write, and the expressions that it stands for.
+"""The values of filters: what users may write, and what they match.
 
 A value that no mail can match raises `PatternError`: a filter must not be wrong in silence.
 """
@@ -167,7 +167,7 @@ def _split(text: str) -> list[str]:
 def _expand_address(
     value: str, *, has_names: bool
 ) -> tuple[tuple[str, ...], str | None]:
-    """Return the patterns of addresses and the expression for names that a value stands for."""
+    """Return the patterns of addresses and the expression for names that a value means."""
     brackets, quoted = _BRACKETS.fullmatch(value), _QUOTED.fullmatch(value)
     text = fold((brackets or quoted or [value, value])[1].strip())
     text = text.removeprefix("mailto:")

@@ -18,7 +18,7 @@ class MailTarget:
     """A target of a trigger or condition. Not cached: labels and areas can change at any time.
 
     A folder is selected if its device, one of its entities or its account is selected. A saved
-    search is selected only by its device and entities: the account stands for its folders.
+    search is selected only by its device and entities: the account means its folders.
     """
 
     def __init__(self, hass: HomeAssistant, target: ConfigType) -> None:

@@ -200,9 +200,9 @@ async def test_detached_trigger_does_not_run(
     ("data", "text", "size", "shown"),
     [
         pytest.param({}, None, 0, None, id="no filter"),
-        pytest.param({"filter": {"text": ["code"]}}, "My code", MAX_TEXT_SIZE, None, id="no text wanted"),
-        pytest.param({"text_size": 2, "filter": {"text": ["code"]}}, "My code", MAX_TEXT_SIZE, "My", id="some text wanted"),
-        pytest.param({"text_size": 9, "filter": {"text": ["code"]}}, "My code", MAX_TEXT_SIZE, "My code", id="all text wanted"),
+        pytest.param({"filter": {"text": ["code"]}}, "My code", MAX_TEXT_SIZE, None, id="no text in the event"),
+        pytest.param({"text_size": 2, "filter": {"text": ["code"]}}, "My code", MAX_TEXT_SIZE, "My", id="some text in the event"),
+        pytest.param({"text_size": 9, "filter": {"text": ["code"]}}, "My code", MAX_TEXT_SIZE, "My code", id="all text in the event"),
         pytest.param({"text_size": 9, "filter": {"subject": ["o"]}}, "My code", 9, "My code", id="other filter"),
     ],
 )  # fmt: skip

@@ -137,8 +137,8 @@ def _alternatives(text: str | tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _contains(text: str | tuple[str, ...], fields: Iterable[str]) -> bool:
-    folded = [wanted.casefold() for wanted in _alternatives(text)]
-    return any(wanted in field.casefold() for field in fields for wanted in folded)
+    folded = [alternative.casefold() for alternative in _alternatives(text)]
+    return any(part in field.casefold() for field in fields for part in folded)
 
 
 def _text_words(criteria: Criteria) -> Iterator[str | Text]:
