@@ -232,7 +232,11 @@ def expand_server(text: str) -> tuple[str, ...]:
 
 def expand_attachment(text: str) -> tuple[str, ...]:
     """Return the patterns for a content type, a file name or an extension."""
-    if text.startswith("/") or text.endswith("/") or text in _TOP_LEVEL_TYPES:
+    is_half = (
+        text.startswith("/") or text.endswith(("/", ".")) or text in _TOP_LEVEL_TYPES
+    )
+    # Not a type, a name or an extension: PDF files.
+    if is_half or (" " in text and not re.search(r"[./*?]", text)):
         raise PatternError("filter_incomplete", text)
     if "/" in text or (is_pattern(text) and not text.startswith(".")):
         return (text,)

@@ -471,6 +471,8 @@ REFUSED = [
     ("attachment_type", "application/", "filter_incomplete"),
     ("attachment_type", "/pdf", "filter_incomplete"),
     ("attachment_type", "image", "filter_incomplete"),
+    ("attachment_type", "PDF files", "filter_incomplete"),
+    ("attachment_type", ".", "filter_incomplete"),
     ("authenticated_by", "a@mx.example.net", "filter_characters"),
     ("authenticated_by", "mx example", "filter_characters"),
     ("authenticated_by", ".", "filter_characters"),
