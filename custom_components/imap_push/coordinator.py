@@ -93,7 +93,6 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
         self.subentries = Subentries(hass, entry, self.mark_store)
         self._tasks: list[asyncio.Task[None]] = []
         self._search_task: asyncio.Task[None] | None = None
-        self._counts_searches = False
         self._is_lost = False
         self._last_alert: str | None = None
         # Timers by folder with an error, and the folders whose error has been reported.
@@ -256,8 +255,7 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
         # Without a watched folder, the watcher never connects, but searches still work.
         is_online = state.connected or not self.subentries.folders
         self.searches.update_state(state.folders, is_online=is_online)
-        if self.searches.has_any and not self._counts_searches:
-            self._counts_searches = True
+        if self.searches.has_any and self._search_task is None:
             self._search_task = self._async_run("searches", self.searches.run())
 
     @callback

@@ -27,7 +27,6 @@ from ..const import (
     DEFAULT_FOLDER,
 )
 from .filter import FILTER_FIELDS
-from .patterns import validate_patterns
 
 ATTR_ADD_KEYWORDS: Final = "add_keywords"
 ATTR_ANSWERED: Final = "answered"
