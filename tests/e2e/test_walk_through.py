@@ -146,8 +146,8 @@ async def _watch_folder(walk: Walk) -> None:
     """Choose a folder from the list of the server."""
     page = walk.page
     await walk.browser.open(INTEGRATION_PAGE)
-    await button(page, "Watch a folder").click()
-    await button(page, "Folder *").click()
+    await button(page, "Watch folders").click()
+    await page.get_by_role("button", name="Add", exact=True).last.click()
     await walk.browser.screenshot("04_folders_offered")
     await page.get_by_role("option", name=FOLDER).click()
     await page.get_by_role("heading", name="Only mail that matches").click()

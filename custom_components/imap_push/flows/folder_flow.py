@@ -1,11 +1,14 @@
 """The form for a watched folder."""
 
 from collections.abc import Mapping
+from functools import partial
+from types import MappingProxyType
 from typing import Any, Final
 
 import voluptuous as vol
 
-from homeassistant.config_entries import SubentryFlowResult
+from homeassistant.config_entries import ConfigSubentry, SubentryFlowResult
+from homeassistant.core import callback
 from homeassistant.helpers.selector import (
     BooleanSelector,
     NumberSelectorConfig,
@@ -35,8 +38,9 @@ from ..const import (
     CONF_UNREAD,
     DEFAULT_TEXT_SIZE,
     MAX_TEXT_SIZE,
+    SUBENTRY_TYPE_FOLDER,
 )
-from ..imap import Criteria
+from ..imap import Client, Criteria
 from ..mail.filter import MailFilter, find_error
 from ..server_text import escape_markdown
 from .form_errors import TOO_MANY_CONNECTIONS
@@ -57,7 +61,6 @@ from .subentry_flow import (
     folder_selector,
 )
 
-# Counting unread mail tests whether a folder can be opened, with a short response.
 UNREAD: Final = Criteria(unread=True)
 
 TEXT_LIST_SELECTOR: Final = TextSelector(TextSelectorConfig(multiple=True))
@@ -102,49 +105,71 @@ def folder_options_schema(config: Mapping[str, Any]) -> dict[vol.Marker, Any]:
 def folder_schema(
     options: list[SelectOptionDict], config: Mapping[str, Any]
 ) -> vol.Schema:
-    """Return the form for a new folder; the user can also type a name."""
+    """Return the form for new folders; the user can also type names."""
     return vol.Schema(
         {
-            vol.Required(CONF_FOLDER): folder_selector(options),
+            vol.Required(CONF_FOLDER): folder_selector(options, multiple=True),
             **folder_options_schema(config),
         }
     )
 
 
 class FolderFlow(SubentryFlow):
-    """Add a watched folder, or change its options."""
+    """Add watched folders, or change the options of one."""
 
     _fields = {"folder_not_found": CONF_FOLDER}
 
     async def async_step_user(self, user_input: UserInput = None) -> SubentryFlowResult:
-        """Ask for the folder and check that the server can open it, if it can be asked."""
+        """Ask for folders and check that the server can open them, if it can be asked."""
         self._errors = {}
         if user_input is not None:
-            folder = folder_name(user_input[CONF_FOLDER])
+            names = dict.fromkeys(map(folder_name, user_input[CONF_FOLDER]))
+            names.pop("", None)
+            folders = [name for name in names if name not in self._watched]
             config = _folder_config(user_input)
-            if folder in self._watched:
+            if names and not folders:
                 return self.async_abort(reason="already_configured")
-            if await self._check_filter(config):
-                await self._request(
-                    lambda client: client.count(folder, [UNREAD]), folder
-                )
+            if not folders:
+                self._errors = {CONF_FOLDER: "no_folders"}
+            elif await self._check_filter(config):
+                await self._check_folders(folders)
             # The watcher, which is connected, reports a folder that it cannot open.
             if not self._errors or TOO_MANY_CONNECTIONS in self._errors.values():
-                title = await async_folder_title(self.hass, folder)
-                self._save = lambda: self.async_create_entry(
-                    title=title,
-                    data={CONF_FOLDER: folder, **config},
-                    unique_id=folder,
-                )
+                titles = [await async_folder_title(self.hass, name) for name in folders]
+                added = dict(zip(folders, titles, strict=True))
+                self._save = lambda: self._add(added, config)
                 self._change = lambda: self._user_form(user_input)
-                return await self._preview_or_save(folder, config)
-        return await self._user_form(user_input or {CONF_FOLDER: ""})
+                return await self._preview_or_save(folders, config)
+        # Without a value, the frontend would preselect the first folder.
+        return await self._user_form(user_input or {CONF_FOLDER: []})
+
+    async def _check_folders(self, folders: list[str]) -> None:
+        """Set the form errors for the first folder that the server cannot open."""
+        for folder in folders:
+            await self._request(partial(_count_unread, folder), folder)
+            if self._errors:
+                return
+
+    @callback
+    def _add(
+        self, folders: Mapping[str, str], config: Mapping[str, Any]
+    ) -> SubentryFlowResult:
+        """Add folders with these titles: the flow itself creates only one subentry."""
+        *others, (last, title) = folders.items()
+        for name, other_title in others:
+            subentry = ConfigSubentry(
+                data=MappingProxyType({CONF_FOLDER: name, **config}),
+                subentry_type=SUBENTRY_TYPE_FOLDER,
+                title=other_title,
+                unique_id=name,
+            )
+            self.hass.config_entries.async_add_subentry(self._get_entry(), subentry)
+        return self.async_create_entry(
+            title=title, data={CONF_FOLDER: last, **config}, unique_id=last
+        )
 
     async def _user_form(self, values: dict[str, Any]) -> SubentryFlowResult:
-        """Show the form for a new folder.
-
-        The name has a value: without one, the frontend would preselect the first folder.
-        """
+        """Show the form for new folders."""
         options = await self._folder_options((), without=self._watched)
         return self._form("user", folder_schema(options, values), values)
 
@@ -160,7 +185,7 @@ class FolderFlow(SubentryFlow):
                     self._get_entry(), subentry, data_updates=config
                 )
                 self._change = lambda: self._reconfigure_form(user_input)
-                return await self._preview_or_save(subentry.data[CONF_FOLDER], config)
+                return await self._preview_or_save([subentry.data[CONF_FOLDER]], config)
         return await self._reconfigure_form(
             user_input
             or {
@@ -181,14 +206,14 @@ class FolderFlow(SubentryFlow):
         )
 
     async def _preview_or_save(
-        self, folder: str, config: Mapping[str, Any]
+        self, folders: list[str], config: Mapping[str, Any]
     ) -> SubentryFlowResult:
         """Show what the filter does, or save if there is none."""
         if not config[CONF_FILTER]:
             return self._save()
         mail_filter = MailFilter.from_config(config[CONF_FILTER])
         return await self._show_preview(
-            lambda client: preview_filter(client, folder, mail_filter)
+            lambda client: preview_filter(client, folders, mail_filter)
         )
 
     async def _check_filter(self, config: Mapping[str, Any]) -> bool:
@@ -198,6 +223,11 @@ class FolderFlow(SubentryFlow):
             # The frontend shows errors of a section, but not of fields in it.
             await self._set_filter_error(CONF_FILTER, *found)
         return not self._errors
+
+
+async def _count_unread(folder: str, client: Client) -> None:
+    """Open a folder: counting its unread mail has a short response."""
+    await client.count(folder, [UNREAD])
 
 
 def _folder_config(user_input: Mapping[str, Any]) -> dict[str, Any]:

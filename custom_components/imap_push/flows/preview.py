@@ -28,12 +28,16 @@ class Candidate(NamedTuple):
 
 
 async def preview_filter(
-    client: Client, folder: str, mail_filter: MailFilter
+    client: Client, folders: list[str], mail_filter: MailFilter
 ) -> list[Candidate]:
-    """Return the newest mails of a folder, and whether they pass a filter."""
+    """Return the newest mails of the first folders, and whether they pass a filter."""
+    mails: list[Mail] = []
+    for folder in folders[:MAX_FOLDERS]:
+        mails += await _newest(client, folder)
+    mails.sort(key=lambda mail: mail.received or _LONG_AGO, reverse=True)
     return [
         Candidate(mail, await _passes(client, mail, mail_filter))
-        for mail in await _newest(client, folder)
+        for mail in mails[:MAX_MAILS]
     ]
 
 

@@ -93,7 +93,7 @@ async def _preview_folder(
 ) -> Any:
     """Submit the form for a folder with a filter."""
     form = await _open(hass, entry, "folder")
-    return await _submit(hass, form, {"folder": "Archive", "filter": filter_})
+    return await _submit(hass, form, {"folder": ["Archive"], "filter": filter_})
 
 
 async def _preview_search(
@@ -245,11 +245,11 @@ async def test_way_back_to_the_form(
     form = await _submit(hass, menu, {"next_step_id": "change"})
     assert (form["type"], form["step_id"]) == (FlowResultType.FORM, "user")
     assert not form["errors"]
-    assert suggested(form)["folder"] == "Archive"
+    assert suggested(form)["folder"] == ["Archive"]
     assert suggested(form)["filter"]["subject"] == ["bill"]
     assert len(entry.subentries) == 1
 
-    change = {"folder": "Archive", "filter": {"subject": ["hello"]}}
+    change = {"folder": ["Archive"], "filter": {"subject": ["hello"]}}
     menu = await _submit(hass, form, change)
     assert _matches(menu) == [False, True, False]
     result = await _submit(hass, menu, {"next_step_id": "save"})
@@ -320,7 +320,7 @@ async def test_mails_that_cannot_be_read(
     form = await _submit(hass, menu, {"next_step_id": "change"})
     assert not form["errors"]
     menu = await _submit(
-        hass, form, {"folder": "Archive", "filter": {"subject": ["bill"]}}
+        hass, form, {"folder": ["Archive"], "filter": {"subject": ["bill"]}}
     )
     result = await _submit(hass, menu, {"next_step_id": "save"})
     assert result["type"] is FlowResultType.CREATE_ENTRY

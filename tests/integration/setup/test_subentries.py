@@ -107,6 +107,8 @@ async def _start(hass: HomeAssistant, entry: MockConfigEntry, kind: str) -> Any:
 
 async def _submit(hass: HomeAssistant, form: Any, user_input: dict[str, Any]) -> Any:
     """Submit a form and wait for the changes."""
+    if isinstance(folder := user_input.get("folder"), str):
+        user_input = user_input | {"folder": [folder]}
     result = await hass.config_entries.subentries.async_configure(
         form["flow_id"], user_input
     )
@@ -167,7 +169,7 @@ async def test_folders_of_the_server_are_offered(
         "Work/Projects": "Work / Projects",
         "a.b": "a.b",
     }
-    assert suggested(form) == {"folder": "", "filter": {}}
+    assert suggested(form) == {"folder": [], "filter": {}}
     assert not _is_expanded(form, "filter")
 
 
@@ -250,6 +252,60 @@ async def test_folder_is_added(
     client.count.assert_awaited_once_with(data["folder"], [Criteria(unread=True)])
 
 
+async def test_several_folders_are_added(
+    hass: HomeAssistant, entry: MockConfigEntry, client: AsyncMock
+) -> None:
+    """One form adds them all, each with its own subentry; those that are watched are left out."""
+    form = await _start(hass, entry, "folder")
+    names = ["INBOX", "Archive", " Archive ", "Work/Projects", "a.b"]
+    result = await _submit(hass, form, {"folder": names, **NO_FILTER})
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    folders = [
+        (item.title, item.unique_id, item.data["folder"])
+        for item in entry.get_subentries_of_type("folder")
+    ]
+    added = [(name, name, name) for name in ("Archive", "Work/Projects", "a.b")]
+    assert sorted(folders) == sorted([(folders[0][0], "INBOX", "INBOX"), *added])
+    assert client.count.await_count == 3
+
+
+@pytest.mark.parametrize(
+    ("names", "errors", "reason"),
+    [
+        (["INBOX"], None, "already_configured"),
+        ([], {"folder": "no_folders"}, None),
+        ([" "], {"folder": "no_folders"}, None),
+    ],
+    ids=["watched already", "none", "blank"],
+)
+async def test_no_folder_to_add(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    client: AsyncMock,
+    names: list[str],
+    errors: dict[str, str] | None,
+    reason: str | None,
+) -> None:
+    """The form says so."""
+    form = await _start(hass, entry, "folder")
+    result = await _submit(hass, form, {"folder": names, **NO_FILTER})
+    assert (result.get("errors"), result.get("reason")) == (errors, reason)
+    client.count.assert_not_awaited()
+
+
+async def test_second_of_several_folders_cannot_be_opened(
+    hass: HomeAssistant, entry: MockConfigEntry, client: AsyncMock
+) -> None:
+    """None is added, and the error names it."""
+    form = await _start(hass, entry, "folder")
+    client.count.side_effect = [[SearchCount(0)], FolderNotFound()]
+    user_input = {"folder": ["Archive", "Lost", "a.b"], **NO_FILTER}
+    result = await _submit(hass, form, user_input)
+    assert result["errors"] == {"folder": "folder_not_found"}
+    assert result["description_placeholders"] == {"folder": "Lost"}
+    assert len(entry.get_subentries_of_type("folder")) == 1
+
+
 @pytest.mark.parametrize(
     "patterns",
     [
@@ -312,7 +368,7 @@ async def test_folder_error_is_shown_and_the_flow_continues(
     """The form keeps its values; after the error is fixed, the folder is added."""
     form = await _start(hass, entry, "folder")
     user_input = {
-        "folder": "Lost",
+        "folder": ["Lost"],
         "text_size": 100,
         "links": True,
         "filter": {

@@ -271,7 +271,9 @@ REQUEST_ERRORS = {
         ),
         pytest.param(
             "config_subentries.folder",
-            REQUEST_ERRORS | (set(patterns.REASONS) - {"filter_wildcards"}),
+            REQUEST_ERRORS
+            | {"no_folders"}
+            | (set(patterns.REASONS) - {"filter_wildcards"}),
             id="folder",
         ),
         pytest.param(
