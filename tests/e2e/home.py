@@ -24,9 +24,8 @@ EVENT_LOG: Final = Path(event_log.__file__).parent
 MISTYPED: Final = "mistyped-8J4WK"
 NEW_PASSWORD: Final = "changed-3M6ZP"
 
-# The automations react only to mails with these subjects.
+# The automation reacts only to mails with this subject.
 COUNT_SUBJECT: Final = "For the counter"
-FLASH_SUBJECT: Final = "For the lamp"
 COUNTER: Final = "counter.mails"
 LAMP: Final = "light.lamp"
 CONFIGURATION: Final = f"""
@@ -57,14 +56,6 @@ automation:
       - action: counter.increment
         target:
           entity_id: {COUNTER}
-  - alias: Flash the lamp
-    use_blueprint:
-      path: imap_push/flash_light.yaml
-      input:
-        lights: {LAMP}
-        color: [255, 0, 0]
-        times: 2
-        subject: {FLASH_SUBJECT}
 automation clicked: !include automations.yaml
 """
 
@@ -123,6 +114,32 @@ class Home(HomeAssistant):
         await self.client.call_service(
             "counter", "reset", target={"entity_id": COUNTER}
         )
+
+    async def automate(self, name: str, blueprint: str, inputs: Json) -> None:
+        """Create or change an automation, as the UI does, and wait until it is on."""
+        use = {"path": f"imap_push/{blueprint}.yaml", "input": inputs}
+        await self.client.rest(
+            "POST",
+            f"/api/config/automation/config/{name}",
+            {"alias": name, "use_blueprint": use},
+        )
+        while (state := await self.state(f"automation.{name}")) != "on":
+            # One with the same ID that was removed may have been off.
+            if state == "off":
+                await self.client.call_service(
+                    "automation", "turn_on", target={"entity_id": f"automation.{name}"}
+                )
+            await asyncio.sleep(0.05)
+
+    async def remove_automations(self) -> None:
+        """Remove all automations that `automate` has created."""
+        if not self.is_running:
+            await self.start()
+        for name, state in (await self.client.states()).items():
+            if name.startswith("automation.") and (
+                key := state["attributes"].get("id")
+            ):
+                await self.client.rest("DELETE", f"/api/config/automation/config/{key}")
 
     async def remove_accounts(self) -> None:
         """Remove all accounts."""
