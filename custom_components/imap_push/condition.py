@@ -19,6 +19,7 @@ from homeassistant.helpers.typing import ConfigType
 from .account.devices import subentry_identifier
 from .const import CONF_FOLDER, DOMAIN, SUBENTRY_TYPE_FOLDER, SUBENTRY_TYPE_SEARCH
 from .coordinator import AccountCoordinator, ImapPushConfigEntry
+from .helpers import without_none
 from .mail.targets import MailTarget
 
 DEFAULT_ABOVE: Final = 0
@@ -26,11 +27,14 @@ DEFAULT_ABOVE: Final = 0
 _CONFIG_SCHEMA: Final = vol.Schema(
     {
         vol.Required(CONF_TARGET): cv.TARGET_FIELDS,
-        vol.Required(CONF_OPTIONS, default={}): {
-            vol.Optional(CONF_ABOVE, default=DEFAULT_ABOVE): vol.All(
-                vol.Coerce(int), vol.Range(min=0)
-            ),
-        },
+        vol.Required(CONF_OPTIONS, default={}): vol.All(
+            without_none,
+            {
+                vol.Optional(CONF_ABOVE, default=DEFAULT_ABOVE): vol.All(
+                    vol.Coerce(int), vol.Range(min=0)
+                ),
+            },
+        ),
     }
 )
 

@@ -159,6 +159,13 @@ def account_from_entry_data(
     )
 
 
+def without_none(value: Any) -> Any:
+    """Drop the fields of a mapping that are None, as a field without a value is in YAML."""
+    if not isinstance(value, Mapping):
+        return value
+    return {key: field for key, field in value.items() if field is not None}
+
+
 def criteria_from_config(config: Mapping[str, Any]) -> Criteria:
     """Return search criteria. Empty values are ignored; sizes in `config` are in kB."""
     criteria = {

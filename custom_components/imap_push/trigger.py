@@ -17,6 +17,7 @@ from homeassistant.helpers.trigger import (
 )
 from homeassistant.helpers.typing import ConfigType
 
+from .helpers import without_none
 from .mail.event_data import SIGNAL_NEW_MAIL, Delivery
 from .mail.filter import FILTER_FIELDS, MailFilter, check_filter
 from .mail.targets import MailTarget
@@ -24,7 +25,9 @@ from .mail.targets import MailTarget
 _CONFIG_SCHEMA: Final = vol.Schema(
     {
         vol.Required(CONF_TARGET): cv.TARGET_FIELDS,
-        vol.Required(CONF_OPTIONS, default={}): vol.All(FILTER_FIELDS, check_filter),
+        vol.Required(CONF_OPTIONS, default={}): vol.All(
+            without_none, FILTER_FIELDS, check_filter
+        ),
     }
 )
 

@@ -3,12 +3,14 @@
 The blueprint that flashes lights has its own tests.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 import shutil
 from typing import Any
 from unittest.mock import Mock, create_autospec, patch
+from urllib.parse import unquote
 
 from freezegun.api import FrozenDateTimeFactory
 import pytest
@@ -22,16 +24,28 @@ from pytest_homeassistant_custom_component.common import (
 from custom_components.imap_push.imap import (
     Attachment,
     Client,
+    Criteria,
     FolderState,
+    Mail,
+    MessageContent,
     SearchResult,
     Unavailable,
 )
 from homeassistant.components.automation.helpers import async_get_blueprints
 from homeassistant.components.blueprint.models import Blueprint
+from homeassistant.components.persistent_notification import (
+    _async_get_or_create_notifications,
+)
 from homeassistant.const import Platform
-from homeassistant.core import HomeAssistant
+from homeassistant.core import HomeAssistant, ServiceCall
+from homeassistant.helpers import (
+    area_registry as ar,
+    device_registry as dr,
+    label_registry as lr,
+)
 from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
+from homeassistant.util.yaml import load_yaml_dict
 
 from .. import get_state, make_arrival, make_mail, make_state
 from ..automations import device_id, make_entry
@@ -167,28 +181,28 @@ async def test_blueprint_can_be_imported(hass: HomeAssistant, name: str) -> None
     [
         pytest.param(
             {},
-            {"title": "Mail from The Shop", "message": "Your order (work)"},
+            {"title": "Email from The Shop", "message": "Your order (work)"},
             id="usual",
         ),
         pytest.param(
             {"sender_name": ""},
-            {"title": "Mail from shop@example.org", "message": "Your order (work)"},
+            {"title": "Email from shop@example.org", "message": "Your order (work)"},
             id="sender without a name",
         ),
         pytest.param(
             {"sender_name": "", "sender": "", "subject": ""},
-            {"title": "Mail from nobody", "message": "No subject (work)"},
+            {"title": "Email from an unknown sender", "message": "No subject (work)"},
             id="nothing in it",
         ),
         pytest.param(
             {"subject": "['a', 'list']"},
-            {"title": "Mail from The Shop", "message": "['a', 'list'] (work)"},
+            {"title": "Email from The Shop", "message": "['a', 'list'] (work)"},
             id="subject like a list",
         ),
         pytest.param(
             {"subject": "{{ states('sun.sun') }}"},
             {
-                "title": "Mail from The Shop",
+                "title": "Email from The Shop",
                 "message": "{{ states('sun.sun') }} (work)",
             },
             id="subject like a template",
@@ -243,8 +257,8 @@ async def test_notify_phone_only_of_matching_mail(
 @pytest.mark.parametrize(
     ("hour", "mail", "said"),
     [
-        pytest.param(15, {}, "New mail from The Shop.", id="by day"),
-        pytest.param(15, {"sender_name": "[1]"}, "New mail from [1].", id="odd name"),
+        pytest.param(15, {}, "New email from The Shop.", id="by day"),
+        pytest.param(15, {"sender_name": "[1]"}, "New email from [1].", id="odd name"),
         pytest.param(23, {}, None, id="at night"),
         pytest.param(15, {"bulk": True}, None, id="newsletter"),
     ],
@@ -437,7 +451,7 @@ async def test_remind_unread(
     assert not messages
     await _wait_until(hass, freezer, 18)
     assert [message.data["message"] for message in messages] == (
-        ["There is unread mail."] if expected else []
+        ["There is unread email."] if expected else []
     )
 
 
@@ -470,8 +484,7 @@ async def test_daily_summary(
         make_mail(3 + number, sender_name=name, received=at_eight - timedelta(hours=23))
         for number, name in enumerate(senders)
     ]
-    client.search.return_value = SearchResult(uid_validity=3, uids=(1, 2, 3), total=3)
-    client.mails.return_value = [old, undated, *mails]
+    _search(client, [old, undated, *mails])
     await _automate(hass, "daily_summary", account="work", notify=[PHONE])
     messages = async_capture_events(hass, "notify")
     await _wait_until(hass, freezer, 19)
@@ -480,7 +493,350 @@ async def test_daily_summary(
     assert client.search.await_args.args[0] == "INBOX"
     assert [
         (message.data["title"], message.data["message"]) for message in messages
-    ] == ([(f"Mail of the day: {expected[0]}", expected[1])] if expected else [])
+    ] == ([(f"Email of the day: {expected[0]}", expected[1])] if expected else [])
+    assert "ERROR" not in caplog.text
+
+
+@pytest.mark.parametrize("count", [200, 201, 294, 1000])
+async def test_daily_summary_counts_all_mail(
+    hass: HomeAssistant, client: Mock, freezer: FrozenDateTimeFactory, count: int
+) -> None:
+    """A search returns at most 200."""
+    received = NOW.replace(hour=19)
+    mails = [make_mail(2 + uid, received=received) for uid in range(count)]
+    old = make_mail(1, received=received - timedelta(days=1))
+    _search(client, [old, *mails])
+    await _automate(hass, "daily_summary", account="work", notify=[PHONE])
+    messages = async_capture_events(hass, "notify")
+    await _wait_until(hass, freezer, 20)
+    assert [message.data for message in messages] == [
+        {
+            "title": f"Email of the day: {count}",
+            "message": f"From The Shop ({count})",
+        }
+    ]
+
+
+TODAY = NOW.replace(hour=7)
+
+
+@pytest.mark.parametrize(
+    ("mails", "expected"),
+    [
+        pytest.param({}, None, id="none"),
+        pytest.param({"Your order": TODAY}, None, id="other mail"),
+        pytest.param({"Out for delivery": TODAY - timedelta(days=1)}, None, id="old"),
+        pytest.param(
+            {"Parcel 1 is out for delivery": TODAY},
+            ("1", "- The Shop: Parcel 1 is out for delivery"),
+            id="one",
+        ),
+        pytest.param(
+            {"Out for delivery, arriving today": TODAY, "arriving today: [1]": TODAY},
+            (
+                "2",
+                "- The Shop: arriving today: [1]\n"
+                "- The Shop: Out for delivery, arriving today",
+            ),
+            id="each of them one time",
+        ),
+    ],
+)
+async def test_parcels_of_the_day(
+    hass: HomeAssistant,
+    client: Mock,
+    freezer: FrozenDateTimeFactory,
+    caplog: pytest.LogCaptureFixture,
+    mails: dict[str, datetime],
+    expected: tuple[str, str] | None,
+) -> None:
+    """At ten, the mail of this day."""
+    _search(
+        client,
+        [
+            make_mail(uid, subject=subject, received=received)
+            for uid, (subject, received) in enumerate(mails.items(), 1)
+        ],
+    )
+    freezer.move_to(NOW.replace(hour=9))
+    await _automate(hass, "parcels_of_the_day", account="work", notify=[PHONE])
+    messages = async_capture_events(hass, "notify")
+    await _wait_until(hass, freezer, 10)
+    assert [
+        (message.data["title"], message.data["message"]) for message in messages
+    ] == ([(f"Parcels today: {expected[0]}", expected[1])] if expected else [])
+    assert "ERROR" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("subject", "text", "code"),
+    [
+        pytest.param("Sign in", "Your code is 482913.", "482913", id="plain"),
+        pytest.param("482913 is your code", "Or call 5551234.", "482913", id="subject"),
+        pytest.param("Your code", "482 913", "482 913", id="groups"),
+        pytest.param("Code", "G-482913 is your code. (c) 2026", "482913", id="prefix"),
+        pytest.param("PIN", "2026 Inc. Your PIN: 4711", "4711", id="year"),
+        pytest.param("Your PIN", "PIN 2019", "2019", id="like a year"),
+        pytest.param("Kennwort", "Ihr Kennwort lautet: 0815", "0815", id="German"),
+        pytest.param("Code", "Total 1,299.00, 30.11.2026", None, id="amount and date"),
+        pytest.param("Code", "https://a.example/123456", None, id="link"),
+        pytest.param("Your order", "Number 482913", None, id="no word"),
+        pytest.param("Barcodes", "Number 482913", None, id="part of a word"),
+        pytest.param("Your code", "none", None, id="no number"),
+        pytest.param("", "", None, id="empty"),
+    ],
+)
+async def test_code_to_phone(
+    hass: HomeAssistant,
+    accounts: dict[str, FakeWatcher],
+    client: Mock,
+    caplog: pytest.LogCaptureFixture,
+    subject: str,
+    text: str,
+    code: str | None,
+) -> None:
+    """The code is found in subject and text."""
+    client.content.return_value = MessageContent(
+        mail=make_mail(subject=subject),
+        headers=(),
+        text=text,
+        html=None,
+        truncated=False,
+    )
+    await _automate(hass, "code_to_phone", mailboxes=_work(hass), notify=[PHONE])
+    messages = async_capture_events(hass, "notify")
+    await _deliver(hass, accounts["work"], subject=subject)
+    assert [message.data for message in messages] == (
+        [{"title": "Code from The Shop", "message": f"{code} (work)"}] if code else []
+    )
+    assert "ERROR" not in caplog.text
+
+
+async def test_code_to_phone_with_a_pattern(
+    hass: HomeAssistant, accounts: dict[str, FakeWatcher], client: Mock
+) -> None:
+    """The pattern replaces the usual one."""
+    client.content.return_value = MessageContent(
+        mail=make_mail(),
+        headers=(),
+        text="Key: AB-12. 1234",
+        html=None,
+        truncated=False,
+    )
+    await _automate(
+        hass,
+        "code_to_phone",
+        mailboxes=_work(hass),
+        notify=[PHONE],
+        words=["key"],
+        pattern="[A-Z]{2}-[0-9]{2}",
+    )
+    messages = async_capture_events(hass, "notify")
+    await _deliver(hass, accounts["work"])
+    assert [message.data["message"] for message in messages] == ["AB-12 (work)"]
+
+
+@pytest.fixture
+def phones(hass: HomeAssistant) -> tuple[list[str], list[ServiceCall]]:
+    """Return the devices of two phones, and the notifications that they get."""
+    entry = MockConfigEntry(domain="mobile_app")
+    entry.add_to_hass(hass)
+    devices = [
+        dr.async_get(hass).async_get_or_create(
+            config_entry_id=entry.entry_id,
+            identifiers={("mobile_app", name)},
+            name=name,
+        )
+        for name in ("Jane's Phone", "Joe")
+    ]
+    calls = async_mock_service(hass, "notify", "mobile_app_jane_s_phone")
+    async_mock_service(hass, "notify", "mobile_app_joe")
+    return [device.id for device in devices], calls
+
+
+@pytest.mark.parametrize(
+    ("inputs", "attachments", "images"),
+    [
+        pytest.param({}, (PHOTO,), ["me.jpg"], id="picture"),
+        pytest.param({}, (INVOICE, PHOTO), ["me.jpg"], id="other files"),
+        pytest.param({}, (LOGO,), ["logo.png"], id="inline"),
+        pytest.param({"inline_images": False}, (LOGO,), [], id="not inline"),
+        pytest.param({"max_pictures": 1}, (PHOTO, LOGO), ["me.jpg"], id="one of two"),
+        pytest.param({}, (INVOICE,), [], id="no picture"),
+        pytest.param(
+            {},
+            (replace(PHOTO, filename="at 9%, (1).jpg"),),
+            ["at%209%25%2C%20%281%29.jpg"],
+            id="odd name",
+        ),
+        pytest.param(
+            {},
+            (replace(LOGO, filename="x.svg", content_type="image/svg+xml"),),
+            [],
+            id="SVG",
+        ),
+    ],
+)
+async def test_picture_to_phone(
+    hass: HomeAssistant,
+    accounts: dict[str, FakeWatcher],
+    client: Mock,
+    phones: tuple[list[str], list[ServiceCall]],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    inputs: dict[str, Any],
+    attachments: tuple[Attachment, ...],
+    images: list[str],
+) -> None:
+    """The app can open the pictures, which are in the media folder."""
+    hass.config.media_dirs = {"local": str(tmp_path / "media")}
+    client.mails.return_value = [make_mail(attachments=attachments)]
+    client.read_part.side_effect = _content
+    devices, calls = phones
+    await _automate(
+        hass, "picture_to_phone", mailboxes=_work(hass), phones=devices, **inputs
+    )
+    await _deliver(hass, accounts["work"], attachments=attachments)
+    assert [call.data for call in calls] == [
+        {
+            "title": "Picture from The Shop",
+            "message": "Your order (work)",
+            "data": {"image": f"/media/local/imap_push/{image}"},
+        }
+        for image in images
+    ]
+    for image in images:
+        file = tmp_path / "media" / "imap_push" / unquote(image)
+        assert file.read_bytes() == b"content"
+    assert "ERROR" not in caplog.text
+
+
+RUN: dict[str, dict[str, Any]] = {
+    "announce_sender": {"engine": "tts.voice", "players": ["media_player.kitchen"]},
+    "code_to_phone": {"notify": [PHONE]},
+    "daily_summary": {"account": "work", "notify": [PHONE]},
+    "notify_phone": {"notify": [PHONE]},
+    "parcels_of_the_day": {"account": "work", "notify": [PHONE]},
+    "picture_to_phone": {},
+    "remind_unread": {"notify": [PHONE]},
+    "save_attachments": {},
+}
+assert [f"{name}.yaml" for name in RUN] == [
+    name for name in NAMES if name != "flash_light.yaml"
+]
+
+
+async def _run(hass: HomeAssistant) -> None:
+    """Choose *Run* in the menu of the automation."""
+    await hass.services.async_call(
+        "automation", "trigger", {"entity_id": "automation.mail"}, blocking=True
+    )
+    await hass.async_block_till_done()
+
+
+@pytest.mark.parametrize(
+    "empty", [pytest.param(False, id="usual"), pytest.param(True, id="empty inputs")]
+)
+@pytest.mark.parametrize("name", RUN)
+async def test_run_in_the_menu(
+    hass: HomeAssistant,
+    client: Mock,
+    phones: tuple[list[str], list[ServiceCall]],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    name: str,
+    empty: bool,
+) -> None:
+    """The newest mail is used. Inputs that are left empty in YAML have their defaults."""
+    hass.config.media_dirs = {"local": str(tmp_path / "media")}
+    mail = make_mail(
+        subject="Out for delivery: code 482913",
+        received=NOW,
+        attachments=(INVOICE, PHOTO),
+    )
+    _search(client, [mail])
+    client.read_part.side_effect = _content
+    client.content.return_value = MessageContent(
+        mail=mail, headers=(), text="", html=None, truncated=False
+    )
+    spoken = async_mock_service(hass, "tts", "speak")
+    messages = async_capture_events(hass, "notify")
+    inputs = dict(RUN[name])
+    if "account" not in inputs:
+        inputs["mailboxes"] = _work(hass)
+    if name == "picture_to_phone":
+        inputs["phones"] = phones[0]
+    if empty:
+        inputs = dict.fromkeys(_optional_inputs(name)) | inputs
+    await _automate(hass, name, **inputs)
+    await _run(hass)
+    done = [
+        *messages,
+        *spoken,
+        *phones[1],
+        *(tmp_path / "media").glob("*/*.pdf"),
+    ]
+    assert len(done) == 1
+    assert "ERROR" not in caplog.text
+
+
+def _optional_inputs(name: str) -> list[str]:
+    blueprint = load_yaml_dict(str(BLUEPRINTS / f"{name}.yaml"))["blueprint"]
+    return [key for key, field in blueprint["input"].items() if "default" in field]
+
+
+@pytest.mark.parametrize(
+    ("target", "folder"),
+    [
+        pytest.param(
+            {"entity_id": "event.work_bills_new_mail"}, "INBOX", id="no mail yet"
+        ),
+        pytest.param({"area_id": "office"}, "INBOX", id="area"),
+        pytest.param({"label_id": ["mail"]}, "INBOX", id="label"),
+    ],
+)
+async def test_run_uses_the_target(
+    hass: HomeAssistant, client: Mock, target: dict[str, Any], folder: str
+) -> None:
+    """An account, or one of its folders."""
+    area = ar.async_get(hass).async_create("Office")
+    label = lr.async_get(hass).async_create("Mail")
+    dr.async_get(hass).async_update_device(
+        device_id(hass, "work"), area_id=area.id, labels={label.label_id}
+    )
+    _search(client, [make_mail()])
+    await _automate(hass, "notify_phone", mailboxes=target, notify=[PHONE])
+    messages = async_capture_events(hass, "notify")
+    await _run(hass)
+    assert client.search.await_args.args[0] == folder
+    assert len(messages) == 1
+
+
+async def test_run_uses_the_folder_of_the_target(
+    hass: HomeAssistant, accounts: dict[str, FakeWatcher], client: Mock
+) -> None:
+    """It is known from its last mail."""
+    await _deliver(hass, accounts["work"], folder="Bills")
+    _search(client, [make_mail(folder="Bills")])
+    target = {"device_id": device_id(hass, "work", "Bills")}
+    await _automate(hass, "notify_phone", mailboxes=target, notify=[PHONE])
+    await _run(hass)
+    assert client.search.await_args.args[0] == "Bills"
+
+
+async def test_run_without_mail(
+    hass: HomeAssistant, client: Mock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A notification says that the automation waits for mail."""
+    assert await async_setup_component(hass, "persistent_notification", {})
+    _search(client, [])
+    await _automate(hass, "notify_phone", mailboxes=_work(hass), notify=[PHONE])
+    messages = async_capture_events(hass, "notify")
+    await _run(hass)
+    assert not messages
+    (notification,) = _async_get_or_create_notifications(hass).values()
+    assert notification["title"] == "Mail"
+    assert notification["message"].startswith("There is no email yet.")
     assert "ERROR" not in caplog.text
 
 
@@ -497,6 +853,29 @@ async def test_daily_summary_fails_without_a_response(
     await _wait_until(hass, freezer, 20)
     assert not messages
     assert "Error executing script" in caplog.text
+
+
+def _search(client: Mock, mails: list[Mail]) -> None:
+    """Let the client find these mails, as a server does."""
+
+    async def search(_: str, criteria: Criteria, *, limit: int) -> SearchResult:
+        below = int(criteria.raw.split(":")[1]) if criteria.raw else None
+        found = [
+            mail.uid
+            for mail in mails
+            if (criteria.subject or "").lower() in mail.subject.lower()
+            and (below is None or mail.uid <= below)
+        ]
+        newest = tuple(sorted(found, reverse=True)[:limit])
+        return SearchResult(uid_validity=3, uids=newest, total=len(found))
+
+    async def read(_: str, __: int, uids: Collection[int]) -> list[Mail]:
+        return sorted(
+            (mail for mail in mails if mail.uid in uids), key=lambda mail: -mail.uid
+        )
+
+    client.search.side_effect = search
+    client.mails.side_effect = read
 
 
 async def _content(*_args: object) -> AsyncIterator[bytes]:

@@ -30,9 +30,9 @@ BLUEPRINT = (
     / "flash_light.yaml"
 )
 # Seconds: between on and off, for a command, and until a light reports.
-PHASE = 0.02
+PHASE = 0.05
 SLOW = 0.05
-LATE = 0.3
+LATE = 0.4
 FASTER = {
     "milliseconds: 400": f"seconds: {PHASE}",
     "delay: 10": f"delay: {2 * LATE}",
@@ -304,7 +304,7 @@ async def test_unavailable_lights(hass: HomeAssistant, watcher: FakeWatcher) -> 
     ("service", "data"),
     [
         pytest.param("light.turn_off", {"entity_id": LAMP}, id="off"),
-        pytest.param("light.toggle", {"entity_id": [LAMP]}, id="toggle"),
+        pytest.param("light.turn_off", {"entity_id": [LAMP]}, id="list"),
         pytest.param("light.turn_off", {"area_id": "kitchen"}, id="area"),
         pytest.param("light.turn_off", {"entity_id": "group.all"}, id="group"),
         pytest.param("homeassistant.turn_off", {"entity_id": LAMP}, id="other service"),
