@@ -33,7 +33,12 @@ logger:
   default: info
   logs:
     custom_components.{DOMAIN}: debug
+    # Each account registers entities. Home Assistant warns of a module that logs a lot.
+    homeassistant.helpers.entity_registry: warning
 event_log:
+mobile_app:
+tts:
+  - platform: demo
 counter:
   mails:
 template:
@@ -130,6 +135,15 @@ class Home(HomeAssistant):
                     "automation", "turn_on", target={"entity_id": f"automation.{name}"}
                 )
             await asyncio.sleep(0.05)
+
+    async def run_automation(self, name: str, *, skip_condition: bool = True) -> None:
+        """Choose *Run* in the menu of an automation."""
+        await self.client.call_service(
+            "automation",
+            "trigger",
+            {"skip_condition": skip_condition},
+            target={"entity_id": f"automation.{name}"},
+        )
 
     async def remove_automations(self) -> None:
         """Remove all automations that `automate` has created."""

@@ -110,6 +110,14 @@ async def _until_idle(hass: HomeAssistant) -> None:
     await hass.async_block_till_done()
 
 
+async def _in_phase(light: FakeLight, phase: int) -> None:
+    """Wait until the middle of a phase of the flash; the first one is 1."""
+    async with asyncio.timeout(10):
+        while len(light.commands) < phase:
+            await asyncio.sleep(PHASE / 10)
+    await asyncio.sleep(PHASE / 2)
+
+
 def _assert_silent(hass: HomeAssistant, caplog: pytest.LogCaptureFixture) -> None:
     """Assert that no scene is left, and that nothing was logged as a problem."""
     assert not hass.states.async_entity_ids("scene")
@@ -310,14 +318,14 @@ async def test_unavailable_lights(hass: HomeAssistant, watcher: FakeWatcher) -> 
         pytest.param("homeassistant.turn_off", {"entity_id": LAMP}, id="other service"),
     ],
 )
-@pytest.mark.parametrize("phases", [0.5, 2.5])
+@pytest.mark.parametrize("phase", [1, 2, 3])
 async def test_a_light_that_somebody_turns_off_stays_off(
     hass: HomeAssistant,
     watcher: FakeWatcher,
     caplog: pytest.LogCaptureFixture,
     service: str,
     data: dict[str, Any],
-    phases: float,
+    phase: int,
 ) -> None:
     """The other light flashes on and is restored."""
     lights = [FakeLight(**DIM), FakeLight("Other", **DIM)]
@@ -328,7 +336,7 @@ async def test_a_light_that_somebody_turns_off_stays_off(
     assert await async_setup_component(hass, "group", {"group": group})
     await _automate(hass, _automation(hass, lights=[LAMP, "light.other"], times=3))
     await _deliver(watcher)
-    await asyncio.sleep(phases * PHASE)
+    await _in_phase(lights[0], phase)
     domain, action = service.split(".")
     await hass.services.async_call(domain, action, data, blocking=True)
     await _until_idle(hass)
@@ -362,14 +370,14 @@ async def _interrupt(hass: HomeAssistant, how: str) -> None:
 
 
 @pytest.mark.parametrize("seconds", [0, SLOW], ids=["prompt", "slow"])
-@pytest.mark.parametrize("phases", [0.5, 1.5, 2.5])
+@pytest.mark.parametrize("phase", [1, 2, 3])
 @pytest.mark.parametrize("how", ["turn_off", "toggle", "edited", "reloaded", "restart"])
 async def test_lights_are_restored_if_the_flash_is_interrupted(
     hass: HomeAssistant,
     watcher: FakeWatcher,
     caplog: pytest.LogCaptureFixture,
     how: str,
-    phases: float,
+    phase: int,
     seconds: float,
 ) -> None:
     """At a restart, they are restored before Home Assistant stops its integrations."""
@@ -380,7 +388,7 @@ async def test_lights_are_restored_if_the_flash_is_interrupted(
     ids = [light.entity_id for light in lights]
     await _automate(hass, _automation(hass, lights=ids, times=3))
     await _deliver(watcher)
-    await asyncio.sleep(phases * (PHASE + seconds))
+    await _in_phase(lights[0], phase)
     assert shown(lights) != [DIM, DIM, DIM]
     await _interrupt(hass, how)
     if how == "restart":
