@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
-from typing import Any, override
+from typing import Any, ClassVar, override
 
 from pytest_homeassistant_custom_component.common import setup_test_component_platform
 
@@ -31,6 +31,9 @@ class FakeLight(LightEntity):
     A command returns after some `seconds`. The light reports its state some seconds `late`;
     without it, at once.
     """
+
+    # The reports that are still to come, of all lights.
+    coming: ClassVar[list[asyncio.TimerHandle]] = []
 
     _attr_should_poll = False
     _attr_brightness = None
@@ -84,10 +87,13 @@ class FakeLight(LightEntity):
         if self._late is None:
             self._report(on, lamp)
         else:
-            asyncio.get_running_loop().call_later(self._late, self._report, on, lamp)
+            loop = asyncio.get_running_loop()
+            self.coming.append(loop.call_later(self._late, self._report, on, lamp))
 
     @callback
     def _report(self, on: bool, lamp: dict[str, Any]) -> None:
+        if self._late is not None:
+            self.coming.pop(0)
         self._set_attributes(on, lamp)
         self.async_write_ha_state()
 
