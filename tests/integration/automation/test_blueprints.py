@@ -37,7 +37,13 @@ from homeassistant.components.persistent_notification import (
     _async_get_or_create_notifications,
 )
 from homeassistant.const import Platform
-from homeassistant.core import HomeAssistant, ServiceCall
+from homeassistant.core import (
+    HomeAssistant,
+    ServiceCall,
+    ServiceResponse,
+    SupportsResponse,
+)
+from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import (
     area_registry as ar,
     device_registry as dr,
@@ -420,6 +426,57 @@ async def test_save_attachments_with_a_wrong_type(
     await _deliver(hass, accounts["work"], **mail)
     assert not list(www.iterdir())
     assert sorted(path.name for path in media.glob("*/*")) == saved
+
+
+@pytest.mark.parametrize(
+    ("response", "message"),
+    [
+        pytest.param({"files": [], "skipped": []}, None, id="all saved"),
+        pytest.param(
+            {
+                "files": [],
+                "skipped": [
+                    {"filename": "big.pdf", "reason": "large", "message": "Too large"},
+                    {"filename": "['b']", "reason": "file_not_written"},
+                ],
+            },
+            'Not saved from the email "\\!\\[1\\]\\(\\/x\\)" from The Shop:\n\n'
+            "- big.pdf: Too large\n- \\[\\'b\\'\\]: file_not_written",
+            id="some",
+        ),
+        pytest.param(
+            None,
+            'Nothing was saved from the email "\\!\\[1\\]\\(\\/x\\)" from The Shop. The log of Home '
+            "Assistant has the reason.",
+            id="none",
+        ),
+    ],
+)
+async def test_files_that_are_not_saved_are_named(
+    hass: HomeAssistant,
+    accounts: dict[str, FakeWatcher],
+    response: ServiceResponse,
+    message: str | None,
+) -> None:
+    """In a notification."""
+    saving = async_mock_service(
+        hass,
+        "imap_push",
+        "save_attachment",
+        response=response,
+        supports_response=SupportsResponse.OPTIONAL,
+        raise_exception=None if response else HomeAssistantError("disk full"),
+    )
+    notifications = async_mock_service(hass, "persistent_notification", "create")
+    await _automate(hass, "save_attachments", mailboxes=_work(hass))
+    await _deliver(hass, accounts["work"], subject="![1](/x)", attachments=(INVOICE,))
+    assert len(saving) == 1
+    lines = [
+        [line.strip() for line in call.data["message"].splitlines() if line.strip()]
+        for call in notifications
+    ]
+    expected = message and [line for line in message.splitlines() if line]
+    assert lines == ([expected] if expected else [])
 
 
 @pytest.mark.parametrize(

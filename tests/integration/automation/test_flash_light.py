@@ -34,7 +34,7 @@ PHASE = 0.05
 SLOW = 0.05
 LATE = 0.4
 FASTER = {
-    "milliseconds: 300": f"seconds: {PHASE}",
+    "milliseconds: 250": f"seconds: {PHASE}",
     "timeout: 10\n": f"timeout: {2 * LATE}\n",
 }
 
