@@ -47,6 +47,7 @@ from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import (
     area_registry as ar,
     device_registry as dr,
+    floor_registry as fr,
     label_registry as lr,
 )
 from homeassistant.setup import async_setup_component
@@ -849,6 +850,7 @@ def _optional_inputs(name: str) -> list[str]:
             {"entity_id": "event.work_bills_new_mail"}, "INBOX", id="no mail yet"
         ),
         pytest.param({"area_id": "office"}, "INBOX", id="area"),
+        pytest.param({"floor_id": "attic"}, "INBOX", id="floor"),
         pytest.param({"label_id": ["mail"]}, "INBOX", id="label"),
     ],
 )
@@ -856,7 +858,8 @@ async def test_run_uses_the_target(
     hass: HomeAssistant, client: Mock, target: dict[str, Any], folder: str
 ) -> None:
     """An account, or one of its folders."""
-    area = ar.async_get(hass).async_create("Office")
+    floor = fr.async_get(hass).async_create("Attic")
+    area = ar.async_get(hass).async_create("Office", floor_id=floor.floor_id)
     label = lr.async_get(hass).async_create("Mail")
     dr.async_get(hass).async_update_device(
         device_id(hass, "work"), area_id=area.id, labels={label.label_id}

@@ -456,6 +456,7 @@ async def test_lights_are_restored_later(
         ),
         pytest.param({"not_before": "16:00:00"}, {}, False, id="too early"),
         pytest.param({"not_after": "15:00:00"}, {}, False, id="too late"),
+        pytest.param({"not_before": "9:00"}, {}, True, id="time without a zero"),
         pytest.param(
             {"not_before": "15:00:00", "not_after": "15:01:00"}, {}, True, id="in time"
         ),
