@@ -1,7 +1,7 @@
 """Requests of the user on a separate connection, so that they do not delay new mail."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import Concatenate
 
 from ..errors import CriteriaRefused, ImapError
@@ -82,14 +82,21 @@ class Client:
         uid_validity: int,
         uids: Sequence[int],
         *,
+        text_size: int = 0,
         recipients: bool = False,
     ) -> list[Mail]:
         """Return the messages with these UIDs that exist, in this order, at most 500.
 
-        `recipients` keeps `Mail.recipients`, which takes much memory.
+        With at most `text_size` characters of text. `recipients` keeps `Mail.recipients`, which
+        takes much memory.
         """
         return await self._in_folder(
-            fetch_mails, folder, uid_validity, uids, recipients=recipients
+            fetch_mails,
+            folder,
+            uid_validity,
+            uids,
+            TextRequest(text_size),
+            recipients=recipients,
         )
 
     async def content(
@@ -122,7 +129,7 @@ class Client:
 
     async def read_part(
         self, folder: str, uid_validity: int, uid: int, part: str
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes]:
         """Yield the decoded content of a part in pieces, each fetched by its own request."""
         found = await self._in_folder(
             fetch_part_to_decode, folder, uid_validity, uid, part

@@ -20,7 +20,13 @@ from ..mime.body_text import MAX_TEXT_OCTETS, Text, source_of_part, text_of_part
 from ..mime.budget import Budget
 from ..mime.header import MAX_HEADER, parse_headers
 from ..mime.part import Part
-from ..mime.preview import NO_TEXT, TextRequest, html_part, reduced_fetch_items
+from ..mime.preview import (
+    NO_TEXT,
+    TextRequest,
+    batch_size,
+    html_part,
+    reduced_fetch_items,
+)
 from ..models import Mail, MessageContent
 from ..wire.command import Command
 from ..wire.parser import MAX_DEPTH, Value
@@ -46,8 +52,6 @@ PIECE: Final = 262_144
 # A section number; the parser drops parts that are nested deeper.
 _PART: Final = re.compile(rf"[1-9]\d{{0,3}}(?:\.[1-9]\d{{0,3}}){{0,{MAX_DEPTH}}}")
 _HEADER: Final = f"BODY.PEEK[HEADER]<0.{MAX_HEADER}>"
-# FETCH items, fewer in each attempt, for a message that the server cannot show.
-_MAIL: Final = reduced_fetch_items(NO_TEXT)
 
 
 async def fetch_mails(
@@ -55,6 +59,7 @@ async def fetch_mails(
     folder: str,
     uid_validity: int,
     uids: Sequence[int],
+    request: TextRequest = NO_TEXT,
     *,
     recipients: bool = False,
 ) -> list[Mail]:
@@ -64,22 +69,26 @@ async def fetch_mails(
     """
     usable = list(dict.fromkeys(uid for uid in uids if 0 < uid <= MAX_UID))
     found: dict[int, Mail] = {}
-    rest = _REST + len(_MAIL[0])
-    for requested in chunks(usable[:MAX_MAILS], rest, _MAILS_AT_ONCE):
+    # FETCH items, fewer in each attempt, for a message that the server cannot show.
+    attempts = reduced_fetch_items(request)
+    most = batch_size(request, _MAILS_AT_ONCE)
+    for requested in chunks(usable[:MAX_MAILS], _REST + len(attempts[0]), most):
         ask = partial(_fetch, session, folder, uid_validity)
-        messages = await fetch_with_fallback(ask, requested, _MAIL)
+        messages = await fetch_with_fallback(ask, requested, attempts)
         # Gmail sometimes leaves out messages that it returns the next time (mailcore2#1256).
         if left_out := [uid for uid in requested if uid not in messages]:
-            again = await fetch_with_fallback(ask, left_out, _MAIL)
+            again = await fetch_with_fallback(ask, left_out, attempts)
             messages = dict(sorted({**messages, **again}.items()))
-        previews = await read_previews(messages, NO_TEXT)
+        previews = await read_previews(messages, request)
         for uid, items in messages.items():
-            if uid in previews:
+            if preview := previews.get(uid):
                 fetch_rest = partial(_fetch_one, session, folder, uid_validity, uid)
-                items, _ = await complete_preview(
-                    items, previews[uid], NO_TEXT, fetch_rest
+                items, preview = await complete_preview(
+                    items, preview, request, fetch_rest
                 )
-            mail = await read_message(folder, uid_validity, uid, items)
+            mail = await read_message(
+                folder, uid_validity, uid, items, request, preview
+            )
             found[uid] = mail if recipients else replace(mail, recipients=())
             await asyncio.sleep(0)
     return [found[uid] for uid in usable if uid in found]
