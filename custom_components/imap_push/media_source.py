@@ -1,17 +1,16 @@
 """Media source for attachments, with the levels account, folder, mail and attachment."""
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 import hmac
 import re
 from secrets import token_bytes
-from typing import Any, Final, NamedTuple, Self, override
+from typing import Final, override
 from urllib.parse import quote
 
 from aiohttp import hdrs, web
-import voluptuous as vol
 
 from homeassistant.auth.models import User
 from homeassistant.components.http import KEY_HASS_USER, HomeAssistantView
@@ -20,6 +19,8 @@ from homeassistant.components.media_player import (
     CONTENT_AUTH_EXPIRY_TIME,
     BrowseError,
     MediaClass,
+    SearchMedia,
+    SearchMediaQuery,
 )
 from homeassistant.components.media_source import (
     BrowseMediaSource,
@@ -30,13 +31,12 @@ from homeassistant.components.media_source import (
 )
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
-from homeassistant.helpers.service import async_get_config_entry
 
+from .account.picture import PICTURE_TYPES
 from .const import DOMAIN
-from .coordinator import ImapPushConfigEntry
+from .helpers import format_time
 from .imap import (
     Attachment,
-    Client,
     Criteria,
     FolderNotFound,
     FolderRenumbered,
@@ -47,7 +47,7 @@ from .imap import (
 )
 from .mail.errors import translated_errors
 from .mail.file_names import safe_filename
-from .mail.service_schemas import LINE, PART, number
+from .media_location import Location
 from .media_requester import async_requester_of_media
 from .permissions import AUTOMATION, Access, Requester
 
@@ -56,6 +56,8 @@ _GRANT: Final = "grant"
 # Only this many mails of a folder are listed, the newest ones.
 _MAX_MAILS: Final = 50
 _CONTENT_TYPE: Final = re.compile(r"[a-z]+/[a-z0-9][a-z0-9.+-]{0,100}")
+# Pictures up to this size, as they are transferred, are their own thumbnails.
+_MAX_THUMBNAIL: Final = 1_000_000
 # Types that a browser shows without running scripts. Not SVG: it can contain scripts.
 _SHOWN: Final = re.compile(r"(image|audio|video)/(?!svg)[a-z0-9.-]+")
 _MEDIA_CLASSES: Final = {
@@ -78,75 +80,6 @@ async def async_get_media_source(hass: HomeAssistant) -> MediaSource:
     view = AttachmentView(hass)
     hass.http.register_view(view)
     return AttachmentSource(hass, view)
-
-
-class _Location(NamedTuple):
-    """An account, folder, mail or attachment. Fields of the levels below are empty."""
-
-    entry: ImapPushConfigEntry
-    folder: str = ""
-    uid_validity: int = 0
-    uid: int = 0
-    part: str = ""
-
-    @classmethod
-    def parse(cls, hass: HomeAssistant, identifier: str) -> Self:
-        """Parse an identifier. Raises HomeAssistantError if its format or account is invalid."""
-        entry_id, *names = identifier.split("/")
-        entry = async_get_config_entry(hass, DOMAIN, entry_id)
-        try:
-            return cls(entry=entry, **_parse(*names))
-        except (TypeError, ValueError, vol.Invalid) as err:
-            raise HomeAssistantError(
-                translation_domain=DOMAIN, translation_key="unknown_media"
-            ) from err
-
-    def identifier(self, *, uid: int = 0, part: str = "") -> str:
-        """Return the identifier of this location, or of a mail or part in it."""
-        names = [self.entry.entry_id]
-        if self.folder:
-            names.append(_encode(self.folder))
-        if uid or self.uid:
-            names += [str(self.uid_validity), str(uid or self.uid)]
-        if part or self.part:
-            names.append(part or self.part)
-        return "/".join(names)
-
-    @property
-    def client(self) -> Client:
-        return self.entry.runtime_data.client
-
-    async def attachment(self) -> Attachment:
-        """Return the description of the attachment. Raises ImapError if it does not exist."""
-        return await self.client.attachment(
-            self.folder, self.uid_validity, self.uid, self.part
-        )
-
-
-def _encode(folder: str) -> str:
-    """Encode a folder name, which may contain any character, as a path segment (base64url).
-
-    The padding is removed: Home Assistant's security filter would reject the request.
-    """
-    return urlsafe_b64encode(folder.encode()).decode().rstrip("=")
-
-
-def _decode(folder: str) -> str:
-    return urlsafe_b64decode(folder + "=" * (-len(folder) % 4)).decode()
-
-
-def _parse(
-    folder: str = "", uid_validity: str = "", uid: str = "", part: str = ""
-) -> dict[str, Any]:
-    """Parse the segments after the account; return the other fields of _Location."""
-    fields: dict[str, Any] = {}
-    if folder:
-        fields["folder"] = LINE(_decode(folder))
-    if uid_validity:
-        fields |= {"uid_validity": number(uid_validity), "uid": number(uid)}
-    if part:
-        fields["part"] = PART(part)
-    return fields
 
 
 @contextmanager
@@ -178,7 +111,7 @@ class AttachmentSource(MediaSource):
         """Return the URL of an attachment."""
         requester = await async_requester_of_media(self.hass, item.target_media_player)
         with _errors_as(Unresolvable):
-            location = _Location.parse(self.hass, item.identifier)
+            location = Location.parse(self.hass, item.identifier)
             requester.check_access(Access.READ, location.entry)
             with translated_errors(location.entry.title):
                 attachment = await location.attachment()
@@ -196,10 +129,37 @@ class AttachmentSource(MediaSource):
         if not item.identifier:
             return _directory(None, self.name, self._accounts(requester))
         with _errors_as(BrowseError):
-            location = _Location.parse(self.hass, item.identifier)
+            location = Location.parse(self.hass, item.identifier)
             requester.check_access(Access.READ, location.entry)
             with translated_errors(location.entry.title):
                 return await _browse(location)
+
+    @override
+    async def async_search_media(
+        self, item: MediaSourceItem, query: SearchMediaQuery
+    ) -> SearchMedia:
+        """Return the mails of a folder whose sender or subject contains a text.
+
+        If only media of some classes are requested, return the attachments of these classes.
+        """
+        requester = await async_requester_of_media(self.hass, None)
+        with _errors_as(BrowseError):
+            location = Location.parse(self.hass, item.identifier or "")
+            requester.check_access(Access.READ, location.entry)
+            if not location.folder or location.uid:
+                raise NotImplementedError
+            with translated_errors(location.entry.title):
+                mails = await _found(location, query.search_query)
+        if not (classes := query.media_filter_classes):
+            return SearchMedia(result=[_mail(location, mail) for mail in mails])
+        files = [
+            _file(_location_of(location, mail), file)
+            for mail in mails
+            for file in mail.files
+        ]
+        return SearchMedia(
+            result=[file for file in files if file.media_class in classes]
+        )
 
     def _accounts(self, requester: Requester) -> list[BrowseMediaSource]:
         return [
@@ -209,7 +169,7 @@ class AttachmentSource(MediaSource):
         ]
 
 
-async def _browse(location: _Location) -> BrowseMediaSource:
+async def _browse(location: Location) -> BrowseMediaSource:
     """Return the media item of a location with its children."""
     if location.uid:
         mails = await location.client.mails(
@@ -220,28 +180,63 @@ async def _browse(location: _Location) -> BrowseMediaSource:
         children = [_file(location, attachment) for attachment in mails[0].files]
         return _directory(location.identifier(), _title(mails[0]), children)
     if location.folder:
-        return _directory(
-            location.identifier(), location.folder, await _mails(location)
-        )
+        return _folder(location, await _mails(location))
     folders = [
-        _directory(location._replace(folder=folder.name).identifier(), folder.name)
+        _folder(location._replace(folder=folder.name))
         for folder in await location.client.folders()
     ]
     return _directory(location.identifier(), location.entry.title, folders)
 
 
-async def _mails(location: _Location) -> list[BrowseMediaSource]:
+async def _mails(location: Location) -> list[BrowseMediaSource]:
     """Return media items for the newest mails of a folder that have attachments."""
     found = await location.client.search(
         location.folder, Criteria(has_attachment=True), limit=_MAX_MAILS
     )
     mails = await location.client.mails(location.folder, found.uid_validity, found.uids)
-    folder = location._replace(uid_validity=found.uid_validity)
-    return [
-        _directory(folder.identifier(uid=mail.uid), _title(mail))
-        for mail in mails
-        if mail.files
-    ]
+    return [_mail(location, mail) for mail in mails if mail.files]
+
+
+async def _found(location: Location, text: str) -> list[Mail]:
+    """Return the newest mails with attachments whose sender or subject contains a text."""
+    uids: set[int] = set()
+    attached = Criteria(has_attachment=True)
+    for criteria in (replace(attached, sender=text), replace(attached, subject=text)):
+        found = await location.client.search(
+            location.folder, criteria, limit=_MAX_MAILS
+        )
+        uids |= {*found.uids}
+    newest = sorted(uids, reverse=True)[:_MAX_MAILS]
+    mails = await location.client.mails(location.folder, found.uid_validity, newest)
+    return [mail for mail in mails if mail.files]
+
+
+def _location_of(folder: Location, mail: Mail) -> Location:
+    return folder._replace(uid_validity=mail.uid_validity, uid=mail.uid)
+
+
+def _mail(folder: Location, mail: Mail) -> BrowseMediaSource:
+    """Return the media item of a mail, with the thumbnail of its first small picture."""
+    location = _location_of(folder, mail)
+    thumbnails = (_thumbnail(location, file) for file in mail.files)
+    item = _directory(location.identifier(), _title(mail))
+    item.thumbnail = next(filter(None, thumbnails), None)
+    return item
+
+
+def _thumbnail(mail: Location, file: Attachment) -> str | None:
+    """Return the URL of an attachment if it is a small picture."""
+    if file.content_type not in PICTURE_TYPES or file.size > _MAX_THUMBNAIL:
+        return None
+    return f"{AttachmentView.path}/{mail.identifier(part=file.part)}"
+
+
+def _folder(
+    location: Location, children: list[BrowseMediaSource] | None = None
+) -> BrowseMediaSource:
+    item = _directory(location.identifier(), location.folder, children)
+    item.can_search = True
+    return item
 
 
 def _directory(
@@ -262,7 +257,7 @@ def _directory(
     )
 
 
-def _file(mail: _Location, attachment: Attachment) -> BrowseMediaSource:
+def _file(mail: Location, attachment: Attachment) -> BrowseMediaSource:
     content_type = _content_type(attachment)
     return BrowseMediaSource(
         domain=DOMAIN,
@@ -272,12 +267,16 @@ def _file(mail: _Location, attachment: Attachment) -> BrowseMediaSource:
         title=safe_filename(attachment.filename, content_type),
         can_play=True,
         can_expand=False,
+        thumbnail=_thumbnail(mail, attachment),
     )
 
 
 def _title(mail: Mail) -> str:
-    names = filter(None, (mail.sender_name or mail.sender, mail.subject))
-    return " · ".join(names) or str(mail.uid)
+    """Return time, sender and subject."""
+    received = mail.received or mail.date
+    time = format_time(received) if received else str(mail.uid)
+    names = filter(None, (time, mail.sender_name or mail.sender, mail.subject))
+    return " · ".join(names)
 
 
 def _content_type(attachment: Attachment) -> str:
@@ -312,7 +311,7 @@ class AttachmentView(HomeAssistantView):
     def _grant(self, identifier: str) -> str:
         return hmac.digest(self._secret, identifier.encode(), "sha256").hex()
 
-    def _requester(self, request: web.Request, location: _Location) -> Requester:
+    def _requester(self, request: web.Request, location: Location) -> Requester:
         """Return the user of an HTTP request, or AUTOMATION if the URL has a valid grant.
 
         The signature of a system user is not enough: Home Assistant also signs with it if a
@@ -329,7 +328,7 @@ class AttachmentView(HomeAssistantView):
     async def get(self, request: web.Request, identifier: str) -> web.StreamResponse:
         """Stream an attachment from the mail server."""
         try:
-            location = _Location.parse(self.hass, identifier)
+            location = Location.parse(self.hass, identifier)
         except HomeAssistantError as err:
             raise web.HTTPNotFound from err
         if not self._requester(request, location).has_access(

@@ -1,6 +1,7 @@
 """Authenticated users can browse and play attachments as media."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 from unittest.mock import Mock
@@ -25,12 +26,17 @@ from custom_components.imap_push.imap import (
     PartNotFound,
     SearchResult,
 )
-from homeassistant.components.media_player import BrowseError
+from homeassistant.components.media_player import (
+    BrowseError,
+    MediaClass,
+    SearchMediaQuery,
+)
 from homeassistant.components.media_source import (
     BrowseMediaSource,
     Unresolvable,
     async_browse_media,
     async_resolve_media,
+    async_search_media,
 )
 from homeassistant.core import HomeAssistant
 from homeassistant.setup import async_setup_component
@@ -50,6 +56,7 @@ LOGO = Attachment(
     part="1.2", filename="logo.png", content_type="image/png", size=10, inline=True
 )
 IN_INBOX = "01IMAPPUSH/SU5CT1g/3/7"
+PHOTO_OF_MAIL_9 = "01IMAPPUSH/QsO8cm8vNTAgJSAic2ljaGVyIiAmICMxPw/3/9/2.1"
 
 
 @pytest.fixture(autouse=True)
@@ -90,7 +97,9 @@ async def test_browse_from_account_to_attachment(
     )
     photo = make_mail(9, folder=ODD, attachments=(PHOTO, PAGE))
     nameless = make_mail(7, sender_name="", subject="", attachments=(PAGE,))
-    nothing = make_mail(6, sender_name="", sender="", subject="", attachments=(PAGE,))
+    nothing = make_mail(
+        6, sender_name="", sender="", subject="", received=None, attachments=(PAGE,)
+    )
     imap_client.mails.return_value = [photo, make_mail(8), nameless, nothing]
 
     [account] = await browse(hass, ROOT)
@@ -102,10 +111,12 @@ async def test_browse_from_account_to_attachment(
         ODD, Criteria(has_attachment=True), limit=50
     )
     assert [mail.title for mail in mails] == [
-        "The Shop · Your order",
-        "shop@example.org",
+        "2026-11-03 04:30 · The Shop · Your order",
+        "2026-11-03 04:30 · shop@example.org",
         "6",
     ]
+    assert [bool(mail.thumbnail) for mail in mails] == [True, False, False]
+    assert mails[0].thumbnail == f"/api/imap_push/attachment/{PHOTO_OF_MAIL_9}"
     imap_client.mails.return_value = [photo]
     attachments = await browse(hass, mails[0].media_content_id)
     imap_client.mails.assert_awaited_with(ODD, 3, [9])
@@ -114,6 +125,7 @@ async def test_browse_from_account_to_attachment(
         ("attachment-3.html", "text/html"),
     ]
     assert all(file.can_play and not file.can_expand for file in attachments)
+    assert [bool(file.thumbnail) for file in attachments] == [True, False]
 
     imap_client.attachment.return_value = PHOTO
     media = await async_resolve_media(hass, attachments[0].media_content_id, None)
@@ -130,10 +142,87 @@ async def test_inline_images_are_not_listed(
     photo = make_mail(7, subject="Photo", attachments=(LOGO, PHOTO))
     imap_client.mails.return_value = [make_mail(8, attachments=(LOGO,)), photo]
     [mail] = await browse(hass, f"{ROOT}/01IMAPPUSH/SU5CT1g")
-    assert mail.title == "The Shop · Photo"
+    assert mail.title == "2026-11-03 04:30 · The Shop · Photo"
+    assert str(mail.thumbnail).endswith("/2.1")
     imap_client.mails.return_value = [photo]
     [file] = await browse(hass, mail.media_content_id)
     assert file.title == "you.jpg"
+
+
+@pytest.mark.parametrize(
+    "attachment",
+    [
+        pytest.param({"size": 1_000_001}, id="large"),
+        pytest.param({"content_type": "image/svg+xml"}, id="SVG"),
+        pytest.param({"content_type": "image/tiff"}, id="not shown by browsers"),
+        pytest.param({"content_type": "application/pdf"}, id="no picture"),
+    ],
+)
+async def test_attachment_without_a_thumbnail(
+    hass: HomeAssistant, imap_client: Mock, attachment: dict[str, Any]
+) -> None:
+    """A thumbnail is the picture itself, so large pictures have none."""
+    file = replace(PHOTO, **attachment)
+    imap_client.search.return_value = SearchResult(uid_validity=3, uids=(7,), total=1)
+    imap_client.mails.return_value = [make_mail(attachments=(file,))]
+    [mail] = await browse(hass, f"{ROOT}/01IMAPPUSH/SU5CT1g")
+    [shown] = await browse(hass, mail.media_content_id)
+    assert (mail.thumbnail, shown.thumbnail) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("classes", "titles"),
+    [
+        pytest.param(None, ["2026-11-03 04:30 · The Shop · Your order"], id="mail"),
+        pytest.param([MediaClass.IMAGE], ["you.jpg"], id="images"),
+        pytest.param([MediaClass.MUSIC], [], id="music"),
+    ],
+)
+async def test_search(
+    hass: HomeAssistant,
+    imap_client: Mock,
+    hass_ws_client: WebSocketGenerator,
+    classes: list[MediaClass] | None,
+    titles: list[str],
+) -> None:
+    """By sender and subject, in the folder that is open."""
+    imap_client.folders.return_value = [FolderInfo(name="INBOX")]
+    [folder] = await browse(hass, f"{ROOT}/01IMAPPUSH")
+    assert folder.can_search
+    found = [SearchResult(3, (9, 7), 2), SearchResult(3, (8, 7), 2)]
+    imap_client.search.side_effect = found
+    imap_client.mails.return_value = [
+        make_mail(9),
+        make_mail(7, attachments=(PHOTO, PAGE)),
+    ]
+    client = await hass_ws_client()
+    await client.send_json_auto_id(
+        {
+            "type": "media_source/search_media",
+            "media_content_id": folder.media_content_id,
+            "search_query": "order",
+            **({"media_filter_classes": classes} if classes else {}),
+        }
+    )
+    answer = await client.receive_json()
+    assert [item["title"] for item in answer["result"]["result"]] == titles
+    assert [call.args[1] for call in imap_client.search.await_args_list] == [
+        Criteria(has_attachment=True, sender="order"),
+        Criteria(has_attachment=True, subject="order"),
+    ]
+    imap_client.mails.assert_awaited_with("INBOX", 3, [9, 8, 7])
+
+
+@pytest.mark.parametrize("place", ["", "/01IMAPPUSH", f"/{IN_INBOX}"])
+async def test_only_folders_can_be_searched(
+    hass: HomeAssistant, imap_client: Mock, place: str
+) -> None:
+    """The error says so."""
+    with pytest.raises(BrowseError):
+        await async_search_media(
+            hass, f"{ROOT}{place}", SearchMediaQuery(search_query="a")
+        )
+    assert not imap_client.method_calls
 
 
 async def test_mail_is_deleted_while_browsing(
