@@ -12,6 +12,7 @@ from .const import DOMAIN
 from .coordinator import AccountCoordinator, ImapPushConfigEntry
 from .helpers import unique_id_from_entry_data
 from .issues import async_delete_issues, async_watch_configuration
+from .permissions import is_mail_shown
 from .recorder_filter import async_filter_recorder
 from .services import async_setup_services
 
@@ -19,8 +20,13 @@ PLATFORMS = [
     Platform.BINARY_SENSOR,
     Platform.BUTTON,
     Platform.EVENT,
+    Platform.IMAGE,
     Platform.SENSOR,
+    Platform.TODO,
 ]
+# Home Assistant checks no user who reads their entities, so these exist only if all users may
+# read the mail.
+SHOWING_MAIL = {Platform.IMAGE, Platform.TODO}
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
@@ -46,7 +52,13 @@ async def async_setup_entry(hass: HomeAssistant, entry: ImapPushConfigEntry) -> 
     entry.runtime_data = coordinator = AccountCoordinator(hass, entry)
     entry.async_on_unload(entry.add_update_listener(_async_apply_changes))
     await coordinator.async_load()
-    await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
+    # Unloading needs the same platforms, even if the option was changed.
+    coordinator.platforms = [
+        platform
+        for platform in PLATFORMS
+        if platform not in SHOWING_MAIL or is_mail_shown(entry)
+    ]
+    await hass.config_entries.async_forward_entry_setups(entry, coordinator.platforms)
     coordinator.async_start()
     async_watch_configuration(hass, entry)
     return True
@@ -61,7 +73,8 @@ async def _async_apply_changes(hass: HomeAssistant, entry: ImapPushConfigEntry) 
 async def async_unload_entry(hass: HomeAssistant, entry: ImapPushConfigEntry) -> bool:
     """Unload an account. Stop the watcher first: removed entities would miss new mail."""
     await entry.runtime_data.async_stop()
-    return await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
+    platforms = entry.runtime_data.platforms
+    return await hass.config_entries.async_unload_platforms(entry, platforms)
 
 
 async def async_remove_entry(hass: HomeAssistant, entry: ImapPushConfigEntry) -> None:

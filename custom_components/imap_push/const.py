@@ -35,6 +35,10 @@ CONF_FOLDER: Final = "folder"
 CONF_LINKS: Final = "links"
 CONF_TEXT_SIZE: Final = "text_size"
 
+# Subentry data of a folder or a search
+CONF_PICTURE: Final = "picture"
+CONF_TODO: Final = "todo"
+
 # Fields of a filter
 CONF_ATTACHMENT_TYPE: Final = "attachment_type"
 CONF_AUTHENTICATED_BY: Final = "authenticated_by"
@@ -56,6 +60,11 @@ CONF_NEWER_THAN: Final = "newer_than"
 CONF_RAW: Final = "raw"
 CONF_TEXT: Final = "text"
 CONF_UNREAD: Final = "unread"
+
+# The value of a search, and its fields in addition to those of Home Assistant
+CONF_VALUE: Final = "value"
+CONF_CLEAR_AFTER: Final = "clear_after"  # minutes
+CONF_STATE_CLASS: Final = "state_class"
 
 SUBENTRY_TYPE_FOLDER: Final = "folder"
 SUBENTRY_TYPE_SEARCH: Final = "search"

@@ -1,7 +1,7 @@
 """Passes state and new mail of an account from the IMAP engine to Home Assistant."""
 
 import asyncio
-from collections.abc import Collection, Coroutine
+from collections.abc import Collection, Coroutine, Sequence
 import contextlib
 from dataclasses import replace
 from datetime import datetime
@@ -11,7 +11,7 @@ from operator import attrgetter
 from typing import Any, Final, override
 
 from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntry
-from homeassistant.const import CONF_USERNAME
+from homeassistant.const import CONF_USERNAME, Platform
 from homeassistant.core import CALLBACK_TYPE, Context, HomeAssistant, callback
 from homeassistant.helpers.dispatcher import async_dispatcher_send
 from homeassistant.helpers.event import async_call_later
@@ -21,6 +21,7 @@ from homeassistant.util.signal_type import SignalType
 
 from .account.connection_log import ConnectionLog
 from .account.mark_store import MarkStore
+from .account.picture import Pictures
 from .account.saved_searches import SavedSearches
 from .account.subentries import Subentries
 from .const import CONF_FOLDER, DOMAIN, EVENT_NEW_MAIL, SUBENTRY_TYPE_FOLDER
@@ -69,6 +70,7 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
     """
 
     config_entry: ImapPushConfigEntry
+    platforms: Sequence[Platform] = ()
     searches: SavedSearches
     _watcher: AccountWatcher
 
@@ -90,6 +92,10 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
         )
         self._account = account_from_entry(hass, entry)
         self.client = Client(self._account, self.alerted)
+        self.watch_options = watch_options_from_entry(entry)
+        # One list of messages is read at a time, so that actions do not wait for many lists.
+        self.list_lock = asyncio.Lock()
+        self.pictures = Pictures(self.client)
         self.subentries = Subentries(hass, entry, self.mark_store)
         self._tasks: list[asyncio.Task[None]] = []
         self._search_task: asyncio.Task[None] | None = None
@@ -125,7 +131,7 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
             subentry.data[CONF_FOLDER]
             for subentry in entry.get_subentries_of_type(SUBENTRY_TYPE_FOLDER)
         )
-        options = watch_options_from_entry(entry)
+        options = self.watch_options
         if backup_at := self.mark_store.restored_from:
             await self.mark_store.async_save()
             if options.catch_up is not CatchUp.NONE:
@@ -191,6 +197,7 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
         if not self.subentries.async_apply():
             return False
         self._async_update_searches(self.data)
+        self.async_update_listeners()
         return True
 
     def mail_signal(self, subentry_id: str) -> SignalType[Delivery]:
@@ -250,10 +257,18 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
         account = name_for_log(self.config_entry)
         _LOGGER.log(level, "%s: the folder %r %s", account, name, what)
 
+    @property
+    def is_online(self) -> bool:
+        """Return whether requests to the server are likely to succeed."""
+        return self._is_online(self.data)
+
+    def _is_online(self, state: AccountState) -> bool:
+        # Without a watched folder, the watcher never connects, but searches still work.
+        return state.connected or not self.subentries.folders
+
     @callback
     def _async_update_searches(self, state: AccountState) -> None:
-        # Without a watched folder, the watcher never connects, but searches still work.
-        is_online = state.connected or not self.subentries.folders
+        is_online = self._is_online(state)
         self.searches.update_state(state.folders, is_online=is_online)
         if self.searches.has_any and self._search_task is None:
             self._search_task = self._async_run("searches", self.searches.run())

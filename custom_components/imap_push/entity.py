@@ -1,6 +1,6 @@
 """Base classes of all entities."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, override
 
 from homeassistant.config_entries import ConfigSubentry
@@ -12,9 +12,10 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
 from .account.devices import account_identifier, subentry_identifier
+from .account.mail_list import MailList, MailSource
 from .const import CONF_FOLDER, CONF_RECORD_MAIL, DEFAULT_RECORD_MAIL
 from .coordinator import AccountCoordinator, ImapPushConfigEntry
-from .imap import FolderState
+from .imap import FolderState, Mail
 
 _UNKNOWN: Final = FolderState()
 
@@ -151,3 +152,88 @@ class FolderEntity(SubentryEntity):
     def available(self) -> bool:
         """Return whether the folder is being watched now."""
         return self.folder_state.available
+
+
+class MailListEntity(SubentryEntity):
+    """An entity that shows the newest messages of a folder or a saved search."""
+
+    def __init__(
+        self,
+        coordinator: AccountCoordinator,
+        subentry: ConfigSubentry,
+        description: EntityDescription,
+    ) -> None:
+        """Create the list. It is read from the server while the entity is enabled."""
+        super().__init__(coordinator, subentry, description)
+        self.mail_list = MailList(
+            coordinator.client,
+            coordinator.list_lock,
+            self,
+            watched=coordinator.subentries.folders,
+            poll_interval=coordinator.watch_options.poll_interval,
+        )
+        self._data: Mapping[str, object] | None = None
+
+    def source_of(self, subentry: ConfigSubentry) -> MailSource:
+        """Return the messages that the entity shows."""
+        raise NotImplementedError
+
+    def show(self, mails: tuple[Mail, ...] | None) -> None:
+        """Set the attributes of the entity for these messages, None if they are unknown."""
+        raise NotImplementedError
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        """Start to read the messages."""
+        await super().async_added_to_hass()
+        self._update_list()
+        self._task = self.coordinator.config_entry.async_create_background_task(
+            self.hass, self.mail_list.run(), f"{self.coordinator.name}_mail_list"
+        )
+
+    @override
+    async def async_will_remove_from_hass(self) -> None:
+        """Stop to read the messages."""
+        await super().async_will_remove_from_hass()
+        self._task.cancel()
+
+    @callback
+    @override
+    def _handle_coordinator_update(self) -> None:
+        """Read the messages again if the folders or the options have changed."""
+        self._update_list()
+        super()._handle_coordinator_update()
+
+    @callback
+    def _update_list(self) -> None:
+        """Pass the present source and the state of the folders to the list."""
+        subentries = self.coordinator.config_entry.subentries
+        subentry = subentries.get(self.subentry_id)
+        if subentry is not None and subentry.data is not self._data:
+            self._data = subentry.data
+            self._source = self.source_of(subentry)
+        folders, is_online = self.coordinator.data.folders, self.coordinator.is_online
+        self.mail_list.update(self._source, folders, is_online=is_online)
+
+    @callback
+    def mails_changed(self) -> None:
+        """Show the messages."""
+        self.show(self.mail_list.mails)
+        super()._handle_coordinator_update()
+
+    @callback
+    def login_refused(self) -> None:
+        """Request new credentials from the user."""
+        self.coordinator.login_refused()
+
+    @property
+    @override
+    def state_values(self) -> object:
+        """Return the messages, and whether they are current."""
+        return self.available, self.mail_list.mails
+
+    @property
+    @override
+    def available(self) -> bool:
+        """Return whether the messages are known."""
+        return self.coordinator.is_online and self.mail_list.mails is not None

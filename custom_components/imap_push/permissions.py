@@ -8,9 +8,12 @@
 | tools for assistants | yes | option | - | option |
 | trigger, bus event | yes | no | yes | - |
 | fields of mail in entities and in the activity log | option | option | option | option |
+| reading to-do lists, pictures and values | option | option | option | option |
+| changing items of to-do lists | yes | option | yes | option |
 
 "Option": the account's option `access` (none, read, or read and change) decides. The tools also
-need the option `assistant`, and the option `read_only` refuses all changes.
+need the option `assistant`, and the option `read_only` refuses all changes. To-do lists,
+pictures and values exist only if the option `access` allows all users to read the mail.
 
 The context of an automation has no user, even if a user triggers the automation. A script that
 a user starts has the permissions of that user. All users see the same entities and the same
@@ -21,11 +24,12 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from homeassistant.auth.models import User
+from homeassistant.components.websocket_api import current_connection
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import Context, HomeAssistant
 from homeassistant.exceptions import ServiceValidationError
 
-from .const import CONF_ACCESS, DOMAIN
+from .const import CONF_ACCESS, CONF_READ_ONLY, DEFAULT_READ_ONLY, DOMAIN
 
 
 class Access(StrEnum):
@@ -47,6 +51,16 @@ def access_of(entry: ConfigEntry) -> Access:
 def is_mail_shown(entry: ConfigEntry) -> bool:
     """Return whether entities and the logbook, which all users see, show fields of mail."""
     return access_of(entry) is not Access.NONE
+
+
+def check_not_read_only(entry: ConfigEntry) -> None:
+    """Raise ServiceValidationError if the option `read_only` of the account is on."""
+    if entry.options.get(CONF_READ_ONLY, DEFAULT_READ_ONLY):
+        raise ServiceValidationError(
+            translation_domain=DOMAIN,
+            translation_key="read_only",
+            translation_placeholders={"account": entry.title},
+        )
 
 
 class Requester(NamedTuple):
@@ -104,3 +118,17 @@ async def async_requester_of_tool(
     if context is None or context.user_id is None:
         return Requester()
     return Requester(user=await hass.auth.async_get_user(context.user_id))
+
+
+async def async_requester_of_todo(
+    hass: HomeAssistant, context: Context | None
+) -> Requester:
+    """Return who changes an item of a to-do list.
+
+    Without the context of an action, it is an assistant: the user of its WebSocket connection,
+    if any, decides.
+    """
+    if context is not None:
+        return await async_requester_of_action(hass, context)
+    connection = current_connection.get()
+    return Requester(user=connection.user if connection else None)

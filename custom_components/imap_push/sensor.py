@@ -12,10 +12,12 @@ from homeassistant.components.sensor import (
 )
 from homeassistant.config_entries import ConfigSubentry
 from homeassistant.const import EntityCategory
-from homeassistant.core import HomeAssistant
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .const import SUBENTRY_TYPE_FOLDER
+from .account.value import ValueOptions
+from .const import DOMAIN, SUBENTRY_TYPE_FOLDER
 from .coordinator import AccountCoordinator, ImapPushConfigEntry
 from .entity import (
     PRIVATE_ATTRIBUTES,
@@ -28,6 +30,7 @@ from .entity import (
 from .imap import AccountState, FolderState, PushMode
 from .mail.errors import ERROR_KEYS, error_key
 from .permissions import is_mail_shown
+from .value_sensor import ValueSensor
 
 PARALLEL_UPDATES = 0
 
@@ -146,12 +149,33 @@ def _make_entities(
 ) -> list[SensorEntity]:
     coordinator = entry.runtime_data
     if subentry.subentry_type != SUBENTRY_TYPE_FOLDER:
-        return [MatchesSensor(coordinator, subentry, MATCHES)]
+        return [
+            MatchesSensor(coordinator, subentry, MATCHES),
+            *_value_sensors(coordinator, subentry),
+        ]
     folder_sensor = RecordedFolderSensor if is_mail_recorded(entry) else FolderSensor
     return [
         folder_sensor(coordinator, subentry, description)
         for description in FOLDER_SENSORS
     ]
+
+
+@callback
+def _value_sensors(
+    coordinator: AccountCoordinator, subentry: ConfigSubentry
+) -> list[ValueSensor]:
+    """Return the sensor for the value of a search; remove it if there is none anymore."""
+    options = ValueOptions.from_config(subentry.data)
+    if options is None:
+        unique_id = f"{coordinator.config_entry.entry_id}_{subentry.subentry_id}_value"
+        registry = er.async_get(coordinator.hass)
+        if entity_id := registry.async_get_entity_id("sensor", DOMAIN, unique_id):
+            registry.async_remove(entity_id)
+        return []
+    # Home Assistant does not check who reads a state.
+    if not is_mail_shown(coordinator.config_entry):
+        return []
+    return [ValueSensor(coordinator, subentry, options)]
 
 
 class AccountSensor(AccountEntity, SensorEntity):

@@ -9,7 +9,7 @@ MAX_TEXT: Final = 500  # characters
 NOTHING: Final = "—"  # shown for a missing value
 
 # Syntax of Markdown as the frontend renders it (marked with GFM).
-_MARKDOWN_SYNTAX: Final = re.compile(r"[\\`*_~\[\]<>#|!]|&(?=#?\w+;)|^[-+=]")
+_MARKDOWN_SYNTAX: Final = re.compile(r"[\\`*_~\[\]<>#|]|!(?=\[)|&(?=#?\w+;)|^[-+=]")
 _LIST_NUMBER: Final = re.compile(r"^(\d+)(?=[.)])")
 # Bare URLs and addresses become links, and a backslash does not always prevent this.
 _AUTOLINK: Final = re.compile(r"(?<=:)(?=//)|(?<=www)(?=\.)|(?=@)", re.IGNORECASE)

@@ -20,9 +20,7 @@ from .const import (
     CONF_FOLDER,
     CONF_INLINE_IMAGES,
     CONF_LINKS,
-    CONF_READ_ONLY,
     CONF_TEXT_SIZE,
-    DEFAULT_READ_ONLY,
     DOMAIN,
 )
 from .coordinator import ImapPushConfigEntry
@@ -67,7 +65,7 @@ from .mail.service_schemas import (
     SET_FLAGS_SCHEMA,
 )
 from .mail.starting_mail import async_starting_mail
-from .permissions import Access, async_requester_of_action
+from .permissions import Access, async_requester_of_action, check_not_read_only
 
 SERVICE_DELETE: Final = "delete"
 SERVICE_FETCH: Final = "fetch"
@@ -329,12 +327,7 @@ async def _async_write(
     Raises HomeAssistantError if mails are missing and the caller requests no response.
     """
     mails = await _async_mails(call, Access.CHANGE)
-    if mails.entry.options.get(CONF_READ_ONLY, DEFAULT_READ_ONLY):
-        raise ServiceValidationError(
-            translation_domain=DOMAIN,
-            translation_key="read_only",
-            translation_placeholders={"account": mails.entry.title},
-        )
+    check_not_read_only(mails.entry)
     with translated_errors(mails.entry.title):
         result = await request(mails)
     if result.missing and not call.return_response:

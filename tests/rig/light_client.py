@@ -355,6 +355,53 @@ class LightClient(asyncio.Protocol):
             yield b"* OK [HIGHESTMODSEQ %d] highest" % folder.modseq
         yield tag + b" OK [READ-ONLY] EXAMINE"
 
+    def _select(self, tag: bytes, arguments: bytes) -> Iterator[bytes]:
+        self._selected = None
+        *lines, last = self._examine(tag, arguments)
+        yield from (*lines, last.replace(b"READ-ONLY] EXAMINE", b"READ-WRITE] SELECT"))
+
+    def _list(self, tag: bytes, _arguments: bytes) -> Iterator[bytes]:
+        for name in self._store.folders:
+            yield b'* LIST () "/" "%b"' % name
+        yield tag + b" OK LIST"
+
+    def _change(self, tag: bytes, arguments: bytes) -> Iterator[bytes]:
+        r"""Add or remove \Seen or \Flagged; other clients get the flags."""
+        folder, (numbers, how, flags) = self._selected, arguments.split(b" ", 2)
+        assert folder is not None
+        uids = folder.uids(numbers)
+        marked = folder.seen if b"Seen" in flags else folder.flagged
+        (marked.update if how.startswith(b"+") else marked.difference_update)(uids)
+        for client in self._store.clients - {self}:
+            lines = [folder.fetched(uid, b"FLAGS") for uid in uids]
+            client.send_unsolicited(folder, lines)
+        yield tag + b" OK STORE"
+
+    def _move(self, tag: bytes, arguments: bytes) -> Iterator[bytes]:
+        """Move mails to another folder; other clients get EXPUNGE and EXISTS."""
+        folder, (numbers, name) = self._selected, arguments.split(b" ", 1)
+        target = self._store.folders.get(name.strip(b'"'))
+        if folder is None or target is None:
+            yield tag + b" NO [TRYCREATE] no such folder"
+            return
+        moved = folder.uids(numbers)
+        lines = []
+        for uid in moved:
+            lines.append(b"* %d EXPUNGE" % folder.sequence_number(uid))
+            target.last += 1
+            target.numbers[target.last] = folder.number(uid)
+            folder.gone.add(uid)
+        self._reported_exists = folder.exists
+        for client in self._store.clients - {self}:
+            client.send_unsolicited(folder, lines)
+            client.send_unsolicited(target, [b"* %d EXISTS" % target.exists])
+        if moved:
+            copies = b"%d:%d" % (target.last - len(moved) + 1, target.last)
+            named = (target.uid_validity, b",".join(b"%d" % uid for uid in moved))
+            yield b"* OK [COPYUID %d %b %b] moved" % (*named, copies)
+        yield from lines
+        yield tag + b" OK MOVE"
+
     def _status(self, tag: bytes, arguments: bytes) -> Iterator[bytes]:
         name, _, items = arguments.partition(b" (")
         folder = self._store.folders.get(name.strip(b'"'))
@@ -396,7 +443,7 @@ class LightClient(asyncio.Protocol):
         yield from self._fetch(tag, numbers + b" " + items)
 
     def _search(self, tag: bytes, arguments: bytes) -> Iterator[bytes]:
-        """Yield a number of mails, or UIDs; criteria other than UNSEEN and UID are ignored."""
+        """Yield a number of mails, or UIDs; only UNSEEN, SEEN, FLAGGED and UID are criteria."""
         folder, words = self._selected, arguments.upper().split()
         if folder is None:
             yield tag + b" BAD no folder is open"
@@ -408,6 +455,10 @@ class LightClient(asyncio.Protocol):
             found = set(folder.uids(numbers))
             if b"UNSEEN" in words:
                 found -= folder.seen
+            if b"SEEN" in words:
+                found &= folder.seen
+            if b"FLAGGED" in words:
+                found &= folder.flagged
             uids = [b"%d" % uid for uid in sorted(found)]
             if words[0] == b"RETURN":
                 every = b" ALL " + b",".join(uids) if uids else b""
@@ -465,11 +516,15 @@ _ANSWERS: Final[dict[bytes, Callable[[LightClient, bytes, bytes], Iterator[bytes
     b"FETCH": LightClient._fetch_by_number,
     b"ID": LightClient._do_nothing,
     b"IDLE": LightClient._idle,
+    b"LIST": LightClient._list,
     b"LOGIN": LightClient._log_in,
     b"LOGOUT": LightClient._log_out,
     b"NOOP": LightClient._do_nothing,
     b"NOTIFY": LightClient._notify,
+    b"SELECT": LightClient._select,
     b"STATUS": LightClient._status,
     b"UID FETCH": LightClient._fetch,
+    b"UID MOVE": LightClient._move,
     b"UID SEARCH": LightClient._search,
+    b"UID STORE": LightClient._change,
 }

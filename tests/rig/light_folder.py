@@ -1,5 +1,7 @@
 """A folder that stores no mail: the content of a mail is computed from its UID."""
 
+import base64
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 import re
 from typing import Final
@@ -8,9 +10,42 @@ UID_VALIDITY: Final = 7
 
 _SECTION: Final = re.compile(rb"BODY\.PEEK(\[[^\]]*\])(?:<(\d+)\.(\d+)>)?")
 _STRUCTURE: Final = b'BODYSTRUCTURE ("text" "plain" NIL NIL NIL "7bit" 10 1)'
+_MIXED: Final = (
+    b'BODYSTRUCTURE (("text" "plain" NIL NIL NIL "7bit" 10 1)("%b" "%b" NIL %b NIL "base64"'
+    b' %d NIL ("%b" ("filename" "%b"))) "mixed")'
+)
 _FIRST_DAY: Final = datetime(2026, 1, 1, tzinfo=UTC)
 # The n-th mail arrives n minutes after the first day, modulo this: years have four digits.
 _MINUTES: Final = 10**9
+
+
+@dataclass(kw_only=True)
+class LightFile:
+    """An attachment: its declared type, its name, and its content.
+
+    `size` is the declared size of the encoded content; by default the true one. With `inline`,
+    it has a Content-ID and the disposition inline.
+    """
+
+    content: bytes
+    content_type: bytes = b"image/jpeg"
+    name: bytes = b"photo.jpg"
+    size: int | None = None
+    inline: bool = False
+
+    @property
+    def encoded(self) -> bytes:
+        """Return the content in base64."""
+        return base64.encodebytes(self.content).replace(b"\n", b"\r\n")
+
+    @property
+    def structure(self) -> bytes:
+        """Return the BODYSTRUCTURE of a mail with this attachment."""
+        kind, _, subtype = self.content_type.partition(b"/")
+        content_id = b'"<photo@example.org>"' if self.inline else b"NIL"
+        disposition = b"inline" if self.inline else b"attachment"
+        size = len(self.encoded) if self.size is None else self.size
+        return _MIXED % (kind, subtype, content_id, size, disposition, self.name)
 
 
 class LightFolder:
@@ -19,7 +54,7 @@ class LightFolder:
     The number is the UID, until the folder is renumbered; `numbers` are other numbers by UID.
     `gone`, `seen`: UIDs of expunged or read mails. `hidden`: UIDs that are announced, but for
     which FETCH returns only UID and FLAGS. `unshowable`: UIDs for which the server rejects a
-    FETCH with BODY. `text`: the text of each mail.
+    FETCH with BODY. `text`: the text of each mail. `files`: attachments by UID.
     """
 
     def __init__(self, name: bytes, *, after: int = 0) -> None:
@@ -33,6 +68,7 @@ class LightFolder:
         self.unshowable: set[int] = set()
         self.flagged: set[int] = set()
         self.text = b"Hello\r\n"
+        self.files: dict[int, LightFile] = {}
         self.numbers: dict[int, int] = {}
         self._renumbered_by = after
 
@@ -109,14 +145,21 @@ class LightFolder:
         if b"RFC822.SIZE" in items:
             found.append(b"RFC822.SIZE %d" % (1000 + number))
         for section, offset, length in _SECTION.findall(items):
-            content = self.text if section == b"[TEXT]" else _header(number)
-            content = content[: int(length)] if length else content
+            content = self._section(uid, section)
+            if length:
+                content = content[int(offset) : int(offset) + int(length)]
             origin = b"<%b>" % offset if offset else b""
             start = b"BODY%b%b {%d}\r\n" % (section, origin, len(content))
             found.append(start + content)
         if b"BODYSTRUCTURE" in items:
-            found.append(_STRUCTURE)
+            file = self.files.get(uid)
+            found.append(file.structure if file else _STRUCTURE)
         return found
+
+    def _section(self, uid: int, section: bytes) -> bytes:
+        if section == b"[2]":
+            return self.files[uid].encoded
+        return self.text if section == b"[TEXT]" else _header(self.number(uid))
 
 
 def _header(number: int) -> bytes:

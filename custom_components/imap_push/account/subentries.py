@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 import copy
-from typing import Any, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self
 
 from homeassistant.config_entries import ConfigEntry, ConfigSubentry
 from homeassistant.const import CONF_TOKEN
@@ -16,6 +16,7 @@ from ..const import (
     CONF_LINKS,
     CONF_TEXT,
     CONF_TEXT_SIZE,
+    CONF_VALUE,
     DEFAULT_TEXT_SIZE,
     DOMAIN,
     MAX_TEXT_SIZE,
@@ -28,6 +29,9 @@ from ..mail.filter import MailFilter
 from .devices import async_register_account, async_register_subentry
 from .mark_store import MarkStore
 from .saved_searches import SavedSearches, search_from_subentry
+
+# Changes of these require a reload: a value may need another sensor.
+_RELOADING: Final = (CONF_FOLDER, CONF_VALUE)
 
 
 class ConfiguredFolder(NamedTuple):
@@ -97,7 +101,7 @@ class _Snapshot(NamedTuple):
             after.data,
             after.options,
         ) or any(
-            old.data.get(CONF_FOLDER) != new.data.get(CONF_FOLDER)
+            any(old.data.get(key) != new.data.get(key) for key in _RELOADING)
             for old, new in self.changed(after)
         )
 

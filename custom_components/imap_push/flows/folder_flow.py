@@ -46,11 +46,13 @@ from ..server_text import escape_markdown
 from .form_errors import TOO_MANY_CONNECTIONS
 from .form_fields import (
     KILOBYTES,
+    LIST_SCHEMA,
     UserInput,
     choice,
     collapsible,
     config_from_form,
     form_from_config,
+    list_config,
     whole_number,
 )
 from .preview import preview_filter
@@ -96,6 +98,7 @@ def folder_options_schema(config: Mapping[str, Any]) -> dict[vol.Marker, Any]:
             )
         ),
         vol.Required(CONF_LINKS, default=False): BooleanSelector(),
+        **LIST_SCHEMA,
         vol.Required(CONF_FILTER): collapsible(
             FILTER_SCHEMA, config.get(CONF_FILTER, {})
         ),
@@ -181,8 +184,9 @@ class FolderFlow(SubentryFlow):
         if user_input is not None:
             config = _folder_config(user_input)
             if await self._check_filter(config):
+                data = {CONF_FOLDER: subentry.data[CONF_FOLDER], **config}
                 self._save = lambda: self.async_update_and_abort(
-                    self._get_entry(), subentry, data_updates=config
+                    self._get_entry(), subentry, data=data
                 )
                 self._change = lambda: self._reconfigure_form(user_input)
                 return await self._preview_or_save([subentry.data[CONF_FOLDER]], config)
@@ -234,5 +238,6 @@ def _folder_config(user_input: Mapping[str, Any]) -> dict[str, Any]:
     return {
         CONF_TEXT_SIZE: user_input[CONF_TEXT_SIZE],
         CONF_LINKS: user_input[CONF_LINKS],
+        **list_config(user_input),
         CONF_FILTER: config_from_form(user_input[CONF_FILTER]),
     }

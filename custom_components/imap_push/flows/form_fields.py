@@ -1,6 +1,7 @@
 """Fields that several forms have, and the conversion of their values for storage."""
 
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Any, Final
 
 import voluptuous as vol
@@ -16,7 +17,15 @@ from homeassistant.helpers.selector import (
     SelectSelectorMode,
 )
 
-from ..const import CONF_FLAGGED, CONF_HAS_ATTACHMENT, CONF_UNREAD
+from ..account.picture import PictureFetch
+from ..account.todo_list import TodoKind
+from ..const import (
+    CONF_FLAGGED,
+    CONF_HAS_ATTACHMENT,
+    CONF_PICTURE,
+    CONF_TODO,
+    CONF_UNREAD,
+)
 
 type UserInput = dict[str, Any] | None
 
@@ -39,6 +48,28 @@ def dropdown(field: str, options: list[str]) -> SelectSelector:
 def choice(field: str) -> dict[vol.Marker, Any]:
     """Return a field with the options any, yes and no."""
     return {vol.Required(field, default=ANY): dropdown(field, [ANY, *CHOICE_VALUES])}
+
+
+# Fields for the to-do list and the picture, stored unless they have the default.
+LIST_FIELDS: Final[dict[str, tuple[type[StrEnum], StrEnum]]] = {
+    CONF_TODO: (TodoKind, TodoKind.UNREAD),
+    CONF_PICTURE: (PictureFetch, PictureFetch.ON_DEMAND),
+}
+LIST_SCHEMA: Final[dict[vol.Marker, Any]] = {
+    vol.Required(field, default=default.value): dropdown(
+        field, [kind.value for kind in kinds]
+    )
+    for field, (kinds, default) in LIST_FIELDS.items()
+}
+
+
+def list_config(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of LIST_SCHEMA for storage."""
+    return {
+        field: values[field]
+        for field, (_, default) in LIST_FIELDS.items()
+        if values.get(field, default) != default
+    }
 
 
 def whole_number(config: NumberSelectorConfig) -> vol.All[int]:

@@ -28,6 +28,7 @@ from ..const import (
     CONF_SUBJECT,
     CONF_TEXT,
     CONF_UNREAD,
+    CONF_VALUE,
 )
 from ..helpers import CRITERIA, criteria_from_config
 from ..imap import Criteria
@@ -36,15 +37,18 @@ from ..mail.patterns import PatternError, compile_header, search_texts
 from ..server_text import NOTHING, escape_markdown
 from .form_fields import (
     KILOBYTES,
+    LIST_SCHEMA,
     UserInput,
     choice,
     collapsible,
     config_from_form,
     form_from_config,
+    list_config,
     whole_number,
 )
 from .preview import preview_search
 from .subentry_flow import SubentryFlow, folder_name, folder_selector
+from .value_fields import device_class_options, value_config, value_error, value_schema
 
 SECTION_MORE: Final = "more"
 SECTION_EXPERT: Final = "expert"
@@ -67,7 +71,9 @@ EXPERT_SCHEMA: Final = vol.Schema({vol.Optional(CONF_RAW): TextSelector()})
 
 
 def search_schema(
-    options: list[SelectOptionDict], search: Mapping[str, Any]
+    options: list[SelectOptionDict],
+    search: Mapping[str, Any],
+    device_classes: list[SelectOptionDict],
 ) -> vol.Schema:
     """Return the form for a search, with rarely used fields in sections."""
     return vol.Schema(
@@ -78,8 +84,12 @@ def search_schema(
             vol.Optional(CONF_SUBJECT): TextSelector(),
             vol.Optional(CONF_TEXT): TextSelector(),
             **choice(CONF_UNREAD),
+            **LIST_SCHEMA,
             vol.Required(SECTION_MORE): collapsible(
                 MORE_SCHEMA, search.get(SECTION_MORE, {})
+            ),
+            vol.Required(CONF_VALUE, default={}): collapsible(
+                value_schema(device_classes), search.get(CONF_VALUE, {})
             ),
             vol.Required(SECTION_EXPERT): collapsible(
                 EXPERT_SCHEMA, search.get(SECTION_EXPERT, {})
@@ -124,6 +134,7 @@ class SearchFlow(SubentryFlow):
             CONF_NAME: subentry.title,
             SECTION_MORE: search,
             SECTION_EXPERT: search,
+            CONF_VALUE: subentry.data.get(CONF_VALUE, {}),
         }
         return await self._search_form("reconfigure", user_input or stored)
 
@@ -139,7 +150,10 @@ class SearchFlow(SubentryFlow):
         await self._check_values(search)
         if self._errors:
             return False
-        if not name:
+        if value_problem := value_error(search):
+            key, self._placeholders = value_problem
+            self._errors = {CONF_VALUE: key}
+        elif not name:
             self._errors = {CONF_NAME: "no_name"}
         elif criteria == Criteria():
             self._errors = {CONF_BASE: "no_criteria"}
@@ -188,7 +202,9 @@ class SearchFlow(SubentryFlow):
     ) -> SubentryFlowResult:
         """Show the form for a search, with watched folders first in the list."""
         options = await self._folder_options((*self._watched, *values[CONF_FOLDERS]))
-        return self._form(step_id, search_schema(options, values), values)
+        device_classes = await device_class_options(self.hass)
+        schema = search_schema(options, values, device_classes)
+        return self._form(step_id, schema, values)
 
 
 def _search(user_input: Mapping[str, Any]) -> dict[str, Any]:
@@ -196,4 +212,9 @@ def _search(user_input: Mapping[str, Any]) -> dict[str, Any]:
     values = {**user_input, **user_input[SECTION_MORE], **user_input[SECTION_EXPERT]}
     search = config_from_form({key: values[key] for key in CRITERIA if key in values})
     folders = dict.fromkeys(map(folder_name, user_input[CONF_FOLDERS]))
-    return {CONF_FOLDERS: [name for name in folders if name], **search}
+    return {
+        CONF_FOLDERS: [name for name in folders if name],
+        **search,
+        **list_config(values),
+        **value_config(values[CONF_VALUE]),
+    }

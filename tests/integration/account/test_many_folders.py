@@ -121,9 +121,34 @@ async def until(condition: Callable[[], object]) -> None:
             await asyncio.sleep(0.01)
 
 
+@pytest.fixture(params=[False, True], ids=["default", "everything enabled"])
+def entry_enabled(request: pytest.FixtureRequest) -> bool:
+    """Return whether the to-do lists and pictures are enabled."""
+    enabled: bool = request.param
+    return enabled
+
+
+def enable_lists(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    """Enable the to-do list and the picture of every folder and every search."""
+    hass.config_entries.async_update_entry(entry, options={"access": "read"})
+    registry = er.async_get(hass)
+    for subentry_id in entry.subentries:
+        for platform, key in (("todo", "todo"), ("image", "picture")):
+            unique_id = f"{entry.entry_id}_{subentry_id}_{key}"
+            registry.async_get_or_create(
+                platform, DOMAIN, unique_id, config_entry=entry
+            )
+
+
+def list_states(hass: HomeAssistant) -> set[str]:
+    """Return the different states of all to-do lists."""
+    return {state.state for state in hass.states.async_all("todo")}
+
+
 async def test_forty_folders_and_forty_searches(
     hass: HomeAssistant,
     server: Dovecot,
+    entry_enabled: bool,
     record_property: Callable[[str, object], None],
 ) -> None:
     """All are watched and counted; adding a folder does not disturb the others."""
@@ -143,6 +168,8 @@ async def test_forty_folders_and_forty_searches(
     async with Proxy(server.imaps_port) as proxy:
         entry = make_entry(proxy.port)
         entry.add_to_hass(hass)
+        if entry_enabled:
+            enable_lists(hass, entry)
         began = time.monotonic()
         assert await hass.config_entries.async_setup(entry.entry_id)
         record_property("seconds until set up", time.monotonic() - began)
@@ -151,6 +178,13 @@ async def test_forty_folders_and_forty_searches(
         record_property("seconds until watched", time.monotonic() - began)
         await until(lambda: values("matches", SUBENTRY_TYPE_SEARCH) == ["1"] * 40)
         record_property("seconds until counted", time.monotonic() - began)
+        if entry_enabled:
+            assert len(hass.states.async_all("todo")) == 80
+            await until(lambda: list_states(hass) == {"1"})
+            await until(
+                lambda: {s.state for s in hass.states.async_all("image")} == {"unknown"}
+            )
+            record_property("seconds until listed", time.monotonic() - began)
         push_mode = coordinator.data.push_mode
         most = 1 if push_mode == "notify" else 5
         await until(lambda: coordinator.data.connections == most)
@@ -180,6 +214,8 @@ async def test_forty_folders_and_forty_searches(
             ]
         )
         await until(lambda: values("matches", SUBENTRY_TYPE_SEARCH) == ["3"] * 40)
+        if entry_enabled:
+            await until(lambda: list_states(hass) == {"3"})
         assert entry.runtime_data is coordinator, "reloaded"
         assert coordinator.data.push_mode == push_mode
         assert proxy.connections == connections, "connected again"

@@ -31,7 +31,7 @@ async def _add_folder(hass: HomeAssistant, name: str) -> None:
     form: Any = await flows.async_init(
         (ENTRY_ID, "folder"), context={"source": SOURCE_USER}
     )
-    user_input = {"folder": name, "filter": {}}
+    user_input = {"folder": [name], "filter": {}}
     result: Any = await flows.async_configure(form["flow_id"], user_input)
     assert result["type"] is FlowResultType.CREATE_ENTRY
 

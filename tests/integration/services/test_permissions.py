@@ -413,6 +413,13 @@ async def test_user_browses_media(
         await send(browser, "media_source/browse_media", media_content_id=place)
         for place in places
     ]
+    search = await send(
+        browser,
+        "media_source/search_media",
+        media_content_id=f"{ROOT}/01IMAPPUSH/SU5CT1g",
+        search_query="order",
+    )
+    answers.append(search)
     play = await send(
         browser, "media_source/resolve_media", media_content_id=f"{MEDIA}/2"
     )

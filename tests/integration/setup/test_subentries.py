@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from types import MappingProxyType
 from typing import Any
-from unittest.mock import AsyncMock, call, create_autospec, patch
+from unittest.mock import ANY, AsyncMock, call, create_autospec, patch
 
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
@@ -44,6 +44,7 @@ FOLDERS = [
     FolderInfo(name="a.b", delimiter=None),
 ]
 NO_FILTER: dict[str, Any] = {"filter": {}}
+LISTS = {"todo": "unread", "picture": "on_demand"}
 SEARCH = {
     "name": "Bills",
     "folders": ["INBOX"],
@@ -196,11 +197,15 @@ async def test_folders_of_the_server_are_offered(
                     "authenticated_by": ["mx.example.net"],
                     "ignore_bulk": True,
                 },
+                "todo": "flagged",
+                "picture": "on_arrival",
             },
             {
                 "folder": "Archive",
                 "text_size": 500,
                 "links": True,
+                "todo": "flagged",
+                "picture": "on_arrival",
                 "filter": {
                     "sender": ["boss@example.com"],
                     "recipient": ["jane@example.com"],
@@ -371,6 +376,7 @@ async def test_folder_error_is_shown_and_the_flow_continues(
         "folder": ["Lost"],
         "text_size": 100,
         "links": True,
+        **LISTS,
         "filter": {
             "sender": ["example.com"],
             "has_attachment": "any",
@@ -475,11 +481,15 @@ async def test_account_that_is_not_loaded_uses_a_temporary_client(
             {
                 "text_size": 500,
                 "links": True,
+                "todo": "flagged",
+                "picture": "on_arrival",
                 "filter": {"has_attachment": True, "inline_images": True},
             },
             {
                 "text_size": 500,
                 "links": True,
+                "todo": "flagged",
+                "picture": "on_arrival",
                 "filter": {"has_attachment": "yes", "inline_images": True},
             },
             id="with all options",
@@ -549,7 +559,12 @@ async def test_watched_folders_are_first_in_the_search_form(
         ("Entwürfe", "Entwürfe (drafts)"),
         ("a.b", "a.b"),
     ]
-    assert suggested(form) == {"folders": ["INBOX"], "more": {}, "expert": {}}
+    assert suggested(form) == {
+        "folders": ["INBOX"],
+        "more": {},
+        "value": {},
+        "expert": {},
+    }
     assert not _is_expanded(form, "more")
     assert not _is_expanded(form, "expert")
 
@@ -579,9 +594,13 @@ async def test_watched_folders_are_first_in_the_search_form(
                     "newer_than": 7.0,
                 },
                 "expert": {"raw": "KEYWORD $Work"},
+                "todo": "matching",
+                "picture": "on_arrival",
             },
             {
                 "folders": ["INBOX", "Archive"],
+                "todo": "matching",
+                "picture": "on_arrival",
                 "sender": "boss@example.com",
                 "recipient": "jane@example.com",
                 "subject": "Rechnung für März",
@@ -707,8 +726,9 @@ async def test_search_error_is_shown_and_the_flow_continues(
     assert result["type"] is FlowResultType.FORM
     assert result["errors"] == {field: key}
     assert (result["description_placeholders"] or {}) == placeholders
-    choices = {
+    choices = LISTS | {
         "unread": "any",
+        "value": {},
         "more": {"flagged": "any", "has_attachment": "any"},
     }
     assert suggested(result) == SEARCH | choices | changes
@@ -717,6 +737,92 @@ async def test_search_error_is_shown_and_the_flow_continues(
 
     client.search.side_effect = None
     result = await _submit_and_save(hass, result, SEARCH)
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+
+
+VALUE = {
+    "value_template": "{{ mail.text | regex_findall_index('[0-9]+') }}",
+    "device_class": "monetary",
+    "unit_of_measurement": " EUR ",
+    "state_class": "total",
+    "clear_after": 10.0,
+}
+
+
+async def test_search_with_a_value(
+    hass: HomeAssistant, entry: MockConfigEntry, client: AsyncMock
+) -> None:
+    """The fields are stored together, shown again, and can be cleared."""
+    form = await _start(hass, entry, "search")
+    classes = _options_of(form, "value", "device_class")
+    assert classes["monetary"] == "Monetary balance"
+    await _submit_and_save(hass, form, SEARCH | {"value": VALUE})
+    subentry = _newest(entry)
+    stored = VALUE | {"unit_of_measurement": "EUR", "clear_after": 10}
+    assert subentry.data["value"] == stored
+    await hass.async_block_till_done()
+    entry.runtime_data.client = client
+    form = await entry.start_subentry_reconfigure_flow(hass, subentry.subentry_id)
+    assert suggested(form)["value"] == stored
+    assert _is_expanded(form, "value")
+    await _submit_and_save(hass, form, SEARCH | {"value": {}})
+    assert "value" not in entry.subentries[subentry.subentry_id].data
+
+
+def _options_of(form: Any, name: str, field: str) -> dict[str, str]:
+    """Return the options of a field in a section."""
+    fields = form["data_schema"].schema[name].schema.schema
+    return {
+        option["value"]: option["label"] for option in fields[field].config["options"]
+    }
+
+
+@pytest.mark.parametrize(
+    ("value", "key", "placeholders"),
+    [
+        pytest.param({"clear_after": 5}, "no_template", {}, id="no template"),
+        pytest.param(
+            VALUE | {"device_class": "energy"},
+            "wrong_unit",
+            {"units": ANY},
+            id="unit of another class",
+        ),
+        pytest.param(
+            VALUE | {"device_class": "date"},
+            "wrong_unit",
+            {"units": "–"},
+            id="unit of a date",
+        ),
+        pytest.param(
+            VALUE | {"state_class": "measurement"},
+            "wrong_state_class",
+            {},
+            id="state class",
+        ),
+        pytest.param(
+            {"value_template": "a", "device_class": "date", "state_class": "total"},
+            "wrong_state_class",
+            {},
+            id="state class of a date",
+        ),
+    ],
+)
+async def test_value_that_home_assistant_would_refuse(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    client: AsyncMock,
+    value: dict[str, Any],
+    key: str,
+    placeholders: dict[str, Any],
+) -> None:
+    """The error is shown at the section, and corrected."""
+    form = await _start(hass, entry, "search")
+    form = await _submit(hass, form, SEARCH | {"value": value})
+    assert form["errors"] == {"value": key}
+    assert (form["description_placeholders"] or {}) == placeholders
+    assert _is_expanded(form, "value")
+    client.search.assert_not_awaited()
+    result = await _submit_and_save(hass, form, SEARCH | {"value": VALUE})
     assert result["type"] is FlowResultType.CREATE_ENTRY
 
 
@@ -759,6 +865,7 @@ async def test_search_is_changed(
         "sender": "boss",
         "unread": "no",
         "more": {"flagged": "yes", "larger_than": 5},
+        "value": {},
         "expert": {"raw": "DELETED"},
     }
     assert "Gone" in _options(form, "folders")

@@ -15,8 +15,11 @@ from custom_components.imap_push import (
     button,
     config_flow,
     event,
+    image,
     sensor,
     services,
+    todo,
+    value_sensor,
 )
 from custom_components.imap_push.const import DOMAIN
 from custom_components.imap_push.flows import (
@@ -56,6 +59,9 @@ DESCRIPTIONS: list[tuple[str, EntityDescription]] = [
     *(("sensor", description) for description in sensor.ACCOUNT_SENSORS),
     *(("sensor", description) for description in sensor.FOLDER_SENSORS),
     ("sensor", sensor.MATCHES),
+    ("sensor", value_sensor.VALUE),
+    ("image", image.PICTURE),
+    ("todo", todo.TODO),
 ]
 
 
@@ -94,8 +100,8 @@ FORMS = {
     "config_subentries.folder.step.reconfigure": vol.Schema(
         folder_flow.folder_options_schema({})
     ),
-    "config_subentries.search.step.user": search_flow.search_schema([], {}),
-    "config_subentries.search.step.reconfigure": search_flow.search_schema([], {}),
+    "config_subentries.search.step.user": search_flow.search_schema([], {}, []),
+    "config_subentries.search.step.reconfigure": search_flow.search_schema([], {}, []),
     "options.step.init": options_flow.OPTIONS_SCHEMA,
     "config.step.oauth_endpoints": oauth_flow.ENDPOINTS_SCHEMA,
     "config.step.oauth_device": vol.Schema({}),
@@ -280,6 +286,7 @@ REQUEST_ERRORS = {
             "config_subentries.search",
             REQUEST_ERRORS
             | {"criteria_refused", "no_criteria", "no_folders", "no_name"}
+            | {"no_template", "wrong_state_class", "wrong_unit"}
             | (set(patterns.REASONS) - {"filter_no_attachment", "filter_no_names"}),
             id="search",
         ),
@@ -298,6 +305,7 @@ def test_every_own_abort_reason_has_a_text(flow: str) -> None:
 
 # Placeholders of errors; all others have none.
 PLACEHOLDERS = {
+    "wrong_unit": {"units"},
     "app_password_needed": {"answer"},
     "app_password_needed_at": {"answer", "provider", "url"},
     "clock_wrong": {"now"},
@@ -359,7 +367,9 @@ def test_no_texts_and_icons_for_unknown_entities() -> None:
     keys: dict[str, set[str | None]] = {
         "button": set(),
         "event": set(),
+        "image": set(),
         "sensor": set(),
+        "todo": set(),
     }
     for platform, description in DESCRIPTIONS:
         if description.translation_key:
@@ -386,7 +396,9 @@ def test_platforms_set_parallel_updates(platform: str) -> None:
         "binary_sensor": binary_sensor,
         "button": button,
         "event": event,
+        "image": image,
         "sensor": sensor,
+        "todo": todo,
     }
     assert modules[platform].PARALLEL_UPDATES == 0
 

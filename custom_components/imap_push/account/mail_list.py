@@ -1,0 +1,256 @@
+"""The newest messages of folders, for to-do lists and pictures, read again after each change."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+import contextlib
+from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import batched
+import logging
+from typing import Final, NamedTuple, Protocol
+
+from ..imap import (
+    Attachment,
+    Client,
+    Criteria,
+    FolderState,
+    ImapError,
+    LoginRefused,
+    Mail,
+)
+from ..mail.event_data import mail_fields
+from ..mail.filter import MailFilter
+from .saved_searches import (
+    MAX_RETRY_SECONDS,
+    RETRY_SECONDS,
+    TIME_DEPENDENT_COUNT_SECONDS,
+)
+
+_LOGGER = logging.getLogger(__name__)
+
+# Newest matches of the server's search that are fetched until enough of them pass the filter.
+MAX_SEARCHED: Final = 500
+# Messages in one FETCH.
+MAX_FETCHED: Final = 50
+# Changes of a folder within this time cause one request.
+CHANGE_DELAY_SECONDS: Final = 0.5
+
+_NO_FILTER: Final = MailFilter()
+_MAX_DOUBLINGS: Final = 16
+
+# Folder, UIDVALIDITY and UID.
+type MailKey = tuple[str, int, int]
+
+
+def mail_key(mail: Mail) -> MailKey:
+    """Return what identifies a message in an account."""
+    return mail.folder, mail.uid_validity, mail.uid
+
+
+class MailSource(NamedTuple):
+    """Which messages are in a list: those that match the criteria, the filter and `accepts`.
+
+    `size` is the number of messages, `text_size` the characters of text of each one.
+    """
+
+    folders: tuple[str, ...]
+    criteria: Criteria
+    mail_filter: MailFilter = _NO_FILTER
+    accepts: Callable[[Mail], Attachment | None] | None = None
+    size: int = 50
+    text_size: int = 0
+
+    def has(self, mail: Mail) -> bool:
+        """Return whether a message that matches the criteria is in the list."""
+        if self.mail_filter != _NO_FILTER:
+            fields = mail_fields(mail, entry_id="", account="") | {"catch_up": False}
+            if not self.mail_filter.matches(fields, mail.recipients):
+                return False
+        return self.accepts is None or bool(self.accepts(mail))
+
+
+class ListListener(Protocol):
+    """Is called when the messages of a list have changed, or the server refused the login."""
+
+    def mails_changed(self) -> None:
+        """Show the messages, or that they are unknown."""
+
+    def login_refused(self) -> None:
+        """Request new credentials from the user."""
+
+
+class MailList:
+    """Keeps the newest messages of a source current while run() runs.
+
+    `mails` has the newest message first, and is None while the messages are unknown. Messages
+    do not change, so each one is fetched only once; a request after a change is one SEARCH, and
+    one FETCH if there are new messages.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        lock: asyncio.Lock,
+        listener: ListListener,
+        *,
+        watched: Mapping[str, object],
+        poll_interval: float,
+    ) -> None:
+        """Prepare a list. The lists of an account share the lock: one of them reads at a time.
+
+        Folders that are not `watched` are read every `poll_interval` seconds.
+        """
+        self.mails: tuple[Mail, ...] | None = None
+        self._client = client
+        self._lock = lock
+        self._listener = listener
+        self._watched = watched
+        self._poll_interval = poll_interval
+        self._source = MailSource((), Criteria())
+        self._is_online = False
+        self._is_login_refused = False
+        self._seen_changes: object = None
+        self._failures = 0  # in a row
+        self._wake = asyncio.Event()
+        # UIDVALIDITY and messages by folder; None for a message that is not in the list.
+        self._known: dict[str, tuple[int, dict[int, Mail | None]]] = {}
+        # Messages that were removed while a request was running.
+        self._removed: set[MailKey] = set()
+
+    def update(
+        self,
+        source: MailSource,
+        folders: Mapping[str, FolderState],
+        *,
+        is_online: bool,
+    ) -> None:
+        """Read the messages soon if source or folders have changed, or after an outage."""
+        if source != self._source:
+            self._source = source
+            self._known.clear()
+        if is_online and not self._is_online:
+            self._is_login_refused = False
+        self._is_online = is_online
+        states = [folders.get(name, FolderState()) for name in source.folders]
+        changes = (
+            source,
+            is_online,
+            [(state.available, state.changes) for state in states],
+        )
+        if changes != self._seen_changes:
+            self._seen_changes = changes
+            self._wake.set()
+
+    def refresh(self) -> None:
+        """Read the messages soon."""
+        self._wake.set()
+
+    def remove(self, keys: set[MailKey]) -> None:
+        """Remove messages that were changed so that they are no longer in the list."""
+        self._removed |= keys
+        self._set(self.mails)
+
+    async def run(self) -> None:
+        """Read the messages after each change, until cancelled."""
+        pause: float | None = None
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._wake.wait()
+            await asyncio.sleep(CHANGE_DELAY_SECONDS)
+            self._wake.clear()
+            if self._is_online and not self._is_login_refused:
+                pause = await self._refresh()
+
+    async def _refresh(self) -> float | None:
+        """Read the messages; return the seconds until they are read again without a change."""
+        try:
+            async with self._lock:
+                self._removed.clear()
+                mails = await self._read()
+        except ImapError as err:
+            _LOGGER.debug("A list was not read: %s", type(err).__name__)
+            return self._fail(err)
+        except Exception:
+            _LOGGER.exception("Error while reading a list of messages")
+            return self._fail(None)
+        self._failures = 0
+        self._set(mails)
+        return self._interval
+
+    def _set(self, mails: tuple[Mail, ...] | None) -> None:
+        """Set the messages, without those that were removed meanwhile."""
+        if mails is not None:
+            mails = tuple(mail for mail in mails if mail_key(mail) not in self._removed)
+        self.mails = mails
+        self._listener.mails_changed()
+
+    def _fail(self, error: ImapError | None) -> float | None:
+        """Return the seconds until the next attempt; after it, the messages are unknown."""
+        if self._failures or isinstance(error, LoginRefused):
+            self._set(None)
+        if isinstance(error, LoginRefused):
+            # Servers lock accounts after too many attempts: wait until the account is connected.
+            self._is_login_refused = True
+            self._listener.login_refused()
+            return None
+        pause = RETRY_SECONDS * 2.0 ** min(self._failures, _MAX_DOUBLINGS)
+        self._failures += 1
+        min_pause = (error and error.retry_after) or 0.0
+        return max(min(pause, MAX_RETRY_SECONDS), min_pause)
+
+    @property
+    def _interval(self) -> float | None:
+        """Return the seconds after which messages may have changed without a report."""
+        if not all(name in self._watched for name in self._source.folders):
+            return self._poll_interval
+        criteria = self._source.criteria
+        if criteria.newer_than is not None or criteria.raw is not None:
+            return TIME_DEPENDENT_COUNT_SECONDS
+        return None
+
+    async def _read(self) -> tuple[Mail, ...]:
+        """Return the newest messages of all folders of the source, newest first."""
+        source = self._source
+        found = [
+            mail
+            for folder in source.folders
+            for mail in await self._read_folder(source, folder)
+        ]
+        found.sort(key=_arrival, reverse=True)
+        return tuple(found[: source.size])
+
+    async def _read_folder(self, source: MailSource, folder: str) -> list[Mail]:
+        result = await self._client.search(folder, source.criteria, limit=MAX_SEARCHED)
+        uid_validity, known = self._known.get(folder, (0, {}))
+        if uid_validity != result.uid_validity:
+            known = {}
+        found: list[Mail] = []
+        for uids in batched(result.uids, MAX_FETCHED, strict=False):
+            if unknown := [uid for uid in uids if uid not in known]:
+                mails = await self._client.mails(
+                    folder,
+                    result.uid_validity,
+                    unknown,
+                    text_size=source.text_size,
+                    recipients=source.mail_filter.recipient is not None,
+                )
+                known = known | {mail.uid: _kept(source, mail) for mail in mails}
+            found += [mail for uid in uids if (mail := known.get(uid)) is not None]
+            if len(found) >= source.size:
+                break
+        if source == self._source:
+            matching = {uid: known[uid] for uid in result.uids if uid in known}
+            self._known[folder] = (result.uid_validity, matching)
+        return found
+
+
+def _kept(source: MailSource, mail: Mail) -> Mail | None:
+    """Return what is kept of a message, None if it is not in the list."""
+    if not source.has(mail):
+        return None
+    return replace(mail, to=(), cc=(), reply_to=(), recipients=())
+
+
+def _arrival(mail: Mail) -> datetime:
+    return mail.received or mail.date or datetime.min.replace(tzinfo=UTC)
