@@ -24,12 +24,18 @@ ROOT = Path(__file__).parents[3]
 DOCS = ROOT / "docs"
 PAGES = {name: (DOCS / name).read_text() for name in ("triggers.md", "conditions.md")}
 DASHBOARDS = DOCS / "dashboards.md"
-OTHERS = [ROOT / "README.md", DOCS / "core-imap.md", DASHBOARDS]
+OTHERS = [
+    ROOT / "README.md",
+    DASHBOARDS,
+    DOCS / "core-imap.md",
+    DOCS / "recipes.md",
+]
 EXAMPLES = [
     pytest.param(example, id=f"{name} {number}")
     for name, page in (PAGES | {path.name: path.read_text() for path in OTHERS}).items()
     for number, example in enumerate(re.findall(r"```yaml\n(.*?)```", page, re.DOTALL))
-    if not example.startswith("type:")  # a card
+    # Not a card, and not a part of configuration.yaml.
+    if not example.startswith(("type:", "rest_command:"))
 ]
 CARDS = [
     cast(dict[str, Any], parse_yaml(card))
