@@ -155,6 +155,9 @@ class AccountWatcher:
         # One at a time: a server that refuses it has told its limit.
         if uncovered and not spare and may_log_in and len(self._connections) < limit:
             self._start(())
+        if ready and not any(item.folders for item in waiting):
+            # Some servers end the oldest session when there are too many.
+            self._budget.limit_to(len(self._connections) - 1)
         for connection in ready[len(uncovered) :]:
             self._connections.pop(connection).cancel()
         # Actions need a connection, too.
