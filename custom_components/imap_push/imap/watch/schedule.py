@@ -48,10 +48,12 @@ class SyncSchedule:
         """Record why a cycle begins; return whether the selected folder has changed."""
         has_changes = has_growth or self._changed_at < math.inf
         self._changed_at = math.inf
-        reasons = {Reason.MAIL: has_growth, Reason.FOLDER: is_due}
+        reasons = {
+            Reason.MAIL: has_growth,
+            Reason.FOLDER: is_due,
+            Reason.CHANGE: has_changes and not has_growth,
+        }
         self._reasons = {reason for reason, is_one in reasons.items() if is_one}
-        if has_changes and not self._reasons:
-            self._reasons = {Reason.CHANGE}
         return has_changes
 
     def end_cycle(self, *, found: bool) -> None:
