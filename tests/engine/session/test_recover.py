@@ -26,6 +26,7 @@ from custom_components.imap_push.imap.session.sync import (
     BATCH,
     Outcome,
     SyncBatch,
+    SyncRequest,
     SyncResult,
     read_sync,
     sync_request,
@@ -36,6 +37,7 @@ from ..scripted import Peer, mail
 from .support import InboxSession, Reply, flags, replying
 
 MARK = Mark(1, 5)
+REQUEST = SyncRequest("INBOX", MARK)
 OK = b"OK done"
 CANNOT = b"NO [SERVERBUG] cannot"
 
@@ -372,7 +374,7 @@ async def test_messages_since_a_moment(
 
     inbox = InboxSession(serve, exists=9)
     async with inbox as session:
-        uids = [mail.uid async for mail in received_since(session, moment)]
+        uids = [mail.uid async for mail in received_since(session, moment, REQUEST)]
     assert inbox.commands[0] == criteria
     recent = moment is not None and moment.month == 11
     assert uids == ([9, 7] if recent else [8, 9, 7])
@@ -387,7 +389,7 @@ async def test_no_dates_since_a_moment(found: bytes) -> None:
     }
     async with InboxSession(replying(replies), exists=9) as session:
         moment = datetime(2026, 11, 20, tzinfo=UTC)
-        assert [mail async for mail in received_since(session, moment)] == []
+        assert [mail async for mail in received_since(session, moment, REQUEST)] == []
 
 
 async def test_too_many_messages_since_a_date() -> None:
@@ -401,6 +403,6 @@ async def test_too_many_messages_since_a_date() -> None:
         await peer.answer("UID SEARCH SINCE", *responses)
 
     async with InboxSession(serve) as session:
-        received = received_since(session, datetime(2026, 1, 2, tzinfo=UTC))
+        received = received_since(session, datetime(2026, 1, 2, tzinfo=UTC), REQUEST)
         assert [mail async for mail in received] == []
         assert session.connection.is_open

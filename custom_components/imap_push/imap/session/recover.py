@@ -1,7 +1,7 @@
 """What a sync does when one FETCH from the mark on is not enough: search, or fetch the rest."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 import contextlib
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -10,8 +10,9 @@ from itertools import batched
 from typing import Final
 
 from ..errors import CommandRefused, ResponseTooLarge
-from ..mime.preview import NO_TEXT, TextRequest, batch_size, reduced_fetch_items
+from ..mime.preview import batch_size, reduced_fetch_items
 from ..models import Mail
+from ..wire.command import Command
 from ..wire.parser import MONTHS, Value, parse_internal_date
 from ..wire.response_codes import temporary_refusal
 from .fetch_items import MAX_UID, by_uid, fetch_command
@@ -30,42 +31,71 @@ _RECOVERY_BATCH: Final = 100
 
 
 async def received_since(
-    session: Session, moment: datetime | None, text: TextRequest = NO_TEXT
+    session: Session,
+    moment: datetime | None,
+    request: SyncRequest,
+    *,
+    skipped: Collection[int] = (),
 ) -> AsyncIterator[Mail]:
     """Yield the messages in the open folder received since a moment, oldest first; None: all.
 
     Yields nothing if more than RECOVERY match: in a mailbox that was restored from a backup, all
-    messages look new. Each message is read when it is yielded, to limit memory.
+    messages look new. Each message is read when it is yielded, to limit memory. `request` says
+    how to fetch them, and `skipped` are UIDs to leave out.
     """
-    criteria = "ALL"
-    if moment is not None and moment.year >= FIRST_YEAR:
-        # SINCE compares dates, disregarding time and time zone (RFC 3501 6.4.4).
-        day = moment - timedelta(days=1)
-        criteria = f"SINCE {day.day}-{MONTHS[day.month - 1]}-{day.year}"
-    try:
-        uids = await session.search(criteria, 1, RECOVERY + 1)
-    except ResponseTooLarge:
-        return
+    text, waits, care = request.text, request.waits, request.care
+    uids = await _search_since(session, moment, waits=waits)
     if not uids or len(uids) > RECOVERY or session.folder is None:
         return
     folder, validity = session.folder, session.selected.uid_validity
-    found = await session.fetch_with_fallback(uids, [_DATE_ITEMS])
+    found = await session.fetch_with_fallback(uids, [_DATE_ITEMS], waits=waits)
     dates = {
         uid: parse_internal_date(items.get("INTERNALDATE"))
         for uid, items in found.items()
     }
     received = sorted((date or _NO_DATE, uid) for uid, date in dates.items())
-    recent = [uid for date, uid in received if date >= (moment or _NO_DATE)]
-    for batch in batched(recent, batch_size(text, _RECOVERY_BATCH), strict=False):
-        messages = await session.fetch_with_fallback(batch, reduced_fetch_items(text))
+    recent = [
+        uid
+        for date, uid in received
+        if date >= (moment or _NO_DATE) and uid not in skipped
+    ]
+    size = 1 if care else batch_size(text, _RECOVERY_BATCH)
+    for batch in batched(recent, size, strict=False):
+        messages: dict[int, dict[str, Value]] = {}
+        if less := reduced_fetch_items(text)[max(0, care - 1) :]:
+            messages = await session.fetch_with_fallback(batch, less, waits=waits)
+            left_out = [uid for uid in batch if uid not in messages]
+            messages |= await session.fetch_with_fallback(left_out, less, waits=waits)
+        care = min(care, 1)  # Only the first message may have ended the last session.
+        # Of a message that cannot be fetched, the date shows that it is new.
+        messages = {uid: found[uid] | messages.get(uid, {}) for uid in batch}
         previews = await read_previews(messages, text)
-        for uid in filter(messages.__contains__, batch):
+        for uid in batch:
             items, preview = messages[uid], previews.get(uid)
             if preview and preview.more:
                 fetch = partial(_fetch_one, session, uid)
                 items, preview = await complete_preview(items, preview, text, fetch)
             yield await read_message(folder, validity, uid, items, text, preview)
             await asyncio.sleep(0)
+
+
+async def _search_since(
+    session: Session, moment: datetime | None, *, waits: bool
+) -> list[int]:
+    """Return the UIDs of messages that may have been received since a moment; None: of all.
+
+    Returns more than RECOVERY if there are too many.
+    """
+    criteria, last = "ALL", 0
+    if moment is not None and moment.year >= FIRST_YEAR:
+        # SINCE compares dates, disregarding time and time zone (RFC 3501 6.4.4).
+        day = moment - timedelta(days=1)
+        criteria = f"SINCE {day.day}-{MONTHS[day.month - 1]}-{day.year}"
+        last = RECOVERY
+    with contextlib.suppress(ResponseTooLarge):
+        most = RECOVERY + 1
+        return await _search(session, criteria, 1, most, waits=waits, last=last)
+    return []
 
 
 async def complete(
@@ -106,7 +136,14 @@ async def sync_by_search(
     mark, text, care = request.mark, request.text, request.care
     assert mark is not None
     most = 1 if care else batch_size(text, BATCH)
-    uids = await _search_from(session, mark.next_uid, most + 1)
+    first = mark.next_uid
+    criteria = f"UID {min(first, MAX_UID)}:*"
+    uids = await _search(session, criteria, first, most + 1, waits=request.waits)
+    exists = session.connection.selected.exists
+    if request.accepts and len(uids) < min(exists - (request.synced or 0), most + 1):
+        # The index of a search may be older than the folder.
+        command = fetch_command(f"{min(first, MAX_UID)}:*", "(UID)")
+        uids = sorted({*uids, *await _fetch_uids(session, command, first)})[: most + 1]
     requested, items = uids[:most], reduced_fetch_items(text)[max(0, care - 1) :]
     messages = {
         uid: known[uid] for uid in requested if known and "BODY" in known.get(uid, ())
@@ -121,7 +158,6 @@ async def sync_by_search(
     messages = dict(sorted(messages.items()))
     end = max(requested, default=mark.next_uid - 1) + 1
     is_complete = len(uids) == len(requested)
-    exists = session.connection.selected.exists
     unshown = 0
     if request.synced is not None and is_complete:
         unshown = max(0, exists - request.synced - len(uids))
@@ -149,19 +185,38 @@ async def sync_by_search(
     )
 
 
-async def _search_from(session: Session, first: int, most: int) -> list[int]:
-    """Return the lowest `most` UIDs from `first` on; raise CommandRefused or Unavailable."""
-    try:
-        return await session.search(f"UID {min(first, MAX_UID)}:*", first, most)
-    except CommandRefused as refusal:
-        if error := temporary_refusal(refusal):
-            raise error from refusal
-        # Grommunio answers BAD to the search key UID (nextcloud/mail#13117).
-        with contextlib.suppress(CommandRefused):
-            return await session.search("ALL", first, most)
-        [found] = await session.run(fetch_command(f"{min(first, MAX_UID)}:*", "(UID)"))
-        uids = (await by_uid(found.data)).messages
-        return [uid for uid in uids if uid >= first][:most]
+async def _search(
+    session: Session,
+    criteria: str,
+    first: int,
+    most: int,
+    *,
+    waits: bool,
+    last: int = 0,
+) -> list[int]:
+    """Return the lowest `most` UIDs from `first` on that match.
+
+    If the server refuses to search, all messages match, or the last ones if `last` is not 0.
+    Raises CommandRefused or, if `waits`, Unavailable.
+    """
+    # Grommunio answers BAD to the search key UID (nextcloud/mail#13117).
+    for words in (criteria,) if last else (criteria, "ALL"):
+        try:
+            return await session.search(words, first, most)
+        except CommandRefused as refusal:
+            if waits and (error := temporary_refusal(refusal)):
+                raise error from refusal
+    command = fetch_command(f"{min(first, MAX_UID)}:*", "(UID)")
+    if last:
+        start = max(1, session.connection.selected.exists - last + 1)
+        command = Command("FETCH", f"{start}:* (UID)", frozenset({"FETCH"}))
+    return (await _fetch_uids(session, command, first))[:most]
+
+
+async def _fetch_uids(session: Session, command: Command, first: int) -> list[int]:
+    """Return the UIDs from `first` on that a FETCH returns; raise CommandRefused."""
+    [found] = await session.run(command)
+    return [uid for uid in (await by_uid(found.data)).messages if uid >= first]
 
 
 def _is_hidden(items: Mapping[str, Value] | None) -> bool:

@@ -240,6 +240,10 @@ class Session:
                 return status_command(folder, "UNSEEN")
         return Command("UID SEARCH", "UNSEEN", frozenset({"SEARCH"}))
 
+    def stop_counting_by_status(self) -> None:
+        """Do not count by STATUS: it failed, for example by ending the session."""
+        self._counts = [way for way in self._counts if way != "STATUS"]
+
     def count_below(self, uid: int) -> Command | None:
         """Return a command that counts the messages below a UID, None if that costs too much."""
         if self._counts[0] != "ESEARCH" or uid <= 1:

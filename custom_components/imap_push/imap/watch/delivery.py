@@ -14,7 +14,7 @@ from ..session.message_reader import pushed_message
 from ..session.recover import RECOVERY, received_since
 from ..session.select import SelectResult
 from ..session.session import Session
-from ..session.sync import Outcome, SyncBatch, SyncResult
+from ..session.sync import Outcome, SyncBatch, SyncRequest, SyncResult
 from ..wire.parser import Data
 from .context import Context
 
@@ -46,6 +46,8 @@ class Delivery:
         self._is_catch_up = mark is not None
         # After a UIDVALIDITY change: below this UID, deduplicate by digest.
         self._dedupe_below = 0
+        # UIDVALIDITY and UIDs of the messages that an unfinished recovery has processed.
+        self._recovered: tuple[int, set[int]] = (0, set())
         clock = asyncio.get_running_loop().time
         self._deliveries = TokenBucket(MAX_BURST, DELIVERIES_PER_SECOND, clock)
         per_second = MAX_WARNINGS_PER_HOUR / 3600
@@ -65,7 +67,7 @@ class Delivery:
         self,
         session: Session,
         selected: SelectResult,
-        text: TextRequest,
+        request: SyncRequest,
         mode: PushMode,
         *,
         all_new: bool,
@@ -74,6 +76,7 @@ class Delivery:
 
         If UIDNEXT is not known, or `needs_start` is False, the folder must be open.
         `all_new`: the folder was empty, or did not exist for a while: all its mail may be new.
+        `request` says how to fetch the new ones.
         """
         mark, first = self.mark, await session.first_mark(selected)
         if mark is None:
@@ -84,7 +87,7 @@ class Delivery:
             # With CatchUp.NONE, all mail from here on arrives while the account is watched.
             self._is_catch_up = False
         else:
-            mark = await self._recover(session, mark, first, text, mode, all_new)
+            mark = await self._recover(session, mark, first, request, mode, all_new)
         self._set_mark(mark.renumbered(first))
 
     async def deliver(
@@ -142,7 +145,7 @@ class Delivery:
         session: Session,
         mark: Mark,
         first: Mark,
-        text: TextRequest,
+        request: SyncRequest,
         mode: PushMode,
         all_new: bool,
     ) -> Mark:
@@ -163,12 +166,17 @@ class Delivery:
             self._dedupe_below = mark.next_uid if is_same else MAX_UID + 1
         is_new = all_new and not is_same
         since = None if is_new else mark.last_received
-        async for mail in received_since(session, since, text):
+        if self._recovered[0] != first.uid_validity:
+            self._recovered = (first.uid_validity, set())
+        done = self._recovered[1]
+        async for mail in received_since(session, since, request, skipped=done):
             is_known = mark.has_digest(mail) if is_new else mark.is_known(mail)
             if mail.uid < first.next_uid and not is_known:
                 await self._deliver(mail, mode)
                 mark = self._set_mark(mark.with_digest(mail))
                 await asyncio.sleep(0)
+            done.add(mail.uid)
+        done.clear()
         return mark
 
     async def _deliver(self, mail: Mail, mode: PushMode) -> None:

@@ -29,7 +29,6 @@ MAX_PAUSE_SECONDS: Final = 300.0
 MAX_REFUSED_SECONDS: Final = 3600.0
 # Refusals are reported after this time: most end sooner.
 REFUSED_GRACE_SECONDS: Final = 30.0
-
 # How long a folder that does not exist is tried again by opening it, after 1 s, 2 s, 4 s, ...
 MAX_MISSING_SECONDS: Final = 60.0
 
@@ -71,8 +70,8 @@ class Folder:
         self._last_mail: Mail | None = None
         # The last numbers from EXAMINE and STATUS, by the names of STATUS items.
         self._numbers: dict[str, int] = {}
-        # The last STATUS while EXAMINE reported that the folder does not exist.
-        self._status_while_missing: dict[str, int] | None = None
+        # The last STATUS, None if the folder has gone missing since.
+        self._last_status: dict[str, int] | None = None
         self._needs_newest = True  # The last message is not known.
         self._was_missing = False
         self._synced_uid_next: int | None = None  # UIDNEXT at the last complete sync
@@ -86,6 +85,7 @@ class Folder:
         self._refusals = 0
         self._open_losses = 0
         self._fetch_losses = 0
+        self._needed_losses = 0  # of the last message that ended sessions
         self._retries = 0  # of that message
 
     @property
@@ -130,6 +130,11 @@ class Folder:
         return max(0, self._fetch_losses - MAX_FETCH_LOSSES + 1)
 
     @property
+    def waits(self) -> bool:
+        """Return whether to wait after a temporary refusal: see SyncRequest."""
+        return self._loop.time() - self._refused_since < MAX_REFUSED_SECONDS
+
+    @property
     def has_only_new_mail(self) -> bool:
         """Return whether all mail is new if UIDVALIDITY changes: there was no older mail.
 
@@ -155,12 +160,12 @@ class Folder:
             examines=examines,
             # If a FETCH of all new messages failed, they are searched.
             fetches=not (care or self._retries),
-            newest=self._needs_newest,
+            newest=self._needs_newest and not care,
             growth=0 if examines else selected.growth,
             batch=LIMITED_BATCH if self.delivery.is_limited else BATCH,
             text=self.text,
             synced=self.synced if examines else selected.synced,
-            waits=self._loop.time() - self._refused_since < MAX_REFUSED_SECONDS,
+            waits=self.waits,
             care=care,
             accepts=self._retries >= len(UNSHOWN_PAUSES),
         )
@@ -189,25 +194,36 @@ class Folder:
         if not self._is_missing:
             self.request_sync()
 
-    def on_status(self, numbers: dict[str, int], *, is_requested: bool) -> None:
+    def on_status(
+        self,
+        numbers: dict[str, int],
+        *,
+        is_requested: bool = False,
+        is_change: bool = False,
+    ) -> None:
         """Process a STATUS response.
 
         `is_requested`: the response answers a STATUS command. Without UIDNEXT in that answer,
-        only a sync can show whether there is new mail.
+        only a sync can show whether there is new mail. `is_change`: NOTIFY reports a change, not
+        the state when it begins.
         """
+        is_repeated = numbers == self._last_status
+        self._last_status = numbers
+        if is_repeated and not (is_requested or is_change):
+            return  # NOTIFY is set again after each sync: this is no reason for another.
         before = self._numbers.get("MESSAGES", 0)
+        # Cyrus 3.12 reports an EXPUNGE without MESSAGES or UNSEEN.
+        after = numbers.get("MESSAGES", 0 if is_requested or is_change else before)
         self._update_numbers(numbers)
-        if numbers.get("MESSAGES", 0) < before:
-            self._needs_newest = True
+        self._needs_newest |= after < before
+        if is_change and "UNSEEN" not in numbers:
             self.request_sync()
-        if self._is_missing:
-            # Some servers report STATUS of a folder that cannot be selected. An unsolicited
-            # response that repeats the same numbers is no reason to try again.
-            if is_requested or numbers != self._status_while_missing:
-                self.request_sync()
-            self._status_while_missing = numbers
-        if not is_requested and "UNSEEN" not in numbers:
-            self.request_sync()  # Cyrus 3.12 reports an EXPUNGE without UNSEEN.
+        # Even with the same UIDNEXT: some servers report an old one.
+        if after != before and not is_repeated:
+            self.request_sync()
+        # Some servers report STATUS of a folder that cannot be selected.
+        if self._is_missing and (is_requested or not is_repeated):
+            self.request_sync()
         mark = self.delivery.mark
         if mark is None or not (is_requested or "UIDNEXT" in numbers):
             return
@@ -291,9 +307,13 @@ class Folder:
         self._refusals, self._refused_since = 0, math.inf
         self._retries = 0
         if result.outcome is Outcome.DONE and result.selected is not None:
-            self._fetch_losses = 0
+            if self.care:
+                # The last message may be the one that ended the sessions.
+                self._needs_newest = False
+            self._fetch_losses = self._needed_losses = 0
             self._synced_uid_next = result.selected.uid_next
         else:
+            self._needed_losses = max(self._needed_losses, self._fetch_losses)
             self._fetch_losses = min(self._fetch_losses, MAX_FETCH_LOSSES)
             self.request_sync()
 
@@ -304,7 +324,7 @@ class Folder:
         """
         now = self._loop.time()
         if not self._is_missing:
-            self._missing_since = now
+            self._missing_since, self._last_status = now, None
         age = now - self._missing_since
         self._due_at = now + max(1.0, age) if age < MAX_MISSING_SECONDS else math.inf
         self._is_missing = self._was_missing = True
@@ -333,7 +353,9 @@ class Folder:
             self.status_fails = True
         if command in {"UID FETCH", "UID SEARCH"}:
             # Too much data at once, for example: one message at a time is less.
-            self._fetch_losses += 2 if isinstance(error, ProtocolError) else 1
+            least = self._needed_losses if self.care else 0
+            more = 2 if isinstance(error, ProtocolError) else 1
+            self._fetch_losses = max(self._fetch_losses + more, least)
             return
         self._open_losses += 1
         excess = self._open_losses - MAX_OPEN_LOSSES

@@ -85,6 +85,8 @@ class FolderLoop:
         self._folders = folders
         for folder in folders:
             folder.begin_session(session.capabilities)
+            if folder.status_fails:
+                session.stop_counting_by_status()
         self._choose()
 
     def assign(self, folders: tuple[Folder, ...]) -> None:
@@ -195,7 +197,14 @@ class FolderLoop:
         if has_reason or selected.due_at <= self._loop.time():
             return selected.request(self._session, examines=verifies or is_elsewhere)
         examine = examine_command(selected.name) if is_elsewhere else None
-        return SyncRequest(selected.name, selected.delivery.mark, examine)
+        return SyncRequest(
+            selected.name,
+            selected.delivery.mark,
+            examine,
+            text=selected.text,
+            waits=selected.waits,
+            care=selected.care,
+        )
 
     async def _sync_all(
         self, requests: dict[Folder, SyncRequest], selected: Folder | None
@@ -214,7 +223,7 @@ class FolderLoop:
             for folder in requests:
                 folder.request_sync()
             return {}
-        if self._ends_idle:
+        if self._ends_idle and not self._connection.idle_is_unanswered:
             self._chooser.record_idle(self._strategy.mode)
             self._ends_idle, self._has_idled = False, True
         if selected is not None and requests[selected].examine is not None:
@@ -234,7 +243,7 @@ class FolderLoop:
             found[folder] = await self._sync.apply(folder, requests[folder], result)
         self._busy = None
         for status in statuses:
-            self._process_status(status)
+            self._process_status(status, is_change=False)
             await asyncio.sleep(0)
         return found
 
@@ -310,7 +319,9 @@ class FolderLoop:
             return due_at
         is_idle = self._connection.has_idle and self._session.folder == selected.name
         if self._strategy.mode is not PushMode.POLL and not is_idle:
-            return schedule.not_before(Reason.FOLDER)
+            # IDLE was ended, for example by a search. Begin it again.
+            reasons = (Reason.FOLDER, Reason.MAIL)
+            return max(schedule.not_before(reason) for reason in reasons)
         if self._connection.idle_is_over:
             return min(due_at, schedule.not_before(Reason.CHANGE))
         is_notify = self._strategy.mode is PushMode.NOTIFY
@@ -337,7 +348,7 @@ class FolderLoop:
         if opened is not None and folder is not None:
             folder.on_unsolicited(changes, opened)
         for status in changes.statuses:
-            for other in self._process_status(status):
+            for other in self._process_status(status, is_change=True):
                 other.mark_changed()
             await asyncio.sleep(0)
         if folder is not None:
@@ -347,12 +358,12 @@ class FolderLoop:
         if changes.statuses:
             self._observer.on_progress()
 
-    def _process_status(self, data: Data) -> list[Folder]:
-        """Update and return the folders that an unsolicited STATUS response names."""
+    def _process_status(self, data: Data, *, is_change: bool) -> list[Folder]:
+        """Update and return the folders that a STATUS response of NOTIFY names."""
         name, numbers = parse_status(data)
         found = [folder for folder in self._others if is_folder(name, folder.name)]
         for folder in found:
-            folder.on_status(numbers, is_requested=False)
+            folder.on_status(numbers, is_change=is_change)
         return found
 
     async def _deliver_pushed(self, folder: Folder, data: Data) -> None:

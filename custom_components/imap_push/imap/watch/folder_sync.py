@@ -50,7 +50,7 @@ class FolderSync:
         if selected is None or selected.uid_next is None or mark is not None:
             return result
         # At once: what arrives from now on is new, even if the session ends soon.
-        await self._renumber(folder, selected)
+        await self._renumber(folder, request, selected)
         return SyncResult(Outcome.DONE, selected, is_opened=True)
 
     async def apply(
@@ -68,7 +68,8 @@ class FolderSync:
                 case SyncResult(
                     outcome=Outcome.RENUMBERED, selected=SelectResult() as selected
                 ):
-                    await self._renumber(folder, selected)
+                    await self._renumber(folder, request, selected)
+                    return await self._sync_open(folder)
                 case SyncResult(outcome=Outcome.MISSING):
                     folder.mark_missing()
                 case SyncResult(error=ImapError() as error):
@@ -130,7 +131,22 @@ class FolderSync:
             self._session.connection.selected.set_synced(result.synced)
         return found
 
-    async def _renumber(self, folder: Folder, selected: SelectResult) -> None:
+    async def _sync_open(self, folder: Folder) -> int:
+        """Sync a folder that got another mark, if it is open; return new messages.
+
+        Servers that cannot store UIDs report another UIDVALIDITY at each EXAMINE.
+        """
+        if self._session.folder != folder.name or folder.due_at > self._loop.time():
+            return 0
+        request = folder.request(self._session, examines=False)
+        await self._session.connection.send(*request.commands)
+        result = await self.read(folder, request)
+        folder.update(result, folder.mode)
+        return await self.apply(folder, request, result)
+
+    async def _renumber(
+        self, folder: Folder, request: SyncRequest, selected: SelectResult
+    ) -> None:
         """Give a folder a valid mark; the next cycle finds its new messages."""
         session, delivery = self._session, folder.delivery
         is_behind = delivery.mark is not None and selected.is_behind(delivery.mark)
@@ -145,7 +161,7 @@ class FolderSync:
         await delivery.start(
             session,
             selected,
-            folder.text,
+            request,
             folder.mode,
             all_new=folder.has_only_new_mail,
         )
