@@ -209,7 +209,7 @@ class Folder:
         """
         is_repeated = numbers == self._last_status
         self._last_status = numbers
-        if is_repeated and not (is_requested or is_change):
+        if is_repeated and not (is_requested or is_change or self._is_missing):
             return  # NOTIFY is set again after each sync: this is no reason for another.
         before = self._numbers.get("MESSAGES", 0)
         # Cyrus 3.12 reports an EXPUNGE without MESSAGES or UNSEEN.

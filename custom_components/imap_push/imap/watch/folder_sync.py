@@ -69,7 +69,7 @@ class FolderSync:
                     outcome=Outcome.RENUMBERED, selected=SelectResult() as selected
                 ):
                     await self._renumber(folder, request, selected)
-                    return await self._sync_open(folder)
+                    return await self._sync_open(folder) if request.mark else 0
                 case SyncResult(outcome=Outcome.MISSING):
                     folder.mark_missing()
                 case SyncResult(error=ImapError() as error):
