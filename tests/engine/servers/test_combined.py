@@ -7,12 +7,13 @@ import math
 
 import pytest
 
-from custom_components.imap_push.imap import ConnectionLost, ImapError
+from custom_components.imap_push.imap import ConnectionLost, ImapError, PushMode
 
 from .scenario import (
     CAPABILITIES,
     EVERY_MODE,
     POLLED,
+    Act,
     Expected,
     Play,
     Scenario,
@@ -21,7 +22,7 @@ from .scenario import (
     table,
 )
 
-from tests.rig.light_client import Event
+from tests.rig.light_client import Event, LightClient
 from tests.rig.odd import Answer, changed, dead, odd, requested, silent, tagged, without
 
 BODY = rb"BODY"
@@ -55,6 +56,16 @@ def _renumbered() -> Iterator[Scenario]:
                 "FETCH of a new message is refused",
                 (odd("FETCH", REFUSED, about=BODY, folder="INBOX", includes=4),),
                 Expected(bare=frozenset({4, 7}), unlogged=True),
+            ),
+            (
+                "a message was delivered without its header",
+                (odd("FETCH", REFUSED, about=BODY, includes=6), _only_exists),
+                Expected(bare=frozenset({6, 9}), unlogged=True),
+            ),
+            (
+                "FETCH of the last old message is refused",
+                (odd("FETCH", REFUSED, about=BODY, includes=3),),
+                Expected(),
             ),
             (
                 "FETCH leaves a new message out once",
@@ -111,6 +122,9 @@ def _renumbered() -> Iterator[Scenario]:
             # A poll finds the new messages by date, with twelve commands for each folder.
             expected=Expected(late=POLLED, commands=26.0, busiest=120, warnings=24),
         )
+
+
+_only_exists = odd("NEWS", without(rb" FETCH "))
 
 
 def _renumber_at_examine(event: Event) -> None:
@@ -217,6 +231,20 @@ def _contradictions() -> Iterator[Scenario]:
     )
     for mode in EVERY_MODE:
         yield Scenario(
+            row="L10",
+            name="4294967295:* returns only the flags of another message",
+            source="modern-email/defects#40 (exmail.qq.com), RFC 3501 7.4.2",
+            mode=mode,
+            hooks=(
+                odd(
+                    "FETCH",
+                    tagged(b"OK done", b"* 1 FETCH (UID 1 FLAGS ())"),
+                    about=rb"^4294967295:",
+                ),
+            ),
+            expected=Expected(late=POLLED),
+        )
+        yield Scenario(
             row="H4",
             name="FETCH leaves 5 out once, and SEARCH finds nothing",
             source="MailCore/mailcore2#1256 (Gmail), a search index that lags",
@@ -257,4 +285,53 @@ def test_contradicting_numbers(
     scenario: Scenario, caplog: pytest.LogCaptureFixture
 ) -> None:
     """New messages are found, and the server is not asked again and again."""
+    play_and_check(scenario, caplog)
+
+
+# A server that disconnects at a certain age of IDLE, while messages are read
+
+
+def _after_20_s(event: Event) -> Iterable[bytes]:
+    event.client.memory["idles"] += 1
+    number = event.client.memory["idles"]
+
+    def end(client: LightClient) -> None:
+        if client.is_idle and client.memory["idles"] == number:
+            client.say(b"* BYE idle for too long")
+            client.close()
+
+    event.later(20.0, end)
+    return event.usual()
+
+
+def _reads() -> Iterator[tuple[float, Act]]:
+    for seconds in range(30, 3600, 17):
+        yield float(seconds), partial(_read, seconds % 3 + 1)
+
+
+def _read(uid: int, play: Play) -> None:
+    play.server.read(uid)
+
+
+@table(
+    [
+        Scenario(
+            row="M1",
+            name="BYE after 20 s of IDLE, messages are read every 17 s",
+            source="near ruby/net-imap#688",
+            hooks=(odd("IDLE", _after_20_s),),
+            acts=tuple(_reads()),
+            minutes=60,
+            expected=Expected(
+                late=POLLED,
+                logins=8,
+                off=120.0,
+                errors=(ConnectionLost,),
+                modes=(PushMode.POLL, PushMode.IDLE),
+            ),
+        )
+    ]
+)
+def test_limited_idle(scenario: Scenario, caplog: pytest.LogCaptureFixture) -> None:
+    """It gives way to polling although some IDLE of less than 20 s is completed."""
     play_and_check(scenario, caplog)

@@ -1,5 +1,6 @@
 """The mark of a folder: the boundary between delivered and new messages."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Final, NamedTuple
@@ -60,11 +61,20 @@ class Mark(NamedTuple):
         """
         if self.last_received is None or mail.received is None:
             return True
-        return mail.received < self.last_received or self.has_digest(mail)
+        if mail.received < self.last_received or self.has_digest(mail):
+            return True
+        # Now the server may refuse the header of the last message that was delivered.
+        return mail.received == self.last_received and not _has_header(mail)
 
     def has_digest(self, mail: Mail) -> bool:
         """Return whether the message is one of the last that were delivered."""
-        return digest(mail) in self.remembered
+        # It may have been delivered without its header.
+        digests = {digest(mail), digest(replace(mail, message_id=None, subject=""))}
+        return not digests.isdisjoint(self.remembered)
+
+
+def _has_header(mail: Mail) -> bool:
+    return any((mail.message_id, mail.subject, mail.sender))
 
 
 def digest(mail: Mail) -> str:

@@ -50,13 +50,16 @@ def last_command() -> Command:
 
 
 async def last_uid(command: Command, selected: SelectResult) -> int:
-    """Return the highest UID that was there when the folder was opened, 0 if it is not known."""
+    """Return the UID of the message that was the last when the folder was opened.
+
+    Returns 0 if it is not known: responses with changed flags of other messages may come, too.
+    """
     try:
         numbers = (await fetched(command)).numbers
     except CommandRefused:
         return 0
     exists = selected.numbers.get("MESSAGES", 0)
-    return max((uid for uid, number in numbers.items() if number <= exists), default=0)
+    return next((uid for uid, number in numbers.items() if number == exists), 0)
 
 
 class Session:

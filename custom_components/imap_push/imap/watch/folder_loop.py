@@ -78,8 +78,8 @@ class FolderLoop:
         self._busy: Folder | None = None  # the one that is synced after that write
         self._synced_at = self._loop.time()  # when the selected folder was opened again
         self._idle_since = math.inf
-        # The last wait ended an IDLE of MIN_IDLE_SECONDS; one of this session was completed.
-        self._ends_idle = self._has_idled = False
+        # Seconds of the IDLE that the last wait ended, and of the longest one; 0 if it was short.
+        self._ended_idle = self._longest_idle = 0.0
         # The server had announced what the next sync finds, or had no time to do so.
         self._is_announced = True
         self._folders = folders
@@ -223,9 +223,10 @@ class FolderLoop:
             for folder in requests:
                 folder.request_sync()
             return {}
-        if self._ends_idle and not self._connection.idle_is_unanswered:
-            self._chooser.record_idle(self._strategy.mode)
-            self._ends_idle, self._has_idled = False, True
+        if self._ended_idle and not self._connection.idle_is_unanswered:
+            self._chooser.record_idle(self._strategy.mode, self._ended_idle)
+            self._longest_idle = max(self._longest_idle, self._ended_idle)
+            self._ended_idle = 0.0
         if selected is not None and requests[selected].examine is not None:
             self._connection.selected.set_synced(selected.synced)
         for folder, command in polls.items():
@@ -300,7 +301,7 @@ class FolderLoop:
             if age < MIN_IDLE_SECONDS:
                 self._chooser.record_miss(self._strategy.mode)
         else:
-            self._ends_idle = MIN_IDLE_SECONDS <= age < math.inf
+            self._ended_idle = age if MIN_IDLE_SECONDS <= age < math.inf else 0.0
         short = started + min(self._strategy.seconds, MIN_WAIT_SECONDS)
         self._is_announced = self._schedule.has_changes or self._loop.time() < short
         self._examines |= now >= refresh_at
@@ -320,8 +321,7 @@ class FolderLoop:
         is_idle = self._connection.has_idle and self._session.folder == selected.name
         if self._strategy.mode is not PushMode.POLL and not is_idle:
             # IDLE was ended, for example by a search. Begin it again.
-            reasons = (Reason.FOLDER, Reason.MAIL)
-            return max(schedule.not_before(reason) for reason in reasons)
+            return max(map(schedule.not_before, (Reason.FOLDER, Reason.MAIL)))
         if self._connection.idle_is_over:
             return min(due_at, schedule.not_before(Reason.CHANGE))
         is_notify = self._strategy.mode is PushMode.NOTIFY
@@ -390,11 +390,11 @@ class FolderLoop:
         folder, name = self._busy, "UID FETCH"
         if unanswered:
             folder, name = unanswered[0][0], unanswered[0][1].name
-        if self._connection.idle_is_unanswered and not self._has_idled:
+        if self._connection.idle_is_unanswered and not self._longest_idle:
             self._chooser.record_loss(mode, age)
         elif name == "NOTIFY":
             self._chooser.record_loss(PushMode.NOTIFY, 0.0)
         elif folder is not None:
             folder.mark_lost(error, name)
-        elif self._idle_since < math.inf and not self._has_idled:
+        elif self._idle_since < math.inf and self._longest_idle <= age:
             self._chooser.record_drop(mode, age)

@@ -96,12 +96,14 @@ class StrategyChooser:
         if self._misses[mode] >= MAX_FAILURES:
             self.record_refused(mode)
 
-    def record_idle(self, mode: PushMode) -> None:
-        """Record that an IDLE lasted MIN_IDLE_SECONDS and was ended by us."""
-        self._losses[mode] = 0
+    def record_idle(self, mode: PushMode, age: float) -> None:
+        """Record that an IDLE lasted so many seconds and was ended by us."""
+        # A shorter IDLE does not show that the server no longer disconnects at a certain age.
+        if age > self._dropped_after.get(mode, 0.0):
+            self._losses[mode] = 0
 
     def record_drop(self, mode: PushMode, age: float) -> None:
-        """Record that the connection ended in IDLE after so many seconds, and none was completed.
+        """Record that the connection ended in IDLE after more seconds than any that we ended.
 
         Some servers disconnect at a certain age. A bad network does so at any age.
         """
