@@ -275,6 +275,17 @@ def _contradictions() -> Iterator[Scenario]:
                 expected=Expected(busiest=90),
             )
 
+    yield Scenario(
+        row="M2",
+        name="flags at each IDLE, and every BODYSTRUCTURE is refused",
+        source="danchoi/vmail#68 (Exchange)",
+        hooks=(
+            odd("IDLE", _with_flags),
+            odd("FETCH", REFUSED, about=rb"BODYSTRUCTURE"),
+        ),
+        expected=Expected(late=POLLED),
+    )
+
 
 def _with_flags(event: Event) -> Iterable[bytes]:
     return [*event.usual(), b"* 1 FETCH (FLAGS (\\Seen))"]

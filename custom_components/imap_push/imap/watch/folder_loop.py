@@ -321,7 +321,7 @@ class FolderLoop:
         is_idle = self._connection.has_idle and self._session.folder == selected.name
         if self._strategy.mode is not PushMode.POLL and not is_idle:
             # IDLE was ended, for example by a search. Begin it again.
-            return max(map(schedule.not_before, (Reason.FOLDER, Reason.MAIL)))
+            return schedule.restart_at
         if self._connection.idle_is_over:
             return min(due_at, schedule.not_before(Reason.CHANGE))
         is_notify = self._strategy.mode is PushMode.NOTIFY

@@ -76,6 +76,11 @@ class SyncSchedule:
             return self._changed_at + CYCLE_INTERVAL_SECONDS
         return self.not_before(reason)
 
+    @property
+    def restart_at(self) -> float:
+        """Return the earliest time of a cycle that only begins IDLE again."""
+        return max(map(self.not_before, self._empty), default=-math.inf)
+
     def not_before(self, reason: Reason) -> float:
         """Return the earliest time of the next cycle for a reason."""
         excess = self._empty[reason] - MAX_EMPTY_CYCLES
