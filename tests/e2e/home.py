@@ -186,6 +186,11 @@ class Account:
     entry_id: str
 
     @property
+    def title(self) -> str:
+        """Return the title."""
+        return account_title(self.user)
+
+    @property
     def entities(self) -> dict[str, str]:
         """Return the entity IDs by key."""
         return entities(self.user)

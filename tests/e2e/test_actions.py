@@ -39,7 +39,7 @@ async def test_mark_as_read_and_move_to_the_archive(
     await browser.open("/config/automation/edit/new")
     await page.get_by_text("Add trigger").click()
     await page.get_by_text("Services", exact=True).click()
-    await page.get_by_text(account.user, exact=True).first.click()
+    await page.get_by_text(account.title, exact=True).first.click()
     await page.get_by_text("New mail").first.click()
     await _add_action(page, "Mark as read")
     await browser.screenshot("30_mark_as_read")

@@ -48,7 +48,9 @@ async def test_setup_with_address_and_password(world: World) -> None:
     await world.browser.screenshot("address_4_refused")
     await fill_in(page, {"password": PASSWORD})
     await submit(page)
-    await expect(page.get_by_text("New mail is announced at once.")).to_be_visible()
+    await expect(
+        page.get_by_text("new email starts automations at once")
+    ).to_be_visible()
     await world.browser.screenshot("address_5_added")
     await world.until_added(GMX_USER)
 
@@ -95,7 +97,9 @@ async def test_setup_with_a_private_server(world: World, tmp_path: Path) -> None
         await world.browser.screenshot("own_4_authority")
         await page.locator("textarea").fill(certificate.cert.read_text())
         await submit(page)
-        await expect(page.get_by_text("New mail is announced at once.")).to_be_visible()
+        await expect(
+            page.get_by_text("new email starts automations at once")
+        ).to_be_visible()
         await button(page, "Skip and finish").click()
         await world.until_connected(GOOGLE_USER)
         assert world.leaks({PASSWORD}) == []

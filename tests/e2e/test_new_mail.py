@@ -74,7 +74,7 @@ async def test_an_event_describes_the_mail(account: Account, mailbox: Mailbox) -
     [mail] = await next_events(arrivals)
     expected = {
         "entry_id": account.entry_id,
-        "account": mailbox.user,
+        "account": account.title,
         "folder": "INBOX",
         "sender": "juergen@example.com",
         "sender_name": "Jürgen, Post",

@@ -6,6 +6,7 @@ import pytest
 from custom_components.imap_push.const import DOMAIN
 
 from .clicking import button, close_dialog
+from .home import account_title
 from .waiting import next_events, until_equal
 from .world import GOOGLE_USER, MICROSOFT_USER, World
 
@@ -39,11 +40,13 @@ async def test_sign_in_in_the_browser(world: World) -> None:
     world.issuer.revoke_all()
     [entry] = await world.home.client.config_entries(DOMAIN)
     await world.home.client.reload_entry(entry["entry_id"])
-    await until_equal(world.reauth_flows, [GOOGLE_USER])
+    await until_equal(world.reauth_flows, [account_title(GOOGLE_USER)])
     await deliver(world.dovecot.lmtp_port, GOOGLE_USER, plain("Meanwhile"))
     mails = await world.home.client.subscribe_events("new_mail")
     await world.browser.open("/config/repairs")
-    await page.get_by_text(f"Authentication expired for {GOOGLE_USER}").click()
+    await page.get_by_text(
+        f"Authentication expired for {account_title(GOOGLE_USER)}"
+    ).click()
     await expect(page.get_by_text("Your mail provider does not renew")).to_be_visible()
     await world.browser.screenshot("oauth_4_again")
     await world.allow(button(page, "Submit"))

@@ -139,7 +139,7 @@ async def test_user_without_administrator_rights(
         assert [file["filename"] for file in saved["files"]] == ["card.png"]
 
         await account.set_options(access="change", connection={})
-        await until_equal(lambda: _accounts(child), [account.user])
+        await until_equal(lambda: _accounts(child), [account.title])
         requests = _requests(child, mail)
         delete = requests.pop("delete")
         for request in requests.values():
