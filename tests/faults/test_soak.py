@@ -25,7 +25,7 @@ from custom_components.imap_push.imap import (
 )
 from custom_components.imap_push.imap.auth import login_limiter
 from custom_components.imap_push.imap.auth.login_limiter import Backoff
-from custom_components.imap_push.imap.watch import delivery, folder_loop
+from custom_components.imap_push.imap.watch import delivery, wait_strategy
 
 from tests.rig.light_server import LightServer
 from tests.rig.ports import LOOPBACK
@@ -48,7 +48,7 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
     The connection always ends early: that is no reason to give up IDLE.
     """
-    monkeypatch.setattr(folder_loop, "MIN_IDLE_SECONDS", 0.0)
+    monkeypatch.setattr(wait_strategy, "MAX_FAILURES", 2 * RECONNECTS)
     monkeypatch.setattr(delivery, "MAX_BURST", MAILS)
     monkeypatch.setattr(login_limiter, "LOGIN_INTERVAL_SECONDS", 0.001)
     monkeypatch.setattr(Backoff, "delay", lambda *_: 0.0)
