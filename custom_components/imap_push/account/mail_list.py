@@ -18,7 +18,7 @@ from ..imap import (
     LoginRefused,
     Mail,
 )
-from ..mail.event_data import mail_fields
+from ..mail.event_data import filter_fields
 from ..mail.filter import MailFilter
 from .saved_searches import (
     MAX_RETRY_SECONDS,
@@ -63,8 +63,7 @@ class MailSource(NamedTuple):
     def has(self, mail: Mail) -> bool:
         """Return whether a message that matches the criteria is in the list."""
         if self.mail_filter != _NO_FILTER:
-            fields = mail_fields(mail, entry_id="", account="") | {"catch_up": False}
-            if not self.mail_filter.matches(fields, mail.recipients):
+            if not self.mail_filter.matches(filter_fields(mail), mail.recipients):
                 return False
         return self.accepts is None or bool(self.accepts(mail))
 

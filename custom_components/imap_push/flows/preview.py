@@ -8,7 +8,7 @@ from ..account.saved_searches import SavedSearch
 from ..const import MAX_TEXT_SIZE
 from ..helpers import format_time
 from ..imap import Client, Criteria, CriteriaRefused, Mail
-from ..mail.event_data import NewMail, mail_fields
+from ..mail.event_data import filter_fields
 from ..mail.filter import MailFilter
 from ..server_text import NOTHING, escape_markdown, single_line
 
@@ -54,7 +54,7 @@ async def preview_search(client: Client, search: SavedSearch) -> list[Candidate]
             Candidate(
                 mail,
                 mail.uid in count.matching
-                and search.matches_attachments(_fields(mail)),
+                and search.matches_attachments(filter_fields(mail)),
             )
             for mail in mails
         )
@@ -85,7 +85,7 @@ async def _newest(client: Client, folder: str) -> list[Mail]:
 
 
 async def _passes(client: Client, mail: Mail, mail_filter: MailFilter) -> bool:
-    fields = _fields(mail)
+    fields = filter_fields(mail)
     if not mail_filter.matches(fields, mail.recipients):
         return False
     if not mail_filter.needs_content(fields):
@@ -94,8 +94,3 @@ async def _passes(client: Client, mail: Mail, mail_filter: MailFilter) -> bool:
         mail.folder, mail.uid_validity, mail.uid, text_size=MAX_TEXT_SIZE
     )
     return mail_filter.matches_content(content)
-
-
-def _fields(mail: Mail) -> NewMail:
-    """Return the fields that a filter compares."""
-    return mail_fields(mail, entry_id="", account="") | {"catch_up": False}

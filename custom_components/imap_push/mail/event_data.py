@@ -77,6 +77,11 @@ def mail_fields(mail: Mail, *, entry_id: str, account: str) -> dict[str, Any]:
     }
 
 
+def filter_fields(mail: Mail) -> NewMail:
+    """Return the fields that a filter compares, of a mail that is not new."""
+    return mail_fields(mail, entry_id="", account="") | {"catch_up": False}
+
+
 def _as_dict(value: Attachment | Authentication) -> dict[str, Any]:
     """Return the fields, faster than `asdict`, which copies each value."""
     return {name: getattr(value, name) for name in value.__slots__}
