@@ -17,6 +17,7 @@ from ..imap import (
     ImapError,
     LoginRefused,
     Mail,
+    doubled,
 )
 from ..mail.event_data import filter_fields
 from ..mail.filter import MailFilter
@@ -36,7 +37,6 @@ MAX_FETCHED: Final = 50
 CHANGE_DELAY_SECONDS: Final = 0.5
 
 _NO_FILTER: Final = MailFilter()
-_MAX_DOUBLINGS: Final = 16
 
 # Folder, UIDVALIDITY and UID.
 type MailKey = tuple[str, int, int]
@@ -193,10 +193,9 @@ class MailList:
             self._is_login_refused = True
             self._listener.login_refused()
             return None
-        pause = RETRY_SECONDS * 2.0 ** min(self._failures, _MAX_DOUBLINGS)
+        pause = doubled(RETRY_SECONDS, self._failures, MAX_RETRY_SECONDS)
         self._failures += 1
-        min_pause = (error and error.retry_after) or 0.0
-        return max(min(pause, MAX_RETRY_SECONDS), min_pause)
+        return max(pause, (error and error.retry_after) or 0.0)
 
     @property
     def _interval(self) -> float | None:

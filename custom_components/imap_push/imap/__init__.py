@@ -69,6 +69,7 @@ from .errors import (
     Unreachable as Unreachable,
     Unsupported as Unsupported,
 )
+from .limits import doubled as doubled
 from .mime.characters import one_line as one_line
 from .mime.media_type import (
     extensions as extensions,
