@@ -341,12 +341,11 @@ class FolderLoop:
         self._examines |= changes.dropped
         if changes.changed:
             self._schedule.record_change()
-        opened, folder = changes.folder, None
-        if opened is not None:
+        folder = None
+        if (opened := changes.folder) is not None:
             named = (item for item in self._folders if item.name == opened.name)
-            folder = next(named, None)
-        if opened is not None and folder is not None:
-            folder.on_unsolicited(changes, opened)
+            if folder := next(named, None):
+                folder.on_unsolicited(changes, opened)
         for status in changes.statuses:
             for other in self._process_status(status, is_change=True):
                 other.mark_changed()
