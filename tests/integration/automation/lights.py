@@ -26,9 +26,10 @@ _ATTRIBUTES = (
 
 
 class FakeLight(LightEntity):
-    """A light whose lamp obeys a command at once, as `seconds` and `late` allow.
+    """A light whose lamp obeys a command at once, unless it is told otherwise.
 
-    A command returns after some `seconds`. The light reports its state some seconds `late`;
+    A command reaches the lamp after some seconds of `travel`, unless it is canceled before. It
+    returns after some further `seconds`. The light reports its state some seconds `late`;
     without it, at once.
     """
 
@@ -45,6 +46,7 @@ class FakeLight(LightEntity):
         on: bool | None = True,
         mode: ColorMode = ColorMode.RGB,
         available: bool = True,
+        travel: float = 0,
         seconds: float = 0,
         late: float | None = None,
         **attributes: Any,
@@ -54,6 +56,7 @@ class FakeLight(LightEntity):
         self._attr_supported_color_modes = {mode}
         self._attr_color_mode = mode
         self._attr_available = available
+        self._travel = travel
         self._seconds = seconds
         self._late = late
         self._on = on
@@ -80,6 +83,8 @@ class FakeLight(LightEntity):
         await self._async_command(False, self._lamp)
 
     async def _async_command(self, on: bool, lamp: dict[str, Any]) -> None:
+        if self._travel:
+            await asyncio.sleep(self._travel)
         self.commands.append(on)
         self._on, self._lamp = on, lamp
         if self._seconds:

@@ -368,7 +368,14 @@ async def _interrupt(hass: HomeAssistant, how: str) -> None:
             await hass.services.async_call("automation", how, target, blocking=True)
 
 
-@pytest.mark.parametrize("seconds", [0, SLOW], ids=["prompt", "slow"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param({}, id="prompt"),
+        pytest.param({"seconds": SLOW}, id="slow"),
+        pytest.param({"travel": SLOW}, id="far"),
+    ],
+)
 @pytest.mark.parametrize("phase", [1, 2, 3])
 @pytest.mark.parametrize("how", ["turn_off", "toggle", "edited", "reloaded", "restart"])
 async def test_lights_are_restored_if_the_flash_is_interrupted(
@@ -377,12 +384,10 @@ async def test_lights_are_restored_if_the_flash_is_interrupted(
     caplog: pytest.LogCaptureFixture,
     how: str,
     phase: int,
-    seconds: float,
+    kind: dict[str, float],
 ) -> None:
     """At a restart, they are restored before Home Assistant stops its integrations."""
-    lights = [
-        FakeLight(name, seconds=seconds, **DIM) for name in ("Lamp", "Two", "Three")
-    ]
+    lights = [FakeLight(name, **DIM, **kind) for name in ("Lamp", "Two", "Three")]
     await add_lights(hass, *lights)
     ids = [light.entity_id for light in lights]
     await _automate(hass, _automation(hass, lights=ids, times=3))
@@ -394,6 +399,26 @@ async def test_lights_are_restored_if_the_flash_is_interrupted(
         assert shown(lights) == [DIM, DIM, DIM]
     await _until_idle(hass)
     assert shown(lights) == [DIM, DIM, DIM]
+    _assert_silent(hass, caplog)
+
+
+async def test_automations_are_turned_off_together(
+    hass: HomeAssistant, watcher: FakeWatcher, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The lights of each of them are restored."""
+    names = ["one", "two", "three", "four"]
+    lights = [FakeLight(name, travel=SLOW, **DIM) for name in names]
+    await add_lights(hass, *lights)
+    await _automate(
+        hass, *(_automation(hass, name, lights=[f"light.{name}"]) for name in names)
+    )
+    await _deliver(watcher)
+    await _in_phase(lights[-1], 1)
+    target = {"entity_id": [f"automation.{name}" for name in names]}
+    await hass.services.async_call("automation", "turn_off", target, blocking=True)
+    assert shown(lights) == [DIM] * len(lights)
+    await _until_idle(hass)
+    assert shown(lights) == [DIM] * len(lights)
     _assert_silent(hass, caplog)
 
 
