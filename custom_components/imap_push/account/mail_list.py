@@ -9,14 +9,18 @@ from itertools import batched
 import logging
 from typing import Final, NamedTuple, Protocol
 
+from ..const import MAX_TEXT_SIZE
 from ..imap import (
     Attachment,
     Client,
+    CommandRefused,
     Criteria,
     FolderState,
     ImapError,
     LoginRefused,
     Mail,
+    MailNotFound,
+    ResponseTooLarge,
     doubled,
 )
 from ..mail.event_data import filter_fields
@@ -31,6 +35,8 @@ _LOGGER = logging.getLogger(__name__)
 
 # Newest matches of the server's search that are fetched until enough of them pass the filter.
 MAX_SEARCHED: Final = 500
+# The same for a filter of the text or the header, which are fetched from each message.
+MAX_READ: Final = 100
 # Messages in one FETCH.
 MAX_FETCHED: Final = 50
 # Changes of a folder within this time cause one request.
@@ -50,6 +56,7 @@ def mail_key(mail: Mail) -> MailKey:
 class MailSource(NamedTuple):
     """Which messages are in a list: those that match the criteria, the filter and `accepts`.
 
+    The filter is applied only once to each message, so it must not compare flags, which change.
     `size` is the number of messages, `text_size` the characters of text of each one.
     """
 
@@ -60,12 +67,32 @@ class MailSource(NamedTuple):
     size: int = 50
     text_size: int = 0
 
-    def has(self, mail: Mail) -> bool:
-        """Return whether a message that matches the criteria is in the list."""
-        if self.mail_filter != _NO_FILTER:
-            if not self.mail_filter.matches(filter_fields(mail), mail.recipients):
-                return False
-        return self.accepts is None or bool(self.accepts(mail))
+
+def without_flags(mail_filter: MailFilter) -> tuple[Criteria, MailFilter]:
+    """Return criteria for the flags that a filter compares, and the rest of the filter."""
+    criteria = Criteria(unread=mail_filter.unread, flagged=mail_filter.flagged)
+    return criteria, mail_filter._replace(unread=None, flagged=None)
+
+
+async def passes_filter(client: Client, mail: Mail, mail_filter: MailFilter) -> bool:
+    """Return whether a message passes a filter. One that the server does not send passes.
+
+    Raises ImapError.
+    """
+    fields = filter_fields(mail)
+    if not mail_filter.matches(fields, mail.recipients):
+        return False
+    if not mail_filter.needs_content(fields):
+        return True
+    try:
+        content = await client.content(
+            mail.folder, mail.uid_validity, mail.uid, text_size=MAX_TEXT_SIZE
+        )
+    except MailNotFound:
+        return False
+    except CommandRefused, ResponseTooLarge:
+        return True
+    return mail_filter.matches_content(content)
 
 
 class ListListener(Protocol):
@@ -219,7 +246,8 @@ class MailList:
         return tuple(found[: source.size])
 
     async def _read_folder(self, source: MailSource, folder: str) -> list[Mail]:
-        result = await self._client.search(folder, source.criteria, limit=MAX_SEARCHED)
+        limit = MAX_READ if source.mail_filter.reads_content else MAX_SEARCHED
+        result = await self._client.search(folder, source.criteria, limit=limit)
         uid_validity, known = self._known.get(folder, (0, {}))
         if uid_validity != result.uid_validity:
             known = {}
@@ -233,7 +261,9 @@ class MailList:
                     text_size=source.text_size,
                     recipients=source.mail_filter.recipient is not None,
                 )
-                known = known | {mail.uid: _kept(source, mail) for mail in mails}
+                known = known | {
+                    mail.uid: await self._kept(source, mail) for mail in mails
+                }
             found += [mail for uid in uids if (mail := known.get(uid)) is not None]
             if len(found) >= source.size:
                 break
@@ -242,12 +272,14 @@ class MailList:
             self._known[folder] = (result.uid_validity, matching)
         return found
 
-
-def _kept(source: MailSource, mail: Mail) -> Mail | None:
-    """Return what is kept of a message, None if it is not in the list."""
-    if not source.has(mail):
-        return None
-    return replace(mail, to=(), cc=(), reply_to=(), recipients=())
+    async def _kept(self, source: MailSource, mail: Mail) -> Mail | None:
+        """Return what is kept of a message, None if it is not in the list."""
+        if source.accepts is not None and not source.accepts(mail):
+            return None
+        if source.mail_filter != _NO_FILTER:
+            if not await passes_filter(self._client, mail, source.mail_filter):
+                return None
+        return replace(mail, to=(), cc=(), reply_to=(), recipients=())
 
 
 def _arrival(mail: Mail) -> datetime:

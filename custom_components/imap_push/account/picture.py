@@ -10,9 +10,9 @@ from typing import Any, Final, NamedTuple
 from homeassistant.config_entries import ConfigSubentry
 
 from ..const import CONF_FILTER, CONF_FOLDER, CONF_PICTURE, SUBENTRY_TYPE_FOLDER
-from ..imap import Attachment, Client, Criteria, Mail
+from ..imap import Attachment, Client, Mail
 from ..mail.filter import MailFilter
-from .mail_list import MailKey, MailSource, mail_key
+from .mail_list import MailKey, MailSource, mail_key, without_flags
 from .saved_searches import search_from_subentry
 
 # Octets of a picture, and as they are transferred: base64 and its line breaks add 37 %.
@@ -63,12 +63,14 @@ def picture_source(subentry: ConfigSubentry) -> MailSource:
         if criteria.has_attachment is None:
             criteria = replace(criteria, has_attachment=True)
         return MailSource(search.folders, criteria, accepts=attached_picture, size=1)
-    mail_filter = MailFilter.from_config(subentry.data.get(CONF_FILTER, {}))
+    criteria, mail_filter = without_flags(
+        MailFilter.from_config(subentry.data.get(CONF_FILTER, {}))
+    )
     inline = mail_filter.inline_images
     return MailSource(
         (subentry.data[CONF_FOLDER],),
         # SEARCH finds no attachments that are inline images of HTML.
-        Criteria() if inline else Criteria(has_attachment=True),
+        criteria if inline else replace(criteria, has_attachment=True),
         mail_filter,
         accepts=attached_or_inline_picture if inline else attached_picture,
         size=1,

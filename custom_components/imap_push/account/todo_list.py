@@ -11,7 +11,7 @@ from ..const import CONF_FILTER, CONF_FOLDER, CONF_TODO, SUBENTRY_TYPE_FOLDER
 from ..imap import Criteria, Mail
 from ..mail.filter import MailFilter
 from ..server_text import NOTHING, escape_markdown, single_line
-from .mail_list import MailSource
+from .mail_list import MailSource, without_flags
 from .saved_searches import search_from_subentry
 
 # Characters of an item's text, before Markdown is escaped, and of its summary.
@@ -50,8 +50,9 @@ def todo_list_of(subentry: ConfigSubentry) -> TodoList:
     kind = _kind(subentry.data)
     if subentry.subentry_type == SUBENTRY_TYPE_FOLDER:
         folders: tuple[str, ...] = (subentry.data[CONF_FOLDER],)
-        criteria = Criteria()
-        mail_filter = MailFilter.from_config(subentry.data.get(CONF_FILTER, {}))
+        criteria, mail_filter = without_flags(
+            MailFilter.from_config(subentry.data.get(CONF_FILTER, {}))
+        )
     else:
         search = search_from_subentry(subentry)
         folders, criteria = search.folders, search.criteria
@@ -69,7 +70,7 @@ def _kind(config: Mapping[str, Any]) -> TodoKind:
 
 
 def _with_kind(criteria: Criteria, kind: TodoKind) -> Criteria:
-    """Add the criterion of the kind, unless a search requires the opposite."""
+    """Add the criterion of the kind, unless the opposite is required."""
     if kind is TodoKind.UNREAD and criteria.unread is None:
         return replace(criteria, unread=True)
     if kind is TodoKind.FLAGGED and criteria.flagged is None:

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
+from ..account.mail_list import passes_filter
 from ..account.saved_searches import SavedSearch
-from ..const import MAX_TEXT_SIZE
 from ..helpers import format_time
 from ..imap import Client, Criteria, CriteriaRefused, Mail
 from ..mail.event_data import filter_fields
@@ -36,7 +36,7 @@ async def preview_filter(
         mails += await _newest(client, folder)
     mails.sort(key=lambda mail: mail.received or _LONG_AGO, reverse=True)
     return [
-        Candidate(mail, await _passes(client, mail, mail_filter))
+        Candidate(mail, await passes_filter(client, mail, mail_filter))
         for mail in mails[:MAX_MAILS]
     ]
 
@@ -82,15 +82,3 @@ async def _newest(client: Client, folder: str) -> list[Mail]:
     return await client.mails(
         folder, found.uid_validity, found.uids[:MAX_MAILS], recipients=True
     )
-
-
-async def _passes(client: Client, mail: Mail, mail_filter: MailFilter) -> bool:
-    fields = filter_fields(mail)
-    if not mail_filter.matches(fields, mail.recipients):
-        return False
-    if not mail_filter.needs_content(fields):
-        return True
-    content = await client.content(
-        mail.folder, mail.uid_validity, mail.uid, text_size=MAX_TEXT_SIZE
-    )
-    return mail_filter.matches_content(content)

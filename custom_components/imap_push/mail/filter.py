@@ -211,6 +211,11 @@ class MailFilter(NamedTuple):
             return True
         return None if text is None or mail["truncated"] else False
 
+    @property
+    def reads_content(self) -> bool:
+        """Return whether the text or the header is compared."""
+        return self.text is not None or self.header is not None
+
     def needs_content(self, mail: NewMail) -> bool:
         """Return whether `matches` cannot decide: also call `matches_content` then."""
         return self.header is not None or self._text_matches(mail) is None

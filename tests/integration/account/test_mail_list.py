@@ -15,6 +15,7 @@ import pytest
 
 from custom_components.imap_push.account.mail_list import (
     CHANGE_DELAY_SECONDS,
+    MAX_READ,
     MAX_SEARCHED,
     MailList,
     MailSource,
@@ -27,12 +28,15 @@ from custom_components.imap_push.account.saved_searches import (
 )
 from custom_components.imap_push.imap import (
     Client,
+    CommandRefused,
     ConnectionLost,
     Criteria,
     FolderNotFound,
     FolderState,
     LoginRefused,
     Mail,
+    MailNotFound,
+    MessageContent,
     SearchResult,
     Throttled,
 )
@@ -59,6 +63,9 @@ class Server(Client):
         self.searches: list[tuple[float, str]] = []
         self.fetches: list[list[int]] = []
         self.options: list[dict[str, Any]] = []
+        # What is raised instead of the content of a mail, and the UIDs that were read.
+        self.unreadable: dict[int, Exception] = {}
+        self.contents: list[int] = []
         self.seconds = 0.0  # duration of a request
         self.running = self.max_running = 0
         self.during: Callable[[], None] | None = None
@@ -93,6 +100,15 @@ class Server(Client):
             for uid in uids
             if uid not in self.hidden
         ]
+
+    async def content(
+        self, folder: str, uid_validity: int, uid: int, **_: Any
+    ) -> MessageContent:
+        """Return a text that has the UID."""
+        self.contents.append(uid)
+        if error := self.unreadable.pop(uid, None):
+            raise error
+        return MessageContent(make_mail(uid), text=f"Your code is {uid}.")
 
     async def _wait(self) -> None:
         self.running += 1
@@ -322,6 +338,50 @@ def test_filter_decides() -> None:
         assert len(rig.server.fetches) == fetched + MAX_SEARCHED / 50
         assert rig.server.options[-1]["recipients"]
         assert all(not mail.recipients for mail in rig.list.mails or ())
+
+    play(script)
+
+
+@pytest.mark.parametrize(
+    ("error", "uids", "contents"),
+    [
+        (None, [17, 7], [17, 9, 7, 5]),
+        (MailNotFound(), [17], [17, 9, 7, 5]),
+        (CommandRefused("FETCH", "NO", None, "no"), [17, 7], [17, 9, 7, 5]),
+        (ConnectionLost("reset"), [17, 7], [17, 9, 7, 17, 9, 7, 5]),
+    ],
+    ids=["", "gone", "refused", "connection lost"],
+)
+def test_filter_reads_the_content(
+    error: Exception | None, uids: list[int], contents: list[int]
+) -> None:
+    """Only of mail that meets the other conditions, and once. What is refused is in the list."""
+
+    async def script(rig: Rig) -> None:
+        if error:
+            rig.server.unreadable[7] = error
+        code = {"text": ["code is *7."], "sender": ["ann1@example.org"]}
+        rig.source = MailSource(("INBOX",), UNREAD, MailFilter.from_config(code))
+        rig.change(2, 5, 7, 9, 17)
+        await asyncio.sleep(60)
+        rig.change()
+        await asyncio.sleep(1)
+        assert rig.uids == uids
+        assert rig.server.contents == contents
+
+    play(script)
+
+
+def test_content_is_read_of_the_newest_mail_only() -> None:
+    """Each content costs a request."""
+
+    async def script(rig: Rig) -> None:
+        nothing = MailFilter.from_config({"text": ["invoice"]})
+        rig.source = MailSource(("INBOX",), UNREAD, nothing)
+        rig.change(*range(1, 2 * MAX_READ))
+        await asyncio.sleep(1)
+        assert rig.uids == []
+        assert len(rig.server.contents) == MAX_READ
 
     play(script)
 

@@ -384,7 +384,7 @@ async def test_lights_are_restored_if_the_flash_is_interrupted(
     caplog: pytest.LogCaptureFixture,
     how: str,
     phase: int,
-    kind: dict[str, float],
+    kind: dict[str, Any],
 ) -> None:
     """At a restart, they are restored before Home Assistant stops its integrations."""
     lights = [FakeLight(name, **DIM, **kind) for name in ("Lamp", "Two", "Three")]

@@ -255,8 +255,11 @@ async def test_mail_that_matches_a_search_is_listed(
 
 @pytest.mark.parametrize(
     "data",
-    [{"filter": {"sender": ["ann3@example.org"]}}],
-    ids=["from one sender"],
+    [
+        {"filter": {"sender": ["ann3@example.org"]}},
+        {"filter": {"header": ["Message-ID: <3@example.org>"]}},
+    ],
+    ids=["from one sender", "a header field"],
 )
 async def test_filter_of_the_folder_decides(account: Account) -> None:
     """A change of the filter changes the list."""
@@ -264,6 +267,23 @@ async def test_filter_of_the_folder_decides(account: Account) -> None:
     assert await account.summaries() == ["Ann: Mail nº 3"]
     await account.reconfigure(filter={"subject": ["nº 1"]})
     await account.until_listed("Ann: Mail nº 1")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"todo": "matching", "filter": {"flagged": True}},
+        {"todo": "flagged", "filter": {"unread": True}},
+    ],
+    ids=["flagged", "flagged and unread"],
+)
+async def test_flags_in_the_filter_of_the_folder(account: Account) -> None:
+    """Mail enters and leaves the list when its flags change."""
+    await account.until(0)
+    account.server.flag(3)
+    await account.until_listed("Ann: Mail nº 3")
+    await account.complete("Ann: Mail nº 3")
+    await account.until(0)
 
 
 @pytest.mark.parametrize("options", [{"access": "read", "poll_interval": 10}])
