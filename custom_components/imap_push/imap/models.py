@@ -197,8 +197,7 @@ class FolderRole(StrEnum):
     TRASH = "trash"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FolderInfo:
+class FolderInfo(NamedTuple):
     """A folder that can be selected; `name` is decoded (RFC 3501 5.1.3)."""
 
     name: str

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Collection, Iterable
 import contextlib
-from dataclasses import replace
 from typing import Final
 
 from ..errors import CommandRefused
@@ -108,4 +107,4 @@ def _with_usual_role(
     usual = _BY_NAME.get(last.casefold())
     if folder.role is not None or usual in known:
         return folder
-    return replace(folder, role=usual)
+    return folder._replace(role=usual)

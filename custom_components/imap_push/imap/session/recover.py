@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping
 import contextlib
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import batched
@@ -114,10 +113,10 @@ async def complete(
     if result.outcome is Outcome.BY_SEARCH:
         known = None if batch is None else batch.messages
         found = await sync_by_search(session, request, known=known)
-        result, batch = replace(found, unread=result.unread), found.batch
+        result, batch = found._replace(unread=result.unread), found.batch
     if batch is not None and batch.is_partial:
         batch = await _complete_batch(session, request, batch)
-        result = replace(result, batch=batch, newest=await batch.newest_mail())
+        result = result._replace(batch=batch, newest=await batch.newest_mail())
     return result
 
 
@@ -243,7 +242,7 @@ async def _complete_batch(
             messages[uid], previews[uid] = await complete_preview(
                 messages[uid], preview, batch.text, fetch
             )
-    return replace(batch, messages=messages, previews=previews, too_large=())
+    return batch._replace(messages=messages, previews=previews, too_large=())
 
 
 async def _fetch_one(session: Session, uid: int, items: str) -> dict[str, Value]:

@@ -14,10 +14,11 @@ A tagged OK does not mean that the response was complete. Sequence numbers have 
 
 import asyncio
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from enum import Enum, auto
 from itertools import pairwise
-from typing import Final
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
 from ..errors import CommandRefused, FolderNotFound, ImapError, Unavailable
 from ..mime.header import NEWEST_ITEMS
@@ -87,8 +88,7 @@ class SyncRequest:
         return [command for command in commands if command is not None]
 
 
-@dataclass(frozen=True, slots=True)
-class SyncBatch:
+class SyncBatch(NamedTuple):
     """The messages at or above a mark.
 
     `next_uid` is the first UID of the next sync. `messages` are FETCH items by UID, ascending.
@@ -100,9 +100,9 @@ class SyncBatch:
     folder: str
     start: Mark
     next_uid: int
-    messages: Mapping[int, dict[str, Value]] = field(default_factory=dict)
+    messages: Mapping[int, dict[str, Value]] = MappingProxyType({})
     too_large: tuple[int, ...] = ()
-    previews: Mapping[int, Preview] = field(default_factory=dict)
+    previews: Mapping[int, Preview] = MappingProxyType({})
     newest: Mapping[int, dict[str, Value]] | None = None
     text: TextRequest = NO_TEXT
 
@@ -135,8 +135,7 @@ class SyncBatch:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class SyncResult:
+class SyncResult(NamedTuple):
     """The outcome of a sync.
 
     `is_opened`: `selected` is the answer to an EXAMINE of this sync. `batch` has the messages to
@@ -240,8 +239,7 @@ async def read_sync(session: Session, request: SyncRequest) -> SyncResult:
         reason = fetch_error(refusal, waits=request.waits)
         outcome = Outcome.REFUSED if reason else Outcome.BY_SEARCH
         result = SyncResult(outcome, selected, error=reason)
-    return replace(
-        result,
+    return result._replace(
         is_opened=examine is not None,
         unread=await session.read_unread(request.count, request.folder),
     )
