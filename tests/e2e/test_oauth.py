@@ -47,7 +47,9 @@ async def test_sign_in_in_the_browser(world: World) -> None:
     await page.get_by_text(
         f"Authentication expired for {account_title(GOOGLE_USER)}"
     ).click()
-    await expect(page.get_by_text("Your mail provider does not renew")).to_be_visible()
+    await expect(
+        page.get_by_text("Your email provider no longer renews")
+    ).to_be_visible()
     await world.browser.screenshot("oauth_4_again")
     await world.allow(button(page, "Submit"))
     await close_dialog(page, "Re-authentication was successful", by="Close")

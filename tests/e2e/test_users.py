@@ -102,7 +102,11 @@ async def test_user_without_administrator_rights(
     home: Home, account: Account, mailbox: Mailbox
 ) -> None:
     """All requests are refused with a translated message, and work after the option is set."""
-    for part in ("You may not", "Only administrators", "not allowed to save files"):
+    for part in (
+        "You are not allowed to",
+        "Only administrators",
+        "not allowed to save files",
+    ):
         home.expect_warnings(part)
     community = home.folder / "www/community"
     community.mkdir(parents=True)
@@ -124,7 +128,7 @@ async def test_user_without_administrator_rights(
         assert not [state for state in states.values() if SECRET in str(state)]
         for name, request in _requests(child, mail).items():
             kind = "change" if name in {"set_flags", "delete"} else "read"
-            await _refused(request, f"You may not {kind} the mail")
+            await _refused(request, f"You are not allowed to {kind} the email")
         await _refused(
             child.call_service(*save, place), "administrators_only", "imap_push"
         )

@@ -221,7 +221,7 @@ async def test_option_decides_which_users_can_read_mail(
         assert account["matching"] == 0
     else:
         assert account.keys() == {"account", "error"}
-        assert "may not read" in account["error"]
+        assert "not allowed to read" in account["error"]
 
 
 async def test_unread(

@@ -440,7 +440,7 @@ async def test_missing_mail_is_reported(
             DOMAIN, action, {**NAMED, "uid": [7, 8, 9], **data}, blocking=True
         )
     assert raised.value.translation_key == "some_missing"
-    assert "2 of 3 mails" in str(raised.value)
+    assert "2 of 3 emails" in str(raised.value)
 
 
 @pytest.mark.parametrize(("action", "data"), WRITING)
@@ -667,7 +667,7 @@ async def test_part_of_the_fields_of_a_mail_is_refused(
 
 async def test_text_as_mail_is_refused(hass: HomeAssistant, imap_client: Mock) -> None:
     """For example a template without braces; the message says what to do."""
-    with pytest.raises(vol.Invalid, match="Leave mail out for the mail that started"):
+    with pytest.raises(vol.Invalid, match="Omit mail to use the email that triggered"):
         await act(hass, "mark_as_read", mail="trigger.mail")
     assert not imap_client.method_calls
 
@@ -729,7 +729,7 @@ async def test_target_that_the_account_does_not_have(
 ) -> None:
     """The error says what to do."""
     imap_client.folders.return_value = FOLDERS
-    with pytest.raises(ServiceValidationError, match="no trash folder. Type the name"):
+    with pytest.raises(ServiceValidationError, match="no trash folder. Enter the name"):
         await act(hass, "move", **NAMED, target_folder=target)
     imap_client.move.assert_not_called()
 
@@ -739,7 +739,7 @@ async def test_target_that_the_account_does_not_have(
     [
         pytest.param(
             imap.SameFolder(),
-            "in the folder INBOX of jane@example.com already",
+            "already in the folder INBOX of jane@example.com",
             id="same folder",
         ),
         pytest.param(
@@ -757,7 +757,7 @@ async def test_target_that_the_account_does_not_have(
             MailNotFound(), "no longer in the folder INBOX of", id="no such mail"
         ),
         pytest.param(
-            imap.FolderReadOnly(), "folder INBOX of .* can only be read", id="read only"
+            imap.FolderReadOnly(), "folder INBOX of .* is read-only", id="read only"
         ),
     ],
 )
@@ -1059,7 +1059,7 @@ async def test_other_attachments_are_saved(
         "filename": "me.jpg",
         "content_type": "image/jpeg",
         "reason": "file_too_large",
-        "message": "The attachment is larger than 1 MB, so it was not saved",
+        "message": "The attachment was not saved because it is larger than 1 MB",
     }
 
 

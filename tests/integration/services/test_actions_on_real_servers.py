@@ -364,8 +364,8 @@ async def test_errors_state_the_one_reason(
     mail = dict(watched.events[0].data)
     for action, data, message in (
         ("delete", {}, "has no trash folder.* turn on Permanently"),
-        ("move", {"target_folder": "inbox"}, "in the folder INBOX of .* already"),
-        ("move", {"target_folder": "trash"}, "has no trash folder. Type the name"),
+        ("move", {"target_folder": "inbox"}, "already in the folder INBOX"),
+        ("move", {"target_folder": "trash"}, "has no trash folder. Enter the name"),
         ("move", {"target_folder": "No/where"}, "has no folder No/where"),
         ("fetch", {"mail": mail | {"folder": "Gone"}}, "has no folder Gone"),
     ):

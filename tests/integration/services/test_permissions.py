@@ -235,7 +235,7 @@ async def test_option_does_not_override_read_only(
 async def test_refusal_does_not_depend_on_the_data(
     browser: MockHAClientWebSocket,
 ) -> None:
-    """A user who may not change mail gets no other information."""
+    """A user who not allowed to change mail gets no other information."""
     data = PLACE | {"target_folder": "INBOX"}
     answer = await call(browser, "imap_push.move", data)
     assert answer["error"]["translation_key"] == "change_not_allowed"
@@ -426,7 +426,7 @@ async def test_user_browses_media(
     if not is_readable(entry_options):
         for answer in (*answers, play):
             assert not answer["success"]
-            assert "may not read the mail" in answer["error"]["message"]
+            assert "not allowed to read the email" in answer["error"]["message"]
         assert not imap_client.method_calls
         return
     assert all(answer["success"] for answer in answers)
@@ -637,9 +637,9 @@ async def test_request_without_a_user(
     imap_client.reset_mock()
     try:
         root = await async_browse_media(hass, ROOT)
-        with pytest.raises(BrowseError, match="may not read"):
+        with pytest.raises(BrowseError, match="not allowed to read"):
             await async_browse_media(hass, f"{ROOT}/01IMAPPUSH")
-        with pytest.raises(Unresolvable, match="may not read"):
+        with pytest.raises(Unresolvable, match="not allowed to read"):
             await async_resolve_media(hass, f"{MEDIA}/2", None)
     finally:
         current_request.reset(token)

@@ -234,25 +234,25 @@ def _two(hass: HomeAssistant) -> Context:
 @pytest.mark.parametrize(
     ("start", "message"),
     [
-        pytest.param(lambda _hass: Context(), "no new mail started", id="by hand"),
+        pytest.param(lambda _hass: Context(), "no new email started", id="by hand"),
         pytest.param(
             lambda _hass: Context(parent_id=Context().id),
-            "no new mail started",
+            "no new email started",
             id="automation started by something else",
         ),
         pytest.param(
             lambda hass: [remember(hass), Context(parent_id=Context().id)][1],
-            "no new mail started",
+            "no new email started",
             id="the same after new mail",
         ),
         pytest.param(
             lambda hass: Context(parent_id=remember(hass).id),
-            "no new mail started",
+            "no new email started",
             id="automation started by the first automation",
         ),
         pytest.param(
             lambda hass: [_forget(hass), Context(parent_id=Context().id)][1],
-            "no new mail started",
+            "no new email started",
             id="started by something else after many mails",
         ),
         pytest.param(_forget, "only the last 1,000 new emails", id="too long ago"),
@@ -313,7 +313,7 @@ async def test_script_of_a_user_without_administrator_rights(
     """The account's option still applies, also if the context were that of new mail."""
     remembered = remember(hass)
     context = Context(user_id=hass_read_only_user.id, parent_id=remembered.parent_id)
-    with pytest.raises(ServiceValidationError, match="may not change"):
+    with pytest.raises(ServiceValidationError, match="not allowed to change"):
         await act(hass, "mark_as_read", context)
     imap_client.set_flags.assert_not_called()
 
@@ -326,4 +326,4 @@ async def test_automation_without_a_mail_says_so(
     await automate(hass, {"trigger": "event", "event_type": "button"}, [MARK])
     hass.bus.async_fire("button")
     await hass.async_block_till_done()
-    assert "Choose an email. The field Email is empty, and no new mail" in caplog.text
+    assert "Choose an email. The Email field is empty, and no new email" in caplog.text
