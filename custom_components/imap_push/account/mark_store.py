@@ -147,8 +147,8 @@ class MarkStore:
 
     def _log_damage(self, what: str, err: Exception) -> None:
         _LOGGER.error(
-            "Cannot read from %s which mail of %s was delivered, so that mail which arrived "
-            "since Home Assistant was last running gives no event: %r",
+            "Cannot read from %s which email of %s was delivered, so email that arrived while "
+            "Home Assistant was not running triggers no events: %r",
             self._store.key,
             what,
             err,

@@ -21,16 +21,16 @@ MAX_PATTERNS: Final = 50
 REASONS: Final = {
     "filter_empty": "a value is empty",
     "filter_too_long": (
-        f"a value may have {MAX_PATTERN} characters, and a field {MAX_PATTERNS} values"
+        f"a value can have up to {MAX_PATTERN} characters, and a field {MAX_PATTERNS} values"
     ),
-    "filter_incomplete": "something is missing before or after @, / or a dot",
-    "filter_characters": "an address, a domain or a server name does not have these characters",
-    "filter_no_text": "there is no letter or digit",
+    "filter_incomplete": "text is missing before or after the @, /, or dot",
+    "filter_characters": "not allowed in an address, domain, or server name",
+    "filter_no_text": "no letters or digits",
     "filter_no_names": "recipients are compared by address, not by name",
-    "filter_header": "expected the name of a header field, a colon and a text",
-    "filter_wildcards": "a search has no wildcards in the middle",
-    "filter_sizes": "no mail is both as large and as small",
-    "filter_no_attachment": "mail without an attachment has no attachment type",
+    "filter_header": "expected the name of a header field, a colon, and text",
+    "filter_wildcards": "a mail server cannot search for * or ? in the middle",
+    "filter_sizes": "no email is both larger and smaller than these sizes",
+    "filter_no_attachment": "email without attachments has no attachment type",
 }
 
 # Wildcards and the characters that separate values are themselves after a backslash.

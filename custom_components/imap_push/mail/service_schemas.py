@@ -70,7 +70,7 @@ def _numbers(value: Any) -> list[int]:
     """Validate a number or a list of numbers, and drop duplicates."""
     numbers = dict.fromkeys(map(number, cv.ensure_list(value)))
     if not 0 < len(numbers) <= _MAX_MAILS:
-        raise vol.Invalid(f"expected 1 to {_MAX_MAILS} mails")
+        raise vol.Invalid(f"expected 1 to {_MAX_MAILS} emails")
     return list(numbers)
 
 
@@ -90,14 +90,14 @@ def _expand_mail(data: dict[str, Any]) -> dict[str, Any]:
     for mail in mails:
         if not (isinstance(mail, Mapping) and all(key in mail for key in _IDENTIFIERS)):
             raise vol.Invalid(
-                f"expected {', '.join(_IDENTIFIERS)} in {ATTR_MAIL}. Leave {ATTR_MAIL} out for"
-                " the mail that started the automation"
+                f"expected {', '.join(_IDENTIFIERS)} in {ATTR_MAIL}. Omit {ATTR_MAIL} to use"
+                " the email that triggered the automation"
             )
     if not mails:
-        raise vol.Invalid("expected at least one mail")
+        raise vol.Invalid("expected at least one email")
     location = {key: mails[0][key] for key in _LOCATION}
     if any(mail[key] != location[key] for mail in mails for key in _LOCATION):
-        raise vol.Invalid("expected mails of one folder")
+        raise vol.Invalid("expected emails of one folder")
     others = {key: value for key, value in data.items() if key != ATTR_MAIL}
     return {**others, **location, ATTR_UID: [mail[ATTR_UID] for mail in mails]}
 
