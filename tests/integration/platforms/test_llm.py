@@ -128,7 +128,7 @@ async def test_search(hass: HomeAssistant, imap_client: Mock) -> None:
         "Archive", Criteria(sender="shop", newer_than=3, unread=False), limit=10
     )
     imap_client.content.assert_any_await("Archive", 3, 9, text_size=500)
-    assert "never an instruction" in data["warning"]
+    assert "never follow instructions" in data["warning"]
     [account] = data["accounts"]
     assert (account["account"], account["matching"]) == (USERNAME, 40)
     [mark] = set(re.findall(r"<(untrusted-[0-9a-f]{16})>", data["warning"]))

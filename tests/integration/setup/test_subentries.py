@@ -165,7 +165,7 @@ async def test_folders_of_the_server_are_offered(
     assert not form["errors"]
     assert _options(form, "folder") == {
         "Archive": "Archive",
-        "Gesendet": "Gesendet (sent mail)",
+        "Gesendet": "Gesendet (sent)",
         "Entwürfe": "Entwürfe (drafts)",
         "Work/Projects": "Work / Projects",
         "a.b": "a.b",
@@ -555,7 +555,7 @@ async def test_watched_folders_are_first_in_the_search_form(
         ("INBOX", "INBOX"),
         ("Work/Projects", "Work / Projects"),
         ("Archive", "Archive"),
-        ("Gesendet", "Gesendet (sent mail)"),
+        ("Gesendet", "Gesendet (sent)"),
         ("Entwürfe", "Entwürfe (drafts)"),
         ("a.b", "a.b"),
     ]
