@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from . import ENGLISH, ICONS, INTEGRATION, find, read_json, strings
+from . import ENGLISH, ICONS, INTEGRATION, ROOT, find, read_json, read_yaml, strings
 
 TEXTS = dict(strings(ENGLISH))
 LANGUAGES = sorted((INTEGRATION / "translations").glob("*.json"))
@@ -43,6 +43,27 @@ def test_keys_are_sorted(language: Path) -> None:
     """This makes them easy to find and to merge."""
     for tree in (read_json(language), ICONS):
         assert list(strings(tree)) == list(strings(_sorted(tree)))
+
+
+# Home Assistant writes "email", also for a message, and plain words.
+UNUSUAL = re.compile(
+    r"\b((?<!{)mails|mail (account|address|provider)|anew|everybody|for ever|mended|octets?"
+    r"|somebody|vouch\w*|whoever)\b",
+    re.IGNORECASE,
+)
+BLUEPRINT_TEXTS = [
+    (path.name, text)
+    for path in sorted((ROOT / "blueprints").rglob("*.yaml"))
+    for key in ("name", "description")
+    for text in find(read_yaml(path)["blueprint"], key)
+]
+
+
+def test_english_has_no_unusual_words() -> None:
+    """In forms, errors, repairs and blueprints."""
+    assert BLUEPRINT_TEXTS
+    for path, text in (*TEXTS.items(), *BLUEPRINT_TEXTS):
+        assert not UNUSUAL.search(text), path
 
 
 def test_every_field_has_a_description() -> None:
