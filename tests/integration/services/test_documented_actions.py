@@ -106,7 +106,7 @@ AUTOMATIONS = {
 }
 # A mail that starts the automation, and the calls of other actions, with their data.
 RUNS: dict[str, tuple[dict[str, Any], list[tuple[str, dict[str, Any]]]]] = {
-    "Put email from the shop away": ({"sender": "shop@example.com"}, []),
+    "File emails from the shop": ({"sender": "shop@example.com"}, []),
     "Keep invoices": (
         {"subject": "Your invoice", "attachments": (INVOICE, CATALOG)},
         [
@@ -116,22 +116,22 @@ RUNS: dict[str, tuple[dict[str, Any], list[tuple[str, dict[str, Any]]]]] = {
             )
         ],
     ),
-    "Read what the alarm company writes": (
+    "Forward messages from the alarm company to a phone": (
         {"sender": "alarm@example.com"},
         [("notify.send_message", {"title": "Your order", "message": "All is well"})],
     ),
-    "Read the report of the inverter": (
+    "Read the inverter's report": (
         {"sender": "inverter@example.com", "attachments": (REPORT,)},
         [("input_number.set_value", {"value": 4.2})],
     ),
-    "Answer the boss on holidays": (
+    "Answer the boss during a vacation": (
         {"sender": "boss@example.com"},
         [
             (
                 "smtp.send_message",
                 {
                     "title": "Re: Your order",
-                    "message": "Thank you for your email. I am on holiday and will answer next week.",
+                    "message": "Thank you for your email. I am on vacation and will answer next week.",
                 },
             )
         ],
@@ -139,11 +139,11 @@ RUNS: dict[str, tuple[dict[str, Any], list[tuple[str, dict[str, Any]]]]] = {
 }
 # What the client is asked to do; the folder for archived mail is named otherwise.
 REQUESTS: dict[str, dict[str, Any]] = {
-    "Put email from the shop away": {
+    "File emails from the shop": {
         "set_flags": {"add": [r"\Seen"], "remove": ()},
         "move": "Vieux",
     },
-    "Answer the boss on holidays": {
+    "Answer the boss during a vacation": {
         "set_flags": {"add": [r"\Answered"], "remove": []},
     },
 }
@@ -165,7 +165,7 @@ async def test_automation(
     """It runs without an error, and does what the page says."""
     changes, expected = RUNS[alias]
     hass.config.media_dirs = {"local": str(tmp_path)}
-    hass.states.async_set("input_boolean.holidays", "on")
+    hass.states.async_set("input_boolean.vacation", "on")
     _let_client_answer(imap_client, make_mail(**changes))
     calls = [
         async_mock_service(hass, domain, service, schema)
