@@ -12,7 +12,7 @@ from custom_components.imap_push.imap.discovery import providers
 
 PAGE: Final = Path(__file__).parents[3] / "docs" / "providers.md"
 HEADER: Final = (
-    "| provider | addresses | server | sign in with | where | confirmed by |",
+    "| Provider | Addresses | Server | Sign in with | Page | Confirmed by |",
     "|---|---|---|---|---|---|",
 )
 PASSWORDS: Final = {
@@ -21,13 +21,13 @@ PASSWORDS: Final = {
     "secure_mail_key": "secure mail key",
 }
 NOTES: Final = {
-    "authorization_code": "switch IMAP on first",
-    "enable_imap": "switch IMAP on first",
+    "authorization_code": "turn on IMAP first",
+    "enable_imap": "turn on IMAP first",
     "icloud_domain": "the username is the iCloud address",
-    "microsoft": "switch IMAP on first",
+    "microsoft": "turn on IMAP first",
     "paid_plan": "paid plans only",
 }
-OWN_DOMAINS: Final = "domains of one's own"
+CUSTOM_DOMAINS: Final = "custom domains"
 
 
 def rows() -> list[str]:
@@ -54,7 +54,7 @@ def _addresses(facts: Mapping[str, Any]) -> str:
     domains = facts.get("domains", [])
     more = f" and {len(domains) - 1} more" if len(domains) > 1 else ""
     named = [domains[0] + more] if domains else []
-    return "; ".join([*named, *([OWN_DOMAINS] if facts.get("mx") else [])])
+    return "; ".join([*named, *([CUSTOM_DOMAINS] if facts.get("mx") else [])])
 
 
 def _server(facts: Mapping[str, Any]) -> str:
@@ -81,7 +81,7 @@ def _sign_in(facts: Mapping[str, Any]) -> Iterator[str]:
     if hint in NOTES:
         yield NOTES[hint]
     if facts.get("username") == "local_part":
-        yield "the username is what stands before the @"
+        yield "the username is the part before the @"
 
 
 def main() -> None:
