@@ -19,9 +19,9 @@ from tests.rig.ports import LOOPBACK
 
 TITLE: Final = "Compression"
 MEANING: Final = (
-    "The responses of a server to one sync and to the catch-up of many mails, plain and "
-    "deflated as in RFC 4978; and the memory that the two streams of a connection take "
-    "while it is open. Because of these figures, compression is not implemented."
+    "The responses of a server to one sync and to the catch-up of many emails, plain and "
+    "deflated as in RFC 4978. Also the memory that the two streams of an open connection "
+    "need. Because of these figures, compression is not implemented."
 )
 USER: Final = "compression@example.org"
 MAILS: Final = 500

@@ -16,9 +16,9 @@ from tests.rig.proxy import Proxy
 
 TITLE: Final = "Folders of one account"
 MEANING: Final = (
-    "Connections of one account that watches many folders, and the number of events after "
-    "each folder got a mail. (Core `imap` needs an account, and so a connection, per "
-    "folder.)"
+    "The connections of one account that watches many folders, and the number of events "
+    "after each folder received an email. Core `imap` needs one account, and so one "
+    "connection, per folder."
 )
 FOLDERS: Final = 20
 QUICK_FOLDERS: Final = 5

@@ -17,16 +17,17 @@ from tests.rig.proxy import Proxy
 
 TITLE: Final = "Latency"
 MEANING: Final = (
-    "From the moment at which the announcement leaves the server on the client's own "
-    "connection to the event on Home Assistant's websocket (ImapFlow: to the line that it "
-    "prints). This leaves out Dovecot's delay of 500 ms, which all clients have. One mail "
-    "at a time, and the clients take turns, so that they do not compete for the processor "
-    "and all have the same load on the machine. *Other wire* is the same, counted from "
-    "the announcement on a raw connection without a proxy: Dovecot delays each connection "
-    "separately, and announces a mail on two of them some milliseconds apart. A mail that "
-    "the client found by polling during the half second before the announcement does not "
-    "measure push: it is counted as *found*, and another mail is delivered. Round trips "
-    "are the median divided by the nominal round-trip time."
+    "The time from when the announcement leaves the server on the client's own connection "
+    "to the event on Home Assistant's websocket (ImapFlow: to the line that it prints). "
+    "This excludes Dovecot's delay of 500 ms, which all clients have. One email is "
+    "delivered at a time, and the clients take turns, so they do not compete for the "
+    "processor and all have the same load on the machine. *Other wire* is the same, "
+    "counted from the announcement on a raw connection without a proxy. Dovecot delays "
+    "each connection separately, and announces an email on two of them some milliseconds "
+    "apart. If the client finds an email by polling during the half second before the "
+    "announcement, this does not measure push. It is counted as *found*, and another "
+    "email is delivered. Round trips are the median divided by the nominal round-trip "
+    "time."
 )
 ROUND_TRIPS_MS: Final = (0, 50, 100)
 QUICK_ROUND_TRIPS_MS: Final = (0, 100)

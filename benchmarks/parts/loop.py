@@ -20,10 +20,10 @@ BASELINE: Final = "607e266"
 THIS: Final = "this"
 TITLE: Final = "Event loop per mail"
 MEANING: Final = (
-    "Processor time of Home Assistant's event loop per mail: ordinary mails, one at a time, "
-    "at this commit and at an older one, in two Home Assistants at the same time. It "
-    "includes the event on the websocket. The time that the event loop takes without mail "
-    "is subtracted."
+    "Processor time of Home Assistant's event loop per email: ordinary emails, one at a "
+    "time, at this commit and at an older one, in two Home Assistants at the same time. "
+    "It includes the event on the websocket. The time that the event loop takes without "
+    "email is subtracted."
 )
 MAILS: Final = 60
 QUICK_MAILS: Final = 3

@@ -17,11 +17,11 @@ from tests.rig.dovecot import Dovecot
 
 TITLE: Final = "Mailbox size"
 MEANING: Final = (
-    "Connecting again to a mailbox that the client knows, from the end of the TLS "
-    "handshake to waiting for mail, with a round-trip time of 100 ms; every second "
-    "message is unread. A round trip is everything that the client sends without "
-    "receiving anything in between. Octets are those of IMAP, without TLS. The time "
-    "includes half a round trip for the greeting."
+    "Reconnecting to a mailbox that the client knows, from the end of the TLS handshake "
+    "to waiting for mail, with a round-trip time of 100 ms. Every second message is "
+    "unread. A round trip is everything that the client sends without receiving anything "
+    "in between. Octets are those of IMAP, without TLS. The time includes half a round "
+    "trip for the greeting."
 )
 SMALL: Final = 10
 LARGE: Final = 200_000

@@ -13,15 +13,15 @@ from benchmarks.testbed import Testbed, Watched
 
 from tests.rig.lmtp import deliver
 
-MAIL_TITLE: Final = "Bytes per mail"
+MAIL_TITLE: Final = "Bytes per email"
 MAIL_MEANING: Final = (
-    "Octets on the network for one ordinary mail of 30 KB (text and HTML, 8 Received "
-    "lines, signatures), TLS included, from one wait to the next."
+    "Octets on the network for one ordinary email of 30 KB (text and HTML, 8 Received "
+    "lines, signatures), including TLS, from one wait to the next."
 )
-BIG_TITLE: Final = "A big mail"
+BIG_TITLE: Final = "A large email"
 BIG_MEANING: Final = (
-    "The same for one mail with a big attachment, without a network delay; with the time "
-    "from its acceptance to the event (0.5 s of it is Dovecot's own delay), and the "
+    "The same for one email with a large attachment, without a network delay. Also the "
+    "time from its acceptance to the event (0.5 s of it is Dovecot's own delay), and the "
     "longest time for which Home Assistant's event loop was blocked."
 )
 MAILS: Final = 10

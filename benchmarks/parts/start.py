@@ -16,11 +16,11 @@ from custom_components.imap_push.const import DOMAIN
 TITLE: Final = "Start of Home Assistant"
 MEANING: Final = (
     "From starting the process until Home Assistant reports that it is running: median, "
-    "quickest and slowest of several starts, with and without accounts in turn. The first "
-    "start of each, which creates the entities, is left out. *Import* "
-    "is the processor time to import the integration with the platforms that it sets up, as "
-    "Home Assistant does: after each start without accounts first `imap_push`, then core `imap`, for which "
-    "`aioimaplib` is imported by then (median)."
+    "quickest, and slowest of several starts, with and without accounts in turn. The "
+    "first start of each, which creates the entities, is left out. *Import* is the "
+    "processor time to import the integration with the platforms that it sets up, as Home "
+    "Assistant does. After each start without accounts, first `imap_push` is imported, "
+    "and then core `imap`, for which `aioimaplib` is already imported (median)."
 )
 ACCOUNTS: Final = 20
 STARTS: Final = 20

@@ -18,8 +18,8 @@ from tests.engine.scripted import Peer, ScriptedServer
 TITLE: Final = "Steps"
 MEANING: Final = (
     "The longest time for which the engine alone blocks its event loop, with a plain "
-    "connection to a server in the same process, whose own work is included. The best of "
-    "five attempts, because other processes only make it longer."
+    "connection to a server in the same process. The server's own work is included. This "
+    "is the best of five attempts, because other processes can only make it longer."
 )
 TRIES: Final = 5
 TICK: Final = 0.0005
