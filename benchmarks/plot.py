@@ -31,7 +31,7 @@ def plot_latency(table: Table, path: Path) -> None:
         _scatter(axes, places, rows)
     axes.set_xticks(range(len(round_trips)), [f"{ms} ms away" for ms in round_trips])
     axes.set_ylabel("ms from the server's announcement")
-    axes.set_title("From announcement to event: median, and each mail")
+    axes.set_title("From announcement to event: median, and each email")
     axes.legend(frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=DOTS_PER_INCH)

@@ -66,7 +66,7 @@ def _latency(table: Table) -> Iterator[Target]:
             if round_trip:
                 required = f"at most {MAX_ROUND_TRIPS[client]} round trips, "
                 most_of_core = MAX_OF_CORE[client]
-            required += f"at most {most_of_core} of core, no mail lost"
+            required += f"at most {most_of_core} of core, no email lost"
             if (row := rows.get(round_trip)) is None:
                 yield Target(what, "no event", required, is_met=False)
                 continue
@@ -112,7 +112,7 @@ def _big_mail(table: Table) -> Iterator[Target]:
     for client in OURS:
         for row in _rows(table, client, octets.BigMail):
             yield Target(
-                f"octets for a mail of {row.size / 1e6:.0f} MB, {client}",
+                f"bytes for an email of {row.size / 1e6:.0f} MB, {client}",
                 f"{row.down:,}" + ("" if row.event else ", and no event"),
                 f"below {MAX_BIG_MAIL_OCTETS:,}",
                 row.down < MAX_BIG_MAIL_OCTETS and row.event is not None,
@@ -127,8 +127,8 @@ def _mailbox(table: Table) -> Iterator[Target]:
         yield Target(
             f"connecting, {large.messages:,} messages against {small.messages}, {client}",
             f"{large.round_trips} against {small.round_trips} round trips, "
-            f"{growth:.2f} times the octets",
-            f"same round trips, octets within {MAX_GROWTH:.0f} times",
+            f"{growth:.2f} times the bytes",
+            f"same round trips, bytes within {MAX_GROWTH:.0f} times",
             large.round_trips == small.round_trips and growth <= MAX_GROWTH,
         )
 
@@ -195,7 +195,7 @@ def _loop(table: Table) -> Iterator[Target]:
         }
         ratio = per_mail[loop.THIS] / per_mail[loop.BASELINE]
         yield Target(
-            f"event loop per mail, {client}",
+            f"event loop per email, {client}",
             f"{per_mail[loop.THIS]:.2f} ms, {ratio:.2f} of {loop.BASELINE}",
             f"at most {MAX_OF_BASELINE} of {loop.BASELINE}",
             ratio <= MAX_OF_BASELINE,

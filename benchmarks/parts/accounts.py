@@ -71,7 +71,7 @@ COLUMNS: Final = (
         ),
     ),
     Column[Quiet](
-        "octets per account and hour",
+        "bytes per account and hour",
         lambda row: (
             ""
             if row.octets_per_account_hour is None

@@ -53,7 +53,7 @@ def _milliseconds(value: float | None) -> str:
 
 COLUMNS: Final = (
     Column[Burst]("client", lambda row: row.client),
-    Column[Burst]("mails", lambda row: str(row.mails)),
+    Column[Burst]("emails", lambda row: str(row.mails)),
     Column[Burst]("events", lambda row: str(row.events)),
     Column[Burst]("last event", lambda row: _milliseconds(row.last_event)),
     Column[Burst]("loop blocked", lambda row: _milliseconds(row.blocked)),

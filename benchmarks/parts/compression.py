@@ -42,7 +42,7 @@ class Compression:
 
 COLUMNS: Final = (
     Column[Compression]("conversation", lambda row: row.what),
-    Column[Compression]("octets", lambda row: f"{row.plain:,}"),
+    Column[Compression]("bytes", lambda row: f"{row.plain:,}"),
     Column[Compression]("deflated", lambda row: f"{row.deflated:,}"),
     Column[Compression]("memory per connection", lambda row: f"{row.memory:.0f} KB"),
 )
@@ -56,8 +56,8 @@ async def measure(environment: Environment) -> Table:
         async with LmtpSender(server.lmtp_port) as sender:
             await sender.send_all(USER, [ordinary(f"Mail {n}") for n in range(mails)])
         answers = {
-            "a sync with one mail": await _answer(server.imap_port, f"{mails}"),
-            f"a catch-up of {mails} mails": await _answer(server.imap_port, "1:*"),
+            "a sync with one email": await _answer(server.imap_port, f"{mails}"),
+            f"a catch-up of {mails} emails": await _answer(server.imap_port, "1:*"),
         }
     rows = [
         Compression(what, len(answer), _deflated(answer), memory)

@@ -89,7 +89,7 @@ COLUMNS: Final = (
     ),
     Column[Latency]("of core", lambda row: f"{row.of_core:.2f}"),
     Column[Latency]("other wire p50", lambda row: f"{row.other_wire_p50:.1f} ms"),
-    Column[Latency]("mails", lambda row: str(row.mails)),
+    Column[Latency]("emails", lambda row: str(row.mails)),
     Column[Latency]("lost", lambda row: str(row.lost)),
     Column[Latency]("found", lambda row: str(row.found)),
     Column[Latency]("push", lambda row: row.push),

@@ -18,7 +18,7 @@ from tests.rig.lmtp import deliver
 
 BASELINE: Final = "607e266"
 THIS: Final = "this"
-TITLE: Final = "Event loop per mail"
+TITLE: Final = "Event loop per email"
 MEANING: Final = (
     "Processor time of Home Assistant's event loop per email: ordinary emails, one at a "
     "time, at this commit and at an older one, in two Home Assistants at the same time. "
@@ -48,8 +48,8 @@ class LoopTime:
 COLUMNS: Final = (
     Column[LoopTime]("client", lambda row: row.client),
     Column[LoopTime]("commit", lambda row: row.commit),
-    Column[LoopTime]("mails", lambda row: str(row.mails)),
-    Column[LoopTime]("per mail", lambda row: f"{row.per_mail:.2f} ms"),
+    Column[LoopTime]("emails", lambda row: str(row.mails)),
+    Column[LoopTime]("per email", lambda row: f"{row.per_mail:.2f} ms"),
 )
 
 

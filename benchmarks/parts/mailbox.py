@@ -20,7 +20,7 @@ MEANING: Final = (
     "Reconnecting to a mailbox that the client knows, from the end of the TLS handshake "
     "to waiting for mail, with a round-trip time of 100 ms. Every second message is "
     "unread. A round trip is everything that the client sends without receiving anything "
-    "in between. Octets are those of IMAP, without TLS. The time includes half a round "
+    "in between. Bytes are those of IMAP, without TLS. The time includes half a round "
     "trip for the greeting."
 )
 SMALL: Final = 10

@@ -1,4 +1,4 @@
-"""Octets on the network for a mail."""
+"""Bytes on the network for a mail."""
 
 import asyncio
 import contextlib
@@ -15,7 +15,7 @@ from tests.rig.lmtp import deliver
 
 MAIL_TITLE: Final = "Bytes per email"
 MAIL_MEANING: Final = (
-    "Octets on the network for one ordinary email of 30 KB (text and HTML, 8 Received "
+    "Bytes on the network for one ordinary email of 30 KB (text and HTML, 8 Received "
     "lines, signatures), including TLS, from one wait to the next."
 )
 BIG_TITLE: Final = "A large email"

@@ -43,7 +43,7 @@ class Step:
 
 COLUMNS: Final = (
     Column[Step]("what the server sends", lambda row: row.what),
-    Column[Step]("octets", lambda row: f"{row.octets:,}"),
+    Column[Step]("bytes", lambda row: f"{row.octets:,}"),
     Column[Step]("loop blocked", lambda row: f"{row.blocked:.1f} ms"),
 )
 
