@@ -19,12 +19,12 @@ from tests.rig.proxy import Proxy
 TITLE: Final = "Quiet accounts"
 MEANING: Final = (
     "Accounts with one folder each and without new mail. One Home Assistant per client, "
-    "all at the same time. *Per account* is how much more unshared memory the process has "
-    "than an empty Home Assistant, divided by the number of accounts. It includes the "
-    "code that is loaded only for the client. Processor time is that of the whole process "
-    "in percent of one core, and the difference from the empty one. It is measured for "
-    "two minutes, starting one minute after the start. During this time, the server sends "
-    "one keepalive to each connection."
+    "all at the same time. *Per account* is the additional unshared memory, compared with "
+    "an empty Home Assistant, divided by the number of accounts. It includes the code "
+    "that is loaded only for the client. Processor time is that of the whole process in "
+    "percent of one core, and the difference from the empty one. It is measured for two "
+    "minutes, from one minute after the start. During this time, the server sends one "
+    "keepalive to each connection."
 )
 ACCOUNTS: Final = 100
 QUICK_ACCOUNTS: Final = 5

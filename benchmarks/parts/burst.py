@@ -15,12 +15,12 @@ from tests.rig.lmtp import LmtpSender
 
 TITLE: Final = "Burst"
 MEANING: Final = (
-    "Emails are delivered one after another, as fast as the server accepts them, without "
-    "a network delay, to one client at a time. *Last event* is the time from the last "
-    "acceptance to the last event. *Loop blocked* is the longest time for which Home "
-    "Assistant's event loop was blocked. A timer inside Home Assistant measures it every "
-    "millisecond: by the clock (including other processes), and by the processor time of "
-    "the loop's thread alone (*by itself*). *Quiet* is the same without any email."
+    "Emails are delivered as fast as the server accepts them, without a network delay, to "
+    "one client at a time. *Last event* is the time from the last acceptance to the last "
+    "event. *Loop blocked* is the longest time for which Home Assistant's event loop was "
+    "blocked, measured by a timer every millisecond inside Home Assistant: by the clock "
+    "(including other processes), and by the processor time of the loop's thread alone "
+    "(*by itself*). *Quiet* is the same without any email."
 )
 MAILS: Final = 1000
 QUICK_MAILS: Final = 50

@@ -17,17 +17,15 @@ from tests.rig.proxy import Proxy
 
 TITLE: Final = "Latency"
 MEANING: Final = (
-    "The time from when the announcement leaves the server on the client's own connection "
-    "to the event on Home Assistant's websocket (ImapFlow: to the line that it prints). "
-    "This excludes Dovecot's delay of 500 ms, which all clients have. One email is "
-    "delivered at a time, and the clients take turns, so they do not compete for the "
-    "processor and all have the same load on the machine. *Other wire* is the same, "
-    "counted from the announcement on a raw connection without a proxy. Dovecot delays "
-    "each connection separately, and announces an email on two of them some milliseconds "
-    "apart. If the client finds an email by polling during the half second before the "
-    "announcement, this does not measure push. It is counted as *found*, and another "
-    "email is delivered. Round trips are the median divided by the nominal round-trip "
-    "time."
+    "From when the announcement leaves the server on the client's own connection to the "
+    "event on Home Assistant's websocket (ImapFlow: to the line that it prints). One "
+    "email at a time. The clients take turns, so they do not compete for the processor "
+    "and all have the same load on the machine. *Other wire* counts from the announcement "
+    "on a raw connection without a proxy: Dovecot delays each connection separately, and "
+    "announces an email on two of them some milliseconds apart. *Found* are emails that "
+    "the client found by polling during Dovecot's delay of half a second. They do not "
+    "measure push, so another email is delivered instead. Round trips are the median "
+    "divided by the nominal round-trip time."
 )
 ROUND_TRIPS_MS: Final = (0, 50, 100)
 QUICK_ROUND_TRIPS_MS: Final = (0, 100)
