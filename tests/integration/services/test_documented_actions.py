@@ -26,7 +26,7 @@ from homeassistant.helpers.selector import selector
 from homeassistant.setup import async_setup_component
 from homeassistant.util.yaml import load_yaml_dict, parse_yaml
 
-from .. import make_arrival, make_mail
+from .. import NEW_MAIL, make_arrival, make_mail
 from ..conftest import FakeWatcher
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -176,6 +176,7 @@ async def test_automation(
         )
     ]
     config = _replaced(AUTOMATIONS[alias], "/media", str(tmp_path))
+    config = _replaced(config, "event.jane_inbox_new_mail", NEW_MAIL)
     assert await async_setup_component(hass, "automation", {"automation": config})
     await watcher.listener.mail_arrived(make_arrival(**changes))
     await hass.async_block_till_done()
