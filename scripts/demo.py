@@ -210,13 +210,13 @@ def _clock(seconds: float) -> str:
 # Setup.
 
 
-def make_home() -> None:
+def make_home(folder: Path) -> None:
     """Replace Home Assistant's folder of the last demo with a new one."""
-    if _is_in_use(HOME / ".ha_run.lock"):
+    if _is_in_use(folder / ".ha_run.lock"):
         raise DemoError("A demo is running already in this folder. End it first.")
-    shutil.rmtree(HOME, ignore_errors=True)
-    shutil.copytree(HOME_TEMPLATE, HOME)
-    shutil.copytree(BLUEPRINTS, HOME / "blueprints" / "automation" / BLUEPRINTS.name)
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(HOME_TEMPLATE, folder)
+    shutil.copytree(BLUEPRINTS, folder / "blueprints" / "automation" / BLUEPRINTS.name)
 
 
 def _is_in_use(lock: Path) -> bool:
@@ -321,7 +321,7 @@ async def run_once(demo: Demo) -> None:
 
 async def run(options: argparse.Namespace) -> None:
     """Start everything, run the demo, and stop everything."""
-    make_home()
+    make_home(HOME)
     say(f"IMAP Push with Home Assistant {version('homeassistant')}\n")
     certificate = make_certificate(FOLDER / "certificate")
     home = HomeAssistant(
