@@ -182,7 +182,7 @@ class HomeAssistant(Running):
         return self.folder / ".rig_token"
 
     def _write_files(self) -> None:
-        """Write the configuration and link the integration."""
+        """Write the configuration, and link the integration unless it is installed."""
         storage = self.folder / ".storage"
         components = self.folder / "custom_components"
         storage.mkdir(parents=True, exist_ok=True)
@@ -194,8 +194,9 @@ class HomeAssistant(Running):
             CONFIGURATION.format(media=media) + self._configuration
         )
         link = components / INTEGRATION.name
-        link.unlink(missing_ok=True)  # It may point to a checkout that was moved.
-        link.symlink_to(INTEGRATION)
+        if link.is_symlink() or not link.exists():
+            link.unlink(missing_ok=True)  # It may point to a checkout that was moved.
+            link.symlink_to(INTEGRATION)
         _store_if_missing(storage, "onboarding", 4, {"done": SKIPPED_STEPS})
         # HTTP settings in YAML would be reverted after five minutes without confirmation.
         server = {"server_host": [LOOPBACK], "server_port": self.port}
