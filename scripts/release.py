@@ -30,7 +30,9 @@ import zipfile
 
 from homeassistant.util.yaml import load_yaml
 from scripts.demo import (
+    AUTOMATION,
     HOME_TEMPLATE,
+    WATCH_SECONDS,
     Demo,
     DemoError,
     add_account,
@@ -249,11 +251,15 @@ async def _flash(version: str, home_assistant: str, python: Path) -> str:
             manifest = await home.client.call("manifest/get", integration=DOMAIN)
             path = f"/api/config/automation/config/{automation['id']}"
             await home.client.rest("POST", path, automation)
+            async with asyncio.timeout(WATCH_SECONDS):
+                while not await home.client.get_state(AUTOMATION):
+                    await asyncio.sleep(0.1)
             demo = Demo(mail_server, home.client)
             await demo.observe()
             await run_once(demo)
     except (DemoError, StartError, CallError, TimeoutError) as err:
-        raise CheckError("\n".join([str(err), *home.warnings()])) from err
+        reason = str(err) or "Home Assistant is too slow."
+        raise CheckError("\n".join([reason, *home.warnings()])) from err
     if (running, manifest["version"]) != (home_assistant, version):
         raise CheckError(f"{manifest['version']} ran in Home Assistant {running}.")
     if warnings := home.warnings():
