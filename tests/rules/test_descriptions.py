@@ -1,14 +1,13 @@
 """Actions, triggers and conditions have descriptions for the automation editor."""
 
-from collections.abc import Iterator, Mapping
 import re
-from typing import Any
 
 import pytest
 
 from homeassistant.helpers.selector import selector
 
 from . import ENGLISH, ICONS, INTEGRATION, ROOT, find, read_yaml
+from .hassfest import fields, sections
 
 # File of descriptions: key in the icons, page of the documentation.
 KINDS = {
@@ -36,16 +35,14 @@ def test_texts_and_icons_match_the_descriptions(kind: str) -> None:
 def test_names_and_descriptions(kind: str, name: str) -> None:
     """Fields in sections have them, too. Sections have a name."""
     texts = ENGLISH[kind][name]
-    fields = [field for field, _ in _fields(DESCRIPTIONS[kind][name])]
+    described = DESCRIPTIONS[kind][name]
     assert texts["name"]
     assert texts["description"].endswith(".")
-    assert len(fields) == len(set(fields))
-    assert set(texts.get("fields", {})) == set(fields)
+    assert set(texts.get("fields", {})) == set(fields(described))
     for field in texts.get("fields", {}).values():
         assert field["name"]
         assert field["description"].endswith(".")
-    sections = set(_sections(DESCRIPTIONS[kind][name]))
-    assert set(texts.get("sections", {})) == sections
+    assert set(texts.get("sections", {})) == set(sections(described))
     assert all(section["name"] for section in texts.get("sections", {}).values())
 
 
@@ -54,13 +51,13 @@ def test_icons(kind: str, name: str) -> None:
     """Sections may have one."""
     icons = ICONS[kind][name]
     assert icons[KINDS[kind][0]].startswith("mdi:")
-    assert set(icons.get("sections", {})) <= set(_sections(DESCRIPTIONS[kind][name]))
+    assert set(icons.get("sections", {})) <= set(sections(DESCRIPTIONS[kind][name]))
 
 
 @pytest.mark.parametrize(("kind", "name"), ALL)
 def test_every_field_has_a_selector(kind: str, name: str) -> None:
     """It is valid, and its options have texts."""
-    for _, field in _fields(DESCRIPTIONS[kind][name]):
+    for field in fields(DESCRIPTIONS[kind][name]).values():
         assert selector(field["selector"])
         for key in find(field["selector"], "translation_key"):
             assert ENGLISH["selector"][key]["options"]
@@ -71,7 +68,7 @@ def test_documentation_has_every_field(kind: str, name: str) -> None:
     """The page names the action, trigger or condition and its fields."""
     page = (ROOT / "docs" / f"{KINDS[kind][1]}.md").read_text()
     assert f"imap_push.{name}" in page
-    for field, _ in _fields(DESCRIPTIONS[kind][name]):
+    for field in fields(DESCRIPTIONS[kind][name]):
         assert f"`{field}`" in page, field
 
 
@@ -92,19 +89,3 @@ def test_every_trigger_and_condition_has_a_description(kind: str) -> None:
     )
     assert returned is not None
     assert set(re.findall(r'"(\w+)":', returned[1])) == set(DESCRIPTIONS[kind])
-
-
-def _fields(description: Mapping[str, Any] | None) -> Iterator[tuple[str, Any]]:
-    """Yield the fields, including those in sections."""
-    for name, field in ((description or {}).get("fields") or {}).items():
-        if "fields" in field:
-            yield from field["fields"].items()
-        else:
-            yield name, field
-
-
-def _sections(description: Mapping[str, Any] | None) -> Iterator[str]:
-    """Yield the names of the sections."""
-    for name, field in ((description or {}).get("fields") or {}).items():
-        if "fields" in field:
-            yield name
