@@ -1,4 +1,4 @@
-"""Requirements of hassfest and HACS for manifest, repository and brand images."""
+"""Manifest, versions, brand images and community files of the repository."""
 
 from pathlib import Path
 import re
@@ -6,31 +6,16 @@ import struct
 
 import pytest
 
-from . import INTEGRATION, ROOT, read_json
+from scripts.release import VERSION_IN_GIT, supported_versions
+
+from . import INTEGRATION, ROOT, read_json, read_yaml
+
+from tests.e2e.conftest import VENVS
 
 MANIFEST = read_json(INTEGRATION / "manifest.json")
 HACS = read_json(ROOT / "hacs.json")
+NEWEST = supported_versions().newest
 
-# The keys of hassfest that are useful here.
-KNOWN = {
-    *(
-        "after_dependencies",
-        "codeowners",
-        "config_flow",
-        "dependencies",
-        "documentation",
-    ),
-    *("domain", "integration_type", "iot_class", "issue_tracker", "loggers", "name"),
-    *("requirements", "single_config_entry", "version"),
-}
-REQUIRED = {
-    *("codeowners", "config_flow", "documentation", "domain", "integration_type"),
-    *("iot_class", "issue_tracker", "name", "version"),
-}
-HACS_KNOWN = {
-    *("content_in_root", "country", "filename", "hacs", "hide_default_branch"),
-    *("homeassistant", "name", "persistent_directory", "render_readme", "zip_release"),
-}
 BRAND_NAMES = {
     f"{dark}{image}{scale}.png"
     for dark in ("", "dark_")
@@ -40,57 +25,67 @@ BRAND_NAMES = {
 BRAND = INTEGRATION / "brand"
 
 
-def test_keys_of_the_manifest() -> None:
-    """Domain, name, then all others sorted; hassfest knows no other keys."""
-    keys = list(MANIFEST)
-    assert keys[:2] == ["domain", "name"]
-    assert keys[2:] == sorted(keys[2:])
-    assert set(keys) >= REQUIRED
-    assert set(keys) <= KNOWN
-
-
 def test_values_of_the_manifest() -> None:
-    """URLs, owners, a version, and requirements from PyPI."""
-    assert MANIFEST["domain"] == INTEGRATION.name
+    """The version is that of scripts/release.py, which sets it in the zip of a release."""
     assert MANIFEST["name"] == HACS["name"]
     assert MANIFEST["iot_class"] == "cloud_push"
     assert MANIFEST["integration_type"] == "service"
-    for key in ("documentation", "issue_tracker"):
-        assert MANIFEST[key].startswith("https://")
-        assert "home-assistant.io" not in MANIFEST[key]
-    assert MANIFEST["codeowners"]
-    assert all(owner.startswith("@") for owner in MANIFEST["codeowners"])
-    assert re.fullmatch(r"\d+\.\d+\.\d+", MANIFEST["version"])
-    assert all(
-        re.match(r"[a-z0-9-]+[=<>~]=", package) for package in MANIFEST["requirements"]
-    )
+    assert MANIFEST["version"] == VERSION_IN_GIT
 
 
-def test_keys_of_hacs_json() -> None:
-    """A zip release requires a file name."""
-    assert set(HACS) <= HACS_KNOWN
-    assert not HACS.get("zip_release") or HACS["filename"]
+# Where the minimum version is stated, and how.
+MINIMUM = HACS["homeassistant"]
+STATEMENTS = {
+    "blueprints/**/*.yaml": r"min_version: (\S+)",
+    "README.md": r"Home Assistant (\S+) or newer",
+    "docs/**/*.md": r"Home Assistant (\S+) or newer",
+    "requirements_test.txt": r"of our minimum, (\S+):",
+    "scripts/test": r"of the minimum, (\S+):",
+    ".github/workflows/tests.yml": r"of the minimum, (\S+)",
+}
+STATED = [
+    pytest.param(path, pattern, id=str(path.relative_to(ROOT)))
+    for place, pattern in STATEMENTS.items()
+    for path in sorted(ROOT.glob(place))
+]
 
 
-def test_minimum_version_of_home_assistant_is_consistent() -> None:
-    """HACS, scripts/test and blueprints have the same minimum."""
-    minimum = HACS["homeassistant"]
-    tested = re.search(
-        r"^minimum=(\S+)", (ROOT / "scripts/test").read_text(), re.MULTILINE
-    )
-    assert tested is not None
-    assert tested[1].rpartition(".")[0] == minimum.rpartition(".")[0]
-    for blueprint in ROOT.glob("blueprints/**/*.yaml"):
-        assert f"min_version: {minimum}\n" in blueprint.read_text()
+def _is_version(stated: str, version: str) -> bool:
+    """Return whether a text means a version; 2026.10 means 2026.10.0."""
+    return version in (stated, f"{stated}.0")
 
 
-def test_repository_has_the_layout_for_hacs() -> None:
-    """HACS installs the only folder in custom_components."""
+@pytest.mark.parametrize(("path", "pattern"), STATED)
+def test_minimum_version_of_home_assistant(path: Path, pattern: str) -> None:
+    """It is the one in hacs.json, which HACS and Home Assistant enforce.
+
+    The documentation may also say what is different in the newest version.
+    """
+    stated = re.findall(pattern, path.read_text())
+    assert stated or "docs" in path.parts
+    if path.suffix == ".md":
+        stated = [found for found in stated if not _is_version(found, NEWEST)]
+        assert stated or path.name != "README.md"
+    assert [found for found in stated if not _is_version(found, MINIMUM)] == []
+
+
+def test_tested_versions_of_home_assistant() -> None:
+    """CI tests those of scripts/test: a patch of the minimum, and the newest."""
+    script = (ROOT / "scripts/test").read_text()
+    tested = re.findall(r"^(?:minimum|newest)=(\S+)", script, re.MULTILINE)
+    workflow = read_yaml(ROOT / ".github/workflows/tests.yml")
+    assert workflow["jobs"]["tests"]["strategy"]["matrix"]["home-assistant"] == tested
+    assert tested == list(VENVS)
+    assert tested[1] == NEWEST
+    assert tested[0].rpartition(".")[0] == MINIMUM.rpartition(".")[0]
+
+
+def test_repository_has_one_integration() -> None:
+    """HACS installs the first folder in custom_components."""
     folders = [path for path in INTEGRATION.parent.iterdir() if path.is_dir()]
     assert [path.name for path in folders if path.name != "__pycache__"] == [
         INTEGRATION.name
     ]
-    assert (ROOT / "README.md").is_file()
     assert "Apache License" in (ROOT / "LICENSE").read_text()
 
 
@@ -112,13 +107,6 @@ def test_size_of_brand_images(image: Path) -> None:
         assert (width, height) == (256 * scale, 256 * scale)
     else:
         assert 128 * scale <= min(width, height) <= 256 * scale
-
-
-def test_integration_has_a_config_schema() -> None:
-    """Hassfest requires it for an `async_setup` without YAML configuration."""
-    source = (INTEGRATION / "__init__.py").read_text()
-    if "async def async_setup(" in source:
-        assert "CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)" in source
 
 
 @pytest.mark.parametrize(
