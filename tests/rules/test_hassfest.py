@@ -166,7 +166,7 @@ def test_keys_of_a_manifest_are_sorted(good: Integration) -> None:
         ),
         (descriptions, "services.yaml", "more", "rest", "services run: section rest"),
         (descriptions, "services.yaml", "run", "go", "services go: no name"),
-        (texts, "translations/en.json", '"config"', '"confg"', "confg is unknown"),
+        (texts, "translations/en.json", '"config"', '"setup"', "setup is unknown"),
         (texts, "translations/en.json", '"title"', '"name"', "config.step.user.name"),
         (
             texts,

@@ -68,7 +68,7 @@ def test_accepted_changelog() -> None:
         ("[1.1.0]", "[1.2.0]", "move what is released"),
         (" - 2026-11-29", "", "has no date"),
         ("2026-11-29", "29.11.2026", "has no date"),
-        ("2026-11-29", "2026-12-01", "is dated 2026-12-01; today is 2026-11-30"),
+        ("2026-11-29", "2026-12-02", "is dated 2026-12-02; today is 2026-11-30"),
         ("2026-11-29", "2026-11-22", "is dated 2026-11-22; today is 2026-11-30"),
         ("- A feature.", "", "says nothing about 1.1.0"),
     ],
