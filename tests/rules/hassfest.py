@@ -367,6 +367,35 @@ def _misplaced(tree: Mapping[str, Any], shape: Shape, path: str = "") -> Iterato
             yield f"{here} is a text"
 
 
+def text_forms(integration: Integration) -> Iterator[str]:
+    """Each text has the form that form_faults requires."""
+    for path, text in _leaves(integration.texts):
+        yield from (f"{path}: {fault}" for fault in form_faults(path, text))
+
+
+def form_faults(path: str, text: str) -> Iterator[str]:
+    """Yield the faults of a text in any language, and of its keys."""
+    if not text or text != text.strip():
+        yield "is empty, or has spaces at its ends"
+    if re.search(r"<[a-z/]", text):
+        yield "has HTML"
+    if re.search(r"'\{\w+\}'", text):
+        yield "has a placeholder in quotes"
+    if not all(name.isidentifier() for name in re.findall(r"\{([^}]*)\}", text)):
+        yield "has a placeholder without a name"
+    # A URL belongs into a placeholder, so that it is the same in all languages.
+    if re.search(r"https?://[\w-]+\.\w", text) and not path.startswith(
+        "preview_features"
+    ):
+        yield "has a URL"
+    keys = path.split(".")
+    if (
+        not all(re.fullmatch(r"[a-z0-9_-]*", key) for key in keys)
+        and "data" not in keys
+    ):
+        yield "has a key that is not in snake case"
+
+
 # Actions, triggers and conditions.
 
 _KINDS: Final = {
@@ -465,5 +494,5 @@ def config_schema(integration: Integration) -> Iterator[str]:
 type Rule = Callable[[Integration], Iterator[str]]
 
 RULES: Final[tuple[Rule, ...]] = (
-    *(dependencies, manifest, texts, descriptions, icons, config_schema),
+    *(dependencies, manifest, texts, text_forms, descriptions, icons, config_schema),
 )

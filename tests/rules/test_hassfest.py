@@ -19,6 +19,7 @@ from .hassfest import (
     icons,
     imported_components,
     manifest,
+    text_forms,
     texts,
 )
 
@@ -195,6 +196,30 @@ def test_faults_of_other_files(
         assert old in path.read_text()
         path.write_text(path.read_text().replace(old, new))
     assert [found for found in rule(good) if found.startswith(fault)]
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "fault"),
+    [
+        ("title", "", "is empty, or has spaces at its ends"),
+        ("title", "Add ", "is empty, or has spaces at its ends"),
+        ("title", "<b>Add</b>", "has HTML"),
+        ("title", "Add '{name}'", "has a placeholder in quotes"),
+        ("title", "Add {a name}", "has a placeholder without a name"),
+        ("title", "See https://example.org", "has a URL"),
+        ("config.Step", "Add", "has a key that is not in snake case"),
+    ],
+)
+def test_faults_of_a_text(good: Integration, path: str, text: str, fault: str) -> None:
+    """In any of the texts."""
+    content: dict[str, Any] = {}
+    *groups, last = path.split(".")
+    group = content
+    for name in groups:
+        group = group.setdefault(name, {})
+    group[last] = text
+    (good.path / "translations" / "en.json").write_text(json.dumps(content))
+    assert list(text_forms(good)) == [f"{path}: {fault}"]
 
 
 @pytest.mark.parametrize(
