@@ -75,6 +75,15 @@ def test_hacs_accepts_the_repository() -> None:
     assert hacs["hide_default_branch"]
 
 
+def test_marketplace_reads_hacs_json() -> None:
+    """Home Assistant 2026.11 has its own installer, which ignores invalid values."""
+    read = pytest.importorskip(
+        "homeassistant.components.marketplace.repositories.base",
+        reason="Home Assistant 2026.10, or no start of 2026.11 installed its requirements",
+    ).RepositoryManifest.from_dict(read_json(ROOT / "hacs.json"))
+    assert read.manifest == read_json(ROOT / "hacs.json")
+
+
 @pytest.mark.parametrize(
     ("name", "change", "fault"),
     [
