@@ -21,6 +21,7 @@ import json
 from pathlib import Path
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -300,6 +301,9 @@ def main(version: str) -> int:
 
 
 if __name__ == "__main__":
+    # As Ctrl-C does, this stops Home Assistant.
+    for number in (signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     with contextlib.suppress(KeyboardInterrupt):
         sys.exit(main(*sys.argv[1:]))
     sys.exit(130)
