@@ -56,9 +56,7 @@ LINK: Final = re.compile(
 )
 REFERENCE: Final = re.compile(r"\]\[([^\]]+)\]")
 HEADING: Final = re.compile(r"^#+ +(.+?) *$", re.MULTILINE)
-BOLD: Final = re.compile(
-    r"(^(?:\s*(?:[-*]|\d+\.) )?)?\*\*(.+?)\*\*(\s*$)?", re.MULTILINE | re.DOTALL
-)
+BOLD: Final = re.compile(r"\*\*(.+?)\*\*", re.DOTALL)
 YAML: Final = re.compile(r"```yaml\n(.*?)```", re.DOTALL)
 DOMAINS: Final = (
     "automation|binary_sensor|button|event|image|light|notify|scene|sensor|todo"
@@ -191,12 +189,9 @@ TITLES: Final = [
 
 
 def _quoted_labels(page: Path) -> set[str]:
-    """Return what is in bold, without headings: at the start of a line, and ending with a dot."""
-    return {
-        " ".join(text.split())
-        for start, text, end in BOLD.findall(_prose(page))
-        if not (text[-1] in ".:" or (end and not start.strip() and text.istitle()))
-    }
+    """Return what is in bold; a heading within a paragraph ends with a period."""
+    found = (" ".join(text.split()) for text in BOLD.findall(_prose(page)))
+    return {text for text in found if text[-1] != "."}
 
 
 @_names(GUIDES)

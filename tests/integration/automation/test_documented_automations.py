@@ -21,7 +21,6 @@ from custom_components.imap_push.imap import (
     FolderInfo,
     FolderRole,
     FolderState,
-    Mail,
     MessageContent,
     SearchCount,
     SearchResult,
@@ -62,7 +61,7 @@ RESULTS = {"files", "subject", "uid_validity", "uids"}
 # Parts of configuration.yaml whose integrations are set up as they are.
 CONFIGURATION = {"logger", "recorder", "rest_command", "template"}
 # Actions of integrations that connect to something, or come from another example.
-ELSEWHERE = ("imap", "input_number", "mqtt", "rest_command", "smtp")
+ELSEWHERE = {"imap", "input_number", "mqtt", "rest_command", "smtp", "telegram_bot"}
 CORE_EVENT = {"trigger": "event", "event_type": "imap_content"}
 NEW_MAIL = {
     "trigger": "imap_push.new_mail",
@@ -448,12 +447,15 @@ def _let_client_answer(imap_client: Mock) -> None:
     def count(_folder: str, searches: Sequence[Any], among: Sequence[int]) -> Any:
         return [SearchCount(30, frozenset(among)) for _ in searches]
 
-    mail: Mail = make_mail()
+    def content(*_: object, part: str | None = None, **__: object) -> MessageContent:
+        text = "It arrives today." if part is None else '{"energy": 4.2}'
+        return MessageContent(mail=make_mail(), text=text)
+
     imap_client.count.side_effect = count
     imap_client.search.return_value = SearchResult(3, (7,), 1)
-    imap_client.mails.return_value = [mail]
+    imap_client.mails.return_value = [make_mail()]
     imap_client.read_part.side_effect = read_part
-    imap_client.content.return_value = MessageContent(mail=mail, text='{"energy": 4.2}')
+    imap_client.content.side_effect = content
     imap_client.folders.return_value = [
         FolderInfo(name="Vieux", role=FolderRole.ARCHIVE),
         FolderInfo(name="Work/Invoices"),
