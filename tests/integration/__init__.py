@@ -110,6 +110,15 @@ def _suggested(schema: vol.Schema) -> dict[str, Any]:
     return values
 
 
+def with_sections(form: Any, user_input: dict[str, Any]) -> dict[str, Any]:
+    """Return the values of a form as the frontend sends them: also sections without values."""
+    schema = form.get("data_schema") or vol.Schema({})
+    sections = [
+        name for name, field in schema.schema.items() if isinstance(field, section)
+    ]
+    return {str(name): {} for name in sections} | user_input
+
+
 def make_mail(uid: int = 7, **changes: Any) -> Mail:
     """Return a mail in INBOX."""
     fields: dict[str, Any] = {

@@ -46,13 +46,14 @@ from ..server_text import escape_markdown
 from .form_errors import TOO_MANY_CONNECTIONS
 from .form_fields import (
     KILOBYTES,
-    LIST_SCHEMA,
+    SECTION_LISTS,
     UserInput,
     choice,
     collapsible,
     config_from_form,
     form_from_config,
     list_config,
+    list_section,
     whole_number,
 )
 from .preview import preview_filter
@@ -87,7 +88,7 @@ FILTER_SCHEMA: Final = vol.Schema(
 
 
 def folder_options_schema(config: Mapping[str, Any]) -> dict[vol.Marker, Any]:
-    """Return the form fields for folder options. The filter is expanded if `config` has one."""
+    """Return the form fields for folder options. Sections with values are expanded."""
     return {
         vol.Required(CONF_TEXT_SIZE, default=DEFAULT_TEXT_SIZE): whole_number(
             NumberSelectorConfig(
@@ -98,10 +99,10 @@ def folder_options_schema(config: Mapping[str, Any]) -> dict[vol.Marker, Any]:
             )
         ),
         vol.Required(CONF_LINKS, default=False): BooleanSelector(),
-        **LIST_SCHEMA,
         vol.Required(CONF_FILTER): collapsible(
             FILTER_SCHEMA, config.get(CONF_FILTER, {})
         ),
+        **list_section(config),
     }
 
 
@@ -195,6 +196,7 @@ class FolderFlow(SubentryFlow):
             or {
                 **subentry.data,
                 CONF_FILTER: form_from_config(subentry.data.get(CONF_FILTER, {})),
+                SECTION_LISTS: list_config(subentry.data),
             }
         )
 
@@ -238,6 +240,6 @@ def _folder_config(user_input: Mapping[str, Any]) -> dict[str, Any]:
     return {
         CONF_TEXT_SIZE: user_input[CONF_TEXT_SIZE],
         CONF_LINKS: user_input[CONF_LINKS],
-        **list_config(user_input),
+        **list_config(user_input[SECTION_LISTS]),
         CONF_FILTER: config_from_form(user_input[CONF_FILTER]),
     }

@@ -55,12 +55,22 @@ LIST_FIELDS: Final[dict[str, tuple[type[StrEnum], StrEnum]]] = {
     CONF_TODO: (TodoKind, TodoKind.UNREAD),
     CONF_PICTURE: (PictureFetch, PictureFetch.ON_DEMAND),
 }
-LIST_SCHEMA: Final[dict[vol.Marker, Any]] = {
-    vol.Required(field, default=default.value): dropdown(
-        field, [kind.value for kind in kinds]
-    )
-    for field, (kinds, default) in LIST_FIELDS.items()
-}
+LIST_SCHEMA: Final = vol.Schema(
+    {
+        vol.Required(field, default=default.value): dropdown(
+            field, [kind.value for kind in kinds]
+        )
+        for field, (kinds, default) in LIST_FIELDS.items()
+    }
+)
+SECTION_LISTS: Final = "lists"
+
+
+def list_section(values: Mapping[str, Any]) -> dict[vol.Marker, Any]:
+    """Return a section with these fields, expanded if one does not have the default."""
+    is_default = not list_config(values.get(SECTION_LISTS, {}))
+    fields = section(LIST_SCHEMA, {"collapsed": is_default})
+    return {vol.Required(SECTION_LISTS): fields}
 
 
 def list_config(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -34,16 +34,16 @@ from ..helpers import CRITERIA, criteria_from_config
 from ..imap import Criteria
 from ..mail.filter import check_filter
 from ..mail.patterns import PatternError, compile_header, search_texts
-from ..server_text import NOTHING, escape_markdown
 from .form_fields import (
     KILOBYTES,
-    LIST_SCHEMA,
+    SECTION_LISTS,
     UserInput,
     choice,
     collapsible,
     config_from_form,
     form_from_config,
     list_config,
+    list_section,
     whole_number,
 )
 from .preview import preview_search
@@ -84,13 +84,13 @@ def search_schema(
             vol.Optional(CONF_SUBJECT): TextSelector(),
             vol.Optional(CONF_TEXT): TextSelector(),
             **choice(CONF_UNREAD),
-            **LIST_SCHEMA,
             vol.Required(SECTION_MORE): collapsible(
                 MORE_SCHEMA, search.get(SECTION_MORE, {})
             ),
-            vol.Required(CONF_VALUE, default={}): collapsible(
+            vol.Required(CONF_VALUE): collapsible(
                 value_schema(device_classes), search.get(CONF_VALUE, {})
             ),
+            **list_section(search),
             vol.Required(SECTION_EXPERT): collapsible(
                 EXPERT_SCHEMA, search.get(SECTION_EXPERT, {})
             ),
@@ -133,6 +133,7 @@ class SearchFlow(SubentryFlow):
             **search,
             CONF_NAME: subentry.title,
             SECTION_MORE: search,
+            SECTION_LISTS: list_config(search),
             SECTION_EXPERT: search,
             CONF_VALUE: subentry.data.get(CONF_VALUE, {}),
         }
@@ -184,12 +185,9 @@ class SearchFlow(SubentryFlow):
         """Show which of the newest mails match, and folders whose new mail is not reported."""
         folders = tuple(search[CONF_FOLDERS])
         saved = SavedSearch("", folders, criteria_from_config(search))
-        others = [
-            escape_markdown(name) for name in folders if name not in self._watched
-        ]
         return await self._show_preview(
             lambda client: preview_search(client, saved),
-            not_watched=", ".join(others) or NOTHING,
+            not_watched=[name for name in folders if name not in self._watched],
         )
 
     async def _try_search(self, folder: str, criteria: Criteria) -> None:
@@ -215,6 +213,6 @@ def _search(user_input: Mapping[str, Any]) -> dict[str, Any]:
     return {
         CONF_FOLDERS: [name for name in folders if name],
         **search,
-        **list_config(values),
+        **list_config(values[SECTION_LISTS]),
         **value_config(values[CONF_VALUE]),
     }

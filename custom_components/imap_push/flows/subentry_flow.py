@@ -1,7 +1,14 @@
 """Base class of the flows for folders and saved searches: requests and form errors."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from contextlib import asynccontextmanager
 import logging
 from typing import Any, Final
@@ -27,7 +34,7 @@ from ..const import CONF_FOLDER, DEFAULT_FOLDER, DOMAIN, SUBENTRY_TYPE_FOLDER
 from ..imap import Client, FolderInfo, FolderRole, ImapError, ServerSilent
 from ..mail.patterns import MAX_PATTERN, PatternError
 from ..oauth.tokens import account_from_entry
-from ..server_text import single_line
+from ..server_text import escape_markdown, single_line
 from .form_errors import request_error
 from .form_fields import UserInput
 from .preview import MAX_SECONDS, Candidate, table_rows
@@ -142,9 +149,12 @@ class SubentryFlow(ConfigSubentryFlow):
     async def _show_preview(
         self,
         preview: Callable[[Client], Awaitable[list[Candidate]]],
-        **placeholders: str,
+        not_watched: Sequence[str] = (),
     ) -> SubentryFlowResult:
-        """Show which of the newest mails match, with the options to save or to change."""
+        """Show which of the newest mails match, with the options to save or to change.
+
+        New mail in folders that are `not_watched` starts no automations.
+        """
 
         async def in_time(client: Client) -> list[Candidate]:
             try:
@@ -154,21 +164,24 @@ class SubentryFlow(ConfigSubentryFlow):
                 raise ServerSilent from err
 
         candidates = await self._request(in_time)
+        placeholders = {}
         if candidates is None:
             self._errors = {}
-            self._preview = self.async_show_menu(
-                step_id="no_preview", menu_options=_PREVIEW_OPTIONS
-            )
-            return self._preview
-        self._preview = self.async_show_menu(
-            step_id="preview",
-            menu_options=_PREVIEW_OPTIONS,
-            description_placeholders={
+            step_id = "no_preview"
+        elif not candidates:
+            step_id = "preview_empty"
+        else:
+            step_id = "preview_not_watched" if not_watched else "preview"
+            placeholders = {
                 "mails": table_rows(candidates),
                 "total": str(len(candidates)),
                 "matching": str(sum(found.is_match for found in candidates)),
-                **placeholders,
-            },
+                "not_watched": ", ".join(map(escape_markdown, not_watched)),
+            }
+        self._preview = self.async_show_menu(
+            step_id=step_id,
+            menu_options=_PREVIEW_OPTIONS,
+            description_placeholders=placeholders,
         )
         return self._preview
 
@@ -176,9 +189,9 @@ class SubentryFlow(ConfigSubentryFlow):
         """Show the preview again."""
         return self._preview
 
-    async def async_step_no_preview(self, _: UserInput = None) -> SubentryFlowResult:
-        """Show again that there is no preview."""
-        return self._preview
+    async_step_no_preview = async_step_preview
+    async_step_preview_empty = async_step_preview
+    async_step_preview_not_watched = async_step_preview
 
     async def async_step_save(self, _: UserInput = None) -> SubentryFlowResult:
         """Save what the form has."""

@@ -29,6 +29,7 @@ from homeassistant.const import (
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 
+from .. import with_sections
 from ..automations import automate, device_id
 
 from tests.required import require
@@ -220,7 +221,8 @@ async def test_preview_of_a_search_and_a_filter(
         (entry.entry_id, "search"), context={"source": SOURCE_USER}
     )
     search = {"name": "X", "folders": ["INBOX"], "more": {"recipient": USER}}
-    menu: Any = await flows.async_configure(form["flow_id"], search | {"expert": {}})
+    form_input = with_sections(form, search)
+    menu: Any = await flows.async_configure(form["flow_id"], form_input)
     assert menu["type"] is FlowResultType.MENU
     rows = menu["description_placeholders"]["mails"].splitlines()
     assert [row[:3] for row in rows] == ["| ✅", "| ✅"]
@@ -228,6 +230,7 @@ async def test_preview_of_a_search_and_a_filter(
 
     form = await entry.start_subentry_reconfigure_flow(hass, "work_INBOX")
     filter_ = {"text": ["your code"], "recipient": [USER], "header": ["Subject: bill"]}
-    menu = await flows.async_configure(form["flow_id"], {"filter": filter_})
+    form_input = with_sections(form, {"filter": filter_})
+    menu = await flows.async_configure(form["flow_id"], form_input)
     rows = menu["description_placeholders"]["mails"].splitlines()
     assert [row[:3] for row in rows] == ["| ✅", "| —"]

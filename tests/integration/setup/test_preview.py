@@ -22,11 +22,12 @@ from custom_components.imap_push.imap import (
     SearchResult,
     TooManyConnections,
 )
+from custom_components.imap_push.server_text import escape_markdown
 from homeassistant.config_entries import SOURCE_USER
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 
-from .. import make_mail, suggested
+from .. import make_mail, suggested, with_sections
 from ..conftest import FakeWatcher
 
 NOW = datetime(2026, 11, 3, 12, 30, tzinfo=UTC)
@@ -76,6 +77,8 @@ async def _submit(
     hass: HomeAssistant, flow: Any, user_input: dict[str, Any] | None
 ) -> Any:
     """Submit a form or choose an option."""
+    if user_input is not None:
+        user_input = with_sections(flow, user_input)
     return await hass.config_entries.subentries.async_configure(
         flow["flow_id"], user_input
     )
@@ -105,10 +108,10 @@ async def _preview_search(
     return await _submit(hass, form, {**search, "more": more, "expert": {}})
 
 
-def _matches(menu: Any) -> list[bool]:
+def _matches(menu: Any, step_id: str = "preview") -> list[bool]:
     """Return the first column of the table."""
     assert menu["type"] is FlowResultType.MENU
-    assert menu["step_id"] == "preview"
+    assert menu["step_id"] == step_id
     assert menu["menu_options"] == ["save", "change"]
     rows = menu["description_placeholders"]["mails"].splitlines()
     return [row.startswith("| ✅ |") for row in rows]
@@ -195,7 +198,8 @@ async def test_number_of_rows_is_limited(
     assert len(_matches(await _preview_folder(hass, entry, ignore_bulk=True))) == 20
     client.mails.reset_mock()
     folders = [f"Folder {number}" for number in range(9)]
-    assert len(_matches(await _preview_search(hass, entry, *folders))) == 20
+    menu = await _preview_search(hass, entry, *folders)
+    assert len(_matches(menu, "preview_not_watched")) == 20
     assert client.mails.await_count == preview.MAX_FOLDERS
 
 
@@ -212,10 +216,39 @@ async def test_table_of_a_search(
     }
     client.mails.side_effect = lambda folder, *_args, **_: mails[folder]
     menu = await _preview_search(hass, entry, "INBOX", "Lists")
-    assert _matches(menu) == [True, True, False]
+    assert _matches(menu, "preview_not_watched") == [True, True, False]
     shown = menu["description_placeholders"]
     assert re.findall(r"\| (\w) \|$", shown["mails"], re.MULTILINE) == ["B", "A", "C"]
     assert shown["not_watched"] == "Lists"
+
+
+@pytest.mark.parametrize("folder", ["*INBOX*", "a | b"])
+async def test_search_in_folders_that_are_not_watched(
+    hass: HomeAssistant, entry: MockConfigEntry, client: AsyncMock, folder: str
+) -> None:
+    """Their names are escaped. When all folders are watched, nothing is said about it."""
+    menu = await _preview_search(hass, entry, "INBOX", folder, "Lists")
+    assert _matches(menu, "preview_not_watched")
+    names = menu["description_placeholders"]["not_watched"]
+    assert names == f"{escape_markdown(folder)}, Lists"
+    assert _matches(await _submit(hass, menu, None), "preview_not_watched")
+
+
+@pytest.mark.parametrize("kind", ["folder", "search"])
+async def test_folder_without_mail(
+    hass: HomeAssistant, entry: MockConfigEntry, client: AsyncMock, kind: str
+) -> None:
+    """There is a sentence instead of an empty table."""
+    _fill(client, [])
+    menu = await (
+        _preview_folder(hass, entry, subject=["bill"])
+        if kind == "folder"
+        else _preview_search(hass, entry, "Lists")
+    )
+    assert menu["step_id"] == "preview_empty"
+    assert (await _submit(hass, menu, None))["step_id"] == "preview_empty"
+    result = await _submit(hass, menu, {"next_step_id": "save"})
+    assert result["type"] is FlowResultType.CREATE_ENTRY
 
 
 @pytest.mark.parametrize(
@@ -232,7 +265,6 @@ async def test_attachments_of_a_search(
     _fill(client, MAILS[:1])
     menu = await _preview_search(hass, entry, "INBOX", has_attachment=choice)
     assert _matches(menu) == matches
-    assert menu["description_placeholders"]["not_watched"] == "—"
     client.count.assert_awaited_once_with("INBOX", [Criteria(subject="bill")], [9])
 
 

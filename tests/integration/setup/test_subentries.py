@@ -32,7 +32,7 @@ from homeassistant.const import CONF_BASE
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 
-from .. import ENTRY_DATA, suggested
+from .. import ENTRY_DATA, suggested, with_sections
 from ..conftest import FakeWatcher
 
 FOLDERS = [
@@ -44,7 +44,7 @@ FOLDERS = [
     FolderInfo(name="a.b", delimiter=None),
 ]
 NO_FILTER: dict[str, Any] = {"filter": {}}
-LISTS = {"todo": "unread", "picture": "on_demand"}
+LISTS = {"lists": {"todo": "unread", "picture": "on_demand"}}
 SEARCH = {
     "name": "Bills",
     "folders": ["INBOX"],
@@ -111,7 +111,7 @@ async def _submit(hass: HomeAssistant, form: Any, user_input: dict[str, Any]) ->
     if isinstance(folder := user_input.get("folder"), str):
         user_input = user_input | {"folder": [folder]}
     result = await hass.config_entries.subentries.async_configure(
-        form["flow_id"], user_input
+        form["flow_id"], with_sections(form, user_input)
     )
     await hass.async_block_till_done()
     return result
@@ -123,7 +123,7 @@ async def _submit_and_save(
     """Submit a form, and save after the preview."""
     menu = await _submit(hass, form, user_input)
     assert menu["type"] is FlowResultType.MENU
-    assert menu["step_id"] == "preview"
+    assert menu["step_id"].startswith("preview")
     return await _submit(hass, menu, {"next_step_id": "save"})
 
 
@@ -170,8 +170,9 @@ async def test_folders_of_the_server_are_offered(
         "Work/Projects": "Work / Projects",
         "a.b": "a.b",
     }
-    assert suggested(form) == {"folder": [], "filter": {}}
+    assert suggested(form) == {"folder": [], "filter": {}, "lists": {}}
     assert not _is_expanded(form, "filter")
+    assert not _is_expanded(form, "lists")
 
 
 @pytest.mark.parametrize(
@@ -197,8 +198,7 @@ async def test_folders_of_the_server_are_offered(
                     "authenticated_by": ["mx.example.net"],
                     "ignore_bulk": True,
                 },
-                "todo": "flagged",
-                "picture": "on_arrival",
+                "lists": {"todo": "flagged", "picture": "on_arrival"},
             },
             {
                 "folder": "Archive",
@@ -465,7 +465,7 @@ async def test_account_that_is_not_loaded_uses_a_temporary_client(
 @pytest.mark.parametrize(
     ("stored", "shown"),
     [
-        pytest.param({}, {"filter": {}}, id="as set-up made it"),
+        pytest.param({}, {"filter": {}, "lists": {}}, id="as set-up made it"),
         pytest.param(
             {
                 "text_size": 500,
@@ -474,6 +474,7 @@ async def test_account_that_is_not_loaded_uses_a_temporary_client(
             {
                 "text_size": 500,
                 "filter": {"has_attachment": "no", "sender": ["example.com"]},
+                "lists": {},
             },
             id="with options of an older version",
         ),
@@ -488,9 +489,8 @@ async def test_account_that_is_not_loaded_uses_a_temporary_client(
             {
                 "text_size": 500,
                 "links": True,
-                "todo": "flagged",
-                "picture": "on_arrival",
                 "filter": {"has_attachment": "yes", "inline_images": True},
+                "lists": {"todo": "flagged", "picture": "on_arrival"},
             },
             id="with all options",
         ),
@@ -518,7 +518,8 @@ async def test_folder_is_changed(
     assert form["description_placeholders"] == {"folder": "Archive"}
     assert "folder" not in form["data_schema"].schema
     assert suggested(form) == shown
-    assert _is_expanded(form, "filter") is bool(shown["filter"])
+    for section in ("filter", "lists"):
+        assert _is_expanded(form, section) is bool(shown[section])
 
     result = await _submit_and_save(
         hass,
@@ -563,10 +564,11 @@ async def test_watched_folders_are_first_in_the_search_form(
         "folders": ["INBOX"],
         "more": {},
         "value": {},
+        "lists": {},
         "expert": {},
     }
-    assert not _is_expanded(form, "more")
-    assert not _is_expanded(form, "expert")
+    for section in ("more", "value", "lists", "expert"):
+        assert not _is_expanded(form, section)
 
 
 @pytest.mark.parametrize(
@@ -594,8 +596,7 @@ async def test_watched_folders_are_first_in_the_search_form(
                     "newer_than": 7.0,
                 },
                 "expert": {"raw": "KEYWORD $Work"},
-                "todo": "matching",
-                "picture": "on_arrival",
+                "lists": {"todo": "matching", "picture": "on_arrival"},
             },
             {
                 "folders": ["INBOX", "Archive"],
@@ -866,6 +867,7 @@ async def test_search_is_changed(
         "unread": "no",
         "more": {"flagged": "yes", "larger_than": 5},
         "value": {},
+        "lists": {},
         "expert": {"raw": "DELETED"},
     }
     assert "Gone" in _options(form, "folders")
@@ -878,6 +880,7 @@ async def test_search_is_changed(
         "folders": ["INBOX"],
         "text": "invoice",
         "more": {},
+        "lists": {},
         "expert": {},
     }
     form = await _submit(hass, form, user_input)

@@ -143,6 +143,10 @@ def test_every_field_has_a_name_and_a_description(
     assert set(texts.get("data_description", {})) == fields
     assert set(texts.get("sections", {})) == set(sections)
     for name, field in sections.items():
+        # With a default, the frontend ignores the suggested values of the fields.
+        assert (
+            next(key for key in schema.schema if key == name).default == vol.UNDEFINED
+        )
         inside = {str(marker) for marker in field.schema.schema}
         assert texts["sections"][name]["name"]
         assert texts["sections"][name]["description"]
@@ -192,10 +196,13 @@ def test_every_step_has_texts() -> None:
 # Menus of the flows of folders and searches: their placeholders.
 PREVIEWS = {
     "config_subentries.folder.step.preview": {"mails", "matching", "total"},
+    "config_subentries.folder.step.preview_empty": set(),
     "config_subentries.folder.step.no_preview": set(),
-    "config_subentries.search.step.preview": {
+    "config_subentries.search.step.preview": {"mails", "matching", "total"},
+    "config_subentries.search.step.preview_not_watched": {
         *("mails", "matching", "total", "not_watched")
     },
+    "config_subentries.search.step.preview_empty": set(),
     "config_subentries.search.step.no_preview": set(),
 }
 
