@@ -74,6 +74,7 @@ from .imap import (
     quirks_of,
 )
 from .oauth.tokens import is_same_sign_in
+from .server_text import without_links
 
 
 class ImapPushConfigFlow(SetupSteps, domain=DOMAIN):
@@ -192,7 +193,8 @@ class ImapPushConfigFlow(SetupSteps, domain=DOMAIN):
 
         def show(errors: Errors) -> ConfigFlowResult:
             values = user_input or {CONF_AUTHENTICATION: auth_method}
-            return self._show_form("reauth_confirm", schema, values, errors)
+            name = without_links(entry.title)
+            return self._show_form("reauth_confirm", schema, values, errors, name=name)
 
         if user_input is None:
             if not isinstance(login_error, LoginRefused):

@@ -24,7 +24,7 @@ from . import imap
 from .account.core_imap import CORE_IMAP_DOMAIN, async_core_imap_entries, same_account
 from .const import CONF_FOLDER, DOMAIN, SUBENTRY_TYPE_FOLDER
 from .helpers import format_time, is_clock_wrong
-from .server_text import NOTHING, escape_markdown
+from .server_text import NOTHING, escape_markdown, without_links
 
 ISSUE_ALERT: Final = "alert"
 ISSUE_APP_PASSWORD: Final = "app_password"
@@ -224,7 +224,7 @@ def _create(
     **placeholders: str,
 ) -> None:
     """Create or update an issue. An ignored issue stays ignored."""
-    placeholders["account"] = entry.title
+    placeholders["account"] = without_links(entry.title)
     ir.async_create_issue(
         hass,
         DOMAIN,

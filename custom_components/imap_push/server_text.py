@@ -22,8 +22,16 @@ def single_line(text: str, limit: int = MAX_TEXT) -> str:
     return one_line(text[: 4 * limit])[:limit].rstrip()
 
 
+def without_links(text: str) -> str:
+    """Return a text without URLs and addresses that Markdown would show as links.
+
+    Nothing else changes visibly, so the text can also be shown where Markdown is not rendered.
+    """
+    return _AUTOLINK.sub(_WORD_JOINER, text)
+
+
 def escape_markdown(text: str) -> str:
     """Return Markdown that shows the first MAX_TEXT characters of a server text literally."""
-    text = _AUTOLINK.sub(_WORD_JOINER, single_line(text))
+    text = without_links(single_line(text))
     text = _MARKDOWN_SYNTAX.sub(r"\\\g<0>", text)
     return _LIST_NUMBER.sub(r"\1\\", text)

@@ -8,6 +8,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.imap_push.const import DOMAIN
 from custom_components.imap_push.imap import Mark, WatchedFolder
+from custom_components.imap_push.server_text import without_links
 from homeassistant.components.backup.const import DATA_MANAGER
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.issue_registry import IssueEntry, IssueRegistry
@@ -70,7 +71,7 @@ async def test_restored_backup_is_reported_if_mail_can_be_repeated(
     issue = _issue(issue_registry)
     assert (issue is not None) == is_reported
     if issue is not None:
-        placeholders = {"account": USERNAME, "date": "2026-11-03 13:30"}
+        placeholders = {"account": without_links(USERNAME), "date": "2026-11-03 13:30"}
         assert issue.translation_placeholders == placeholders
         assert issue.is_persistent and not issue.is_fixable
         issue_registry.async_ignore(DOMAIN, issue.issue_id, True)

@@ -26,6 +26,7 @@ from custom_components.imap_push.const import (
     SUBENTRY_TYPE_FOLDER,
 )
 from custom_components.imap_push.diagnostics import async_get_config_entry_diagnostics
+from custom_components.imap_push.server_text import without_links
 from homeassistant.config_entries import ConfigEntry, ConfigEntryState, ConfigSubentry
 from homeassistant.const import (
     CONF_HOST,
@@ -492,7 +493,7 @@ async def test_folder_that_does_not_exist(
     [issue] = issue_registry.issues.values()
     assert issue.translation_key == "folder_missing"
     assert issue.translation_placeholders == {
-        "account": watched.entry.title,
+        "account": without_links(watched.entry.title),
         "folder": "Nowhere",
     }
     assert watched.state("sensor", "nowhere_unread") == "unavailable"

@@ -14,6 +14,7 @@ from custom_components.imap_push.imap import (
     ImapError,
     LoginRefused,
 )
+from custom_components.imap_push.server_text import without_links
 from homeassistant.const import CONF_BASE, CONF_PASSWORD
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
@@ -47,6 +48,10 @@ async def test_new_password_is_stored_and_watching_continues(
     (flow,) = hass.config_entries.flow.async_progress()
     assert flow["step_id"] == "reauth_confirm"
     assert flow["context"]["title_placeholders"] == {"name": USERNAME}
+    form = await hass.config_entries.flow.async_configure(flow["flow_id"])
+    # Not a link in the description, where Markdown is rendered.
+    name = without_links(USERNAME)
+    assert form["description_placeholders"] == {"name": name}
 
     result = await hass.config_entries.flow.async_configure(
         flow["flow_id"], {CONF_PASSWORD: password}
@@ -104,7 +109,8 @@ async def test_reauth_shows_why_the_login_was_refused(
     )
     result = await entry.start_reauth_flow(hass)
     assert result["errors"] == {CONF_BASE: "app_password_needed"}
-    assert result["description_placeholders"] == {"name": USERNAME, "answer": text}
+    name = without_links(USERNAME)
+    assert result["description_placeholders"] == {"name": name, "answer": text}
 
 
 @pytest.mark.parametrize(

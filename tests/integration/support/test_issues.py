@@ -7,6 +7,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.imap_push.const import DOMAIN
 from custom_components.imap_push.imap import AccountState, FolderNotFound, FolderState
+from custom_components.imap_push.server_text import without_links
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.issue_registry import IssueRegistry
 
@@ -27,7 +28,7 @@ async def test_missing_folder_has_an_issue_until_it_is_back(
     [issue] = issue_registry.issues.values()
     assert (issue.domain, issue.translation_key) == (DOMAIN, "folder_missing")
     assert issue.translation_placeholders == {
-        "account": "jane@example.com",
+        "account": "jane\N{WORD JOINER}@example.com",
         "folder": "INBOX",
     }
     assert get_state(hass, UNREAD).state == "unavailable"
@@ -47,7 +48,9 @@ async def test_rate_limit_has_an_issue_until_all_mail_is_handled(
     watcher.listener.state_changed(limited)
     [issue] = issue_registry.issues.values()
     assert (issue.domain, issue.translation_key) == (DOMAIN, "too_much_mail")
-    assert issue.translation_placeholders == {"account": "jane@example.com"}
+    assert issue.translation_placeholders == {
+        "account": "jane\N{WORD JOINER}@example.com"
+    }
     watcher.listener.state_changed(AccountState())
     assert issue_registry.issues
     watcher.listener.state_changed(make_state())
@@ -65,7 +68,10 @@ async def test_alert_of_the_server_is_an_issue(
     for text in ("Please log in via your web browser", "Mailbox is almost full"):
         watcher.listener.alerted(text)
         [issue] = issue_registry.issues.values()
-        assert issue.translation_placeholders == {"account": entry.title, "text": text}
+        assert issue.translation_placeholders == {
+            "account": without_links(entry.title),
+            "text": text,
+        }
         assert text not in caplog.text
     assert caplog.text.count("the server sent an alert") == 2
 

@@ -41,6 +41,7 @@ from custom_components.imap_push.imap import (
     Unavailable,
     Unreachable,
 )
+from custom_components.imap_push.server_text import without_links
 from homeassistant.config_entries import ConfigEntryDisabler, ConfigSubentry
 from homeassistant.const import CONF_PASSWORD, CONF_VERIFY_SSL
 from homeassistant.core import HomeAssistant
@@ -254,7 +255,7 @@ async def test_connection_issue_replaces_another(
         watcher.listener.state_changed(AccountState(error=error))
         assert list(repairs.shown) == [key]
     assert repairs.shown["oauth_needed"].translation_placeholders == {
-        "account": USERNAME,
+        "account": without_links(USERNAME),
         "answer": "AADSTS",
     }
     assert not repairs.shown["oauth_needed"].is_fixable
@@ -619,7 +620,7 @@ async def test_folder_that_cannot_be_watched_is_named(
     await _pass(hass, freezer, 15)
     issue = repairs.shown["folder_refused"]
     assert issue.translation_placeholders == {
-        "account": USERNAME,
+        "account": without_links(USERNAME),
         "folder": "Work",
         "answer": r"EXAMINE: NO \*Internal\* error for jane",
     }

@@ -6,7 +6,11 @@ frontend: each result was one paragraph of text without other elements.
 
 import pytest
 
-from custom_components.imap_push.server_text import escape_markdown, single_line
+from custom_components.imap_push.server_text import (
+    escape_markdown,
+    single_line,
+    without_links,
+)
 
 JOINER = "\N{WORD JOINER}"
 
@@ -83,3 +87,16 @@ def test_markdown_is_escaped(text: str, shown: str) -> None:
 def test_one_line_of_visible_characters(text: str, shown: str) -> None:
     """For repairs and forms."""
     assert single_line(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("jane@example.com", f"jane{JOINER}@example.com"),
+        ("https://example.com", f"https:{JOINER}//example.com"),
+        ("Jane *private* #1_2", "Jane *private* #1_2"),
+    ],
+)
+def test_name_of_an_account_is_no_link(name: str, shown: str) -> None:
+    """In titles, Markdown is not rendered, so that nothing else may be escaped."""
+    assert without_links(name) == shown
