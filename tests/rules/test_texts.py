@@ -112,3 +112,14 @@ def _sorted(tree: object) -> object:
     if not isinstance(tree, dict):
         return tree
     return {key: _sorted(tree[key]) for key in sorted(tree)}
+
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_examples_say_whose_entity_ids_they_have(page: Path) -> None:
+    """They depend on the account and on the language. A wrong one is not reported."""
+    text = page.read_text()
+    if re.search(r"\b(event|sensor|todo|image)\.jane_", text):
+        assert "#entity-ids-in-the-examples)" in text
