@@ -123,3 +123,20 @@ def test_examples_say_whose_entity_ids_they_have(page: Path) -> None:
     text = page.read_text()
     if re.search(r"\b(event|sensor|todo|image)\.jane_", text):
         assert "#entity-ids-in-the-examples)" in text
+
+
+BLUEPRINTS = sorted((ROOT / "blueprints" / "automation" / "imap_push").glob("*.yaml"))
+
+
+def test_input_of_a_blueprint_is_named_after_what_it_is() -> None:
+    """Blueprints cannot be translated. A name that the trigger has, too, means the same field.
+
+    From and To are header fields of an email, so they are no names for times.
+    """
+    fields = ENGLISH["triggers"]["new_mail"]["fields"]
+    keys = {field["name"]: key for key, field in fields.items()}
+    inputs = [read_yaml(path)["blueprint"]["input"] for path in BLUEPRINTS]
+    assert inputs
+    for key, value in (item for found in inputs for item in found.items()):
+        assert value["name"] not in {"From", "To", "Until"}
+        assert keys.get(value["name"], key) == key

@@ -1,5 +1,6 @@
 """Logbook entries of new mail."""
 
+from dataclasses import replace
 from datetime import timedelta
 import logging
 from typing import Any
@@ -15,6 +16,7 @@ from pytest_homeassistant_custom_component.typing import (
 )
 
 from custom_components.imap_push.const import CONF_RECORD_MAIL, DOMAIN, EVENT_NEW_MAIL
+from custom_components.imap_push.imap import AccountState, FolderState
 from homeassistant.components.recorder import Recorder
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import (
@@ -202,3 +204,38 @@ async def test_entry_of_an_automation_names_the_mail_as_its_cause(
     lines = (await client.receive_json())["result"]
     [line] = [line for line in lines if line.get("domain") == "automation"]
     assert line["context_message"] == "received email from The Shop: Your order"
+
+
+@READABLE
+async def test_lines_of_a_mail(
+    hass: HomeAssistant, watcher: FakeWatcher, client: MockHAClientWebSocket
+) -> None:
+    """One names sender and subject. The others are states that Home Assistant always shows.
+
+    It leaves out sensors with a unit or a state class only. A sensor of a time can have neither.
+    States that are written again, and all numbers, have no line.
+    """
+    arrival = make_arrival()
+    folder = FolderState(available=True, unread=0, messages=0)
+    online = AccountState(connected=True, folders={"INBOX": folder})
+    watcher.listener.state_changed(online)
+    await hass.async_block_till_done()
+    await async_wait_recording_done(hass)
+    began = dt_util.utcnow()
+    await watcher.listener.mail_arrived(arrival)
+    for changes in range(1, 4):
+        folder = replace(
+            folder, unread=1, messages=1, changes=changes, last_mail=arrival.mail
+        )
+        watcher.listener.state_changed(replace(online, folders={"INBOX": folder}))
+        await hass.async_block_till_done()
+    await async_wait_recording_done(hass)
+    await client.send_json_auto_id(
+        {"type": "logbook/get_events", "start_time": began.isoformat()}
+    )
+    lines = (await client.receive_json())["result"]
+    assert [(line["entity_id"], line.get("message")) for line in lines] == [
+        (NEW_MAIL, "received email from The Shop: Your order"),
+        (NEW_MAIL, None),
+        ("sensor.jane_example_com_inbox_last_mail", None),
+    ]
