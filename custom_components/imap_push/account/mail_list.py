@@ -41,6 +41,10 @@ MAX_READ: Final = 100
 MAX_FETCHED: Final = 50
 # Changes of a folder within this time cause one request.
 CHANGE_DELAY_SECONDS: Final = 0.5
+# A message that was removed stays hidden this long if the server still finds it. Some servers
+# search an index that they update later, and Dovecot's Maildir can lose a flag for a moment if
+# two processes read the directory.
+HIDDEN_SECONDS: Final = 10.0
 
 _NO_FILTER: Final = MailFilter()
 
@@ -140,8 +144,8 @@ class MailList:
         self._wake = asyncio.Event()
         # UIDVALIDITY and messages by folder; None for a message that is not in the list.
         self._known: dict[str, tuple[int, dict[int, Mail | None]]] = {}
-        # Messages that were removed while a request was running.
-        self._removed: set[MailKey] = set()
+        # Messages that were removed, and until when (loop.time()) they are hidden.
+        self._removed: dict[MailKey, float] = {}
 
     def update(
         self,
@@ -173,7 +177,8 @@ class MailList:
 
     def remove(self, keys: set[MailKey]) -> None:
         """Remove messages that were changed so that they are no longer in the list."""
-        self._removed |= keys
+        hidden_until = asyncio.get_running_loop().time() + HIDDEN_SECONDS
+        self._removed |= dict.fromkeys(keys, hidden_until)
         self._set(self.mails)
 
     async def run(self) -> None:
@@ -192,7 +197,6 @@ class MailList:
         """Read the messages; return the seconds until they are read again without a change."""
         try:
             async with self._lock:
-                self._removed.clear()
                 mails = await self._read()
         except ImapError as err:
             _LOGGER.debug("A list was not read: %s", type(err).__name__)
@@ -201,11 +205,28 @@ class MailList:
             _LOGGER.exception("Error while reading a list of messages")
             return self._fail(None)
         self._failures = 0
+        hidden_seconds = self._forget_removed(mails)
         self._set(mails)
-        return self._interval
+        return min(filter(None, (hidden_seconds, self._interval)), default=None)
+
+    def _forget_removed(self, mails: tuple[Mail, ...]) -> float | None:
+        """Forget removed messages that the server no longer finds, or that are due.
+
+        Return the seconds until the next one is due.
+        """
+        now = asyncio.get_running_loop().time()
+        found = {mail_key(mail) for mail in mails}
+        for folder, (uid_validity, known) in self._known.items():
+            found |= {(folder, uid_validity, uid) for uid in known}
+        self._removed = {
+            key: hidden_until
+            for key, hidden_until in self._removed.items()
+            if key in found and hidden_until > now
+        }
+        return min(self._removed.values(), default=now) - now or None
 
     def _set(self, mails: tuple[Mail, ...] | None) -> None:
-        """Set the messages, without those that were removed meanwhile."""
+        """Set the messages, without those that are hidden."""
         if mails is not None:
             mails = tuple(mail for mail in mails if mail_key(mail) not in self._removed)
         self.mails = mails

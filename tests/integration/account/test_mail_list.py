@@ -15,6 +15,7 @@ import pytest
 
 from custom_components.imap_push.account.mail_list import (
     CHANGE_DELAY_SECONDS,
+    HIDDEN_SECONDS,
     MAX_READ,
     MAX_SEARCHED,
     MailList,
@@ -264,6 +265,64 @@ def test_removed_mail_does_not_come_back() -> None:
         rig.change()
         await asyncio.sleep(10)
         assert rig.uids == [4, 3, 2, 1]
+
+    play(script)
+
+
+@pytest.mark.parametrize("late", [0.0, 1.0, 3.0], ids=["at once", "late", "later"])
+@pytest.mark.parametrize("seconds", [0.0, 0.1, 2.0], ids=["fast", "slow", "very slow"])
+def test_burst_of_removals_on_a_server_whose_search_is_late(
+    seconds: float, late: float
+) -> None:
+    """No mail comes back for a moment, and none is lost, while others arrive."""
+
+    async def script(rig: Rig) -> None:
+        rig.server.seconds = seconds
+        removed: set[int] = set()
+
+        async def arrive() -> None:
+            for uid in range(1, 201):
+                rig.change(uid)
+                await asyncio.sleep(0.02)
+
+        def forget(uid: int) -> None:
+            rig.server.uids["INBOX"].remove(uid)
+            rig.change()
+
+        arriving = asyncio.create_task(arrive())
+        while len(removed) < 200:
+            await asyncio.sleep(0.05)
+            for mail in (rig.list.mails or ())[:5]:
+                asyncio.get_running_loop().call_later(late, forget, mail.uid)
+                removed.add(mail.uid)
+                rig.list.remove({mail_key(mail)})
+                rig.list.refresh()
+                assert removed.isdisjoint(rig.uids or ())
+        await arriving
+        await asyncio.sleep(60)
+        assert rig.uids == []
+
+    play(script)
+
+
+@pytest.mark.parametrize("seconds", [0.0, 2.0], ids=["fast", "slow"])
+def test_removed_mail_that_the_server_still_finds(seconds: float) -> None:
+    """It is shown again after some time: another client may have changed it back."""
+
+    async def script(rig: Rig) -> None:
+        rig.change(1, 2)
+        await asyncio.sleep(1)
+        rig.server.seconds = seconds
+        assert rig.list.mails
+        rig.list.remove({mail_key(rig.list.mails[0])})
+        rig.list.refresh()
+        await asyncio.sleep(HIDDEN_SECONDS - 0.1)
+        assert rig.uids == [1]
+        await asyncio.sleep(2 * CHANGE_DELAY_SECONDS + 2 * seconds)
+        assert rig.uids == [2, 1]
+        searches = len(rig.server.searches)
+        await asyncio.sleep(3600)
+        assert len(rig.server.searches) == searches
 
     play(script)
 
