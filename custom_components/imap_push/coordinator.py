@@ -20,6 +20,7 @@ from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
 from homeassistant.util.signal_type import SignalType
 
 from .account.connection_log import ConnectionLog
+from .account.mail_list import SharedLists
 from .account.mark_store import MarkStore
 from .account.picture import Pictures
 from .account.saved_searches import SavedSearches
@@ -93,8 +94,7 @@ class AccountCoordinator(DataUpdateCoordinator[AccountState]):
         self._account = account_from_entry(hass, entry)
         self.client = Client(self._account, self.alerted)
         self.watch_options = watch_options_from_entry(entry)
-        # One list of messages is read at a time, so that actions do not wait for many lists.
-        self.list_lock = asyncio.Lock()
+        self.shared_lists = SharedLists()
         self.pictures = Pictures(self.client)
         self.subentries = Subentries(hass, entry, self.mark_store)
         self._tasks: list[asyncio.Task[None]] = []

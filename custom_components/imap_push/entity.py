@@ -1,6 +1,7 @@
 """Base classes of all entities."""
 
 from collections.abc import Callable, Iterable, Mapping
+from operator import is_
 from typing import Final, override
 
 from homeassistant.config_entries import ConfigSubentry
@@ -167,12 +168,13 @@ class MailListEntity(SubentryEntity):
         super().__init__(coordinator, subentry, description)
         self.mail_list = MailList(
             coordinator.client,
-            coordinator.list_lock,
+            coordinator.shared_lists,
             self,
             watched=coordinator.subentries.folders,
             poll_interval=coordinator.watch_options.poll_interval,
         )
         self._data: Mapping[str, object] | None = None
+        self._inputs: list[object] = [None]  # of the last update of the list
 
     def source_of(self, subentry: ConfigSubentry) -> MailSource:
         """Return the messages that the entity shows."""
@@ -201,19 +203,28 @@ class MailListEntity(SubentryEntity):
     @override
     def _handle_coordinator_update(self) -> None:
         """Read the messages again if the folders or the options have changed."""
-        self._update_list()
-        super()._handle_coordinator_update()
+        if self._update_list():
+            super()._handle_coordinator_update()
 
     @callback
-    def _update_list(self) -> None:
-        """Pass the present source and the state of the folders to the list."""
-        subentries = self.coordinator.config_entry.subentries
-        subentry = subentries.get(self.subentry_id)
+    def _update_list(self) -> bool:
+        """Pass the present source and the state of its folders to the list, if they are others.
+
+        An account can have hundreds of lists, and most updates concern another folder.
+        """
+        coordinator = self.coordinator
+        subentry = coordinator.config_entry.subentries.get(self.subentry_id)
         if subentry is not None and subentry.data is not self._data:
             self._data = subentry.data
             self._source = self.source_of(subentry)
-        folders, is_online = self.coordinator.data.folders, self.coordinator.is_online
+        folders, is_online = coordinator.data.folders, coordinator.is_online
+        states = map(folders.get, self._source.folders)
+        inputs: list[object] = [self._data, is_online, *states]
+        if all(map(is_, inputs, self._inputs, strict=False)):
+            return False
+        self._inputs = inputs
         self.mail_list.update(self._source, folders, is_online=is_online)
+        return True
 
     @callback
     def mails_changed(self) -> None:

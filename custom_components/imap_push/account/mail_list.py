@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from itertools import batched
 import logging
 from typing import Final, NamedTuple, Protocol
+from weakref import WeakValueDictionary
 
 from ..const import MAX_TEXT_SIZE
 from ..imap import (
@@ -109,6 +110,21 @@ class ListListener(Protocol):
         """Request new credentials from the user."""
 
 
+class SharedLists:
+    """What the lists of an account share.
+
+    `lock`: one list is read at a time, so that actions do not wait for many lists. `mails`: a
+    message that one of them has is not fetched again for another one with the same text size.
+    """
+
+    def __init__(self) -> None:
+        """Start without messages."""
+        self.lock = asyncio.Lock()
+        self.mails: WeakValueDictionary[tuple[MailKey, int], Mail] = (
+            WeakValueDictionary()
+        )
+
+
 class MailList:
     """Keeps the newest messages of a source current while run() runs.
 
@@ -120,19 +136,19 @@ class MailList:
     def __init__(
         self,
         client: Client,
-        lock: asyncio.Lock,
+        shared: SharedLists,
         listener: ListListener,
         *,
         watched: Mapping[str, object],
         poll_interval: float,
     ) -> None:
-        """Prepare a list. The lists of an account share the lock: one of them reads at a time.
+        """Prepare a list.
 
         Folders that are not `watched` are read every `poll_interval` seconds.
         """
         self.mails: tuple[Mail, ...] | None = None
         self._client = client
-        self._lock = lock
+        self._shared = shared
         self._listener = listener
         self._watched = watched
         self._poll_interval = poll_interval
@@ -196,7 +212,7 @@ class MailList:
     async def _refresh(self) -> float | None:
         """Read the messages; return the seconds until they are read again without a change."""
         try:
-            async with self._lock:
+            async with self._shared.lock:
                 mails = await self._read()
         except ImapError as err:
             _LOGGER.debug("A list was not read: %s", type(err).__name__)
@@ -272,19 +288,12 @@ class MailList:
         uid_validity, known = self._known.get(folder, (0, {}))
         if uid_validity != result.uid_validity:
             known = {}
+        if source == self._source:  # After a failure, what was read is not read again.
+            self._known[folder] = (result.uid_validity, known)
         found: list[Mail] = []
         for uids in batched(result.uids, MAX_FETCHED, strict=False):
             if unknown := [uid for uid in uids if uid not in known]:
-                mails = await self._client.mails(
-                    folder,
-                    result.uid_validity,
-                    unknown,
-                    text_size=source.text_size,
-                    recipients=source.mail_filter.recipient is not None,
-                )
-                known = known | {
-                    mail.uid: await self._kept(source, mail) for mail in mails
-                }
+                await self._get(source, folder, result.uid_validity, unknown, known)
             found += [mail for uid in uids if (mail := known.get(uid)) is not None]
             if len(found) >= source.size:
                 break
@@ -292,6 +301,34 @@ class MailList:
             matching = {uid: known[uid] for uid in result.uids if uid in known}
             self._known[folder] = (result.uid_validity, matching)
         return found
+
+    async def _get(
+        self,
+        source: MailSource,
+        folder: str,
+        uid_validity: int,
+        uids: list[int],
+        known: dict[int, Mail | None],
+    ) -> None:
+        """Add messages to `known`, None for those that are not in the list."""
+        shared = self._shared.mails
+        if source.mail_filter == _NO_FILTER:  # Others compare what is not kept.
+            for uid in uids:
+                if mail := shared.get(((folder, uid_validity, uid), source.text_size)):
+                    accepted = source.accepts is None or source.accepts(mail)
+                    known[uid] = mail if accepted else None
+        if not (rest := [uid for uid in uids if uid not in known]):
+            return
+        for mail in await self._client.mails(
+            folder,
+            uid_validity,
+            rest,
+            text_size=source.text_size,
+            recipients=source.mail_filter.recipient is not None,
+        ):
+            kept = known[mail.uid] = await self._kept(source, mail)
+            if kept is not None:
+                shared[mail_key(kept), source.text_size] = kept
 
     async def _kept(self, source: MailSource, mail: Mail) -> Mail | None:
         """Return what is kept of a message, None if it is not in the list."""

@@ -129,7 +129,7 @@ class Authentication:
     domain: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True, kw_only=True)
 class Mail:
     """A message: its header fields, its attachments and the beginning of its text.
 

@@ -20,6 +20,7 @@ from custom_components.imap_push.account.mail_list import (
     MAX_SEARCHED,
     MailList,
     MailSource,
+    SharedLists,
     mail_key,
 )
 from custom_components.imap_push.account.saved_searches import (
@@ -129,7 +130,7 @@ class Rig:
         self.changes = 0
         self.shown: list[list[int] | None] = []
         self.logins_refused = 0
-        self.lock = asyncio.Lock()
+        self.shared = SharedLists()
         self.list = self.make_list()
         self.source = MailSource(("INBOX",), UNREAD)
 
@@ -137,7 +138,7 @@ class Rig:
         """Return another list of the account."""
         return MailList(
             self.server,
-            self.lock,
+            self.shared,
             self,
             watched={"INBOX": None, "Lists": None},
             poll_interval=POLL_INTERVAL,
@@ -407,7 +408,7 @@ def test_filter_decides() -> None:
         (None, [17, 7], [17, 9, 7, 5]),
         (MailNotFound(), [17], [17, 9, 7, 5]),
         (CommandRefused("FETCH", "NO", None, "no"), [17, 7], [17, 9, 7, 5]),
-        (ConnectionLost("reset"), [17, 7], [17, 9, 7, 17, 9, 7, 5]),
+        (ConnectionLost("reset"), [17, 7], [17, 9, 7, 7, 5]),
     ],
     ids=["", "gone", "refused", "connection lost"],
 )
@@ -560,6 +561,42 @@ def test_lists_of_an_account_are_read_one_at_a_time() -> None:
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
+
+    play(script)
+
+
+def test_mail_is_fetched_once_for_all_lists() -> None:
+    """Not for a list that needs more text, or fields that are not kept, for its filter."""
+
+    async def script(rig: Rig) -> None:
+        odd = MailFilter.from_config({"sender": ["ann1@example.org"]})
+        sources = [
+            rig.source,
+            rig.source._replace(criteria=Criteria()),
+            rig.source._replace(accepts=lambda _: None),
+            rig.source._replace(text_size=500),
+            rig.source._replace(mail_filter=odd),
+        ]
+        state = {"INBOX": FolderState(available=True)}
+        rig.server.uids["INBOX"] = [1, 2, 3]
+        lists, fetches = [], []
+        tasks = []
+        for source in sources:
+            lists.append(rig.make_list())
+            tasks.append(asyncio.create_task(lists[-1].run()))
+            lists[-1].update(source, state, is_online=True)
+            await asyncio.sleep(1)
+            fetches.append(len(rig.server.fetches))
+        assert fetches == [1, 1, 1, 2, 3]
+        assert [[mail.uid for mail in other.mails or ()] for other in lists] == [
+            *([3, 2, 1], [3, 2, 1], [], [3, 2, 1], [3, 1])
+        ]
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        # Messages that no list has are not kept.
+        del lists, tasks, task
+        assert len(rig.shared.mails) == 0
 
     play(script)
 

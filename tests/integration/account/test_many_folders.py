@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 import time
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from pytest_homeassistant_custom_component.common import (
@@ -17,6 +17,7 @@ from custom_components.imap_push.const import (
     CONF_FOLDERS,
     CONF_SECURITY,
     CONF_UNREAD,
+    CONF_VALUE,
     DOMAIN,
     EVENT_NEW_MAIL,
     SUBENTRY_TYPE_FOLDER,
@@ -28,6 +29,7 @@ from homeassistant.const import (
     CONF_PASSWORD,
     CONF_PORT,
     CONF_USERNAME,
+    CONF_VALUE_TEMPLATE,
     CONF_VERIFY_SSL,
 )
 from homeassistant.core import HomeAssistant
@@ -54,8 +56,9 @@ def address_of(folder: str) -> str:
     return USER if folder == "INBOX" else DETAILED_USER.format(folder)
 
 
-def make_entry(port: int) -> MockConfigEntry:
-    """Return an entry with a saved search for each of its folders."""
+def make_entry(port: int, template: str = "") -> MockConfigEntry:
+    """Return an entry with a saved search for each of its folders, with or without a value."""
+    value = {CONF_VALUE: {CONF_VALUE_TEMPLATE: template}} if template else {}
     return MockConfigEntry(
         domain=DOMAIN,
         title=USER,
@@ -81,7 +84,9 @@ def make_entry(port: int) -> MockConfigEntry:
             ),
             *(
                 ConfigSubentryDataWithId(
-                    data=MappingProxyType({CONF_FOLDERS: [name], CONF_UNREAD: True}),
+                    data=MappingProxyType(
+                        {CONF_FOLDERS: [name], CONF_UNREAD: True, **value}
+                    ),
                     subentry_id=f"01SEARCH{name}",
                     subentry_type=SUBENTRY_TYPE_SEARCH,
                     title=f"Unread in {name}",
@@ -123,7 +128,7 @@ async def until(condition: Callable[[], object]) -> None:
 
 @pytest.fixture(params=[False, True], ids=["default", "everything enabled"])
 def entry_enabled(request: pytest.FixtureRequest) -> bool:
-    """Return whether the to-do lists and pictures are enabled."""
+    """Return whether there are to-do lists, pictures and values."""
     enabled: bool = request.param
     return enabled
 
@@ -143,6 +148,49 @@ def enable_lists(hass: HomeAssistant, entry: MockConfigEntry) -> None:
 def list_states(hass: HomeAssistant) -> set[str]:
     """Return the different states of all to-do lists."""
     return {state.state for state in hass.states.async_all("todo")}
+
+
+async def complete(hass: HomeAssistant, entity_id: str) -> list[str]:
+    """Complete all items of a to-do list at the same time; return their summaries."""
+    target = {"entity_id": entity_id}
+    found: Any = await hass.services.async_call(
+        "todo", "get_items", target, blocking=True, return_response=True
+    )
+    items = found[entity_id]["items"]
+    await asyncio.gather(
+        *(
+            hass.services.async_call(
+                "todo",
+                "update_item",
+                target | {"item": item["uid"], "status": "completed"},
+                blocking=True,
+            )
+            for item in items
+        )
+    )
+    return [item["summary"] for item in items]
+
+
+async def complete_while_mail_arrives(
+    hass: HomeAssistant, entry: MockConfigEntry, server: Dovecot
+) -> None:
+    """Complete the items of all folders while two more arrive in each: none twice."""
+    registry = er.async_get(hass)
+    done: dict[str, list[str]] = {folder: [] for folder in FOLDERS}
+    arriving = asyncio.gather(*(deliver(server, name, *FOLDERS) for name in "AB"))
+    async with asyncio.timeout(2 * DEADLINE):
+        while any(len(summaries) < 5 for summaries in done.values()):
+            # Without NOTIFY, most folders are polled rarely.
+            entry.runtime_data.async_check_now()
+            for folder, summaries in done.items():
+                unique_id = f"{entry.entry_id}_01FOLDER{folder}_todo"
+                entity_id = registry.async_get_entity_id("todo", DOMAIN, unique_id)
+                summaries += await complete(hass, entity_id or "")
+            await asyncio.sleep(0.1)
+    await arriving
+    entry.runtime_data.async_check_now()
+    expected = [f"Ada Lovelace: {name}" for name in ("A", "B", "New", "Newer", "Old")]
+    assert all(sorted(summaries) == expected for summaries in done.values())
 
 
 async def test_forty_folders_and_forty_searches(
@@ -166,7 +214,8 @@ async def test_forty_folders_and_forty_searches(
         return found
 
     async with Proxy(server.imaps_port) as proxy:
-        entry = make_entry(proxy.port)
+        template = "{{ mail.subject }}" if entry_enabled else ""
+        entry = make_entry(proxy.port, template)
         entry.add_to_hass(hass)
         if entry_enabled:
             enable_lists(hass, entry)
@@ -184,6 +233,7 @@ async def test_forty_folders_and_forty_searches(
             await until(
                 lambda: {s.state for s in hass.states.async_all("image")} == {"unknown"}
             )
+            await until(lambda: values("value", SUBENTRY_TYPE_SEARCH) == ["Old"] * 40)
             record_property("seconds until listed", time.monotonic() - began)
         push_mode = coordinator.data.push_mode
         most = 1 if push_mode == "notify" else 5
@@ -216,6 +266,14 @@ async def test_forty_folders_and_forty_searches(
         await until(lambda: values("matches", SUBENTRY_TYPE_SEARCH) == ["3"] * 40)
         if entry_enabled:
             await until(lambda: list_states(hass) == {"3"})
+            await until(lambda: values("value", SUBENTRY_TYPE_SEARCH) == ["Newer"] * 40)
+            await complete_while_mail_arrives(hass, entry, server)
+            await until(lambda: list_states(hass) == {"0"})
+            await until(lambda: values("matches", SUBENTRY_TYPE_SEARCH) == ["0"] * 40)
+            await until(
+                lambda: values("value", SUBENTRY_TYPE_SEARCH) == ["unknown"] * 40
+            )
+            assert len(events) == 81 + 80
         assert entry.runtime_data is coordinator, "reloaded"
         assert coordinator.data.push_mode == push_mode
         assert proxy.connections == connections, "connected again"
