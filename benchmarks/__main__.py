@@ -17,6 +17,7 @@ from .parts import (
     compression,
     folders,
     latency,
+    lists,
     loop,
     mailbox,
     octets,
@@ -44,6 +45,7 @@ STANDALONE: Final[dict[str, Callable[[Environment], Awaitable[Table]]]] = {
     "folders": folders.measure,
     "start": start.measure,
     "loop": loop.measure,
+    "lists": lists.measure,
     "compression": compression.measure,
     "steps": steps.measure,
 }

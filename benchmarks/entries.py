@@ -46,6 +46,23 @@ def imap_push(user: str, port: int, folders: tuple[str, ...] = (INBOX,)) -> Json
     return _entry(DOMAIN, user, data) | {"subentries": subentries}
 
 
+def with_lists(entry: Json, *, has_lists: bool) -> Json:
+    """Add a saved search for each folder; with lists, all users may read, and it has a value."""
+    value = {"value": {"value_template": "{{ mail.subject }}"}} if has_lists else {}
+    searches = [
+        _subentry(
+            "search",
+            f"Unread in {folder['title']}",
+            {"folders": [folder["title"]], "unread": True, **value},
+        )
+        for folder in entry["subentries"]
+    ]
+    return entry | {
+        "subentries": [*entry["subentries"], *searches],
+        "options": {"access": "read"} if has_lists else {},
+    }
+
+
 def disabled(entry: Json) -> Json:
     """Return an entry that is disabled."""
     return entry | {"disabled_by": "user"}
@@ -85,10 +102,16 @@ def _entry(domain: str, title: str, data: Json) -> Json:
 
 def _folder(name: str) -> Json:
     """Return the subentry of a watched folder."""
+    return _subentry("folder", name, {"folder": name}, unique_id=name)
+
+
+def _subentry(
+    kind: str, title: str, data: Json, *, unique_id: str | None = None
+) -> Json:
     return {
-        "data": {"folder": name},
+        "data": data,
         "subentry_id": uuid4().hex,
-        "subentry_type": "folder",
-        "title": name,
-        "unique_id": name,
+        "subentry_type": kind,
+        "title": title,
+        "unique_id": unique_id,
     }

@@ -5,7 +5,17 @@ from dataclasses import dataclass
 from typing import Final
 
 from .clients import CORE, IDLE, NOTIFY, OURS
-from .parts import accounts, burst, folders, latency, loop, mailbox, octets, start
+from .parts import (
+    accounts,
+    burst,
+    folders,
+    latency,
+    lists,
+    loop,
+    mailbox,
+    octets,
+    start,
+)
 from .table import Table
 
 type Tables = dict[str, Table]
@@ -24,6 +34,8 @@ MAX_PROCESSOR_PERCENT: Final = 0.5
 MAX_START_SECONDS: Final = 0.2
 MAX_IMPORT_MS: Final = 60
 MAX_OF_BASELINE: Final = 0.8
+MAX_LISTS_OF_DEFAULT: Final = 4.0
+MAX_LIST_KB: Final = 40
 
 
 @dataclass(frozen=True)
@@ -202,6 +214,33 @@ def _loop(table: Table) -> Iterator[Target]:
         )
 
 
+def _lists(table: Table) -> Iterator[Target]:
+    """Compare an account that has all to-do lists, pictures and values with the default."""
+    for client in OURS:
+        default, everything = _rows(table, client, lists.Cost)
+        ratio = everything.per_mail / default.per_mail
+        yield Target(
+            f"event loop per mail with lists, {client}",
+            f"{everything.per_mail:.2f} ms, {ratio:.2f} of {default.per_mail:.2f} ms",
+            f"at most {MAX_LISTS_OF_DEFAULT:.0f} times the default",
+            ratio <= MAX_LISTS_OF_DEFAULT,
+        )
+        count = lists.LISTS_OF_FOLDER * everything.folders
+        each = (everything.unique - default.unique) / count
+        yield Target(
+            f"memory per list of {count}, {client}",
+            f"{each:.0f} KB",
+            f"at most {MAX_LIST_KB} KB",
+            each <= MAX_LIST_KB,
+        )
+        yield Target(
+            f"connections with lists, {client}",
+            f"{everything.connections}, default {default.connections}",
+            "as many as by default",
+            everything.connections == default.connections,
+        )
+
+
 COMPARISONS: Final[dict[str, Callable[[Table], Iterator[Target]]]] = {
     "latency": _latency,
     "burst": _burst,
@@ -211,4 +250,5 @@ COMPARISONS: Final[dict[str, Callable[[Table], Iterator[Target]]]] = {
     "folders": _folders,
     "start": _start,
     "loop": _loop,
+    "lists": _lists,
 }
