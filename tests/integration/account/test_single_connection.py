@@ -11,7 +11,7 @@ from homeassistant.config_entries import SOURCE_USER
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 
-from .. import CONNECTIVITY, get_state
+from .. import CONNECTIVITY, get_state, with_sections
 from ..light_account import ENTRY_ID, check_until, make_light_entry, wait_until
 
 from tests.required import require
@@ -31,7 +31,7 @@ async def _add_folder(hass: HomeAssistant, name: str) -> None:
     form: Any = await flows.async_init(
         (ENTRY_ID, "folder"), context={"source": SOURCE_USER}
     )
-    user_input = {"folder": [name], "filter": {}}
+    user_input = with_sections(form, {"folder": [name]})
     result: Any = await flows.async_configure(form["flow_id"], user_input)
     assert result["type"] is FlowResultType.CREATE_ENTRY
 
