@@ -157,9 +157,11 @@ async def _watch_folder(walk: Walk) -> None:
 
 
 async def _save_search(walk: Walk) -> None:
-    """Save a search for a sender."""
+    """Save a search for a sender in both folders; one of them has a mail for the preview."""
     page = walk.page
     await button(page, "Save a search").click()
+    await page.get_by_role("button", name="Add", exact=True).last.click()
+    await page.get_by_role("option", name=FOLDER).click()
     await fill_in(page, {"name": SEARCH, "sender": BOSS})
     await walk.browser.screenshot("06_search")
     await page.get_by_role("heading", name="More criteria").click()
