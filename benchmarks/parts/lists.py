@@ -17,13 +17,14 @@ from tests.rig.dovecot import Dovecot
 from tests.rig.lmtp import deliver
 from tests.rig.proxy import Proxy
 
-TITLE: Final = "To-do lists, pictures and values"
+TITLE: Final = "To-do lists, pictures, and values"
 MEANING: Final = (
     "An account with many folders and a saved search for each of them, with the default "
     "entities, and with the to-do list and the picture of every folder and every search and "
     "the value of every search: two Home Assistants at the same time. *Set up* is the time "
-    "until all their states are known after a reload. *Loop* and *octets* are per mail: "
-    "ordinary mails in the inbox, one at a time, which five lists of the inbox read. *Memory* is the unshared memory of the process after that."
+    "until all their states are known after a reload. *Loop* and *bytes* are per email: "
+    "ordinary emails in the inbox, one at a time, which five lists of the inbox read. *Memory* "
+    "is the unshared memory of the process after that."
 )
 DEFAULT: Final = "default"
 LISTS: Final = "with lists"
@@ -64,7 +65,7 @@ COLUMNS: Final = (
     Column[Cost]("set up", lambda row: f"{row.set_up:.1f} s"),
     Column[Cost]("connections", lambda row: str(row.connections)),
     Column[Cost]("loop", lambda row: f"{row.per_mail:.2f} ms"),
-    Column[Cost]("octets", lambda row: f"{row.octets:,.0f}"),
+    Column[Cost]("bytes", lambda row: f"{row.octets:,.0f}"),
     Column[Cost]("memory", lambda row: f"{row.unique / 1024:.1f} MB"),
 )
 
