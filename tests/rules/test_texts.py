@@ -122,7 +122,7 @@ def test_examples_say_whose_entity_ids_they_have(page: Path) -> None:
     """They depend on the account and on the language. A wrong one is not reported."""
     text = page.read_text()
     if re.search(r"\b(event|sensor|todo|image)\.jane_", text):
-        assert "#entity-ids-in-the-examples)" in text
+        assert "#example-ids" in text or "## Example IDs" in text
 
 
 BLUEPRINTS = sorted((ROOT / "blueprints" / "automation" / "imap_push").glob("*.yaml"))
