@@ -164,7 +164,7 @@ async def _save_search(walk: Walk) -> None:
     await page.get_by_role("option", name=FOLDER).click()
     await fill_in(page, {"name": SEARCH, "sender": BOSS})
     await walk.browser.screenshot("06_search")
-    await page.get_by_role("heading", name="More criteria").click()
+    await page.get_by_role("heading", name="More conditions").click()
     await page.get_by_text("Only email that arrived").scroll_into_view_if_needed()
     await walk.browser.screenshot("07_search_criteria")
     await submit(page)

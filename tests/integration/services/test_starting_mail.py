@@ -326,4 +326,4 @@ async def test_automation_without_a_mail_says_so(
     await automate(hass, {"trigger": "event", "event_type": "button"}, [MARK])
     hass.bus.async_fire("button")
     await hass.async_block_till_done()
-    assert "Choose an email. The Email field is empty, and no new email" in caplog.text
+    assert "The Email field is empty, and no new email" in caplog.text
