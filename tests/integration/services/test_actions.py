@@ -525,7 +525,7 @@ async def test_every_error_of_the_server_has_a_message(
 async def test_missing_folder_is_named(hass: HomeAssistant, imap_client: Mock) -> None:
     """The message says which of the two folders does not exist."""
     imap_client.move.side_effect = FolderNotFound("secret", "Archive")
-    with pytest.raises(HomeAssistantError, match="no folder Archive"):
+    with pytest.raises(HomeAssistantError, match="The folder Archive of"):
         await act(hass, "move", **NAMED, target_folder="Archive")
 
 
@@ -729,7 +729,9 @@ async def test_target_that_the_account_does_not_have(
 ) -> None:
     """The error says what to do."""
     imap_client.folders.return_value = FOLDERS
-    with pytest.raises(ServiceValidationError, match="no trash folder. Enter the name"):
+    with pytest.raises(
+        ServiceValidationError, match="no folder of the type “trash”. Enter the name"
+    ):
         await act(hass, "move", **NAMED, target_folder=target)
     imap_client.move.assert_not_called()
 
@@ -744,7 +746,7 @@ async def test_target_that_the_account_does_not_have(
         ),
         pytest.param(
             FolderNotFound("", "Archiv"),
-            "has no folder Archiv that",
+            "The folder Archiv of",
             id="no such folder",
         ),
         pytest.param(
@@ -1101,7 +1103,9 @@ async def test_save_in_a_full_directory(
     ):
         await act(hass, "save_attachment", mail=MAIL)
     assert raised.value.translation_key == "directory_full"
-    assert "up to 10,000 files and 10 GB, and 1 GB of the disk" in str(raised.value)
+    assert "up to 10,000 files and 10 GB, and at least 1 GB of the disk" in str(
+        raised.value
+    )
 
 
 async def test_directory_that_becomes_public_is_refused(

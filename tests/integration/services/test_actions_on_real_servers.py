@@ -365,13 +365,17 @@ async def test_errors_state_the_one_reason(
     for action, data, message in (
         ("delete", {}, "has no trash folder.* turn on Permanently"),
         ("move", {"target_folder": "inbox"}, "already in the folder INBOX"),
-        ("move", {"target_folder": "trash"}, "has no trash folder. Enter the name"),
-        ("move", {"target_folder": "No/where"}, "has no folder No/where"),
-        ("fetch", {"mail": mail | {"folder": "Gone"}}, "has no folder Gone"),
+        (
+            "move",
+            {"target_folder": "trash"},
+            "has no folder of the type “trash”. Enter the name",
+        ),
+        ("move", {"target_folder": "No/where"}, "The folder No/where of"),
+        ("fetch", {"mail": mail | {"folder": "Gone"}}, "The folder Gone of"),
     ):
         with pytest.raises(HomeAssistantError, match=message):
             await act(hass, action, **{"mail": mail} | data)
-    with pytest.raises(HomeAssistantError, match="has no folder Gone"):
+    with pytest.raises(HomeAssistantError, match="The folder Gone of"):
         await act(hass, "search", entry_id=watched.entry.entry_id, folder="Gone")
     assert await mailbox.listing() == [(mail["uid"], "mail")]
 
