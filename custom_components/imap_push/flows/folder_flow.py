@@ -168,8 +168,14 @@ class FolderFlow(SubentryFlow):
                 unique_id=name,
             )
             self.hass.config_entries.async_add_subentry(self._get_entry(), subentry)
+        # Home Assistant names only the last one.
+        names = ", ".join(map(escape_markdown, folders.values()))
         return self.async_create_entry(
-            title=title, data={CONF_FOLDER: last, **config}, unique_id=last
+            title=title,
+            data={CONF_FOLDER: last, **config},
+            unique_id=last,
+            description="several" if others else None,
+            description_placeholders={"folders": names},
         )
 
     async def _user_form(self, values: dict[str, Any]) -> SubentryFlowResult:

@@ -65,7 +65,7 @@ async def preview_search(client: Client, search: SavedSearch) -> list[Candidate]
 def table_rows(candidates: Iterable[Candidate]) -> str:
     """Return rows of a Markdown table: match, time, sender and subject, all escaped."""
     return "\n".join(
-        f"| {'✅' if is_match else NOTHING}"
+        f"| {'✔' if is_match else NOTHING}"
         f" | {format_time(mail.received) if mail.received else NOTHING}"
         f" | {_cell(mail.sender_name or mail.sender)}"
         f" | {_cell(mail.subject)} |"

@@ -66,10 +66,12 @@ def folder_name(text: str) -> str:
 
 def _label(info: FolderInfo, roles: Mapping[str, str]) -> str:
     """Return the label of a folder: the path, and the translated role if not in the path."""
+    if info.name == DEFAULT_FOLDER:
+        return roles[FolderRole.INBOX]
     path = info.name
     if info.delimiter:
         path = path.replace(info.delimiter, " / ")
-    if info.role in (None, FolderRole.INBOX):
+    if info.role is None:
         return path
     role = roles[info.role]
     return path if role.casefold() in path.casefold() else f"{path} ({role})"

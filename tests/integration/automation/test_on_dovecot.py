@@ -225,7 +225,7 @@ async def test_preview_of_a_search_and_a_filter(
     menu: Any = await flows.async_configure(form["flow_id"], form_input)
     assert menu["type"] is FlowResultType.MENU
     rows = menu["description_placeholders"]["mails"].splitlines()
-    assert [row[:3] for row in rows] == ["| ✅", "| ✅"]
+    assert [row[:3] for row in rows] == ["| ✔", "| ✔"]
     assert r"A \| bill" in rows[0]
 
     form = await entry.start_subentry_reconfigure_flow(hass, "work_INBOX")
@@ -233,4 +233,4 @@ async def test_preview_of_a_search_and_a_filter(
     form_input = with_sections(form, {"filter": filter_})
     menu = await flows.async_configure(form["flow_id"], form_input)
     rows = menu["description_placeholders"]["mails"].splitlines()
-    assert [row[:3] for row in rows] == ["| ✅", "| —"]
+    assert [row[:3] for row in rows] == ["| ✔", "| —"]

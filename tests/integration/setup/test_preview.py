@@ -114,7 +114,7 @@ def _matches(menu: Any, step_id: str = "preview") -> list[bool]:
     assert menu["step_id"] == step_id
     assert menu["menu_options"] == ["save", "change"]
     rows = menu["description_placeholders"]["mails"].splitlines()
-    return [row.startswith("| ✅ |") for row in rows]
+    return [row.startswith("| ✔ |") for row in rows]
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ async def test_rows_of_the_table(
     await hass.config.async_set_time_zone("Europe/Berlin")
     menu = await _preview_folder(hass, entry, subject=["bill"])
     assert menu["description_placeholders"]["mails"].splitlines() == [
-        "| ✅ | 2026-11-03 13:30 | The Shop | Your bill |",
+        "| ✔ | 2026-11-03 13:30 | The Shop | Your bill |",
         "| — | 2026-11-03 13:30 | ada\N{WORD JOINER}@example.com | Hello |",
         "| — | — | The Shop | — |",
     ]

@@ -250,6 +250,7 @@ async def test_folder_is_added(
     save = _submit_and_save if data["filter"] else _submit
     result = await save(hass, form, user_input)
     assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert result["description"] is None
     subentry = _newest(entry)
     assert subentry.subentry_type == "folder"
     assert subentry.data == data
@@ -269,6 +270,10 @@ async def test_several_folders_are_added(
         (item.title, item.unique_id, item.data["folder"])
         for item in entry.get_subentries_of_type("folder")
     ]
+    assert result["description"] == "several"
+    assert result["description_placeholders"] == {
+        "folders": "Archive, Work/Projects, a.b"
+    }
     added = [(name, name, name) for name in ("Archive", "Work/Projects", "a.b")]
     assert sorted(folders) == sorted([(folders[0][0], "INBOX", "INBOX"), *added])
     assert client.count.await_count == 3
@@ -553,7 +558,7 @@ async def test_watched_folders_are_first_in_the_search_form(
     entry.runtime_data.client = client
     form = await _start(hass, entry, "search")
     assert list(_options(form, "folders").items()) == [
-        ("INBOX", "INBOX"),
+        ("INBOX", "Inbox"),
         ("Work/Projects", "Work / Projects"),
         ("Archive", "Archive"),
         ("Gesendet", "Gesendet (sent)"),
