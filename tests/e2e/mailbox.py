@@ -23,10 +23,11 @@ class Mailbox:
     certificate: Certificate
     user: str
 
-    async def deliver(self, mail: str | EmailMessage) -> float:
+    async def deliver(self, mail: str | EmailMessage, folder: str = "") -> float:
         """Deliver a mail, or a plain one with this subject; return when it was accepted."""
         message = plain(mail) if isinstance(mail, str) else mail
-        return await deliver(self.server.lmtp_port, self.user, message)
+        user = self.user.replace("@", f"+{folder}@") if folder else self.user
+        return await deliver(self.server.lmtp_port, user, message)
 
     async def deliver_all(self, subjects: list[str]) -> None:
         """Deliver mails as fast as the server accepts them."""

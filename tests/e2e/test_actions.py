@@ -8,7 +8,7 @@ from playwright.async_api import Page
 import pytest
 import pytest_asyncio
 
-from .clicking import button
+from .clicking import save_automation
 from .conftest import ARTIFACTS
 from .home import Account, Home
 from .mailbox import Mailbox
@@ -49,9 +49,7 @@ async def test_mark_as_read_and_move_to_the_archive(
     await browser.screenshot("32_folders")
     await page.get_by_role("option", name="Archive").click()
     await browser.screenshot("33_archive")
-    await page.get_by_text("Save", exact=True).first.click()
-    await page.locator("ha-dialog-automation-save input").first.fill("Put mail away")
-    await button(page, "Save").last.click()
+    await save_automation(page, "Put mail away")
     await until_equal(lambda: account.home.state(AUTOMATION), "on")
     await mailbox.deliver("Order")
     await until_equal(

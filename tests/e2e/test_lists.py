@@ -1,8 +1,5 @@
 """The to-do list and the picture of a folder on a dashboard, in the browser."""
 
-from email.message import EmailMessage
-from typing import Final
-
 from playwright.async_api import expect
 import pytest
 
@@ -13,21 +10,9 @@ from .waiting import until_equal
 
 from tests.required import require
 from tests.rig.browser import Browser
-from tests.rig.mails import plain
+from tests.rig.mails import camera
 
 pytestmark = pytest.mark.browser
-
-PNG: Final = bytes.fromhex(
-    "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de"
-    "0000000c49444154789c63f8cfc000000301010018dd8db00000000049454e44ae426082"
-)
-
-
-def camera() -> EmailMessage:
-    """Return the mail of a camera, whose text tries to load an image."""
-    mail = plain("Motion", text="![x](https://tracker.example/1.gif) Somebody came!\n")
-    mail.add_attachment(PNG, maintype="image", subtype="png", filename="cam.png")
-    return mail
 
 
 async def test_mail_on_a_dashboard(

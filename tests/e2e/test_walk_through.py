@@ -10,6 +10,7 @@ import pytest_asyncio
 
 from .clicking import (
     INTEGRATION_PAGE,
+    begin_setup,
     button,
     choose_action,
     choose_from_menu,
@@ -19,6 +20,8 @@ from .clicking import (
     fill_in_action,
     paste_into_action,
     perform_action,
+    save_automation,
+    set_up_by_hand,
     submit,
 )
 from .conftest import ARTIFACTS
@@ -36,7 +39,6 @@ from .waiting import Json, next_events, until_equal
 
 from tests.required import require
 from tests.rig.browser import Browser
-from tests.rig.lmtp import deliver
 from tests.rig.mails import plain, with_attachment
 from tests.rig.proxy import Proxy
 
@@ -90,11 +92,7 @@ def walk(home: Home, browser: Browser, mailbox: Mailbox, proxy: Proxy) -> Walk:
 
 async def test_from_the_account_to_the_removed_folder(walk: Walk) -> None:
     """Each step checks its result, and the next one continues from it."""
-    await deliver(
-        walk.mailbox.server.lmtp_port,
-        walk.user.replace("@", f"+{FOLDER}@"),
-        plain("Old"),
-    )
+    await walk.mailbox.deliver("Old", FOLDER)
     account = await _add_account(walk)
     await _watch_folder(walk)
     await _save_search(walk)
@@ -110,17 +108,9 @@ async def test_from_the_account_to_the_removed_folder(walk: Walk) -> None:
 
 async def _add_account(walk: Walk) -> Account:
     """Add the account after a wrong password."""
-    page = walk.page
-    await walk.browser.open("/config/integrations/dashboard")
-    await button(page, "Add integration").click()
-    await page.get_by_placeholder("Search for a brand name").wait_for()
-    await page.keyboard.type("IMAP Push")
-    await page.get_by_text("IMAP Push", exact=True).first.click()
-    await page.get_by_text("Set up manually").wait_for()
+    page = await begin_setup(walk.browser)
     await walk.browser.screenshot("01_address")
-    await page.locator("ha-switch, ha-checkbox").first.click()
-    await submit(page)
-    await page.get_by_text("Mail server", exact=True).wait_for()
+    await set_up_by_hand(page)
     typed = credentials(walk.user, walk.proxy.port)
     await fill_in(page, {key: typed[key] for key in ("username", "host")})
     await fill_in(page, {"password": MISTYPED})
@@ -190,9 +180,7 @@ async def _build_automation(walk: Walk) -> None:
     await page.locator("ha-selector-text input").first.fill(BOSS)
     await walk.browser.screenshot("10_trigger_filter")
 
-    await page.get_by_text("Save", exact=True).first.click()
-    await page.locator("ha-dialog-automation-save input").first.fill("Boss")
-    await button(page, "Save").last.click()
+    await save_automation(page, "Boss")
     await until_equal(lambda: walk.home.state(AUTOMATION), "on")
 
 

@@ -10,7 +10,7 @@ from playwright.async_api import Locator, Page
 
 from custom_components.imap_push.const import DOMAIN
 
-from .clicking import submit
+from .clicking import begin_setup, submit
 from .home import entities
 from .leaks import find_leaks
 from .waiting import next_events, until_equal
@@ -46,15 +46,7 @@ class World:
 
     async def begin(self) -> Page:
         """Open the first form."""
-        page = self.page
-        await self.browser.open("/config/integrations/dashboard")
-        await page.get_by_role("button", name="Add integration").click()
-        await page.get_by_text("Set up a new integration").wait_for()
-        await self.browser.wait_until_still()
-        await page.keyboard.type("IMAP Push")
-        await page.get_by_text("IMAP Push", exact=True).first.click()
-        await page.locator("input[name=address]").wait_for()
-        return page
+        return await begin_setup(self.browser)
 
     async def type_address(self, user: str) -> Page:
         """Open the first form and submit a mail address."""

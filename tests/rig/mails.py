@@ -8,6 +8,11 @@ from typing import Final
 
 SENDER: Final = "Ada Lovelace <ada@example.com>"
 RECIPIENT: Final = "user@example.org"
+# One pixel.
+PNG: Final = bytes.fromhex(
+    "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de"
+    "0000000c49444154789c63f8cfc000000301010018dd8db00000000049454e44ae426082"
+)
 
 
 def plain(
@@ -40,3 +45,10 @@ def with_attachment(
         os.urandom(size), maintype="application", subtype="pdf", filename=filename
     )
     return message
+
+
+def camera() -> EmailMessage:
+    """Return the mail of a camera, whose text tries to load an image."""
+    mail = plain("Motion", text="![x](https://tracker.example/1.gif) Somebody came!\n")
+    mail.add_attachment(PNG, maintype="image", subtype="png", filename="cam.png")
+    return mail
