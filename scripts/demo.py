@@ -47,6 +47,7 @@ DASHBOARD: Final = "imap-push"
 LIGHT: Final = "light.lamp"
 AUTOMATION: Final = "automation.flash_the_lamp_when_mail_arrives"
 UNREAD: Final = "sensor.demo_inbox_unread"
+CONNECTIVITY: Final = "binary_sensor.demo_connectivity"
 
 WATCH_SECONDS: Final = 30
 MAIL_SECONDS: Final = 15
@@ -258,15 +259,29 @@ async def add_account(client: Client, port: int) -> None:
     )
     if result["type"] != "create_entry":
         raise DemoError(f"The account was not accepted: {result.get('errors')}")
+    # The dashboard shows sender and subject of each mail.
+    entry_id = result["result"]["entry_id"]
+    form = await client.start_options_flow(entry_id)
+    await client.configure_options_flow(
+        form["flow_id"], {"access": "read", "record_mail": True, "connection": {}}
+    )
+    # This ends after the reload that the options cause.
+    await client.reload_entry(entry_id)
     async with asyncio.timeout(WATCH_SECONDS):
         while not await _is_watched(client):
             await asyncio.sleep(0.1)
 
 
 async def _is_watched(client: Client) -> bool:
-    """Return whether the number of unread mails is known."""
-    state = await client.get_state(UNREAD)
-    return state is not None and state["state"].isdecimal()
+    """Return whether the account is connected, and the number of unread mails is known."""
+    states = await client.states()
+    unread, connected = (states.get(name) for name in (UNREAD, CONNECTIVITY))
+    return bool(
+        unread
+        and unread["state"].isdecimal()
+        and connected
+        and connected["state"] == "on"
+    )
 
 
 async def choose_dashboard(client: Client) -> None:
