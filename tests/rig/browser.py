@@ -35,14 +35,19 @@ class Browser(Running):
         *,
         width: int = 1280,
         height: int = 800,
+        scale: int = 1,
         dark: bool = False,
     ) -> None:
-        """Log in to the Home Assistant at `url`; save screenshots in a folder."""
+        """Log in to the Home Assistant at `url`; save screenshots in a folder.
+
+        `scale` is the number of pixels of a CSS pixel.
+        """
         self._url = url
         self._token = token
         self._screenshots = screenshots
         self._width = width
         self._height = height
+        self._scale = scale
         self._dark = dark
 
     @staticmethod
@@ -64,6 +69,7 @@ class Browser(Running):
         )
         context = await self._chromium.new_context(
             viewport={"width": self._width, "height": self._height},
+            device_scale_factor=self._scale,
             color_scheme="dark" if self._dark else "light",
             reduced_motion="reduce",
             locale="en-GB",
