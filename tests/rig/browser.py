@@ -5,7 +5,13 @@ from pathlib import Path
 import shutil
 from typing import Final, override
 
-from playwright.async_api import Browser as Chromium, Page, Playwright, async_playwright
+from playwright.async_api import (
+    Browser as Chromium,
+    Error,
+    Page,
+    Playwright,
+    async_playwright,
+)
 
 from .running import Running
 
@@ -86,7 +92,14 @@ class Browser(Running):
 
     async def open(self, path: str) -> None:
         """Open a page of the frontend, for example `/config/integrations`."""
-        await self._page.goto(f"{self._url}{path}")
+        url = f"{self._url}{path}"
+        try:
+            await self._page.goto(url)
+        except Error as error:
+            # The frontend navigates, too, for example when a dialog is closed.
+            if "ERR_ABORTED" not in error.message:
+                raise
+            await self._page.goto(url)
         await self._page.locator("home-assistant-main").wait_for()
 
     async def wait_until_still(self) -> None:
