@@ -4,7 +4,7 @@ from collections.abc import Iterator
 import json
 from pathlib import Path
 import re
-from typing import Final
+from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
 from awesomeversion import AwesomeVersion
@@ -160,6 +160,19 @@ def test_every_blueprint_has_an_import_button() -> None:
     for path in (ROOT / "blueprints").rglob("*.yaml"):
         for page in (README, DOCS / "blueprints.md"):
             assert f"%2F{path.name})" in page.read_text()
+
+
+BLUEPRINT_LINK: Final = re.compile(r"(?<!!)\[([^\]]+)\]\(([^()\s]+/\w+\.yaml)\)")
+
+
+@_names([README, *sorted(DOCS.glob("*.md"))])
+def test_blueprints_have_their_own_names(page: Path) -> None:
+    """The text of a link to a blueprint is the name that Home Assistant lists."""
+    for text, link in BLUEPRINT_LINK.findall(page.read_text()):
+        path = ROOT / link.removeprefix(f"{REPOSITORY}/blob/main/")
+        if path.is_relative_to(ROOT / "blueprints"):
+            content: Any = parse_yaml(path.read_text())
+            assert text == content["blueprint"]["name"]
 
 
 def _labels() -> Iterator[str]:
