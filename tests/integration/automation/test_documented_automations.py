@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from datetime import timedelta
+from importlib import import_module
 from pathlib import Path
 import re
 from typing import Any, cast
@@ -58,8 +59,9 @@ BLOCKS = [
 ]
 # The first keys of what an action returns.
 RESULTS = {"files", "subject", "uid_validity", "uids"}
-# Parts of configuration.yaml whose integrations are set up as they are.
-CONFIGURATION = {"logger", "recorder", "rest_command", "template"}
+# Parts of configuration.yaml. Some integrations need a database, or change how the tests log.
+NOT_SET_UP = {"logbook", "logger", "recorder"}
+CONFIGURATION = {"rest_command", "template"} | NOT_SET_UP
 # Actions of integrations that connect to something, or come from another example.
 ELSEWHERE = {"imap", "input_number", "mqtt", "rest_command", "smtp", "telegram_bot"}
 CORE_EVENT = {"trigger": "event", "event_type": "imap_content"}
@@ -212,7 +214,14 @@ async def test_light_of_the_readme_is_restored(
     assert shown(lights) == before
 
 
-@pytest.mark.parametrize("key", sorted(CONFIGURATION - {"logger", "recorder"}))
+@pytest.mark.parametrize("key", sorted(NOT_SET_UP))
+def test_configuration_is_valid(key: str) -> None:
+    """The schema of the integration accepts each example."""
+    for block in _with(key):
+        import_module(f"homeassistant.components.{key}").CONFIG_SCHEMA(block)
+
+
+@pytest.mark.parametrize("key", sorted(CONFIGURATION - NOT_SET_UP))
 async def test_configuration_is_accepted(
     hass: HomeAssistant, jane: FakeWatcher, key: str
 ) -> None:
