@@ -46,7 +46,7 @@ async def test_setup_with_address_and_password(world: World) -> None:
     await world.browser.screenshot("address_3_section")
     await fill_in(page, {"password": MISTYPED})
     await submit(page)
-    await expect(page.get_by_text("Create one here")).to_be_visible()
+    await expect(page.get_by_text("requires an app password")).to_be_visible()
     await world.browser.screenshot("address_4_refused")
     await fill_in(page, {"password": PASSWORD})
     await submit(page)

@@ -48,7 +48,7 @@ async def test_sign_in_in_the_browser(world: World) -> None:
         f"Authentication expired for {account_title(GOOGLE_USER)}"
     ).click()
     await expect(
-        page.get_by_text("Your email provider no longer renews")
+        page.get_by_text("Your sign-in has expired or was revoked")
     ).to_be_visible()
     await world.browser.screenshot("oauth_4_again")
     await world.allow(button(page, "Submit"))
