@@ -162,7 +162,11 @@ class Mailbox:
     def _put(self, client: IMAP4, folder: str) -> tuple[str, set[int]]:
         """Append a mail; return its subject, and its UID if the server reports it."""
         subject = f"appended {next(self._numbers)}"
-        status, answer = client.append(folder, "", "", bytes(plain(subject)))
+        mail = bytes(plain(subject))
+        status, answer = client.append(folder, "", "", mail)
+        if status != "OK" and b"deleted under us" in answer[0]:
+            # Dovecot confuses a folder with the one of the same name that was deleted just before.
+            status, answer = client.append(folder, "", "", mail)
         if status != "OK":
             raise IMAP4.error(answer)
         return subject, self._record_assigned(folder, answer)
