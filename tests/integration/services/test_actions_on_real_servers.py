@@ -363,7 +363,7 @@ async def test_errors_state_the_one_reason(
     await watched.until_unread(1)
     mail = dict(watched.events[0].data)
     for action, data, message in (
-        ("delete", {}, "has no trash folder.* turn on Permanently"),
+        ("delete", {}, "has no trash folder.* turn on “Permanently”"),
         ("move", {"target_folder": "inbox"}, "already in the folder INBOX"),
         (
             "move",
