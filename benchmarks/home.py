@@ -1,8 +1,10 @@
 """The Home Assistants that are measured, each a copy of a prepared one."""
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 import shutil
+import time
 from typing import Final, override
 
 from .entries import Json, store_entries
@@ -67,6 +69,31 @@ class Home(HomeAssistant):
         """Return the processor time of the event loop's thread so far."""
         seconds: float = await self.client.call("bench_loop/time")
         return seconds
+
+    async def loop_ms_per_mail(
+        self,
+        deliver: Callable[[int], Awaitable[None]],
+        *,
+        mails: int,
+        warm_up: int,
+        quiet: float,
+    ) -> float:
+        """Return the milliseconds of the event loop's thread per mail.
+
+        `deliver` delivers the mail of a number, and returns when Home Assistant has processed it.
+        `warm_up` mails before are not measured. What the loop takes in `quiet` seconds without
+        mail is subtracted.
+        """
+        for number in range(warm_up):
+            await deliver(number)
+        before = await self.loop_seconds()
+        await asyncio.sleep(quiet)
+        idle_share = (await self.loop_seconds() - before) / quiet
+        before, began = await self.loop_seconds(), time.monotonic()
+        for number in range(mails):
+            await deliver(number)
+        spent, seconds = await self.loop_seconds() - before, time.monotonic() - began
+        return (spent - idle_share * seconds) / mails * 1000
 
     async def import_integration(self, domain: str, platforms: list[str]) -> float:
         """Import an integration that is not loaded; return the milliseconds."""

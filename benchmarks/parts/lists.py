@@ -117,23 +117,19 @@ async def _measure(
             set_up = await _reload(home, entry)
             events = await home.client.subscribe_events(EVENTS[client])
 
-            async def deliver_and_wait(count: int) -> None:
-                for number in range(count):
-                    await deliver(server.lmtp_port, user, ordinary(f"Mail {number}"))
-                    async with asyncio.timeout(STATE_SECONDS):
-                        await events.get()
-                    await asyncio.sleep(PAUSE_SECONDS)
+            async def deliver_and_wait(number: int) -> None:
+                await deliver(server.lmtp_port, user, ordinary(f"Mail {number}"))
+                async with asyncio.timeout(STATE_SECONDS):
+                    await events.get()
+                await asyncio.sleep(PAUSE_SECONDS)
 
-            await deliver_and_wait(WARM_UP_MAILS)
-            quiet = QUICK_QUIET_SECONDS if is_quick else QUIET_SECONDS
-            before = await home.loop_seconds()
-            await asyncio.sleep(quiet)
-            idle_share = (await home.loop_seconds() - before) / quiet
             octets = proxy.bytes_down + proxy.bytes_up
-            before, began = await home.loop_seconds(), time.monotonic()
-            await deliver_and_wait(mails)
-            spent = await home.loop_seconds() - before
-            spent -= idle_share * (time.monotonic() - began)
+            per_mail = await home.loop_ms_per_mail(
+                deliver_and_wait,
+                mails=mails,
+                warm_up=WARM_UP_MAILS,
+                quiet=QUICK_QUIET_SECONDS if is_quick else QUIET_SECONDS,
+            )
             octets = proxy.bytes_down + proxy.bytes_up - octets
             return Cost(
                 client,
@@ -141,8 +137,8 @@ async def _measure(
                 count,
                 set_up,
                 proxy.open_connections,
-                spent / mails * 1000,
-                octets / mails,
+                per_mail,
+                octets / (WARM_UP_MAILS + mails),
                 Memory.of(home.pid).unique,
             )
 

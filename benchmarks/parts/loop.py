@@ -3,7 +3,6 @@
 import asyncio
 from dataclasses import dataclass
 from pathlib import Path
-import time
 from typing import Final
 
 from benchmarks.clients import EVENTS, IDLE, OURS
@@ -92,20 +91,16 @@ async def _measure(
     async with home:
         events = await home.client.subscribe_events(EVENTS[client])
 
-        async def deliver_and_wait(count: int) -> None:
-            for number in range(count):
-                await deliver(server.lmtp_port, user, ordinary(f"Mail {number}"))
-                async with asyncio.timeout(EVENT_SECONDS):
-                    await events.get()
-                await asyncio.sleep(PAUSE_SECONDS)
+        async def deliver_and_wait(number: int) -> None:
+            await deliver(server.lmtp_port, user, ordinary(f"Mail {number}"))
+            async with asyncio.timeout(EVENT_SECONDS):
+                await events.get()
+            await asyncio.sleep(PAUSE_SECONDS)
 
-        await deliver_and_wait(WARM_UP_MAILS)
-        quiet = QUICK_QUIET_SECONDS if is_quick else QUIET_SECONDS
-        before = await home.loop_seconds()
-        await asyncio.sleep(quiet)
-        idle_share = (await home.loop_seconds() - before) / quiet
-        before, began = await home.loop_seconds(), time.monotonic()
-        await deliver_and_wait(mails)
-        spent, seconds = await home.loop_seconds() - before, time.monotonic() - began
-    spent -= idle_share * seconds
-    return LoopTime(client, commit, mails, spent / mails * 1000)
+        per_mail = await home.loop_ms_per_mail(
+            deliver_and_wait,
+            mails=mails,
+            warm_up=WARM_UP_MAILS,
+            quiet=QUICK_QUIET_SECONDS if is_quick else QUIET_SECONDS,
+        )
+    return LoopTime(client, commit, mails, per_mail)
