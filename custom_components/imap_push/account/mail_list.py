@@ -230,6 +230,8 @@ class MailList:
 
         Return the seconds until the next one is due.
         """
+        if not self._removed:
+            return None
         now = asyncio.get_running_loop().time()
         found = {mail_key(mail) for mail in mails}
         for folder, (uid_validity, known) in self._known.items():
@@ -315,8 +317,7 @@ class MailList:
         if source.mail_filter == _NO_FILTER:  # Others compare what is not kept.
             for uid in uids:
                 if mail := shared.get(((folder, uid_validity, uid), source.text_size)):
-                    accepted = source.accepts is None or source.accepts(mail)
-                    known[uid] = mail if accepted else None
+                    known[uid] = mail if await self._has(source, mail) else None
         if not (rest := [uid for uid in uids if uid not in known]):
             return
         for mail in await self._client.mails(
@@ -326,18 +327,20 @@ class MailList:
             text_size=source.text_size,
             recipients=source.mail_filter.recipient is not None,
         ):
-            kept = known[mail.uid] = await self._kept(source, mail)
-            if kept is not None:
-                shared[mail_key(kept), source.text_size] = kept
+            if await self._has(source, mail):
+                kept = replace(mail, to=(), cc=(), reply_to=(), recipients=())
+                known[mail.uid] = shared[mail_key(kept), source.text_size] = kept
+            else:
+                known[mail.uid] = None
 
-    async def _kept(self, source: MailSource, mail: Mail) -> Mail | None:
-        """Return what is kept of a message, None if it is not in the list."""
+    async def _has(self, source: MailSource, mail: Mail) -> bool:
+        """Return whether a message that matches the criteria is in the list."""
         if source.accepts is not None and not source.accepts(mail):
-            return None
-        if source.mail_filter != _NO_FILTER:
-            if not await passes_filter(self._client, mail, source.mail_filter):
-                return None
-        return replace(mail, to=(), cc=(), reply_to=(), recipients=())
+            return False
+        mail_filter = source.mail_filter
+        return mail_filter == _NO_FILTER or await passes_filter(
+            self._client, mail, mail_filter
+        )
 
 
 def _arrival(mail: Mail) -> datetime:
