@@ -39,6 +39,7 @@ from tests.e2e.clicking import (
     begin_setup,
     button,
     choose,
+    choose_folders,
     fill_in,
     submit,
     text,
@@ -268,10 +269,7 @@ async def set_options(studio: Studio) -> None:
 async def take_folders(studio: Studio) -> None:
     """Watch three folders."""
     page = studio.page
-    await studio.browser.open(INTEGRATION_PAGE)
-    await button(page, text("config_subentries.folder.initiate_flow.user")).click()
-    for folder in FOLDERS:
-        await add_option(page, folder)
+    await choose_folders(studio.browser, FOLDERS)
     await studio.take("folders")
     await submit(page)
     await button(page, "Finish").last.click()

@@ -1,5 +1,6 @@
 """Helpers for forms, menus and actions of Home Assistant's frontend."""
 
+from collections.abc import Iterable
 import json
 from typing import Any, Final
 
@@ -120,6 +121,15 @@ async def perform_action(page: Page) -> Locator:
     response = page.locator("ha-card").filter(has_text="Response")
     await response.scroll_into_view_if_needed()
     return response.locator(".cm-content")
+
+
+async def choose_folders(browser: Browser, folders: Iterable[str]) -> None:
+    """Open the form that watches folders, and choose some."""
+    await browser.open(INTEGRATION_PAGE)
+    form = text("config_subentries.folder.initiate_flow.user")
+    await button(browser.page, form).click()
+    for folder in folders:
+        await add_option(browser.page, folder)
 
 
 async def save_automation(page: Page, name: str) -> None:

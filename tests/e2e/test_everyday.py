@@ -15,6 +15,7 @@ from .clicking import (
     begin_setup,
     button,
     choose,
+    choose_folders,
     choose_from_menu,
     close_dialog,
     fill_in,
@@ -137,10 +138,7 @@ async def _add_account(day: Day) -> None:
 async def _watch_three_folders(day: Day) -> None:
     """Choose them from the list of the server, in one form."""
     page = day.page
-    await day.browser.open(INTEGRATION_PAGE)
-    await button(page, text("config_subentries.folder.initiate_flow.user")).click()
-    for folder in FOLDERS:
-        await add_option(page, folder)
+    await choose_folders(day.browser, FOLDERS)
     await day.screenshot("04_folders")
     await submit(page)
     await expect(page.get_by_text(", ".join(FOLDERS))).to_be_visible()
