@@ -58,9 +58,8 @@ ENTRY: Final = re.compile(
     r"^## \[(?P<version>[^]]+)\](?: - (?P<date>\S+))?$", re.MULTILINE
 )
 MAX_AGE: Final = timedelta(days=7)
-MODE: Final = (
-    0o100644 << 16
-)  # a regular file, in the upper half of a zip entry's attributes
+# A regular file, in the upper half of a zip entry's attributes.
+MODE: Final = 0o100644 << 16
 
 
 class CheckError(Exception):

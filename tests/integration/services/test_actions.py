@@ -749,9 +749,7 @@ async def test_target_that_the_account_does_not_have(
             "The folder Archiv of",
             id="no such folder",
         ),
-        pytest.param(
-            imap.NoTrash(), "has no trash folder.*Permanently", id="no trash"
-        ),
+        pytest.param(imap.NoTrash(), "has no trash folder.*Permanently", id="no trash"),
         pytest.param(
             imap.AlreadyInTrash(), "in the trash of .*Permanently", id="in the trash"
         ),
