@@ -65,6 +65,8 @@ async def test_delivery(
 ) -> None:
     """Each message is delivered at once, one time, with all its fields; INBOX was empty."""
     mailbox.empty()
+    # imap4d announces nothing, and waits for seconds for the lock of a session that crashed.
+    seconds = CATCH_UP_SECONDS if server.name in SILENT else AT_ONCE_SECONDS
     sent: list[EmailMessage] = []
     delays = []
     async with watching(
@@ -80,7 +82,7 @@ async def test_delivery(
             else:
                 await arrive(mailbox, message)
             wanted = [message["Message-ID"] for message in sent]
-            await all_arrive(recorder, wanted, AT_ONCE_SECONDS)
+            await all_arrive(recorder, wanted, seconds)
             delays.append(time.monotonic() - began)
         mails = [arrival.mail for arrival in recorder.arrivals]
     assert [mail.subject for mail in mails] == [message["Subject"] for message in sent]
