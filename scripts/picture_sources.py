@@ -31,7 +31,6 @@ TRIGGER: Final = "triggers.new_mail"
 DASHBOARD: Final = "scripts/demo_home/dashboard.yaml"
 FOLDER_ENTITIES: Final = (
     "entity.sensor.unread",
-    "entity.sensor.last_mail.name",
     "entity.event.new_mail",
 )
 

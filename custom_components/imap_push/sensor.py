@@ -121,6 +121,8 @@ FOLDER_SENSORS: tuple[SensorEntityDescription, ...] = (
         key="last_mail",
         translation_key="last_mail",
         device_class=SensorDeviceClass.TIMESTAMP,
+        # Each mail would have a second line in the logbook, after that of the event entity.
+        entity_registry_enabled_default=False,
     ),
 )
 

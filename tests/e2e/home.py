@@ -259,7 +259,6 @@ def entities(user: str) -> dict[str, str]:
         "connectivity": f"binary_sensor.{name}_connectivity",
         "push_mode": f"sensor.{name}_push_mode",
         "unread": f"sensor.{name}_inbox_unread",
-        "last_mail": f"sensor.{name}_inbox_last_mail",
         "new_mail": f"event.{name}_inbox_new_mail",
     }
 

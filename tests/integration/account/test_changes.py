@@ -118,7 +118,6 @@ async def test_added_folder_is_watched_without_disturbing_others(
     assert {event.data["entity_id"] for event in changes} == {
         LISTS_UNREAD,
         LISTS_NEW_MAIL,
-        "sensor.jane_example_com_lists_last_mail",
     }
     await watcher.listener.mail_arrived(make_arrival(folder="Lists"))
     assert get_state(hass, LISTS_NEW_MAIL).attributes["subject"] == "Your order"

@@ -90,6 +90,7 @@ async def _automate(hass: HomeAssistant, folder: str, above: int) -> list[Any]:
     return runs
 
 
+@pytest.mark.usefixtures("entity_registry_enabled_by_default")
 @pytest.mark.parametrize(
     ("habits", "folder"),
     [

@@ -259,7 +259,8 @@ async def test_entities_of_the_examples_exist(
 async def test_entities_on_cards_exist(
     hass: HomeAssistant, jane: FakeWatcher, entity_registry: er.EntityRegistry
 ) -> None:
-    """And so do the attributes that a tile shows."""
+    """And so do the attributes that a tile shows after the first new mail."""
+    await jane.listener.mail_arrived(make_arrival(folder="Inbox"))
     shown_on = {card["entity"] for card in CARDS if "entity" in card}
     assert shown_on <= entity_registry.entities.keys()
     for card in CARDS:
@@ -300,11 +301,10 @@ async def test_card_shows_no_markdown_of_a_sender(
     hass: HomeAssistant, watcher: FakeWatcher
 ) -> None:
     """The template of the Markdown card leaves only words of sender and subject."""
-    [card] = [card for card in CARDS if "last_mail" in card.get("content", "")]
+    [card] = [card for card in CARDS if "new_mail" in card.get("content", "")]
     subject = "Invoice 7: ![x](https://x.example/1.gif) <img src=//x> *b*"
-    mail = make_mail(sender_name="Jörg's [shop]", subject=subject)
-    state = FolderState(available=True, last_mail=mail)
-    watcher.listener.state_changed(make_state({"INBOX": state}))
+    arrival = make_arrival(sender_name="Jörg's [shop]", subject=subject)
+    await watcher.listener.mail_arrived(arrival)
     text = Template(
         card["content"].replace("jane_", "jane_example_com_"), hass
     ).async_render()

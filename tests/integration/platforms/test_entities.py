@@ -62,6 +62,7 @@ def _inbox(**fields: Any) -> AccountState:
     return make_state({"INBOX": FolderState(available=True, **fields)})
 
 
+@pytest.mark.usefixtures("entity_registry_enabled_by_default")
 @pytest.mark.parametrize(
     ("state", "expected"),
     [
@@ -148,6 +149,7 @@ async def test_states_follow_the_account(
     } == expected
 
 
+@pytest.mark.usefixtures("entity_registry_enabled_by_default")
 @pytest.mark.parametrize(
     ("entity_id", "name", "category", "attributes"),
     [
@@ -228,6 +230,7 @@ async def test_unique_ids_do_not_depend_on_what_can_be_changed(
     }
 
 
+@pytest.mark.usefixtures("entity_registry_enabled_by_default")
 @pytest.mark.parametrize(
     ("entry_options", "is_shown"),
     [
@@ -328,6 +331,7 @@ async def test_event_entity_is_restored_after_a_restart(
     assert (after.state, after.attributes) == (before.state, before.attributes)
 
 
+@pytest.mark.usefixtures("entity_registry_enabled_by_default")
 @pytest.mark.parametrize(
     ("entry_options", "recorded", "of_last_mail"),
     [
@@ -407,6 +411,12 @@ def _recorded(state: State) -> dict[str, Any]:
         pytest.param(MESSAGES, _inbox(messages=12), "12", id="messages"),
         pytest.param(
             MESSAGES, _inbox(), STATE_UNKNOWN, id="unknown number of messages"
+        ),
+        pytest.param(
+            LAST_MAIL,
+            _inbox(last_mail=make_mail()),
+            "2026-11-03T12:30:00+00:00",
+            id="last mail",
         ),
         pytest.param(LAST_ERROR, make_state(), STATE_UNKNOWN, id="never an error"),
         pytest.param(

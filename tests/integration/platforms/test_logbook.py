@@ -207,14 +207,32 @@ async def test_entry_of_an_automation_names_the_mail_as_its_cause(
 
 
 @READABLE
+@pytest.mark.parametrize(
+    ("record_mail", "messages"),
+    [
+        pytest.param(False, [None], id="default"),
+        pytest.param(
+            True, ["received email from The Shop: Your order", None], id="recorded"
+        ),
+    ],
+)
 async def test_lines_of_a_mail(
-    hass: HomeAssistant, watcher: FakeWatcher, client: MockHAClientWebSocket
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    watchers: list[FakeWatcher],
+    client: MockHAClientWebSocket,
+    record_mail: bool,
+    messages: list[str | None],
 ) -> None:
-    """One names sender and subject. The others are states that Home Assistant always shows.
+    """One is the state of the event entity, which Home Assistant always shows.
 
-    It leaves out sensors with a unit or a state class only. A sensor of a time can have neither.
-    States that are written again, and all numbers, have no line.
+    If mail is recorded, another names sender and subject. States that are written again, and all
+    numbers, have no line.
     """
+    options = {**entry.options, CONF_RECORD_MAIL: record_mail}
+    hass.config_entries.async_update_entry(entry, options=options)
+    await hass.async_block_till_done()
+    watcher = watchers[-1]
     arrival = make_arrival()
     folder = FolderState(available=True, unread=0, messages=0)
     online = AccountState(connected=True, folders={"INBOX": folder})
@@ -235,7 +253,5 @@ async def test_lines_of_a_mail(
     )
     lines = (await client.receive_json())["result"]
     assert [(line["entity_id"], line.get("message")) for line in lines] == [
-        (NEW_MAIL, "received email from The Shop: Your order"),
-        (NEW_MAIL, None),
-        ("sensor.jane_example_com_inbox_last_mail", None),
+        (NEW_MAIL, message) for message in messages
     ]
