@@ -9,7 +9,16 @@ import pytest
 from custom_components.imap_push.imap import PushMode
 from custom_components.imap_push.imap.wire.mailbox_name import encode_folder
 
-from .scenario import AT_ONCE, POLLED, Expected, Play, Scenario, play_and_check, table
+from .scenario import (
+    AT_ONCE,
+    CAPABILITIES,
+    POLLED,
+    Expected,
+    Play,
+    Scenario,
+    play_and_check,
+    table,
+)
 
 from tests.rig.light_client import Event
 from tests.rig.odd import Hook, changed, odd, silent, tagged, without
@@ -150,18 +159,50 @@ def _counts() -> Iterator[Scenario]:
             (odd("NEWS", _in_two_lines, folder="Work"),),
             lambda play: play.server.expunge(2, "Work"),
         ),
+        (
+            "no UNSEEN in the baseline, and a message is read before it",
+            (odd("NOTIFY", _read_before_baseline, about=rb"^SET", during=(300, 900)),),
+            lambda play: play.deliver(1, "Work"),
+        ),
+        (
+            "a message is read before the baseline, and another one is unread again",
+            (
+                odd("SEARCH", _read_before_search, folder="Work", during=(300, 301)),
+                odd("NOTIFY", _unread_before_baseline, about=rb"^SET"),
+            ),
+            lambda play: play.deliver(1, "Work"),
+        ),
     ):
         yield Scenario(
             row="F6",
             name=name,
             source=source,
             mode="notify",
+            capabilities=CAPABILITIES["notify"] + b" CONDSTORE",
             folders=("INBOX", "Work"),
             hooks=hooks,
             arrivals=((60.0, 1),),
             acts=((300.0, act),),
             minutes=310 / 60,
         )
+
+
+def _read_before_baseline(event: Event) -> Iterable[bytes]:
+    """Do not announce that a message is read while NOTIFY is not set."""
+    folder = event.store.folders[b"Work"]
+    folder.seen.add(2)
+    for line in event.usual():
+        yield re.sub(rb"UNSEEN \d+", b"HIGHESTMODSEQ %d" % folder.modseq, line)
+
+
+def _read_before_search(event: Event) -> Iterable[bytes]:
+    event.store.folders[b"Work"].seen.add(2)
+    return event.usual()
+
+
+def _unread_before_baseline(event: Event) -> Iterable[bytes]:
+    event.store.folders[b"Work"].seen.discard(2)
+    return event.usual()
 
 
 def _in_two_lines(event: Event) -> Iterable[bytes]:

@@ -70,8 +70,8 @@ class Folder:
         self._last_mail: Mail | None = None
         # The last numbers from EXAMINE and STATUS, by the names of STATUS items.
         self._numbers: dict[str, int] = {}
-        # The last STATUS, None if the folder has gone missing since.
-        self._last_status: dict[str, int] | None = None
+        # The last STATUS, and the counts before it. None if the folder has gone missing since.
+        self._last_status: tuple[dict[str, int] | int | None, ...] | None = None
         self._needs_newest = True  # The last message is not known.
         self._was_missing = False
         self._synced_uid_next: int | None = None  # UIDNEXT at the last complete sync
@@ -207,16 +207,21 @@ class Folder:
         only a sync can show whether there is new mail. `is_change`: NOTIFY reports a change, not
         the state when it begins.
         """
-        is_repeated = numbers == self._last_status
-        self._last_status = numbers
+        names = () if self._is_missing else ("MESSAGES", "UNSEEN")
+        status = numbers, *map(self._numbers.get, names)
+        is_repeated = status == self._last_status
+        self._last_status = status
         if is_repeated and not (is_requested or is_change or self._is_missing):
             return  # NOTIFY is set again after each sync: this is no reason for another.
         before = self._numbers.get("MESSAGES", 0)
+        highest = self._numbers.get("HIGHESTMODSEQ")
         # Cyrus 3.12 reports an EXPUNGE without MESSAGES or UNSEEN.
         after = numbers.get("MESSAGES", 0 if is_requested or is_change else before)
         self._update_numbers(numbers)
         self._needs_newest |= after < before
-        if is_change and "UNSEEN" not in numbers:
+        # It also begins NOTIFY without UNSEEN: flags may have changed since the sync.
+        is_newer = highest is not None and numbers.get("HIGHESTMODSEQ", 0) > highest
+        if "UNSEEN" not in numbers and (is_change or is_newer):
             self.request_sync()
         # Even with the same UIDNEXT: some servers report an old one.
         if after != before and not is_repeated:
