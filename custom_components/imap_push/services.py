@@ -1,7 +1,6 @@
 """The actions of the integration."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import asdict
 from functools import partial
 from typing import Any, Final, NamedTuple
 
@@ -249,7 +248,7 @@ async def _async_attachments(call: ServiceCall, mails: _Mails) -> list[Attachmen
     return [
         attachment
         for attachment in attachments
-        if patterns is None or matches_type(patterns, asdict(attachment))
+        if patterns is None or matches_type(patterns, attachment._asdict())
     ]
 
 

@@ -36,9 +36,9 @@ from ..imap import (
     LoginRefused,
     Provider,
     Source,
-    discover,
     provider_of_host,
 )
+from ..imap.discovery.sources import discover
 from ..oauth.providers import CUSTOM
 from ..oauth.tokens import (
     is_same_sign_in,

@@ -1,17 +1,18 @@
 """The IMAP engine. It does not depend on Home Assistant.
 
-The integration uses only the names that this module exports.
+The integration uses only the names that this module exports, and `discovery.sources.discover`.
 """
 
 from .client.client import Client as Client
-from .discovery import (
+from .discovery.address import InvalidAddress as InvalidAddress
+from .discovery.models import (
     Auth as Auth,
     Discovery as Discovery,
-    InvalidAddress as InvalidAddress,
     Provider as Provider,
     Server as Server,
     Source as Source,
-    discover as discover,
+)
+from .discovery.providers import (
     provider_of_domain as provider_of_domain,
     provider_of_host as provider_of_host,
 )

@@ -94,8 +94,7 @@ class WatchOptions(NamedTuple):
     catch_up: CatchUp = CatchUp.ALL
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attachment:
+class Attachment(NamedTuple):
     """A body part that is a file.
 
     `part` is the section number for FETCH (RFC 3501 6.4.5). `filename` is generated from that
@@ -114,8 +113,7 @@ class Attachment:
     inline: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Authentication:
+class Authentication(NamedTuple):
     """The content of an Authentication-Results field (RFC 8601).
 
     `server` is the authserv-id, "" if the field has none. Each result is in lower case, or None

@@ -7,7 +7,7 @@ from homeassistant.core import Context
 from homeassistant.util.signal_type import SignalType
 
 from ..const import DOMAIN
-from ..imap import Arrival, Attachment, Authentication, Mail
+from ..imap import Arrival, Mail
 from .content import Content
 
 # The data of the bus event `new_mail`, which can be converted to JSON.
@@ -69,9 +69,9 @@ def mail_fields(mail: Mail, *, entry_id: str, account: str) -> dict[str, Any]:
         "received": mail.received and mail.received.isoformat(),
         "size": mail.size,
         "flags": list(mail.flags),
-        "attachments": list(map(_as_dict, mail.attachments)),
+        "attachments": [file._asdict() for file in mail.attachments],
         "bulk": mail.bulk,
-        "authentication": mail.authentication and _as_dict(mail.authentication),
+        "authentication": mail.authentication and mail.authentication._asdict(),
         "text": mail.text,
         "truncated": mail.truncated,
     }
@@ -80,8 +80,3 @@ def mail_fields(mail: Mail, *, entry_id: str, account: str) -> dict[str, Any]:
 def filter_fields(mail: Mail) -> NewMail:
     """Return the fields that a filter compares, of a mail that is not new."""
     return mail_fields(mail, entry_id="", account="") | {"catch_up": False}
-
-
-def _as_dict(value: Attachment | Authentication) -> dict[str, Any]:
-    """Return the fields, faster than `asdict`, which copies each value."""
-    return {name: getattr(value, name) for name in value.__slots__}

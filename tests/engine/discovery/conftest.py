@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from custom_components.imap_push.imap import Discovery, discover
+from custom_components.imap_push.imap import Discovery
+from custom_components.imap_push.imap.discovery.sources import discover
 
 from ..loop import EngineLoop
 from .internet import Internet

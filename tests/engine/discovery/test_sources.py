@@ -9,16 +9,10 @@ import pycares
 import pytest
 from yarl import URL
 
-from custom_components.imap_push.imap import (
-    Auth,
-    Discovery,
-    Security,
-    Server,
-    Source,
-    discover,
-)
+from custom_components.imap_push.imap import Auth, Discovery, Security, Server, Source
 from custom_components.imap_push.imap.discovery import sources
 from custom_components.imap_push.imap.discovery.providers import EXCHANGE
+from custom_components.imap_push.imap.discovery.sources import discover
 
 from .conftest import Discover
 from .internet import Answer, Internet, abort, config, file, no_response, redirect

@@ -1,7 +1,7 @@
 """The text that is delivered with a message."""
 
 import asyncio
-from dataclasses import asdict, replace
+from dataclasses import replace
 import json
 
 import pytest
@@ -23,6 +23,7 @@ from custom_components.imap_push.imap.mime.preview import (
 from custom_components.imap_push.imap.session import message_reader
 from custom_components.imap_push.imap.session.message_reader import read_message
 
+from ..fields import fields_of
 from ..light import MINUTE, NOTIFY, served
 from ..recorder import Recorder
 from ..scripted import BrokenItems
@@ -232,7 +233,7 @@ async def test_text_is_cut_to_fit_into_an_event() -> None:
     header = b"To: %b\r\nCc: %b\r\nSubject: %b\r\n" % (long, long, b"s" * 9000)
     items = {"BODY": header, "BODY[TEXT]": b"\xc3\xa9" * 30_000}
     mail = await read_message("INBOX", 1, 1, items, TextRequest(30_000))
-    event = asdict(replace(mail, recipients=()))
+    event = fields_of(replace(mail, recipients=()))
     size = len(json.dumps(event, default=str, ensure_ascii=False).encode())
     assert 20_000 < size < 29_000
     assert mail.truncated

@@ -13,7 +13,8 @@ from multidict import CIMultiDict
 import pycares
 from yarl import URL
 
-from custom_components.imap_push.imap import Discovery, InvalidAddress, discover
+from custom_components.imap_push.imap import Discovery, InvalidAddress
+from custom_components.imap_push.imap.discovery.sources import discover
 
 from ..loop import MeasuredLoop
 from ..server import Script, write_script

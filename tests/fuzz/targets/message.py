@@ -230,8 +230,8 @@ async def _read(client: Client, arrived: Mail) -> None:
         for attachment in mail.attachments[:_MAX_READ]:
             found = await client.attachment("INBOX", 1, _UID, attachment.part)
             # The charsets of the message's other parts are not known in this request.
-            if replace(found, filename="", inline=False) != replace(
-                attachment, filename="", inline=False
+            if found._replace(filename="", inline=False) != attachment._replace(
+                filename="", inline=False
             ):
                 raise Violation("an attachment differs when it is requested")
             _check_content(await read(part=attachment.part, html=True))

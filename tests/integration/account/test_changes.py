@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 from unittest.mock import Mock
@@ -277,7 +276,7 @@ async def test_folder_with_a_filter_for_attachments(
     mail_filter = {"has_attachment": True, "inline_images": inline_images}
     await change("01INBOX", data={CONF_FOLDER: "INBOX", CONF_FILTER: mail_filter})
     photo = Attachment(part="2", filename="a.jpg", content_type="image/jpeg", size=9)
-    logo = replace(photo, inline=True)
+    logo = photo._replace(inline=True)
     await watcher.listener.mail_arrived(make_arrival(1, attachments=(logo,)))
     await watcher.listener.mail_arrived(make_arrival(2, attachments=(logo, photo)))
     await watcher.listener.mail_arrived(make_arrival(3))

@@ -4,7 +4,6 @@ The blueprint that flashes lights has its own tests.
 """
 
 from collections.abc import AsyncIterator, Collection
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 import shutil
@@ -723,13 +722,13 @@ def phones(hass: HomeAssistant) -> tuple[list[str], list[ServiceCall]]:
         pytest.param({}, (INVOICE,), [], id="no picture"),
         pytest.param(
             {},
-            (replace(PHOTO, filename="at 9%, (1).jpg"),),
+            (PHOTO._replace(filename="at 9%, (1).jpg"),),
             ["at%209%25%2C%20%281%29.jpg"],
             id="odd name",
         ),
         pytest.param(
             {},
-            (replace(LOGO, filename="x.svg", content_type="image/svg+xml"),),
+            (LOGO._replace(filename="x.svg", content_type="image/svg+xml"),),
             [],
             id="SVG",
         ),

@@ -1,6 +1,5 @@
 """Assistants can read mail if the user has enabled it, and they can change nothing."""
 
-from dataclasses import replace
 import json
 import re
 from typing import Any
@@ -145,7 +144,7 @@ async def test_inline_images_are_not_counted(
 ) -> None:
     """The number of attachments is the one that a user sees."""
     photo = Attachment(part="2", filename="a.jpg", content_type="image/jpeg", size=9)
-    logo = replace(photo, inline=True)
+    logo = photo._replace(inline=True)
     mails = [make_mail(9, attachments=(logo, photo)), make_mail(8, attachments=(logo,))]
     imap_client.search.return_value = SearchResult(uid_validity=3, uids=(9, 8), total=2)
     imap_client.content.side_effect = [MessageContent(mail=mail) for mail in mails]

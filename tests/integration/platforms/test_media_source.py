@@ -1,7 +1,6 @@
 """Authenticated users can browse and play attachments as media."""
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 from unittest.mock import Mock
@@ -162,7 +161,7 @@ async def test_attachment_without_a_thumbnail(
     hass: HomeAssistant, imap_client: Mock, attachment: dict[str, Any]
 ) -> None:
     """A thumbnail is the picture itself, so large pictures have none."""
-    file = replace(PHOTO, **attachment)
+    file = PHOTO._replace(**attachment)
     imap_client.search.return_value = SearchResult(uid_validity=3, uids=(7,), total=1)
     imap_client.mails.return_value = [make_mail(attachments=(file,))]
     [mail] = await browse(hass, f"{ROOT}/01IMAPPUSH/SU5CT1g")

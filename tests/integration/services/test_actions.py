@@ -1,7 +1,6 @@
 """The actions, with a mock of the client."""
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 import logging
 from pathlib import Path
 from typing import Any
@@ -302,7 +301,7 @@ async def test_fetch_the_part_of_an_attachment(
     action = {"action": "imap_push.fetch", "data": data, "response_variable": "mail"}
     config = {"automation": {"triggers": trigger, "actions": action}}
     assert await async_setup_component(hass, "automation", config)
-    arrival = make_arrival(attachments=(replace(INVOICE, part=part),))
+    arrival = make_arrival(attachments=(INVOICE._replace(part=part),))
     await watcher.listener.mail_arrived(arrival)
     await hass.async_block_till_done()
     assert imap_client.content.await_args.kwargs["part"] == argument
@@ -1160,7 +1159,7 @@ async def test_files_of_one_mail_do_not_replace_each_other(
     folder = media / "imap_push"
     folder.mkdir()
     (folder / "me.jpg").write_bytes(b"of an earlier mail")
-    pictures = tuple(replace(PHOTO, part=part) for part in ("2", "3"))
+    pictures = tuple(PHOTO._replace(part=part) for part in ("2", "3"))
     imap_client.mails.return_value = [make_mail(attachments=pictures)]
     send(imap_client, b"new")
     response = await act(hass, "save_attachment", mail=MAIL, overwrite=True)

@@ -1,7 +1,6 @@
 """Convert header fields and BODYSTRUCTURE of any octets into a `Mail` of limited size."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from functools import partial
 from itertools import chain, islice
 import re
@@ -226,7 +225,7 @@ def _authentication(header: _Header, authors: int) -> Authentication | None:
     if not (field := header.octets(b"authentication-results", b";")):
         return None
     found = parse_authentication(field)
-    return replace(found, dmarc=None) if found and authors > 1 else found
+    return found._replace(dmarc=None) if found and authors > 1 else found
 
 
 def _flags(value: Value) -> Iterator[str]:
