@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 from unittest.mock import AsyncMock, Mock, PropertyMock, create_autospec, patch
@@ -88,7 +87,7 @@ class FakeWatcher:
 
     def set_text(self, name: str, size: int, *, links: bool = False) -> None:
         """Change text size and links of a folder."""
-        self.folders[name] = replace(self.folders[name], text_size=size, links=links)
+        self.folders[name] = self.folders[name]._replace(text_size=size, links=links)
         self.calls.append(("set_text", name))
 
     def check_now(self) -> None:

@@ -1,7 +1,6 @@
 """How folders are watched, what connections share, and the listener they report to."""
 
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from ..auth.login_limiter import LoginLimiter
 from ..models import Account, AccountState, Arrival, Statistics, WatchOptions
@@ -31,8 +30,7 @@ class Listener(Protocol):
         """Show the text of an ALERT response code to the user (RFC 3501 7.1)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WatchedFolder:
+class WatchedFolder(NamedTuple):
     """How a folder is watched.
 
     `mark` is where the watcher starts, None to start with the next message that arrives.
@@ -45,8 +43,7 @@ class WatchedFolder:
     links: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Context:
+class Context(NamedTuple):
     """What the connections of one account share."""
 
     account: Account

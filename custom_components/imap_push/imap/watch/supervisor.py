@@ -21,11 +21,10 @@ pause: the backoff and the time that the server requested; skipped if it was unr
 
 import asyncio
 import contextlib
-from dataclasses import dataclass
 from enum import Enum, auto
 import logging
 import math
-from typing import Final, Never, Protocol
+from typing import Final, NamedTuple, Never, Protocol
 
 from ..auth.login_limiter import Backoff
 from ..errors import (
@@ -66,8 +65,7 @@ class ConnectionState(Enum):
     LOST = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """A change of a connection or of its folders.
 
     `is_synced`: all folders are in sync. `unusable` is why the connection does not work, if
