@@ -76,9 +76,10 @@ async def measure(environment: Environment) -> Table:
     for client in OURS:
         users = [f"{_name(entities)}@example.org" for entities in (DEFAULT, LISTS)]
         with environment.dovecot(users, notify=client != IDLE) as server:
+            both = asyncio.Barrier(2)
             rows += await asyncio.gather(
                 *(
-                    _measure(environment, server, client, entities)
+                    _measure(environment, server, client, entities, both)
                     for entities in (DEFAULT, LISTS)
                 )
             )
@@ -90,7 +91,11 @@ def _name(entities: str) -> str:
 
 
 async def _measure(
-    environment: Environment, server: Dovecot, client: str, entities: str
+    environment: Environment,
+    server: Dovecot,
+    client: str,
+    entities: str,
+    both: asyncio.Barrier,
 ) -> Cost:
     """Return the cost of an account in a Home Assistant of its own."""
     is_quick = environment.is_quick
@@ -131,6 +136,10 @@ async def _measure(
                 quiet=QUICK_QUIET_SECONDS if is_quick else QUIET_SECONDS,
             )
             octets = proxy.bytes_down + proxy.bytes_up - octets
+            # While both run, they share the memory of the libraries.
+            await both.wait()
+            unique = Memory.of(home.pid).unique
+            await both.wait()
             return Cost(
                 client,
                 entities,
@@ -139,7 +148,7 @@ async def _measure(
                 proxy.open_connections,
                 per_mail,
                 octets / (WARM_UP_MAILS + mails),
-                Memory.of(home.pid).unique,
+                unique,
             )
 
 
