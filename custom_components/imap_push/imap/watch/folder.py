@@ -207,6 +207,7 @@ class Folder:
         only a sync can show whether there is new mail. `is_change`: NOTIFY reports a change, not
         the state when it begins.
         """
+        # A sync may have counted otherwise since. If the folder is missing, it counted nothing.
         names = () if self._is_missing else ("MESSAGES", "UNSEEN")
         status = numbers, *map(self._numbers.get, names)
         is_repeated = status == self._last_status
