@@ -114,14 +114,14 @@ def deadline(server: MailServer) -> float:
 
 
 @pytest.fixture(autouse=True)
-def _watchdog(
-    request: pytest.FixtureRequest,
-    server: MailServer,
-    deadline: float,
-    socket_enabled: None,
-) -> None:
-    """Fail if the server has used up its time; allow connections to loopback."""
+def _earlier_crashes(request: pytest.FixtureRequest, server: MailServer) -> None:
+    """Remember how often the server had crashed before the test."""
     request.node.stash[_crashes] = _count_crashes(server)
+
+
+@pytest.fixture(autouse=True)
+def _watchdog(deadline: float, socket_enabled: None) -> None:
+    """Fail if the server has used up its time; allow connections to loopback."""
     if time.monotonic() > deadline:
         pytest.fail(f"the tests of this server took more than {SERVER_SECONDS:.0f} s")
 

@@ -93,8 +93,11 @@ async def test_upgrade(
             assert found is not None
             assert found.unique_id == entity["unique_id"]
             state = hass.states.get(entity["entity_id"])
-            assert (state is None) is (entity["disabled_by"] is not None)
-            assert state is None or "restored" not in state.attributes
+            if entity["disabled_by"] is not None:
+                assert state is None
+            else:
+                assert state is not None
+                assert "restored" not in state.attributes
         assert entry.options == STORED["entry"]["options"]
         assert await hass.config_entries.async_unload(ENTRY_ID)
 

@@ -748,9 +748,11 @@ async def test_target_that_the_account_does_not_have(
             "The folder Archiv of",
             id="no such folder",
         ),
-        pytest.param(imap.NoTrash(), "has no trash folder.*Permanently", id="no trash"),
         pytest.param(
-            imap.AlreadyInTrash(), "in the trash of .*Permanently", id="in the trash"
+            imap.NoTrash(), "has no trash folder.* “Permanently”", id="no trash"
+        ),
+        pytest.param(
+            imap.AlreadyInTrash(), "in the trash of .* “Permanently”", id="in the trash"
         ),
         pytest.param(
             MailNotFound(), "no longer in the folder INBOX of", id="no such mail"
