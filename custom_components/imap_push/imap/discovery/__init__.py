@@ -1,5 +1,4 @@
 """Find the settings of the IMAP server for a mail address.
 
-Only the config flow needs `sources.discover`. So nothing else imports that module, which takes
-1 ms of each start of Home Assistant.
+Only the config flow imports `sources`. At each start of Home Assistant, that would take 1 ms.
 """

@@ -207,7 +207,7 @@ class Folder:
         only a sync can show whether there is new mail. `is_change`: NOTIFY reports a change, not
         the state when it begins.
         """
-        # A sync may have counted otherwise since. If the folder is missing, it counted nothing.
+        # The same STATUS is news if a sync has found other counts. None opens a missing folder.
         names = () if self._is_missing else ("MESSAGES", "UNSEEN")
         status = numbers, *map(self._numbers.get, names)
         is_repeated = status == self._last_status
@@ -220,7 +220,7 @@ class Folder:
         after = numbers.get("MESSAGES", 0 if is_requested or is_change else before)
         self._update_numbers(numbers)
         self._needs_newest |= after < before
-        # It also begins NOTIFY without UNSEEN: flags may have changed since the sync.
+        # Cyrus 3.12 also begins NOTIFY without UNSEEN: flags may have changed since the sync.
         is_newer = highest is not None and numbers.get("HIGHESTMODSEQ", 0) > highest
         if "UNSEEN" not in numbers and (is_change or is_newer):
             self.request_sync()
